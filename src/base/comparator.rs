@@ -1,0 +1,180 @@
+//! The order of keys: the user's comparator, and the order of internal keys built on it.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::rc::Rc;
+
+use super::key::InternalKeyComparator;
+
+/// The name stored in the MANIFEST of databases in bytewise order.
+pub const BYTEWISE_NAME: &str = "leveldb.BytewiseComparator";
+
+/// A total order of user keys. Its name is stored in the MANIFEST: opening with another name is refused.
+///
+/// Keys come from files, so `compare` must be a total order over *any* bytes and must not panic.
+pub trait Comparator {
+    /// A name that changes whenever the order does.
+    fn name(&self) -> &str;
+    /// The order itself.
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering;
+    /// May shorten `start` to any key in `[start, limit)`; index blocks get smaller. The default leaves it alone.
+    fn find_shortest_separator(&self, start: &mut Vec<u8>, limit: &[u8]) {
+        let _ = (start, limit);
+    }
+    /// May shorten `key` to any key at or after it. The default leaves it alone.
+    fn find_short_successor(&self, key: &mut Vec<u8>) {
+        let _ = key;
+    }
+}
+
+/// Bytewise order, or one given by the user.
+#[derive(Clone, Default)]
+pub enum UserComparator {
+    /// Unsigned bytes, shorter first: `leveldb.BytewiseComparator`.
+    #[default]
+    Bytewise,
+    /// The user's own.
+    Custom(Rc<dyn Comparator>),
+}
+
+impl fmt::Debug for UserComparator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl UserComparator {
+    /// See [`Comparator::name`].
+    pub fn name(&self) -> &str {
+        match self {
+            UserComparator::Bytewise => BYTEWISE_NAME,
+            UserComparator::Custom(c) => c.name(),
+        }
+    }
+
+    /// See [`Comparator::compare`].
+    #[inline]
+    pub fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        match self {
+            UserComparator::Bytewise => a.cmp(b),
+            UserComparator::Custom(c) => c.compare(a, b),
+        }
+    }
+
+    /// See [`Comparator::find_shortest_separator`].
+    pub fn find_shortest_separator(&self, start: &mut Vec<u8>, limit: &[u8]) {
+        match self {
+            UserComparator::Bytewise => bytewise_separator(start, limit),
+            UserComparator::Custom(c) => c.find_shortest_separator(start, limit),
+        }
+    }
+
+    /// See [`Comparator::find_short_successor`].
+    pub fn find_short_successor(&self, key: &mut Vec<u8>) {
+        match self {
+            UserComparator::Bytewise => bytewise_successor(key),
+            UserComparator::Custom(c) => c.find_short_successor(key),
+        }
+    }
+}
+
+/// Source: LevelDB `util/comparator.cc`, `FindShortestSeparator`.
+fn bytewise_separator(start: &mut Vec<u8>, limit: &[u8]) {
+    let common = start.iter().zip(limit).take_while(|(a, b)| a == b).count();
+    if let (Some(byte), Some(bound)) = (start.get_mut(common), limit.get(common))
+        && byte.checked_add(1).is_some_and(|next| next < *bound)
+    {
+        *byte += 1;
+        start.truncate(common + 1);
+    }
+}
+
+/// Source: LevelDB `util/comparator.cc`, `FindShortSuccessor`.
+fn bytewise_successor(key: &mut Vec<u8>) {
+    if let Some(at) = key.iter().position(|b| *b != 0xff)
+        && let Some(byte) = key.get_mut(at)
+    {
+        *byte += 1;
+        key.truncate(at + 1);
+    }
+}
+
+/// How the keys of one table or iterator are ordered: as user keys or as internal keys.
+#[derive(Clone, Debug)]
+pub enum KeyOrder {
+    /// Keys are plain user keys (metaindex blocks, foreign tables).
+    User(UserComparator),
+    /// Keys end in a tag (all tables of a database).
+    Internal(InternalKeyComparator),
+}
+
+impl KeyOrder {
+    /// Plain bytewise order.
+    pub const BYTEWISE: KeyOrder = KeyOrder::User(UserComparator::Bytewise);
+
+    /// The order.
+    #[inline]
+    pub fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        match self {
+            KeyOrder::Internal(order) => order.compare(a, b),
+            KeyOrder::User(order) => order.compare(a, b),
+        }
+    }
+
+    /// See [`Comparator::find_shortest_separator`].
+    pub fn find_shortest_separator(&self, start: &mut Vec<u8>, limit: &[u8]) {
+        match self {
+            KeyOrder::User(order) => order.find_shortest_separator(start, limit),
+            KeyOrder::Internal(order) => order.find_shortest_separator(start, limit),
+        }
+    }
+
+    /// See [`Comparator::find_short_successor`].
+    pub fn find_short_successor(&self, key: &mut Vec<u8>) {
+        match self {
+            KeyOrder::User(order) => order.find_short_successor(key),
+            KeyOrder::Internal(order) => order.find_short_successor(key),
+        }
+    }
+
+    /// The part of a key that filters are built over.
+    #[inline]
+    pub fn filter_key<'a>(&self, key: &'a [u8]) -> &'a [u8] {
+        match self {
+            KeyOrder::User(_) => key,
+            KeyOrder::Internal(_) => super::key::user_key(key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn separator(a: &[u8], b: &[u8]) -> Vec<u8> {
+        let mut start = a.to_vec();
+        UserComparator::Bytewise.find_shortest_separator(&mut start, b);
+        start
+    }
+
+    #[test]
+    fn separators_are_short_and_between() {
+        assert_eq!(separator(b"abcdef", b"abzz"), b"abd");
+        assert_eq!(separator(b"abc", b"abcd"), b"abc");
+        assert_eq!(separator(b"abcd", b"abc"), b"abcd");
+        assert_eq!(separator(b"abc", b"abd"), b"abc");
+        assert_eq!(separator(b"a\xffc", b"a\xffd"), b"a\xffc");
+        assert_eq!(separator(b"", b"x"), b"");
+    }
+
+    #[test]
+    fn successors_are_short_and_not_smaller() {
+        for (key, expected) in
+            [(&b"abc"[..], &b"b"[..]), (b"\xff\xffx", b"\xff\xffy"), (b"\xff\xff", b"\xff\xff"), (b"", b"")]
+        {
+            let mut successor = key.to_vec();
+            UserComparator::Bytewise.find_short_successor(&mut successor);
+            assert_eq!(successor, expected);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The names of a database's files.
+//!
+//! ```text
+//! CURRENT  LOCK  LOG  LOG.old  MANIFEST-000002  000003.log  000005.ldb  000005.sst  000004.dbtmp
+//! ```
+//! Numbers are decimal, printed with at least six digits, and fit 64 bits. Any other name is not the database's:
+//! it is never touched. Source: LevelDB `db/filename.cc`.
+
+use std::fmt;
+
+/// The number of a file; one counter serves all kinds, and no number is used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileNumber(pub u64);
+
+impl FileNumber {
+    /// The next number; `None` at the end of 64 bits.
+    pub fn next(self) -> Option<FileNumber> {
+        self.0.checked_add(1).map(FileNumber)
+    }
+}
+
+impl fmt::Display for FileNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06}", self.0)
+    }
+}
+
+/// What a storage needs to know of a file before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// A write-ahead log: many small appends, some of them flushed while a writer waits.
+    Log,
+    /// A manifest: few small appends, each flushed.
+    Manifest,
+    /// A table: large appends, flushed once at the end.
+    Table,
+}
+
+/// A file name taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileName {
+    /// `CURRENT`: the name of the manifest in use.
+    Current,
+    /// `LOCK`: held while the database is open.
+    Lock,
+    /// `LOG`, `LOG.old`: text for people (LevelDB writes it, Varve leaves it alone).
+    InfoLog,
+    /// `MANIFEST-000002`.
+    Manifest(FileNumber),
+    /// `000003.log`: a write-ahead log.
+    Log(FileNumber),
+    /// `000005.ldb`, or `000005.sst` as written before LevelDB 1.14.
+    Table(FileNumber),
+    /// `000004.dbtmp`: about to become `CURRENT`.
+    Temporary(FileNumber),
+}
+
+/// `000005.ldb`.
+pub fn table_file_name(number: FileNumber) -> String {
+    format!("{number}.ldb")
+}
+
+impl FileName {
+    /// `None` for names that are not the database's.
+    pub fn parse(name: &str) -> Option<FileName> {
+        match name {
+            "CURRENT" => return Some(FileName::Current),
+            "LOCK" => return Some(FileName::Lock),
+            "LOG" | "LOG.old" => return Some(FileName::InfoLog),
+            _ => {}
+        }
+        if let Some(digits) = name.strip_prefix("MANIFEST-") {
+            return parse_number(digits).map(FileName::Manifest);
+        }
+        let (digits, suffix) = name.split_once('.')?;
+        let number = parse_number(digits)?;
+        match suffix {
+            "log" => Some(FileName::Log(number)),
+            "ldb" | "sst" => Some(FileName::Table(number)),
+            "dbtmp" => Some(FileName::Temporary(number)),
+            _ => None,
+        }
+    }
+
+    /// The number in the name, if it has one.
+    pub fn number(self) -> Option<FileNumber> {
+        match self {
+            FileName::Current | FileName::Lock | FileName::InfoLog => None,
+            FileName::Manifest(n) | FileName::Log(n) | FileName::Table(n) | FileName::Temporary(n) => Some(n),
+        }
+    }
+}
+
+impl fmt::Display for FileName {
+    /// As written by this engine (tables end in `.ldb`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileName::Current => f.write_str("CURRENT"),
+            FileName::Lock => f.write_str("LOCK"),
+            FileName::InfoLog => f.write_str("LOG"),
+            FileName::Manifest(n) => write!(f, "MANIFEST-{n}"),
+            FileName::Log(n) => write!(f, "{n}.log"),
+            FileName::Table(n) => write!(f, "{n}.ldb"),
+            FileName::Temporary(n) => write!(f, "{n}.dbtmp"),
+        }
+    }
+}
+
+fn parse_number(digits: &str) -> Option<FileNumber> {
+    let decimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    decimal.then(|| digits.parse().ok().map(FileNumber)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_there_and_back() {
+        for name in [
+            "CURRENT",
+            "LOCK",
+            "LOG",
+            "MANIFEST-000002",
+            "000003.log",
+            "000005.ldb",
+            "000004.dbtmp",
+            "18446744073709551615.log",
+        ] {
+            assert_eq!(FileName::parse(name).map(|n| n.to_string()).as_deref(), Some(name));
+        }
+        assert_eq!(FileName::parse("000005.sst"), Some(FileName::Table(FileNumber(5))));
+        assert_eq!(FileName::parse("100.log"), Some(FileName::Log(FileNumber(100))));
+    }
+
+    #[test]
+    fn other_names_are_not_ours() {
+        for name in [
+            "",
+            "foo",
+            "foo-dx-100.log",
+            ".log",
+            "manifest-3",
+            "CURREN",
+            "MANIFEST",
+            "MANIFEST-",
+            "MANIFEST-3x",
+            "100",
+            "100.",
+            "100.lop",
+            "100.log.damaged",
+            "+5.log",
+            "18446744073709551616.log",
+            "100.ldbx",
+        ] {
+            assert_eq!(FileName::parse(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The vocabulary: keys, sequence numbers, orders, integers, checksums, names. Pure data, no input or output.
+
+mod coding;
+mod comparator;
+mod crc32c;
+mod file_name;
+mod filter_policy;
+mod key;
+mod lru;
+mod sequence;
+
+pub use coding::{
+    Input, decode_fixed32, decode_fixed64, put_fixed32, put_fixed64, put_length_prefixed, put_varint32, put_varint64,
+    varint_length,
+};
+pub use comparator::{BYTEWISE_NAME, Comparator, KeyOrder, UserComparator};
+pub use crc32c::{crc32c, crc32c_extend, mask, unmask};
+pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
+pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};
+pub use key::{InternalKeyComparator, LookupKey, ParsedInternalKey, append_internal_key, parse_internal_key, user_key};
+pub use lru::WeightedLru;
+pub use sequence::{SequenceNumber, Tag, ValueType};

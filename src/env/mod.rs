@@ -1,0 +1,210 @@
+//! The only door to the outside: one flat set of named files.
+//!
+//! # Contract
+//!
+//! Every storage passes the same suite (`tests/engine/env_contract.rs`).
+//!
+//! 1. **Answers.** Each call answers an [`Io`]: ready, without allocation, or a boxed future. One storage may do either from
+//!    call to call. Futures own what they need: dropping one leaves the file usable, though the call may or may not happen.
+//! 2. **Append** adds all bytes at the end and answers how many the storage *says* it took. A caller must compare that, and,
+//!    unless [`Env::appends_are_exact`], the file's [`size`](File::size) too ([`append_checked`] does both). After an error
+//!    the size says what is there; [`truncate`](File::truncate) takes a failed append back, also when the disk is full.
+//! 3. **Read** answers exactly the bytes asked for, fewer only at the end of the file.
+//! 4. **Sync** is the platform's strongest flush, and says what that was. After a failed sync nothing is known of the bytes
+//!    since the last good one, and the file must not be appended to again.
+//! 5. **Names** change in groups: [`Env::edit_names`] applies its edits in order and returns when they, and the names of all
+//!    files created before, are durable. Where the storage can, a group is atomic; on a directory each edit is.
+//!    `Replace` is always atomic: after a crash the file holds the old content or the new.
+//! 6. **Order.** Content synced, then its name durable, then the manifest record synced, then old files removed. Nothing
+//!    else is promised about order: between two syncs, files may reach the disk in any order and torn at any byte.
+//! 7. **Remove** is a request: a storage may delay it, a later `list` may still show the file. A removed file that is open
+//!    stays readable through its handle.
+//! 8. **Lock** excludes every other user of the same files, in this process too, until `unlock`; it answers an epoch that
+//!    grows with every owner where the storage can count them (0 where not). Any later call may fail with `Fenced`.
+
+#[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
+mod std_fs;
+
+mod fault;
+mod memory;
+
+use std::fmt;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+pub use crate::base::FileKind;
+use crate::error::{Error, Result};
+
+pub use fault::{FaultEnv, FaultKind, FaultRule, Operation};
+pub use memory::{CrashModel, MemoryEnv};
+#[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
+pub use std_fs::StdFsEnv;
+
+/// The answer of a storage: ready at once, or later.
+pub enum Io<T> {
+    /// Known already (`None` once it has been taken).
+    Ready(Option<Result<T>>),
+    /// To be awaited.
+    Pending(Pin<Box<dyn Future<Output = Result<T>>>>),
+}
+
+impl<T> Io<T> {
+    /// Known already.
+    #[inline]
+    pub fn ready(result: Result<T>) -> Io<T> {
+        Io::Ready(Some(result))
+    }
+
+    /// To be awaited.
+    pub fn pending(future: impl Future<Output = Result<T>> + 'static) -> Io<T> {
+        Io::Pending(Box::pin(future))
+    }
+}
+
+impl<T> Unpin for Io<T> {}
+
+impl<T> Future for Io<T> {
+    type Output = Result<T>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        match &mut *self {
+            Io::Ready(result) => Poll::Ready(result.take().unwrap_or(Err(Error::Closed))),
+            Io::Pending(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Io<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Io::Ready(_)) { "Io::Ready" } else { "Io::Pending" })
+    }
+}
+
+/// What a successful sync means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// Gone with the process (memory).
+    Volatile,
+    /// Survives the process; the machine's caches are not emptied.
+    OsBuffered,
+    /// Survives the machine, as far as the platform's strongest flush goes.
+    Durable,
+}
+
+/// How an existing file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To be read.
+    Read,
+    /// To be read, appended to and truncated.
+    Append,
+}
+
+/// One change of the set of names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameEdit {
+    /// `from` becomes `to`, replacing it. `to` may begin with `lost/`: kept, but out of the way of `list`.
+    Rename {
+        /// The old name; it must exist.
+        from: String,
+        /// The new name.
+        to: String,
+    },
+    /// The name goes away. A name that does not exist is no error.
+    Remove {
+        /// The name.
+        name: String,
+    },
+    /// The file holds exactly `content`, atomically.
+    Replace {
+        /// The name, whether it exists or not.
+        name: String,
+        /// A name that the storage may use on the way; a crash may leave it behind.
+        via: String,
+        /// The whole content.
+        content: Vec<u8>,
+    },
+}
+
+/// One open file.
+pub trait File {
+    /// Up to `length` bytes from `offset`; fewer only where the file ends.
+    fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>>;
+    /// Adds `data` at the end; answers how many bytes the storage says it took.
+    fn append(&self, data: &[u8]) -> Io<u64>;
+    /// Makes all that was appended durable, as far as the answer says.
+    fn sync(&self) -> Io<Durability>;
+    /// Cuts the file to `size` bytes.
+    fn truncate(&self, size: u64) -> Io<()>;
+    /// Bytes in the file.
+    fn size(&self) -> Io<u64>;
+}
+
+/// One flat set of named files; see the module for the contract.
+pub trait Env {
+    /// Takes the lock; makes the place if `create` is set and it does not exist.
+    fn lock(&self, create: bool) -> Io<u64>;
+    /// Gives the lock back. Without one it does nothing.
+    fn unlock(&self);
+    /// All names, in any order. `NotSupported` where the storage cannot tell (HTTP).
+    fn list(&self) -> Io<Vec<String>>;
+    /// A new empty file of that name, replacing any other. `size_hint` is about how large it will become, in bytes; 0 = unknown.
+    fn create(&self, name: &str, kind: FileKind, size_hint: u64) -> Io<Rc<dyn File>>;
+    /// An existing file.
+    fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>>;
+    /// Changes names; returns when they, and all earlier creations, are durable. An empty group is a barrier.
+    fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()>;
+    /// Removes the place itself if nothing is left in it (`destroy`).
+    fn remove_place(&self) -> Io<()>;
+    /// What a successful sync means here.
+    fn durability(&self) -> Durability;
+    /// Whether the answer of `append` alone can be trusted (POSIX), so that the size need not be asked.
+    fn appends_are_exact(&self) -> bool;
+}
+
+/// Appends and proves it: `end` is the size that the file must have afterwards.
+pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
+    let asked = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    let taken = file.append(data).await?;
+    if taken != asked {
+        let message = format!("the storage took {taken} of {asked} bytes");
+        return Err(Error::io(name, "append", ErrorKind::WriteZero, message));
+    }
+    if !env.appends_are_exact() {
+        let size = file.size().await?;
+        if size != end {
+            let message = format!("the storage took {taken} bytes but the file ends at {size}, expected {end}");
+            return Err(Error::io(name, "append", ErrorKind::WriteZero, message));
+        }
+    }
+    Ok(())
+}
+
+/// The whole of a file of at most `size_max` bytes.
+pub async fn read_file(env: &dyn Env, name: &str, size_max: u64) -> Result<Vec<u8>> {
+    let file = env.open(name, Access::Read).await?;
+    let size = file.size().await?;
+    if size > size_max {
+        return Err(Error::LimitExceeded(format!("{name} has {size} bytes, at most {size_max} are read at once")));
+    }
+    read_exact(&*file, name, 0, usize::try_from(size).unwrap_or(usize::MAX)).await
+}
+
+/// Exactly `length` bytes; a file that ends before is an error.
+pub async fn read_exact(file: &dyn File, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
+    let data = file.read_at(offset, length).await?;
+    if data.len() == length {
+        Ok(data)
+    } else {
+        Err(short_read(name, offset, length, data.len()))
+    }
+}
+
+/// What a read that came back short means: the file is shorter than what points into it says.
+pub(crate) fn short_read(name: &str, offset: u64, expected: usize, found: usize) -> Error {
+    Error::corruption(name, offset, format!("{expected} bytes expected, the file has {found} there"))
+}

@@ -1,0 +1,189 @@
+//! The only public error type. Its variants answer one question: what can the caller do?
+
+use std::fmt;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed, sorted by what the caller can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Stored bytes are not what they should be. Other files, and mostly other keys, stay readable;
+    /// `repair` rebuilds what can be read.
+    #[error("corruption: {0}")]
+    Corruption(Box<Corruption>),
+    /// The storage refused a call. Retry, or reopen once the cause is gone.
+    #[error("i/o error: {0}")]
+    Io(Box<IoError>),
+    /// Quota or disk is full. Reads go on; free space, then call `resume`.
+    #[error("storage is full: {0}")]
+    Full(Box<IoError>),
+    /// Somebody else holds the database open.
+    #[error("locked: {0}")]
+    Locked(String),
+    /// Another owner has taken the database over; this handle must be closed.
+    #[error("fenced: {0}")]
+    Fenced(String),
+    /// A read-only source changed while it was open; open it again.
+    #[error("source changed: {0}")]
+    SourceChanged(String),
+    /// The platform threw the database away.
+    #[error("evicted: {0}")]
+    Evicted(String),
+    /// An earlier failure stopped writing; `resume` or reopen.
+    #[error("{} after an earlier failure: {cause}", if *.maybe_applied { "write of unknown fate" } else { "no more writes" })]
+    Poisoned {
+        /// The failure that stopped writing.
+        cause: String,
+        /// Whether the write that got this error may be found after reopening.
+        maybe_applied: bool,
+    },
+    /// Too much is waiting already; try again later.
+    #[error("busy: {0}")]
+    Busy(String),
+    /// An input is larger than a documented limit. Nothing was written.
+    #[error("limit exceeded: {0}")]
+    LimitExceeded(String),
+    /// An argument or option makes no sense, or contradicts what is stored. Nothing was written.
+    #[error("invalid argument: {0}")]
+    InvalidArgument(String),
+    /// The storage or this build cannot do that.
+    #[error("not supported: {0}")]
+    NotSupported(String),
+    /// The database is closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// Where stored bytes are wrong, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corruption {
+    /// Name of the file inside the database directory, e.g. `000005.ldb`.
+    pub file: String,
+    /// Byte offset in that file of the thing that is wrong.
+    pub offset: u64,
+    /// The field, what was stored and what was expected.
+    pub reason: String,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at offset {}: {}", self.file, self.offset, self.reason)
+    }
+}
+
+/// What a storage said when it refused a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoError {
+    /// Name of the file inside the database directory, or of the directory.
+    pub file: String,
+    /// The call that failed: `append`, `sync`, `read`, `create` ...
+    pub operation: &'static str,
+    /// What kind of failure, in the standard library's words.
+    pub kind: std::io::ErrorKind,
+    /// The storage's own message.
+    pub message: String,
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}: {}", self.operation, self.file, self.message)
+    }
+}
+
+/// What is wrong inside one slice. A decoder knows only its slice; whoever knows the file turns this into a [`Corruption`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Byte offset inside the slice.
+    pub offset: u64,
+    /// The field, what was stored and what was expected.
+    pub reason: String,
+}
+
+impl Malformed {
+    /// `reason` at `offset` of the slice being decoded.
+    pub fn new(offset: u64, reason: impl Into<String>) -> Malformed {
+        Malformed { offset, reason: reason.into() }
+    }
+
+    /// The same, in `file`, whose decoded slice begins at `base`.
+    pub fn in_file(self, file: &str, base: u64) -> Error {
+        Error::corruption(file, base.saturating_add(self.offset), self.reason)
+    }
+}
+
+impl Error {
+    /// A [`Corruption`] of `file` at `offset`.
+    pub fn corruption(file: impl Into<String>, offset: u64, reason: impl Into<String>) -> Error {
+        Error::Corruption(Box::new(Corruption { file: file.into(), offset, reason: reason.into() }))
+    }
+
+    /// A failed call of the storage; a full disk or quota becomes [`Error::Full`].
+    pub fn io(
+        file: impl Into<String>,
+        operation: &'static str,
+        kind: std::io::ErrorKind,
+        message: impl Into<String>,
+    ) -> Error {
+        let full = matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        let error = Box::new(IoError { file: file.into(), operation, kind, message: message.into() });
+        if full { Error::Full(error) } else { Error::Io(error) }
+    }
+
+    /// An error of the standard library while doing `operation` on `file`.
+    pub fn from_std(file: impl Into<String>, operation: &'static str, error: &std::io::Error) -> Error {
+        Error::io(file, operation, error.kind(), error.to_string())
+    }
+
+    /// A short stable word for programs: `corruption`, `io`, `full`, `locked` ...
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Corruption(_) => "corruption",
+            Error::Io(_) => "io",
+            Error::Full(_) => "full",
+            Error::Locked(_) => "locked",
+            Error::Fenced(_) => "fenced",
+            Error::SourceChanged(_) => "source-changed",
+            Error::Evicted(_) => "evicted",
+            Error::Poisoned { .. } => "poisoned",
+            Error::Busy(_) => "busy",
+            Error::LimitExceeded(_) => "limit-exceeded",
+            Error::InvalidArgument(_) => "invalid-argument",
+            Error::NotSupported(_) => "not-supported",
+            Error::Closed => "closed",
+        }
+    }
+
+    /// Whether the write that got this error may nevertheless be found after reopening.
+    pub fn maybe_applied(&self) -> bool {
+        matches!(self, Error::Poisoned { maybe_applied: true, .. })
+    }
+
+    /// Whether the storage says that the file or directory does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether this is a [`Corruption`].
+    pub fn is_corruption(&self) -> bool {
+        matches!(self, Error::Corruption(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_a_plain_io_error() {
+        let e = Error::io("000003.log", "append", std::io::ErrorKind::StorageFull, "no space");
+        assert_eq!(e.code(), "full");
+        assert_eq!(e.to_string(), "storage is full: append of 000003.log: no space");
+    }
+
+    #[test]
+    fn errors_are_small_enough_to_return_from_hot_paths() {
+        assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
+    }
+}

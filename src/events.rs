@@ -1,0 +1,163 @@
+//! What happens inside, for those who listen. Nothing is built or counted twice when nobody does.
+
+use std::cell::Cell;
+
+use crate::base::FileNumber;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Memtables became a table at `level` (no table if all of it was empty).
+    Flush {
+        /// The new table.
+        table: Option<FileNumber>,
+        /// Where it was put.
+        level: usize,
+        /// Its size in bytes.
+        bytes: u64,
+        /// How many memtables went into it.
+        memtables: usize,
+    },
+    /// Tables of `level` and `level + 1` were merged into tables of `level + 1`.
+    Compaction {
+        /// The upper level.
+        level: usize,
+        /// Tables read.
+        inputs: Vec<FileNumber>,
+        /// Tables written (the inputs themselves in a trivial move).
+        outputs: Vec<FileNumber>,
+        /// Bytes of the tables read (0 in a trivial move).
+        bytes_read: u64,
+        /// Bytes of the tables written (0 in a trivial move).
+        bytes_written: u64,
+        /// Only the manifest changed.
+        trivial_move: bool,
+    },
+    /// A write had to wait, or was made to do more background work than usual.
+    Stall {
+        /// Why.
+        cause: StallCause,
+    },
+    /// A table or log was made.
+    FileCreated {
+        /// Its name.
+        name: String,
+    },
+    /// A file is no longer needed and was removed.
+    FileRemoved {
+        /// Its name.
+        name: String,
+    },
+    /// Background work failed; see `Db::state`.
+    BackgroundError {
+        /// The error's text.
+        message: String,
+    },
+}
+
+/// Why a write had to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StallCause {
+    /// Level 0 has as many tables as slow writers down.
+    Level0Slowdown,
+    /// Level 0 has as many tables as stop writers.
+    Level0Stop,
+    /// The write buffer is full and the one before it is not yet a table.
+    MemtableFull,
+}
+
+/// Hears events. Called between steps of the engine, never inside one: it may read the database but must return quickly.
+pub trait Listener {
+    /// Called with each event, in order.
+    fn event(&self, event: &Event);
+}
+
+/// Running totals since the database was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Entries written (puts and deletes).
+    pub entries_written: u64,
+    /// Bytes of keys and values written by users.
+    pub bytes_in: u64,
+    /// Bytes appended to write-ahead logs.
+    pub bytes_logged: u64,
+    /// Log records (one for each group of writers).
+    pub log_records: u64,
+    /// Flushes of the log to stable storage.
+    pub log_syncs: u64,
+    /// Bytes of tables written by flushes.
+    pub bytes_flushed: u64,
+    /// Bytes of tables written by compactions.
+    pub bytes_compacted: u64,
+    /// Bytes of tables read by compactions.
+    pub bytes_compaction_read: u64,
+    /// Point look-ups.
+    pub gets: u64,
+    /// Blocks read from storage.
+    pub block_reads: u64,
+    /// Bytes of these blocks, as stored.
+    pub block_read_bytes: u64,
+    /// Blocks found in the cache.
+    pub block_cache_hits: u64,
+    /// Tables that a filter ruled out.
+    pub filter_negatives: u64,
+    /// Tables opened.
+    pub table_opens: u64,
+    /// Slices of background work.
+    pub slices: u64,
+    /// Writes that had to wait.
+    pub stalls: u64,
+}
+
+/// The totals while they grow; shared by all parts of one open database.
+#[derive(Debug, Default)]
+pub(crate) struct LiveCounters {
+    pub(crate) entries_written: Cell<u64>,
+    pub(crate) bytes_in: Cell<u64>,
+    pub(crate) bytes_logged: Cell<u64>,
+    pub(crate) log_records: Cell<u64>,
+    pub(crate) log_syncs: Cell<u64>,
+    pub(crate) bytes_flushed: Cell<u64>,
+    pub(crate) bytes_compacted: Cell<u64>,
+    pub(crate) bytes_compaction_read: Cell<u64>,
+    pub(crate) gets: Cell<u64>,
+    pub(crate) block_reads: Cell<u64>,
+    pub(crate) block_read_bytes: Cell<u64>,
+    pub(crate) block_cache_hits: Cell<u64>,
+    pub(crate) filter_negatives: Cell<u64>,
+    pub(crate) table_opens: Cell<u64>,
+    pub(crate) slices: Cell<u64>,
+    pub(crate) stalls: Cell<u64>,
+}
+
+impl LiveCounters {
+    /// The totals now.
+    pub(crate) fn read(&self) -> Counters {
+        Counters {
+            entries_written: self.entries_written.get(),
+            bytes_in: self.bytes_in.get(),
+            bytes_logged: self.bytes_logged.get(),
+            log_records: self.log_records.get(),
+            log_syncs: self.log_syncs.get(),
+            bytes_flushed: self.bytes_flushed.get(),
+            bytes_compacted: self.bytes_compacted.get(),
+            bytes_compaction_read: self.bytes_compaction_read.get(),
+            gets: self.gets.get(),
+            block_reads: self.block_reads.get(),
+            block_read_bytes: self.block_read_bytes.get(),
+            block_cache_hits: self.block_cache_hits.get(),
+            filter_negatives: self.filter_negatives.get(),
+            table_opens: self.table_opens.get(),
+            slices: self.slices.get(),
+            stalls: self.stalls.get(),
+        }
+    }
+}
+
+/// Adds to one total.
+#[inline]
+pub(crate) fn count(counter: &Cell<u64>, by: u64) {
+    counter.set(counter.get().wrapping_add(by));
+}

@@ -1,0 +1,5 @@
+pub mod base;
+mod error;
+pub mod events;
+pub mod iter;
+pub use error::{Corruption, Error, IoError, Malformed, Result};
