@@ -1,0 +1,68 @@
+// Starting other programs: shown to the user, or only read.
+import { spawn, spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { join } from 'node:path'
+import { environment, root } from './paths.mjs'
+
+/**
+ * Runs a command to its end, showing its output as it comes and keeping it.
+ * Standard input is closed, so that nothing can wait for an answer.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string>, timeoutSeconds?: number }} [options] what to add to the environment; when to give up
+ * @returns {Promise<{ ok: boolean, output: string, why: string }>} `why` says how it ended when not well
+ */
+export function run(command, args, { env = {}, timeoutSeconds = 3600 } = {}) {
+  return new Promise((resolve) => {
+    // A group of its own, so that a timeout ends what the command started, too.
+    const child = spawn(command, args, { cwd: root, env: { ...environment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const endGroup = (signal) => { try { process.kill(-child.pid, signal) } catch { /* gone already */ } }
+    const interrupted = () => { endGroup('SIGTERM'); process.exit(130) }
+    process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
+    const timer = setTimeout(() => { endGroup('SIGKILL'); finish(`no end after ${timeoutSeconds} s`) }, timeoutSeconds * 1000)
+
+    const chunks = []
+    const show = (stream) => (chunk) => { chunks.push(chunk); stream.write(chunk) }
+    child.stdout.on('data', show(process.stdout))
+    child.stderr.on('data', show(process.stderr))
+
+    let finished = false
+    const finish = (why) => {
+      if (finished) return
+      finished = true
+      clearTimeout(timer)
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
+      resolve({ ok: why === '', output: Buffer.concat(chunks).toString(), why })
+    }
+    child.on('error', (error) => finish(error.message))
+    child.on('close', (code, signal) => finish(code === 0 ? '' : signal ? `ended by ${signal}` : `exit code ${code}`))
+  })
+}
+
+/**
+ * The standard output of a short command, trimmed; undefined when it cannot be started or fails.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
+export function ask(command, args) {
+  const { status, stdout } = spawnSync(command, args, { cwd: root, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  return status === 0 ? stdout.trim() : undefined
+}
+
+/**
+ * The first of these programs that is there: names are looked up in PATH, paths are taken as they are.
+ *
+ * @param {...(string | undefined)} candidates
+ */
+export function findProgram(...candidates) {
+  for (const candidate of candidates.filter(Boolean)) {
+    const folders = candidate.includes('/') ? [''] : environment.PATH.split(':').filter(Boolean)
+    for (const folder of folders) {
+      const path = folder ? join(folder, candidate) : candidate
+      try { accessSync(path, constants.X_OK); return path } catch { /* look on */ }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,123 @@
+// npm run setup: prepares a fresh Debian, Ubuntu or macOS machine to build and test Varve, and does nothing (in under two
+// seconds) where all is in place. `npm start` and `npm test` call it themselves.
+//
+//   node pkg-scripts/setup.mjs [--only rust,target,tools,system,packages]
+//
+//   rust      cargo, rustc, clippy, rustfmt            we never install Rust itself; we say how
+//   target    rustc's wasm32-unknown-unknown           rustup adds it
+//   tools     wasm-bindgen of Cargo.lock's version,
+//             wasm-pack                                cargo builds both into target/tools
+//   system    chromium, chromedriver, a C++ compiler,
+//             LevelDB and Snappy (for comparisons)     apt installs them where it is there and we are root; else we say how
+//   packages  node_modules                             npm ci
+//
+// Without `rust`, `target`, `tools` or `packages` nothing can be built, so they end the script. A lack in `system` only
+// makes those tests be skipped that need it, and says so.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { install, isInstalled, wantedTools } from './lib/cargo-tools.mjs'
+import { inRoot } from './lib/paths.mjs'
+import { ask, findProgram, run } from './lib/run.mjs'
+import { systemNeeds } from './lib/system.mjs'
+
+const WASM_TARGET = 'wasm32-unknown-unknown'
+
+/** What a user can mend: its message is all there is to show. */
+class SetupError extends Error {}
+
+const parts = { rust, target, tools, system, packages }
+
+/**
+ * @param {(keyof typeof parts)[]} [only] all parts unless told; an unknown name is an error
+ */
+export async function setup(only = Object.keys(parts)) {
+  for (const name of only) {
+    if (!Object.hasOwn(parts, name)) throw new SetupError(`no part '${name}'; there are ${Object.keys(parts).join(', ')}`)
+  }
+  const chosen = Object.keys(parts).filter((name) => only.includes(name))
+  // A compiler from the system comes before what it compiles.
+  if (chosen.includes('system')) chosen.sort((a, b) => Number(b === 'system') - Number(a === 'system'))
+  for (const name of chosen) await parts[name]()
+}
+
+/** Runs `setup` and then `body`; prints what a user can mend as one plain message. */
+export async function main(body) {
+  try {
+    process.exitCode = await body()
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    console.error(`\nsetup: ${error.message}`)
+    process.exitCode = 1
+  }
+}
+
+async function rust() {
+  const version = ask('rustc', ['--version'])?.split(' ')[1]
+  if (!version || !findProgram('cargo')) {
+    throw new SetupError('Rust is missing. Install it as https://rustup.rs says, open a new shell, and call this again.')
+  }
+  const wanted = /^rust-version = "([^"]+)"/m.exec(readFileSync(inRoot('Cargo.toml'), 'utf8'))?.[1] ?? '0'
+  if (version.localeCompare(wanted, undefined, { numeric: true }) < 0) {
+    throw new SetupError(`Rust ${version} is too old, ${wanted} is needed: run \`rustup update stable\``)
+  }
+  const missing = ['clippy', 'fmt'].filter((name) => ask('cargo', [name, '--version']) === undefined)
+  if (missing.length === 0) return
+  const components = missing.map((name) => (name === 'fmt' ? 'rustfmt' : name))
+  await rustup(['component', 'add', ...components], `cargo's ${components.join(' and ')} (Debian: the packages rust-clippy and rustfmt)`)
+}
+
+async function target() {
+  const folder = ask('rustc', ['--print', 'target-libdir', '--target', WASM_TARGET])
+  if (folder && existsSync(folder) && readdirSync(folder).some((name) => name.startsWith('libcore-'))) return
+  await rustup(['target', 'add', WASM_TARGET], `the standard library for ${WASM_TARGET} (Debian: the package libstd-rust-dev-wasm32)`)
+}
+
+async function rustup(args, need) {
+  if (findProgram('rustup')) {
+    const { ok } = await run('rustup', args)
+    if (ok) return
+  }
+  throw new SetupError(`Rust lacks ${need}. With rustup: \`rustup ${args.join(' ')}\`.`)
+}
+
+async function tools() {
+  for (const tool of wantedTools()) {
+    if (isInstalled(tool)) continue
+    console.log(`setup: building ${tool.crate} ${tool.version} into target/tools (once, some minutes)`)
+    await install(tool)
+  }
+}
+
+async function system() {
+  let missing = systemNeeds.filter((need) => !need.present())
+  if (missing.length === 0) return
+  const packages = missing.flatMap((need) => need.apt)
+  if (findProgram('apt-get') && process.getuid?.() === 0) {
+    const env = { DEBIAN_FRONTEND: 'noninteractive' }
+    await run('apt-get', ['update'], { env })
+    // One by one: Ubuntu has no package of some of these names, and that must not keep the others away.
+    for (const name of packages) await run('apt-get', ['install', '-y', '--no-install-recommends', name], { env })
+    missing = missing.filter((need) => !need.present())
+  }
+  for (const need of missing) console.warn(`setup: missing ${need.what}; without it ${need.without}.\n  ${need.advice()}`)
+}
+
+/** Current when npm wrote its own record in node_modules after the lock file last changed. */
+async function packages() {
+  const record = join('node_modules', '.package-lock.json')
+  const current = existsSync(inRoot(record)) && statSync(inRoot(record)).mtimeMs >= statSync(inRoot('package-lock.json')).mtimeMs
+  if (current) return
+  const { ok, why } = await run('npm', ['ci'])
+  if (!ok) throw new SetupError(`npm ci: ${why}`)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { values } = parseArgs({ options: { only: { type: 'string' } } })
+  await main(async () => {
+    await setup(values.only?.split(','))
+    console.log('setup: ready')
+    return 0
+  })
+}

@@ -1,0 +1,515 @@
+//! A group of writes that is applied as one: all of it or nothing.
+//!
+//! One batch is one record of the write-ahead log. Its bytes are LevelDB's own:
+//!
+//! ```text
+//! sequence   u64    of the first operation; operation i has sequence + i
+//! count      u32    how many operations follow
+//! operation         01 lp(key) lp(value)     put
+//!                   00 lp(key)               delete
+//! ```
+//! Integers are little-endian, `lp(x)` is a varint32 length and that many bytes. A key may come more than once; the last
+//! wins, since its sequence is the highest. put(a, 1) as the first write of a database:
+//!
+//! ```text
+//! 01 00 00 00 00 00 00 00   sequence 1
+//! 01 00 00 00               one operation
+//! 01  01 61  01 31          put, key "a", value "1"
+//! ```
+//! Source: LevelDB `db/write_batch.cc`.
+
+use crate::base::{Input, SequenceNumber, decode_fixed32, decode_fixed64, put_varint32};
+use crate::error::{Error, Malformed, Result};
+
+/// Bytes of sequence and count.
+const HEADER_SIZE: usize = 12;
+const COUNT_OFFSET: usize = 8;
+const TAG_DELETE: u8 = 0;
+const TAG_PUT: u8 = 1;
+/// Tag and two lengths of five bytes each.
+const OPERATION_OVERHEAD_MAX: usize = 11;
+
+/// A group of puts and deletes, applied together and in this order.
+///
+/// ```
+/// use varve::batch::WriteBatch;
+///
+/// let mut batch = WriteBatch::new();
+/// batch.put(b"a", b"1");
+/// batch.delete(b"b");
+/// assert_eq!(batch.count(), 2);
+/// ```
+///
+/// Invariants:
+/// 1. `bytes` begins with a header whose count is `count`, and `count` whole operations follow it.
+/// 2. Once `refused` is set, the batch lacks an operation that was asked for, and is never written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteBatch {
+    bytes: Vec<u8>,
+    count: u32,
+    refused: Option<Refused>,
+}
+
+/// Why an operation did not get into the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    Length(usize),
+    Count,
+    Memory(usize),
+}
+
+/// One operation of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchOperation<'a> {
+    /// The key gets the value.
+    Put {
+        /// The key.
+        key: &'a [u8],
+        /// Its new value.
+        value: &'a [u8],
+    },
+    /// The key goes away, whether it was there or not.
+    Delete {
+        /// The key.
+        key: &'a [u8],
+    },
+}
+
+impl Default for WriteBatch {
+    fn default() -> WriteBatch {
+        WriteBatch { bytes: vec![0; HEADER_SIZE], count: 0, refused: None }
+    }
+}
+
+impl WriteBatch {
+    /// An empty batch.
+    pub fn new() -> WriteBatch {
+        WriteBatch::default()
+    }
+
+    /// Adds: `key` gets `value`. What the format cannot hold (4 GiB and more) makes the write of this batch fail.
+    #[inline]
+    pub fn put(&mut self, key: &[u8], value: &[u8]) {
+        if let Some((key_length, value_length)) = self.make_room(key, value) {
+            self.bytes.push(TAG_PUT);
+            put_varint32(&mut self.bytes, key_length);
+            self.bytes.extend_from_slice(key);
+            put_varint32(&mut self.bytes, value_length);
+            self.bytes.extend_from_slice(value);
+            self.set_count(self.count + 1);
+        }
+    }
+
+    /// Adds: `key` goes away. What the format cannot hold (4 GiB and more) makes the write of this batch fail.
+    #[inline]
+    pub fn delete(&mut self, key: &[u8]) {
+        if let Some((key_length, _)) = self.make_room(key, &[]) {
+            self.bytes.push(TAG_DELETE);
+            put_varint32(&mut self.bytes, key_length);
+            self.bytes.extend_from_slice(key);
+            self.set_count(self.count + 1);
+        }
+    }
+
+    /// Adds all of `other`'s operations.
+    pub fn append(&mut self, other: &WriteBatch) {
+        let operations = other.operation_bytes();
+        match self.count.checked_add(other.count) {
+            None => self.refuse(Refused::Count),
+            Some(_) if self.bytes.try_reserve(operations.len()).is_err() => {
+                self.refuse(Refused::Memory(operations.len()));
+            }
+            Some(count) => {
+                self.bytes.extend_from_slice(operations);
+                self.set_count(count);
+            }
+        }
+        if let Some(reason) = other.refused {
+            self.refuse(reason);
+        }
+    }
+
+    /// Makes it empty again; keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(HEADER_SIZE);
+        self.bytes.fill(0);
+        self.count = 0;
+        self.refused = None;
+    }
+
+    /// How many operations.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are no operations.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes that this batch will take in the log, without the log's own headers (LevelDB's `ApproximateSize`).
+    pub fn byte_size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// An error if an operation was too large to be added. Whoever writes a batch asks this first.
+    pub fn check(&self) -> Result<()> {
+        let Some(reason) = self.refused else { return Ok(()) };
+        Err(Error::LimitExceeded(match reason {
+            Refused::Length(length) => {
+                format!("a key or value of a batch has {length} bytes, the format holds at most {}", u32::MAX - 1)
+            }
+            Refused::Count => format!("a batch has more than {} operations", u32::MAX),
+            Refused::Memory(length) => format!("no memory for {length} more bytes of a batch"),
+        }))
+    }
+
+    /// A batch from its bytes, all of them checked.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<WriteBatch, Malformed> {
+        let header = BatchHeader::decode(&bytes)?;
+        let first = header.first_sequence()?;
+        if first.advance(u64::from(header.count.saturating_sub(1))).is_none() {
+            let reason = format!("sequence {} leaves no room for {} operations in 56 bits", first.get(), header.count);
+            return Err(Malformed::new(0, reason));
+        }
+        for operation in operations(&bytes) {
+            operation?;
+        }
+        Ok(WriteBatch { bytes, count: header.count, refused: None })
+    }
+
+    /// The bytes, as they go into the log.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The sequence number of the first operation (0 until it is written).
+    pub fn sequence(&self) -> SequenceNumber {
+        decode_fixed64(&self.bytes).and_then(SequenceNumber::new).unwrap_or_default()
+    }
+
+    /// Says which sequence number the first operation has.
+    pub fn set_sequence(&mut self, sequence: SequenceNumber) {
+        if let Some(field) = self.bytes.first_chunk_mut() {
+            *field = sequence.get().to_le_bytes();
+        }
+    }
+
+    /// The operations, in order. Never an error for a batch that was built here or came through
+    /// [`from_bytes`](WriteBatch::from_bytes).
+    pub fn iter(&self) -> impl Iterator<Item = Result<BatchOperation<'_>, Malformed>> {
+        operations(&self.bytes)
+    }
+
+    fn operation_bytes(&self) -> &[u8] {
+        self.bytes.get(HEADER_SIZE..).unwrap_or_default()
+    }
+
+    /// Room for one more operation, and its lengths as they are stored.
+    #[inline]
+    fn make_room(&mut self, key: &[u8], value: &[u8]) -> Option<(u32, u32)> {
+        let (Some(key_length), Some(value_length)) = (stored_length(key), stored_length(value)) else {
+            self.refuse(Refused::Length(key.len().max(value.len())));
+            return None;
+        };
+        if self.count == u32::MAX {
+            self.refuse(Refused::Count);
+            return None;
+        }
+        let size = key.len().saturating_add(value.len()).saturating_add(OPERATION_OVERHEAD_MAX);
+        if self.bytes.try_reserve(size).is_err() {
+            self.refuse(Refused::Memory(size));
+            return None;
+        }
+        Some((key_length, value_length))
+    }
+
+    #[cold]
+    fn refuse(&mut self, reason: Refused) {
+        self.refused.get_or_insert(reason);
+    }
+
+    #[inline]
+    fn set_count(&mut self, count: u32) {
+        self.count = count;
+        if let Some(field) = self.bytes.get_mut(COUNT_OFFSET..).and_then(<[u8]>::first_chunk_mut) {
+            *field = count.to_le_bytes();
+        }
+        debug_assert!(self.bytes.len() >= HEADER_SIZE);
+    }
+}
+
+/// The length, if the format can hold it.
+#[inline]
+fn stored_length(bytes: &[u8]) -> Option<u32> {
+    u32::try_from(bytes.len()).ok().filter(|length| *length < u32::MAX)
+}
+
+/// What stands before the operations, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// Of the first operation; unchecked, the format has 56 bits for it.
+    pub sequence: u64,
+    /// How many operations should follow.
+    pub count: u32,
+}
+
+impl BatchHeader {
+    /// Reads the header of a log record.
+    pub fn decode(record: &[u8]) -> Result<BatchHeader, Malformed> {
+        let count = record.get(COUNT_OFFSET..).and_then(decode_fixed32);
+        match (decode_fixed64(record), count) {
+            (Some(sequence), Some(count)) => Ok(BatchHeader { sequence, count }),
+            _ => Err(Malformed::new(
+                0,
+                format!("log record too small: {} bytes, expected at least {HEADER_SIZE}", record.len()),
+            )),
+        }
+    }
+
+    /// The sequence number, if it is one.
+    pub fn first_sequence(self) -> Result<SequenceNumber, Malformed> {
+        SequenceNumber::new(self.sequence).ok_or_else(|| {
+            Malformed::new(0, format!("sequence is {}, expected at most {}", self.sequence, SequenceNumber::MAX.get()))
+        })
+    }
+}
+
+/// The operations of a log record that nobody has checked: all those before the first error, then the error (LevelDB
+/// applies as many before it gives up). A wrong count is told at the end.
+pub fn operations(record: &[u8]) -> Operations<'_> {
+    let (count, error) = match BatchHeader::decode(record) {
+        Ok(header) => (header.count, None),
+        Err(error) => (0, Some(error)),
+    };
+    let mut input = Input::new(record);
+    let _ = input.bytes(HEADER_SIZE.min(record.len()), "header");
+    Operations { input, count, found: 0, error, done: false }
+}
+
+/// See [`operations`].
+#[derive(Clone, Debug)]
+pub struct Operations<'a> {
+    input: Input<'a>,
+    /// What the header says.
+    count: u32,
+    found: u32,
+    error: Option<Malformed>,
+    done: bool,
+}
+
+impl<'a> Iterator for Operations<'a> {
+    type Item = Result<BatchOperation<'a>, Malformed>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        if self.input.is_empty() || self.error.is_some() {
+            self.done = true;
+            return self.verdict().map(Err);
+        }
+        let operation = read_operation(&mut self.input);
+        self.done = operation.is_err();
+        self.found = self.found.saturating_add(1);
+        Some(operation)
+    }
+}
+
+impl Operations<'_> {
+    /// What there is to complain about when no bytes are left.
+    fn verdict(&mut self) -> Option<Malformed> {
+        if let Some(error) = self.error.take() {
+            return Some(error);
+        }
+        (self.found != self.count).then(|| {
+            let reason = format!("WriteBatch has wrong count: {} stored, {} found", self.count, self.found);
+            Malformed::new(u64::try_from(COUNT_OFFSET).unwrap_or(0), reason)
+        })
+    }
+}
+
+#[inline]
+fn read_operation<'a>(input: &mut Input<'a>) -> Result<BatchOperation<'a>, Malformed> {
+    let start = input.clone();
+    match input.u8("WriteBatch tag")? {
+        TAG_PUT => {
+            let key = input.length_prefixed("bad WriteBatch Put: key")?;
+            let value = input.length_prefixed("bad WriteBatch Put: value")?;
+            Ok(BatchOperation::Put { key, value })
+        }
+        TAG_DELETE => Ok(BatchOperation::Delete { key: input.length_prefixed("bad WriteBatch Delete: key")? }),
+        tag => Err(start.malformed(format!("unknown WriteBatch tag: {tag}, expected 0 or 1"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(n: u64) -> SequenceNumber {
+        SequenceNumber::new(n).unwrap()
+    }
+
+    /// As LevelDB's tests print a batch.
+    fn show(batch: &WriteBatch) -> String {
+        let first = batch.sequence().get();
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        let lines = batch.iter().enumerate().map(|(i, operation)| match operation.unwrap() {
+            BatchOperation::Put { key, value } => format!("Put({}, {})@{}", text(key), text(value), first + i as u64),
+            BatchOperation::Delete { key } => format!("Delete({})@{}", text(key), first + i as u64),
+        });
+        lines.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_worked_example() {
+        let mut batch = WriteBatch::new();
+        batch.put(b"a", b"1");
+        batch.set_sequence(sequence(1));
+        let expected = [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0x61, 1, 0x31];
+        assert_eq!(batch.as_bytes(), expected);
+        assert_eq!(WriteBatch::from_bytes(expected.to_vec()).unwrap(), batch);
+    }
+
+    #[test]
+    fn an_empty_batch_is_twelve_bytes() {
+        let batch = WriteBatch::new();
+        assert_eq!((batch.count(), batch.byte_size(), batch.is_empty()), (0, 12, true));
+        assert_eq!(show(&batch), "");
+    }
+
+    #[test]
+    fn operations_come_back_in_order_with_rising_sequences() {
+        let mut batch = WriteBatch::new();
+        batch.put(b"foo", b"bar");
+        batch.delete(b"box");
+        batch.put(b"baz", b"boo");
+        batch.set_sequence(sequence(100));
+        assert_eq!(show(&batch), "Put(foo, bar)@100 Delete(box)@101 Put(baz, boo)@102");
+        assert_eq!(batch.count(), 3);
+    }
+
+    #[test]
+    fn appending_adds_operations_and_keeps_the_sequence() {
+        let (mut a, mut b) = (WriteBatch::new(), WriteBatch::new());
+        a.set_sequence(sequence(200));
+        b.set_sequence(sequence(300));
+        a.append(&b);
+        assert_eq!(show(&a), "");
+        b.put(b"a", b"va");
+        a.append(&b);
+        assert_eq!(show(&a), "Put(a, va)@200");
+        b.clear();
+        b.put(b"b", b"vb");
+        a.append(&b);
+        assert_eq!(show(&a), "Put(a, va)@200 Put(b, vb)@201");
+        b.delete(b"foo");
+        a.append(&b);
+        assert_eq!(show(&a), "Put(a, va)@200 Put(b, vb)@201 Put(b, vb)@202 Delete(foo)@203");
+        assert_eq!(WriteBatch::from_bytes(a.as_bytes().to_vec()).unwrap(), a);
+    }
+
+    #[test]
+    fn the_size_grows_with_every_operation() {
+        let mut batch = WriteBatch::new();
+        let mut last = batch.byte_size();
+        for _ in 0..3 {
+            batch.put(b"foo", b"bar");
+            assert_eq!(batch.byte_size(), last + 9);
+            last = batch.byte_size();
+        }
+        batch.delete(b"box");
+        assert_eq!(batch.byte_size(), last + 5);
+    }
+
+    #[test]
+    fn every_cut_is_told() {
+        let mut batch = WriteBatch::new();
+        batch.put(b"foo", b"bar");
+        batch.delete(b"box");
+        for cut in 0..batch.byte_size() {
+            let error = WriteBatch::from_bytes(batch.as_bytes()[..cut].to_vec()).unwrap_err();
+            let expected = match cut {
+                0..12 => "log record too small",
+                12 | 21 => "WriteBatch has wrong count",
+                13..21 => "bad WriteBatch Put",
+                _ => "bad WriteBatch Delete",
+            };
+            assert!(error.reason.starts_with(expected), "{cut}: {}", error.reason);
+        }
+    }
+
+    #[test]
+    fn what_stands_before_a_bad_operation_can_still_be_read() {
+        let mut batch = WriteBatch::new();
+        batch.put(b"foo", b"bar");
+        let mut bytes = batch.as_bytes().to_vec();
+        bytes.push(7);
+        let found: Vec<_> = operations(&bytes).collect();
+        assert_eq!(found[0], Ok(BatchOperation::Put { key: b"foo", value: b"bar" }));
+        let error = found[1].clone().unwrap_err();
+        assert_eq!((error.offset, error.reason.as_str()), (21, "unknown WriteBatch tag: 7, expected 0 or 1"));
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn sequences_past_56_bits_are_refused() {
+        let mut bytes = WriteBatch::new().as_bytes().to_vec();
+        bytes[7] = 1;
+        assert!(WriteBatch::from_bytes(bytes).unwrap_err().reason.contains("sequence"));
+        let mut batch = WriteBatch::new();
+        batch.set_sequence(SequenceNumber::MAX);
+        batch.delete(b"a");
+        assert!(WriteBatch::from_bytes(batch.as_bytes().to_vec()).is_ok());
+        batch.delete(b"b");
+        assert!(WriteBatch::from_bytes(batch.as_bytes().to_vec()).is_err());
+    }
+
+    #[test]
+    fn a_refused_operation_makes_the_batch_unwritable_until_it_is_cleared() {
+        let mut batch = WriteBatch::new();
+        batch.set_count(u32::MAX);
+        batch.put(b"a", b"b");
+        assert_eq!(batch.check().unwrap_err().code(), "limit-exceeded");
+        let mut other = WriteBatch::new();
+        other.append(&batch);
+        assert!(other.check().is_err());
+        batch.clear();
+        assert_eq!(batch, WriteBatch::new());
+        batch.check().unwrap();
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod properties {
+        use super::*;
+        use proptest::collection::vec;
+        use proptest::prelude::*;
+
+        proptest! {
+            #[test]
+            fn batches_come_back(ops in vec((any::<bool>(), vec(any::<u8>(), 0..300), vec(any::<u8>(), 0..300)), 0..20)) {
+                let mut batch = WriteBatch::new();
+                for (put, key, value) in &ops {
+                    if *put { batch.put(key, value) } else { batch.delete(key) }
+                }
+                let again = WriteBatch::from_bytes(batch.as_bytes().to_vec()).unwrap();
+                prop_assert_eq!(&again, &batch);
+                let read: Vec<_> = again.iter().map(|o| o.unwrap()).collect();
+                let written: Vec<_> = ops.iter().map(|(put, key, value)| {
+                    if *put { BatchOperation::Put { key, value } } else { BatchOperation::Delete { key } }
+                }).collect();
+                prop_assert_eq!(read, written);
+            }
+
+            #[test]
+            fn any_bytes_are_a_batch_or_an_error(bytes in vec(prop_oneof![0u8..3, any::<u8>()], 0..100)) {
+                if let Ok(batch) = WriteBatch::from_bytes(bytes.clone()) {
+                    prop_assert_eq!(batch.as_bytes(), &bytes[..]);
+                    prop_assert_eq!(batch.iter().count(), usize::try_from(batch.count()).unwrap());
+                }
+            }
+        }
+    }
+}

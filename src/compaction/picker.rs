@@ -1,0 +1,167 @@
+//! Pure: a version to the next compaction, if one is due.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::Compaction;
+use crate::base::{FileNumber, InternalKeyComparator, user_key};
+use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
+
+/// Bytes that level 1 should hold; each deeper level ten times the one above.
+const LEVEL1_BYTES: u64 = 10 << 20;
+
+/// What the picker goes by beside the version.
+pub(crate) struct Pick<'a> {
+    pub(crate) versions: &'a VersionSet,
+    pub(crate) max_file_size: u64,
+    /// A table that was looked into in vain too often.
+    pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
+    /// Tables found damaged: they are left alone.
+    pub(crate) quarantine: &'a BTreeSet<FileNumber>,
+}
+
+/// How full a level is: from 1 on it wants compaction. The last level never does.
+pub(crate) fn level_score(version: &Version, level: usize) -> f64 {
+    if level == 0 {
+        return ratio(u64::try_from(version.level(0).len()).unwrap_or(u64::MAX), u64::try_from(LEVEL0_COMPACTION).unwrap_or(1));
+    }
+    if level + 1 >= LEVELS {
+        return 0.0;
+    }
+    let exponent = u32::try_from(level - 1).unwrap_or(0);
+    ratio(version.level_bytes(level), LEVEL1_BYTES.saturating_mul(10u64.saturating_pow(exponent)))
+}
+
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a score needs no exact integers")]
+fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b as f64
+}
+
+/// The fullest level first; then the table that seeks have worn out.
+pub(crate) fn pick(context: &Pick<'_>) -> Option<Compaction> {
+    let version = context.versions.current();
+    let mut levels: Vec<(usize, f64)> = (0..LEVELS - 1).map(|level| (level, level_score(version, level))).collect();
+    levels.retain(|(_, score)| *score >= 1.0);
+    levels.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (level, _) in levels {
+        let found = start_files(context, level).find_map(|file| set_up(context, level, vec![file.clone()], false));
+        if found.is_some() {
+            return found;
+        }
+    }
+    let (level, file) = context.seek_candidate?;
+    let live = version.level(*level).iter().any(|f| f.number == file.number);
+    if !live || level + 1 >= LEVELS {
+        return None;
+    }
+    set_up(context, *level, vec![file.clone()], false)
+}
+
+/// Tables of `level` that may hold keys of the range, at most about `max_file_size` of them below level 0.
+pub(crate) fn pick_range(context: &Pick<'_>, level: usize, range: UserRange<'_>) -> Option<Compaction> {
+    let version = context.versions.current();
+    let mut inputs = version.overlapping(context.versions.order(), level, range);
+    if level > 0 {
+        let mut bytes = 0u64;
+        let keep = inputs.iter().take_while(|f| {
+            let room = bytes < context.max_file_size;
+            bytes = bytes.saturating_add(f.size);
+            room
+        });
+        let count = keep.count();
+        inputs.truncate(count);
+    }
+    if inputs.is_empty() { None } else { set_up(context, level, inputs, true) }
+}
+
+/// The first table behind the compact pointer, then the others, going round.
+fn start_files<'a>(context: &Pick<'a>, level: usize) -> impl Iterator<Item = &'a Rc<FileMetaData>> {
+    let files = context.versions.current().level(level);
+    let pointer = context.versions.compact_pointer(level);
+    let order = context.versions.order();
+    let behind = |f: &&Rc<FileMetaData>| pointer.is_empty() || order.compare(&f.largest, pointer) == Ordering::Greater;
+    let start = if level == 0 { 0 } else { files.iter().position(|f| behind(&f)).unwrap_or(0) };
+    files.iter().skip(start).chain(files.iter().take(start))
+}
+
+/// Completes the inputs of a compaction that starts from `upper`; `None` if that would touch a damaged table.
+fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual: bool) -> Option<Compaction> {
+    let version = context.versions.current();
+    let order = context.versions.order();
+    let mut upper = upper;
+    if level == 0 {
+        let (smallest, largest) = bounds(order, &upper)?;
+        upper = version.overlapping(order, 0, (Some(user_key(smallest)), Some(user_key(largest))));
+    }
+    add_boundary_files(order, version.level(level), &mut upper);
+    let mut lower = below(order, version, level + 1, &upper)?;
+
+    // Take more of the upper level if that takes no more of the lower one.
+    let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();
+    let (smallest, largest) = bounds(order, &both)?;
+    if !lower.is_empty() {
+        let mut wider = version.overlapping(order, level, (Some(user_key(smallest)), Some(user_key(largest))));
+        add_boundary_files(order, version.level(level), &mut wider);
+        let limit = context.max_file_size.saturating_mul(25);
+        if wider.len() > upper.len() && total_size(&lower).saturating_add(total_size(&wider)) < limit {
+            let wider_lower = below(order, version, level + 1, &wider)?;
+            if wider_lower.len() == lower.len() {
+                (upper, lower) = (wider, wider_lower);
+            }
+        }
+    }
+    if upper.iter().chain(&lower).any(|f| context.quarantine.contains(&f.number)) {
+        return None;
+    }
+    let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();
+    let (smallest, largest) = bounds(order, &both)?;
+    let grandparents = if level + 2 < LEVELS {
+        version.overlapping(order, level + 2, (Some(user_key(smallest)), Some(user_key(largest))))
+    } else {
+        Vec::new()
+    };
+    let compact_pointer = bounds(order, &upper)?.1.to_vec();
+    Some(Compaction {
+        level,
+        version: version.clone(),
+        inputs: [upper, lower],
+        grandparents,
+        compact_pointer,
+        max_file_size: context.max_file_size,
+        manual,
+    })
+}
+
+fn below(order: &InternalKeyComparator, version: &Version, level: usize, upper: &[Rc<FileMetaData>]) -> Option<Vec<Rc<FileMetaData>>> {
+    let (smallest, largest) = bounds(order, upper)?;
+    let mut lower = version.overlapping(order, level, (Some(user_key(smallest)), Some(user_key(largest))));
+    add_boundary_files(order, version.level(level), &mut lower);
+    Some(lower)
+}
+
+/// The smallest and largest internal keys of the tables.
+fn bounds<'a>(order: &InternalKeyComparator, files: &'a [Rc<FileMetaData>]) -> Option<(&'a [u8], &'a [u8])> {
+    let smallest = files.iter().map(|f| f.smallest.as_slice()).min_by(|a, b| order.compare(a, b))?;
+    let largest = files.iter().map(|f| f.largest.as_slice()).max_by(|a, b| order.compare(a, b))?;
+    Some((smallest, largest))
+}
+
+/// A table that begins with an older entry of the key that the inputs end with must come along: left behind in the upper
+/// level, it would hide the newer entry. Source: LevelDB `AddBoundaryInputs`.
+fn add_boundary_files(order: &InternalKeyComparator, level: &[Rc<FileMetaData>], inputs: &mut Vec<Rc<FileMetaData>>) {
+    let Some((_, largest)) = bounds(order, inputs) else { return };
+    let mut largest = largest.to_vec();
+    loop {
+        let next = level
+            .iter()
+            .filter(|f| order.compare(&f.smallest, &largest) == Ordering::Greater)
+            .filter(|f| order.user().compare(user_key(&f.smallest), user_key(&largest)) == Ordering::Equal)
+            .min_by(|a, b| order.compare(&a.smallest, &b.smallest));
+        let Some(file) = next else { return };
+        largest.clone_from(&file.largest);
+        if !inputs.iter().any(|f| f.number == file.number) {
+            inputs.push(file.clone());
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Inputs to output tables.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use super::stream::Survivors;
+use super::{BaseLevel, Compaction, Splitter};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::env::Env;
+use crate::error::Result;
+use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
+use crate::slice::Budget;
+use crate::table::{BlockRead, FinishedTable, TableCache, TableOutput};
+use crate::version::{FileMetaData, LevelIterator};
+
+/// Something that must be done first: the flush of a memtable that filled up meanwhile.
+pub(crate) type Interlude = Pin<Box<dyn Future<Output = Result<()>>>>;
+
+/// What a compaction needs of the database.
+pub(crate) struct CompactionContext<'a> {
+    pub(crate) env: &'a Rc<dyn Env>,
+    pub(crate) tables: &'a Rc<TableCache>,
+    pub(crate) order: &'a InternalKeyComparator,
+    pub(crate) budget: &'a Budget,
+    pub(crate) oldest_snapshot: SequenceNumber,
+    pub(crate) new_file_number: &'a dyn Fn() -> Result<FileNumber>,
+    pub(crate) interlude: &'a dyn Fn() -> Option<Interlude>,
+}
+
+/// Bytes read at once from inputs: they are read front to back.
+const READ_AHEAD: u32 = 128 << 10;
+/// Work that opening and proving an output stands for, in bytes.
+const OUTPUT_COST: usize = 16 << 10;
+
+/// Merges the inputs. On failure the outputs are removed.
+pub(crate) async fn run(compaction: &Compaction, context: &CompactionContext<'_>) -> Result<Vec<FinishedTable>> {
+    let mut outputs = Outputs { context, compaction, current: None, finished: Vec::new() };
+    let result = merge(compaction, context, &mut outputs).await;
+    let result = match result {
+        Ok(()) => outputs.close().await,
+        error => error,
+    };
+    if let Err(error) = result {
+        outputs.abandon().await;
+        return Err(error);
+    }
+    Ok(outputs.finished)
+}
+
+async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs: &mut Outputs<'_>) -> Result<()> {
+    let mut input = input_iterator(compaction, context);
+    let mut survivors = Survivors::new(context.order.clone(), context.oldest_snapshot);
+    let mut splitter: Splitter<'_> = compaction.splitter();
+    let mut base: BaseLevel<'_> = compaction.base_level();
+    let step = input.seek_to_first();
+    if step == Step::NeedsBlock {
+        finish(&mut input, step).await;
+    }
+    while input.valid() {
+        let key = input.key();
+        context.budget.spend(key.len() + input.value().len());
+        if splitter.stop_before(context.order, key) {
+            outputs.close().await?;
+        }
+        let key = input.key();
+        if survivors.keep(key, |user_key| base.is_base_for(context.order, user_key)) {
+            if outputs.current.is_none() {
+                outputs.open().await?;
+            }
+            outputs.add(key, input.value())?;
+            if outputs.wants_attention() {
+                outputs.attend().await?;
+            }
+        }
+        if context.budget.is_spent() {
+            context.budget.give_way().await;
+            if let Some(interlude) = (context.interlude)() {
+                interlude.await?;
+            }
+        }
+        let step = input.next();
+        if step == Step::NeedsBlock {
+            finish(&mut input, step).await;
+        }
+    }
+    input.status()
+}
+
+/// Level 0: each table by itself, newest first; deeper: the level as one run. Checksums are always verified, so that damage
+/// is never copied into a sound block.
+fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> MergingIterator<LevelIterator> {
+    let read = BlockRead {
+        verify_checksums: true,
+        fill_cache: false,
+        use_cache: false,
+        read_ahead: READ_AHEAD,
+        lenient: false,
+    };
+    let run = |files: Vec<Rc<FileMetaData>>| {
+        LevelIterator::new(files.into(), context.order.clone(), context.tables.clone(), read, OnBadBlock::Stop)
+    };
+    let [upper, lower] = &compaction.inputs;
+    let mut sources = Vec::new();
+    if compaction.level == 0 {
+        sources.extend(upper.iter().map(|f| run(vec![f.clone()])));
+    } else {
+        sources.push(run(sorted(upper, context.order)));
+    }
+    sources.push(run(sorted(lower, context.order)));
+    MergingIterator::new(sources, crate::base::KeyOrder::Internal(context.order.clone()), OnBadBlock::Stop)
+}
+
+fn sorted(files: &[Rc<FileMetaData>], order: &InternalKeyComparator) -> Vec<Rc<FileMetaData>> {
+    let mut files = files.to_vec();
+    files.sort_by(|a, b| order.compare(&a.smallest, &b.smallest));
+    files
+}
+
+/// The tables being written, one at a time.
+struct Outputs<'a> {
+    context: &'a CompactionContext<'a>,
+    compaction: &'a Compaction,
+    current: Option<TableOutput>,
+    finished: Vec<FinishedTable>,
+}
+
+impl Outputs<'_> {
+    async fn open(&mut self) -> Result<()> {
+        let number = (self.context.new_file_number)()?;
+        let size_hint = self.compaction.max_file_size;
+        self.current = Some(TableOutput::create(self.context.env, self.context.tables, number, size_hint).await?);
+        Ok(())
+    }
+
+    #[inline]
+    fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        match &mut self.current {
+            Some(output) => output.add(key, value),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn wants_attention(&self) -> bool {
+        self.current.as_ref().is_some_and(|o| o.wants_write() || o.size() >= self.compaction.max_file_size)
+    }
+
+    async fn attend(&mut self) -> Result<()> {
+        if self.current.as_ref().is_some_and(|o| o.size() >= self.compaction.max_file_size) {
+            return self.close().await;
+        }
+        match &mut self.current {
+            Some(output) => output.write_out().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if let Some(output) = self.current.take() {
+            self.context.budget.spend(OUTPUT_COST);
+            self.finished.push(output.finish(self.context.tables).await?);
+        }
+        Ok(())
+    }
+
+    async fn abandon(&mut self) {
+        if let Some(output) = self.current.take() {
+            output.abandon(self.context.tables).await;
+        }
+        for table in self.finished.drain(..) {
+            self.context.tables.forget(table.number);
+            let name = crate::base::table_file_name(table.number);
+            let _ = self.context.env.edit_names(vec![crate::env::NameEdit::Remove { name }]).await;
+        }
+    }
+}

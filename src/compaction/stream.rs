@@ -1,0 +1,91 @@
+//! Pure: which entries survive shadowing, tombstones and snapshots.
+
+use std::cmp::Ordering;
+
+use crate::base::{InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key};
+
+/// Sees the merged entries in order and says which to keep.
+pub(crate) struct Survivors {
+    order: InternalKeyComparator,
+    /// The oldest state that somebody can still read.
+    oldest_snapshot: SequenceNumber,
+    current_key: Vec<u8>,
+    /// Sequence of the entry before of the same key; `None` at a key's first.
+    previous: Option<SequenceNumber>,
+    has_key: bool,
+}
+
+impl Survivors {
+    pub(crate) fn new(order: InternalKeyComparator, oldest_snapshot: SequenceNumber) -> Survivors {
+        Survivors { order, oldest_snapshot, current_key: Vec::new(), previous: None, has_key: false }
+    }
+
+    /// Whether the entry lives on. `is_base` says whether no deeper level can hold the key.
+    #[inline]
+    pub(crate) fn keep(&mut self, key: &[u8], is_base: impl FnOnce(&[u8]) -> bool) -> bool {
+        let Ok(parsed) = parse_internal_key(key) else {
+            // What cannot be understood is kept, and nothing is hidden by it.
+            self.has_key = false;
+            self.previous = None;
+            return true;
+        };
+        if !self.has_key || self.order.user().compare(parsed.user_key, &self.current_key) != Ordering::Equal {
+            self.current_key.clear();
+            self.current_key.extend_from_slice(parsed.user_key);
+            self.has_key = true;
+            self.previous = None;
+        }
+        let shadowed = self.previous.is_some_and(|newer| newer <= self.oldest_snapshot);
+        let early = crate::bugs::seeded(crate::bugs::Bug::TombstoneDroppedEarly);
+        let dropped = shadowed
+            || parsed.value_type == ValueType::Deletion
+                && parsed.sequence <= self.oldest_snapshot
+                && (is_base(parsed.user_key) || early);
+        self.previous = Some(parsed.sequence);
+        !dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::append_internal_key;
+
+    fn survivors(oldest_snapshot: u64, base: bool, entries: &[(&str, u64, ValueType)]) -> Vec<(String, u64)> {
+        let snapshot = SequenceNumber::new(oldest_snapshot).unwrap();
+        let mut stream = Survivors::new(InternalKeyComparator::default(), snapshot);
+        let mut kept = Vec::new();
+        for (key, sequence, value_type) in entries {
+            let mut internal = Vec::new();
+            append_internal_key(&mut internal, key.as_bytes(), SequenceNumber::new(*sequence).unwrap(), *value_type);
+            if stream.keep(&internal, |_| base) {
+                kept.push(((*key).to_owned(), *sequence));
+            }
+        }
+        kept
+    }
+
+    use ValueType::{Deletion, Value};
+
+    #[test]
+    fn a_newer_entry_hides_older_ones_that_no_snapshot_sees() {
+        let entries = [("a", 9, Value), ("a", 5, Value), ("a", 2, Value), ("b", 1, Value)];
+        assert_eq!(survivors(10, false, &entries), [("a".into(), 9), ("b".into(), 1)]);
+        assert_eq!(survivors(5, false, &entries), [("a".into(), 9), ("a".into(), 5), ("b".into(), 1)]);
+        assert_eq!(survivors(1, false, &entries).len(), 4);
+    }
+
+    #[test]
+    fn a_tombstone_goes_only_at_the_base_level_and_with_what_it_hides() {
+        let entries = [("a", 9, Deletion), ("a", 5, Value)];
+        assert_eq!(survivors(10, false, &entries), [("a".into(), 9)]);
+        assert_eq!(survivors(10, true, &entries), []);
+        assert_eq!(survivors(8, true, &entries), [("a".into(), 9), ("a".into(), 5)]);
+    }
+
+    #[test]
+    fn keys_that_cannot_be_understood_are_kept() {
+        let mut stream = Survivors::new(InternalKeyComparator::default(), SequenceNumber::MAX);
+        assert!(stream.keep(b"short", |_| true));
+    }
+}

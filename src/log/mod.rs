@@ -1,0 +1,141 @@
+//! The record format of write-ahead logs and manifests.
+//!
+//! A file is a run of blocks of 32 KiB, the last one mostly shorter. A record is cut into fragments so that none crosses a
+//! block; a reader can therefore go on at the next block after damage.
+//!
+//! ```text
+//! block     fragment fragment ... trailer           fewer than 7 bytes left: zeros
+//! fragment  checksum u32   masked CRC-32C of type and payload
+//!           length   u16   of the payload
+//!           type     u8    1 full   the whole record
+//!                          2 first, 3 middle ..., 4 last
+//!                          0 with length 0: space that a writer set aside and never used
+//!           payload
+//! ```
+//! Integers are little-endian. With exactly 7 bytes left in a block, a record begins with an empty `first` fragment. An
+//! empty record is one `full` fragment of length 0. The log of a new database after put(a, 1) begins:
+//!
+//! ```text
+//! e9 9f 78 19   checksum
+//! 11 00         17 bytes
+//! 01            full
+//! 01 00 00 00 00 00 00 00  01 00 00 00  01 01 61 01 31     the write batch (batch.rs)
+//! ```
+//! Source: LevelDB `doc/log_format.md`, `db/log_{reader,writer}.cc`.
+
+mod reader;
+mod scan;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use reader::{Damage, LogReader, Record, Semantics, Tail};
+pub(crate) use scan::Found;
+pub(crate) use writer::{LogWriter, frame_record};
+
+use crate::base::{crc32c, crc32c_extend, decode_fixed32, mask};
+
+/// Bytes of a block.
+pub(crate) const BLOCK_SIZE: usize = 32 << 10;
+/// The same, as an offset.
+const BLOCK_SIZE_U64: u64 = 32 << 10;
+/// Bytes before a payload.
+pub(crate) const HEADER_SIZE: usize = 7;
+/// The same, as an offset.
+const HEADER_SIZE_U64: u64 = 7;
+/// No record longer than this is read, unless a caller says otherwise: 1 GiB.
+pub(crate) const RECORD_SIZE_MAX: u64 = 1 << 30;
+
+const _: () = assert!(BLOCK_SIZE - HEADER_SIZE <= 0xffff, "a payload's length fits 16 bits");
+
+/// What a fragment is of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FragmentType {
+    /// All of it.
+    Full,
+    /// Its beginning.
+    First,
+    /// Neither end.
+    Middle,
+    /// Its end.
+    Last,
+}
+
+impl FragmentType {
+    /// From the byte stored.
+    pub(crate) const fn from_byte(byte: u8) -> Option<FragmentType> {
+        match byte {
+            1 => Some(FragmentType::Full),
+            2 => Some(FragmentType::First),
+            3 => Some(FragmentType::Middle),
+            4 => Some(FragmentType::Last),
+            _ => None,
+        }
+    }
+
+    /// The byte stored.
+    pub(crate) const fn to_byte(self) -> u8 {
+        match self {
+            FragmentType::Full => 1,
+            FragmentType::First => 2,
+            FragmentType::Middle => 3,
+            FragmentType::Last => 4,
+        }
+    }
+
+    const fn new(begins: bool, ends: bool) -> FragmentType {
+        match (begins, ends) {
+            (true, true) => FragmentType::Full,
+            (true, false) => FragmentType::First,
+            (false, false) => FragmentType::Middle,
+            (false, true) => FragmentType::Last,
+        }
+    }
+}
+
+/// What stands before a payload, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FragmentHeader {
+    /// Masked.
+    pub(crate) checksum: u32,
+    /// Of the payload.
+    pub(crate) length: u16,
+    /// 0 to 4 where all is well.
+    pub(crate) type_byte: u8,
+}
+
+impl FragmentHeader {
+    /// From the first seven of `bytes`, if there are so many.
+    #[inline]
+    pub(crate) fn decode(bytes: &[u8]) -> Option<FragmentHeader> {
+        let [a, b, c, d, e, f, type_byte] = *bytes.first_chunk::<HEADER_SIZE>()?;
+        Some(FragmentHeader {
+            checksum: u32::from_le_bytes([a, b, c, d]),
+            length: u16::from_le_bytes([e, f]),
+            type_byte,
+        })
+    }
+
+    /// Bytes of header and payload.
+    #[inline]
+    pub(crate) fn size(self) -> usize {
+        HEADER_SIZE + usize::from(self.length)
+    }
+}
+
+/// As stored: over the type byte and the payload.
+#[inline]
+pub(crate) fn checksum(type_byte: u8, payload: &[u8]) -> u32 {
+    mask(crc32c_extend(crc32c(&[type_byte]), payload))
+}
+
+/// How far into its block an offset is.
+fn block_position(offset: u64) -> usize {
+    usize::try_from(offset % BLOCK_SIZE_U64).unwrap_or(0)
+}
+
+/// A length as an offset.
+fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,546 @@
+//! Fragments back to records, and what a torn tail means.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::{
+    BLOCK_SIZE, BLOCK_SIZE_U64, FragmentHeader, FragmentType, HEADER_SIZE, RECORD_SIZE_MAX, block_position, checksum,
+    to_u64,
+};
+use crate::env::{Access, Env, File};
+use crate::error::{Error, Result};
+
+/// How much of a file is read at once: 8 blocks.
+const CHUNK_SIZE: usize = 8 * BLOCK_SIZE;
+/// The same, as an offset.
+const CHUNK_SIZE_U64: u64 = 8 * BLOCK_SIZE_U64;
+/// Damages past this number are counted, not listed: a hostile file holds one in every seven bytes.
+const DAMAGES_LISTED_MAX: usize = 1000;
+
+/// What a reader does at bytes that are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Semantics {
+    /// LevelDB's way: it drops them, goes on, and lists them as [`Damage`].
+    Compat {
+        /// Verify checksums (LevelDB does, except in repair).
+        verify: bool,
+    },
+    /// It stops there for good; [`LogReader::tail`] says what it met.
+    Prefix,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Where its first fragment begins.
+    pub(crate) offset: u64,
+    /// Where its last fragment ends.
+    pub(crate) end: u64,
+    /// Its payload.
+    pub(crate) data: Vec<u8>,
+}
+
+/// Bytes that LevelDB's reader would report as dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// Where they begin.
+    pub(crate) offset: u64,
+    /// How many LevelDB counts.
+    pub(crate) bytes: u64,
+    /// LevelDB's words.
+    pub(crate) reason: Cow<'static, str>,
+}
+
+/// How the prefix of whole records ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// The file ends with it.
+    Clean,
+    /// From `offset` to its end the file is zeros: space that a writer set aside, or that a crash left unwritten.
+    Zeros {
+        /// Where they begin.
+        offset: u64,
+    },
+    /// At `offset` something else stands.
+    Torn {
+        /// Where the bad fragment begins. If nothing but the rest of a record is missing: the end of the file.
+        offset: u64,
+        /// The field, what was stored and what was expected.
+        reason: String,
+    },
+}
+
+/// Reads the records of one log or manifest, in order.
+///
+/// Invariants:
+/// 1. All before `offset` has been judged; `offset` is where the next fragment would begin.
+/// 2. `open` is the offset of the `first` fragment whose record `scratch` is gathering; `scratch` is empty without it.
+/// 3. Memory is bounded by one chunk, the record being read and `DAMAGES_LISTED_MAX` damages.
+pub(crate) struct LogReader {
+    pub(super) blocks: Blocks,
+    semantics: Semantics,
+    record_size_max: u64,
+    offset: u64,
+    good_end: u64,
+    open: Option<u64>,
+    scratch: Vec<u8>,
+    finished: bool,
+    tail: Tail,
+    odd_trailer: Option<u64>,
+    damages: Vec<Damage>,
+    damage_count: u64,
+    damage_bytes: u64,
+    pub(super) scan_budget: Option<(u64, usize)>,
+}
+
+impl std::fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogReader")
+            .field("name", &self.blocks.name)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One step through the file.
+enum Fragment {
+    /// A fragment whose checksum holds (or was not asked for); `start..end` is its payload in the block at `block`.
+    Whole {
+        offset: u64,
+        type_byte: u8,
+        block: u64,
+        start: usize,
+        end: usize,
+    },
+    /// Something else.
+    Bad {
+        offset: u64,
+        trouble: Trouble,
+    },
+    End,
+}
+
+/// Why bytes are no fragment. `left` is how many there are up to the end of the block.
+enum Trouble {
+    /// The header says a payload that would cross the end of the block.
+    Length { length: u16, left: usize },
+    /// The same in the last, short block, or not even a header fits: the file was cut here.
+    CutOff { length: Option<u16>, left: usize },
+    /// Type 0, length 0: space set aside.
+    Unused,
+    /// Stored and computed.
+    Checksum { stored: u32, computed: u32, left: usize },
+}
+
+impl LogReader {
+    /// Reads the file called `name`.
+    pub(crate) async fn open(env: &dyn Env, name: &str, semantics: Semantics) -> Result<LogReader> {
+        let file = env.open(name, Access::Read).await?;
+        Ok(LogReader::from_file(file, name.to_owned(), semantics))
+    }
+
+    /// Reads an open file. It must not grow meanwhile.
+    pub(crate) fn from_file(file: Rc<dyn File>, name: String, semantics: Semantics) -> LogReader {
+        LogReader::new(Blocks { source: Some(file), name, window: Vec::new(), window_start: None }, semantics)
+    }
+
+    /// Reads bytes in memory; `name` is for messages.
+    pub(crate) fn from_bytes(bytes: Vec<u8>, name: String, semantics: Semantics) -> LogReader {
+        LogReader::new(Blocks { source: None, name, window: bytes, window_start: Some(0) }, semantics)
+    }
+
+    fn new(blocks: Blocks, semantics: Semantics) -> LogReader {
+        LogReader {
+            blocks,
+            semantics,
+            record_size_max: RECORD_SIZE_MAX,
+            offset: 0,
+            good_end: 0,
+            open: None,
+            scratch: Vec::new(),
+            finished: false,
+            tail: Tail::Clean,
+            odd_trailer: None,
+            damages: Vec::new(),
+            damage_count: 0,
+            damage_bytes: 0,
+            scan_budget: None,
+        }
+    }
+
+    /// Refuses records longer than this with `LimitExceeded`. Default 1 GiB.
+    pub(crate) fn set_record_size_max(&mut self, bytes: u64) {
+        self.record_size_max = bytes;
+    }
+
+    /// The next record; `None` at the end of what this reader's semantics can see. After an error there is nothing more.
+    pub(crate) async fn next_record(&mut self) -> Result<Option<Record>> {
+        let result = match self.semantics {
+            Semantics::Compat { verify } => self.next_compat(verify).await,
+            Semantics::Prefix => self.next_prefix().await,
+        };
+        self.finished |= result.is_err();
+        result
+    }
+
+    /// How the prefix ends: known once [`next_record`](LogReader::next_record) has answered `None`.
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// Where the last record that was given out ends (0 before the first).
+    pub(crate) fn good_end(&self) -> u64 {
+        self.good_end
+    }
+
+    /// Where the first block trailer begins that is not zeros. It holds nothing, but no writer leaves it so.
+    pub(crate) fn odd_trailer(&self) -> Option<u64> {
+        self.odd_trailer
+    }
+
+    /// What was dropped so far (the first 1000 of it) and not yet taken.
+    pub(crate) fn take_damages(&mut self) -> Vec<Damage> {
+        std::mem::take(&mut self.damages)
+    }
+
+    /// How many times something was dropped.
+    pub(crate) fn damage_count(&self) -> u64 {
+        self.damage_count
+    }
+
+    /// How many bytes were dropped, as LevelDB counts.
+    pub(crate) fn damage_bytes(&self) -> u64 {
+        self.damage_bytes
+    }
+
+    /// Name of the file.
+    pub(crate) fn name(&self) -> &str {
+        &self.blocks.name
+    }
+
+    async fn next_compat(&mut self, verify: bool) -> Result<Option<Record>> {
+        while !self.finished {
+            match self.fragment(verify).await? {
+                Fragment::End => self.finish_compat(),
+                Fragment::Bad { offset, trouble } => self.drop_bad(offset, &trouble),
+                // LevelDB's reader takes these two types for its own inner signals: end of file, and a bad fragment
+                // that was already reported.
+                Fragment::Whole { type_byte: 5, .. } => self.finish_compat(),
+                Fragment::Whole { type_byte: 6, .. } => self.abandon(),
+                Fragment::Whole { offset, type_byte, block, start, end } => {
+                    let record = match FragmentType::from_byte(type_byte) {
+                        Some(kind) => self.take_compat(kind, offset, block, start, end)?,
+                        None => {
+                            let bytes = end - start + self.scratch.len();
+                            self.close();
+                            self.report(offset, bytes, format!("unknown record type {type_byte}"));
+                            None
+                        }
+                    };
+                    if record.is_some() {
+                        return Ok(record);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A good fragment, in LevelDB's eyes.
+    fn take_compat(
+        &mut self,
+        kind: FragmentType,
+        offset: u64,
+        block: u64,
+        start: usize,
+        end: usize,
+    ) -> Result<Option<Record>> {
+        match (kind, self.open) {
+            (FragmentType::Full | FragmentType::First, Some(begin)) => {
+                let number = if kind == FragmentType::Full { 1 } else { 2 };
+                // Empty: an old writer left such a first fragment at the end of a block.
+                if !self.scratch.is_empty() {
+                    self.report(begin, self.scratch.len(), format!("partial record without end({number})"));
+                }
+                self.close();
+            }
+            (FragmentType::Middle | FragmentType::Last, None) => {
+                let number = if kind == FragmentType::Middle { 1 } else { 2 };
+                self.report(offset, end - start, format!("missing start of fragmented record({number})"));
+                return Ok(None);
+            }
+            _ => {}
+        }
+        self.gather(kind, offset, block, start, end)
+    }
+
+    /// Bytes that are no fragment, in LevelDB's eyes. The rest of their block goes with them.
+    fn drop_bad(&mut self, offset: u64, trouble: &Trouble) {
+        self.offset = next_block(offset);
+        match trouble {
+            Trouble::CutOff { .. } => return self.finish_compat(),
+            Trouble::Length { left, .. } => self.report(offset, *left, "bad record length"),
+            Trouble::Checksum { left, .. } => self.report(offset, *left, "checksum mismatch"),
+            Trouble::Unused => {}
+        }
+        self.abandon();
+    }
+
+    /// The record being gathered will not be completed.
+    fn abandon(&mut self) {
+        if let Some(begin) = self.open {
+            self.report(begin, self.scratch.len(), "error in middle of record");
+            self.close();
+        }
+    }
+
+    /// The end of the file. A record without its end is dropped in silence: its writer died.
+    fn finish_compat(&mut self) {
+        self.finished = true;
+        self.close();
+    }
+
+    fn report(&mut self, offset: u64, bytes: usize, reason: impl Into<Cow<'static, str>>) {
+        let bytes = to_u64(bytes);
+        self.damage_count += 1;
+        self.damage_bytes = self.damage_bytes.saturating_add(bytes);
+        if self.damages.len() < DAMAGES_LISTED_MAX {
+            self.damages.push(Damage { offset, bytes, reason: reason.into() });
+        }
+    }
+
+    async fn next_prefix(&mut self) -> Result<Option<Record>> {
+        while !self.finished {
+            match self.fragment(true).await? {
+                Fragment::End => self.finish_prefix(),
+                Fragment::Bad { offset, trouble } => {
+                    let unused = matches!(trouble, Trouble::Unused | Trouble::CutOff { .. });
+                    self.tear(offset, trouble.to_string());
+                    if unused && self.open.is_none() && self.is_zero_from(offset).await? {
+                        self.tail = Tail::Zeros { offset };
+                    }
+                }
+                Fragment::Whole { offset, type_byte, block, start, end } => {
+                    if let Some(reason) = self.objection(type_byte) {
+                        self.tear(offset, reason);
+                    } else if let Some(kind) = FragmentType::from_byte(type_byte)
+                        && let Some(record) = self.gather(kind, offset, block, start, end)?
+                    {
+                        return Ok(Some(record));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why a fragment of this type cannot stand here.
+    fn objection(&self, type_byte: u8) -> Option<String> {
+        let open = self.open.filter(|_| !self.scratch.is_empty());
+        match (FragmentType::from_byte(type_byte), open, self.open) {
+            (None, ..) => Some(format!("unknown record type {type_byte}, expected 1 to 4")),
+            (Some(FragmentType::Full | FragmentType::First), Some(begin), _) => {
+                Some(format!("partial record without end: begun at offset {begin}, another begins here"))
+            }
+            (Some(FragmentType::Middle | FragmentType::Last), _, None) => {
+                Some(format!("missing start of fragmented record: type {type_byte}, expected 1 or 2"))
+            }
+            _ => None,
+        }
+    }
+
+    fn finish_prefix(&mut self) {
+        if let Some(begin) = self.open {
+            self.tear(self.offset, format!("the file ends inside the record that begins at offset {begin}"));
+        }
+        self.finished = true;
+    }
+
+    fn tear(&mut self, offset: u64, reason: String) {
+        self.tail = Tail::Torn { offset, reason };
+        self.finished = true;
+    }
+
+    /// Adds a fragment that fits what is open; answers the record if that completes it.
+    fn gather(
+        &mut self,
+        kind: FragmentType,
+        offset: u64,
+        block: u64,
+        start: usize,
+        end: usize,
+    ) -> Result<Option<Record>> {
+        let payload = self.blocks.loaded(block).and_then(|b| b.get(start..end)).unwrap_or_default();
+        let begin = match kind {
+            FragmentType::Full | FragmentType::First => {
+                self.scratch.clear();
+                offset
+            }
+            FragmentType::Middle | FragmentType::Last => self.open.unwrap_or(offset),
+        };
+        let length = self.scratch.len().saturating_add(payload.len());
+        if to_u64(length) > self.record_size_max || self.scratch.try_reserve(payload.len()).is_err() {
+            let message = format!(
+                "{}: the record at offset {begin} has at least {length} bytes, at most {} are read",
+                self.blocks.name, self.record_size_max
+            );
+            return Err(Error::LimitExceeded(message));
+        }
+        self.scratch.extend_from_slice(payload);
+        if matches!(kind, FragmentType::First | FragmentType::Middle) {
+            self.open = Some(begin);
+            return Ok(None);
+        }
+        self.open = None;
+        self.good_end = self.offset;
+        Ok(Some(Record { offset: begin, end: self.offset, data: std::mem::take(&mut self.scratch) }))
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.scratch.clear();
+    }
+
+    /// The next fragment, or what stands in its place; moves behind a good one.
+    async fn fragment(&mut self, verify: bool) -> Result<Fragment> {
+        loop {
+            let position = block_position(self.offset);
+            let block_start = self.offset - to_u64(position);
+            let Some(block) = self.blocks.loaded(block_start) else {
+                self.blocks.load(block_start).await?;
+                continue;
+            };
+            let left = block.get(position..).unwrap_or_default();
+            let in_trailer = BLOCK_SIZE - position < HEADER_SIZE;
+            if in_trailer && block.len() == BLOCK_SIZE {
+                if left.iter().any(|byte| *byte != 0) {
+                    self.odd_trailer.get_or_insert(self.offset);
+                }
+                self.offset = next_block(self.offset);
+                continue;
+            }
+            if left.is_empty() {
+                return Ok(Fragment::End);
+            }
+            let offset = self.offset;
+            return Ok(match check(left, block.len() == BLOCK_SIZE, verify) {
+                Err(trouble) => Fragment::Bad { offset, trouble },
+                Ok(header) => {
+                    self.offset += to_u64(header.size());
+                    let (start, end) = (position + HEADER_SIZE, position + header.size());
+                    Fragment::Whole { offset, type_byte: header.type_byte, block: block_start, start, end }
+                }
+            });
+        }
+    }
+
+    async fn is_zero_from(&mut self, offset: u64) -> Result<bool> {
+        let mut position = block_position(offset);
+        let mut block_start = offset - to_u64(position);
+        loop {
+            let block = self.blocks.get(block_start).await?;
+            if block.get(position..).unwrap_or_default().iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            if block.len() < BLOCK_SIZE {
+                return Ok(true);
+            }
+            position = 0;
+            block_start = block_start.saturating_add(BLOCK_SIZE_U64);
+        }
+    }
+}
+
+/// The fragment at the start of `left`, the rest of a block.
+#[inline]
+fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeader, Trouble> {
+    let Some(header) = FragmentHeader::decode(left) else {
+        return Err(Trouble::CutOff { length: None, left: left.len() });
+    };
+    let Some(payload) = left.get(HEADER_SIZE..header.size()) else {
+        let (length, left) = (header.length, left.len());
+        return Err(if block_is_full {
+            Trouble::Length { length, left }
+        } else {
+            Trouble::CutOff { length: Some(length), left }
+        });
+    };
+    if header.type_byte == 0 && header.length == 0 {
+        return Err(Trouble::Unused);
+    }
+    if verify {
+        let computed = checksum(header.type_byte, payload);
+        if computed != header.checksum {
+            return Err(Trouble::Checksum { stored: header.checksum, computed, left: left.len() });
+        }
+    }
+    Ok(header)
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::Length { length, left } => {
+                let room = left.saturating_sub(HEADER_SIZE);
+                write!(f, "bad record length: {length}, the block has room for {room}")
+            }
+            Trouble::CutOff { length: None, left } => {
+                write!(f, "record cut off: {left} bytes of its header, expected {HEADER_SIZE}")
+            }
+            Trouble::CutOff { length: Some(length), left } => {
+                write!(f, "record cut off: {} bytes, expected {length}", left.saturating_sub(HEADER_SIZE))
+            }
+            Trouble::Unused => f.write_str("record type 0, expected 1 to 4"),
+            Trouble::Checksum { stored, computed, .. } => {
+                write!(f, "checksum mismatch: {stored:08x} stored, {computed:08x} computed")
+            }
+        }
+    }
+}
+
+/// Where the block after the one that holds `offset` begins.
+fn next_block(offset: u64) -> u64 {
+    (offset - offset % BLOCK_SIZE_U64).saturating_add(BLOCK_SIZE_U64)
+}
+
+/// The blocks of a file, a chunk of them in memory.
+pub(super) struct Blocks {
+    /// `None`: all is in memory already.
+    source: Option<Rc<dyn File>>,
+    name: String,
+    window: Vec<u8>,
+    /// Where in the file the window begins; `None` before the first read.
+    window_start: Option<u64>,
+}
+
+impl Blocks {
+    /// The block that begins at `start`, if it is in memory. Shorter than `BLOCK_SIZE` (or empty) at the end of the file.
+    #[inline]
+    pub(super) fn loaded(&self, start: u64) -> Option<&[u8]> {
+        let from = start.checked_sub(self.window_start?)?;
+        if self.source.is_some() && from >= CHUNK_SIZE_U64 {
+            return None;
+        }
+        let rest = usize::try_from(from).ok().and_then(|from| self.window.get(from..)).unwrap_or_default();
+        Some(rest.get(..BLOCK_SIZE).unwrap_or(rest))
+    }
+
+    /// Reads the chunk that holds the block at `start`.
+    async fn load(&mut self, start: u64) -> Result<()> {
+        let chunk_start = start - start % CHUNK_SIZE_U64;
+        if let Some(file) = &self.source {
+            let window = file.read_at(chunk_start, CHUNK_SIZE).await?;
+            self.window = window;
+        }
+        self.window_start = Some(if self.source.is_some() { chunk_start } else { 0 });
+        Ok(())
+    }
+
+    /// The block that begins at `start`.
+    pub(super) async fn get(&mut self, start: u64) -> Result<&[u8]> {
+        if self.loaded(start).is_none() {
+            self.load(start).await?;
+        }
+        Ok(self.loaded(start).unwrap_or_default())
+    }
+}

@@ -1,0 +1,83 @@
+//! Looks behind damage: is there a later record that is whole?
+
+use super::reader::LogReader;
+use super::{
+    BLOCK_SIZE, BLOCK_SIZE_U64, FragmentHeader, FragmentType, HEADER_SIZE, HEADER_SIZE_U64, block_position, checksum,
+    to_u64,
+};
+use crate::error::Result;
+
+/// Bytes that may be checksummed in one block before the rest of its candidates is passed over. Random bytes need about
+/// 40 blocks' worth; only bytes made for the purpose need more.
+const CHECKSUM_BYTES_MAX: usize = 64 * BLOCK_SIZE;
+/// As much of a payload is kept: sequence and count of a write batch.
+const HEAD_SIZE: usize = 12;
+
+/// A fragment with a right checksum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Where it begins.
+    pub(crate) offset: u64,
+    /// Where it ends; go on looking here.
+    pub(crate) end: u64,
+    /// Only `Full` and `First` begin a record; `Middle` and `Last` may belong to the very record that is damaged.
+    pub(crate) kind: FragmentType,
+    /// The first bytes of its payload, at most 12.
+    pub(crate) head: Vec<u8>,
+}
+
+impl Found {
+    /// Whether it proves that a record begins here.
+    pub(crate) fn begins_record(&self) -> bool {
+        matches!(self.kind, FragmentType::Full | FragmentType::First)
+    }
+}
+
+impl LogReader {
+    /// The first fragment at or after `offset` whose checksum is right. It looks at every byte, since after damage nobody
+    /// knows where fragments begin. The work is linear in the size of the file.
+    ///
+    /// The fragment may be part of a value that holds a log's bytes; what follows from it must be safe either way.
+    pub(crate) async fn scan_for_valid_after(&mut self, offset: u64) -> Result<Option<Found>> {
+        let mut position = block_position(offset);
+        let mut start = offset - to_u64(position);
+        loop {
+            let mut budget = match self.scan_budget {
+                Some((block, left)) if block == start => left,
+                _ => CHECKSUM_BYTES_MAX,
+            };
+            let block = self.blocks.get(start).await?;
+            let is_last = block.len() < BLOCK_SIZE;
+            let found = scan_block(block, position, &mut budget);
+            let found = found.map(|(at, header, kind, head)| {
+                let offset = start.saturating_add(to_u64(at));
+                let end = offset.saturating_add(HEADER_SIZE_U64 + u64::from(header.length));
+                Found { offset, end, kind, head: head.to_vec() }
+            });
+            self.scan_budget = Some((start, budget));
+            if found.is_some() || is_last {
+                return Ok(found);
+            }
+            position = 0;
+            start = start.saturating_add(BLOCK_SIZE_U64);
+        }
+    }
+}
+
+type Candidate<'a> = (usize, FragmentHeader, FragmentType, &'a [u8]);
+
+fn scan_block<'a>(block: &'a [u8], from: usize, budget: &mut usize) -> Option<Candidate<'a>> {
+    let last = block.len().checked_sub(HEADER_SIZE)?;
+    (from..=last).find_map(|at| {
+        let rest = block.get(at..)?;
+        let header = FragmentHeader::decode(rest)?;
+        let kind = FragmentType::from_byte(header.type_byte)?;
+        let payload = rest.get(HEADER_SIZE..header.size())?;
+        // A block's first byte is where a writer always begins: it is looked at whatever it costs.
+        if at > 0 {
+            *budget = budget.checked_sub(header.size())?;
+        }
+        let head = payload.get(..HEAD_SIZE).unwrap_or(payload);
+        (checksum(header.type_byte, payload) == header.checksum).then_some((at, header, kind, head))
+    })
+}

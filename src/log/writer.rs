@@ -1,0 +1,188 @@
+//! Records to fragments, fragments to a file.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::{BLOCK_SIZE, FragmentType, HEADER_SIZE, block_position, checksum, to_u64};
+use crate::env::{Durability, Env, File, append_checked};
+use crate::error::{Error, Result};
+
+/// A record longer than this is appended in pieces of about this size, so that a huge value is not copied whole.
+const APPEND_SIZE_MAX: usize = 4 << 20;
+/// The buffer is kept for the next record up to this capacity.
+const BUFFER_KEPT_MAX: usize = 256 << 10;
+
+/// Appends records to one file.
+///
+/// Invariants:
+/// 1. The file holds whole records up to `end`, and while `state` is `Ready` it ends there.
+/// 2. `end` moves only when the storage has taken a whole record.
+/// 3. No borrow of `buffer` lives across an await: it is taken out and put back.
+pub(crate) struct LogWriter {
+    env: Rc<dyn Env>,
+    file: Rc<dyn File>,
+    name: String,
+    end: Cell<u64>,
+    state: Cell<State>,
+    buffer: RefCell<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// An append began and did not succeed (yet): bytes may stand behind `end`.
+    Unfinished,
+    /// A sync failed: what the file holds since the last good one is unknown, for good.
+    SyncFailed,
+}
+
+impl std::fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogWriter").field("name", &self.name).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+impl LogWriter {
+    /// Appends to `file`, which has `end` bytes now (0 if it is new) and ends cleanly.
+    pub(crate) fn new(env: Rc<dyn Env>, file: Rc<dyn File>, name: String, end: u64) -> LogWriter {
+        let (end, state, buffer) = (Cell::new(end), Cell::new(State::Ready), RefCell::default());
+        LogWriter { env, file, name, end, state, buffer }
+    }
+
+    /// Name of the file.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of the file that are whole records.
+    pub(crate) fn size(&self) -> u64 {
+        self.end.get()
+    }
+
+    /// Whether [`add_record`](LogWriter::add_record) would be tried: no failed append waits to be cut off, no sync failed.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state.get() == State::Ready
+    }
+
+    /// Appends one record and proves that the storage took it. After an error, or if the future is dropped, nothing more is
+    /// accepted until [`truncate_to_good`](LogWriter::truncate_to_good) has succeeded.
+    pub(crate) async fn add_record(&self, record: &[u8]) -> Result<()> {
+        self.check_ready()?;
+        self.state.set(State::Unfinished);
+        let mut buffer = self.buffer.take();
+        let result = self.append_in_pieces(record, &mut buffer).await;
+        if buffer.capacity() <= BUFFER_KEPT_MAX {
+            self.buffer.replace(buffer);
+        }
+        self.end.set(result?);
+        self.state.set(State::Ready);
+        Ok(())
+    }
+
+    /// Cuts off what a failed append left, and proves it. Afterwards the writer is usable again, unless a sync failed.
+    pub(crate) async fn truncate_to_good(&self) -> Result<()> {
+        let end = self.end.get();
+        self.file.truncate(end).await?;
+        let size = self.file.size().await?;
+        if size != end {
+            let message = format!("the file has {size} bytes after it was cut to {end}");
+            return Err(Error::io(&*self.name, "truncate", std::io::ErrorKind::Other, message));
+        }
+        if self.state.get() == State::Unfinished {
+            self.state.set(State::Ready);
+        }
+        Ok(())
+    }
+
+    /// Makes all records so far durable. A failure is final: no record is accepted after it.
+    pub(crate) async fn sync(&self) -> Result<Durability> {
+        if self.state.get() == State::SyncFailed {
+            return Err(self.refusal("a sync failed"));
+        }
+        let result = self.file.sync().await;
+        if result.is_err() {
+            self.state.set(State::SyncFailed);
+        }
+        result
+    }
+
+    /// Frames the record and appends it; answers where the file then ends.
+    async fn append_in_pieces(&self, record: &[u8], buffer: &mut Vec<u8>) -> Result<u64> {
+        let mut end = self.end.get();
+        let mut fragmenter = Fragmenter::new(record, block_position(end));
+        loop {
+            buffer.clear();
+            let room = record.len().min(APPEND_SIZE_MAX) + (HEADER_SIZE << 8);
+            if buffer.try_reserve(room).is_err() {
+                return Err(Error::LimitExceeded(format!("no memory for {room} bytes of a log record")));
+            }
+            fragmenter.frame(buffer, APPEND_SIZE_MAX);
+            end = end.saturating_add(to_u64(buffer.len()));
+            append_checked(&*self.env, &*self.file, &self.name, buffer, end).await?;
+            if fragmenter.done {
+                return Ok(end);
+            }
+        }
+    }
+
+    fn check_ready(&self) -> Result<()> {
+        match self.state.get() {
+            State::Ready => Ok(()),
+            State::Unfinished => Err(self.refusal("an append did not succeed and was not cut off")),
+            State::SyncFailed => Err(self.refusal("a sync failed")),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, cause: &str) -> Error {
+        Error::Poisoned { cause: format!("{}: {cause}", self.name), maybe_applied: false }
+    }
+}
+
+/// Cuts one record into fragments.
+#[derive(Debug)]
+struct Fragmenter<'a> {
+    rest: &'a [u8],
+    /// Where the next fragment would begin in its block.
+    position: usize,
+    begun: bool,
+    done: bool,
+}
+
+impl<'a> Fragmenter<'a> {
+    fn new(record: &'a [u8], position: usize) -> Fragmenter<'a> {
+        Fragmenter { rest: record, position, begun: false, done: false }
+    }
+
+    /// Appends fragments to `out` until the record is done or `out` has `size_max` bytes or a little more.
+    fn frame(&mut self, out: &mut Vec<u8>, size_max: usize) {
+        while !self.done && out.len() < size_max {
+            self.fragment(out);
+        }
+    }
+
+    fn fragment(&mut self, out: &mut Vec<u8>) {
+        let left = BLOCK_SIZE.saturating_sub(self.position);
+        if left < HEADER_SIZE {
+            out.resize(out.len() + left, 0);
+            self.position = 0;
+            return;
+        }
+        let (payload, rest) = self.rest.split_at(self.rest.len().min(left - HEADER_SIZE));
+        let kind = FragmentType::new(!self.begun, rest.is_empty()).to_byte();
+        let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&checksum(kind, payload).to_le_bytes());
+        out.extend_from_slice(&length.to_le_bytes());
+        out.push(kind);
+        out.extend_from_slice(payload);
+        self.position += HEADER_SIZE + payload.len();
+        (self.rest, self.begun, self.done) = (rest, true, rest.is_empty());
+    }
+}
+
+/// Appends `record` to `out` as it would stand in a file at `offset`; answers where the file then ends.
+pub(crate) fn frame_record(record: &[u8], offset: u64, out: &mut Vec<u8>) -> u64 {
+    let before = out.len();
+    Fragmenter::new(record, block_position(offset)).frame(out, usize::MAX);
+    offset.saturating_add(to_u64(out.len() - before))
+}

@@ -1,0 +1,96 @@
+//! Open tables by file number: at most so many, and at most so many bytes of indexes and filters.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::{BlockCache, Table, TableOptions};
+use crate::base::{FileNumber, WeightedLru, table_file_name};
+use crate::env::{Access, Env, File};
+use crate::error::{Error, Result};
+use crate::events::{LiveCounters, count};
+
+/// Opens tables once and keeps the most recently used open.
+pub(crate) struct TableCache {
+    env: Rc<dyn Env>,
+    options: Rc<TableOptions>,
+    blocks: Rc<BlockCache>,
+    counters: Rc<LiveCounters>,
+    tables: RefCell<WeightedLru<FileNumber, Rc<Table>>>,
+    /// The least that a table weighs, so that no more than `max_open_files` fit.
+    weight_min: u64,
+}
+
+impl TableCache {
+    pub(crate) fn new(
+        env: Rc<dyn Env>,
+        options: Rc<TableOptions>,
+        blocks: Rc<BlockCache>,
+        counters: Rc<LiveCounters>,
+        capacity: u64,
+        open_files_max: usize,
+    ) -> TableCache {
+        let files = u64::try_from(open_files_max).unwrap_or(u64::MAX).max(1);
+        TableCache {
+            env,
+            options,
+            blocks,
+            counters,
+            tables: RefCell::new(WeightedLru::new(capacity)),
+            weight_min: capacity.div_ceil(files),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &Rc<TableOptions> {
+        &self.options
+    }
+
+    pub(crate) fn blocks(&self) -> &Rc<BlockCache> {
+        &self.blocks
+    }
+
+    /// The table, if it is open.
+    #[inline]
+    pub(crate) fn cached(&self, number: FileNumber) -> Option<Rc<Table>> {
+        self.tables.borrow_mut().get(&number)
+    }
+
+    /// The table, opened if need be. `size` is what the manifest says; a file of another size is damaged.
+    pub(crate) async fn table(&self, number: FileNumber, size: u64) -> Result<Rc<Table>> {
+        if let Some(table) = self.cached(number) {
+            return Ok(table);
+        }
+        let (file, name) = self.open_file(number).await?;
+        let found = file.size().await?;
+        if found != size && !self.options.lenient_size {
+            return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
+        }
+        let options = self.options.clone();
+        let (blocks, counters) = (self.blocks.clone(), self.counters.clone());
+        let table = Rc::new(Table::open(file, name, size, number.0, options, blocks, counters).await?);
+        count(&self.counters.table_opens, 1);
+        let weight = table.memory().max(self.weight_min);
+        self.tables.borrow_mut().insert(number, table.clone(), weight);
+        Ok(table)
+    }
+
+    /// Older LevelDBs named their tables `.sst`.
+    async fn open_file(&self, number: FileNumber) -> Result<(Rc<dyn File>, String)> {
+        let name = table_file_name(number);
+        match self.env.open(&name, Access::Read).await {
+            Err(error) if error.is_not_found() => {
+                let old = format!("{number}.sst");
+                match self.env.open(&old, Access::Read).await {
+                    Ok(file) => Ok((file, old)),
+                    Err(_) => Err(error),
+                }
+            }
+            result => result.map(|file| (file, name)),
+        }
+    }
+
+    /// The file is going away: forget the table and its blocks.
+    pub(crate) fn forget(&self, number: FileNumber) {
+        self.tables.borrow_mut().remove(&number);
+        self.blocks.forget(number.0);
+    }
+}

@@ -1,0 +1,112 @@
+//! One table on its way to storage: created, filled, synced, and opened again as proof.
+
+use std::rc::Rc;
+
+use super::{TableBuilder, TableCache};
+use crate::base::{FileKind, FileNumber, table_file_name};
+use crate::env::{Env, File, NameEdit};
+use crate::error::{Error, Result};
+
+/// Bytes that gather before they are appended.
+const APPEND_SIZE: usize = 64 << 10;
+
+/// A finished table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FinishedTable {
+    pub(crate) number: FileNumber,
+    pub(crate) size: u64,
+    pub(crate) smallest: Vec<u8>,
+    pub(crate) largest: Vec<u8>,
+    pub(crate) entries: u64,
+}
+
+/// A table being written.
+pub(crate) struct TableOutput {
+    env: Rc<dyn Env>,
+    file: Rc<dyn File>,
+    number: FileNumber,
+    builder: TableBuilder,
+    smallest: Vec<u8>,
+    largest: Vec<u8>,
+}
+
+impl TableOutput {
+    /// Creates the file.
+    pub(crate) async fn create(
+        env: &Rc<dyn Env>,
+        tables: &TableCache,
+        number: FileNumber,
+        size_hint: u64,
+    ) -> Result<TableOutput> {
+        let name = table_file_name(number);
+        let file = env.create(&name, FileKind::Table, size_hint).await?;
+        let builder = TableBuilder::new(env.clone(), file.clone(), name, tables.options().clone());
+        Ok(TableOutput { env: env.clone(), file, number, builder, smallest: Vec::new(), largest: Vec::new() })
+    }
+
+    /// Adds an entry; keys must increase.
+    #[inline]
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        if self.builder.entries() == 0 {
+            self.smallest.extend_from_slice(key);
+        }
+        self.builder.add(key, value)?;
+        self.largest.clear();
+        self.largest.extend_from_slice(key);
+        Ok(())
+    }
+
+    /// Whether enough has gathered for [`write_out`](TableOutput::write_out).
+    #[inline]
+    pub(crate) fn wants_write(&self) -> bool {
+        self.builder.buffered() >= APPEND_SIZE
+    }
+
+    /// Appends what has gathered.
+    pub(crate) async fn write_out(&mut self) -> Result<()> {
+        self.builder.write_out().await
+    }
+
+    /// Bytes of the file so far.
+    #[inline]
+    pub(crate) fn size(&self) -> u64 {
+        self.builder.estimated_size()
+    }
+
+    /// Writes the rest, syncs, and opens the table through the cache to prove that it is usable. On any failure the file
+    /// is removed.
+    pub(crate) async fn finish(self, tables: &TableCache) -> Result<FinishedTable> {
+        let TableOutput { env, file, number, builder, smallest, largest } = self;
+        let entries = builder.entries();
+        let result = async {
+            let size = builder.finish().await?;
+            if !crate::bugs::seeded(crate::bugs::Bug::TableNotSynced) {
+                file.sync().await?;
+            }
+            drop(file);
+            let table = tables.table(number, size).await?;
+            table.filter_error().map_or(Ok(size), |error| Err(Error::clone(error)))
+        }
+        .await;
+        match result {
+            Ok(size) => Ok(FinishedTable { number, size, smallest, largest, entries }),
+            Err(error) => {
+                remove(&env, tables, number).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the table up and removes its file.
+    pub(crate) async fn abandon(self, tables: &TableCache) {
+        let TableOutput { env, file, number, builder, .. } = self;
+        drop((file, builder));
+        remove(&env, tables, number).await;
+    }
+}
+
+/// Removes a table that no version names. It is no harm if that fails: the next open removes it.
+async fn remove(env: &Rc<dyn Env>, tables: &TableCache, number: FileNumber) {
+    tables.forget(number);
+    let _ = env.edit_names(vec![NameEdit::Remove { name: table_file_name(number) }]).await;
+}

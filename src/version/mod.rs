@@ -1,0 +1,259 @@
+//! Which tables are live: an immutable set of levels.
+//!
+//! ```text
+//! level 0   tables of flushed memtables; their key ranges overlap; newest first
+//! level n   tables with disjoint key ranges, in key order; each level holds about ten times the one above
+//! ```
+
+mod edit;
+mod level_iter;
+mod manifest;
+mod set;
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+pub use edit::{NewFile, VersionEdit};
+pub(crate) use level_iter::LevelIterator;
+pub(crate) use manifest::{Manifest, ManifestState, read_current, recover_manifest};
+pub(crate) use set::{Counts, VersionSet};
+
+use crate::base::{FileNumber, InternalKeyComparator, LookupKey, ValueType, parse_internal_key, user_key};
+use crate::error::Result;
+use crate::table::{BlockRead, Lookup, TableCache};
+
+/// Levels of every database.
+pub const LEVELS: usize = 7;
+
+/// Tables in level 0 at which it is compacted.
+pub const LEVEL0_COMPACTION: usize = 4;
+/// Tables in level 0 at which writers are slowed down.
+pub const LEVEL0_SLOWDOWN: usize = 8;
+/// Tables in level 0 at which writers stop.
+pub const LEVEL0_STOP: usize = 12;
+/// The deepest level that a flush may put its table in.
+pub const FLUSH_LEVEL_MAX: usize = 2;
+
+/// One live table.
+#[derive(Debug)]
+pub(crate) struct FileMetaData {
+    pub(crate) number: FileNumber,
+    pub(crate) size: u64,
+    pub(crate) smallest: Vec<u8>,
+    pub(crate) largest: Vec<u8>,
+    /// Fruitless look-ups left before the table is worth compacting: one seek costs about as much as compacting 16 KiB.
+    pub(crate) allowed_seeks: Cell<i64>,
+}
+
+impl FileMetaData {
+    pub(crate) fn new(file: NewFile) -> FileMetaData {
+        let allowed_seeks = i64::try_from(file.size / 16_384).unwrap_or(i64::MAX).max(100);
+        FileMetaData {
+            number: file.number,
+            size: file.size,
+            smallest: file.smallest,
+            largest: file.largest,
+            allowed_seeks: Cell::new(allowed_seeks),
+        }
+    }
+
+    pub(crate) fn to_new_file(&self) -> NewFile {
+        NewFile {
+            number: self.number,
+            size: self.size,
+            smallest: self.smallest.clone(),
+            largest: self.largest.clone(),
+        }
+    }
+}
+
+/// What a look-up in the tables found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Value(Vec<u8>),
+    Deleted,
+    Nothing,
+}
+
+/// One table that a look-up touched, for the lookup trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableTouched {
+    /// Its level.
+    pub level: usize,
+    /// Its number.
+    pub table: FileNumber,
+    /// What happened there.
+    pub lookup: Lookup,
+}
+
+/// An immutable set of levels.
+///
+/// Invariants:
+/// 1. Level 0 is sorted by file number, largest first.
+/// 2. Every deeper level is sorted by key, and its tables' ranges are disjoint in internal keys.
+#[derive(Debug, Default)]
+pub(crate) struct Version {
+    levels: [Vec<Rc<FileMetaData>>; LEVELS],
+}
+
+impl Version {
+    pub(crate) fn level(&self, level: usize) -> &[Rc<FileMetaData>] {
+        self.levels.get(level).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = (usize, &Rc<FileMetaData>)> {
+        self.levels.iter().enumerate().flat_map(|(level, files)| files.iter().map(move |f| (level, f)))
+    }
+
+    pub(crate) fn level_bytes(&self, level: usize) -> u64 {
+        total_size(self.level(level))
+    }
+
+    /// The newest entry of the key at or before its sequence. `touched` hears of every table looked into.
+    /// Answers too which table was looked into in vain before another, if any: it is to be charged a seek.
+    pub(crate) async fn get(
+        &self,
+        tables: &TableCache,
+        order: &InternalKeyComparator,
+        lookup: &LookupKey,
+        read: BlockRead,
+        mut touched: Option<&mut Vec<TableTouched>>,
+    ) -> Result<(Found, Option<(usize, Rc<FileMetaData>)>)> {
+        let mut first_miss: Option<(usize, Rc<FileMetaData>)> = None;
+        let mut charged = None;
+        for level in 0..LEVELS {
+            let files = self.level(level);
+            let candidates = if level == 0 { files } else { candidate(files, order, lookup) };
+            for file in candidates {
+                if level == 0 && !covers(file, order, lookup.user_key()) {
+                    continue;
+                }
+                if charged.is_none() {
+                    charged = first_miss.take();
+                }
+                let table = tables.table(file.number, file.size).await?;
+                let (what, found) = table.get(lookup.internal_key(), read, |key, value| decide(order, lookup, key, value)).await?;
+                if let Some(touched) = touched.as_deref_mut() {
+                    touched.push(TableTouched { level, table: file.number, lookup: what });
+                }
+                match found.flatten() {
+                    Some(Ok(found)) => return Ok((found, charged)),
+                    Some(Err(malformed)) => return Err(malformed.in_file(table.name(), 0)),
+                    None => {}
+                }
+                if charged.is_none() {
+                    first_miss = Some((level, file.clone()));
+                }
+            }
+        }
+        Ok((Found::Nothing, charged))
+    }
+
+    /// Where the table of a flushed memtable goes: as deep as it overlaps nothing, but not over much of the level below.
+    pub(crate) fn flush_level(&self, order: &InternalKeyComparator, smallest: &[u8], largest: &[u8], max_file_size: u64) -> usize {
+        let range = (Some(user_key(smallest)), Some(user_key(largest)));
+        if self.overlaps(order, 0, range) {
+            return 0;
+        }
+        let mut level = 0;
+        while level < FLUSH_LEVEL_MAX {
+            let below = self.overlapping(order, level + 2, range);
+            if self.overlaps(order, level + 1, range) || total_size(&below) > grandparent_overlap_max(max_file_size) {
+                break;
+            }
+            level += 1;
+        }
+        level
+    }
+
+    /// Whether some table of `level` may hold a key of the range (both ends inclusive user keys, `None` open).
+    pub(crate) fn overlaps(&self, order: &InternalKeyComparator, level: usize, range: UserRange<'_>) -> bool {
+        self.level(level).iter().any(|f| in_range(f, order, range))
+    }
+
+    /// All tables of `level` that may hold a key of the range; in level 0 those too that overlap one of them.
+    pub(crate) fn overlapping(&self, order: &InternalKeyComparator, level: usize, range: UserRange<'_>) -> Vec<Rc<FileMetaData>> {
+        let (mut begin, mut end) = (range.0.map(<[u8]>::to_vec), range.1.map(<[u8]>::to_vec));
+        loop {
+            let inputs: Vec<_> = self
+                .level(level)
+                .iter()
+                .filter(|f| in_range(f, order, (begin.as_deref(), end.as_deref())))
+                .cloned()
+                .collect();
+            if level > 0 || !widen(order, &inputs, &mut begin, &mut end) {
+                return inputs;
+            }
+        }
+    }
+}
+
+/// Inclusive user keys; `None` is open.
+pub(crate) type UserRange<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// Bytes of tables two levels down that one output table may overlap.
+pub(crate) fn grandparent_overlap_max(max_file_size: u64) -> u64 {
+    max_file_size.saturating_mul(10)
+}
+
+pub(crate) fn total_size(files: &[Rc<FileMetaData>]) -> u64 {
+    files.iter().fold(0, |sum, f| sum.saturating_add(f.size))
+}
+
+fn widen(order: &InternalKeyComparator, files: &[Rc<FileMetaData>], begin: &mut Option<Vec<u8>>, end: &mut Option<Vec<u8>>) -> bool {
+    let mut grew = false;
+    for file in files {
+        let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
+        if begin.as_deref().is_some_and(|b| order.user().compare(smallest, b) == Ordering::Less) {
+            *begin = Some(smallest.to_vec());
+            grew = true;
+        }
+        if end.as_deref().is_some_and(|e| order.user().compare(largest, e) == Ordering::Greater) {
+            *end = Some(largest.to_vec());
+            grew = true;
+        }
+    }
+    grew
+}
+
+fn in_range(file: &FileMetaData, order: &InternalKeyComparator, (begin, end): UserRange<'_>) -> bool {
+    let before = begin.is_some_and(|b| order.user().compare(user_key(&file.largest), b) == Ordering::Less);
+    let after = end.is_some_and(|e| order.user().compare(user_key(&file.smallest), e) == Ordering::Greater);
+    !before && !after
+}
+
+fn covers(file: &FileMetaData, order: &InternalKeyComparator, key: &[u8]) -> bool {
+    in_range(file, order, (Some(key), Some(key)))
+}
+
+/// The first file of a sorted level whose largest key is at or after `key`.
+pub(crate) fn find_file(files: &[Rc<FileMetaData>], order: &InternalKeyComparator, key: &[u8]) -> usize {
+    files.partition_point(|f| order.compare(&f.largest, key) == Ordering::Less)
+}
+
+/// The one file of a sorted level that may hold the key, as a slice of one or none.
+fn candidate<'a>(files: &'a [Rc<FileMetaData>], order: &InternalKeyComparator, lookup: &LookupKey) -> &'a [Rc<FileMetaData>] {
+    let at = find_file(files, order, lookup.internal_key());
+    match files.get(at..at + 1) {
+        Some(one) if one.iter().all(|f| order.user().compare(lookup.user_key(), user_key(&f.smallest)) != Ordering::Less) => one,
+        _ => &[],
+    }
+}
+
+/// What the first entry at or after the looked-up key says of it.
+fn decide(
+    order: &InternalKeyComparator,
+    lookup: &LookupKey,
+    key: &[u8],
+    value: &[u8],
+) -> Option<Result<Found, crate::error::Malformed>> {
+    match parse_internal_key(key) {
+        Err(malformed) => Some(Err(malformed)),
+        Ok(parsed) if order.user().compare(parsed.user_key, lookup.user_key()) != Ordering::Equal => None,
+        Ok(parsed) => Some(Ok(match parsed.value_type {
+            ValueType::Value => Found::Value(value.to_vec()),
+            ValueType::Deletion => Found::Deleted,
+        })),
+    }
+}

@@ -1,0 +1,166 @@
+//! The current version, the counters that the manifest stores, and how an edit makes the next version.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::rc::{Rc, Weak};
+
+use super::edit::{NewFile, VersionEdit};
+use super::{FileMetaData, LEVELS, Version};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::error::{Error, Result};
+
+/// What the manifest counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) log_number: FileNumber,
+    pub(crate) previous_log_number: FileNumber,
+    pub(crate) next_file_number: FileNumber,
+    pub(crate) last_sequence: SequenceNumber,
+}
+
+/// The current version and its history.
+///
+/// Invariants:
+/// 1. Every file number in use, and every one ever given out, is below `counts.next_file_number`.
+/// 2. `versions` names every version that somebody still holds, `current` too.
+pub(crate) struct VersionSet {
+    order: InternalKeyComparator,
+    current: Rc<Version>,
+    versions: Vec<Weak<Version>>,
+    pub(crate) counts: Counts,
+    compact_pointers: [Vec<u8>; LEVELS],
+}
+
+impl VersionSet {
+    pub(crate) fn new(order: InternalKeyComparator) -> VersionSet {
+        let current = Rc::new(Version::default());
+        let versions = vec![Rc::downgrade(&current)];
+        let counts = Counts { next_file_number: FileNumber(2), ..Counts::default() };
+        VersionSet { order, current, versions, counts, compact_pointers: Default::default() }
+    }
+
+    pub(crate) fn order(&self) -> &InternalKeyComparator {
+        &self.order
+    }
+
+    pub(crate) fn current(&self) -> &Rc<Version> {
+        &self.current
+    }
+
+    pub(crate) fn compact_pointer(&self, level: usize) -> &[u8] {
+        self.compact_pointers.get(level).map_or(&[], Vec::as_slice)
+    }
+
+    /// A number that no file has had.
+    pub(crate) fn new_file_number(&mut self) -> Result<FileNumber> {
+        let number = self.counts.next_file_number;
+        let next = number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?;
+        self.counts.next_file_number = next;
+        Ok(number)
+    }
+
+    /// No number up to this one will be given out.
+    pub(crate) fn mark_used(&mut self, number: FileNumber) -> Result<()> {
+        if self.counts.next_file_number <= number {
+            self.counts.next_file_number =
+                number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?;
+        }
+        Ok(())
+    }
+
+    /// The version that `edit` makes of the current one. Refuses edits that contradict it.
+    pub(crate) fn next_version(&self, edit: &VersionEdit) -> Result<Version, String> {
+        let mut builder = Builder::new(&self.current);
+        builder.apply(edit)?;
+        builder.finish(&self.order)
+    }
+
+    /// `version`, which `edit` made, becomes the current one.
+    pub(crate) fn install(&mut self, edit: &VersionEdit, version: Version) {
+        for (level, key) in &edit.compact_pointers {
+            if let Some(pointer) = self.compact_pointers.get_mut(*level) {
+                pointer.clone_from(key);
+            }
+        }
+        self.counts.log_number = edit.log_number.unwrap_or(self.counts.log_number);
+        self.counts.previous_log_number = edit.previous_log_number.unwrap_or(self.counts.previous_log_number);
+        self.current = Rc::new(version);
+        self.versions.retain(|v| v.strong_count() > 0);
+        self.versions.push(Rc::downgrade(&self.current));
+    }
+
+    /// Numbers of all tables that the current version, or an older one still in use, names.
+    pub(crate) fn live_tables(&self) -> BTreeSet<FileNumber> {
+        let versions = self.versions.iter().filter_map(Weak::upgrade);
+        versions.flat_map(|v| v.files().map(|(_, f)| f.number).collect::<Vec<_>>()).collect()
+    }
+
+    /// The edit that makes the current version out of nothing: the first record of a new manifest.
+    pub(crate) fn snapshot_edit(&self) -> VersionEdit {
+        let pointers = self.compact_pointers.iter().enumerate().filter(|(_, key)| !key.is_empty());
+        VersionEdit {
+            comparator: Some(self.order.user().name().as_bytes().to_vec()),
+            compact_pointers: pointers.map(|(level, key)| (level, key.clone())).collect(),
+            new_files: self.current.files().map(|(level, f)| (level, f.to_new_file())).collect(),
+            ..VersionEdit::default()
+        }
+    }
+}
+
+/// Applies edits to a version without building each version in between.
+pub(crate) struct Builder {
+    levels: [Vec<Rc<FileMetaData>>; LEVELS],
+}
+
+impl Builder {
+    pub(crate) fn new(base: &Version) -> Builder {
+        Builder { levels: base.levels.clone() }
+    }
+
+    /// A table that one edit moves between levels keeps its identity (and its count of seeks).
+    pub(crate) fn apply(&mut self, edit: &VersionEdit) -> Result<(), String> {
+        let mut moved: Vec<Rc<FileMetaData>> = Vec::new();
+        for (level, number) in &edit.deleted_files {
+            let Some(files) = self.levels.get_mut(*level) else { continue };
+            if let Some(at) = files.iter().position(|f| f.number == *number) {
+                moved.push(files.remove(at));
+            }
+        }
+        for (level, file) in &edit.new_files {
+            let same = moved.iter().find(|f| f.number == file.number && f.to_new_file() == *file);
+            let file = same.cloned().unwrap_or_else(|| Rc::new(FileMetaData::new(NewFile::clone(file))));
+            let files = self.levels.get_mut(*level).ok_or_else(|| format!("level {level} does not exist"))?;
+            files.retain(|f| f.number != file.number);
+            files.push(file);
+        }
+        Ok(())
+    }
+
+    /// Sorts the levels and checks that they obey the invariants of [`Version`].
+    pub(crate) fn finish(mut self, order: &InternalKeyComparator) -> Result<Version, String> {
+        let mut numbers = BTreeSet::new();
+        for (level, files) in self.levels.iter_mut().enumerate() {
+            for file in files.iter() {
+                if !numbers.insert(file.number) {
+                    return Err(format!("table {} is in two levels", file.number));
+                }
+                if order.compare(&file.smallest, &file.largest) == Ordering::Greater {
+                    return Err(format!("table {} ends before it starts", file.number));
+                }
+            }
+            if level == 0 {
+                files.sort_by_key(|f| std::cmp::Reverse(f.number));
+                continue;
+            }
+            files.sort_by(|a, b| order.compare(&a.smallest, &b.smallest));
+            for pair in files.windows(2) {
+                if let [a, b] = pair
+                    && order.compare(&a.largest, &b.smallest) != Ordering::Less
+                {
+                    return Err(format!("tables {} and {} of level {level} overlap", a.number, b.number));
+                }
+            }
+        }
+        Ok(Version { levels: self.levels })
+    }
+}
