@@ -1,18 +1,18 @@
 // npm run setup: prepares a fresh Debian, Ubuntu or macOS machine to build and test Varve, and does nothing (in under two
 // seconds) where all is in place. `npm start` and `npm test` call it themselves.
 //
-//   node pkg-scripts/setup.mjs [--only rust,target,tools,system,packages]
+//   node pkg-scripts/setup.mjs [--only rust,compiler,system,target,tools,packages]
 //
 //   rust      cargo, rustc, clippy, rustfmt            we never install Rust itself; we say how
+//   compiler  a C++ compiler, whose linker cargo uses  apt installs it where it is there and we are root; else we say how
+//   system    chromium, chromedriver, and LevelDB and
+//             Snappy for C++ (to compare with)         the same
 //   target    rustc's wasm32-unknown-unknown           rustup adds it
 //   tools     wasm-bindgen of Cargo.lock's version,
 //             wasm-pack                                cargo builds both into target/tools
-//   system    chromium, chromedriver, a C++ compiler,
-//             LevelDB and Snappy (for comparisons)     apt installs them where it is there and we are root; else we say how
 //   packages  node_modules                             npm ci
 //
-// Without `rust`, `target`, `tools` or `packages` nothing can be built, so they end the script. A lack in `system` only
-// makes those tests be skipped that need it, and says so.
+// A lack that remains ends the script, but in `system` it only makes those tests be skipped that need it, and is told.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -20,14 +20,15 @@ import { parseArgs } from 'node:util'
 import { install, isInstalled, wantedTools } from './lib/cargo-tools.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { ask, findProgram, run } from './lib/run.mjs'
-import { systemNeeds } from './lib/system.mjs'
+import { compilerNeeds, systemNeeds } from './lib/system.mjs'
 
 const WASM_TARGET = 'wasm32-unknown-unknown'
 
 /** What a user can mend: its message is all there is to show. */
 class SetupError extends Error {}
 
-const parts = { rust, target, tools, system, packages }
+// In this order: what is quick to find missing first, and what others are built with before them.
+const parts = { rust, compiler, system, target, tools, packages }
 
 /**
  * @param {(keyof typeof parts)[]} [only] all parts unless told; an unknown name is an error
@@ -36,10 +37,7 @@ export async function setup(only = Object.keys(parts)) {
   for (const name of only) {
     if (!Object.hasOwn(parts, name)) throw new SetupError(`no part '${name}'; there are ${Object.keys(parts).join(', ')}`)
   }
-  const chosen = Object.keys(parts).filter((name) => only.includes(name))
-  // A compiler from the system comes before what it compiles.
-  if (chosen.includes('system')) chosen.sort((a, b) => Number(b === 'system') - Number(a === 'system'))
-  for (const name of chosen) await parts[name]()
+  for (const [name, part] of Object.entries(parts)) if (only.includes(name)) await part()
 }
 
 /** Runs `setup` and then `body`; prints what a user can mend as one plain message. */
@@ -90,18 +88,27 @@ async function tools() {
   }
 }
 
+async function compiler() {
+  const [missing] = await provide(compilerNeeds)
+  if (missing) throw new SetupError(`missing: ${missing.what}. ${missing.advice()}`)
+}
+
 async function system() {
-  let missing = systemNeeds.filter((need) => !need.present())
-  if (missing.length === 0) return
-  const packages = missing.flatMap((need) => need.apt)
-  if (findProgram('apt-get') && process.getuid?.() === 0) {
-    const env = { DEBIAN_FRONTEND: 'noninteractive' }
-    await run('apt-get', ['update'], { env })
-    // One by one: Ubuntu has no package of some of these names, and that must not keep the others away.
-    for (const name of packages) await run('apt-get', ['install', '-y', '--no-install-recommends', name], { env })
-    missing = missing.filter((need) => !need.present())
+  for (const need of await provide(systemNeeds)) {
+    console.warn(`setup: missing: ${need.what}; without it ${need.without}.\n  ${need.advice()}`)
   }
-  for (const need of missing) console.warn(`setup: missing ${need.what}; without it ${need.without}.\n  ${need.advice()}`)
+}
+
+/** Installs what apt can install of these needs; answers those still unmet. */
+async function provide(needs) {
+  const missing = needs.filter((need) => !need.present())
+  const canInstall = findProgram('apt-get') && process.getuid?.() === 0
+  if (missing.length === 0 || !canInstall) return missing
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update'], { env })
+  // Need by need: Ubuntu has no package of some of these names, and that must not keep the others away.
+  for (const need of missing) await run('apt-get', ['install', '-y', '--no-install-recommends', ...need.apt], { env })
+  return missing.filter((need) => !need.present())
 }
 
 /** Current when npm wrote its own record in node_modules after the lock file last changed. */

@@ -1,6 +1,6 @@
-// What tests and benchmarks need of the system: how to tell that it is there, and how to get it.
-import { existsSync } from 'node:fs'
+// What building, tests and benchmarks need of the system: how to tell that it is there, and how to get it.
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { environment } from './paths.mjs'
 import { findProgram } from './run.mjs'
 
@@ -10,42 +10,48 @@ const onMac = process.platform === 'darwin'
 export const findChromedriver = () => findProgram(process.env.CHROMEDRIVER, 'chromedriver', 'chromium.chromedriver')
 
 /** A Chromium or Chrome. Only to know that there is one: chromedriver finds it by itself. */
-export const findChromium = () => findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable') ??
-  findProgram('/Applications/Google Chrome.app/Contents/MacOS/Google Chrome', '/Applications/Chromium.app/Contents/MacOS/Chromium')
+export const findChromium = () => findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome', '/Applications/Chromium.app/Contents/MacOS/Chromium')
 
-const findCompiler = () => findProgram('c++', 'g++', 'clang++')
+export const findCompiler = () => findProgram('c++', 'g++', 'clang++')
 
-/** True when the C++ compiler finds this header, wherever the system keeps it. */
+/** True when the C++ compiler finds this header; the usual folders are looked at first, since that is quicker. */
 function hasHeader(name) {
   if (['/usr/include', '/usr/local/include', '/opt/homebrew/include'].some((folder) => existsSync(`${folder}/${name}`))) return true
   const compiler = findCompiler()
   if (!compiler) return false
-  return spawnSync(compiler, ['-x', 'c++', '-E', '-'], { input: `#include <${name}>\n`, env: environment, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0
+  const { status } = spawnSync(compiler, ['-x', 'c++', '-E', '-'], { input: `#include <${name}>\n`, env: environment, stdio: ['pipe', 'ignore', 'ignore'] })
+  return status === 0
 }
 
-/**
- * @type {{ what: string, present: () => boolean, apt: string[], without: string, advice: () => string }[]}
- */
-export const systemNeeds = [
+/** @typedef {{ what: string, present: () => boolean, apt: string[], without?: string, advice: () => string }} Need */
+
+/** @type {Need[]} */
+export const compilerNeeds = [
   {
     what: 'a C++ compiler',
-    present: () => findCompiler() !== undefined,
-    apt: ['g++'],
-    without: 'the comparisons with C++ LevelDB are skipped (and cargo may lack a linker)',
-    advice: () => (onMac ? 'xcode-select --install' : 'apt-get install g++ (as root)')
-  },
+    present: () => findCompiler() !== undefined && findProgram('cc') !== undefined,
+    apt: ['g++', 'libc6-dev'],
+    advice: () => (onMac ? 'Run: xcode-select --install' : 'As root: apt-get install g++')
+  }
+]
+
+/** @type {Need[]} */
+export const systemNeeds = [
   {
     what: 'Chromium and chromedriver',
     present: () => findChromium() !== undefined && findChromedriver() !== undefined,
     apt: ['chromium', 'chromium-driver'],
     without: 'the tests in a browser are skipped',
-    advice: () => (onMac ? 'brew install --cask google-chrome chromedriver' : 'Debian: apt-get install chromium chromium-driver (as root). Ubuntu: snap install chromium')
+    advice: () => (onMac
+      ? 'Run: brew install --cask google-chrome chromedriver'
+      : 'Debian, as root: apt-get install chromium chromium-driver. Ubuntu: snap install chromium')
   },
   {
     what: 'LevelDB and Snappy for C++',
     present: () => hasHeader('leveldb/db.h') && hasHeader('snappy.h'),
     apt: ['libleveldb-dev', 'libsnappy-dev'],
     without: 'the comparisons with C++ LevelDB are skipped',
-    advice: () => (onMac ? 'brew install leveldb snappy' : 'apt-get install libleveldb-dev libsnappy-dev (as root)')
+    advice: () => (onMac ? 'Run: brew install leveldb snappy' : 'As root: apt-get install libleveldb-dev libsnappy-dev')
   }
 ]

@@ -22,11 +22,13 @@
 //! 8. **Lock** excludes every other user of the same files, in this process too, until `unlock`; it answers an epoch that
 //!    grows with every owner where the storage can count them (0 where not). Any later call may fail with `Fenced`.
 
-#[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
-mod std_fs;
-
+mod block_on;
+mod crash;
 mod fault;
 mod memory;
+mod seeded;
+#[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
+mod std_fs;
 
 use std::fmt;
 use std::future::Future;
@@ -38,8 +40,12 @@ use std::task::{Context, Poll};
 pub use crate::base::FileKind;
 use crate::error::{Error, Result};
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use block_on::block_on;
+pub use block_on::try_now;
+pub use crash::{CrashModel, CrashNames, CrashTail};
 pub use fault::{FaultEnv, FaultKind, FaultRule, Operation};
-pub use memory::{CrashModel, MemoryEnv};
+pub use memory::MemoryEnv;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;
 
@@ -61,6 +67,17 @@ impl<T> Io<T> {
     /// To be awaited.
     pub fn pending(future: impl Future<Output = Result<T>> + 'static) -> Io<T> {
         Io::Pending(Box::pin(future))
+    }
+
+    /// The same answer, changed by `then` when it is known.
+    pub fn map<U>(self, then: impl FnOnce(Result<T>) -> Result<U> + 'static) -> Io<U>
+    where
+        T: 'static,
+    {
+        match self {
+            Io::Ready(result) => Io::ready(then(result.unwrap_or(Err(Error::Closed)))),
+            Io::Pending(future) => Io::pending(async move { then(future.await) }),
+        }
     }
 }
 
@@ -130,6 +147,35 @@ pub enum NameEdit {
     },
 }
 
+impl NameEdit {
+    /// Whether all names in it are allowed ([`check_name`]).
+    pub fn check(&self) -> Result<()> {
+        let (one, other) = match self {
+            NameEdit::Rename { from, to } => (from, to),
+            NameEdit::Remove { name } => (name, name),
+            NameEdit::Replace { name, via, .. } => (name, via),
+        };
+        check_name(one)?;
+        check_name(other)
+    }
+}
+
+/// Whether a storage takes this name: 1 to 255 bytes, none of `/ \ :` and no control character, not `.`, `..` or `LOCK`
+/// (which is the lock's own); all this may follow one `lost/`.
+pub fn check_name(name: &str) -> Result<()> {
+    let bare = name.strip_prefix("lost/").unwrap_or(name);
+    let forbidden = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
+    if bare.is_empty() || bare.len() > 255 || matches!(bare, "." | ".." | "LOCK" | "lost") || bare.contains(forbidden) {
+        return Err(Error::InvalidArgument(format!("{name:?} cannot be the name of a file")));
+    }
+    Ok(())
+}
+
+/// The answer of an append to a file that was opened to be read.
+fn opened_to_be_read(name: &str, operation: &'static str) -> Error {
+    Error::io(name, operation, ErrorKind::PermissionDenied, "the file was opened to be read")
+}
+
 /// One open file.
 pub trait File {
     /// Up to `length` bytes from `offset`; fewer only where the file ends.
@@ -197,11 +243,7 @@ pub async fn read_file(env: &dyn Env, name: &str, size_max: u64) -> Result<Vec<u
 /// Exactly `length` bytes; a file that ends before is an error.
 pub async fn read_exact(file: &dyn File, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
     let data = file.read_at(offset, length).await?;
-    if data.len() == length {
-        Ok(data)
-    } else {
-        Err(short_read(name, offset, length, data.len()))
-    }
+    if data.len() == length { Ok(data) } else { Err(short_read(name, offset, length, data.len())) }
 }
 
 /// What a read that came back short means: the file is shorter than what points into it says.

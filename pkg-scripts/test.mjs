@@ -1,0 +1,124 @@
+// npm test: the set-up, then every family of tests in order; what continuous integration runs.
+//
+//   node pkg-scripts/test.mjs [--only NAME,NAME] [--long] [--list]
+//
+//   --only   these steps alone
+//   --long   sets VARVE_LONG=1: full sweeps where the tests else take a sample (hours)
+//   --list   prints the steps
+//
+// A step that fails does not stop the later ones. At the end: one table, then one line "N passed, N failed" (with ", N skipped"
+// when there are some), and exit code 1 when any step failed. A step that is one check, such as the format of the source, counts
+// as one test. A step that ends badly without naming a failed test, or that ran no test at all, counts as one failure.
+import { existsSync, readdirSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { build } from './build.mjs'
+import { cargoCounts, nodeCounts } from './lib/counts.mjs'
+import { inRoot } from './lib/paths.mjs'
+import { run } from './lib/run.mjs'
+import { findChromedriver, findChromium } from './lib/system.mjs'
+import { main, setup } from './setup.mjs'
+import { printSizes } from './size.mjs'
+
+const { values: flags } = parseArgs({ options: { only: { type: 'string' }, long: { type: 'boolean' }, list: { type: 'boolean' } } })
+
+const HOUR = 3600
+const options = flags.long ? { env: { VARVE_LONG: '1' }, timeoutSeconds: 48 * HOUR } : { timeoutSeconds: HOUR }
+const show = (command, args) => { console.log(`$ ${[command, ...args].join(' ')}`); return run(command, args, options) }
+
+/** @typedef {import('./lib/counts.mjs').Counts & { why?: string }} Result `why` a step failed or was skipped */
+
+/** One check: good when the command is. */
+const check = (command, ...args) => async () => {
+  const { ok, why } = await show(command, args)
+  return { passed: Number(ok), failed: Number(!ok), skipped: 0, why }
+}
+
+/** Many tests, counted by what the runner prints. */
+const tests = (counter, command, ...args) => async () => {
+  const { ok, why, output } = await show(command, args)
+  const counts = counter(output)
+  if (!ok && counts.failed === 0) return { ...counts, failed: 1, why: `${why}, no failed test named` }
+  if (ok && counts.passed === 0) return { ...counts, failed: counts.failed + 1, why: 'no test ran' }
+  return { ...counts, why }
+}
+
+/** The border is compiled for WebAssembly alone, so the native clippy does not see it. */
+const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
+
+/** @type {Record<string, () => Promise<Result>>} */
+const steps = {
+  fmt: check('cargo', 'fmt', '--check'),
+  clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
+  'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
+  native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast'),
+  'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', 'seeded-bugs', '--test', 'engine', 'seeded_bugs'),
+  'wasm-node': tests(cargoCounts, 'wasm-pack', 'test', '--node', '--release', '--locked', '--test', 'node'),
+  'wasm-chrome': inChrome,
+  size: underBudget,
+  js: inNode
+}
+
+async function inChrome() {
+  const chromedriver = findChromedriver()
+  if (!chromedriver || !findChromium()) {
+    const lack = chromedriver ? 'Chromium' : 'chromedriver'
+    console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${lack} here, so NOTHING was tested in a browser. \`npm run setup\` says how to get it.\n${'!'.repeat(78)}`)
+    return { passed: 0, failed: 0, skipped: 1, why: `no ${lack}` }
+  }
+  return tests(cargoCounts, 'wasm-pack', 'test', '--headless', '--chrome', '--chromedriver', chromedriver, '--release', '--locked', '--test', 'web')()
+}
+
+async function underBudget() {
+  await build()
+  const holds = printSizes()
+  return { passed: Number(holds), failed: Number(!holds), skipped: 0, why: holds ? '' : 'over the budget' }
+}
+
+async function inNode() {
+  const folder = inRoot('tests', 'js')
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.test.mjs')).sort() : []
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, why: 'no tests/js/*.test.mjs yet' }
+  return tests(nodeCounts, process.execPath, '--test', '--test-reporter=spec', ...files.map((name) => `tests/js/${name}`))()
+}
+
+/** @returns {Promise<Result & { name: string, seconds: number }>} */
+async function timed(name) {
+  console.log(`\n=== ${name}`)
+  const start = performance.now()
+  const result = await steps[name]().catch((error) => ({ passed: 0, failed: 1, skipped: 0, why: error.message }))
+  return { name, seconds: (performance.now() - start) / 1000, ...result }
+}
+
+function printTable(results) {
+  const verdict = (result) => (result.failed > 0 ? 'FAILED' : result.passed > 0 ? 'ok' : 'SKIPPED')
+  const row = ([name, ...cells]) => console.log([name.padEnd(14), ...cells.slice(0, 5).map((cell) => String(cell).padStart(9)), '', cells[5]].join(' ').trimEnd())
+  console.log('')
+  row(['step', 'result', 'passed', 'failed', 'skipped', 'time', ''])
+  for (const result of results) {
+    row([result.name, verdict(result), result.passed, result.failed, result.skipped, `${result.seconds.toFixed(1)} s`, result.why ?? ''])
+  }
+}
+
+/** Prints the closing line; answers the exit code. */
+function conclude(results) {
+  const total = (kind) => results.reduce((sum, result) => sum + result[kind], 0)
+  const skipped = total('skipped')
+  console.log(`\n${total('passed')} passed, ${total('failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+  return total('failed') > 0 ? 1 : 0
+}
+
+await main(async () => {
+  const names = flags.only?.split(',') ?? Object.keys(steps)
+  const unknown = names.filter((name) => !Object.hasOwn(steps, name))
+  if (flags.list || unknown.length > 0) {
+    if (unknown.length > 0) console.error(`no step ${unknown.join(', ')}`)
+    console.log(`steps: ${Object.keys(steps).join(', ')}`)
+    return unknown.length > 0 ? 2 : 0
+  }
+  const start = performance.now()
+  await setup()
+  const results = [{ name: 'setup', passed: 1, failed: 0, skipped: 0, seconds: (performance.now() - start) / 1000 }]
+  for (const name of names) results.push(await timed(name))
+  printTable(results)
+  return conclude(results)
+})

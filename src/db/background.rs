@@ -1,0 +1,377 @@
+//! The next job, flush first, and one slice of it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::driver::Driven;
+use super::files::remove_obsolete;
+use super::state::{DbState, Inner};
+use super::write::rotate_in_turn;
+use crate::base::{FileName, user_key};
+use crate::compaction::{self, Compaction, CompactionContext, Interlude, Pick, level_score, pick, pick_range};
+use crate::error::{Error, Result};
+use crate::events::{Event, count};
+use crate::flush::{FlushContext, build_table};
+use crate::memtable::MemTable;
+use crate::table::FinishedTable;
+use crate::version::{LEVELS, Manifest, NewFile, VersionEdit};
+
+/// A range that the user asked to be compacted, level after level.
+pub(crate) struct ManualCompaction {
+    begin: Option<Vec<u8>>,
+    end: Option<Vec<u8>>,
+    level: Cell<usize>,
+    /// Where the next round in this level begins.
+    next: RefCell<Option<Vec<u8>>>,
+    last_level: Cell<usize>,
+    pub(crate) done: Cell<bool>,
+}
+
+/// Whether there is something to do.
+pub(crate) fn has_work(inner: &Inner) -> bool {
+    if inner.closed.get() || inner.options.read_only {
+        return false;
+    }
+    if inner.background.is_busy() {
+        return true;
+    }
+    let state = inner.state.borrow();
+    if state.status != DbState::Open {
+        return false;
+    }
+    if !state.immutables.is_empty() || !state.manual.is_empty() {
+        return true;
+    }
+    let version = state.versions.current();
+    let due = (0..LEVELS).any(|level| level_score(version, level) >= 1.0) || state.seek_candidate.is_some();
+    due && pick(&pick_context(inner, &state)).is_some()
+}
+
+/// One slice of at most `bytes` of work. Ready with whether there is more; pending while the job waits for its storage.
+pub(crate) fn poll_slice(inner: &Rc<Inner>, cx: &mut Context<'_>, bytes: u64) -> Poll<bool> {
+    inner.budget.start(bytes);
+    count(&inner.counters.slices, 1);
+    loop {
+        match inner.background.poll(cx, || has_work(inner).then(|| Box::pin(job(inner.clone())) as _)) {
+            Driven::Idle => return Poll::Ready(false),
+            Driven::Finished if inner.budget.is_spent() => return Poll::Ready(has_work(inner)),
+            Driven::Finished => {}
+            Driven::Pending if inner.budget.is_exhausted() => return Poll::Ready(true),
+            Driven::Pending => return Poll::Pending,
+        }
+    }
+}
+
+/// Works until `done`, or until there is nothing left to do.
+pub(crate) async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
+    while !done() {
+        let more = poll_fn(|cx| poll_slice(inner, cx, 1 << 20)).await;
+        check(inner)?;
+        if !more {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn check(inner: &Inner) -> Result<()> {
+    inner.check_open()?;
+    match &inner.state.borrow().status {
+        DbState::Degraded(cause) => Err(cause.clone()),
+        DbState::Open | DbState::Closed => Ok(()),
+    }
+}
+
+/// One flush or one compaction, then the removal of what nobody needs any more.
+async fn job(inner: Rc<Inner>) {
+    let result = match one_job(&inner).await {
+        Ok(()) => remove_obsolete(&inner).await,
+        error => error,
+    };
+    inner.state.borrow_mut().pending_outputs.clear();
+    if let Err(error) = result
+        && !inner.closed.get()
+    {
+        handle_failure(&inner, &error);
+    }
+}
+
+/// Damage in a table ends compactions of that table; anything else ends writing.
+fn handle_failure(inner: &Inner, error: &Error) {
+    if let Error::Corruption(corruption) = error
+        && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
+    {
+        let mut state = inner.state.borrow_mut();
+        state.quarantine.insert(number);
+        for manual in state.manual.drain(..) {
+            manual.done.set(true);
+        }
+        drop(state);
+        inner.emit(|| Event::BackgroundError { message: error.to_string() });
+        return;
+    }
+    inner.degrade(error);
+}
+
+async fn one_job(inner: &Rc<Inner>) -> Result<()> {
+    if !inner.state.borrow().immutables.is_empty() {
+        return flush(inner).await;
+    }
+    let manual = inner.state.borrow().manual.front().cloned();
+    if let Some(manual) = manual {
+        return compact_manually(inner, &manual).await;
+    }
+    let compaction = {
+        let mut state = inner.state.borrow_mut();
+        let picked = pick(&pick_context(inner, &state));
+        state.seek_candidate = None;
+        picked
+    };
+    match compaction {
+        Some(compaction) => compact(inner, &compaction).await,
+        None => Ok(()),
+    }
+}
+
+fn pick_context<'a>(inner: &Inner, state: &'a super::state::State) -> Pick<'a> {
+    Pick {
+        versions: &state.versions,
+        max_file_size: inner.options.max_file_size,
+        seek_candidate: state.seek_candidate.as_ref(),
+        quarantine: &state.quarantine,
+    }
+}
+
+/// All immutable memtables become one table.
+async fn flush(inner: &Rc<Inner>) -> Result<()> {
+    let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables.iter().map(|b| b.memtable.clone()).collect();
+    let newest_first: Vec<Rc<MemTable>> = memtables.iter().rev().cloned().collect();
+    let number = inner.new_output()?;
+    let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &inner.budget };
+    let built = build_table(&context, number, &newest_first).await?;
+    let (edit, level) = {
+        let state = inner.state.borrow();
+        let mut edit = VersionEdit { previous_log_number: Some(Default::default()), ..VersionEdit::default() };
+        // The logs of what stays in memory are still needed.
+        let next = state.immutables.get(memtables.len()).unwrap_or(&state.active);
+        edit.log_number = Some(next.first_log);
+        let mut level = 0;
+        if let Some(table) = &built {
+            let max_file_size = inner.options.max_file_size;
+            level = state.versions.current().flush_level(&inner.order, &table.smallest, &table.largest, max_file_size);
+            edit.new_files.push((level, new_file(table)));
+        }
+        (edit, level)
+    };
+    if crate::bugs::seeded(crate::bugs::Bug::LogRemovedEarly) {
+        let name = FileName::Log(inner.state.borrow().first_log()).to_string();
+        inner.env.edit_names(vec![crate::env::NameEdit::Remove { name }]).await?;
+    }
+    log_and_apply(inner, edit).await?;
+    let bytes = built.as_ref().map_or(0, |t| t.size);
+    {
+        let mut state = inner.state.borrow_mut();
+        state.drop_flushed(memtables.len());
+        if let Some((_, written)) = state.level_work.get_mut(level) {
+            *written = written.saturating_add(bytes);
+        }
+    }
+    count(&inner.counters.bytes_flushed, bytes);
+    inner.emit(|| Event::Flush { table: built.as_ref().map(|t| t.number), level, bytes, memtables: memtables.len() });
+    Ok(())
+}
+
+pub(crate) fn new_file(table: &FinishedTable) -> NewFile {
+    NewFile { number: table.number, size: table.size, smallest: table.smallest.clone(), largest: table.largest.clone() }
+}
+
+async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
+    let mut edit = compaction.edit();
+    let inputs: Vec<_> = compaction.inputs().map(|(_, f)| f.number).collect();
+    let (upper, lower) = (compaction.level, compaction.level + 1);
+    if compaction.is_trivial_move() {
+        edit.new_files.extend(compaction.inputs().map(|(_, f)| (lower, f.to_new_file())));
+        log_and_apply(inner, edit).await?;
+        let (outputs, trivial_move) = (inputs.clone(), true);
+        inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read: 0, bytes_written: 0, trivial_move });
+        return Ok(());
+    }
+    let oldest_snapshot = inner.snapshots.oldest(inner.state.borrow().last_sequence());
+    let new_file_number = || inner.new_output();
+    let interlude = || -> Option<Interlude> {
+        let due = !inner.state.borrow().immutables.is_empty();
+        let inner = inner.clone();
+        due.then(|| Box::pin(async move { flush(&inner).await }) as Interlude)
+    };
+    let context = CompactionContext {
+        env: &inner.env,
+        tables: &inner.tables,
+        order: &inner.order,
+        budget: &inner.budget,
+        oldest_snapshot,
+        new_file_number: &new_file_number,
+        interlude: &interlude,
+    };
+    let outputs = compaction::run(compaction, &context).await?;
+    edit.new_files.extend(outputs.iter().map(|t| (lower, new_file(t))));
+    log_and_apply(inner, edit).await?;
+    let bytes_read = compaction.input_bytes();
+    let bytes_written = outputs.iter().map(|t| t.size).sum();
+    if let Some((read, written)) = inner.state.borrow_mut().level_work.get_mut(lower) {
+        *read = read.saturating_add(bytes_read);
+        *written = written.saturating_add(bytes_written);
+    }
+    count(&inner.counters.bytes_compaction_read, bytes_read);
+    count(&inner.counters.bytes_compacted, bytes_written);
+    let outputs: Vec<_> = outputs.iter().map(|t| t.number).collect();
+    inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read, bytes_written, trivial_move: false });
+    Ok(())
+}
+
+/// Makes `edit` durable, then current. New names are made durable first. After a failure the manifest is in doubt: nothing
+/// is removed, and the next edit goes into a new one.
+pub(crate) async fn log_and_apply(inner: &Inner, mut edit: VersionEdit) -> Result<()> {
+    let (version, manifest) = {
+        let state = inner.state.borrow();
+        edit.next_file_number = Some(state.versions.counts.next_file_number);
+        edit.last_sequence = Some(state.last_sequence());
+        edit.log_number = edit.log_number.or(Some(state.versions.counts.log_number));
+        let version = state.versions.next_version(&edit).map_err(|reason| {
+            Error::corruption("MANIFEST", 0, format!("an edit contradicts the current version: {reason}"))
+        })?;
+        (version, state.manifest.clone().filter(|m| !m.is_large()))
+    };
+    if !crate::bugs::seeded(crate::bugs::Bug::NamesNotSynced) {
+        inner.env.edit_names(Vec::new()).await?;
+    }
+    let manifest = match manifest {
+        Some(manifest) => {
+            // While the record is on its way, what is stored is in doubt.
+            inner.state.borrow_mut().manifest = None;
+            manifest.append(&edit.encode()).await?;
+            manifest
+        }
+        None => new_manifest(inner, &mut edit).await?,
+    };
+    let mut state = inner.state.borrow_mut();
+    state.manifest = Some(manifest);
+    state.versions.install(&edit, version);
+    Ok(())
+}
+
+async fn new_manifest(inner: &Inner, edit: &mut VersionEdit) -> Result<Rc<Manifest>> {
+    let (number, snapshot) = {
+        let mut state = inner.state.borrow_mut();
+        state.manifest = None;
+        let number = state.versions.new_file_number()?;
+        state.note_file(FileName::Manifest(number));
+        state.note_file(FileName::Temporary(number));
+        edit.next_file_number = Some(state.versions.counts.next_file_number);
+        (number, state.versions.snapshot_edit())
+    };
+    let records = [snapshot.encode(), edit.encode()];
+    Ok(Rc::new(Manifest::create(&inner.env, number, &records).await?))
+}
+
+/// Compacts every level that holds keys of the range into the next, from level 0 down.
+pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
+    flush_memtables(inner).await?;
+    let manual = {
+        let mut state = inner.state.borrow_mut();
+        let version = state.versions.current();
+        let deepest = (1..LEVELS).rev().find(|level| version.overlaps(&inner.order, *level, (begin, end))).unwrap_or(1);
+        let manual = Rc::new(ManualCompaction {
+            begin: begin.map(<[u8]>::to_vec),
+            end: end.map(<[u8]>::to_vec),
+            level: Cell::new(0),
+            next: RefCell::new(begin.map(<[u8]>::to_vec)),
+            last_level: Cell::new(deepest.min(LEVELS - 1)),
+            done: Cell::new(false),
+        });
+        state.manual.push_back(manual.clone());
+        manual
+    };
+    work_until(inner, || manual.done.get()).await
+}
+
+/// One round of a manual compaction, or the step to its next level.
+async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> Result<()> {
+    let level = manual.level.get();
+    if level >= manual.last_level.get() {
+        manual.done.set(true);
+        inner.state.borrow_mut().manual.retain(|m| !Rc::ptr_eq(m, manual));
+        return Ok(());
+    }
+    let compaction = {
+        let state = inner.state.borrow();
+        let next = manual.next.borrow();
+        pick_range(&pick_context(inner, &state), level, (next.as_deref(), manual.end.as_deref()))
+    };
+    match compaction {
+        Some(compaction) => {
+            let reached = user_key(&compaction.compact_pointer).to_vec();
+            compact(inner, &compaction).await?;
+            let more = level > 0 && !is_past(inner, &reached, manual);
+            if more && manual.next.borrow().as_ref() != Some(&reached) {
+                manual.next.replace(Some(reached));
+                return Ok(());
+            }
+        }
+        None => {}
+    }
+    manual.level.set(level + 1);
+    manual.next.replace(manual.begin.clone());
+    Ok(())
+}
+
+fn is_past(inner: &Inner, key: &[u8], manual: &ManualCompaction) -> bool {
+    manual.end.as_ref().is_some_and(|end| inner.order.user().compare(key, end).is_ge())
+}
+
+/// The memtable and all before it become tables.
+pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
+    inner.check_open()?;
+    if inner.options.read_only {
+        return Err(Error::NotSupported("the database is open read-only".into()));
+    }
+    check(inner)?;
+    if !inner.state.borrow().active.memtable.is_empty() {
+        rotate_in_turn(inner).await?;
+    }
+    let Some(newest) = inner.state.borrow().immutables.back().map(|b| b.memtable.clone()) else { return Ok(()) };
+    work_until(inner, || !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, &newest))).await
+}
+
+/// After a failure: a new log, a new manifest, everything in memory to tables.
+pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
+    inner.check_open()?;
+    let cause = match &inner.state.borrow().status {
+        DbState::Open => return Ok(()),
+        DbState::Closed => return Err(Error::Closed),
+        DbState::Degraded(cause) => cause.clone(),
+    };
+    let result = async {
+        rotate_in_turn(inner).await?;
+        {
+            let mut state = inner.state.borrow_mut();
+            // Their records go into tables now; they are never flushed or appended to again.
+            state.immutables.iter_mut().for_each(|b| b.logs.clear());
+            state.manifest = None;
+            state.quarantine.clear();
+            state.status = DbState::Open;
+        }
+        let newest = inner.state.borrow().immutables.back().map(|b| b.memtable.clone());
+        work_until(inner, || match &newest {
+            Some(newest) => !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, newest)),
+            None => true,
+        })
+        .await
+    }
+    .await;
+    if result.is_err() && inner.state.borrow().status == DbState::Open {
+        inner.state.borrow_mut().status = DbState::Degraded(cause);
+    }
+    result
+}

@@ -1,0 +1,114 @@
+//! One future that several tasks drive. Any of them may go away; the future goes on with whoever polls next.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a poll of the driver came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driven {
+    /// There was no work to make a future of.
+    Idle,
+    /// The future is done.
+    Finished,
+    /// The future waits.
+    Pending,
+}
+
+/// The future and those who wait for it.
+///
+/// Invariants: while the future is polled it is out of `work`, so that whatever it calls may look here.
+pub(crate) struct Driver {
+    work: RefCell<Option<Work>>,
+    polling: Cell<bool>,
+    waiting: Arc<Waiting>,
+    waker: Waker,
+}
+
+impl Default for Driver {
+    fn default() -> Driver {
+        let waiting = Arc::new(Waiting::default());
+        Driver { work: RefCell::new(None), polling: Cell::new(false), waker: Waker::from(waiting.clone()), waiting }
+    }
+}
+
+impl Driver {
+    /// Polls the future; makes one first if there is none.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, make: impl FnOnce() -> Option<Work>) -> Driven {
+        if self.polling.get() {
+            return Driven::Idle;
+        }
+        let taken = self.work.borrow_mut().take();
+        let Some(mut work) = taken.or_else(make) else { return Driven::Idle };
+        self.polling.set(true);
+        self.waiting.woken.store(false, Ordering::Release);
+        let poll = work.as_mut().poll(&mut Context::from_waker(&self.waker));
+        self.polling.set(false);
+        match poll {
+            Poll::Ready(()) => {
+                self.waiting.wake_all();
+                Driven::Finished
+            }
+            Poll::Pending => {
+                self.work.replace(Some(work));
+                self.waiting.add(cx.waker());
+                Driven::Pending
+            }
+        }
+    }
+
+    /// Whether a future is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.polling.get() || self.work.borrow().is_some()
+    }
+
+    /// Drops the future.
+    pub(crate) fn cancel(&self) {
+        let work = self.work.borrow_mut().take();
+        drop(work);
+        self.waiting.wake_all();
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    woken: AtomicBool,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Waiting {
+    fn add(&self, waker: &Waker) {
+        if waker.will_wake(Waker::noop()) {
+            return;
+        }
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakers.iter().any(|w| w.will_wake(waker)) {
+            wakers.push(waker.clone());
+        }
+        drop(wakers);
+        if self.woken.load(Ordering::Acquire) {
+            self.wake_all();
+        }
+    }
+
+    fn wake_all(&self) {
+        let wakers = std::mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.wake_all();
+    }
+}

@@ -1,0 +1,106 @@
+//! Point look-ups: memtable, immutable memtables newest first, then the tables of the version.
+
+use std::rc::Rc;
+
+use super::state::{DbState, Inner};
+use crate::base::{LookupKey, UserComparator};
+use crate::error::{Error, Result};
+use crate::events::count;
+use crate::memtable::{MemGet, MemTable};
+use crate::options::{ReadOptions, RecoveryMode};
+use crate::table::BlockRead;
+use crate::version::{Found, TableTouched};
+
+/// Where a look-up went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookupTrace {
+    /// Memtables asked, newest first, and whether the last of them decided.
+    pub memtables: usize,
+    /// Whether a memtable had the answer.
+    pub found_in_memtable: bool,
+    /// Tables looked into, in order.
+    pub tables: Vec<TableTouched>,
+}
+
+/// How blocks are read for `options` in a database opened like this one.
+pub(crate) fn block_read(inner: &Inner, options: &ReadOptions) -> BlockRead {
+    BlockRead {
+        verify_checksums: options.verify_checksums,
+        fill_cache: options.fill_cache,
+        use_cache: true,
+        read_ahead: 0,
+        lenient: inner.options.recovery == RecoveryMode::Compat && !options.verify_checksums,
+    }
+}
+
+/// Refuses snapshots of other databases.
+pub(crate) fn check_snapshot(inner: &Inner, options: &ReadOptions) -> Result<()> {
+    match &options.snapshot {
+        Some(snapshot) if !snapshot.is_of(&inner.snapshots) => {
+            Err(Error::InvalidArgument("the snapshot is of another database".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The value of `key`. `trace` hears where it was looked for.
+pub(crate) async fn get(
+    inner: &Rc<Inner>,
+    key: &[u8],
+    options: &ReadOptions,
+    mut trace: Option<&mut LookupTrace>,
+) -> Result<Option<Vec<u8>>> {
+    inner.check_open()?;
+    check_snapshot(inner, options)?;
+    count(&inner.counters.gets, 1);
+    let (lookup, version) = {
+        let state = inner.state.borrow();
+        let lookup = LookupKey::new(key, options.sequence(state.last_sequence()));
+        let buffers = std::iter::once(&state.active).chain(state.immutables.iter().rev());
+        for (asked, buffer) in buffers.enumerate() {
+            let found = buffer.memtable.get(&lookup);
+            if let Some(trace) = trace.as_deref_mut() {
+                trace.memtables = asked + 1;
+                trace.found_in_memtable = found.is_some();
+            }
+            match found {
+                Some(MemGet::Value(value)) => return Ok(Some(value)),
+                Some(MemGet::Deleted) => return Ok(None),
+                None => {}
+            }
+        }
+        (lookup, state.versions.current().clone())
+    };
+    let read = block_read(inner, options);
+    let touched = trace.map(|t| &mut t.tables);
+    let (found, charged) = version.get(&inner.tables, &inner.order, &lookup, read, touched).await?;
+    if let Some((level, file)) = charged {
+        charge_seek(inner, level, &file);
+    }
+    Ok(match found {
+        Found::Value(value) => Some(value),
+        Found::Deleted | Found::Nothing => None,
+    })
+}
+
+/// A table was looked into in vain once more; one that has been too often wants compaction.
+pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version::FileMetaData>) {
+    let left = file.allowed_seeks.get() - 1;
+    file.allowed_seeks.set(left);
+    if left <= 0 && !inner.options.read_only {
+        let mut state = inner.state.borrow_mut();
+        if state.seek_candidate.is_none() && state.status == DbState::Open {
+            state.seek_candidate = Some((level, file.clone()));
+        }
+    }
+}
+
+/// Bytes of memtables held, for `leveldb.approximate-memory-usage`.
+pub(crate) fn memtable_bytes(memtables: impl Iterator<Item = Rc<MemTable>>) -> u64 {
+    memtables.map(|m| u64::try_from(m.logical_size()).unwrap_or(u64::MAX)).sum()
+}
+
+/// Whether `a` is before `b` in the order of user keys.
+pub(crate) fn is_before(order: &UserComparator, a: &[u8], b: &[u8]) -> bool {
+    order.compare(a, b).is_lt()
+}

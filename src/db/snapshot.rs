@@ -1,0 +1,85 @@
+//! The live snapshots and the oldest of them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::base::SequenceNumber;
+
+/// A state of the database that stays readable while this, or a clone of it, lives.
+#[derive(Clone)]
+pub struct Snapshot(Rc<Held>);
+
+struct Held {
+    sequence: SequenceNumber,
+    list: Rc<SnapshotList>,
+}
+
+impl Snapshot {
+    /// The last write that it sees.
+    pub fn sequence(&self) -> SequenceNumber {
+        self.0.sequence
+    }
+
+    /// Whether it is of the database that owns `list`.
+    pub(crate) fn is_of(&self, list: &Rc<SnapshotList>) -> bool {
+        Rc::ptr_eq(&self.0.list, list)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({})", self.0.sequence.get())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut counts = self.list.counts.borrow_mut();
+        if let Some(count) = counts.get_mut(&self.sequence) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.sequence);
+            }
+        }
+    }
+}
+
+/// How many snapshots are held of each state.
+#[derive(Default)]
+pub(crate) struct SnapshotList {
+    counts: RefCell<BTreeMap<SequenceNumber, usize>>,
+}
+
+impl SnapshotList {
+    pub(crate) fn take(self: &Rc<Self>, sequence: SequenceNumber) -> Snapshot {
+        *self.counts.borrow_mut().entry(sequence).or_insert(0) += 1;
+        Snapshot(Rc::new(Held { sequence, list: self.clone() }))
+    }
+
+    /// The oldest state that somebody can read; `last` if nobody holds one.
+    pub(crate) fn oldest(&self, last: SequenceNumber) -> SequenceNumber {
+        self.counts.borrow().keys().next().copied().unwrap_or(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_is_the_oldest_still_held() {
+        let list = Rc::new(SnapshotList::default());
+        let at = |n| SequenceNumber::new(n).unwrap();
+        assert_eq!(list.oldest(at(9)), at(9));
+        let (five, three) = (list.take(at(5)), list.take(at(3)));
+        let again = three.clone();
+        drop(three);
+        assert_eq!(list.oldest(at(9)), at(3));
+        drop(again);
+        assert_eq!(list.oldest(at(9)), at(5));
+        drop(five);
+        assert_eq!(list.oldest(at(9)), at(9));
+    }
+}

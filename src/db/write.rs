@@ -1,0 +1,402 @@
+//! The way in: writers queue, the front one's group shares one log record and one flush, then the memtable changes.
+//!
+//! ```text
+//! write -> queue -> [ make room -> log record -> flush if asked -> memtable ] -> acknowledged
+//!                   '------------- one commit at a time ------------------'
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::background;
+use super::driver::Driven;
+use super::state::{Buffer, DbState, Inner, Log};
+use crate::base::{FileKind, FileName, SequenceNumber, ValueType};
+use crate::batch::{BatchOperation, WriteBatch};
+use crate::bugs::{Bug, seeded};
+use crate::error::{Error, Result};
+use crate::events::{Event, StallCause, count};
+use crate::log::LogWriter;
+use crate::memtable::MemTable;
+use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
+
+/// Bytes of batches that one log record gathers.
+const GROUP_SIZE_MAX: usize = 1 << 20;
+/// A small write is not made to wait for a group larger than this beyond its own size.
+const SMALL_GROUP: usize = 128 << 10;
+/// Writers that may wait at once.
+const QUEUE_MAX: usize = 1 << 16;
+/// Least work that is worth a slice, in bytes.
+const SLICE_MIN: u64 = 4 << 10;
+
+/// One writer in the queue.
+pub(crate) struct Ticket {
+    /// `None` asks only for a flush of the log, or for a new one.
+    batch: RefCell<Option<WriteBatch>>,
+    bytes: usize,
+    sync: bool,
+    /// Asks for a new log and an empty memtable; such a ticket is a group of its own.
+    rotate: bool,
+    result: RefCell<Option<Result<()>>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Ticket {
+    fn finish(&self, result: Result<()>) {
+        self.result.replace(Some(result));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Commits `batch` (or, without one, flushes the log) and returns when that is acknowledged.
+pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
+    inner.check_open()?;
+    if let Some(batch) = &batch {
+        check_batch(inner, batch)?;
+        if batch.is_empty() && !sync {
+            return Ok(());
+        }
+    }
+    let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
+    let result = enqueue(inner, batch, sync, false).await;
+    pace(inner, bytes);
+    result
+}
+
+/// A new log and an empty memtable, between two commits.
+pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
+    enqueue(inner, None, false, true).await
+}
+
+async fn enqueue(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool, rotate: bool) -> Result<()> {
+    if inner.queue.borrow().len() >= QUEUE_MAX {
+        return Err(Error::Busy(format!("{QUEUE_MAX} writes are waiting already")));
+    }
+    let ticket = Rc::new(Ticket {
+        bytes: batch.as_ref().map_or(0, WriteBatch::byte_size),
+        batch: RefCell::new(batch),
+        sync,
+        rotate,
+        result: RefCell::default(),
+        waker: RefCell::default(),
+    });
+    inner.queue.borrow_mut().push_back(ticket.clone());
+    poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await
+}
+
+fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    loop {
+        if let Some(result) = ticket.result.take() {
+            return Poll::Ready(result);
+        }
+        if inner.closed.get() {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        match inner.commits.poll(cx, || Some(Box::pin(commit(inner.clone())))) {
+            Driven::Finished => {}
+            Driven::Pending | Driven::Idle => {
+                ticket.waker.replace(Some(cx.waker().clone()));
+                // The commit may have finished this ticket on the way.
+                match ticket.result.take() {
+                    Some(result) => return Poll::Ready(result),
+                    None => return Poll::Pending,
+                }
+            }
+        }
+    }
+}
+
+/// Refuses what cannot be stored, before anything is written.
+fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
+    if inner.options.read_only {
+        return Err(Error::NotSupported("the database is open read-only".into()));
+    }
+    batch.check()?;
+    let limit = inner.options.max_value_size;
+    for operation in batch.iter() {
+        let (key, value) = match operation.map_err(|e| Error::InvalidArgument(format!("batch: {}", e.reason)))? {
+            BatchOperation::Put { key, value } => (key, value),
+            BatchOperation::Delete { key } => (key, &[][..]),
+        };
+        for (what, length) in [("key", key.len()), ("value", value.len())] {
+            if length > limit {
+                return Err(Error::LimitExceeded(format!("{what} has {length} bytes, max_value_size is {limit}")));
+            }
+        }
+    }
+    if batch.byte_size() > (1 << 30) {
+        return Err(Error::LimitExceeded(format!("batch has {} bytes, at most 2^30 fit a log record", batch.byte_size())));
+    }
+    Ok(())
+}
+
+/// Commits the group at the front of the queue.
+async fn commit(inner: Rc<Inner>) {
+    let front = inner.queue.borrow().front().cloned();
+    let Some(front) = front else { return };
+    let (group, result) = if front.rotate {
+        (take_group(&inner), rotate(&inner).await)
+    } else {
+        let ready = match check_state(&inner, only_deletes(&front.batch.borrow())) {
+            Ok(()) => make_room(&inner, front.bytes).await,
+            error => error,
+        };
+        let group = take_group(&inner);
+        let result = match ready {
+            Ok(()) => commit_group(&inner, &group).await,
+            error => error,
+        };
+        (group, result)
+    };
+    for ticket in group {
+        ticket.finish(result.clone());
+    }
+    let next = inner.queue.borrow().front().and_then(|t| t.waker.borrow().clone());
+    if let Some(waker) = next {
+        waker.wake();
+    }
+}
+
+fn only_deletes(batch: &Option<WriteBatch>) -> bool {
+    batch.as_ref().is_some_and(|b| b.iter().all(|o| matches!(o, Ok(BatchOperation::Delete { .. }))))
+}
+
+/// Whether a write may be tried. With a full disk, deletes may.
+fn check_state(inner: &Inner, only_deletes: bool) -> Result<()> {
+    inner.check_open()?;
+    let state = inner.state.borrow();
+    match &state.status {
+        DbState::Open => Ok(()),
+        DbState::Closed => Err(Error::Closed),
+        DbState::Degraded(Error::Full(_)) if only_deletes && state.log.as_ref().is_some_and(|l| l.writer.is_ready()) => Ok(()),
+        DbState::Degraded(cause @ Error::Full(_)) => Err(cause.clone()),
+        DbState::Degraded(cause) => Err(Error::Poisoned { cause: cause.to_string(), maybe_applied: false }),
+    }
+}
+
+/// Takes writers from the queue: at least one, and no sync writer into a group whose first did not ask for sync.
+fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
+    let mut queue = inner.queue.borrow_mut();
+    let Some(first) = queue.pop_front() else { return Vec::new() };
+    let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
+    let (mut size, sync) = (first.bytes, first.sync);
+    let mut group = vec![first];
+    while let Some(next) = queue.front() {
+        size = size.saturating_add(next.bytes);
+        if size > size_max || next.sync && !sync || next.rotate || group.iter().any(|t| t.rotate) {
+            break;
+        }
+        group.extend(queue.pop_front());
+    }
+    group
+}
+
+async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
+    let mut batch = None::<WriteBatch>;
+    for ticket in group {
+        match (&mut batch, ticket.batch.take()) {
+            (None, own) => batch = own,
+            (Some(all), Some(own)) => all.append(&own),
+            (Some(_), None) => {}
+        }
+    }
+    let sync = group.iter().any(|t| t.sync);
+    let (log, active, last) = {
+        let state = inner.state.borrow();
+        let log = state.log.clone().ok_or_else(|| Error::NotSupported("the database is open read-only".into()))?;
+        (log, state.active.memtable.clone(), state.last_sequence())
+    };
+    let Some(mut batch) = batch.filter(|b| !b.is_empty()) else {
+        return if sync { flush_logs(inner, &log).await } else { Ok(()) };
+    };
+    batch.check()?;
+    let first = last.advance(1).ok_or_else(out_of_sequences)?;
+    let new_last = last.advance(u64::from(batch.count())).ok_or_else(out_of_sequences)?;
+    batch.set_sequence(first);
+    // From here on nothing may fail once the log has the record.
+    active.reserve(batch.count(), batch.byte_size())?;
+    append(inner, &log, batch.as_bytes()).await?;
+    if sync {
+        if let Err(error) = flush_logs(inner, &log).await {
+            // The record may or may not survive: its sequence numbers must not be used again.
+            inner.state.borrow_mut().versions.counts.last_sequence = new_last;
+            inner.degrade(&error);
+            return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
+        }
+    }
+    apply(&active, &batch, first);
+    inner.state.borrow_mut().versions.counts.last_sequence = new_last;
+    count(&inner.counters.entries_written, u64::from(batch.count()));
+    count(&inner.counters.bytes_in, u64::try_from(batch.byte_size()).unwrap_or(u64::MAX));
+    Ok(())
+}
+
+fn out_of_sequences() -> Error {
+    Error::LimitExceeded("sequence numbers have reached 2^56".into())
+}
+
+/// Adds the record; a failed append is taken back, so that only this group is lost.
+async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()> {
+    let before = log.writer.size();
+    if let Err(error) = log.writer.add_record(record).await {
+        if seeded(Bug::FailedAppendNotTruncated) {
+            return Err(error);
+        }
+        if let Err(second) = log.writer.truncate_to_good().await {
+            inner.degrade(&second);
+            return Err(Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true });
+        }
+        return Err(error);
+    }
+    log.dirty.set(true);
+    count(&inner.counters.log_records, 1);
+    count(&inner.counters.bytes_logged, log.writer.size().saturating_sub(before));
+    Ok(())
+}
+
+/// Makes all that was logged durable: older logs first, so that what survives is always a prefix.
+pub(crate) async fn flush_logs(inner: &Inner, log: &Log) -> Result<()> {
+    if seeded(Bug::LogNotSynced) {
+        return Ok(());
+    }
+    let older = inner.state.borrow().older_dirty_logs();
+    if !seeded(Bug::OlderLogNotSynced) {
+        for old in &older {
+            sync_log(inner, old).await?;
+        }
+    }
+    if !log.name_durable.get() {
+        inner.env.edit_names(Vec::new()).await?;
+        log.name_durable.set(true);
+    }
+    if log.dirty.get() {
+        sync_log(inner, log).await?;
+    }
+    Ok(())
+}
+
+async fn sync_log(inner: &Inner, log: &Log) -> Result<()> {
+    log.writer.sync().await?;
+    log.dirty.set(false);
+    count(&inner.counters.log_syncs, 1);
+    Ok(())
+}
+
+/// Enters a batch whose operations were checked; the space was reserved.
+fn apply(memtable: &MemTable, batch: &WriteBatch, first: SequenceNumber) {
+    let mut sequence = first;
+    for operation in batch.iter().map_while(Result::ok) {
+        match operation {
+            BatchOperation::Put { key, value } => memtable.insert(sequence, ValueType::Value, key, value),
+            BatchOperation::Delete { key } => memtable.insert(sequence, ValueType::Deletion, key, &[]),
+        }
+        sequence = sequence.advance(1).unwrap_or(sequence);
+    }
+}
+
+/// Makes the write buffer take `bytes` more: a full one becomes immutable. A writer waits only when so much unflushed or
+/// uncompacted data has piled up that its share of the background work did not keep pace.
+async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
+    let limit = inner.options.write_buffer_size;
+    let mut stalled = false;
+    loop {
+        let (size, waiting, level0) = {
+            let state = inner.state.borrow();
+            (state.active.memtable.logical_size(), state.immutables.len(), state.versions.current().level(0).len())
+        };
+        if size < limit || size == 0 {
+            return Ok(());
+        }
+        let blocked = if level0 >= LEVEL0_STOP {
+            Some(StallCause::Level0Stop)
+        } else if waiting > 0 {
+            Some(StallCause::MemtableFull)
+        } else {
+            None
+        };
+        let Some(cause) = blocked.filter(|_| background::has_work(inner)) else {
+            return rotate(inner).await;
+        };
+        // Each write does its slices; until the buffer has twice its size nobody waits for more than that.
+        if size.saturating_add(bytes.min(limit)) < limit.saturating_mul(2) {
+            return Ok(());
+        }
+        if !stalled {
+            stalled = true;
+            count(&inner.counters.stalls, 1);
+            inner.emit(|| Event::Stall { cause });
+        }
+        let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX);
+        poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
+        check_state(inner, false)?;
+    }
+}
+
+/// A new log and an empty memtable take over.
+async fn rotate(inner: &Rc<Inner>) -> Result<()> {
+    let log = create_log(inner).await?;
+    let memtable = Rc::new(MemTable::new(inner.order.clone()));
+    inner.state.borrow_mut().rotate(memtable, log);
+    Ok(())
+}
+
+/// A new, empty log. Its name becomes durable with the first flush.
+pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
+    let number = inner.state.borrow_mut().versions.new_file_number()?;
+    let name = FileName::Log(number).to_string();
+    let size_hint = u64::try_from(inner.options.write_buffer_size).unwrap_or(0);
+    let file = inner.env.create(&name, FileKind::Log, size_hint).await?;
+    inner.state.borrow_mut().note_file(FileName::Log(number));
+    inner.emit(|| Event::FileCreated { name: name.clone() });
+    let writer = LogWriter::new(inner.env.clone(), file, name, 0);
+    Ok(Rc::new(Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(false) }))
+}
+
+/// After a write of `bytes`: does its share of the background work, at most one slice (or the share of a large write).
+fn pace(inner: &Rc<Inner>, bytes: usize) {
+    let share = background_share(inner);
+    if share == 0 {
+        inner.debt.set(0);
+        return;
+    }
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let debt = inner.debt.get().saturating_add(bytes.saturating_mul(share));
+    if debt < SLICE_MIN {
+        inner.debt.set(debt);
+        return;
+    }
+    let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX).max(bytes.saturating_mul(share));
+    inner.debt.set(0);
+    let _ = background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), debt.min(slice));
+}
+
+/// Bytes of background work for each byte written. A flush must be done before the next buffer is full; compaction is
+/// pressed harder the more tables level 0 has.
+fn background_share(inner: &Inner) -> u64 {
+    let state = inner.state.borrow();
+    if state.status != DbState::Open {
+        return 0;
+    }
+    let level0 = state.versions.current().level(0).len();
+    let pressure = u64::try_from(level0.saturating_sub(crate::version::LEVEL0_COMPACTION - 1)).unwrap_or(u64::MAX);
+    let compaction = match level0 {
+        0..LEVEL0_SLOWDOWN => pressure * 2,
+        LEVEL0_SLOWDOWN..LEVEL0_STOP => pressure * 4,
+        _ => pressure * 8,
+    };
+    let limit = inner.options.write_buffer_size;
+    let full = state.active.memtable.logical_size() >= limit;
+    let flush = if state.immutables.is_empty() { 0 } else { 2 };
+    if full { (flush + compaction).max(1) * 64 } else { flush + compaction }
+}
+
+impl Buffer {
+    /// An empty one, whose entries will be in logs from `first_log` on.
+    pub(crate) fn new(memtable: Rc<MemTable>, first_log: crate::base::FileNumber) -> Buffer {
+        Buffer { memtable, first_log, logs: Vec::new() }
+    }
+}

@@ -1,0 +1,461 @@
+//! A native directory.
+//!
+//! ```text
+//! append           write(2) on a descriptor opened with O_APPEND, until all is written
+//! sync             fdatasync (Apple: F_FULLFSYNC): bytes and size
+//! edit_names       rename, unlink ... in order, then one fsync of the directory
+//! lock             fcntl(F_SETLK) on the whole of `LOCK`, as C++ LevelDB does, and a table of this process's own locks
+//! ```
+
+mod lock;
+mod sync_thread;
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use self::lock::DirectoryLock;
+use self::sync_thread::SyncThread;
+use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
+use crate::base::FileName;
+use crate::error::{Error, Result};
+
+/// The files of one directory.
+///
+/// The syncs of tables and manifests, and `edit_names`, are handed to one helper thread, so that a flush or compaction does
+/// not keep a writer waiting; everything else, the sync of a log too, happens inside the call. The thread starts with the
+/// first such call and ends with the Env and its files.
+///
+/// ```no_run
+/// use varve::env::{Env, StdFsEnv, block_on};
+///
+/// let env = StdFsEnv::new("/var/lib/example/db");
+/// block_on(env.lock(true))?;
+/// println!("{:?}", block_on(env.list())?);
+/// # Ok::<(), varve::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct StdFsEnv {
+    directory: PathBuf,
+    lock: RefCell<Option<DirectoryLock>>,
+    thread: Option<Rc<SyncThread>>,
+}
+
+impl StdFsEnv {
+    /// The files of `directory`, which need not exist yet: [`lock`](Env::lock) makes it.
+    pub fn new(directory: impl Into<PathBuf>) -> StdFsEnv {
+        StdFsEnv::with_sync_thread(directory, true)
+    }
+
+    /// The same; without a thread every call is ready at once, and the order of all system calls is that of the calls.
+    pub fn with_sync_thread(directory: impl Into<PathBuf>, thread: bool) -> StdFsEnv {
+        let thread = thread.then(|| Rc::new(SyncThread::default()));
+        StdFsEnv { directory: directory.into(), lock: RefCell::new(None), thread }
+    }
+
+    /// The directory, as it was given.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn take_lock(&self, create: bool) -> Result<u64> {
+        if create {
+            make_directory(&self.directory).map_err(|e| self.error("create", &e))?;
+        }
+        let mut held = self.lock.borrow_mut();
+        if held.is_some() {
+            return Err(Error::Locked(format!("{} is locked by this very handle", self.directory.display())));
+        }
+        *held = Some(DirectoryLock::take(&self.directory)?);
+        Ok(0)
+    }
+
+    fn list_files(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(|e| self.error("list", &e))? {
+            let entry = entry.map_err(|e| self.error("list", &e))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let regular = fs::metadata(entry.path()).is_ok_and(|m| m.is_file());
+            if regular && check_name(&name).is_ok() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn create_file(&self, name: &str, kind: FileKind) -> Result<Rc<dyn File>> {
+        let path = path_of(&self.directory, name)?;
+        let file = create_new(&path).map_err(|e| Error::from_std(name, "create", &e))?;
+        Ok(StdFile::over(file, name, self.thread_for(kind)))
+    }
+
+    /// A log is synced while a writer waits: going through the thread would only add two switches.
+    fn thread_for(&self, kind: FileKind) -> Option<Rc<SyncThread>> {
+        self.thread.clone().filter(|_| kind != FileKind::Log)
+    }
+
+    fn open_file(&self, name: &str, access: Access) -> Result<Rc<dyn File>> {
+        let path = path_of(&self.directory, name)?;
+        let file = fs::OpenOptions::new().read(true).append(access == Access::Append).open(path);
+        let file = file.map_err(|e| Error::from_std(name, "open", &e))?;
+        let metadata = file.metadata().map_err(|e| Error::from_std(name, "open", &e))?;
+        if metadata.is_dir() {
+            return Err(Error::io(name, "open", ErrorKind::IsADirectory, "is a directory"));
+        }
+        match access {
+            Access::Append => {
+                let manifest = matches!(FileName::parse(name), Some(FileName::Manifest(_)));
+                let kind = if manifest { FileKind::Manifest } else { FileKind::Log };
+                Ok(StdFile::over(file, name, self.thread_for(kind)))
+            }
+            Access::Read => Ok(Rc::new(StdReader { file, name: name.into() })),
+        }
+    }
+
+    fn remove_directory(&self) -> Result<()> {
+        self.drain();
+        let left = fs::read_dir(&self.directory).map_err(|e| self.error("remove", &e))?;
+        let others = left.flatten().filter(|e| e.file_name() != "LOCK" && e.file_name() != "lost").count();
+        if others > 0 {
+            let message = format!("{others} files are left");
+            return Err(Error::io(self.place(), "remove", ErrorKind::DirectoryNotEmpty, message));
+        }
+        match fs::remove_dir(self.directory.join("lost")) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(self.error("remove", &e)),
+            _ => {}
+        }
+        match self.lock.take() {
+            Some(lock) => lock.release_and_remove(&self.directory).map_err(|e| self.error("remove", &e))?,
+            None => match fs::remove_file(self.directory.join("LOCK")) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(self.error("remove", &e)),
+                _ => {}
+            },
+        }
+        fs::remove_dir(&self.directory).map_err(|e| self.error("remove", &e))?;
+        match parent_of(&self.directory) {
+            Some(parent) => sync_directory(parent).map_err(|e| self.error("sync", &e)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the thread has done all it was given.
+    fn drain(&self) {
+        if let Some(thread) = &self.thread {
+            thread.drain();
+        }
+    }
+
+    fn place(&self) -> String {
+        self.directory.display().to_string()
+    }
+
+    fn error(&self, operation: &'static str, error: &io::Error) -> Error {
+        Error::from_std(self.place(), operation, error)
+    }
+}
+
+impl Env for StdFsEnv {
+    fn lock(&self, create: bool) -> Io<u64> {
+        Io::ready(self.take_lock(create))
+    }
+
+    fn unlock(&self) {
+        self.drain();
+        drop(self.lock.take());
+    }
+
+    fn list(&self) -> Io<Vec<String>> {
+        Io::ready(self.list_files())
+    }
+
+    fn create(&self, name: &str, kind: FileKind, _size_hint: u64) -> Io<Rc<dyn File>> {
+        Io::ready(self.create_file(name, kind))
+    }
+
+    fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>> {
+        Io::ready(self.open_file(name, access))
+    }
+
+    fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()> {
+        let directory = self.directory.clone();
+        let job = move || apply(&directory, edits);
+        match &self.thread {
+            Some(thread) => thread.run(job),
+            None => Io::ready(job()),
+        }
+    }
+
+    fn remove_place(&self) -> Io<()> {
+        Io::ready(self.remove_directory())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Durable
+    }
+
+    fn appends_are_exact(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for StdFsEnv {
+    fn drop(&mut self) {
+        self.unlock();
+    }
+}
+
+/// A file that can be appended to.
+struct StdFile {
+    shared: Arc<Shared>,
+    thread: Option<Rc<SyncThread>>,
+}
+
+/// What the thread needs of a file.
+struct Shared {
+    file: fs::File,
+    name: Box<str>,
+    /// The first failure of a sync. The kernel may have dropped the dirty pages then, and a second sync would say that all is well.
+    sync_failed: OnceLock<Error>,
+}
+
+/// A file that is only read.
+struct StdReader {
+    file: fs::File,
+    name: Box<str>,
+}
+
+impl StdFile {
+    fn over(file: fs::File, name: &str, thread: Option<Rc<SyncThread>>) -> Rc<dyn File> {
+        let shared = Shared { file, name: name.into(), sync_failed: OnceLock::new() };
+        Rc::new(StdFile { shared: Arc::new(shared), thread })
+    }
+}
+
+impl Shared {
+    fn usable(&self) -> Result<()> {
+        self.sync_failed.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    fn append(&self, data: &[u8]) -> Result<u64> {
+        self.usable()?;
+        // write_all goes on after a short write and after EINTR.
+        (&self.file).write_all(data).map_err(|e| Error::from_std(&*self.name, "append", &e))?;
+        Ok(u64::try_from(data.len()).unwrap_or(u64::MAX))
+    }
+
+    /// On Apple's systems the standard library makes this F_FULLFSYNC.
+    fn sync(&self) -> Result<Durability> {
+        self.usable()?;
+        match self.file.sync_data() {
+            Ok(()) => Ok(Durability::Durable),
+            Err(e) => Err(self.sync_failed.get_or_init(|| Error::from_std(&*self.name, "sync", &e)).clone()),
+        }
+    }
+}
+
+impl File for StdFile {
+    fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
+        Io::ready(read_at(&self.shared.file, &self.shared.name, offset, length))
+    }
+
+    fn append(&self, data: &[u8]) -> Io<u64> {
+        Io::ready(self.shared.append(data))
+    }
+
+    fn sync(&self) -> Io<Durability> {
+        match &self.thread {
+            Some(thread) => {
+                let shared = Arc::clone(&self.shared);
+                thread.run(move || shared.sync())
+            }
+            None => Io::ready(self.shared.sync()),
+        }
+    }
+
+    fn truncate(&self, size: u64) -> Io<()> {
+        Io::ready(self.shared.file.set_len(size).map_err(|e| Error::from_std(&*self.shared.name, "truncate", &e)))
+    }
+
+    fn size(&self) -> Io<u64> {
+        Io::ready(size_of(&self.shared.file, &self.shared.name))
+    }
+}
+
+impl File for StdReader {
+    fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
+        Io::ready(read_at(&self.file, &self.name, offset, length))
+    }
+
+    fn append(&self, _data: &[u8]) -> Io<u64> {
+        Io::ready(Err(super::opened_to_be_read(&self.name, "append")))
+    }
+
+    fn sync(&self) -> Io<Durability> {
+        let synced = self.file.sync_data().map(|()| Durability::Durable);
+        Io::ready(synced.map_err(|e| Error::from_std(&*self.name, "sync", &e)))
+    }
+
+    fn truncate(&self, _size: u64) -> Io<()> {
+        Io::ready(Err(super::opened_to_be_read(&self.name, "truncate")))
+    }
+
+    fn size(&self) -> Io<u64> {
+        Io::ready(size_of(&self.file, &self.name))
+    }
+}
+
+/// What is longer than this is checked against the file's size before memory is taken for it.
+const TRUSTED_READ_SIZE: usize = 1 << 20;
+
+fn read_at(file: &fs::File, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
+    let mut length = length;
+    if length > TRUSTED_READ_SIZE {
+        let rest = size_of(file, name)?.saturating_sub(offset);
+        length = length.min(usize::try_from(rest).unwrap_or(usize::MAX));
+    }
+    let mut data = vec![0; length];
+    let mut filled = 0usize;
+    while let Some(rest) = data.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let at = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+        match read_some(file, rest, at) {
+            Ok(0) => break,
+            Ok(count) => filled = filled.saturating_add(count),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::from_std(name, "read", &e)),
+        }
+    }
+    data.truncate(filled);
+    Ok(data)
+}
+
+#[cfg(unix)]
+fn read_some(file: &fs::File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    // The kernel's offsets are signed: no file reaches beyond, so it ends before.
+    if i64::try_from(offset).is_err() {
+        return Ok(0);
+    }
+    std::os::unix::fs::FileExt::read_at(file, into, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &fs::File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, into, offset)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn read_some(mut file: &fs::File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.read(into)
+}
+
+fn size_of(file: &fs::File, name: &str) -> Result<u64> {
+    file.metadata().map(|m| m.len()).map_err(|e| Error::from_std(name, "size", &e))
+}
+
+/// A new file even if the name is taken: whoever has the old one open keeps it.
+fn create_new(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).append(true).create_new(true);
+    match options.open(path) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            options.open(path)
+        }
+        result => result,
+    }
+}
+
+fn path_of(directory: &Path, name: &str) -> Result<PathBuf> {
+    check_name(name)?;
+    Ok(directory.join(name))
+}
+
+/// Does the edits in order, then makes them and all earlier creations durable.
+fn apply(directory: &Path, edits: Vec<NameEdit>) -> Result<()> {
+    edits.iter().try_for_each(NameEdit::check)?;
+    let mut lost = false;
+    for edit in edits {
+        match edit {
+            NameEdit::Rename { from, to } => {
+                lost |= prepare_lost(directory, &to)? || from.starts_with("lost/");
+                fs::rename(directory.join(&from), directory.join(&to))
+                    .map_err(|e| Error::from_std(from, "rename", &e))?;
+            }
+            NameEdit::Remove { name } => {
+                lost |= name.starts_with("lost/");
+                match fs::remove_file(directory.join(&name)) {
+                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::from_std(name, "remove", &e)),
+                    _ => {}
+                }
+            }
+            NameEdit::Replace { name, via, content } => {
+                let result = replace(&directory.join(&name), &directory.join(&via), &content);
+                result.map_err(|e| Error::from_std(name, "replace", &e))?;
+            }
+        }
+    }
+    let sync = |place: &Path| sync_directory(place).map_err(|e| Error::from_std(place.to_string_lossy(), "sync", &e));
+    if lost {
+        sync(&directory.join("lost"))?;
+    }
+    sync(directory)
+}
+
+/// Makes `lost/` if `name` is in it; says whether it is.
+fn prepare_lost(directory: &Path, name: &str) -> Result<bool> {
+    if !name.starts_with("lost/") {
+        return Ok(false);
+    }
+    match fs::create_dir(directory.join("lost")) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(Error::from_std("lost", "create", &e)),
+        _ => Ok(true),
+    }
+}
+
+fn replace(target: &Path, via: &Path, content: &[u8]) -> io::Result<()> {
+    let write = || {
+        let mut file = create_new(via)?;
+        file.write_all(content)?;
+        file.sync_data()?;
+        drop(file);
+        fs::rename(via, target)
+    };
+    write().inspect_err(|_| {
+        // The caller hears of the first failure; what is left of `via` is only space.
+        let _ = fs::remove_file(via);
+    })
+}
+
+/// Makes the directory and those above it, and their names durable.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|d| *d != Path::new("") && !d.exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(directory)?;
+    missing.iter().filter_map(|d| parent_of(d)).try_for_each(sync_directory)
+}
+
+fn parent_of(directory: &Path) -> Option<&Path> {
+    let parent = directory.parent()?;
+    Some(if parent == Path::new("") { Path::new(".") } else { parent })
+}
+
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    match fs::File::open(directory)?.sync_all() {
+        // Some file systems (of networks, in user space) cannot sync a directory and say so.
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+/// Elsewhere a directory cannot be opened as a file; NTFS keeps a journal of names.
+#[cfg(not(unix))]
+fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}

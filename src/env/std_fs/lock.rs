@@ -1,0 +1,144 @@
+//! LevelDB's lock: the file `LOCK`, held through fcntl by one process, and in that process by one Env.
+//!
+//! A process's fcntl locks do not exclude the process itself, and closing *any* descriptor of `LOCK` drops them. So a table of
+//! the process's own locks is asked before `LOCK` is opened, and nothing else here ever opens it.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// The lock of one directory, held until it is dropped.
+#[derive(Debug)]
+pub(super) struct DirectoryLock {
+    // Fields drop in order: the file's lock is given back before the table's entry.
+    file: fs::File,
+    _entry: Entry,
+}
+
+impl DirectoryLock {
+    pub(super) fn take(directory: &Path) -> Result<DirectoryLock> {
+        let failed = |e: &io::Error| Error::from_std(directory.display().to_string(), "lock", e);
+        let metadata = fs::metadata(directory).map_err(|e| failed(&e))?;
+        if !metadata.is_dir() {
+            let place = directory.display().to_string();
+            return Err(Error::io(place, "lock", ErrorKind::NotADirectory, "a file, where a directory should be"));
+        }
+        let id = id_of(directory, &metadata).map_err(|e| failed(&e))?;
+        let Some(entry) = Entry::take(id) else { return Err(locked(directory, "this process")) };
+        loop {
+            let Some(file) = open_locked(&directory.join("LOCK")).map_err(|e| failed(&e))? else {
+                return Err(locked(directory, "another process"));
+            };
+            // Whoever destroyed the database in between has taken the file away from under the lock.
+            if !is_unlinked(&file).map_err(|e| failed(&e))? {
+                return Ok(DirectoryLock { file, _entry: entry });
+            }
+        }
+    }
+
+    /// Gives the lock back and takes `LOCK` away; as late as possible, so that nobody can hold a `LOCK` without a name.
+    pub(super) fn release_and_remove(self, directory: &Path) -> io::Result<()> {
+        let path = directory.join("LOCK");
+        if cfg!(unix) {
+            return fs::remove_file(path);
+        }
+        drop(self.file);
+        fs::remove_file(path)
+    }
+}
+
+fn locked(directory: &Path, by: &str) -> Error {
+    Error::Locked(format!("{} is in use by {by}", directory.join("LOCK").display()))
+}
+
+/// The directories that this process has locked.
+static HELD: Mutex<Vec<DirectoryId>> = Mutex::new(Vec::new());
+
+fn held() -> MutexGuard<'static, Vec<DirectoryId>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One row of [`HELD`], which goes when this does.
+#[derive(Debug)]
+struct Entry(DirectoryId);
+
+impl Entry {
+    fn take(id: DirectoryId) -> Option<Entry> {
+        let mut held = held();
+        if held.contains(&id) {
+            return None;
+        }
+        held.push(id.clone());
+        Some(Entry(id))
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        held().retain(|id| *id != self.0);
+    }
+}
+
+/// Device and inode: the same under every path that leads there.
+#[cfg(unix)]
+#[derive(Clone, Debug, PartialEq)]
+struct DirectoryId(u64, u64);
+
+#[cfg(unix)]
+fn id_of(_directory: &Path, metadata: &fs::Metadata) -> io::Result<DirectoryId> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(DirectoryId(metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+#[derive(Clone, Debug, PartialEq)]
+struct DirectoryId(std::path::PathBuf);
+
+#[cfg(not(unix))]
+fn id_of(directory: &Path, _metadata: &fs::Metadata) -> io::Result<DirectoryId> {
+    directory.canonicalize().map(DirectoryId)
+}
+
+/// `None` if somebody else has the lock.
+#[cfg(unix)]
+fn open_locked(path: &Path) -> io::Result<Option<fs::File>> {
+    use rustix::fs::{FlockOperation, fcntl_lock};
+    let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::AGAIN) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(unix)]
+fn is_unlinked(file: &fs::File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.nlink() == 0)
+}
+
+/// Opened without sharing: nobody else, LevelDB neither, can open the file until it is closed.
+#[cfg(windows)]
+fn open_locked(path: &Path) -> io::Result<Option<fs::File>> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let mut options = fs::OpenOptions::new();
+    match options.read(true).write(true).create(true).truncate(false).share_mode(0).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(not(any(unix, windows)))]
+fn open_locked(_path: &Path) -> io::Result<Option<fs::File>> {
+    Err(io::Error::new(ErrorKind::Unsupported, "this system has no locks"))
+}
+
+#[cfg(not(unix))]
+fn is_unlinked(_file: &fs::File) -> io::Result<bool> {
+    Ok(false)
+}

@@ -1,0 +1,64 @@
+//! Immutable memtables to one table: LevelDB's `BuildTable`.
+
+use std::rc::Rc;
+
+use crate::base::{FileNumber, InternalKeyComparator, KeyOrder};
+use crate::env::Env;
+use crate::error::Result;
+use crate::iter::{InternalIterator, MergingIterator, OnBadBlock};
+use crate::memtable::MemTable;
+use crate::slice::Budget;
+use crate::table::{FinishedTable, TableCache, TableOutput};
+
+/// What a flush needs of the database.
+pub(crate) struct FlushContext<'a> {
+    pub(crate) env: &'a Rc<dyn Env>,
+    pub(crate) tables: &'a Rc<TableCache>,
+    pub(crate) order: &'a InternalKeyComparator,
+    pub(crate) budget: &'a Budget,
+}
+
+/// Writes every entry of `memtables`, newest memtable first, into table `number`: builds it, syncs it, and opens it again
+/// to prove that it is usable. `None` if there are no entries. On failure the file is removed.
+pub(crate) async fn build_table(
+    context: &FlushContext<'_>,
+    number: FileNumber,
+    memtables: &[Rc<MemTable>],
+) -> Result<Option<FinishedTable>> {
+    let size_hint = memtables.iter().map(|m| u64::try_from(m.logical_size()).unwrap_or(u64::MAX)).sum();
+    if memtables.iter().all(|m| m.is_empty()) {
+        return Ok(None);
+    }
+    let mut output = TableOutput::create(context.env, context.tables, number, size_hint).await?;
+    let sources = memtables.iter().map(MemTable::iter).collect();
+    let order = KeyOrder::Internal(context.order.clone());
+    let mut input = MergingIterator::new(sources, order, OnBadBlock::Stop);
+    match fill(context, &mut input, &mut output).await {
+        Ok(()) => output.finish(context.tables).await.map(Some),
+        Err(error) => {
+            output.abandon(context.tables).await;
+            Err(error)
+        }
+    }
+}
+
+async fn fill(
+    context: &FlushContext<'_>,
+    input: &mut impl InternalIterator,
+    output: &mut TableOutput,
+) -> Result<()> {
+    // A memtable has all its entries at hand: its moves are always done.
+    let _ = input.seek_to_first();
+    while input.valid() {
+        output.add(input.key(), input.value())?;
+        if output.wants_write() {
+            output.write_out().await?;
+        }
+        context.budget.spend(input.key().len() + input.value().len());
+        if context.budget.is_spent() {
+            context.budget.give_way().await;
+        }
+        let _ = input.next();
+    }
+    input.status()
+}

@@ -1,0 +1,109 @@
+//! Moves over a memtable that may grow meanwhile.
+
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::arena::Link;
+use super::tree::{Place, Target, Tree};
+use super::{MemTable, Position, place_now};
+use crate::error::Result;
+use crate::iter::{InternalIterator, Step};
+
+/// The buffer of a value is kept for the next one up to this capacity.
+const BUFFER_KEPT_MAX: usize = 64 << 10;
+
+/// An iterator over the internal keys of a memtable. Every move is `Done` at once.
+///
+/// Invariant: `key`, and `value` once it has been asked for, are copies of the entry at `position`.
+pub(crate) struct MemTableIterator {
+    table: Rc<MemTable>,
+    position: Option<Position>,
+    key: Vec<u8>,
+    /// Filled when it is asked for: a merge passes over many values unseen.
+    value: OnceCell<Vec<u8>>,
+    spare: Cell<Vec<u8>>,
+}
+
+impl std::fmt::Debug for MemTableIterator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemTableIterator").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl MemTableIterator {
+    pub(super) fn new(table: Rc<MemTable>) -> MemTableIterator {
+        let (value, spare) = (OnceCell::new(), Cell::default());
+        MemTableIterator { table, position: None, key: Vec::new(), value, spare }
+    }
+
+    /// Stands where `find` says.
+    #[inline]
+    fn go(&mut self, find: impl FnOnce(&Tree, Option<Position>) -> Option<(Place, Link)>) -> Step {
+        if let Some(mut value) = self.value.take()
+            && value.capacity() <= BUFFER_KEPT_MAX
+        {
+            value.clear();
+            self.spare.set(value);
+        }
+        self.key.clear();
+        let tree = self.table.tree.borrow();
+        self.position =
+            find(&tree, self.position).map(|(place, link)| Position { link, place, version: tree.version() });
+        if let Some(position) = self.position {
+            self.key.extend_from_slice(tree.entry(position.link).0);
+        }
+        Step::Done
+    }
+}
+
+impl InternalIterator for MemTableIterator {
+    fn valid(&self) -> bool {
+        self.position.is_some()
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn value(&self) -> &[u8] {
+        let Some(position) = self.position else { return &[] };
+        self.value.get_or_init(|| {
+            let mut value = self.spare.take();
+            value.extend_from_slice(self.table.tree.borrow().entry(position.link).1);
+            value
+        })
+    }
+
+    fn status(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn seek_to_first(&mut self) -> Step {
+        self.go(|tree, _| tree.first())
+    }
+
+    fn seek_to_last(&mut self) -> Step {
+        self.go(|tree, _| tree.last())
+    }
+
+    fn seek(&mut self, target: &[u8]) -> Step {
+        self.go(|tree, _| tree.seek(Target::new(target)))
+    }
+
+    fn next(&mut self) -> Step {
+        self.go(|tree, position| tree.next(place_now(tree, position?)?))
+    }
+
+    fn prev(&mut self) -> Step {
+        self.go(|tree, position| tree.previous(place_now(tree, position?)?))
+    }
+
+    fn poll_fill(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn resume(&mut self) -> Step {
+        Step::Done
+    }
+}

@@ -1,0 +1,165 @@
+//! The sorted write buffer: what was written and is not yet in a table.
+//!
+//! ```text
+//! put, delete -> MemTable -> tree.rs (order) -> arena.rs (bytes)
+//! ```
+//! Entries are added and never changed or removed; a later write of the same key is another entry with a higher sequence,
+//! which sorts first. Room is reserved before the log is written ([`MemTable::reserve`]), so that the insert after it cannot
+//! fail.
+
+mod arena;
+mod iter;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use iter::MemTableIterator;
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, Tag, ValueType};
+use crate::error::Result;
+use arena::Link;
+use tree::{Place, Target, Tree};
+
+/// Bytes of a tag.
+const TAG_SIZE: usize = 8;
+/// What an entry counts in [`MemTable::logical_size`] beside its key, tag and value: about what link, head and lengths take
+/// (8 + 12 / 0.7 with leaves 70 % full), and what LevelDB's skip list takes.
+pub(crate) const ENTRY_OVERHEAD: usize = 24;
+
+/// Entries in the order of their internal keys. Shared: the writer and all iterators hold the same one.
+///
+/// Invariant: no borrow of `tree` outlives a call, and no call makes one while it holds another.
+pub(crate) struct MemTable {
+    tree: RefCell<Tree>,
+    order: InternalKeyComparator,
+    size: std::cell::Cell<usize>,
+}
+
+/// What a memtable knows of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MemGet {
+    /// It has this value.
+    Value(Vec<u8>),
+    /// It was deleted.
+    Deleted,
+}
+
+/// How far [`MemTable::for_each_from`] has come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemCursor {
+    last: Option<Position>,
+}
+
+/// An entry, and where the tree of that version has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    link: Link,
+    place: Place,
+    version: u64,
+}
+
+impl fmt::Debug for MemTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemTable").field("len", &self.len()).field("logical_size", &self.logical_size()).finish()
+    }
+}
+
+impl MemTable {
+    /// An empty memtable, sorted by `order`.
+    pub(crate) fn new(order: InternalKeyComparator) -> MemTable {
+        MemTable { tree: RefCell::new(Tree::new(order.clone())), order, size: std::cell::Cell::new(0) }
+    }
+
+    /// Makes room so that the next `entries` inserts, with `bytes` bytes of keys and values together (or fewer), cannot fail.
+    pub(crate) fn reserve(&self, entries: u32, bytes: usize) -> Result<()> {
+        let tags = usize::try_from(entries).unwrap_or(usize::MAX).saturating_mul(TAG_SIZE);
+        self.tree.borrow_mut().reserve(entries, bytes.saturating_add(tags))
+    }
+
+    /// Adds an entry, for which room was reserved. No two entries have the same key and sequence.
+    pub(crate) fn insert(&self, sequence: SequenceNumber, value_type: ValueType, key: &[u8], value: &[u8]) {
+        let tag = Tag::new(sequence, value_type).packed();
+        let inserted = self.tree.borrow_mut().insert(Target { user_key: key, tag }, value);
+        debug_assert!(inserted.is_some(), "no room was reserved");
+        let size = key.len().saturating_add(value.len()).saturating_add(TAG_SIZE + ENTRY_OVERHEAD);
+        self.size.set(self.size.get().saturating_add(size));
+    }
+
+    /// The newest entry of the key at or before the sequence looked for.
+    pub(crate) fn get(&self, lookup: &LookupKey) -> Option<MemGet> {
+        let tree = self.tree.borrow();
+        let target = Target::new(lookup.internal_key());
+        let (_, link) = tree.seek(target)?;
+        let (key, value) = tree.entry(link);
+        let found = Target::new(key);
+        if self.order.user().compare(found.user_key, target.user_key) != Ordering::Equal {
+            return None;
+        }
+        let [type_byte, ..] = found.tag.to_le_bytes();
+        match ValueType::from_byte(type_byte)? {
+            ValueType::Value => Some(MemGet::Value(value.to_vec())),
+            ValueType::Deletion => Some(MemGet::Deleted),
+        }
+    }
+
+    /// Bytes of keys, tags and values, and [`ENTRY_OVERHEAD`] for each entry: the same on all platforms.
+    pub(crate) fn logical_size(&self) -> usize {
+        self.size.get()
+    }
+
+    /// How many entries.
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.tree.borrow().count()).unwrap_or(usize::MAX)
+    }
+
+    /// Whether there are no entries.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tree.borrow().count() == 0
+    }
+
+    /// An iterator over internal keys. It sees what is inserted meanwhile.
+    pub(crate) fn iter(self: &Rc<Self>) -> MemTableIterator {
+        MemTableIterator::new(Rc::clone(self))
+    }
+
+    /// Visits entries in order, without copying them, from where `cursor` stopped (the start, if it is new) until
+    /// `bytes_max` bytes of keys and values or more have been seen. Answers whether there may be more; an error of `visit`
+    /// stops it behind the entry. `visit` must not use this memtable.
+    pub(crate) fn for_each_from(
+        &self,
+        cursor: &mut MemCursor,
+        bytes_max: usize,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let tree = self.tree.borrow();
+        let mut bytes = 0usize;
+        while bytes < bytes_max {
+            let next = match cursor.last {
+                None => tree.first(),
+                Some(last) => place_now(&tree, last).and_then(|place| tree.next(place)),
+            };
+            let Some((place, link)) = next else { return Ok(false) };
+            cursor.last = Some(Position { link, place, version: tree.version() });
+            let (key, value) = tree.entry(link);
+            bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
+            visit(key, value)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Where the entry is, in the tree as it is now.
+#[inline]
+fn place_now(tree: &Tree, position: Position) -> Option<Place> {
+    if position.version == tree.version() {
+        return Some(position.place);
+    }
+    let (key, _) = tree.entry(position.link);
+    tree.seek(Target::new(key)).map(|(place, _)| place)
+}

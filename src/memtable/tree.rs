@@ -1,0 +1,631 @@
+//! An arena B+tree: entries stay where the arena put them, nodes hold links to them in order.
+//!
+//! A node keeps, beside each link, eight bytes of the entry's user key: its **head**, big-endian and padded with zeros, so
+//! that a search compares integers that stand side by side and looks at the entry itself only where heads are equal. Heads
+//! begin behind what all keys of a node have in common. That is known without looking: the keys of a subtree lie between
+//! two **fences**, the separators beside it, and have in common what these two have. At the left and right edge, where a
+//! fence is missing, they have in common what all keys of the tree have.
+//!
+//! ```text
+//! inner     head   head   head            separator i is the first key that child i + 1 ever had
+//!           link   link   link
+//!        child  child  child  child
+//! leaf      head   head   head            -> next leaf, <- leaf before
+//!           link   link   link
+//! ```
+//! With another order than bytewise, all heads are 0 and every comparison looks at the entry.
+//!
+//! A full node is cut in the middle; but the last leaf, when it is full and a key comes behind it, is left full and a new
+//! one begun, so that ascending keys fill their leaves.
+
+use std::cmp::Ordering;
+
+use super::arena::{Arena, ENTRY_OVERHEAD_MAX, Link};
+use crate::base::{InternalKeyComparator, UserComparator};
+use crate::error::{Error, Result};
+
+/// Links in a leaf, and separators in an inner node.
+const FANOUT: usize = 64;
+/// No tree of 2^32 entries is higher: inner nodes but those at the right edge have 32 children or more.
+const HEIGHT_MAX: usize = 10;
+/// No node.
+const NONE: u32 = u32::MAX;
+/// Heads are taken anew when a split shows that they could begin this many bytes later.
+const SKIP_GAIN_MIN: usize = 4;
+
+/// An internal key taken apart for comparing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) user_key: &'a [u8],
+    pub(super) tag: u64,
+}
+
+impl<'a> Target<'a> {
+    /// From an internal key; one too short for a tag is an empty user key with the largest tag.
+    #[inline]
+    pub(super) fn new(internal_key: &'a [u8]) -> Target<'a> {
+        match internal_key.split_last_chunk() {
+            Some((user_key, tag)) => Target { user_key, tag: u64::from_le_bytes(*tag) },
+            None => Target { user_key: &[], tag: u64::MAX },
+        }
+    }
+}
+
+/// What leaves and inner nodes share.
+#[derive(Clone, Debug)]
+struct Keys {
+    heads: [u64; FANOUT],
+    links: [Link; FANOUT],
+    count: usize,
+    /// Heads begin this far into the user key.
+    skip: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Leaf {
+    keys: Keys,
+    next: u32,
+    previous: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    keys: Keys,
+    /// One more than there are separators.
+    children: [u32; FANOUT + 1],
+}
+
+/// Where an entry stands in the tree as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    leaf: u32,
+    index: usize,
+}
+
+/// The way from the root to a leaf.
+#[derive(Default)]
+struct Path {
+    /// Node and which of its children.
+    steps: [(u32, usize); HEIGHT_MAX],
+    low: Option<Link>,
+    high: Option<Link>,
+}
+
+/// The entries in order.
+///
+/// Invariants:
+/// 1. Links of a leaf are in ascending order of their entries; so are the leaves, by `next`.
+/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator i.
+/// 3. All keys of the tree begin with the first `common` bytes of the user key of `sample`.
+/// 4. All keys that lie between a node's fences agree in the first `skip` bytes.
+#[derive(Debug)]
+pub(super) struct Tree {
+    arena: Arena,
+    leaves: Vec<Leaf>,
+    inners: Vec<Inner>,
+    /// An inner node if `height` is above 0, else a leaf.
+    root: u32,
+    height: usize,
+    last_leaf: u32,
+    /// Fewer than 2^31: an entry takes 16 bytes of the arena's 16 GiB or more.
+    count: u32,
+    /// Grows with every insert.
+    version: u64,
+    sample: Link,
+    common: usize,
+    order: InternalKeyComparator,
+    bytewise: bool,
+}
+
+impl Keys {
+    fn new(skip: usize) -> Keys {
+        Keys { heads: [0; FANOUT], links: [0; FANOUT], count: 0, skip }
+    }
+
+    #[inline]
+    fn heads(&self) -> &[u64] {
+        self.heads.get(..self.count).unwrap_or_default()
+    }
+
+    #[inline]
+    fn links(&self) -> &[Link] {
+        self.links.get(..self.count).unwrap_or_default()
+    }
+
+    fn is_full(&self) -> bool {
+        self.count >= FANOUT
+    }
+
+    /// How many links there are for which `before` holds; it holds for a beginning of them, for all with smaller heads and
+    /// for none with larger ones.
+    #[inline]
+    fn search(&self, head: u64, before: impl Fn(Link) -> bool) -> usize {
+        let heads = self.heads();
+        let start = heads.partition_point(|h| *h < head);
+        if heads.get(start) != Some(&head) {
+            return start;
+        }
+        let equal = heads.get(start..).unwrap_or_default().partition_point(|h| *h == head);
+        let links = self.links().get(start..start + equal).unwrap_or_default();
+        start + links.partition_point(|link| before(*link))
+    }
+
+    #[inline]
+    fn insert(&mut self, at: usize, head: u64, link: Link) {
+        debug_assert!(at <= self.count && self.count < FANOUT);
+        insert_at(&mut self.heads, self.count, at, head);
+        insert_at(&mut self.links, self.count, at, link);
+        self.count = (self.count + 1).min(FANOUT);
+    }
+
+    /// Gives away all from `at` on.
+    fn split_off(&mut self, at: usize) -> Keys {
+        let mut right = Keys::new(self.skip);
+        move_tail(&self.heads, at..self.count, &mut right.heads);
+        move_tail(&self.links, at..self.count, &mut right.links);
+        right.count = self.count.saturating_sub(at);
+        self.count = self.count.min(at);
+        right
+    }
+}
+
+/// Puts `value` at `at` of the first `count` of `array`, shifting the rest.
+#[inline]
+fn insert_at<T: Copy>(array: &mut [T], count: usize, at: usize, value: T) {
+    if let Some(tail) = array.get_mut(at..=count) {
+        tail.copy_within(..tail.len() - 1, 1);
+        if let Some(first) = tail.first_mut() {
+            *first = value;
+        }
+    }
+}
+
+fn move_tail<T: Copy>(from: &[T], range: std::ops::Range<usize>, to: &mut [T]) {
+    let tail = from.get(range).unwrap_or_default();
+    for (to, from) in to.iter_mut().zip(tail) {
+        *to = *from;
+    }
+}
+
+/// Eight bytes of the key from `skip` on.
+#[inline]
+fn head_at(user_key: &[u8], skip: usize) -> u64 {
+    let rest = user_key.get(skip..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(chunk) => u64::from_be_bytes(*chunk),
+        None => short_head(rest),
+    }
+}
+
+#[inline(never)]
+fn short_head(rest: &[u8]) -> u64 {
+    let mut padded = [0; 8];
+    for (to, from) in padded.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    u64::from_be_bytes(padded)
+}
+
+fn common_length(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn at<T>(items: &[T], index: u32) -> Option<&T> {
+    usize::try_from(index).ok().and_then(|index| items.get(index))
+}
+
+fn at_mut<T>(items: &mut [T], index: u32) -> Option<&mut T> {
+    usize::try_from(index).ok().and_then(|index| items.get_mut(index))
+}
+
+/// The index that the next pushed item will have.
+fn next_index<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len()).unwrap_or(NONE)
+}
+
+impl Tree {
+    /// An empty tree.
+    pub(super) fn new(order: InternalKeyComparator) -> Tree {
+        let bytewise = matches!(order.user(), UserComparator::Bytewise);
+        Tree {
+            arena: Arena::default(),
+            leaves: Vec::new(),
+            inners: Vec::new(),
+            root: 0,
+            height: 0,
+            last_leaf: 0,
+            count: 0,
+            version: 0,
+            sample: 0,
+            common: 0,
+            order,
+            bytewise,
+        }
+    }
+
+    /// How many entries.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Changes whenever the tree does: places of another version are void.
+    #[inline]
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The internal key and value of an entry.
+    #[inline]
+    pub(super) fn entry(&self, link: Link) -> (&[u8], &[u8]) {
+        self.arena.entry(link)
+    }
+
+    /// Makes room so that `entries` inserts of `bytes` bytes of internal keys and values together cannot fail.
+    #[inline]
+    pub(super) fn reserve(&mut self, entries: u32, bytes: usize) -> Result<()> {
+        let count = usize::try_from(entries).unwrap_or(usize::MAX);
+        self.arena.reserve(bytes.saturating_add(count.saturating_mul(ENTRY_OVERHEAD_MAX)))?;
+        // Every leaf may be full and split once, whatever is made then takes half a leaf of inserts to fill again; a leaf
+        // left full at the right edge is the exception, once for every leaf filled.
+        let filled = count / (FANOUT / 4);
+        let leaves = count.min(self.leaves.len().saturating_add(filled)).saturating_add(2);
+        let inners = count.min(self.inners.len().saturating_add(filled)).saturating_add(HEIGHT_MAX);
+        if self.leaves.capacity() - self.leaves.len() >= leaves && self.inners.capacity() - self.inners.len() >= inners
+        {
+            return Ok(());
+        }
+        self.reserve_nodes(leaves, inners)
+    }
+
+    #[cold]
+    fn reserve_nodes(&mut self, leaves: usize, inners: usize) -> Result<()> {
+        self.leaves
+            .try_reserve(leaves)
+            .and_then(|()| self.inners.try_reserve(inners))
+            .map_err(|_| Error::LimitExceeded(format!("no memory for {leaves} more leaves of a memtable")))
+    }
+
+    /// Adds an entry. It fails only where nothing was reserved for it and nothing can be.
+    pub(super) fn insert(&mut self, target: Target<'_>, value: &[u8]) -> Option<()> {
+        let link = self.arena.push(target.user_key, target.tag, value)?;
+        self.version += 1;
+        self.count += 1;
+        if self.leaves.is_empty() {
+            self.begin(target, link);
+            return Some(());
+        }
+        self.admit(target);
+        if self.append(target, link) {
+            return Some(());
+        }
+        let mut path = Path::default();
+        let leaf = self.descend(target, Some(&mut path));
+        let Some(keys) = at(&self.leaves, leaf).map(|leaf| &leaf.keys) else { return Some(()) };
+        let head = self.head(target.user_key, keys.skip);
+        let index = keys.search(head, |link| self.compare(link, target) == Ordering::Less);
+        if !keys.is_full() {
+            if let Some(leaf) = at_mut(&mut self.leaves, leaf) {
+                leaf.keys.insert(index, head, link);
+            }
+        } else {
+            self.split_leaf(&path, leaf, index, target, link);
+        }
+        Some(())
+    }
+
+    /// What the tree's memory could hold without growing.
+    #[cfg(test)]
+    pub(super) fn capacities(&self) -> (usize, usize, usize) {
+        (self.leaves.capacity(), self.inners.capacity(), self.arena.chunk_count())
+    }
+
+    /// The first entry at or after the target.
+    #[inline]
+    pub(super) fn seek(&self, target: Target<'_>) -> Option<(Place, Link)> {
+        if self.common > 0 {
+            let common = self.arena.key(self.sample).get(..self.common).unwrap_or_default();
+            let same = target.user_key.get(..self.common).unwrap_or(target.user_key);
+            match same.cmp(common) {
+                Ordering::Equal => {}
+                Ordering::Less => return self.first(),
+                Ordering::Greater => return None,
+            }
+        }
+        let leaf = self.descend(target, None);
+        let keys = &at(&self.leaves, leaf)?.keys;
+        let index =
+            keys.search(self.head(target.user_key, keys.skip), |link| self.compare(link, target) == Ordering::Less);
+        self.at_or_behind(Place { leaf, index })
+    }
+
+    /// The first entry.
+    pub(super) fn first(&self) -> Option<(Place, Link)> {
+        self.at_or_behind(Place { leaf: 0, index: 0 })
+    }
+
+    /// The last entry.
+    pub(super) fn last(&self) -> Option<(Place, Link)> {
+        let keys = &at(&self.leaves, self.last_leaf)?.keys;
+        let index = keys.count.checked_sub(1)?;
+        Some((Place { leaf: self.last_leaf, index }, *keys.links().get(index)?))
+    }
+
+    /// The entry behind a place of this version.
+    #[inline]
+    pub(super) fn next(&self, place: Place) -> Option<(Place, Link)> {
+        self.at_or_behind(Place { leaf: place.leaf, index: place.index + 1 })
+    }
+
+    /// The entry before a place of this version.
+    #[inline]
+    pub(super) fn previous(&self, place: Place) -> Option<(Place, Link)> {
+        let leaf = at(&self.leaves, place.leaf)?;
+        if let Some(index) = place.index.checked_sub(1) {
+            return Some((Place { leaf: place.leaf, index }, *leaf.keys.links().get(index)?));
+        }
+        let keys = &at(&self.leaves, leaf.previous)?.keys;
+        let index = keys.count.checked_sub(1)?;
+        Some((Place { leaf: leaf.previous, index }, *keys.links().get(index)?))
+    }
+
+    /// The entry at a place, or the first of the next leaf if the place is at the end of its own.
+    #[inline]
+    fn at_or_behind(&self, place: Place) -> Option<(Place, Link)> {
+        let leaf = at(&self.leaves, place.leaf)?;
+        if let Some(link) = leaf.keys.links().get(place.index) {
+            return Some((place, *link));
+        }
+        let link = *at(&self.leaves, leaf.next)?.keys.links().first()?;
+        Some((Place { leaf: leaf.next, index: 0 }, link))
+    }
+
+    /// The entry's place in the order, seen from the target.
+    #[inline]
+    fn compare(&self, link: Link, target: Target<'_>) -> Ordering {
+        let entry = Target::new(self.arena.key(link));
+        let keys = match self.bytewise {
+            true => entry.user_key.cmp(target.user_key),
+            false => self.order.user().compare(entry.user_key, target.user_key),
+        };
+        keys.then_with(|| target.tag.cmp(&entry.tag))
+    }
+
+    #[inline]
+    fn head(&self, user_key: &[u8], skip: usize) -> u64 {
+        if self.bytewise { head_at(user_key, skip) } else { 0 }
+    }
+
+    fn user_key(&self, link: Link) -> &[u8] {
+        Target::new(self.arena.key(link)).user_key
+    }
+
+    /// The leaf whose fences enclose the target.
+    #[inline]
+    fn descend(&self, target: Target<'_>, mut path: Option<&mut Path>) -> u32 {
+        let mut node = self.root;
+        for level in 0..self.height {
+            let Some(inner) = at(&self.inners, node) else { break };
+            let keys = &inner.keys;
+            let head = self.head(target.user_key, keys.skip);
+            let index = keys.search(head, |link| self.compare(link, target) != Ordering::Greater);
+            if let Some(path) = path.as_deref_mut() {
+                path.low = index.checked_sub(1).and_then(|i| keys.links().get(i)).copied().or(path.low);
+                path.high = keys.links().get(index).copied().or(path.high);
+                if let Some(step) = path.steps.get_mut(level) {
+                    *step = (node, index);
+                }
+            }
+            node = inner.children.get(index).copied().unwrap_or(NONE);
+        }
+        node
+    }
+
+    /// The first entry.
+    fn begin(&mut self, target: Target<'_>, link: Link) {
+        self.sample = link;
+        self.common = if self.bytewise { target.user_key.len() } else { 0 };
+        let mut keys = Keys::new(self.common);
+        keys.insert(0, 0, link);
+        self.leaves.push(Leaf { keys, next: NONE, previous: NONE });
+    }
+
+    /// Shortens what all keys have in common to what the target has too.
+    #[inline]
+    fn admit(&mut self, target: Target<'_>) {
+        if self.common == 0 {
+            return;
+        }
+        let common = self.arena.key(self.sample).get(..self.common).unwrap_or_default();
+        if target.user_key.get(..self.common) != Some(common) {
+            self.common = common_length(common, target.user_key);
+            self.renew_edges();
+        }
+    }
+
+    /// Takes the heads of the nodes at both edges anew: theirs began behind what all keys had in common.
+    #[cold]
+    fn renew_edges(&mut self) {
+        let (mut left, mut right) = (self.root, self.root);
+        for _ in 0..self.height {
+            let (Some(left_inner), Some(right_inner)) = (at(&self.inners, left), at(&self.inners, right)) else {
+                return;
+            };
+            let next_left = left_inner.children.first().copied().unwrap_or(NONE);
+            let next_right = right_inner.children.get(right_inner.keys.count).copied().unwrap_or(NONE);
+            for node in [left, right] {
+                if let Some(inner) = at_mut(&mut self.inners, node) {
+                    renew(&self.arena, &mut inner.keys, self.common);
+                }
+            }
+            (left, right) = (next_left, next_right);
+        }
+        for node in [left, right] {
+            if let Some(leaf) = at_mut(&mut self.leaves, node) {
+                renew(&self.arena, &mut leaf.keys, self.common);
+            }
+        }
+    }
+
+    /// Adds the entry behind all others, if it belongs there and the last leaf has room.
+    #[inline]
+    fn append(&mut self, target: Target<'_>, link: Link) -> bool {
+        let Some(keys) = at(&self.leaves, self.last_leaf).map(|leaf| &leaf.keys) else { return false };
+        if keys.is_full() {
+            return false;
+        }
+        let head = self.head(target.user_key, keys.skip);
+        let (Some(last_head), Some(last)) = (keys.heads().last(), keys.links().last()) else { return false };
+        let behind = match last_head.cmp(&head) {
+            Ordering::Less => true,
+            Ordering::Equal => self.compare(*last, target) == Ordering::Less,
+            Ordering::Greater => false,
+        };
+        if behind && let Some(leaf) = at_mut(&mut self.leaves, self.last_leaf) {
+            leaf.keys.insert(leaf.keys.count, head, link);
+        }
+        behind
+    }
+
+    /// Splits a full leaf and adds the entry, which belongs at `index` of it.
+    #[inline(never)]
+    fn split_leaf(&mut self, path: &Path, left: u32, index: usize, target: Target<'_>, link: Link) {
+        let right = next_index(&self.leaves);
+        let Some(leaf) = at_mut(&mut self.leaves, left) else { return };
+        let is_last = leaf.next == NONE;
+        let middle = if is_last && index == FANOUT { FANOUT } else { FANOUT / 2 };
+        let mut right_leaf = Leaf { keys: leaf.keys.split_off(middle), next: leaf.next, previous: left };
+        let next = std::mem::replace(&mut leaf.next, right);
+        let into = if index > middle || middle == FANOUT { Some(index - middle) } else { None };
+        match into {
+            Some(index) => {
+                let head = if self.bytewise { head_at(target.user_key, right_leaf.keys.skip) } else { 0 };
+                right_leaf.keys.insert(index, head, link);
+            }
+            None => {
+                let head = if self.bytewise { head_at(target.user_key, leaf.keys.skip) } else { 0 };
+                leaf.keys.insert(index, head, link);
+            }
+        }
+        let Some(separator) = right_leaf.keys.links().first().copied() else { return };
+        if self.bytewise {
+            let (left_skip, right_skip) = self.skips(path.low, separator, path.high);
+            if let Some(leaf) = at_mut(&mut self.leaves, left) {
+                renew_if_better(&self.arena, &mut leaf.keys, left_skip);
+            }
+            renew_if_better(&self.arena, &mut right_leaf.keys, right_skip);
+        }
+        match at_mut(&mut self.leaves, next) {
+            Some(next) => next.previous = right,
+            None => self.last_leaf = right,
+        }
+        self.leaves.push(right_leaf);
+        self.add_child(path, separator, left, right);
+    }
+
+    /// What the keys left and right of a new separator have in common.
+    fn skips(&self, low: Option<Link>, separator: Link, high: Option<Link>) -> (usize, usize) {
+        let middle = self.user_key(separator);
+        let with = |fence: Option<Link>| fence.map_or(self.common, |f| common_length(self.user_key(f), middle));
+        (with(low), with(high))
+    }
+
+    /// Tells the nodes above that `left` was split.
+    fn add_child(&mut self, path: &Path, mut separator: Link, mut left: u32, mut right: u32) {
+        for level in (0..self.height).rev() {
+            let Some(&(node, index)) = path.steps.get(level) else { return };
+            let Some(inner) = at_mut(&mut self.inners, node) else { return };
+            if !inner.keys.is_full() {
+                let user_key = Target::new(self.arena.key(separator)).user_key;
+                let head = if self.bytewise { head_at(user_key, inner.keys.skip) } else { 0 };
+                insert_at(&mut inner.children, inner.keys.count + 1, index + 1, right);
+                inner.keys.insert(index, head, separator);
+                return;
+            }
+            let fences = self.fences(path, level);
+            (separator, right) = self.split_inner(node, index, separator, right, fences);
+            left = node;
+        }
+        let mut keys = Keys::new(self.common);
+        keys.insert(0, self.head(self.user_key(separator), self.common), separator);
+        let mut children = [NONE; FANOUT + 1];
+        for (to, from) in children.iter_mut().zip([left, right]) {
+            *to = from;
+        }
+        self.root = next_index(&self.inners);
+        self.height += 1;
+        self.inners.push(Inner { keys, children });
+    }
+
+    /// The fences of the node that `path` passes at `level`.
+    fn fences(&self, path: &Path, level: usize) -> (Option<Link>, Option<Link>) {
+        let (mut low, mut high) = (None, None);
+        for &(node, index) in path.steps.iter().take(level) {
+            if let Some(inner) = at(&self.inners, node) {
+                let links = inner.keys.links();
+                low = index.checked_sub(1).and_then(|i| links.get(i)).copied().or(low);
+                high = links.get(index).copied().or(high);
+            }
+        }
+        (low, high)
+    }
+
+    /// Splits a full inner node and adds a separator, which belongs at `index` of it, and the child behind it. Answers the
+    /// separator between the two nodes and the right one.
+    fn split_inner(
+        &mut self,
+        node: u32,
+        index: usize,
+        separator: Link,
+        child: u32,
+        (low, high): (Option<Link>, Option<Link>),
+    ) -> (Link, u32) {
+        let right = next_index(&self.inners);
+        let user_key = Target::new(self.arena.key(separator)).user_key;
+        let bytewise = self.bytewise;
+        let Some(inner) = at_mut(&mut self.inners, node) else { return (separator, child) };
+        let head = if bytewise { head_at(user_key, inner.keys.skip) } else { 0 };
+        let mut children = [NONE; FANOUT + 1];
+        let (up, mut right_keys);
+        if high.is_none() && index == FANOUT {
+            // At the right edge the new separator goes up by itself, and the new child begins a node of its own.
+            (up, right_keys) = (separator, Keys::new(inner.keys.skip));
+            move_tail(&[child], 0..1, &mut children);
+        } else {
+            let middle = FANOUT / 2;
+            right_keys = inner.keys.split_off(middle + 1);
+            move_tail(&inner.children, middle + 1..FANOUT + 1, &mut children);
+            inner.keys.count = middle;
+            up = inner.keys.links.get(middle).copied().unwrap_or(separator);
+            if let Some(index) = index.checked_sub(middle + 1) {
+                insert_at(&mut children, right_keys.count + 1, index + 1, child);
+                right_keys.insert(index, head, separator);
+            } else {
+                insert_at(&mut inner.children, middle + 1, index + 1, child);
+                inner.keys.insert(index, head, separator);
+            }
+        }
+        if bytewise {
+            let (left_skip, right_skip) = self.skips(low, up, high);
+            if let Some(inner) = at_mut(&mut self.inners, node) {
+                renew_if_better(&self.arena, &mut inner.keys, left_skip);
+            }
+            renew_if_better(&self.arena, &mut right_keys, right_skip);
+        }
+        self.inners.push(Inner { keys: right_keys, children });
+        (up, right)
+    }
+}
+
+/// Takes the heads anew, from `skip` on.
+fn renew(arena: &Arena, keys: &mut Keys, skip: usize) {
+    keys.skip = skip;
+    for (head, link) in keys.heads.iter_mut().zip(&keys.links).take(keys.count) {
+        *head = head_at(Target::new(arena.key(*link)).user_key, skip);
+    }
+}
+
+fn renew_if_better(arena: &Arena, keys: &mut Keys, skip: usize) {
+    if skip >= keys.skip + SKIP_GAIN_MIN {
+        renew(arena, keys, skip);
+    }
+}

@@ -1,0 +1,196 @@
+//! MANIFEST and CURRENT: replay, append, switch.
+//!
+//! ```text
+//! CURRENT          the text "MANIFEST-000002\n"
+//! MANIFEST-000002  a log (see log/mod.rs) of version edits (see edit.rs); the first is a whole version
+//! ```
+//! A new manifest becomes current in this order: its content synced, its name durable, CURRENT replaced.
+
+use std::rc::Rc;
+
+use super::edit::VersionEdit;
+use super::set::Builder;
+use super::{Counts, Version, VersionSet};
+use crate::base::{FileKind, FileName, FileNumber, SequenceNumber};
+use crate::bugs::{Bug, seeded};
+use crate::env::{Env, NameEdit, read_file};
+use crate::error::{Error, Result};
+use crate::log::{LogReader, LogWriter, Semantics, Tail};
+use crate::options::RecoveryMode;
+
+/// No CURRENT is longer.
+const CURRENT_SIZE_MAX: u64 = 4096;
+/// A manifest that has grown to this many bytes is replaced by a new one.
+const MANIFEST_SIZE_MAX: u64 = 32 << 20;
+
+/// The manifest being written.
+pub(crate) struct Manifest {
+    pub(crate) number: FileNumber,
+    writer: LogWriter,
+}
+
+impl Manifest {
+    /// Makes `MANIFEST-number` with `records`, and CURRENT point to it.
+    pub(crate) async fn create(env: &Rc<dyn Env>, number: FileNumber, records: &[Vec<u8>]) -> Result<Manifest> {
+        let name = FileName::Manifest(number).to_string();
+        let file = env.create(&name, FileKind::Manifest, 0).await?;
+        let manifest = Manifest { number, writer: LogWriter::new(env.clone(), file, name.clone(), 0) };
+        for record in records {
+            manifest.writer.add_record(record).await?;
+        }
+        let replace = NameEdit::Replace {
+            name: FileName::Current.to_string(),
+            via: FileName::Temporary(number).to_string(),
+            content: format!("{name}\n").into_bytes(),
+        };
+        if seeded(Bug::CurrentBeforeManifest) {
+            env.edit_names(vec![replace]).await?;
+            manifest.writer.sync().await?;
+            return Ok(manifest);
+        }
+        manifest.writer.sync().await?;
+        env.edit_names(Vec::new()).await?;
+        env.edit_names(vec![replace]).await?;
+        Ok(manifest)
+    }
+
+    /// Goes on with a manifest that ends cleanly at `size`.
+    pub(crate) async fn reopen(env: &Rc<dyn Env>, number: FileNumber, size: u64) -> Result<Manifest> {
+        let name = FileName::Manifest(number).to_string();
+        let file = env.open(&name, crate::env::Access::Append).await?;
+        Ok(Manifest { number, writer: LogWriter::new(env.clone(), file, name, size) })
+    }
+
+    /// Adds one record and flushes it.
+    pub(crate) async fn append(&self, record: &[u8]) -> Result<()> {
+        self.writer.add_record(record).await?;
+        if !seeded(Bug::ManifestNotSynced) {
+            self.writer.sync().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is time for a new one.
+    pub(crate) fn is_large(&self) -> bool {
+        self.writer.size() >= MANIFEST_SIZE_MAX
+    }
+}
+
+/// What CURRENT points to.
+pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
+    let content = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await?;
+    let Some((b'\n', name)) = content.split_last() else {
+        let end = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        return Err(Error::corruption("CURRENT", end, "CURRENT file does not end with newline"));
+    };
+    let parsed = std::str::from_utf8(name).ok().and_then(FileName::parse);
+    let Some(FileName::Manifest(number)) = parsed else {
+        let found = name.escape_ascii().to_string();
+        return Err(Error::corruption("CURRENT", 0, format!("CURRENT holds \"{found}\", expected a name like MANIFEST-000002")));
+    };
+    Ok(number)
+}
+
+/// A manifest read to its end.
+pub(crate) struct ManifestState {
+    pub(crate) number: FileNumber,
+    /// Where its whole records end.
+    pub(crate) size: u64,
+    /// Set if something other than records follows: the caller must check that every file named exists.
+    pub(crate) torn: Option<Error>,
+}
+
+/// Replays `MANIFEST-number` into `set`. Any damage is an error; a torn tail with nothing valid behind it is one only in
+/// strict mode, otherwise it is left to the caller.
+pub(crate) async fn recover_manifest(
+    env: &dyn Env,
+    number: FileNumber,
+    set: &mut VersionSet,
+    mode: RecoveryMode,
+) -> Result<ManifestState> {
+    let name = FileName::Manifest(number).to_string();
+    let semantics = if mode == RecoveryMode::Compat { Semantics::Compat { verify: true } } else { Semantics::Prefix };
+    let opened = LogReader::open(env, &name, semantics).await;
+    let mut reader = opened.map_err(|error| {
+        if error.is_not_found() {
+            Error::corruption("CURRENT", 0, format!("CURRENT points to a non-existent file: {name}"))
+        } else {
+            error
+        }
+    })?;
+    let mut replay = Replay::new();
+    while let Some(record) = reader.next_record().await? {
+        let edit = VersionEdit::decode(&record.data).map_err(|e| e.in_file(&name, record.offset))?;
+        replay.apply(set, &edit).map_err(|reason| Error::corruption(&name, record.offset, reason))?;
+    }
+    if let Some(damage) = reader.take_damages().into_iter().next() {
+        return Err(Error::corruption(&name, damage.offset, damage.reason));
+    }
+    let torn = match reader.tail().clone() {
+        Tail::Clean => None,
+        Tail::Zeros { offset } => Some(Error::corruption(&name, offset, "the rest of the file is zeros")),
+        Tail::Torn { offset, reason } => Some(Error::corruption(&name, offset, reason)),
+    };
+    if let Some(error) = &torn {
+        let after = reader.good_end();
+        if mode == RecoveryMode::Strict || reader.scan_for_valid_after(after).await?.is_some() {
+            return Err(error.clone());
+        }
+    }
+    let size = reader.good_end();
+    replay.finish(set).map_err(|reason| Error::corruption(&name, size, reason))?;
+    Ok(ManifestState { number, size, torn })
+}
+
+/// Edits gathered into one version.
+struct Replay {
+    builder: Builder,
+    last: VersionEdit,
+}
+
+impl Replay {
+    fn new() -> Replay {
+        Replay { builder: Builder::new(&Version::default()), last: VersionEdit::default() }
+    }
+
+    fn apply(&mut self, set: &VersionSet, edit: &VersionEdit) -> Result<(), String> {
+        if let Some(stored) = &edit.comparator {
+            let given = set.order().user().name();
+            if stored != given.as_bytes() {
+                return Err(format!("{COMPARATOR_MISMATCH}{} does not match existing comparator : {given}", stored.escape_ascii()));
+            }
+        }
+        self.builder.apply(edit)?;
+        self.last.compact_pointers.extend(edit.compact_pointers.iter().cloned());
+        self.last.log_number = edit.log_number.or(self.last.log_number);
+        self.last.previous_log_number = edit.previous_log_number.or(self.last.previous_log_number);
+        self.last.next_file_number = edit.next_file_number.or(self.last.next_file_number);
+        self.last.last_sequence = edit.last_sequence.or(self.last.last_sequence);
+        Ok(())
+    }
+
+    fn finish(self, set: &mut VersionSet) -> Result<(), String> {
+        let next = self.last.next_file_number.ok_or("no meta-nextfile entry in descriptor")?;
+        let log = self.last.log_number.ok_or("no meta-lognumber entry in descriptor")?;
+        let sequence = self.last.last_sequence.ok_or("no last-sequence-number entry in descriptor")?;
+        let version = self.builder.finish(set.order())?;
+        let numbers = version.files().map(|(_, f)| f.number).chain([log]).max();
+        if numbers.is_some_and(|largest| largest >= FileNumber(u64::MAX)) {
+            return Err("a file number has reached 2^64 - 1".into());
+        }
+        set.install(&self.last, version);
+        set.counts = Counts {
+            log_number: log,
+            previous_log_number: self.last.previous_log_number.unwrap_or_default(),
+            next_file_number: next,
+            last_sequence: sequence.max(SequenceNumber::ZERO),
+        };
+        if let Some(largest) = numbers {
+            set.mark_used(largest).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// Marks the one reason that is the caller's doing, not damage.
+pub(crate) const COMPARATOR_MISMATCH: &str = "comparator ";
