@@ -168,6 +168,7 @@ struct Arguments {
     workload: Workload,
     after: Vec<Workload>,
     acks: bool,
+    gets: bool,
     options: Options,
     read: ReadOptions,
 }
@@ -183,6 +184,7 @@ impl Arguments {
             workload: Workload::default(),
             after: Vec::new(),
             acks: false,
+            gets: false,
             options: Options { create_if_missing, filter_policy: None, ..Options::default() },
             read: ReadOptions { verify_checksums: false, fill_cache: false, ..ReadOptions::default() },
         };
@@ -199,6 +201,7 @@ impl Arguments {
             "--count" => self.workload.count = text()?.parse()?,
             "--after" => self.after.push(Workload::parse(&text()?)?),
             "--acks" => self.acks = true,
+            "--gets" => self.gets = true,
             "--paranoid" => options.paranoid_checks = true,
             "--verify" => self.read.verify_checksums = true,
             "--reuse-logs" => options.reuse_logs = true,
@@ -228,11 +231,11 @@ impl Arguments {
     }
 }
 
-fn for_each(db: &Db, read: &ReadOptions, mut visit: impl FnMut(&[u8], &[u8])) -> Answer {
+fn for_each(db: &Db, read: &ReadOptions, mut visit: impl FnMut(&[u8], &[u8]) -> Answer) -> Answer {
     let mut iterator = db.iter(read)?;
     block_on(iterator.seek_to_first())?;
     while iterator.valid() {
-        visit(iterator.key(), iterator.value());
+        visit(iterator.key(), iterator.value())?;
         block_on(iterator.next())?;
     }
     Ok(iterator.status()?)
@@ -264,7 +267,14 @@ impl EntryDigest {
 fn digest(arguments: &Arguments) -> Answer {
     let db = arguments.open()?;
     let mut all = EntryDigest::default();
-    for_each(&db, &arguments.read, |key, value| all.add(key, value))?;
+    for_each(&db, &arguments.read, |key, value| {
+        all.add(key, value);
+        if arguments.gets && all.entries % 7 == 1 {
+            let got = block_on(db.get_with(&arguments.read, key))?;
+            return if got.as_deref() == Some(value) { Ok(()) } else { Err("get and iterator differ".into()) };
+        }
+        Ok(())
+    })?;
     block_on(db.close())?;
     all.print();
     Ok(())
@@ -374,6 +384,7 @@ fn prefix(arguments: &Arguments) -> Answer {
     let mut comparison = Comparison::default();
     for_each(&db, &arguments.read, |key, value| {
         comparison.cells.insert(key.to_vec(), Cell { stored: Some(hash(value)), ..Cell::default() });
+        Ok(())
     })?;
     block_on(db.close())?;
     let entries = comparison.cells.len();

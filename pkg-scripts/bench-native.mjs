@@ -7,6 +7,7 @@
 //   --sustained 2000000  entries of the long fill     --seed 1          of all random numbers
 //   --only a,b           these workloads (and what they need to be run first)
 //   --verify default     checksums of blocks read: default (each side's own default), on or off (both)
+//   --self               LevelDB in Varve's place too: what the ratios are worth on this machine now
 //   --json FILE          every figure of every round
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,6 +31,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: ALL.join(',') },
     verify: { type: 'string', default: 'default' },
+    self: { type: 'boolean' },
     json: { type: 'string' }
   }
 })
@@ -128,6 +130,7 @@ async function oneRound(round, programs, place) {
 async function build() {
   const { program, why } = compileWithLeveldb(inRoot('benches', 'native', 'leveldb_bench.cc'))
   if (!program) fail(why)
+  if (flags.self) return { leveldb: program, varve: program }
   const built = await run('cargo', ['build', '--release', '--example', 'bench_native'])
   if (!built.ok) fail(`cargo build: ${built.why}`)
   return { leveldb: program, varve: join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'examples', 'bench_native') }
@@ -199,7 +202,7 @@ function describe(rounds) {
   const verify = (on) => on ? 'verifies' : 'does not verify'
   return {
     machine: `${cpus().length} cores of ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
-    text: `${leveldb.engine} against Varve at commit ${commit}${changed}. n = ${flags.n}, sustained n = ${flags.sustained}, seed ${flags.seed}, ${flags.rounds} rounds.
+    text: `${flags.self ? 'LevelDB against itself (shown as Varve)' : `${leveldb.engine} against ${varve.engine}`} at commit ${commit}${changed}. n = ${flags.n}, sustained n = ${flags.sustained}, seed ${flags.seed}, ${flags.rounds} rounds.
 16-byte keys, 100-byte values, half compressible, one put a write, no sync. Both: 4 MiB write buffer, 8 MiB block cache, 4 KiB blocks,
 2 MiB files, restart every 16, Snappy, Bloom filter of 10 bits. Checksums of blocks read: LevelDB ${verify(leveldb.verify_checksums)}, Varve ${verify(varve.verify_checksums)}.`,
     commit: commit + changed

@@ -1,5 +1,72 @@
-pub mod base;
+//! Varve: a LevelDB-compatible LSM-tree storage engine, for native Rust and WebAssembly.
+//!
+//! ```
+//! use std::rc::Rc;
+//! use varve::{Db, Options, ReadOptions, block_on, env::MemoryEnv};
+//!
+//! block_on(async {
+//!     let options = Options { create_if_missing: true, ..Options::default() };
+//!     let db = Db::open(Rc::new(MemoryEnv::new()), options).await?;
+//!     db.put(b"lake/suigetsu", b"Japan").await?;
+//!     db.put(b"lake/van", b"Turkey").await?;
+//!     let mut it = db.iter(&ReadOptions::default())?;
+//!     let mut found = it.seek(b"lake/").await?;
+//!     while found {
+//!         println!("{}", it.key().escape_ascii());
+//!         found = it.next().await?;
+//!     }
+//!     db.close().await
+//! })?;
+//! # Ok::<(), varve::Error>(())
+//! ```
+//!
+//! # The two flows
+//!
+//! ```text
+//! write:  batch -> log -> memtable -> flush -> table -> version -> compaction
+//! read:   memtable -> version -> table cache -> block -> iterator
+//! ```
+//!
+//! The files are LevelDB's, byte for byte; each module's head shows its part of the format.
+
 mod error;
+mod options;
+
+pub mod base;
+mod bugs;
+pub mod env;
 pub mod events;
-pub mod iter;
+mod iter;
+mod slice;
+
+mod batch;
+mod log;
+mod memtable;
+
+mod table;
+
+mod flush;
+mod version;
+
+mod compaction;
+
+mod db;
+
+#[cfg(feature = "wasm")]
+mod wasm;
+
+pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, UserComparator};
+pub use batch::{BatchOperation, WriteBatch};
+#[cfg(feature = "seeded-bugs")]
+pub use bugs::{Bug, plant};
+pub use db::{
+    Db, DbIterator, DbState, LogReport, LookupTrace, RecoveryReport, RepairReport, Snapshot, TableInfo, VerifyReport,
+    destroy, repair,
+};
+#[cfg(not(target_arch = "wasm32"))]
+pub use env::block_on;
+pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, Result};
+pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
+pub use table::Lookup;
+pub use version::{LEVELS, TableTouched};

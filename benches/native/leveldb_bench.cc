@@ -122,7 +122,7 @@ static uint64_t Sample(Slice value) {
 
 struct Op {
   char key[kKey];
-  uint32_t number, value;
+  uint32_t value;
   Slice Key() const { return Slice(key, kKey); }
 };
 
@@ -159,7 +159,6 @@ struct Data {
   }
   void LayOut(uint64_t i, uint64_t key, uint32_t value) {
     for (int digit = kKey - 1; digit >= 0; digit--, key /= 10) ops[i].key[digit] = '0' + key % 10;
-    ops[i].number = numbers[i];
     ops[i].value = value;
   }
   void LayOutPuts() {
@@ -362,7 +361,7 @@ class Bench {
 static void RunAndPrint(Bench& bench, const std::string& name) {
   Result result = bench.Run(name);
   double cpu = CpuSeconds(), settle = SettleSeconds(), settle_cpu = CpuSeconds() - cpu;
-  printf("{\"ops\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.3f,\"settle_seconds\":%.3f,\"settle_cpu_seconds\":%.3f,", 
+  printf("{\"ops\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.3f,\"settle_seconds\":%.3f,\"settle_cpu_seconds\":%.3f,",
          (unsigned long long)result.ops, result.seconds, result.cpu, settle, settle_cpu);
   printf("\"disk_bytes\":%llu,\"rss_kb\":%llu,\"peak_rss_kb\":%llu%s}\n", (unsigned long long)bench.DiskBytes(),
          (unsigned long long)StatusKb("VmRSS"), (unsigned long long)StatusKb("VmHWM"), result.more.c_str());

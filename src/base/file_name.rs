@@ -37,7 +37,7 @@ pub enum FileKind {
 }
 
 /// A file name taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileName {
     /// `CURRENT`: the name of the manifest in use.
     Current,

@@ -412,20 +412,10 @@ impl DbIterator {
         self.until_sample = SAMPLE_BYTES;
         let Some(db) = self.database.upgrade() else { return };
         let key = user_key(self.inner.key());
-        let mut holders = (0..LEVELS).flat_map(|level| {
-            let range = (Some(key), Some(key));
-            let files = self.version.level(level).iter();
-            files.filter(move |f| self.version_holds(f, range)).map(move |f| (level, f))
-        });
+        let mut holders = self.version.files().filter(|(_, file)| file.covers(&self.order, key));
         if let (Some((level, file)), Some(_)) = (holders.next(), holders.next()) {
             charge_seek(&db, level, file);
         }
-    }
-
-    fn version_holds(&self, file: &crate::version::FileMetaData, (begin, end): crate::version::UserRange<'_>) -> bool {
-        let user = self.order.user();
-        !begin.is_some_and(|b| user.compare(user_key(&file.largest), b).is_lt())
-            && !end.is_some_and(|e| user.compare(user_key(&file.smallest), e).is_gt())
     }
 }
 

@@ -263,7 +263,7 @@ fn with_holes(bytes: &[u8], synced: usize, redo: Vec<Redo>, percent: u8, grain: 
     found
 }
 
-fn percent_of(total: usize, percent: u8) -> usize {
+pub(super) fn percent_of(total: usize, percent: u8) -> usize {
     let hundredths = u128::try_from(total).unwrap_or(0).saturating_mul(u128::from(percent)) / 100;
     usize::try_from(hundredths).unwrap_or(total)
 }

@@ -1,14 +1,331 @@
-//! Faults on demand (being written).
+//! A storage that fails, lies, stops or keeps its callers waiting, as planned.
+//!
+//! ```text
+//! engine -> FaultEnv -> MemoryEnv            each call: count, find the rule, note, then do, fail or lie
+//!              rules, trace, pending polls
+//! ```
 
-/// To come.
-#[derive(Debug)]
-pub struct FaultEnv;
-/// To come.
-#[derive(Debug)]
-pub struct FaultKind;
-/// To come.
-#[derive(Debug)]
-pub struct FaultRule;
-/// To come.
-#[derive(Debug)]
-pub struct Operation;
+mod file;
+mod rule;
+mod trace;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::Poll;
+
+pub use rule::{FaultKind, FaultRule, Operation, SectorFault};
+pub use trace::Call;
+
+use self::file::FaultFile;
+use self::trace::Trace;
+use super::seeded::Seeded;
+use super::{Access, Durability, Env, File, FileKind, Io, NameEdit};
+use crate::error::{Error, Result};
+
+/// A storage around another: it counts and notes calls and makes some of them go wrong. Clones share everything.
+///
+/// ```
+/// use std::{io::ErrorKind, rc::Rc};
+/// use varve::env::{Env, FaultEnv, FaultKind, FaultRule, FileKind, MemoryEnv, Operation, block_on};
+///
+/// let memory = MemoryEnv::new();
+/// let env = FaultEnv::new(Rc::new(memory.clone()), 1);
+/// env.add(FaultRule::at(2, FaultKind::ShortWrite { percent: 50, kind: ErrorKind::StorageFull }));
+/// let file = block_on(env.create("a.log", FileKind::Log, 0))?;
+/// assert_eq!(block_on(file.append(b"1234"))?, 4);
+/// assert_eq!(block_on(file.append(b"5678")).unwrap_err().code(), "full");
+/// assert_eq!(memory.read("a.log"), Some(b"123456".to_vec()));
+/// assert_eq!(env.calls_of(Operation::Append), 2);
+/// # Ok::<(), varve::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct FaultEnv {
+    inner: Rc<dyn Env>,
+    control: Rc<Control>,
+}
+
+struct Control {
+    rules: RefCell<Vec<FaultRule>>,
+    trace: RefCell<Trace>,
+    rng: RefCell<Seeded>,
+    faults: Cell<u64>,
+    stopped: Cell<bool>,
+    pending_percent: Cell<u8>,
+    exact: Cell<Option<bool>>,
+}
+
+impl FaultEnv {
+    /// Around `inner`, without faults so far. `seed` determines all that is drawn.
+    pub fn new(inner: Rc<dyn Env>, seed: u64) -> FaultEnv {
+        let control = Control {
+            rules: RefCell::default(),
+            trace: RefCell::default(),
+            rng: RefCell::new(Seeded::new(seed)),
+            faults: Cell::new(0),
+            stopped: Cell::new(false),
+            pending_percent: Cell::new(0),
+            exact: Cell::new(None),
+        };
+        FaultEnv { inner, control: Rc::new(control) }
+    }
+
+    /// Plans a fault. Where several rules would apply to a call, the first added does.
+    pub fn add(&self, rule: FaultRule) {
+        self.control.rules.borrow_mut().push(rule);
+    }
+
+    /// Forgets all plans.
+    pub fn clear(&self) {
+        self.control.rules.borrow_mut().clear();
+    }
+
+    /// So many percent of the calls answer later, after one to three polls, and are done only then.
+    pub fn set_pending(&self, percent: u8) {
+        self.control.pending_percent.set(percent);
+    }
+
+    /// Whether callers are told to trust the answer of `append` alone; as the storage below says, until this is called.
+    pub fn set_appends_are_exact(&self, exact: bool) {
+        self.control.exact.set(Some(exact));
+    }
+
+    /// Whether calls are kept for [`trace`](FaultEnv::trace) (at first they are). Counts and hash go on in any case.
+    pub fn set_recording(&self, recording: bool) {
+        self.control.trace.borrow_mut().recording = recording;
+    }
+
+    /// From now on no call does anything: each fails.
+    pub fn stop(&self) {
+        self.control.stopped.set(true);
+    }
+
+    /// Whether calls no longer do anything.
+    pub fn is_stopped(&self) -> bool {
+        self.control.stopped.get()
+    }
+
+    /// Faults that took place so far.
+    pub fn faults(&self) -> u64 {
+        self.control.faults.get()
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.control.trace.borrow().counts.iter().sum()
+    }
+
+    /// Calls of one operation so far.
+    pub fn calls_of(&self, operation: Operation) -> u64 {
+        let trace = self.control.trace.borrow();
+        trace.counts.iter().zip(Operation::ALL).filter(|(_, op)| *op == operation).map(|(count, _)| count).sum()
+    }
+
+    /// The recorded calls, in the order in which they were done.
+    pub fn trace(&self) -> Vec<Call> {
+        self.control.trace.borrow().calls.clone()
+    }
+
+    /// A hash of all calls so far and what came of them: equal for equal runs.
+    pub fn trace_hash(&self) -> u64 {
+        self.control.trace.borrow().hash
+    }
+
+    /// Counts and notes a call, and finds what goes wrong with it.
+    fn begin(&self, operation: Operation, name: &str, offset: u64, length: u64, checksum: u32) -> Turn {
+        let call = Call { operation, name: name.to_string(), offset, length, checksum, outcome: "" };
+        let at = self.control.trace.borrow_mut().begin(call);
+        let turn = |fault| Turn { control: Rc::clone(&self.control), at, operation, name: name.to_string(), fault };
+        if self.is_stopped() {
+            return turn(Some(Fault::Stopped));
+        }
+        let mut found = None;
+        for rule in self.control.rules.borrow_mut().iter_mut() {
+            let met = rule.meet(operation, name);
+            found = found.or(met);
+        }
+        let Some((kind, stop)) = found else { return turn(None) };
+        self.control.faults.set(self.control.faults.get().saturating_add(1));
+        self.control.stopped.set(stop);
+        turn(Some(Fault::Planned(kind)))
+    }
+
+    /// Does the call now or, in pending mode, perhaps after some polls.
+    fn soon<T: 'static>(&self, call: impl FnOnce() -> Io<T> + 'static) -> Io<T> {
+        let polls = {
+            let mut rng = self.control.rng.borrow_mut();
+            let pending = self.control.pending_percent.get();
+            if pending > 0 && rng.chance(pending) { rng.up_to(2).saturating_add(1) } else { 0 }
+        };
+        if polls == 0 {
+            return call();
+        }
+        Io::pending(async move {
+            polled_again(polls).await;
+            call().await
+        })
+    }
+
+    fn edit_names_now(&self, edits: Vec<NameEdit>) -> Io<()> {
+        let turn = self.begin(Operation::EditNames, &describe(&edits), 0, 0, 0);
+        if let Some(Fault::Planned(FaultKind::CutNames(count))) = turn.fault {
+            let inner = Rc::clone(&self.inner);
+            let error = turn.error(ErrorKind::Other);
+            return turn.end(Io::pending(async move {
+                cut_names(&*inner, edits, count).await?;
+                Err(error)
+            }));
+        }
+        turn.plainly(|| self.inner.edit_names(edits))
+    }
+
+    fn wrap(&self, turn: Turn, opened: impl FnOnce() -> Io<Rc<dyn File>>) -> Io<Rc<dyn File>> {
+        let (env, name) = (self.clone(), turn.name.clone());
+        turn.plainly(opened).map(move |file| {
+            let inner = file?;
+            Ok(Rc::new(FaultFile { env, inner, name: name.into() }) as Rc<dyn File>)
+        })
+    }
+}
+
+/// One call under way.
+struct Turn {
+    control: Rc<Control>,
+    at: usize,
+    operation: Operation,
+    name: String,
+    fault: Option<Fault>,
+}
+
+enum Fault {
+    Planned(FaultKind),
+    Stopped,
+}
+
+impl Turn {
+    /// The call with the faults that any operation may have.
+    fn plainly<T: 'static>(self, call: impl FnOnce() -> Io<T>) -> Io<T> {
+        let io = match &self.fault {
+            Some(Fault::Stopped) => {
+                let message = "the storage was stopped by a planned fault";
+                Io::ready(Err(Error::io(&self.name, self.operation.name(), ErrorKind::Other, message)))
+            }
+            Some(Fault::Planned(FaultKind::Fail(kind))) => Io::ready(Err(self.error(*kind))),
+            Some(Fault::Planned(FaultKind::Fenced)) => Io::ready(Err(Error::Fenced("as planned".to_string()))),
+            Some(Fault::Planned(FaultKind::FailAfter(kind))) => {
+                let error = self.error(*kind);
+                call().map(|done| done.and(Err(error)))
+            }
+            _ => call(),
+        };
+        self.end(io)
+    }
+
+    /// Notes what came of it.
+    fn end<T: 'static>(self, io: Io<T>) -> Io<T> {
+        io.map(move |result| {
+            let outcome = result.as_ref().map_or_else(|error| error.code(), |_| "ok");
+            self.control.trace.borrow_mut().end(self.at, outcome);
+            result
+        })
+    }
+
+    fn error(&self, kind: ErrorKind) -> Error {
+        Error::io(&self.name, self.operation.name(), kind, format!("planned fault ({kind})"))
+    }
+}
+
+impl Env for FaultEnv {
+    fn lock(&self, create: bool) -> Io<u64> {
+        let this = self.clone();
+        self.soon(move || this.begin(Operation::Lock, "", 0, 0, 0).plainly(|| this.inner.lock(create)))
+    }
+
+    fn unlock(&self) {
+        self.inner.unlock();
+    }
+
+    fn list(&self) -> Io<Vec<String>> {
+        let this = self.clone();
+        self.soon(move || this.begin(Operation::List, "", 0, 0, 0).plainly(|| this.inner.list()))
+    }
+
+    fn create(&self, name: &str, kind: FileKind, size_hint: u64) -> Io<Rc<dyn File>> {
+        let (this, name) = (self.clone(), name.to_string());
+        self.soon(move || {
+            let turn = this.begin(Operation::Create, &name, size_hint, 0, 0);
+            this.wrap(turn, || this.inner.create(&name, kind, size_hint))
+        })
+    }
+
+    fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>> {
+        let (this, name) = (self.clone(), name.to_string());
+        self.soon(move || {
+            let turn = this.begin(Operation::Open, &name, 0, 0, 0);
+            this.wrap(turn, || this.inner.open(&name, access))
+        })
+    }
+
+    fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()> {
+        let this = self.clone();
+        self.soon(move || this.edit_names_now(edits))
+    }
+
+    fn remove_place(&self) -> Io<()> {
+        let this = self.clone();
+        self.soon(move || this.begin(Operation::RemovePlace, "", 0, 0, 0).plainly(|| this.inner.remove_place()))
+    }
+
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+
+    fn appends_are_exact(&self) -> bool {
+        self.control.exact.get().unwrap_or_else(|| self.inner.appends_are_exact())
+    }
+}
+
+impl fmt::Debug for FaultEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultEnv ({} calls, {} faults)", self.calls(), self.faults())
+    }
+}
+
+/// Ready at poll number `polls + 1`; wakes itself until then.
+async fn polled_again(polls: usize) {
+    let mut left = polls;
+    poll_fn(move |cx| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left = left.saturating_sub(1);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The first `count` edits, and half of the file that a replacement after them would go through.
+async fn cut_names(inner: &dyn Env, mut edits: Vec<NameEdit>, count: usize) -> Result<()> {
+    let next = edits.get(count).cloned();
+    edits.truncate(count);
+    if !edits.is_empty() {
+        inner.edit_names(edits).await?;
+    }
+    if let Some(NameEdit::Replace { via, content, .. }) = next {
+        let file = inner.create(&via, FileKind::Manifest, 0).await?;
+        file.append(content.get(..content.len() / 2).unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+fn describe(edits: &[NameEdit]) -> String {
+    let one = |edit: &NameEdit| match edit {
+        NameEdit::Rename { from, to } => format!("{from}>{to}"),
+        NameEdit::Remove { name } => format!("-{name}"),
+        NameEdit::Replace { name, .. } => format!("={name}"),
+    };
+    edits.iter().map(one).collect::<Vec<_>>().join(" ")
+}

@@ -6,21 +6,29 @@
 //!
 //! 1. **Answers.** Each call answers an [`Io`]: ready, without allocation, or a boxed future. One storage may do either from
 //!    call to call. Futures own what they need: dropping one leaves the file usable, though the call may or may not happen.
+//!    The next call on a file is made when the last one has answered; only while a sync is under way may the file be read
+//!    and appended to (the sync vouches for what was there before).
 //! 2. **Append** adds all bytes at the end and answers how many the storage *says* it took. A caller must compare that, and,
 //!    unless [`Env::appends_are_exact`], the file's [`size`](File::size) too ([`append_checked`] does both). After an error
 //!    the size says what is there; [`truncate`](File::truncate) takes a failed append back, also when the disk is full.
-//! 3. **Read** answers exactly the bytes asked for, fewer only at the end of the file.
+//!    Truncating to more than the size fills with zeros. A file opened to be read refuses both.
+//! 3. **Read** answers exactly the bytes asked for, fewer only at the end of the file, none beyond it.
 //! 4. **Sync** is the platform's strongest flush, and says what that was. After a failed sync nothing is known of the bytes
 //!    since the last good one, and the file must not be appended to again.
-//! 5. **Names** change in groups: [`Env::edit_names`] applies its edits in order and returns when they, and the names of all
-//!    files created before, are durable. Where the storage can, a group is atomic; on a directory each edit is.
-//!    `Replace` is always atomic: after a crash the file holds the old content or the new.
+//! 5. **Names** are those that [`check_name`] allows; others are `InvalidArgument`. [`Env::create`] gives the name a new empty
+//!    file at once; whoever has the old one open keeps it. All other changes come in groups: [`Env::edit_names`] applies its
+//!    edits in order and returns when they, and the names of all files created before, are durable. Where the storage can, a
+//!    group is atomic, at an error too; on a directory each edit is. `Replace` is always atomic: after a crash the file holds
+//!    the old content or the new, all of it durable. A name that must exist and does not is `NotFound`.
 //! 6. **Order.** Content synced, then its name durable, then the manifest record synced, then old files removed. Nothing
 //!    else is promised about order: between two syncs, files may reach the disk in any order and torn at any byte.
 //! 7. **Remove** is a request: a storage may delay it, a later `list` may still show the file. A removed file that is open
 //!    stays readable through its handle.
-//! 8. **Lock** excludes every other user of the same files, in this process too, until `unlock`; it answers an epoch that
-//!    grows with every owner where the storage can count them (0 where not). Any later call may fail with `Fenced`.
+//! 8. **Lock** excludes every other user of the same files, in this process too, until
+//!    `unlock` or the Env's end; it answers an epoch that grows with every owner where the storage can count them (0 where
+//!    not). Any later call may fail with `Fenced`. The lock is not a file: no call takes or lists the name `LOCK`.
+//! 9. **The place** is made by `lock(true)`. While there is none, `lock(false)` and `list` are `NotFound`.
+//!    `remove_place` ends with no place and no lock, or, if a file is left, changes nothing and fails.
 
 mod block_on;
 mod crash;
@@ -44,7 +52,7 @@ use crate::error::{Error, Result};
 pub use block_on::block_on;
 pub use block_on::try_now;
 pub use crash::{CrashModel, CrashNames, CrashTail};
-pub use fault::{FaultEnv, FaultKind, FaultRule, Operation};
+pub use fault::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
 pub use memory::MemoryEnv;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;
@@ -198,13 +206,14 @@ pub trait Env {
     fn unlock(&self);
     /// All names, in any order. `NotSupported` where the storage cannot tell (HTTP).
     fn list(&self) -> Io<Vec<String>>;
-    /// A new empty file of that name, replacing any other. `size_hint` is about how large it will become, in bytes; 0 = unknown.
+    /// A new empty file of that name, replacing any other, to be read and appended to. `size_hint` is about how large it
+    /// will become, in bytes; 0 = unknown.
     fn create(&self, name: &str, kind: FileKind, size_hint: u64) -> Io<Rc<dyn File>>;
     /// An existing file.
     fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>>;
     /// Changes names; returns when they, and all earlier creations, are durable. An empty group is a barrier.
     fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()>;
-    /// Removes the place itself if nothing is left in it (`destroy`).
+    /// Removes the place itself, and its lock, if no file is left in it (`destroy`).
     fn remove_place(&self) -> Io<()>;
     /// What a successful sync means here.
     fn durability(&self) -> Durability;

@@ -8,6 +8,7 @@
 //! ```
 
 mod lock;
+mod names;
 mod sync_thread;
 
 use std::cell::RefCell;
@@ -18,6 +19,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use self::lock::DirectoryLock;
+use self::names::{apply, create_new, make_directory, parent_of, sync_directory};
 use self::sync_thread::SyncThread;
 use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::base::FileName;
@@ -217,7 +219,7 @@ struct StdFile {
 struct Shared {
     file: fs::File,
     name: Box<str>,
-    /// The first failure of a sync. The kernel may have dropped the dirty pages then, and a second sync would say that all is well.
+    /// The first failure of a sync: the kernel may have dropped the dirty pages, and a second sync would call that success.
     sync_failed: OnceLock<Error>,
 }
 
@@ -356,106 +358,7 @@ fn size_of(file: &fs::File, name: &str) -> Result<u64> {
     file.metadata().map(|m| m.len()).map_err(|e| Error::from_std(name, "size", &e))
 }
 
-/// A new file even if the name is taken: whoever has the old one open keeps it.
-fn create_new(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).append(true).create_new(true);
-    match options.open(path) {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            fs::remove_file(path)?;
-            options.open(path)
-        }
-        result => result,
-    }
-}
-
 fn path_of(directory: &Path, name: &str) -> Result<PathBuf> {
     check_name(name)?;
     Ok(directory.join(name))
-}
-
-/// Does the edits in order, then makes them and all earlier creations durable.
-fn apply(directory: &Path, edits: Vec<NameEdit>) -> Result<()> {
-    edits.iter().try_for_each(NameEdit::check)?;
-    let mut lost = false;
-    for edit in edits {
-        match edit {
-            NameEdit::Rename { from, to } => {
-                lost |= prepare_lost(directory, &to)? || from.starts_with("lost/");
-                fs::rename(directory.join(&from), directory.join(&to))
-                    .map_err(|e| Error::from_std(from, "rename", &e))?;
-            }
-            NameEdit::Remove { name } => {
-                lost |= name.starts_with("lost/");
-                match fs::remove_file(directory.join(&name)) {
-                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::from_std(name, "remove", &e)),
-                    _ => {}
-                }
-            }
-            NameEdit::Replace { name, via, content } => {
-                let result = replace(&directory.join(&name), &directory.join(&via), &content);
-                result.map_err(|e| Error::from_std(name, "replace", &e))?;
-            }
-        }
-    }
-    let sync = |place: &Path| sync_directory(place).map_err(|e| Error::from_std(place.to_string_lossy(), "sync", &e));
-    if lost {
-        sync(&directory.join("lost"))?;
-    }
-    sync(directory)
-}
-
-/// Makes `lost/` if `name` is in it; says whether it is.
-fn prepare_lost(directory: &Path, name: &str) -> Result<bool> {
-    if !name.starts_with("lost/") {
-        return Ok(false);
-    }
-    match fs::create_dir(directory.join("lost")) {
-        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(Error::from_std("lost", "create", &e)),
-        _ => Ok(true),
-    }
-}
-
-fn replace(target: &Path, via: &Path, content: &[u8]) -> io::Result<()> {
-    let write = || {
-        let mut file = create_new(via)?;
-        file.write_all(content)?;
-        file.sync_data()?;
-        drop(file);
-        fs::rename(via, target)
-    };
-    write().inspect_err(|_| {
-        // The caller hears of the first failure; what is left of `via` is only space.
-        let _ = fs::remove_file(via);
-    })
-}
-
-/// Makes the directory and those above it, and their names durable.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = directory.ancestors().take_while(|d| *d != Path::new("") && !d.exists()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    fs::create_dir_all(directory)?;
-    missing.iter().filter_map(|d| parent_of(d)).try_for_each(sync_directory)
-}
-
-fn parent_of(directory: &Path) -> Option<&Path> {
-    let parent = directory.parent()?;
-    Some(if parent == Path::new("") { Path::new(".") } else { parent })
-}
-
-#[cfg(unix)]
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    match fs::File::open(directory)?.sync_all() {
-        // Some file systems (of networks, in user space) cannot sync a directory and say so.
-        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        result => result,
-    }
-}
-
-/// Elsewhere a directory cannot be opened as a file; NTFS keeps a journal of names.
-#[cfg(not(unix))]
-fn sync_directory(_directory: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) use reader::{Damage, LogReader, Record, Semantics, Tail};
 pub(crate) use scan::Found;
 pub(crate) use writer::{LogWriter, frame_record};
 
-use crate::base::{crc32c, crc32c_extend, decode_fixed32, mask};
+use crate::base::{crc32c, mask};
 
 /// Bytes of a block.
 pub(crate) const BLOCK_SIZE: usize = 32 << 10;
@@ -44,6 +44,8 @@ const BLOCK_SIZE_U64: u64 = 32 << 10;
 pub(crate) const HEADER_SIZE: usize = 7;
 /// The same, as an offset.
 const HEADER_SIZE_U64: u64 = 7;
+/// Where in a fragment its type stands, behind checksum and length.
+const TYPE_OFFSET: usize = 6;
 /// No record longer than this is read, unless a caller says otherwise: 1 GiB.
 pub(crate) const RECORD_SIZE_MAX: u64 = 1 << 30;
 
@@ -124,10 +126,10 @@ impl FragmentHeader {
     }
 }
 
-/// As stored: over the type byte and the payload.
+/// The checksum of a fragment as it should be stored: over its type byte and its payload, which stand side by side.
 #[inline]
-pub(crate) fn checksum(type_byte: u8, payload: &[u8]) -> u32 {
-    mask(crc32c_extend(crc32c(&[type_byte]), payload))
+pub(crate) fn checksum(fragment: &[u8]) -> u32 {
+    mask(crc32c(fragment.get(TYPE_OFFSET..).unwrap_or_default()))
 }
 
 /// How far into its block an offset is.

@@ -457,7 +457,7 @@ fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeade
     let Some(header) = FragmentHeader::decode(left) else {
         return Err(Trouble::CutOff { length: None, left: left.len() });
     };
-    let Some(payload) = left.get(HEADER_SIZE..header.size()) else {
+    let Some(fragment) = left.get(..header.size()) else {
         let (length, left) = (header.length, left.len());
         return Err(if block_is_full {
             Trouble::Length { length, left }
@@ -469,7 +469,7 @@ fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeade
         return Err(Trouble::Unused);
     }
     if verify {
-        let computed = checksum(header.type_byte, payload);
+        let computed = checksum(fragment);
         if computed != header.checksum {
             return Err(Trouble::Checksum { stored: header.checksum, computed, left: left.len() });
         }

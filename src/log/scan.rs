@@ -34,6 +34,18 @@ impl Found {
 }
 
 impl LogReader {
+    /// The first fragment at or after `offset` that begins a record and whose checksum is right: asked with the offset of a
+    /// [`Tail`](super::Tail), it tells whether a later record than the torn one was written.
+    pub(crate) async fn scan_for_record_after(&mut self, mut offset: u64) -> Result<Option<Found>> {
+        while let Some(found) = self.scan_for_valid_after(offset).await? {
+            if found.begins_record() {
+                return Ok(Some(found));
+            }
+            offset = found.end;
+        }
+        Ok(None)
+    }
+
     /// The first fragment at or after `offset` whose checksum is right. It looks at every byte, since after damage nobody
     /// knows where fragments begin. The work is linear in the size of the file.
     ///
@@ -67,17 +79,19 @@ impl LogReader {
 type Candidate<'a> = (usize, FragmentHeader, FragmentType, &'a [u8]);
 
 fn scan_block<'a>(block: &'a [u8], from: usize, budget: &mut usize) -> Option<Candidate<'a>> {
-    let last = block.len().checked_sub(HEADER_SIZE)?;
-    (from..=last).find_map(|at| {
-        let rest = block.get(at..)?;
-        let header = FragmentHeader::decode(rest)?;
+    let from_there = block.get(from..)?.windows(HEADER_SIZE).zip(from..);
+    // The type comes last in a header; most bytes are no type.
+    let mut plausible = from_there.filter(|(header, _)| matches!(header, [.., 1..=4]));
+    plausible.find_map(|(header, at)| {
+        let header = FragmentHeader::decode(header)?;
         let kind = FragmentType::from_byte(header.type_byte)?;
-        let payload = rest.get(HEADER_SIZE..header.size())?;
+        let fragment = block.get(at..at + header.size())?;
         // A block's first byte is where a writer always begins: it is looked at whatever it costs.
         if at > 0 {
             *budget = budget.checked_sub(header.size())?;
         }
+        let payload = fragment.get(HEADER_SIZE..).unwrap_or_default();
         let head = payload.get(..HEAD_SIZE).unwrap_or(payload);
-        (checksum(header.type_byte, payload) == header.checksum).then_some((at, header, kind, head))
+        (checksum(fragment) == header.checksum).then_some((at, header, kind, head))
     })
 }

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 
 /// A record longer than this is appended in pieces of about this size, so that a huge value is not copied whole.
 const APPEND_SIZE_MAX: usize = 4 << 20;
+/// Bytes of a checksum, the first of a fragment.
+const CHECKSUM_SIZE: usize = 4;
 /// The buffer is kept for the next record up to this capacity.
 const BUFFER_KEPT_MAX: usize = 256 << 10;
 
@@ -171,10 +173,16 @@ impl<'a> Fragmenter<'a> {
         let (payload, rest) = self.rest.split_at(self.rest.len().min(left - HEADER_SIZE));
         let kind = FragmentType::new(!self.begun, rest.is_empty()).to_byte();
         let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-        out.extend_from_slice(&checksum(kind, payload).to_le_bytes());
+        let start = out.len();
+        out.extend_from_slice(&[0; CHECKSUM_SIZE]);
         out.extend_from_slice(&length.to_le_bytes());
         out.push(kind);
         out.extend_from_slice(payload);
+        let fragment = out.get_mut(start..).unwrap_or_default();
+        let sum = checksum(fragment);
+        if let Some(field) = fragment.first_chunk_mut::<CHECKSUM_SIZE>() {
+            *field = sum.to_le_bytes();
+        }
         self.position += HEADER_SIZE + payload.len();
         (self.rest, self.begun, self.done) = (rest, true, rest.is_empty());
     }

@@ -161,6 +161,7 @@ impl Arena {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test numbers are small")]
 mod tests {
     use super::*;
 

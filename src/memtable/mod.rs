@@ -12,6 +12,7 @@ mod iter;
 mod tree;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test numbers are small")]
 mod tests;
 
 pub(crate) use iter::MemTableIterator;

@@ -238,7 +238,8 @@ fn an_empty_memtable_has_no_entries() {
         assert_eq!(step, Step::Done);
     }
     assert!(!iter.valid() && iter.status().is_ok());
-    assert!(table.is_empty() && table.len() == 0 && table.logical_size() == 0);
+    assert!(table.is_empty());
+    assert_eq!((table.len(), table.logical_size()), (0, 0));
     assert!(!table.for_each_from(&mut MemCursor::default(), 1, |_, _| Ok(())).unwrap());
 }
 

@@ -142,12 +142,16 @@ impl Keys {
     fn search(&self, head: u64, before: impl Fn(Link) -> bool) -> usize {
         let heads = self.heads();
         let start = heads.partition_point(|h| *h < head);
-        if heads.get(start) != Some(&head) {
-            return start;
+        let equal = heads.get(start..).unwrap_or_default();
+        match equal {
+            [first, second, ..] if *first == head && *second == head => {
+                let equal = equal.partition_point(|h| *h == head);
+                let links = self.links().get(start..start + equal).unwrap_or_default();
+                start + links.partition_point(|link| before(*link))
+            }
+            [first, ..] if *first == head => start + usize::from(self.links().get(start).is_some_and(|l| before(*l))),
+            _ => start,
         }
-        let equal = heads.get(start..).unwrap_or_default().partition_point(|h| *h == head);
-        let links = self.links().get(start..start + equal).unwrap_or_default();
-        start + links.partition_point(|link| before(*link))
     }
 
     #[inline]
@@ -191,9 +195,11 @@ fn move_tail<T: Copy>(from: &[T], range: std::ops::Range<usize>, to: &mut [T]) {
 #[inline]
 fn head_at(user_key: &[u8], skip: usize) -> u64 {
     let rest = user_key.get(skip..).unwrap_or_default();
-    match rest.first_chunk() {
-        Some(chunk) => u64::from_be_bytes(*chunk),
-        None => short_head(rest),
+    match (rest.first_chunk(), user_key.last_chunk()) {
+        (Some(chunk), _) => u64::from_be_bytes(*chunk),
+        // The key's last eight bytes, without those before `skip`.
+        (None, Some(chunk)) if !rest.is_empty() => u64::from_be_bytes(*chunk) << (64 - 8 * rest.len()),
+        _ => short_head(rest),
     }
 }
 

@@ -1,160 +1,305 @@
-//! A block of entries: data blocks, index and metaindex are all of this form.
+//! A block: sorted entries with shared prefixes, and the restart points to search them by.
 //!
 //! ```text
-//! entry *            varint32 shared, varint32 unshared, varint32 value length, unshared key bytes, value
-//! restart u32 *      offsets of the entries with shared = 0 by design; the first is 0
-//! count u32          of restarts
+//! block = entry*  restart (u32) * count  count (u32)
+//! entry = shared (varint32), unshared (varint32), value length (varint32), unshared key bytes, value
 //! ```
-//! A key is the first `shared` bytes of the key before it and the unshared bytes. The block of (`ab`, `1`), (`ac`, `2`):
+//! A key is the first `shared` bytes of the key before it and the unshared bytes. `restart[i]` is the offset of an entry
+//! with `shared` = 0; `restart[0]` = 0. The entries `apple` = 1, `apply` = 22, `banana` = (empty), a restart every two:
 //!
 //! ```text
-//! 00 02 01 61 62 31   01 01 01 63 32   00 00 00 00   01 00 00 00
+//!  0  00 05 01 | 61 70 70 6c 65 | 31
+//!  9  04 01 02 | 79 | 32 32
+//! 15  00 06 00 | 62 61 6e 61 6e 61
+//! 24  00 00 00 00 | 0f 00 00 00 | 02 00 00 00
 //! ```
-//! Source: LevelDB `table/block.cc`, `table/block_builder.cc`.
+//! A block without entries is `00 00 00 00 | 01 00 00 00`. Source: LevelDB `table/block.cc`, `table/block_builder.cc`.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use crate::base::{Input, KeyOrder, decode_fixed32};
-use crate::error::Malformed;
+use crate::base::{Input, KeyOrder, UserComparator, decode_fixed32};
+use crate::error::{Error, Malformed};
 
-/// Key bytes that a reverse move keeps of the entries before it. A block whose keys share long prefixes decodes to far more
-/// bytes than it has.
-const RUN_BYTES_MAX: usize = 256 << 10;
+/// Keys longer than this are not kept for the way back.
+const RUN_KEY_MAX: usize = 4 << 10;
+/// Nor are more bytes of keys than this.
+const RUN_SIZE_MAX: usize = 256 << 10;
 
-/// A decoded block.
+/// Where a block's contents came from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    /// Of the block in its file.
+    pub(crate) offset: u64,
+    /// Bytes stored there, without the trailer.
+    pub(crate) size: u64,
+    /// Stored as they are: offsets inside can be told as offsets in the file.
+    pub(crate) raw: bool,
+    /// The checksum was verified.
+    pub(crate) verified: bool,
+}
+
+/// The decoded contents of one block.
 ///
-/// Invariant: `restarts` restart offsets of four bytes stand from `entries_end` on, inside `data`.
+/// Invariant: `entries_end + 4 * (restart_count + 1)` is the length of `bytes`.
 #[derive(Debug)]
 pub(crate) struct Block {
-    data: Vec<u8>,
+    bytes: Vec<u8>,
     entries_end: usize,
-    restarts: usize,
+    restart_count: usize,
+    origin: Origin,
 }
 
 impl Block {
-    /// Checks the restart array's place; entries are checked when they are read.
-    pub(crate) fn new(data: Vec<u8>) -> Result<Block, Malformed> {
-        let at = data.len().saturating_sub(4);
-        let Some(count) = data.get(at..).and_then(decode_fixed32) else {
-            return Err(Malformed::new(0, format!("bad block contents: {} bytes, expected at least 4", data.len())));
+    /// Takes contents in. `lenient` checks only what LevelDB does: that the restart array fits.
+    pub(crate) fn new(bytes: Vec<u8>, origin: Origin, lenient: bool) -> Result<Block, Malformed> {
+        let Some((rest, count)) = bytes.split_last_chunk::<4>() else {
+            return Err(Malformed::new(0, format!("bad block contents: {} bytes, expected at least 4", bytes.len())));
         };
-        let restarts = usize::try_from(count).unwrap_or(usize::MAX);
-        let room = at / 4;
-        if restarts > room {
-            let end = u64::try_from(at).unwrap_or(u64::MAX);
-            return Err(Malformed::new(end, format!("bad block contents: {restarts} restart points, room for {room}")));
+        let restart_count = usize::try_from(u32::from_le_bytes(*count)).unwrap_or(usize::MAX);
+        let entries_end = restart_count.checked_mul(4).and_then(|size| rest.len().checked_sub(size));
+        let Some(entries_end) = entries_end else {
+            let reason = format!("bad block contents: {restart_count} restart points, {} bytes before", rest.len());
+            return Err(Malformed::new(to_u64(rest.len()), reason));
+        };
+        let block = Block { bytes, entries_end, restart_count, origin };
+        if !lenient {
+            block.check_restarts()?;
         }
-        // A block without restart points has no entries, whatever else it holds.
-        let entries_end = if restarts == 0 { 0 } else { at - restarts * 4 };
-        Ok(Block { data, entries_end, restarts })
+        Ok(block)
     }
 
-    /// Bytes held.
-    pub(crate) fn memory(&self) -> u64 {
-        u64::try_from(self.data.len()).unwrap_or(u64::MAX)
-    }
-
-    #[inline]
-    fn restart(&self, index: usize) -> usize {
-        let at = self.data.len() - 4 - (self.restarts - index) * 4;
-        let offset = self.data.get(at..).and_then(decode_fixed32);
-        offset.and_then(|o| usize::try_from(o).ok()).unwrap_or(usize::MAX)
-    }
-
-    /// The entry at `offset`, which must be before `entries_end`.
-    #[inline]
-    fn entry(&self, offset: usize) -> Result<Entry, Malformed> {
-        let bytes = self.data.get(offset..self.entries_end).unwrap_or_default();
-        let (shared, unshared, value_length, header) = match *bytes {
-            [a, b, c, ..] if (a | b | c) < 0x80 => (usize::from(a), usize::from(b), usize::from(c), 3),
-            _ => entry_header(bytes).map_err(|e| bad_entry(offset, &e.reason))?,
-        };
-        let key = offset + header;
-        let left = self.entries_end.saturating_sub(key);
-        match unshared.checked_add(value_length) {
-            Some(length) if length <= left => {
-                Ok(Entry { shared, key, value: key + unshared, end: key + length })
+    /// Restart points begin at 0 and increase, each before the end of the entries (an empty block has one, at 0).
+    fn check_restarts(&self) -> Result<(), Malformed> {
+        if self.restart_count == 0 && self.entries_end > 0 {
+            let reason = format!("bad block contents: {} bytes of entries, no restart point", self.entries_end);
+            return Err(Malformed::new(0, reason));
+        }
+        let mut low = 0;
+        for index in 0..self.restart_count {
+            let at = self.restart(index);
+            let high = if index == 0 { 1 } else { self.entries_end };
+            if at < low || at >= high {
+                let reason = format!("bad block contents: restart point {index} is {at}, expected {low} to {high}");
+                return Err(Malformed::new(to_u64(self.entries_end + 4 * index), reason));
             }
-            _ => Err(bad_entry(offset, &format!("{unshared} + {value_length} bytes expected, {left} left"))),
+            low = at + 1;
+        }
+        Ok(())
+    }
+
+    /// Bytes of its contents.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where it came from.
+    #[inline]
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Where the restart array begins.
+    pub(crate) fn entries_end(&self) -> usize {
+        self.entries_end
+    }
+
+    /// How many restart points there are.
+    pub(crate) fn restart_count(&self) -> usize {
+        self.restart_count
+    }
+
+    /// The contents, to be used again as a buffer.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// An error inside this block of `file`.
+    #[cold]
+    pub(crate) fn error(&self, file: &str, malformed: &Malformed) -> Error {
+        if self.origin.raw {
+            return malformed.clone().in_file(file, self.origin.offset);
+        }
+        let reason = format!("{} (at byte {} of the decompressed block)", malformed.reason, malformed.offset);
+        Error::corruption(file, self.origin.offset, reason)
+    }
+
+    /// Restart point `index`, wherever it points; past the entries if there is none.
+    #[inline]
+    pub(crate) fn restart(&self, index: usize) -> usize {
+        let start = index.saturating_mul(4).saturating_add(self.entries_end);
+        let stored = if index < self.restart_count { self.bytes.get(start..).and_then(decode_fixed32) } else { None };
+        stored.and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
+    }
+
+    /// The entry at `at`, if one can begin there.
+    #[inline]
+    pub(crate) fn entry(&self, at: usize) -> Option<Entry> {
+        let rest = self.bytes.get(at..self.entries_end)?;
+        if let [shared, unshared, value, ..] = rest
+            && (shared | unshared | value) < 0x80
+        {
+            let key_start = at + 3;
+            let value_start = key_start + usize::from(*unshared);
+            let end = value_start + usize::from(*value);
+            return (end <= self.entries_end).then_some(Entry {
+                shared: usize::from(*shared),
+                key_start,
+                value_start,
+                end,
+            });
+        }
+        self.long_entry(at, rest)
+    }
+
+    fn long_entry(&self, at: usize, rest: &[u8]) -> Option<Entry> {
+        if rest.len() < 3 {
+            return None;
+        }
+        let mut input = Input::new(rest);
+        let shared = usize::try_from(input.varint32("shared").ok()?).ok()?;
+        let unshared = usize::try_from(input.varint32("unshared").ok()?).ok()?;
+        let value = usize::try_from(input.varint32("value length").ok()?).ok()?;
+        let key_start = at + input.offset();
+        let value_start = key_start.checked_add(unshared)?;
+        let end = value_start.checked_add(value)?;
+        (end <= self.entries_end).then_some(Entry { shared, key_start, value_start, end })
+    }
+
+    /// The key at restart point `index`; `None` if no whole key is there.
+    #[inline]
+    fn restart_key(&self, index: usize) -> Option<&[u8]> {
+        let entry = self.entry(self.restart(index))?;
+        if entry.shared != 0 {
+            return None;
+        }
+        self.bytes.get(entry.key_start..entry.value_start)
+    }
+
+    /// The last restart point with an offset below `end`.
+    fn restart_before(&self, end: usize) -> Option<usize> {
+        let (mut low, mut high) = (0, self.restart_count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.restart(middle) < end { low = middle + 1 } else { high = middle }
+        }
+        low.checked_sub(1)
+    }
+
+    /// Why there is no entry at `at` behind a key of `previous` bytes.
+    #[cold]
+    fn explain(&self, at: usize, previous: usize, at_restart: bool) -> Malformed {
+        let reason = |what: String| Malformed::new(to_u64(at), format!("bad entry in block: {what}"));
+        let Some(rest) = self.bytes.get(at..self.entries_end) else {
+            return reason(format!("restart point at {at}, entries end at {}", self.entries_end));
+        };
+        let mut input = Input::new(rest);
+        let mut field = |what| input.varint32(what).map(u64::from);
+        let lengths = field("shared").and_then(|s| Ok((s, field("unshared")?, field("value length")?)));
+        match lengths {
+            _ if rest.len() < 3 => reason(format!("{} bytes left, an entry has at least 3", rest.len())),
+            Err(error) => reason(error.reason),
+            Ok((shared, ..)) if at_restart && shared != 0 => {
+                reason(format!("{shared} bytes shared at a restart point, expected 0"))
+            }
+            Ok((_, unshared, value)) if unshared + value > to_u64(input.remaining()) => {
+                reason(format!("{unshared} bytes of key and {value} of value, {} left", input.remaining()))
+            }
+            Ok((shared, ..)) => reason(format!("{shared} bytes shared with a key of {previous}")),
         }
     }
-
-    #[inline]
-    fn bytes(&self, start: usize, end: usize) -> &[u8] {
-        self.data.get(start..end).unwrap_or_default()
-    }
 }
 
-#[cold]
-fn entry_header(bytes: &[u8]) -> Result<(usize, usize, usize, usize), Malformed> {
-    let mut input = Input::new(bytes);
-    let mut length = |what| input.varint32(what).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-    let (shared, unshared, value) = (length("shared length")?, length("unshared length")?, length("value length")?);
-    Ok((shared, unshared, value, input.offset()))
+fn to_u64(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
 }
 
-#[cold]
-fn bad_entry(offset: usize, reason: &str) -> Malformed {
-    Malformed::new(u64::try_from(offset).unwrap_or(u64::MAX), format!("bad entry in block: {reason}"))
+/// Where the parts of one entry are in its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Bytes of the key before that this one begins with.
+    pub(crate) shared: usize,
+    /// Where the unshared bytes of the key begin.
+    pub(crate) key_start: usize,
+    /// Where the value begins.
+    pub(crate) value_start: usize,
+    /// Where the next entry begins.
+    pub(crate) end: usize,
 }
 
-/// Where the parts of an entry are: the unshared key bytes at `key..value`, the value at `value..end`.
-#[derive(Clone, Copy)]
-struct Entry {
-    shared: usize,
-    key: usize,
-    value: usize,
-    end: usize,
-}
-
-/// An entry that a reverse move has passed on its way: its key is `keys[start..end]`.
-#[derive(Clone, Copy)]
-struct Passed {
-    offset: usize,
-    start: usize,
-    end: usize,
-    value: (usize, usize),
-}
-
-/// Moves over one block. All moves are complete at once.
+/// Moves over the entries of one block, in memory alone.
+///
+/// Invariants:
+/// 1. `valid`: an entry begins at `current`, its value is `value_start..next`, its key is in `key`.
+/// 2. Not valid: `key` and the range `value_start..next` are empty.
 pub(crate) struct BlockIterator {
     block: Rc<Block>,
-    key: Vec<u8>,
-    /// Where the value is.
-    value: (usize, usize),
-    /// Offset of the entry; `entries_end` if there is none.
+    valid: bool,
     current: usize,
-    /// Entries before the current one, up to a restart point, gathered by a reverse move.
-    run: Vec<Passed>,
-    run_keys: Vec<u8>,
-    error: Option<Malformed>,
+    value_start: usize,
+    next: usize,
+    key: Vec<u8>,
+    run: Run,
+    error: Option<Box<Malformed>>,
+}
+
+/// Entries between a restart point and where a backward move stands: decoded forwards once, given out backwards.
+#[derive(Default)]
+struct Run {
+    entries: Vec<RunEntry>,
+    keys: Vec<u8>,
+}
+
+struct RunEntry {
+    offset: usize,
+    key_start: usize,
+    value_start: usize,
+    next: usize,
 }
 
 impl BlockIterator {
+    /// Over `block`, standing nowhere.
     pub(crate) fn new(block: Rc<Block>) -> BlockIterator {
-        let current = block.entries_end;
-        BlockIterator {
-            block,
-            key: Vec::new(),
-            value: (0, 0),
-            current,
-            run: Vec::new(),
-            run_keys: Vec::new(),
-            error: None,
-        }
+        BlockIterator::with_buffer(block, Vec::new())
     }
 
-    /// Goes over to another block; stands nowhere there.
-    pub(crate) fn reset(&mut self, block: Rc<Block>) {
-        self.block = block;
+    /// The same, with a buffer for keys that was used before.
+    pub(crate) fn with_buffer(block: Rc<Block>, mut key: Vec<u8>) -> BlockIterator {
+        key.clear();
+        let run = Run::default();
+        BlockIterator { block, valid: false, current: 0, value_start: 0, next: 0, key, run, error: None }
+    }
+
+    /// The buffer for keys.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.key
+    }
+
+    /// Goes over to `block`, standing nowhere, and answers the one before.
+    pub(crate) fn set(&mut self, block: Rc<Block>) -> Rc<Block> {
+        self.invalidate();
+        self.run.clear();
         self.error = None;
-        self.end();
+        std::mem::replace(&mut self.block, block)
+    }
+
+    /// Stands nowhere.
+    #[inline]
+    pub(crate) fn invalidate(&mut self) {
+        self.valid = false;
+        self.value_start = 0;
+        self.next = 0;
+        self.key.clear();
+    }
+
+    /// The block.
+    pub(crate) fn block(&self) -> &Rc<Block> {
+        &self.block
     }
 
     #[inline]
     pub(crate) fn valid(&self) -> bool {
-        self.current < self.block.entries_end
+        self.valid
     }
 
     #[inline]
@@ -164,278 +309,162 @@ impl BlockIterator {
 
     #[inline]
     pub(crate) fn value(&self) -> &[u8] {
-        self.block.bytes(self.value.0, self.value.1)
+        self.block.bytes.get(self.value_start..self.next).unwrap_or_default()
     }
 
-    /// The entry that could not be read; the rest of the block is lost.
+    /// Where the entry begins in the block.
+    pub(crate) fn entry_offset(&self) -> usize {
+        self.current
+    }
+
+    /// Where its value begins.
+    pub(crate) fn value_offset(&self) -> usize {
+        self.value_start
+    }
+
+    /// Forgets the bad entry met before.
+    pub(crate) fn clear_error(&mut self) {
+        self.error = None;
+    }
+
+    /// The first bad entry met in this block.
+    #[inline]
     pub(crate) fn error(&self) -> Option<&Malformed> {
-        self.error.as_ref()
+        self.error.as_deref()
     }
 
     pub(crate) fn seek_to_first(&mut self) {
-        self.clear_key();
-        self.read(if self.block.restarts == 0 { 0 } else { self.block.restart(0) });
+        if self.block.restart_count > 0 {
+            self.go_to_restart(0);
+            self.next();
+        } else {
+            self.invalidate();
+        }
     }
 
     pub(crate) fn seek_to_last(&mut self) {
-        self.key.clear();
-        self.run.clear();
-        self.before(self.block.entries_end);
-    }
-
-    #[inline]
-    pub(crate) fn next(&mut self) {
-        if self.valid() {
-            if !self.run.is_empty() {
-                self.run.clear();
-            }
-            self.read(self.value.1);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn prev(&mut self) {
-        if !self.valid() {
-            return;
-        }
-        match self.run.pop() {
-            Some(passed) => self.stand_on(passed),
-            None => self.before(self.current),
+        match self.block.restart_count.checked_sub(1) {
+            Some(last) => self.scan(last, self.block.entries_end),
+            None => self.invalidate(),
         }
     }
 
     /// To the first entry at or after `target`.
-    pub(crate) fn seek(&mut self, target: &[u8], order: &KeyOrder) {
-        // The last restart point with a key before the target.
-        let (mut left, mut right) = (0, self.block.restarts.saturating_sub(1));
-        while left < right {
-            let middle = (left + right).div_ceil(2);
-            let offset = self.block.restart(middle);
-            match self.block.entry(offset) {
-                Ok(entry) if entry.shared == 0 => {
-                    if order.compare(self.block.bytes(entry.key, entry.value), target) == Ordering::Less {
-                        left = middle;
-                    } else {
-                        right = middle - 1;
-                    }
-                }
-                Ok(_) => return self.fail(bad_entry(offset, "a restart point shares bytes of the key before it")),
-                Err(malformed) => return self.fail(malformed),
-            }
-        }
-        self.clear_key();
-        let mut offset = if self.block.restarts == 0 { 0 } else { self.block.restart(left) };
-        loop {
-            self.read(offset);
-            if !self.valid() || order.compare(&self.key, target) != Ordering::Less {
-                return;
-            }
-            offset = self.value.1;
-        }
-    }
-
-    /// The next entry read is at a restart point.
-    fn clear_key(&mut self) {
-        self.key.clear();
-        self.run.clear();
-    }
-
-    /// Reads the entry at `offset`; the key before it is in `key`.
     #[inline]
-    fn read(&mut self, offset: usize) {
-        if offset >= self.block.entries_end {
-            return self.end();
-        }
-        match self.block.entry(offset) {
-            Ok(entry) if entry.shared <= self.key.len() => {
-                self.key.truncate(entry.shared);
-                self.key.extend_from_slice(self.block.bytes(entry.key, entry.value));
-                self.value = (entry.value, entry.end);
-                self.current = offset;
+    pub(crate) fn seek(&mut self, order: &KeyOrder, target: &[u8]) {
+        match order {
+            KeyOrder::Internal(internal) if matches!(internal.user(), UserComparator::Bytewise) => {
+                self.seek_by(|key| internal.compare(key, target));
             }
-            Ok(entry) => {
-                let reason = format!("{} bytes shared with a key of {}", entry.shared, self.key.len());
-                self.fail(bad_entry(offset, &reason));
-            }
-            Err(malformed) => self.fail(malformed),
+            _ => self.seek_by(|key| order.compare(key, target)),
         }
     }
 
-    /// Stands on the last entry before `limit`, and keeps those between it and the restart point before.
-    fn before(&mut self, limit: usize) {
+    /// To the first entry whose key `compare` does not call less.
+    #[inline]
+    fn seek_by(&mut self, compare: impl Fn(&[u8]) -> Ordering) {
+        let Some(mut right) = self.block.restart_count.checked_sub(1) else { return self.invalidate() };
+        let mut left = 0;
+        while left < right {
+            let middle = left + (right - left).div_ceil(2);
+            match self.block.restart_key(middle) {
+                Some(key) if compare(key) == Ordering::Less => left = middle,
+                Some(_) => right = middle - 1,
+                None => return self.fail(self.block.restart(middle), true),
+            }
+        }
+        self.go_to_restart(left);
+        while self.advance() && compare(&self.key) == Ordering::Less {}
+    }
+
+    /// To the entry behind; call only while valid.
+    #[inline]
+    pub(crate) fn next(&mut self) {
+        self.advance();
+    }
+
+    /// To the entry before; call only while valid.
+    #[inline]
+    pub(crate) fn prev(&mut self) {
+        match self.run.entries.last() {
+            Some(entry) if self.valid && entry.next == self.current => {
+                self.key.clear();
+                self.key.extend_from_slice(self.run.keys.get(entry.key_start..).unwrap_or_default());
+                (self.current, self.value_start, self.next) = (entry.offset, entry.value_start, entry.next);
+                self.run.keys.truncate(entry.key_start);
+                self.run.entries.pop();
+            }
+            _ => self.prev_run(),
+        }
+    }
+
+    fn prev_run(&mut self) {
+        match self.block.restart_before(self.current) {
+            Some(restart) if self.valid => self.scan(restart, self.current),
+            _ => self.invalidate(),
+        }
+    }
+
+    /// From restart point `restart` to the last entry that begins before `end` and does not end before it.
+    fn scan(&mut self, restart: usize, end: usize) {
         self.run.clear();
-        self.run_keys.clear();
-        let Some(start) = self.restart_before(limit) else { return self.end() };
+        self.go_to_restart(restart);
+        while self.advance() && self.next < end {
+            self.run.push(self.current, self.value_start, self.next, &self.key);
+        }
+    }
+
+    #[inline]
+    fn go_to_restart(&mut self, index: usize) {
+        self.next = self.block.restart(index);
         self.key.clear();
-        let mut offset = start;
-        let mut last = None;
-        while offset < limit {
-            self.read(offset);
-            if !self.valid() {
-                return;
-            }
-            if let Some(passed) = last.take() {
-                self.keep(passed);
-            }
-            let from = self.run_keys.len();
-            self.run_keys.extend_from_slice(&self.key);
-            last = Some(Passed { offset, start: from, end: self.run_keys.len(), value: self.value });
-            offset = self.value.1;
-        }
-        if last.is_none() {
-            self.end();
-        }
     }
 
-    /// Keeps an entry for the moves to come. Too many key bytes: forgets those so far, they will be read again.
-    fn keep(&mut self, mut passed: Passed) {
-        if self.run_keys.len() > RUN_BYTES_MAX {
-            self.run.clear();
-            self.run_keys.drain(..passed.start);
-            passed.end -= passed.start;
-            passed.start = 0;
+    /// To the entry at `next`, whose key continues `key`. False at the end of the block and at a bad entry.
+    #[inline(always)]
+    fn advance(&mut self) -> bool {
+        let at = self.next;
+        if at >= self.block.entries_end {
+            self.invalidate();
+            return false;
         }
-        self.run.push(passed);
-    }
-
-    fn stand_on(&mut self, passed: Passed) {
-        self.key.clear();
-        self.key.extend_from_slice(self.run_keys.get(passed.start..passed.end).unwrap_or_default());
-        self.value = passed.value;
-        self.current = passed.offset;
-    }
-
-    /// The last restart point before `limit`.
-    fn restart_before(&self, limit: usize) -> Option<usize> {
-        let (mut low, mut high) = (0, self.block.restarts);
-        while low < high {
-            let middle = (low + high) / 2;
-            if self.block.restart(middle) < limit {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        // Offsets that do not increase may lead the search astray; what it found still is before the limit.
-        low.checked_sub(1).map(|index| self.block.restart(index)).filter(|offset| *offset < limit)
+        let Some(entry) = self.block.entry(at) else {
+            self.fail(at, false);
+            return false;
+        };
+        let unshared = self.block.bytes.get(entry.key_start..entry.value_start);
+        let (Some(unshared), true) = (unshared, entry.shared <= self.key.len()) else {
+            self.fail(at, false);
+            return false;
+        };
+        self.key.truncate(entry.shared);
+        self.key.extend_from_slice(unshared);
+        (self.current, self.value_start, self.next, self.valid) = (at, entry.value_start, entry.end, true);
+        true
     }
 
     #[cold]
-    fn fail(&mut self, malformed: Malformed) {
-        self.end();
-        self.error.get_or_insert(malformed);
-    }
-
-    fn end(&mut self) {
-        self.current = self.block.entries_end;
-        self.value = (0, 0);
-        self.key.clear();
-        self.run.clear();
+    #[inline(never)]
+    fn fail(&mut self, at: usize, at_restart: bool) {
+        let error = self.block.explain(at, self.key.len(), at_restart);
+        self.error.get_or_insert_with(|| Box::new(error));
+        self.invalidate();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::block_builder::BlockBuilder;
-    use super::*;
+impl Run {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.keys.clear();
+    }
 
-    fn build(entries: &[(Vec<u8>, Vec<u8>)], restart_interval: usize) -> Rc<Block> {
-        let mut builder = BlockBuilder::new(restart_interval);
-        for (key, value) in entries {
-            builder.add(key, value).unwrap();
+    fn push(&mut self, offset: usize, value_start: usize, next: usize, key: &[u8]) {
+        if key.len() > RUN_KEY_MAX || self.keys.len() > RUN_SIZE_MAX {
+            self.clear();
         }
-        Rc::new(Block::new(builder.finish().to_vec()).unwrap())
-    }
-
-    #[test]
-    fn the_worked_example() {
-        let mut builder = BlockBuilder::new(16);
-        builder.add(b"ab", b"1").unwrap();
-        builder.add(b"ac", b"2").unwrap();
-        let expected = b"\x00\x02\x01ab1\x01\x01\x01c2\0\0\0\0\x01\0\0\0";
-        assert_eq!(builder.finish(), expected);
-    }
-
-    #[test]
-    fn every_move_agrees_with_a_sorted_list() {
-        let entries: Vec<_> = (0..200u32).map(|i| (format!("key{:05}", i * 3).into_bytes(), vec![b'v'; (i % 7) as usize])).collect();
-        for interval in [1, 2, 16, 1000] {
-            let mut it = BlockIterator::new(build(&entries, interval));
-            it.seek_to_first();
-            for entry in &entries {
-                assert!(it.valid());
-                assert_eq!((it.key(), it.value()), (&entry.0[..], &entry.1[..]));
-                it.next();
-            }
-            assert!(!it.valid());
-            it.seek_to_last();
-            for (i, entry) in entries.iter().enumerate().rev() {
-                assert_eq!((it.key(), it.value()), (&entry.0[..], &entry.1[..]));
-                if i % 5 == 0 && i + 1 < entries.len() {
-                    it.next();
-                    assert_eq!(it.key(), entries[i + 1].0);
-                    it.prev();
-                    assert_eq!(it.key(), entry.0);
-                }
-                it.prev();
-            }
-            assert!(!it.valid());
-            for target in 0..610u32 {
-                it.seek(format!("key{target:05}").as_bytes(), &KeyOrder::BYTEWISE);
-                let expected = entries.get(target.div_ceil(3) as usize);
-                assert_eq!(it.valid().then(|| it.key().to_vec()), expected.map(|e| e.0.clone()));
-            }
+        if key.len() <= RUN_KEY_MAX {
+            self.entries.push(RunEntry { offset, key_start: self.keys.len(), value_start, next });
+            self.keys.extend_from_slice(key);
         }
-    }
-
-    #[test]
-    fn long_shared_prefixes_do_not_fill_the_memory_of_a_reverse_scan() {
-        let entries: Vec<_> = (0..300u32).map(|i| ([vec![b'p'; 10_000], i.to_be_bytes().to_vec()].concat(), vec![])).collect();
-        let mut it = BlockIterator::new(build(&entries, 1000));
-        it.seek_to_last();
-        for entry in entries.iter().rev() {
-            assert_eq!(it.key(), entry.0);
-            assert!(it.run_keys.len() <= 2 * RUN_BYTES_MAX);
-            it.prev();
-        }
-        assert!(!it.valid());
-    }
-
-    #[test]
-    fn damaged_blocks_are_refused_or_end_early_and_never_loop() {
-        let entries: Vec<_> = (0..40u32).map(|i| (format!("k{i:04}").into_bytes(), b"value".to_vec())).collect();
-        let sound = build(&entries, 4).data.clone();
-        for at in 0..sound.len() {
-            for flip in [1, 0x80, 0xff] {
-                let mut damaged = sound.clone();
-                damaged[at] ^= flip;
-                let Ok(block) = Block::new(damaged) else { continue };
-                let mut it = BlockIterator::new(Rc::new(block));
-                let mut moves = 0;
-                it.seek_to_first();
-                while it.valid() && moves < 1000 {
-                    moves += 1;
-                    it.next();
-                }
-                it.seek_to_last();
-                while it.valid() && moves < 2000 {
-                    moves += 1;
-                    it.prev();
-                }
-                it.seek(b"k0020", &KeyOrder::BYTEWISE);
-                assert!(moves < 1000);
-            }
-        }
-    }
-
-    #[test]
-    fn restart_counts_that_do_not_fit_are_refused() {
-        assert!(Block::new(vec![]).is_err());
-        assert!(Block::new(vec![0, 0, 0]).is_err());
-        assert!(Block::new(vec![2, 0, 0, 0, 2, 0, 0, 0]).is_err());
-        let empty = Block::new(vec![9, 9, 9, 9, 0, 0, 0, 0]).unwrap();
-        let mut it = BlockIterator::new(Rc::new(empty));
-        it.seek_to_first();
-        assert!(!it.valid() && it.error().is_none());
     }
 }

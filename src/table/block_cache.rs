@@ -1,41 +1,86 @@
-//! Decoded blocks by table and offset, bounded by bytes.
+//! Decoded blocks by table and offset, bounded by their bytes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::block::Block;
+use super::footer::BlockHandle;
 use crate::base::WeightedLru;
 
-/// What a block weighs beside its bytes.
+/// What a kept block weighs besides its contents.
 const OVERHEAD: u64 = 64;
 
-/// The cache of decoded blocks, shared by all tables of a database.
+/// The blocks read last, of all tables.
 pub(crate) struct BlockCache {
     blocks: RefCell<WeightedLru<(u64, u64), Rc<Block>>>,
 }
 
 impl BlockCache {
+    /// Keeps at most `capacity` logical bytes; with 0 it keeps nothing.
     pub(crate) fn new(capacity: u64) -> BlockCache {
         BlockCache { blocks: RefCell::new(WeightedLru::new(capacity)) }
     }
 
+    /// The block of `handle` in the table known as `cache_id`; with `verified`, only one whose checksum was verified.
     #[inline]
-    pub(crate) fn get(&self, table: u64, offset: u64) -> Option<Rc<Block>> {
-        self.blocks.borrow_mut().get(&(table, offset))
+    pub(crate) fn get(&self, cache_id: u64, handle: BlockHandle, verified: bool) -> Option<Rc<Block>> {
+        let block = self.blocks.borrow_mut().get(&(cache_id, handle.offset))?;
+        (block.origin().size == handle.size && (block.origin().verified || !verified)).then_some(block)
     }
 
-    pub(crate) fn insert(&self, table: u64, offset: u64, block: Rc<Block>) {
-        let weight = block.memory().saturating_add(OVERHEAD);
-        self.blocks.borrow_mut().insert((table, offset), block, weight);
+    /// Keeps `block`.
+    pub(crate) fn insert(&self, cache_id: u64, block: Rc<Block>) {
+        let weight = u64::try_from(block.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD);
+        self.blocks.borrow_mut().insert((cache_id, block.origin().offset), block, weight);
     }
 
-    /// Bytes held.
+    /// Forgets all blocks of one table.
+    pub(crate) fn forget(&self, cache_id: u64) {
+        self.blocks.borrow_mut().retain(|(id, _)| *id != cache_id);
+    }
+
+    /// Logical bytes held.
     pub(crate) fn weight(&self) -> u64 {
         self.blocks.borrow().weight()
     }
+}
 
-    /// The table is gone.
-    pub(crate) fn forget(&self, table: u64) {
-        self.blocks.borrow_mut().retain(|(t, _)| *t != table);
+#[cfg(test)]
+mod tests {
+    use super::super::block::Origin;
+    use super::*;
+
+    fn block(offset: u64, size: usize, verified: bool) -> Rc<Block> {
+        let origin = Origin { offset, size: 8, raw: true, verified };
+        Rc::new(Block::new(vec![0; size], origin, true).unwrap())
+    }
+
+    #[test]
+    fn a_block_is_found_by_table_and_handle_until_its_table_is_forgotten() {
+        let cache = BlockCache::new(1 << 10);
+        let handle = BlockHandle { offset: 7, size: 8 };
+        cache.insert(1, block(7, 100, true));
+        cache.insert(2, block(7, 100, true));
+        assert!(cache.get(1, handle, true).is_some());
+        assert!(cache.get(1, BlockHandle { size: 9, ..handle }, true).is_none());
+        assert!(cache.get(1, BlockHandle { offset: 8, ..handle }, true).is_none());
+        assert_eq!(cache.weight(), 328);
+        cache.forget(1);
+        assert!(cache.get(1, handle, true).is_none() && cache.get(2, handle, true).is_some());
+    }
+
+    #[test]
+    fn an_unverified_block_does_not_answer_a_verifying_read() {
+        let cache = BlockCache::new(1 << 10);
+        let handle = BlockHandle { offset: 0, size: 8 };
+        cache.insert(1, block(0, 8, false));
+        assert!(cache.get(1, handle, true).is_none() && cache.get(1, handle, false).is_some());
+    }
+
+    #[test]
+    fn nothing_is_kept_without_capacity() {
+        let cache = BlockCache::new(0);
+        cache.insert(1, block(0, 8, true));
+        assert_eq!(cache.weight(), 0);
     }
 }

@@ -1,21 +1,21 @@
-//! Sorted entries to a file; see mod.rs for the layout.
+//! Sorted entries to a file.
+//!
+//! Given the same entries and options, the file is LevelDB's byte for byte (but for what two Snappy encoders make of the
+//! same block). Source: LevelDB `table/table_builder.cc`.
 
 use std::cmp::Ordering;
+use std::io::ErrorKind;
 use std::rc::Rc;
 
 use super::TableOptions;
 use super::block_builder::BlockBuilder;
-use super::compression::{self, Compressor, append_trailer};
+use super::compression::{Compressor, TRAILER_SIZE, store_raw};
 use super::filter_block::FilterBlockBuilder;
 use super::footer::{BlockHandle, Footer};
 use crate::env::{Env, File, append_checked};
-use crate::error::{Error, Result};
-use crate::options::Compression;
+use crate::error::{Error, Malformed, Result};
 
-/// Writes one table.
-///
-/// Invariant: `pending_index` is set from the end of a data block until the next key is known: its index entry can then be
-/// the shortest key between the two blocks.
+/// A table being made. After an error it must be given up, and its file removed.
 pub(crate) struct TableBuilder {
     env: Rc<dyn Env>,
     file: Rc<dyn File>,
@@ -25,178 +25,180 @@ pub(crate) struct TableBuilder {
     index: BlockBuilder,
     filter: Option<FilterBlockBuilder>,
     compressor: Compressor,
-    /// Blocks that are not yet in the file.
-    output: Vec<u8>,
-    /// Bytes of the file without `output`.
-    written: u64,
-    pending_index: Option<BlockHandle>,
+    /// The last block closed. Its index entry waits for the next key: the shortest that separates the two is enough.
+    unindexed: Option<BlockHandle>,
+    /// The key added last; between blocks, the separator made of it.
     last_key: Vec<u8>,
     entries: u64,
+    /// Closed blocks that wait to be appended; the last of them ends at `offset` of the file.
+    out: Vec<u8>,
+    offset: u64,
+    /// An append was begun and its end not seen.
+    unsure: bool,
 }
 
 impl TableBuilder {
+    /// Makes a table in `file`, which is empty and called `name`.
     pub(crate) fn new(env: Rc<dyn Env>, file: Rc<dyn File>, name: String, options: Rc<TableOptions>) -> TableBuilder {
-        let mut filter = options.filter_policy.clone().map(FilterBlockBuilder::new);
-        if let Some(filter) = &mut filter {
-            filter.start_block(0);
-        }
         TableBuilder {
             env,
             file,
             name,
             data: BlockBuilder::new(options.block_restart_interval),
             index: BlockBuilder::new(1),
-            filter,
-            compressor: Compressor::new(),
-            output: Vec::new(),
-            written: 0,
-            pending_index: None,
+            filter: options.filter_policy.clone().map(FilterBlockBuilder::new),
+            compressor: Compressor::new(options.compression),
+            options,
+            unindexed: None,
             last_key: Vec::new(),
             entries: 0,
-            options,
+            out: Vec::new(),
+            offset: 0,
+            unsure: false,
         }
     }
 
-    pub(crate) fn entries(&self) -> u64 {
-        self.entries
-    }
-
-    /// Bytes that wait to be appended.
-    pub(crate) fn buffered(&self) -> usize {
-        self.output.len()
-    }
-
-    /// Bytes of the file so far, without the block being built.
-    pub(crate) fn estimated_size(&self) -> u64 {
-        self.written + to_u64(self.output.len())
-    }
-
-    /// Adds an entry; its key must be after all before it.
+    /// Adds an entry; its key must come after all before it.
     #[inline]
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        let last = if self.data.is_empty() { &self.last_key } else { self.data.last_key() };
-        if self.entries > 0 && self.options.order.compare(key, last) != Ordering::Greater {
+        if self.entries > 0 && self.options.order.compare(key, &self.last_key) != Ordering::Greater {
             return Err(self.out_of_order(key));
         }
-        if let Some(handle) = self.pending_index.take() {
-            let mut separator = std::mem::take(&mut self.last_key);
-            self.options.order.find_shortest_separator(&mut separator, key);
-            self.add_index(&separator, handle)?;
-            self.last_key = separator;
+        if let Some(handle) = self.unindexed.take() {
+            self.options.order.find_shortest_separator(&mut self.last_key, key);
+            self.add_index(handle)?;
         }
         if let Some(filter) = &mut self.filter {
             filter.add_key(self.options.order.filter_key(key));
         }
-        self.data.add(key, value)?;
+        self.data.add(&self.last_key, key, value).map_err(|e| too_long(&self.name, e))?;
+        self.last_key.clear();
+        self.last_key.extend_from_slice(key);
         self.entries += 1;
-        if self.data.size() >= self.options.block_size {
-            self.end_data_block();
-        }
-        Ok(())
+        if self.data.size() >= self.options.block_size { self.close_block() } else { Ok(()) }
+    }
+
+    /// Entries added.
+    #[inline]
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Bytes of all closed blocks.
+    #[inline]
+    pub(crate) fn estimated_size(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes that wait to be appended.
+    #[inline]
+    pub(crate) fn buffered(&self) -> usize {
+        self.out.len()
     }
 
     /// Appends what waits.
     pub(crate) async fn write_out(&mut self) -> Result<()> {
-        if self.output.is_empty() {
+        if self.unsure {
+            let message = "an earlier append to this table was given up";
+            return Err(Error::io(self.name.as_str(), "append", ErrorKind::Other, message));
+        }
+        if self.out.is_empty() {
             return Ok(());
         }
-        let output = std::mem::take(&mut self.output);
-        let end = self.written + to_u64(output.len());
-        append_checked(&*self.env, &*self.file, &self.name, &output, end).await?;
-        self.written = end;
-        self.output = output;
-        self.output.clear();
+        self.unsure = true;
+        let mut out = std::mem::take(&mut self.out);
+        append_checked(&*self.env, &*self.file, &self.name, &out, self.offset).await?;
+        self.unsure = false;
+        out.clear();
+        self.out = out;
         Ok(())
     }
 
-    /// Writes filter, metaindex, index and footer; answers the size of the file. Does not sync.
+    /// Writes the rest and answers the size of the file. Does not sync.
     pub(crate) async fn finish(mut self) -> Result<u64> {
-        self.end_data_block();
-        let filter_handle = self.filter.take().map(|filter| {
-            let contents = filter.finish();
-            self.append_raw(&contents, compression::NONE)
-        });
-        let mut metaindex = BlockBuilder::new(self.options.block_restart_interval);
-        if let (Some(handle), Some(policy)) = (filter_handle, &self.options.filter_policy) {
-            let mut value = Vec::new();
-            handle.encode(&mut value);
-            metaindex.add(format!("filter.{}", policy.name()).as_bytes(), &value)?;
-        }
-        let metaindex_handle = self.append_block(metaindex);
-        if let Some(handle) = self.pending_index.take() {
-            let mut successor = std::mem::take(&mut self.last_key);
-            self.options.order.find_short_successor(&mut successor);
-            self.add_index(&successor, handle)?;
-        }
-        let index = std::mem::replace(&mut self.index, BlockBuilder::new(1));
-        let index_handle = self.append_block(index);
-        let footer = Footer { metaindex: metaindex_handle, index: index_handle };
-        self.output.extend_from_slice(&footer.encode());
+        self.close_block()?;
+        self.write_out().await?;
+        let filter = self.close_filter()?;
+        let metaindex = self.close_metaindex(filter)?;
+        let index = self.close_index()?;
+        Footer { metaindex, index }.encode_to(&mut self.out);
+        self.offset += u64::try_from(super::FOOTER_SIZE).unwrap_or(u64::MAX);
         self.write_out().await?;
         let size = self.file.size().await?;
-        if size != self.written {
-            let message = format!("the table has {size} bytes, expected {}", self.written);
-            return Err(Error::io(self.name, "append", std::io::ErrorKind::WriteZero, message));
+        if size != self.offset {
+            let message = format!("the finished table has {size} bytes, {} were appended", self.offset);
+            return Err(Error::io(self.name.as_str(), "append", ErrorKind::WriteZero, message));
         }
         Ok(size)
     }
 
-    fn end_data_block(&mut self) {
+    fn close_block(&mut self) -> Result<()> {
         if self.data.is_empty() {
-            return;
+            return Ok(());
         }
-        self.last_key.clear();
-        self.last_key.extend_from_slice(self.data.last_key());
-        let mut data = std::mem::replace(&mut self.data, BlockBuilder::new(1));
-        let handle = self.compress_and_append(data.finish());
-        data.reset();
-        self.data = data;
-        self.pending_index = Some(handle);
-        let offset = self.estimated_size();
-        if let Some(filter) = &mut self.filter {
-            filter.start_block(offset);
+        let size = self.compressor.store(self.data.finish(), &mut self.out);
+        self.data.clear();
+        self.unindexed = Some(self.closed(size));
+        match &mut self.filter {
+            Some(filter) => filter.start_block(self.offset).map_err(|e| too_long(&self.name, e)),
+            None => Ok(()),
         }
     }
 
-    fn add_index(&mut self, key: &[u8], handle: BlockHandle) -> Result<()> {
+    fn close_filter(&mut self) -> Result<Option<BlockHandle>> {
+        let Some(filter) = self.filter.take() else { return Ok(None) };
+        let block = filter.finish().map_err(|e| too_long(&self.name, e))?;
+        let size = store_raw(&block, &mut self.out);
+        Ok(Some(self.closed(size)))
+    }
+
+    fn close_metaindex(&mut self, filter: Option<BlockHandle>) -> Result<BlockHandle> {
+        let mut metaindex = BlockBuilder::new(self.options.block_restart_interval);
+        if let (Some(handle), Some(policy)) = (filter, &self.options.filter_policy) {
+            let mut value = Vec::new();
+            handle.encode_to(&mut value);
+            let key = FilterBlockBuilder::metaindex_key(&**policy);
+            metaindex.add(&[], &key, &value).map_err(|e| too_long(&self.name, e))?;
+        }
+        let size = self.compressor.store(metaindex.finish(), &mut self.out);
+        Ok(self.closed(size))
+    }
+
+    fn close_index(&mut self) -> Result<BlockHandle> {
+        if let Some(handle) = self.unindexed.take() {
+            self.options.order.find_short_successor(&mut self.last_key);
+            self.add_index(handle)?;
+        }
+        let size = self.compressor.store(self.index.finish(), &mut self.out);
+        Ok(self.closed(size))
+    }
+
+    fn add_index(&mut self, handle: BlockHandle) -> Result<()> {
         let mut value = Vec::with_capacity(20);
-        handle.encode(&mut value);
-        self.index.add(key, &value)
+        handle.encode_to(&mut value);
+        self.index.add(&[], &self.last_key, &value).map_err(|e| too_long(&self.name, e))
     }
 
-    fn append_block(&mut self, mut block: BlockBuilder) -> BlockHandle {
-        self.compress_and_append(block.finish())
-    }
-
-    fn compress_and_append(&mut self, raw: &[u8]) -> BlockHandle {
-        let mut compressor = std::mem::replace(&mut self.compressor, Compressor::new());
-        let compressed = match self.options.compression {
-            Compression::None => None,
-            Compression::Snappy => compressor.snappy(raw),
-        };
-        let handle = match compressed {
-            Some(compressed) => self.append_raw(compressed, compression::SNAPPY),
-            None => self.append_raw(raw, compression::NONE),
-        };
-        self.compressor = compressor;
-        handle
-    }
-
-    fn append_raw(&mut self, contents: &[u8], block_type: u8) -> BlockHandle {
-        let handle = BlockHandle { offset: self.estimated_size(), size: to_u64(contents.len()) };
-        let start = self.output.len();
-        self.output.extend_from_slice(contents);
-        append_trailer(&mut self.output, start, block_type);
+    /// Notes that a block of `size` bytes was put at the end.
+    fn closed(&mut self, size: usize) -> BlockHandle {
+        let handle = BlockHandle { offset: self.offset, size: u64::try_from(size).unwrap_or(u64::MAX) };
+        self.offset += u64::try_from(size + TRAILER_SIZE).unwrap_or(u64::MAX);
         handle
     }
 
     #[cold]
     fn out_of_order(&self, key: &[u8]) -> Error {
-        let reason = format!("keys out of order: entry {} is \"{}\"", self.entries, key.escape_ascii());
-        Error::corruption(&*self.name, self.estimated_size(), reason)
+        let reason = format!(
+            "entry {} has the key {}, which does not come after {}",
+            self.entries,
+            key.escape_ascii(),
+            self.last_key.escape_ascii()
+        );
+        Error::corruption(self.name.as_str(), self.offset, reason)
     }
 }
 
-fn to_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
+#[cold]
+fn too_long(name: &str, malformed: Malformed) -> Error {
+    Error::LimitExceeded(format!("{name}: {}", malformed.reason))
 }

@@ -1,213 +1,469 @@
-//! The trailer of every block, and the codecs.
+//! How a block's contents become stored bytes: the trailer and the codecs.
 //!
 //! ```text
-//! block as stored   compressed or not
-//! type      u8      0 none, 1 snappy, 2 zstd (LevelDB since 2023) or zlib (Minecraft Bedrock), 4 raw deflate (Bedrock)
-//! checksum  u32     masked CRC-32C of the stored bytes and the type
+//! stored block = contents, type (u8), checksum (u32)          checksum = mask(crc32c(contents, type))
+//! type: 0 as it is, 1 snappy, 2 zlib or zstd, 3 zstd, 4 raw deflate
 //! ```
-//! The empty block `00 00 00 00 01 00 00 00` uncompressed has the trailer `00 c0 f2 a1 b0`. Source: LevelDB
-//! `table/format.cc`.
+//! The contents `61 62 63` ("abc"), stored as they are: `61 62 63 | 00 | 8a c7 b1 23`.
 //!
-//! Lengths that a block declares are checked against a limit before anything is allocated.
+//! Id 2 has two owners: Minecraft's fork writes zlib there, LevelDB since 2023 zstd. The content tells: a zstd frame begins
+//! `28 b5 2f fd`, zlib with a byte whose low half is 8. Ids 3 and 4 are the fork's. A block is stored compressed only if
+//! that saves more than an eighth. Source: LevelDB `table/format.cc`, `table/table_builder.cc`.
 
-use crate::base::{crc32c, decode_fixed32, mask};
-use crate::error::Malformed;
+use crate::base::{crc32c, decode_fixed32, mask, put_fixed32, unmask};
+use crate::error::{Error, Malformed};
+use crate::options::Compression;
 
-/// Bytes of a trailer.
+/// Bytes of type and checksum.
 pub(crate) const TRAILER_SIZE: usize = 5;
 
-pub(crate) const NONE: u8 = 0;
-pub(crate) const SNAPPY: u8 = 1;
-pub(crate) const ZSTD_OR_ZLIB: u8 = 2;
-pub(crate) const RAW_DEFLATE: u8 = 4;
+const NONE: u8 = 0;
+const SNAPPY: u8 = 1;
+const ZLIB_OR_ZSTD: u8 = 2;
+const ZSTD: u8 = 3;
+const DEFLATE: u8 = 4;
 
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Three bytes of Snappy make at most 64: a header that claims more than this many times its input lies.
+const SNAPPY_RATIO_MAX: usize = 22;
 
-/// Appends type and checksum; `out` from `start` on is the block as stored.
-pub(crate) fn append_trailer(out: &mut Vec<u8>, start: usize, block_type: u8) {
-    out.push(block_type);
-    let checksum = mask(crc32c(out.get(start..).unwrap_or_default()));
-    out.extend_from_slice(&checksum.to_le_bytes());
+/// Why stored bytes do not become contents.
+#[derive(Debug)]
+pub(crate) enum DecodeError {
+    /// They are damaged.
+    Malformed(Malformed),
+    /// This build has no codec for them.
+    NotSupported(String),
+    /// The contents would be larger than allowed.
+    TooLarge(String),
 }
 
-/// Verifies the checksum if asked, and splits off the trailer. `stored` is block and trailer.
-pub(crate) fn check_trailer(stored: &[u8], verify: bool) -> Result<(&[u8], u8), Malformed> {
-    let end = stored.len().saturating_sub(TRAILER_SIZE);
-    let (Some((block, trailer)), Some(covered)) = (stored.split_at_checked(end), stored.get(..end + 1)) else {
-        return Err(Malformed::new(0, "truncated block read: no room for a trailer"));
-    };
-    let Some((block_type, checksum)) = trailer.split_first() else {
-        return Err(Malformed::new(0, "truncated block read: no room for a trailer"));
-    };
-    if verify {
-        let expected = mask(crc32c(covered));
-        let found = decode_fixed32(checksum).unwrap_or_default();
-        if found != expected {
-            return Err(Malformed::new(
-                to_u64(end) + 1,
-                format!("block checksum mismatch: stored {found:#010x}, computed {expected:#010x}"),
-            ));
+impl From<Malformed> for DecodeError {
+    fn from(malformed: Malformed) -> DecodeError {
+        DecodeError::Malformed(malformed)
+    }
+}
+
+impl DecodeError {
+    /// The same, in `file`, whose block begins at `base`.
+    #[cold]
+    pub(crate) fn in_file(self, file: &str, base: u64) -> Error {
+        match self {
+            DecodeError::Malformed(malformed) => malformed.in_file(file, base),
+            DecodeError::NotSupported(what) => Error::NotSupported(format!("{file}, block at offset {base}: {what}")),
+            DecodeError::TooLarge(what) => Error::LimitExceeded(format!("{file}, block at offset {base}: {what}")),
         }
     }
-    Ok((block, *block_type))
 }
 
-/// The decoded block, of at most `size_max` bytes; `None` if it is stored as it is.
-pub(crate) fn decompress(block: &[u8], block_type: u8, size_max: u64) -> Result<Option<Vec<u8>>, Malformed> {
+/// Contents and type of `stored`, whose last bytes are its trailer.
+#[inline]
+pub(crate) fn open_trailer(stored: &[u8], verify: bool) -> Result<(&[u8], u8), Malformed> {
+    let Some((sealed, checksum)) = stored.split_last_chunk::<4>() else { return Err(truncated(stored)) };
+    let Some((block_type, contents)) = sealed.split_last() else { return Err(truncated(stored)) };
+    if verify {
+        let (stored_sum, actual) = (unmask(u32::from_le_bytes(*checksum)), crc32c(sealed));
+        if stored_sum != actual {
+            let offset = u64::try_from(contents.len()).unwrap_or(u64::MAX).saturating_add(1);
+            let reason = format!(
+                "block checksum mismatch: stored {stored_sum:08x}, the {} bytes before it have {actual:08x}",
+                sealed.len()
+            );
+            return Err(Malformed::new(offset, reason));
+        }
+    }
+    Ok((contents, *block_type))
+}
+
+#[cold]
+fn truncated(stored: &[u8]) -> Malformed {
+    Malformed::new(0, format!("truncated block read: {} bytes, expected at least {TRAILER_SIZE}", stored.len()))
+}
+
+/// Whether contents of this type are stored as they are.
+#[inline]
+pub(crate) fn is_raw(block_type: u8) -> bool {
+    block_type == NONE
+}
+
+/// What `contents` of `block_type` decompress to, into `out`, at most `size_max` bytes.
+pub(crate) fn decompress(
+    block_type: u8,
+    contents: &[u8],
+    size_max: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), DecodeError> {
+    out.clear();
     match block_type {
-        NONE => Ok(None),
-        SNAPPY => snappy(block, size_max).map(Some),
-        ZSTD_OR_ZLIB if block.starts_with(&ZSTD_MAGIC) => zstd(block, size_max).map(Some),
-        ZSTD_OR_ZLIB => inflate(block, true, size_max).map(Some),
-        RAW_DEFLATE => inflate(block, false, size_max).map(Some),
-        other => Err(Malformed::new(to_u64(block.len()), format!("bad block type: {other}, expected 0, 1, 2 or 4"))),
+        NONE => {
+            out.extend_from_slice(contents);
+            Ok(())
+        }
+        SNAPPY => decompress_snappy(contents, size_max, out),
+        ZLIB_OR_ZSTD | ZSTD if contents.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
+            decompress_zstd(contents, size_max, out)
+        }
+        ZLIB_OR_ZSTD if is_zlib(contents) => inflate(contents, true, size_max, out),
+        DEFLATE => inflate(contents, false, size_max, out),
+        other => {
+            let offset = u64::try_from(contents.len()).unwrap_or(u64::MAX);
+            let known = if matches!(other, ZLIB_OR_ZSTD | ZSTD) { ", and neither zlib nor zstd before it" } else { "" };
+            Err(Malformed::new(offset, format!("bad block type: {other}{known}")).into())
+        }
     }
 }
 
-fn too_large(size: u64, size_max: u64) -> Malformed {
-    Malformed::new(0, format!("block decodes to {size} bytes, at most {size_max} are taken"))
+fn is_zlib(contents: &[u8]) -> bool {
+    matches!(contents, [a, b, ..] if a & 0x0f == 8 && (u32::from(*a) * 256 + u32::from(*b)).is_multiple_of(31))
 }
 
-fn snappy(block: &[u8], size_max: u64) -> Result<Vec<u8>, Malformed> {
-    let length = snap::raw::decompress_len(block)
-        .map_err(|e| Malformed::new(0, format!("corrupted snappy compressed block length: {e}")))?;
-    // An element of snappy makes at most 64 bytes of 3 stored ones.
-    if to_u64(length) > size_max || length / 64 > block.len() {
-        return Err(too_large(to_u64(length), size_max.min(to_u64(block.len()).saturating_mul(64))));
+fn too_large(size: impl std::fmt::Display, size_max: usize) -> DecodeError {
+    DecodeError::TooLarge(format!("{size} bytes decompressed, at most {size_max} are allowed"))
+}
+
+/// Makes `out` exactly `size` zeros, without aborting where memory is short.
+fn claim(out: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
+    if out.capacity() < size && out.try_reserve_exact(size).is_err() {
+        return Err(DecodeError::TooLarge(format!("{size} bytes decompressed, more than memory has")));
     }
-    snap::raw::Decoder::new()
-        .decompress_vec(block)
-        .map_err(|e| Malformed::new(0, format!("corrupted snappy compressed block contents: {e}")))
+    out.resize(size, 0);
+    Ok(())
+}
+
+fn decompress_snappy(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let bad = |reason: String| DecodeError::Malformed(Malformed::new(0, reason));
+    let size = snap::raw::decompress_len(contents)
+        .map_err(|e| bad(format!("corrupted snappy compressed block length: {e}")))?;
+    if size > contents.len().saturating_mul(SNAPPY_RATIO_MAX) {
+        return Err(bad(format!(
+            "corrupted snappy compressed block length: {size} bytes cannot come from {}",
+            contents.len()
+        )));
+    }
+    if size > size_max {
+        return Err(too_large(size, size_max));
+    }
+    claim(out, size)?;
+    let written = snap::raw::Decoder::new()
+        .decompress(contents, out)
+        .map_err(|e| bad(format!("corrupted snappy compressed block contents: {e}")))?;
+    out.truncate(written);
+    Ok(())
 }
 
 #[cfg(feature = "zlib")]
-fn inflate(block: &[u8], zlib_header: bool, size_max: u64) -> Result<Vec<u8>, Malformed> {
-    use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
-    let limit = usize::try_from(size_max).unwrap_or(usize::MAX);
-    let result = if zlib_header {
-        decompress_to_vec_zlib_with_limit(block, limit)
-    } else {
-        decompress_to_vec_with_limit(block, limit)
+fn inflate(contents: &[u8], header: bool, size_max: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    use miniz_oxide::inflate::core::inflate_flags::{
+        TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
     };
-    result.map_err(|e| match e.status {
-        TINFLStatus::HasMoreOutput => too_large(size_max.saturating_add(1), size_max),
-        status => Malformed::new(0, format!("corrupted zlib compressed block contents: {status:?}")),
-    })
+    use miniz_oxide::inflate::{TINFLStatus, core::DecompressorOxide, core::decompress};
+
+    let name = if header { "zlib" } else { "deflate" };
+    let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | if header { TINFL_FLAG_PARSE_ZLIB_HEADER } else { 0 };
+    let mut decoder = Box::<DecompressorOxide>::default();
+    claim(out, contents.len().saturating_mul(4).max(1 << 12).min(size_max))?;
+    let (mut rest, mut written) = (contents, 0);
+    loop {
+        let (status, consumed, produced) = decompress(&mut decoder, rest, out, written, flags);
+        written += produced;
+        rest = rest.get(consumed..).unwrap_or_default();
+        match status {
+            TINFLStatus::Done => break,
+            TINFLStatus::HasMoreOutput if out.len() >= size_max => {
+                return Err(too_large(format_args!("more than {written}"), size_max));
+            }
+            TINFLStatus::HasMoreOutput => {
+                let larger = out.len().saturating_mul(2).clamp(1, size_max);
+                claim(out, larger)?;
+            }
+            other => {
+                let at = u64::try_from(contents.len() - rest.len()).unwrap_or(u64::MAX);
+                let reason = format!("corrupted {name} compressed block contents: {other:?}");
+                return Err(Malformed::new(at, reason).into());
+            }
+        }
+    }
+    out.truncate(written);
+    out.shrink_to_fit();
+    Ok(())
 }
 
 #[cfg(not(feature = "zlib"))]
-fn inflate(_: &[u8], _: bool, _: u64) -> Result<Vec<u8>, Malformed> {
-    Err(Malformed::new(0, "bad block type: this build reads no zlib blocks (feature zlib)"))
+fn inflate(_: &[u8], header: bool, _: usize, _: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let name = if header { "zlib (id 2)" } else { "deflate (id 4)" };
+    Err(DecodeError::NotSupported(format!("this build reads no {name} blocks; enable the feature `zlib`")))
 }
 
 #[cfg(feature = "zstd")]
-fn zstd(block: &[u8], size_max: u64) -> Result<Vec<u8>, Malformed> {
+fn decompress_zstd(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    use ruzstd::decoding::errors::FrameDecoderError;
+    use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
     use std::io::Read;
-    let bad = |e: &dyn std::fmt::Display| Malformed::new(0, format!("corrupted zstd compressed block contents: {e}"));
-    let mut source = block;
-    let mut decoder = ruzstd::decoding::StreamingDecoder::new(&mut source).map_err(|e| bad(&e))?;
-    let declared = decoder.inner().content_size();
-    if declared > size_max {
+
+    /// A window that is always allowed, as zstd's specification asks.
+    const WINDOW_MIN: u64 = 8 << 20;
+    /// Bytes decoded before they are taken out: bounds what a small frame can make the decoder hold.
+    const STEP: usize = 1 << 18;
+
+    let bad = |at: usize, reason: String| {
+        DecodeError::Malformed(Malformed::new(u64::try_from(at).unwrap_or(u64::MAX), reason))
+    };
+    let cap = u64::try_from(size_max).unwrap_or(u64::MAX);
+    let mut rest = contents;
+    let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(cap.max(WINDOW_MIN));
+    match decoder.init(&mut rest) {
+        Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => return Err(too_large(requested, size_max)),
+        result => result.map_err(|e| bad(0, format!("corrupted zstd compressed block length: {e}")))?,
+    }
+    let declared = decoder.content_size();
+    if declared > cap {
         return Err(too_large(declared, size_max));
     }
-    let mut out = Vec::new();
-    decoder.by_ref().take(size_max.saturating_add(1)).read_to_end(&mut out).map_err(|e| bad(&e))?;
-    if to_u64(out.len()) > size_max {
-        return Err(too_large(to_u64(out.len()), size_max));
+    let mut written = 0;
+    loop {
+        let finished = decoder
+            .decode_blocks(&mut rest, BlockDecodingStrategy::UptoBytes(STEP))
+            .map_err(|e| bad(contents.len() - rest.len(), format!("corrupted zstd compressed block contents: {e}")))?;
+        let ready = decoder.can_collect();
+        if ready > size_max - written {
+            return Err(too_large(format_args!("more than {}", written + ready), size_max));
+        }
+        claim(out, written + ready)?;
+        while let Some(target) = out.get_mut(written..)
+            && !target.is_empty()
+        {
+            match decoder.read(target) {
+                Ok(count @ 1..) => written += count,
+                _ => return Err(bad(0, "corrupted zstd compressed block contents: no output".into())),
+            }
+        }
+        if finished {
+            break;
+        }
     }
-    Ok(out)
+    if !rest.is_empty() {
+        let reason = format!("corrupted zstd compressed block contents: {} bytes after the frame", rest.len());
+        return Err(bad(contents.len() - rest.len(), reason));
+    }
+    if declared != 0 && u64::try_from(written).ok() != Some(declared) {
+        return Err(bad(0, format!("corrupted zstd compressed block length: {declared} declared, {written} found")));
+    }
+    Ok(())
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd(_: &[u8], _: u64) -> Result<Vec<u8>, Malformed> {
-    Err(Malformed::new(0, "bad block type: this build reads no zstd blocks (feature zstd)"))
+fn decompress_zstd(_: &[u8], _: usize, _: &mut Vec<u8>) -> Result<(), DecodeError> {
+    Err(DecodeError::NotSupported("this build reads no zstd blocks; enable the feature `zstd`".into()))
 }
 
-/// Compresses blocks with buffers that are used again.
+/// Turns contents into stored bytes; keeps its buffers from block to block.
 pub(crate) struct Compressor {
-    /// Made at the first use: its tables are large.
-    encoder: Option<snap::raw::Encoder>,
+    compression: Compression,
+    snappy: snap::raw::Encoder,
     scratch: Vec<u8>,
 }
 
 impl Compressor {
-    pub(crate) fn new() -> Compressor {
-        Compressor { encoder: None, scratch: Vec::new() }
+    pub(crate) fn new(compression: Compression) -> Compressor {
+        Compressor { compression, snappy: snap::raw::Encoder::new(), scratch: Vec::new() }
     }
 
-    /// Snappy, if that saves more than an eighth.
-    pub(crate) fn snappy(&mut self, raw: &[u8]) -> Option<&[u8]> {
-        let room = snap::raw::max_compress_len(raw.len());
-        if room == 0 {
-            return None;
+    /// Appends `contents`, compressed if that is worth it, and the trailer. Answers the size without the trailer.
+    pub(crate) fn store(&mut self, contents: &[u8], out: &mut Vec<u8>) -> usize {
+        match self.compress(contents) {
+            Some(size) => {
+                let packed = self.scratch.get(..size).unwrap_or_default();
+                seal(packed, SNAPPY, out);
+                size
+            }
+            None => store_raw(contents, out),
         }
-        if self.scratch.len() < room {
-            self.scratch.resize(room, 0);
+    }
+
+    /// The size of `contents` compressed into `scratch`, if that saves more than an eighth.
+    fn compress(&mut self, contents: &[u8]) -> Option<usize> {
+        match self.compression {
+            Compression::None => None,
+            Compression::Snappy => {
+                let bound = snap::raw::max_compress_len(contents.len());
+                if bound == 0 {
+                    return None; // more than 4 GiB
+                }
+                if self.scratch.len() < bound {
+                    self.scratch.resize(bound, 0);
+                }
+                let size = self.snappy.compress(contents, &mut self.scratch).ok()?;
+                (size < contents.len() - contents.len() / 8).then_some(size)
+            }
         }
-        let encoder = self.encoder.get_or_insert_with(snap::raw::Encoder::new);
-        let length = encoder.compress(raw, &mut self.scratch).ok()?;
-        (length < raw.len() - raw.len() / 8).then(|| self.scratch.get(..length)).flatten()
     }
 }
 
-fn to_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
+/// Appends `contents` as they are, and the trailer. Answers the size without the trailer.
+pub(crate) fn store_raw(contents: &[u8], out: &mut Vec<u8>) -> usize {
+    seal(contents, NONE, out);
+    contents.len()
+}
+
+fn seal(contents: &[u8], block_type: u8, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.reserve(contents.len() + TRAILER_SIZE);
+    out.extend_from_slice(contents);
+    out.push(block_type);
+    let checksum = out.get(start..).map_or(0, crc32c);
+    put_fixed32(out, mask(checksum));
+}
+
+/// The checksum that a trailer stores, for those who show it.
+pub(crate) fn stored_checksum(stored: &[u8]) -> Option<u32> {
+    let at = stored.len().checked_sub(4)?;
+    stored.get(at..).and_then(decode_fixed32).map(unmask)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn reopen(stored: &[u8], size_max: usize) -> Result<Vec<u8>, DecodeError> {
+        let (contents, block_type) = open_trailer(stored, true)?;
+        let mut out = Vec::new();
+        decompress(block_type, contents, size_max, &mut out).map(|()| out)
+    }
+
+    fn sealed(contents: &[u8], block_type: u8) -> Vec<u8> {
+        let mut out = Vec::new();
+        seal(contents, block_type, &mut out);
+        out
+    }
+
+    fn reason(error: DecodeError) -> String {
+        match error {
+            DecodeError::Malformed(m) => m.reason,
+            DecodeError::NotSupported(s) | DecodeError::TooLarge(s) => s,
+        }
+    }
+
     #[test]
     fn the_worked_example() {
-        let mut block = vec![0, 0, 0, 0, 1, 0, 0, 0];
-        append_trailer(&mut block, 0, NONE);
-        assert_eq!(block[8..], [0x00, 0xc0, 0xf2, 0xa1, 0xb0]);
-        let (contents, block_type) = check_trailer(&block, true).unwrap();
-        assert_eq!((contents.len(), block_type), (8, NONE));
+        let mut out = Vec::new();
+        assert_eq!(store_raw(b"abc", &mut out), 3);
+        assert_eq!(out, [0x61, 0x62, 0x63, 0x00, 0x8a, 0xc7, 0xb1, 0x23]);
+        assert_eq!(reopen(&out, 3).unwrap(), b"abc");
+        // formats.md section 11: the same with type 1 has CRC-32C bd2278d7.
+        assert_eq!(stored_checksum(&sealed(b"abc", 1)), Some(0xbd22_78d7));
     }
 
     #[test]
-    fn the_checksum_of_the_published_vector() {
-        let mut block = b"abc".to_vec();
-        append_trailer(&mut block, 0, SNAPPY);
-        assert_eq!(decode_fixed32(&block[4..]).unwrap(), mask(0xbd22_78d7));
-    }
-
-    #[test]
-    fn every_flipped_bit_is_noticed() {
-        let mut block = b"some contents".to_vec();
-        append_trailer(&mut block, 0, NONE);
-        for bit in 0..block.len() * 8 {
-            let mut damaged = block.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(check_trailer(&damaged, true).is_err());
-        }
-        assert!(check_trailer(&block[..4], true).is_err());
-    }
-
-    #[test]
-    fn bombs_are_refused_before_they_are_unpacked() {
-        let declared_4g = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00];
-        assert!(decompress(&declared_4g, SNAPPY, 1 << 20).unwrap_err().reason.contains("at most"));
-        let zeros = vec![0u8; 1 << 20];
-        let packed = snap::raw::Encoder::new().compress_vec(&zeros).unwrap();
-        assert!(decompress(&packed, SNAPPY, 1 << 19).is_err());
-        assert_eq!(decompress(&packed, SNAPPY, 1 << 20).unwrap().unwrap(), zeros);
-        #[cfg(feature = "zlib")]
-        {
-            let packed = miniz_oxide::deflate::compress_to_vec_zlib(&zeros, 6);
-            assert!(decompress(&packed, ZSTD_OR_ZLIB, 1 << 19).unwrap_err().reason.contains("at most"));
-            assert_eq!(decompress(&packed, ZSTD_OR_ZLIB, 1 << 20).unwrap().unwrap(), zeros);
-        }
-    }
-
-    #[test]
-    fn blocks_that_save_little_are_stored_as_they_are() {
+    fn a_block_is_compressed_only_if_that_saves_an_eighth() {
+        let mut compressor = Compressor::new(Compression::Snappy);
+        let mut out = Vec::new();
+        let size = compressor.store(&[7; 4096], &mut out);
+        assert!(size < 400);
+        assert_eq!(out[size], SNAPPY);
+        assert_eq!(reopen(&out, 4096).unwrap(), [7; 4096]);
         let mut x = 1u32;
-        let noise: Vec<u8> = (0..4096).map(|_| { x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223); x.to_le_bytes()[3] }).collect();
-        let mut compressor = Compressor::new();
-        assert!(compressor.snappy(&noise).is_none());
-        assert!(compressor.snappy(&[7; 4096]).is_some());
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            x.to_le_bytes()[3]
+        })
+        .take(4096)
+        .collect();
+        out.clear();
+        assert_eq!(compressor.store(&noise, &mut out), 4096);
+        assert_eq!(out[4096], NONE);
+        let mut plain = Vec::new();
+        assert_eq!(Compressor::new(Compression::None).store(&[7; 4096], &mut plain), 4096);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_seen() {
+        let stored = sealed(b"some contents", NONE);
+        for bit in 0..stored.len() * 8 {
+            let mut flipped = stored.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let error = open_trailer(&flipped, true).unwrap_err();
+            assert!(error.reason.starts_with("block checksum mismatch: stored"), "{}", error.reason);
+        }
+        assert!(open_trailer(&stored[..4], true).unwrap_err().reason.starts_with("truncated block read"));
+    }
+
+    #[test]
+    fn a_header_that_claims_gigabytes_allocates_nothing() {
+        // varint 0xffffffff, then a literal
+        let bomb = sealed(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x61], SNAPPY);
+        let error = reopen(&bomb, usize::MAX).unwrap_err();
+        assert!(reason(error).starts_with("corrupted snappy compressed block length: 4294967295 bytes cannot"));
+        let honest = snap::raw::Encoder::new().compress_vec(&[0; 100_000]).unwrap();
+        let error = reopen(&sealed(&honest, SNAPPY), 99_999).unwrap_err();
+        assert!(matches!(error, DecodeError::TooLarge(_)));
+        assert_eq!(reopen(&sealed(&honest, SNAPPY), 100_000).unwrap().len(), 100_000);
+    }
+
+    #[test]
+    fn unknown_types_are_named() {
+        for (contents, block_type) in [(&b"x"[..], 5u8), (b"x", 255), (b"ab", 2), (b"x\x9c", 3)] {
+            let error = reopen(&sealed(contents, block_type), 100).unwrap_err();
+            assert!(reason(error).starts_with(&format!("bad block type: {block_type}")));
+        }
+    }
+
+    #[cfg(feature = "zlib")]
+    #[test]
+    fn zlib_and_deflate_are_read_up_to_their_limit() {
+        let data: Vec<u8> = (0u32..50_000).flat_map(|i| (i / 7).to_le_bytes()).collect();
+        let zlib = sealed(&miniz_oxide::deflate::compress_to_vec_zlib(&data, 6), ZLIB_OR_ZSTD);
+        let raw = sealed(&miniz_oxide::deflate::compress_to_vec(&data, 6), DEFLATE);
+        for stored in [zlib, raw] {
+            assert_eq!(reopen(&stored, data.len()).unwrap(), data);
+            assert_eq!(reopen(&stored, usize::MAX).unwrap(), data);
+            assert!(matches!(reopen(&stored, data.len() - 1), Err(DecodeError::TooLarge(_))));
+            let cut = sealed(&stored[..stored.len() / 2], stored[stored.len() - 5]);
+            assert!(reason(reopen(&cut, data.len()).unwrap_err()).contains("compressed block contents"));
+        }
+        let bomb = miniz_oxide::deflate::compress_to_vec(&vec![0; 10 << 20], 9);
+        assert!(bomb.len() < 16 << 10);
+        assert!(matches!(reopen(&sealed(&bomb, DEFLATE), 1 << 20), Err(DecodeError::TooLarge(_))));
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn zstd_is_read_up_to_its_limit() {
+        let data: Vec<u8> = (0u32..50_000).flat_map(|i| (i / 7).to_le_bytes()).collect();
+        let level = ruzstd::encoding::CompressionLevel::Fastest;
+        let frame = ruzstd::encoding::compress_to_vec(&data[..], level);
+        for block_type in [ZLIB_OR_ZSTD, ZSTD] {
+            let stored = sealed(&frame, block_type);
+            assert_eq!(reopen(&stored, data.len()).unwrap(), data);
+            assert!(matches!(reopen(&stored, data.len() - 1), Err(DecodeError::TooLarge(_))));
+        }
+        for cut in 0..frame.len().min(300) {
+            assert!(reopen(&sealed(&frame[..cut], ZLIB_OR_ZSTD), data.len()).is_err());
+        }
+        // A frame of no known size, window 2^41: refused before anything is allocated.
+        let window = sealed(&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00], ZSTD);
+        assert!(reopen(&window, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn any_bytes_under_any_type_end_in_an_answer() {
+        let mut x = 3u64;
+        for length in 0..2000usize {
+            let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
+                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                x.to_be_bytes()[0]
+            })
+            .take(length % 200)
+            .collect();
+            match length % 4 {
+                0 => bytes.splice(..0, [0x28, 0xb5, 0x2f, 0xfd]).for_each(drop),
+                1 => bytes.splice(..0, [0x78, 0x9c]).for_each(drop),
+                _ => {}
+            }
+            for block_type in 0..6 {
+                let mut out = Vec::new();
+                let _ = decompress(block_type, &bytes, 1 << 16, &mut out);
+                assert!(out.capacity() <= (1 << 16) + 64);
+            }
+        }
     }
 }

@@ -1,121 +1,152 @@
-//! One filter per 2 KiB of file.
+//! The filter block: one filter for every 2 KiB of file.
 //!
 //! ```text
-//! filter *             one for each 2 KiB of file in which data blocks begin; empty for the others
-//! offset u32 *         where each filter begins
-//! offsets begin u32    end of the last filter, too
-//! base lg u8           11: 2^11 = 2 KiB
+//! filter block = filter*  offset (u32) * n  start of the offsets (u32)  base_lg (u8, 11)
 //! ```
-//! The filter block of a table whose only data block, at 0, was given no keys: `00 00 00 00 0b` (no filter at all).
+//! Filter `i` is over the keys of the data blocks that begin in `i << base_lg .. (i + 1) << base_lg`; it lies between
+//! `offset[i]` and the word behind. Where no block begins, the filter is empty and matches nothing. Over a policy whose
+//! filter is the keys themselves, with `a` and `b` in a block at 0 and `c` in one at 5000:
+//!
+//! ```text
+//! 61 62 | 63 | 00 00 00 00 | 02 00 00 00 | 02 00 00 00 | 03 00 00 00 | 0b
+//! ```
 //! Source: LevelDB `table/filter_block.cc`.
 
 use std::rc::Rc;
 
 use crate::base::{FilterPolicy, decode_fixed32, put_fixed32};
+use crate::error::Malformed;
 
+/// One filter for `1 << BASE_LG` bytes of file.
 const BASE_LG: u8 = 11;
-const BASE: u64 = 1 << BASE_LG;
 
-/// Gathers keys and makes the filters.
+/// Gathers keys and makes filters of them.
 pub(crate) struct FilterBlockBuilder {
     policy: Rc<dyn FilterPolicy>,
+    /// Keys since the last filter, one behind the other.
     keys: Vec<u8>,
+    /// Where each of them ends.
     ends: Vec<usize>,
-    result: Vec<u8>,
+    block: Vec<u8>,
     offsets: Vec<u32>,
 }
 
 impl FilterBlockBuilder {
     pub(crate) fn new(policy: Rc<dyn FilterPolicy>) -> FilterBlockBuilder {
-        FilterBlockBuilder { policy, keys: Vec::new(), ends: Vec::new(), result: Vec::new(), offsets: Vec::new() }
+        FilterBlockBuilder { policy, keys: Vec::new(), ends: Vec::new(), block: Vec::new(), offsets: Vec::new() }
     }
 
-    /// The next data block begins at `offset`.
-    pub(crate) fn start_block(&mut self, offset: u64) {
-        let index = offset / BASE;
-        while index > u64::try_from(self.offsets.len()).unwrap_or(u64::MAX) {
-            self.generate();
+    /// The name under which the metaindex has the block.
+    pub(crate) fn metaindex_key(policy: &dyn FilterPolicy) -> Vec<u8> {
+        [b"filter.", policy.name().as_bytes()].concat()
+    }
+
+    /// The next data block begins at `offset` of the file.
+    pub(crate) fn start_block(&mut self, offset: u64) -> Result<(), Malformed> {
+        let index = usize::try_from(offset >> BASE_LG).unwrap_or(usize::MAX);
+        while self.offsets.len() < index {
+            self.make_filter()?;
         }
+        Ok(())
     }
 
+    /// Adds a key of the block that was started last.
     #[inline]
     pub(crate) fn add_key(&mut self, key: &[u8]) {
         self.keys.extend_from_slice(key);
         self.ends.push(self.keys.len());
     }
 
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The whole block.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, Malformed> {
         if !self.ends.is_empty() {
-            self.generate();
+            self.make_filter()?;
         }
-        let offsets_begin = u32::try_from(self.result.len()).unwrap_or(u32::MAX);
+        let array = self.end()?;
         for offset in &self.offsets {
-            put_fixed32(&mut self.result, *offset);
+            put_fixed32(&mut self.block, *offset);
         }
-        put_fixed32(&mut self.result, offsets_begin);
-        self.result.push(BASE_LG);
-        self.result
+        put_fixed32(&mut self.block, array);
+        self.block.push(BASE_LG);
+        Ok(self.block)
     }
 
-    fn generate(&mut self) {
-        self.offsets.push(u32::try_from(self.result.len()).unwrap_or(u32::MAX));
-        if self.ends.is_empty() {
-            return;
+    fn make_filter(&mut self) -> Result<(), Malformed> {
+        let start = self.end()?;
+        self.offsets.push(start);
+        if !self.ends.is_empty() {
+            let mut begin = 0;
+            let mut keys: Vec<&[u8]> = Vec::with_capacity(self.ends.len());
+            for end in &self.ends {
+                keys.push(self.keys.get(begin..*end).unwrap_or_default());
+                begin = *end;
+            }
+            self.policy.create_filter(&keys, &mut self.block);
+            self.keys.clear();
+            self.ends.clear();
         }
-        let mut start = 0;
-        let keys: Vec<&[u8]> = self
-            .ends
-            .iter()
-            .map(|end| self.keys.get(std::mem::replace(&mut start, *end)..*end).unwrap_or_default())
-            .collect();
-        self.policy.create_filter(&keys, &mut self.result);
-        self.keys.clear();
-        self.ends.clear();
+        Ok(())
+    }
+
+    fn end(&self) -> Result<u32, Malformed> {
+        u32::try_from(self.block.len())
+            .map_err(|_| Malformed::new(0, format!("filters have {} bytes, at most {}", self.block.len(), u32::MAX)))
     }
 }
 
-/// Asks the filters.
+/// Answers whether a key may be in a block.
 pub(crate) struct FilterBlock {
     policy: Rc<dyn FilterPolicy>,
-    data: Vec<u8>,
-    offsets_begin: usize,
-    count: usize,
+    bytes: Vec<u8>,
+    /// Where the offsets begin.
+    array: usize,
+    count: u64,
     base_lg: u8,
 }
 
 impl FilterBlock {
-    /// `None` if `data` is no filter block: everything matches then.
-    pub(crate) fn new(policy: Rc<dyn FilterPolicy>, data: Vec<u8>) -> Option<FilterBlock> {
-        let (base_lg, rest) = data.split_last()?;
-        let at = rest.len().checked_sub(4)?;
-        let offsets_begin = usize::try_from(rest.get(at..).and_then(decode_fixed32)?).ok()?;
-        let count = at.checked_sub(offsets_begin)? / 4;
-        Some(FilterBlock { policy, offsets_begin, count, base_lg: *base_lg, data })
+    /// Takes the contents in; they must have been made by `policy`.
+    pub(crate) fn new(policy: Rc<dyn FilterPolicy>, bytes: Vec<u8>) -> Result<FilterBlock, Malformed> {
+        let short = || Malformed::new(0, format!("filter block has {} bytes, expected at least 5", bytes.len()));
+        let (rest, base_lg) = bytes.split_last().map(|(lg, rest)| (rest, *lg)).ok_or_else(short)?;
+        let (rest, array) = rest.split_last_chunk::<4>().ok_or_else(short)?;
+        let array = u32::from_le_bytes(*array);
+        let offsets = usize::try_from(array).ok().and_then(|start| Some((start, rest.len().checked_sub(start)?)));
+        let Some((start, size)) = offsets else {
+            let reason = format!("filter offsets begin at {array}, the filter block ends at {}", rest.len());
+            return Err(Malformed::new(u64::try_from(rest.len()).unwrap_or(u64::MAX), reason));
+        };
+        let count = u64::try_from(size / 4).unwrap_or(u64::MAX);
+        Ok(FilterBlock { policy, bytes, array: start, count, base_lg })
     }
 
     /// Bytes held.
-    pub(crate) fn memory(&self) -> u64 {
-        u64::try_from(self.data.len()).unwrap_or(u64::MAX)
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// Whether the data block at `block_offset` may hold `key`.
-    pub(crate) fn may_match(&self, block_offset: u64, key: &[u8]) -> bool {
+    /// False only if `key` is certainly not in the data block at `block_offset`. Damage counts as "may".
+    #[inline]
+    pub(crate) fn key_may_match(&self, block_offset: u64, key: &[u8]) -> bool {
         let index = block_offset.checked_shr(u32::from(self.base_lg)).unwrap_or(0);
-        let Some(index) = usize::try_from(index).ok().filter(|i| *i < self.count) else { return true };
-        let at = self.offsets_begin + index * 4;
-        // The end of the last filter is the word that follows the offsets.
-        let offset = |at: usize| {
-            let word = self.data.get(at..).and_then(decode_fixed32);
-            word.and_then(|o| usize::try_from(o).ok()).unwrap_or(usize::MAX)
-        };
-        let (start, end) = (offset(at), offset(at + 4));
-        if start == end {
-            return false; // an empty filter has no keys
+        if index >= self.count {
+            return true;
         }
-        match self.data.get(start..end) {
-            Some(filter) if end <= self.offsets_begin => self.policy.key_may_match(key, filter),
-            _ => true,
+        let Some((start, limit)) = self.range(index) else { return true };
+        match self.bytes.get(start..limit) {
+            Some(filter) if limit <= self.array => self.policy.key_may_match(key, filter),
+            _ => start != limit,
         }
+    }
+
+    /// Filter `index` lies between these; the word behind the last offset is the start of the offsets.
+    #[inline]
+    fn range(&self, index: u64) -> Option<(usize, usize)> {
+        let at = usize::try_from(index).ok()?.checked_mul(4)?.checked_add(self.array)?;
+        let words = self.bytes.get(at..)?;
+        let start = decode_fixed32(words)?;
+        let limit = decode_fixed32(words.get(4..)?)?;
+        Some((usize::try_from(start).ok()?, usize::try_from(limit).ok()?))
     }
 }
 
@@ -124,41 +155,90 @@ mod tests {
     use super::*;
     use crate::base::BloomFilterPolicy;
 
-    fn policy() -> Rc<dyn FilterPolicy> {
-        Rc::new(BloomFilterPolicy::new(10))
+    /// Keys of one byte; the filter is the keys.
+    struct Verbatim;
+
+    impl FilterPolicy for Verbatim {
+        fn name(&self) -> &str {
+            "Verbatim"
+        }
+        fn create_filter(&self, keys: &[&[u8]], out: &mut Vec<u8>) {
+            out.extend(keys.concat());
+        }
+        fn key_may_match(&self, key: &[u8], filter: &[u8]) -> bool {
+            key.iter().all(|k| filter.contains(k))
+        }
+    }
+
+    fn example() -> Vec<u8> {
+        let mut builder = FilterBlockBuilder::new(Rc::new(Verbatim));
+        builder.start_block(0).unwrap();
+        builder.add_key(b"a");
+        builder.add_key(b"b");
+        builder.start_block(5000).unwrap();
+        builder.add_key(b"c");
+        builder.finish().unwrap()
     }
 
     #[test]
     fn the_worked_example() {
-        let mut builder = FilterBlockBuilder::new(policy());
-        builder.start_block(0);
-        let data = builder.finish();
-        assert_eq!(data, [0, 0, 0, 0, 0x0b]);
-        assert!(FilterBlock::new(policy(), data).unwrap().may_match(0, b"foo"));
+        let expected = b"abc\x00\0\0\0\x02\0\0\0\x02\0\0\0\x03\0\0\0\x0b";
+        assert_eq!(example(), expected);
+        let filter = FilterBlock::new(Rc::new(Verbatim), example()).unwrap();
+        assert!(filter.key_may_match(0, b"a") && filter.key_may_match(2047, b"b"));
+        assert!(!filter.key_may_match(0, b"c"));
+        assert!(!filter.key_may_match(2048, b"a"), "no block begins there");
+        assert!(filter.key_may_match(5000, b"c") && !filter.key_may_match(5000, b"a"));
+        assert!(filter.key_may_match(6144, b"z"), "past the last filter");
     }
 
     #[test]
-    fn each_two_kibibytes_have_their_own_keys() {
-        let mut builder = FilterBlockBuilder::new(policy());
-        let blocks: [(u64, &[&str]); 4] = [(0, &["foo"]), (2000, &["bar"]), (3100, &["box"]), (9000, &["box", "hello"])];
-        for (offset, keys) in blocks {
-            builder.start_block(offset);
-            keys.iter().for_each(|k| builder.add_key(k.as_bytes()));
+    fn a_builder_without_keys_makes_an_empty_block() {
+        let mut builder = FilterBlockBuilder::new(Rc::new(Verbatim));
+        builder.start_block(0).unwrap();
+        let block = builder.finish().unwrap();
+        assert_eq!(block, [0, 0, 0, 0, 11]);
+        assert!(FilterBlock::new(Rc::new(Verbatim), block).unwrap().key_may_match(0, b"a"));
+    }
+
+    #[test]
+    fn bloom_filters_are_found_by_block() {
+        let policy = Rc::new(BloomFilterPolicy::new(10));
+        let mut builder = FilterBlockBuilder::new(policy.clone());
+        for block in 0u64..100 {
+            builder.start_block(block * 1500).unwrap();
+            (0..20).for_each(|key| builder.add_key(format!("{block}/{key}").as_bytes()));
         }
-        let filters = FilterBlock::new(policy(), builder.finish()).unwrap();
-        assert!(filters.may_match(0, b"foo") && filters.may_match(2000, b"bar") && !filters.may_match(0, b"box"));
-        assert!(filters.may_match(3100, b"box") && !filters.may_match(3100, b"foo"));
-        assert!(!filters.may_match(4100, b"foo") && !filters.may_match(4100, b"box"));
-        assert!(filters.may_match(9000, b"hello") && !filters.may_match(9000, b"foo"));
-        assert!(filters.may_match(1 << 40, b"foo"));
+        let filter = FilterBlock::new(policy, builder.finish().unwrap()).unwrap();
+        let mut strangers = 0;
+        for block in 0u64..100 {
+            for key in 0..20 {
+                assert!(filter.key_may_match(block * 1500, format!("{block}/{key}").as_bytes()));
+                strangers += u32::from(filter.key_may_match(block * 1500, format!("{block}/{key}x").as_bytes()));
+            }
+        }
+        assert!(strangers < 100, "{strangers}");
     }
 
     #[test]
-    fn malformed_filters_match_everything_or_are_none() {
-        assert!(FilterBlock::new(policy(), vec![]).is_none());
-        assert!(FilterBlock::new(policy(), vec![1, 2, 3, 4]).is_none());
-        assert!(FilterBlock::new(policy(), vec![9, 0, 0, 0, 11]).is_none());
-        let liar = FilterBlock::new(policy(), vec![200, 0, 0, 0, 0, 0, 0, 0, 77]).unwrap();
-        assert!(liar.may_match(0, b"k"));
+    fn damaged_blocks_are_refused_or_match_everything() {
+        for short in 0..5 {
+            assert!(FilterBlock::new(Rc::new(Verbatim), vec![0; short]).is_err());
+        }
+        let mut past_the_end = example();
+        past_the_end[15] = 16;
+        let error = FilterBlock::new(Rc::new(Verbatim), past_the_end).map(|_| ()).unwrap_err();
+        assert_eq!(error.reason, "filter offsets begin at 16, the filter block ends at 15");
+        for at in 0..example().len() {
+            for value in [0, 1, 2, 17, 64, 255] {
+                let mut damaged = example();
+                damaged[at] = value;
+                if let Ok(filter) = FilterBlock::new(Rc::new(Verbatim), damaged) {
+                    for offset in [0, 4096, u64::MAX] {
+                        let _ = filter.key_may_match(offset, b"a");
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,13 +1,24 @@
-//! One sorted table file. Keys are opaque bytes here, ordered by the [`KeyOrder`](crate::base::KeyOrder) given.
+//! One sorted table file. Keys are opaque bytes here, in the order that the options give.
 //!
 //! ```text
-//! data block *     entries in key order (block.rs), each block with a trailer (compression.rs)
-//! filter block     one filter per 2 KiB of data blocks (filter_block.rs); absent without a filter policy
-//! metaindex block  "filter." + policy name -> handle of the filter block
-//! index block      a key at or after the last of each data block, before the first of the next -> handle
-//! footer           48 bytes: the handles of metaindex and index, a magic number (footer.rs)
+//! data block*       entries in key order, each block about block_size bytes before compression     block.rs
+//! [filter block]    one filter for every 2 KiB of the above                                         filter_block.rs
+//! metaindex block   "filter." + the policy's name -> handle of the filter block                     block.rs
+//! index block       a key at or after the last of each data block, before the next -> its handle    block.rs
+//! footer            handles of metaindex and index, magic; 48 bytes                                 footer.rs
 //! ```
-//! An empty table without a filter is two empty blocks and a footer: 74 bytes. Source: LevelDB `doc/table_format.md`.
+//! Every block is followed by its type and checksum (`compression.rs`). A table of the one entry `only` = `one` (internal
+//! key, sequence 1), without compression and filter, is 111 bytes:
+//!
+//! ```text
+//!   0  00 0c 03 | 6f 6e 6c 79 01 01 00 00 00 00 00 00 | 6f 6e 65 | 00 00 00 00 | 01 00 00 00        the entry
+//!  26  00 | 2f 3e 86 0c                                                                           its block's trailer
+//!  31  00 00 00 00 | 01 00 00 00 | 00 | c0 f2 a1 b0                                               metaindex: empty
+//!  44  00 09 02 | 70 01 ff ff ff ff ff ff ff | 00 1a | 00 00 00 00 | 01 00 00 00 | 00 | ...       index: up to "p": 0, 26
+//!  63  1f 08 | 2c 16 | 00 * 36 | 57 fb 80 8b 24 75 47 db                                          footer
+//! ```
+//! RocksDB's tables share blocks, handles and trailers, with another footer and magic number: only `footer.rs` and
+//! `reader.rs` know LevelDB's.
 
 mod block;
 mod block_builder;
@@ -23,45 +34,73 @@ mod reader;
 
 use std::rc::Rc;
 
+pub(crate) use block::{Block, BlockIterator, Entry, Origin};
 pub(crate) use block_cache::BlockCache;
 pub(crate) use builder::TableBuilder;
 pub(crate) use cache::TableCache;
+pub(crate) use compression::{DecodeError, TRAILER_SIZE, decompress, open_trailer, stored_checksum};
+pub(crate) use filter_block::FilterBlock;
+pub(crate) use footer::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 pub(crate) use iter::TableIterator;
 pub(crate) use output::{FinishedTable, TableOutput};
 pub(crate) use reader::Table;
-pub use reader::Lookup;
 
 use crate::base::{FilterPolicy, KeyOrder};
 use crate::options::Compression;
 
-/// How the tables of one database are written and opened.
+/// How tables are made and opened.
 #[derive(Clone)]
 pub(crate) struct TableOptions {
+    /// Of the keys.
     pub(crate) order: KeyOrder,
+    /// A data block is closed when it has so many bytes before compression.
     pub(crate) block_size: usize,
+    /// Every how many entries a key is stored whole.
     pub(crate) block_restart_interval: usize,
     pub(crate) compression: Compression,
+    /// Filters are made by it, and read if made by one of its name.
     pub(crate) filter_policy: Option<Rc<dyn FilterPolicy>>,
-    /// No block decodes to more bytes.
+    /// A block that decompresses to more bytes is not read.
     pub(crate) block_size_max: u64,
-    /// Verify index, metaindex and filter when a table is opened.
-    pub(crate) verify_on_open: bool,
-    /// A damaged filter or metaindex is an error; otherwise the table is read without its filter.
-    pub(crate) filter_must_be_sound: bool,
-    /// Believe the manifest's file size, not the storage's, as LevelDB does (`compat` alone).
+    /// Verify index, metaindex and filter when a table is opened, and check the index block's form. Off only where
+    /// LevelDB's own reading is mimicked (`compat` without `paranoid_checks`).
+    pub(crate) verify_checksums: bool,
+    /// A damaged metaindex or filter fails the open; otherwise the filter is passed over (LevelDB does so always).
+    pub(crate) paranoid_checks: bool,
+    /// Take the manifest's word for a table's size, as LevelDB does, although the file has another.
     pub(crate) lenient_size: bool,
 }
 
-/// How blocks are read.
+/// How the blocks of one read are got.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockRead {
+    /// Verify the checksum of every block read.
     pub(crate) verify_checksums: bool,
-    /// Put what is read into the cache.
+    /// Keep what is read in the cache.
     pub(crate) fill_cache: bool,
-    /// Look into the cache first.
+    /// Look in the cache at all.
     pub(crate) use_cache: bool,
-    /// Bytes to read at once while blocks are passed in file order; 0 reads block by block.
+    /// Bytes to read at once when blocks are passed in file order; 0 reads one block.
     pub(crate) read_ahead: u32,
-    /// Answer whatever a damaged block decodes to (`compat` with verification off).
+    /// Decode whatever is there, as LevelDB does without checksums.
     pub(crate) lenient: bool,
+}
+
+/// What a look-up did in one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The key is behind the last.
+    PastEnd,
+    /// The filter says that the block at `offset` does not have the key.
+    FilterNo {
+        /// Of the block in the file.
+        offset: u64,
+    },
+    /// The block at `offset` was searched.
+    Block {
+        /// Of the block in the file.
+        offset: u64,
+        /// It was in the cache.
+        cached: bool,
+    },
 }

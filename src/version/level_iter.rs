@@ -81,7 +81,7 @@ impl LevelIterator {
     /// Opens the file at `at` and lands in it; at a file without such an entry, goes on to the next.
     fn enter(&mut self) -> Step {
         loop {
-            let Some(file) = self.files.get(self.at) else {
+            let Some(file) = self.files.get(self.at).cloned() else {
                 self.leave_table();
                 return Step::Done;
             };

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 pub use edit::{NewFile, VersionEdit};
 pub(crate) use level_iter::LevelIterator;
-pub(crate) use manifest::{Manifest, ManifestState, read_current, recover_manifest};
+pub(crate) use manifest::{COMPARATOR_MISMATCH, Manifest, ManifestState, read_current, recover_manifest};
 pub(crate) use set::{Counts, VersionSet};
 
 use crate::base::{FileNumber, InternalKeyComparator, LookupKey, ValueType, parse_internal_key, user_key};
@@ -56,6 +56,11 @@ impl FileMetaData {
             largest: file.largest,
             allowed_seeks: Cell::new(allowed_seeks),
         }
+    }
+
+    /// Whether the table may hold the user key.
+    pub(crate) fn covers(&self, order: &InternalKeyComparator, key: &[u8]) -> bool {
+        in_range(self, order, (Some(key), Some(key)))
     }
 
     pub(crate) fn to_new_file(&self) -> NewFile {
@@ -126,7 +131,7 @@ impl Version {
             let files = self.level(level);
             let candidates = if level == 0 { files } else { candidate(files, order, lookup) };
             for file in candidates {
-                if level == 0 && !covers(file, order, lookup.user_key()) {
+                if level == 0 && !file.covers(order, lookup.user_key()) {
                     continue;
                 }
                 if charged.is_none() {
@@ -221,10 +226,6 @@ fn in_range(file: &FileMetaData, order: &InternalKeyComparator, (begin, end): Us
     let before = begin.is_some_and(|b| order.user().compare(user_key(&file.largest), b) == Ordering::Less);
     let after = end.is_some_and(|e| order.user().compare(user_key(&file.smallest), e) == Ordering::Greater);
     !before && !after
-}
-
-fn covers(file: &FileMetaData, order: &InternalKeyComparator, key: &[u8]) -> bool {
-    in_range(file, order, (Some(key), Some(key)))
 }
 
 /// The first file of a sorted level whose largest key is at or after `key`.

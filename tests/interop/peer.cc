@@ -2,7 +2,8 @@
 //
 //   g++ -O2 -std=c++17 peer.cc -lleveldb -lsnappy -lpthread -o peer
 //
-//   peer digest  DIR             iterate everything, print {"entries":n,"sha256":"..."}
+//   peer digest  DIR [--gets]    iterate everything, print {"entries":n,"sha256":"..."}
+//                                --gets: also get every 7th key, through the Bloom filters, and compare
 //   peer write   DIR --seed S --count N [--after S:N]... [--acks]
 //                                run workload W, print entries and digest of an in-memory model (not of the database);
 //                                --after: workloads the directory already holds; --acks: "acked N" every 100 operations
@@ -255,7 +256,7 @@ struct Arguments {
   std::string command, dir;
   Workload workload{0, 0};
   std::vector<Workload> after;
-  bool acks = false;
+  bool acks = false, gets = false;
   leveldb::Options options;
   leveldb::ReadOptions read;
   std::unique_ptr<const leveldb::FilterPolicy> bloom;
@@ -281,6 +282,7 @@ struct Arguments {
     else if (flag == "--count") workload.count = number();
     else if (flag == "--after") after.push_back(ParseWorkload(text()));
     else if (flag == "--acks") acks = true;
+    else if (flag == "--gets") gets = true;
     else if (flag == "--paranoid") options.paranoid_checks = true;
     else if (flag == "--verify") read.verify_checksums = true;
     else if (flag == "--reuse-logs") options.reuse_logs = true;
@@ -323,7 +325,14 @@ static void ForEach(leveldb::DB& db, const leveldb::ReadOptions& read, const std
 static void Digest(const Arguments& args) {
   Sha256 sha;
   uint64_t entries = 0;
-  ForEach(*Open(args), args.read, [&](Slice key, Slice value) { sha.AddSized(key), sha.AddSized(value), entries++; });
+  auto db = Open(args);
+  ForEach(*db, args.read, [&](Slice key, Slice value) {
+    sha.AddSized(key), sha.AddSized(value);
+    std::string got;
+    if (entries++ % 7 > 0 || !args.gets) return;
+    Must(db->Get(args.read, key, &got));
+    if (value != got) throw std::runtime_error("get and iterator differ");
+  });
   printf("{\"entries\":%llu,\"sha256\":\"%s\"}\n", (unsigned long long)entries, sha.Hex().c_str());
 }
 

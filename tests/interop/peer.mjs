@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util'
 
 const u64 = (x) => BigInt.asUintN(64, x)
 
-function mix (z) {
+function mix(z) {
   z = u64((z ^ z >> 30n) * 0xBF58476D1CE4E5B9n)
   z = u64((z ^ z >> 27n) * 0x94D049BB133111EBn)
   return z ^ z >> 31n
@@ -23,16 +23,16 @@ function mix (z) {
 
 class SplitMix64 {
   #state
-  constructor (state) { this.#state = state }
+  constructor(state) { this.#state = state }
 
-  next () {
+  next() {
     this.#state = u64(this.#state + 0x9E3779B97F4A7C15n)
     return mix(this.#state)
   }
 }
 
 /** A value is named by what makes it, so that a model of a large database stays small. */
-function valueBytes ({ seed, op, length }) {
+function valueBytes({ seed, op, length }) {
   const random = new SplitMix64(mix(u64(seed + mix(BigInt(op)))))
   const padded = Buffer.alloc(Math.ceil(length / 64) * 64)
   for (let at = 0; at < length; at += 64) {
@@ -43,18 +43,18 @@ function valueBytes ({ seed, op, length }) {
 }
 
 class Workload {
-  constructor (seed, count) {
+  constructor(seed, count) {
     this.seed = BigInt(seed)
     this.count = Number(count)
   }
 
-  static parse (text) {
+  static parse(text) {
     const [seed, count] = text.split(':')
     return new Workload(seed, count)
   }
 
   /** Yields each group and the number of operations done with it. */
-  * groups () {
+  *groups() {
     const random = new SplitMix64(this.seed)
     for (let done = 0; done < this.count;) {
       const batch = random.next() % 235n === 0n
@@ -65,7 +65,7 @@ class Workload {
     }
   }
 
-  #operation (random, n) {
+  #operation(random, n) {
     const k = random.next() % BigInt(Math.max(1, Math.floor(this.count / 2)))
     const r = random.next()
     const quarter = Math.floor(this.count / 4)
@@ -75,7 +75,7 @@ class Workload {
     return { key: this.#key(k), isPut: huge || r % 10n !== 0n, value: { seed: this.seed, op: n, length } }
   }
 
-  #key (k) {
+  #key(k) {
     const h = mix(this.seed ^ mix(k + 1n))
     const word = Buffer.alloc(8)
     if (h % 3n === 0n) {
@@ -90,8 +90,8 @@ class Workload {
 
 // ---- Command line -------------------------------------------------------------------------------------------------
 
-let workload, after, command, dir, acks, options
-function parse () {
+let workload, after, command, dir, acks, gets, options
+function parse() {
   const { positionals: [command, dir], values: flags } = parseArgs({
     allowPositionals: true,
     options: {
@@ -99,6 +99,7 @@ function parse () {
       count: { type: 'string', default: '0' },
       after: { type: 'string', multiple: true, default: [] },
       acks: { type: 'boolean' },
+      gets: { type: 'boolean' },
       'write-buffer': { type: 'string' },
       'max-file-size': { type: 'string' },
       'block-size': { type: 'string' },
@@ -122,13 +123,13 @@ function parse () {
   }
   workload = new Workload(flags.seed, flags.count)
   after = flags.after.map(Workload.parse)
-  return { command, dir, acks: flags.acks, options }
+  return { command, dir, acks: flags.acks, gets: flags.gets, options }
 }
 
 let ClassicLevel
 const print = (value) => console.log(typeof value === 'string' ? value : JSON.stringify(value))
 
-async function withDatabase (use) {
+async function withDatabase(use) {
   const db = new ClassicLevel(dir, options)
   await db.open()
   try {
@@ -138,7 +139,7 @@ async function withDatabase (use) {
   }
 }
 
-async function forEach (db, visit) {
+async function forEach(db, visit) {
   const iterator = db.iterator({ highWaterMarkBytes: 1 << 20, fillCache: false })
   try {
     for (;;) {
@@ -155,7 +156,7 @@ class EntryDigest {
   #sha = createHash('sha256')
   #entries = 0
 
-  add (key, value) {
+  add(key, value) {
     this.#entries++
     for (const bytes of [key, value]) {
       const length = Buffer.alloc(4)
@@ -164,7 +165,7 @@ class EntryDigest {
     }
   }
 
-  finish () {
+  finish() {
     return { entries: this.#entries, sha256: this.#sha.digest('hex') }
   }
 }
@@ -173,19 +174,26 @@ class EntryDigest {
 
 const nameOf = (key) => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 
-function digest (db) {
+async function digest(db) {
   const all = new EntryDigest()
-  return forEach(db, (key, value) => all.add(key, value)).then(() => all.finish())
+  let entries = 0
+  await forEach(db, (key, value) => {
+    all.add(key, value)
+    if (entries++ % 7 > 0 || !gets) return
+    const got = db.getSync(key)
+    if (got === undefined || Buffer.compare(got, value) !== 0) throw new Error('get and iterator differ')
+  })
+  return all.finish()
 }
 
-function apply (model, group) {
+function apply(model, group) {
   for (const { key, isPut, value } of group) {
     if (isPut) model.set(nameOf(key), value)
     else model.delete(nameOf(key))
   }
 }
 
-async function write (db) {
+async function write(db) {
   const model = new Map()
   for (const before of after) for (const { group } of before.groups()) apply(model, group)
   let acked = 0
@@ -203,7 +211,7 @@ async function write (db) {
 }
 
 /** Counts the keys on which database and model differ while the workload is replayed: a prefix is where none does. */
-async function prefix (db) {
+async function prefix(db) {
   const hash = (bytes) => createHash('sha256').update(bytes).digest('latin1')
   const stored = new Map()
   await forEach(db, (key, value) => stored.set(nameOf(key), { length: value.byteLength, hash: hash(value) }))
@@ -229,12 +237,12 @@ async function prefix (db) {
   return { first: matches[0], last: matches.at(-1), entries: stored.size }
 }
 
-async function hold () {
+async function hold() {
   print('held')
   for await (const _ of process.stdin);
 }
 
-async function tryLock () {
+async function tryLock() {
   try {
     await withDatabase(() => print('opened'))
   } catch (error) {
@@ -256,7 +264,7 @@ const commands = {
 }
 
 try {
-  ;({ command, dir, acks, options } = parse())
+  ;({ command, dir, acks, gets, options } = parse())
   if (dir === undefined || !Object.hasOwn(commands, command)) throw new Error(`usage: peer.mjs ${Object.keys(commands).join('|')} DIR [options]`)
   ClassicLevel = createRequire(import.meta.url)('classic-level').ClassicLevel
   await commands[command]()

@@ -1,0 +1,40 @@
+//! Removal of a whole database.
+
+use std::rc::Rc;
+
+use crate::base::FileName;
+use crate::env::{Env, NameEdit};
+use crate::error::{Error, Result};
+
+/// Removes every file of the database in `env`, and the place itself if nothing else is in it. Other files stay. No database
+/// there is no error.
+///
+/// # Errors
+/// `Locked`: it is open.
+pub async fn destroy(env: Rc<dyn Env>) -> Result<()> {
+    match env.lock(false).await {
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let result = remove_all(&*env).await;
+    env.unlock();
+    result?;
+    env.remove_place().await
+}
+
+async fn remove_all(env: &dyn Env) -> Result<()> {
+    let names = match env.list().await {
+        Ok(names) => names,
+        Err(Error::NotSupported(_)) => return Err(Error::NotSupported("the storage cannot list its files".into())),
+        Err(error) => return Err(error),
+    };
+    // CURRENT first: from then on there is no database, only files that nobody needs.
+    let ours = names.iter().filter(|n| FileName::parse(n).is_some_and(|f| f != FileName::Lock && f != FileName::Current));
+    let remove = |name: &String| NameEdit::Remove { name: name.clone() };
+    env.edit_names(vec![NameEdit::Remove { name: "CURRENT".to_owned() }]).await?;
+    let mut edits: Vec<NameEdit> = ours.map(remove).collect();
+    edits.extend(names.iter().filter(|n| n.ends_with(".log.damaged")).map(remove));
+    edits.push(NameEdit::Remove { name: "LOCK".to_owned() });
+    env.edit_names(edits).await
+}

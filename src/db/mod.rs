@@ -1,0 +1,312 @@
+//! The public face of one open database.
+
+mod background;
+mod checkpoint;
+mod destroy;
+mod driver;
+mod files;
+mod iter;
+mod open;
+mod property;
+mod range;
+mod read;
+mod repair;
+mod snapshot;
+mod state;
+mod verify;
+mod write;
+
+use std::future::poll_fn;
+use std::rc::Rc;
+
+pub use destroy::destroy;
+pub use iter::DbIterator;
+pub use open::{LogReport, RecoveryReport};
+pub use read::LookupTrace;
+pub use repair::{RepairReport, repair};
+pub use snapshot::Snapshot;
+pub use state::DbState;
+pub use verify::VerifyReport;
+
+use crate::batch::WriteBatch;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::events::Counters;
+use crate::options::{Options, ReadOptions, WriteOptions};
+use state::Inner;
+
+/// One open database: an ordered map of byte strings.
+///
+/// Nothing here spawns, sleeps or reads a clock. Over a storage that answers at once every future is ready at its first
+/// poll ([`block_on`](crate::env::block_on)). Background work (flushes, compactions) is done in slices by writes, in
+/// proportion to what they add, and by whoever calls [`background`](Db::background) in idle moments.
+///
+/// ```
+/// use varve::{Db, Options, block_on, env::MemoryEnv};
+/// use std::rc::Rc;
+/// block_on(async {
+///     let options = Options { create_if_missing: true, ..Options::default() };
+///     let db = Db::open(Rc::new(MemoryEnv::new()), options).await?;
+///     db.put(b"lake", b"Suigetsu").await?;
+///     assert_eq!(db.get(b"lake").await?.as_deref(), Some(&b"Suigetsu"[..]));
+///     db.close().await
+/// })?;
+/// # Ok::<(), varve::Error>(())
+/// ```
+pub struct Db {
+    inner: Rc<Inner>,
+}
+
+impl Db {
+    /// Opens the database in `env`, or makes it if `create_if_missing` is set.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: options out of range, no database there, another comparator, or a database there despite
+    /// `error_if_exists`. `Locked`: open elsewhere. `Corruption`: damage that [`Options::recovery`] does not pass over.
+    pub async fn open(env: Rc<dyn Env>, options: Options) -> Result<Db> {
+        open::open(env, options).await.map(|inner| Db { inner })
+    }
+
+    /// What opening found: logs replayed, what tore them, what was kept aside.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.inner.recovery
+    }
+
+    /// Whether writes are taken.
+    pub fn state(&self) -> DbState {
+        if self.inner.closed.get() { DbState::Closed } else { self.inner.state.borrow().status.clone() }
+    }
+
+    /// Sets `key` to `value`: [`put_with`](Db::put_with) the default options.
+    pub async fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_with(&WriteOptions::default(), key, value).await
+    }
+
+    /// Sets `key` to `value`. Both may be empty.
+    ///
+    /// # Errors
+    /// `LimitExceeded`: longer than `max_value_size`; `Full`, `Io`: the storage refused, and the write did not happen;
+    /// `Poisoned`: an earlier failure, or this one left its fate unknown ([`Error::maybe_applied`]).
+    pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
+        self.check_length("key", key)?;
+        self.check_length("value", value)?;
+        let mut batch = WriteBatch::new();
+        batch.put(key, value);
+        self.write(options, batch).await
+    }
+
+    /// Removes `key`; no error if it is not there.
+    pub async fn delete(&self, key: &[u8]) -> Result<()> {
+        self.delete_with(&WriteOptions::default(), key).await
+    }
+
+    /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
+    pub async fn delete_with(&self, options: &WriteOptions, key: &[u8]) -> Result<()> {
+        self.check_length("key", key)?;
+        let mut batch = WriteBatch::new();
+        batch.delete(key);
+        self.write(options, batch).await
+    }
+
+    /// Applies all operations of `batch`, or none. Errors as [`put_with`](Db::put_with).
+    pub async fn write(&self, options: &WriteOptions, batch: WriteBatch) -> Result<()> {
+        write::write(&self.inner, Some(batch), options.sync).await
+    }
+
+    /// Makes every acknowledged write durable: one flush of the log.
+    pub async fn sync(&self) -> Result<()> {
+        write::write(&self.inner, None, true).await
+    }
+
+    /// The value of `key`, now.
+    pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        read::get(&self.inner, key, &ReadOptions::default(), None).await
+    }
+
+    /// The value of `key`. Bounds of `options` play no part.
+    ///
+    /// # Errors
+    /// `Corruption`: a block on the way is damaged; `InvalidArgument`: a snapshot of another database.
+    pub async fn get_with(&self, options: &ReadOptions, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        read::get(&self.inner, key, options, None).await
+    }
+
+    /// The values of `keys`, in their order, all of one moment.
+    pub async fn multi_get(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+        let snapshot = options.snapshot.clone().unwrap_or_else(|| self.snapshot());
+        let options = ReadOptions { snapshot: Some(snapshot), ..options.clone() };
+        // In key order neighbours share blocks.
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        let key = |i: usize| keys.get(i).copied().unwrap_or_default();
+        order.sort_by(|a, b| self.inner.order.user().compare(key(*a), key(*b)));
+        let mut values = vec![None; keys.len()];
+        for i in order {
+            let value = read::get(&self.inner, key(i), &options, None).await?;
+            if let Some(place) = values.get_mut(i) {
+                *place = value;
+            }
+        }
+        Ok(values)
+    }
+
+    /// Looks `key` up and tells where: which memtables and tables, what their filters said, which blocks were read.
+    pub async fn trace(&self, options: &ReadOptions, key: &[u8]) -> Result<(Option<Vec<u8>>, LookupTrace)> {
+        let mut trace = LookupTrace::default();
+        let value = read::get(&self.inner, key, options, Some(&mut trace)).await?;
+        Ok((value, trace))
+    }
+
+    /// An iterator over the database as it is now, or as of the snapshot in `options`; it stands nowhere yet.
+    pub fn iter(&self, options: &ReadOptions) -> Result<DbIterator> {
+        DbIterator::new(&self.inner, options)
+    }
+
+    /// Keeps the present state readable until it is dropped.
+    pub fn snapshot(&self) -> Snapshot {
+        let last = self.inner.state.borrow().last_sequence();
+        self.inner.snapshots.take(last)
+    }
+
+    /// Removes every key from `begin` up to, not including, `end` (`None`: no bound). Tables that lie wholly in the range
+    /// are dropped first, where no snapshot needs them; the rest is deleted key by key, in batches, not atomically.
+    pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
+        range::delete_range(&self.inner, begin, end).await
+    }
+
+    /// Writes what is in memory to tables; durable when it returns.
+    pub async fn flush(&self) -> Result<()> {
+        background::flush_memtables(&self.inner).await
+    }
+
+    /// Merges all tables with keys from `begin` to `end` (both inclusive; `None`: no bound) down to the deepest level that
+    /// has any; overwritten and deleted entries go, except those that a snapshot needs.
+    pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
+        background::compact_range(&self.inner, begin, end).await
+    }
+
+    /// One slice of background work, of at most `bytes` (0: the option `slice_size`). Answers whether there is more.
+    ///
+    /// # Errors
+    /// The failure that stopped background work; see [`state`](Db::state) and [`resume`](Db::resume).
+    pub async fn background(&self, bytes: u64) -> Result<bool> {
+        self.inner.check_open()?;
+        let slice = if bytes == 0 { u64::try_from(self.inner.options.slice_size).unwrap_or(u64::MAX) } else { bytes };
+        let more = poll_fn(|cx| background::poll_slice(&self.inner, cx, slice)).await;
+        match &self.inner.state.borrow().status {
+            DbState::Degraded(cause) => Err(cause.clone()),
+            DbState::Open | DbState::Closed => Ok(more),
+        }
+    }
+
+    /// Whether background work is due.
+    pub fn has_background_work(&self) -> bool {
+        background::has_work(&self.inner)
+    }
+
+    /// After a failure that stopped writing: a new log, a new manifest, and everything in memory to tables. On success
+    /// writes are taken again.
+    pub async fn resume(&self) -> Result<()> {
+        background::resume(&self.inner).await
+    }
+
+    /// LevelDB's properties: `leveldb.num-files-at-level<N>`, `leveldb.stats`, `leveldb.sstables`,
+    /// `leveldb.approximate-memory-usage`. `None` for other names.
+    pub fn property(&self, name: &str) -> Option<String> {
+        property::property(&self.inner, name)
+    }
+
+    /// Bytes of table files that each range `[begin, end)` takes, about; what is in memory does not count.
+    pub async fn approximate_sizes(&self, ranges: &[(&[u8], &[u8])]) -> Result<Vec<u64>> {
+        property::approximate_sizes(&self.inner, ranges).await
+    }
+
+    /// Running totals since the database was opened.
+    pub fn counters(&self) -> Counters {
+        self.inner.counters.read()
+    }
+
+    /// The live tables, level by level.
+    pub fn tables(&self) -> Vec<TableInfo> {
+        property::tables(&self.inner)
+    }
+
+    /// Number of the newest write.
+    pub fn last_sequence(&self) -> u64 {
+        self.inner.state.borrow().last_sequence().get()
+    }
+
+    /// Reads everything: every block of every table with its checksum, the order of keys, the ranges in the manifest, and
+    /// the filters. Damage is reported, not returned as an error.
+    pub async fn verify(&self) -> Result<VerifyReport> {
+        verify::verify(&self.inner).await
+    }
+
+    /// Copies the present state into the empty storage `target`, as a database of its own, and returns when it is durable.
+    pub async fn checkpoint(&self, target: &Rc<dyn Env>) -> Result<()> {
+        checkpoint::checkpoint(&self.inner, target).await
+    }
+
+    /// Flushes the log, gives the lock back. Unfinished background work is dropped; it is done again after the next open.
+    /// Iterators of this database answer `Closed` from then on.
+    pub async fn close(&self) -> Result<()> {
+        if self.inner.closed.get() {
+            return Ok(());
+        }
+        let result = if self.inner.options.read_only || self.state() != DbState::Open { Ok(()) } else { self.sync().await };
+        self.inner.shut();
+        result
+    }
+
+    fn check_length(&self, what: &str, bytes: &[u8]) -> Result<()> {
+        let limit = self.inner.options.max_value_size;
+        if bytes.len() > limit {
+            return Err(Error::LimitExceeded(format!("{what} has {} bytes, max_value_size is {limit}", bytes.len())));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        self.inner.shut();
+    }
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("state", &self.state()).field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+/// One live table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableInfo {
+    /// Its level.
+    pub level: usize,
+    /// Its file number.
+    pub number: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// User key of its first entry.
+    pub smallest: Vec<u8>,
+    /// User key of its last entry.
+    pub largest: Vec<u8>,
+}
+
+impl Inner {
+    /// Nothing is written or removed after this.
+    fn shut(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        self.commits.cancel();
+        self.background.cancel();
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.status = DbState::Closed;
+        }
+        if self.locked.replace(false) {
+            self.env.unlock();
+        }
+    }
+}

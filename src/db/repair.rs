@@ -1,0 +1,306 @@
+//! A manifest from tables and logs alone.
+//!
+//! 1. Every log becomes a table; what its records hold is believed, their checksums only with `paranoid_checks`.
+//! 2. Every table is read through for its range. One that cannot be read to its end is written anew from what can.
+//! 3. A manifest with all tables in level 0 replaces the old ones.
+//!
+//! What is set aside goes to `lost/`. Keys that were deleted or overwritten can come back where an old table was still
+//! lying about. Source: LevelDB `db/repair.cc`.
+
+use std::rc::Rc;
+
+use super::open::open_tables;
+use crate::base::{
+    FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key, table_file_name,
+};
+use crate::batch::{BatchHeader, BatchOperation, operations};
+use crate::env::{Access, Env, NameEdit};
+use crate::error::{Error, Result};
+use crate::events::LiveCounters;
+use crate::flush::{FlushContext, build_table};
+use crate::iter::{InternalIterator, OnBadBlock, finish};
+use crate::log::{LogReader, Semantics};
+use crate::memtable::MemTable;
+use crate::options::{Options, RecoveryMode};
+use crate::slice::Budget;
+use crate::table::{BlockRead, TableCache, TableOutput};
+use crate::version::{Manifest, NewFile, VersionEdit};
+
+/// What [`repair`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Tables that the new manifest names.
+    pub tables: u64,
+    /// Entries in them, shadowed ones and tombstones too.
+    pub entries: u64,
+    /// Files that went to `lost/`.
+    pub lost: Vec<String>,
+    /// What was wrong with them.
+    pub findings: Vec<Error>,
+}
+
+/// Rebuilds the database in `env` from its tables and logs. `options.comparator` must be the one that it was made with.
+///
+/// # Errors
+/// `Locked`: it is open; `InvalidArgument`: there is nothing to repair; `Io`, `Full`: the storage refused.
+pub async fn repair(env: Rc<dyn Env>, options: Options) -> Result<RepairReport> {
+    options.check()?;
+    env.lock(false).await?;
+    let result = run(&env, options).await;
+    env.unlock();
+    result
+}
+
+async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
+    let names = env.list().await?;
+    let parsed: Vec<(FileName, String)> = names.iter().filter_map(|n| FileName::parse(n).map(|f| (f, n.clone()))).collect();
+    if !parsed.iter().any(|(f, _)| matches!(f, FileName::Table(_) | FileName::Log(_) | FileName::Manifest(_))) {
+        return Err(Error::InvalidArgument("there is no database to repair: no table, log or manifest".into()));
+    }
+    let order = InternalKeyComparator::new(options.comparator.clone());
+    let options = Options { recovery: RecoveryMode::Compat, ..options };
+    let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
+    let largest = parsed.iter().filter_map(|(f, _)| f.number()).max().unwrap_or_default();
+    let mut repairer = Repairer {
+        env,
+        options: &options,
+        order,
+        tables,
+        next: largest.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?,
+        tables_found: Vec::new(),
+        last_sequence: SequenceNumber::ZERO,
+        report: RepairReport::default(),
+    };
+    let mut logs: Vec<_> = parsed.iter().filter(|(f, _)| matches!(f, FileName::Log(_))).collect();
+    logs.sort();
+    let mut numbers: Vec<FileNumber> = parsed
+        .iter()
+        .filter_map(|(f, _)| match f {
+            FileName::Table(n) => Some(*n),
+            _ => None,
+        })
+        .collect();
+    for (_, name) in logs {
+        numbers.extend(repairer.convert_log(name).await?);
+        repairer.report.lost.push(name.clone());
+    }
+    numbers.sort();
+    numbers.dedup();
+    for number in numbers {
+        repairer.scan_table(number).await?;
+    }
+    let manifests = parsed.iter().filter(|(f, _)| matches!(f, FileName::Manifest(_)));
+    repairer.report.lost.extend(manifests.map(|(_, name)| name.clone()));
+    repairer.write_manifest().await?;
+    Ok(repairer.report)
+}
+
+struct Repairer<'a> {
+    env: &'a Rc<dyn Env>,
+    options: &'a Options,
+    order: InternalKeyComparator,
+    tables: Rc<TableCache>,
+    next: FileNumber,
+    tables_found: Vec<NewFile>,
+    last_sequence: SequenceNumber,
+    report: RepairReport,
+}
+
+impl Repairer<'_> {
+    fn new_number(&mut self) -> Result<FileNumber> {
+        let number = self.next;
+        self.next = number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?;
+        Ok(number)
+    }
+
+    /// Everything that the log's records say, in tables of about the write buffer's size.
+    async fn convert_log(&mut self, name: &str) -> Result<Vec<FileNumber>> {
+        let verify = self.options.paranoid_checks;
+        let mut reader = LogReader::open(&**self.env, name, Semantics::Compat { verify }).await?;
+        let mut memtable = Rc::new(MemTable::new(self.order.clone()));
+        let mut made = Vec::new();
+        while let Some(record) = reader.next_record().await? {
+            if let Err(error) = self.enter(&memtable, &record.data) {
+                self.report.findings.push(error.in_file(name, record.offset));
+            }
+            if memtable.logical_size() > self.options.write_buffer_size.max(64 << 20) {
+                made.extend(self.write_table(&memtable).await?);
+                memtable = Rc::new(MemTable::new(self.order.clone()));
+            }
+        }
+        made.extend(self.write_table(&memtable).await?);
+        let damages = reader.take_damages().into_iter().take(8);
+        self.report.findings.extend(damages.map(|d| Error::corruption(name, d.offset, &*d.reason)));
+        Ok(made)
+    }
+
+    fn enter(&self, memtable: &MemTable, record: &[u8]) -> Result<(), crate::error::Malformed> {
+        let mut sequence = BatchHeader::decode(record)?.first_sequence()?;
+        let entries = u32::try_from(record.len() / 2).unwrap_or(u32::MAX);
+        memtable.reserve(entries, record.len()).map_err(|e| crate::error::Malformed::new(0, e.to_string()))?;
+        for operation in operations(record) {
+            match operation? {
+                BatchOperation::Put { key, value } => memtable.insert(sequence, ValueType::Value, key, value),
+                BatchOperation::Delete { key } => memtable.insert(sequence, ValueType::Deletion, key, &[]),
+            }
+            let Some(next) = sequence.advance(1) else { break };
+            sequence = next;
+        }
+        Ok(())
+    }
+
+    async fn write_table(&mut self, memtable: &Rc<MemTable>) -> Result<Option<FileNumber>> {
+        if memtable.is_empty() {
+            return Ok(None);
+        }
+        let number = self.new_number()?;
+        let budget = Budget::default();
+        budget.start(u64::MAX);
+        let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget: &budget };
+        Ok(build_table(&context, number, &[memtable.clone()]).await?.map(|t| t.number))
+    }
+
+    /// Reads a table through; one that cannot be read to its end is written anew.
+    async fn scan_table(&mut self, number: FileNumber) -> Result<()> {
+        let (name, size) = match self.table_file(number).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.report.findings.push(error);
+                return Ok(());
+            }
+        };
+        let scanned = self.scan(number, size, None).await;
+        match scanned {
+            Ok(found) if found.error.is_none() => {
+                self.take(NewFile { number, size, smallest: found.smallest, largest: found.largest }, found.entries, found.last);
+            }
+            Ok(found) => {
+                self.report.findings.extend(found.error.clone());
+                self.rewrite(number, size, &name, found.entries > 0).await?;
+            }
+            Err(error @ (Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_))) => {
+                self.report.findings.push(error);
+                self.set_aside(&name).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn table_file(&self, number: FileNumber) -> Result<(String, u64)> {
+        let name = table_file_name(number);
+        let (name, file) = match self.env.open(&name, Access::Read).await {
+            Err(error) if error.is_not_found() => {
+                let old = format!("{number}.sst");
+                let file = self.env.open(&old, Access::Read).await?;
+                (old, file)
+            }
+            result => (name, result?),
+        };
+        Ok((name, file.size().await?))
+    }
+
+    fn take(&mut self, file: NewFile, entries: u64, last: SequenceNumber) {
+        if entries == 0 {
+            return;
+        }
+        self.last_sequence = self.last_sequence.max(last);
+        self.report.tables += 1;
+        self.report.entries += entries;
+        self.tables_found.push(file);
+    }
+
+    /// All entries that can be read, and where that ended; `copy` gets each of them.
+    async fn scan(&self, number: FileNumber, size: u64, mut copy: Option<&mut TableOutput>) -> Result<Scanned> {
+        let table = self.tables.table(number, size).await?;
+        let verify_checksums = self.options.paranoid_checks;
+        let read = BlockRead { verify_checksums, fill_cache: false, use_cache: false, read_ahead: 128 << 10, lenient: !verify_checksums };
+        let mut it = table.iter(read, OnBadBlock::Skip);
+        let mut found = Scanned::default();
+        let step = it.seek_to_first();
+        finish(&mut it, step).await;
+        while it.valid() {
+            if let Ok(parsed) = parse_internal_key(it.key()) {
+                let in_order = found.entries == 0 || self.order.compare(&found.largest, it.key()).is_lt();
+                if !in_order {
+                    found.error.get_or_insert_with(|| Error::corruption(table.name(), 0, "keys out of order"));
+                } else {
+                    if found.entries == 0 {
+                        found.smallest = it.key().to_vec();
+                    }
+                    found.largest.clear();
+                    found.largest.extend_from_slice(it.key());
+                    found.last = found.last.max(parsed.sequence);
+                    found.entries += 1;
+                    if let Some(output) = copy.as_deref_mut() {
+                        output.add(it.key(), it.value())?;
+                        if output.wants_write() {
+                            output.write_out().await?;
+                        }
+                    }
+                }
+            } else {
+                found.error.get_or_insert_with(|| Error::corruption(table.name(), 0, "a key that is no internal key"));
+            }
+            let step = it.next();
+            finish(&mut it, step).await;
+        }
+        if let Err(error) = it.status() {
+            found.error.get_or_insert(error);
+        }
+        Ok(found)
+    }
+
+    /// Copies what can be read under a new number; the original goes to `lost/`.
+    async fn rewrite(&mut self, number: FileNumber, size: u64, name: &str, has_entries: bool) -> Result<()> {
+        if has_entries {
+            let new = self.new_number()?;
+            let mut output = TableOutput::create(self.env, &self.tables, new, size).await?;
+            match self.scan(number, size, Some(&mut output)).await {
+                Ok(found) => {
+                    let table = output.finish(&self.tables).await?;
+                    let file = NewFile { number: new, size: table.size, smallest: table.smallest, largest: table.largest };
+                    self.take(file, table.entries, found.last);
+                }
+                Err(error) => {
+                    output.abandon(&self.tables).await;
+                    return Err(error);
+                }
+            }
+        }
+        self.set_aside(name).await
+    }
+
+    async fn set_aside(&mut self, name: &str) -> Result<()> {
+        self.report.lost.push(name.to_owned());
+        Ok(())
+    }
+
+    /// The new manifest takes over, then what is lost goes out of the way.
+    async fn write_manifest(&mut self) -> Result<()> {
+        let manifest = FileNumber(1);
+        let number = if self.report.lost.iter().any(|n| n == "MANIFEST-000001") { self.new_number()? } else { manifest };
+        self.env.edit_names(Vec::new()).await?;
+        let edit = VersionEdit {
+            comparator: Some(self.order.user().name().as_bytes().to_vec()),
+            log_number: Some(FileNumber(0)),
+            next_file_number: Some(self.next),
+            last_sequence: Some(self.last_sequence),
+            new_files: self.tables_found.drain(..).map(|f| (0, f)).collect(),
+            ..VersionEdit::default()
+        };
+        Manifest::create(self.env, number, &[edit.encode()]).await?;
+        let moves = self.report.lost.iter().map(|name| NameEdit::Rename { from: name.clone(), to: format!("lost/{name}") });
+        self.env.edit_names(moves.collect()).await
+    }
+}
+
+#[derive(Default)]
+struct Scanned {
+    entries: u64,
+    smallest: Vec<u8>,
+    largest: Vec<u8>,
+    last: SequenceNumber,
+    error: Option<Error>,
+}

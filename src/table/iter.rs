@@ -1,0 +1,349 @@
+//! The entries of a table in order: the index block's iterator over those of data blocks.
+//!
+//! Source of the moves, and of what [`OnBadBlock::Skip`] passes over: LevelDB `table/two_level_iterator.cc`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::BlockRead;
+use super::block::BlockIterator;
+use super::footer::BlockHandle;
+use super::reader::{Stored, Table};
+use crate::env::Io;
+use crate::error::{Error, Result};
+use crate::iter::{InternalIterator, OnBadBlock, Step};
+
+/// Moves over a table.
+///
+/// Invariants:
+/// 1. `data` is over the block of `loaded`; while that is `None` it is not valid.
+/// 2. While a move is `unfinished`, `data` is not valid and `index` stands on the block that is missing.
+pub(crate) struct TableIterator {
+    table: Rc<Table>,
+    read: BlockRead,
+    on_bad_block: OnBadBlock,
+    index: BlockIterator,
+    data: BlockIterator,
+    loaded: Option<BlockHandle>,
+    /// The block that could not be read: with `Skip` it is not tried again while `index` stands on it, as in LevelDB.
+    failed: Option<BlockHandle>,
+    unfinished: Option<Goal>,
+    /// What an unfinished seek looks for.
+    target: Vec<u8>,
+    fill: Fill,
+    ahead: ReadAhead,
+    error: Option<Error>,
+}
+
+/// Where to stand in the next block, and so where to go if there is no such place.
+#[derive(Clone, Copy, PartialEq)]
+enum Goal {
+    First,
+    Last,
+    Target,
+}
+
+/// The read that a move waits for.
+enum Fill {
+    Idle,
+    Reading { offset: u64, io: Io<Vec<u8>> },
+    Read { offset: u64, result: Result<Vec<u8>> },
+}
+
+/// More of the file than was needed, from `offset`.
+#[derive(Default)]
+struct ReadAhead {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl ReadAhead {
+    fn get(&self, offset: u64, size: usize) -> Option<&[u8]> {
+        let at = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
+        self.bytes.get(at..at.checked_add(size)?)
+    }
+}
+
+impl TableIterator {
+    pub(super) fn new(table: Rc<Table>, read: BlockRead, on_bad_block: OnBadBlock) -> TableIterator {
+        let index = BlockIterator::new(table.index().clone());
+        let data = BlockIterator::new(table.index().clone());
+        TableIterator {
+            table,
+            read,
+            on_bad_block,
+            index,
+            data,
+            loaded: None,
+            failed: None,
+            unfinished: None,
+            target: Vec::new(),
+            fill: Fill::Idle,
+            ahead: ReadAhead::default(),
+            error: None,
+        }
+    }
+
+    /// The table.
+    pub(crate) fn table(&self) -> &Rc<Table> {
+        &self.table
+    }
+
+    /// Abandons an unfinished move before a seek.
+    fn begin(&mut self) {
+        self.unfinished = None;
+        self.fill = Fill::Idle;
+        if self.on_bad_block == OnBadBlock::Stop {
+            self.error = None;
+            self.failed = None;
+            self.index.clear_error();
+            self.data.clear_error();
+        }
+    }
+
+    /// From where `index` stands to the first place that fits `goal`; past blocks that have none.
+    fn enter(&mut self, mut goal: Goal, target: &[u8]) -> Step {
+        loop {
+            if !self.index.valid() {
+                self.data.invalidate();
+                self.note_index_error();
+                return Step::Done;
+            }
+            match self.load(goal) {
+                Poll::Pending => {
+                    self.wait(goal, target);
+                    return Step::NeedsBlock;
+                }
+                Poll::Ready(true) => match goal {
+                    Goal::First => self.data.seek_to_first(),
+                    Goal::Last => self.data.seek_to_last(),
+                    Goal::Target => self.data.seek(self.table.order(), target),
+                },
+                Poll::Ready(false) => {}
+            }
+            if self.data.valid() || self.stops() {
+                return Step::Done;
+            }
+            goal = self.next_block(goal);
+        }
+    }
+
+    /// Moves `index` to the next block on the way, and says where to stand in it.
+    fn next_block(&mut self, goal: Goal) -> Goal {
+        if goal == Goal::Last {
+            self.index.prev();
+            Goal::Last
+        } else {
+            self.index.next();
+            Goal::First
+        }
+    }
+
+    /// The block behind or before, because this one is at its end.
+    #[cold]
+    fn leave_block(&mut self, goal: Goal) -> Step {
+        if self.unfinished.is_some() || self.stops() || !self.index.valid() {
+            return Step::Done;
+        }
+        let goal = self.next_block(goal);
+        self.enter(goal, &[])
+    }
+
+    /// Whether the move must end here because of damage.
+    fn stops(&mut self) -> bool {
+        if let Some(error) = self.data.error()
+            && self.loaded.is_some()
+        {
+            let error = self.data.block().error(self.table.name(), error);
+            self.note(error);
+        }
+        let stops = self.on_bad_block == OnBadBlock::Stop && self.error.is_some();
+        if stops {
+            self.data.invalidate();
+        }
+        stops
+    }
+
+    fn note_index_error(&mut self) {
+        if let Some(error) = self.index.error() {
+            let error = self.index.block().error(self.table.name(), error);
+            self.note(error);
+        }
+    }
+
+    #[cold]
+    fn note(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+
+    fn wait(&mut self, goal: Goal, target: &[u8]) {
+        self.unfinished = Some(goal);
+        if goal == Goal::Target {
+            self.target.clear();
+            self.target.extend_from_slice(target);
+        }
+    }
+
+    /// Makes `data` the block that `index` stands on. False if it cannot be read.
+    fn load(&mut self, goal: Goal) -> Poll<bool> {
+        let handle = match self.table.handle(&self.index) {
+            Ok(handle) => handle,
+            Err(error) => return self.give_up(None, error),
+        };
+        if self.loaded == Some(handle) {
+            return Poll::Ready(true);
+        }
+        if self.failed == Some(handle) {
+            return Poll::Ready(false);
+        }
+        if let Some(block) = self.table.cached(handle, self.read) {
+            self.data.set(block);
+            self.loaded = Some(handle);
+            return Poll::Ready(true);
+        }
+        match self.fetch(handle, goal) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(true),
+            Poll::Ready(Err(error)) => self.give_up(Some(handle), error),
+        }
+    }
+
+    fn give_up(&mut self, handle: Option<BlockHandle>, error: Error) -> Poll<bool> {
+        self.unload();
+        self.failed = handle;
+        self.note(error);
+        Poll::Ready(false)
+    }
+
+    /// `data` gives its block up; answers the block's buffer if nobody else holds it.
+    fn unload(&mut self) -> Vec<u8> {
+        self.loaded = None;
+        self.failed = None;
+        let block = self.data.set(self.table.index().clone());
+        Rc::into_inner(block).map(super::block::Block::into_bytes).unwrap_or_default()
+    }
+
+    /// Reads the block of `handle`, or takes it from what was read ahead.
+    fn fetch(&mut self, handle: BlockHandle, goal: Goal) -> Poll<Result<()>> {
+        let size = self.table.stored_size(handle)?;
+        if self.ahead.get(handle.offset, size).is_none() {
+            let Poll::Ready(bytes) = self.read_file(handle.offset, size, goal) else {
+                self.data.invalidate();
+                return Poll::Pending;
+            };
+            let bytes = bytes?;
+            if bytes.len() <= size {
+                return Poll::Ready(self.install(handle, Stored::Owned(bytes)));
+            }
+            self.ahead = ReadAhead { offset: handle.offset, bytes };
+        }
+        let ahead = std::mem::take(&mut self.ahead);
+        let result = self.install(handle, Stored::Slice(ahead.get(handle.offset, size).unwrap_or_default()));
+        self.ahead = ahead;
+        Poll::Ready(result)
+    }
+
+    fn install(&mut self, handle: BlockHandle, stored: Stored<'_>) -> Result<()> {
+        let buffer = self.unload();
+        let block = self.table.admit(handle, stored, buffer, self.read)?;
+        self.data.set(block);
+        self.loaded = Some(handle);
+        Ok(())
+    }
+
+    /// Bytes from `offset`: `size` of them, or more where blocks are passed in file order.
+    fn read_file(&mut self, offset: u64, size: usize, goal: Goal) -> Poll<Result<Vec<u8>>> {
+        match std::mem::replace(&mut self.fill, Fill::Idle) {
+            Fill::Read { offset: at, result } if at == offset => return Poll::Ready(result),
+            reading @ Fill::Reading { .. } => {
+                self.fill = reading;
+                return Poll::Pending;
+            }
+            Fill::Idle | Fill::Read { .. } => {}
+        }
+        let mut length = size;
+        if goal == Goal::First && self.read.read_ahead > 0 {
+            let ahead = u64::from(self.read.read_ahead).min(self.table.data_end().saturating_sub(offset));
+            length = length.max(usize::try_from(ahead).unwrap_or(size));
+        }
+        match self.table.file().read_at(offset, length) {
+            Io::Ready(result) => Poll::Ready(result.unwrap_or(Err(Error::Closed))),
+            io @ Io::Pending(_) => {
+                self.fill = Fill::Reading { offset, io };
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl InternalIterator for TableIterator {
+    #[inline]
+    fn valid(&self) -> bool {
+        self.data.valid()
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.data.key()
+    }
+
+    #[inline]
+    fn value(&self) -> &[u8] {
+        self.data.value()
+    }
+
+    fn status(&self) -> Result<()> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    fn seek_to_first(&mut self) -> Step {
+        self.begin();
+        self.index.seek_to_first();
+        self.enter(Goal::First, &[])
+    }
+
+    fn seek_to_last(&mut self) -> Step {
+        self.begin();
+        self.index.seek_to_last();
+        self.enter(Goal::Last, &[])
+    }
+
+    fn seek(&mut self, target: &[u8]) -> Step {
+        self.begin();
+        self.index.seek(self.table.order(), target);
+        self.enter(Goal::Target, target)
+    }
+
+    #[inline]
+    fn next(&mut self) -> Step {
+        self.data.next();
+        if self.data.valid() { Step::Done } else { self.leave_block(Goal::First) }
+    }
+
+    #[inline]
+    fn prev(&mut self) -> Step {
+        self.data.prev();
+        if self.data.valid() { Step::Done } else { self.leave_block(Goal::Last) }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Fill::Reading { offset, io } = &mut self.fill {
+            let offset = *offset;
+            let Poll::Ready(result) = Pin::new(io).poll(cx) else { return Poll::Pending };
+            self.fill = Fill::Read { offset, result };
+        }
+        Poll::Ready(())
+    }
+
+    fn resume(&mut self) -> Step {
+        let Some(goal) = self.unfinished.take() else { return Step::Done };
+        let target = std::mem::take(&mut self.target);
+        let step = self.enter(goal, &target);
+        if self.target.is_empty() {
+            self.target = target;
+        }
+        step
+    }
+}
