@@ -440,13 +440,13 @@ fn try_lock(arguments: &Arguments) -> Answer<ExitCode> {
 }
 
 fn destroy(arguments: &Arguments) -> Answer {
-    block_on(Db::destroy(arguments.env()))?;
+    block_on(varve::destroy(arguments.env()))?;
     println!("{{}}");
     Ok(())
 }
 
 fn repair(arguments: &Arguments) -> Answer {
-    block_on(Db::repair(arguments.env(), arguments.options.clone()))?;
+    block_on(varve::repair(arguments.env(), arguments.options.clone()))?;
     println!("{{}}");
     Ok(())
 }

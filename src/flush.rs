@@ -42,11 +42,7 @@ pub(crate) async fn build_table(
     }
 }
 
-async fn fill(
-    context: &FlushContext<'_>,
-    input: &mut impl InternalIterator,
-    output: &mut TableOutput,
-) -> Result<()> {
+async fn fill(context: &FlushContext<'_>, input: &mut impl InternalIterator, output: &mut TableOutput) -> Result<()> {
     // A memtable has all its entries at hand: its moves are always done.
     let _ = input.seek_to_first();
     while input.valid() {

@@ -24,7 +24,10 @@ pub(crate) struct Pick<'a> {
 /// How full a level is: from 1 on it wants compaction. The last level never does.
 pub(crate) fn level_score(version: &Version, level: usize) -> f64 {
     if level == 0 {
-        return ratio(u64::try_from(version.level(0).len()).unwrap_or(u64::MAX), u64::try_from(LEVEL0_COMPACTION).unwrap_or(1));
+        return ratio(
+            u64::try_from(version.level(0).len()).unwrap_or(u64::MAX),
+            u64::try_from(LEVEL0_COMPACTION).unwrap_or(1),
+        );
     }
     if level + 1 >= LEVELS {
         return 0.0;
@@ -133,7 +136,12 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
     })
 }
 
-fn below(order: &InternalKeyComparator, version: &Version, level: usize, upper: &[Rc<FileMetaData>]) -> Option<Vec<Rc<FileMetaData>>> {
+fn below(
+    order: &InternalKeyComparator,
+    version: &Version,
+    level: usize,
+    upper: &[Rc<FileMetaData>],
+) -> Option<Vec<Rc<FileMetaData>>> {
     let (smallest, largest) = bounds(order, upper)?;
     let mut lower = version.overlapping(order, level, (Some(user_key(smallest)), Some(user_key(largest))));
     add_boundary_files(order, version.level(level), &mut lower);

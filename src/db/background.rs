@@ -195,7 +195,14 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
         edit.new_files.extend(compaction.inputs().map(|(_, f)| (lower, f.to_new_file())));
         log_and_apply(inner, edit).await?;
         let (outputs, trivial_move) = (inputs.clone(), true);
-        inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read: 0, bytes_written: 0, trivial_move });
+        inner.emit(|| Event::Compaction {
+            level: upper,
+            inputs,
+            outputs,
+            bytes_read: 0,
+            bytes_written: 0,
+            trivial_move,
+        });
         return Ok(());
     }
     let oldest_snapshot = inner.snapshots.oldest(inner.state.borrow().last_sequence());

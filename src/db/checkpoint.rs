@@ -81,7 +81,11 @@ async fn copy_table(inner: &Inner, target: &Rc<dyn Env>, file: &FileMetaData) ->
         append_checked(&**target, &*copy, &name, &piece, offset).await?;
     }
     if offset != file.size {
-        return Err(Error::corruption(name, offset, format!("file has {offset} bytes, the manifest says {}", file.size)));
+        return Err(Error::corruption(
+            name,
+            offset,
+            format!("file has {offset} bytes, the manifest says {}", file.size),
+        ));
     }
     copy.sync().await.map(|_| ())
 }

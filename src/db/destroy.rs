@@ -30,7 +30,8 @@ async fn remove_all(env: &dyn Env) -> Result<()> {
         Err(error) => return Err(error),
     };
     // CURRENT first: from then on there is no database, only files that nobody needs.
-    let ours = names.iter().filter(|n| FileName::parse(n).is_some_and(|f| f != FileName::Lock && f != FileName::Current));
+    let ours =
+        names.iter().filter(|n| FileName::parse(n).is_some_and(|f| f != FileName::Lock && f != FileName::Current));
     let remove = |name: &String| NameEdit::Remove { name: name.clone() };
     env.edit_names(vec![NameEdit::Remove { name: "CURRENT".to_owned() }]).await?;
     let mut edits: Vec<NameEdit> = ours.map(remove).collect();

@@ -261,7 +261,8 @@ impl DbIterator {
             loop {
                 let step = self.inner.prev();
                 self.carry_on(step).await;
-                if !self.inner.valid() || self.order.user().compare(user_key(self.inner.key()), &self.saved_key).is_lt() {
+                if !self.inner.valid() || self.order.user().compare(user_key(self.inner.key()), &self.saved_key).is_lt()
+                {
                     break;
                 }
             }

@@ -252,7 +252,8 @@ impl Db {
         if self.inner.closed.get() {
             return Ok(());
         }
-        let result = if self.inner.options.read_only || self.state() != DbState::Open { Ok(()) } else { self.sync().await };
+        let result =
+            if self.inner.options.read_only || self.state() != DbState::Open { Ok(()) } else { self.sync().await };
         self.inner.shut();
         result
     }

@@ -33,9 +33,7 @@ use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
 use crate::slice::Budget;
 use crate::table::{BlockCache, TableCache, TableOptions};
-use crate::version::{
-    LEVELS, Manifest, ManifestState, VersionEdit, VersionSet, read_current, recover_manifest,
-};
+use crate::version::{LEVELS, Manifest, ManifestState, VersionEdit, VersionSet, read_current, recover_manifest};
 
 /// What opening found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,7 +127,11 @@ async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<Fi
             let names = env.list().await.unwrap_or_default();
             let broken = names.iter().find(|n| matches!(FileName::parse(n), Some(FileName::Table(_))));
             match broken {
-                Some(name) => Err(Error::corruption("CURRENT", 0, format!("CURRENT is missing but {name} exists; repair can rebuild it"))),
+                Some(name) => Err(Error::corruption(
+                    "CURRENT",
+                    0,
+                    format!("CURRENT is missing but {name} exists; repair can rebuild it"),
+                )),
                 None => Ok(None),
             }
         }
@@ -191,7 +193,10 @@ async fn check_files(
         let name = if names.contains(&ldb) { ldb } else { format!("{}.sst", file.number) };
         let size = env.open(&name, Access::Read).await?.size().await?;
         if size != file.size {
-            return Err(with_reason(torn, &format!("{name} has {size} bytes, the records before it say {}", file.size)));
+            return Err(with_reason(
+                torn,
+                &format!("{name} has {size} bytes, the records before it say {}", file.size),
+            ));
         }
     }
     Ok(())
@@ -556,7 +561,9 @@ impl Recovery {
         }
         let exhausted = || crate::error::Malformed::new(0, "sequence numbers run past 2^56");
         let memory = |e: Error| crate::error::Malformed::new(0, e.to_string());
-        self.memtable.reserve(header.count.min(u32::try_from(record.data.len()).unwrap_or(u32::MAX)), record.data.len()).map_err(memory)?;
+        self.memtable
+            .reserve(header.count.min(u32::try_from(record.data.len()).unwrap_or(u32::MAX)), record.data.len())
+            .map_err(memory)?;
         self.first_log.get_or_insert(number);
         let mut sequence = first;
         let mut result = Ok(());
@@ -609,7 +616,12 @@ impl Recovery {
     }
 
     /// Writes down what was recovered, so that it need not be recovered again.
-    async fn install(mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<RecoveryReport> {
+    async fn install(
+        mut self,
+        inner: &Inner,
+        logs: &[(FileNumber, String)],
+        manifest: &ManifestState,
+    ) -> Result<RecoveryReport> {
         self.keep_damaged(inner, logs).await?;
         if self.gap_from.is_some() {
             // The damaged logs go out of use: what they gave must be in tables.

@@ -75,7 +75,8 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>) -> Result<()
                 let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
                 let user = inner.order.user();
                 let covers_older = staying.iter().any(|s| {
-                    user.compare(user_key(&s.smallest), largest).is_le() && user.compare(user_key(&s.largest), smallest).is_ge()
+                    user.compare(user_key(&s.smallest), largest).is_le()
+                        && user.compare(user_key(&s.largest), smallest).is_ge()
                 });
                 if lies_inside(inner, &file, range) && !covers_older {
                     edit.deleted_files.insert((level, file.number));

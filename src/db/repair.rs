@@ -54,7 +54,8 @@ pub async fn repair(env: Rc<dyn Env>, options: Options) -> Result<RepairReport> 
 
 async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
     let names = env.list().await?;
-    let parsed: Vec<(FileName, String)> = names.iter().filter_map(|n| FileName::parse(n).map(|f| (f, n.clone()))).collect();
+    let parsed: Vec<(FileName, String)> =
+        names.iter().filter_map(|n| FileName::parse(n).map(|f| (f, n.clone()))).collect();
     if !parsed.iter().any(|(f, _)| matches!(f, FileName::Table(_) | FileName::Log(_) | FileName::Manifest(_))) {
         return Err(Error::InvalidArgument("there is no database to repair: no table, log or manifest".into()));
     }
@@ -173,7 +174,11 @@ impl Repairer<'_> {
         let scanned = self.scan(number, size, None).await;
         match scanned {
             Ok(found) if found.error.is_none() => {
-                self.take(NewFile { number, size, smallest: found.smallest, largest: found.largest }, found.entries, found.last);
+                self.take(
+                    NewFile { number, size, smallest: found.smallest, largest: found.largest },
+                    found.entries,
+                    found.last,
+                );
             }
             Ok(found) => {
                 self.report.findings.extend(found.error.clone());
@@ -215,7 +220,13 @@ impl Repairer<'_> {
     async fn scan(&self, number: FileNumber, size: u64, mut copy: Option<&mut TableOutput>) -> Result<Scanned> {
         let table = self.tables.table(number, size).await?;
         let verify_checksums = self.options.paranoid_checks;
-        let read = BlockRead { verify_checksums, fill_cache: false, use_cache: false, read_ahead: 128 << 10, lenient: !verify_checksums };
+        let read = BlockRead {
+            verify_checksums,
+            fill_cache: false,
+            use_cache: false,
+            read_ahead: 128 << 10,
+            lenient: !verify_checksums,
+        };
         let mut it = table.iter(read, OnBadBlock::Skip);
         let mut found = Scanned::default();
         let step = it.seek_to_first();
@@ -260,7 +271,8 @@ impl Repairer<'_> {
             match self.scan(number, size, Some(&mut output)).await {
                 Ok(found) => {
                     let table = output.finish(&self.tables).await?;
-                    let file = NewFile { number: new, size: table.size, smallest: table.smallest, largest: table.largest };
+                    let file =
+                        NewFile { number: new, size: table.size, smallest: table.smallest, largest: table.largest };
                     self.take(file, table.entries, found.last);
                 }
                 Err(error) => {
@@ -280,7 +292,8 @@ impl Repairer<'_> {
     /// The new manifest takes over, then what is lost goes out of the way.
     async fn write_manifest(&mut self) -> Result<()> {
         let manifest = FileNumber(1);
-        let number = if self.report.lost.iter().any(|n| n == "MANIFEST-000001") { self.new_number()? } else { manifest };
+        let number =
+            if self.report.lost.iter().any(|n| n == "MANIFEST-000001") { self.new_number()? } else { manifest };
         self.env.edit_names(Vec::new()).await?;
         let edit = VersionEdit {
             comparator: Some(self.order.user().name().as_bytes().to_vec()),
@@ -291,7 +304,8 @@ impl Repairer<'_> {
             ..VersionEdit::default()
         };
         Manifest::create(self.env, number, &[edit.encode()]).await?;
-        let moves = self.report.lost.iter().map(|name| NameEdit::Rename { from: name.clone(), to: format!("lost/{name}") });
+        let moves =
+            self.report.lost.iter().map(|name| NameEdit::Rename { from: name.clone(), to: format!("lost/{name}") });
         self.env.edit_names(moves.collect()).await
     }
 }

@@ -50,7 +50,13 @@ async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber) -
     if let Some(error) = table.filter_error() {
         return Err(error.clone());
     }
-    let read = BlockRead { verify_checksums: true, fill_cache: false, use_cache: false, read_ahead: 128 << 10, lenient: false };
+    let read = BlockRead {
+        verify_checksums: true,
+        fill_cache: false,
+        use_cache: false,
+        read_ahead: 128 << 10,
+        lenient: false,
+    };
     let mut it = table.iter(read, OnBadBlock::Stop);
     let wrong = |reason: String| Err(Error::corruption(&*name, 0, reason));
     let mut previous: Vec<u8> = Vec::new();
@@ -70,7 +76,11 @@ async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber) -
             return wrong("the first key is not the smallest that the manifest names".into());
         }
         if parsed.sequence > last {
-            return wrong(format!("entry {entries} has sequence {}, the newest is {}", parsed.sequence.get(), last.get()));
+            return wrong(format!(
+                "entry {entries} has sequence {}, the newest is {}",
+                parsed.sequence.get(),
+                last.get()
+            ));
         }
         previous.clear();
         previous.extend_from_slice(key);

@@ -129,7 +129,10 @@ fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
         }
     }
     if batch.byte_size() > (1 << 30) {
-        return Err(Error::LimitExceeded(format!("batch has {} bytes, at most 2^30 fit a log record", batch.byte_size())));
+        return Err(Error::LimitExceeded(format!(
+            "batch has {} bytes, at most 2^30 fit a log record",
+            batch.byte_size()
+        )));
     }
     Ok(())
 }
@@ -172,7 +175,11 @@ fn check_state(inner: &Inner, only_deletes: bool) -> Result<()> {
     match &state.status {
         DbState::Open => Ok(()),
         DbState::Closed => Err(Error::Closed),
-        DbState::Degraded(Error::Full(_)) if only_deletes && state.log.as_ref().is_some_and(|l| l.writer.is_ready()) => Ok(()),
+        DbState::Degraded(Error::Full(_))
+            if only_deletes && state.log.as_ref().is_some_and(|l| l.writer.is_ready()) =>
+        {
+            Ok(())
+        }
         DbState::Degraded(cause @ Error::Full(_)) => Err(cause.clone()),
         DbState::Degraded(cause) => Err(Error::Poisoned { cause: cause.to_string(), maybe_applied: false }),
     }

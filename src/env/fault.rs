@@ -47,7 +47,9 @@ pub struct FaultEnv {
     control: Rc<Control>,
 }
 
+/// What the storage and its files share; a file does not keep the storage, and so the lock, alive.
 struct Control {
+    durability: Durability,
     rules: RefCell<Vec<FaultRule>>,
     trace: RefCell<Trace>,
     rng: RefCell<Seeded>,
@@ -61,6 +63,7 @@ impl FaultEnv {
     /// Around `inner`, without faults so far. `seed` determines all that is drawn.
     pub fn new(inner: Rc<dyn Env>, seed: u64) -> FaultEnv {
         let control = Control {
+            durability: inner.durability(),
             rules: RefCell::default(),
             trace: RefCell::default(),
             rng: RefCell::new(Seeded::new(seed)),
@@ -133,43 +136,8 @@ impl FaultEnv {
         self.control.trace.borrow().hash
     }
 
-    /// Counts and notes a call, and finds what goes wrong with it.
-    fn begin(&self, operation: Operation, name: &str, offset: u64, length: u64, checksum: u32) -> Turn {
-        let call = Call { operation, name: name.to_string(), offset, length, checksum, outcome: "" };
-        let at = self.control.trace.borrow_mut().begin(call);
-        let turn = |fault| Turn { control: Rc::clone(&self.control), at, operation, name: name.to_string(), fault };
-        if self.is_stopped() {
-            return turn(Some(Fault::Stopped));
-        }
-        let mut found = None;
-        for rule in self.control.rules.borrow_mut().iter_mut() {
-            let met = rule.meet(operation, name);
-            found = found.or(met);
-        }
-        let Some((kind, stop)) = found else { return turn(None) };
-        self.control.faults.set(self.control.faults.get().saturating_add(1));
-        self.control.stopped.set(stop);
-        turn(Some(Fault::Planned(kind)))
-    }
-
-    /// Does the call now or, in pending mode, perhaps after some polls.
-    fn soon<T: 'static>(&self, call: impl FnOnce() -> Io<T> + 'static) -> Io<T> {
-        let polls = {
-            let mut rng = self.control.rng.borrow_mut();
-            let pending = self.control.pending_percent.get();
-            if pending > 0 && rng.chance(pending) { rng.up_to(2).saturating_add(1) } else { 0 }
-        };
-        if polls == 0 {
-            return call();
-        }
-        Io::pending(async move {
-            polled_again(polls).await;
-            call().await
-        })
-    }
-
     fn edit_names_now(&self, edits: Vec<NameEdit>) -> Io<()> {
-        let turn = self.begin(Operation::EditNames, &describe(&edits), 0, 0, 0);
+        let turn = self.control.begin(Operation::EditNames, &describe(&edits), 0, 0, 0);
         if let Some(Fault::Planned(FaultKind::CutNames(count))) = turn.fault {
             let inner = Rc::clone(&self.inner);
             let error = turn.error(ErrorKind::Other);
@@ -182,10 +150,47 @@ impl FaultEnv {
     }
 
     fn wrap(&self, turn: Turn, opened: impl FnOnce() -> Io<Rc<dyn File>>) -> Io<Rc<dyn File>> {
-        let (env, name) = (self.clone(), turn.name.clone());
+        let (control, name) = (Rc::clone(&self.control), turn.name.clone());
         turn.plainly(opened).map(move |file| {
             let inner = file?;
-            Ok(Rc::new(FaultFile { env, inner, name: name.into() }) as Rc<dyn File>)
+            Ok(Rc::new(FaultFile { control, inner, name: name.into() }) as Rc<dyn File>)
+        })
+    }
+}
+
+impl Control {
+    /// Counts and notes a call, and finds what goes wrong with it.
+    fn begin(self: &Rc<Self>, operation: Operation, name: &str, offset: u64, length: u64, checksum: u32) -> Turn {
+        let call = Call { operation, name: name.to_string(), offset, length, checksum, outcome: "" };
+        let at = self.trace.borrow_mut().begin(call);
+        let turn = |fault| Turn { control: Rc::clone(self), at, operation, name: name.to_string(), fault };
+        if self.stopped.get() {
+            return turn(Some(Fault::Stopped));
+        }
+        let mut found = None;
+        for rule in self.rules.borrow_mut().iter_mut() {
+            let met = rule.meet(operation, name);
+            found = found.or(met);
+        }
+        let Some((kind, stop)) = found else { return turn(None) };
+        self.faults.set(self.faults.get().saturating_add(1));
+        self.stopped.set(stop);
+        turn(Some(Fault::Planned(kind)))
+    }
+
+    /// Does the call now or, in pending mode, perhaps after some polls.
+    fn soon<T: 'static>(&self, call: impl FnOnce() -> Io<T> + 'static) -> Io<T> {
+        let polls = {
+            let mut rng = self.rng.borrow_mut();
+            let pending = self.pending_percent.get();
+            if pending > 0 && rng.chance(pending) { rng.up_to(2).saturating_add(1) } else { 0 }
+        };
+        if polls == 0 {
+            return call();
+        }
+        Io::pending(async move {
+            polled_again(polls).await;
+            call().await
         })
     }
 }
@@ -240,7 +245,7 @@ impl Turn {
 impl Env for FaultEnv {
     fn lock(&self, create: bool) -> Io<u64> {
         let this = self.clone();
-        self.soon(move || this.begin(Operation::Lock, "", 0, 0, 0).plainly(|| this.inner.lock(create)))
+        self.control.soon(move || this.control.begin(Operation::Lock, "", 0, 0, 0).plainly(|| this.inner.lock(create)))
     }
 
     fn unlock(&self) {
@@ -249,33 +254,34 @@ impl Env for FaultEnv {
 
     fn list(&self) -> Io<Vec<String>> {
         let this = self.clone();
-        self.soon(move || this.begin(Operation::List, "", 0, 0, 0).plainly(|| this.inner.list()))
+        self.control.soon(move || this.control.begin(Operation::List, "", 0, 0, 0).plainly(|| this.inner.list()))
     }
 
     fn create(&self, name: &str, kind: FileKind, size_hint: u64) -> Io<Rc<dyn File>> {
         let (this, name) = (self.clone(), name.to_string());
-        self.soon(move || {
-            let turn = this.begin(Operation::Create, &name, size_hint, 0, 0);
+        self.control.soon(move || {
+            let turn = this.control.begin(Operation::Create, &name, size_hint, 0, 0);
             this.wrap(turn, || this.inner.create(&name, kind, size_hint))
         })
     }
 
     fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>> {
         let (this, name) = (self.clone(), name.to_string());
-        self.soon(move || {
-            let turn = this.begin(Operation::Open, &name, 0, 0, 0);
+        self.control.soon(move || {
+            let turn = this.control.begin(Operation::Open, &name, 0, 0, 0);
             this.wrap(turn, || this.inner.open(&name, access))
         })
     }
 
     fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()> {
         let this = self.clone();
-        self.soon(move || this.edit_names_now(edits))
+        self.control.soon(move || this.edit_names_now(edits))
     }
 
     fn remove_place(&self) -> Io<()> {
         let this = self.clone();
-        self.soon(move || this.begin(Operation::RemovePlace, "", 0, 0, 0).plainly(|| this.inner.remove_place()))
+        self.control
+            .soon(move || this.control.begin(Operation::RemovePlace, "", 0, 0, 0).plainly(|| this.inner.remove_place()))
     }
 
     fn durability(&self) -> Durability {

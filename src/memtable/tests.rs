@@ -86,6 +86,7 @@ type Oracle<K> = BTreeMap<(K, Reverse<u64>), (ValueType, Vec<u8>)>;
 fn check_all<K: Ord + Clone>(table: &Rc<MemTable>, oracle: &Oracle<K>, bytes: impl Fn(&K) -> Vec<u8>) {
     let expected: Vec<_> = oracle.iter().map(|((k, s), (t, v))| (internal(&bytes(k), s.0, *t), v.clone())).collect();
     assert_eq!(table.len(), expected.len());
+    table.tree.borrow().check();
     let mut iter = table.iter();
     assert_eq!(iter.seek_to_first(), Step::Done);
     for (key, value) in &expected {

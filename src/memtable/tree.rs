@@ -8,11 +8,14 @@
 //!
 //! ```text
 //! inner     head   head   head            separator i is the first key that child i + 1 ever had
+//!           tail   tail   tail            the eight bytes behind the head
 //!           link   link   link
 //!        child  child  child  child
 //! leaf      head   head   head            -> next leaf, <- leaf before
 //!           link   link   link
 //! ```
+//! In a tree of `user/01` and `user/02`, both heads are taken behind `user/0`: `31 00 00 00 00 00 00 00` and `32 00 ...`.
+//!
 //! With another order than bytewise, all heads are 0 and every comparison looks at the entry.
 //!
 //! A full node is cut in the middle; but the last leaf, when it is full and a key comes behind it, is left full and a new
@@ -28,6 +31,8 @@ use crate::error::{Error, Result};
 const FANOUT: usize = 64;
 /// No tree of 2^32 entries is higher: inner nodes but those at the right edge have 32 children or more.
 const HEIGHT_MAX: usize = 10;
+/// Bytes of a head.
+const HEAD_SIZE: usize = 8;
 /// No node.
 const NONE: u32 = u32::MAX;
 /// Heads are taken anew when a split shows that they could begin this many bytes later.
@@ -71,6 +76,9 @@ struct Leaf {
 #[derive(Clone, Debug)]
 struct Inner {
     keys: Keys,
+    /// The eight bytes behind the heads: many keys share more than a head (`!table!row`), and a miss here costs an entry
+    /// read at every level.
+    tails: [u64; FANOUT],
     /// One more than there are separators.
     children: [u32; FANOUT + 1],
 }
@@ -136,22 +144,28 @@ impl Keys {
         self.count >= FANOUT
     }
 
-    /// How many links there are for which `before` holds; it holds for a beginning of them, for all with smaller heads and
-    /// for none with larger ones.
+    /// How many links there are for which `before` holds, asked with their index; it holds for a beginning of them, for all
+    /// with smaller heads and for none with larger ones.
     #[inline]
-    fn search(&self, head: u64, before: impl Fn(Link) -> bool) -> usize {
+    fn search(&self, head: u64, before: impl Fn(usize, Link) -> bool) -> usize {
         let heads = self.heads();
-        let start = heads.partition_point(|h| *h < head);
+        let mut start = heads.partition_point(|h| *h < head);
         let equal = heads.get(start..).unwrap_or_default();
-        match equal {
-            [first, second, ..] if *first == head && *second == head => {
-                let equal = equal.partition_point(|h| *h == head);
-                let links = self.links().get(start..start + equal).unwrap_or_default();
-                start + links.partition_point(|link| before(*link))
+        let mut end = start
+            + match equal {
+                [first, second, ..] if *first == head && *second == head => equal.partition_point(|h| *h == head),
+                [first, ..] if *first == head => 1,
+                _ => return start,
+            };
+        while start < end {
+            let middle = (start + end) / 2;
+            if self.links.get(middle).is_some_and(|link| before(middle, *link)) {
+                start = middle + 1;
+            } else {
+                end = middle;
             }
-            [first, ..] if *first == head => start + usize::from(self.links().get(start).is_some_and(|l| before(*l))),
-            _ => start,
         }
+        start
     }
 
     #[inline]
@@ -170,6 +184,60 @@ impl Keys {
         right.count = self.count.saturating_sub(at);
         self.count = self.count.min(at);
         right
+    }
+
+    /// Takes the heads anew, from `skip` on.
+    fn renew(&mut self, arena: &Arena, skip: usize) {
+        self.skip = skip;
+        for (head, link) in self.heads.iter_mut().zip(&self.links).take(self.count) {
+            *head = head_at(Target::new(arena.key(*link)).user_key, skip);
+        }
+    }
+
+    fn renew_if_better(&mut self, arena: &Arena, skip: usize) {
+        if skip >= self.skip + SKIP_GAIN_MIN {
+            self.renew(arena, skip);
+        }
+    }
+}
+
+impl Inner {
+    /// A node without separators.
+    fn new(skip: usize, first_child: u32) -> Inner {
+        let mut children = [NONE; FANOUT + 1];
+        move_tail(&[first_child], 0..1, &mut children);
+        Inner { keys: Keys::new(skip), tails: [0; FANOUT], children }
+    }
+
+    /// Adds a separator and the child behind it.
+    fn insert(&mut self, at: usize, heads: (u64, u64), separator: Link, child: u32) {
+        insert_at(&mut self.children, self.keys.count + 1, at + 1, child);
+        insert_at(&mut self.tails, self.keys.count, at, heads.1);
+        self.keys.insert(at, heads.0, separator);
+    }
+
+    /// Gives away all behind separator `at`; that one goes up.
+    fn split_off(&mut self, at: usize) -> (Option<Link>, Inner) {
+        let count = self.keys.count;
+        let mut right = Inner::new(self.keys.skip, NONE);
+        move_tail(&self.children, at + 1..count + 1, &mut right.children);
+        move_tail(&self.tails, at + 1..count, &mut right.tails);
+        right.keys = self.keys.split_off(at + 1);
+        self.keys.count = self.keys.count.min(at);
+        (self.keys.links.get(at).copied(), right)
+    }
+
+    fn renew(&mut self, arena: &Arena, skip: usize) {
+        self.keys.renew(arena, skip);
+        for (tail, link) in self.tails.iter_mut().zip(self.keys.links()) {
+            *tail = head_at(Target::new(arena.key(*link)).user_key, skip + HEAD_SIZE);
+        }
+    }
+
+    fn renew_if_better(&mut self, arena: &Arena, skip: usize) {
+        if skip >= self.keys.skip + SKIP_GAIN_MIN {
+            self.renew(arena, skip);
+        }
     }
 }
 
@@ -308,7 +376,7 @@ impl Tree {
         let leaf = self.descend(target, Some(&mut path));
         let Some(keys) = at(&self.leaves, leaf).map(|leaf| &leaf.keys) else { return Some(()) };
         let head = self.head(target.user_key, keys.skip);
-        let index = keys.search(head, |link| self.compare(link, target) == Ordering::Less);
+        let index = keys.search(head, |_, link| self.compare(link, target) == Ordering::Less);
         if !keys.is_full() {
             if let Some(leaf) = at_mut(&mut self.leaves, leaf) {
                 leaf.keys.insert(index, head, link);
@@ -340,7 +408,7 @@ impl Tree {
         let leaf = self.descend(target, None);
         let keys = &at(&self.leaves, leaf)?.keys;
         let index =
-            keys.search(self.head(target.user_key, keys.skip), |link| self.compare(link, target) == Ordering::Less);
+            keys.search(self.head(target.user_key, keys.skip), |_, link| self.compare(link, target) == Ordering::Less);
         self.at_or_behind(Place { leaf, index })
     }
 
@@ -413,7 +481,14 @@ impl Tree {
             let Some(inner) = at(&self.inners, node) else { break };
             let keys = &inner.keys;
             let head = self.head(target.user_key, keys.skip);
-            let index = keys.search(head, |link| self.compare(link, target) != Ordering::Greater);
+            let index = keys.search(head, |index, link| {
+                let tail = inner.tails.get(index).copied().unwrap_or_default();
+                match tail.cmp(&self.head(target.user_key, keys.skip + HEAD_SIZE)) {
+                    Ordering::Less => true,
+                    Ordering::Equal => self.compare(link, target) != Ordering::Greater,
+                    Ordering::Greater => false,
+                }
+            });
             if let Some(path) = path.as_deref_mut() {
                 path.low = index.checked_sub(1).and_then(|i| keys.links().get(i)).copied().or(path.low);
                 path.high = keys.links().get(index).copied().or(path.high);
@@ -460,14 +535,14 @@ impl Tree {
             let next_right = right_inner.children.get(right_inner.keys.count).copied().unwrap_or(NONE);
             for node in [left, right] {
                 if let Some(inner) = at_mut(&mut self.inners, node) {
-                    renew(&self.arena, &mut inner.keys, self.common);
+                    inner.renew(&self.arena, self.common);
                 }
             }
             (left, right) = (next_left, next_right);
         }
         for node in [left, right] {
             if let Some(leaf) = at_mut(&mut self.leaves, node) {
-                renew(&self.arena, &mut leaf.keys, self.common);
+                leaf.keys.renew(&self.arena, self.common);
             }
         }
     }
@@ -516,9 +591,9 @@ impl Tree {
         if self.bytewise {
             let (left_skip, right_skip) = self.skips(path.low, separator, path.high);
             if let Some(leaf) = at_mut(&mut self.leaves, left) {
-                renew_if_better(&self.arena, &mut leaf.keys, left_skip);
+                leaf.keys.renew_if_better(&self.arena, left_skip);
             }
-            renew_if_better(&self.arena, &mut right_leaf.keys, right_skip);
+            right_leaf.keys.renew_if_better(&self.arena, right_skip);
         }
         match at_mut(&mut self.leaves, next) {
             Some(next) => next.previous = right,
@@ -535,31 +610,65 @@ impl Tree {
         (with(low), with(high))
     }
 
-    /// Tells the nodes above that `left` was split.
-    fn add_child(&mut self, path: &Path, mut separator: Link, mut left: u32, mut right: u32) {
+    /// Tells the nodes above that a node was split.
+    fn add_child(&mut self, path: &Path, mut separator: Link, left: u32, mut right: u32) {
         for level in (0..self.height).rev() {
             let Some(&(node, index)) = path.steps.get(level) else { return };
-            let Some(inner) = at_mut(&mut self.inners, node) else { return };
-            if !inner.keys.is_full() {
-                let user_key = Target::new(self.arena.key(separator)).user_key;
-                let head = if self.bytewise { head_at(user_key, inner.keys.skip) } else { 0 };
-                insert_at(&mut inner.children, inner.keys.count + 1, index + 1, right);
-                inner.keys.insert(index, head, separator);
-                return;
+            let Some(is_full) = at(&self.inners, node).map(|inner| inner.keys.is_full()) else { return };
+            if !is_full {
+                return self.insert_separator(node, index, separator, right);
             }
-            let fences = self.fences(path, level);
-            (separator, right) = self.split_inner(node, index, separator, right, fences);
-            left = node;
+            (separator, right) = self.split_inner(path, level, separator, right);
         }
-        let mut keys = Keys::new(self.common);
-        keys.insert(0, self.head(self.user_key(separator), self.common), separator);
-        let mut children = [NONE; FANOUT + 1];
-        for (to, from) in children.iter_mut().zip([left, right]) {
-            *to = from;
-        }
-        self.root = next_index(&self.inners);
+        let left = if self.height == 0 { left } else { self.root };
+        let root = next_index(&self.inners);
+        self.inners.push(Inner::new(self.common, left));
+        self.insert_separator(root, 0, separator, right);
+        self.root = root;
         self.height += 1;
-        self.inners.push(Inner { keys, children });
+    }
+
+    /// Adds a separator, and the child behind it, to a node that has room.
+    fn insert_separator(&mut self, node: u32, index: usize, separator: Link, child: u32) {
+        let Some(skip) = at(&self.inners, node).map(|inner| inner.keys.skip) else { return };
+        let user_key = self.user_key(separator);
+        let heads = (self.head(user_key, skip), self.head(user_key, skip + HEAD_SIZE));
+        if let Some(inner) = at_mut(&mut self.inners, node) {
+            inner.insert(index, heads, separator, child);
+        }
+    }
+
+    /// Splits the full inner node that `path` passes at `level`, and adds a separator and the child behind it where the path
+    /// goes on. Answers the separator between the two nodes and the right one.
+    fn split_inner(&mut self, path: &Path, level: usize, separator: Link, child: u32) -> (Link, u32) {
+        let (low, high) = self.fences(path, level);
+        let right = next_index(&self.inners);
+        let &(node, index) = path.steps.get(level).unwrap_or(&(NONE, 0));
+        let Some(inner) = at_mut(&mut self.inners, node) else { return (separator, child) };
+        let up = if high.is_none() && index == FANOUT {
+            // At the right edge the new separator goes up by itself, and the new child begins a node of its own.
+            let skip = inner.keys.skip;
+            self.inners.push(Inner::new(skip, child));
+            separator
+        } else {
+            let middle = FANOUT / 2;
+            let (up, right_inner) = inner.split_off(middle);
+            self.inners.push(right_inner);
+            match index.checked_sub(middle + 1) {
+                Some(index) => self.insert_separator(right, index, separator, child),
+                None => self.insert_separator(node, index, separator, child),
+            }
+            up.unwrap_or(separator)
+        };
+        if self.bytewise {
+            let (left_skip, right_skip) = self.skips(low, up, high);
+            for (node, skip) in [(node, left_skip), (right, right_skip)] {
+                if let Some(inner) = at_mut(&mut self.inners, node) {
+                    inner.renew_if_better(&self.arena, skip);
+                }
+            }
+        }
+        (up, right)
     }
 
     /// The fences of the node that `path` passes at `level`.
@@ -574,64 +683,53 @@ impl Tree {
         }
         (low, high)
     }
-
-    /// Splits a full inner node and adds a separator, which belongs at `index` of it, and the child behind it. Answers the
-    /// separator between the two nodes and the right one.
-    fn split_inner(
-        &mut self,
-        node: u32,
-        index: usize,
-        separator: Link,
-        child: u32,
-        (low, high): (Option<Link>, Option<Link>),
-    ) -> (Link, u32) {
-        let right = next_index(&self.inners);
-        let user_key = Target::new(self.arena.key(separator)).user_key;
-        let bytewise = self.bytewise;
-        let Some(inner) = at_mut(&mut self.inners, node) else { return (separator, child) };
-        let head = if bytewise { head_at(user_key, inner.keys.skip) } else { 0 };
-        let mut children = [NONE; FANOUT + 1];
-        let (up, mut right_keys);
-        if high.is_none() && index == FANOUT {
-            // At the right edge the new separator goes up by itself, and the new child begins a node of its own.
-            (up, right_keys) = (separator, Keys::new(inner.keys.skip));
-            move_tail(&[child], 0..1, &mut children);
-        } else {
-            let middle = FANOUT / 2;
-            right_keys = inner.keys.split_off(middle + 1);
-            move_tail(&inner.children, middle + 1..FANOUT + 1, &mut children);
-            inner.keys.count = middle;
-            up = inner.keys.links.get(middle).copied().unwrap_or(separator);
-            if let Some(index) = index.checked_sub(middle + 1) {
-                insert_at(&mut children, right_keys.count + 1, index + 1, child);
-                right_keys.insert(index, head, separator);
-            } else {
-                insert_at(&mut inner.children, middle + 1, index + 1, child);
-                inner.keys.insert(index, head, separator);
-            }
-        }
-        if bytewise {
-            let (left_skip, right_skip) = self.skips(low, up, high);
-            if let Some(inner) = at_mut(&mut self.inners, node) {
-                renew_if_better(&self.arena, &mut inner.keys, left_skip);
-            }
-            renew_if_better(&self.arena, &mut right_keys, right_skip);
-        }
-        self.inners.push(Inner { keys: right_keys, children });
-        (up, right)
-    }
 }
 
-/// Takes the heads anew, from `skip` on.
-fn renew(arena: &Arena, keys: &mut Keys, skip: usize) {
-    keys.skip = skip;
-    for (head, link) in keys.heads.iter_mut().zip(&keys.links).take(keys.count) {
-        *head = head_at(Target::new(arena.key(*link)).user_key, skip);
+#[cfg(test)]
+impl Tree {
+    /// Checks the invariants of the whole tree.
+    pub(super) fn check(&self) {
+        let mut leaves = Vec::new();
+        if self.count > 0 {
+            self.check_node(self.root, self.height, None, None, &mut leaves);
+        }
+        let mut expected = NONE;
+        for (i, leaf) in leaves.iter().enumerate() {
+            let node = at(&self.leaves, *leaf).unwrap();
+            assert_eq!((node.previous, node.next), (expected, leaves.get(i + 1).copied().unwrap_or(NONE)));
+            expected = *leaf;
+        }
+        assert_eq!(leaves.last().copied().unwrap_or(0), self.last_leaf);
+        let count: usize = leaves.iter().map(|leaf| at(&self.leaves, *leaf).unwrap().keys.count).sum();
+        assert_eq!(u32::try_from(count).unwrap(), self.count);
     }
-}
 
-fn renew_if_better(arena: &Arena, keys: &mut Keys, skip: usize) {
-    if skip >= keys.skip + SKIP_GAIN_MIN {
-        renew(arena, keys, skip);
+    fn check_node(&self, node: u32, height: usize, low: Option<Link>, high: Option<Link>, leaves: &mut Vec<u32>) {
+        let Some(height) = height.checked_sub(1) else {
+            self.check_keys(&at(&self.leaves, node).unwrap().keys, None, low, high);
+            return leaves.push(node);
+        };
+        let inner = at(&self.inners, node).unwrap();
+        self.check_keys(&inner.keys, Some(&inner.tails), low, high);
+        let links = inner.keys.links();
+        for (i, child) in inner.children.iter().enumerate().take(inner.keys.count + 1) {
+            let low = i.checked_sub(1).map(|i| links[i]).or(low);
+            self.check_node(*child, height, low, links.get(i).copied().or(high), leaves);
+        }
+    }
+
+    fn check_keys(&self, keys: &Keys, tails: Option<&[u64]>, low: Option<Link>, high: Option<Link>) {
+        let sorted: Vec<Link> = low.into_iter().chain(keys.links().iter().copied()).chain(high).collect();
+        for (i, pair) in sorted.windows(2).enumerate() {
+            let order = self.compare(pair[0], Target::new(self.arena.key(pair[1])));
+            assert!(order == Ordering::Less || (order == Ordering::Equal && i == 0 && low.is_some()));
+        }
+        let common = |link: Link| common_length(self.user_key(link), self.user_key(sorted[0]));
+        assert!(sorted.iter().all(|link| common(*link) >= keys.skip));
+        for (i, link) in keys.links().iter().enumerate() {
+            let user_key = self.user_key(*link);
+            assert_eq!(keys.heads[i], self.head(user_key, keys.skip));
+            assert!(tails.is_none_or(|tails| tails[i] == self.head(user_key, keys.skip + HEAD_SIZE)));
+        }
     }
 }

@@ -189,7 +189,8 @@ mod tests {
     }
 
     fn full() -> VersionEdit {
-        let file = |n| NewFile { number: FileNumber(n), size: n << 33, smallest: vec![b'a'; 9], largest: vec![b'z'; 300] };
+        let file =
+            |n| NewFile { number: FileNumber(n), size: n << 33, smallest: vec![b'a'; 9], largest: vec![b'z'; 300] };
         VersionEdit {
             comparator: Some(b"c".to_vec()),
             log_number: Some(FileNumber(u64::MAX)),
@@ -219,7 +220,9 @@ mod tests {
 
     #[test]
     fn liars_are_refused() {
-        for record in [&[7, 7, 1, 1][..], &[4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], &[8, 0], &[5, 1, 3, 1, 2, 3]] {
+        for record in
+            [&[7, 7, 1, 1][..], &[4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], &[8, 0], &[5, 1, 3, 1, 2, 3]]
+        {
             assert!(VersionEdit::decode(record).is_err(), "{record:?}");
         }
     }

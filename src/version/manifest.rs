@@ -86,7 +86,11 @@ pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
     let parsed = std::str::from_utf8(name).ok().and_then(FileName::parse);
     let Some(FileName::Manifest(number)) = parsed else {
         let found = name.escape_ascii().to_string();
-        return Err(Error::corruption("CURRENT", 0, format!("CURRENT holds \"{found}\", expected a name like MANIFEST-000002")));
+        return Err(Error::corruption(
+            "CURRENT",
+            0,
+            format!("CURRENT holds \"{found}\", expected a name like MANIFEST-000002"),
+        ));
     };
     Ok(number)
 }
@@ -157,7 +161,10 @@ impl Replay {
         if let Some(stored) = &edit.comparator {
             let given = set.order().user().name();
             if stored != given.as_bytes() {
-                return Err(format!("{COMPARATOR_MISMATCH}{} does not match existing comparator : {given}", stored.escape_ascii()));
+                return Err(format!(
+                    "{COMPARATOR_MISMATCH}{} does not match existing comparator : {given}",
+                    stored.escape_ascii()
+                ));
             }
         }
         self.builder.apply(edit)?;

@@ -64,12 +64,7 @@ impl FileMetaData {
     }
 
     pub(crate) fn to_new_file(&self) -> NewFile {
-        NewFile {
-            number: self.number,
-            size: self.size,
-            smallest: self.smallest.clone(),
-            largest: self.largest.clone(),
-        }
+        NewFile { number: self.number, size: self.size, smallest: self.smallest.clone(), largest: self.largest.clone() }
     }
 }
 
@@ -138,7 +133,8 @@ impl Version {
                     charged = first_miss.take();
                 }
                 let table = tables.table(file.number, file.size).await?;
-                let (what, found) = table.get(lookup.internal_key(), read, |key, value| decide(order, lookup, key, value)).await?;
+                let (what, found) =
+                    table.get(lookup.internal_key(), read, |key, value| decide(order, lookup, key, value)).await?;
                 if let Some(touched) = touched.as_deref_mut() {
                     touched.push(TableTouched { level, table: file.number, lookup: what });
                 }
@@ -156,7 +152,13 @@ impl Version {
     }
 
     /// Where the table of a flushed memtable goes: as deep as it overlaps nothing, but not over much of the level below.
-    pub(crate) fn flush_level(&self, order: &InternalKeyComparator, smallest: &[u8], largest: &[u8], max_file_size: u64) -> usize {
+    pub(crate) fn flush_level(
+        &self,
+        order: &InternalKeyComparator,
+        smallest: &[u8],
+        largest: &[u8],
+        max_file_size: u64,
+    ) -> usize {
         let range = (Some(user_key(smallest)), Some(user_key(largest)));
         if self.overlaps(order, 0, range) {
             return 0;
@@ -178,7 +180,12 @@ impl Version {
     }
 
     /// All tables of `level` that may hold a key of the range; in level 0 those too that overlap one of them.
-    pub(crate) fn overlapping(&self, order: &InternalKeyComparator, level: usize, range: UserRange<'_>) -> Vec<Rc<FileMetaData>> {
+    pub(crate) fn overlapping(
+        &self,
+        order: &InternalKeyComparator,
+        level: usize,
+        range: UserRange<'_>,
+    ) -> Vec<Rc<FileMetaData>> {
         let (mut begin, mut end) = (range.0.map(<[u8]>::to_vec), range.1.map(<[u8]>::to_vec));
         loop {
             let inputs: Vec<_> = self
@@ -206,7 +213,12 @@ pub(crate) fn total_size(files: &[Rc<FileMetaData>]) -> u64 {
     files.iter().fold(0, |sum, f| sum.saturating_add(f.size))
 }
 
-fn widen(order: &InternalKeyComparator, files: &[Rc<FileMetaData>], begin: &mut Option<Vec<u8>>, end: &mut Option<Vec<u8>>) -> bool {
+fn widen(
+    order: &InternalKeyComparator,
+    files: &[Rc<FileMetaData>],
+    begin: &mut Option<Vec<u8>>,
+    end: &mut Option<Vec<u8>>,
+) -> bool {
     let mut grew = false;
     for file in files {
         let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
@@ -234,10 +246,18 @@ pub(crate) fn find_file(files: &[Rc<FileMetaData>], order: &InternalKeyComparato
 }
 
 /// The one file of a sorted level that may hold the key, as a slice of one or none.
-fn candidate<'a>(files: &'a [Rc<FileMetaData>], order: &InternalKeyComparator, lookup: &LookupKey) -> &'a [Rc<FileMetaData>] {
+fn candidate<'a>(
+    files: &'a [Rc<FileMetaData>],
+    order: &InternalKeyComparator,
+    lookup: &LookupKey,
+) -> &'a [Rc<FileMetaData>] {
     let at = find_file(files, order, lookup.internal_key());
     match files.get(at..at + 1) {
-        Some(one) if one.iter().all(|f| order.user().compare(lookup.user_key(), user_key(&f.smallest)) != Ordering::Less) => one,
+        Some(one)
+            if one.iter().all(|f| order.user().compare(lookup.user_key(), user_key(&f.smallest)) != Ordering::Less) =>
+        {
+            one
+        }
         _ => &[],
     }
 }

@@ -1,1 +1,4 @@
+//! The engine's tests, a module for each family.
 
+mod common;
+mod oracle;

@@ -3,16 +3,16 @@
 use std::rc::Rc;
 
 use super::rule::{FaultKind, Operation, SectorFault};
-use super::{Fault, FaultEnv};
+use super::{Control, Fault};
 use crate::base::crc32c;
 use crate::env::crash::percent_of;
 use crate::env::seeded::Seeded;
-use crate::env::{Durability, Env, File, Io};
+use crate::env::{Durability, File, Io};
 use crate::error::Result;
 
 #[derive(Clone)]
 pub(super) struct FaultFile {
-    pub(super) env: FaultEnv,
+    pub(super) control: Rc<Control>,
     pub(super) inner: Rc<dyn File>,
     pub(super) name: Rc<str>,
 }
@@ -20,7 +20,7 @@ pub(super) struct FaultFile {
 impl FaultFile {
     fn append_now(&self, data: &[u8]) -> Io<u64> {
         let asked = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        let turn = self.env.begin(Operation::Append, &self.name, 0, asked, crc32c(data));
+        let turn = self.control.begin(Operation::Append, &self.name, 0, asked, crc32c(data));
         let part = |percent: u8| data.get(..percent_of(data.len(), percent)).unwrap_or(data);
         let Some(Fault::Planned(kind)) = &turn.fault else { return turn.plainly(|| self.inner.append(data)) };
         let io = match kind {
@@ -40,7 +40,7 @@ impl FaultFile {
 
     fn read_at_now(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
         let asked = u64::try_from(length).unwrap_or(u64::MAX);
-        let turn = self.env.begin(Operation::ReadAt, &self.name, offset, asked, 0);
+        let turn = self.control.begin(Operation::ReadAt, &self.name, offset, asked, 0);
         let io = match turn.fault {
             Some(Fault::Planned(FaultKind::ShortRead { percent })) => {
                 self.inner.read_at(offset, length).map(move |data| {
@@ -108,13 +108,13 @@ impl FaultFile {
 
     /// A stream of its own for this fault, so that no borrow is held while the read waits.
     fn rng(&self) -> Seeded {
-        Seeded::new(self.env.control.rng.borrow_mut().next())
+        Seeded::new(self.control.rng.borrow_mut().next())
     }
 
     fn sync_now(&self) -> Io<Durability> {
-        let turn = self.env.begin(Operation::Sync, &self.name, 0, 0, 0);
+        let turn = self.control.begin(Operation::Sync, &self.name, 0, 0, 0);
         match turn.fault {
-            Some(Fault::Planned(FaultKind::LoseSync)) => turn.end(Io::ready(Ok(self.env.durability()))),
+            Some(Fault::Planned(FaultKind::LoseSync)) => turn.end(Io::ready(Ok(self.control.durability))),
             _ => turn.plainly(|| self.inner.sync()),
         }
     }
@@ -123,28 +123,29 @@ impl FaultFile {
 impl File for FaultFile {
     fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
         let this = self.clone();
-        self.env.soon(move || this.read_at_now(offset, length))
+        self.control.soon(move || this.read_at_now(offset, length))
     }
 
     fn append(&self, data: &[u8]) -> Io<u64> {
         let (this, data) = (self.clone(), data.to_vec());
-        self.env.soon(move || this.append_now(&data))
+        self.control.soon(move || this.append_now(&data))
     }
 
     fn sync(&self) -> Io<Durability> {
         let this = self.clone();
-        self.env.soon(move || this.sync_now())
+        self.control.soon(move || this.sync_now())
     }
 
     fn truncate(&self, size: u64) -> Io<()> {
         let this = self.clone();
-        self.env.soon(move || {
-            this.env.begin(Operation::Truncate, &this.name, size, 0, 0).plainly(|| this.inner.truncate(size))
+        self.control.soon(move || {
+            this.control.begin(Operation::Truncate, &this.name, size, 0, 0).plainly(|| this.inner.truncate(size))
         })
     }
 
     fn size(&self) -> Io<u64> {
         let this = self.clone();
-        self.env.soon(move || this.env.begin(Operation::Size, &this.name, 0, 0, 0).plainly(|| this.inner.size()))
+        self.control
+            .soon(move || this.control.begin(Operation::Size, &this.name, 0, 0, 0).plainly(|| this.inner.size()))
     }
 }

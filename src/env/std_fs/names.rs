@@ -31,13 +31,11 @@ pub(super) fn apply(directory: &Path, edits: Vec<NameEdit>) -> Result<()> {
                 fs::rename(directory.join(&from), directory.join(&to))
                     .map_err(|e| Error::from_std(from, "rename", &e))?;
             }
-            NameEdit::Remove { name } => {
-                lost |= name.starts_with("lost/");
-                match fs::remove_file(directory.join(&name)) {
-                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::from_std(name, "remove", &e)),
-                    _ => {}
-                }
-            }
+            NameEdit::Remove { name } => match fs::remove_file(directory.join(&name)) {
+                Ok(()) => lost |= name.starts_with("lost/"),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::from_std(name, "remove", &e)),
+            },
             NameEdit::Replace { name, via, content } => {
                 let result = replace(&directory.join(&name), &directory.join(&via), &content);
                 result.map_err(|e| Error::from_std(name, "replace", &e))?;

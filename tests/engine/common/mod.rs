@@ -1,0 +1,4 @@
+//! What the families share.
+
+pub mod model;
+pub mod random;

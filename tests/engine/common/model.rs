@@ -1,0 +1,93 @@
+//! The ordered map that a database must agree with.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use varve::{BloomFilterPolicy, Comparator, Compression, Options, UserComparator};
+
+use super::random::Random;
+
+pub type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Options that make everything happen often: small buffers, small files.
+pub fn random_options(random: &mut Random) -> Options {
+    Options {
+        create_if_missing: true,
+        write_buffer_size: *random.pick(&[4 << 10, 16 << 10, 64 << 10, 1 << 20]),
+        block_size: *random.pick(&[64, 256, 1024, 4096, 65_536]),
+        block_restart_interval: *random.pick(&[1, 2, 16, 128]),
+        max_file_size: *random.pick(&[16 << 10, 64 << 10, 2 << 20]),
+        block_cache_size: *random.pick(&[0, 8 << 10, 8 << 20]),
+        max_open_files: *random.pick(&[10, 1000]),
+        compression: *random.pick(&[Compression::None, Compression::Snappy]),
+        filter_policy: match random.below(3) {
+            0 => None,
+            1 => Some(Rc::new(BloomFilterPolicy::new(5))),
+            _ => Some(Rc::new(BloomFilterPolicy::new(10))),
+        },
+        reuse_logs: random.one_in(3),
+        paranoid_checks: random.one_in(2),
+        slice_size: *random.pick(&[1 << 10, 16 << 10, 64 << 10]),
+        ..Options::default()
+    }
+}
+
+/// Keys of a few shapes, few enough that they meet again.
+pub fn random_key(random: &mut Random, space: usize) -> Vec<u8> {
+    let n = random.below(space);
+    match n % 4 {
+        0 => format!("key{n:06}").into_bytes(),
+        1 => (n as u32).to_be_bytes().to_vec(),
+        2 => format!("a/long/prefix/that/many/keys/have/{n}").into_bytes(),
+        _ => vec![(n % 251) as u8; n % 9],
+    }
+}
+
+pub fn random_value(random: &mut Random) -> Vec<u8> {
+    let length = match random.below(100) {
+        0 => random.below(100_000),
+        1..10 => 0,
+        _ => random.below(300),
+    };
+    random.bytes(length)
+}
+
+/// Bytewise order turned round.
+pub struct Reverse;
+
+impl Comparator for Reverse {
+    fn name(&self) -> &str {
+        "corpus.ReverseBytewise"
+    }
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        b.cmp(a)
+    }
+}
+
+/// Shorter keys first, then bytewise.
+pub struct LengthFirst;
+
+impl Comparator for LengthFirst {
+    fn name(&self) -> &str {
+        "corpus.LengthFirst"
+    }
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    }
+}
+
+pub fn random_comparator(random: &mut Random) -> UserComparator {
+    match random.below(6) {
+        0 => UserComparator::Custom(Rc::new(Reverse)),
+        1 => UserComparator::Custom(Rc::new(LengthFirst)),
+        _ => UserComparator::Bytewise,
+    }
+}
+
+/// The map's entries in the comparator's order.
+pub fn sorted(map: &Map, order: &UserComparator) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut entries: Vec<_> = map.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    entries.sort_by(|a, b| order.compare(&a.0, &b.0));
+    entries
+}
