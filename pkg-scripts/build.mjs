@@ -19,7 +19,7 @@ export async function build() {
       '--target-dir', inRoot('target'), '--no-default-features', '--features', 'wasm'],
     ['wasm-bindgen', '--target', 'web', '--out-dir', inRoot('pkg'), '--out-name', 'varve',
       inRoot('target', 'wasm32-unknown-unknown', 'wasm-release', 'varve.wasm')],
-    ['wasm-opt', '-O3', ...WASM_FEATURES, wasmFile, '-o', wasmFile]
+    ['wasm-opt', '-O3', '--strip-debug', '--strip-producers', ...WASM_FEATURES, wasmFile, '-o', wasmFile]
   ]
   rmSync(inRoot('pkg'), { recursive: true, force: true })
   for (const [command, ...args] of steps) {

@@ -9,9 +9,13 @@ import { wasmFile } from './lib/paths.mjs'
 /** What a page loads: bytes after gzip at its best level. */
 const GZIP_BYTES_MAX = 250_000
 
+/** A build without its border exports nothing and is small for the wrong reason. */
+const exportsFunctions = (wasm) => WebAssembly.Module.exports(new WebAssembly.Module(wasm)).some(({ kind }) => kind === 'function')
+
 /** Prints the sizes in bytes; true when they hold the budget. */
 export function printSizes() {
   const wasm = readFileSync(wasmFile)
+  if (!exportsFunctions(wasm)) throw new Error('varve_bg.wasm exports no function: is the border of src/wasm built in?')
   const gzipBytes = gzipSync(wasm, { level: 9 }).length
   const holds = gzipBytes <= GZIP_BYTES_MAX
   const count = (bytes) => bytes.toLocaleString('en')

@@ -85,7 +85,10 @@ async function inNode() {
 async function timed(name, step) {
   console.log(`\n=== ${name}`)
   const start = performance.now()
-  const result = await step().catch((error) => ({ passed: 0, failed: 1, skipped: 0, why: error.message }))
+  const result = await step().catch((error) => {
+    console.error(error.message)
+    return { passed: 0, failed: 1, skipped: 0, why: error.message.split('\n')[0] }
+  })
   return { name, seconds: (performance.now() - start) / 1000, ...result }
 }
 

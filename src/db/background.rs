@@ -16,7 +16,7 @@ use crate::events::{Event, count};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;
 use crate::table::FinishedTable;
-use crate::version::{LEVELS, Manifest, NewFile, VersionEdit};
+use crate::version::{FLUSH_LEVEL_MAX, LEVELS, Manifest, NewFile, VersionEdit};
 
 /// A range that the user asked to be compacted, level after level.
 pub(crate) struct ManualCompaction {
@@ -117,7 +117,7 @@ fn handle_failure(inner: &Inner, error: &Error) {
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
     if !inner.state.borrow().immutables.is_empty() {
-        return flush(inner).await;
+        return flush(inner, FLUSH_LEVEL_MAX).await;
     }
     let manual = inner.state.borrow().manual.front().cloned();
     if let Some(manual) = manual {
@@ -144,8 +144,8 @@ fn pick_context<'a>(inner: &Inner, state: &'a super::state::State) -> Pick<'a> {
     }
 }
 
-/// All immutable memtables become one table.
-async fn flush(inner: &Rc<Inner>) -> Result<()> {
+/// All immutable memtables become one table, at `level_max` at the deepest.
+async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables.iter().map(|b| b.memtable.clone()).collect();
     let newest_first: Vec<Rc<MemTable>> = memtables.iter().rev().cloned().collect();
     let number = inner.new_output()?;
@@ -160,7 +160,8 @@ async fn flush(inner: &Rc<Inner>) -> Result<()> {
         let mut level = 0;
         if let Some(table) = &built {
             let max_file_size = inner.options.max_file_size;
-            level = state.versions.current().flush_level(&inner.order, &table.smallest, &table.largest, max_file_size);
+            let version = state.versions.current();
+            level = version.flush_level(&inner.order, &table.smallest, &table.largest, max_file_size).min(level_max);
             edit.new_files.push((level, new_file(table)));
         }
         (edit, level)
@@ -210,7 +211,8 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     let interlude = || -> Option<Interlude> {
         let due = !inner.state.borrow().immutables.is_empty();
         let inner = inner.clone();
-        due.then(|| Box::pin(async move { flush(&inner).await }) as Interlude)
+        // Level 0: deeper it might come to lie where an output of this compaction will.
+        due.then(|| Box::pin(async move { flush(&inner, 0).await }) as Interlude)
     };
     let context = CompactionContext {
         env: &inner.env,

@@ -114,18 +114,17 @@ impl DbIterator {
         let on_bad_block = if compat { OnBadBlock::Skip } else { OnBadBlock::Stop };
         let mut read = block_read(db, options);
         read.read_ahead = READ_AHEAD;
-        let run = |files: Vec<_>| {
-            Source::Level(LevelIterator::new(files.into(), db.order.clone(), db.tables.clone(), read, on_bad_block))
-        };
+        let run =
+            |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read, on_bad_block));
         let mut sources = Vec::new();
         for memtable in std::iter::once(&view.active).chain(&view.immutables) {
             if !memtable.is_empty() {
                 sources.push(Source::Memtable(MemTable::iter(memtable)));
             }
         }
-        sources.extend(view.version.level(0).iter().map(|f| run(vec![f.clone()])));
-        let deeper = (1..LEVELS).map(|level| view.version.level(level)).filter(|files| !files.is_empty());
-        sources.extend(deeper.map(|files| run(files.to_vec())));
+        sources.extend(view.version.level(0).iter().map(|f| run(Rc::from([f.clone()]))));
+        let deeper = (1..LEVELS).map(|level| view.version.share_level(level)).filter(|files| !files.is_empty());
+        sources.extend(deeper.map(run));
         Ok(DbIterator {
             inner: MergingIterator::new(sources, KeyOrder::Internal(db.order.clone()), on_bad_block),
             order: db.order.clone(),

@@ -218,7 +218,10 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
         (log, state.active.memtable.clone(), state.last_sequence())
     };
     let Some(mut batch) = batch.filter(|b| !b.is_empty()) else {
-        return if sync { flush_logs(inner, &log).await } else { Ok(()) };
+        if sync {
+            flush_logs(inner, &log).await.inspect_err(|error| inner.degrade(error))?;
+        }
+        return Ok(());
     };
     batch.check()?;
     let first = last.advance(1).ok_or_else(out_of_sequences)?;
@@ -317,6 +320,11 @@ async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
         };
         if size < limit || size == 0 {
             return Ok(());
+        }
+        if let DbState::Degraded(cause) = &inner.state.borrow().status
+            && size >= limit.saturating_mul(2)
+        {
+            return Err(cause.clone());
         }
         let blocked = if level0 >= LEVEL0_STOP {
             Some(StallCause::Level0Stop)

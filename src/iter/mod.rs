@@ -17,6 +17,8 @@
 //!    used by `compat` alone) the move goes on behind the damage; `status` keeps the first error for good.
 //!    An iterator that is not valid is at its end only if `status` is `Ok`.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 mod merging;
 
 use std::future::poll_fn;

@@ -23,6 +23,8 @@
 //! ```
 //! Source: LevelDB `doc/log_format.md`, `db/log_{reader,writer}.cc`.
 
+mod blocks;
+mod fragment;
 mod reader;
 mod scan;
 mod writer;
@@ -30,11 +32,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fragment::{FragmentHeader, FragmentType, checksum};
 pub(crate) use reader::{Damage, LogReader, Record, Semantics, Tail};
 pub(crate) use scan::Found;
 pub(crate) use writer::{LogWriter, frame_record};
-
-use crate::base::{crc32c, mask};
 
 /// Bytes of a block.
 pub(crate) const BLOCK_SIZE: usize = 32 << 10;
@@ -44,93 +45,10 @@ const BLOCK_SIZE_U64: u64 = 32 << 10;
 pub(crate) const HEADER_SIZE: usize = 7;
 /// The same, as an offset.
 const HEADER_SIZE_U64: u64 = 7;
-/// Where in a fragment its type stands, behind checksum and length.
-const TYPE_OFFSET: usize = 6;
 /// No record longer than this is read, unless a caller says otherwise: 1 GiB.
 pub(crate) const RECORD_SIZE_MAX: u64 = 1 << 30;
 
 const _: () = assert!(BLOCK_SIZE - HEADER_SIZE <= 0xffff, "a payload's length fits 16 bits");
-
-/// What a fragment is of its record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FragmentType {
-    /// All of it.
-    Full,
-    /// Its beginning.
-    First,
-    /// Neither end.
-    Middle,
-    /// Its end.
-    Last,
-}
-
-impl FragmentType {
-    /// From the byte stored.
-    pub(crate) const fn from_byte(byte: u8) -> Option<FragmentType> {
-        match byte {
-            1 => Some(FragmentType::Full),
-            2 => Some(FragmentType::First),
-            3 => Some(FragmentType::Middle),
-            4 => Some(FragmentType::Last),
-            _ => None,
-        }
-    }
-
-    /// The byte stored.
-    pub(crate) const fn to_byte(self) -> u8 {
-        match self {
-            FragmentType::Full => 1,
-            FragmentType::First => 2,
-            FragmentType::Middle => 3,
-            FragmentType::Last => 4,
-        }
-    }
-
-    const fn new(begins: bool, ends: bool) -> FragmentType {
-        match (begins, ends) {
-            (true, true) => FragmentType::Full,
-            (true, false) => FragmentType::First,
-            (false, false) => FragmentType::Middle,
-            (false, true) => FragmentType::Last,
-        }
-    }
-}
-
-/// What stands before a payload, as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FragmentHeader {
-    /// Masked.
-    pub(crate) checksum: u32,
-    /// Of the payload.
-    pub(crate) length: u16,
-    /// 0 to 4 where all is well.
-    pub(crate) type_byte: u8,
-}
-
-impl FragmentHeader {
-    /// From the first seven of `bytes`, if there are so many.
-    #[inline]
-    pub(crate) fn decode(bytes: &[u8]) -> Option<FragmentHeader> {
-        let [a, b, c, d, e, f, type_byte] = *bytes.first_chunk::<HEADER_SIZE>()?;
-        Some(FragmentHeader {
-            checksum: u32::from_le_bytes([a, b, c, d]),
-            length: u16::from_le_bytes([e, f]),
-            type_byte,
-        })
-    }
-
-    /// Bytes of header and payload.
-    #[inline]
-    pub(crate) fn size(self) -> usize {
-        HEADER_SIZE + usize::from(self.length)
-    }
-}
-
-/// The checksum of a fragment as it should be stored: over its type byte and its payload, which stand side by side.
-#[inline]
-pub(crate) fn checksum(fragment: &[u8]) -> u32 {
-    mask(crc32c(fragment.get(TYPE_OFFSET..).unwrap_or_default()))
-}
 
 /// How far into its block an offset is.
 fn block_position(offset: u64) -> usize {

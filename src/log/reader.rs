@@ -3,17 +3,12 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::{
-    BLOCK_SIZE, BLOCK_SIZE_U64, FragmentHeader, FragmentType, HEADER_SIZE, RECORD_SIZE_MAX, block_position, checksum,
-    to_u64,
-};
+use super::blocks::Blocks;
+use super::fragment::{FragmentType, Trouble, check};
+use super::{BLOCK_SIZE, BLOCK_SIZE_U64, HEADER_SIZE, RECORD_SIZE_MAX, block_position, to_u64};
 use crate::env::{Access, Env, File};
 use crate::error::{Error, Result};
 
-/// How much of a file is read at once: 8 blocks.
-const CHUNK_SIZE: usize = 8 * BLOCK_SIZE;
-/// The same, as an offset.
-const CHUNK_SIZE_U64: u64 = 8 * BLOCK_SIZE_U64;
 /// Damages past this number are counted, not listed: a hostile file holds one in every seven bytes.
 const DAMAGES_LISTED_MAX: usize = 1000;
 
@@ -70,6 +65,16 @@ pub(crate) enum Tail {
     },
 }
 
+impl Tail {
+    /// Where to look on for later records; `None` where the file ends cleanly.
+    pub(crate) fn offset(&self) -> Option<u64> {
+        match self {
+            Tail::Clean => None,
+            Tail::Zeros { offset } | Tail::Torn { offset, .. } => Some(*offset),
+        }
+    }
+}
+
 /// Reads the records of one log or manifest, in order.
 ///
 /// Invariants:
@@ -120,18 +125,6 @@ enum Fragment {
     End,
 }
 
-/// Why bytes are no fragment. `left` is how many there are up to the end of the block.
-enum Trouble {
-    /// The header says a payload that would cross the end of the block.
-    Length { length: u16, left: usize },
-    /// The same in the last, short block, or not even a header fits: the file was cut here.
-    CutOff { length: Option<u16>, left: usize },
-    /// Type 0, length 0: space set aside.
-    Unused,
-    /// Stored and computed.
-    Checksum { stored: u32, computed: u32, left: usize },
-}
-
 impl LogReader {
     /// Reads the file called `name`.
     pub(crate) async fn open(env: &dyn Env, name: &str, semantics: Semantics) -> Result<LogReader> {
@@ -141,12 +134,12 @@ impl LogReader {
 
     /// Reads an open file. It must not grow meanwhile.
     pub(crate) fn from_file(file: Rc<dyn File>, name: String, semantics: Semantics) -> LogReader {
-        LogReader::new(Blocks { source: Some(file), name, window: Vec::new(), window_start: None }, semantics)
+        LogReader::new(Blocks::of_file(file, name), semantics)
     }
 
     /// Reads bytes in memory; `name` is for messages.
     pub(crate) fn from_bytes(bytes: Vec<u8>, name: String, semantics: Semantics) -> LogReader {
-        LogReader::new(Blocks { source: None, name, window: bytes, window_start: Some(0) }, semantics)
+        LogReader::new(Blocks::of_bytes(bytes, name), semantics)
     }
 
     fn new(blocks: Blocks, semantics: Semantics) -> LogReader {
@@ -451,96 +444,7 @@ impl LogReader {
     }
 }
 
-/// The fragment at the start of `left`, the rest of a block.
-#[inline]
-fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeader, Trouble> {
-    let Some(header) = FragmentHeader::decode(left) else {
-        return Err(Trouble::CutOff { length: None, left: left.len() });
-    };
-    let Some(fragment) = left.get(..header.size()) else {
-        let (length, left) = (header.length, left.len());
-        return Err(if block_is_full {
-            Trouble::Length { length, left }
-        } else {
-            Trouble::CutOff { length: Some(length), left }
-        });
-    };
-    if header.type_byte == 0 && header.length == 0 {
-        return Err(Trouble::Unused);
-    }
-    if verify {
-        let computed = checksum(fragment);
-        if computed != header.checksum {
-            return Err(Trouble::Checksum { stored: header.checksum, computed, left: left.len() });
-        }
-    }
-    Ok(header)
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Trouble::Length { length, left } => {
-                let room = left.saturating_sub(HEADER_SIZE);
-                write!(f, "bad record length: {length}, the block has room for {room}")
-            }
-            Trouble::CutOff { length: None, left } => {
-                write!(f, "record cut off: {left} bytes of its header, expected {HEADER_SIZE}")
-            }
-            Trouble::CutOff { length: Some(length), left } => {
-                write!(f, "record cut off: {} bytes, expected {length}", left.saturating_sub(HEADER_SIZE))
-            }
-            Trouble::Unused => f.write_str("record type 0, expected 1 to 4"),
-            Trouble::Checksum { stored, computed, .. } => {
-                write!(f, "checksum mismatch: {stored:08x} stored, {computed:08x} computed")
-            }
-        }
-    }
-}
-
 /// Where the block after the one that holds `offset` begins.
 fn next_block(offset: u64) -> u64 {
     (offset - offset % BLOCK_SIZE_U64).saturating_add(BLOCK_SIZE_U64)
-}
-
-/// The blocks of a file, a chunk of them in memory.
-pub(super) struct Blocks {
-    /// `None`: all is in memory already.
-    source: Option<Rc<dyn File>>,
-    name: String,
-    window: Vec<u8>,
-    /// Where in the file the window begins; `None` before the first read.
-    window_start: Option<u64>,
-}
-
-impl Blocks {
-    /// The block that begins at `start`, if it is in memory. Shorter than `BLOCK_SIZE` (or empty) at the end of the file.
-    #[inline]
-    pub(super) fn loaded(&self, start: u64) -> Option<&[u8]> {
-        let from = start.checked_sub(self.window_start?)?;
-        if self.source.is_some() && from >= CHUNK_SIZE_U64 {
-            return None;
-        }
-        let rest = usize::try_from(from).ok().and_then(|from| self.window.get(from..)).unwrap_or_default();
-        Some(rest.get(..BLOCK_SIZE).unwrap_or(rest))
-    }
-
-    /// Reads the chunk that holds the block at `start`.
-    async fn load(&mut self, start: u64) -> Result<()> {
-        let chunk_start = start - start % CHUNK_SIZE_U64;
-        if let Some(file) = &self.source {
-            let window = file.read_at(chunk_start, CHUNK_SIZE).await?;
-            self.window = window;
-        }
-        self.window_start = Some(if self.source.is_some() { chunk_start } else { 0 });
-        Ok(())
-    }
-
-    /// The block that begins at `start`.
-    pub(super) async fn get(&mut self, start: u64) -> Result<&[u8]> {
-        if self.loaded(start).is_none() {
-            self.load(start).await?;
-        }
-        Ok(self.loaded(start).unwrap_or_default())
-    }
 }

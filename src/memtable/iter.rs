@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::arena::Link;
-use super::tree::{Place, Target, Tree};
+use super::node::Target;
+use super::tree::{Place, Tree};
 use super::{MemTable, Position, place_now};
 use crate::error::Result;
 use crate::iter::{InternalIterator, Step};

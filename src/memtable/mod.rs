@@ -1,7 +1,7 @@
 //! The sorted write buffer: what was written and is not yet in a table.
 //!
 //! ```text
-//! put, delete -> MemTable -> tree.rs (order) -> arena.rs (bytes)
+//! put, delete -> MemTable -> tree.rs (order, in nodes of node.rs) -> arena.rs (bytes)
 //! ```
 //! Entries are added and never changed or removed; a later write of the same key is another entry with a higher sequence,
 //! which sorts first. Room is reserved before the log is written ([`MemTable::reserve`]), so that the insert after it cannot
@@ -9,6 +9,7 @@
 
 mod arena;
 mod iter;
+mod node;
 mod tree;
 
 #[cfg(test)]
@@ -18,14 +19,14 @@ mod tests;
 pub(crate) use iter::MemTableIterator;
 
 use std::cell::RefCell;
-use std::cmp::Ordering;
 use std::fmt;
 use std::rc::Rc;
 
 use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, Tag, ValueType};
 use crate::error::Result;
 use arena::Link;
-use tree::{Place, Target, Tree};
+use node::Target;
+use tree::{Place, Tree};
 
 /// Bytes of a tag.
 const TAG_SIZE: usize = 8;
@@ -38,7 +39,6 @@ pub(crate) const ENTRY_OVERHEAD: usize = 24;
 /// Invariant: no borrow of `tree` outlives a call, and no call makes one while it holds another.
 pub(crate) struct MemTable {
     tree: RefCell<Tree>,
-    order: InternalKeyComparator,
     size: std::cell::Cell<usize>,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Debug for MemTable {
 impl MemTable {
     /// An empty memtable, sorted by `order`.
     pub(crate) fn new(order: InternalKeyComparator) -> MemTable {
-        MemTable { tree: RefCell::new(Tree::new(order.clone())), order, size: std::cell::Cell::new(0) }
+        MemTable { tree: RefCell::new(Tree::new(order)), size: std::cell::Cell::new(0) }
     }
 
     /// Makes room so that the next `entries` inserts, with `bytes` bytes of keys and values together (or fewer), cannot fail.
@@ -95,14 +95,8 @@ impl MemTable {
     /// The newest entry of the key at or before the sequence looked for.
     pub(crate) fn get(&self, lookup: &LookupKey) -> Option<MemGet> {
         let tree = self.tree.borrow();
-        let target = Target::new(lookup.internal_key());
-        let (_, link) = tree.seek(target)?;
-        let (key, value) = tree.entry(link);
-        let found = Target::new(key);
-        if self.order.user().compare(found.user_key, target.user_key) != Ordering::Equal {
-            return None;
-        }
-        let [type_byte, ..] = found.tag.to_le_bytes();
+        let (tag, value) = tree.get(Target::new(lookup.internal_key()))?;
+        let [type_byte, ..] = tag.to_le_bytes();
         match ValueType::from_byte(type_byte)? {
             ValueType::Value => Some(MemGet::Value(value.to_vec())),
             ValueType::Deletion => Some(MemGet::Deleted),

@@ -24,65 +24,12 @@
 use std::cmp::Ordering;
 
 use super::arena::{Arena, ENTRY_OVERHEAD_MAX, Link};
+use super::node::{FANOUT, HEAD_SIZE, Inner, Keys, Leaf, NONE, Target, common_length, compare_from, head_at};
 use crate::base::{InternalKeyComparator, UserComparator};
 use crate::error::{Error, Result};
 
-/// Links in a leaf, and separators in an inner node.
-const FANOUT: usize = 64;
 /// No tree of 2^32 entries is higher: inner nodes but those at the right edge have 32 children or more.
 const HEIGHT_MAX: usize = 10;
-/// Bytes of a head.
-const HEAD_SIZE: usize = 8;
-/// No node.
-const NONE: u32 = u32::MAX;
-/// Heads are taken anew when a split shows that they could begin this many bytes later.
-const SKIP_GAIN_MIN: usize = 4;
-
-/// An internal key taken apart for comparing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
-    pub(super) user_key: &'a [u8],
-    pub(super) tag: u64,
-}
-
-impl<'a> Target<'a> {
-    /// From an internal key; one too short for a tag is an empty user key with the largest tag.
-    #[inline]
-    pub(super) fn new(internal_key: &'a [u8]) -> Target<'a> {
-        match internal_key.split_last_chunk() {
-            Some((user_key, tag)) => Target { user_key, tag: u64::from_le_bytes(*tag) },
-            None => Target { user_key: &[], tag: u64::MAX },
-        }
-    }
-}
-
-/// What leaves and inner nodes share.
-#[derive(Clone, Debug)]
-struct Keys {
-    heads: [u64; FANOUT],
-    links: [Link; FANOUT],
-    count: usize,
-    /// Heads begin this far into the user key.
-    skip: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Leaf {
-    keys: Keys,
-    next: u32,
-    previous: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Inner {
-    keys: Keys,
-    /// The eight bytes behind the heads: many keys share more than a head (`!table!row`), and a miss here costs an entry
-    /// read at every level.
-    tails: [u64; FANOUT],
-    /// One more than there are separators.
-    children: [u32; FANOUT + 1],
-}
-
 /// Where an entry stands in the tree as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
@@ -123,165 +70,6 @@ pub(super) struct Tree {
     common: usize,
     order: InternalKeyComparator,
     bytewise: bool,
-}
-
-impl Keys {
-    fn new(skip: usize) -> Keys {
-        Keys { heads: [0; FANOUT], links: [0; FANOUT], count: 0, skip }
-    }
-
-    #[inline]
-    fn heads(&self) -> &[u64] {
-        self.heads.get(..self.count).unwrap_or_default()
-    }
-
-    #[inline]
-    fn links(&self) -> &[Link] {
-        self.links.get(..self.count).unwrap_or_default()
-    }
-
-    fn is_full(&self) -> bool {
-        self.count >= FANOUT
-    }
-
-    /// How many links there are for which `before` holds, asked with their index; it holds for a beginning of them, for all
-    /// with smaller heads and for none with larger ones.
-    #[inline]
-    fn search(&self, head: u64, before: impl Fn(usize, Link) -> bool) -> usize {
-        let heads = self.heads();
-        let mut start = heads.partition_point(|h| *h < head);
-        let equal = heads.get(start..).unwrap_or_default();
-        let mut end = start
-            + match equal {
-                [first, second, ..] if *first == head && *second == head => equal.partition_point(|h| *h == head),
-                [first, ..] if *first == head => 1,
-                _ => return start,
-            };
-        while start < end {
-            let middle = (start + end) / 2;
-            if self.links.get(middle).is_some_and(|link| before(middle, *link)) {
-                start = middle + 1;
-            } else {
-                end = middle;
-            }
-        }
-        start
-    }
-
-    #[inline]
-    fn insert(&mut self, at: usize, head: u64, link: Link) {
-        debug_assert!(at <= self.count && self.count < FANOUT);
-        insert_at(&mut self.heads, self.count, at, head);
-        insert_at(&mut self.links, self.count, at, link);
-        self.count = (self.count + 1).min(FANOUT);
-    }
-
-    /// Gives away all from `at` on.
-    fn split_off(&mut self, at: usize) -> Keys {
-        let mut right = Keys::new(self.skip);
-        move_tail(&self.heads, at..self.count, &mut right.heads);
-        move_tail(&self.links, at..self.count, &mut right.links);
-        right.count = self.count.saturating_sub(at);
-        self.count = self.count.min(at);
-        right
-    }
-
-    /// Takes the heads anew, from `skip` on.
-    fn renew(&mut self, arena: &Arena, skip: usize) {
-        self.skip = skip;
-        for (head, link) in self.heads.iter_mut().zip(&self.links).take(self.count) {
-            *head = head_at(Target::new(arena.key(*link)).user_key, skip);
-        }
-    }
-
-    fn renew_if_better(&mut self, arena: &Arena, skip: usize) {
-        if skip >= self.skip + SKIP_GAIN_MIN {
-            self.renew(arena, skip);
-        }
-    }
-}
-
-impl Inner {
-    /// A node without separators.
-    fn new(skip: usize, first_child: u32) -> Inner {
-        let mut children = [NONE; FANOUT + 1];
-        move_tail(&[first_child], 0..1, &mut children);
-        Inner { keys: Keys::new(skip), tails: [0; FANOUT], children }
-    }
-
-    /// Adds a separator and the child behind it.
-    fn insert(&mut self, at: usize, heads: (u64, u64), separator: Link, child: u32) {
-        insert_at(&mut self.children, self.keys.count + 1, at + 1, child);
-        insert_at(&mut self.tails, self.keys.count, at, heads.1);
-        self.keys.insert(at, heads.0, separator);
-    }
-
-    /// Gives away all behind separator `at`; that one goes up.
-    fn split_off(&mut self, at: usize) -> (Option<Link>, Inner) {
-        let count = self.keys.count;
-        let mut right = Inner::new(self.keys.skip, NONE);
-        move_tail(&self.children, at + 1..count + 1, &mut right.children);
-        move_tail(&self.tails, at + 1..count, &mut right.tails);
-        right.keys = self.keys.split_off(at + 1);
-        self.keys.count = self.keys.count.min(at);
-        (self.keys.links.get(at).copied(), right)
-    }
-
-    fn renew(&mut self, arena: &Arena, skip: usize) {
-        self.keys.renew(arena, skip);
-        for (tail, link) in self.tails.iter_mut().zip(self.keys.links()) {
-            *tail = head_at(Target::new(arena.key(*link)).user_key, skip + HEAD_SIZE);
-        }
-    }
-
-    fn renew_if_better(&mut self, arena: &Arena, skip: usize) {
-        if skip >= self.keys.skip + SKIP_GAIN_MIN {
-            self.renew(arena, skip);
-        }
-    }
-}
-
-/// Puts `value` at `at` of the first `count` of `array`, shifting the rest.
-#[inline]
-fn insert_at<T: Copy>(array: &mut [T], count: usize, at: usize, value: T) {
-    if let Some(tail) = array.get_mut(at..=count) {
-        tail.copy_within(..tail.len() - 1, 1);
-        if let Some(first) = tail.first_mut() {
-            *first = value;
-        }
-    }
-}
-
-fn move_tail<T: Copy>(from: &[T], range: std::ops::Range<usize>, to: &mut [T]) {
-    let tail = from.get(range).unwrap_or_default();
-    for (to, from) in to.iter_mut().zip(tail) {
-        *to = *from;
-    }
-}
-
-/// Eight bytes of the key from `skip` on.
-#[inline]
-fn head_at(user_key: &[u8], skip: usize) -> u64 {
-    let rest = user_key.get(skip..).unwrap_or_default();
-    match (rest.first_chunk(), user_key.last_chunk()) {
-        (Some(chunk), _) => u64::from_be_bytes(*chunk),
-        // The key's last eight bytes, without those before `skip`.
-        (None, Some(chunk)) if !rest.is_empty() => u64::from_be_bytes(*chunk) << (64 - 8 * rest.len()),
-        _ => short_head(rest),
-    }
-}
-
-#[inline(never)]
-fn short_head(rest: &[u8]) -> u64 {
-    let mut padded = [0; 8];
-    for (to, from) in padded.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    u64::from_be_bytes(padded)
-}
-
-fn common_length(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 fn at<T>(items: &[T], index: u32) -> Option<&T> {
@@ -376,7 +164,7 @@ impl Tree {
         let leaf = self.descend(target, Some(&mut path));
         let Some(keys) = at(&self.leaves, leaf).map(|leaf| &leaf.keys) else { return Some(()) };
         let head = self.head(target.user_key, keys.skip);
-        let index = keys.search(head, |_, link| self.compare(link, target) == Ordering::Less);
+        let index = keys.search(head, |_, link| self.compare(link, target, keys.skip) == Ordering::Less);
         if !keys.is_full() {
             if let Some(leaf) = at_mut(&mut self.leaves, leaf) {
                 leaf.keys.insert(index, head, link);
@@ -397,9 +185,7 @@ impl Tree {
     #[inline]
     pub(super) fn seek(&self, target: Target<'_>) -> Option<(Place, Link)> {
         if self.common > 0 {
-            let common = self.arena.key(self.sample).get(..self.common).unwrap_or_default();
-            let same = target.user_key.get(..self.common).unwrap_or(target.user_key);
-            match same.cmp(common) {
+            match self.compare_with_common(target) {
                 Ordering::Equal => {}
                 Ordering::Less => return self.first(),
                 Ordering::Greater => return None,
@@ -407,9 +193,20 @@ impl Tree {
         }
         let leaf = self.descend(target, None);
         let keys = &at(&self.leaves, leaf)?.keys;
-        let index =
-            keys.search(self.head(target.user_key, keys.skip), |_, link| self.compare(link, target) == Ordering::Less);
+        let index = keys.search(self.head(target.user_key, keys.skip), |_, link| {
+            self.compare(link, target, keys.skip) == Ordering::Less
+        });
         self.at_or_behind(Place { leaf, index })
+    }
+
+    /// The first entry at or after the target, if it is of the same user key: its tag and its value.
+    #[inline]
+    pub(super) fn get(&self, target: Target<'_>) -> Option<(u64, &[u8])> {
+        let (_, link) = self.seek(target)?;
+        let (key, value) = self.arena.entry(link);
+        let found = Target::new(key);
+        let same = self.compare_user_keys(found.user_key, target.user_key, 0) == Ordering::Equal;
+        same.then_some((found.tag, value))
     }
 
     /// The first entry.
@@ -453,15 +250,27 @@ impl Tree {
         Some((Place { leaf: leaf.next, index: 0 }, link))
     }
 
-    /// The entry's place in the order, seen from the target.
+    /// The entry's place in the order, seen from the target; the first `same` bytes of their user keys are the same.
     #[inline]
-    fn compare(&self, link: Link, target: Target<'_>) -> Ordering {
+    fn compare(&self, link: Link, target: Target<'_>, same: usize) -> Ordering {
         let entry = Target::new(self.arena.key(link));
-        let keys = match self.bytewise {
-            true => entry.user_key.cmp(target.user_key),
-            false => self.order.user().compare(entry.user_key, target.user_key),
-        };
-        keys.then_with(|| target.tag.cmp(&entry.tag))
+        self.compare_user_keys(entry.user_key, target.user_key, same).then_with(|| target.tag.cmp(&entry.tag))
+    }
+
+    /// The order of two user keys whose first `same` bytes are the same.
+    #[inline]
+    fn compare_user_keys(&self, a: &[u8], b: &[u8], same: usize) -> Ordering {
+        match self.bytewise {
+            true => compare_from(a, b, same),
+            false => self.order.user().compare(a, b),
+        }
+    }
+
+    /// The order of the target and what all keys have in common.
+    #[inline]
+    fn compare_with_common(&self, target: Target<'_>) -> Ordering {
+        let common = self.arena.key(self.sample).get(..self.common).unwrap_or_default();
+        compare_from(target.user_key.get(..self.common).unwrap_or(target.user_key), common, 0)
     }
 
     #[inline]
@@ -485,7 +294,7 @@ impl Tree {
                 let tail = inner.tails.get(index).copied().unwrap_or_default();
                 match tail.cmp(&self.head(target.user_key, keys.skip + HEAD_SIZE)) {
                     Ordering::Less => true,
-                    Ordering::Equal => self.compare(link, target) != Ordering::Greater,
+                    Ordering::Equal => self.compare(link, target, keys.skip) != Ordering::Greater,
                     Ordering::Greater => false,
                 }
             });
@@ -513,12 +322,8 @@ impl Tree {
     /// Shortens what all keys have in common to what the target has too.
     #[inline]
     fn admit(&mut self, target: Target<'_>) {
-        if self.common == 0 {
-            return;
-        }
-        let common = self.arena.key(self.sample).get(..self.common).unwrap_or_default();
-        if target.user_key.get(..self.common) != Some(common) {
-            self.common = common_length(common, target.user_key);
+        if self.common > 0 && self.compare_with_common(target) != Ordering::Equal {
+            self.common = common_length(self.user_key(self.sample), target.user_key);
             self.renew_edges();
         }
     }
@@ -558,7 +363,7 @@ impl Tree {
         let (Some(last_head), Some(last)) = (keys.heads().last(), keys.links().last()) else { return false };
         let behind = match last_head.cmp(&head) {
             Ordering::Less => true,
-            Ordering::Equal => self.compare(*last, target) == Ordering::Less,
+            Ordering::Equal => self.compare(*last, target, keys.skip) == Ordering::Less,
             Ordering::Greater => false,
         };
         if behind && let Some(leaf) = at_mut(&mut self.leaves, self.last_leaf) {
@@ -721,7 +526,7 @@ impl Tree {
     fn check_keys(&self, keys: &Keys, tails: Option<&[u64]>, low: Option<Link>, high: Option<Link>) {
         let sorted: Vec<Link> = low.into_iter().chain(keys.links().iter().copied()).chain(high).collect();
         for (i, pair) in sorted.windows(2).enumerate() {
-            let order = self.compare(pair[0], Target::new(self.arena.key(pair[1])));
+            let order = self.compare(pair[0], Target::new(self.arena.key(pair[1])), 0);
             assert!(order == Ordering::Less || (order == Ordering::Equal && i == 0 && low.is_some()));
         }
         let common = |link: Link| common_length(self.user_key(link), self.user_key(sorted[0]));

@@ -4,7 +4,7 @@
 //! stored block = contents, type (u8), checksum (u32)          checksum = mask(crc32c(contents, type))
 //! type: 0 as it is, 1 snappy, 2 zlib or zstd, 3 zstd, 4 raw deflate
 //! ```
-//! The contents `61 62 63` ("abc"), stored as they are: `61 62 63 | 00 | 8a c7 b1 23`.
+//! The contents `61 62 63` ("abc"), stored as they are: `61 62 63 | 00 | 00 54 1b bf`.
 //!
 //! Id 2 has two owners: Minecraft's fork writes zlib there, LevelDB since 2023 zstd. The content tells: a zstd frame begins
 //! `28 b5 2f fd`, zlib with a byte whose low half is 8. Ids 3 and 4 are the fork's. A block is stored compressed only if
@@ -347,7 +347,7 @@ mod tests {
     fn the_worked_example() {
         let mut out = Vec::new();
         assert_eq!(store_raw(b"abc", &mut out), 3);
-        assert_eq!(out, [0x61, 0x62, 0x63, 0x00, 0x8a, 0xc7, 0xb1, 0x23]);
+        assert_eq!(out, [0x61, 0x62, 0x63, 0x00, 0x00, 0x54, 0x1b, 0xbf]);
         assert_eq!(reopen(&out, 3).unwrap(), b"abc");
         // formats.md section 11: the same with type 1 has CRC-32C bd2278d7.
         assert_eq!(stored_checksum(&sealed(b"abc", 1)), Some(0xbd22_78d7));

@@ -7,15 +7,15 @@
 //! index block       a key at or after the last of each data block, before the next -> its handle    block.rs
 //! footer            handles of metaindex and index, magic; 48 bytes                                 footer.rs
 //! ```
-//! Every block is followed by its type and checksum (`compression.rs`). A table of the one entry `only` = `one` (internal
-//! key, sequence 1), without compression and filter, is 111 bytes:
+//! Every block is followed by its type and checksum (`compression.rs`). A table of one entry, whose key is `only` and a tag
+//! and whose value is `one`, in bytewise order, without compression and filter:
 //!
 //! ```text
-//!   0  00 0c 03 | 6f 6e 6c 79 01 01 00 00 00 00 00 00 | 6f 6e 65 | 00 00 00 00 | 01 00 00 00        the entry
-//!  26  00 | 2f 3e 86 0c                                                                           its block's trailer
-//!  31  00 00 00 00 | 01 00 00 00 | 00 | c0 f2 a1 b0                                               metaindex: empty
-//!  44  00 09 02 | 70 01 ff ff ff ff ff ff ff | 00 1a | 00 00 00 00 | 01 00 00 00 | 00 | ...       index: up to "p": 0, 26
-//!  63  1f 08 | 2c 16 | 00 * 36 | 57 fb 80 8b 24 75 47 db                                          footer
+//!   0  00 0c 03 | 6f 6e 6c 79 01 01 00 00 00 00 00 00 | 6f 6e 65 | 00 00 00 00 | 01 00 00 00      the entry
+//!  26  00 | 9c 69 aa 96                                                                          the block's trailer
+//!  31  00 00 00 00 | 01 00 00 00 | 00 | c0 f2 a1 b0                                              metaindex: empty
+//!  44  00 01 02 | 70 | 00 1a | 00 00 00 00 | 01 00 00 00 | 00 | 74 7d 43 f8                      index: up to "p"
+//!  63  1f 08 | 2c 0e | 00 * 36 | 57 fb 80 8b 24 75 47 db                                         footer
 //! ```
 //! RocksDB's tables share blocks, handles and trailers, with another footer and magic number: only `footer.rs` and
 //! `reader.rs` know LevelDB's.
@@ -31,6 +31,11 @@ mod footer;
 mod iter;
 mod output;
 mod reader;
+#[cfg(test)]
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 
@@ -88,7 +93,7 @@ pub(crate) struct BlockRead {
 
 /// What a look-up did in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
+pub(crate) enum Lookup {
     /// The key is behind the last.
     PastEnd,
     /// The filter says that the block at `offset` does not have the key.

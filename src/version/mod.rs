@@ -94,12 +94,17 @@ pub struct TableTouched {
 /// 2. Every deeper level is sorted by key, and its tables' ranges are disjoint in internal keys.
 #[derive(Debug, Default)]
 pub(crate) struct Version {
-    levels: [Vec<Rc<FileMetaData>>; LEVELS],
+    levels: [Rc<[Rc<FileMetaData>]>; LEVELS],
 }
 
 impl Version {
     pub(crate) fn level(&self, level: usize) -> &[Rc<FileMetaData>] {
-        self.levels.get(level).map_or(&[], Vec::as_slice)
+        self.levels.get(level).map_or(&[], |files| files)
+    }
+
+    /// The level, to be held on to.
+    pub(crate) fn share_level(&self, level: usize) -> Rc<[Rc<FileMetaData>]> {
+        self.levels.get(level).cloned().unwrap_or_default()
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = (usize, &Rc<FileMetaData>)> {

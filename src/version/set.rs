@@ -114,7 +114,7 @@ pub(crate) struct Builder {
 
 impl Builder {
     pub(crate) fn new(base: &Version) -> Builder {
-        Builder { levels: base.levels.clone() }
+        Builder { levels: base.levels.each_ref().map(|files| files.to_vec()) }
     }
 
     /// A table that one edit moves between levels keeps its identity (and its count of seeks).
@@ -161,6 +161,6 @@ impl Builder {
                 }
             }
         }
-        Ok(Version { levels: self.levels })
+        Ok(Version { levels: self.levels.map(Rc::from) })
     }
 }

@@ -1,0 +1,63 @@
+//! Reading a file block by block.
+
+use std::rc::Rc;
+
+use super::{BLOCK_SIZE, BLOCK_SIZE_U64};
+use crate::env::File;
+use crate::error::Result;
+
+/// How much of a file is read at once: 8 blocks.
+const CHUNK_SIZE: usize = 8 * BLOCK_SIZE;
+/// The same, as an offset.
+const CHUNK_SIZE_U64: u64 = 8 * BLOCK_SIZE_U64;
+/// The blocks of a file, a chunk of them in memory.
+pub(super) struct Blocks {
+    /// `None`: all is in memory already.
+    source: Option<Rc<dyn File>>,
+    pub(super) name: String,
+    window: Vec<u8>,
+    /// Where in the file the window begins; `None` before the first read.
+    window_start: Option<u64>,
+}
+
+impl Blocks {
+    /// Of an open file.
+    pub(super) fn of_file(file: Rc<dyn File>, name: String) -> Blocks {
+        Blocks { source: Some(file), name, window: Vec::new(), window_start: None }
+    }
+
+    /// Of bytes in memory.
+    pub(super) fn of_bytes(bytes: Vec<u8>, name: String) -> Blocks {
+        Blocks { source: None, name, window: bytes, window_start: Some(0) }
+    }
+
+    /// The block that begins at `start`, if it is in memory. Shorter than `BLOCK_SIZE` (or empty) at the end of the file.
+    #[inline]
+    pub(super) fn loaded(&self, start: u64) -> Option<&[u8]> {
+        let from = start.checked_sub(self.window_start?)?;
+        if self.source.is_some() && from >= CHUNK_SIZE_U64 {
+            return None;
+        }
+        let rest = usize::try_from(from).ok().and_then(|from| self.window.get(from..)).unwrap_or_default();
+        Some(rest.get(..BLOCK_SIZE).unwrap_or(rest))
+    }
+
+    /// Reads the chunk that holds the block at `start`.
+    pub(super) async fn load(&mut self, start: u64) -> Result<()> {
+        let chunk_start = start - start % CHUNK_SIZE_U64;
+        if let Some(file) = &self.source {
+            let window = file.read_at(chunk_start, CHUNK_SIZE).await?;
+            self.window = window;
+        }
+        self.window_start = Some(if self.source.is_some() { chunk_start } else { 0 });
+        Ok(())
+    }
+
+    /// The block that begins at `start`.
+    pub(super) async fn get(&mut self, start: u64) -> Result<&[u8]> {
+        if self.loaded(start).is_none() {
+            self.load(start).await?;
+        }
+        Ok(self.loaded(start).unwrap_or_default())
+    }
+}
