@@ -399,8 +399,8 @@ impl Recovery {
                 return Ok(header.sequence <= self.last_sequence.get().saturating_add(1));
             }
         }
-        let end = reader.good_end();
-        Ok(reader.scan_for_valid_after(end).await?.is_none())
+        let end = reader.tail().offset().unwrap_or_else(|| reader.good_end());
+        Ok(reader.scan_for_record_after(end).await?.is_none())
     }
 
     /// A log that is not replayed: its sequence numbers must not be used again.
@@ -523,20 +523,16 @@ impl Recovery {
 
     /// Looks behind the damage for records newer than all before it.
     async fn newer_record_follows(&mut self, reader: &mut LogReader) -> Result<bool> {
-        let mut from = reader.good_end();
+        let mut from = reader.tail().offset().unwrap_or_else(|| reader.good_end());
         let mut found_newer = false;
-        while let Some(found) = reader.scan_for_valid_after(from).await? {
-            if found.begins_record()
-                && let Ok(header) = BatchHeader::decode(&found.head)
+        while let Some(found) = reader.scan_for_record_after(from).await? {
+            if let Ok(header) = BatchHeader::decode(&found.head)
                 && let Ok(first) = header.first_sequence()
                 && first > self.last_sequence
             {
                 found_newer = true;
                 let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
                 self.seen = self.seen.max(last);
-            } else if !found.begins_record() {
-                // The middle or end of a record that was whole once: more than a torn tail.
-                found_newer = true;
             }
             from = found.end.max(from.saturating_add(1));
         }

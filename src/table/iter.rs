@@ -15,6 +15,11 @@ use crate::env::Io;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, Step};
 
+/// Blocks read one by one before a scan reads ahead.
+const READ_AHEAD_AFTER: u32 = 2;
+/// Half of what it reads first; then twice as much each time.
+const READ_AHEAD_FIRST: u64 = 8 << 10;
+
 /// Moves over a table.
 ///
 /// Invariants:
@@ -34,6 +39,8 @@ pub(crate) struct TableIterator {
     target: Vec<u8>,
     fill: Fill,
     ahead: ReadAhead,
+    /// Reads in file order since the last seek.
+    passed: u32,
     error: Option<Error>,
 }
 
@@ -82,6 +89,7 @@ impl TableIterator {
             target: Vec::new(),
             fill: Fill::Idle,
             ahead: ReadAhead::default(),
+            passed: 0,
             error: None,
         }
     }
@@ -95,6 +103,7 @@ impl TableIterator {
     fn begin(&mut self) {
         self.unfinished = None;
         self.fill = Fill::Idle;
+        self.passed = 0;
         if self.on_bad_block == OnBadBlock::Stop {
             self.error = None;
             self.failed = None;
@@ -253,6 +262,19 @@ impl TableIterator {
         Ok(())
     }
 
+    /// How far to read: a scan that has only just begun may end soon, one that does not use the cache is known to be long.
+    fn read_ahead(&mut self) -> u64 {
+        let most = u64::from(self.read.read_ahead);
+        if !self.read.use_cache {
+            return most;
+        }
+        self.passed = self.passed.saturating_add(1);
+        match self.passed {
+            0..=READ_AHEAD_AFTER => 0,
+            passed => most.min(READ_AHEAD_FIRST << (passed - READ_AHEAD_AFTER).min(16)),
+        }
+    }
+
     /// Bytes from `offset`: `size` of them, or more where blocks are passed in file order.
     fn read_file(&mut self, offset: u64, size: usize, goal: Goal) -> Poll<Result<Vec<u8>>> {
         match std::mem::replace(&mut self.fill, Fill::Idle) {
@@ -265,7 +287,7 @@ impl TableIterator {
         }
         let mut length = size;
         if goal == Goal::First && self.read.read_ahead > 0 {
-            let ahead = u64::from(self.read.read_ahead).min(self.table.data_end().saturating_sub(offset));
+            let ahead = self.read_ahead().min(self.table.data_end().saturating_sub(offset));
             length = length.max(usize::try_from(ahead).unwrap_or(size));
         }
         match self.table.file().read_at(offset, length) {

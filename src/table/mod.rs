@@ -93,7 +93,7 @@ pub(crate) struct BlockRead {
 
 /// What a look-up did in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
+pub enum Lookup {
     /// The key is behind the last.
     PastEnd,
     /// The filter says that the block at `offset` does not have the key.

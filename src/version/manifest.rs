@@ -136,8 +136,8 @@ pub(crate) async fn recover_manifest(
         Tail::Torn { offset, reason } => Some(Error::corruption(&name, offset, reason)),
     };
     if let Some(error) = &torn {
-        let after = reader.good_end();
-        if mode == RecoveryMode::Strict || reader.scan_for_valid_after(after).await?.is_some() {
+        let after = reader.tail().offset().unwrap_or_else(|| reader.good_end());
+        if mode == RecoveryMode::Strict || reader.scan_for_record_after(after).await?.is_some() {
             return Err(error.clone());
         }
     }

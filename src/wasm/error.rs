@@ -1,0 +1,38 @@
+//! Errors as JavaScript knows them.
+
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+
+use crate::error::Error;
+
+/// A JavaScript `Error` with the engine's message and, as own properties:
+///
+/// - `code`: [`Error::code`], a stable word;
+/// - `file` and `offset` (a byte, as a number) where they are known;
+/// - `maybeApplied`: true on a write whose fate is unknown.
+pub(crate) fn to_js(error: &Error) -> JsValue {
+    let object = JsValue::from(js_sys::Error::new(&error.to_string()));
+    set(&object, "code", error.code());
+    match error {
+        Error::Corruption(corruption) => {
+            set(&object, "file", &*corruption.file);
+            set(&object, "offset", number(corruption.offset));
+        }
+        Error::Io(io) | Error::Full(io) => set(&object, "file", &*io.file),
+        _ => {}
+    }
+    if error.maybe_applied() {
+        set(&object, "maybeApplied", true);
+    }
+    object
+}
+
+/// Sets one property of a plain object, which cannot fail.
+pub(crate) fn set(object: &JsValue, name: &str, value: impl Into<JsValue>) {
+    let _ = Reflect::set(object, &JsValue::from_str(name), &value.into());
+}
+
+/// A count or an offset; exact up to 2^53, as all numbers in JavaScript.
+pub(crate) fn number(value: u64) -> f64 {
+    value as f64
+}

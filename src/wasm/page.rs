@@ -1,0 +1,57 @@
+//! Entries packed into one array of bytes, so that many cross the border in one copy.
+//!
+//! ```text
+//! page   entry*
+//! entry  u32 key length, key, u32 value length, value          little-endian
+//! ```
+//! ("a", "xy") is `01 00 00 00 61 02 00 00 00 78 79`.
+
+use crate::base::put_fixed32;
+use crate::error::{Error, Result};
+
+/// Bytes after which a page takes no further entry.
+const FULL: usize = 64 << 10;
+
+/// A page being filled.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    bytes: Vec<u8>,
+    entries: u32,
+}
+
+impl Page {
+    /// Whether `limit` entries or enough bytes are in it.
+    pub(crate) fn is_full(&self, limit: u32) -> bool {
+        self.entries >= limit || self.bytes.len() >= FULL
+    }
+
+    /// Adds one entry.
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        for part in [key, value] {
+            let length = u32::try_from(part.len())
+                .map_err(|_| Error::LimitExceeded("an entry of 4 GiB does not fit a page".into()))?;
+            put_fixed32(&mut self.bytes, length);
+            self.bytes.extend_from_slice(part);
+        }
+        self.entries = self.entries.saturating_add(1);
+        Ok(())
+    }
+
+    /// The page's bytes.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worked_example() {
+        let mut page = Page::default();
+        page.add(b"a", b"xy").unwrap();
+        assert!(page.is_full(1) && !page.is_full(2));
+        assert_eq!(page.into_bytes(), [1, 0, 0, 0, 0x61, 2, 0, 0, 0, 0x78, 0x79]);
+    }
+}
