@@ -68,5 +68,5 @@ pub use env::block_on;
 pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
-pub use table::Lookup;
-pub use version::{LEVELS, TableTouched};
+pub use table::{Lookup, TableFile, TableFileIterator};
+pub use version::{LEVELS, TableTouched, stored_comparator};

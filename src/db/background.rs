@@ -318,17 +318,14 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
         let next = manual.next.borrow();
         pick_range(&pick_context(inner, &state), level, (next.as_deref(), manual.end.as_deref()))
     };
-    match compaction {
-        Some(compaction) => {
-            let reached = user_key(&compaction.compact_pointer).to_vec();
-            compact(inner, &compaction).await?;
-            let more = level > 0 && !is_past(inner, &reached, manual);
-            if more && manual.next.borrow().as_ref() != Some(&reached) {
-                manual.next.replace(Some(reached));
-                return Ok(());
-            }
+    if let Some(compaction) = compaction {
+        let reached = user_key(&compaction.compact_pointer).to_vec();
+        compact(inner, &compaction).await?;
+        let more = level > 0 && !is_past(inner, &reached, manual);
+        if more && manual.next.borrow().as_ref() != Some(&reached) {
+            manual.next.replace(Some(reached));
+            return Ok(());
         }
-        None => {}
     }
     manual.level.set(level + 1);
     manual.next.replace(manual.begin.clone());

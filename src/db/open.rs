@@ -172,6 +172,8 @@ async fn check_files(
         .iter()
         .filter_map(|n| match FileName::parse(n) {
             Some(FileName::Table(number)) => Some(number),
+            // LevelDB looks for the number alone; the table is then missed when it is read.
+            Some(name) if options.recovery == RecoveryMode::Compat => name.number(),
             _ => None,
         })
         .collect();
@@ -298,11 +300,16 @@ pub(crate) fn open_tables(
         block_size_max: value_max.saturating_mul(2).saturating_add(64 << 20),
         verify_checksums: !compat || options.paranoid_checks,
         paranoid_checks: !compat && (options.paranoid_checks || options.recovery == RecoveryMode::Strict),
-        lenient_size: compat,
+        lenient: compat,
     });
     let blocks = Rc::new(BlockCache::new(options.block_cache_size));
     let (capacity, files) = (options.table_cache_size, options.max_open_files);
     Rc::new(TableCache::new(env.clone(), table_options, blocks, counters.clone(), capacity, files))
+}
+
+/// What the format can store of a sequence number that may be too large for it.
+fn low_bits(number: u64) -> SequenceNumber {
+    SequenceNumber::new(number & SequenceNumber::MAX.get()).unwrap_or(SequenceNumber::MAX)
 }
 
 /// A database where there was none.
@@ -496,6 +503,9 @@ impl Recovery {
                 return Ok(None);
             }
             (None, Tail::Clean) => {
+                if let Some(offset) = reader.odd_trailer().filter(|_| self.mode == RecoveryMode::Strict) {
+                    return Err(Error::corruption(name, offset, "the unused end of a block is not zeros"));
+                }
                 self.clean_end = Some((number, reader.good_end()));
                 return Ok(None);
             }
@@ -548,14 +558,21 @@ impl Recovery {
         log: &mut LogReport,
     ) -> Result<(), crate::error::Malformed> {
         let header = BatchHeader::decode(&record.data)?;
-        let first = header.first_sequence()?;
-        if !compat {
+        let exhausted = || crate::error::Malformed::new(0, "sequence numbers run past 2^56");
+        let more = u64::from(header.count);
+        let (first, last) = if compat {
+            // LevelDB counts in 64 bits and stores the low 56.
+            let last = header.sequence.wrapping_add(more).wrapping_sub(1);
+            (low_bits(header.sequence), SequenceNumber::new(last).unwrap_or(SequenceNumber::MAX))
+        } else {
             // All of it or nothing.
+            let first = header.first_sequence()?;
+            let last = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
             for operation in operations(&record.data) {
                 operation?;
             }
-        }
-        let exhausted = || crate::error::Malformed::new(0, "sequence numbers run past 2^56");
+            (first, if more == 0 { self.last_sequence } else { last })
+        };
         let memory = |e: Error| crate::error::Malformed::new(0, e.to_string());
         self.memtable
             .reserve(header.count.min(u32::try_from(record.data.len()).unwrap_or(u32::MAX)), record.data.len())
@@ -574,14 +591,11 @@ impl Recovery {
                 }
             }
             entered += 1;
-            sequence = sequence.advance(1).ok_or_else(exhausted)?;
+            sequence = low_bits(sequence.get().wrapping_add(1));
         }
         log.batches += 1;
         log.entries += entered;
-        let last = first.advance(u64::from(header.count).saturating_sub(1)).ok_or_else(exhausted)?;
-        if header.count > 0 && last > self.last_sequence {
-            self.last_sequence = last;
-        }
+        self.last_sequence = self.last_sequence.max(last);
         result
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::state::{DbState, Inner};
-use crate::base::{LookupKey, UserComparator};
+use crate::base::LookupKey;
 use crate::error::{Error, Result};
 use crate::events::count;
 use crate::memtable::{MemGet, MemTable};
@@ -29,7 +29,7 @@ pub(crate) fn block_read(inner: &Inner, options: &ReadOptions) -> BlockRead {
         fill_cache: options.fill_cache,
         use_cache: true,
         read_ahead: 0,
-        lenient: inner.options.recovery == RecoveryMode::Compat && !options.verify_checksums,
+        lenient: inner.options.recovery == RecoveryMode::Compat,
     }
 }
 
@@ -98,9 +98,4 @@ pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version:
 /// Bytes of memtables held, for `leveldb.approximate-memory-usage`.
 pub(crate) fn memtable_bytes(memtables: impl Iterator<Item = Rc<MemTable>>) -> u64 {
     memtables.map(|m| u64::try_from(m.logical_size()).unwrap_or(u64::MAX)).sum()
-}
-
-/// Whether `a` is before `b` in the order of user keys.
-pub(crate) fn is_before(order: &UserComparator, a: &[u8], b: &[u8]) -> bool {
-    order.compare(a, b).is_lt()
 }

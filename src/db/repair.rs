@@ -159,7 +159,7 @@ impl Repairer<'_> {
         let budget = Budget::default();
         budget.start(u64::MAX);
         let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget: &budget };
-        Ok(build_table(&context, number, &[memtable.clone()]).await?.map(|t| t.number))
+        Ok(build_table(&context, number, std::slice::from_ref(memtable)).await?.map(|t| t.number))
     }
 
     /// Reads a table through; one that cannot be read to its end is written anew.

@@ -144,7 +144,8 @@ async fn commit(inner: Rc<Inner>) {
     let (group, result) = if front.rotate {
         (take_group(&inner), rotate(&inner).await)
     } else {
-        let ready = match check_state(&inner, only_deletes(&front.batch.borrow())) {
+        let deletes = only_deletes(&front.batch.borrow());
+        let ready = match check_state(&inner, deletes) {
             Ok(()) => make_room(&inner, front.bytes).await,
             error => error,
         };
@@ -230,13 +231,11 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     // From here on nothing may fail once the log has the record.
     active.reserve(batch.count(), batch.byte_size())?;
     append(inner, &log, batch.as_bytes()).await?;
-    if sync {
-        if let Err(error) = flush_logs(inner, &log).await {
-            // The record may or may not survive: its sequence numbers must not be used again.
-            inner.state.borrow_mut().versions.counts.last_sequence = new_last;
-            inner.degrade(&error);
-            return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
-        }
+    if sync && let Err(error) = flush_logs(inner, &log).await {
+        // The record may or may not survive: its sequence numbers must not be used again.
+        inner.state.borrow_mut().versions.counts.last_sequence = new_last;
+        inner.degrade(&error);
+        return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
     apply(&active, &batch, first);
     inner.state.borrow_mut().versions.counts.last_sequence = new_last;

@@ -235,13 +235,13 @@ impl MemoryEnv {
     }
 
     fn remove(&self) -> Result<()> {
-        let mut state = self.storage.state.borrow_mut();
-        if !state.names.is_empty() {
-            let message = format!("{} files are left", state.names.len());
-            return Err(Error::io("the storage in memory", "remove", ErrorKind::DirectoryNotEmpty, message));
+        if !self.owns_lock.get() {
+            self.take_lock(false)?;
         }
-        *state = State { epoch: state.epoch, ..State::default() };
+        let mut state = self.storage.state.borrow_mut();
         self.owns_lock.set(false);
+        state.locked = false;
+        state.exists = !state.names.is_empty();
         Ok(())
     }
 }

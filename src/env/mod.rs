@@ -28,7 +28,8 @@
 //!    `unlock` or the Env's end; it answers an epoch that grows with every owner where the storage can count them (0 where
 //!    not). Any later call may fail with `Fenced`. The lock is not a file: no call takes or lists the name `LOCK`.
 //! 9. **The place** is made by `lock(true)`. While there is none, `lock(false)` and `list` are `NotFound`.
-//!    `remove_place` ends with no place and no lock, or, if a file is left, changes nothing and fails.
+//!    `remove_place` takes the lock (if its caller does not have it), and ends with no lock and, unless a file is left, with
+//!    no place. Files that are left stay as they are; that is no error.
 
 mod block_on;
 mod crash;
@@ -213,7 +214,7 @@ pub trait Env {
     fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>>;
     /// Changes names; returns when they, and all earlier creations, are durable. An empty group is a barrier.
     fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()>;
-    /// Removes the place itself, and its lock, if no file is left in it (`destroy`).
+    /// Removes the lock and, if no file is left in it, the place itself (`destroy`).
     fn remove_place(&self) -> Io<()>;
     /// What a successful sync means here.
     fn durability(&self) -> Durability;

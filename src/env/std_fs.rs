@@ -119,28 +119,19 @@ impl StdFsEnv {
 
     fn remove_directory(&self) -> Result<()> {
         self.drain();
-        let left = fs::read_dir(&self.directory).map_err(|e| self.error("remove", &e))?;
-        let others = left.flatten().filter(|e| e.file_name() != "LOCK" && e.file_name() != "lost").count();
-        if others > 0 {
-            let message = format!("{others} files are left");
-            return Err(Error::io(self.place(), "remove", ErrorKind::DirectoryNotEmpty, message));
+        let lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => DirectoryLock::take(&self.directory)?,
+        };
+        // What cannot be removed is not empty, or not ours: it stays.
+        let _ = fs::remove_dir(self.directory.join("lost"));
+        lock.release_and_remove(&self.directory).map_err(|e| self.error("remove", &e))?;
+        match fs::remove_dir(&self.directory) {
+            Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => sync_directory(&self.directory),
+            Err(e) => Err(e),
+            Ok(()) => parent_of(&self.directory).map_or(Ok(()), sync_directory),
         }
-        match fs::remove_dir(self.directory.join("lost")) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(self.error("remove", &e)),
-            _ => {}
-        }
-        match self.lock.take() {
-            Some(lock) => lock.release_and_remove(&self.directory).map_err(|e| self.error("remove", &e))?,
-            None => match fs::remove_file(self.directory.join("LOCK")) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(self.error("remove", &e)),
-                _ => {}
-            },
-        }
-        fs::remove_dir(&self.directory).map_err(|e| self.error("remove", &e))?;
-        match parent_of(&self.directory) {
-            Some(parent) => sync_directory(parent).map_err(|e| self.error("sync", &e)),
-            None => Ok(()),
-        }
+        .map_err(|e| self.error("remove", &e))
     }
 
     /// Waits until the thread has done all it was given.

@@ -65,11 +65,6 @@ impl<I: InternalIterator> MergingIterator<I> {
         }
     }
 
-    /// The sources, for those who know more of them.
-    pub fn sources_mut(&mut self) -> &mut [I] {
-        &mut self.sources
-    }
-
     #[inline]
     fn current(&self) -> Option<&I> {
         if self.unfinished.is_some() || self.stopped {

@@ -33,9 +33,8 @@ mod writer;
 mod tests;
 
 pub(crate) use fragment::{FragmentHeader, FragmentType, checksum};
-pub(crate) use reader::{Damage, LogReader, Record, Semantics, Tail};
-pub(crate) use scan::Found;
-pub(crate) use writer::{LogWriter, frame_record};
+pub(crate) use reader::{LogReader, Record, Semantics, Tail};
+pub(crate) use writer::LogWriter;
 
 /// Bytes of a block.
 pub(crate) const BLOCK_SIZE: usize = 32 << 10;

@@ -138,6 +138,7 @@ impl LogReader {
     }
 
     /// Reads bytes in memory; `name` is for messages.
+    #[cfg(test)]
     pub(crate) fn from_bytes(bytes: Vec<u8>, name: String, semantics: Semantics) -> LogReader {
         LogReader::new(Blocks::of_bytes(bytes, name), semantics)
     }
@@ -162,6 +163,7 @@ impl LogReader {
     }
 
     /// Refuses records longer than this with `LimitExceeded`. Default 1 GiB.
+    #[cfg(test)]
     pub(crate) fn set_record_size_max(&mut self, bytes: u64) {
         self.record_size_max = bytes;
     }
@@ -197,16 +199,19 @@ impl LogReader {
     }
 
     /// How many times something was dropped.
+    #[cfg(test)]
     pub(crate) fn damage_count(&self) -> u64 {
         self.damage_count
     }
 
     /// How many bytes were dropped, as LevelDB counts.
+    #[cfg(test)]
     pub(crate) fn damage_bytes(&self) -> u64 {
         self.damage_bytes
     }
 
     /// Name of the file.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> &str {
         &self.blocks.name
     }

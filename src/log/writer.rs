@@ -52,6 +52,7 @@ impl LogWriter {
     }
 
     /// Name of the file.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -189,6 +190,7 @@ impl<'a> Fragmenter<'a> {
 }
 
 /// Appends `record` to `out` as it would stand in a file at `offset`; answers where the file then ends.
+#[cfg(test)]
 pub(crate) fn frame_record(record: &[u8], offset: u64, out: &mut Vec<u8>) -> u64 {
     let before = out.len();
     Fragmenter::new(record, block_position(offset)).frame(out, usize::MAX);

@@ -51,12 +51,6 @@ pub(crate) enum MemGet {
     Deleted,
 }
 
-/// How far [`MemTable::for_each_from`] has come.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MemCursor {
-    last: Option<Position>,
-}
-
 /// An entry, and where the tree of that version has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Position {
@@ -121,31 +115,6 @@ impl MemTable {
     /// An iterator over internal keys. It sees what is inserted meanwhile.
     pub(crate) fn iter(self: &Rc<Self>) -> MemTableIterator {
         MemTableIterator::new(Rc::clone(self))
-    }
-
-    /// Visits entries in order, without copying them, from where `cursor` stopped (the start, if it is new) until
-    /// `bytes_max` bytes of keys and values or more have been seen. Answers whether there may be more; an error of `visit`
-    /// stops it behind the entry. `visit` must not use this memtable.
-    pub(crate) fn for_each_from(
-        &self,
-        cursor: &mut MemCursor,
-        bytes_max: usize,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        let tree = self.tree.borrow();
-        let mut bytes = 0usize;
-        while bytes < bytes_max {
-            let next = match cursor.last {
-                None => tree.first(),
-                Some(last) => place_now(&tree, last).and_then(|place| tree.next(place)),
-            };
-            let Some((place, link)) = next else { return Ok(false) };
-            cursor.last = Some(Position { link, place, version: tree.version() });
-            let (key, value) = tree.entry(link);
-            bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
-            visit(key, value)?;
-        }
-        Ok(true)
     }
 }
 

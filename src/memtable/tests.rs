@@ -103,13 +103,6 @@ fn check_all<K: Ord + Clone>(table: &Rc<MemTable>, oracle: &Oracle<K>, bytes: im
         let _ = iter.prev();
     }
     assert!(!iter.valid());
-    let (mut cursor, mut seen) = (MemCursor::default(), Vec::new());
-    let collect = |seen: &mut Vec<(Vec<u8>, Vec<u8>)>, key: &[u8], value: &[u8]| {
-        seen.push((key.to_vec(), value.to_vec()));
-        Ok(())
-    };
-    while table.for_each_from(&mut cursor, 100, |k, v| collect(&mut seen, k, v)).unwrap() {}
-    assert_eq!(seen, expected);
 }
 
 /// Inserts, looks up, and lets a cursor run to and fro in between; all against the oracle.
@@ -241,7 +234,6 @@ fn an_empty_memtable_has_no_entries() {
     assert!(!iter.valid() && iter.status().is_ok());
     assert!(table.is_empty());
     assert_eq!((table.len(), table.logical_size()), (0, 0));
-    assert!(!table.for_each_from(&mut MemCursor::default(), 1, |_, _| Ok(())).unwrap());
 }
 
 #[test]
@@ -272,29 +264,6 @@ fn more_than_the_address_space_is_refused() {
     let table = bytewise();
     assert_eq!(table.reserve(1, usize::MAX).unwrap_err().code(), "limit-exceeded");
     assert!(table.reserve(u32::MAX, 0).is_err());
-}
-
-#[test]
-fn a_visit_stopped_by_an_error_goes_on_behind_the_entry() {
-    let table = bytewise();
-    for i in 0..10u8 {
-        table.insert(sequence(1), ValueType::Value, &[i], b"");
-    }
-    let mut cursor = MemCursor::default();
-    let mut seen = Vec::new();
-    let error = table.for_each_from(&mut cursor, 1000, |key, _| {
-        seen.push(key[0]);
-        if key[0] == 4 { Err(Error::Closed) } else { Ok(()) }
-    });
-    assert_eq!(error, Err(Error::Closed));
-    table.insert(sequence(2), ValueType::Value, &[4, 1], b"");
-    table.insert(sequence(2), ValueType::Value, &[0, 1], b"");
-    let visit = |key: &[u8], _: &[u8]| {
-        seen.push(parse_internal_key(key).unwrap().user_key[0]);
-        Ok(())
-    };
-    assert!(!table.for_each_from(&mut cursor, 1000, visit).unwrap());
-    assert_eq!(seen, [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]);
 }
 
 #[test]

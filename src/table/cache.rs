@@ -61,7 +61,7 @@ impl TableCache {
         }
         let (file, name) = self.open_file(number).await?;
         let found = file.size().await?;
-        if found != size && !self.options.lenient_size {
+        if found != size && !self.options.lenient {
             return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
         }
         let options = self.options.clone();

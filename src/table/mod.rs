@@ -26,6 +26,7 @@ mod block_cache;
 mod builder;
 mod cache;
 mod compression;
+mod file;
 mod filter_block;
 mod footer;
 mod iter;
@@ -44,6 +45,7 @@ pub(crate) use block_cache::BlockCache;
 pub(crate) use builder::TableBuilder;
 pub(crate) use cache::TableCache;
 pub(crate) use compression::{DecodeError, TRAILER_SIZE, decompress, open_trailer, stored_checksum};
+pub use file::{TableFile, TableFileIterator};
 pub(crate) use filter_block::FilterBlock;
 pub(crate) use footer::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 pub(crate) use iter::TableIterator;
@@ -72,8 +74,9 @@ pub(crate) struct TableOptions {
     pub(crate) verify_checksums: bool,
     /// A damaged metaindex or filter fails the open; otherwise the filter is passed over (LevelDB does so always).
     pub(crate) paranoid_checks: bool,
-    /// Take the manifest's word for a table's size, as LevelDB does, although the file has another.
-    pub(crate) lenient_size: bool,
+    /// As LevelDB: take the manifest's word for a table's size although the file has another, and decode whatever blocks
+    /// hold as long as their checksums, where they are asked for, are right.
+    pub(crate) lenient: bool,
 }
 
 /// How the blocks of one read are got.
@@ -87,7 +90,7 @@ pub(crate) struct BlockRead {
     pub(crate) use_cache: bool,
     /// Bytes to read at once when blocks are passed in file order; 0 reads one block.
     pub(crate) read_ahead: u32,
-    /// Decode whatever is there, as LevelDB does without checksums.
+    /// Decode whatever is there, as LevelDB does: a block's form is not checked before it is used.
     pub(crate) lenient: bool,
 }
 

@@ -330,7 +330,7 @@ impl<'a> Opening<'a> {
             name: self.name,
             size_max: self.options.block_size_max,
             verify: self.options.verify_checksums,
-            lenient: !self.options.verify_checksums,
+            lenient: self.options.lenient,
         }
     }
 

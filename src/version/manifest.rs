@@ -84,7 +84,8 @@ pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
         return Err(Error::corruption("CURRENT", end, "CURRENT file does not end with newline"));
     };
     let parsed = std::str::from_utf8(name).ok().and_then(FileName::parse);
-    let Some(FileName::Manifest(number)) = parsed else {
+    let canonical = parsed.filter(|parsed| parsed.to_string().as_bytes() == name);
+    let Some(FileName::Manifest(number)) = canonical else {
         let found = name.escape_ascii().to_string();
         return Err(Error::corruption(
             "CURRENT",
@@ -93,6 +94,35 @@ pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
         ));
     };
     Ok(number)
+}
+
+/// The name of the comparator that the database in `env` was made with, so that the right one can be given to
+/// [`Db::open`](crate::Db::open). `None` where the manifest's readable records do not tell. Damage behind the record that
+/// tells is not looked for.
+///
+/// ```
+/// # use std::rc::Rc;
+/// # use varve::{Db, Options, block_on, env::MemoryEnv, stored_comparator};
+/// let env = Rc::new(MemoryEnv::new());
+/// let options = Options { create_if_missing: true, ..Options::default() };
+/// block_on(async {
+///     Db::open(env.clone(), options).await?.close().await?;
+///     let name = stored_comparator(&*env).await?;
+///     assert_eq!(name.as_deref(), Some(&b"leveldb.BytewiseComparator"[..]));
+///     Ok::<(), varve::Error>(())
+/// })?;
+/// # Ok::<(), varve::Error>(())
+/// ```
+pub async fn stored_comparator(env: &dyn Env) -> Result<Option<Vec<u8>>> {
+    let name = FileName::Manifest(read_current(env).await?).to_string();
+    let mut reader = LogReader::open(env, &name, Semantics::Prefix).await?;
+    while let Some(record) = reader.next_record().await? {
+        let edit = VersionEdit::decode(&record.data).map_err(|e| e.in_file(&name, record.offset))?;
+        if edit.comparator.is_some() {
+            return Ok(edit.comparator);
+        }
+    }
+    Ok(None)
 }
 
 /// A manifest read to its end.

@@ -1,6 +1,16 @@
 //! The engine's tests, a module for each family.
 #![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "in a test a panic is how a failure is said"
+)]
 
 mod common;
+mod env_contract;
 mod oracle;
 mod regressions;

@@ -2,3 +2,4 @@
 
 pub mod model;
 pub mod random;
+pub mod temp_dir;

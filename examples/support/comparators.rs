@@ -1,0 +1,49 @@
+//! The comparators of the corpus by the names that databases store.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use varve::base::BYTEWISE_NAME;
+use varve::{Comparator, UserComparator};
+
+#[path = "idb_cmp1.rs"]
+mod idb_cmp1;
+
+pub use idb_cmp1::IdbCmp1;
+
+/// Bytewise order turned round.
+pub struct ReverseBytewise;
+
+impl Comparator for ReverseBytewise {
+    fn name(&self) -> &str {
+        "corpus.ReverseBytewise"
+    }
+
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        b.cmp(a)
+    }
+}
+
+/// Short keys first, those of one length bytewise.
+pub struct LengthFirst;
+
+impl Comparator for LengthFirst {
+    fn name(&self) -> &str {
+        "corpus.LengthFirst"
+    }
+
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+    }
+}
+
+/// The comparator of that name, if it is one of those known here.
+pub fn by_name(name: &[u8]) -> Option<UserComparator> {
+    match name {
+        name if name == BYTEWISE_NAME.as_bytes() => Some(UserComparator::Bytewise),
+        b"corpus.ReverseBytewise" => Some(UserComparator::Custom(Rc::new(ReverseBytewise))),
+        b"corpus.LengthFirst" => Some(UserComparator::Custom(Rc::new(LengthFirst))),
+        b"idb_cmp1" => Some(UserComparator::Custom(Rc::new(IdbCmp1))),
+        _ => None,
+    }
+}

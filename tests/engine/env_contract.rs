@@ -1,0 +1,67 @@
+//! The contract at the head of `src/env/mod.rs`, on every storage; then what each storage promises beyond it.
+
+mod crash;
+mod fault;
+mod native;
+mod suite;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use varve::env::{Env, FaultEnv, MemoryEnv, StdFsEnv, block_on};
+
+use crate::common::temp_dir::TempDir;
+use suite::Users;
+
+#[test]
+fn memory_keeps_the_contract() {
+    block_on(suite::run_contract(|| {
+        let memory = MemoryEnv::new();
+        [Rc::new(memory.clone()), Rc::new(memory)]
+    }));
+}
+
+#[test]
+fn memory_whose_appends_are_not_to_be_trusted_keeps_the_contract() {
+    block_on(suite::run_contract(|| {
+        let memory = MemoryEnv::new();
+        memory.set_appends_are_exact(false);
+        [Rc::new(memory.clone()), Rc::new(memory)]
+    }));
+}
+
+#[test]
+fn memory_that_answers_later_keeps_the_contract() {
+    for (seed, percent) in [(1, 100), (2, 50), (3, 20)] {
+        block_on(suite::run_contract(|| users_that_wait(seed, percent)));
+    }
+}
+
+fn users_that_wait(seed: u64, percent: u8) -> Users {
+    let memory = MemoryEnv::new();
+    [memory.clone(), memory].map(|memory| {
+        let env = FaultEnv::new(Rc::new(memory), seed);
+        env.set_pending(percent);
+        Rc::new(env) as Rc<dyn Env>
+    })
+}
+
+#[test]
+fn a_native_directory_keeps_the_contract() {
+    native_directory(false);
+}
+
+#[test]
+fn a_native_directory_with_a_sync_thread_keeps_the_contract() {
+    native_directory(true);
+}
+
+fn native_directory(thread: bool) {
+    let temp = TempDir::new();
+    let count = Cell::new(0);
+    block_on(suite::run_contract(|| {
+        count.set(count.get() + 1);
+        let place = temp.join(format!("db{}", count.get()));
+        [(), ()].map(|()| Rc::new(StdFsEnv::with_sync_thread(&place, thread)) as Rc<dyn Env>)
+    }));
+}

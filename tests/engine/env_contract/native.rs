@@ -1,0 +1,246 @@
+//! What a native directory promises beyond the contract: LevelDB's names and lock, and errors that say what is wrong.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use varve::Error;
+use varve::env::{Access, Durability, Env, FileKind, NameEdit, StdFsEnv, block_on};
+
+use crate::common::temp_dir::TempDir;
+
+fn locked(directory: &Path) -> StdFsEnv {
+    let env = StdFsEnv::new(directory);
+    block_on(env.lock(true)).unwrap();
+    env
+}
+
+#[test]
+fn files_have_their_plain_names() {
+    let temp = TempDir::new();
+    let env = locked(temp.path());
+    let file = block_on(env.create("000003.log", FileKind::Log, 0)).unwrap();
+    block_on(file.append(b"record")).unwrap();
+    assert_eq!(block_on(file.sync()).unwrap(), Durability::Durable);
+    let current = NameEdit::Replace { name: "CURRENT".into(), via: "000001.dbtmp".into(), content: b"M\n".to_vec() };
+    let lost = NameEdit::Rename { from: "000003.log".into(), to: "lost/000003.log".into() };
+    block_on(env.edit_names(vec![current, lost])).unwrap();
+    assert_eq!(std::fs::read(temp.join("CURRENT")).unwrap(), b"M\n");
+    assert_eq!(std::fs::read(temp.join("lost/000003.log")).unwrap(), b"record");
+    assert!(temp.join("LOCK").exists());
+    assert!(!temp.join("000001.dbtmp").exists());
+}
+
+#[test]
+fn the_list_has_regular_files_with_names_in_unicode() {
+    let temp = TempDir::new();
+    std::fs::create_dir(temp.join("a directory")).unwrap();
+    std::fs::write(temp.join("a file"), b"").unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        std::fs::write(temp.join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), b"").unwrap();
+    }
+    let env = locked(temp.path());
+    assert_eq!(block_on(env.list()).unwrap(), ["a file"]);
+    assert!(block_on(env.open("a directory", Access::Read)).is_err());
+    assert!(block_on(env.create("a directory", FileKind::Log, 0)).is_err());
+    block_on(env.remove_place()).unwrap();
+    assert!(temp.join("a file").exists() && temp.join("a directory").exists() && !temp.join("LOCK").exists());
+}
+
+#[test]
+fn locking_makes_directories_above_too() {
+    let temp = TempDir::new();
+    let deep = temp.join("one/two/three");
+    drop(locked(&deep));
+    assert!(deep.join("LOCK").exists());
+}
+
+#[test]
+fn removing_the_place_leaves_nothing() {
+    let temp = TempDir::new();
+    let place = temp.join("db");
+    let env = locked(&place);
+    std::fs::create_dir(place.join("lost")).unwrap();
+    block_on(env.remove_place()).unwrap();
+    assert!(!place.exists());
+    block_on(env.lock(true)).unwrap();
+}
+
+#[test]
+fn a_file_is_no_directory() {
+    let temp = TempDir::new();
+    std::fs::write(temp.join("file"), b"mine").unwrap();
+    for place in [temp.join("file"), temp.join("file/below")] {
+        for create in [false, true] {
+            let env = StdFsEnv::new(&place);
+            let Err(Error::Io(error)) = block_on(env.lock(create)) else { panic!("{place:?}") };
+            assert!(error.file.contains("file"), "{error}");
+            assert!(block_on(env.list()).is_err());
+        }
+    }
+    assert_eq!(std::fs::read(temp.join("file")).unwrap(), b"mine");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_cannot_be_written_to_is_an_error_of_permission() {
+    use std::os::unix::fs::PermissionsExt;
+    let temp = TempDir::new();
+    std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let locked = block_on(StdFsEnv::new(temp.path()).lock(true));
+    if let Err(error) = locked {
+        let Error::Io(error) = error else { panic!("{error}") };
+        assert_eq!(error.kind, std::io::ErrorKind::PermissionDenied);
+    } else {
+        eprintln!("not tested: permissions do not bind this user");
+    }
+    std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_to_be_full() {
+    let temp = TempDir::new();
+    std::os::unix::fs::symlink("/dev/full", temp.join("000003.log")).unwrap();
+    let env = locked(temp.path());
+    let file = block_on(env.open("000003.log", Access::Append)).unwrap();
+    let Err(Error::Full(error)) = block_on(file.append(b"record")) else { panic!("/dev/full took it") };
+    assert_eq!((error.file.as_str(), error.operation), ("000003.log", "append"));
+}
+
+#[test]
+fn another_path_to_the_same_directory_is_locked_too() {
+    let temp = TempDir::new();
+    let place = temp.join("db");
+    let env = locked(&place);
+    for path in [temp.join("db/../db"), temp.join("./db")] {
+        assert_eq!(block_on(StdFsEnv::new(path).lock(true)).unwrap_err().code(), "locked");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&place, temp.join("link")).unwrap();
+        assert_eq!(block_on(StdFsEnv::new(temp.join("link")).lock(true)).unwrap_err().code(), "locked");
+    }
+    drop(env);
+    block_on(StdFsEnv::new(&place).lock(false)).unwrap();
+}
+
+#[test]
+fn another_process_is_kept_out_and_keeps_us_out() {
+    let temp = TempDir::new();
+    let env = locked(temp.path());
+    assert_eq!(Peer::varve(temp.path()).said, "locked");
+    assert_eq!(block_on(StdFsEnv::new(temp.path()).lock(true)).unwrap_err().code(), "locked");
+    assert_eq!(Peer::varve(temp.path()).said, "locked", "a refused lock has not dropped the one held");
+    env.unlock();
+    let peer = Peer::varve(temp.path());
+    assert_eq!(peer.said, "held");
+    let error = block_on(env.lock(true)).unwrap_err();
+    assert_eq!(error.to_string(), format!("locked: {} is in use by another process", temp.join("LOCK").display()));
+    peer.kill();
+    block_on(env.lock(true)).expect("the lock goes with its process");
+}
+
+/// C++ LevelDB calls fcntl(F_SETLK) for the whole file; so does this peer.
+#[test]
+fn the_lock_is_that_of_fcntl() {
+    if Command::new("python3").args(["-c", "import fcntl"]).status().map_or(true, |status| !status.success()) {
+        return eprintln!("not tested: no python3 with fcntl");
+    }
+    let temp = TempDir::new();
+    let env = locked(temp.path());
+    assert_eq!(Peer::python(temp.path()).said, "locked");
+    env.unlock();
+    let peer = Peer::python(temp.path());
+    assert_eq!(peer.said, "held");
+    assert_eq!(block_on(env.lock(true)).unwrap_err().code(), "locked");
+    peer.kill();
+    block_on(env.lock(true)).unwrap();
+}
+
+/// A process that tries the lock, says what came of it, and holds it until it is killed.
+struct Peer {
+    child: Child,
+    said: String,
+}
+
+impl Peer {
+    fn varve(directory: &Path) -> Peer {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "env_contract::native::peer", "--nocapture"]).env("VARVE_TEST_PEER", directory);
+        Peer::start(command)
+    }
+
+    fn python(directory: &Path) -> Peer {
+        let mut command = Command::new("python3");
+        let program = "
+import fcntl, sys
+file = open(sys.argv[1], 'a+')
+try:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print('peer: held', flush=True)
+    sys.stdin.read()
+except OSError:
+    print('peer: locked', flush=True)
+";
+        command.args(["-c", program]).arg(directory.join("LOCK"));
+        Peer::start(command)
+    }
+
+    fn start(mut command: Command) -> Peer {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let said = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("peer: ")?.1.to_string()));
+        Peer { child, said: said.unwrap_or_default() }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Not a test: what [`Peer::varve`] runs.
+#[test]
+fn peer() {
+    let Some(directory) = std::env::var_os("VARVE_TEST_PEER") else { return };
+    let env = StdFsEnv::new(directory);
+    let said = block_on(env.lock(true)).map_or_else(|error| error.code(), |_| "held");
+    println!("peer: {said}");
+    std::io::stdout().flush().unwrap();
+    if said == "held" {
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+}
+
+#[test]
+fn syncs_and_names_on_the_thread_are_done_before_the_lock_is_given_back() {
+    let temp = TempDir::new();
+    for round in 0..50 {
+        let env = locked(temp.path());
+        let file = block_on(env.create("a", FileKind::Table, 0)).unwrap();
+        block_on(file.append(b"content")).unwrap();
+        drop(file.sync());
+        drop(env.edit_names(vec![NameEdit::Rename { from: "a".into(), to: format!("{round}") }]));
+        env.unlock();
+        assert!(temp.join(format!("{round}")).exists() && !temp.join("a").exists());
+    }
+}
+
+#[test]
+fn errors_on_the_thread_arrive() {
+    let temp = TempDir::new();
+    let env = locked(temp.path());
+    let missing = NameEdit::Rename { from: "a".into(), to: "b".into() };
+    let Err(Error::Io(error)) = block_on(env.edit_names(vec![missing])) else { panic!("renamed nothing") };
+    assert_eq!((error.file.as_str(), error.operation, error.kind), ("a", "rename", std::io::ErrorKind::NotFound));
+}
