@@ -51,9 +51,7 @@ fn main() -> ExitCode {
     ExitCode::from(if damaged { 2 } else { 0 })
 }
 
-fn arguments(
-    mut given: impl Iterator<Item = std::ffi::OsString>,
-) -> std::result::Result<(PathBuf, Choice), String> {
+fn arguments(mut given: impl Iterator<Item = std::ffi::OsString>) -> std::result::Result<(PathBuf, Choice), String> {
     let (mut path, mut choice) = (None, Choice::default());
     let text = |value: Option<std::ffi::OsString>, of: &str| {
         value.and_then(|v| v.into_string().ok()).ok_or(format!("{of} needs a value"))

@@ -58,18 +58,25 @@ struct Key<'a> {
 
 enum Suffix<'a> {
     /// A type byte, numbers, strings: whichever the type has, in the order of comparison.
-    Metadata { kind: u8, numbers: [i64; 3], strings: [&'a [u8]; 2] },
+    Metadata {
+        kind: u8,
+        numbers: [i64; 3],
+        strings: [&'a [u8]; 2],
+    },
     /// The end of a range has no key.
     Record(Option<&'a [u8]>),
-    Index { key: Option<&'a [u8]>, sequence: i64, primary: Option<&'a [u8]> },
+    Index {
+        key: Option<&'a [u8]>,
+        sequence: i64,
+        primary: Option<&'a [u8]>,
+    },
 }
 
 impl<'a> Key<'a> {
     fn decode(bytes: &'a [u8]) -> Option<Key<'a>> {
         let mut input = Input(bytes);
         let lengths = input.byte()?;
-        let ids =
-            [input.id((lengths >> 5) + 1)?, input.id((lengths >> 2 & 7) + 1)?, input.id((lengths & 3) + 1)?];
+        let ids = [input.id((lengths >> 5) + 1)?, input.id((lengths >> 2 & 7) + 1)?, input.id((lengths & 3) + 1)?];
         let suffix = match ids {
             [0, _, _] => global_metadata(&mut input)?,
             [_, 0, _] => database_metadata(&mut input)?,
@@ -90,12 +97,11 @@ impl<'a> Key<'a> {
             (
                 Suffix::Index { key, sequence, primary },
                 Suffix::Index { key: other_key, sequence: other_sequence, primary: other_primary },
-            ) => compare_optional(*key, *other_key)
-                .then_with(|| match (primary, other_primary) {
-                    // Without a primary key the sequence number is not looked at.
-                    (Some(a), Some(b)) => compare_keys(a, b).then(sequence.cmp(other_sequence)),
-                    (a, b) => a.is_some().cmp(&b.is_some()),
-                }),
+            ) => compare_optional(*key, *other_key).then_with(|| match (primary, other_primary) {
+                // Without a primary key the sequence number is not looked at.
+                (Some(a), Some(b)) => compare_keys(a, b).then(sequence.cmp(other_sequence)),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            }),
             // Equal ids have equal kinds of suffix.
             _ => Ordering::Equal,
         })

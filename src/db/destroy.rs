@@ -17,10 +17,12 @@ pub async fn destroy(env: Rc<dyn Env>) -> Result<()> {
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error),
     }
-    let result = remove_all(&*env).await;
+    let result = match remove_all(&*env).await {
+        Ok(()) => env.remove_place().await,
+        error => error,
+    };
     env.unlock();
-    result?;
-    env.remove_place().await
+    result
 }
 
 async fn remove_all(env: &dyn Env) -> Result<()> {
@@ -36,6 +38,5 @@ async fn remove_all(env: &dyn Env) -> Result<()> {
     env.edit_names(vec![NameEdit::Remove { name: "CURRENT".to_owned() }]).await?;
     let mut edits: Vec<NameEdit> = ours.map(remove).collect();
     edits.extend(names.iter().filter(|n| n.ends_with(".log.damaged")).map(remove));
-    edits.push(NameEdit::Remove { name: "LOCK".to_owned() });
     env.edit_names(edits).await
 }
