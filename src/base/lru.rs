@@ -86,14 +86,6 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         self.release(at).map(|(_, v)| v)
     }
 
-    /// Forgets every key that `keep` refuses.
-    pub fn retain(&mut self, mut keep: impl FnMut(&K) -> bool) {
-        let gone: Vec<K> = self.index.keys().filter(|k| !keep(k)).cloned().collect();
-        for key in gone {
-            self.remove(&key);
-        }
-    }
-
     /// The weight of all that is held.
     pub fn weight(&self) -> u64 {
         self.weight
@@ -203,7 +195,7 @@ mod tests {
         assert_eq!((lru.get(&3), lru.len()), (None, 1));
         lru.insert(2, 'd', 1);
         assert_eq!((lru.get(&2), lru.weight()), (Some('d'), 1));
-        lru.retain(|_| false);
+        lru.remove(&2);
         assert!(lru.is_empty() && lru.weight() == 0);
     }
 

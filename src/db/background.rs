@@ -9,7 +9,7 @@ use super::driver::Driven;
 use super::files::remove_obsolete;
 use super::state::{DbState, Inner};
 use super::write::rotate_in_turn;
-use crate::base::{FileName, user_key};
+use crate::base::{FileName, table_file_name, user_key};
 use crate::compaction::{self, Compaction, CompactionContext, Interlude, Pick, level_score, pick, pick_range};
 use crate::error::{Error, Result};
 use crate::events::{Event, count};
@@ -180,8 +180,16 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
         }
     }
     count(&inner.counters.bytes_flushed, bytes);
+    announce(inner, built.iter());
     inner.emit(|| Event::Flush { table: built.as_ref().map(|t| t.number), level, bytes, memtables: memtables.len() });
     Ok(())
+}
+
+/// Tells of new tables.
+fn announce<'a>(inner: &Inner, tables: impl Iterator<Item = &'a FinishedTable>) {
+    for table in tables {
+        inner.emit(|| Event::FileCreated { name: table_file_name(table.number) });
+    }
 }
 
 pub(crate) fn new_file(table: &FinishedTable) -> NewFile {
@@ -234,6 +242,7 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     }
     count(&inner.counters.bytes_compaction_read, bytes_read);
     count(&inner.counters.bytes_compacted, bytes_written);
+    announce(inner, outputs.iter());
     let outputs: Vec<_> = outputs.iter().map(|t| t.number).collect();
     inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read, bytes_written, trivial_move: false });
     Ok(())

@@ -34,11 +34,6 @@ impl BlockCache {
         self.blocks.borrow_mut().insert((cache_id, block.origin().offset), block, weight);
     }
 
-    /// Forgets all blocks of one table.
-    pub(crate) fn forget(&self, cache_id: u64) {
-        self.blocks.borrow_mut().retain(|(id, _)| *id != cache_id);
-    }
-
     /// Logical bytes held.
     pub(crate) fn weight(&self) -> u64 {
         self.blocks.borrow().weight()
@@ -56,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_found_by_table_and_handle_until_its_table_is_forgotten() {
+    fn a_block_is_found_by_table_and_handle() {
         let cache = BlockCache::new(1 << 10);
         let handle = BlockHandle { offset: 7, size: 8 };
         cache.insert(1, block(7, 100, true));
@@ -65,8 +60,6 @@ mod tests {
         assert!(cache.get(1, BlockHandle { size: 9, ..handle }, true).is_none());
         assert!(cache.get(1, BlockHandle { offset: 8, ..handle }, true).is_none());
         assert_eq!(cache.weight(), 328);
-        cache.forget(1);
-        assert!(cache.get(1, handle, true).is_none() && cache.get(2, handle, true).is_some());
     }
 
     #[test]

@@ -88,9 +88,8 @@ impl TableCache {
         }
     }
 
-    /// The file is going away: forget the table and its blocks.
+    /// The file is going away: close the table. Its blocks grow old in their cache; the number never comes again.
     pub(crate) fn forget(&self, number: FileNumber) {
         self.tables.borrow_mut().remove(&number);
-        self.blocks.forget(number.0);
     }
 }
