@@ -68,14 +68,18 @@ pub async fn database(env: &Rc<dyn Env>, choice: &Choice) -> Result<Scanned> {
     let options = options_for(&**env, choice).await?;
     let comparator = options.comparator.name().to_owned();
     let db = Db::open(env.clone(), options).await?;
-    let source = Source::Database(&db, choice.verify_checksums);
-    let (digests, mut error) = digests(&source).await;
-    if choice.mode == RecoveryMode::Strict && error.is_none() {
+    let mut scanned = contents(&db, choice.verify_checksums).await;
+    if choice.mode == RecoveryMode::Strict && scanned.error.is_none() {
         // What a scan does not come by: filters, ranges, sizes, hidden entries.
-        error = db.verify().await?.findings.into_iter().next();
+        scanned.error = db.verify().await?.findings.into_iter().next();
     }
-    let sequence = db.last_sequence();
-    Ok(Scanned { sequence, comparator, error, ..digests })
+    Ok(Scanned { comparator, ..scanned })
+}
+
+/// Reads an open database through.
+pub async fn contents(db: &Db, verify_checksums: bool) -> Scanned {
+    let (digests, error) = digests(&Source::Database(db, verify_checksums)).await;
+    Scanned { sequence: db.last_sequence(), error, ..digests }
 }
 
 /// Reads one table file through, its keys as stored.

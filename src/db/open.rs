@@ -182,12 +182,16 @@ async fn check_files(
         let name = table_file_name(first.number);
         return Err(Error::corruption(name.clone(), 0, format!("{} missing files; e.g.: {name}", missing.len())));
     }
+    let log = FileName::Log(versions.counts.log_number).to_string();
+    let log_is_missing = versions.counts.log_number != FileNumber(0) && !names.contains(&log);
+    if log_is_missing && options.recovery == RecoveryMode::Strict {
+        return Err(Error::corruption(log, 0, "the manifest names this log, and it is missing"));
+    }
     let Some(torn) = &manifest.torn else { return Ok(()) };
     if options.recovery == RecoveryMode::Compat {
         return Ok(());
     }
-    let log = FileName::Log(versions.counts.log_number).to_string();
-    if versions.counts.log_number != FileNumber(0) && !names.contains(&log) {
+    if log_is_missing {
         return Err(with_reason(torn, &format!("{log}, which the records before it name, is missing")));
     }
     for (_, file) in versions.current().files() {
@@ -343,6 +347,8 @@ struct Recovery {
     last_sequence: SequenceNumber,
     /// The largest sequence number seen anywhere, in what is lost too.
     seen: SequenceNumber,
+    /// No batch that follows in the logs has a smaller sequence number.
+    next_in_logs: u64,
     flushed: bool,
     /// The last log ended cleanly here.
     clean_end: Option<(FileNumber, u64)>,
@@ -364,6 +370,7 @@ impl Recovery {
             edit: VersionEdit::default(),
             last_sequence,
             seen: last_sequence,
+            next_in_logs: 0,
             flushed: false,
             clean_end: None,
             gap_from: None,
@@ -567,6 +574,11 @@ impl Recovery {
         } else {
             // All of it or nothing.
             let first = header.first_sequence()?;
+            if self.mode == RecoveryMode::Strict && header.sequence < self.next_in_logs {
+                let reason = format!("sequence is {}, expected at least {}", header.sequence, self.next_in_logs);
+                return Err(crate::error::Malformed::new(0, reason));
+            }
+            self.next_in_logs = header.sequence.saturating_add(more);
             let last = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
             for operation in operations(&record.data) {
                 operation?;

@@ -4,6 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::scan::Found;
+use super::writer::frame_record;
 use super::*;
 use crate::env::{Access, Durability, Env, File, FileKind, Io, MemoryEnv, try_now};
 use crate::error::Error;

@@ -99,16 +99,6 @@ impl Block {
         self.origin
     }
 
-    /// Where the restart array begins.
-    pub(crate) fn entries_end(&self) -> usize {
-        self.entries_end
-    }
-
-    /// How many restart points there are.
-    pub(crate) fn restart_count(&self) -> usize {
-        self.restart_count
-    }
-
     /// The contents, to be used again as a buffer.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -310,11 +300,6 @@ impl BlockIterator {
     #[inline]
     pub(crate) fn value(&self) -> &[u8] {
         self.block.bytes.get(self.value_start..self.next).unwrap_or_default()
-    }
-
-    /// Where the entry begins in the block.
-    pub(crate) fn entry_offset(&self) -> usize {
-        self.current
     }
 
     /// Where its value begins.

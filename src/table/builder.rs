@@ -11,7 +11,7 @@ use super::TableOptions;
 use super::block_builder::BlockBuilder;
 use super::compression::{Compressor, TRAILER_SIZE, store_raw};
 use super::filter_block::FilterBlockBuilder;
-use super::footer::{BlockHandle, Footer};
+use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
 use crate::env::{Env, File, append_checked};
 use crate::error::{Error, Malformed, Result};
 
@@ -122,7 +122,7 @@ impl TableBuilder {
         let metaindex = self.close_metaindex(filter)?;
         let index = self.close_index()?;
         Footer { metaindex, index }.encode_to(&mut self.out);
-        self.offset += u64::try_from(super::FOOTER_SIZE).unwrap_or(u64::MAX);
+        self.offset += u64::try_from(FOOTER_SIZE).unwrap_or(u64::MAX);
         self.write_out().await?;
         let size = self.file.size().await?;
         if size != self.offset {

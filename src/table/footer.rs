@@ -111,6 +111,20 @@ impl Footer {
         let mut input = Input::new(handles);
         Ok(Footer { metaindex: BlockHandle::decode(&mut input)?, index: BlockHandle::decode(&mut input)? })
     }
+
+    /// Refuses a footer whose handles are written otherwise than any writer does, or not followed by zeros. Nothing is
+    /// read there, so that only the strict look.
+    pub(crate) fn check_padding(self, bytes: &[u8]) -> Result<(), Malformed> {
+        let mut expected = Vec::with_capacity(FOOTER_SIZE);
+        self.encode_to(&mut expected);
+        match expected.iter().zip(bytes).position(|(a, b)| a != b) {
+            None => Ok(()),
+            Some(at) => {
+                let offset = u64::try_from(at).unwrap_or(u64::MAX);
+                Err(Malformed::new(offset, "the footer's bytes behind the handles are not zeros"))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

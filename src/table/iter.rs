@@ -94,11 +94,6 @@ impl TableIterator {
         }
     }
 
-    /// The table.
-    pub(crate) fn table(&self) -> &Rc<Table> {
-        &self.table
-    }
-
     /// Abandons an unfinished move before a seek.
     fn begin(&mut self) {
         self.unfinished = None;

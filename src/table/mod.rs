@@ -33,21 +33,16 @@ mod iter;
 mod output;
 mod reader;
 #[cfg(test)]
-#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
 use std::rc::Rc;
 
-pub(crate) use block::{Block, BlockIterator, Entry, Origin};
 pub(crate) use block_cache::BlockCache;
 pub(crate) use builder::TableBuilder;
 pub(crate) use cache::TableCache;
-pub(crate) use compression::{DecodeError, TRAILER_SIZE, decompress, open_trailer, stored_checksum};
 pub use file::{TableFile, TableFileIterator};
-pub(crate) use filter_block::FilterBlock;
-pub(crate) use footer::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 pub(crate) use iter::TableIterator;
 pub(crate) use output::{FinishedTable, TableOutput};
 pub(crate) use reader::Table;

@@ -322,7 +322,12 @@ impl<'a> Opening<'a> {
     fn footer(&self) -> Result<Footer> {
         let at = self.tail.len().saturating_sub(FOOTER_SIZE);
         let base = self.tail_offset.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
-        Footer::decode(self.tail.get(at..).unwrap_or_default()).map_err(|malformed| malformed.in_file(self.name, base))
+        let bytes = self.tail.get(at..).unwrap_or_default();
+        let footer = Footer::decode(bytes).map_err(|malformed| malformed.in_file(self.name, base))?;
+        if self.options.paranoid_checks {
+            footer.check_padding(bytes).map_err(|malformed| malformed.in_file(self.name, base))?;
+        }
+        Ok(footer)
     }
 
     fn context(&self) -> Context<'_> {
@@ -350,9 +355,25 @@ impl<'a> Opening<'a> {
         self.context().decode(handle, stored, Vec::new())
     }
 
+    /// Verifies the checksums of all blocks that the metaindex names, those of foreign filters too.
+    async fn check_named_blocks(&self, metaindex: &Rc<Block>) -> Result<()> {
+        let mut entries = BlockIterator::new(metaindex.clone());
+        entries.seek_to_first();
+        while entries.valid() {
+            let handle = BlockHandle::decode_value(entries.value()).map_err(|e| metaindex.error(self.name, &e))?;
+            let stored = self.stored(handle).await?;
+            open_trailer(stored.bytes(), true).map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
+            entries.next();
+        }
+        entries.error().map_or(Ok(()), |error| Err(metaindex.error(self.name, error)))
+    }
+
     /// The filter that the metaindex names, if it was made by our policy.
     async fn filter(&self, metaindex: BlockHandle, data_end: &mut u64) -> Result<Option<FilterBlock>> {
         let metaindex = Rc::new(self.block(metaindex).await?);
+        if self.options.paranoid_checks {
+            self.check_named_blocks(&metaindex).await?;
+        }
         let Some(policy) = &self.options.filter_policy else { return Ok(None) };
         let key = FilterBlockBuilder::metaindex_key(&**policy);
         let mut entries = BlockIterator::new(metaindex.clone());

@@ -133,7 +133,7 @@ pub(super) fn options() -> TableOptions {
         block_size_max: 64 << 20,
         verify_checksums: true,
         paranoid_checks: false,
-        lenient_size: false,
+        lenient: false,
     }
 }
 

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 
-use super::compression::{Compressor, store_raw};
+use super::block::{Block, BlockIterator, Origin};
+use super::compression::{Compressor, decompress, store_raw};
+use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
 use super::testing::*;
 use super::*;
 use crate::base::UserComparator;
@@ -107,7 +109,7 @@ fn iterators_obey_the_contract_whether_reads_are_ready_or_pending() {
 
 #[test]
 fn get_answers_like_a_map() {
-    let rows = rows(2000);
+    let rows = rows(400);
     for options in variants() {
         let table = open(&TestFile::new(build(&rows, &options)), &options).unwrap();
         for read in reads() {
@@ -116,22 +118,19 @@ fn get_answers_like_a_map() {
                 assert_eq!(found, Some((true, true)), "row {i}");
                 assert!(matches!(lookup, Lookup::Block { .. }));
             }
-            let (mut no, mut yes) = (0, 0);
-            for i in 0..2000u64 {
+            let mut no = 0;
+            for i in 0..400u64 {
                 let missing = key(format!("key{:08}", i * 2 + 1).as_bytes(), 1);
                 match block_on(table.get(&missing, read, |k, _| k == missing)).unwrap() {
                     (Lookup::FilterNo { .. }, None) => no += 1,
-                    (_, found) => {
-                        assert_ne!(found, Some(true));
-                        yes += 1;
-                    }
+                    (_, found) => assert_ne!(found, Some(true)),
                 }
             }
-            assert!(no > 1900 && yes < 100, "{no} {yes}");
+            assert!(no > 370, "{no}");
         }
         let behind = block_on(table.get(&key(b"l", 1), READ, |_, _| ())).unwrap();
         assert_eq!(behind, (Lookup::PastEnd, None));
-        assert!(table.memory() > 2000);
+        assert!(table.memory() > 400);
     }
 }
 
@@ -240,6 +239,20 @@ fn keys_of_other_orders_are_kept() {
     check(&mut table.iter(READ, OnBadBlock::Stop), &rows, &order, &[b"key1".to_vec(), Vec::new()], 3);
 }
 
+#[test]
+fn long_keys_and_long_runs_are_walked_backwards() {
+    let few: Vec<Row> = (0..20u8).map(|i| (key(&[vec![7; 5000], vec![i]].concat(), 1), vec![i])).collect();
+    let mixed: Vec<Row> = (0..60u8).map(|i| (key(&[i].repeat(100 * usize::from(i)), 1), vec![i])).collect();
+    let many = rows(20_000);
+    for rows in [few, mixed, many] {
+        let options = TableOptions { block_size: 4 << 20, block_restart_interval: 1 << 16, ..options() };
+        let table = open(&TestFile::new(build(&rows, &options)), &options).unwrap();
+        let mut reversed = rows_backward(&mut table.iter(READ, OnBadBlock::Stop));
+        reversed.reverse();
+        assert!(reversed == rows);
+    }
+}
+
 // Damage.
 
 /// What strict reading gives: an error, or the truth.
@@ -269,8 +282,8 @@ fn strict_reading_is_right(bytes: Vec<u8>, rows: &[Row], options: &TableOptions)
 #[test]
 fn every_flipped_bit_is_an_error_or_changes_nothing() {
     for compression in [Compression::None, Compression::Snappy] {
-        let options = TableOptions { block_size: 256, compression, ..options() };
-        let rows = rows(40);
+        let options = TableOptions { block_size: 150, compression, ..options() };
+        let rows = rows(16);
         let bytes = build(&rows, &options);
         let mut harmless = 0;
         for bit in 0..bytes.len() * 8 {
@@ -491,7 +504,8 @@ fn a_damaged_filter_is_passed_over_unless_paranoid() {
     let table = open(&TestFile::new(bytes.clone()), &options).unwrap();
     assert!(table.filter_error().is_none());
     let data_end = usize::try_from(table.data_end()).unwrap();
-    for at in [data_end + 3, table.approximate_offset(&key(b"z", 1)) as usize + 2] {
+    let metaindex = usize::try_from(table.approximate_offset(&key(b"z", 1))).unwrap();
+    for at in [data_end + 3, metaindex + 2] {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
         let table = open(&TestFile::new(damaged.clone()), &options).unwrap();

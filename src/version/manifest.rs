@@ -172,7 +172,7 @@ pub(crate) async fn recover_manifest(
         }
     }
     let size = reader.good_end();
-    replay.finish(set).map_err(|reason| Error::corruption(&name, size, reason))?;
+    replay.finish(set, mode == RecoveryMode::Compat).map_err(|reason| Error::corruption(&name, size, reason))?;
     Ok(ManifestState { number, size, torn })
 }
 
@@ -206,11 +206,11 @@ impl Replay {
         Ok(())
     }
 
-    fn finish(self, set: &mut VersionSet) -> Result<(), String> {
+    fn finish(self, set: &mut VersionSet, lenient: bool) -> Result<(), String> {
         let next = self.last.next_file_number.ok_or("no meta-nextfile entry in descriptor")?;
         let log = self.last.log_number.ok_or("no meta-lognumber entry in descriptor")?;
         let sequence = self.last.last_sequence.ok_or("no last-sequence-number entry in descriptor")?;
-        let version = self.builder.finish(set.order())?;
+        let version = self.builder.finish(set.order(), lenient)?;
         let numbers = version.files().map(|(_, f)| f.number).chain([log]).max();
         if numbers.is_some_and(|largest| largest >= FileNumber(u64::MAX)) {
             return Err("a file number has reached 2^64 - 1".into());

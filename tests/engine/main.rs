@@ -11,6 +11,11 @@
 )]
 
 mod common;
+mod compat;
+mod corpus;
 mod env_contract;
+mod hostile;
+mod idb_cmp1;
+mod layers;
 mod oracle;
 mod regressions;

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use varve::env::{Env, MemoryEnv};
-use varve::{Db, DbIterator, Options, ReadOptions, Snapshot, UserComparator, WriteBatch, WriteOptions, block_on};
+use varve::{Db, DbIterator, Options, ReadOptions, Snapshot, UserComparator, WriteBatch, WriteOptions};
 
+use crate::common::block_on;
 use crate::common::model::{Map, random_comparator, random_key, random_options, random_value, sorted};
 use crate::common::random::Random;
 
@@ -20,6 +21,7 @@ struct Run {
     log: Vec<String>,
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn the_oracle_agrees() {
     let long = std::env::var_os("VARVE_LONG").is_some();
@@ -35,7 +37,8 @@ fn the_oracle_agrees() {
     }
 }
 
-fn run(seed: u64, operations: usize) {
+/// Runs `operations` random operations; panics where the database and the map differ.
+pub fn run(seed: u64, operations: usize) {
     let mut random = Random::new(seed);
     let env: Rc<dyn Env> = Rc::new(MemoryEnv::new());
     let comparator = random_comparator(&mut random);
@@ -142,7 +145,7 @@ impl Run {
     fn iterate(&mut self) {
         let (mut options, map) = self.view();
         let order = self.options.comparator.clone();
-        let mut bound = |random: &mut Random| random.one_in(4).then(|| random_key(random, SPACE));
+        let bound = |random: &mut Random| random.one_in(4).then(|| random_key(random, SPACE));
         options.lower_bound = bound(&mut self.random);
         options.upper_bound = bound(&mut self.random);
         let mut entries = sorted(&map, &order);

@@ -1,5 +1,11 @@
 //! What the families share.
 
+mod block_on;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod golden;
 pub mod model;
 pub mod random;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod temp_dir;
+
+pub use block_on::block_on;

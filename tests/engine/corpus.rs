@@ -1,0 +1,58 @@
+//! The shared corpus of golden files: `$VARVE_CORPUS`, or `../shared/corpus` beside the repository. Its README says what
+//! its `manifest.json` promises. `compat.rs` does the same for the few cases that the repository carries.
+
+use std::path::PathBuf;
+
+use super::common::golden::{Case, load};
+
+/// Damage that no reader can see: the files are whole, only not the ones that were written.
+const INVISIBLE: [&str; 2] = [
+    // The last record of the log was taken away whole: the log ends as one to which it was never added.
+    "wal-cut-exact-record",
+    // The files are sound; the case is about opening them with another comparator than the one that they name.
+    "wrong-comparator",
+];
+
+/// The cases, or nothing, said loudly, where there is no corpus.
+fn cases() -> Vec<Case> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let root = std::env::var_os("VARVE_CORPUS").map_or(beside, PathBuf::from);
+    let manifest = root.join("manifest.json");
+    if !manifest.is_file() {
+        println!("SKIPPED: no corpus at {} (set VARVE_CORPUS)", root.display());
+        return Vec::new();
+    }
+    load(&manifest)
+}
+
+#[test]
+fn intact_cases_read_as_the_manifest_says() {
+    cases().iter().filter(|case| case.is_intact()).for_each(Case::check_intact);
+}
+
+#[test]
+fn intact_databases_stay_the_same_through_compaction_and_reopening() {
+    cases().iter().filter(|case| case.is_intact() && !case.is_table()).for_each(Case::check_read_write);
+}
+
+#[test]
+fn compat_mode_reads_damage_exactly_as_leveldb() {
+    cases().iter().filter(|case| case.is_damaged()).for_each(Case::check_compat);
+}
+
+#[test]
+fn strict_mode_finds_all_damage_that_can_be_found() {
+    for case in cases().iter().filter(|case| case.is_damaged()) {
+        assert_eq!(case.strict_finds_it(), !INVISIBLE.contains(&case.id.as_str()), "{}", case.id);
+    }
+}
+
+#[test]
+fn point_in_time_mode_gives_an_error_or_a_state_that_once_was() {
+    cases().iter().filter(|case| case.is_damaged()).for_each(Case::check_point_in_time);
+}
+
+#[test]
+fn repair_gives_what_leveldbs_repair_gives() {
+    cases().iter().filter(|case| case.is_repair()).for_each(Case::check_repair);
+}
