@@ -85,7 +85,7 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
         start_new(&inner).await?;
         return Ok(Rc::new(inner));
     };
-    let state = recover_manifest(&**env, manifest, &mut versions, options.recovery).await.map_err(comparator_error)?;
+    let state = recover_manifest(&**env, manifest, &mut versions, options.recovery).await?;
     let names = list_or_probe(&**env, &versions, manifest).await?;
     check_files(&**env, &options, &versions, &state, &names).await?;
     let mut recovery = Recovery::new(&options, order.clone(), versions.counts.last_sequence);
@@ -103,17 +103,6 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
         recovery.install(&inner, &logs, &state).await?
     };
     Ok(Rc::new(inner))
-}
-
-/// The comparator's name is the caller's choice: another one is a wrong argument, not damage.
-fn comparator_error(error: Error) -> Error {
-    match &error {
-        Error::Corruption(c) => match c.reason.strip_prefix(crate::version::COMPARATOR_MISMATCH) {
-            Some(reason) => Error::InvalidArgument(reason.to_owned()),
-            None => error,
-        },
-        _ => error,
-    }
 }
 
 async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<FileNumber>> {

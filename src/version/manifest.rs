@@ -155,7 +155,8 @@ pub(crate) async fn recover_manifest(
     let mut replay = Replay::new();
     while let Some(record) = reader.next_record().await? {
         let edit = VersionEdit::decode(&record.data).map_err(|e| e.in_file(&name, record.offset))?;
-        replay.apply(set, &edit).map_err(|reason| Error::corruption(&name, record.offset, reason))?;
+        check_comparator(set, &edit)?;
+        replay.apply(&edit).map_err(|reason| Error::corruption(&name, record.offset, reason))?;
     }
     if let Some(damage) = reader.take_damages().into_iter().next() {
         return Err(Error::corruption(&name, damage.offset, damage.reason));
@@ -176,6 +177,18 @@ pub(crate) async fn recover_manifest(
     Ok(ManifestState { number, size, torn })
 }
 
+/// Another comparator is the caller's doing, not damage.
+fn check_comparator(set: &VersionSet, edit: &VersionEdit) -> Result<()> {
+    let given = set.order().user().name();
+    match &edit.comparator {
+        Some(stored) if stored != given.as_bytes() => {
+            let stored = stored.escape_ascii();
+            Err(Error::InvalidArgument(format!("{stored} does not match existing comparator : {given}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Edits gathered into one version.
 struct Replay {
     builder: Builder,
@@ -187,16 +200,7 @@ impl Replay {
         Replay { builder: Builder::new(&Version::default()), last: VersionEdit::default() }
     }
 
-    fn apply(&mut self, set: &VersionSet, edit: &VersionEdit) -> Result<(), String> {
-        if let Some(stored) = &edit.comparator {
-            let given = set.order().user().name();
-            if stored != given.as_bytes() {
-                return Err(format!(
-                    "{COMPARATOR_MISMATCH}{} does not match existing comparator : {given}",
-                    stored.escape_ascii()
-                ));
-            }
-        }
+    fn apply(&mut self, edit: &VersionEdit) -> Result<(), String> {
         self.builder.apply(edit)?;
         self.last.compact_pointers.extend(edit.compact_pointers.iter().cloned());
         self.last.log_number = edit.log_number.or(self.last.log_number);
@@ -228,6 +232,3 @@ impl Replay {
         Ok(())
     }
 }
-
-/// Marks the one reason that is the caller's doing, not damage.
-pub(crate) const COMPARATOR_MISMATCH: &str = "comparator ";

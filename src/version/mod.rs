@@ -17,7 +17,7 @@ use std::rc::Rc;
 pub use edit::{NewFile, VersionEdit};
 pub(crate) use level_iter::LevelIterator;
 pub use manifest::stored_comparator;
-pub(crate) use manifest::{COMPARATOR_MISMATCH, Manifest, ManifestState, read_current, recover_manifest};
+pub(crate) use manifest::{Manifest, ManifestState, read_current, recover_manifest};
 pub(crate) use set::{Counts, VersionSet};
 
 use crate::base::{FileNumber, InternalKeyComparator, LookupKey, ValueType, parse_internal_key, user_key};
