@@ -28,6 +28,14 @@ pub enum Bug {
     TombstoneDroppedEarly,
     /// Earlier logs are not flushed before a synced write in a newer one.
     OlderLogNotSynced,
+    /// What is cut off a log after a failed append can come back after a crash.
+    CutNotSynced,
+    /// Logs that were replayed are not flushed before newer ones are.
+    RecoveredLogNotSynced,
+    /// A log that does not begin where the one before it ends is replayed all the same.
+    GapNotSeen,
+    /// The sequence numbers of a write whose flush failed are used again.
+    SequenceReused,
 }
 
 #[cfg(feature = "seeded-bugs")]

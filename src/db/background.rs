@@ -38,7 +38,7 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
         return true;
     }
     let state = inner.state.borrow();
-    if state.status != DbState::Open {
+    if !state.works() {
         return false;
     }
     if !state.immutables.is_empty() || !state.manual.is_empty() {
@@ -78,9 +78,10 @@ pub(crate) async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Re
 
 fn check(inner: &Inner) -> Result<()> {
     inner.check_open()?;
-    match &inner.state.borrow().status {
-        DbState::Degraded(cause) => Err(cause.clone()),
-        DbState::Open | DbState::Closed => Ok(()),
+    let state = inner.state.borrow();
+    match &state.status {
+        DbState::Degraded(cause) if !state.resuming => Err(cause.clone()),
+        _ => Ok(()),
     }
 }
 
@@ -157,6 +158,8 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
         // The logs of what stays in memory are still needed.
         let next = state.immutables.get(memtables.len()).unwrap_or(&state.active);
         edit.log_number = Some(next.first_log);
+        edit.last_sequence =
+            memtables.len().checked_sub(1).and_then(|i| state.immutables.get(i)).map(|b| b.last_sequence);
         let mut level = 0;
         if let Some(table) = &built {
             let max_file_size = inner.options.max_file_size;
@@ -254,7 +257,7 @@ pub(crate) async fn log_and_apply(inner: &Inner, mut edit: VersionEdit) -> Resul
     let (version, manifest) = {
         let state = inner.state.borrow();
         edit.next_file_number = Some(state.versions.counts.next_file_number);
-        edit.last_sequence = Some(state.last_sequence());
+        edit.last_sequence = edit.last_sequence.or(Some(state.versions.counts.flushed_sequence));
         edit.log_number = edit.log_number.or(Some(state.versions.counts.log_number));
         let version = state.versions.next_version(&edit).map_err(|reason| {
             Error::corruption("MANIFEST", 0, format!("an edit contradicts the current version: {reason}"))
@@ -359,34 +362,32 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
     work_until(inner, || !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, &newest))).await
 }
 
-/// After a failure: a new log, a new manifest, everything in memory to tables.
+/// After a failure: a new log, a new manifest, everything in memory to tables. Writes are refused until that is done: what the
+/// old logs hold is in doubt, and a write in the new one, however well flushed, would lie behind a gap after a crash.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
     inner.check_open()?;
-    let cause = match &inner.state.borrow().status {
+    match &inner.state.borrow().status {
         DbState::Open => return Ok(()),
         DbState::Closed => return Err(Error::Closed),
-        DbState::Degraded(cause) => cause.clone(),
+        DbState::Degraded(_) => {}
+    }
+    rotate_in_turn(inner).await?;
+    let newest = {
+        let mut state = inner.state.borrow_mut();
+        state.manifest = None;
+        state.quarantine.clear();
+        state.resuming = true;
+        state.immutables.back().map(|b| b.memtable.clone())
     };
-    let result = async {
-        rotate_in_turn(inner).await?;
-        {
-            let mut state = inner.state.borrow_mut();
-            // Their records go into tables now; they are never flushed or appended to again.
-            state.immutables.iter_mut().for_each(|b| b.logs.clear());
-            state.manifest = None;
-            state.quarantine.clear();
-            state.status = DbState::Open;
-        }
-        let newest = inner.state.borrow().immutables.back().map(|b| b.memtable.clone());
-        work_until(inner, || match &newest {
-            Some(newest) => !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, newest)),
-            None => true,
-        })
-        .await
+    work_until(inner, || match &newest {
+        Some(newest) => !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, newest)),
+        None => true,
+    })
+    .await?;
+    let mut state = inner.state.borrow_mut();
+    if state.resuming {
+        state.resuming = false;
+        state.status = DbState::Open;
     }
-    .await;
-    if result.is_err() && inner.state.borrow().status == DbState::Open {
-        inner.state.borrow_mut().status = DbState::Degraded(cause);
-    }
-    result
+    Ok(())
 }

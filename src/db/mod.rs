@@ -248,12 +248,19 @@ impl Db {
 
     /// Flushes the log, gives the lock back. Unfinished background work is dropped; it is done again after the next open.
     /// Iterators of this database answer `Closed` from then on.
+    ///
+    /// # Errors
+    /// It is closed in any case; after an error writes that were not synced may not be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.closed.get() {
             return Ok(());
         }
-        let result =
-            if self.inner.options.read_only || self.state() != DbState::Open { Ok(()) } else { self.sync().await };
+        let result = match self.state() {
+            _ if self.inner.options.read_only => Ok(()),
+            DbState::Open => self.sync().await,
+            DbState::Degraded(cause) => Err(cause),
+            DbState::Closed => Ok(()),
+        };
         self.inner.shut();
         result
     }

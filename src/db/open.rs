@@ -91,7 +91,9 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     let mut recovery = Recovery::new(&options, order.clone(), versions.counts.last_sequence);
     recovery.report.torn_manifest = state.torn.clone();
     let (files, largest) = known_files(&names);
-    if let Some(largest) = largest.filter(|n| *n < FileNumber(u64::MAX)) {
+    if let Some(largest) = largest.filter(|n| *n < FileNumber(u64::MAX))
+        && !seeded(Bug::FileNumberReused)
+    {
         versions.mark_used(largest)?;
     }
     let logs = logs_to_replay(&versions, &files);
@@ -254,6 +256,7 @@ fn build_inner(
         quarantine: BTreeSet::new(),
         seek_candidate: None,
         manual: VecDeque::new(),
+        resuming: false,
         level_work: [(0, 0); LEVELS],
     };
     Inner {
@@ -339,6 +342,8 @@ struct Recovery {
     /// No batch that follows in the logs has a smaller sequence number.
     next_in_logs: u64,
     flushed: bool,
+    /// The last sequence number in the logs replayed so far.
+    replayed: Option<SequenceNumber>,
     /// The last log ended cleanly here.
     clean_end: Option<(FileNumber, u64)>,
     /// From this log on, logs are damaged or lie behind damage.
@@ -361,6 +366,7 @@ impl Recovery {
             seen: last_sequence,
             next_in_logs: 0,
             flushed: false,
+            replayed: None,
             clean_end: None,
             gap_from: None,
             empty_logs: Vec::new(),
@@ -369,23 +375,42 @@ impl Recovery {
     }
 
     async fn replay(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
-        let mut torn: Option<Error> = None;
-        for (i, (number, name)) in logs.iter().enumerate() {
+        let mut torn = self.missing_log(inner, logs);
+        let mut before: Option<FileNumber> = None;
+        for (number, name) in logs {
             if self.gap_from.is_some() {
                 self.look_through(inner, name).await?;
                 continue;
             }
-            if let Some(error) = torn.take()
-                && !self.continues(inner, name).await?
+            // A log that was lost to its last byte, or cut between two records, shows only in what the next one begins with.
+            let follows = torn.is_some() || before.is_some();
+            if follows
+                && self.mode != RecoveryMode::Compat
+                && !seeded(Bug::GapNotSeen)
+                && let Some(jump) = self.jump_to(inner, name).await?
             {
                 // What the older log lost came before what this one holds.
-                self.gap(i.checked_sub(1).and_then(|p| logs.get(p)).map_or(*number, |(n, _)| *n), error);
+                let error = torn.take().unwrap_or(jump);
+                if self.mode == RecoveryMode::Strict || self.paranoid {
+                    return Err(error);
+                }
+                self.gap(before.unwrap_or(*number), error);
                 self.look_through(inner, name).await?;
                 continue;
             }
             torn = self.replay_log(inner, *number, name).await?;
+            before = Some(*number);
         }
         Ok(())
+    }
+
+    /// The log that the manifest names, if it is not there: newer logs may then lie behind a gap.
+    fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
+        let named = inner.state.borrow().versions.counts.log_number;
+        let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
+        (!there).then(|| {
+            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
+        })
     }
 
     fn gap(&mut self, from: FileNumber, error: Error) {
@@ -394,16 +419,21 @@ impl Recovery {
         self.clean_end = None;
     }
 
-    /// Whether the log begins where the history so far ends (or holds nothing).
-    async fn continues(&self, inner: &Inner, name: &str) -> Result<bool> {
+    /// What is wrong if the log holds something and does not begin where the history so far ends.
+    async fn jump_to(&self, inner: &Inner, name: &str) -> Result<Option<Error>> {
         let mut reader = LogReader::open(&*inner.env, name, Semantics::Prefix).await?;
+        let last = self.replayed.unwrap_or(self.last_sequence).get();
         while let Some(record) = reader.next_record().await? {
             if let Ok(header) = BatchHeader::decode(&record.data) {
-                return Ok(header.sequence <= self.last_sequence.get().saturating_add(1));
+                let begin = header.sequence;
+                let reason = || format!("the log begins with sequence {begin}, the history before it ends with {last}");
+                return Ok((begin > last.saturating_add(1)).then(|| Error::corruption(name, record.offset, reason())));
             }
         }
         let end = reader.tail().offset().unwrap_or_else(|| reader.good_end());
-        Ok(reader.scan_for_record_after(end).await?.is_none())
+        let found = reader.scan_for_record_after(end).await?;
+        Ok(found
+            .map(|f| Error::corruption(name, end, format!("a record follows at {}, none is whole before", f.offset))))
     }
 
     /// A log that is not replayed: its sequence numbers must not be used again.
@@ -596,7 +626,10 @@ impl Recovery {
         }
         log.batches += 1;
         log.entries += entered;
-        self.last_sequence = self.last_sequence.max(last);
+        if header.count > 0 {
+            self.last_sequence = self.last_sequence.max(last);
+            self.replayed = self.replayed.max(Some(last));
+        }
         result
     }
 
@@ -613,6 +646,7 @@ impl Recovery {
         let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &budget };
         if let Some(table) = build_table(&context, number, &[full]).await? {
             self.edit.new_files.push((0, new_file(&table)));
+            self.edit.last_sequence = Some(self.last_sequence);
             self.flushed = true;
         }
         Ok(())
@@ -634,12 +668,14 @@ impl Recovery {
         manifest: &ManifestState,
     ) -> Result<RecoveryReport> {
         self.keep_damaged(inner, logs).await?;
-        if self.gap_from.is_some() {
-            // The damaged logs go out of use: what they gave must be in tables.
+        let last_sequence = self.seen.max(self.last_sequence);
+        if self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
+            // Damaged logs go out of use, and so do logs that the next one will not continue: what they gave must be in tables.
             self.flush(inner).await?;
+            self.edit.last_sequence = Some(last_sequence);
         }
-        inner.state.borrow_mut().versions.counts.last_sequence = self.seen.max(self.last_sequence);
-        if self.reuse(inner, manifest).await? {
+        inner.state.borrow_mut().versions.counts.last_sequence = last_sequence;
+        if self.reuse(inner, logs, manifest).await? {
             return Ok(self.report);
         }
         let log = create_log(inner).await?;
@@ -653,7 +689,7 @@ impl Recovery {
             {
                 // Its logs may never have been flushed: they are, before anything newer is.
                 let mut buffer = Buffer::new(recovered, first_log);
-                buffer.logs = Vec::new();
+                buffer.last_sequence = last_sequence;
                 state.immutables.push_back(buffer);
             }
             state.active.first_log = log.number;
@@ -675,7 +711,7 @@ impl Recovery {
     /// behind a gap.
     async fn sync_recovered_logs(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
         for (number, name) in logs {
-            if !self.empty_logs.contains(number) {
+            if !self.empty_logs.contains(number) && !seeded(Bug::RecoveredLogNotSynced) {
                 inner.env.open(name, Access::Append).await?.sync().await?;
             }
         }
@@ -683,7 +719,7 @@ impl Recovery {
     }
 
     /// With `reuse_logs`: goes on with the last log and the manifest, if both end cleanly and nothing else has changed.
-    async fn reuse(&mut self, inner: &Inner, manifest: &ManifestState) -> Result<bool> {
+    async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
         let limit = inner.options.max_file_size;
         if !inner.options.reuse_logs || self.flushed || manifest.torn.is_some() || manifest.size >= limit {
@@ -694,9 +730,12 @@ impl Recovery {
         if file.size().await? != end {
             return Ok(false);
         }
-        self.sync_recovered_logs(inner, &[(number, name.clone())]).await?;
-        let writer = LogWriter::new(inner.env.clone(), file, name, end);
+        // The process before this one may have ended with names, logs and even a manifest record that are not durable yet.
         let reopened = Manifest::reopen(&inner.env, manifest.number, manifest.size).await?;
+        reopened.sync().await?;
+        self.sync_recovered_logs(inner, logs).await?;
+        inner.env.edit_names(Vec::new()).await?;
+        let writer = LogWriter::new(inner.env.clone(), file, name, end);
         let mut state = inner.state.borrow_mut();
         state.active.memtable = self.memtable.clone();
         state.active.first_log = self.first_log.unwrap_or(number);

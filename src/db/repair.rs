@@ -174,6 +174,8 @@ impl Repairer<'_> {
         let scanned = self.scan(number, size, None).await;
         match scanned {
             Ok(found) if found.error.is_none() => {
+                // An earlier repair, or whatever it was that failed, may have left it without flushing it.
+                self.env.open(&name, Access::Append).await?.sync().await?;
                 self.take(
                     NewFile { number, size, smallest: found.smallest, largest: found.largest },
                     found.entries,

@@ -40,6 +40,8 @@ pub(crate) struct Buffer {
     pub(crate) first_log: FileNumber,
     /// Logs with its entries that have not been flushed to storage since their last record, oldest first.
     pub(crate) logs: Vec<Rc<Log>>,
+    /// Once immutable: no entry has a later one, and the next log begins right after it.
+    pub(crate) last_sequence: SequenceNumber,
 }
 
 /// A write-ahead log being written, or written to its end.
@@ -75,6 +77,8 @@ pub(crate) struct State {
     pub(crate) quarantine: BTreeSet<FileNumber>,
     pub(crate) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(crate) manual: VecDeque<Rc<ManualCompaction>>,
+    /// `resume` is at work: background work goes on though writes are refused.
+    pub(crate) resuming: bool,
     /// Per level: bytes read, bytes written by compactions and flushes into it.
     pub(crate) level_work: [(u64, u64); crate::version::LEVELS],
 }
@@ -137,8 +141,9 @@ impl Inner {
     /// Writing stops until `resume`.
     pub(crate) fn degrade(&self, cause: &Error) {
         let mut state = self.state.borrow_mut();
-        if state.status == DbState::Open {
+        if state.status == DbState::Open || state.resuming {
             state.status = DbState::Degraded(cause.clone());
+            state.resuming = false;
         }
         drop(state);
         self.emit(|| Event::BackgroundError { message: cause.to_string() });
@@ -164,6 +169,11 @@ impl State {
         }
     }
 
+    /// Whether background work may go on.
+    pub(crate) fn works(&self) -> bool {
+        self.status == DbState::Open || self.resuming
+    }
+
     /// The oldest log that must be kept.
     pub(crate) fn first_log(&self) -> FileNumber {
         self.immutables.front().map_or(self.active.first_log, |b| b.first_log)
@@ -171,8 +181,8 @@ impl State {
 
     /// The write buffer is full: it becomes immutable, and `log` takes the writes that follow.
     pub(crate) fn rotate(&mut self, memtable: Rc<MemTable>, log: Rc<Log>) {
-        let fresh = Buffer { memtable, first_log: log.number, logs: Vec::new() };
-        let mut full = std::mem::replace(&mut self.active, fresh);
+        let mut full = std::mem::replace(&mut self.active, Buffer::new(memtable, log.number));
+        full.last_sequence = self.last_sequence();
         if let Some(old) = self.log.replace(log)
             && old.dirty.get()
         {
@@ -195,7 +205,7 @@ impl State {
     /// Names of files that nothing needs any more. Empty while the stored manifest is in doubt.
     pub(crate) fn take_obsolete(&mut self) -> Vec<(FileName, String)> {
         let Some(manifest) = &self.manifest else { return Vec::new() };
-        if self.status != DbState::Open {
+        if !self.works() {
             return Vec::new();
         }
         let (manifest, first_log) = (manifest.number, self.first_log().min(self.versions.counts.log_number));

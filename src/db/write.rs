@@ -233,7 +233,9 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     append(inner, &log, batch.as_bytes()).await?;
     if sync && let Err(error) = flush_logs(inner, &log).await {
         // The record may or may not survive: its sequence numbers must not be used again.
-        inner.state.borrow_mut().versions.counts.last_sequence = new_last;
+        if !seeded(Bug::SequenceReused) {
+            inner.state.borrow_mut().versions.counts.last_sequence = new_last;
+        }
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
@@ -251,17 +253,22 @@ fn out_of_sequences() -> Error {
 /// Adds the record; a failed append is taken back, so that only this group is lost.
 async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()> {
     let before = log.writer.size();
+    log.dirty.set(true);
     if let Err(error) = log.writer.add_record(record).await {
         if seeded(Bug::FailedAppendNotTruncated) {
             return Err(error);
         }
-        if let Err(second) = log.writer.truncate_to_good().await {
+        // The cut is flushed too: else a crash could bring back what is refused here.
+        let cut = match log.writer.truncate_to_good().await {
+            Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
+            result => result,
+        };
+        if let Err(second) = cut {
             inner.degrade(&second);
             return Err(Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true });
         }
         return Err(error);
     }
-    log.dirty.set(true);
     count(&inner.counters.log_records, 1);
     count(&inner.counters.bytes_logged, log.writer.size().saturating_sub(before));
     Ok(())
@@ -411,6 +418,6 @@ fn background_share(inner: &Inner) -> u64 {
 impl Buffer {
     /// An empty one, whose entries will be in logs from `first_log` on.
     pub(crate) fn new(memtable: Rc<MemTable>, first_log: crate::base::FileNumber) -> Buffer {
-        Buffer { memtable, first_log, logs: Vec::new() }
+        Buffer { memtable, first_log, logs: Vec::new(), last_sequence: SequenceNumber::ZERO }
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{BLOCK_SIZE, BLOCK_SIZE_U64};
 use crate::env::File;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How much of a file is read at once: 8 blocks.
 const CHUNK_SIZE: usize = 8 * BLOCK_SIZE;
@@ -47,7 +47,14 @@ impl Blocks {
     pub(super) async fn load(&mut self, start: u64) -> Result<()> {
         let chunk_start = start - start % CHUNK_SIZE_U64;
         if let Some(file) = &self.source {
+            // A read that comes back short would look like the end of the file, and what it held would be given up.
+            let size = file.size().await?;
             let window = file.read_at(chunk_start, CHUNK_SIZE).await?;
+            let read = chunk_start.saturating_add(u64::try_from(window.len()).unwrap_or(u64::MAX));
+            if window.len() < CHUNK_SIZE && read < size {
+                let message = format!("{} bytes read at {chunk_start}, the file has {size}", window.len());
+                return Err(Error::io(&*self.name, "read", std::io::ErrorKind::UnexpectedEof, message));
+            }
             self.window = window;
         }
         self.window_start = Some(if self.source.is_some() { chunk_start } else { 0 });

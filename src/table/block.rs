@@ -23,8 +23,8 @@ use crate::error::{Error, Malformed};
 
 /// Keys longer than this are not kept for the way back.
 const RUN_KEY_MAX: usize = 4 << 10;
-/// Nor are more bytes of keys than this.
-const RUN_SIZE_MAX: usize = 256 << 10;
+/// Nor are more bytes than this, of keys and places.
+const RUN_SIZE_MAX: usize = 512 << 10;
 
 /// Where a block's contents came from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -444,7 +444,8 @@ impl Run {
     }
 
     fn push(&mut self, offset: usize, value_start: usize, next: usize, key: &[u8]) {
-        if key.len() > RUN_KEY_MAX || self.keys.len() > RUN_SIZE_MAX {
+        let size = self.keys.len().saturating_add(self.entries.len().saturating_mul(size_of::<RunEntry>()));
+        if key.len() > RUN_KEY_MAX || size > RUN_SIZE_MAX {
             self.clear();
         }
         if key.len() <= RUN_KEY_MAX {

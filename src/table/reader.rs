@@ -182,7 +182,7 @@ impl Table {
     /// Bytes to read for the block of `handle`.
     #[inline]
     pub(super) fn stored_size(&self, handle: BlockHandle) -> Result<usize> {
-        handle.stored_size(self.file_size).map_err(|malformed| malformed.in_file(&self.name, handle.offset))
+        stored_size(handle, &self.name, self.file_size, self.options.block_size_max)
     }
 
     /// The block of `handle`, if it is in the cache and may be taken from there.
@@ -218,6 +218,18 @@ impl Table {
         }
         Ok(block)
     }
+}
+
+/// Bytes to read for the block of `handle`: they lie in the file, and are not more than contents may have.
+#[inline]
+fn stored_size(handle: BlockHandle, name: &str, file_size: u64, size_max: u64) -> Result<usize> {
+    let size = handle.stored_size(file_size).map_err(|malformed| malformed.in_file(name, handle.offset))?;
+    if handle.size > size_max {
+        let (offset, size) = (handle.offset, handle.size);
+        let what = format!("{name}, block at offset {offset}: {size} bytes, at most {size_max} are allowed");
+        return Err(Error::LimitExceeded(what));
+    }
+    Ok(size)
 }
 
 /// Bytes of a block with its trailer.
@@ -341,8 +353,7 @@ impl<'a> Opening<'a> {
 
     /// Contents and trailer, from the tail or from the file.
     async fn stored(&self, handle: BlockHandle) -> Result<Stored<'_>> {
-        let size =
-            handle.stored_size(self.file_size).map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
+        let size = stored_size(handle, self.name, self.file_size, self.options.block_size_max)?;
         let in_tail = handle.offset.checked_sub(self.tail_offset).and_then(|at| usize::try_from(at).ok());
         if let Some(stored) = in_tail.and_then(|at| self.tail.get(at..at.checked_add(size)?)) {
             return Ok(Stored::Slice(stored));
@@ -359,9 +370,16 @@ impl<'a> Opening<'a> {
     async fn check_named_blocks(&self, metaindex: &Rc<Block>) -> Result<()> {
         let mut entries = BlockIterator::new(metaindex.clone());
         entries.seek_to_first();
+        let mut left = self.file_size;
         while entries.valid() {
             let handle = BlockHandle::decode_value(entries.value()).map_err(|e| metaindex.error(self.name, &e))?;
             let stored = self.stored(handle).await?;
+            // Blocks that overlap could name the same bytes any number of times.
+            let size = u64::try_from(stored.bytes().len()).unwrap_or(u64::MAX);
+            left = left.checked_sub(size).ok_or_else(|| {
+                let reason = "the blocks that the metaindex names have more bytes than the file";
+                Error::corruption(self.name, handle.offset, reason)
+            })?;
             open_trailer(stored.bytes(), true).map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
             entries.next();
         }

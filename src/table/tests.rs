@@ -572,6 +572,13 @@ fn a_block_larger_than_allowed_is_not_decompressed() {
     let table = open(&TestFile::new(bytes), &capped).unwrap();
     let error = block_on(table.get(&rows[0].0, READ, |_, _| ())).unwrap_err();
     assert_eq!(error.code(), "limit-exceeded");
+
+    let raw = TableOptions { compression: Compression::None, ..capped };
+    let file = TestFile::new(build(&rows, &raw));
+    let table = open(&file, &raw).unwrap();
+    file.reads.set(0);
+    let error = block_on(table.get(&rows[0].0, READ, |_, _| ())).unwrap_err();
+    assert_eq!((error.code(), file.reads.get()), ("limit-exceeded", 0));
 }
 
 /// Reads everything in every way; nothing but the end matters.

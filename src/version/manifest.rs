@@ -70,6 +70,11 @@ impl Manifest {
         Ok(())
     }
 
+    /// Makes all records so far durable.
+    pub(crate) async fn sync(&self) -> Result<()> {
+        self.writer.sync().await.map(|_| ())
+    }
+
     /// Whether it is time for a new one.
     pub(crate) fn is_large(&self) -> bool {
         self.writer.size() >= MANIFEST_SIZE_MAX
@@ -224,7 +229,8 @@ impl Replay {
             log_number: log,
             previous_log_number: self.last.previous_log_number.unwrap_or_default(),
             next_file_number: next,
-            last_sequence: sequence.max(SequenceNumber::ZERO),
+            last_sequence: sequence,
+            flushed_sequence: sequence,
         };
         if let Some(largest) = numbers {
             set.mark_used(largest).map_err(|e| e.to_string())?;

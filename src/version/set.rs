@@ -16,6 +16,9 @@ pub(crate) struct Counts {
     pub(crate) previous_log_number: FileNumber,
     pub(crate) next_file_number: FileNumber,
     pub(crate) last_sequence: SequenceNumber,
+    /// No entry of a table has a later one; the first log begins right after it. Manifests say this, not `last_sequence`: a
+    /// log that a crash cut or took away would otherwise leave no trace.
+    pub(crate) flushed_sequence: SequenceNumber,
 }
 
 /// The current version and its history.
@@ -84,6 +87,7 @@ impl VersionSet {
         }
         self.counts.log_number = edit.log_number.unwrap_or(self.counts.log_number);
         self.counts.previous_log_number = edit.previous_log_number.unwrap_or(self.counts.previous_log_number);
+        self.counts.flushed_sequence = edit.last_sequence.unwrap_or(self.counts.flushed_sequence);
         self.current = Rc::new(version);
         self.versions.retain(|v| v.strong_count() > 0);
         self.versions.push(Rc::downgrade(&self.current));

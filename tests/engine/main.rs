@@ -13,9 +13,13 @@
 mod common;
 mod compat;
 mod corpus;
+mod crash;
 mod env_contract;
+mod fault;
 mod hostile;
 mod idb_cmp1;
 mod layers;
 mod oracle;
 mod regressions;
+#[cfg(feature = "seeded-bugs")]
+mod seeded_bugs;

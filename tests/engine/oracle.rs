@@ -39,8 +39,12 @@ fn the_oracle_agrees() {
 
 /// Runs `operations` random operations; panics where the database and the map differ.
 pub fn run(seed: u64, operations: usize) {
+    run_on(seed, operations, Rc::new(MemoryEnv::new()));
+}
+
+/// The same over another storage.
+pub fn run_on(seed: u64, operations: usize, env: Rc<dyn Env>) {
     let mut random = Random::new(seed);
-    let env: Rc<dyn Env> = Rc::new(MemoryEnv::new());
     let comparator = random_comparator(&mut random);
     let options = Options { comparator, ..random_options(&mut random) };
     let db = block_on(Db::open(env.clone(), options.clone())).unwrap();
