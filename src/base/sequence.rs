@@ -23,6 +23,11 @@ impl SequenceNumber {
         if value <= Self::MAX.0 { Some(SequenceNumber(value)) } else { None }
     }
 
+    /// The low 56 bits: what LevelDB stores of a number that is too large.
+    pub const fn truncated(value: u64) -> SequenceNumber {
+        SequenceNumber(value & Self::MAX.0)
+    }
+
     /// As a plain integer.
     pub const fn get(self) -> u64 {
         self.0

@@ -303,11 +303,6 @@ pub(crate) fn open_tables(
     Rc::new(TableCache::new(env.clone(), table_options, blocks, counters.clone(), capacity, files))
 }
 
-/// What the format can store of a sequence number that may be too large for it.
-fn low_bits(number: u64) -> SequenceNumber {
-    SequenceNumber::new(number & SequenceNumber::MAX.get()).unwrap_or(SequenceNumber::MAX)
-}
-
 /// A database where there was none.
 async fn start_new(inner: &Inner) -> Result<()> {
     let log = create_log(inner).await?;
@@ -589,7 +584,7 @@ impl Recovery {
         let (first, last) = if compat {
             // LevelDB counts in 64 bits and stores the low 56.
             let last = header.sequence.wrapping_add(more).wrapping_sub(1);
-            (low_bits(header.sequence), SequenceNumber::new(last).unwrap_or(SequenceNumber::MAX))
+            (SequenceNumber::truncated(header.sequence), SequenceNumber::new(last).unwrap_or(SequenceNumber::MAX))
         } else {
             // All of it or nothing.
             let first = header.first_sequence()?;
@@ -622,7 +617,7 @@ impl Recovery {
                 }
             }
             entered += 1;
-            sequence = low_bits(sequence.get().wrapping_add(1));
+            sequence = SequenceNumber::truncated(sequence.get().wrapping_add(1));
         }
         log.batches += 1;
         log.entries += entered;

@@ -9,6 +9,7 @@
 
 use std::rc::Rc;
 
+use super::background::new_file;
 use super::open::open_tables;
 use crate::base::{
     FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key, table_file_name,
@@ -137,7 +138,7 @@ impl Repairer<'_> {
     }
 
     fn enter(&self, memtable: &MemTable, record: &[u8]) -> Result<(), crate::error::Malformed> {
-        let mut sequence = BatchHeader::decode(record)?.first_sequence()?;
+        let mut sequence = SequenceNumber::truncated(BatchHeader::decode(record)?.sequence);
         let entries = u32::try_from(record.len() / 2).unwrap_or(u32::MAX);
         memtable.reserve(entries, record.len()).map_err(|e| crate::error::Malformed::new(0, e.to_string()))?;
         for operation in operations(record) {
@@ -145,8 +146,7 @@ impl Repairer<'_> {
                 BatchOperation::Put { key, value } => memtable.insert(sequence, ValueType::Value, key, value),
                 BatchOperation::Delete { key } => memtable.insert(sequence, ValueType::Deletion, key, &[]),
             }
-            let Some(next) = sequence.advance(1) else { break };
-            sequence = next;
+            sequence = SequenceNumber::truncated(sequence.get().wrapping_add(1));
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Repairer<'_> {
         Ok(build_table(&context, number, std::slice::from_ref(memtable)).await?.map(|t| t.number))
     }
 
-    /// Reads a table through; one that cannot be read to its end is written anew.
+    /// Reads a table through. One with damage is written anew from what can be read, so that its checksums hold again.
     async fn scan_table(&mut self, number: FileNumber) -> Result<()> {
         let (name, size) = match self.table_file(number).await {
             Ok(found) => found,
@@ -171,7 +171,7 @@ impl Repairer<'_> {
                 return Ok(());
             }
         };
-        let scanned = self.scan(number, size, None).await;
+        let scanned = self.scan(number, size, true, None).await;
         match scanned {
             Ok(found) if found.error.is_none() => {
                 // An earlier repair, or whatever it was that failed, may have left it without flushing it.
@@ -184,11 +184,11 @@ impl Repairer<'_> {
             }
             Ok(found) => {
                 self.report.findings.extend(found.error.clone());
-                self.rewrite(number, size, &name, found.entries > 0).await?;
+                self.rewrite(number, size, &name).await?;
             }
             Err(error @ (Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_))) => {
                 self.report.findings.push(error);
-                self.set_aside(&name).await?;
+                self.set_aside(&name);
             }
             Err(error) => return Err(error),
         }
@@ -219,9 +219,14 @@ impl Repairer<'_> {
     }
 
     /// All entries that can be read, and where that ended; `copy` gets each of them.
-    async fn scan(&self, number: FileNumber, size: u64, mut copy: Option<&mut TableOutput>) -> Result<Scanned> {
+    async fn scan(
+        &self,
+        number: FileNumber,
+        size: u64,
+        verify_checksums: bool,
+        mut copy: Option<&mut TableOutput>,
+    ) -> Result<Scanned> {
         let table = self.tables.table(number, size).await?;
-        let verify_checksums = self.options.paranoid_checks;
         let read = BlockRead {
             verify_checksums,
             fill_cache: false,
@@ -266,29 +271,26 @@ impl Repairer<'_> {
     }
 
     /// Copies what can be read under a new number; the original goes to `lost/`.
-    async fn rewrite(&mut self, number: FileNumber, size: u64, name: &str, has_entries: bool) -> Result<()> {
-        if has_entries {
-            let new = self.new_number()?;
-            let mut output = TableOutput::create(self.env, &self.tables, new, size).await?;
-            match self.scan(number, size, Some(&mut output)).await {
-                Ok(found) => {
-                    let table = output.finish(&self.tables).await?;
-                    let file =
-                        NewFile { number: new, size: table.size, smallest: table.smallest, largest: table.largest };
-                    self.take(file, table.entries, found.last);
-                }
-                Err(error) => {
-                    output.abandon(&self.tables).await;
-                    return Err(error);
-                }
+    async fn rewrite(&mut self, number: FileNumber, size: u64, name: &str) -> Result<()> {
+        let new = self.new_number()?;
+        let mut output = TableOutput::create(self.env, &self.tables, new, size).await?;
+        match self.scan(number, size, self.options.paranoid_checks, Some(&mut output)).await {
+            Ok(found) if found.entries > 0 => {
+                let table = output.finish(&self.tables).await?;
+                self.take(new_file(&table), table.entries, found.last);
+            }
+            Ok(_) => output.abandon(&self.tables).await,
+            Err(error) => {
+                output.abandon(&self.tables).await;
+                return Err(error);
             }
         }
-        self.set_aside(name).await
+        self.set_aside(name);
+        Ok(())
     }
 
-    async fn set_aside(&mut self, name: &str) -> Result<()> {
+    fn set_aside(&mut self, name: &str) {
         self.report.lost.push(name.to_owned());
-        Ok(())
     }
 
     /// The new manifest takes over, then what is lost goes out of the way.

@@ -90,7 +90,7 @@ impl Run {
             938..941 => self.reopen(),
             941..943 => self.delete_range(),
             943..945 => {
-                if i % 7 == 0 {
+                if i.is_multiple_of(7) {
                     self.compare_all();
                 }
             }
