@@ -32,7 +32,7 @@ const OPERATION_OVERHEAD_MAX: usize = 11;
 /// A group of puts and deletes, applied together and in this order.
 ///
 /// ```
-/// use varve::batch::WriteBatch;
+/// use varve::WriteBatch;
 ///
 /// let mut batch = WriteBatch::new();
 /// batch.put(b"a", b"1");

@@ -70,3 +70,8 @@ pub use error::{Corruption, Error, IoError, Malformed, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
 pub use table::{Lookup, TableFile, TableFileIterator};
 pub use version::{LEVELS, TableTouched, stored_comparator};
+
+/// The README's example is compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -207,7 +207,7 @@ mod tests {
         for _ in 0..10_000 {
             x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let key = (x >> 33) % 16;
-            if (x >> 60) % 2 == 0 {
+            if (x >> 60).is_multiple_of(2) {
                 model.retain(|(k, _)| *k != key);
                 model.push((key, x));
                 if model.len() > 8 {

@@ -180,7 +180,10 @@ impl DbIterator {
         }
     }
 
-    /// To the first entry.
+    /// To the first entry. Answers, as all moves, whether there is one.
+    ///
+    /// # Errors
+    /// `Corruption`, `Io`: a block on the way cannot be read (in [`RecoveryMode::Compat`] it is passed over); `Closed`.
     pub async fn seek_to_first(&mut self) -> Result<bool> {
         self.begin()?;
         match self.lower_bound.clone() {
@@ -193,7 +196,7 @@ impl DbIterator {
         self.find_next(false).await
     }
 
-    /// To the last entry.
+    /// To the last entry. Errors as [`seek_to_first`](DbIterator::seek_to_first).
     pub async fn seek_to_last(&mut self) -> Result<bool> {
         self.begin()?;
         self.backward = true;
@@ -213,7 +216,7 @@ impl DbIterator {
         self.find_previous().await
     }
 
-    /// To the first entry whose key is at or after `target`.
+    /// To the first entry whose key is at or after `target`. Errors as [`seek_to_first`](DbIterator::seek_to_first).
     pub async fn seek(&mut self, target: &[u8]) -> Result<bool> {
         self.begin()?;
         let below = self.lower_bound.as_ref().is_some_and(|l| self.order.user().compare(target, l).is_lt());
@@ -222,7 +225,8 @@ impl DbIterator {
         self.find_next(false).await
     }
 
-    /// To the entry behind. On an iterator that stands nowhere it does nothing.
+    /// To the entry behind. On an iterator that stands nowhere it does nothing. Errors as
+    /// [`seek_to_first`](DbIterator::seek_to_first).
     #[inline]
     pub async fn next(&mut self) -> Result<bool> {
         if !self.valid {
@@ -246,7 +250,8 @@ impl DbIterator {
         self.find_next(true).await
     }
 
-    /// To the entry before. On an iterator that stands nowhere it does nothing.
+    /// To the entry before. On an iterator that stands nowhere it does nothing. Errors as
+    /// [`seek_to_first`](DbIterator::seek_to_first).
     #[inline]
     pub async fn prev(&mut self) -> Result<bool> {
         if !self.valid {

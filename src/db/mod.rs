@@ -77,7 +77,7 @@ impl Db {
         if self.inner.closed.get() { DbState::Closed } else { self.inner.state.borrow().status.clone() }
     }
 
-    /// Sets `key` to `value`: [`put_with`](Db::put_with) the default options.
+    /// Sets `key` to `value`: [`put_with`](Db::put_with) the default options. Survives the process, not yet the machine.
     pub async fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.put_with(&WriteOptions::default(), key, value).await
     }
@@ -95,7 +95,7 @@ impl Db {
         self.write(options, batch).await
     }
 
-    /// Removes `key`; no error if it is not there.
+    /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
     pub async fn delete(&self, key: &[u8]) -> Result<()> {
         self.delete_with(&WriteOptions::default(), key).await
     }
@@ -108,17 +108,38 @@ impl Db {
         self.write(options, batch).await
     }
 
-    /// Applies all operations of `batch`, or none. Errors as [`put_with`](Db::put_with).
+    /// Applies all operations of `batch`, or none.
+    ///
+    /// # Errors
+    /// As [`put_with`](Db::put_with); `LimitExceeded` also for a batch of more than 1 GiB.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # use varve::{Db, Options, WriteBatch, WriteOptions, block_on, env::MemoryEnv};
+    /// # block_on(async {
+    /// # let options = Options { create_if_missing: true, ..Options::default() };
+    /// # let db = Db::open(Rc::new(MemoryEnv::new()), options).await?;
+    /// let mut batch = WriteBatch::new();
+    /// batch.put(b"to", b"100");
+    /// batch.delete(b"from");
+    /// db.write(&WriteOptions { sync: true }, batch).await?;
+    /// # db.close().await
+    /// # })?;
+    /// # Ok::<(), varve::Error>(())
+    /// ```
     pub async fn write(&self, options: &WriteOptions, batch: WriteBatch) -> Result<()> {
         write::write(&self.inner, Some(batch), options.sync).await
     }
 
     /// Makes every acknowledged write durable: one flush of the log.
+    ///
+    /// # Errors
+    /// `Poisoned`: the flush failed; writes are refused until [`resume`](Db::resume).
     pub async fn sync(&self) -> Result<()> {
         write::write(&self.inner, None, true).await
     }
 
-    /// The value of `key`, now.
+    /// The value of `key`, now. Errors as [`get_with`](Db::get_with).
     pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, &ReadOptions::default(), None).await
     }
@@ -131,7 +152,7 @@ impl Db {
         read::get(&self.inner, key, options, None).await
     }
 
-    /// The values of `keys`, in their order, all of one moment.
+    /// The values of `keys`, in their order, all of one moment. Errors as [`get_with`](Db::get_with).
     pub async fn multi_get(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         let snapshot = options.snapshot.clone().unwrap_or_else(|| self.snapshot());
         let options = ReadOptions { snapshot: Some(snapshot), ..options.clone() };
@@ -149,37 +170,61 @@ impl Db {
         Ok(values)
     }
 
-    /// Looks `key` up and tells where: which memtables and tables, what their filters said, which blocks were read.
+    /// Looks `key` up and tells where: which memtables and tables, what their filters said, which blocks were read. Errors as
+    /// [`get_with`](Db::get_with).
     pub async fn trace(&self, options: &ReadOptions, key: &[u8]) -> Result<(Option<Vec<u8>>, LookupTrace)> {
         let mut trace = LookupTrace::default();
         let value = read::get(&self.inner, key, options, Some(&mut trace)).await?;
         Ok((value, trace))
     }
 
-    /// An iterator over the database as it is now, or as of the snapshot in `options`; it stands nowhere yet.
+    /// An iterator over the database as it is now, or as of the snapshot in `options`; it stands nowhere yet. It reads no
+    /// block before its first move.
+    ///
+    /// # Errors
+    /// `Closed`; `InvalidArgument`: a snapshot of another database.
     pub fn iter(&self, options: &ReadOptions) -> Result<DbIterator> {
         DbIterator::new(&self.inner, options)
     }
 
     /// Keeps the present state readable until it is dropped.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # use varve::{Db, Options, ReadOptions, block_on, env::MemoryEnv};
+    /// # block_on(async {
+    /// # let options = Options { create_if_missing: true, ..Options::default() };
+    /// # let db = Db::open(Rc::new(MemoryEnv::new()), options).await?;
+    /// db.put(b"lake", b"Van").await?;
+    /// let then = ReadOptions { snapshot: Some(db.snapshot()), ..ReadOptions::default() };
+    /// db.delete(b"lake").await?;
+    /// assert_eq!(db.get_with(&then, b"lake").await?.as_deref(), Some(&b"Van"[..]));
+    /// # db.close().await
+    /// # })?;
+    /// # Ok::<(), varve::Error>(())
+    /// ```
     pub fn snapshot(&self) -> Snapshot {
         let last = self.inner.state.borrow().last_sequence();
         self.inner.snapshots.take(last)
     }
 
     /// Removes every key from `begin` up to, not including, `end` (`None`: no bound). Tables that lie wholly in the range
-    /// are dropped first, where no snapshot needs them; the rest is deleted key by key, in batches, not atomically.
+    /// are dropped first, where no snapshot needs them; the rest is deleted key by key, in batches, not atomically. Answers
+    /// how many keys were deleted one by one. Errors as [`put_with`](Db::put_with) and [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
         range::delete_range(&self.inner, begin, end).await
     }
 
     /// Writes what is in memory to tables; durable when it returns.
+    ///
+    /// # Errors
+    /// The failure that stopped background work (see [`state`](Db::state)); `NotSupported` when read-only.
     pub async fn flush(&self) -> Result<()> {
         background::flush_memtables(&self.inner).await
     }
 
     /// Merges all tables with keys from `begin` to `end` (both inclusive; `None`: no bound) down to the deepest level that
-    /// has any; overwritten and deleted entries go, except those that a snapshot needs.
+    /// has any; overwritten and deleted entries go, except those that a snapshot needs. Errors as [`flush`](Db::flush).
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
         background::compact_range(&self.inner, begin, end).await
     }
@@ -204,7 +249,7 @@ impl Db {
     }
 
     /// After a failure that stopped writing: a new log, a new manifest, and everything in memory to tables. On success
-    /// writes are taken again.
+    /// writes are taken again; otherwise the failure is answered and the state stays as it was.
     pub async fn resume(&self) -> Result<()> {
         background::resume(&self.inner).await
     }
@@ -215,7 +260,8 @@ impl Db {
         property::property(&self.inner, name)
     }
 
-    /// Bytes of table files that each range `[begin, end)` takes, about; what is in memory does not count.
+    /// Bytes of table files that each range `[begin, end)` takes, about; what is in memory does not count. Errors as
+    /// [`get_with`](Db::get_with).
     pub async fn approximate_sizes(&self, ranges: &[(&[u8], &[u8])]) -> Result<Vec<u64>> {
         property::approximate_sizes(&self.inner, ranges).await
     }
@@ -230,24 +276,31 @@ impl Db {
         property::tables(&self.inner)
     }
 
-    /// Number of the newest write.
+    /// Number of the newest write: each put and each delete is one, from 1 on.
     pub fn last_sequence(&self) -> u64 {
         self.inner.state.borrow().last_sequence().get()
     }
 
     /// Reads everything: every block of every table with its checksum, the order of keys, the ranges in the manifest, and
-    /// the filters. Damage is reported, not returned as an error.
+    /// the filters. Damage is reported, not returned as an error. Writes nothing.
     pub async fn verify(&self) -> Result<VerifyReport> {
         verify::verify(&self.inner).await
     }
 
     /// Copies the present state into the empty storage `target`, as a database of its own, and returns when it is durable.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: there is a database already; `Locked`: somebody uses it; `Io`, `Full`: either storage refused, and
+    /// `target` holds no database.
     pub async fn checkpoint(&self, target: &Rc<dyn Env>) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target).await
     }
 
     /// Flushes the log, gives the lock back. Unfinished background work is dropped; it is done again after the next open.
-    /// Iterators of this database answer `Closed` from then on.
+    /// Iterators of this database answer `Closed` from then on. Closing again does nothing.
+    ///
+    /// # Errors
+    /// That of the flush; the database is closed all the same.
     ///
     /// # Errors
     /// It is closed in any case; after an error writes that were not synced may not be durable.

@@ -210,12 +210,6 @@ impl LogReader {
         self.damage_bytes
     }
 
-    /// Name of the file.
-    #[cfg(test)]
-    pub(crate) fn name(&self) -> &str {
-        &self.blocks.name
-    }
-
     async fn next_compat(&mut self, verify: bool) -> Result<Option<Record>> {
         while !self.finished {
             match self.fragment(verify).await? {

@@ -1,5 +1,6 @@
 //! The reader and the writer together. The first part has the cases of LevelDB's `db/log_test.cc` (but those that begin to
 //! read in the middle of a file, which nobody does).
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -51,12 +51,6 @@ impl LogWriter {
         LogWriter { env, file, name, end, state, buffer }
     }
 
-    /// Name of the file.
-    #[cfg(test)]
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Bytes of the file that are whole records.
     pub(crate) fn size(&self) -> u64 {
         self.end.get()

@@ -1,4 +1,5 @@
 //! The memtable against an ordered map.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
@@ -6,8 +7,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use super::*;
-use crate::base::{Comparator, UserComparator, append_internal_key, parse_internal_key};
-use crate::error::Error;
+use crate::base::{Comparator, UserComparator, append_internal_key};
 use crate::iter::{InternalIterator, Step};
 
 fn sequence(n: u64) -> SequenceNumber {

@@ -34,7 +34,7 @@ mod output;
 mod reader;
 #[cfg(test)]
 mod testing;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 
 use std::rc::Rc;

@@ -1,4 +1,5 @@
 //! Whole tables: against LevelDB's own files, against a model, damaged, and hostile.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::edit::VersionEdit;
 use super::set::Builder;
 use super::{Counts, Version, VersionSet};
-use crate::base::{FileKind, FileName, FileNumber, SequenceNumber};
+use crate::base::{FileKind, FileName, FileNumber};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Env, NameEdit, read_file};
 use crate::error::{Error, Result};

@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::disallowed_methods,
     reason = "in a test a panic is how a failure is said"
 )]
 
