@@ -52,6 +52,10 @@ mod compaction;
 
 mod db;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 #[cfg(feature = "wasm")]
 mod wasm;
 

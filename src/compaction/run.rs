@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use super::stream::Survivors;
 use super::{BaseLevel, Compaction, Splitter};
-use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, table_file_name};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
 use crate::slice::Budget;
 use crate::table::{BlockRead, FinishedTable, TableCache, TableOutput};
@@ -68,7 +68,7 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
             if outputs.current.is_none() {
                 outputs.open().await?;
             }
-            outputs.add(key, input.value())?;
+            outputs.add(key, input.value()).map_err(|error| blame(compaction, error))?;
             if outputs.wants_attention() {
                 outputs.attend().await?;
             }
@@ -85,6 +85,18 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
         }
     }
     input.status()
+}
+
+/// Entries that come out of order are an input's fault, not that of the table being made. Nobody knows which input's.
+#[cold]
+fn blame(compaction: &Compaction, error: Error) -> Error {
+    match (error, compaction.inputs().next()) {
+        (Error::Corruption(c), Some((_, file))) => {
+            let reason = format!("tables to be compacted are out of order: {}", c.reason);
+            Error::corruption(table_file_name(file.number), 0, reason)
+        }
+        (error, _) => error,
+    }
 }
 
 /// Level 0: each table by itself, newest first; deeper: the level as one run. Checksums are always verified, so that damage

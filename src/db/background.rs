@@ -105,13 +105,16 @@ fn handle_failure(inner: &Inner, error: &Error) {
         && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
     {
         let mut state = inner.state.borrow_mut();
-        state.quarantine.insert(number);
-        for manual in state.manual.drain(..) {
-            manual.done.set(true);
+        // A table that was being made is not set aside: the same work would fail again, for ever.
+        if state.versions.current().files().any(|(_, file)| file.number == number) {
+            state.quarantine.insert(number);
+            for manual in state.manual.drain(..) {
+                manual.done.set(true);
+            }
+            drop(state);
+            inner.emit(|| Event::BackgroundError { message: error.to_string() });
+            return;
         }
-        drop(state);
-        inner.emit(|| Event::BackgroundError { message: error.to_string() });
-        return;
     }
     inner.degrade(error);
 }

@@ -178,10 +178,10 @@ async fn check_files(
     if log_is_missing && options.recovery == RecoveryMode::Strict {
         return Err(Error::corruption(log, 0, "the manifest names this log, and it is missing"));
     }
-    let Some(torn) = &manifest.torn else { return Ok(()) };
     if options.recovery == RecoveryMode::Compat {
         return Ok(());
     }
+    let Some(torn) = &manifest.torn else { return check_not_cut(versions, manifest, log_is_missing, &tables) };
     if log_is_missing {
         return Err(with_reason(torn, &format!("{log}, which the records before it name, is missing")));
     }
@@ -197,6 +197,28 @@ async fn check_files(
         }
     }
     Ok(())
+}
+
+/// A manifest cut exactly between two records looks whole. But the log that a version names goes only once a later record
+/// names another: if it is missing beside tables that the manifest has not heard of, later records are lost.
+fn check_not_cut(
+    versions: &VersionSet,
+    manifest: &ManifestState,
+    log_is_missing: bool,
+    tables: &BTreeSet<FileNumber>,
+) -> Result<()> {
+    let next = versions.counts.next_file_number;
+    match tables.range(next..).next() {
+        Some(table) if log_is_missing => {
+            let table = table_file_name(*table);
+            let reason = format!(
+                "later records are missing: log {} is gone and the next file is {next}, but there is {table}",
+                versions.counts.log_number
+            );
+            Err(Error::corruption(FileName::Manifest(manifest.number).to_string(), manifest.size, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn with_reason(error: &Error, more: &str) -> Error {

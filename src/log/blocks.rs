@@ -27,7 +27,7 @@ impl Blocks {
     }
 
     /// Of bytes in memory.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn of_bytes(bytes: Vec<u8>, name: String) -> Blocks {
         Blocks { source: None, name, window: bytes, window_start: Some(0) }
     }

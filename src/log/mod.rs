@@ -35,6 +35,8 @@ mod tests;
 pub(crate) use fragment::{FragmentHeader, FragmentType, checksum};
 pub(crate) use reader::{LogReader, Record, Semantics, Tail};
 pub(crate) use writer::LogWriter;
+#[cfg(feature = "fuzzing")]
+pub(crate) use writer::frame_record;
 
 /// Bytes of a block.
 pub(crate) const BLOCK_SIZE: usize = 32 << 10;

@@ -138,7 +138,7 @@ impl LogReader {
     }
 
     /// Reads bytes in memory; `name` is for messages.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn from_bytes(bytes: Vec<u8>, name: String, semantics: Semantics) -> LogReader {
         LogReader::new(Blocks::of_bytes(bytes, name), semantics)
     }

@@ -184,7 +184,7 @@ impl<'a> Fragmenter<'a> {
 }
 
 /// Appends `record` to `out` as it would stand in a file at `offset`; answers where the file then ends.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn frame_record(record: &[u8], offset: u64, out: &mut Vec<u8>) -> u64 {
     let before = out.len();
     Fragmenter::new(record, block_position(offset)).frame(out, usize::MAX);

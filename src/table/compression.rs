@@ -123,10 +123,16 @@ fn too_large(size: impl std::fmt::Display, size_max: usize) -> DecodeError {
 
 /// Makes `out` exactly `size` zeros, without aborting where memory is short.
 fn claim(out: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
-    if out.capacity() < size && out.try_reserve_exact(size).is_err() {
+    reserve(out, size)?;
+    out.resize(size, 0);
+    Ok(())
+}
+
+/// Makes room for `size` bytes in all.
+fn reserve(out: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
+    if out.capacity() < size && out.try_reserve_exact(size - out.len()).is_err() {
         return Err(DecodeError::TooLarge(format!("{size} bytes decompressed, more than memory has")));
     }
-    out.resize(size, 0);
     Ok(())
 }
 
@@ -228,6 +234,10 @@ fn decompress_zstd(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Resul
         let ready = decoder.can_collect();
         if ready > size_max - written {
             return Err(too_large(format_args!("more than {}", written + ready), size_max));
+        }
+        if out.capacity() < written + ready {
+            // Doubled, since a frame may come in many steps.
+            reserve(out, out.capacity().saturating_mul(2).clamp(written + ready, size_max))?;
         }
         claim(out, written + ready)?;
         while let Some(target) = out.get_mut(written..)

@@ -46,6 +46,13 @@ pub use file::{TableFile, TableFileIterator};
 pub(crate) use iter::TableIterator;
 pub(crate) use output::{FinishedTable, TableOutput};
 pub(crate) use reader::Table;
+#[cfg(feature = "fuzzing")]
+pub(crate) use {
+    block::{Block, BlockIterator, Origin},
+    compression::decompress,
+    filter_block::FilterBlock,
+    footer::{BlockHandle, FOOTER_SIZE, Footer},
+};
 
 use crate::base::{FilterPolicy, KeyOrder};
 use crate::options::Compression;

@@ -56,6 +56,12 @@ impl TableOutput {
         Ok(())
     }
 
+    /// Whether `key` is the last one added.
+    #[inline]
+    pub(crate) fn ends_with(&self, key: &[u8]) -> bool {
+        self.builder.entries() > 0 && self.largest == key
+    }
+
     /// Whether enough has gathered for [`write_out`](TableOutput::write_out).
     #[inline]
     pub(crate) fn wants_write(&self) -> bool {

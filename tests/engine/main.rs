@@ -14,6 +14,7 @@
 mod common;
 mod compat;
 mod corpus;
+mod corruption;
 mod crash;
 mod env_contract;
 mod fault;
