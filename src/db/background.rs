@@ -16,7 +16,7 @@ use crate::events::{Event, count};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;
 use crate::table::FinishedTable;
-use crate::version::{FLUSH_LEVEL_MAX, LEVELS, Manifest, NewFile, VersionEdit};
+use crate::version::{FLUSH_LEVEL_MAX, LEVEL0_STOP, LEVELS, Manifest, NewFile, VersionEdit};
 
 /// A range that the user asked to be compacted, level after level.
 pub(crate) struct ManualCompaction {
@@ -27,6 +27,8 @@ pub(crate) struct ManualCompaction {
     next: RefCell<Option<Vec<u8>>>,
     last_level: Cell<usize>,
     pub(crate) done: Cell<bool>,
+    /// Damage that kept a part of the range from being compacted.
+    error: RefCell<Option<Error>>,
 }
 
 /// Whether there is something to do.
@@ -76,6 +78,14 @@ pub(crate) async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Re
     Ok(())
 }
 
+/// Short sessions may have left more tables in level 0 than writing ever lets gather. What goes wrong here shows in the state.
+pub(crate) async fn catch_up(inner: &Rc<Inner>) {
+    let few = || inner.state.borrow().versions.current().level(0).len() < LEVEL0_STOP;
+    if !inner.options.read_only && !few() {
+        let _ = work_until(inner, few).await;
+    }
+}
+
 fn check(inner: &Inner) -> Result<()> {
     inner.check_open()?;
     let state = inner.state.borrow();
@@ -99,22 +109,23 @@ async fn job(inner: Rc<Inner>) {
     }
 }
 
-/// Damage in a table ends compactions of that table; anything else ends writing.
-fn handle_failure(inner: &Inner, error: &Error) {
+/// Damage in a live table ends compactions of that table; anything else ends writing, a new table that cannot be read back
+/// too: to build it once more would go on for ever.
+pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
+    let live = |number| inner.state.borrow().versions.current().files().any(|(_, f)| f.number == number);
     if let Error::Corruption(corruption) = error
         && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
+        && live(number)
     {
         let mut state = inner.state.borrow_mut();
-        // A table that was being made is not set aside: the same work would fail again, for ever.
-        if state.versions.current().files().any(|(_, file)| file.number == number) {
-            state.quarantine.insert(number);
-            for manual in state.manual.drain(..) {
-                manual.done.set(true);
-            }
-            drop(state);
-            inner.emit(|| Event::BackgroundError { message: error.to_string() });
-            return;
+        state.quarantine.insert(number);
+        for manual in state.manual.drain(..) {
+            manual.error.replace(Some(error.clone()));
+            manual.done.set(true);
         }
+        drop(state);
+        inner.emit(|| Event::BackgroundError { message: error.to_string() });
+        return;
     }
     inner.degrade(error);
 }
@@ -313,11 +324,13 @@ pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: 
             next: RefCell::new(begin.map(<[u8]>::to_vec)),
             last_level: Cell::new(deepest.min(LEVELS - 1)),
             done: Cell::new(false),
+            error: RefCell::new(None),
         });
         state.manual.push_back(manual.clone());
         manual
     };
-    work_until(inner, || manual.done.get()).await
+    work_until(inner, || manual.done.get()).await?;
+    manual.error.take().map_or(Ok(()), Err)
 }
 
 /// One round of a manual compaction, or the step to its next level.
@@ -341,10 +354,24 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
             manual.next.replace(Some(reached));
             return Ok(());
         }
+    } else {
+        note_quarantine(inner, manual, level);
     }
     manual.level.set(level + 1);
     manual.next.replace(manual.begin.clone());
     Ok(())
+}
+
+/// A range that holds a table found damaged earlier is left alone, and whoever asked for it is told.
+fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
+    let state = inner.state.borrow();
+    let range = (manual.begin.as_deref(), manual.end.as_deref());
+    let mut files =
+        [level, level + 1].into_iter().flat_map(|l| state.versions.current().overlapping(&inner.order, l, range));
+    if let Some(file) = files.find(|f| state.quarantine.contains(&f.number)) {
+        let reason = "this table was found damaged before; its range is not compacted";
+        manual.error.borrow_mut().get_or_insert_with(|| Error::corruption(table_file_name(file.number), 0, reason));
+    }
 }
 
 fn is_past(inner: &Inner, key: &[u8], manual: &ManualCompaction) -> bool {

@@ -64,7 +64,9 @@ impl Db {
     /// `InvalidArgument`: options out of range, no database there, another comparator, or a database there despite
     /// `error_if_exists`. `Locked`: open elsewhere. `Corruption`: damage that [`Options::recovery`] does not pass over.
     pub async fn open(env: Rc<dyn Env>, options: Options) -> Result<Db> {
-        open::open(env, options).await.map(|inner| Db { inner })
+        let db = Db { inner: open::open(env, options).await? };
+        background::catch_up(&db.inner).await;
+        Ok(db)
     }
 
     /// What opening found: logs replayed, what tore them, what was kept aside.
@@ -300,10 +302,8 @@ impl Db {
     /// Iterators of this database answer `Closed` from then on. Closing again does nothing.
     ///
     /// # Errors
-    /// That of the flush; the database is closed all the same.
-    ///
-    /// # Errors
-    /// It is closed in any case; after an error writes that were not synced may not be durable.
+    /// That of the flush, or the cause that stopped writing. It is closed all the same; writes that were not synced may not
+    /// be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.closed.get() {
             return Ok(());

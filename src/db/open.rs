@@ -63,18 +63,34 @@ pub struct LogReport {
     pub damage: Option<Error>,
 }
 
+/// A database that could make fewer files than this is not opened to be written.
+const FILE_NUMBERS_LEFT_MIN: u64 = 1 << 20;
+/// So many logs are replayed into a memtable that is left to be flushed; more become a table at once, or short sessions
+/// would pile them up.
+const LOGS_KEPT_MAX: usize = 4;
+
+/// Gives the lock back if opening fails or is given up.
+struct LockGuard(Option<Rc<dyn Env>>);
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        if let Some(env) = self.0.take() {
+            env.unlock();
+        }
+    }
+}
+
 /// Opens the database in `env`.
 pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     options.check()?;
-    if !options.read_only {
-        env.lock(options.create_if_missing).await?;
+    if options.read_only {
+        return open_locked(&env, options).await;
     }
-    let read_only = options.read_only;
-    let result = open_locked(&env, options).await;
-    if result.is_err() && !read_only {
-        env.unlock();
-    }
-    result
+    env.lock(options.create_if_missing).await?;
+    let mut guard = LockGuard(Some(env.clone()));
+    let inner = open_locked(&env, options).await?;
+    guard.0 = None;
+    Ok(inner)
 }
 
 async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
@@ -96,6 +112,12 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     {
         versions.mark_used(largest)?;
     }
+    if !options.read_only && versions.counts.next_file_number.0 > u64::MAX - FILE_NUMBERS_LEFT_MIN {
+        let next = versions.counts.next_file_number;
+        return Err(Error::LimitExceeded(format!(
+            "MANIFEST-{manifest}: the next file number is {next}, too near to 2^64 to be written to"
+        )));
+    }
     let logs = logs_to_replay(&versions, &files);
     let mut inner = build_inner(env, options, order, versions, files, RecoveryReport::default());
     recovery.replay(&inner, &logs).await?;
@@ -116,8 +138,7 @@ async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<Fi
         Err(error) if error.is_not_found() && options.create_if_missing => {
             // Tables or manifests without CURRENT are a broken database, not a missing one.
             let names = env.list().await.unwrap_or_default();
-            let broken = names.iter().find(|n| matches!(FileName::parse(n), Some(FileName::Table(_))));
-            match broken {
+            match witness(env, &names).await? {
                 Some(name) => Err(Error::corruption(
                     "CURRENT",
                     0,
@@ -131,6 +152,18 @@ async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<Fi
         )),
         Err(error) => Err(error),
     }
+}
+
+/// A file that only a database that was once whole can have: an interrupted creation leaves a manifest and an empty log.
+async fn witness<'a>(env: &dyn Env, names: &'a [String]) -> Result<Option<&'a String>> {
+    for name in names {
+        match FileName::parse(name) {
+            Some(FileName::Table(_)) => return Ok(Some(name)),
+            Some(FileName::Log(_)) if env.open(name, Access::Read).await?.size().await? > 0 => return Ok(Some(name)),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// All names; where the storage cannot list, those that the manifest leads to.
@@ -686,7 +719,8 @@ impl Recovery {
     ) -> Result<RecoveryReport> {
         self.keep_damaged(inner, logs).await?;
         let last_sequence = self.seen.max(self.last_sequence);
-        if self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
+        let many = logs.len() > LOGS_KEPT_MAX && !inner.options.reuse_logs;
+        if many || self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
             // Damaged logs go out of use, and so do logs that the next one will not continue: what they gave must be in tables.
             self.flush(inner).await?;
             self.edit.last_sequence = Some(last_sequence);

@@ -1,8 +1,12 @@
 //! Deleting many keys: whole tables first, then key by key.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
-use super::background::{flush_memtables, log_and_apply, work_until};
+use super::background::{flush_memtables, handle_failure, log_and_apply};
+use super::driver::Driven;
 use super::files::remove_obsolete;
 use super::iter::DbIterator;
 use super::state::Inner;
@@ -15,6 +19,8 @@ use crate::version::{LEVELS, UserRange, VersionEdit};
 
 /// Bytes of tombstones in one batch.
 const BATCH_SIZE: usize = 256 << 10;
+/// Bytes of a background job under way that are done at a time while waiting for its end.
+const SLICE: u64 = 1 << 20;
 
 /// See [`Db::delete_range`](super::Db::delete_range). Answers how many keys were deleted one by one.
 pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
@@ -54,44 +60,74 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>) -> Result<()
         return Ok(());
     }
     flush_memtables(inner).await?;
-    // No compaction may be under way: its inputs must not vanish.
-    work_until(inner, || !inner.background.is_busy()).await?;
-    let edit = {
-        let state = inner.state.borrow();
-        let version = state.versions.current();
-        let last = state.last_sequence();
-        if inner.snapshots.oldest(last) < last || inner.background.is_busy() {
-            return Ok(());
-        }
-        let mut edit = VersionEdit::default();
-        // From the deepest level up: what stays protects what overlaps it above.
-        let mut staying: Vec<Rc<crate::version::FileMetaData>> = Vec::new();
-        for level in (0..LEVELS).rev() {
-            let mut files: Vec<_> = version.level(level).to_vec();
-            if level == 0 {
-                files.reverse(); // oldest first
+    let range = (range.0.map(<[u8]>::to_vec), range.1.map(<[u8]>::to_vec));
+    let outcome = Rc::new(RefCell::new(None));
+    // As a job of its own, since one job at a time changes the version.
+    poll_fn(|cx| {
+        loop {
+            if let Some(result) = outcome.take() {
+                return Poll::Ready(result);
             }
-            for file in files {
-                let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
-                let user = inner.order.user();
-                let covers_older = staying.iter().any(|s| {
-                    user.compare(user_key(&s.smallest), largest).is_le()
-                        && user.compare(user_key(&s.largest), smallest).is_ge()
-                });
-                if lies_inside(inner, &file, range) && !covers_older {
-                    edit.deleted_files.insert((level, file.number));
-                } else {
-                    staying.push(file);
-                }
+            inner.check_open()?;
+            inner.budget.start(SLICE);
+            let job = || Some(Box::pin(drop_job(inner.clone(), range.clone(), outcome.clone())) as _);
+            match inner.background.poll(cx, job) {
+                Driven::Finished => {}
+                Driven::Pending if inner.budget.is_exhausted() => {}
+                Driven::Pending => return Poll::Pending,
+                // Called from inside a job: there is still the way key by key.
+                Driven::Idle => return Poll::Ready(Ok(())),
             }
         }
-        edit
+    })
+    .await
+}
+
+type OwnedRange = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+async fn drop_job(inner: Rc<Inner>, range: OwnedRange, outcome: Rc<RefCell<Option<Result<()>>>>) {
+    let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()));
+    let result = match edit {
+        Some(edit) => match log_and_apply(&inner, edit).await {
+            Ok(()) => remove_obsolete(&inner).await,
+            error => error,
+        },
+        None => Ok(()),
     };
-    if edit.deleted_files.is_empty() {
-        return Ok(());
+    if let Err(error) = &result
+        && !inner.closed.get()
+    {
+        handle_failure(&inner, error);
     }
-    log_and_apply(inner, edit).await?;
-    remove_obsolete(inner).await
+    outcome.replace(Some(result));
+}
+
+/// `None` if no table can go: one that a snapshot needs, be it of this very moment, stays.
+fn drop_edit(inner: &Inner, range: UserRange<'_>) -> Option<VersionEdit> {
+    let state = inner.state.borrow();
+    if !inner.snapshots.is_empty() || !state.works() {
+        return None;
+    }
+    let mut edit = VersionEdit::default();
+    // From the deepest level up, and from the oldest on: what stays protects what overlaps it and is newer.
+    let mut staying: Vec<Rc<crate::version::FileMetaData>> = Vec::new();
+    for level in (0..LEVELS).rev() {
+        // Level 0 has the newest first; deeper, the older entries of a key that two tables share are in the later one.
+        for file in state.versions.current().level(level).iter().rev() {
+            let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
+            let user = inner.order.user();
+            let covers_older = staying.iter().any(|s| {
+                user.compare(user_key(&s.smallest), largest).is_le()
+                    && user.compare(user_key(&s.largest), smallest).is_ge()
+            });
+            if lies_inside(inner, file, range) && !covers_older {
+                edit.deleted_files.insert((level, file.number));
+            } else {
+                staying.push(file.clone());
+            }
+        }
+    }
+    (!edit.deleted_files.is_empty()).then_some(edit)
 }
 
 fn lies_inside(inner: &Inner, file: &crate::version::FileMetaData, (begin, end): UserRange<'_>) -> bool {

@@ -89,7 +89,12 @@ pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version:
     file.allowed_seeks.set(left);
     if left <= 0 && !inner.options.read_only {
         let mut state = inner.state.borrow_mut();
-        if state.seek_candidate.is_none() && state.status == DbState::Open {
+        let version = state.versions.current();
+        let live = |(level, file): &(usize, Rc<crate::version::FileMetaData>)| {
+            version.level(*level).iter().any(|f| f.number == file.number)
+        };
+        let taken = state.seek_candidate.as_ref().is_some_and(live);
+        if !taken && state.status == DbState::Open {
             state.seek_candidate = Some((level, file.clone()));
         }
     }

@@ -2,19 +2,23 @@
 //!
 //! 1. Every log becomes a table; what its records hold is believed, their checksums only with `paranoid_checks`.
 //! 2. Every table is read through for its range. One that cannot be read to its end is written anew from what can.
-//! 3. A manifest with all tables in level 0 replaces the old ones.
+//! 3. Tables that overlap are merged into level 1.
+//! 4. A manifest with all tables replaces the old ones.
 //!
 //! What is set aside goes to `lost/`. Keys that were deleted or overwritten can come back where an old table was still
 //! lying about. Source: LevelDB `db/repair.cc`.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::background::new_file;
 use super::open::open_tables;
 use crate::base::{
     FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key, table_file_name,
+    user_key,
 };
 use crate::batch::{BatchHeader, BatchOperation, operations};
+use crate::compaction::{self, Compaction, CompactionContext};
 use crate::env::{Access, Env, NameEdit};
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
@@ -25,7 +29,7 @@ use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
 use crate::slice::Budget;
 use crate::table::{BlockRead, TableCache, TableOutput};
-use crate::version::{Manifest, NewFile, VersionEdit};
+use crate::version::{FileMetaData, Manifest, NewFile, Version, VersionEdit};
 
 /// What [`repair`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +73,8 @@ async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
         options: &options,
         order,
         tables,
-        next: largest.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?,
+        next: Cell::new(largest.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?),
+        level: 0,
         tables_found: Vec::new(),
         last_sequence: SequenceNumber::ZERO,
         report: RepairReport::default(),
@@ -94,6 +99,7 @@ async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
     }
     let manifests = parsed.iter().filter(|(f, _)| matches!(f, FileName::Manifest(_)));
     repairer.report.lost.extend(manifests.map(|(_, name)| name.clone()));
+    repairer.merge().await?;
     repairer.write_manifest().await?;
     Ok(repairer.report)
 }
@@ -103,17 +109,65 @@ struct Repairer<'a> {
     options: &'a Options,
     order: InternalKeyComparator,
     tables: Rc<TableCache>,
-    next: FileNumber,
+    next: Cell<FileNumber>,
+    /// Of this level: 0, or 1 once they were merged.
+    level: usize,
     tables_found: Vec<NewFile>,
     last_sequence: SequenceNumber,
     report: RepairReport,
 }
 
 impl Repairer<'_> {
-    fn new_number(&mut self) -> Result<FileNumber> {
-        let number = self.next;
-        self.next = number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?;
+    fn new_number(&self) -> Result<FileNumber> {
+        let number = self.next.get();
+        self.next.set(number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?);
         Ok(number)
+    }
+
+    /// A look-up takes level 0's table with the highest number for the newest. Of what is found here that does not hold: tables
+    /// of all levels, and some written anew. So those that overlap become one run of level 1; if that cannot be done because
+    /// of damage that `repair` passes over, they stay in level 0, as LevelDB leaves them.
+    async fn merge(&mut self) -> Result<()> {
+        self.tables_found.sort_by(|a, b| self.order.compare(&a.smallest, &b.smallest));
+        let user = self.order.user();
+        let overlap = |pair: &[NewFile]| match pair {
+            [a, b] => user.compare(user_key(&a.largest), user_key(&b.smallest)).is_ge(),
+            _ => false,
+        };
+        if !self.tables_found.windows(2).any(overlap) {
+            return Ok(());
+        }
+        let inputs = self.tables_found.iter().map(|f| Rc::new(FileMetaData::new(f.clone()))).collect();
+        let compaction = Compaction {
+            level: 0,
+            version: Rc::new(Version::default()),
+            inputs: [inputs, Vec::new()],
+            grandparents: Vec::new(),
+            compact_pointer: Vec::new(),
+            max_file_size: self.options.max_file_size,
+            manual: true,
+        };
+        let budget = Budget::default();
+        budget.start(u64::MAX);
+        let context = CompactionContext {
+            env: self.env,
+            tables: &self.tables,
+            order: &self.order,
+            budget: &budget,
+            oldest_snapshot: self.last_sequence,
+            new_file_number: &|| self.new_number(),
+            interlude: &|| None,
+        };
+        let outputs = match compaction::run(&compaction, &context).await {
+            Ok(outputs) => outputs,
+            Err(Error::Corruption(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.level = 1;
+        self.report.tables = u64::try_from(outputs.len()).unwrap_or(u64::MAX);
+        self.report.entries = outputs.iter().map(|t| t.entries).sum();
+        self.tables_found = outputs.iter().map(new_file).collect();
+        Ok(())
     }
 
     /// Everything that the log's records say, in tables of about the write buffer's size.
@@ -302,9 +356,9 @@ impl Repairer<'_> {
         let edit = VersionEdit {
             comparator: Some(self.order.user().name().as_bytes().to_vec()),
             log_number: Some(FileNumber(0)),
-            next_file_number: Some(self.next),
+            next_file_number: Some(self.next.get()),
             last_sequence: Some(self.last_sequence),
-            new_files: self.tables_found.drain(..).map(|f| (0, f)).collect(),
+            new_files: self.tables_found.drain(..).map(|f| (self.level, f)).collect(),
             ..VersionEdit::default()
         };
         Manifest::create(self.env, number, &[edit.encode()]).await?;

@@ -58,6 +58,11 @@ impl SnapshotList {
         Snapshot(Rc::new(Held { sequence, list: self.clone() }))
     }
 
+    /// Whether nobody holds a snapshot.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts.borrow().is_empty()
+    }
+
     /// The oldest state that somebody can read; `last` if nobody holds one.
     pub(crate) fn oldest(&self, last: SequenceNumber) -> SequenceNumber {
         self.counts.borrow().keys().next().copied().unwrap_or(last)

@@ -55,6 +55,9 @@ impl Ticket {
 /// Commits `batch` (or, without one, flushes the log) and returns when that is acknowledged.
 pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     inner.check_open()?;
+    if inner.options.read_only {
+        return Err(Error::NotSupported("the database is open read-only".into()));
+    }
     if let Some(batch) = &batch {
         check_batch(inner, batch)?;
         if batch.is_empty() && !sync {
@@ -112,9 +115,6 @@ fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'_>) -> Poll
 
 /// Refuses what cannot be stored, before anything is written.
 fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
-    if inner.options.read_only {
-        return Err(Error::NotSupported("the database is open read-only".into()));
-    }
     batch.check()?;
     let limit = inner.options.max_value_size;
     for operation in batch.iter() {

@@ -72,6 +72,9 @@ impl LevelIterator {
         self.unfinished = None;
         if self.on_bad_block == OnBadBlock::Stop {
             self.error = None;
+            if self.table.as_ref().is_some_and(|(_, table)| table.status().is_err()) {
+                self.table = None;
+            }
         }
         self.at = at;
         self.landing = landing;

@@ -68,8 +68,8 @@ fn crash_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<usize, S
     let models = crash_models(k);
     for model in &models {
         let image = session.memory.crash(model);
-        let options = Options { reuse_logs: k % 2 == 0, ..session.options.clone() };
-        check_image(&image, &session.history, &options, k % 4 == 0).map_err(|error| {
+        let options = Options { reuse_logs: k.is_multiple_of(2), ..session.options.clone() };
+        check_image(&image, &session.history, &options, k.is_multiple_of(4)).map_err(|error| {
             let files = image.names().join(" ");
             format!("{model:?}: {error}; files {files}")
         })?;

@@ -23,5 +23,6 @@ mod idb_cmp1;
 mod layers;
 mod oracle;
 mod regressions;
+mod review;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;

@@ -1,0 +1,377 @@
+//! Stories that a review found: each failed once.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation, SectorFault};
+use varve::{Compression, Db, DbState, Options, ReadOptions, WriteBatch, WriteOptions, block_on, repair};
+
+fn options() -> Options {
+    Options { create_if_missing: true, compression: Compression::None, ..Options::default() }
+}
+
+fn open(env: &MemoryEnv, options: Options) -> Db {
+    block_on(Db::open(Rc::new(env.clone()), options)).unwrap()
+}
+
+fn faulty(env: &MemoryEnv, options: Options) -> (FaultEnv, Db) {
+    let faults = FaultEnv::new(Rc::new(env.clone()), 7);
+    let db = block_on(Db::open(Rc::new(faults.clone()), options)).unwrap();
+    (faults, db)
+}
+
+fn put(db: &Db, key: &str, value: &str) {
+    block_on(db.put(key.as_bytes(), value.as_bytes())).unwrap();
+}
+
+fn get(db: &Db, key: &str) -> Option<String> {
+    block_on(db.get(key.as_bytes())).unwrap().map(|v| String::from_utf8(v).unwrap())
+}
+
+/// Runs all of them at once on this thread.
+fn together(mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+    block_on(poll_fn(|cx| {
+        tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
+        if tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }));
+}
+
+fn files_of(env: &MemoryEnv) -> Vec<(String, Vec<u8>)> {
+    env.names().into_iter().map(|name| (name.clone(), env.read(&name).unwrap())).collect()
+}
+
+#[test]
+fn a_new_table_that_reads_back_wrong_stops_writing_and_is_not_built_for_ever() {
+    let env = MemoryEnv::new();
+    let (faults, db) = faulty(&env, options());
+    put(&db, "k", "v");
+    let wrong = FaultKind::BadSector { fault: SectorFault::Zeroed, size: 4096 };
+    faults.add(FaultRule::at(1, wrong).on(Operation::ReadAt).named(".ldb").times(200));
+    let created = faults.calls_of(Operation::Create);
+    assert_eq!(block_on(db.flush()).unwrap_err().code(), "corruption");
+    assert!(faults.calls_of(Operation::Create) - created <= 2, "the flush was tried again and again");
+    assert!(matches!(db.state(), DbState::Degraded(_)));
+    assert_eq!(get(&db, "k").as_deref(), Some("v"));
+    faults.clear();
+    block_on(db.resume()).unwrap();
+    put(&db, "l", "w");
+    assert_eq!(block_on(db.verify()).unwrap().findings, []);
+}
+
+#[test]
+fn a_snapshot_of_the_present_state_outlives_delete_range() {
+    let db = open(&MemoryEnv::new(), options());
+    put(&db, "k", "v");
+    block_on(db.flush()).unwrap();
+    let snapshot = db.snapshot();
+    block_on(db.delete_range(None, None)).unwrap();
+    let at = ReadOptions { snapshot: Some(snapshot), ..ReadOptions::default() };
+    assert_eq!(block_on(db.get_with(&at, b"k")).unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(get(&db, "k"), None);
+}
+
+#[test]
+fn delete_range_and_flushes_at_once_lose_no_table() {
+    for seed in 0..40 {
+        let env = MemoryEnv::new();
+        let faults = FaultEnv::new(Rc::new(env.clone()), seed);
+        let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
+        put(&db, "a", "1");
+        block_on(db.flush()).unwrap();
+        faults.set_pending(90);
+        let written = RefCell::new(0);
+        together(vec![
+            Box::pin(async { assert!(db.delete_range(Some(b"a"), Some(b"b")).await.is_ok()) }),
+            Box::pin(async {
+                for i in 0..6 {
+                    db.put(format!("k{i}").as_bytes(), b"v").await.unwrap();
+                    db.flush().await.unwrap();
+                    *written.borrow_mut() += 1;
+                }
+            }),
+            Box::pin(async { db.compact_range(None, None).await.unwrap() }),
+        ]);
+        faults.set_pending(0);
+        let check = |db: &Db| {
+            for i in 0..*written.borrow() {
+                assert_eq!(get(db, &format!("k{i}")).as_deref(), Some("v"), "seed {seed}, key {i}");
+            }
+            assert_eq!(get(db, "a"), None, "seed {seed}");
+            assert_eq!(block_on(db.verify()).unwrap().findings, [], "seed {seed}");
+        };
+        check(&db);
+        drop(db);
+        check(&open(&env, options()));
+    }
+}
+
+#[test]
+fn delete_range_never_brings_an_older_value_back() {
+    let env = MemoryEnv::new();
+    let (faults, db) = faulty(&env, Options { max_file_size: 16 << 10, filter_policy: None, ..options() });
+    // Many versions of one key that snapshots keep, so that a compaction cuts between two of them.
+    let mut snapshots = Vec::new();
+    for version in 0..14 {
+        put(&db, "k", &format!("{version:02}{}", "x".repeat(4000)));
+        snapshots.push(db.snapshot());
+    }
+    put(&db, "z", "end");
+    block_on(db.flush()).unwrap();
+    put(&db, "a", "begin");
+    put(&db, "z", "end");
+    block_on(db.flush()).unwrap();
+    block_on(db.compact_range(None, None)).unwrap();
+    let cut = db.tables().windows(2).any(|t| t[0].level == t[1].level && t[0].largest == t[1].smallest);
+    assert!(cut, "no two tables share the key: {:?}", db.tables());
+    drop(snapshots);
+    faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Append).named(".log").for_ever());
+    let _ = block_on(db.delete_range(None, Some(b"m")));
+    let left = get(&db, "k").map(|v| v[..2].to_owned());
+    assert!(left.is_none() || left.as_deref() == Some("13"), "version {left:?} came back");
+}
+
+#[test]
+fn compact_range_says_that_it_met_damage() {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    for round in 0..2 {
+        for i in 0..200 {
+            put(&db, &format!("key{i:04}"), &format!("{round}{}", "x".repeat(100)));
+        }
+        block_on(db.flush()).unwrap();
+    }
+    let table = db.tables()[0].number;
+    drop(db);
+    let name = format!("{table:06}.ldb");
+    let mut bytes = env.read(&name).unwrap();
+    bytes[5000] ^= 1;
+    env.write(&name, &bytes);
+    let db = open(&env, options());
+    for _ in 0..2 {
+        let error = block_on(db.compact_range(None, None)).unwrap_err();
+        assert!(error.is_corruption() && error.to_string().contains(&name), "{error}");
+    }
+    // Only that table is left alone: writing goes on.
+    assert_eq!(db.state(), DbState::Open);
+    put(&db, "more", "yes");
+    block_on(db.flush()).unwrap();
+}
+
+#[test]
+fn an_iterator_that_seeks_away_from_damage_forgets_it() {
+    let env = MemoryEnv::new();
+    let small = Options { max_file_size: 16 << 10, ..options() };
+    let db = open(&env, small.clone());
+    for round in 0..2 {
+        for i in 0..400 {
+            put(&db, &format!("key{i:04}"), &format!("{round}{}", "x".repeat(100)));
+        }
+        block_on(db.flush()).unwrap();
+    }
+    block_on(db.compact_range(None, None)).unwrap();
+    let tables = db.tables();
+    assert!(tables.len() >= 2);
+    let (bad, good) = (&tables[0], &tables[1]);
+    drop(db);
+    let name = format!("{:06}.ldb", bad.number);
+    let mut bytes = env.read(&name).unwrap();
+    bytes[100] ^= 1;
+    env.write(&name, &bytes);
+    let db = open(&env, small);
+    block_on(async {
+        let mut it = db.iter(&ReadOptions::default()).unwrap();
+        assert!(it.seek_to_first().await.unwrap_err().is_corruption());
+        let mut valid = it.seek(&good.smallest).await.unwrap();
+        let mut last = Vec::new();
+        while valid {
+            last = it.key().to_vec();
+            valid = it.next().await.unwrap();
+        }
+        assert_eq!(last, b"key0399");
+        assert_eq!(it.status(), Ok(()));
+    });
+}
+
+#[test]
+fn repair_does_not_let_a_table_written_anew_hide_newer_ones() {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    put(&db, "k", "old");
+    for i in 0..200 {
+        put(&db, &format!("l{i:04}"), &"x".repeat(100));
+    }
+    block_on(db.flush()).unwrap();
+    let table = db.tables()[0].number;
+    put(&db, "k", "new");
+    block_on(db.flush()).unwrap();
+    block_on(db.close()).unwrap();
+    drop(db);
+    // Its last block is damaged: what stands before it is written to a table with a new number.
+    let name = format!("{table:06}.ldb");
+    let mut bytes = env.read(&name).unwrap();
+    bytes[16_000] ^= 1;
+    env.write(&name, &bytes);
+    let checked = Options { paranoid_checks: true, ..options() };
+    let report = block_on(repair(Rc::new(env.clone()), checked)).unwrap();
+    assert_eq!(report.lost.iter().filter(|n| **n == name).count(), 1, "{report:?}");
+    let db = open(&env, options());
+    assert_eq!(get(&db, "k").as_deref(), Some("new"), "{report:?}");
+}
+
+#[test]
+fn sync_on_a_read_only_database_writes_nothing() {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    put(&db, "k", &"v".repeat(10_000));
+    drop(db);
+    let before = files_of(&env);
+    let db = open(&env, Options { create_if_missing: false, read_only: true, write_buffer_size: 4 << 10, ..options() });
+    assert_eq!(block_on(db.sync()).unwrap_err().code(), "not-supported");
+    let write = block_on(db.write(&WriteOptions { sync: true }, WriteBatch::new()));
+    assert_eq!(write.unwrap_err().code(), "not-supported");
+    assert_eq!(block_on(db.flush()).unwrap_err().code(), "not-supported");
+    assert_eq!(block_on(db.compact_range(None, None)).unwrap_err().code(), "not-supported");
+    assert_eq!(block_on(db.delete_range(None, None)).unwrap_err().code(), "not-supported");
+    assert!(!block_on(db.background(0)).unwrap());
+    block_on(db.close()).unwrap();
+    assert_eq!(files_of(&env), before);
+}
+
+#[test]
+fn short_sessions_do_not_pile_up_logs_and_tables() {
+    let env = MemoryEnv::new();
+    for i in 0..200 {
+        let db = open(&env, options());
+        put(&db, &format!("key{:04}", i % 10), &i.to_string());
+        block_on(db.close()).unwrap();
+    }
+    let names = env.names();
+    let logs = names.iter().filter(|n| n.ends_with(".log")).count();
+    let tables = names.iter().filter(|n| n.ends_with(".ldb")).count();
+    assert!(logs <= 10, "{logs} logs");
+    assert!(tables <= 20, "{tables} tables");
+    let db = open(&env, options());
+    for i in 190..200 {
+        assert_eq!(get(&db, &format!("key{:04}", i % 10)), Some(i.to_string()));
+    }
+}
+
+#[test]
+fn logs_without_current_are_a_broken_database_and_not_a_missing_one() {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    put(&db, "k", "v");
+    drop(db);
+    block_on(env.edit_names(vec![varve::env::NameEdit::Remove { name: "CURRENT".into() }])).unwrap();
+    let before = files_of(&env);
+    let error = block_on(Db::open(Rc::new(env.clone()), options())).unwrap_err();
+    assert!(error.is_corruption() && error.to_string().contains("repair"), "{error}");
+    assert_eq!(files_of(&env), before);
+    block_on(repair(Rc::new(env.clone()), options())).unwrap();
+    assert_eq!(get(&open(&env, options()), "k").as_deref(), Some("v"));
+}
+
+#[test]
+fn what_an_interrupted_creation_left_is_no_hindrance() {
+    let env = MemoryEnv::new();
+    let faults = FaultEnv::new(Rc::new(env.clone()), 1);
+    faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::EditNames).named("CURRENT"));
+    block_on(Db::open(Rc::new(faults), options())).unwrap_err();
+    assert!(env.names().iter().any(|n| n.starts_with("MANIFEST")), "{:?}", env.names());
+    put(&open(&env, options()), "k", "v");
+}
+
+#[test]
+fn a_worn_out_table_that_is_gone_does_not_end_seek_compactions() {
+    let env = MemoryEnv::new();
+    let db = open(&env, Options { filter_policy: None, ..options() });
+    // Round after round: a table above another, worn out by look-ups in vain. Background work must take each.
+    for round in 0..3 {
+        put(&db, "a", "1");
+        put(&db, "z", "1");
+        block_on(db.flush()).unwrap();
+        put(&db, "a", "2");
+        put(&db, "z", "2");
+        block_on(db.flush()).unwrap();
+        block_on(db.compact_range(None, None)).unwrap();
+        put(&db, "b", "2");
+        put(&db, "y", "2");
+        block_on(db.flush()).unwrap();
+        for _ in 0..200 {
+            block_on(db.get(b"m")).unwrap();
+        }
+        assert!(db.has_background_work(), "round {round}: {:?}", db.tables());
+        // The table goes another way before the background comes to it.
+        if round == 0 {
+            block_on(db.compact_range(None, None)).unwrap();
+        } else {
+            while block_on(db.background(0)).unwrap() {}
+        }
+    }
+}
+
+#[test]
+fn the_last_sequence_number_survives_reopening() {
+    let env = MemoryEnv::new();
+    manifest_with(&env, (1 << 56) - 2, 10);
+    let db = open(&env, options());
+    put(&db, "last", "one");
+    assert_eq!(block_on(db.put(b"one", b"more")).unwrap_err().code(), "limit-exceeded");
+    drop(db);
+    let db = open(&env, options());
+    assert_eq!(db.recovery().gap, None);
+    assert_eq!(get(&db, "last").as_deref(), Some("one"));
+    block_on(db.flush()).unwrap();
+    assert_eq!(get(&db, "last").as_deref(), Some("one"));
+}
+
+#[test]
+fn file_numbers_near_their_end_are_refused_before_anything_is_written() {
+    for next in [u64::MAX, u64::MAX - 1, u64::MAX - 2, u64::MAX - 3] {
+        let env = MemoryEnv::new();
+        manifest_with(&env, 5, next);
+        let before = files_of(&env);
+        let error = block_on(Db::open(Rc::new(env.clone()), options())).unwrap_err();
+        assert_eq!(error.code(), "limit-exceeded", "{next}: {error}");
+        assert_eq!(files_of(&env), before, "{next}");
+        let read_only = Options { create_if_missing: false, read_only: true, ..options() };
+        block_on(Db::open(Rc::new(env.clone()), read_only)).unwrap();
+    }
+}
+
+/// A database whose manifest says this, as a log of one record.
+fn manifest_with(env: &MemoryEnv, last_sequence: u64, next_file_number: u64) {
+    let mut record = vec![1, 26];
+    record.extend_from_slice(b"leveldb.BytewiseComparator");
+    for (tag, mut number) in [(2, 0), (9, 0), (3, next_file_number), (4, last_sequence)] {
+        record.push(tag);
+        while number >= 0x80 {
+            record.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        record.push(number as u8);
+    }
+    let mut body = vec![1];
+    body.extend_from_slice(&record);
+    let sum = crc32c(&body);
+    let mut file = (sum.rotate_right(15).wrapping_add(0xa282_ead8)).to_le_bytes().to_vec();
+    file.extend_from_slice(&(record.len() as u16).to_le_bytes());
+    file.extend_from_slice(&body);
+    env.write("MANIFEST-000003", &file);
+    env.write("CURRENT", b"MANIFEST-000003\n");
+}
+
+fn crc32c(bytes: &[u8]) -> u32 {
+    let mut crc = !0u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+        }
+    }
+    !crc
+}
