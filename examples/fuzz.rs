@@ -13,7 +13,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "a tool for tests"
+    clippy::disallowed_methods,
+    reason = "a tool for tests, which reads the clock"
 )]
 
 #[path = "../tests/fuzz/corpus.rs"]

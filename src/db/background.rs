@@ -315,6 +315,8 @@ pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: 
     flush_memtables(inner).await?;
     let manual = {
         let mut state = inner.state.borrow_mut();
+        // Who asks may know that the damage is gone; if it is not, it will be found again.
+        state.quarantine.clear();
         let version = state.versions.current();
         let deepest = (1..LEVELS).rev().find(|level| version.overlaps(&inner.order, *level, (begin, end))).unwrap_or(1);
         let manual = Rc::new(ManualCompaction {

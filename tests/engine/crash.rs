@@ -1,5 +1,6 @@
 //! Power cuts: at every call of six scripts, at random, and again while the database recovers (scorecard R01, R02, R03,
 //! R38). `VARVE_LONG=1` runs more seeds, `VARVE_SEED=n` one.
+#![allow(clippy::disallowed_methods, reason = "tests say how long they took")]
 
 use std::io::ErrorKind;
 use std::rc::Rc;

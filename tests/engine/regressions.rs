@@ -1,5 +1,7 @@
 //! Bugs found, each with its story.
 
+mod storage;
+
 use std::rc::Rc;
 
 use varve::env::MemoryEnv;

@@ -23,7 +23,7 @@ const BUGS: [Bug; 16] = [
     Bug::CutNotSynced,
     Bug::RecoveredLogNotSynced,
     Bug::GapNotSeen,
-    Bug::SequenceReused,
+    Bug::SyncErrorIgnored,
 ];
 
 type Family = (&'static str, fn() -> Result<(), String>);

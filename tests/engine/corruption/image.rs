@@ -185,6 +185,7 @@ pub struct Tally {
     begun: Option<Instant>,
 }
 
+#[allow(clippy::disallowed_methods, reason = "cases are timed")]
 impl Tally {
     /// Runs one case: `true` is the right answer, `false` an error.
     pub fn case(&mut self, run: impl FnOnce() -> bool) {

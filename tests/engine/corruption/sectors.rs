@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation, SectorFault};
+use varve::env::{FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation, SectorFault};
 use varve::{Db, Options, ReadOptions, RecoveryMode, block_on};
 
 use super::image::{Image, Map, Tally, long, open, options, reading, reads_right, scan, value_of};

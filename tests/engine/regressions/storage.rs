@@ -1,0 +1,207 @@
+//! Bugs that crashes and failing storages brought out.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::task::Poll;
+
+use varve::env::{CrashModel, Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
+use varve::{Db, DbState, WriteOptions, block_on};
+
+use crate::common::executor::Executor;
+use crate::common::world::{History, Session, Step, check_image, contents, open, small_options};
+
+const OPEN: Step = Step::Open { reuse_logs: false };
+const SYNC: WriteOptions = WriteOptions { sync: true };
+
+fn session() -> Session {
+    let mut session = Session::new(MemoryEnv::new(), small_options(), History::new(), 0);
+    session.any_failure_is_a_crash = false;
+    session
+}
+
+fn steps(session: &mut Session, steps: &[Step]) {
+    for step in steps {
+        session.step(step).unwrap().unwrap();
+    }
+}
+
+fn put(key: usize, sync: bool) -> Step {
+    Step::Write { first: key, count: 1, length: 100, sync }
+}
+
+fn fill() -> Step {
+    Step::Write { first: 10, count: 40, length: 100, sync: false }
+}
+
+fn logs(env: &MemoryEnv) -> Vec<String> {
+    env.names().into_iter().filter(|name| name.ends_with(".log")).collect()
+}
+
+/// With `reuse_logs`, opening went on with the last log, but flushed neither the logs before it nor the manifest, nor made
+/// the names durable that the process before had left so. A synced write was then lost with the gap before it.
+#[test]
+fn reused_logs_do_not_lie_behind_a_gap() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, true), fill(), put(2, false), put(3, false), Step::Kill]);
+    assert_eq!(logs(&session.memory).len(), 2);
+    session.options.write_buffer_size = 64 << 10;
+    steps(&mut session, &[Step::Open { reuse_logs: true }, put(4, true), Step::Kill]);
+    let image = session.memory.crash(&CrashModel::DROP);
+    check_image(&image, &session.history, &session.options, true).unwrap();
+}
+
+/// A crash cut the older of two logs exactly between two records. Its tail was clean, so the newer log was replayed behind
+/// the gap.
+#[test]
+fn a_log_cut_between_records_ends_the_history() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, false)]);
+    let [log] = &logs(&session.memory)[..] else { panic!("one log expected") };
+    let whole = session.memory.read(log).unwrap();
+    steps(&mut session, &[put(2, false), fill(), put(3, false), Step::Kill]);
+    for kept in [&whole[..], &[]] {
+        let image = session.memory.crash(&CrashModel::KEEP);
+        image.write(log, kept);
+        assert_eq!(logs(&image).len(), 2);
+        check_image(&image, &session.history, &session.options, true).unwrap();
+    }
+}
+
+/// The manifest said the newest sequence number of all, also of writes in logs. When a crash took all of the first log that
+/// was still needed, the next one seemed to begin where the tables end.
+#[test]
+fn the_manifest_tells_where_the_first_log_begins() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, fill(), put(1, false), Step::Slice(1)]);
+    let target: Rc<dyn Env> = Rc::new(MemoryEnv::new());
+    block_on(session.db().checkpoint(&target)).unwrap(); // a new log; the memtable before it waits to be flushed
+    steps(&mut session, &[put(2, false), put(3, false)]);
+    while session.db().tables().is_empty() {
+        steps(&mut session, &[Step::Slice(1)]);
+    }
+    let image = session.memory.crash(&CrashModel::KEEP);
+    let logs = logs(&image);
+    assert_eq!(logs.len(), 2, "{logs:?}");
+    image.write(&logs[0], &[]);
+    check_image(&image, &session.history, &session.options, true).unwrap();
+}
+
+/// A failed background job left the database degraded; `close` then flushed nothing and said that all was well.
+#[test]
+fn closing_a_degraded_database_is_an_error() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, false)]);
+    session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Append).named("ldb"));
+    assert!(session.step(&Step::Flush).unwrap().is_err());
+    assert!(session.step(&Step::Close).unwrap().is_err());
+}
+
+/// A flush of the log without a write failed: the log takes nothing any more after that, but the state stayed `Open`, so that
+/// `resume` had nothing to do and every later write failed.
+#[test]
+fn a_failed_flush_of_the_log_can_be_resumed_from() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, false)]);
+    session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Sync));
+    assert!(session.step(&Step::Sync).unwrap().is_err());
+    assert!(session.is_degraded());
+    block_on(session.db().resume()).unwrap();
+    assert_eq!(session.db().state(), DbState::Open);
+    steps(&mut session, &[put(2, true), Step::Scan]);
+}
+
+/// A write was refused after its bytes had reached the file; they were cut off, but that was not flushed: a crash brought the
+/// refused write back, in the place of an acknowledged one.
+#[test]
+fn a_refused_write_does_not_come_back() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, true)]);
+    let whole = FaultKind::ShortWrite { percent: 100, kind: ErrorKind::Other };
+    session.env.add(FaultRule::at(1, whole).on(Operation::Append));
+    assert!(session.step(&put(2, false)).unwrap().is_err());
+    steps(&mut session, &[put(3, false), Step::Kill]);
+    for percent in 0..=100 {
+        let image = session.memory.crash(&CrashModel::percent(percent));
+        check_image(&image, &session.history, &session.options, false).unwrap();
+    }
+}
+
+/// `resume` let writes in before what was in memory had become a table: a synced write in the new log was acknowledged while
+/// the old log, whose flush had failed, was all that held the writes before it.
+#[test]
+fn resuming_takes_no_write_before_the_old_logs_are_out_of_use() {
+    for seed in 0..60 {
+        let memory = MemoryEnv::new();
+        let env = FaultEnv::new(Rc::new(memory.clone()), seed);
+        let db = block_on(Db::open(Rc::new(env.clone()), small_options())).unwrap();
+        for i in 0..20u8 {
+            block_on(db.put(&[i], &[i; 100])).unwrap();
+        }
+        env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Sync));
+        assert!(block_on(db.sync()).is_err());
+        env.set_pending(70);
+        let images = RefCell::new(Vec::new());
+        let mut executor = Executor::new(seed);
+        executor.spawn(async { db.resume().await.unwrap() });
+        executor.spawn(async {
+            while db.put_with(&SYNC, b"new", b"1").await.is_err() {
+                let mut again = false;
+                poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    if std::mem::replace(&mut again, true) { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+            }
+            images.borrow_mut().push(memory.crash(&CrashModel::DROP));
+        });
+        executor.run().unwrap();
+        for image in images.borrow().iter() {
+            let found = contents(&open(image, &small_options()).unwrap()).unwrap();
+            assert_eq!(found.len(), 21, "seed {seed}");
+        }
+    }
+}
+
+/// A storage dropped a manifest record that it had said was flushed. The log that the manifest then named was gone, its table
+/// was taken for rubbish, and the next log was replayed as if nothing were missing.
+#[test]
+fn a_log_that_is_missing_ends_the_history() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, true), put(2, true)]);
+    session.env.add(FaultRule::at(1, FaultKind::LoseSync).named("MANIFEST"));
+    steps(&mut session, &[Step::Flush, put(3, true), Step::Kill]);
+    let image = session.memory.crash(&CrashModel::DROP);
+    match block_on(Db::open(Rc::new(image), session.options.clone())) {
+        Ok(db) => {
+            assert!(db.recovery().gap.is_some());
+            session.history.position_from(&contents(&db).unwrap(), 0).unwrap();
+        }
+        Err(error) => assert!(error.is_corruption(), "{error}"),
+    }
+}
+
+/// A repair that failed left a whole table that was not flushed. The next repair named it in its manifest and set the log
+/// aside; after a crash the table was empty.
+#[test]
+fn repair_flushes_the_tables_that_it_finds() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, true), Step::Kill]);
+    session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Sync).for_ever());
+    session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::EditNames).for_ever());
+    assert!(session.step(&Step::Repair).unwrap().is_err());
+    session.env.clear();
+    steps(&mut session, &[Step::Repair]);
+    check_image(&session.memory.crash(&CrashModel::DROP), &session.history, &session.options, true).unwrap();
+}
+
+/// A read of the log that came back short looked like the end of the log: what it held was given up for good.
+#[test]
+fn a_short_read_is_not_the_end_of_a_log() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, true), put(2, true), Step::Kill]);
+    session.env.add(FaultRule::at(1, FaultKind::ShortRead { percent: 50 }).named(".log"));
+    assert!(session.step(&OPEN).unwrap().is_err());
+    steps(&mut session, &[OPEN, Step::Scan]);
+}
