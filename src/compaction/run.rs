@@ -11,7 +11,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
 use crate::slice::Budget;
-use crate::table::{BlockRead, FinishedTable, TableCache, TableOutput};
+use crate::table::{BlockRead, FinishedTable, TableCache, TableOutput, UnprovenTable};
 use crate::version::{FileMetaData, LevelIterator};
 
 /// Something that must be done first: the flush of a memtable that filled up meanwhile.
@@ -35,10 +35,13 @@ const OUTPUT_COST: usize = 16 << 10;
 
 /// Merges the inputs. On failure the outputs are removed.
 pub(crate) async fn run(compaction: &Compaction, context: &CompactionContext<'_>) -> Result<Vec<FinishedTable>> {
-    let mut outputs = Outputs { context, compaction, current: None, finished: Vec::new() };
+    let mut outputs = Outputs { context, compaction, current: None, unproven: Vec::new(), finished: Vec::new() };
     let result = merge(compaction, context, &mut outputs).await;
     let result = match result {
-        Ok(()) => outputs.close().await,
+        Ok(()) => match outputs.close().await {
+            Ok(()) => outputs.prove().await,
+            error => error,
+        },
         error => error,
     };
     if let Err(error) = result {
@@ -134,6 +137,8 @@ struct Outputs<'a> {
     context: &'a CompactionContext<'a>,
     compaction: &'a Compaction,
     current: Option<TableOutput>,
+    /// Whole tables, whose syncs go on while the next is built.
+    unproven: Vec<UnprovenTable>,
     finished: Vec<FinishedTable>,
 }
 
@@ -171,7 +176,17 @@ impl Outputs<'_> {
     async fn close(&mut self) -> Result<()> {
         if let Some(output) = self.current.take() {
             self.context.budget.spend(OUTPUT_COST);
-            self.finished.push(output.finish(self.context.tables).await?);
+            self.unproven.push(output.end(self.context.tables).await?);
+        }
+        Ok(())
+    }
+
+    /// All that was written is on storage and readable.
+    async fn prove(&mut self) -> Result<()> {
+        while !self.unproven.is_empty() {
+            let table = self.unproven.remove(0);
+            self.finished.push(table.prove(self.context.tables).await?);
+            self.context.budget.give_way().await;
         }
         Ok(())
     }
@@ -179,6 +194,9 @@ impl Outputs<'_> {
     async fn abandon(&mut self) {
         if let Some(output) = self.current.take() {
             output.abandon(self.context.tables).await;
+        }
+        for table in self.unproven.drain(..) {
+            table.abandon(self.context.tables).await;
         }
         for table in self.finished.drain(..) {
             self.context.tables.forget(table.number);

@@ -351,9 +351,14 @@ async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
             count(&inner.counters.stalls, 1);
             inner.emit(|| Event::Stall { cause });
         }
-        let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX);
+        let share = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(16);
+        let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX).max(share);
         poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
         check_state(inner, false)?;
+        // One slice a write: far more work than the write adds, so the buffer hardly grows while the backlog goes.
+        if size < limit.saturating_mul(4) {
+            return Ok(());
+        }
     }
 }
 
@@ -391,8 +396,9 @@ fn pace(inner: &Rc<Inner>, bytes: usize) {
         return;
     }
     let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX).max(bytes.saturating_mul(share));
-    inner.debt.set(0);
-    let _ = background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), debt.min(slice));
+    let poll = background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), debt.min(slice));
+    // While the job waits for its storage its share is not forgotten.
+    inner.debt.set(if poll.is_pending() { debt.min(slice) } else { 0 });
 }
 
 /// Bytes of background work for each byte written. A flush must be done before the next buffer is full; compaction is

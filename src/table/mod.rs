@@ -44,7 +44,7 @@ pub(crate) use builder::TableBuilder;
 pub(crate) use cache::TableCache;
 pub use file::{TableFile, TableFileIterator};
 pub(crate) use iter::TableIterator;
-pub(crate) use output::{FinishedTable, TableOutput};
+pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};
 pub(crate) use reader::Table;
 #[cfg(feature = "fuzzing")]
 pub(crate) use {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{TableBuilder, TableCache};
 use crate::base::{FileKind, FileNumber, table_file_name};
-use crate::env::{Env, File, NameEdit};
+use crate::env::{Durability, Env, File, Io, NameEdit};
 use crate::error::{Error, Result};
 
 /// Bytes that gather before they are appended.
@@ -82,20 +82,18 @@ impl TableOutput {
     /// Writes the rest, syncs, and opens the table through the cache to prove that it is usable. On any failure the file
     /// is removed.
     pub(crate) async fn finish(self, tables: &TableCache) -> Result<FinishedTable> {
+        self.end(tables).await?.prove(tables).await
+    }
+
+    /// Writes the rest and begins the sync, which may go on while the next table is built. On failure the file is removed.
+    pub(crate) async fn end(self, tables: &TableCache) -> Result<UnprovenTable> {
         let TableOutput { env, file, number, builder, smallest, largest } = self;
         let entries = builder.entries();
-        let result = async {
-            let size = builder.finish().await?;
-            if !crate::bugs::seeded(crate::bugs::Bug::TableNotSynced) {
-                file.sync().await?;
+        match builder.finish().await {
+            Ok(size) => {
+                let sync = (!crate::bugs::seeded(crate::bugs::Bug::TableNotSynced)).then(|| file.sync());
+                Ok(UnprovenTable { env, sync, table: FinishedTable { number, size, smallest, largest, entries } })
             }
-            drop(file);
-            let table = tables.table(number, size).await?;
-            table.filter_error().map_or(Ok(size), |error| Err(Error::clone(error)))
-        }
-        .await;
-        match result {
-            Ok(size) => Ok(FinishedTable { number, size, smallest, largest, entries }),
             Err(error) => {
                 remove(&env, tables, number).await;
                 Err(error)
@@ -108,6 +106,38 @@ impl TableOutput {
         let TableOutput { env, file, number, builder, .. } = self;
         drop((file, builder));
         remove(&env, tables, number).await;
+    }
+}
+
+/// A whole table whose sync may still be under way.
+pub(crate) struct UnprovenTable {
+    env: Rc<dyn Env>,
+    sync: Option<Io<Durability>>,
+    table: FinishedTable,
+}
+
+impl UnprovenTable {
+    /// Waits for the sync and opens the table through the cache. On any failure the file is removed.
+    pub(crate) async fn prove(self, tables: &TableCache) -> Result<FinishedTable> {
+        let UnprovenTable { env, sync, table } = self;
+        let result = async {
+            if let Some(sync) = sync {
+                sync.await?;
+            }
+            let opened = tables.table(table.number, table.size).await?;
+            opened.filter_error().map_or(Ok(()), |error| Err(Error::clone(error)))
+        }
+        .await;
+        if let Err(error) = result {
+            remove(&env, tables, table.number).await;
+            return Err(error);
+        }
+        Ok(table)
+    }
+
+    /// Gives the table up and removes its file.
+    pub(crate) async fn abandon(self, tables: &TableCache) {
+        remove(&self.env, tables, self.table.number).await;
     }
 }
 
