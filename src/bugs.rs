@@ -34,8 +34,8 @@ pub enum Bug {
     RecoveredLogNotSynced,
     /// A log that does not begin where the one before it ends is replayed all the same.
     GapNotSeen,
-    /// The sequence numbers of a write whose flush failed are used again.
-    SequenceReused,
+    /// A log that could not be flushed counts as flushed.
+    SyncErrorIgnored,
 }
 
 #[cfg(feature = "seeded-bugs")]

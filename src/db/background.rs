@@ -398,8 +398,13 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
 /// old logs hold is in doubt, and a write in the new one, however well flushed, would lie behind a gap after a crash.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
     inner.check_open()?;
-    match &inner.state.borrow().status {
-        DbState::Open => return Ok(()),
+    let status = inner.state.borrow().status.clone();
+    match status {
+        DbState::Open => {
+            // What a storage answered wrongly once, it may answer rightly now.
+            inner.state.borrow_mut().quarantine.clear();
+            return Ok(());
+        }
         DbState::Closed => return Err(Error::Closed),
         DbState::Degraded(_) => {}
     }

@@ -251,7 +251,8 @@ impl Db {
     }
 
     /// After a failure that stopped writing: a new log, a new manifest, and everything in memory to tables. On success
-    /// writes are taken again; otherwise the failure is answered and the state stays as it was.
+    /// writes are taken again; otherwise the failure is answered and the state stays as it was. Tables that were found
+    /// damaged, and were left out of compactions since, are tried again.
     pub async fn resume(&self) -> Result<()> {
         background::resume(&self.inner).await
     }

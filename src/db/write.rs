@@ -233,9 +233,7 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     append(inner, &log, batch.as_bytes()).await?;
     if sync && let Err(error) = flush_logs(inner, &log).await {
         // The record may or may not survive: its sequence numbers must not be used again.
-        if !seeded(Bug::SequenceReused) {
-            inner.state.borrow_mut().versions.counts.last_sequence = new_last;
-        }
+        inner.state.borrow_mut().versions.counts.last_sequence = new_last;
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
@@ -296,7 +294,10 @@ pub(crate) async fn flush_logs(inner: &Inner, log: &Log) -> Result<()> {
 }
 
 async fn sync_log(inner: &Inner, log: &Log) -> Result<()> {
-    log.writer.sync().await?;
+    let result = log.writer.sync().await;
+    if !seeded(Bug::SyncErrorIgnored) {
+        result?;
+    }
     log.dirty.set(false);
     count(&inner.counters.log_syncs, 1);
     Ok(())
