@@ -3,7 +3,7 @@
 use super::state::Inner;
 use crate::base::FileName;
 use crate::env::NameEdit;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::Event;
 
 /// Removes what nothing needs any more. While the stored manifest is in doubt that is nothing.
@@ -18,16 +18,34 @@ pub(crate) async fn remove_obsolete(inner: &Inner) -> Result<()> {
             inner.tables.forget(*number);
         }
     }
-    let edits = gone.iter().map(|(_, text)| NameEdit::Remove { name: text.clone() }).collect();
-    let result = inner.env.edit_names(edits).await;
-    if let Err(error) = result {
-        // They are still there, and still of no use: the next removal takes them.
-        let mut state = inner.state.borrow_mut();
-        gone.into_iter().for_each(|(name, text)| state.note_file_called(name, text));
-        return Err(error);
+    let edits = gone.iter().map(remove).collect();
+    match inner.env.edit_names(edits).await {
+        Ok(()) => {
+            for (_, name) in gone {
+                inner.emit(|| Event::FileRemoved { name });
+            }
+            Ok(())
+        }
+        Err(error @ Error::Fenced(_)) => Err(error),
+        Err(error) => {
+            inner.emit(|| Event::BackgroundError { message: error.to_string() });
+            remove_one_by_one(inner, gone).await;
+            Ok(())
+        }
     }
-    for (_, text) in gone {
-        inner.emit(|| Event::FileRemoved { name: text });
+}
+
+/// One file that stays in the way must not keep the others. What cannot be removed is still of no use: the next removal, or
+/// the next open, tries again.
+async fn remove_one_by_one(inner: &Inner, gone: Vec<(FileName, String)>) {
+    for file in gone {
+        match inner.env.edit_names(vec![remove(&file)]).await {
+            Ok(()) => inner.emit(|| Event::FileRemoved { name: file.1 }),
+            Err(_) => inner.state.borrow_mut().note_file_called(file.0, file.1),
+        }
     }
-    Ok(())
+}
+
+fn remove((_, text): &(FileName, String)) -> NameEdit {
+    NameEdit::Remove { name: text.clone() }
 }

@@ -188,6 +188,8 @@ fn check_state(inner: &Inner, only_deletes: bool) -> Result<()> {
 
 /// Takes writers from the queue: at least one, and no sync writer into a group whose first did not ask for sync.
 fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
+    // On a full disk deletes are taken and puts are not: each then stands for itself.
+    let alone = inner.state.borrow().status != DbState::Open;
     let mut queue = inner.queue.borrow_mut();
     let Some(first) = queue.pop_front() else { return Vec::new() };
     let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
@@ -195,7 +197,7 @@ fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
     let mut group = vec![first];
     while let Some(next) = queue.front() {
         size = size.saturating_add(next.bytes);
-        if size > size_max || next.sync && !sync || next.rotate || group.iter().any(|t| t.rotate) {
+        if alone || size > size_max || next.sync && !sync || next.rotate || group.iter().any(|t| t.rotate) {
             break;
         }
         group.extend(queue.pop_front());

@@ -11,6 +11,8 @@
     reason = "in a test a panic is how a failure is said"
 )]
 
+mod api;
+mod bad_input;
 mod common;
 mod compat;
 mod corpus;

@@ -343,11 +343,82 @@ fn file_numbers_near_their_end_are_refused_before_anything_is_written() {
     }
 }
 
-/// A database whose manifest says this, as a log of one record.
-fn manifest_with(env: &MemoryEnv, last_sequence: u64, next_file_number: u64) {
+#[test]
+fn an_old_file_that_cannot_be_removed_is_no_reason_to_stop() {
+    let env = MemoryEnv::new();
+    let (faults, db) = faulty(&env, options());
+    let stuck = || FaultRule::at(1, FaultKind::Fail(ErrorKind::PermissionDenied)).on(Operation::EditNames).named("-0");
+    faults.add(stuck().for_ever());
+    for i in 0..5 {
+        put(&db, "k", &i.to_string());
+        flush_and_compact(&db);
+    }
+    assert_eq!(db.state(), DbState::Open);
+    drop(db);
+    let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
+    assert_eq!(get(&db, "k").as_deref(), Some("4"));
+    // Once they can be, they are.
+    faults.clear();
+    put(&db, "k", "5");
+    flush_and_compact(&db);
+    let left = env.names().iter().filter(|n| n.ends_with(".ldb")).count();
+    assert_eq!(left, db.tables().len(), "{:?}", env.names());
+}
+
+fn flush_and_compact(db: &Db) {
+    block_on(async {
+        db.flush().await.unwrap();
+        db.compact_range(None, None).await.unwrap();
+    });
+}
+
+/// A database that found the disk full when it wanted to write a table.
+fn full() -> (FaultEnv, Db) {
+    let (faults, db) = faulty(&MemoryEnv::new(), options());
+    for key in ["a", "b", "c", "d"] {
+        put(&db, key, "1");
+    }
+    block_on(db.flush()).unwrap();
+    put(&db, "e", "1");
+    let no_room = FaultKind::Fail(ErrorKind::StorageFull);
+    faults.add(FaultRule::at(1, no_room).on(Operation::Create).named(".ldb").for_ever());
+    assert_eq!(block_on(db.flush()).unwrap_err().code(), "full");
+    assert!(matches!(db.state(), DbState::Degraded(_)));
+    (faults, db)
+}
+
+#[test]
+fn on_a_full_disk_delete_range_deletes_key_by_key() {
+    let (_faults, db) = full();
+    assert_eq!(block_on(db.delete_range(None, None)).unwrap(), 5);
+    assert_eq!(get(&db, "a"), None);
+}
+
+#[test]
+fn on_a_full_disk_puts_and_deletes_do_not_share_their_fate() {
+    let (faults, db) = full();
+    faults.set_pending(100);
+    let (db, mut tasks) = (&db, Vec::<Pin<Box<dyn Future<Output = ()>>>>::new());
+    for i in 0..10 {
+        tasks.push(Box::pin(async { db.delete(b"a").await.unwrap() }));
+        let key = format!("x{i}");
+        tasks.push(Box::pin(async move { assert_eq!(db.put(key.as_bytes(), b"1").await.unwrap_err().code(), "full") }));
+    }
+    together(tasks);
+    faults.set_pending(0);
+    assert_eq!(["a", "b", "x0", "x9"].map(|key| get(db, key).is_some()), [false, true, false, false]);
+}
+
+/// A database whose manifest says this and no more.
+pub(super) fn manifest_with(env: &MemoryEnv, last_sequence: u64, next_file_number: u64) {
+    manifest_of(env, &[(2, 0), (9, 0), (3, next_file_number), (4, last_sequence)]);
+}
+
+/// The same of any numbers, each with its tag: a log of one record.
+pub(super) fn manifest_of(env: &MemoryEnv, numbers: &[(u8, u64)]) {
     let mut record = vec![1, 26];
     record.extend_from_slice(b"leveldb.BytewiseComparator");
-    for (tag, mut number) in [(2, 0), (9, 0), (3, next_file_number), (4, last_sequence)] {
+    for (tag, mut number) in numbers.iter().copied() {
         record.push(tag);
         while number >= 0x80 {
             record.push(number as u8 | 0x80);
