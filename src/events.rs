@@ -59,7 +59,7 @@ pub enum Event {
 /// Why a write had to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StallCause {
-    /// Level 0 has as many tables as slow writers down.
+    /// Level 0 has as many tables as slow writers down. Not sent: writers then do more work each, and none of them waits.
     Level0Slowdown,
     /// Level 0 has as many tables as stop writers.
     Level0Stop,

@@ -39,8 +39,8 @@ pub struct Options {
     pub error_if_exists: bool,
     /// Write nothing, take no lock; writes fail with `NotSupported`. Default false.
     pub read_only: bool,
-    /// Read every index, metaindex and filter with its checksum verified when a table is opened, and stop at any damage
-    /// in a log. Default false (LevelDB's `paranoid_checks`).
+    /// Refuse tables whose filter or metaindex is damaged, and stop at any damage in a log. Default false (LevelDB's
+    /// `paranoid_checks`; the checksum of an index is verified anyway, but in `compat` only with this).
     pub paranoid_checks: bool,
     /// Logical bytes of entries that gather in memory before they become a table: 4 KiB to 1 GiB. Default 4 MiB.
     pub write_buffer_size: usize,

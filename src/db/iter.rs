@@ -102,7 +102,7 @@ pub struct DbIterator {
     database: Weak<Inner>,
     version: Rc<Version>,
     until_sample: usize,
-    /// Keeps the state it reads from being compacted away in the memtables' flush.
+    /// The snapshot stays held as long as the iterator that reads it.
     _snapshot: Option<super::Snapshot>,
 }
 

@@ -318,7 +318,8 @@ fn apply(memtable: &MemTable, batch: &WriteBatch, first: SequenceNumber) {
 }
 
 /// Makes the write buffer take `bytes` more: a full one becomes immutable. A writer waits only when so much unflushed or
-/// uncompacted data has piled up that its share of the background work did not keep pace.
+/// uncompacted data has piled up that its share of the background work did not keep pace: at twice the buffer's size for
+/// one slice, at four times for as many as it takes.
 async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
     let limit = inner.options.write_buffer_size;
     let mut stalled = false;
@@ -345,7 +346,7 @@ async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
         let Some(cause) = blocked.filter(|_| background::has_work(inner)) else {
             return rotate(inner).await;
         };
-        // Each write does its slices; until the buffer has twice its size nobody waits for more than that.
+        // Each write does its share afterwards; until the buffer has twice its size nobody waits here.
         if size.saturating_add(bytes.min(limit)) < limit.saturating_mul(2) {
             return Ok(());
         }
