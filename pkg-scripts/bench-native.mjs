@@ -131,7 +131,7 @@ async function build() {
   const { program, why } = compileWithLeveldb(inRoot('benches', 'native', 'leveldb_bench.cc'))
   if (!program) fail(why)
   if (flags.self) return { leveldb: program, varve: program }
-  const built = await run('cargo', ['build', '--release', '--example', 'bench_native'])
+  const built = await run('cargo', ['build', '--profile', 'bench', '--example', 'bench_native'])
   if (!built.ok) fail(`cargo build: ${built.why}`)
   return { leveldb: program, varve: join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'examples', 'bench_native') }
 }

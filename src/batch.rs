@@ -77,7 +77,7 @@ pub enum BatchOperation<'a> {
 
 impl Default for WriteBatch {
     fn default() -> WriteBatch {
-        WriteBatch { bytes: vec![0; HEADER_SIZE], count: 0, refused: None }
+        WriteBatch::with_capacity(0)
     }
 }
 
@@ -85,6 +85,23 @@ impl WriteBatch {
     /// An empty batch.
     pub fn new() -> WriteBatch {
         WriteBatch::default()
+    }
+
+    /// An empty one with room for operations of `size` bytes. (Room that cannot be had is refused when it is needed.)
+    pub(crate) fn with_capacity(size: usize) -> WriteBatch {
+        let mut bytes = Vec::new();
+        let _ = bytes.try_reserve_exact(size.saturating_add(HEADER_SIZE));
+        bytes.extend_from_slice(&[0; HEADER_SIZE]);
+        WriteBatch { bytes, count: 0, refused: None }
+    }
+
+    /// One put.
+    #[inline]
+    pub(crate) fn of_put(key: &[u8], value: &[u8]) -> WriteBatch {
+        let size = key.len().saturating_add(value.len()).saturating_add(OPERATION_OVERHEAD_MAX);
+        let mut batch = WriteBatch::with_capacity(size);
+        batch.put(key, value);
+        batch
     }
 
     /// Adds: `key` gets `value`. What the format cannot hold (4 GiB and more) makes the write of this batch fail.

@@ -52,14 +52,14 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         self.slot(at)?.entry.as_ref().map(|(_, v)| v.clone())
     }
 
-    /// Puts `value` under `key`. What is heavier than the whole cache is not kept.
-    pub fn insert(&mut self, key: K, value: V, weight: u64) {
-        self.remove(&key);
+    /// Puts `value` under `key`. What is heavier than the whole cache is not kept. Answers the last value that had to go.
+    pub fn insert(&mut self, key: K, value: V, weight: u64) -> Option<V> {
+        let mut evicted = self.remove(&key);
         if weight > self.capacity {
-            return;
+            return evicted;
         }
         while self.weight + weight > self.capacity && self.oldest != NONE {
-            self.evict_oldest();
+            evicted = self.evict_oldest().or(evicted);
         }
         let slot = Slot { entry: Some((key.clone(), value)), weight, newer: NONE, older: NONE };
         let at = match self.free.pop() {
@@ -70,7 +70,7 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
                 at
             }
             None => {
-                let Ok(at) = u32::try_from(self.slots.len()) else { return };
+                let Ok(at) = u32::try_from(self.slots.len()) else { return evicted };
                 self.slots.push(slot);
                 at
             }
@@ -78,6 +78,7 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         self.index.insert(key, at);
         self.weight += weight;
         self.link_newest(at);
+        evicted
     }
 
     /// Forgets `key`.
@@ -101,10 +102,10 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         self.index.is_empty()
     }
 
-    fn evict_oldest(&mut self) {
-        if let Some((key, _)) = self.release(self.oldest) {
-            self.index.remove(&key);
-        }
+    fn evict_oldest(&mut self) -> Option<V> {
+        let (key, value) = self.release(self.oldest)?;
+        self.index.remove(&key);
+        Some(value)
     }
 
     fn release(&mut self, at: u32) -> Option<(K, V)> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// What a poll of the driver came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,12 @@ impl Driver {
         }
     }
 
+    /// Gives it a future to drive; there must be none.
+    pub(crate) fn start(&self, work: Work) {
+        debug_assert!(!self.is_busy());
+        self.work.replace(Some(work));
+    }
+
     /// Whether a future is under way.
     pub(crate) fn is_busy(&self) -> bool {
         self.polling.get() || self.work.borrow().is_some()
@@ -78,6 +84,8 @@ impl Driver {
 #[derive(Default)]
 struct Waiting {
     woken: AtomicBool,
+    /// Whether there may be wakers: most often there is none, and nothing to lock.
+    waited_for: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
 }
 
@@ -90,6 +98,7 @@ impl Waiting {
         if !wakers.iter().any(|w| w.will_wake(waker)) {
             wakers.push(waker.clone());
         }
+        self.waited_for.store(true, Ordering::Release);
         drop(wakers);
         if self.woken.load(Ordering::Acquire) {
             self.wake_all();
@@ -97,6 +106,9 @@ impl Waiting {
     }
 
     fn wake_all(&self) {
+        if !self.waited_for.swap(false, Ordering::AcqRel) {
+            return;
+        }
         let wakers = std::mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
         wakers.into_iter().for_each(Waker::wake);
     }

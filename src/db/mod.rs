@@ -92,9 +92,7 @@ impl Db {
     pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         self.check_length("value", value)?;
-        let mut batch = WriteBatch::new();
-        batch.put(key, value);
-        self.write(options, batch).await
+        write::write_checked(&self.inner, WriteBatch::of_put(key, value), options.sync).await
     }
 
     /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
@@ -107,7 +105,7 @@ impl Db {
         self.check_length("key", key)?;
         let mut batch = WriteBatch::new();
         batch.delete(key);
-        self.write(options, batch).await
+        write::write_checked(&self.inner, batch, options.sync).await
     }
 
     /// Applies all operations of `batch`, or none.

@@ -16,9 +16,10 @@ use super::state::{Buffer, DbState, Inner, Log};
 use crate::base::{FileKind, FileName, SequenceNumber, ValueType};
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::bugs::{Bug, seeded};
+use crate::env::Io;
 use crate::error::{Error, Result};
 use crate::events::{Event, StallCause, count};
-use crate::log::LogWriter;
+use crate::log::{AT_ONCE_MAX, Begun, LogWriter};
 use crate::memtable::MemTable;
 use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
 
@@ -44,6 +45,18 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    fn new(batch: Option<WriteBatch>, sync: bool, rotate: bool) -> Ticket {
+        let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
+        Ticket {
+            batch: RefCell::new(batch),
+            bytes,
+            sync,
+            rotate,
+            result: RefCell::default(),
+            waker: RefCell::default(),
+        }
+    }
+
     fn finish(&self, result: Result<()>) {
         self.result.replace(Some(result));
         if let Some(waker) = self.waker.take() {
@@ -54,20 +67,43 @@ impl Ticket {
 
 /// Commits `batch` (or, without one, flushes the log) and returns when that is acknowledged.
 pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
-    inner.check_open()?;
-    if inner.options.read_only {
-        return Err(Error::NotSupported("the database is open read-only".into()));
-    }
+    check_writable(inner)?;
     if let Some(batch) = &batch {
         check_batch(inner, batch)?;
         if batch.is_empty() && !sync {
             return Ok(());
         }
     }
+    submit(inner, batch, sync).await
+}
+
+/// The same for a batch whose keys and values are known to be short enough.
+pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
+    check_writable(inner)?;
+    batch.check()?;
+    submit(inner, Some(batch), sync).await
+}
+
+async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
-    let result = enqueue(inner, batch, sync, false).await;
+    let result = match batch {
+        Some(batch) if !sync => match commit_at_once(inner, batch) {
+            AtOnce::Done(result) => result,
+            AtOnce::Late(ticket) => poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await,
+            AtOnce::NotNow(batch) => enqueue(inner, Some(batch), sync, false).await,
+        },
+        batch => enqueue(inner, batch, sync, false).await,
+    };
     pace(inner, bytes);
     result
+}
+
+fn check_writable(inner: &Inner) -> Result<()> {
+    inner.check_open()?;
+    if inner.options.read_only {
+        return Err(Error::NotSupported("the database is open read-only".into()));
+    }
+    Ok(())
 }
 
 /// A new log and an empty memtable, between two commits.
@@ -79,14 +115,7 @@ async fn enqueue(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool, rotat
     if inner.queue.borrow().len() >= QUEUE_MAX {
         return Err(Error::Busy(format!("{QUEUE_MAX} writes are waiting already")));
     }
-    let ticket = Rc::new(Ticket {
-        bytes: batch.as_ref().map_or(0, WriteBatch::byte_size),
-        batch: RefCell::new(batch),
-        sync,
-        rotate,
-        result: RefCell::default(),
-        waker: RefCell::default(),
-    });
+    let ticket = Rc::new(Ticket::new(batch, sync, rotate));
     inner.queue.borrow_mut().push_back(ticket.clone());
     poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await
 }
@@ -159,6 +188,10 @@ async fn commit(inner: Rc<Inner>) {
     for ticket in group {
         ticket.finish(result.clone());
     }
+    wake_next(&inner);
+}
+
+fn wake_next(inner: &Inner) {
     let next = inner.queue.borrow().front().and_then(|t| t.waker.borrow().clone());
     if let Some(waker) = next {
         waker.wake();
@@ -215,35 +248,138 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
         }
     }
     let sync = group.iter().any(|t| t.sync);
-    let (log, active, last) = {
-        let state = inner.state.borrow();
-        let log = state.log.clone().ok_or_else(|| Error::NotSupported("the database is open read-only".into()))?;
-        (log, state.active.memtable.clone(), state.last_sequence())
-    };
-    let Some(mut batch) = batch.filter(|b| !b.is_empty()) else {
+    let Some(batch) = batch.filter(|b| !b.is_empty()) else {
         if sync {
+            let log = current_log(inner)?;
             flush_logs(inner, &log).await.inspect_err(|error| inner.degrade(error))?;
         }
         return Ok(());
     };
     batch.check()?;
-    let first = last.advance(1).ok_or_else(out_of_sequences)?;
-    let new_last = last.advance(u64::from(batch.count())).ok_or_else(out_of_sequences)?;
-    batch.set_sequence(first);
-    // From here on nothing may fail once the log has the record.
-    active.reserve(batch.count(), batch.byte_size())?;
-    append(inner, &log, batch.as_bytes()).await?;
-    if sync && let Err(error) = flush_logs(inner, &log).await {
+    let entry = Entry::prepare(inner, batch)?;
+    append(inner, &entry.log, entry.batch.as_bytes()).await?;
+    if sync && let Err(error) = flush_logs(inner, &entry.log).await {
         // The record may or may not survive: its sequence numbers must not be used again.
-        inner.state.borrow_mut().versions.counts.last_sequence = new_last;
+        inner.state.borrow_mut().versions.counts.last_sequence = entry.last;
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
-    apply(&active, &batch, first);
-    inner.state.borrow_mut().versions.counts.last_sequence = new_last;
-    count(&inner.counters.entries_written, u64::from(batch.count()));
-    count(&inner.counters.bytes_in, u64::try_from(batch.byte_size()).unwrap_or(u64::MAX));
+    entry.apply(inner);
     Ok(())
+}
+
+fn current_log(inner: &Inner) -> Result<Rc<Log>> {
+    let log = inner.state.borrow().log.clone();
+    log.ok_or_else(|| Error::NotSupported("the database is open read-only".into()))
+}
+
+/// A batch with its sequence numbers, and where it goes.
+struct Entry {
+    batch: WriteBatch,
+    first: SequenceNumber,
+    last: SequenceNumber,
+    log: Rc<Log>,
+    memtable: Rc<MemTable>,
+}
+
+impl Entry {
+    /// From here on nothing may fail once the log has the record.
+    fn prepare(inner: &Inner, mut batch: WriteBatch) -> Result<Entry> {
+        let log = current_log(inner)?;
+        let (memtable, last) = {
+            let state = inner.state.borrow();
+            (state.active.memtable.clone(), state.last_sequence())
+        };
+        let first = last.advance(1).ok_or_else(out_of_sequences)?;
+        let last = last.advance(u64::from(batch.count())).ok_or_else(out_of_sequences)?;
+        batch.set_sequence(first);
+        memtable.reserve(batch.count(), batch.byte_size())?;
+        Ok(Entry { batch, first, last, log, memtable })
+    }
+
+    /// The log has it: now the memtable.
+    fn apply(&self, inner: &Inner) {
+        apply(&self.memtable, &self.batch, self.first);
+        inner.state.borrow_mut().versions.counts.last_sequence = self.last;
+        count(&inner.counters.entries_written, u64::from(self.batch.count()));
+        count(&inner.counters.bytes_in, u64::try_from(self.batch.byte_size()).unwrap_or(u64::MAX));
+    }
+}
+
+/// What came of [`commit_at_once`].
+enum AtOnce {
+    Done(Result<()>),
+    /// The storage answers later, or something must be taken back: the ticket will tell.
+    Late(Rc<Ticket>),
+    /// It must wait its turn.
+    NotNow(WriteBatch),
+}
+
+/// Commits a batch that nobody is before and that there is room for: the same steps as for a group, without its queue and,
+/// where the storage answers at once, without a future.
+fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
+    let free = inner.queue.borrow().is_empty() && !inner.commits.is_busy();
+    let small = !batch.is_empty() && batch.byte_size() <= AT_ONCE_MAX;
+    if !free || !small || !inner.env.appends_are_exact() || !has_room(inner) {
+        return AtOnce::NotNow(batch);
+    }
+    let entry = match Entry::prepare(inner, batch) {
+        Ok(entry) => entry,
+        Err(error) => return AtOnce::Done(Err(error)),
+    };
+    let before = entry.log.writer.size();
+    entry.log.dirty.set(true);
+    let begun = match entry.log.writer.begin(entry.batch.as_bytes()) {
+        Ok(begun) => begun,
+        Err(error) => return AtOnce::Done(Err(error)),
+    };
+    let (asked, end) = (begun.asked, begun.end);
+    let error = match begun.taken {
+        Io::Ready(taken) => {
+            let taken = taken.unwrap_or(Err(Error::Closed));
+            match entry.log.writer.complete(asked, end, taken) {
+                Ok(()) => {
+                    logged(inner, &entry.log, before);
+                    entry.apply(inner);
+                    return AtOnce::Done(Ok(()));
+                }
+                Err(error) => Io::ready(Err(error)),
+            }
+        }
+        pending => pending,
+    };
+    let ticket = Rc::new(Ticket::new(None, false, false));
+    inner.commits.start(Box::pin(finish_late(
+        inner.clone(),
+        ticket.clone(),
+        entry,
+        Begun { taken: error, asked, end },
+    )));
+    AtOnce::Late(ticket)
+}
+
+/// Whether a write may be tried and need not make room first.
+fn has_room(inner: &Inner) -> bool {
+    let state = inner.state.borrow();
+    state.status == DbState::Open
+        && state.active.memtable.logical_size() < inner.options.write_buffer_size
+        && state.log.as_ref().is_some_and(|log| log.writer.is_ready())
+}
+
+/// The rest of a commit that could not be done at once.
+async fn finish_late(inner: Rc<Inner>, ticket: Rc<Ticket>, entry: Entry, begun: Begun) {
+    let before = entry.log.writer.size();
+    let taken = begun.taken.await;
+    let result = match entry.log.writer.complete(begun.asked, begun.end, taken) {
+        Ok(()) => {
+            logged(&inner, &entry.log, before);
+            entry.apply(&inner);
+            Ok(())
+        }
+        Err(error) => Err(take_back(&inner, &entry.log, error).await),
+    };
+    ticket.finish(result);
+    wake_next(&inner);
 }
 
 fn out_of_sequences() -> Error {
@@ -254,24 +390,34 @@ fn out_of_sequences() -> Error {
 async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()> {
     let before = log.writer.size();
     log.dirty.set(true);
-    if let Err(error) = log.writer.add_record(record).await {
-        if seeded(Bug::FailedAppendNotTruncated) {
-            return Err(error);
+    match log.writer.add_record(record).await {
+        Ok(()) => {
+            logged(inner, log, before);
+            Ok(())
         }
-        // The cut is flushed too: else a crash could bring back what is refused here.
-        let cut = match log.writer.truncate_to_good().await {
-            Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
-            result => result,
-        };
-        if let Err(second) = cut {
-            inner.degrade(&second);
-            return Err(Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true });
-        }
-        return Err(error);
+        Err(error) => Err(take_back(inner, log, error).await),
     }
+}
+
+/// Notes that the log has one record more than when it had `before` bytes.
+fn logged(inner: &Inner, log: &Log, before: u64) {
     count(&inner.counters.log_records, 1);
     count(&inner.counters.bytes_logged, log.writer.size().saturating_sub(before));
-    Ok(())
+}
+
+/// Cuts a failed append off; answers what to tell the writer.
+async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
+    if seeded(Bug::FailedAppendNotTruncated) {
+        return error;
+    }
+    // The cut is flushed too: else a crash could bring back what is refused here.
+    let cut = match log.writer.truncate_to_good().await {
+        Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
+        result => result,
+    };
+    let Err(second) = cut else { return error };
+    inner.degrade(&second);
+    Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true }
 }
 
 /// Makes all that was logged durable: older logs first, so that what survives is always a prefix.

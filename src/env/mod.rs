@@ -189,6 +189,11 @@ fn opened_to_be_read(name: &str, operation: &'static str) -> Error {
 pub trait File {
     /// Up to `length` bytes from `offset`; fewer only where the file ends.
     fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>>;
+    /// The same; the answer may be in `buffer`'s memory, whose content does not matter.
+    fn read_into(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Io<Vec<u8>> {
+        drop(buffer);
+        self.read_at(offset, length)
+    }
     /// Adds `data` at the end; answers how many bytes the storage says it took.
     fn append(&self, data: &[u8]) -> Io<u64>;
     /// Makes all that was appended durable, as far as the answer says.
@@ -220,16 +225,24 @@ pub trait Env {
     fn durability(&self) -> Durability;
     /// Whether the answer of `append` alone can be trusted (POSIX), so that the size need not be asked.
     fn appends_are_exact(&self) -> bool;
+    /// A thread for work that touches no storage, such as compressing blocks, where the platform has one to spare. `None`
+    /// (the default): it is done in place.
+    fn compute_thread(&self) -> Option<Rc<dyn ComputeThread>> {
+        None
+    }
+}
+
+/// A thread that computes; see [`Env::compute_thread`].
+pub trait ComputeThread {
+    /// Hands `work` over; the answer comes when it is done. It is done even if the answer is dropped.
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Io<()>;
 }
 
 /// Appends and proves it: `end` is the size that the file must have afterwards.
 pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
     let asked = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let taken = file.append(data).await?;
-    if taken != asked {
-        let message = format!("the storage took {taken} of {asked} bytes");
-        return Err(Error::io(name, "append", ErrorKind::WriteZero, message));
-    }
+    check_taken(name, asked, taken)?;
     if !env.appends_are_exact() && !crate::bugs::seeded(crate::bugs::Bug::SizeNotChecked) {
         let size = file.size().await?;
         if size != end {
@@ -238,6 +251,15 @@ pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[
         }
     }
     Ok(())
+}
+
+/// An append took all the bytes it was given.
+pub(crate) fn check_taken(name: &str, asked: u64, taken: u64) -> Result<()> {
+    if taken == asked {
+        return Ok(());
+    }
+    let message = format!("the storage took {taken} of {asked} bytes");
+    Err(Error::io(name, "append", ErrorKind::WriteZero, message))
 }
 
 /// The whole of a file of at most `size_max` bytes.

@@ -7,29 +7,29 @@
 //! lock             fcntl(F_SETLK) on the whole of `LOCK`, as C++ LevelDB does, and a table of this process's own locks
 //! ```
 
+mod helper_thread;
 mod lock;
 mod names;
-mod sync_thread;
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use self::helper_thread::HelperThread;
 use self::lock::DirectoryLock;
 use self::names::{apply, create_new, make_directory, parent_of, sync_directory};
-use self::sync_thread::SyncThread;
-use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
+use super::{Access, ComputeThread, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::base::FileName;
 use crate::error::{Error, Result};
 
 /// The files of one directory.
 ///
 /// The syncs of tables and manifests, and `edit_names`, are handed to one helper thread, so that a flush or compaction does
-/// not keep a writer waiting; everything else, the sync of a log too, happens inside the call. The thread starts with the
-/// first such call and ends with the Env and its files.
+/// not keep a writer waiting; another compresses the blocks of new tables. Everything else, the sync of a log too, happens
+/// inside the call. The threads start when they are needed and end with the Env and its files.
 ///
 /// ```no_run
 /// use varve::env::{Env, StdFsEnv, block_on};
@@ -43,19 +43,21 @@ use crate::error::{Error, Result};
 pub struct StdFsEnv {
     directory: PathBuf,
     lock: RefCell<Option<DirectoryLock>>,
-    thread: Option<Rc<SyncThread>>,
+    thread: Option<Rc<HelperThread>>,
+    compute: Option<Rc<HelperThread>>,
 }
 
 impl StdFsEnv {
     /// The files of `directory`, which need not exist yet: [`lock`](Env::lock) makes it.
     pub fn new(directory: impl Into<PathBuf>) -> StdFsEnv {
-        StdFsEnv::with_sync_thread(directory, true)
+        StdFsEnv::with_threads(directory, true)
     }
 
-    /// The same; without a thread every call is ready at once, and the order of all system calls is that of the calls.
-    pub fn with_sync_thread(directory: impl Into<PathBuf>, thread: bool) -> StdFsEnv {
-        let thread = thread.then(|| Rc::new(SyncThread::default()));
-        StdFsEnv { directory: directory.into(), lock: RefCell::new(None), thread }
+    /// The same; without threads every call is ready at once, and the order of all system calls is that of the calls.
+    pub fn with_threads(directory: impl Into<PathBuf>, threads: bool) -> StdFsEnv {
+        let helper = |name| threads.then(|| Rc::new(HelperThread::new(name)));
+        let (thread, compute) = (helper("varve-sync"), helper("varve-compute"));
+        StdFsEnv { directory: directory.into(), lock: RefCell::new(None), thread, compute }
     }
 
     /// The directory, as it was given.
@@ -95,7 +97,7 @@ impl StdFsEnv {
     }
 
     /// A log is synced while a writer waits: going through the thread would only add two switches.
-    fn thread_for(&self, kind: FileKind) -> Option<Rc<SyncThread>> {
+    fn thread_for(&self, kind: FileKind) -> Option<Rc<HelperThread>> {
         self.thread.clone().filter(|_| kind != FileKind::Log)
     }
 
@@ -192,6 +194,19 @@ impl Env for StdFsEnv {
     fn appends_are_exact(&self) -> bool {
         true
     }
+
+    fn compute_thread(&self) -> Option<Rc<dyn ComputeThread>> {
+        self.compute.clone().map(|thread| thread as Rc<dyn ComputeThread>)
+    }
+}
+
+impl ComputeThread for HelperThread {
+    fn run(&self, work: Box<dyn FnOnce() + Send>) -> Io<()> {
+        HelperThread::run(self, move || {
+            work();
+            Ok(())
+        })
+    }
 }
 
 impl Drop for StdFsEnv {
@@ -203,7 +218,7 @@ impl Drop for StdFsEnv {
 /// A file that can be appended to.
 struct StdFile {
     shared: Arc<Shared>,
-    thread: Option<Rc<SyncThread>>,
+    thread: Option<Rc<HelperThread>>,
 }
 
 /// What the thread needs of a file.
@@ -221,7 +236,7 @@ struct StdReader {
 }
 
 impl StdFile {
-    fn over(file: fs::File, name: &str, thread: Option<Rc<SyncThread>>) -> Rc<dyn File> {
+    fn over(file: fs::File, name: &str, thread: Option<Rc<HelperThread>>) -> Rc<dyn File> {
         let shared = Shared { file, name: name.into(), sync_failed: OnceLock::new() };
         Rc::new(StdFile { shared: Arc::new(shared), thread })
     }
@@ -234,8 +249,7 @@ impl Shared {
 
     fn append(&self, data: &[u8]) -> Result<u64> {
         self.usable()?;
-        // write_all goes on after a short write and after EINTR.
-        (&self.file).write_all(data).map_err(|e| Error::from_std(&*self.name, "append", &e))?;
+        append_all(&self.file, data).map_err(|e| Error::from_std(&*self.name, "append", &e))?;
         Ok(u64::try_from(data.len()).unwrap_or(u64::MAX))
     }
 
@@ -251,7 +265,7 @@ impl Shared {
 
 impl File for StdFile {
     fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
-        Io::ready(read_at(&self.shared.file, &self.shared.name, offset, length))
+        Io::ready(read_into(&self.shared.file, &self.shared.name, offset, length, Vec::new()))
     }
 
     fn append(&self, data: &[u8]) -> Io<u64> {
@@ -279,7 +293,11 @@ impl File for StdFile {
 
 impl File for StdReader {
     fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
-        Io::ready(read_at(&self.file, &self.name, offset, length))
+        self.read_into(offset, length, Vec::new())
+    }
+
+    fn read_into(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Io<Vec<u8>> {
+        Io::ready(read_into(&self.file, &self.name, offset, length, buffer))
     }
 
     fn append(&self, _data: &[u8]) -> Io<u64> {
@@ -303,13 +321,14 @@ impl File for StdReader {
 /// What is longer than this is checked against the file's size before memory is taken for it.
 const TRUSTED_READ_SIZE: usize = 1 << 20;
 
-fn read_at(file: &fs::File, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
-    let mut length = length;
+fn read_into(file: &fs::File, name: &str, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>> {
+    let (mut length, mut data) = (length, buffer);
     if length > TRUSTED_READ_SIZE {
         let rest = size_of(file, name)?.saturating_sub(offset);
         length = length.min(usize::try_from(rest).unwrap_or(usize::MAX));
     }
-    let mut data = vec![0; length];
+    // What is in the buffer is overwritten: no need to clear it.
+    data.resize(length, 0);
     let mut filled = 0usize;
     while let Some(rest) = data.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         let at = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
@@ -324,13 +343,34 @@ fn read_at(file: &fs::File, name: &str, offset: u64, length: usize) -> Result<Ve
     Ok(data)
 }
 
+/// Goes on after a short write and after EINTR. On Linux rustix makes the system call itself: libc's `write` and `pread` are
+/// points where a thread may be cancelled, and in a process with threads arranging for that costs as much as half the call.
+#[cfg(unix)]
+fn append_all(file: &fs::File, data: &[u8]) -> io::Result<()> {
+    let mut rest = data;
+    while !rest.is_empty() {
+        match rustix::io::write(file, rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn append_all(mut file: &fs::File, data: &[u8]) -> io::Result<()> {
+    io::Write::write_all(&mut file, data)
+}
+
 #[cfg(unix)]
 fn read_some(file: &fs::File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     // The kernel's offsets are signed: no file reaches beyond, so it ends before.
     if i64::try_from(offset).is_err() {
         return Ok(0);
     }
-    std::os::unix::fs::FileExt::read_at(file, into, offset)
+    Ok(rustix::io::pread(file, into, offset)?)
 }
 
 #[cfg(windows)]

@@ -34,9 +34,9 @@ mod tests;
 
 pub(crate) use fragment::{FragmentHeader, FragmentType, checksum};
 pub(crate) use reader::{LogReader, Record, Semantics, Tail};
-pub(crate) use writer::LogWriter;
 #[cfg(feature = "fuzzing")]
 pub(crate) use writer::frame_record;
+pub(crate) use writer::{AT_ONCE_MAX, Begun, LogWriter};
 
 /// Bytes of a block.
 pub(crate) const BLOCK_SIZE: usize = 32 << 10;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{BLOCK_SIZE, FragmentType, HEADER_SIZE, block_position, checksum, to_u64};
-use crate::env::{Durability, Env, File, append_checked};
+use crate::env::{Durability, Env, File, Io, append_checked, check_taken};
 use crate::error::{Error, Result};
 
 /// A record longer than this is appended in pieces of about this size, so that a huge value is not copied whole.
@@ -27,6 +27,19 @@ pub(crate) struct LogWriter {
     end: Cell<u64>,
     state: Cell<State>,
     buffer: RefCell<Vec<u8>>,
+}
+
+/// The longest record that [`LogWriter::begin`] takes.
+pub(crate) const AT_ONCE_MAX: usize = 128 << 10;
+
+/// An append under way.
+pub(crate) struct Begun {
+    /// What the storage says it took.
+    pub(crate) taken: Io<u64>,
+    /// Bytes it was given.
+    pub(crate) asked: u64,
+    /// Where the file ends when it has taken them.
+    pub(crate) end: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +85,34 @@ impl LogWriter {
             self.buffer.replace(buffer);
         }
         self.end.set(result?);
+        self.state.set(State::Ready);
+        Ok(())
+    }
+
+    /// Begins to append a record of at most [`AT_ONCE_MAX`] bytes, to a storage whose count of bytes can be trusted
+    /// ([`Env::appends_are_exact`]). What comes of it goes to [`complete`](LogWriter::complete); until then, as
+    /// [`add_record`](LogWriter::add_record).
+    pub(crate) fn begin(&self, record: &[u8]) -> Result<Begun> {
+        self.check_ready()?;
+        let mut buffer = self.buffer.take();
+        buffer.clear();
+        let room = record.len().saturating_add(HEADER_SIZE << 4);
+        if buffer.try_reserve(room).is_err() {
+            return Err(Error::LimitExceeded(format!("no memory for {room} bytes of a log record")));
+        }
+        let end = self.end.get();
+        Fragmenter::new(record, block_position(end)).frame(&mut buffer, usize::MAX);
+        self.state.set(State::Unfinished);
+        let asked = to_u64(buffer.len());
+        let taken = self.file.append(&buffer);
+        self.buffer.replace(buffer);
+        Ok(Begun { taken, asked, end: end.saturating_add(asked) })
+    }
+
+    /// The storage answered an append: the record is in the file, or an append has failed.
+    pub(crate) fn complete(&self, asked: u64, end: u64, taken: Result<u64>) -> Result<()> {
+        check_taken(&self.name, asked, taken?)?;
+        self.end.set(end);
         self.state.set(State::Ready);
         Ok(())
     }

@@ -10,15 +10,21 @@ use crate::base::WeightedLru;
 /// What a kept block weighs besides its contents.
 const OVERHEAD: u64 = 64;
 
+/// Buffers kept for the next block, and how large one may be.
+const BUFFERS_MAX: usize = 4;
+const BUFFER_SIZE_MAX: usize = 16 << 10;
+
 /// The blocks read last, of all tables.
 pub(crate) struct BlockCache {
     blocks: RefCell<WeightedLru<(u64, u64), Rc<Block>>>,
+    /// Buffers that nobody uses: an allocator takes as long for one of this size as decoding a part of a block.
+    buffers: RefCell<Vec<Vec<u8>>>,
 }
 
 impl BlockCache {
     /// Keeps at most `capacity` logical bytes; with 0 it keeps nothing.
     pub(crate) fn new(capacity: u64) -> BlockCache {
-        BlockCache { blocks: RefCell::new(WeightedLru::new(capacity)) }
+        BlockCache { blocks: RefCell::new(WeightedLru::new(capacity)), buffers: RefCell::default() }
     }
 
     /// The block of `handle` in the table known as `cache_id`; with `verified`, only one whose checksum was verified.
@@ -31,7 +37,25 @@ impl BlockCache {
     /// Keeps `block`.
     pub(crate) fn insert(&self, cache_id: u64, block: Rc<Block>) {
         let weight = u64::try_from(block.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD);
-        self.blocks.borrow_mut().insert((cache_id, block.origin().offset), block, weight);
+        let evicted = self.blocks.borrow_mut().insert((cache_id, block.origin().offset), block, weight);
+        if let Some(block) = evicted.and_then(Rc::into_inner) {
+            self.give_back(block.into_bytes());
+        }
+    }
+
+    /// A buffer with any content, for a block of `size` stored bytes: what is far too large would be wasted on it.
+    pub(crate) fn buffer(&self, size: usize) -> Vec<u8> {
+        let mut buffers = self.buffers.borrow_mut();
+        let fits = buffers.iter().rposition(|b| b.capacity() / 4 <= size);
+        fits.map(|at| buffers.swap_remove(at)).unwrap_or_default()
+    }
+
+    /// Keeps a buffer for the next one who needs it, if there are few and it is not large.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        let mut buffers = self.buffers.borrow_mut();
+        if buffers.len() < BUFFERS_MAX && (1..=BUFFER_SIZE_MAX).contains(&buffer.capacity()) {
+            buffers.push(buffer);
+        }
     }
 
     /// Logical bytes held.

@@ -4,6 +4,7 @@
 //! same block). Source: LevelDB `table/table_builder.cc`.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -12,6 +13,7 @@ use super::block_builder::BlockBuilder;
 use super::compression::{Compressor, TRAILER_SIZE, store_raw};
 use super::filter_block::FilterBlockBuilder;
 use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
+use super::sealing::{Batch, Sealer};
 use crate::env::{Env, File, append_checked};
 use crate::error::{Error, Malformed, Result};
 
@@ -24,15 +26,20 @@ pub(crate) struct TableBuilder {
     data: BlockBuilder,
     index: BlockBuilder,
     filter: Option<FilterBlockBuilder>,
-    compressor: Compressor,
-    /// The last block closed. Its index entry waits for the next key: the shortest that separates the two is enough.
-    unindexed: Option<BlockHandle>,
+    sealer: Sealer,
+    /// A block was just closed. Its index entry waits for the next key: the shortest that separates the two is enough.
+    between: bool,
+    /// Index entries come of both of these, front to front: separators of blocks closed, handles of blocks placed.
+    separators: VecDeque<Vec<u8>>,
+    handles: VecDeque<BlockHandle>,
     /// The key added last; between blocks, the separator made of it.
     last_key: Vec<u8>,
     entries: u64,
-    /// Closed blocks that wait to be appended; the last of them ends at `offset` of the file.
-    out: Vec<u8>,
+    /// Where the next block will be placed.
     offset: u64,
+    /// Bytes of contents of blocks closed, and of those that were placed.
+    raw_closed: u64,
+    raw_placed: u64,
     /// An append was begun and its end not seen.
     unsure: bool,
 }
@@ -40,6 +47,7 @@ pub(crate) struct TableBuilder {
 impl TableBuilder {
     /// Makes a table in `file`, which is empty and called `name`.
     pub(crate) fn new(env: Rc<dyn Env>, file: Rc<dyn File>, name: String, options: Rc<TableOptions>) -> TableBuilder {
+        let sealer = Sealer::new(options.compression, env.compute_thread());
         TableBuilder {
             env,
             file,
@@ -47,13 +55,16 @@ impl TableBuilder {
             data: BlockBuilder::new(options.block_restart_interval),
             index: BlockBuilder::new(1),
             filter: options.filter_policy.clone().map(FilterBlockBuilder::new),
-            compressor: Compressor::new(options.compression),
+            sealer,
             options,
-            unindexed: None,
+            between: false,
+            separators: VecDeque::new(),
+            handles: VecDeque::new(),
             last_key: Vec::new(),
             entries: 0,
-            out: Vec::new(),
             offset: 0,
+            raw_closed: 0,
+            raw_placed: 0,
             unsure: false,
         }
     }
@@ -64,9 +75,10 @@ impl TableBuilder {
         if self.entries > 0 && self.options.order.compare(key, &self.last_key) != Ordering::Greater {
             return Err(self.out_of_order(key));
         }
-        if let Some(handle) = self.unindexed.take() {
+        if self.between {
+            self.between = false;
             self.options.order.find_shortest_separator(&mut self.last_key, key);
-            self.add_index(handle)?;
+            self.separators.push_back(self.last_key.clone());
         }
         if let Some(filter) = &mut self.filter {
             filter.add_key(self.options.order.filter_key(key));
@@ -75,7 +87,10 @@ impl TableBuilder {
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
         self.entries += 1;
-        if self.data.size() >= self.options.block_size { self.close_block() } else { Ok(()) }
+        if self.data.size() >= self.options.block_size {
+            self.close_block();
+        }
+        Ok(())
     }
 
     /// Entries added.
@@ -84,46 +99,66 @@ impl TableBuilder {
         self.entries
     }
 
-    /// Bytes of all closed blocks.
+    /// Bytes that all closed blocks take, or will: of those that are not compressed yet, as much as the others on average.
     #[inline]
     pub(crate) fn estimated_size(&self) -> u64 {
-        self.offset
+        let waiting = self.raw_closed.saturating_sub(self.raw_placed);
+        let ratio_of =
+            |waiting: u64| waiting.saturating_mul(self.offset).checked_div(self.raw_placed).unwrap_or(waiting);
+        self.offset.saturating_add(ratio_of(waiting))
     }
 
-    /// Bytes that wait to be appended.
+    /// Whether enough has gathered for [`write_out`](TableBuilder::write_out).
     #[inline]
-    pub(crate) fn buffered(&self) -> usize {
-        self.out.len()
+    pub(crate) fn wants_write(&self) -> bool {
+        self.sealer.is_full()
     }
 
-    /// Appends what waits.
+    /// Moves what has gathered on towards the file.
     pub(crate) async fn write_out(&mut self) -> Result<()> {
+        self.move_on(false).await
+    }
+
+    /// The same; `all` of it reaches the file.
+    async fn move_on(&mut self, all: bool) -> Result<()> {
+        self.sealer.hand_over();
+        while let Some(batch) = self.sealer.next(all).await? {
+            self.place(&batch)?;
+            self.append(batch.stored()).await?;
+            self.sealer.give_back(batch);
+        }
+        Ok(())
+    }
+
+    /// Bytes that end at `offset`.
+    async fn append(&mut self, bytes: &[u8]) -> Result<()> {
         if self.unsure {
             let message = "an earlier append to this table was given up";
             return Err(Error::io(self.name.as_str(), "append", ErrorKind::Other, message));
         }
-        if self.out.is_empty() {
-            return Ok(());
-        }
         self.unsure = true;
-        let mut out = std::mem::take(&mut self.out);
-        append_checked(&*self.env, &*self.file, &self.name, &out, self.offset).await?;
+        append_checked(&*self.env, &*self.file, &self.name, bytes, self.offset).await?;
         self.unsure = false;
-        out.clear();
-        self.out = out;
         Ok(())
     }
 
     /// Writes the rest and answers the size of the file. Does not sync.
     pub(crate) async fn finish(mut self) -> Result<u64> {
-        self.close_block()?;
-        self.write_out().await?;
-        let filter = self.close_filter()?;
-        let metaindex = self.close_metaindex(filter)?;
-        let index = self.close_index()?;
-        Footer { metaindex, index }.encode_to(&mut self.out);
+        self.close_block();
+        if self.between {
+            self.options.order.find_short_successor(&mut self.last_key);
+            self.separators.push_back(std::mem::take(&mut self.last_key));
+        }
+        self.move_on(true).await?;
+        let mut out = Vec::new();
+        let mut compressor = Compressor::new(self.options.compression);
+        let filter = self.close_filter(&mut out)?;
+        let metaindex = self.close_metaindex(filter, &mut compressor, &mut out)?;
+        let size = compressor.store(self.index.finish(), &mut out);
+        let index = self.placed(size);
+        Footer { metaindex, index }.encode_to(&mut out);
         self.offset += u64::try_from(FOOTER_SIZE).unwrap_or(u64::MAX);
-        self.write_out().await?;
+        self.append(&out).await?;
         let size = self.file.size().await?;
         if size != self.offset {
             let message = format!("the finished table has {size} bytes, {} were appended", self.offset);
@@ -132,27 +167,53 @@ impl TableBuilder {
         Ok(size)
     }
 
-    fn close_block(&mut self) -> Result<()> {
+    fn close_block(&mut self) {
         if self.data.is_empty() {
-            return Ok(());
+            return;
         }
-        let size = self.compressor.store(self.data.finish(), &mut self.out);
+        let contents = self.data.finish();
+        self.raw_closed = self.raw_closed.saturating_add(u64::try_from(contents.len()).unwrap_or(u64::MAX));
+        self.sealer.add(contents);
         self.data.clear();
-        self.unindexed = Some(self.closed(size));
-        match &mut self.filter {
-            Some(filter) => filter.start_block(self.offset).map_err(|e| too_long(&self.name, e)),
-            None => Ok(()),
+        self.between = true;
+        if let Some(filter) = &mut self.filter {
+            filter.close_block();
         }
     }
 
-    fn close_filter(&mut self) -> Result<Option<BlockHandle>> {
+    /// The blocks of `batch` have their places now.
+    fn place(&mut self, batch: &Batch) -> Result<()> {
+        self.raw_placed = self.raw_placed.saturating_add(u64::try_from(batch.raw_size()).unwrap_or(u64::MAX));
+        for size in batch.sizes() {
+            let handle = self.placed(*size);
+            self.handles.push_back(handle);
+            if let Some(filter) = &mut self.filter {
+                filter.next_block(self.offset).map_err(|e| too_long(&self.name, e))?;
+            }
+        }
+        while let (Some(separator), Some(handle)) = (self.separators.front(), self.handles.front()) {
+            let mut value = Vec::with_capacity(20);
+            handle.encode_to(&mut value);
+            self.index.add(&[], separator, &value).map_err(|e| too_long(&self.name, e))?;
+            self.separators.pop_front();
+            self.handles.pop_front();
+        }
+        Ok(())
+    }
+
+    fn close_filter(&mut self, out: &mut Vec<u8>) -> Result<Option<BlockHandle>> {
         let Some(filter) = self.filter.take() else { return Ok(None) };
         let block = filter.finish().map_err(|e| too_long(&self.name, e))?;
-        let size = store_raw(&block, &mut self.out);
-        Ok(Some(self.closed(size)))
+        let size = store_raw(&block, out);
+        Ok(Some(self.placed(size)))
     }
 
-    fn close_metaindex(&mut self, filter: Option<BlockHandle>) -> Result<BlockHandle> {
+    fn close_metaindex(
+        &mut self,
+        filter: Option<BlockHandle>,
+        compressor: &mut Compressor,
+        out: &mut Vec<u8>,
+    ) -> Result<BlockHandle> {
         let mut metaindex = BlockBuilder::new(self.options.block_restart_interval);
         if let (Some(handle), Some(policy)) = (filter, &self.options.filter_policy) {
             let mut value = Vec::new();
@@ -160,27 +221,12 @@ impl TableBuilder {
             let key = FilterBlockBuilder::metaindex_key(&**policy);
             metaindex.add(&[], &key, &value).map_err(|e| too_long(&self.name, e))?;
         }
-        let size = self.compressor.store(metaindex.finish(), &mut self.out);
-        Ok(self.closed(size))
-    }
-
-    fn close_index(&mut self) -> Result<BlockHandle> {
-        if let Some(handle) = self.unindexed.take() {
-            self.options.order.find_short_successor(&mut self.last_key);
-            self.add_index(handle)?;
-        }
-        let size = self.compressor.store(self.index.finish(), &mut self.out);
-        Ok(self.closed(size))
-    }
-
-    fn add_index(&mut self, handle: BlockHandle) -> Result<()> {
-        let mut value = Vec::with_capacity(20);
-        handle.encode_to(&mut value);
-        self.index.add(&[], &self.last_key, &value).map_err(|e| too_long(&self.name, e))
+        let size = compressor.store(metaindex.finish(), out);
+        Ok(self.placed(size))
     }
 
     /// Notes that a block of `size` bytes was put at the end.
-    fn closed(&mut self, size: usize) -> BlockHandle {
+    fn placed(&mut self, size: usize) -> BlockHandle {
         let handle = BlockHandle { offset: self.offset, size: u64::try_from(size).unwrap_or(u64::MAX) };
         self.offset += u64::try_from(size + TRAILER_SIZE).unwrap_or(u64::MAX);
         handle

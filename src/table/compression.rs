@@ -93,14 +93,15 @@ pub(crate) fn decompress(
     size_max: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
-    out.clear();
     match block_type {
         NONE => {
+            out.clear();
             out.extend_from_slice(contents);
             Ok(())
         }
         SNAPPY => decompress_snappy(contents, size_max, out),
         ZLIB_OR_ZSTD | ZSTD if contents.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
+            out.clear();
             decompress_zstd(contents, size_max, out)
         }
         ZLIB_OR_ZSTD if is_zlib(contents) => inflate(contents, true, size_max, out),

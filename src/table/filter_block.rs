@@ -12,6 +12,7 @@
 //! ```
 //! Source: LevelDB `table/filter_block.cc`.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::base::{FilterPolicy, decode_fixed32, put_fixed32};
@@ -23,17 +24,22 @@ const BASE_LG: u8 = 11;
 /// Gathers keys and makes filters of them.
 pub(crate) struct FilterBlockBuilder {
     policy: Rc<dyn FilterPolicy>,
-    /// Keys since the last filter, one behind the other.
+    /// Keys that are in no filter yet, one behind the other.
     keys: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<usize>,
+    /// How many of the keys are in blocks whose place is known, and in the one whose place will be next, and so on.
+    placed: usize,
+    closed: VecDeque<usize>,
     block: Vec<u8>,
     offsets: Vec<u32>,
 }
 
 impl FilterBlockBuilder {
     pub(crate) fn new(policy: Rc<dyn FilterPolicy>) -> FilterBlockBuilder {
-        FilterBlockBuilder { policy, keys: Vec::new(), ends: Vec::new(), block: Vec::new(), offsets: Vec::new() }
+        let (keys, block) = (Vec::new(), Vec::new());
+        let closed = VecDeque::new();
+        FilterBlockBuilder { policy, keys, ends: Vec::new(), placed: 0, closed, block, offsets: Vec::new() }
     }
 
     /// The name under which the metaindex has the block.
@@ -41,8 +47,21 @@ impl FilterBlockBuilder {
         [b"filter.", policy.name().as_bytes()].concat()
     }
 
-    /// The next data block begins at `offset` of the file.
-    pub(crate) fn start_block(&mut self, offset: u64) -> Result<(), Malformed> {
+    /// Adds a key of the block at hand.
+    #[inline]
+    pub(crate) fn add_key(&mut self, key: &[u8]) {
+        self.keys.extend_from_slice(key);
+        self.ends.push(self.keys.len());
+    }
+
+    /// The block at hand is whole. Where it lies need not be known yet.
+    pub(crate) fn close_block(&mut self) {
+        self.closed.push_back(self.ends.len());
+    }
+
+    /// The first closed block that this was not told of ends, and the next one begins, at `offset` of the file.
+    pub(crate) fn next_block(&mut self, offset: u64) -> Result<(), Malformed> {
+        self.placed = self.closed.pop_front().unwrap_or(self.placed);
         let index = usize::try_from(offset >> BASE_LG).unwrap_or(usize::MAX);
         while self.offsets.len() < index {
             self.make_filter()?;
@@ -50,16 +69,10 @@ impl FilterBlockBuilder {
         Ok(())
     }
 
-    /// Adds a key of the block that was started last.
-    #[inline]
-    pub(crate) fn add_key(&mut self, key: &[u8]) {
-        self.keys.extend_from_slice(key);
-        self.ends.push(self.keys.len());
-    }
-
     /// The whole block.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, Malformed> {
-        if !self.ends.is_empty() {
+        self.placed = self.ends.len();
+        if self.placed > 0 {
             self.make_filter()?;
         }
         let array = self.end()?;
@@ -74,18 +87,26 @@ impl FilterBlockBuilder {
     fn make_filter(&mut self) -> Result<(), Malformed> {
         let start = self.end()?;
         self.offsets.push(start);
-        if !self.ends.is_empty() {
+        let count = std::mem::take(&mut self.placed);
+        if count > 0 {
             let mut begin = 0;
-            let mut keys: Vec<&[u8]> = Vec::with_capacity(self.ends.len());
-            for end in &self.ends {
+            let mut keys: Vec<&[u8]> = Vec::with_capacity(count);
+            for end in self.ends.iter().take(count) {
                 keys.push(self.keys.get(begin..*end).unwrap_or_default());
                 begin = *end;
             }
             self.policy.create_filter(&keys, &mut self.block);
-            self.keys.clear();
-            self.ends.clear();
+            self.forget(count, begin);
         }
         Ok(())
+    }
+
+    /// Drops the first `count` keys, of `size` bytes.
+    fn forget(&mut self, count: usize, size: usize) {
+        self.keys.drain(..size);
+        self.ends.drain(..count);
+        self.ends.iter_mut().for_each(|end| *end = end.saturating_sub(size));
+        self.closed.iter_mut().for_each(|end| *end = end.saturating_sub(count));
     }
 
     fn end(&self) -> Result<u32, Malformed> {
@@ -172,11 +193,11 @@ mod tests {
 
     fn example() -> Vec<u8> {
         let mut builder = FilterBlockBuilder::new(Rc::new(Verbatim));
-        builder.start_block(0).unwrap();
         builder.add_key(b"a");
         builder.add_key(b"b");
-        builder.start_block(5000).unwrap();
+        builder.close_block();
         builder.add_key(b"c");
+        builder.next_block(5000).unwrap();
         builder.finish().unwrap()
     }
 
@@ -194,8 +215,7 @@ mod tests {
 
     #[test]
     fn a_builder_without_keys_makes_an_empty_block() {
-        let mut builder = FilterBlockBuilder::new(Rc::new(Verbatim));
-        builder.start_block(0).unwrap();
+        let builder = FilterBlockBuilder::new(Rc::new(Verbatim));
         let block = builder.finish().unwrap();
         assert_eq!(block, [0, 0, 0, 0, 11]);
         assert!(FilterBlock::new(Rc::new(Verbatim), block).unwrap().key_may_match(0, b"a"));
@@ -206,8 +226,12 @@ mod tests {
         let policy = Rc::new(BloomFilterPolicy::new(10));
         let mut builder = FilterBlockBuilder::new(policy.clone());
         for block in 0u64..100 {
-            builder.start_block(block * 1500).unwrap();
             (0..20).for_each(|key| builder.add_key(format!("{block}/{key}").as_bytes()));
+            builder.close_block();
+            // The places of ten blocks become known together.
+            if block % 10 == 9 {
+                (block - 9..=block).for_each(|placed| builder.next_block((placed + 1) * 1500).unwrap());
+            }
         }
         let filter = FilterBlock::new(policy, builder.finish().unwrap()).unwrap();
         let mut strangers = 0;

@@ -250,7 +250,10 @@ impl TableIterator {
     }
 
     fn install(&mut self, handle: BlockHandle, stored: Stored<'_>) -> Result<()> {
-        let buffer = self.unload();
+        let mut buffer = self.unload();
+        if buffer.capacity() == 0 {
+            buffer = self.table.buffer(usize::try_from(handle.size).unwrap_or(usize::MAX));
+        }
         let block = self.table.admit(handle, stored, buffer, self.read)?;
         self.data.set(block);
         self.loaded = Some(handle);
@@ -285,7 +288,8 @@ impl TableIterator {
             let ahead = self.read_ahead().min(self.table.data_end().saturating_sub(offset));
             length = length.max(usize::try_from(ahead).unwrap_or(size));
         }
-        match self.table.file().read_at(offset, length) {
+        let buffer = if length == size { self.table.buffer(size) } else { Vec::new() };
+        match self.table.file().read_into(offset, length, buffer) {
             Io::Ready(result) => Poll::Ready(result.unwrap_or(Err(Error::Closed))),
             io @ Io::Pending(_) => {
                 self.fill = Fill::Reading { offset, io };

@@ -32,6 +32,7 @@ mod footer;
 mod iter;
 mod output;
 mod reader;
+mod sealing;
 #[cfg(test)]
 mod testing;
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -7,9 +7,6 @@ use crate::base::{FileKind, FileNumber, table_file_name};
 use crate::env::{Durability, Env, File, Io, NameEdit};
 use crate::error::{Error, Result};
 
-/// Bytes that gather before they are appended.
-const APPEND_SIZE: usize = 64 << 10;
-
 /// A finished table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FinishedTable {
@@ -65,10 +62,10 @@ impl TableOutput {
     /// Whether enough has gathered for [`write_out`](TableOutput::write_out).
     #[inline]
     pub(crate) fn wants_write(&self) -> bool {
-        self.builder.buffered() >= APPEND_SIZE
+        self.builder.wants_write()
     }
 
-    /// Appends what has gathered.
+    /// Moves what has gathered on towards the file.
     pub(crate) async fn write_out(&mut self) -> Result<()> {
         self.builder.write_out().await
     }

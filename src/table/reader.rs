@@ -116,8 +116,8 @@ impl Table {
             Some(block) => (block, true),
             None => {
                 let size = self.stored_size(handle)?;
-                let stored = self.file.read_at(handle.offset, size).await?;
-                (self.admit(handle, Stored::Owned(stored), Vec::new(), read)?, false)
+                let stored = self.file.read_into(handle.offset, size, self.cache.buffer(size)).await?;
+                (self.admit(handle, Stored::Owned(stored), self.cache.buffer(size), read)?, false)
             }
         };
         let mut iterator = BlockIterator::with_buffer(block, self.scratch.take());
@@ -171,6 +171,11 @@ impl Table {
         &*self.file
     }
 
+    /// A buffer to read or decode a block of `size` stored bytes into.
+    pub(super) fn buffer(&self, size: usize) -> Vec<u8> {
+        self.cache.buffer(size)
+    }
+
     pub(super) fn order(&self) -> &KeyOrder {
         &self.options.order
     }
@@ -200,7 +205,7 @@ impl Table {
     pub(super) fn admit(
         &self,
         handle: BlockHandle,
-        stored: Stored<'_>,
+        mut stored: Stored<'_>,
         buffer: Vec<u8>,
         read: BlockRead,
     ) -> Result<Rc<Block>> {
@@ -212,7 +217,10 @@ impl Table {
             verify: read.verify_checksums,
             lenient: read.lenient,
         };
-        let block = Rc::new(context.decode(handle, stored, buffer)?);
+        let block = Rc::new(context.decode(handle, &mut stored, buffer)?);
+        if let Stored::Owned(bytes) = stored {
+            self.cache.give_back(bytes);
+        }
         if read.fill_cache && read.use_cache {
             self.cache.insert(self.cache_id, block.clone());
         }
@@ -259,7 +267,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     /// From stored bytes to a block.
-    fn decode(&self, handle: BlockHandle, stored: Stored<'_>, buffer: Vec<u8>) -> Result<Block> {
+    fn decode(&self, handle: BlockHandle, stored: &mut Stored<'_>, buffer: Vec<u8>) -> Result<Block> {
         let (bytes, raw) = self.contents(handle, stored, buffer)?;
         let origin = Origin { offset: handle.offset, size: handle.size, raw, verified: self.verify };
         Block::new(bytes, origin, self.lenient).map_err(|malformed| {
@@ -268,8 +276,8 @@ impl Context<'_> {
         })
     }
 
-    /// From stored bytes to contents, and whether these are stored as they are.
-    fn contents(&self, handle: BlockHandle, stored: Stored<'_>, mut buffer: Vec<u8>) -> Result<(Vec<u8>, bool)> {
+    /// From stored bytes to contents, and whether these are stored as they are; then an owned buffer is taken.
+    fn contents(&self, handle: BlockHandle, stored: &mut Stored<'_>, mut buffer: Vec<u8>) -> Result<(Vec<u8>, bool)> {
         let bytes = stored.bytes();
         let expected = handle.stored_size(u64::MAX).unwrap_or(usize::MAX);
         if bytes.len() != expected {
@@ -279,18 +287,16 @@ impl Context<'_> {
         let (contents, block_type) =
             open_trailer(bytes, self.verify).map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
         let size = contents.len();
-        match stored {
-            Stored::Owned(mut bytes) if is_raw(block_type) => {
-                bytes.truncate(size);
-                Ok((bytes, true))
-            }
-            _ => {
-                let size_max = usize::try_from(self.size_max).unwrap_or(usize::MAX);
-                decompress(block_type, contents, size_max, &mut buffer)
-                    .map_err(|error| error.in_file(self.name, handle.offset))?;
-                Ok((buffer, is_raw(block_type)))
-            }
+        let raw = is_raw(block_type);
+        if !raw || matches!(stored, Stored::Slice(_)) {
+            let size_max = usize::try_from(self.size_max).unwrap_or(usize::MAX);
+            decompress(block_type, contents, size_max, &mut buffer)
+                .map_err(|error| error.in_file(self.name, handle.offset))?;
+        } else if let Stored::Owned(bytes) = stored {
+            buffer = std::mem::take(bytes);
+            buffer.truncate(size);
         }
+        Ok((buffer, raw))
     }
 }
 
@@ -362,8 +368,8 @@ impl<'a> Opening<'a> {
     }
 
     async fn block(&self, handle: BlockHandle) -> Result<Block> {
-        let stored = self.stored(handle).await?;
-        self.context().decode(handle, stored, Vec::new())
+        let mut stored = self.stored(handle).await?;
+        self.context().decode(handle, &mut stored, Vec::new())
     }
 
     /// Verifies the checksums of all blocks that the metaindex names, those of foreign filters too.
@@ -403,9 +409,9 @@ impl<'a> Opening<'a> {
             return Ok(None);
         }
         let handle = BlockHandle::decode_value(entries.value()).map_err(|e| metaindex.error(self.name, &e))?;
-        let stored = self.stored(handle).await?;
+        let mut stored = self.stored(handle).await?;
         *data_end = (*data_end).min(handle.offset);
-        let (contents, _) = self.context().contents(handle, stored, Vec::new())?;
+        let (contents, _) = self.context().contents(handle, &mut stored, Vec::new())?;
         let filter = FilterBlock::new(policy.clone(), contents);
         filter.map(Some).map_err(|malformed| malformed.in_file(self.name, handle.offset))
     }

@@ -172,7 +172,7 @@ pub(super) fn try_build(rows: &[Row], options: &TableOptions) -> Result<Vec<u8>>
     let mut builder = TableBuilder::new(Rc::new(TestEnv), file.clone(), "000001.ldb".into(), Rc::new(options.clone()));
     for (key, value) in rows {
         builder.add(key, value)?;
-        if builder.buffered() >= 16 << 10 {
+        if builder.wants_write() {
             block_on(builder.write_out())?;
         }
     }

@@ -62,6 +62,6 @@ fn native_directory(thread: bool) {
     block_on(suite::run_contract(|| {
         count.set(count.get() + 1);
         let place = temp.join(format!("db{}", count.get()));
-        [(), ()].map(|()| Rc::new(StdFsEnv::with_sync_thread(&place, thread)) as Rc<dyn Env>)
+        [(), ()].map(|()| Rc::new(StdFsEnv::with_threads(&place, thread)) as Rc<dyn Env>)
     }));
 }

@@ -1,8 +1,9 @@
-//! One helper thread that flushes, so that the engine's thread need not wait for the disk.
+//! A helper thread, so that the engine's need not wait for the disk, or not compute it all by itself.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,22 +11,27 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{Builder, JoinHandle};
 
 use crate::env::Io;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Does jobs one after the other, in the order given. Dropping it waits for the last one.
-#[derive(Default)]
-pub(super) struct SyncThread {
+pub(super) struct HelperThread {
+    name: &'static str,
     running: RefCell<Option<(Sender<Job>, JoinHandle<()>)>>,
 }
 
-impl SyncThread {
+impl HelperThread {
+    /// One of that name. It starts with the first work.
+    pub(super) fn new(name: &'static str) -> HelperThread {
+        HelperThread { name, running: RefCell::new(None) }
+    }
+
     /// Hands `work` over. It is done even if the answer is dropped; without a thread it is done here.
     pub(super) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Io<T> {
         let slot = Arc::new(Slot::default());
-        let answer = Arc::clone(&slot);
-        let refused = self.send(Box::new(move || answer.set(work())));
+        let promise = Promise(Arc::clone(&slot));
+        let refused = self.send(Box::new(move || promise.0.set(work())));
         if let Some(job) = refused {
             job();
         }
@@ -50,7 +56,7 @@ impl SyncThread {
     fn send(&self, job: Job) -> Option<Job> {
         let mut running = self.running.borrow_mut();
         if running.is_none() {
-            *running = start();
+            *running = start(self.name);
         }
         match &*running {
             Some((sender, _)) => sender.send(job).err().map(|refused| refused.0),
@@ -60,26 +66,29 @@ impl SyncThread {
 }
 
 /// This is the storage's thread, not the engine's, which never spawns.
-fn start() -> Option<(Sender<Job>, JoinHandle<()>)> {
+fn start(name: &str) -> Option<(Sender<Job>, JoinHandle<()>)> {
     let (sender, jobs) = channel::<Job>();
     let work = move || jobs.into_iter().for_each(|job| job());
-    let thread = Builder::new().name("varve-sync".to_string()).spawn(work).ok()?;
+    let thread = Builder::new().name(name.to_string()).spawn(work).ok()?;
     Some((sender, thread))
 }
 
-impl Drop for SyncThread {
+impl Drop for HelperThread {
     fn drop(&mut self) {
         if let Some((sender, thread)) = self.running.take() {
             drop(sender);
-            // A job that panicked has already failed whoever waits for it.
+            // A job that panicked has told whoever waits for it (see `Promise`).
             let _ = thread.join();
         }
     }
 }
 
-impl fmt::Debug for SyncThread {
+impl fmt::Debug for HelperThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.running.borrow().is_some() { "SyncThread (running)" } else { "SyncThread (not started)" })
+        f.debug_struct("HelperThread")
+            .field("name", &self.name)
+            .field("running", &self.running.borrow().is_some())
+            .finish()
     }
 }
 
@@ -87,13 +96,14 @@ impl fmt::Debug for SyncThread {
 struct Slot<T>(Mutex<State<T>>);
 
 struct State<T> {
+    answered: bool,
     answer: Option<Result<T>>,
     waker: Option<Waker>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Slot<T> {
-        Slot(Mutex::new(State { answer: None, waker: None }))
+        Slot(Mutex::new(State { answered: false, answer: None, waker: None }))
     }
 }
 
@@ -102,14 +112,29 @@ impl<T> Slot<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The answer, unless there was one already.
     fn set(&self, answer: Result<T>) {
         let waker = {
             let mut state = self.state();
+            if std::mem::replace(&mut state.answered, true) {
+                return;
+            }
             state.answer = Some(answer);
             state.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+}
+
+/// The end that owes the answer: it sets one even if the work panicked, or was never done.
+struct Promise<T>(Arc<Slot<T>>);
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        if !self.0.state().answered {
+            self.0.set(Err(Error::io("", "work", ErrorKind::Other, "a helper thread gave its work up")));
         }
     }
 }

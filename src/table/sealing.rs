@@ -1,0 +1,211 @@
+//! Closed blocks become stored bytes, a batch at a time: on another thread where the storage's platform has one to spare,
+//! else in place.
+//!
+//! ```text
+//! close block -> [ filling ] -> hand over -> [ sealing, at most IN_FLIGHT ] -> placed in the file, oldest first
+//! ```
+//! Which batch a block is in, and when it is placed, does not depend on the thread: the same entries make the same tables.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::compression::Compressor;
+use crate::env::{ComputeThread, Io};
+use crate::error::{Error, Result};
+use crate::options::Compression;
+
+/// Bytes of contents that make a batch worth handing over.
+const BATCH_SIZE: usize = 64 << 10;
+/// Batches that may be on their way while the next is filled.
+const IN_FLIGHT: usize = 2;
+
+/// Some blocks, all of them sealed or none.
+pub(super) struct Batch {
+    /// Contents not sealed yet, one block behind the other, and where each ends.
+    contents: Vec<u8>,
+    ends: Vec<usize>,
+    /// Bytes of contents of all blocks, sealed or not.
+    raw_size: usize,
+    /// Stored bytes, and the size of each block without its trailer.
+    stored: Vec<u8>,
+    sizes: Vec<usize>,
+    compressor: Compressor,
+}
+
+impl Batch {
+    fn new(compression: Compression) -> Batch {
+        Batch {
+            contents: Vec::new(),
+            ends: Vec::new(),
+            raw_size: 0,
+            stored: Vec::new(),
+            sizes: Vec::new(),
+            compressor: Compressor::new(compression),
+        }
+    }
+
+    fn seal(&mut self) {
+        let mut begin = 0;
+        for end in self.ends.drain(..) {
+            let contents = self.contents.get(begin..end).unwrap_or_default();
+            self.sizes.push(self.compressor.store(contents, &mut self.stored));
+            begin = end;
+        }
+        self.contents.clear();
+    }
+
+    fn clear(&mut self) {
+        self.raw_size = 0;
+        self.stored.clear();
+        self.sizes.clear();
+    }
+
+    /// Bytes of contents.
+    pub(super) fn raw_size(&self) -> usize {
+        self.raw_size
+    }
+
+    /// Blocks with their trailers.
+    pub(super) fn stored(&self) -> &[u8] {
+        &self.stored
+    }
+
+    /// Size of each block, without its trailer.
+    pub(super) fn sizes(&self) -> &[usize] {
+        &self.sizes
+    }
+}
+
+/// A batch handed over; it comes back when `done` is.
+struct Sealing {
+    done: Io<()>,
+    batch: Arc<Mutex<Option<Batch>>>,
+}
+
+/// See the module.
+pub(super) struct Sealer {
+    compression: Compression,
+    thread: Option<Rc<dyn ComputeThread>>,
+    filling: Batch,
+    sealing: VecDeque<Sealing>,
+    spare: Vec<Batch>,
+}
+
+impl Sealer {
+    pub(super) fn new(compression: Compression, thread: Option<Rc<dyn ComputeThread>>) -> Sealer {
+        // Without compression there is next to nothing to do.
+        let thread = thread.filter(|_| compression != Compression::None);
+        let filling = Batch::new(compression);
+        Sealer { compression, thread, filling, sealing: VecDeque::new(), spare: Vec::new() }
+    }
+
+    /// Takes a closed block.
+    pub(super) fn add(&mut self, contents: &[u8]) {
+        let batch = &mut self.filling;
+        batch.raw_size = batch.raw_size.saturating_add(contents.len());
+        if self.thread.is_some() {
+            batch.contents.extend_from_slice(contents);
+            batch.ends.push(batch.contents.len());
+        } else {
+            batch.sizes.push(batch.compressor.store(contents, &mut batch.stored));
+        }
+    }
+
+    /// Whether a batch is full.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.filling.raw_size >= BATCH_SIZE
+    }
+
+    /// The blocks gathered are on their way.
+    pub(super) fn hand_over(&mut self) {
+        if self.filling.raw_size == 0 {
+            return;
+        }
+        let next = self.spare.pop().unwrap_or_else(|| Batch::new(self.compression));
+        let batch = Arc::new(Mutex::new(Some(std::mem::replace(&mut self.filling, next))));
+        let done = match &self.thread {
+            Some(thread) => {
+                let shared = Arc::clone(&batch);
+                thread.run(Box::new(move || {
+                    let mut batch = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    batch.iter_mut().for_each(Batch::seal);
+                }))
+            }
+            None => Io::ready(Ok(())),
+        };
+        self.sealing.push_back(Sealing { done, batch });
+    }
+
+    /// The oldest batch handed over, sealed, if there are more than may be on their way (`all`: if there is one).
+    pub(super) async fn next(&mut self, all: bool) -> Result<Option<Batch>> {
+        let may_wait = if all { 0 } else { IN_FLIGHT };
+        if self.sealing.len() <= may_wait {
+            return Ok(None);
+        }
+        let Some(oldest) = self.sealing.front_mut() else { return Ok(None) };
+        (&mut oldest.done).await?;
+        let oldest = self.sealing.pop_front();
+        let batch = oldest.and_then(|o| o.batch.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let lost = || Error::io("", "compress", ErrorKind::Other, "a batch of blocks was lost on its way");
+        batch.map(Some).ok_or_else(lost)
+    }
+
+    /// A batch that was placed; its memory is used again.
+    pub(super) fn give_back(&mut self, mut batch: Batch) {
+        batch.clear();
+        self.spare.push(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::block_on;
+
+    struct Spawning;
+
+    impl ComputeThread for Spawning {
+        fn run(&self, work: Box<dyn FnOnce() + Send>) -> Io<()> {
+            let done = std::thread::spawn(work);
+            Io::pending(async move {
+                done.join().expect("the work does not panic");
+                Ok(())
+            })
+        }
+    }
+
+    /// What comes out, batch by batch.
+    fn sealed(thread: Option<Rc<dyn ComputeThread>>) -> Vec<(Vec<u8>, Vec<usize>)> {
+        let mut sealer = Sealer::new(Compression::Snappy, thread);
+        let mut batches = Vec::new();
+        let mut take = |sealer: &mut Sealer, all| {
+            while let Some(batch) = block_on(sealer.next(all)).unwrap() {
+                batches.push((batch.stored().to_vec(), batch.sizes().to_vec()));
+                sealer.give_back(batch);
+            }
+        };
+        for i in 0u16..1000 {
+            let block: Vec<u8> = (0..i % 1500).flat_map(|j| (i.wrapping_mul(j) / 3).to_le_bytes()).collect();
+            sealer.add(&block);
+            if sealer.is_full() {
+                sealer.hand_over();
+                take(&mut sealer, false);
+                assert!(sealer.sealing.len() <= IN_FLIGHT);
+            }
+        }
+        sealer.hand_over();
+        take(&mut sealer, true);
+        batches
+    }
+
+    #[test]
+    fn a_thread_changes_nothing_but_who_works() {
+        let here = sealed(None);
+        assert!(here.len() > 10);
+        assert_eq!(here.iter().map(|(_, sizes)| sizes.len()).sum::<usize>(), 1000);
+        assert_eq!(here, sealed(Some(Rc::new(Spawning))));
+    }
+}
