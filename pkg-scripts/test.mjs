@@ -45,13 +45,18 @@ const tests = (counter, command, ...args) => async () => {
 /** The border is compiled for WebAssembly alone, so the native clippy does not see it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
 
+/** What only tests may see; one set for all of them, so that it is compiled once. */
+const FOR_TESTS = 'seeded-bugs,fuzzing'
+
 /** @type {Record<string, () => Promise<Result>>} */
 const steps = {
   fmt: check('cargo', 'fmt', '--check'),
   clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
+  'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast'),
-  'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', 'seeded-bugs', '--test', 'engine', 'seeded_bugs'),
+  'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'engine', 'seeded_bugs'),
+  fuzz: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'fuzz'),
   'wasm-node': tests(cargoCounts, 'wasm-pack', 'test', '--node', '--release', '--locked', '--test', 'node'),
   'wasm-chrome': inChrome,
   size: underBudget,

@@ -56,14 +56,14 @@ pub enum Event {
     },
 }
 
-/// Why a write had to wait.
+/// Why writes take longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StallCause {
-    /// Level 0 has as many tables as slow writers down. Not sent: writers then do more work each, and none of them waits.
+    /// Level 0 has come to have as many tables as slow writers down: each then does more of the work, none waits.
     Level0Slowdown,
-    /// Level 0 has as many tables as stop writers.
+    /// A write waits: level 0 has as many tables as stop writers.
     Level0Stop,
-    /// The write buffer is full and the one before it is not yet a table.
+    /// A write waits: the write buffer is full and the one before it is not yet a table.
     MemtableFull,
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::base::{FileNumber, InternalKeyComparator, KeyOrder};
+use crate::base::{FileNumber, InternalKeyComparator, KeyOrder, to_u64};
 use crate::env::Env;
 use crate::error::Result;
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock};
@@ -25,7 +25,7 @@ pub(crate) async fn build_table(
     number: FileNumber,
     memtables: &[Rc<MemTable>],
 ) -> Result<Option<FinishedTable>> {
-    let size_hint = memtables.iter().map(|m| u64::try_from(m.logical_size()).unwrap_or(u64::MAX)).sum();
+    let size_hint = memtables.iter().map(|m| to_u64(m.logical_size())).sum();
     if memtables.iter().all(|m| m.is_empty()) {
         return Ok(None);
     }

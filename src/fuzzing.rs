@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::base::{BloomFilterPolicy, FileName, InternalKeyComparator, KeyOrder, UserComparator};
+use crate::base::{BloomFilterPolicy, FileName, InternalKeyComparator, KeyOrder, UserComparator, to_u64};
 use crate::batch::{BatchOperation, WriteBatch, operations};
 use crate::env::{Access, Env, MemoryEnv, block_on};
 use crate::events::LiveCounters;
@@ -121,7 +121,7 @@ pub fn index(data: &[u8]) {
         footer.encode_to(&mut again);
         assert_eq!(Footer::decode(&again), Ok(footer));
         for handle in [footer.metaindex, footer.index] {
-            let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            let size = to_u64(data.len());
             if let Ok(stored) = handle.stored_size(size) {
                 assert!(stored <= data.len());
             }
@@ -256,7 +256,7 @@ fn read_table(data: &[u8], verify: bool, lenient: bool) {
         lenient,
     });
     let cache = Rc::new(BlockCache::new(16 << 10));
-    let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    let size = to_u64(data.len());
     let opened = Table::open(file, "000001.ldb".into(), size, 1, options, cache, Rc::new(LiveCounters::default()));
     let Ok(table) = block_on(opened).map(Rc::new) else { return };
     let read =

@@ -39,7 +39,7 @@ pub fn put_varint64(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends the length of `bytes` as a varint, then `bytes`. Callers bound the length to 32 bits.
 pub fn put_length_prefixed(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_varint64(out, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    put_varint64(out, to_u64(bytes.len()));
     out.extend_from_slice(bytes);
 }
 
@@ -105,7 +105,7 @@ impl<'a> Input<'a> {
 
     /// An error at this place.
     pub fn malformed(&self, reason: impl Into<String>) -> Malformed {
-        Malformed::new(u64::try_from(self.offset()).unwrap_or(u64::MAX), reason)
+        Malformed::new(to_u64(self.offset()), reason)
     }
 
     /// The next `count` bytes, called `what` if they are missing.
@@ -212,6 +212,12 @@ impl<'a> Input<'a> {
     fn missing(&self, count: usize, what: &str) -> Malformed {
         self.malformed(format!("{what}: {count} bytes expected, {} left", self.rest.len()))
     }
+}
+
+/// A length as an offset or a count of bytes: no platform has larger ones.
+#[inline]
+pub fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod sequence;
 
 pub use coding::{
     Input, decode_fixed32, decode_fixed64, put_fixed32, put_fixed64, put_length_prefixed, put_varint32, put_varint64,
-    varint_length,
+    to_u64, varint_length,
 };
 pub use comparator::{BYTEWISE_NAME, Comparator, KeyOrder, UserComparator};
 pub use crc32c::{crc32c, crc32c_extend, mask, unmask};

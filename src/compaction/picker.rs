@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Compaction;
-use crate::base::{FileNumber, InternalKeyComparator, user_key};
+use crate::base::{FileNumber, InternalKeyComparator, to_u64, user_key};
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 
 /// Bytes that level 1 should hold; each deeper level ten times the one above.
@@ -24,10 +24,7 @@ pub(crate) struct Pick<'a> {
 /// How full a level is: from 1 on it wants compaction. The last level never does.
 pub(crate) fn level_score(version: &Version, level: usize) -> f64 {
     if level == 0 {
-        return ratio(
-            u64::try_from(version.level(0).len()).unwrap_or(u64::MAX),
-            u64::try_from(LEVEL0_COMPACTION).unwrap_or(1),
-        );
+        return ratio(to_u64(version.level(0).len()), u64::try_from(LEVEL0_COMPACTION).unwrap_or(1));
     }
     if level + 1 >= LEVELS {
         return 0.0;

@@ -6,7 +6,7 @@ use super::background::new_file;
 use super::open::open_tables;
 use super::state::{DbState, Inner};
 use super::write::rotate_in_turn;
-use crate::base::{FileKind, FileName, FileNumber, table_file_name};
+use crate::base::{FileKind, FileName, FileNumber, table_file_name, to_u64};
 use crate::env::{Access, Env, append_checked};
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
@@ -77,7 +77,7 @@ async fn copy_table(inner: &Inner, target: &Rc<dyn Env>, file: &FileMetaData) ->
         if piece.is_empty() {
             break;
         }
-        offset = offset.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        offset = offset.saturating_add(to_u64(piece.len()));
         append_checked(&**target, &*copy, &name, &piece, offset).await?;
     }
     if offset != file.size {

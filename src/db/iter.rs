@@ -117,7 +117,8 @@ impl DbIterator {
         read.read_ahead = READ_AHEAD;
         let run =
             |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read, on_bad_block));
-        let mut sources = Vec::new();
+        let most = 1 + view.immutables.len() + view.version.level(0).len() + LEVELS;
+        let mut sources = Vec::with_capacity(most);
         for memtable in std::iter::once(&view.active).chain(&view.immutables) {
             if !memtable.is_empty() {
                 sources.push(Source::Memtable(MemTable::iter(memtable)));

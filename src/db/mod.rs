@@ -10,6 +10,7 @@ mod open;
 mod property;
 mod range;
 mod read;
+mod recovery;
 mod repair;
 mod snapshot;
 mod state;
@@ -21,13 +22,14 @@ use std::rc::Rc;
 
 pub use destroy::destroy;
 pub use iter::DbIterator;
-pub use open::{LogReport, RecoveryReport};
 pub use read::LookupTrace;
+pub use recovery::{LogReport, RecoveryReport};
 pub use repair::{RepairReport, repair};
 pub use snapshot::Snapshot;
 pub use state::DbState;
 pub use verify::VerifyReport;
 
+use crate::base::to_u64;
 use crate::batch::WriteBatch;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -235,7 +237,7 @@ impl Db {
     /// The failure that stopped background work; see [`state`](Db::state) and [`resume`](Db::resume).
     pub async fn background(&self, bytes: u64) -> Result<bool> {
         self.inner.check_open()?;
-        let slice = if bytes == 0 { u64::try_from(self.inner.options.slice_size).unwrap_or(u64::MAX) } else { bytes };
+        let slice = if bytes == 0 { to_u64(self.inner.options.slice_size) } else { bytes };
         let more = poll_fn(|cx| background::poll_slice(&self.inner, cx, slice)).await;
         match &self.inner.state.borrow().status {
             DbState::Degraded(cause) => Err(cause.clone()),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::state::{DbState, Inner};
-use crate::base::LookupKey;
+use crate::base::{LookupKey, to_u64};
 use crate::error::{Error, Result};
 use crate::events::count;
 use crate::memtable::{MemGet, MemTable};
@@ -102,5 +102,5 @@ pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version:
 
 /// Bytes of memtables held, for `leveldb.approximate-memory-usage`.
 pub(crate) fn memtable_bytes(memtables: impl Iterator<Item = Rc<MemTable>>) -> u64 {
-    memtables.map(|m| u64::try_from(m.logical_size()).unwrap_or(u64::MAX)).sum()
+    memtables.map(|m| to_u64(m.logical_size())).sum()
 }

@@ -15,7 +15,7 @@ use super::background::new_file;
 use super::open::open_tables;
 use crate::base::{
     FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key, table_file_name,
-    user_key,
+    to_u64, user_key,
 };
 use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::compaction::{self, Compaction, CompactionContext};
@@ -164,7 +164,7 @@ impl Repairer<'_> {
             Err(error) => return Err(error),
         };
         self.level = 1;
-        self.report.tables = u64::try_from(outputs.len()).unwrap_or(u64::MAX);
+        self.report.tables = to_u64(outputs.len());
         self.report.entries = outputs.iter().map(|t| t.entries).sum();
         self.tables_found = outputs.iter().map(new_file).collect();
         Ok(())

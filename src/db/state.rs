@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::background::ManualCompaction;
 use super::driver::Driver;
 use super::snapshot::SnapshotList;
-use super::write::Ticket;
+use super::write::Queue;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -92,7 +92,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Rc<LiveCounters>,
     pub(crate) snapshots: Rc<SnapshotList>,
     pub(crate) state: RefCell<State>,
-    pub(crate) queue: RefCell<VecDeque<Rc<Ticket>>>,
+    pub(crate) queue: RefCell<Queue>,
     /// Commits of groups of writers.
     pub(crate) commits: Driver,
     /// Flushes and compactions.
@@ -100,9 +100,11 @@ pub(crate) struct Inner {
     pub(crate) budget: Budget,
     /// Work that writes owe to the background, in bytes.
     pub(crate) debt: Cell<u64>,
+    /// Whether level 0 has so many tables that writers do more work each.
+    pub(crate) slowed: Cell<bool>,
     pub(crate) closed: Rc<Cell<bool>>,
     pub(crate) locked: Cell<bool>,
-    pub(crate) recovery: super::open::RecoveryReport,
+    pub(crate) recovery: super::recovery::RecoveryReport,
 }
 
 impl Inner {

@@ -6,6 +6,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use super::background;
 use super::driver::Driven;
 use super::state::{Buffer, DbState, Inner, Log};
-use crate::base::{FileKind, FileName, SequenceNumber, ValueType};
+use crate::base::{FileKind, FileName, SequenceNumber, ValueType, to_u64};
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::bugs::{Bug, seeded};
 use crate::env::Io;
@@ -29,6 +30,8 @@ const GROUP_SIZE_MAX: usize = 1 << 20;
 const SMALL_GROUP: usize = 128 << 10;
 /// Writers that may wait at once.
 const QUEUE_MAX: usize = 1 << 16;
+/// Bytes of writes that may wait at once: twice what a browser's engine is asked to hold.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// Least work that is worth a slice, in bytes.
 const SLICE_MIN: u64 = 4 << 10;
 
@@ -62,6 +65,36 @@ impl Ticket {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+}
+
+/// Writers that wait for their turn, and the bytes they bring.
+#[derive(Default)]
+pub(crate) struct Queue {
+    tickets: VecDeque<Rc<Ticket>>,
+    bytes: usize,
+}
+
+impl Queue {
+    /// Refuses what would make the queue too long. One write, however large, may always wait.
+    fn push(&mut self, ticket: Rc<Ticket>) -> Result<()> {
+        let (count, bytes) = (self.tickets.len(), self.bytes.saturating_add(ticket.bytes));
+        if count >= QUEUE_MAX || count > 0 && ticket.bytes > 0 && bytes > QUEUE_BYTES_MAX {
+            return Err(Error::Busy(format!("{count} writes of {} bytes are waiting already", self.bytes)));
+        }
+        self.bytes = bytes;
+        self.tickets.push_back(ticket);
+        Ok(())
+    }
+
+    fn front(&self) -> Option<&Rc<Ticket>> {
+        self.tickets.front()
+    }
+
+    fn pop(&mut self) -> Option<Rc<Ticket>> {
+        let ticket = self.tickets.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(ticket.bytes);
+        Some(ticket)
     }
 }
 
@@ -112,11 +145,8 @@ pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
 }
 
 async fn enqueue(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool, rotate: bool) -> Result<()> {
-    if inner.queue.borrow().len() >= QUEUE_MAX {
-        return Err(Error::Busy(format!("{QUEUE_MAX} writes are waiting already")));
-    }
     let ticket = Rc::new(Ticket::new(batch, sync, rotate));
-    inner.queue.borrow_mut().push_back(ticket.clone());
+    inner.queue.borrow_mut().push(ticket.clone())?;
     poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await
 }
 
@@ -224,7 +254,7 @@ fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
     // On a full disk deletes are taken and puts are not: each then stands for itself.
     let alone = inner.state.borrow().status != DbState::Open;
     let mut queue = inner.queue.borrow_mut();
-    let Some(first) = queue.pop_front() else { return Vec::new() };
+    let Some(first) = queue.pop() else { return Vec::new() };
     let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
     let (mut size, sync) = (first.bytes, first.sync);
     let mut group = vec![first];
@@ -233,7 +263,7 @@ fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
         if alone || size > size_max || next.sync && !sync || next.rotate || group.iter().any(|t| t.rotate) {
             break;
         }
-        group.extend(queue.pop_front());
+        group.extend(queue.pop());
     }
     group
 }
@@ -302,7 +332,7 @@ impl Entry {
         apply(&self.memtable, &self.batch, self.first);
         inner.state.borrow_mut().versions.counts.last_sequence = self.last;
         count(&inner.counters.entries_written, u64::from(self.batch.count()));
-        count(&inner.counters.bytes_in, u64::try_from(self.batch.byte_size()).unwrap_or(u64::MAX));
+        count(&inner.counters.bytes_in, to_u64(self.batch.byte_size()));
     }
 }
 
@@ -318,7 +348,7 @@ enum AtOnce {
 /// Commits a batch that nobody is before and that there is room for: the same steps as for a group, without its queue and,
 /// where the storage answers at once, without a future.
 fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
-    let free = inner.queue.borrow().is_empty() && !inner.commits.is_busy();
+    let free = inner.queue.borrow().front().is_none() && !inner.commits.is_busy();
     let small = !batch.is_empty() && batch.byte_size() <= AT_ONCE_MAX;
     if !free || !small || !inner.env.appends_are_exact() || !has_room(inner) {
         return AtOnce::NotNow(batch);
@@ -501,8 +531,8 @@ async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
             count(&inner.counters.stalls, 1);
             inner.emit(|| Event::Stall { cause });
         }
-        let share = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(16);
-        let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX).max(share);
+        let share = to_u64(bytes).saturating_mul(16);
+        let slice = to_u64(inner.options.slice_size).max(share);
         poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
         check_state(inner, false)?;
         // One slice a write: far more work than the write adds, so the buffer hardly grows while the backlog goes.
@@ -535,20 +565,29 @@ pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
 /// After a write of `bytes`: does its share of the background work, at most one slice (or the share of a large write).
 fn pace(inner: &Rc<Inner>, bytes: usize) {
     let share = background_share(inner);
+    tell_of_slowdown(inner);
     if share == 0 {
         inner.debt.set(0);
         return;
     }
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let bytes = to_u64(bytes);
     let debt = inner.debt.get().saturating_add(bytes.saturating_mul(share));
     if debt < SLICE_MIN {
         inner.debt.set(debt);
         return;
     }
-    let slice = u64::try_from(inner.options.slice_size).unwrap_or(u64::MAX).max(bytes.saturating_mul(share));
+    let slice = to_u64(inner.options.slice_size).max(bytes.saturating_mul(share));
     let poll = background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), debt.min(slice));
     // While the job waits for its storage its share is not forgotten.
     inner.debt.set(if poll.is_pending() { debt.min(slice) } else { 0 });
+}
+
+/// Once each time that level 0 comes to slow writers down.
+fn tell_of_slowdown(inner: &Inner) {
+    let slowed = inner.state.borrow().versions.current().level(0).len() >= LEVEL0_SLOWDOWN;
+    if inner.slowed.replace(slowed) != slowed && slowed {
+        inner.emit(|| Event::Stall { cause: StallCause::Level0Slowdown });
+    }
 }
 
 /// Bytes of background work for each byte written. A flush must be done before the next buffer is full; compaction is
@@ -559,7 +598,7 @@ fn background_share(inner: &Inner) -> u64 {
         return 0;
     }
     let level0 = state.versions.current().level(0).len();
-    let pressure = u64::try_from(level0.saturating_sub(crate::version::LEVEL0_COMPACTION - 1)).unwrap_or(u64::MAX);
+    let pressure = to_u64(level0.saturating_sub(crate::version::LEVEL0_COMPACTION - 1));
     let compaction = match level0 {
         0..LEVEL0_SLOWDOWN => pressure * 2,
         LEVEL0_SLOWDOWN..LEVEL0_STOP => pressure * 4,

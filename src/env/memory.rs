@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use super::crash::{Content, CrashModel};
 use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
+use crate::base::to_u64;
 use crate::error::{Error, Result};
 
 /// A storage in memory. Cheap to clone: a clone is another user of the same files, as another process would be.
@@ -424,7 +425,7 @@ impl fmt::Debug for MemoryEnv {
 }
 
 fn size_of_slice(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+    to_u64(bytes.len())
 }
 
 fn not_found(name: &str, operation: &'static str) -> Error {

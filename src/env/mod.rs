@@ -47,6 +47,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 pub use crate::base::FileKind;
+use crate::base::to_u64;
 use crate::error::{Error, Result};
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -240,7 +241,7 @@ pub trait ComputeThread {
 
 /// Appends and proves it: `end` is the size that the file must have afterwards.
 pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
-    let asked = u64::try_from(data.len()).unwrap_or(u64::MAX);
+    let asked = to_u64(data.len());
     let taken = file.append(data).await?;
     check_taken(name, asked, taken)?;
     if !env.appends_are_exact() && !crate::bugs::seeded(crate::bugs::Bug::SizeNotChecked) {

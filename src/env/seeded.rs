@@ -1,5 +1,7 @@
 //! Numbers drawn from a seed (SplitMix64): for faults and crashes that can be repeated.
 
+use crate::base::to_u64;
+
 /// A stream of numbers that its seed determines.
 #[derive(Clone, Debug)]
 pub(crate) struct Seeded(u64);
@@ -25,7 +27,7 @@ impl Seeded {
 
     /// Evenly from `0..=max`.
     pub(crate) fn up_to(&mut self, max: usize) -> usize {
-        let count = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+        let count = to_u64(max).saturating_add(1);
         usize::try_from(self.next() % count).unwrap_or(max)
     }
 

@@ -22,7 +22,7 @@ use self::helper_thread::HelperThread;
 use self::lock::DirectoryLock;
 use self::names::{apply, create_new, make_directory, parent_of, sync_directory};
 use super::{Access, ComputeThread, Durability, Env, File, FileKind, Io, NameEdit, check_name};
-use crate::base::FileName;
+use crate::base::{FileName, to_u64};
 use crate::error::{Error, Result};
 
 /// The files of one directory.
@@ -250,7 +250,7 @@ impl Shared {
     fn append(&self, data: &[u8]) -> Result<u64> {
         self.usable()?;
         append_all(&self.file, data).map_err(|e| Error::from_std(&*self.name, "append", &e))?;
-        Ok(u64::try_from(data.len()).unwrap_or(u64::MAX))
+        Ok(to_u64(data.len()))
     }
 
     /// On Apple's systems the standard library makes this F_FULLFSYNC.
@@ -331,7 +331,7 @@ fn read_into(file: &fs::File, name: &str, offset: u64, length: usize, buffer: Ve
     data.resize(length, 0);
     let mut filled = 0usize;
     while let Some(rest) = data.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        let at = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+        let at = offset.saturating_add(to_u64(filled));
         match read_some(file, rest, at) {
             Ok(0) => break,
             Ok(count) => filled = filled.saturating_add(count),

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{BLOCK_SIZE, BLOCK_SIZE_U64};
+use crate::base::to_u64;
 use crate::env::File;
 use crate::error::{Error, Result};
 
@@ -50,7 +51,7 @@ impl Blocks {
             // A read that comes back short would look like the end of the file, and what it held would be given up.
             let size = file.size().await?;
             let window = file.read_at(chunk_start, CHUNK_SIZE).await?;
-            let read = chunk_start.saturating_add(u64::try_from(window.len()).unwrap_or(u64::MAX));
+            let read = chunk_start.saturating_add(to_u64(window.len()));
             if window.len() < CHUNK_SIZE && read < size {
                 let message = format!("{} bytes read at {chunk_start}, the file has {size}", window.len());
                 return Err(Error::io(&*self.name, "read", std::io::ErrorKind::UnexpectedEof, message));

@@ -55,8 +55,3 @@ const _: () = assert!(BLOCK_SIZE - HEADER_SIZE <= 0xffff, "a payload's length fi
 fn block_position(offset: u64) -> usize {
     usize::try_from(offset % BLOCK_SIZE_U64).unwrap_or(0)
 }
-
-/// A length as an offset.
-fn to_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}

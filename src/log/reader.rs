@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::blocks::Blocks;
 use super::fragment::{FragmentType, Trouble, check};
-use super::{BLOCK_SIZE, BLOCK_SIZE_U64, HEADER_SIZE, RECORD_SIZE_MAX, block_position, to_u64};
+use super::{BLOCK_SIZE, BLOCK_SIZE_U64, HEADER_SIZE, RECORD_SIZE_MAX, block_position};
+use crate::base::to_u64;
 use crate::env::{Access, Env, File};
 use crate::error::{Error, Result};
 

@@ -3,8 +3,8 @@
 use super::reader::LogReader;
 use super::{
     BLOCK_SIZE, BLOCK_SIZE_U64, FragmentHeader, FragmentType, HEADER_SIZE, HEADER_SIZE_U64, block_position, checksum,
-    to_u64,
 };
+use crate::base::to_u64;
 use crate::error::Result;
 
 /// Bytes that may be checksummed in one block before the rest of its candidates is passed over. Random bytes need about

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::scan::Found;
 use super::writer::frame_record;
 use super::*;
+use crate::base::to_u64;
 use crate::env::{Access, Durability, Env, File, FileKind, Io, MemoryEnv, try_now};
 use crate::error::Error;
 

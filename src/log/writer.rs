@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::{BLOCK_SIZE, FragmentType, HEADER_SIZE, block_position, checksum, to_u64};
+use super::{BLOCK_SIZE, FragmentType, HEADER_SIZE, block_position, checksum};
+use crate::base::to_u64;
 use crate::env::{Durability, Env, File, Io, append_checked, check_taken};
 use crate::error::{Error, Result};
 

@@ -18,7 +18,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use crate::base::{Input, KeyOrder, UserComparator, decode_fixed32};
+use crate::base::{Input, KeyOrder, UserComparator, decode_fixed32, to_u64};
 use crate::error::{Error, Malformed};
 
 /// Keys longer than this are not kept for the way back.
@@ -198,10 +198,6 @@ impl Block {
             Ok((shared, ..)) => reason(format!("{shared} bytes shared with a key of {previous}")),
         }
     }
-}
-
-fn to_u64(value: usize) -> u64 {
-    u64::try_from(value).unwrap_or(u64::MAX)
 }
 
 /// Where the parts of one entry are in its block.

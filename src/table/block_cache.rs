@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::block::Block;
 use super::footer::BlockHandle;
-use crate::base::WeightedLru;
+use crate::base::{WeightedLru, to_u64};
 
 /// What a kept block weighs besides its contents.
 const OVERHEAD: u64 = 64;
@@ -36,7 +36,7 @@ impl BlockCache {
 
     /// Keeps `block`.
     pub(crate) fn insert(&self, cache_id: u64, block: Rc<Block>) {
-        let weight = u64::try_from(block.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD);
+        let weight = to_u64(block.len()).saturating_add(OVERHEAD);
         let evicted = self.blocks.borrow_mut().insert((cache_id, block.origin().offset), block, weight);
         if let Some(block) = evicted.and_then(Rc::into_inner) {
             self.give_back(block.into_bytes());

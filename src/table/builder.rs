@@ -14,6 +14,7 @@ use super::compression::{Compressor, TRAILER_SIZE, store_raw};
 use super::filter_block::FilterBlockBuilder;
 use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
 use super::sealing::{Batch, Sealer};
+use crate::base::to_u64;
 use crate::env::{Env, File, append_checked};
 use crate::error::{Error, Malformed, Result};
 
@@ -157,7 +158,7 @@ impl TableBuilder {
         let size = compressor.store(self.index.finish(), &mut out);
         let index = self.placed(size);
         Footer { metaindex, index }.encode_to(&mut out);
-        self.offset += u64::try_from(FOOTER_SIZE).unwrap_or(u64::MAX);
+        self.offset += to_u64(FOOTER_SIZE);
         self.append(&out).await?;
         let size = self.file.size().await?;
         if size != self.offset {
@@ -172,7 +173,7 @@ impl TableBuilder {
             return;
         }
         let contents = self.data.finish();
-        self.raw_closed = self.raw_closed.saturating_add(u64::try_from(contents.len()).unwrap_or(u64::MAX));
+        self.raw_closed = self.raw_closed.saturating_add(to_u64(contents.len()));
         self.sealer.add(contents);
         self.data.clear();
         self.between = true;
@@ -183,7 +184,7 @@ impl TableBuilder {
 
     /// The blocks of `batch` have their places now.
     fn place(&mut self, batch: &Batch) -> Result<()> {
-        self.raw_placed = self.raw_placed.saturating_add(u64::try_from(batch.raw_size()).unwrap_or(u64::MAX));
+        self.raw_placed = self.raw_placed.saturating_add(to_u64(batch.raw_size()));
         for size in batch.sizes() {
             let handle = self.placed(*size);
             self.handles.push_back(handle);
@@ -227,8 +228,8 @@ impl TableBuilder {
 
     /// Notes that a block of `size` bytes was put at the end.
     fn placed(&mut self, size: usize) -> BlockHandle {
-        let handle = BlockHandle { offset: self.offset, size: u64::try_from(size).unwrap_or(u64::MAX) };
-        self.offset += u64::try_from(size + TRAILER_SIZE).unwrap_or(u64::MAX);
+        let handle = BlockHandle { offset: self.offset, size: to_u64(size) };
+        self.offset += to_u64(size + TRAILER_SIZE);
         handle
     }
 

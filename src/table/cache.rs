@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{BlockCache, Table, TableOptions};
-use crate::base::{FileNumber, WeightedLru, table_file_name};
+use crate::base::{FileNumber, WeightedLru, table_file_name, to_u64};
 use crate::env::{Access, Env, File};
 use crate::error::{Error, Result};
 use crate::events::{LiveCounters, count};
@@ -29,7 +29,7 @@ impl TableCache {
         capacity: u64,
         open_files_max: usize,
     ) -> TableCache {
-        let files = u64::try_from(open_files_max).unwrap_or(u64::MAX).max(1);
+        let files = to_u64(open_files_max).max(1);
         TableCache {
             env,
             options,

@@ -10,7 +10,7 @@
 //! `28 b5 2f fd`, zlib with a byte whose low half is 8. Ids 3 and 4 are the fork's. A block is stored compressed only if
 //! that saves more than an eighth. Source: LevelDB `table/format.cc`, `table/table_builder.cc`.
 
-use crate::base::{crc32c, mask, put_fixed32, unmask};
+use crate::base::{crc32c, mask, put_fixed32, to_u64, unmask};
 use crate::error::{Error, Malformed};
 use crate::options::Compression;
 
@@ -64,7 +64,7 @@ pub(crate) fn open_trailer(stored: &[u8], verify: bool) -> Result<(&[u8], u8), M
     if verify {
         let (stored_sum, actual) = (unmask(u32::from_le_bytes(*checksum)), crc32c(sealed));
         if stored_sum != actual {
-            let offset = u64::try_from(contents.len()).unwrap_or(u64::MAX).saturating_add(1);
+            let offset = to_u64(contents.len()).saturating_add(1);
             let reason = format!(
                 "block checksum mismatch: stored {stored_sum:08x}, the {} bytes before it have {actual:08x}",
                 sealed.len()
@@ -107,7 +107,7 @@ pub(crate) fn decompress(
         ZLIB_OR_ZSTD if is_zlib(contents) => inflate(contents, true, size_max, out),
         DEFLATE => inflate(contents, false, size_max, out),
         other => {
-            let offset = u64::try_from(contents.len()).unwrap_or(u64::MAX);
+            let offset = to_u64(contents.len());
             let known = if matches!(other, ZLIB_OR_ZSTD | ZSTD) { ", and neither zlib nor zstd before it" } else { "" };
             Err(Malformed::new(offset, format!("bad block type: {other}{known}")).into())
         }
@@ -184,7 +184,7 @@ fn inflate(contents: &[u8], header: bool, size_max: usize, out: &mut Vec<u8>) ->
                 claim(out, larger)?;
             }
             other => {
-                let at = u64::try_from(contents.len() - rest.len()).unwrap_or(u64::MAX);
+                let at = to_u64(contents.len() - rest.len());
                 let reason = format!("corrupted {name} compressed block contents: {other:?}");
                 return Err(Malformed::new(at, reason).into());
             }
@@ -212,10 +212,8 @@ fn decompress_zstd(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Resul
     /// Bytes decoded before they are taken out: bounds what a small frame can make the decoder hold.
     const STEP: usize = 1 << 18;
 
-    let bad = |at: usize, reason: String| {
-        DecodeError::Malformed(Malformed::new(u64::try_from(at).unwrap_or(u64::MAX), reason))
-    };
-    let cap = u64::try_from(size_max).unwrap_or(u64::MAX);
+    let bad = |at: usize, reason: String| DecodeError::Malformed(Malformed::new(to_u64(at), reason));
+    let cap = to_u64(size_max);
     let mut rest = contents;
     let mut decoder = FrameDecoder::new();
     decoder.set_max_window_size(cap.max(WINDOW_MIN));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{BlockCache, BlockRead, Table, TableIterator, TableOptions};
-use crate::base::{BloomFilterPolicy, KeyOrder};
+use crate::base::{BloomFilterPolicy, KeyOrder, to_u64};
 use crate::env::{Access, Env};
 use crate::error::Result;
 use crate::events::LiveCounters;
@@ -35,7 +35,7 @@ impl TableFile {
         let compat = options.recovery == RecoveryMode::Compat;
         let file = env.open(name, Access::Read).await?;
         let size = file.size().await?;
-        let value_max = u64::try_from(options.max_value_size).unwrap_or(u64::MAX);
+        let value_max = to_u64(options.max_value_size);
         let table_options = Rc::new(TableOptions {
             order: KeyOrder::BYTEWISE,
             block_size: options.block_size,

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::base::{FilterPolicy, decode_fixed32, put_fixed32};
+use crate::base::{FilterPolicy, decode_fixed32, put_fixed32, to_u64};
 use crate::error::Malformed;
 
 /// One filter for `1 << BASE_LG` bytes of file.
@@ -135,9 +135,9 @@ impl FilterBlock {
         let offsets = usize::try_from(array).ok().and_then(|start| Some((start, rest.len().checked_sub(start)?)));
         let Some((start, size)) = offsets else {
             let reason = format!("filter offsets begin at {array}, the filter block ends at {}", rest.len());
-            return Err(Malformed::new(u64::try_from(rest.len()).unwrap_or(u64::MAX), reason));
+            return Err(Malformed::new(to_u64(rest.len()), reason));
         };
-        let count = u64::try_from(size / 4).unwrap_or(u64::MAX);
+        let count = to_u64(size / 4);
         Ok(FilterBlock { policy, bytes, array: start, count, base_lg })
     }
 

@@ -11,7 +11,7 @@
 //! ```
 //! A handle may be followed by bytes of newer versions; they are passed over. Source: LevelDB `table/format.{h,cc}`.
 
-use crate::base::{Input, put_fixed64, put_varint64};
+use crate::base::{Input, put_fixed64, put_varint64, to_u64};
 use crate::error::Malformed;
 
 use super::compression::TRAILER_SIZE;
@@ -99,7 +99,7 @@ impl Footer {
         };
         let magic = u64::from_le_bytes(*magic);
         if magic != MAGIC {
-            let offset = u64::try_from(handles.len()).unwrap_or(u64::MAX);
+            let offset = to_u64(handles.len());
             return Err(Malformed::new(
                 offset,
                 format!("not an sstable (bad magic number): {magic:016x}, expected {MAGIC:016x}"),
@@ -120,7 +120,7 @@ impl Footer {
         match expected.iter().zip(bytes).position(|(a, b)| a != b) {
             None => Ok(()),
             Some(at) => {
-                let offset = u64::try_from(at).unwrap_or(u64::MAX);
+                let offset = to_u64(at);
                 Err(Malformed::new(offset, "the footer's bytes behind the handles are not zeros"))
             }
         }

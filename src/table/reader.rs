@@ -12,7 +12,7 @@ use super::filter_block::{FilterBlock, FilterBlockBuilder};
 use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
 use super::iter::TableIterator;
 use super::{BlockRead, Lookup, TableOptions};
-use crate::base::KeyOrder;
+use crate::base::{KeyOrder, to_u64};
 use crate::env::File;
 use crate::error::{Error, Result};
 use crate::events::{LiveCounters, count};
@@ -89,7 +89,7 @@ impl Table {
     /// Logical bytes of index and filter.
     pub(crate) fn memory(&self) -> u64 {
         let bytes = self.index.len().saturating_add(self.filter.as_ref().map_or(0, FilterBlock::len));
-        u64::try_from(bytes).unwrap_or(u64::MAX)
+        to_u64(bytes)
     }
 
     /// Why the filter is not used, if it is damaged. Reads are right without it.
@@ -157,7 +157,7 @@ impl Table {
     #[inline]
     pub(super) fn handle(&self, index: &BlockIterator) -> Result<BlockHandle> {
         BlockHandle::decode_value(index.value()).map_err(|mut malformed| {
-            let inside = u64::try_from(index.value_offset()).unwrap_or(u64::MAX);
+            let inside = to_u64(index.value_offset());
             malformed.offset = malformed.offset.saturating_add(inside);
             index.block().error(&self.name, &malformed)
         })
@@ -210,7 +210,7 @@ impl Table {
         read: BlockRead,
     ) -> Result<Rc<Block>> {
         count(&self.counters.block_reads, 1);
-        count(&self.counters.block_read_bytes, u64::try_from(stored.bytes().len()).unwrap_or(u64::MAX));
+        count(&self.counters.block_read_bytes, to_u64(stored.bytes().len()));
         let context = Context {
             name: &self.name,
             size_max: self.options.block_size_max,
@@ -322,13 +322,13 @@ impl<'a> Opening<'a> {
         file_size: u64,
         options: &'a TableOptions,
     ) -> Result<Opening<'a>> {
-        if file_size < u64::try_from(FOOTER_SIZE).unwrap_or(u64::MAX) {
+        if file_size < to_u64(FOOTER_SIZE) {
             let reason =
                 format!("file is too short to be an sstable: {file_size} bytes, expected at least {FOOTER_SIZE}");
             return Err(Error::corruption(name, 0, reason));
         }
         let length = usize::try_from(file_size).unwrap_or(usize::MAX).min(TAIL_SIZE);
-        let tail_offset = file_size.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        let tail_offset = file_size.saturating_sub(to_u64(length));
         let tail = file.read_at(tail_offset, length).await?;
         if tail.len() != length {
             let reason = format!("truncated block read: the file has {} of its last {length} bytes", tail.len());
@@ -339,7 +339,7 @@ impl<'a> Opening<'a> {
 
     fn footer(&self) -> Result<Footer> {
         let at = self.tail.len().saturating_sub(FOOTER_SIZE);
-        let base = self.tail_offset.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
+        let base = self.tail_offset.saturating_add(to_u64(at));
         let bytes = self.tail.get(at..).unwrap_or_default();
         let footer = Footer::decode(bytes).map_err(|malformed| malformed.in_file(self.name, base))?;
         if self.options.paranoid_checks {
@@ -381,7 +381,7 @@ impl<'a> Opening<'a> {
             let handle = BlockHandle::decode_value(entries.value()).map_err(|e| metaindex.error(self.name, &e))?;
             let stored = self.stored(handle).await?;
             // Blocks that overlap could name the same bytes any number of times.
-            let size = u64::try_from(stored.bytes().len()).unwrap_or(u64::MAX);
+            let size = to_u64(stored.bytes().len());
             left = left.checked_sub(size).ok_or_else(|| {
                 let reason = "the blocks that the metaindex names have more bytes than the file";
                 Error::corruption(self.name, handle.offset, reason)

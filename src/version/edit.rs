@@ -18,7 +18,7 @@
 use std::collections::BTreeSet;
 
 use super::LEVELS;
-use crate::base::{FileNumber, Input, SequenceNumber, put_length_prefixed, put_varint32, put_varint64};
+use crate::base::{FileNumber, Input, SequenceNumber, put_length_prefixed, put_varint32, put_varint64, to_u64};
 use crate::error::Malformed;
 
 const COMPARATOR: u32 = 1;
@@ -143,7 +143,7 @@ impl VersionEdit {
 }
 
 fn put_level(out: &mut Vec<u8>, level: usize) {
-    put_varint64(out, u64::try_from(level).unwrap_or(u64::MAX));
+    put_varint64(out, to_u64(level));
 }
 
 fn level(input: &mut Input<'_>) -> Result<usize, Malformed> {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::edit::VersionEdit;
 use super::set::Builder;
 use super::{Counts, Version, VersionSet};
-use crate::base::{FileKind, FileName, FileNumber};
+use crate::base::{FileKind, FileName, FileNumber, to_u64};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Env, NameEdit, read_file};
 use crate::error::{Error, Result};
@@ -85,7 +85,7 @@ impl Manifest {
 pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
     let content = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await?;
     let Some((b'\n', name)) = content.split_last() else {
-        let end = u64::try_from(content.len()).unwrap_or(u64::MAX);
+        let end = to_u64(content.len());
         return Err(Error::corruption("CURRENT", end, "CURRENT file does not end with newline"));
     };
     let parsed = std::str::from_utf8(name).ok().and_then(FileName::parse);

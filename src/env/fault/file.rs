@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::rule::{FaultKind, Operation, SectorFault};
 use super::{Control, Fault};
-use crate::base::crc32c;
+use crate::base::{crc32c, to_u64};
 use crate::env::crash::percent_of;
 use crate::env::seeded::Seeded;
 use crate::env::{Durability, File, Io};
@@ -19,7 +19,7 @@ pub(super) struct FaultFile {
 
 impl FaultFile {
     fn append_now(&self, data: &[u8]) -> Io<u64> {
-        let asked = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let asked = to_u64(data.len());
         let turn = self.control.begin(Operation::Append, &self.name, 0, asked, crc32c(data));
         let part = |percent: u8| data.get(..percent_of(data.len(), percent)).unwrap_or(data);
         let Some(Fault::Planned(kind)) = &turn.fault else { return turn.plainly(|| self.inner.append(data)) };
@@ -39,7 +39,7 @@ impl FaultFile {
     }
 
     fn read_at_now(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
-        let asked = u64::try_from(length).unwrap_or(u64::MAX);
+        let asked = to_u64(length);
         let turn = self.control.begin(Operation::ReadAt, &self.name, offset, asked, 0);
         let io = match turn.fault {
             Some(Fault::Planned(FaultKind::ShortRead { percent })) => {
@@ -61,7 +61,7 @@ impl FaultFile {
     /// Reads, and spoils one drawn sector of what was read.
     async fn read_badly(&self, offset: u64, length: usize, fault: SectorFault, size: usize) -> Result<Vec<u8>> {
         let mut data = self.inner.read_at(offset, length).await?;
-        let into_sector = usize::try_from(offset % u64::try_from(size).unwrap_or(u64::MAX)).unwrap_or(0);
+        let into_sector = usize::try_from(offset % to_u64(size)).unwrap_or(0);
         let Some(last) = into_sector.saturating_add(data.len()).saturating_sub(1).checked_div(size) else {
             return Ok(data);
         };
@@ -97,8 +97,8 @@ impl FaultFile {
         size: usize,
         rng: &mut Seeded,
     ) -> Result<Vec<u8>> {
-        let size = u64::try_from(size).unwrap_or(u64::MAX);
-        let start = offset.saturating_add(u64::try_from(from).unwrap_or(u64::MAX));
+        let size = to_u64(size);
+        let start = offset.saturating_add(to_u64(from));
         let sectors = self.inner.size().await?.div_ceil(size);
         let steps = usize::try_from(sectors).unwrap_or(usize::MAX).saturating_sub(2);
         let step = u64::try_from(rng.up_to(steps)).unwrap_or(0).saturating_add(1);

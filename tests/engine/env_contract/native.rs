@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
-use varve::Error;
 use varve::env::{Access, Durability, Env, FileKind, NameEdit, StdFsEnv, block_on};
+use varve::{Db, Error, Options};
 
 use crate::common::temp_dir::TempDir;
 
@@ -243,4 +244,27 @@ fn errors_on_the_thread_arrive() {
     let missing = NameEdit::Rename { from: "a".into(), to: "b".into() };
     let Err(Error::Io(error)) = block_on(env.edit_names(vec![missing])) else { panic!("renamed nothing") };
     assert_eq!((error.file.as_str(), error.operation, error.kind), ("a", "rename", std::io::ErrorKind::NotFound));
+}
+
+/// What is compressed on a thread is what would have been compressed in place.
+#[test]
+fn a_table_is_the_same_with_threads_and_without() {
+    let tables = [true, false].map(|threads| {
+        let temp = TempDir::new();
+        let env = Rc::new(StdFsEnv::with_threads(temp.path(), threads));
+        let options = Options { create_if_missing: true, write_buffer_size: 8 << 20, ..Options::default() };
+        let db = block_on(Db::open(env, options)).unwrap();
+        for i in 0..20_000u32 {
+            let value = format!("{i:b}").repeat(usize::try_from(i % 7).unwrap());
+            block_on(db.put(format!("key{:08}", i.wrapping_mul(2_654_435_761)).as_bytes(), value.as_bytes())).unwrap();
+        }
+        block_on(db.flush()).unwrap();
+        block_on(db.close()).unwrap();
+        let mut files: Vec<_> = std::fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "ldb"));
+        files.sort();
+        files.iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>()
+    });
+    assert!(tables[0].iter().map(Vec::len).sum::<usize>() > 300_000, "several batches of blocks");
+    assert!(tables[0] == tables[1]);
 }

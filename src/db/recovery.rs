@@ -1,0 +1,505 @@
+//! The logs of a database that is opened, and what is lost where they are damaged.
+//!
+//! A log holds a prefix of the history; what ends it decides what is lost:
+//!
+//! ```text
+//! clean     the file ends with a record
+//! torn      nothing valid follows: a crash cut the last record, which was never acknowledged as durable
+//! gap       something valid and newer follows: acknowledged writes are missing in between
+//! ```
+//! Point-in-time recovery keeps the prefix before the first gap, and the damaged logs beside it as `NNNNNN.log.damaged`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::background::{log_and_apply, new_file};
+use super::files::remove_obsolete;
+use super::state::{Buffer, Inner, Log};
+use super::write::create_log;
+use crate::base::{FileKind, FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, to_u64};
+use crate::batch::{BatchHeader, BatchOperation, operations};
+use crate::bugs::{Bug, seeded};
+use crate::env::{Access, NameEdit, append_checked};
+use crate::error::{Error, Result};
+use crate::flush::{FlushContext, build_table};
+use crate::log::{LogReader, LogWriter, Record, Semantics, Tail};
+use crate::memtable::MemTable;
+use crate::options::{Options, RecoveryMode};
+use crate::slice::Budget;
+use crate::version::{Manifest, ManifestState, VersionEdit};
+
+/// What opening found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Logs replayed, oldest first.
+    pub logs: Vec<LogReport>,
+    /// Acknowledged writes are missing from here on, and why that is known.
+    pub gap: Option<Error>,
+    /// Damaged logs that were kept aside under these names.
+    pub kept: Vec<String>,
+    /// The manifest's tail was torn; every file that it names before is there.
+    pub torn_manifest: Option<Error>,
+}
+
+/// What one log gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogReport {
+    /// Its name.
+    pub name: String,
+    /// Batches taken from it.
+    pub batches: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// What ended it, if not the end of the file. In `compat` mode: the first damage passed over.
+    pub damage: Option<Error>,
+}
+
+/// So many logs are replayed into a memtable that is left to be flushed; more become a table at once, or short sessions
+/// would pile them up.
+const LOGS_KEPT_MAX: usize = 4;
+
+/// The logs being replayed.
+pub(super) struct Recovery {
+    mode: RecoveryMode,
+    paranoid: bool,
+    write_buffer_size: usize,
+    order: InternalKeyComparator,
+    memtable: Rc<MemTable>,
+    /// The oldest log with an entry in `memtable`.
+    first_log: Option<FileNumber>,
+    edit: VersionEdit,
+    last_sequence: SequenceNumber,
+    /// The largest sequence number seen anywhere, in what is lost too.
+    seen: SequenceNumber,
+    /// No batch that follows in the logs has a smaller sequence number.
+    next_in_logs: u64,
+    flushed: bool,
+    /// The last sequence number in the logs replayed so far.
+    replayed: Option<SequenceNumber>,
+    /// The last log ended cleanly here.
+    clean_end: Option<(FileNumber, u64)>,
+    /// From this log on, logs are damaged or lie behind damage.
+    gap_from: Option<FileNumber>,
+    empty_logs: Vec<FileNumber>,
+    pub(super) report: RecoveryReport,
+}
+
+impl Recovery {
+    pub(super) fn new(options: &Options, order: InternalKeyComparator, last_sequence: SequenceNumber) -> Recovery {
+        Recovery {
+            mode: options.recovery,
+            paranoid: options.paranoid_checks,
+            write_buffer_size: options.write_buffer_size,
+            memtable: Rc::new(MemTable::new(order.clone())),
+            order,
+            first_log: None,
+            edit: VersionEdit::default(),
+            last_sequence,
+            seen: last_sequence,
+            next_in_logs: 0,
+            flushed: false,
+            replayed: None,
+            clean_end: None,
+            gap_from: None,
+            empty_logs: Vec::new(),
+            report: RecoveryReport::default(),
+        }
+    }
+
+    pub(super) async fn replay(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+        let mut torn = self.missing_log(inner, logs);
+        let mut before: Option<FileNumber> = None;
+        for (number, name) in logs {
+            if self.gap_from.is_some() {
+                self.look_through(inner, name).await?;
+                continue;
+            }
+            // A log that was lost to its last byte, or cut between two records, shows only in what the next one begins with.
+            let follows = torn.is_some() || before.is_some();
+            if follows
+                && self.mode != RecoveryMode::Compat
+                && !seeded(Bug::GapNotSeen)
+                && let Some(jump) = self.jump_to(inner, name).await?
+            {
+                // What the older log lost came before what this one holds.
+                let error = torn.take().unwrap_or(jump);
+                if self.mode == RecoveryMode::Strict || self.paranoid {
+                    return Err(error);
+                }
+                self.gap(before.unwrap_or(*number), error);
+                self.look_through(inner, name).await?;
+                continue;
+            }
+            torn = self.replay_log(inner, *number, name).await?;
+            before = Some(*number);
+        }
+        Ok(())
+    }
+
+    /// The log that the manifest names, if it is not there: newer logs may then lie behind a gap.
+    fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
+        let named = inner.state.borrow().versions.counts.log_number;
+        let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
+        (!there).then(|| {
+            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
+        })
+    }
+
+    fn gap(&mut self, from: FileNumber, error: Error) {
+        self.gap_from = Some(from);
+        self.report.gap = Some(error);
+        self.clean_end = None;
+    }
+
+    /// What is wrong if the log holds something and does not begin where the history so far ends.
+    async fn jump_to(&self, inner: &Inner, name: &str) -> Result<Option<Error>> {
+        let mut reader = LogReader::open(&*inner.env, name, Semantics::Prefix).await?;
+        let last = self.replayed.unwrap_or(self.last_sequence).get();
+        while let Some(record) = reader.next_record().await? {
+            if let Ok(header) = BatchHeader::decode(&record.data) {
+                let begin = header.sequence;
+                let reason = || format!("the log begins with sequence {begin}, the history before it ends with {last}");
+                return Ok((begin > last.saturating_add(1)).then(|| Error::corruption(name, record.offset, reason())));
+            }
+        }
+        let end = reader.tail().offset().unwrap_or_else(|| reader.good_end());
+        let found = reader.scan_for_record_after(end).await?;
+        Ok(found
+            .map(|f| Error::corruption(name, end, format!("a record follows at {}, none is whole before", f.offset))))
+    }
+
+    /// A log that is not replayed: its sequence numbers must not be used again.
+    async fn look_through(&mut self, inner: &Inner, name: &str) -> Result<()> {
+        let mut reader = LogReader::open(&*inner.env, name, Semantics::Compat { verify: true }).await?;
+        while let Some(record) = reader.next_record().await? {
+            self.saw(&record);
+        }
+        Ok(())
+    }
+
+    fn saw(&mut self, record: &Record) {
+        if let Ok(header) = BatchHeader::decode(&record.data)
+            && let Ok(first) = header.first_sequence()
+        {
+            let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
+            self.seen = self.seen.max(last);
+        }
+    }
+
+    /// Takes the log's prefix. Answers what tore it, if nothing valid follows there.
+    async fn replay_log(&mut self, inner: &Inner, number: FileNumber, name: &str) -> Result<Option<Error>> {
+        let compat = self.mode == RecoveryMode::Compat;
+        let semantics = if compat { Semantics::Compat { verify: true } } else { Semantics::Prefix };
+        let mut reader = LogReader::open(&*inner.env, name, semantics).await?;
+        let mut log = LogReport { name: name.to_owned(), batches: 0, entries: 0, damage: None };
+        let mut bad_batch = None;
+        let mut held: Option<Record> = None;
+        while let Some(record) = reader.next_record().await? {
+            let record = if seeded(Bug::RecoveryOffByOne) {
+                match held.replace(record) {
+                    Some(record) => record,
+                    None => continue,
+                }
+            } else {
+                record
+            };
+            self.saw(&record);
+            match self.apply(number, &record, compat, &mut log) {
+                Ok(()) => {}
+                Err(malformed) => {
+                    let error = malformed.in_file(name, record.offset);
+                    if !compat || self.paranoid {
+                        bad_batch = Some(error);
+                        break;
+                    }
+                    log.damage.get_or_insert(error);
+                }
+            }
+            if self.memtable.logical_size() > self.write_buffer_size && !inner.options.read_only {
+                self.flush(inner).await?;
+            }
+        }
+        let damages = reader.take_damages();
+        let first_damage = damages.first().map(|d| Error::corruption(name, d.offset, &*d.reason));
+        if log.batches == 0 {
+            self.empty_logs.push(number);
+        }
+        let torn = if compat {
+            if self.paranoid
+                && let Some(error) = bad_batch.or(first_damage.clone())
+            {
+                return Err(error);
+            }
+            log.damage = log.damage.take().or(first_damage);
+            self.clean_end = log.damage.is_none().then_some((number, reader.good_end()));
+            None
+        } else {
+            self.judge_tail(&mut reader, number, name, bad_batch, &mut log).await?
+        };
+        self.report.logs.push(log);
+        Ok(torn)
+    }
+
+    /// What the end of the whole records means.
+    async fn judge_tail(
+        &mut self,
+        reader: &mut LogReader,
+        number: FileNumber,
+        name: &str,
+        bad_batch: Option<Error>,
+        log: &mut LogReport,
+    ) -> Result<Option<Error>> {
+        let damage = match (bad_batch, reader.tail().clone()) {
+            (Some(error), _) => {
+                // A record whose checksum holds but which is no batch: nobody can know what it was.
+                log.damage = Some(error.clone());
+                if self.mode == RecoveryMode::Strict || self.paranoid {
+                    return Err(error);
+                }
+                self.gap(number, error);
+                self.look_through_rest(reader).await?;
+                return Ok(None);
+            }
+            (None, Tail::Clean) => {
+                if let Some(offset) = reader.odd_trailer().filter(|_| self.mode == RecoveryMode::Strict) {
+                    return Err(Error::corruption(name, offset, "the unused end of a block is not zeros"));
+                }
+                self.clean_end = Some((number, reader.good_end()));
+                return Ok(None);
+            }
+            (None, Tail::Zeros { offset }) => Error::corruption(name, offset, "the rest of the log is zeros"),
+            (None, Tail::Torn { offset, reason }) => Error::corruption(name, offset, reason),
+        };
+        self.clean_end = None;
+        log.damage = Some(damage.clone());
+        if self.mode == RecoveryMode::Strict || self.paranoid {
+            return Err(damage);
+        }
+        if self.newer_record_follows(reader).await? {
+            self.gap(number, damage);
+            return Ok(None);
+        }
+        Ok(Some(damage))
+    }
+
+    async fn look_through_rest(&mut self, reader: &mut LogReader) -> Result<()> {
+        while let Some(record) = reader.next_record().await? {
+            self.saw(&record);
+        }
+        Ok(())
+    }
+
+    /// Looks behind the damage for records newer than all before it.
+    async fn newer_record_follows(&mut self, reader: &mut LogReader) -> Result<bool> {
+        let mut from = reader.tail().offset().unwrap_or_else(|| reader.good_end());
+        let mut found_newer = false;
+        while let Some(found) = reader.scan_for_record_after(from).await? {
+            if let Ok(header) = BatchHeader::decode(&found.head)
+                && let Ok(first) = header.first_sequence()
+                && first > self.last_sequence
+            {
+                found_newer = true;
+                let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
+                self.seen = self.seen.max(last);
+            }
+            from = found.end.max(from.saturating_add(1));
+        }
+        Ok(found_newer)
+    }
+
+    /// Enters one batch. In `compat` mode what is good of it stays, as LevelDB does.
+    fn apply(
+        &mut self,
+        number: FileNumber,
+        record: &Record,
+        compat: bool,
+        log: &mut LogReport,
+    ) -> Result<(), crate::error::Malformed> {
+        let header = BatchHeader::decode(&record.data)?;
+        let exhausted = || crate::error::Malformed::new(0, "sequence numbers run past 2^56");
+        let more = u64::from(header.count);
+        let (first, last) = if compat {
+            // LevelDB counts in 64 bits and stores the low 56.
+            let last = header.sequence.wrapping_add(more).wrapping_sub(1);
+            (SequenceNumber::truncated(header.sequence), SequenceNumber::new(last).unwrap_or(SequenceNumber::MAX))
+        } else {
+            // All of it or nothing.
+            let first = header.first_sequence()?;
+            if self.mode == RecoveryMode::Strict && header.sequence < self.next_in_logs {
+                let reason = format!("sequence is {}, expected at least {}", header.sequence, self.next_in_logs);
+                return Err(crate::error::Malformed::new(0, reason));
+            }
+            self.next_in_logs = header.sequence.saturating_add(more);
+            let last = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
+            for operation in operations(&record.data) {
+                operation?;
+            }
+            (first, if more == 0 { self.last_sequence } else { last })
+        };
+        let memory = |e: Error| crate::error::Malformed::new(0, e.to_string());
+        self.memtable
+            .reserve(header.count.min(u32::try_from(record.data.len()).unwrap_or(u32::MAX)), record.data.len())
+            .map_err(memory)?;
+        self.first_log.get_or_insert(number);
+        let mut sequence = first;
+        let mut result = Ok(());
+        let mut entered = 0u64;
+        for operation in operations(&record.data) {
+            match operation {
+                Ok(BatchOperation::Put { key, value }) => self.memtable.insert(sequence, ValueType::Value, key, value),
+                Ok(BatchOperation::Delete { key }) => self.memtable.insert(sequence, ValueType::Deletion, key, &[]),
+                Err(malformed) => {
+                    result = Err(malformed);
+                    break;
+                }
+            }
+            entered += 1;
+            sequence = SequenceNumber::truncated(sequence.get().wrapping_add(1));
+        }
+        log.batches += 1;
+        log.entries += entered;
+        if header.count > 0 {
+            self.last_sequence = self.last_sequence.max(last);
+            self.replayed = self.replayed.max(Some(last));
+        }
+        result
+    }
+
+    /// The memtable so far becomes a table of level 0.
+    async fn flush(&mut self, inner: &Inner) -> Result<()> {
+        let full = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
+        self.first_log = None;
+        if full.is_empty() {
+            return Ok(());
+        }
+        let number = inner.new_output()?;
+        let budget = Budget::default();
+        budget.start(u64::MAX);
+        let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &budget };
+        if let Some(table) = build_table(&context, number, &[full]).await? {
+            self.edit.new_files.push((0, new_file(&table)));
+            self.edit.last_sequence = Some(self.last_sequence);
+            self.flushed = true;
+        }
+        Ok(())
+    }
+
+    /// Read-only: what the logs gave stays in memory.
+    pub(super) fn keep_in_memory(self, inner: &Inner) -> RecoveryReport {
+        let mut state = inner.state.borrow_mut();
+        state.active.memtable = self.memtable;
+        state.versions.counts.last_sequence = self.last_sequence;
+        self.report
+    }
+
+    /// Writes down what was recovered, so that it need not be recovered again.
+    pub(super) async fn install(
+        mut self,
+        inner: &Inner,
+        logs: &[(FileNumber, String)],
+        manifest: &ManifestState,
+    ) -> Result<RecoveryReport> {
+        self.keep_damaged(inner, logs).await?;
+        let last_sequence = self.seen.max(self.last_sequence);
+        let many = logs.len() > LOGS_KEPT_MAX && !inner.options.reuse_logs;
+        if many || self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
+            // Damaged logs go out of use, and so do logs that the next one will not continue: what they gave must be in tables.
+            self.flush(inner).await?;
+            self.edit.last_sequence = Some(last_sequence);
+        }
+        inner.state.borrow_mut().versions.counts.last_sequence = last_sequence;
+        if self.reuse(inner, logs, manifest).await? {
+            return Ok(self.report);
+        }
+        let log = create_log(inner).await?;
+        inner.env.edit_names(Vec::new()).await?;
+        log.name_durable.set(true);
+        let first_log = {
+            let mut state = inner.state.borrow_mut();
+            let recovered = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
+            if let Some(first_log) = self.first_log
+                && !recovered.is_empty()
+            {
+                // Its logs may never have been flushed: they are, before anything newer is.
+                let mut buffer = Buffer::new(recovered, first_log);
+                buffer.last_sequence = last_sequence;
+                state.immutables.push_back(buffer);
+            }
+            state.active.first_log = log.number;
+            state.log = Some(log.clone());
+            state.first_log()
+        };
+        if first_log != log.number {
+            self.sync_recovered_logs(inner, logs).await?;
+        }
+        let mut edit = std::mem::take(&mut self.edit);
+        edit.log_number = Some(first_log);
+        edit.previous_log_number = Some(FileNumber(0));
+        log_and_apply(inner, edit).await?;
+        remove_obsolete(inner).await?;
+        Ok(self.report)
+    }
+
+    /// A log that was replayed may be lost yet if it was never flushed: a synced write in a newer log would then be
+    /// behind a gap.
+    async fn sync_recovered_logs(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+        for (number, name) in logs {
+            if !self.empty_logs.contains(number) && !seeded(Bug::RecoveredLogNotSynced) {
+                inner.env.open(name, Access::Append).await?.sync().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// With `reuse_logs`: goes on with the last log and the manifest, if both end cleanly and nothing else has changed.
+    async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
+        let Some((number, end)) = self.clean_end else { return Ok(false) };
+        let limit = inner.options.max_file_size;
+        if !inner.options.reuse_logs || self.flushed || manifest.torn.is_some() || manifest.size >= limit {
+            return Ok(false);
+        }
+        let name = FileName::Log(number).to_string();
+        let file = inner.env.open(&name, Access::Append).await?;
+        if file.size().await? != end {
+            return Ok(false);
+        }
+        // The process before this one may have ended with names, logs and even a manifest record that are not durable yet.
+        let reopened = Manifest::reopen(&inner.env, manifest.number, manifest.size).await?;
+        reopened.sync().await?;
+        self.sync_recovered_logs(inner, logs).await?;
+        inner.env.edit_names(Vec::new()).await?;
+        let writer = LogWriter::new(inner.env.clone(), file, name, end);
+        let mut state = inner.state.borrow_mut();
+        state.active.memtable = self.memtable.clone();
+        state.active.first_log = self.first_log.unwrap_or(number);
+        state.log = Some(Rc::new(Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(true) }));
+        state.manifest = Some(Rc::new(reopened));
+        Ok(true)
+    }
+
+    /// Copies every log from the gap on to `NNNNNN.log.damaged`, before its own name can go.
+    async fn keep_damaged(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+        let Some(from) = self.gap_from else { return Ok(()) };
+        for (_, name) in logs.iter().filter(|(number, _)| *number >= from) {
+            let kept = format!("{name}.damaged");
+            let source = inner.env.open(name, Access::Read).await?;
+            let size = source.size().await?;
+            let copy = inner.env.create(&kept, FileKind::Log, size).await?;
+            let mut offset = 0u64;
+            while offset < size {
+                let piece = source.read_at(offset, 1 << 20).await?;
+                if piece.is_empty() {
+                    break;
+                }
+                let end = offset.saturating_add(to_u64(piece.len()));
+                append_checked(&*inner.env, &*copy, &kept, &piece, end).await?;
+                offset = end;
+            }
+            copy.sync().await?;
+            self.report.kept.push(kept);
+        }
+        inner.env.edit_names(Vec::<NameEdit>::new()).await
+    }
+}
