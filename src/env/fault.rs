@@ -57,6 +57,7 @@ struct Control {
     stopped: Cell<bool>,
     pending_percent: Cell<u8>,
     exact: Cell<Option<bool>>,
+    stale: RefCell<Vec<u8>>,
 }
 
 impl FaultEnv {
@@ -71,6 +72,7 @@ impl FaultEnv {
             stopped: Cell::new(false),
             pending_percent: Cell::new(0),
             exact: Cell::new(None),
+            stale: RefCell::default(),
         };
         FaultEnv { inner, control: Rc::new(control) }
     }
@@ -93,6 +95,11 @@ impl FaultEnv {
     /// Whether callers are told to trust the answer of `append` alone; as the storage below says, until this is called.
     pub fn set_appends_are_exact(&self, exact: bool) {
         self.control.exact.set(Some(exact));
+    }
+
+    /// What [`SectorFault::Stale`] answers: the bytes that the medium held where a file now lies, from its start.
+    pub fn set_stale(&self, content: Vec<u8>) {
+        self.control.stale.replace(content);
     }
 
     /// Whether calls are kept for [`trace`](FaultEnv::trace) (at first they are). Counts and hash go on in any case.

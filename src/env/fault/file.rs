@@ -71,13 +71,16 @@ impl FaultFile {
         let to = sector.saturating_add(size).saturating_sub(into_sector).min(data.len());
         let other = match fault {
             SectorFault::Misdirected => self.other_sector(offset, from, to, size, &mut rng).await?,
+            SectorFault::Stale => self.stale(offset, from, to),
             _ => Vec::new(),
         };
         let spoilt = data.get_mut(from..to).unwrap_or_default();
         match fault {
             SectorFault::Zeroed => spoilt.fill(0),
             SectorFault::Noise => rng.fill(spoilt),
-            SectorFault::Misdirected => spoilt.iter_mut().zip(other).for_each(|(byte, wrong)| *byte = wrong),
+            SectorFault::Misdirected | SectorFault::Stale => {
+                spoilt.iter_mut().zip(other).for_each(|(byte, wrong)| *byte = wrong)
+            }
             SectorFault::BitFlip => {
                 let at = rng.up_to(spoilt.len().saturating_sub(1));
                 if let Some(byte) = spoilt.get_mut(at) {
@@ -104,6 +107,15 @@ impl FaultFile {
         let step = u64::try_from(rng.up_to(steps)).unwrap_or(0).saturating_add(1);
         let wrong = (start / size).saturating_add(step).checked_rem(sectors).unwrap_or(0);
         self.inner.read_at(wrong.saturating_mul(size).saturating_add(start % size), to.saturating_sub(from)).await
+    }
+
+    /// What the medium held before, for bytes `from..to` of a read at `offset`.
+    fn stale(&self, offset: u64, from: usize, to: usize) -> Vec<u8> {
+        let stale = self.control.stale.borrow();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(from);
+        let mut bytes: Vec<u8> = stale.iter().skip(start).take(to.saturating_sub(from)).copied().collect();
+        bytes.resize(to.saturating_sub(from), 0);
+        bytes
     }
 
     /// A stream of its own for this fault, so that no borrow is held while the read waits.

@@ -132,6 +132,8 @@ pub enum SectorFault {
     Noise,
     /// It is another sector of the same file.
     Misdirected,
+    /// It is what the medium held there before ([`FaultEnv::set_stale`](super::FaultEnv::set_stale)); zeros behind its end.
+    Stale,
     /// One bit is not what it was.
     BitFlip,
 }

@@ -75,6 +75,15 @@ impl Image {
 
     /// Tables on two levels, a manifest of several records, and a log of more than one block.
     pub fn with_log() -> Image {
+        Image::with_log_of("log", 3)
+    }
+
+    /// The same with other keys, as long, and earlier sequence numbers: what an older database may have left on the medium.
+    pub fn with_other_log() -> Image {
+        Image::with_log_of("old", 2)
+    }
+
+    fn with_log_of(kind: &str, rounds: usize) -> Image {
         let env = MemoryEnv::new();
         let mut map = Map::new();
         let open = || block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
@@ -90,7 +99,7 @@ impl Image {
         block_on(db.compact_range(None, None)).unwrap();
         drop(db);
         let db = open();
-        for round in 0..3 {
+        for round in 0..rounds {
             for i in 0..20 {
                 put(&db, &mut map, format!("shallow/{:04}", i * 5 + round).into_bytes());
             }
@@ -102,7 +111,7 @@ impl Image {
             let mut batch = WriteBatch::new();
             let mut entries = vec![(b"count".to_vec(), i.to_string().into_bytes())];
             for j in 0..2 {
-                let key = format!("log/{i:04}/{j}").into_bytes();
+                let key = format!("{kind}/{i:04}/{j}").into_bytes();
                 entries.push((key.clone(), value_of(&key, 120)));
             }
             for (key, value) in &entries {

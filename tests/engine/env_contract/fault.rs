@@ -132,12 +132,20 @@ fn a_lost_sync_is_seen_after_a_crash_only() {
 #[test]
 fn one_sector_of_a_read_is_wrong() {
     let content: Vec<u8> = (0..20_000u32).map(|i| (i % 251) as u8 + (i / 4096) as u8 + 1).collect();
+    let stale: Vec<u8> = content.iter().map(|byte| byte ^ 0x55).collect();
     for seed in 0..400u64 {
         let (memory, env) = storage(seed);
+        env.set_stale(stale.clone());
         memory.write("a", &content);
         let file = block_on(env.open("a", varve::env::Access::Read)).unwrap();
-        let faults = [SectorFault::Zeroed, SectorFault::Noise, SectorFault::Misdirected, SectorFault::BitFlip];
-        let (fault, size) = (faults[seed as usize % 4], [512, 4096][seed as usize / 4 % 2]);
+        let faults = [
+            SectorFault::Zeroed,
+            SectorFault::Noise,
+            SectorFault::Misdirected,
+            SectorFault::Stale,
+            SectorFault::BitFlip,
+        ];
+        let (fault, size) = (faults[seed as usize % 5], [512, 4096][seed as usize / 5 % 2]);
         env.add(FaultRule::at(1, FaultKind::BadSector { fault, size }));
         let offset = (seed * 37 % 9_000) as usize;
         let data = block_on(file.read_at(offset as u64, 9_000)).unwrap();
@@ -147,6 +155,7 @@ fn one_sector_of_a_read_is_wrong() {
         match fault {
             SectorFault::Zeroed => assert!(wrong.iter().all(|i| data[i - offset] == 0)),
             SectorFault::BitFlip => assert_eq!(wrong.len(), 1),
+            SectorFault::Stale => assert!(wrong.iter().all(|i| data[i - offset] == stale[*i])),
             SectorFault::Noise | SectorFault::Misdirected => {}
         }
         assert_eq!(block_on(file.read_at(offset as u64, 9_000)).unwrap(), content[offset..offset + 9_000]);
@@ -156,7 +165,7 @@ fn one_sector_of_a_read_is_wrong() {
 #[test]
 fn bad_sectors_of_small_and_empty_files_do_no_harm() {
     for length in [0, 1, 511, 512, 513] {
-        for fault in [SectorFault::Zeroed, SectorFault::Noise, SectorFault::Misdirected, SectorFault::BitFlip] {
+        for fault in [SectorFault::Zeroed, SectorFault::Misdirected, SectorFault::Stale, SectorFault::BitFlip] {
             let (memory, env) = storage(length as u64);
             memory.write("a", &vec![9; length]);
             let file = block_on(env.open("a", varve::env::Access::Read)).unwrap();

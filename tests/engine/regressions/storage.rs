@@ -69,6 +69,25 @@ fn a_log_cut_between_records_ends_the_history() {
     }
 }
 
+/// A sector of the log showed what an older log had left on the medium: whole records, with lower sequence numbers than
+/// those in front of them. Point-in-time recovery entered them as if they had been written last.
+#[test]
+fn old_records_behind_new_ones_end_the_history() {
+    let mut session = session();
+    steps(&mut session, &[OPEN, put(1, false)]);
+    let [log] = &logs(&session.memory)[..] else { panic!("one log expected") };
+    let old = session.memory.read(log).unwrap();
+    steps(&mut session, &[put(2, false), put(3, false), Step::Kill]);
+    let image = session.memory.crash(&CrashModel::KEEP);
+    let whole = image.read(log).unwrap();
+    image.write(log, &[&whole[..], &old].concat());
+    let db = open(&image, &session.options).unwrap();
+    let report = db.recovery();
+    assert_eq!(report.logs[0].batches, 3);
+    assert!(report.gap.as_ref().is_some_and(|gap| gap.to_string().contains("expected at least 4")), "{report:?}");
+    assert_eq!(contents(&db).unwrap().len(), 3);
+}
+
 /// The manifest said the newest sequence number of all, also of writes in logs. When a crash took all of the first log that
 /// was still needed, the next one seemed to begin where the tables end.
 #[test]
