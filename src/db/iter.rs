@@ -117,16 +117,16 @@ impl DbIterator {
         read.read_ahead = READ_AHEAD;
         let run =
             |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read, on_bad_block));
-        let most = 1 + view.immutables.len() + view.version.level(0).len() + LEVELS;
-        let mut sources = Vec::with_capacity(most);
+        let deeper = (1..LEVELS).filter(|level| !view.version.level(*level).is_empty());
+        let count = 1 + view.immutables.len() + view.version.level(0).len() + deeper.clone().count();
+        let mut sources = Vec::with_capacity(count);
         for memtable in std::iter::once(&view.active).chain(&view.immutables) {
             if !memtable.is_empty() {
                 sources.push(Source::Memtable(MemTable::iter(memtable)));
             }
         }
         sources.extend(view.version.level(0).iter().map(|f| run(Rc::from([f.clone()]))));
-        let deeper = (1..LEVELS).map(|level| view.version.share_level(level)).filter(|files| !files.is_empty());
-        sources.extend(deeper.map(run));
+        sources.extend(deeper.map(|level| run(view.version.share_level(level))));
         Ok(DbIterator {
             inner: MergingIterator::new(sources, KeyOrder::Internal(db.order.clone()), on_bad_block),
             order: db.order.clone(),

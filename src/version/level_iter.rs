@@ -22,8 +22,8 @@ pub(crate) struct LevelIterator {
     on_bad_block: OnBadBlock,
     /// Index of the file that the iterator stands in, or is going to.
     at: usize,
-    /// An iterator over that file, once it is open.
-    table: Option<(FileNumber, TableIterator)>,
+    /// An iterator over that file, once it is open. Boxed: a database's iterator has many of these, and few are ever opened.
+    table: Option<(FileNumber, Box<TableIterator>)>,
     landing: Landing,
     target: Vec<u8>,
     unfinished: Option<Unfinished>,
@@ -91,7 +91,7 @@ impl LevelIterator {
             if self.table.as_ref().is_none_or(|(number, _)| *number != file.number) {
                 self.leave_table();
                 match self.tables.cached(file.number) {
-                    Some(table) => self.table = Some((file.number, table.iter(self.read, self.on_bad_block))),
+                    Some(table) => self.table = Some((file.number, Box::new(table.iter(self.read, self.on_bad_block)))),
                     None => match self.begin_open(file.number, file.size) {
                         Poll::Pending => return Step::NeedsBlock,
                         Poll::Ready(Ok(table)) => self.take_table(&table),
@@ -160,7 +160,7 @@ impl LevelIterator {
 
     fn take_table(&mut self, table: &Rc<Table>) {
         if let Some(file) = self.files.get(self.at) {
-            self.table = Some((file.number, table.iter(self.read, self.on_bad_block)));
+            self.table = Some((file.number, Box::new(table.iter(self.read, self.on_bad_block))));
         }
     }
 
