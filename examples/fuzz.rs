@@ -19,6 +19,8 @@
 
 #[path = "../tests/fuzz/corpus.rs"]
 mod corpus;
+#[path = "../tests/engine/common/framing.rs"]
+mod framing;
 #[path = "../tests/fuzz/mutate.rs"]
 mod mutate;
 #[path = "../tests/engine/common/random.rs"]

@@ -7,18 +7,21 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "a command line program")]
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 
+#[path = "support/comparators.rs"]
+#[allow(dead_code, reason = "shared with other examples")]
+mod comparators;
+
+use comparators::{LengthFirst, ReverseBytewise};
 use sha2::{Digest, Sha256};
 use varve::env::{Env, StdFsEnv};
 use varve::{
-    BloomFilterPolicy, Comparator, Compression, Db, Options, ReadOptions, UserComparator, WriteBatch, WriteOptions,
-    block_on,
+    BloomFilterPolicy, Compression, Db, Options, ReadOptions, UserComparator, WriteBatch, WriteOptions, block_on,
 };
 
 type Answer<T = ()> = Result<T, Box<dyn Error>>;
@@ -124,30 +127,6 @@ impl Workload {
             commit(&group, done)?;
         }
         Ok(())
-    }
-}
-
-// ---- Comparators of the corpus --------------------------------------------------------------------------------------
-
-struct ReverseBytewise;
-
-impl Comparator for ReverseBytewise {
-    fn name(&self) -> &str {
-        "corpus.ReverseBytewise"
-    }
-    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
-        b.cmp(a)
-    }
-}
-
-struct LengthFirst;
-
-impl Comparator for LengthFirst {
-    fn name(&self) -> &str {
-        "corpus.LengthFirst"
-    }
-    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
-        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
     }
 }
 

@@ -25,7 +25,6 @@ const SAMPLE_BYTES: usize = 1 << 20;
 const READ_AHEAD: u32 = 64 << 10;
 
 /// One sorted source of a database.
-#[expect(clippy::large_enum_variant, reason = "a handful of them, each moved about for as long as it lives")]
 pub(crate) enum Source {
     Memtable(MemTableIterator),
     Level(LevelIterator),

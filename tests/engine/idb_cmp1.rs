@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use varve::Comparator;
 
-use super::common::golden::comparators::IdbCmp1;
+use super::common::comparators::IdbCmp1;
 
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     IdbCmp1.compare(a, b)

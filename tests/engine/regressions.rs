@@ -7,7 +7,8 @@ use std::rc::Rc;
 use varve::env::MemoryEnv;
 use varve::{Compression, Db, DbState, Options, block_on};
 
-use crate::corruption::bytes::{frame, records, reseal_first_block};
+use crate::common::framing::frame;
+use crate::corruption::bytes::{records, reseal_first_block};
 
 /// A manual compaction took two tables of level 1 with a gap between them, and wrote one output across the gap. A memtable
 /// that filled up meanwhile and lay inside the gap was flushed straight to the level of the output: two tables of one level

@@ -118,7 +118,7 @@ pub fn make() {
     let long: Vec<u8> = (0..70_000u32).map(|i| (i / 700) as u8).collect();
     let mut log = Vec::new();
     for record in [&long[..10], &[], &long[..32_700], &long[..40_000]] {
-        super::mutate::frame(&mut log, record);
+        super::framing::frame(&mut log, record, None);
     }
     write("log", "long", &log);
     for fixture in ["empty", "one-entry", "block256-none"] {

@@ -10,6 +10,8 @@
 )]
 
 mod corpus;
+#[path = "../engine/common/framing.rs"]
+mod framing;
 mod mutate;
 #[path = "../engine/common/random.rs"]
 #[allow(dead_code, reason = "shared with the engine's tests")]

@@ -4,6 +4,7 @@
 use varve::base::{crc32c, mask, put_fixed32, put_varint64};
 
 use super::corpus::blocks;
+use super::framing::frame;
 use super::random::Random;
 
 /// No input grows longer.
@@ -144,39 +145,11 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// A record in a log that ends at `out.len()`.
-pub fn frame(out: &mut Vec<u8>, mut rest: &[u8]) {
-    let mut begun = false;
-    loop {
-        let left = (32 << 10) - out.len() % (32 << 10);
-        if left < 7 {
-            out.resize(out.len() + left, 0);
-            continue;
-        }
-        let (payload, after) = rest.split_at(rest.len().min(left - 7));
-        rest = after;
-        let kind = match (begun, rest.is_empty()) {
-            (false, true) => 1,
-            (false, false) => 2,
-            (true, false) => 3,
-            (true, true) => 4,
-        };
-        let sealed = [&[kind], payload].concat();
-        put_fixed32(out, mask(crc32c(&sealed)));
-        out.extend_from_slice(&(payload.len() as u16).to_le_bytes());
-        out.extend_from_slice(&sealed);
-        begun = true;
-        if rest.is_empty() {
-            return;
-        }
-    }
-}
-
 fn mutate_log(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8], fix: bool) {
     if random.one_in(4) {
         let from = random.below(other.len() + 1);
         let piece = other[from..(from + random.below(600)).min(other.len())].to_vec();
-        frame(bytes, &piece);
+        frame(bytes, &piece, None);
     }
     mutate_times(random, bytes, other);
     if fix {

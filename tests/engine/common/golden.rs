@@ -10,11 +10,10 @@ use serde_json::Value;
 use varve::env::{Env, MemoryEnv, StdFsEnv};
 use varve::{Db, Options, RecoveryMode, block_on};
 
-#[path = "../../../examples/support/comparators.rs"]
-pub mod comparators;
 #[path = "../../../examples/support/digest.rs"]
 pub mod digest;
 
+use super::comparators;
 use digest::{Choice, Scanned};
 
 /// One record of `manifest.json` or `expected.json`.

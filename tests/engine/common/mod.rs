@@ -1,8 +1,13 @@
 //! What the families share.
 
 mod block_on;
+#[path = "../../../examples/support/comparators.rs"]
+#[allow(dead_code, reason = "shared with the examples")]
+pub mod comparators;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod executor;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod framing;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
 pub mod model;

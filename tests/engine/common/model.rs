@@ -1,11 +1,11 @@
 //! The ordered map that a database must agree with.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use varve::{BloomFilterPolicy, Comparator, Compression, Options, UserComparator};
+use varve::{BloomFilterPolicy, Compression, Options, UserComparator};
 
+use super::comparators::{LengthFirst, ReverseBytewise};
 use super::random::Random;
 
 pub type Map = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -53,33 +53,9 @@ pub fn random_value(random: &mut Random) -> Vec<u8> {
     random.bytes(length)
 }
 
-/// Bytewise order turned round.
-pub struct Reverse;
-
-impl Comparator for Reverse {
-    fn name(&self) -> &str {
-        "corpus.ReverseBytewise"
-    }
-    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
-        b.cmp(a)
-    }
-}
-
-/// Shorter keys first, then bytewise.
-pub struct LengthFirst;
-
-impl Comparator for LengthFirst {
-    fn name(&self) -> &str {
-        "corpus.LengthFirst"
-    }
-    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
-        a.len().cmp(&b.len()).then_with(|| a.cmp(b))
-    }
-}
-
 pub fn random_comparator(random: &mut Random) -> UserComparator {
     match random.below(6) {
-        0 => UserComparator::Custom(Rc::new(Reverse)),
+        0 => UserComparator::Custom(Rc::new(ReverseBytewise)),
         1 => UserComparator::Custom(Rc::new(LengthFirst)),
         _ => UserComparator::Bytewise,
     }

@@ -2,7 +2,9 @@
 
 use varve::{Compression, Options, RecoveryMode};
 
-use super::bytes::{block, footer, frame, parts, records, seal, varint};
+use crate::common::framing::frame;
+
+use super::bytes::{block, footer, parts, records, seal, varint};
 use super::image::{Image, Tally, long, open, options, reading, reads_anything, reads_right, reads_state, scan};
 
 /// The bits to flip: all, or one of each `one_in`, another one each time.

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use varve::env::{Env, MemoryEnv};
 use varve::{Options, ReadOptions, RecoveryMode, WriteOptions, block_on, repair};
 
-use super::bytes::{block, entries, footer, frame, internal, parts, prefixed, records, seal, varint};
+use crate::common::framing::frame;
+
+use super::bytes::{block, entries, footer, internal, parts, prefixed, records, seal, varint};
 use super::image::{Image, Tally, open, options, reading, scan, scan_back};
 
 const MODES: [RecoveryMode; 3] = [RecoveryMode::Strict, RecoveryMode::PointInTime, RecoveryMode::Compat];
