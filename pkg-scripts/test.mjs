@@ -12,7 +12,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { build } from './build.mjs'
-import { cargoCounts, nodeCounts } from './lib/counts.mjs'
+import { cargoCounts, nodeCounts, tapCounts } from './lib/counts.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
 import { findChromedriver, findChromium } from './lib/system.mjs'
@@ -42,8 +42,20 @@ const tests = (counter, command, ...args) => async () => {
   return { ...counts, why }
 }
 
+/** The same for a suite of thousands of lines: only what fails is shown. */
+const quietly = (counter, command, ...args) => async () => {
+  console.log(`$ ${[command, ...args].join(' ')}`)
+  const { ok, why, output } = await run(command, args, { ...options, quiet: true })
+  const counts = counter(output)
+  if (!ok || counts.failed > 0) console.log(output.split('\n').filter((line) => !/^ok |^# /.test(line)).slice(0, 400).join('\n'))
+  if (!ok && counts.failed === 0) return { ...counts, failed: 1, why }
+  if (counts.passed === 0) return { ...counts, failed: 1, why: 'no test ran' }
+  return { ...counts, why }
+}
+
 /** The border is compiled for WebAssembly alone, so the native clippy does not see it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
+const PACKAGE_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'package']
 
 /** What only tests may see; one set for all of them, so that it is compiled once. */
 const FOR_TESTS = 'seeded-bugs,fuzzing'
@@ -54,13 +66,23 @@ const steps = {
   clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
   'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
+  'clippy-package': check('cargo', 'clippy', '--locked', '--lib', ...PACKAGE_ALONE, '--', '-D', 'warnings'),
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast'),
   'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'engine', 'seeded_bugs'),
   fuzz: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'fuzz'),
   'wasm-node': tests(cargoCounts, 'wasm-pack', 'test', '--node', '--release', '--locked', '--test', 'node'),
   'wasm-chrome': inChrome,
   size: underBudget,
-  js: inNode
+  'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
+  js: withPackage(inNode)
+}
+
+/** For tests of the package: what it runs is built first, if that was not done. */
+function withPackage(step) {
+  return async () => {
+    if (!existsSync(inRoot('pkg', 'instance.js'))) await build()
+    return step()
+  }
 }
 
 async function inChrome() {

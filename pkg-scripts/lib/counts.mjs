@@ -34,3 +34,14 @@ export function nodeCounts(output) {
   }
   return { passed: last('pass'), failed: last('fail') + last('cancelled'), skipped: last('skipped') + last('todo') }
 }
+
+/**
+ * Adds up the assertions of every TAP run in the output of tape.
+ *
+ * @param {string} output
+ * @returns {Counts}
+ */
+export function tapCounts(output) {
+  const sum = (name) => [...output.matchAll(new RegExp(`^# ${name} +(\\d+)$`, 'gm'))].reduce((all, [, count]) => all + Number(count), 0)
+  return { passed: sum('pass'), failed: sum('fail'), skipped: sum('skip') }
+}

@@ -10,10 +10,11 @@ import { environment, root } from './paths.mjs'
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: Record<string, string>, timeoutSeconds?: number }} [options] what to add to the environment; when to give up
+ * @param {{ env?: Record<string, string>, timeoutSeconds?: number, quiet?: boolean }} [options] what to add to the environment; when
+ *   to give up; whether the output is only kept
  * @returns {Promise<{ ok: boolean, output: string, why: string }>} `why` says how it ended when not well
  */
-export function run(command, args, { env = {}, timeoutSeconds = 3600 } = {}) {
+export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = false } = {}) {
   return new Promise((resolve) => {
     // A group of its own, so that a timeout ends what the command started, too.
     const child = spawn(command, args, { cwd: root, env: { ...environment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
@@ -23,7 +24,7 @@ export function run(command, args, { env = {}, timeoutSeconds = 3600 } = {}) {
     const timer = setTimeout(() => { endGroup('SIGKILL'); finish(`no end after ${timeoutSeconds} s`) }, timeoutSeconds * 1000)
 
     const chunks = []
-    const show = (stream) => (chunk) => { chunks.push(chunk); stream.write(chunk) }
+    const show = (stream) => (chunk) => { chunks.push(chunk); if (!quiet) stream.write(chunk) }
     child.stdout.on('data', show(process.stdout))
     child.stderr.on('data', show(process.stderr))
 

@@ -40,11 +40,19 @@ pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>
     if options.read_only {
         return open_locked(&env, options).await;
     }
-    env.lock(options.create_if_missing).await?;
+    env.lock(options.create_if_missing).await.map_err(no_place)?;
     let mut guard = LockGuard(Some(env.clone()));
     let inner = open_locked(&env, options).await?;
     guard.0 = None;
     Ok(inner)
+}
+
+/// A place that is not there is a database that is not there.
+fn no_place(error: Error) -> Error {
+    if !error.is_not_found() {
+        return error;
+    }
+    Error::InvalidArgument(format!("the database does not exist: {error} (create_if_missing is false)"))
 }
 
 async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {

@@ -34,6 +34,8 @@
 mod block_on;
 mod crash;
 mod fault;
+#[cfg(feature = "package")]
+mod foreign;
 mod memory;
 mod seeded;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
@@ -55,6 +57,8 @@ pub use block_on::block_on;
 pub use block_on::try_now;
 pub use crash::{CrashModel, CrashNames, CrashTail};
 pub use fault::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
+#[cfg(feature = "package")]
+pub(crate) use foreign::{ForeignEnv, Storage};
 pub use memory::MemoryEnv;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;

@@ -1,13 +1,19 @@
 //! The border to JavaScript: a thin layer that converts and delegates.
 //!
 //! ```text
-//! db.rs        class Engine: one database over the storage in memory
+//! database.rs  class Database: over any storage, a value or a promise; the package speaks to it
+//! cursor.rs    its iterators: entries in pages
+//! db.rs        class Engine: the smallest border, over the storage in memory
 //! options.rs   a plain object to Options
 //! page.rs      entries packed into one array of bytes
 //! error.rs     Error to a JavaScript Error with `code`, `file` and `offset`
 //! ```
-//! A panic would end the whole instance: nothing here unwraps, and every future is polled by `try_now`.
+//! A panic would end the whole instance: nothing here unwraps, and every future is polled by `try_now` or becomes a promise.
 
+#[cfg(feature = "package")]
+mod cursor;
+#[cfg(feature = "package")]
+mod database;
 mod db;
 mod error;
 mod options;

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::base::BloomFilterPolicy;
 use crate::error::{Error, Result};
-use crate::options::{Compression, Options};
+use crate::options::{Compression, Options, RecoveryMode};
 
 /// More bits a key bring nothing: 30 probes are the most that the format allows.
 const FILTER_BITS_MAX: u32 = 43;
@@ -37,6 +37,18 @@ export interface EngineOptions {
   filterBits?: number
   /** @defaultValue 'snappy' */
   compression?: 'snappy' | 'none'
+  /** Makes the database if it is not there. @defaultValue true */
+  createIfMissing?: boolean
+  /** Fails if the database is there. @defaultValue false */
+  errorIfExists?: boolean
+  /** Writes nothing and takes no lock. @defaultValue false */
+  readOnly?: boolean
+  /** Refuses what LevelDB's paranoid_checks refuses. @defaultValue false */
+  paranoidChecks?: boolean
+  /** Goes on with the last log instead of beginning another. @defaultValue false */
+  reuseLogs?: boolean
+  /** What damage in logs means. @defaultValue 'point-in-time' */
+  recovery?: 'point-in-time' | 'strict' | 'compat'
 }
 "#;
 
@@ -80,6 +92,25 @@ fn set_option(options: &mut Options, name: &str, value: &JsValue) -> Result<()> 
             }
             options.filter_policy = if bits == 0 { None } else { Some(Rc::new(BloomFilterPolicy::new(bits))) };
         }
+        "createIfMissing" => options.create_if_missing = flag(name, value)?,
+        "errorIfExists" => options.error_if_exists = flag(name, value)?,
+        "readOnly" => {
+            options.read_only = flag(name, value)?;
+            options.create_if_missing &= !options.read_only;
+        }
+        "paranoidChecks" => options.paranoid_checks = flag(name, value)?,
+        "reuseLogs" => options.reuse_logs = flag(name, value)?,
+        "recovery" => {
+            options.recovery = match value.as_string().as_deref() {
+                Some("point-in-time") => RecoveryMode::PointInTime,
+                Some("strict") => RecoveryMode::Strict,
+                Some("compat") => RecoveryMode::Compat,
+                _ => {
+                    let message = "recovery must be 'point-in-time', 'strict' or 'compat'";
+                    return Err(Error::InvalidArgument(message.into()));
+                }
+            }
+        }
         "compression" => {
             options.compression = match value.as_string().as_deref() {
                 Some("snappy") => Compression::Snappy,
@@ -90,6 +121,10 @@ fn set_option(options: &mut Options, name: &str, value: &JsValue) -> Result<()> 
         _ => return Err(Error::InvalidArgument(format!("there is no option {name}"))),
     }
     Ok(())
+}
+
+fn flag(name: &str, value: &JsValue) -> Result<bool> {
+    value.as_bool().ok_or_else(|| Error::InvalidArgument(format!("{name} must be true or false")))
 }
 
 /// A whole number from 0 to 2^32 - 1.

@@ -1,0 +1,369 @@
+//! A storage written in JavaScript: `node:fs`, HTTP, or a user's own.
+//!
+//! `docs/border.md` has the interface. Every method answers a value or a promise, from call to call; a value is ready at once
+//! here too. Bytes cross without a copy: JavaScript gets a view of this module's memory, which is good until it returns.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
+use crate::base::to_u64;
+use crate::error::{Error, Result};
+
+#[wasm_bindgen]
+extern "C" {
+    /// What a user hands over as storage.
+    pub type Storage;
+    #[wasm_bindgen(method, catch)]
+    fn lock(this: &Storage, create: bool) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn unlock(this: &Storage) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn list(this: &Storage) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn create(this: &Storage, name: &str, kind: &str, size_hint: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn open(this: &Storage, name: &str, access: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = editNames)]
+    fn edit_names(this: &Storage, edits: Array) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = removePlace)]
+    fn remove_place(this: &Storage) -> Result<JsValue, JsValue>;
+
+    type StorageFile;
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &StorageFile, offset: f64, into: &mut [u8]) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn append(this: &StorageFile, data: &[u8]) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn sync(this: &StorageFile) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn truncate(this: &StorageFile, size: f64) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn size(this: &StorageFile) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn close(this: &StorageFile) -> Result<JsValue, JsValue>;
+}
+
+/// What is longer than this is checked against the file's size before memory is taken for it.
+const TRUSTED_READ_SIZE: usize = 1 << 20;
+/// Numbers of JavaScript are exact up to here.
+const EXACT_MAX: u64 = 1 << 53;
+
+/// An Env over a storage of JavaScript.
+pub struct ForeignEnv {
+    storage: Storage,
+    durability: Durability,
+    exact: bool,
+}
+
+impl ForeignEnv {
+    /// Over `storage`, whose `durability` and `appendsAreExact` are read now.
+    pub fn new(storage: Storage) -> Result<ForeignEnv> {
+        let property = |name: &str| Reflect::get(&storage, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED);
+        let durability = property("durability").as_string();
+        let durability = match durability.as_deref() {
+            Some("volatile") => Durability::Volatile,
+            Some("os-buffered") => Durability::OsBuffered,
+            Some("durable") => Durability::Durable,
+            _ => {
+                let message = "a storage's durability is 'volatile', 'os-buffered' or 'durable'";
+                return Err(Error::InvalidArgument(message.into()));
+            }
+        };
+        let exact = property("appendsAreExact").as_bool().unwrap_or(false);
+        Ok(ForeignEnv { storage, durability, exact })
+    }
+
+    fn open_file(&self, name: &str, operation: &'static str, result: Result<JsValue, JsValue>) -> Io<Rc<dyn File>> {
+        let (file_name, durability): (Rc<str>, _) = (name.into(), self.durability);
+        answer(result, name, operation, move |value| {
+            if !value.is_object() {
+                return Err(unexpected(&file_name, operation, "a file"));
+            }
+            let handle = Rc::new(Handle(value.unchecked_into()));
+            Ok(Rc::new(ForeignFile { handle, name: file_name, durability }) as Rc<dyn File>)
+        })
+    }
+}
+
+impl Env for ForeignEnv {
+    fn lock(&self, create: bool) -> Io<u64> {
+        answer(self.storage.lock(create), "the place", "lock", |value| Ok(exact(&value).unwrap_or(0)))
+    }
+
+    fn unlock(&self) {
+        // Whoever gives a lock back goes on; nobody is left to be told of a failure.
+        if let Ok(value) = self.storage.unlock()
+            && let Some(promise) = promise(&value)
+        {
+            spawn_local(async move { drop(JsFuture::from(promise).await) });
+        }
+    }
+
+    fn list(&self) -> Io<Vec<String>> {
+        answer(self.storage.list(), "the place", "list", |value| {
+            if !Array::is_array(&value) {
+                return Err(unexpected("the place", "list", "an array of names"));
+            }
+            let names = Array::from(&value);
+            Ok(names.iter().filter_map(|name| name.as_string()).filter(|name| check_name(name).is_ok()).collect())
+        })
+    }
+
+    fn create(&self, name: &str, kind: FileKind, size_hint: u64) -> Io<Rc<dyn File>> {
+        if let Err(error) = check_name(name) {
+            return Io::ready(Err(error));
+        }
+        let kind = match kind {
+            FileKind::Log => "log",
+            FileKind::Manifest => "manifest",
+            FileKind::Table => "table",
+        };
+        self.open_file(name, "create", self.storage.create(name, kind, number(size_hint)))
+    }
+
+    fn open(&self, name: &str, access: Access) -> Io<Rc<dyn File>> {
+        if let Err(error) = check_name(name) {
+            return Io::ready(Err(error));
+        }
+        let access = if access == Access::Append { "append" } else { "read" };
+        self.open_file(name, "open", self.storage.open(name, access))
+    }
+
+    fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()> {
+        if let Some(error) = edits.iter().find_map(|edit| edit.check().err()) {
+            return Io::ready(Err(error));
+        }
+        let subject = edits.first().map_or("the place", edited).to_string();
+        let edits = edits.iter().map(edit_object).collect::<Array>();
+        answer(self.storage.edit_names(edits), &subject, "change names", |_| Ok(()))
+    }
+
+    fn remove_place(&self) -> Io<()> {
+        answer(self.storage.remove_place(), "the place", "remove", |_| Ok(()))
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn appends_are_exact(&self) -> bool {
+        self.exact
+    }
+}
+
+impl Drop for ForeignEnv {
+    fn drop(&mut self) {
+        self.unlock();
+    }
+}
+
+#[derive(Clone)]
+struct ForeignFile {
+    handle: Rc<Handle>,
+    name: Rc<str>,
+    durability: Durability,
+}
+
+/// Closes the file when its last user is gone.
+struct Handle(StorageFile);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.0.close();
+    }
+}
+
+impl File for ForeignFile {
+    fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
+        self.read_into(offset, length, Vec::new())
+    }
+
+    fn read_into(&self, offset: u64, length: usize, mut buffer: Vec<u8>) -> Io<Vec<u8>> {
+        if offset >= EXACT_MAX {
+            return Io::ready(Ok(Vec::new()));
+        }
+        let mut length = length;
+        if length > TRUSTED_READ_SIZE {
+            let Io::Ready(Some(Ok(size))) = self.size() else {
+                return self.read_in_pieces(offset, length);
+            };
+            length = length.min(usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX));
+        }
+        // What is in the buffer is overwritten: no need to clear it.
+        buffer.resize(length, 0);
+        let result = self.handle.0.read(number(offset), &mut buffer);
+        if let Ok(value) = &result
+            && let Some(count) = exact(value).and_then(|count| usize::try_from(count).ok())
+        {
+            if count > length {
+                return Io::ready(Err(unexpected(&self.name, "read", "at most as many bytes as were asked for")));
+            }
+            buffer.truncate(count);
+            return Io::ready(Ok(buffer));
+        }
+        drop(buffer);
+        let name = self.name.clone();
+        answer(result, &self.name, "read", move |value| match value.dyn_ref::<Uint8Array>() {
+            Some(bytes) if to_u64(length) >= u64::from(bytes.length()) => Ok(bytes.to_vec()),
+            _ => Err(unexpected(&name, "read", "the bytes that were asked for, or fewer")),
+        })
+    }
+
+    fn append(&self, data: &[u8]) -> Io<u64> {
+        let name = self.name.clone();
+        answer(self.handle.0.append(data), &self.name, "append", move |value| {
+            exact(&value).ok_or_else(|| unexpected(&name, "append", "how many bytes were taken"))
+        })
+    }
+
+    fn sync(&self) -> Io<Durability> {
+        let durability = self.durability;
+        answer(self.handle.0.sync(), &self.name, "sync", move |_| Ok(durability))
+    }
+
+    fn truncate(&self, size: u64) -> Io<()> {
+        answer(self.handle.0.truncate(number(size)), &self.name, "truncate", |_| Ok(()))
+    }
+
+    fn size(&self) -> Io<u64> {
+        let name = self.name.clone();
+        answer(self.handle.0.size(), &self.name, "size", move |value| {
+            exact(&value).ok_or_else(|| unexpected(&name, "size", "a number of bytes"))
+        })
+    }
+}
+
+impl ForeignFile {
+    /// A long read of a file whose size cannot be had at once: no more memory is taken than bytes come.
+    fn read_in_pieces(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
+        let part = self.clone();
+        Io::pending(async move {
+            let mut data = Vec::new();
+            while data.len() < length {
+                let piece = (length - data.len()).min(TRUSTED_READ_SIZE);
+                let at = offset.saturating_add(to_u64(data.len()));
+                let bytes = part.read_at(at, piece).await?;
+                data.extend_from_slice(&bytes);
+                if bytes.len() < piece {
+                    break;
+                }
+            }
+            Ok(data)
+        })
+    }
+}
+
+/// A value or a promise of one, as an answer.
+fn answer<T: 'static>(
+    result: Result<JsValue, JsValue>,
+    name: &str,
+    operation: &'static str,
+    convert: impl FnOnce(JsValue) -> Result<T> + 'static,
+) -> Io<T> {
+    match result {
+        Err(thrown) => Io::ready(Err(to_error(&thrown, name, operation))),
+        Ok(value) => match promise(&value) {
+            None => Io::ready(convert(value)),
+            Some(promise) => {
+                let name = name.to_string();
+                Io::pending(async move {
+                    let value = JsFuture::from(promise).await.map_err(|thrown| to_error(&thrown, &name, operation))?;
+                    convert(value)
+                })
+            }
+        },
+    }
+}
+
+/// The promise that `value` is, or behaves as.
+fn promise(value: &JsValue) -> Option<Promise> {
+    if let Some(promise) = value.dyn_ref::<Promise>() {
+        return Some(promise.clone());
+    }
+    let thenable =
+        value.is_object() && Reflect::get(value, &JsValue::from_str("then")).is_ok_and(|then| then.is_function());
+    thenable.then(|| Promise::resolve(value))
+}
+
+/// A whole number that JavaScript holds exactly.
+fn exact(value: &JsValue) -> Option<u64> {
+    let number = value.as_f64()?;
+    if number.fract() != 0.0 || !(0.0..=9_007_199_254_740_992.0).contains(&number) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    Some(number as u64)
+}
+
+/// Offsets and sizes; what is beyond 2^53 no storage has.
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+fn edited(edit: &NameEdit) -> &str {
+    match edit {
+        NameEdit::Rename { from, .. } => from,
+        NameEdit::Remove { name } | NameEdit::Replace { name, .. } => name,
+    }
+}
+
+fn edit_object(edit: &NameEdit) -> JsValue {
+    let object = Object::new();
+    let set = |name: &str, value: JsValue| {
+        let _ = Reflect::set(&object, &JsValue::from_str(name), &value);
+    };
+    match edit {
+        NameEdit::Rename { from, to } => {
+            set("type", "rename".into());
+            set("from", from.into());
+            set("to", to.into());
+        }
+        NameEdit::Remove { name } => {
+            set("type", "remove".into());
+            set("name", name.into());
+        }
+        NameEdit::Replace { name, via, content } => {
+            set("type", "replace".into());
+            set("name", name.into());
+            set("via", via.into());
+            set("content", Uint8Array::from(&content[..]).into());
+        }
+    }
+    object.into()
+}
+
+#[cold]
+fn unexpected(name: &str, operation: &'static str, expected: &str) -> Error {
+    Error::io(name, operation, ErrorKind::InvalidData, format!("the storage did not answer {expected}"))
+}
+
+/// What was thrown, by its `code`, or by its `name` as DOMExceptions have it.
+#[cold]
+fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
+    let property = |key: &str| Reflect::get(thrown, &JsValue::from_str(key)).ok().and_then(|value| value.as_string());
+    let code = property("code").or_else(|| property("name")).unwrap_or_default();
+    let message = property("message").or_else(|| thrown.as_string()).unwrap_or_else(|| "no reason was given".into());
+    let kind = match code.as_str() {
+        "LEVEL_LOCKED" => return Error::Locked(message),
+        "LEVEL_FENCED" => return Error::Fenced(message),
+        "LEVEL_NOT_SUPPORTED" => return Error::NotSupported(message),
+        "LEVEL_EVICTED" => return Error::Evicted(message),
+        "SOURCE_CHANGED" => return Error::SourceChanged(message),
+        "EINVAL" => return Error::InvalidArgument(message),
+        "ENOENT" | "NotFoundError" => ErrorKind::NotFound,
+        "EEXIST" => ErrorKind::AlreadyExists,
+        "EACCES" | "EPERM" | "EROFS" | "NotAllowedError" | "NoModificationAllowedError" => ErrorKind::PermissionDenied,
+        "ENOSPC" => ErrorKind::StorageFull,
+        "EDQUOT" | "QuotaExceededError" => ErrorKind::QuotaExceeded,
+        "ENOTDIR" => ErrorKind::NotADirectory,
+        "EISDIR" => ErrorKind::IsADirectory,
+        _ => ErrorKind::Other,
+    };
+    Error::io(name, operation, kind, message)
+}

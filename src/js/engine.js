@@ -1,0 +1,289 @@
+// The engine as JavaScript uses it: bytes go in and out through regions of its memory (src/wasm/database.rs). A method answers a
+// value where nothing had to wait, else a promise of it.
+import { loadModule } from '#wasm'
+import { createInstance } from '../../pkg/instance.js'
+
+/** Answers of the border: see src/wasm/database.rs. */
+const LATE = -2
+const MISSING = -1
+const NO_VALUE = 0xffffffff
+const DONE = 2 ** 32
+
+const REVERSE = 1
+const KEYS = 2
+const VALUES = 4
+const FILL_CACHE = 8
+
+/** Room that the scratch region has from the start: most keys and values fit. */
+const SCRATCH_SIZE = 4096
+/** Beyond this the region is asked for each time, so that the engine may give memory back. */
+const SCRATCH_KEPT = 1 << 20
+
+const NodeBuffer = globalThis.Buffer
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
+
+/** @template T, U @param {T | Promise<T>} value @param {(value: T) => U} then @returns {U | Promise<U>} */
+const whenKnown = (value, then) => value instanceof Promise ? value.then(then) : then(value)
+
+/** @param {(instance: ReturnType<typeof createInstance>) => any} use */
+const withInstance = (use) => whenKnown(loadModule(), (module) => use(createInstance(module)))
+
+/** One database in an instance of its own. */
+export class Engine {
+  #memory
+  #database
+  /** The whole memory; made anew when it has grown. @type {Uint8Array} */
+  #bytes = new Uint8Array(0)
+  #scratch = 0
+  #scratchSize = 0
+
+  /**
+   * @param {object | null} storage files; null: in memory
+   * @param {object} options
+   * @returns {Engine | Promise<Engine>}
+   */
+  static open(storage, options) {
+    return withInstance((instance) =>
+      whenKnown(instance.openDatabase(storage ?? undefined, options), (database) => new Engine(instance, database)))
+  }
+
+  /** Removes the database in `storage`. */
+  static destroy(storage) {
+    return withInstance((instance) => instance.destroyDatabase(storage))
+  }
+
+  /** Rebuilds the database in `storage`. */
+  static repair(storage, options) {
+    return withInstance((instance) => instance.repairDatabase(storage, options))
+  }
+
+  /** For `open` alone. */
+  constructor(instance, database) {
+    this.#memory = instance.memory
+    this.#database = database
+  }
+
+  close() {
+    return this.#answer(this.#database.close())
+  }
+
+  put(key, value, sync) {
+    this.#enter(key, value)
+    return this.#answer(this.#database.put(key.length, value.length, sync))
+  }
+
+  del(key, sync) {
+    this.#enter(key)
+    return this.#answer(this.#database.del(key.length, sync))
+  }
+
+  write(batch, sync) {
+    this.#enter(batch)
+    return this.#answer(this.#database.write(batch.length, sync))
+  }
+
+  get(key, snapshot, fillCache) {
+    this.#enter(key)
+    const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
+    if (size === MISSING) return undefined
+    if (size === LATE) return this.#database.promise().then(asBuffer)
+    return this.#copy(size)
+  }
+
+  getString(key, snapshot, fillCache) {
+    this.#enter(key)
+    const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
+    if (size === MISSING) return undefined
+    if (size === LATE) return this.#database.promise().then((value) => value && decoder.decode(value))
+    const start = this.#database.out()
+    return this.#string(start, start + size)
+  }
+
+  getMany(keys, snapshot, fillCache) {
+    let size = 4 * keys.length
+    for (const key of keys) size += key.length
+    const start = this.#reserve(size)
+    const view = new DataView(this.#memory.buffer)
+    let at = start
+    for (const key of keys) {
+      view.setUint32(at, key.length, true)
+      this.#bytes.set(key, at + 4)
+      at += 4 + key.length
+    }
+    const packed = this.#database.getMany(size, snapshot ?? 0, fillCache)
+    return packed === LATE ? this.#database.promise().then(unpack) : unpack(this.#copy(packed))
+  }
+
+  snapshot() {
+    return this.#database.snapshot()
+  }
+
+  releaseSnapshot(id) {
+    this.#database.releaseSnapshot(id)
+  }
+
+  iterator({ gt, gte, lt, lte, reverse, limit, keys, values, fillCache, snapshot }) {
+    // The engine's bounds are "from" and "up to, not including"; the key after x is x with a zero byte.
+    const lower = gt === undefined ? gte : following(gt)
+    const upper = lte === undefined ? lt : following(lte)
+    this.#enter(lower ?? EMPTY, upper)
+    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | (fillCache ? FILL_CACHE : 0)
+    return this.#database.iterator(lower?.length ?? -1, upper?.length ?? -1, flags, limit, snapshot ?? 0)
+  }
+
+  next(iterator, size, maxBytes) {
+    const answer = this.#database.next(iterator, size, maxBytes)
+    if (answer === LATE) return this.#database.promise()
+    const done = answer >= DONE
+    const bytes = this.#database.outSize()
+    return { rows: bytes === 0 ? EMPTY : this.#copy(bytes), count: done ? answer - DONE : answer, done }
+  }
+
+  seek(iterator, target) {
+    this.#enter(target)
+    this.#database.seek(iterator, target.length)
+  }
+
+  closeIterator(iterator) {
+    this.#database.closeIterator(iterator)
+  }
+
+  flush() {
+    return this.#answer(this.#database.flush())
+  }
+
+  sync() {
+    return this.#answer(this.#database.sync())
+  }
+
+  resume() {
+    return this.#answer(this.#database.resume())
+  }
+
+  compactRange(begin, end) {
+    this.#enter(begin ?? EMPTY, end)
+    return this.#answer(this.#database.compactRange(begin?.length ?? -1, end?.length ?? -1))
+  }
+
+  deleteRange(begin, end) {
+    this.#enter(begin ?? EMPTY, end)
+    return this.#number(this.#database.deleteRange(begin?.length ?? -1, end?.length ?? -1))
+  }
+
+  approximateSize(begin, end) {
+    this.#enter(begin, end)
+    return this.#number(this.#database.approximateSize(begin.length, end.length))
+  }
+
+  property(name) {
+    return this.#database.property(name)
+  }
+
+  counters() {
+    return this.#database.counters()
+  }
+
+  tables() {
+    return this.#database.tables()
+  }
+
+  verify() {
+    return this.#database.verify()
+  }
+
+  checkpoint(storage) {
+    return this.#database.checkpoint(storage)
+  }
+
+  background(bytes) {
+    const more = this.#database.background(bytes)
+    return more === LATE ? this.#database.promise() : more === 1
+  }
+
+  hasBackgroundWork() {
+    return this.#database.hasBackgroundWork()
+  }
+
+  /** Nothing, or a promise of it. */
+  #answer(answer) {
+    return answer === LATE ? this.#database.promise() : undefined
+  }
+
+  #number(answer) {
+    return answer === LATE ? this.#database.promise() : answer
+  }
+
+  /** Puts the parts into scratch, one behind the other. */
+  #enter(first, second) {
+    const at = this.#reserve(second === undefined ? first.length : first.length + second.length)
+    this.#bytes.set(first, at)
+    if (second !== undefined) this.#bytes.set(second, at + first.length)
+  }
+
+  /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. */
+  #reserve(size) {
+    if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
+      this.#scratchSize = Math.max(size, SCRATCH_SIZE)
+      this.#scratch = this.#database.scratch(this.#scratchSize)
+    }
+    this.#look()
+    return this.#scratch
+  }
+
+  #look() {
+    // A view of memory that has grown has no bytes.
+    if (this.#bytes.length === 0) {
+      const { buffer } = this.#memory
+      this.#bytes = NodeBuffer ? NodeBuffer.from(buffer) : new Uint8Array(buffer)
+    }
+  }
+
+  /** The last answer, as bytes of its own. */
+  #copy(size) {
+    const start = this.#database.out()
+    this.#look()
+    if (!NodeBuffer) return this.#bytes.slice(start, start + size)
+    const copy = NodeBuffer.allocUnsafeSlow(size)
+    this.#bytes.copy(copy, 0, start, start + size)
+    return copy
+  }
+
+  #string(start, end) {
+    this.#look()
+    return NodeBuffer ? this.#bytes.utf8Slice(start, end) : decoder.decode(this.#bytes.subarray(start, end))
+  }
+}
+
+const EMPTY = NodeBuffer ? NodeBuffer.alloc(0) : new Uint8Array(0)
+
+/** The key right after `key`. */
+function following(key) {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}
+
+/** @param {Uint8Array | undefined} bytes */
+function asBuffer(bytes) {
+  return bytes && NodeBuffer ? NodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
+}
+
+/** (u32 length, value)* to values; length 0xffffffff is none. */
+function unpack(packed) {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
+  const values = []
+  let at = 0
+  while (at < packed.length) {
+    const length = view.getUint32(at, true)
+    at += 4
+    if (length === NO_VALUE) {
+      values.push(undefined)
+    } else {
+      values.push(asBuffer(packed.subarray(at, at + length)))
+      at += length
+    }
+  }
+  return values
+}

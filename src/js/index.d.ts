@@ -1,0 +1,564 @@
+import {
+  AbstractBatchOperation,
+  AbstractBatchOptions,
+  AbstractChainedBatch,
+  AbstractChainedBatchWriteOptions,
+  AbstractClearOptions,
+  AbstractDatabaseOptions,
+  AbstractDelOptions,
+  AbstractGetManyOptions,
+  AbstractGetOptions,
+  AbstractHasManyOptions,
+  AbstractHasOptions,
+  AbstractIterator,
+  AbstractIteratorOptions,
+  AbstractKeyIterator,
+  AbstractKeyIteratorOptions,
+  AbstractLevel,
+  AbstractOpenOptions,
+  AbstractPutOptions,
+  AbstractSnapshot,
+  AbstractValueIterator,
+  AbstractValueIteratorOptions,
+  Transcoder
+} from 'abstract-level'
+
+/**
+ * An {@link AbstractLevel} database in LevelDB's format, without native code.
+ *
+ * Everything of abstract-level is here: encodings, batches, iterators with seek, ranges and limits, snapshots, sublevels,
+ * hooks and events. Below are only what is typed more closely and what is added.
+ *
+ * @template KDefault The default type of keys if not overridden on operations.
+ * @template VDefault The default type of values if not overridden on operations.
+ *
+ * @example
+ * ```js
+ * import { Varve } from 'varve'
+ *
+ * const db = new Varve('./cities', { valueEncoding: 'json' })
+ * await db.put('FR/Lyon', { inhabitants: 522_000 })
+ *
+ * for await (const [key, value] of db.iterator({ gte: 'FR/', lt: 'FR0' })) {
+ *   console.log(key, value.inhabitants)
+ * }
+ * await db.close()
+ * ```
+ */
+export class Varve<KDefault = string, VDefault = string>
+  extends AbstractLevel<string | Buffer | Uint8Array, KDefault, VDefault> {
+  /**
+   * Makes the object; the database opens by itself, and operations wait until it is open.
+   *
+   * @param location Directory of the database, as a path or a `file:` URL; `null` with the option `storage`.
+   * @param options Options, of which most will be forwarded to {@link open}.
+   * @throws {@link InvalidArgumentError} for a location or an option that cannot be.
+   *
+   * @example
+   * ```js
+   * const onDisk = new Varve('./db')
+   * const inMemory = new Varve(null, { storage: 'memory' })
+   * ```
+   */
+  constructor (location: string | URL, options?: (DatabaseOptions<KDefault, VDefault> & { storage?: undefined }) | undefined)
+  constructor (location: null | undefined, options: DatabaseOptions<KDefault, VDefault> & { storage: 'memory' | Storage })
+
+  /** Path of the directory, or `null` where there is none. */
+  get location (): string | null
+
+  open (): Promise<void>
+  open (options: OpenOptions): Promise<void>
+
+  get (key: KDefault): Promise<VDefault | undefined>
+  get<K = KDefault, V = VDefault> (key: K, options: GetOptions<K, V>): Promise<V | undefined>
+
+  /**
+   * The value of `key`, without a promise.
+   *
+   * @throws `LEVEL_NOT_SUPPORTED` on a {@link Storage} that has to wait for what is asked.
+   */
+  getSync (key: KDefault): VDefault | undefined
+  getSync<K = KDefault, V = VDefault> (key: K, options: GetOptions<K, V>): V | undefined
+
+  getMany (keys: KDefault[]): Promise<(VDefault | undefined)[]>
+  getMany<K = KDefault, V = VDefault> (keys: K[], options: GetManyOptions<K, V>): Promise<(V | undefined)[]>
+
+  has (key: KDefault): Promise<boolean>
+  has<K = KDefault> (key: K, options: HasOptions<K>): Promise<boolean>
+
+  hasMany (keys: KDefault[]): Promise<boolean[]>
+  hasMany<K = KDefault> (keys: K[], options: HasManyOptions<K>): Promise<boolean[]>
+
+  put (key: KDefault, value: VDefault): Promise<void>
+  put<K = KDefault, V = VDefault> (key: K, value: V, options: PutOptions<K, V>): Promise<void>
+
+  del (key: KDefault): Promise<void>
+  del<K = KDefault> (key: K, options: DelOptions<K>): Promise<void>
+
+  /**
+   * Writes all operations or none. A batch crosses to the engine at once: many entries in one batch are several times faster
+   * than as many calls of {@link put}.
+   */
+  batch (operations: Array<BatchOperation<typeof this, KDefault, VDefault>>): Promise<void>
+  batch<K = KDefault, V = VDefault> (operations: Array<BatchOperation<typeof this, K, V>>, options: BatchOptions<K, V>): Promise<void>
+  batch (): ChainedBatch<typeof this, KDefault, VDefault>
+
+  iterator (): Iterator<typeof this, KDefault, VDefault>
+  iterator<K = KDefault, V = VDefault> (options: IteratorOptions<K, V>): Iterator<typeof this, K, V>
+
+  keys (): KeyIterator<typeof this, KDefault>
+  keys<K = KDefault> (options: KeyIteratorOptions<K>): KeyIterator<typeof this, K>
+
+  values (): ValueIterator<typeof this, KDefault, VDefault>
+  values<K = KDefault, V = VDefault> (options: ValueIteratorOptions<K, V>): ValueIterator<typeof this, K, V>
+
+  /**
+   * Deletes all entries or a range. A range without a `limit` and a `snapshot` is dropped by the engine, whole table files at
+   * once where it can; otherwise entries are deleted in batches, and what was deleted before a failure stays deleted.
+   */
+  clear (): Promise<void>
+  clear<K = KDefault> (options: AbstractClearOptions<K>): Promise<void>
+
+  /**
+   * The state of the database now, to read from until it is closed. Costs next to nothing, but keeps what was overwritten
+   * since from being cleaned up.
+   */
+  snapshot (options?: any | undefined): Snapshot
+
+  /**
+   * Makes everything that was acknowledged before durable: one flush of the log, cheaper than {@link PutOptions.sync | sync}
+   * on each of many writes.
+   */
+  sync (): Promise<void>
+
+  /**
+   * Writes what gathered in memory to a table file, durably. The engine does it by itself; useful before copying the
+   * directory or measuring.
+   */
+  flush (): Promise<void>
+
+  /**
+   * Merges the tables of the range `[start..end)`, so that deleted and overwritten entries give their space back. The engine
+   * does what is needed by itself; useful after a large {@link clear} or load. A bound that is left out is open.
+   *
+   * @example
+   * ```js
+   * await db.compactRange()            // everything
+   * await db.compactRange('a', 'b')
+   * ```
+   */
+  compactRange (start?: KDefault | null | undefined, end?: KDefault | null | undefined): Promise<void>
+  compactRange<K = KDefault> (start: K | null | undefined, end: K | null | undefined, options: StartEndOptions<K>): Promise<void>
+
+  /**
+   * Bytes of table files that the range `[start..end)` takes, about. What is still in memory does not count.
+   */
+  approximateSize (start: KDefault, end: KDefault): Promise<number>
+  approximateSize<K = KDefault> (start: K, end: K, options: StartEndOptions<K>): Promise<number>
+
+  /**
+   * One of LevelDB's properties, or `''` for one that is not known: `leveldb.stats`, `leveldb.sstables`,
+   * `leveldb.approximate-memory-usage`, `leveldb.num-files-at-level<N>`.
+   *
+   * @throws `LEVEL_DATABASE_NOT_OPEN`: it is synchronous and cannot wait for the opening.
+   */
+  getProperty (property: string): string
+
+  /** How the database is doing. */
+  info (): Promise<Info>
+
+  /**
+   * Reads everything and checks it: checksums, the order of keys, the files that should be there. Damage is reported, not
+   * thrown. Writes nothing.
+   */
+  verify (): Promise<VerifyReport>
+
+  /**
+   * Takes up writing again, without reopening, after a failure whose cause is gone: `LEVEL_FULL` when there is room again.
+   */
+  resume (): Promise<void>
+
+  /**
+   * Removes a database that is not open: its own files, then the directory if nothing else is in it (what {@link repair} put
+   * aside in `lost`, say).
+   */
+  static destroy (location: string | URL, options?: {} | undefined): Promise<void>
+  static destroy (location: null | undefined, options: { storage: Storage }): Promise<void>
+
+  /**
+   * Rebuilds a database that is damaged and not open from what its files still hold. What is left over goes to the
+   * directory `lost`. Make a copy first.
+   *
+   * @param options Those that the database is opened with.
+   */
+  static repair (location: string | URL, options?: OpenOptions | undefined): Promise<RepairReport>
+  static repair (location: null | undefined, options: OpenOptions & { storage: Storage }): Promise<RepairReport>
+}
+
+/** Options for the database constructor. */
+export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Omit<OpenOptions, 'passive'> {
+  /**
+   * Where files are kept, if not in a directory: `'memory'`, where entries live as long as the object and the engine's options
+   * are those of the first opening; or an object of your own that implements {@link Storage}.
+   *
+   * @defaultValue a directory, the `location`
+   */
+  storage?: 'memory' | Storage | undefined
+}
+
+/**
+ * Options for the {@link Varve.open} method. Names are those of LevelDB and `classic-level`; sizes are bytes. The defaults
+ * suit most programs: change one only with a measurement.
+ */
+export interface OpenOptions extends AbstractOpenOptions {
+  /**
+   * How blocks of table files are compressed: `true` is `'snappy'`, `false` is `'none'`. Whatever is chosen, both are read.
+   * Turn it off when values are compressed already.
+   *
+   * @defaultValue `'snappy'`
+   */
+  compression?: boolean | 'snappy' | 'none' | undefined
+
+  /**
+   * Bytes of decoded blocks kept in memory, 0 to 4,294,967,295. Raise it when reads are random and the hot data is larger.
+   *
+   * @defaultValue `8 * 1024 * 1024`
+   */
+  cacheSize?: number | undefined
+
+  /**
+   * Bytes of entries that gather in memory before they become a table file, 4 KiB to 1 GiB. Up to two such buffers are held.
+   * Larger is faster in bulk loads, needs memory, and makes opening after a crash slower.
+   *
+   * @defaultValue `4 * 1024 * 1024`
+   */
+  writeBufferSize?: number | undefined
+
+  /**
+   * Bytes of entries in a block before compression, 64 bytes to 4 MiB: what one read of a missing block costs. Larger suits
+   * scans, smaller suits single reads.
+   *
+   * @defaultValue `4096`
+   */
+  blockSize?: number | undefined
+
+  /**
+   * Table files held open at once, 10 to 50,000.
+   *
+   * @defaultValue `1000`
+   */
+  maxOpenFiles?: number | undefined
+
+  /**
+   * Every how many entries a key is stored whole, 1 to 65,536; between them only what differs is. Leave it alone.
+   *
+   * @defaultValue `16`
+   */
+  blockRestartInterval?: number | undefined
+
+  /**
+   * Bytes at which compaction starts another table file, 16 KiB to 1 GiB. Larger means fewer files and longer compactions.
+   *
+   * @defaultValue `2 * 1024 * 1024`
+   */
+  maxFileSize?: number | undefined
+
+  /**
+   * Writes nothing and takes no lock; writes fail with `LEVEL_NOT_SUPPORTED`. The database must exist.
+   *
+   * @defaultValue `false`
+   */
+  readOnly?: boolean | undefined
+
+  /**
+   * Refuses to open or go on with any damage that is seen, also where the rest could be read.
+   *
+   * @defaultValue `false`
+   */
+  paranoidChecks?: boolean | undefined
+
+  /**
+   * Bits a key of the Bloom filters that spare reads of missing keys, 0 (none) to 43. LevelDB and `classic-level` read files with any.
+   *
+   * @defaultValue `10`
+   */
+  filterBits?: number | undefined
+
+  /**
+   * What opening does when the log or the manifest is damaged: `'point-in-time'` takes the longest part of the history that is
+   * whole, `'strict'` fails, `'compat'` skips what is damaged as LevelDB does, which may be a state that never was.
+   *
+   * @defaultValue `'point-in-time'`
+   */
+  recovery?: 'point-in-time' | 'strict' | 'compat' | undefined
+
+  /**
+   * Goes on with the last log when the database is opened: faster to open, often.
+   *
+   * @defaultValue `false`
+   */
+  reuseLogs?: boolean | undefined
+
+  /**
+   * Bytes that a key or value may have, written or read, 1 KiB to 1 GiB; more is `LEVEL_LIMIT_EXCEEDED`.
+   *
+   * @defaultValue `256 * 1024 * 1024`
+   */
+  maxValueBytes?: number | undefined
+}
+
+/** Additional options of single reads. */
+export interface ReadOptions {
+  /**
+   * Whether what is read goes into the cache of blocks. Turn it off for reads that will not come again.
+   *
+   * @defaultValue `true`
+   */
+  fillCache?: boolean | undefined
+}
+
+/** Options for {@link Varve.get} and {@link Varve.getSync}. */
+export interface GetOptions<K, V> extends AbstractGetOptions<K, V>, ReadOptions {}
+
+/** Options for {@link Varve.getMany}. */
+export interface GetManyOptions<K, V> extends AbstractGetManyOptions<K, V>, ReadOptions {}
+
+/** Options for {@link Varve.has}. */
+export interface HasOptions<K> extends AbstractHasOptions<K>, ReadOptions {}
+
+/** Options for {@link Varve.hasMany}. */
+export interface HasManyOptions<K> extends AbstractHasManyOptions<K>, ReadOptions {}
+
+/** Additional options of writes. */
+export interface WriteOptions {
+  /**
+   * Acknowledge only when the write survives a loss of power, not just the end of the process: one flush of the disk, some
+   * milliseconds on most. For many writes, {@link Varve.sync} at the end is cheaper.
+   *
+   * @defaultValue `false`
+   */
+  sync?: boolean | undefined
+}
+
+/** Options for {@link Varve.put}. */
+export interface PutOptions<K, V> extends AbstractPutOptions<K, V>, WriteOptions {}
+
+/** Options for {@link Varve.del}. */
+export interface DelOptions<K> extends AbstractDelOptions<K>, WriteOptions {}
+
+/** Options for {@link Varve.batch}. */
+export interface BatchOptions<K, V> extends AbstractBatchOptions<K, V>, WriteOptions {}
+
+/** Options for {@link ChainedBatch.write}. */
+export interface ChainedBatchWriteOptions extends AbstractChainedBatchWriteOptions, WriteOptions {}
+
+/** A batch of {@link Varve.batch} without arguments. */
+export interface ChainedBatch<TDatabase, KDefault, VDefault> extends AbstractChainedBatch<TDatabase, KDefault, VDefault> {
+  write (): Promise<void>
+  write (options: ChainedBatchWriteOptions): Promise<void>
+}
+
+/** Additional options for {@link Varve.iterator}, {@link Varve.keys} and {@link Varve.values}. */
+export interface AdditionalIteratorOptions {
+  /**
+   * Whether blocks that are read go into the cache.
+   *
+   * @defaultValue `false`: a long scan would drive out what is hot.
+   */
+  fillCache?: boolean | undefined
+
+  /**
+   * Bytes of entries read ahead at once, from 0 (one entry at a time) on; a single entry may be larger. An entry that was cut
+   * out as a view or Buffer keeps the memory of those that were read with it: lower this, or copy, when few of many are kept.
+   *
+   * @defaultValue `64 * 1024`
+   */
+  highWaterMarkBytes?: number | undefined
+}
+
+/** Options for {@link Varve.compactRange} and {@link Varve.approximateSize}. */
+export interface StartEndOptions<K> {
+  /** Custom key encoding for this operation, used to encode `start` and `end`. */
+  keyEncoding?: string | Transcoder.PartialEncoder<K> | undefined
+}
+
+export type BatchOperation<TDatabase, K, V> = AbstractBatchOperation<TDatabase, K, V>
+
+export type Iterator<TDatabase, K, V> = AbstractIterator<TDatabase, K, V>
+export type KeyIterator<TDatabase, K> = AbstractKeyIterator<TDatabase, K>
+export type ValueIterator<TDatabase, K, V> = AbstractValueIterator<TDatabase, K, V>
+
+export type IteratorOptions<K, V> = AbstractIteratorOptions<K, V> & AdditionalIteratorOptions
+export type KeyIteratorOptions<K> = AbstractKeyIteratorOptions<K> & AdditionalIteratorOptions
+export type ValueIteratorOptions<K, V> = AbstractValueIteratorOptions<K, V> & AdditionalIteratorOptions
+
+export type Snapshot = AbstractSnapshot
+
+/** What a successful sync means: nothing, that the operating system has it, or that it survives a loss of power. */
+export type Durability = 'volatile' | 'os-buffered' | 'durable'
+
+/** Answer of {@link Varve.info}. */
+export interface Info {
+  /** As {@link Varve.location}. */
+  location: string | null
+  storage: 'directory' | 'memory' | 'custom'
+  durability: Durability
+  /** Running totals since the database was opened. */
+  counters: Record<string, number>
+  /** Whether flushes or compactions are waiting or under way. */
+  backgroundWork: boolean
+  /** Bytes that the engine uses, about. */
+  memoryUsage: number
+  /** Table files of each of the seven levels. */
+  filesAtLevel: number[]
+  /** LevelDB's table of compactions, for people. */
+  stats: string
+}
+
+/** Answer of {@link Varve.verify}. */
+export interface VerifyReport {
+  /** Table files read. */
+  tables: number
+  /** Entries in them, overwritten and deleted ones too. */
+  entries: number
+  /** Bytes read. */
+  bytes: number
+  /** What is wrong; empty if all is sound. */
+  findings: VarveError[]
+}
+
+/** Answer of {@link Varve.repair}. */
+export interface RepairReport {
+  /** Table files of the rebuilt database. */
+  tables: number
+  /** Entries that were saved. */
+  entries: number
+  /** Names of the files that were put aside in `lost`. */
+  lost: string[]
+  /** What was wrong. */
+  findings: VarveError[]
+}
+
+/**
+ * Files, for a database that lives neither in a directory nor in memory. Each method answers a value or a promise, as it
+ * likes, from call to call. A failure is thrown or rejected with as an `Error` whose `code` says what it is: `ENOENT`, `EEXIST`,
+ * `EACCES`, `EPERM`, `ENOSPC`, `EDQUOT`, `QuotaExceededError`, `ENOTDIR`, `EISDIR`, `LEVEL_LOCKED`, `LEVEL_FENCED`,
+ * `LEVEL_NOT_SUPPORTED` or `SOURCE_CHANGED`; anything else is an I/O error.
+ */
+export interface Storage {
+  /**
+   * Excludes every other user of the same files until {@link unlock}. With `create`, makes the place if it is not there;
+   * otherwise fails with `ENOENT`. Answers an epoch, 0 where it cannot count.
+   */
+  lock (create: boolean): number | Promise<number>
+  /** Gives the lock back; does nothing without one. */
+  unlock (): void | Promise<void>
+  /** Names of all files, in any order, without `LOCK` and directories. */
+  list (): string[] | Promise<string[]>
+  /** A new, empty file in place of any other of that name. `sizeHint` is in bytes, 0 if unknown. */
+  create (name: string, kind: 'log' | 'manifest' | 'table' | 'other', sizeHint: number): StorageFile | Promise<StorageFile>
+  /** A file that exists. */
+  open (name: string, access: 'read' | 'append'): StorageFile | Promise<StorageFile>
+  /** Applies the edits in order; done when they, and the names of all files created before, are durable. */
+  editNames (edits: NameEdit[]): void | Promise<void>
+  /** Removes the lock and, if nothing is left in it, the place itself. */
+  removePlace (): void | Promise<void>
+  /** What a successful {@link StorageFile.sync} means. */
+  readonly durability: Durability
+  /** Whether the answer of {@link StorageFile.append} alone can be trusted; else the size is asked after each. */
+  readonly appendsAreExact: boolean
+}
+
+/** A change to the names of a {@link Storage}. */
+export type NameEdit =
+  /** `from` must exist; `to` may begin with `lost/`. */
+  | { type: 'rename', from: string, to: string }
+  /** No error if it is not there. */
+  | { type: 'remove', name: string }
+  /** Atomically; `via` may be used on the way. */
+  | { type: 'replace', name: string, via: string, content: Uint8Array }
+
+/** A file of a {@link Storage}. */
+export interface StorageFile {
+  /**
+   * Fills `into` from `offset` and answers how many bytes were read, fewer only at the end. `into` may be written only
+   * before this returns: a storage that has to wait answers a promise of bytes of its own, at most `into.length`.
+   */
+  read (offset: number, into: Uint8Array): number | Promise<Uint8Array>
+  /** Adds all of `data` at the end, or fails; answers how many bytes were taken. Copy what is needed after this returns. */
+  append (data: Uint8Array): number | Promise<number>
+  /** Makes all that was appended durable. */
+  sync (): void | Promise<void>
+  truncate (size: number): void | Promise<void>
+  size (): number | Promise<number>
+  /** The engine is done with the file. A removed file stays readable until then. */
+  close (): void
+}
+
+/** Codes of {@link VarveError}; abstract-level adds its own, such as `LEVEL_DECODE_ERROR`. */
+export type ErrorCode =
+  /** Bytes of `file` are damaged at `offset`: `verify()`, `repair`, or take a copy. */
+  | 'LEVEL_CORRUPTION'
+  /** The storage failed: see `cause`, then `resume()` or open again. */
+  | 'LEVEL_IO_ERROR'
+  /** No space, or a quota: make room, then `resume()`. Reads go on. */
+  | 'LEVEL_FULL'
+  /** Somebody else has the database open. */
+  | 'LEVEL_LOCKED'
+  /** The lock was lost to somebody else: open again. */
+  | 'LEVEL_FENCED'
+  /** A file was replaced while it was being read: open again. */
+  | 'LEVEL_SOURCE_CHANGED'
+  /** The browser took the files away. */
+  | 'LEVEL_EVICTED'
+  /** The engine stopped to protect the data: close and open again. */
+  | 'LEVEL_POISONED'
+  /** Something else has to end first: try again. */
+  | 'LEVEL_BUSY'
+  /** A key, value or batch is larger than the options or the format allow. */
+  | 'LEVEL_LIMIT_EXCEEDED'
+  /** The caller's mistake. */
+  | 'LEVEL_INVALID_ARGUMENT'
+  /** This database or storage cannot do that. */
+  | 'LEVEL_NOT_SUPPORTED'
+  /** Not open yet, or closed. When `open()` fails with it, `cause` has the reason. */
+  | 'LEVEL_DATABASE_NOT_OPEN'
+  /** The snapshot was closed. */
+  | 'LEVEL_SNAPSHOT_NOT_OPEN'
+  /** The signal of an iterator was aborted. */
+  | 'LEVEL_ABORTED'
+
+/**
+ * A failure. The `code` is stable, the message is not.
+ *
+ * @example
+ * ```js
+ * try {
+ *   await db.open()
+ * } catch (error) {
+ *   if (error.cause?.code === 'LEVEL_LOCKED') console.error('open in another process')
+ *   else throw error
+ * }
+ * ```
+ */
+export class VarveError extends Error {
+  constructor (message: string, details: { code: string, cause?: unknown, file?: string, offset?: number, maybeApplied?: boolean })
+  code: ErrorCode
+  cause?: unknown
+  /** Name of the file that it is about, where known. */
+  file?: string
+  /** Byte of the file, where known. */
+  offset?: number
+  /** Of a write: its fate is unknown, and it may be found after opening again. */
+  maybeApplied?: boolean
+}
+
+/** An argument or option that cannot be. */
+export class InvalidArgumentError extends TypeError {
+  code: 'LEVEL_INVALID_ARGUMENT'
+}
+
+/** The signal of an iterator was aborted. */
+export class AbortError extends VarveError {
+  constructor (cause?: unknown)
+}

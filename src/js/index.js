@@ -1,0 +1,2 @@
+export { AbortError, InvalidArgumentError, VarveError } from './errors.js'
+export { Varve } from './level.js'

@@ -1,0 +1,351 @@
+// Iterators read packed pages and cut rows out of them when they are asked for:
+//
+//   page = row*        row = key length u32le, key, value length u32le, value
+//
+//   a=b, c=d   01 00 00 00 61  01 00 00 00 62   01 00 00 00 63  01 00 00 00 64
+//
+// Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
+// and one row. Strings are copies.
+import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
+import { AbortError, InvalidArgumentError, fromEngine } from './errors.js'
+import { Snapshot } from './snapshot.js'
+import { viewOf, writeText, textSizeBound } from './chained-batch.js'
+
+const PAGE_BYTES = 64 * 1024
+const PAGE_ROWS_MAX = 1000
+/** Who takes a row after another gets ever more at once: many only want the first after a seek. */
+const PAGE_GROWTH = 8
+/** The engine counts rows and bytes in 32 bits. */
+const SIZE_MAX = 0x7fffffff
+/** Up to here looking for a byte beyond ASCII and reading Latin-1 is faster than reading UTF-8. */
+const SHORT_SIZE_MAX = 24
+
+const NativeBuffer = globalThis.Buffer
+const latin1Slice = NativeBuffer?.prototype.latin1Slice
+const utf8Slice = NativeBuffer?.prototype.utf8Slice
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/**
+ * The string that stands in `bytes` from `start` to `end`.
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} end
+ */
+export function readText(bytes, start, end) {
+  if (utf8Slice === undefined || latin1Slice === undefined) return decoder.decode(bytes.subarray(start, end))
+  if (end - start > SHORT_SIZE_MAX) return utf8Slice.call(bytes, start, end)
+  for (let i = start; i < end; i++) {
+    if (bytes[i] > 0x7f) return utf8Slice.call(bytes, start, end)
+  }
+  return latin1Slice.call(bytes, start, end)
+}
+
+const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
+
+/** How a side of a row is cut out of a page, by the format of its encoding. */
+const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
+
+/**
+ * What an encoding made, as bytes that last.
+ * @param {unknown} data
+ * @param {string} what
+ */
+export function bytesOf(data, what) {
+  if (typeof data !== 'string') return viewOf(data, what)
+  const bytes = new Uint8Array(textSizeBound(data))
+  return bytes.subarray(0, writeText(bytes, 0, data))
+}
+
+/**
+ * The bounds of a range as bytes, at most one a side: gte and lte go before gt and lt.
+ * @param {Record<string, any>} options
+ * @returns {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }}
+ */
+export function boundsOf(options) {
+  const bounds = {}
+  for (const [closed, open] of [['gte', 'gt'], ['lte', 'lt']]) {
+    const name = options[closed] !== undefined ? closed : open
+    if (options[name] !== undefined) bounds[name] = bytesOf(options[name], name)
+  }
+  return bounds
+}
+
+function pageBytesOf({ highWaterMarkBytes }) {
+  if (highWaterMarkBytes === undefined || highWaterMarkBytes === null) return PAGE_BYTES
+  if (Number.isSafeInteger(highWaterMarkBytes) && highWaterMarkBytes >= 0) return Math.min(highWaterMarkBytes, SIZE_MAX)
+  throw new InvalidArgumentError("The option 'highWaterMarkBytes' must be a whole number of bytes from 0 on")
+}
+
+/**
+ * What the three iterators share: the engine's iterator, the page at hand and the place in it.
+ *
+ * 1. #left rows of #page, from #at on, have not been given out.
+ * 2. With #done set there is nothing behind #page.
+ */
+class Rows {
+  #engine
+  #turns
+  #id
+  #cutKey
+  #cutValue
+  #pageBytes
+  #signal
+  #pageRows = 1
+  #page = new Uint8Array(0)
+  #at = 0
+  #left = 0
+  #done = false
+
+  constructor(engine, turns, options, keys, values) {
+    this.#engine = engine
+    this.#turns = turns
+    this.#cutKey = keys ? CUTS[options.keyEncoding] : undefined
+    this.#cutValue = values ? CUTS[options.valueEncoding] : undefined
+    this.#pageBytes = pageBytesOf(options)
+    this.#signal = options.signal ?? null
+    const { reverse, fillCache = false } = options
+    const snapshot = Snapshot.idOf(options.snapshot, engine)
+    try {
+      // No limit: rows that a seek throws away would count for the engine, and do not for the caller.
+      this.#id = engine.iterator({ ...boundsOf(options), reverse, limit: -1, keys, values, fillCache: fillCache === true, snapshot })
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  get cached() { return this.#left }
+
+  /**
+   * The next row, by one of the three ways below.
+   * @template T
+   * @param {number} wanted rows that may still be given out
+   * @param {(rows: Rows) => T} cut
+   * @returns {T | undefined | Promise<T | undefined>}
+   */
+  next(wanted, cut) {
+    if (this.#signal !== null) return this.#nextUnlessAborted(wanted, cut)
+    if (this.#left > 0) return cut(this)
+    if (this.#done) return undefined
+    const loaded = this.#loadAhead(wanted)
+    return loaded === undefined ? this.#first(cut) : loaded.then(() => this.#first(cut))
+  }
+
+  /** At most `size` rows: what is left of the page at hand, else one page. */
+  nextv(size, cut) {
+    if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
+    if (this.#left > 0 || this.#done) return this.#take(size, cut)
+    const loaded = this.#load(size)
+    return loaded === undefined ? this.#take(size, cut) : loaded.then(() => this.#take(size, cut))
+  }
+
+  seek(target) {
+    this.#page = new Uint8Array(0)
+    this.#left = 0
+    this.#pageRows = 1
+    this.#done = false
+    try {
+      this.#engine.seek(this.#id, bytesOf(target, 'target'))
+    } catch (error) {
+      this.#done = true
+      throw fromEngine(error)
+    }
+  }
+
+  close() {
+    this.#page = new Uint8Array(0)
+    this.#left = 0
+    this.#done = true
+    try {
+      this.#engine.closeIterator(this.#id)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  // ---- One row: a key, a value or both; there must be one ---------------------------------------------------------
+
+  key() {
+    const start = this.#at + 4
+    const end = start + this.#length(this.#at)
+    const key = this.#cutKey(this.#page, start, end)
+    this.#at = end + 4 + this.#length(end)
+    this.#left--
+    return key
+  }
+
+  value() {
+    const start = this.#at + 8 + this.#length(this.#at)
+    const end = start + this.#length(start - 4)
+    const value = this.#cutValue(this.#page, start, end)
+    this.#at = end
+    this.#left--
+    return value
+  }
+
+  entry() {
+    const page = this.#page
+    const keyStart = this.#at + 4
+    const keyEnd = keyStart + this.#length(this.#at)
+    const valueStart = keyEnd + 4
+    const valueEnd = valueStart + this.#length(keyEnd)
+    this.#at = valueEnd
+    this.#left--
+    return [
+      this.#cutKey === undefined ? undefined : this.#cutKey(page, keyStart, keyEnd),
+      this.#cutValue === undefined ? undefined : this.#cutValue(page, valueStart, valueEnd)
+    ]
+  }
+
+  #length(at) {
+    const page = this.#page
+    return (page[at] | page[at + 1] << 8 | page[at + 2] << 16 | page[at + 3] << 24) >>> 0
+  }
+
+  // ---- Pages ------------------------------------------------------------------------------------------------------
+
+  #first(cut) {
+    return this.#left > 0 ? cut(this) : undefined
+  }
+
+  #take(size, cut) {
+    const count = Math.min(size, this.#left)
+    const rows = new Array(count)
+    for (let i = 0; i < count; i++) rows[i] = cut(this)
+    return rows
+  }
+
+  #loadAhead(wanted) {
+    const size = Math.min(this.#pageRows, wanted)
+    this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS_MAX)
+    return this.#load(size)
+  }
+
+  /** @returns {undefined | Promise<void>} */
+  #load(size) {
+    try {
+      const page = this.#engine.next(this.#id, Math.min(size, SIZE_MAX), this.#pageBytes)
+      if (page instanceof Promise) return this.#loadLater(page)
+      this.#set(page)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+    // Pages that come at once could go on for ever without a turn for anybody else.
+    return this.#turns.due()
+  }
+
+  async #loadLater(page) {
+    try {
+      this.#set(await page)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  #set({ rows, count, done }) {
+    this.#page = rows
+    this.#at = 0
+    this.#left = count
+    this.#done = done
+  }
+
+  // ---- With a signal, which may be aborted right after the call that it should end --------------------------------
+
+  async #nextUnlessAborted(wanted, cut) {
+    if (this.#left === 0 && !this.#done) await this.#loadAhead(wanted)
+    else await undefined
+    this.#throwIfAborted()
+    return this.#first(cut)
+  }
+
+  async #nextvUnlessAborted(size, cut) {
+    if (this.#left === 0 && !this.#done) await this.#load(size)
+    else await undefined
+    this.#throwIfAborted()
+    return this.#take(size, cut)
+  }
+
+  #throwIfAborted() {
+    if (this.#signal.aborted) throw new AbortError(this.#signal.reason)
+  }
+}
+
+/** @param {Rows} rows */
+const entry = (rows) => rows.entry()
+/** @param {Rows} rows */
+const key = (rows) => rows.key()
+/** @param {Rows} rows */
+const value = (rows) => rows.value()
+
+/** Entries in key order, of the moment when it was made or of an explicit snapshot. */
+export class Iterator extends AbstractIterator {
+  #rows
+
+  /**
+   * @param {import('./level.js').Varve} db
+   * @param {import('./engine.js').Engine} engine
+   * @param {{ due(): undefined | Promise<void> }} turns
+   * @param {Record<string, any>} options abstract-level's, encoded
+   */
+  constructor(db, engine, turns, options) {
+    // Before super: what fails here must not be attached to the database.
+    const rows = new Rows(engine, turns, options, options.keys, options.values)
+    super(db, options)
+    this.#rows = rows
+  }
+
+  /** Rows read ahead: for tests. */
+  get cached() { return this.#rows.cached }
+
+  _next() { return this.#rows.next(this.limit - this.count, entry) }
+
+  _nextv(size) { return this.#rows.nextv(size, entry) }
+
+  _seek(target) { this.#rows.seek(target) }
+
+  _close() { this.#rows.close() }
+}
+
+/** Keys only: values are not even copied. */
+export class KeyIterator extends AbstractKeyIterator {
+  #rows
+
+  /** As Iterator's. */
+  constructor(db, engine, turns, options) {
+    const rows = new Rows(engine, turns, options, true, false)
+    super(db, options)
+    this.#rows = rows
+  }
+
+  get cached() { return this.#rows.cached }
+
+  _next() { return this.#rows.next(this.limit - this.count, key) }
+
+  _nextv(size) { return this.#rows.nextv(size, key) }
+
+  _seek(target) { this.#rows.seek(target) }
+
+  _close() { this.#rows.close() }
+}
+
+/** Values only, in the order of their keys. */
+export class ValueIterator extends AbstractValueIterator {
+  #rows
+
+  /** As Iterator's. */
+  constructor(db, engine, turns, options) {
+    const rows = new Rows(engine, turns, options, false, true)
+    super(db, options)
+    this.#rows = rows
+  }
+
+  get cached() { return this.#rows.cached }
+
+  _next() { return this.#rows.next(this.limit - this.count, value) }
+
+  _nextv(size) { return this.#rows.nextv(size, value) }
+
+  _seek(target) { this.#rows.seek(target) }
+
+  _close() { this.#rows.close() }
+}

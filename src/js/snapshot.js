@@ -1,0 +1,50 @@
+import { AbstractSnapshot } from 'abstract-level'
+import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
+
+/** An explicit snapshot: the state of the database when it was made, until it is closed. */
+export class Snapshot extends AbstractSnapshot {
+  #engine
+  /** @type {number | undefined} undefined when it is closed */
+  #id
+
+  /**
+   * @param {import('./engine.js').Engine} engine
+   * @param {object} options abstract-level's, with the owner
+   */
+  constructor(engine, options) {
+    super(options)
+    try {
+      this.#id = engine.snapshot()
+    } catch (error) {
+      // The owner knows this resource already, and would wait for ever for one that nobody can close.
+      options.owner.detachResource(this)
+      throw fromEngine(error)
+    }
+    this.#engine = engine
+  }
+
+  /**
+   * The engine's number of an option `snapshot`, which must be of the same database.
+   * @param {unknown} snapshot
+   * @param {import('./engine.js').Engine} engine
+   * @returns {number | undefined}
+   */
+  static idOf(snapshot, engine) {
+    if (snapshot === undefined || snapshot === null) return undefined
+    if (typeof snapshot !== 'object' || !(#id in snapshot) || snapshot.#engine !== engine) {
+      throw new InvalidArgumentError("The option 'snapshot' is not a snapshot of this database")
+    }
+    if (snapshot.#id !== undefined) return snapshot.#id
+    throw new VarveError('Snapshot is not open: cannot use snapshot after close()', { code: 'LEVEL_SNAPSHOT_NOT_OPEN' })
+  }
+
+  _close() {
+    const id = this.#id
+    this.#id = undefined
+    try {
+      this.#engine.releaseSnapshot(id)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+}

@@ -1,0 +1,478 @@
+// The lock of a directory: who opens it excludes every other user of the same files, C++ LevelDB among them.
+//
+// ```text
+// LOCK         LevelDB's own: an empty file that its owner has locked through fcntl. `node:sqlite`, where the runtime has it,
+//              takes locks of the same kind on it: `BEGIN EXCLUSIVE` on an empty database writes nothing.
+// LOCK.varve   ours: who holds the directory, in JSON. It keeps out the runtimes without `node:sqlite` (Node 20), and names
+//              the holder. LevelDB ignores the file; it is there only while the directory is held, or after a kill.
+// /proc/locks  on Linux the kernel tells who has locked LOCK: so Node 20 is kept out by C++ LevelDB, and a C++ LevelDB in
+//              this very process is seen, which its fcntl locks alone would not exclude.
+// a Set        of the directories locked in this thread, shared by all copies of this module.
+// ```
+//
+// Closing any descriptor of LOCK drops all fcntl locks that the process has on it, so nothing here or elsewhere may open LOCK
+// while it can be held: everything asks by `stat` and `access`, which open nothing.
+//
+// What stays possible without `node:sqlite`: a C++ LevelDB that opens the directory later is not kept out; a holder in another
+// container cannot be judged, so its file is respected until somebody removes it; and only Linux tells a pid used anew.
+import { randomUUID } from 'node:crypto'
+import fs from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** Whether the name is one of the lock's own: LOCK, LOCK.varve, or what a kill left of taking the latter over. */
+export function isLockName(name) {
+  return name === 'LOCK' || /^LOCK\.varve(\.|$)/.test(name)
+}
+
+/** SQLite refuses longer paths, in bytes; a directory that deep is locked as if there were no `node:sqlite`. */
+const SQLITE_PATH_MAX = 511
+
+/** SQLite's codes for "somebody else has it", and for what the system does not permit: opening, or writing. */
+const SQLITE_BUSY = 5
+const SQLITE_FORBIDDEN = [3, 8, 14]
+
+/** How often the lock is tried again when its files change under our hands, before the directory counts as taken. */
+const ATTEMPTS_MAX = 20
+
+/** After taking over without the kernel's help, in ms: time for whoever judged the same file stale to show up. */
+const SETTLE_MS = 50
+
+/** An empty or torn LOCK.varve this old, in ms, is no longer being written: its writer was killed, or the power went. */
+const WRITING_MS = 2000
+
+const IS_LINUX = process.platform === 'linux'
+const IS_WINDOWS = process.platform === 'win32'
+
+/** The lock of one directory, held until it is released. */
+export class DirectoryLock {
+  #directory
+  #entry
+  #native
+  #file
+
+  /** @private */
+  constructor(directory, entry, native, file) {
+    this.#directory = directory
+    this.#entry = entry
+    this.#native = native
+    this.#file = file
+  }
+
+  /**
+   * Takes the lock of a directory that exists.
+   *
+   * @param {string} directory an absolute path
+   * @returns {Promise<DirectoryLock>}
+   * @throws an Error whose `code` is `LEVEL_LOCKED` if somebody has it
+   */
+  static async take(directory) {
+    const entry = Entry.take(directory)
+    let native, file
+    try {
+      const path = join(directory, 'LOCK')
+      const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
+      refuseIfLocked(path)
+      if (sqlite) native = lockNatively(sqlite, path)
+      else makeIfMissing(path)
+      file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
+      // Who locks LOCK looks for our file afterwards, and we look for their lock: one of the two sees the other.
+      if (!native) refuseIfLocked(path)
+      return new DirectoryLock(directory, entry, native, file)
+    } catch (error) {
+      file?.remove()
+      native?.close()
+      entry.remove()
+      throw error
+    }
+  }
+
+  /** Gives the lock back. */
+  release() {
+    try {
+      this.#file.remove()
+    } finally {
+      this.#native?.close()
+      this.#entry.remove()
+    }
+  }
+
+  /** Gives the lock back and takes its files away: LOCK while it is held, so that nobody can hold a LOCK without a name. */
+  releaseAndRemove() {
+    const path = join(this.#directory, 'LOCK')
+    // Windows does not free the name of a file that is open.
+    if (IS_WINDOWS) {
+      this.#native?.close()
+      this.#native = undefined
+    }
+    try {
+      fs.rmSync(path, { force: true })
+    } finally {
+      this.release()
+    }
+  }
+}
+
+function locked(path, by) {
+  return Object.assign(new Error(`${path} is in use by ${by}`), { code: 'LEVEL_LOCKED', path })
+}
+
+/** The kernel gives no pid (0 or -1) where no single process owns the lock. */
+function named(pid) {
+  if (pid === process.pid) return `this process (${pid})`
+  return pid > 0 ? `process ${pid}` : 'another process'
+}
+
+// ---- The table of this thread -----------------------------------------------------------------------------------------
+
+const TABLE = Symbol.for('varve.locked-directories')
+
+/** @returns {Set<string>} */
+function table() {
+  const shared = /** @type {any} */ (globalThis)
+  shared[TABLE] ??= new Set()
+  return shared[TABLE]
+}
+
+/** One row of the table. */
+class Entry {
+  #id
+
+  constructor(id) {
+    this.#id = id
+  }
+
+  /** @param {string} directory */
+  static take(directory) {
+    const id = identify(directory)
+    if (table().has(id)) throw locked(join(directory, 'LOCK'), 'this process')
+    table().add(id)
+    return new Entry(id)
+  }
+
+  remove() {
+    table().delete(this.#id)
+  }
+}
+
+/** The same under every path that leads to the directory. */
+function identify(directory) {
+  const stats = fs.statSync(directory, { bigint: true })
+  if (!stats.isDirectory()) {
+    throw Object.assign(new Error(`ENOTDIR: a file, where a directory should be, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
+  }
+  return IS_WINDOWS ? fs.realpathSync.native(directory) : `${stats.dev}:${stats.ino}`
+}
+
+// ---- LOCK -------------------------------------------------------------------------------------------------------------
+
+/** The module, or undefined in a runtime without it. That it is experimental in some versions is no news for our users. */
+function nodeSqlite() {
+  const { emitWarning } = process
+  /** @param {any} warning @param {any[]} rest */
+  process.emitWarning = (warning, ...rest) => {
+    const type = rest[0]?.type ?? rest[0]
+    if (type !== 'ExperimentalWarning' || !/sqlite/i.test(String(warning))) Reflect.apply(emitWarning, process, [warning, ...rest])
+  }
+  try {
+    return process.getBuiltinModule?.('node:sqlite')
+  } catch {
+    return undefined
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** LOCK with the mode of our other files. A new file can be closed: nobody has locked it yet. */
+function makeIfMissing(path) {
+  try {
+    fs.closeSync(fs.openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+  }
+}
+
+/** Answers the connection that holds LOCK until it is closed. */
+function lockNatively(sqlite, path) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    makeIfMissing(path)
+    const before = identityOf(path)
+    if (before === undefined) continue
+    const connection = lockOnce(sqlite, path)
+    // Whoever removed the database in between has taken the file away from under the lock.
+    if (identityOf(path) === before) return connection
+    connection.close()
+  }
+  throw locked(path, 'processes that make and remove it')
+}
+
+function lockOnce(sqlite, path) {
+  fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK)
+  let connection
+  try {
+    connection = new sqlite.DatabaseSync(path)
+    // The journal in memory, so that none lies beside LOCK.
+    connection.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
+    return connection
+  } catch (error) {
+    connection?.close()
+    // The primary code is the low byte; a runtime that does not give it gives the words.
+    const primary = error.errcode & 0xff
+    if (primary === SQLITE_BUSY || error.message === 'database is locked') {
+      const pid = holderOf(path)
+      throw locked(path, pid === undefined ? 'another process' : named(pid))
+    }
+    const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    const why = size > 0 ? `it has ${size} bytes, and LevelDB's is empty` : error.message
+    const code = SQLITE_FORBIDDEN.includes(primary) ? 'EACCES' : error.code
+    throw Object.assign(new Error(`lock ${path}: ${why}`, { cause: error }), { code, path })
+  }
+}
+
+/** Changes when the name gets another file, even one with the same inode. */
+function identityOf(path) {
+  const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats && `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
+}
+
+function refuseIfLocked(path) {
+  const pid = holderOf(path)
+  if (pid !== undefined) throw locked(path, named(pid))
+}
+
+/**
+ * Which process has locked the file, where the kernel tells.
+ *
+ * ```text
+ * 1: POSIX  ADVISORY  WRITE 19171 fe:00:10429538 0 EOF     number, kind, -, mode, pid, device and inode, range
+ * 1: -> POSIX ...                                          who waits for it
+ * ```
+ */
+function holderOf(path) {
+  if (!IS_LINUX) return undefined
+  const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
+  const lines = stats && readIfThere('/proc/locks')
+  if (!lines) return undefined
+  const major = (stats.dev >> 8n & 0xfffn) | (stats.dev >> 32n & ~0xfffn)
+  const minor = (stats.dev & 0xffn) | (stats.dev >> 12n & ~0xffn)
+  for (const line of lines.split('\n')) {
+    const [, kind, , , pid, place] = line.split(/\s+/)
+    if (!place || !['POSIX', 'OFDLCK'].includes(kind)) continue
+    const [lineMajor, lineMinor, inode] = place.split(':')
+    // Of file systems without a device of their own (btrfs, overlay), stat and this table may name different ones.
+    const sameDevice = major === 0n || (BigInt(`0x${lineMajor}`) === major && BigInt(`0x${lineMinor}`) === minor)
+    if (sameDevice && BigInt(inode) === stats.ino) return Number(pid)
+  }
+  return undefined
+}
+
+// ---- LOCK.varve -------------------------------------------------------------------------------------------------------
+
+/**
+ * What is in the file.
+ *
+ * @typedef {object} Holder
+ * @property {number} pid
+ * @property {string} [start] when the process started, in clock ticks since the boot (Linux)
+ * @property {string} [boot] which boot of which machine (Linux)
+ * @property {string} [space] the namespace that counts the pid (Linux: a container has its own)
+ * @property {string} host
+ * @property {boolean} native whether the holder has locked LOCK too
+ * @property {string} token different for every owner
+ */
+
+/** @returns {Holder} */
+function thisHolder(native) {
+  return { ...thisProcess(), native, token: randomUUID() }
+}
+
+function thisProcess() {
+  return {
+    pid: process.pid,
+    start: startOf(process.pid),
+    boot: IS_LINUX ? readIfThere('/proc/sys/kernel/random/boot_id')?.trim() : undefined,
+    space: IS_LINUX ? readlinkIfThere('/proc/self/ns/pid') : undefined,
+    host: hostname()
+  }
+}
+
+/** Our file while we hold it. It stays open, so that other threads can see that the one that made it still lives. */
+class LockFile {
+  #path
+  #text
+  #fd
+
+  constructor(path, text, fd) {
+    this.#path = path
+    this.#text = text
+    this.#fd = fd
+  }
+
+  /** @param {boolean} native whether we have locked LOCK */
+  static async take(path, native) {
+    const text = `${JSON.stringify(thisHolder(native))}\n`
+    let tookOver = false
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const file = LockFile.#make(path, text)
+      if (file) {
+        // Someone slow may have judged the same stale file, and taken ours away for it.
+        if (tookOver && !native) await file.#settle()
+        return file
+      }
+      const found = readIfThere(path)
+      if (found === undefined) continue
+      const by = livingHolder(found, path, native)
+      if (by) throw locked(path, by)
+      moveAway(path, found)
+      tookOver = true
+    }
+    throw locked(path, 'processes that make and remove it')
+  }
+
+  static #make(path, text) {
+    let fd
+    try {
+      fd = fs.openSync(path, 'wx', 0o600)
+    } catch (error) {
+      if (error.code === 'EEXIST') return undefined
+      throw error
+    }
+    const file = new LockFile(path, text, fd)
+    try {
+      fs.writeSync(fd, text)
+      return file
+    } catch (error) {
+      fs.closeSync(fd)
+      fs.rmSync(path, { force: true })
+      throw error
+    }
+  }
+
+  async #settle() {
+    await wait(SETTLE_MS)
+    if (readIfThere(this.#path) === this.#text) return
+    fs.closeSync(this.#fd)
+    throw locked(this.#path, 'another process, which took it over at the same moment')
+  }
+
+  remove() {
+    try {
+      if (readIfThere(this.#path) === this.#text) fs.rmSync(this.#path, { force: true })
+    } finally {
+      fs.closeSync(this.#fd)
+    }
+  }
+}
+
+/** Removes the file if it has this content still; a file that somebody made in between gets its name back. */
+function moveAway(path, content) {
+  const aside = `${path}.${randomUUID()}`
+  try {
+    fs.renameSync(path, aside)
+  } catch (error) {
+    if (error.code === 'ENOENT') return
+    throw error
+  }
+  if (readIfThere(aside) !== content) {
+    try {
+      fs.linkSync(aside, path)
+    } catch (error) {
+      // A file system without links; with EEXIST the next owner is there already.
+      if (error.code !== 'EEXIST') return fs.renameSync(aside, path)
+    }
+  }
+  fs.rmSync(aside, { force: true })
+}
+
+/**
+ * Who holds the directory, in words; undefined if nobody does any more.
+ *
+ * @param {string} text the content of LOCK.varve
+ * @param {string} path
+ * @param {boolean} native whether we have locked LOCK
+ */
+function livingHolder(text, path, native) {
+  const holder = parse(text)
+  if (!holder) {
+    const stats = fs.statSync(path, { throwIfNoEntry: false })
+    return stats && Date.now() - stats.mtimeMs < WRITING_MS ? 'a process that is taking it' : undefined
+  }
+  // LOCK was its holder's, and is ours.
+  if (holder.native && native) return undefined
+  const here = thisProcess()
+  if (holder.boot !== here.boot && holder.host === here.host) return undefined
+  if (holder.boot !== here.boot || holder.space !== here.space) {
+    return `process ${holder.pid} of another container or machine, ${holder.host} (if that is gone for good, remove this file)`
+  }
+  if (holder.pid === process.pid && holder.start === here.start) {
+    return isOpenHere(path) ? named(holder.pid) : undefined
+  }
+  return isAlive(holder) ? named(holder.pid) : undefined
+}
+
+/** @returns {Holder | undefined} undefined if that is no holder */
+function parse(text) {
+  try {
+    const holder = JSON.parse(text)
+    return Number.isSafeInteger(holder.pid) && holder.pid > 0 ? holder : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** @param {Holder} holder */
+function isAlive({ pid, start }) {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    // EPERM: it is there, and another user's.
+    if (error.code === 'ESRCH') return false
+  }
+  if (start === undefined) return true
+  const now = startOf(pid)
+  return now === undefined || now === start
+}
+
+/** When a process started; undefined where that cannot be known, '' of one that is dead and only waits to be counted. */
+function startOf(pid) {
+  const stat = IS_LINUX ? readIfThere(`/proc/${pid}/stat`) : undefined
+  if (stat === undefined) return undefined
+  // The name of the program, in parentheses, may hold anything; state is field 3, the start field 22.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return 'ZX'.includes(fields[0]) ? '' : fields[19]
+}
+
+/** Whether some thread of this process has the file open; a worker that was ended has not. True where that cannot be known. */
+function isOpenHere(path) {
+  const file = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (!file) return false
+  let descriptors
+  try {
+    descriptors = fs.readdirSync('/proc/self/fd')
+  } catch {
+    return true
+  }
+  return descriptors.some((descriptor) => {
+    const stats = fs.statSync(`/proc/self/fd/${descriptor}`, { bigint: true, throwIfNoEntry: false })
+    return stats?.ino === file.ino && stats.dev === file.dev
+  })
+}
+
+function readIfThere(path) {
+  try {
+    return fs.readFileSync(path, 'utf8')
+  } catch (error) {
+    // ESRCH: a process that ended while its file in /proc was read. EACCES: the system hides it.
+    if (['ENOENT', 'ESRCH'].includes(error.code) || path.startsWith('/proc/')) return undefined
+    throw error
+  }
+}
+
+function readlinkIfThere(path) {
+  try {
+    return fs.readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}

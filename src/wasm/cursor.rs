@@ -1,0 +1,138 @@
+//! An iterator that gives its entries out in pages.
+
+use std::cell::{Cell, RefCell};
+
+use crate::base::put_fixed32;
+use crate::db::{Db, DbIterator};
+use crate::error::{Error, Result};
+use crate::options::ReadOptions;
+
+/// What a cursor passes over, and what of it is wanted.
+pub(super) struct CursorOptions {
+    pub(super) read: ReadOptions,
+    pub(super) reverse: bool,
+    pub(super) keys: bool,
+    pub(super) values: bool,
+    pub(super) limit: u64,
+}
+
+/// Entries packed one behind the other.
+pub(super) struct Rows {
+    /// `(u32 key length, key, u32 value length, value)*`, little-endian; a side that is not wanted has length 0.
+    pub(super) bytes: Vec<u8>,
+    pub(super) count: u32,
+    /// No more will come, unless the cursor seeks.
+    pub(super) done: bool,
+}
+
+/// Where the next page begins.
+enum Next {
+    Start,
+    At(Vec<u8>),
+    /// Behind what the iterator stands on.
+    Behind,
+    End,
+}
+
+/// See the module.
+pub(super) struct Cursor {
+    /// Out while a page is being filled.
+    iterator: RefCell<Option<DbIterator>>,
+    next: RefCell<Next>,
+    left: Cell<u64>,
+    reverse: bool,
+    keys: bool,
+    values: bool,
+    lower_bound: Option<Vec<u8>>,
+    upper_bound: Option<Vec<u8>>,
+}
+
+impl Cursor {
+    pub(super) fn new(db: &Db, options: CursorOptions) -> Result<Cursor> {
+        let iterator = db.iter(&options.read)?;
+        Ok(Cursor {
+            iterator: RefCell::new(Some(iterator)),
+            next: RefCell::new(Next::Start),
+            left: Cell::new(options.limit),
+            reverse: options.reverse,
+            keys: options.keys,
+            values: options.values,
+            lower_bound: options.read.lower_bound,
+            upper_bound: options.read.upper_bound,
+        })
+    }
+
+    /// The next page begins at `target`, in the cursor's direction; outside the bounds nothing comes.
+    pub(super) fn seek(&self, target: &[u8]) {
+        let below = self.lower_bound.as_ref().is_some_and(|lower| target < &lower[..]);
+        let above = self.upper_bound.as_ref().is_some_and(|upper| target >= &upper[..]);
+        self.next.replace(if below || above { Next::End } else { Next::At(target.to_vec()) });
+    }
+
+    /// Up to `count` entries in `buffer`'s memory; fewer when they have `bytes` bytes, but one at least.
+    pub(super) async fn next(&self, count: u32, bytes: usize, mut buffer: Vec<u8>) -> Result<Rows> {
+        buffer.clear();
+        let Some(mut iterator) = self.iterator.take() else {
+            return Err(Error::Busy("the iterator fills another page".into()));
+        };
+        let rows = self.fill(&mut iterator, count, bytes, buffer).await;
+        self.iterator.replace(Some(iterator));
+        rows
+    }
+
+    async fn fill(&self, iterator: &mut DbIterator, count: u32, bytes: usize, mut out: Vec<u8>) -> Result<Rows> {
+        let mut found = match self.next.replace(Next::End) {
+            _ if self.left.get() == 0 || count == 0 => false,
+            Next::End => false,
+            Next::Start if self.reverse => iterator.seek_to_last().await?,
+            Next::Start => iterator.seek_to_first().await?,
+            Next::At(target) => self.seek_from(iterator, &target).await?,
+            Next::Behind => self.advance(iterator).await?,
+        };
+        let mut rows = 0;
+        while found {
+            self.add(iterator, &mut out)?;
+            rows += 1;
+            self.left.set(self.left.get().saturating_sub(1));
+            if self.left.get() == 0 {
+                break;
+            }
+            if rows >= count || out.len() >= bytes {
+                self.next.replace(Next::Behind);
+                return Ok(Rows { bytes: out, count: rows, done: false });
+            }
+            found = self.advance(iterator).await?;
+        }
+        Ok(Rows { bytes: out, count: rows, done: true })
+    }
+
+    /// To the first entry at `target` or behind it, in the cursor's direction.
+    async fn seek_from(&self, iterator: &mut DbIterator, target: &[u8]) -> Result<bool> {
+        let found = iterator.seek(target).await?;
+        match (self.reverse, found) {
+            (false, found) => Ok(found),
+            (true, true) if iterator.key() == target => Ok(true),
+            (true, true) => iterator.prev().await,
+            (true, false) => iterator.seek_to_last().await,
+        }
+    }
+
+    async fn advance(&self, iterator: &mut DbIterator) -> Result<bool> {
+        if self.reverse { iterator.prev().await } else { iterator.next().await }
+    }
+
+    fn add(&self, iterator: &DbIterator, out: &mut Vec<u8>) -> Result<()> {
+        let key = if self.keys { iterator.key() } else { &[] };
+        let value = if self.values { iterator.value() } else { &[] };
+        let size = key.len().saturating_add(value.len()).saturating_add(8);
+        if out.try_reserve(size).is_err() {
+            return Err(Error::LimitExceeded(format!("no memory for {size} more bytes of a page")));
+        }
+        for part in [key, value] {
+            let length = u32::try_from(part.len()).map_err(|_| Error::LimitExceeded("an entry of 4 GiB".into()))?;
+            put_fixed32(out, length);
+            out.extend_from_slice(part);
+        }
+        Ok(())
+    }
+}

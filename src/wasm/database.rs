@@ -1,0 +1,520 @@
+//! One database for JavaScript, over any storage.
+//!
+//! Bytes go in through a scratch region of this module's memory (`scratch`, `write` ...: JavaScript encodes into it and says how
+//! long the parts are) and come out through another (`out`): nothing is allocated for a call that finds its buffers large
+//! enough. A call that its storage lets finish at once answers at once. Otherwise it answers [`LATE`], and `promise` gives the
+//! promise, which carries copies, since others use the regions meanwhile.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use js_sys::{Array, Object, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
+
+use super::cursor::{Cursor, CursorOptions, Rows};
+use super::error::{number, set, to_js};
+use super::options::{EngineOptions, from_js};
+use crate::base::{put_fixed32, to_u64};
+use crate::batch::WriteBatch;
+use crate::db::{Db, Snapshot};
+use crate::env::{Env, ForeignEnv, MemoryEnv, Storage};
+use crate::error::{Error, Result};
+use crate::options::{ReadOptions, WriteOptions};
+
+/// The answer of a call that goes on: its promise is to be taken.
+const LATE: f64 = -2.0;
+/// The answer of a look-up that found nothing.
+const MISSING: f64 = -1.0;
+/// A packed value that is not there.
+const NO_VALUE: u32 = u32::MAX;
+/// Regions are given back when they have grown beyond this.
+const REGION_KEPT_MAX: usize = 1 << 20;
+
+/// A database, its open snapshots and iterators.
+#[wasm_bindgen]
+pub struct Database {
+    db: Rc<Db>,
+    scratch: RefCell<Vec<u8>>,
+    out: RefCell<Vec<u8>>,
+    promise: RefCell<Option<JsValue>>,
+    snapshots: RefCell<BTreeMap<u32, Snapshot>>,
+    cursors: RefCell<BTreeMap<u32, Rc<Cursor>>>,
+    next_id: Cell<u32>,
+}
+
+/// Opens the database in `storage` (none: files in memory). Answers it, or a promise of it.
+#[wasm_bindgen(js_name = openDatabase)]
+pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
+    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
+    let env = env_of(storage)?;
+    value_or_promise(async move {
+        let db = Rc::new(Db::open(env, options).await?);
+        Ok(JsValue::from(Database {
+            db,
+            scratch: RefCell::default(),
+            out: RefCell::default(),
+            promise: RefCell::default(),
+            snapshots: RefCell::default(),
+            cursors: RefCell::default(),
+            next_id: Cell::new(1),
+        }))
+    })
+}
+
+/// Removes the database in `storage`.
+#[wasm_bindgen(js_name = destroyDatabase)]
+pub fn destroy_database(storage: Storage) -> Result<JsValue, JsValue> {
+    let env = env_of(Some(storage))?;
+    value_or_promise(async move { crate::db::destroy(env).await.map(|()| JsValue::UNDEFINED) })
+}
+
+/// Rebuilds the database in `storage`: `{ tables, entries, lost, findings }`.
+#[wasm_bindgen(js_name = repairDatabase)]
+pub fn repair_database(storage: Storage, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
+    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
+    let env = env_of(Some(storage))?;
+    value_or_promise(async move {
+        let report = crate::db::repair(env, options).await?;
+        let object = JsValue::from(Object::new());
+        set(&object, "tables", number(report.tables));
+        set(&object, "entries", number(report.entries));
+        set(&object, "lost", report.lost.iter().map(JsValue::from).collect::<Array>());
+        set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
+        Ok(object)
+    })
+}
+
+fn env_of(storage: Option<Storage>) -> Result<Rc<dyn Env>, JsValue> {
+    Ok(match storage {
+        None => Rc::new(MemoryEnv::new()),
+        Some(storage) => Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?),
+    })
+}
+
+#[wasm_bindgen]
+impl Database {
+    /// Where to put at least `size` bytes for the next call.
+    pub fn scratch(&self, size: usize) -> Result<*mut u8, JsValue> {
+        let mut scratch = self.scratch.borrow_mut();
+        if scratch.len() < size {
+            let more = size - scratch.len();
+            if scratch.try_reserve(more).is_err() {
+                return Err(to_js(&Error::LimitExceeded(format!("no memory for {size} bytes"))));
+            }
+            scratch.resize(size, 0);
+        } else if scratch.len() > REGION_KEPT_MAX && size <= REGION_KEPT_MAX {
+            scratch.truncate(REGION_KEPT_MAX);
+            scratch.shrink_to_fit();
+        }
+        Ok(scratch.as_mut_ptr())
+    }
+
+    /// Where the bytes of the last answer are.
+    pub fn out(&self) -> *const u8 {
+        self.out.borrow().as_ptr()
+    }
+
+    /// How many bytes the last answer has.
+    #[wasm_bindgen(js_name = outSize)]
+    pub fn out_size(&self) -> usize {
+        self.out.borrow().len()
+    }
+
+    /// The promise of the call that answered [`LATE`].
+    pub fn promise(&self) -> JsValue {
+        self.promise.take().unwrap_or(JsValue::UNDEFINED)
+    }
+
+    /// Scratch holds the key, then the value. 0, or late.
+    pub fn put(&self, key: usize, value: usize, sync: bool) -> Result<f64, JsValue> {
+        let batch = {
+            let scratch = self.scratch.borrow();
+            WriteBatch::of_put(part(&scratch, 0, key), part(&scratch, key, value))
+        };
+        self.write_batch(batch, sync)
+    }
+
+    /// Scratch holds the key. 0, or late.
+    pub fn del(&self, key: usize, sync: bool) -> Result<f64, JsValue> {
+        let mut batch = WriteBatch::new();
+        batch.delete(part(&self.scratch.borrow(), 0, key));
+        self.write_batch(batch, sync)
+    }
+
+    /// Scratch holds LevelDB's write batch. 0, or late.
+    pub fn write(&self, size: usize, sync: bool) -> Result<f64, JsValue> {
+        let bytes = part(&self.scratch.borrow(), 0, size).to_vec();
+        let batch = WriteBatch::from_bytes(bytes).map_err(|malformed| {
+            to_js(&Error::InvalidArgument(format!("write batch, byte {}: {}", malformed.offset, malformed.reason)))
+        })?;
+        self.write_batch(batch, sync)
+    }
+
+    /// Scratch holds the key; `snapshot` 0 is now. The size of the value, which is in `out`; missing, or late (then the promise
+    /// is of a `Uint8Array` or undefined).
+    pub fn get(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
+        let options = self.read_options(snapshot, fill_cache)?;
+        let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
+        let look_up = async move { db.get_with(&options, &key).await };
+        match self
+            .now(look_up, |found| found.map_or(JsValue::UNDEFINED, |value| Uint8Array::from(&value[..]).into()))?
+        {
+            None => Ok(LATE),
+            Some(None) => Ok(MISSING),
+            Some(Some(value)) => {
+                let size = number(to_u64(value.len()));
+                self.out.replace(value);
+                Ok(size)
+            }
+        }
+    }
+
+    /// Scratch holds `(u32 length, key)*`; `out` gets `(u32 length, value)*`, length 0xffffffff where there is none. How many
+    /// bytes that is, or late (then the promise is of a `Uint8Array` with them).
+    #[wasm_bindgen(js_name = getMany)]
+    pub fn get_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
+        let options = self.read_options(snapshot, fill_cache)?;
+        let (db, keys) = (self.db.clone(), part(&self.scratch.borrow(), 0, size).to_vec());
+        let look_up = async move {
+            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
+            pack(&db.multi_get(&options, &keys).await?)
+        };
+        match self.now(look_up, |packed| Uint8Array::from(&packed[..]).into())? {
+            None => Ok(LATE),
+            Some(packed) => {
+                let size = number(to_u64(packed.len()));
+                self.out.replace(packed);
+                Ok(size)
+            }
+        }
+    }
+
+    /// The state now, until it is released.
+    pub fn snapshot(&self) -> u32 {
+        let id = self.new_id();
+        self.snapshots.borrow_mut().insert(id, self.db.snapshot());
+        id
+    }
+
+    /// Gives a snapshot up.
+    #[wasm_bindgen(js_name = releaseSnapshot)]
+    pub fn release_snapshot(&self, id: u32) {
+        let released = self.snapshots.borrow_mut().remove(&id);
+        drop(released);
+    }
+
+    /// Scratch holds the lower bound (inclusive), then the upper bound (exclusive); a length of -1 is no bound. `flags`: 1
+    /// reverse, 2 keys, 4 values, 8 fill the cache. `limit` -1 is none. Reads what is there now, or in the snapshot.
+    pub fn iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> Result<u32, JsValue> {
+        let options = {
+            let scratch = self.scratch.borrow();
+            let length = |bound: f64| if bound < 0.0 { None } else { exact(bound) };
+            let (lower, upper) = (length(lower), length(upper));
+            let mut read = self.read_options(snapshot, flags & 8 != 0)?;
+            read.lower_bound = lower.map(|size| part(&scratch, 0, size).to_vec());
+            read.upper_bound = upper.map(|size| part(&scratch, lower.unwrap_or(0), size).to_vec());
+            CursorOptions {
+                read,
+                reverse: flags & 1 != 0,
+                keys: flags & 2 != 0,
+                values: flags & 4 != 0,
+                limit: if limit < 0.0 { u64::MAX } else { exact(limit).map_or(u64::MAX, to_u64) },
+            }
+        };
+        let cursor = Cursor::new(&self.db, options).map_err(|error| to_js(&error))?;
+        let id = self.new_id();
+        self.cursors.borrow_mut().insert(id, Rc::new(cursor));
+        Ok(id)
+    }
+
+    /// Up to `count` entries, or about `bytes` of them, in `out` as `(u32 key length, key, u32 value length, value)*`: how
+    /// many, with 2^32 added when none comes after; or late (then the promise is of `{ rows, count, done }`).
+    pub fn next(&self, id: u32, count: u32, bytes: usize) -> Result<f64, JsValue> {
+        let cursor = self.cursor(id)?;
+        let buffer = self.out.take();
+        let fill = async move { cursor.next(count, bytes, buffer).await };
+        match self.now(fill, rows_object)? {
+            None => Ok(LATE),
+            Some(rows) => {
+                let done = if rows.done { 4_294_967_296.0 } else { 0.0 };
+                self.out.replace(rows.bytes);
+                Ok(f64::from(rows.count) + done)
+            }
+        }
+    }
+
+    /// Scratch holds the key at which the iterator goes on, in its direction.
+    pub fn seek(&self, id: u32, target: usize) -> Result<(), JsValue> {
+        self.cursor(id)?.seek(part(&self.scratch.borrow(), 0, target));
+        Ok(())
+    }
+
+    /// Gives an iterator up.
+    #[wasm_bindgen(js_name = closeIterator)]
+    pub fn close_iterator(&self, id: u32) {
+        let closed = self.cursors.borrow_mut().remove(&id);
+        drop(closed);
+    }
+
+    /// Writes what is in memory to a table. 0, or late.
+    pub fn flush(&self) -> Result<f64, JsValue> {
+        let db = self.db.clone();
+        self.done(async move { db.flush().await })
+    }
+
+    /// All that was acknowledged is durable. 0, or late.
+    pub fn sync(&self) -> Result<f64, JsValue> {
+        let db = self.db.clone();
+        self.done(async move { db.sync().await })
+    }
+
+    /// Back to writing after a failure. 0, or late.
+    pub fn resume(&self) -> Result<f64, JsValue> {
+        let db = self.db.clone();
+        self.done(async move { db.resume().await })
+    }
+
+    /// Scratch holds begin and end; a length of -1 is no bound. 0, or late.
+    #[wasm_bindgen(js_name = compactRange)]
+    pub fn compact_range(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
+        let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
+        self.done(async move { db.compact_range(begin.as_deref(), end.as_deref()).await })
+    }
+
+    /// Scratch holds begin and end (exclusive); a length of -1 is no bound. How many keys were deleted one by one, or late.
+    #[wasm_bindgen(js_name = deleteRange)]
+    pub fn delete_range(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
+        let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
+        let work = async move { db.delete_range(begin.as_deref(), end.as_deref()).await.map(number) };
+        Ok(self.now(work, JsValue::from)?.unwrap_or(LATE))
+    }
+
+    /// Scratch holds begin and end. About how many bytes of tables the keys between take, or late.
+    #[wasm_bindgen(js_name = approximateSize)]
+    pub fn approximate_size(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
+        let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
+        let work = async move {
+            let range = (begin.unwrap_or_default(), end.unwrap_or_default());
+            let sizes = db.approximate_sizes(&[(&range.0, &range.1)]).await?;
+            Ok(number(sizes.first().copied().unwrap_or(0)))
+        };
+        Ok(self.now(work, JsValue::from)?.unwrap_or(LATE))
+    }
+
+    /// One of `leveldb.*`, or undefined.
+    pub fn property(&self, name: &str) -> Option<String> {
+        self.db.property(name)
+    }
+
+    /// What was counted since the database was opened, by name.
+    pub fn counters(&self) -> JsValue {
+        let c = self.db.counters();
+        let object = JsValue::from(Object::new());
+        for (name, count) in [
+            ("entriesWritten", c.entries_written),
+            ("bytesIn", c.bytes_in),
+            ("bytesLogged", c.bytes_logged),
+            ("logRecords", c.log_records),
+            ("logSyncs", c.log_syncs),
+            ("bytesFlushed", c.bytes_flushed),
+            ("bytesCompacted", c.bytes_compacted),
+            ("bytesCompactionRead", c.bytes_compaction_read),
+            ("gets", c.gets),
+            ("blockReads", c.block_reads),
+            ("blockReadBytes", c.block_read_bytes),
+            ("blockCacheHits", c.block_cache_hits),
+            ("filterNegatives", c.filter_negatives),
+            ("tableOpens", c.table_opens),
+            ("slices", c.slices),
+            ("stalls", c.stalls),
+        ] {
+            set(&object, name, number(count));
+        }
+        object
+    }
+
+    /// `[{ level, number, size, smallest, largest }]` of all live tables.
+    pub fn tables(&self) -> JsValue {
+        let tables = self.db.tables().into_iter().map(|table| {
+            let object = JsValue::from(Object::new());
+            set(&object, "level", number(to_u64(table.level)));
+            set(&object, "number", number(table.number));
+            set(&object, "size", number(table.size));
+            set(&object, "smallest", Uint8Array::from(&table.smallest[..]));
+            set(&object, "largest", Uint8Array::from(&table.largest[..]));
+            object
+        });
+        tables.collect::<Array>().into()
+    }
+
+    /// Reads every table with all checksums: `{ tables, entries, bytes, findings }`, or a promise of it.
+    pub fn verify(&self) -> Result<JsValue, JsValue> {
+        let db = self.db.clone();
+        value_or_promise(async move {
+            let report = db.verify().await?;
+            let object = JsValue::from(Object::new());
+            set(&object, "tables", number(report.tables));
+            set(&object, "entries", number(report.entries));
+            set(&object, "bytes", number(report.bytes));
+            set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
+            Ok(object)
+        })
+    }
+
+    /// Copies a consistent state to `storage`.
+    pub fn checkpoint(&self, storage: Storage) -> Result<JsValue, JsValue> {
+        let (db, target) = (self.db.clone(), env_of(Some(storage))?);
+        value_or_promise(async move { db.checkpoint(&target).await.map(|()| JsValue::UNDEFINED) })
+    }
+
+    /// One slice of background work: 1 if there is more, else 0; or late.
+    pub fn background(&self, bytes: f64) -> Result<f64, JsValue> {
+        let db = self.db.clone();
+        let bytes = exact(bytes).map_or(0, to_u64);
+        let work = async move { db.background(bytes).await };
+        Ok(self.now(work, JsValue::from)?.map_or(LATE, |more| f64::from(u8::from(more))))
+    }
+
+    /// Whether a call of `background` would do something.
+    #[wasm_bindgen(js_name = hasBackgroundWork)]
+    pub fn has_background_work(&self) -> bool {
+        self.db.has_background_work()
+    }
+
+    /// Everything acknowledged is durable, and the lock is given back. 0, or late.
+    pub fn close(&self) -> Result<f64, JsValue> {
+        self.cursors.take();
+        self.snapshots.take();
+        let db = self.db.clone();
+        self.done(async move { db.close().await })
+    }
+}
+
+impl Database {
+    fn write_batch(&self, batch: WriteBatch, sync: bool) -> Result<f64, JsValue> {
+        let db = self.db.clone();
+        self.done(async move { db.write(&WriteOptions { sync }, batch).await })
+    }
+
+    /// 0 for a call that is done, or late.
+    fn done(&self, call: impl Future<Output = Result<()>> + 'static) -> Result<f64, JsValue> {
+        Ok(self.now(call, |()| JsValue::UNDEFINED)?.map_or(LATE, |()| 0.0))
+    }
+
+    /// What the call answers at once. `None`: its promise is kept for [`promise`](Database::promise).
+    fn now<T: 'static>(
+        &self,
+        call: impl Future<Output = Result<T>> + 'static,
+        convert: fn(T) -> JsValue,
+    ) -> Result<Option<T>, JsValue> {
+        let mut call: Pin<Box<dyn Future<Output = Result<T>>>> = Box::pin(call);
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result.map(Some).map_err(|error| to_js(&error)),
+            Poll::Pending => {
+                self.promise.replace(Some(promise_of(call, convert)));
+                Ok(None)
+            }
+        }
+    }
+
+    fn read_options(&self, snapshot: u32, fill_cache: bool) -> Result<ReadOptions, JsValue> {
+        let snapshot = match snapshot {
+            0 => None,
+            id => match self.snapshots.borrow().get(&id) {
+                Some(snapshot) => Some(snapshot.clone()),
+                None => return Err(to_js(&Error::InvalidArgument("the snapshot was released".into()))),
+            },
+        };
+        Ok(ReadOptions { snapshot, fill_cache, ..ReadOptions::default() })
+    }
+
+    fn range(&self, begin: f64, end: f64) -> [Option<Vec<u8>>; 2] {
+        let scratch = self.scratch.borrow();
+        let length = |bound: f64| if bound < 0.0 { None } else { exact(bound) };
+        let at = length(begin).unwrap_or(0);
+        [
+            length(begin).map(|size| part(&scratch, 0, size).to_vec()),
+            length(end).map(|size| part(&scratch, at, size).to_vec()),
+        ]
+    }
+
+    fn cursor(&self, id: u32) -> Result<Rc<Cursor>, JsValue> {
+        let found = self.cursors.borrow().get(&id).cloned();
+        found.ok_or_else(|| to_js(&Error::InvalidArgument("the iterator was closed".into())))
+    }
+
+    fn new_id(&self) -> u32 {
+        let id = self.next_id.get();
+        self.next_id.set(id.checked_add(1).unwrap_or(1));
+        id
+    }
+}
+
+/// `size` bytes of the region from `at`; what is not there is not there.
+fn part(region: &[u8], at: usize, size: usize) -> &[u8] {
+    at.checked_add(size).and_then(|end| region.get(at..end)).unwrap_or_default()
+}
+
+/// A number of JavaScript as a length.
+fn exact(number: f64) -> Option<usize> {
+    if !(0.0..=f64::from(u32::MAX)).contains(&number) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+    Some(number as usize)
+}
+
+fn unpack(mut packed: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = packed.split_first_chunk() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (found, rest) = rest.split_at_checked(length)?;
+        parts.push(found);
+        packed = rest;
+    }
+    packed.is_empty().then_some(parts)
+}
+
+fn pack(values: &[Option<Vec<u8>>]) -> Result<Vec<u8>> {
+    let mut packed = Vec::new();
+    for value in values {
+        let Some(value) = value else {
+            put_fixed32(&mut packed, NO_VALUE);
+            continue;
+        };
+        let length = u32::try_from(value.len()).map_err(|_| Error::LimitExceeded("a value of 4 GiB".into()))?;
+        if packed.try_reserve(value.len().saturating_add(4)).is_err() {
+            return Err(Error::LimitExceeded("no memory for all these values together".into()));
+        }
+        put_fixed32(&mut packed, length);
+        packed.extend_from_slice(value);
+    }
+    Ok(packed)
+}
+
+fn rows_object(rows: Rows) -> JsValue {
+    let object = JsValue::from(Object::new());
+    set(&object, "rows", Uint8Array::from(&rows.bytes[..]));
+    set(&object, "count", rows.count);
+    set(&object, "done", rows.done);
+    object
+}
+
+fn promise_of<T: 'static>(call: Pin<Box<dyn Future<Output = Result<T>>>>, convert: fn(T) -> JsValue) -> JsValue {
+    future_to_promise(async move { call.await.map(convert).map_err(|error| to_js(&error)) }).into()
+}
+
+/// The answer of a rare call.
+fn value_or_promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Result<JsValue, JsValue> {
+    let mut call: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(call);
+    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result.map_err(|error| to_js(&error)),
+        Poll::Pending => Ok(promise_of(call, |value| value)),
+    }
+}

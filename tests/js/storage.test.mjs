@@ -1,0 +1,720 @@
+// The storages written in JavaScript: all keep the contract that users test their own with; the directory of Node is also held
+// against the system: who else locks it, disks that are full or fail, directories that may not be written.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+import { hostname, tmpdir } from 'node:os'
+import { basename, join, relative } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, describe, mock, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { testStorage } from '../../src/js/storage/contract.js'
+import { MapStorage } from '../../src/js/storage/map.js'
+import { NodeStorage } from '../../src/js/storage/node-fs.js'
+
+const IS_LINUX = process.platform === 'linux'
+const IS_WINDOWS = process.platform === 'win32'
+const IS_ROOT = process.getuid?.() === 0
+const HAS_SQLITE = Boolean(process.getBuiltinModule?.('node:sqlite'))
+
+const place = fs.mkdtempSync(join(tmpdir(), 'varve-storage-'))
+after(() => fs.rmSync(place, { recursive: true, force: true }))
+let directories = 0
+
+/** A name for a directory that does not exist. */
+const newDirectory = () => join(place, String(directories++))
+
+/** A new directory, locked; unlocked at the end. */
+async function locked(t, directory = newDirectory()) {
+  const storage = new NodeStorage(directory)
+  await storage.lock(true)
+  t.after(() => storage.unlock())
+  return storage
+}
+
+/** `false`, or why a test is left out, said aloud. */
+function unless(possible, why) {
+  if (possible) return false
+  console.error(`SKIPPED: ${why}`)
+  return why
+}
+
+const bytes = (text) => Buffer.from(text)
+const contentOf = (storage, name) => fs.readFileSync(join(storage.directory, name), 'utf8')
+const write = (storage, name, text) => {
+  const file = storage.create(name, 'table', 0)
+  file.append(bytes(text))
+  return file
+}
+
+// ---- The contract -----------------------------------------------------------------------------------------------------
+
+/** The same storage with every answer a promise that comes later. */
+function late(target) {
+  const later = async (answer) => { await null; return answer }
+  const lateFile = (file) => ({
+    read: async (offset, into) => {
+      const own = new Uint8Array(into.length)
+      const length = into.length
+      await null
+      const count = await file.read(offset, own)
+      assert.ok(count <= length)
+      return own.subarray(0, count)
+    },
+    append: async (data) => {
+      const own = data.slice()
+      await null
+      return file.append(own)
+    },
+    sync: async () => later(file.sync()),
+    truncate: async (size) => later(file.truncate(size)),
+    size: async () => later(file.size()),
+    close: () => file.close()
+  })
+  return {
+    durability: target.durability,
+    appendsAreExact: target.appendsAreExact,
+    lock: async (create) => later(target.lock(create)),
+    unlock: async () => later(target.unlock()),
+    list: async () => later(target.list()),
+    create: async (name, kind, sizeHint) => lateFile(await later(target.create(name, kind, sizeHint))),
+    open: async (name, access) => lateFile(await later(target.open(name, access))),
+    editNames: async (edits) => later(target.editNames(edits)),
+    removePlace: async () => later(target.removePlace())
+  }
+}
+
+function twoOfMap() {
+  const shared = new MapStorage.Place()
+  return { one: new MapStorage(shared), other: new MapStorage(shared) }
+}
+
+function twoOfNode() {
+  const directory = newDirectory()
+  return { one: new NodeStorage(directory), other: new NodeStorage(directory) }
+}
+
+describe('the contract, files in a Map', () => testStorage(twoOfMap, { test }))
+describe('the contract, a directory', () => testStorage(twoOfNode, { test }))
+describe('the contract, every answer a promise', () => testStorage(() => {
+  const { one, other } = twoOfMap()
+  return { one: late(one), other: late(other) }
+}, { test }))
+describe('the contract, a directory whose every answer is a promise', () => testStorage(() => {
+  const { one, other } = twoOfNode()
+  return { one: late(one), other: late(other) }
+}, { test }))
+
+/** A storage that does one thing wrong; `change` gets the good one, or (`file.`) each of its files. */
+function wrong(change) {
+  return () => {
+    const { one, other } = twoOfMap()
+    for (const storage of [one, other]) {
+      for (const name of ['create', 'open']) {
+        const good = storage[name].bind(storage)
+        storage[name] = (...args) => {
+          const file = good(...args)
+          change.file?.(file)
+          return file
+        }
+      }
+      change.storage?.(storage)
+    }
+    return { one, other }
+  }
+}
+
+/** Puts `better(good)` in the place of a method. */
+const replaced = (object, name, make) => { object[name] = make(object[name].bind(object)) }
+
+const MISTAKES = {
+  'a read stops one byte early': { file: (file) => replaced(file, 'read', (read) => (at, into) => read(at, into.subarray(0, Math.max(1, into.length - 1)))) },
+  'a read beyond the end fails': { file: (file) => replaced(file, 'read', (read) => (at, into) => { if (at > file.size()) throw new Error('beyond'); return read(at, into) }) },
+  'a read that waits uses the memory of the engine': { file: (file) => replaced(file, 'read', (read) => async (at, into) => into.subarray(0, read(at, into))) },
+  'an append keeps the memory of the engine': { file: (file) => replaced(file, 'append', (append) => async (data) => { await null; return append(data) }) },
+  'an append is cut short': { file: (file) => replaced(file, 'append', (append) => (data) => append(data.subarray(0, 1_000_000))) },
+  'an append lies': { file: (file) => replaced(file, 'append', (append) => (data) => append(data.subarray(0, 1_000_000)) && data.length) },
+  'truncate does not fill': { file: (file) => replaced(file, 'truncate', (truncate) => (size) => truncate(Math.min(size, file.size()))) },
+  'all files can be written': { storage: (storage) => replaced(storage, 'open', (open) => (name) => open(name, 'append')) },
+  'a name is not checked': { storage: (storage) => replaced(storage, 'create', (create) => (name, ...rest) => create(name.replace('../', ''), ...rest)) },
+  'edits go backwards': { storage: (storage) => replaced(storage, 'editNames', (edit) => (edits) => edit(edits.toReversed())) },
+  'a missing file can be made by opening it': { storage: (storage) => replaced(storage, 'open', (open) => (name, access) => { try { return open(name, access) } catch { return storage.create(name, 'other', 0) } }) },
+  'the lock excludes nobody': { storage: (storage) => replaced(storage, 'lock', (lock) => (create) => { try { return lock(create) } catch (error) { if (error.code === 'LEVEL_LOCKED') return 0; throw error } }) },
+  'the list has lost files': { storage: (storage) => replaced(storage, 'list', (list) => () => { const names = list(); try { storage.open('lost/000003.log', 'read'); names.push('000003.log') } catch {} return names }) },
+  'the place stays': { storage: (storage) => { storage.removePlace = () => storage.unlock() } }
+}
+
+describe('the contract finds mistakes', () => {
+  for (const [name, change] of Object.entries(MISTAKES)) {
+    test(name, async () => {
+      const found = []
+      const runs = []
+      testStorage(wrong(change), { test: (property, run) => runs.push([property, run]) })
+      for (const [property, run] of runs) await run().catch((error) => found.push(`${property}: ${error.message}`))
+      assert.notEqual(found.length, 0)
+      assert.notEqual(found.length, runs.length, 'and not all is wrong')
+    })
+  }
+})
+
+// ---- Locks ------------------------------------------------------------------------------------------------------------
+
+const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node-fs.js')).href
+
+/** Holds the lock until its input ends; also as a worker. */
+const HOLD = `
+  const { NodeStorage } = await import(${JSON.stringify(moduleUrl)})
+  const storage = new NodeStorage(process.env.PLACE)
+  try {
+    await storage.lock(true)
+  } catch (error) {
+    console.log(error.code)
+    process.exit(3)
+  }
+  console.log('held')
+  for await (const _ of process.stdin);
+  await storage.unlock()`
+
+const children = new Set()
+after(() => { for (const child of children) child.kill('SIGKILL') })
+
+/** A child that has said its first line: `held`, or why not. */
+async function started(args, directory) {
+  const child = spawn(process.execPath, args, { env: { ...process.env, PLACE: directory }, stdio: ['pipe', 'pipe', 'pipe'] })
+  children.add(child)
+  child.errors = ''
+  child.stderr.on('data', (chunk) => { child.errors += chunk })
+  child.ended = once(child, 'close').finally(() => children.delete(child))
+  child.first = once(createInterface({ input: child.stdout }), 'line').then(([line]) => line)
+  child.said = await Promise.race([child.first, child.ended.then(() => `ended: ${child.errors}`)])
+  return child
+}
+
+const holdVarve = (directory) => started(['--input-type=module', '-e', HOLD], directory)
+const peer = inRoot('tests', 'interop', 'peer.mjs')
+const holdLevelDB = (directory) => started([peer, 'hold', directory], directory)
+const tryLevelDB = (directory) => spawnSync(process.execPath, [peer, 'trylock', directory], { encoding: 'utf8' }).stdout.trim()
+
+async function ends(child) {
+  child.stdin.end()
+  await child.ended
+}
+
+async function killed(child) {
+  child.kill('SIGKILL')
+  await child.ended
+}
+
+/** How long the lock takes, in ms. */
+async function timeToLock(storage) {
+  const start = performance.now()
+  await storage.lock(false)
+  return performance.now() - start
+}
+
+const isLockedBy = (pid) => (error) => error.code === 'LEVEL_LOCKED' && (pid === undefined || error.message.includes(String(pid)))
+
+const hasClassicLevel = fs.existsSync(inRoot('node_modules', 'classic-level'))
+const noClassicLevel = unless(hasClassicLevel, 'all with C++ LevelDB: classic-level is not installed')
+const noSqlite = unless(HAS_SQLITE, `Varve cannot keep C++ LevelDB out here: Node ${process.versions.node} has no node:sqlite, so the locks that C++ LevelDB sees were NOT tested`)
+
+/** As deep as SQLite cannot follow: what a runtime without it does, in one that has it. */
+function deepDirectory() {
+  const deep = join(newDirectory(), ...Array.from({ length: 5 }, () => 'd'.repeat(120)))
+  assert.ok(Buffer.byteLength(deep) > 512)
+  return deep
+}
+
+const KINDS = HAS_SQLITE
+  ? { 'node:sqlite': newDirectory, 'no node:sqlite': deepDirectory }
+  : { 'no node:sqlite': newDirectory }
+
+for (const [kind, make] of Object.entries(KINDS)) {
+  describe(`the lock of a directory, ${kind}`, () => {
+    test('is held once in a process, under every path and by every copy of the module', async (t) => {
+      const storage = await locked(t, make())
+      const link = newDirectory()
+      fs.symlinkSync(storage.directory, link)
+      await assert.rejects(new NodeStorage(link).lock(false), isLockedBy())
+      const { NodeStorage: Copy } = await import(`${moduleUrl}?copy`)
+      assert.notEqual(Copy, NodeStorage)
+      await assert.rejects(new Copy(storage.directory).lock(false), isLockedBy())
+      await assert.rejects(storage.lock(true), isLockedBy())
+      assert.equal(basename(fs.readdirSync(storage.directory).sort().join()), 'LOCK,LOCK.varve')
+      await storage.unlock()
+      assert.deepEqual(fs.readdirSync(storage.directory), ['LOCK'], 'only LevelDB\'s own file is left')
+      assert.equal(fs.statSync(join(storage.directory, 'LOCK')).size, 0)
+    })
+
+    test('a thread that has it keeps the others out, until it ends', async () => {
+      const directory = make()
+      const storage = new NodeStorage(directory)
+      const code = `
+        import { parentPort } from 'node:worker_threads'
+        const { NodeStorage } = await import(${JSON.stringify(moduleUrl)})
+        globalThis.storage = new NodeStorage(process.env.PLACE)
+        await storage.lock(true)
+        parentPort.postMessage('held')
+        parentPort.on('message', () => {})`
+      const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { env: { ...process.env, PLACE: directory } })
+      await once(worker, 'message')
+      await assert.rejects(storage.lock(false), isLockedBy(process.pid))
+      await assert.rejects(storage.lock(false), isLockedBy(process.pid), 'being refused changes nothing')
+      const child = await holdVarve(directory)
+      assert.equal(child.said, 'LEVEL_LOCKED', 'nor for other processes')
+      await child.ended
+      await worker.terminate()
+      if (IS_LINUX || kind === 'node:sqlite') {
+        await storage.lock(false)
+        await storage.unlock()
+      }
+    })
+
+    test('another process that has it keeps us out, until it ends or is killed', async () => {
+      const directory = make()
+      const storage = new NodeStorage(directory)
+      for (const end of [ends, killed]) {
+        const child = await holdVarve(directory)
+        assert.equal(child.said, 'held')
+        await assert.rejects(storage.lock(false), isLockedBy(child.pid))
+        await assert.rejects(storage.lock(true), isLockedBy(child.pid))
+        await end(child)
+        assert.equal(child.errors, '', 'no warnings')
+        const time = await timeToLock(storage)
+        assert.ok(time < 200, `taken over in ${time} ms`)
+        if (end === killed) console.log(`# ${kind}: taken over from a killed process in ${time.toFixed(1)} ms`)
+        const other = await holdVarve(directory)
+        assert.equal(other.said, 'LEVEL_LOCKED', 'and we keep others out')
+        await other.ended
+        await storage.unlock()
+      }
+    })
+
+    test('of many that take it over at once one gets it', async () => {
+      const directory = make()
+      const killedOne = await holdVarve(directory)
+      await killed(killedOne)
+      assert.ok(fs.existsSync(join(directory, 'LOCK.varve')))
+      const all = await Promise.all(Array.from({ length: 6 }, () => holdVarve(directory)))
+      const said = all.map((child) => child.said).sort()
+      await Promise.all(all.map(ends))
+      assert.deepEqual(said, [...Array.from({ length: 5 }, () => 'LEVEL_LOCKED'), 'held'])
+      assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
+    })
+
+    test('C++ LevelDB keeps us out, until it ends or is killed', { skip: noClassicLevel || unless(IS_LINUX || kind === 'node:sqlite', 'nothing tells here') }, async () => {
+      const directory = make()
+      const storage = new NodeStorage(directory)
+      await storage.lock(true)
+      await storage.unlock()
+      for (const end of [ends, killed]) {
+        const child = await holdLevelDB(directory)
+        assert.equal(child.said, 'held')
+        await assert.rejects(storage.lock(false), isLockedBy(IS_LINUX ? child.pid : undefined))
+        assert.match(tryLevelDB(directory), /^locked/, 'and asking has not taken its lock away')
+        assert.deepEqual(fs.readdirSync(directory).filter((name) => name.startsWith('LOCK')), ['LOCK'])
+        await end(child)
+        const time = await timeToLock(storage)
+        assert.ok(time < 200, `taken over in ${time} ms`)
+        await storage.unlock()
+      }
+    })
+  })
+}
+
+describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
+  test('we keep it out, whatever we do with the directory', { skip: noSqlite }, async (t) => {
+    const storage = await locked(t)
+    assert.match(tryLevelDB(storage.directory), /^locked/)
+    write(storage, 'a', 'content').close()
+    await storage.editNames([{ type: 'replace', name: 'b', via: 'c', content: bytes('b') }, { type: 'rename', from: 'a', to: 'd' }])
+    assert.deepEqual(storage.list().filter((name) => name !== 'LOG').sort(), ['b', 'd'])
+    await assert.rejects(new NodeStorage(storage.directory).lock(false), isLockedBy())
+    const other = await holdVarve(storage.directory)
+    assert.equal(other.said, 'LEVEL_LOCKED')
+    await other.ended
+    assert.match(tryLevelDB(storage.directory), /^locked/, 'still')
+    assert.equal(fs.statSync(join(storage.directory, 'LOCK')).size, 0)
+    await storage.unlock()
+    assert.equal(tryLevelDB(storage.directory), 'opened')
+  })
+
+  test('it takes over at once from a killed one of ours', { skip: noSqlite }, async () => {
+    const directory = newDirectory()
+    const child = await holdVarve(directory)
+    assert.match(tryLevelDB(directory), /^locked/)
+    await killed(child)
+    assert.equal(tryLevelDB(directory), 'opened')
+    assert.equal(tryLevelDB(directory), 'opened', 'our stale file means nothing to it')
+    const storage = new NodeStorage(directory)
+    await storage.lock(false)
+    assert.ok(storage.list().includes('CURRENT'))
+    assert.ok(!storage.list().some((name) => name.startsWith('LOCK')))
+    await storage.unlock()
+  })
+
+  test('in this very process it is seen, and keeps its lock', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux tells of it') }, async () => {
+    const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
+    const directory = newDirectory()
+    const db = new ClassicLevel(directory)
+    await db.open()
+    await assert.rejects(new NodeStorage(directory).lock(false), isLockedBy(process.pid))
+    assert.match(tryLevelDB(directory), /^locked/)
+    await db.close()
+    const storage = new NodeStorage(directory)
+    await storage.lock(false)
+    await storage.unlock()
+  })
+})
+
+describe('a lock file that was left behind', () => {
+  const self = IS_LINUX && {
+    pid: process.pid,
+    start: fs.readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ')[19],
+    boot: fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    space: fs.readlinkSync('/proc/self/ns/pid'),
+    host: hostname(),
+    native: false,
+    token: 'x'
+  }
+  const old = new Date(Date.now() - 60_000)
+  const cases = {
+    'of a process that is gone': [{ ...self, pid: 2 ** 22 + 1 }, 'taken'],
+    'whose pid another process has now': [{ ...self, pid: process.ppid, start: '1' }, 'taken'],
+    'whose pid we have now': [{ ...self, start: '1' }, 'taken'],
+    'of a thread that was ended': [self, 'taken'],
+    'of another boot': [{ ...self, boot: 'another' }, 'taken'],
+    'of another machine': [{ ...self, boot: 'another', host: 'another' }, 'refused'],
+    'of another container': [{ ...self, space: 'pid:[1]' }, 'refused'],
+    'that a crash left empty': ['', 'taken', old],
+    'that a crash left torn': ['{"pid": 12', 'taken', old],
+    'that is no lock': ['null', 'taken', old],
+    'that is being written': ['', 'refused']
+  }
+  for (const [name, [content, outcome, time]] of Object.entries(cases)) {
+    test(`${name} is ${outcome}`, { skip: IS_LINUX ? false : 'what is stale is known by Linux\'s means' }, async () => {
+      const directory = newDirectory()
+      fs.mkdirSync(directory)
+      const path = join(directory, 'LOCK.varve')
+      fs.writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+      if (time) fs.utimesSync(path, time, time)
+      const storage = new NodeStorage(directory)
+      if (outcome === 'refused') {
+        await assert.rejects(storage.lock(false), isLockedBy())
+        assert.ok(fs.existsSync(path))
+      } else {
+        await storage.lock(false)
+        await assert.rejects(new NodeStorage(directory).lock(false), isLockedBy())
+        await storage.unlock()
+        assert.ok(!fs.existsSync(path))
+      }
+    })
+  }
+
+  test('of one who had LOCK means nothing to who has LOCK now', { skip: noSqlite || !IS_LINUX }, async (t) => {
+    const directory = newDirectory()
+    fs.mkdirSync(directory)
+    fs.writeFileSync(join(directory, 'LOCK.varve'), JSON.stringify({ ...self, space: 'pid:[1]', native: true }))
+    await locked(t, directory)
+  })
+})
+
+test('a LOCK with content is left alone', { skip: noSqlite }, async () => {
+  const directory = newDirectory()
+  fs.mkdirSync(directory)
+  fs.writeFileSync(join(directory, 'LOCK'), 'somebody\'s notes, and not LevelDB\'s lock'.repeat(30))
+  await assert.rejects(new NodeStorage(directory).lock(false), /LOCK: it has \d+ bytes/)
+  assert.match(fs.readFileSync(join(directory, 'LOCK'), 'utf8'), /^somebody's notes/)
+  assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
+})
+
+// ---- The directory ----------------------------------------------------------------------------------------------------
+
+test('only the owner may read what is made', { skip: IS_WINDOWS }, async (t) => {
+  const umask = process.umask(0)
+  t.after(() => process.umask(umask))
+  const above = newDirectory()
+  const storage = await locked(t, join(above, 'b', 'c'))
+  write(storage, 'file', 'x').close()
+  write(storage, 'other', 'x').close()
+  await storage.editNames([{ type: 'replace', name: 'CURRENT', via: 'x.dbtmp', content: bytes('x') }, { type: 'rename', from: 'other', to: 'lost/other' }])
+  const mode = (path) => (fs.statSync(path).mode & 0o777).toString(8)
+  for (const directory of [above, join(above, 'b'), storage.directory, join(storage.directory, 'lost')]) assert.equal(mode(directory), '700', directory)
+  for (const name of ['file', 'CURRENT', 'lost/other', 'LOCK', 'LOCK.varve']) assert.equal(mode(join(storage.directory, name)), '600', name)
+})
+
+test('the list has files, and links to files', async (t) => {
+  const storage = await locked(t)
+  write(storage, 'file', 'x').close()
+  fs.mkdirSync(join(storage.directory, 'directory'))
+  fs.symlinkSync('file', join(storage.directory, 'link'))
+  fs.symlinkSync('nowhere', join(storage.directory, 'broken'))
+  fs.symlinkSync('directory', join(storage.directory, 'to-directory'))
+  if (IS_LINUX) fs.writeFileSync(Buffer.concat([Buffer.from(`${storage.directory}/`), Buffer.from([0x66, 0xff])]), 'not UTF-8')
+  assert.deepEqual(storage.list().sort(), ['file', 'link'])
+})
+
+test('the directory may be relative, and a URL, and the process may go elsewhere', async (t) => {
+  const directory = newDirectory()
+  const storage = await locked(t, relative(process.cwd(), directory))
+  assert.equal(storage.directory, directory)
+  assert.equal(new NodeStorage(pathToFileURL(directory)).directory, directory)
+  write(storage, 'a', 'x').close()
+  assert.equal(fs.readFileSync(join(directory, 'a'), 'utf8'), 'x')
+})
+
+test('a file where a directory should be', async () => {
+  const path = newDirectory()
+  fs.writeFileSync(path, 'a file')
+  const isIt = (error) => error.code === 'ENOTDIR' && error.message.includes(path)
+  await assert.rejects(new NodeStorage(path).lock(false), isIt)
+  await assert.rejects(new NodeStorage(path).lock(true), isIt)
+  await assert.rejects(new NodeStorage(join(path, 'below')).lock(true), isIt)
+  assert.throws(() => new NodeStorage(path).list(), isIt)
+  await assert.rejects(new NodeStorage(path).removePlace(), isIt)
+  assert.equal(fs.readFileSync(path, 'utf8'), 'a file')
+})
+
+test('a directory where a file should be', async (t) => {
+  const storage = await locked(t)
+  const path = join(storage.directory, 'd')
+  fs.mkdirSync(path)
+  for (const access of ['read', 'append']) {
+    assert.throws(() => storage.open('d', access), (error) => error.code === 'EISDIR' && error.message.includes(path))
+  }
+  assert.throws(() => storage.create('d', 'log', 0), (error) => ['EISDIR', 'EPERM'].includes(error.code) && error.message.includes(path))
+  await assert.rejects(storage.editNames([{ type: 'replace', name: 'd', via: 'v', content: bytes('x') }]), (error) => error.code !== undefined && error.message.includes(path))
+  assert.deepEqual(storage.list(), [], 'nothing is left of it')
+})
+
+test('a directory that may not be written', { skip: unless(!IS_WINDOWS, 'read-only directories: Windows has none') }, async (t) => {
+  const storage = await locked(t)
+  write(storage, 'a', 'content').close()
+  await storage.unlock()
+  fs.chmodSync(storage.directory, 0o500)
+  fs.chmodSync(place, 0o711)
+  // The superuser may write everywhere.
+  const as = async (act) => {
+    if (!IS_ROOT) return act()
+    fs.chownSync(storage.directory, 65534, 65534)
+    process.seteuid(65534)
+    try { return await act() } finally { process.seteuid(0) }
+  }
+  t.after(() => fs.chmodSync(storage.directory, 0o700))
+  const isRefused = (error) => ['EACCES', 'EPERM'].includes(error.code) && error.message.includes(storage.directory)
+  await as(async () => {
+    await assert.rejects(storage.lock(false), isRefused)
+    assert.throws(() => storage.create('b', 'log', 0), isRefused)
+    await assert.rejects(storage.editNames([{ type: 'remove', name: 'a' }]), isRefused)
+    await assert.rejects(storage.editNames([{ type: 'rename', from: 'a', to: 'b' }]), isRefused)
+    await assert.rejects(storage.editNames([{ type: 'replace', name: 'a', via: 'b', content: bytes('') }]), isRefused)
+    await assert.rejects(new NodeStorage(join(storage.directory, 'below')).lock(true), isRefused)
+    await assert.rejects(storage.removePlace(), isRefused)
+    assert.deepEqual(storage.list(), ['a'])
+  })
+  assert.equal(contentOf(storage, 'a'), 'content')
+})
+
+test('a disk that is full', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: only the superuser can mount a small one') }, async (t) => {
+  const disk = newDirectory()
+  fs.mkdirSync(disk)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'varve-test', disk], { encoding: 'utf8' })
+  if (mounted.status !== 0) {
+    console.error(`SKIPPED: a full disk: mount: ${mounted.stderr}`)
+    return t.skip('mount failed')
+  }
+  t.after(() => spawnSync('umount', [disk]))
+  const storage = new NodeStorage(join(disk, 'db'))
+  await storage.lock(true)
+  const file = write(storage, '000003.log', 'begin')
+  const isFull = (error) => error.code === 'ENOSPC' && error.message.includes(join(disk, 'db'))
+  assert.throws(() => file.append(new Uint8Array(1 << 20)), (error) => isFull(error) && /append|write/.test(error.message) && error.message.includes('000003.log'))
+  assert.ok(file.size() > 5, 'what fitted is there, and the size says so')
+  file.truncate(5)
+  assert.equal(file.append(bytes(', end')), 5)
+  await file.sync()
+  assert.equal(contentOf(storage, '000003.log'), 'begin, end')
+  await storage.editNames([{ type: 'replace', name: 'CURRENT', via: 'v', content: bytes('old') }])
+  await assert.rejects(storage.editNames([{ type: 'replace', name: 'CURRENT', via: 'v', content: new Uint8Array(1 << 20) }]), isFull)
+  assert.equal(contentOf(storage, 'CURRENT'), 'old')
+  assert.deepEqual(storage.list().sort(), ['000003.log', 'CURRENT'])
+  await storage.unlock()
+})
+
+// ---- Flushes, files, failures -----------------------------------------------------------------------------------------
+
+/** The calls of node:fs that the storage makes meanwhile, in order. */
+function traced(t, names) {
+  const calls = []
+  for (const name of names) {
+    const original = fs[name]
+    t.mock.method(fs, name, (...args) => {
+      calls.push(`${name} ${typeof args[0] === 'string' ? basename(args[0]) : ''}`.trim())
+      return original(...args)
+    })
+  }
+  return calls
+}
+
+test('every flush is left to another thread', async (t) => {
+  for (const name of ['fsyncSync', 'fdatasyncSync']) t.mock.method(fs, name, () => assert.fail(`${name} blocks the loop`))
+  const calls = traced(t, ['fsync', 'fdatasync', 'renameSync', 'unlinkSync'])
+  const storage = new NodeStorage(join(newDirectory(), 'b'))
+  await storage.lock(true)
+  assert.deepEqual(calls.splice(0), ['fsync', 'fsync'], 'both directories above are flushed')
+  const file = write(storage, 'a', 'x')
+  const sync = file.sync()
+  assert.ok(sync instanceof Promise)
+  await sync
+  assert.deepEqual(calls.splice(0), ['fdatasync'])
+  const edits = storage.editNames([{ type: 'rename', from: 'a', to: 'b' }, { type: 'remove', name: 'c' }])
+  assert.deepEqual(calls.splice(0), ['renameSync a', 'unlinkSync c', 'fsync'], 'names change within the call')
+  await edits
+  await storage.editNames([{ type: 'replace', name: 'CURRENT', via: 'tmp', content: bytes('x') }])
+  assert.deepEqual(calls.splice(0), ['fdatasync', 'renameSync tmp', 'fsync'])
+  await storage.editNames([])
+  assert.deepEqual(calls.splice(0), ['fsync'], 'a barrier')
+  await storage.editNames([{ type: 'rename', from: 'b', to: 'lost/b' }])
+  assert.deepEqual(calls.splice(0), ['renameSync b', 'fsync', 'fsync'], 'lost/ too')
+  await storage.unlock()
+})
+
+test('groups of edits follow one another', async (t) => {
+  const storage = await locked(t)
+  const first = storage.editNames([{ type: 'replace', name: 'a', via: 'v', content: bytes('one') }, { type: 'rename', from: 'a', to: 'b' }])
+  const content = bytes('two')
+  const second = storage.editNames([{ type: 'replace', name: 'a', via: 'v', content }])
+  content.fill(0)
+  const third = storage.editNames([{ type: 'rename', from: 'missing', to: 'x' }])
+  const fourth = storage.editNames([{ type: 'rename', from: 'a', to: 'c' }])
+  await Promise.all([first, second, fourth, assert.rejects(third, { code: 'ENOENT' })])
+  assert.deepEqual(storage.list().sort(), ['b', 'c'])
+  assert.equal(contentOf(storage, 'b') + contentOf(storage, 'c'), 'onetwo')
+})
+
+test('a failed sync is final', async (t) => {
+  const storage = await locked(t)
+  const file = write(storage, '000003.log', 'x')
+  const other = write(storage, '000004.log', 'x')
+  const broken = t.mock.method(fs, 'fdatasync', (_fd, callback) => setImmediate(callback, Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })), { times: 1 })
+  const syncs = [file.sync(), file.sync()]
+  const isIt = (error) => error.code === 'EIO' && error.message.includes('000003.log') && error.message.includes('sync')
+  for (const sync of syncs) await assert.rejects(sync, isIt)
+  const asked = broken.mock.callCount()
+  await assert.rejects(async () => file.sync(), isIt)
+  await assert.rejects(async () => file.append(bytes('more')), isIt)
+  assert.equal(broken.mock.callCount(), asked, 'the kernel is not asked again')
+  assert.equal(file.size(), 1)
+  await other.sync()
+})
+
+test('a directory that cannot be flushed', async (t) => {
+  const storage = await locked(t)
+  t.mock.method(fs, 'fsync', (_fd, callback) => setImmediate(callback, Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })), { times: 1 })
+  await assert.rejects(storage.editNames([]), (error) => error.code === 'EIO' && error.message.includes(storage.directory))
+  await storage.editNames([])
+})
+
+test('a write that is cut short goes on', async (t) => {
+  const storage = await locked(t)
+  const file = write(storage, 'a', 'x')
+  const { writeSync } = fs
+  const short = t.mock.method(fs, 'writeSync', (fd, data, offset, length, at) => writeSync(fd, data, offset, Math.min(length, 3), at))
+  assert.equal(file.append(bytes('0123456789')), 10)
+  assert.equal(short.mock.callCount(), 4)
+  short.mock.mockImplementation(() => 0)
+  assert.throws(() => file.append(bytes('y')), (error) => error.code === 'EIO' && error.message.includes(join(storage.directory, 'a')))
+  short.mock.restore()
+  assert.equal(contentOf(storage, 'a'), 'x0123456789')
+})
+
+test('unlock closes what is open, when the flushes under way have ended', async () => {
+  const storage = new NodeStorage(newDirectory())
+  await storage.lock(true)
+  const open = () => (IS_LINUX ? fs.readdirSync('/proc/self/fd').length : 0)
+  const before = open()
+  const files = Array.from({ length: 20 }, (_, index) => write(storage, `f${index}`, 'x'))
+  files[0].close()
+  files[0].close()
+  let synced = false
+  const sync = files[1].sync().then(() => { synced = true })
+  const edits = storage.editNames([{ type: 'replace', name: 'CURRENT', via: 'v', content: bytes('x') }])
+  await storage.unlock()
+  assert.ok(synced)
+  await Promise.all([sync, edits])
+  assert.equal(contentOf(storage, 'CURRENT'), 'x')
+  for (const file of files) {
+    for (const act of [() => file.read(0, new Uint8Array(1)), () => file.append(bytes('y')), () => file.sync(), () => file.size(), () => file.truncate(0)]) {
+      assert.throws(act, (error) => error.code === 'EBADF' && error.message.includes(storage.directory))
+    }
+  }
+  if (IS_LINUX) assert.ok(open() < before, `${before} descriptors before, ${open()} now`)
+  assert.equal(storage.unlock(), undefined)
+  await storage.lock(false)
+  await storage.unlock()
+})
+
+test('what a failure says', async (t) => {
+  const storage = await locked(t)
+  assert.throws(() => storage.open('000007.ldb', 'read'), (error) => error.code === 'ENOENT' && error.message.includes('open') && error.path === join(storage.directory, '000007.ldb'))
+  const file = write(storage, 'a', 'x')
+  const failing = t.mock.method(fs, 'fstatSync', () => { throw Object.assign(new Error('EIO: i/o error, fstat'), { code: 'EIO' }) })
+  assert.throws(() => file.size(), (error) => {
+    assert.equal(error.message, `size ${join(storage.directory, 'a')}: EIO: i/o error, fstat`)
+    assert.ok(error.stack.includes(error.message))
+    return error.code === 'EIO'
+  })
+  failing.mock.restore()
+  assert.throws(() => storage.open('a', 'read').truncate(0), { code: 'EACCES' })
+  assert.throws(() => storage.create('LOCK.varve', 'log', 0), { code: 'EINVAL' })
+  assert.throws(() => storage.editNames([{ type: 'swap', name: 'a' }]), { code: 'EINVAL' })
+})
+
+// Windows' ways, as far as they can be told elsewhere: what the module does when the system answers as Windows does.
+test('on Windows a rename is patient, directories are not flushed, and appends need no O_APPEND', { skip: IS_WINDOWS }, async (t) => {
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform')
+  Object.defineProperty(process, 'platform', { ...platform, value: 'win32' })
+  const { NodeStorage: OnWindows } = await import(`${moduleUrl}?windows`).finally(() => Object.defineProperty(process, 'platform', platform))
+  const directory = newDirectory()
+  fs.mkdirSync(directory)
+  const storage = new OnWindows(directory)
+  const { openSync, renameSync } = fs
+  const error = (code) => Object.assign(new Error(code), { code })
+  t.mock.method(fs, 'openSync', (path, ...rest) => { if (path === directory) throw error('EPERM'); return openSync(path, ...rest) })
+  const rename = t.mock.method(fs, 'renameSync', (...args) => { if (rename.mock.callCount() < 4) throw error('EBUSY'); return renameSync(...args) })
+  const file = write(storage, 'a', 'one')
+  assert.equal(file.append(bytes('two')), 3)
+  file.truncate(4)
+  assert.equal(file.append(bytes('!')), 1)
+  const again = storage.open('a', 'append')
+  again.append(bytes('?'))
+  file.append(bytes('.'))
+  await storage.editNames([{ type: 'rename', from: 'a', to: 'b' }])
+  assert.equal(contentOf(storage, 'b'), 'onet!?.')
+  rename.mock.mockImplementation(() => { throw error('EACCES') })
+  const start = performance.now()
+  await assert.rejects(storage.editNames([{ type: 'rename', from: 'b', to: 'c' }]), { code: 'EACCES' })
+  assert.ok(performance.now() - start < 2300, 'and not for ever')
+  rename.mock.mockImplementation(() => { throw error('ENOSPC') })
+  await assert.rejects(storage.editNames([{ type: 'rename', from: 'b', to: 'c' }]), { code: 'ENOSPC' })
+  for (const open of [file, again]) open.close()
+})
+
+test('the loop turns while the disk flushes', async (t) => {
+  const storage = await locked(t)
+  const file = write(storage, 'a', 'x')
+  const { fdatasync } = fs
+  t.mock.method(fs, 'fdatasync', (fd, callback) => setTimeout(() => fdatasync(fd, callback), 30))
+  let turns = 0
+  const timer = setInterval(() => turns++, 1)
+  await file.sync()
+  clearInterval(timer)
+  assert.ok(turns > 3, `${turns} turns`)
+  await wait(0)
+  mock.restoreAll()
+})
