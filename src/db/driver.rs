@@ -62,6 +62,13 @@ impl Driver {
         }
     }
 
+    /// Until the guard goes, whoever asks finds it busy, as while the future is polled: for work that needs no future.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        debug_assert!(!self.is_busy());
+        self.polling.set(true);
+        Held(self)
+    }
+
     /// Gives it a future to drive; there must be none.
     pub(crate) fn start(&self, work: Work) {
         debug_assert!(!self.is_busy());
@@ -81,6 +88,17 @@ impl Driver {
     }
 }
 
+/// See [`Driver::hold`].
+pub(crate) struct Held<'a>(&'a Driver);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.polling.set(false);
+    }
+}
+
+/// Invariant: whoever sets `woken` then looks at `waited_for`, and whoever sets `waited_for` then looks at `woken`, in one order
+/// for all threads: one of the two sees the other.
 #[derive(Default)]
 struct Waiting {
     woken: AtomicBool,
@@ -98,15 +116,15 @@ impl Waiting {
         if !wakers.iter().any(|w| w.will_wake(waker)) {
             wakers.push(waker.clone());
         }
-        self.waited_for.store(true, Ordering::Release);
+        self.waited_for.store(true, Ordering::SeqCst);
         drop(wakers);
-        if self.woken.load(Ordering::Acquire) {
+        if self.woken.load(Ordering::SeqCst) {
             self.wake_all();
         }
     }
 
     fn wake_all(&self) {
-        if !self.waited_for.swap(false, Ordering::AcqRel) {
+        if !self.waited_for.swap(false, Ordering::SeqCst) {
             return;
         }
         let wakers = std::mem::take(&mut *self.wakers.lock().unwrap_or_else(PoisonError::into_inner));
@@ -120,7 +138,7 @@ impl Wake for Waiting {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
+        self.woken.store(true, Ordering::SeqCst);
         self.wake_all();
     }
 }

@@ -99,7 +99,10 @@ async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<Fi
         Ok(number) => Ok(Some(number)),
         Err(error) if error.is_not_found() && options.create_if_missing => {
             // Tables or manifests without CURRENT are a broken database, not a missing one.
-            let names = env.list().await.unwrap_or_default();
+            let names = match env.list().await {
+                Err(Error::NotSupported(_)) => Vec::new(),
+                names => names?,
+            };
             match witness(env, &names).await? {
                 Some(name) => Err(Error::corruption(
                     "CURRENT",

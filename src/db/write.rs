@@ -32,6 +32,8 @@ const SMALL_GROUP: usize = 128 << 10;
 const QUEUE_MAX: usize = 1 << 16;
 /// Bytes of writes that may wait at once: twice what a browser's engine is asked to hold.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
+/// What a log record may hold.
+const BATCH_SIZE_MAX: usize = 1 << 30;
 /// Least work that is worth a slice, in bytes.
 const SLICE_MIN: u64 = 4 << 10;
 
@@ -119,6 +121,9 @@ pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bo
 
 async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
+    if bytes > BATCH_SIZE_MAX {
+        return Err(Error::LimitExceeded(format!("batch has {bytes} bytes, at most 2^30 fit a log record")));
+    }
     let result = match batch {
         Some(batch) if !sync => match commit_at_once(inner, batch) {
             AtOnce::Done(result) => result,
@@ -187,12 +192,6 @@ fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
             }
         }
     }
-    if batch.byte_size() > (1 << 30) {
-        return Err(Error::LimitExceeded(format!(
-            "batch has {} bytes, at most 2^30 fit a log record",
-            batch.byte_size()
-        )));
-    }
     Ok(())
 }
 
@@ -240,7 +239,10 @@ fn check_state(inner: &Inner, only_deletes: bool) -> Result<()> {
         DbState::Open => Ok(()),
         DbState::Closed => Err(Error::Closed),
         DbState::Degraded(Error::Full(_))
-            if only_deletes && state.log.as_ref().is_some_and(|l| l.writer.is_ready()) =>
+            if only_deletes
+                && state.log.as_ref().is_some_and(|l| l.writer.is_ready())
+                // What an unfinished append left in an older log may have the next sequence number.
+                && state.older_dirty_logs().iter().all(|l| l.writer.is_ready()) =>
         {
             Ok(())
         }
@@ -357,6 +359,8 @@ fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
         Ok(entry) => entry,
         Err(error) => return AtOnce::Done(Err(error)),
     };
+    // A storage or a comparator that writes from inside finds a commit under way, and waits.
+    let held = inner.commits.hold();
     let before = entry.log.writer.size();
     entry.log.dirty.set(true);
     let begun = match entry.log.writer.begin(entry.batch.as_bytes()) {
@@ -371,6 +375,8 @@ fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
                 Ok(()) => {
                     logged(inner, &entry.log, before);
                     entry.apply(inner);
+                    drop(held);
+                    wake_next(inner);
                     return AtOnce::Done(Ok(()));
                 }
                 Err(error) => Io::ready(Err(error)),
@@ -378,6 +384,7 @@ fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
         }
         pending => pending,
     };
+    drop(held);
     let ticket = Rc::new(Ticket::new(None, false, false));
     inner.commits.start(Box::pin(finish_late(
         inner.clone(),

@@ -3,6 +3,7 @@
 //! `docs/border.md` has the interface. Every method answers a value or a promise, from call to call; a value is ready at once
 //! here too. Bytes cross without a copy: JavaScript gets a view of this module's memory, which is good until it returns.
 
+use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -59,6 +60,10 @@ pub struct ForeignEnv {
     storage: Storage,
     durability: Durability,
     exact: bool,
+    /// Whether the lock is ours: the same storage object may serve others, whose lock must stay.
+    held: Rc<Cell<bool>>,
+    /// The storage is giving the lock back.
+    unlocking: RefCell<Option<Promise>>,
 }
 
 impl ForeignEnv {
@@ -76,7 +81,16 @@ impl ForeignEnv {
             }
         };
         let exact = property("appendsAreExact").as_bool().unwrap_or(false);
-        Ok(ForeignEnv { storage, durability, exact })
+        Ok(ForeignEnv { storage, durability, exact, held: Rc::default(), unlocking: RefCell::default() })
+    }
+
+    /// Waits until the storage has given the lock back, if it is about to.
+    pub(crate) async fn released(&self) {
+        let unlocking = self.unlocking.take();
+        if let Some(promise) = unlocking {
+            // Whoever gives a lock back goes on.
+            let _ = JsFuture::from(promise).await;
+        }
     }
 
     fn open_file(&self, name: &str, operation: &'static str, result: Result<JsValue, JsValue>) -> Io<Rc<dyn File>> {
@@ -93,15 +107,23 @@ impl ForeignEnv {
 
 impl Env for ForeignEnv {
     fn lock(&self, create: bool) -> Io<u64> {
-        answer(self.storage.lock(create), "the place", "lock", |value| Ok(exact(&value).unwrap_or(0)))
+        let held = self.held.clone();
+        answer(self.storage.lock(create), "the place", "lock", move |value| {
+            held.set(true);
+            Ok(exact(&value).unwrap_or(0))
+        })
     }
 
     fn unlock(&self) {
-        // Whoever gives a lock back goes on; nobody is left to be told of a failure.
+        if !self.held.replace(false) {
+            return;
+        }
         if let Ok(value) = self.storage.unlock()
             && let Some(promise) = promise(&value)
         {
-            spawn_local(async move { drop(JsFuture::from(promise).await) });
+            let quiet = promise.clone();
+            spawn_local(async move { drop(JsFuture::from(quiet).await) });
+            self.unlocking.replace(Some(promise));
         }
     }
 
@@ -145,7 +167,11 @@ impl Env for ForeignEnv {
     }
 
     fn remove_place(&self) -> Io<()> {
-        answer(self.storage.remove_place(), "the place", "remove", |_| Ok(()))
+        let held = self.held.clone();
+        answer(self.storage.remove_place(), "the place", "remove", move |_| {
+            held.set(false);
+            Ok(())
+        })
     }
 
     fn durability(&self) -> Durability {
@@ -355,7 +381,8 @@ fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
         "LEVEL_NOT_SUPPORTED" => return Error::NotSupported(message),
         "LEVEL_EVICTED" => return Error::Evicted(message),
         "SOURCE_CHANGED" => return Error::SourceChanged(message),
-        "EINVAL" => return Error::InvalidArgument(message),
+        // A name that the storage does not take; from a disk it may mean anything.
+        "EINVAL" if matches!(operation, "create" | "open" | "change names") => return Error::InvalidArgument(message),
         "ENOENT" | "NotFoundError" => ErrorKind::NotFound,
         "EEXIST" => ErrorKind::AlreadyExists,
         "EACCES" | "EPERM" | "EROFS" | "NotAllowedError" | "NoModificationAllowedError" => ErrorKind::PermissionDenied,

@@ -225,8 +225,9 @@ export class Engine {
   /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. */
   #reserve(size) {
     if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
-      this.#scratchSize = Math.max(size, SCRATCH_SIZE)
-      this.#scratch = this.#database.scratch(this.#scratchSize)
+      const room = Math.max(size, SCRATCH_SIZE)
+      this.#scratch = this.#database.scratch(room)
+      this.#scratchSize = room
     }
     this.#look()
     return this.#scratch

@@ -73,6 +73,10 @@ export class AbortError extends VarveError {
  * @returns {any}
  */
 export function fromEngine(error) {
+  if (error instanceof WebAssembly.RuntimeError) {
+    // The instance is in no known state: what it says from now on may be wrong.
+    return new VarveError('The engine has failed; close the database and open it anew', { code: 'LEVEL_POISONED', cause: error, maybeApplied: true })
+  }
   const code = CODES.get(error?.code)
   if (code === undefined || error instanceof VarveError) return error
   const { message, cause, file, offset, maybeApplied } = error

@@ -240,13 +240,12 @@ class Turns {
   async #sliced(more) {
     try {
       await more
+      this.#slice = null
+      this.#plan()
     } catch {
       // As above.
-      return
-    } finally {
       this.#slice = null
     }
-    this.#plan()
   }
 
   /** At most a factor of two at once: one slice is no measurement. Of one that waited only the computing part was seen. */

@@ -151,6 +151,8 @@ impl TableBuilder {
             self.separators.push_back(std::mem::take(&mut self.last_key));
         }
         self.move_on(true).await?;
+        self.add_index_entries()?;
+        debug_assert!(self.separators.is_empty() && self.handles.is_empty(), "a block is not in the index");
         let mut out = Vec::new();
         let mut compressor = Compressor::new(self.options.compression);
         let filter = self.close_filter(&mut out)?;
@@ -192,6 +194,11 @@ impl TableBuilder {
                 filter.next_block(self.offset).map_err(|e| too_long(&self.name, e))?;
             }
         }
+        self.add_index_entries()
+    }
+
+    /// Entries of the index for all blocks of which both the place and the separator are known.
+    fn add_index_entries(&mut self) -> Result<()> {
         while let (Some(separator), Some(handle)) = (self.separators.front(), self.handles.front()) {
             let mut value = Vec::with_capacity(20);
             handle.encode_to(&mut value);

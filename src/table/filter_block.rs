@@ -24,10 +24,11 @@ const BASE_LG: u8 = 11;
 /// Gathers keys and makes filters of them.
 pub(crate) struct FilterBlockBuilder {
     policy: Rc<dyn FilterPolicy>,
-    /// Keys that are in no filter yet, one behind the other.
+    /// Keys, one behind the other, and where each ends. The first `taken` of them, up to `start`, are in filters already.
     keys: Vec<u8>,
-    /// Where each of them ends.
     ends: Vec<usize>,
+    taken: usize,
+    start: usize,
     /// How many of the keys are in blocks whose place is known, and in the one whose place will be next, and so on.
     placed: usize,
     closed: VecDeque<usize>,
@@ -39,7 +40,8 @@ impl FilterBlockBuilder {
     pub(crate) fn new(policy: Rc<dyn FilterPolicy>) -> FilterBlockBuilder {
         let (keys, block) = (Vec::new(), Vec::new());
         let closed = VecDeque::new();
-        FilterBlockBuilder { policy, keys, ends: Vec::new(), placed: 0, closed, block, offsets: Vec::new() }
+        let ends = Vec::new();
+        FilterBlockBuilder { policy, keys, ends, taken: 0, start: 0, placed: 0, closed, block, offsets: Vec::new() }
     }
 
     /// The name under which the metaindex has the block.
@@ -72,7 +74,7 @@ impl FilterBlockBuilder {
     /// The whole block.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, Malformed> {
         self.placed = self.ends.len();
-        if self.placed > 0 {
+        if self.placed > self.taken {
             self.make_filter()?;
         }
         let array = self.end()?;
@@ -87,26 +89,32 @@ impl FilterBlockBuilder {
     fn make_filter(&mut self) -> Result<(), Malformed> {
         let start = self.end()?;
         self.offsets.push(start);
-        let count = std::mem::take(&mut self.placed);
-        if count > 0 {
-            let mut begin = 0;
-            let mut keys: Vec<&[u8]> = Vec::with_capacity(count);
-            for end in self.ends.iter().take(count) {
+        let ends = self.ends.get(self.taken..self.placed).unwrap_or_default();
+        if !ends.is_empty() {
+            let mut begin = self.start;
+            let mut keys: Vec<&[u8]> = Vec::with_capacity(ends.len());
+            for end in ends {
                 keys.push(self.keys.get(begin..*end).unwrap_or_default());
                 begin = *end;
             }
             self.policy.create_filter(&keys, &mut self.block);
-            self.forget(count, begin);
+            (self.taken, self.start) = (self.placed, begin);
+            self.forget();
         }
         Ok(())
     }
 
-    /// Drops the first `count` keys, of `size` bytes.
-    fn forget(&mut self, count: usize, size: usize) {
+    /// Drops the keys that are in filters, once they are more than the others: each key is moved once at most, on average.
+    fn forget(&mut self) {
+        let (count, size) = (self.taken, self.start);
+        if count * 2 < self.ends.len() {
+            return;
+        }
         self.keys.drain(..size);
         self.ends.drain(..count);
         self.ends.iter_mut().for_each(|end| *end = end.saturating_sub(size));
         self.closed.iter_mut().for_each(|end| *end = end.saturating_sub(count));
+        (self.taken, self.start, self.placed) = (0, 0, self.placed.saturating_sub(count));
     }
 
     fn end(&self) -> Result<u32, Malformed> {

@@ -18,8 +18,11 @@ use crate::options::Compression;
 
 /// Bytes of contents that make a batch worth handing over.
 const BATCH_SIZE: usize = 64 << 10;
-/// Batches that may be on their way while the next is filled.
+/// Batches that may be on their way while the next is filled, if they have no more bytes than this: a large block is a batch.
 const IN_FLIGHT: usize = 2;
+const IN_FLIGHT_SIZE: usize = 4 * BATCH_SIZE;
+/// A batch with more memory than this is not kept for the next.
+const KEPT_SIZE: usize = 8 * BATCH_SIZE;
 
 /// Some blocks, all of them sealed or none.
 pub(super) struct Batch {
@@ -81,6 +84,7 @@ impl Batch {
 /// A batch handed over; it comes back when `done` is.
 struct Sealing {
     done: Io<()>,
+    raw_size: usize,
     batch: Arc<Mutex<Option<Batch>>>,
 }
 
@@ -125,6 +129,7 @@ impl Sealer {
             return;
         }
         let next = self.spare.pop().unwrap_or_else(|| Batch::new(self.compression));
+        let raw_size = self.filling.raw_size;
         let batch = Arc::new(Mutex::new(Some(std::mem::replace(&mut self.filling, next))));
         let done = match &self.thread {
             Some(thread) => {
@@ -136,12 +141,13 @@ impl Sealer {
             }
             None => Io::ready(Ok(())),
         };
-        self.sealing.push_back(Sealing { done, batch });
+        self.sealing.push_back(Sealing { done, raw_size, batch });
     }
 
     /// The oldest batch handed over, sealed, if there are more than may be on their way (`all`: if there is one).
     pub(super) async fn next(&mut self, all: bool) -> Result<Option<Batch>> {
-        let may_wait = if all { 0 } else { IN_FLIGHT };
+        let large = self.sealing.iter().map(|s| s.raw_size).fold(0, usize::saturating_add) > IN_FLIGHT_SIZE;
+        let may_wait = if all || large { 0 } else { IN_FLIGHT };
         if self.sealing.len() <= may_wait {
             return Ok(None);
         }
@@ -155,8 +161,10 @@ impl Sealer {
 
     /// A batch that was placed; its memory is used again.
     pub(super) fn give_back(&mut self, mut batch: Batch) {
-        batch.clear();
-        self.spare.push(batch);
+        if batch.contents.capacity().max(batch.stored.capacity()) <= KEPT_SIZE {
+            batch.clear();
+            self.spare.push(batch);
+        }
     }
 }
 

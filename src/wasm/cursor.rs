@@ -32,6 +32,8 @@ enum Next {
     /// Behind what the iterator stands on.
     Behind,
     End,
+    /// A move failed: where the iterator stands nobody knows, until it seeks.
+    Failed(Error),
 }
 
 /// See the module.
@@ -77,13 +79,17 @@ impl Cursor {
         };
         let rows = self.fill(&mut iterator, count, bytes, buffer).await;
         self.iterator.replace(Some(iterator));
+        if let Err(error) = &rows {
+            self.next.replace(Next::Failed(error.clone()));
+        }
         rows
     }
 
     async fn fill(&self, iterator: &mut DbIterator, count: u32, bytes: usize, mut out: Vec<u8>) -> Result<Rows> {
         let mut found = match self.next.replace(Next::End) {
-            _ if self.left.get() == 0 || count == 0 => false,
+            Next::Failed(error) => return Err(error),
             Next::End => false,
+            _ if self.left.get() == 0 || count == 0 => false,
             Next::Start if self.reverse => iterator.seek_to_last().await?,
             Next::Start => iterator.seek_to_first().await?,
             Next::At(target) => self.seek_from(iterator, &target).await?,

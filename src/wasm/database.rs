@@ -36,10 +36,42 @@ const NO_VALUE: u32 = u32::MAX;
 /// Regions are given back when they have grown beyond this.
 const REGION_KEPT_MAX: usize = 1 << 20;
 
+/// Where a database is.
+#[derive(Clone)]
+enum Place {
+    Memory(Rc<MemoryEnv>),
+    Foreign(Rc<ForeignEnv>),
+}
+
+impl Place {
+    fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
+        Ok(match storage {
+            None => Place::Memory(Rc::new(MemoryEnv::new())),
+            Some(storage) => Place::Foreign(Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?)),
+        })
+    }
+
+    fn env(&self) -> Rc<dyn Env> {
+        match self {
+            Place::Memory(env) => env.clone(),
+            Place::Foreign(env) => env.clone(),
+        }
+    }
+
+    /// What `result` was, once a lock that was given back on the way is free.
+    async fn released<T>(&self, result: Result<T>) -> Result<T> {
+        if let Place::Foreign(env) = self {
+            env.released().await;
+        }
+        result
+    }
+}
+
 /// A database, its open snapshots and iterators.
 #[wasm_bindgen]
 pub struct Database {
     db: Rc<Db>,
+    place: Place,
     scratch: RefCell<Vec<u8>>,
     out: RefCell<Vec<u8>>,
     promise: RefCell<Option<JsValue>>,
@@ -52,11 +84,16 @@ pub struct Database {
 #[wasm_bindgen(js_name = openDatabase)]
 pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
     let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
-    let env = env_of(storage)?;
+    let place = Place::of(storage)?;
     value_or_promise(async move {
-        let db = Rc::new(Db::open(env, options).await?);
+        let opened = Db::open(place.env(), options).await;
+        let db = match opened {
+            Ok(db) => Rc::new(db),
+            Err(error) => return place.released(Err(error)).await,
+        };
         Ok(JsValue::from(Database {
             db,
+            place,
             scratch: RefCell::default(),
             out: RefCell::default(),
             promise: RefCell::default(),
@@ -70,30 +107,27 @@ pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -
 /// Removes the database in `storage`.
 #[wasm_bindgen(js_name = destroyDatabase)]
 pub fn destroy_database(storage: Storage) -> Result<JsValue, JsValue> {
-    let env = env_of(Some(storage))?;
-    value_or_promise(async move { crate::db::destroy(env).await.map(|()| JsValue::UNDEFINED) })
+    let place = Place::of(Some(storage))?;
+    value_or_promise(async move {
+        let result = crate::db::destroy(place.env()).await;
+        place.released(result).await.map(|()| JsValue::UNDEFINED)
+    })
 }
 
 /// Rebuilds the database in `storage`: `{ tables, entries, lost, findings }`.
 #[wasm_bindgen(js_name = repairDatabase)]
 pub fn repair_database(storage: Storage, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
     let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
-    let env = env_of(Some(storage))?;
+    let place = Place::of(Some(storage))?;
     value_or_promise(async move {
-        let report = crate::db::repair(env, options).await?;
+        let result = crate::db::repair(place.env(), options).await;
+        let report = place.released(result).await?;
         let object = JsValue::from(Object::new());
         set(&object, "tables", number(report.tables));
         set(&object, "entries", number(report.entries));
         set(&object, "lost", report.lost.iter().map(JsValue::from).collect::<Array>());
         set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
         Ok(object)
-    })
-}
-
-fn env_of(storage: Option<Storage>) -> Result<Rc<dyn Env>, JsValue> {
-    Ok(match storage {
-        None => Rc::new(MemoryEnv::new()),
-        Some(storage) => Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?),
     })
 }
 
@@ -237,7 +271,10 @@ impl Database {
     /// many, with 2^32 added when none comes after; or late (then the promise is of `{ rows, count, done }`).
     pub fn next(&self, id: u32, count: u32, bytes: usize) -> Result<f64, JsValue> {
         let cursor = self.cursor(id)?;
-        let buffer = self.out.take();
+        let mut buffer = self.out.take();
+        if buffer.capacity() > REGION_KEPT_MAX {
+            buffer = Vec::new();
+        }
         let fill = async move { cursor.next(count, bytes, buffer).await };
         match self.now(fill, rows_object)? {
             None => Ok(LATE),
@@ -369,8 +406,11 @@ impl Database {
 
     /// Copies a consistent state to `storage`.
     pub fn checkpoint(&self, storage: Storage) -> Result<JsValue, JsValue> {
-        let (db, target) = (self.db.clone(), env_of(Some(storage))?);
-        value_or_promise(async move { db.checkpoint(&target).await.map(|()| JsValue::UNDEFINED) })
+        let (db, place) = (self.db.clone(), Place::of(Some(storage))?);
+        value_or_promise(async move {
+            let result = db.checkpoint(&place.env()).await;
+            place.released(result).await.map(|()| JsValue::UNDEFINED)
+        })
     }
 
     /// One slice of background work: 1 if there is more, else 0; or late.
@@ -391,8 +431,11 @@ impl Database {
     pub fn close(&self) -> Result<f64, JsValue> {
         self.cursors.take();
         self.snapshots.take();
-        let db = self.db.clone();
-        self.done(async move { db.close().await })
+        let (db, place) = (self.db.clone(), self.place.clone());
+        self.done(async move {
+            let result = db.close().await;
+            place.released(result).await
+        })
     }
 }
 

@@ -1,0 +1,108 @@
+// Bugs that were found, each with its story.
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'node:test'
+import { Varve } from '../../src/js/index.js'
+import { MapStorage } from '../../src/js/storage/map.js'
+
+const over = (storage) => new Varve(null, { storage })
+const codeOf = (promise) => promise.then(() => 'done', (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause?.code : error.code)
+
+// Whoever was refused gave the lock back, which was another's: two writers, or none of them safe from destroy().
+test('a refused opener leaves the lock to its owner', async () => {
+  const place = new MapStorage.Place()
+  const storage = new MapStorage(place)
+  const owner = over(storage)
+  await owner.put('a', '1')
+  for (let i = 0; i < 2; i++) {
+    assert.equal(await codeOf(over(storage).open()), 'LEVEL_LOCKED')
+    assert.equal(await codeOf(Varve.destroy(null, { storage })), 'LEVEL_LOCKED')
+    assert.equal(await codeOf(Varve.repair(null, { storage })), 'LEVEL_LOCKED')
+    assert.equal(place.owner, storage)
+  }
+  assert.equal(await codeOf(over(new MapStorage(place)).open()), 'LEVEL_LOCKED')
+  await owner.close()
+  await over(new MapStorage(place)).open()
+})
+
+// close() was done before the storage had given the lock back, and opening again was refused.
+test('a database may be opened as soon as it is closed', async () => {
+  class Slow extends MapStorage {
+    async unlock() { await sleep(20); super.unlock() }
+  }
+  const storage = new Slow()
+  const db = over(storage)
+  for (let i = 0; i < 3; i++) {
+    await db.open()
+    await db.put('a', String(i))
+    await db.close()
+  }
+  assert.equal(await codeOf(new Varve(null, { storage, errorIfExists: true }).open()), 'LEVEL_INVALID_ARGUMENT')
+  await Varve.destroy(null, { storage })
+})
+
+/** Fails reads of tables when told to. */
+class Failing extends MapStorage {
+  fails = false
+
+  open(name, access) {
+    const file = super.open(name, access)
+    const read = file.read.bind(file)
+    file.read = (...args) => {
+      if (this.fails && name.endsWith('.ldb')) throw Object.assign(new Error('no such sector'), { code: 'EIO' })
+      return read(...args)
+    }
+    return file
+  }
+}
+
+// After one failed page an iterator said that it was at its end.
+test('an iterator that failed goes on failing until it seeks', async () => {
+  const storage = new Failing()
+  const db = new Varve(null, { storage, cacheSize: 0 })
+  await db.batch(Array.from({ length: 3000 }, (_, i) => ({ type: 'put', key: String(i).padStart(5, '0'), value: 'x'.repeat(100) })))
+  await db.compactRange()
+  const it = db.iterator()
+  assert.equal((await it.next())[0], '00000')
+  storage.fails = true
+  const errors = []
+  for (let i = 0; i < 3000 && errors.length < 3; i++) {
+    const row = await it.next().catch((error) => { errors.push(error.code) })
+    if (row === undefined && errors.length === 0) assert.fail('the end came before the failure')
+  }
+  assert.deepEqual(errors, ['LEVEL_IO_ERROR', 'LEVEL_IO_ERROR', 'LEVEL_IO_ERROR'])
+  storage.fails = false
+  it.seek('02990')
+  assert.equal((await it.all()).length, 10)
+  await db.close()
+})
+
+// A write from inside the storage's append() cut the log under the write that it interrupted.
+test('a storage may write to its database from inside an append', async () => {
+  class Nested extends MapStorage {
+    create(name, ...rest) {
+      const file = super.create(name, ...rest)
+      const append = file.append.bind(file)
+      file.append = (data) => {
+        if (name.endsWith('.log')) this.onAppend?.()
+        return append(data)
+      }
+      return file
+    }
+  }
+  const storage = new Nested()
+  const db = over(storage)
+  await db.open()
+  const inner = []
+  for (let i = 0; i < 50; i++) {
+    storage.onAppend = () => { storage.onAppend = undefined; inner.push(db.put(`inner${i}`, String(i))) }
+    await db.put(`outer${i}`, String(i))
+  }
+  await Promise.all(inner)
+  await db.close()
+  await db.open()
+  for (const kind of ['outer', 'inner']) {
+    assert.deepEqual(await db.getMany(Array.from({ length: 50 }, (_, i) => `${kind}${i}`)), Array.from({ length: 50 }, (_, i) => String(i)))
+  }
+  await db.close()
+})
