@@ -171,7 +171,7 @@ impl Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::block_on;
+    use crate::env::try_now;
 
     /// Does the work when somebody waits for it.
     struct Late;
@@ -190,7 +190,7 @@ mod tests {
         let mut sealer = Sealer::new(Compression::Snappy, thread);
         let mut batches = Vec::new();
         let mut take = |sealer: &mut Sealer, all| {
-            while let Some(batch) = block_on(sealer.next(all)).unwrap() {
+            while let Some(batch) = try_now(sealer.next(all)).unwrap().unwrap() {
                 batches.push((batch.stored().to_vec(), batch.sizes().to_vec()));
                 sealer.give_back(batch);
             }
