@@ -89,7 +89,7 @@ impl Db {
     /// Sets `key` to `value`. Both may be empty.
     ///
     /// # Errors
-    /// `LimitExceeded`: longer than `max_value_size`; `Full`, `Io`: the storage refused, and the write did not happen;
+    /// `LimitExceeded`: longer than `max_value_size`, or both together than 1 GiB; `Full`, `Io`: the storage refused, and the write did not happen;
     /// `Poisoned`: an earlier failure, or this one left its fate unknown ([`Error::maybe_applied`]).
     pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_length("key", key)?;

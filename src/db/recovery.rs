@@ -5,7 +5,8 @@
 //! ```text
 //! clean     the file ends with a record
 //! torn      nothing valid follows: a crash cut the last record, which was never acknowledged as durable
-//! gap       something valid and newer follows: acknowledged writes are missing in between
+//! gap       something valid and newer follows: acknowledged writes are missing in between; or what follows is older: it was
+//!           written for another log, and what should stand there is missing
 //! ```
 //! Point-in-time recovery keeps the prefix before the first gap, and the damaged logs beside it as `NNNNNN.log.damaged`.
 

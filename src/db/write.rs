@@ -368,7 +368,7 @@ fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
         Err(error) => return AtOnce::Done(Err(error)),
     };
     let (asked, end) = (begun.asked, begun.end);
-    let error = match begun.taken {
+    let taken = match begun.taken {
         Io::Ready(taken) => {
             let taken = taken.unwrap_or(Err(Error::Closed));
             match entry.log.writer.complete(asked, end, taken) {
@@ -386,12 +386,7 @@ fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
     };
     drop(held);
     let ticket = Rc::new(Ticket::new(None, false, false));
-    inner.commits.start(Box::pin(finish_late(
-        inner.clone(),
-        ticket.clone(),
-        entry,
-        Begun { taken: error, asked, end },
-    )));
+    inner.commits.start(Box::pin(finish_late(inner.clone(), ticket.clone(), entry, Begun { taken, asked, end })));
     AtOnce::Late(ticket)
 }
 

@@ -260,7 +260,7 @@ export class Engine {
 const EMPTY = NodeBuffer ? NodeBuffer.alloc(0) : new Uint8Array(0)
 
 /** The key right after `key`. */
-function following(key) {
+export function following(key) {
   const next = new Uint8Array(key.length + 1)
   next.set(key)
   return next

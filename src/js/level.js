@@ -4,261 +4,18 @@
 //
 // The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
 // awaits them once, and a value spares a promise an operation.
-import { Engine } from './engine.js'
 import { AbstractLevel } from 'abstract-level'
 import { ChainedBatch, WriteBatch, textSizeBound, viewOf, writeText } from './chained-batch.js'
+import { Engine, following } from './engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, rethrow } from './errors.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf, readText } from './iterator.js'
+import { engineOptionsOf, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
-
-// ---- Options --------------------------------------------------------------------------------------------------------
-
-const KIB = 1024
-const MIB = 1024 * KIB
-const GIB = 1024 * MIB
-
-const flag = (name, value) => {
-  if (typeof value !== 'boolean') throw new InvalidArgumentError(`The option '${name}' must be a boolean`)
-  return value
-}
-
-const whole = (min, max) => (name, value) => {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  throw new InvalidArgumentError(`The option '${name}' must be a whole number from ${min} to ${max}`)
-}
-
-const oneOf = (...choices) => (name, value) => {
-  if (choices.includes(value)) return value
-  throw new InvalidArgumentError(`The option '${name}' must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
-}
-
-const compression = (name, value) => {
-  const choice = oneOf(true, false, 'snappy', 'none')(name, value)
-  return choice === true ? 'snappy' : choice === false ? 'none' : choice
-}
-
-/**
- * The caller's name (classic-level's, where it has one), the engine's, and what checks the value.
- * @type {[string, string, (name: string, value: any) => any][]}
- */
-const OPTIONS = [
-  ['compression', 'compression', compression],
-  ['cacheSize', 'blockCacheSize', whole(0, 4 * GIB - 1)],
-  ['writeBufferSize', 'writeBufferSize', whole(4 * KIB, GIB)],
-  ['blockSize', 'blockSize', whole(64, 4 * MIB)],
-  ['maxOpenFiles', 'maxOpenFiles', whole(10, 50_000)],
-  ['blockRestartInterval', 'blockRestartInterval', whole(1, 64 * KIB)],
-  ['maxFileSize', 'maxFileSize', whole(16 * KIB, GIB)],
-  ['readOnly', 'readOnly', flag],
-  ['paranoidChecks', 'paranoidChecks', flag],
-  ['filterBits', 'filterBits', whole(0, 43)],
-  ['recovery', 'recovery', oneOf('point-in-time', 'strict', 'compat')],
-  ['reuseLogs', 'reuseLogs', flag],
-  ['maxValueBytes', 'maxValueSize', whole(KIB, GIB)]
-]
-
-/**
- * What the engine is opened with. Options that are not ours are abstract-level's, or somebody else's, and pass by.
- * @param {Record<string, any>} options
- * @returns {Record<string, unknown>} EngineOptions of docs/border.md
- */
-function engineOptionsOf(options) {
-  const result = {}
-  for (const [name, engineName, check] of OPTIONS) {
-    const value = options[name]
-    if (value !== undefined && value !== null) result[engineName] = check(name, value)
-  }
-  return result
-}
-
-// ---- Places ---------------------------------------------------------------------------------------------------------
-
-const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
-
-/**
- * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory).
- * @param {unknown} location
- * @param {any} storage
- * @returns {{ path: string | null, storage: import('./index.js').Storage | null }}
- */
-function placeOf(location, storage) {
-  if (storage === undefined || storage === null) return { path: pathOf(location), storage: null }
-  if (location !== undefined && location !== null) {
-    throw new InvalidArgumentError("The first argument 'location' must be null with the option 'storage'")
-  }
-  if (storage === 'memory') return { path: null, storage: null }
-  for (const method of STORAGE_METHODS) {
-    if (typeof storage[method] !== 'function') {
-      throw new InvalidArgumentError(`The option 'storage' must be 'memory' or a storage object: it has no method ${method}()`)
-    }
-  }
-  return { path: null, storage }
-}
-
-function pathOf(location) {
-  const path = location instanceof URL ? pathOfUrl(location) : location
-  // Nothing here falls back to memory: that would lose what the caller believes to be kept.
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw new InvalidArgumentError("The first argument 'location' must be a non-empty string, a file: URL, or null with the option 'storage'")
-  }
-  return path
-}
-
-function pathOfUrl({ protocol, hostname, pathname }) {
-  if (protocol !== 'file:') throw new InvalidArgumentError("The first argument 'location' must be a URL of scheme file:")
-  if (hostname !== '') throw new InvalidArgumentError("The first argument 'location' must be a file: URL without a host")
-  if (/%2f/i.test(pathname)) throw new InvalidArgumentError("The first argument 'location' must be a file: URL without %2F")
-  const path = decodeURIComponent(pathname)
-  return /^\/[a-z]:/i.test(path) && globalThis.process?.platform === 'win32' ? path.slice(1) : path
-}
-
-// ---- Turns ----------------------------------------------------------------------------------------------------------
-
-const SLICE_MS = 2
-const SLICE_BYTES_MIN = 4 * KIB
-const SLICE_BYTES_MAX = 16 * MIB
-const TURN_MS = 10
-/** While the engine is behind, it gets about a third of the time. */
-const TURN_MS_BEHIND = 4
-/** The clock is read every so many operations (a power of two): it costs as much as one of them. */
-const CALLS_PER_LOOK = 64
-
-/**
- * Runs `task` in the next turn of the event loop, once.
- * @param {() => void} task
- */
-function inNextTurn(task) {
-  if (typeof setImmediate === 'function') return void setImmediate(task)
-  if (typeof MessageChannel !== 'function') return void setTimeout(task, 0)
-  const { port1, port2 } = new MessageChannel()
-  port1.onmessage = () => {
-    port1.close()
-    task()
-  }
-  port2.postMessage(undefined)
-}
-
-/**
- * Shares the thread between the caller, the engine's background work and everybody else.
- *
- * Where the engine answers in place, a caller that awaits one operation after another never leaves the microtask queue: no
- * timer, no socket and no background work would have its turn. So every few milliseconds one operation waits for a turn.
- */
-class Turns {
-  #engine
-  #calls = 0
-  #dueAt = performance.now() + TURN_MS
-  /** @type {Promise<void> | null} the turn that operations wait for */
-  #turn = null
-  #sliceBytes = 64 * KIB
-  /** @type {Promise<void> | null} */
-  #slice = null
-  #planned = false
-  #stopped = false
-  #timer
-  #immediate
-
-  /** @param {import('./engine.js').Engine} engine */
-  constructor(engine) {
-    this.#engine = engine
-  }
-
-  /** After an operation: nothing, or what its caller must wait for. */
-  counted() {
-    return (++this.#calls & (CALLS_PER_LOOK - 1)) === 0 ? this.due() : undefined
-  }
-
-  /** The same after a write, which may have made work. */
-  wrote() {
-    this.#plan()
-    return this.counted()
-  }
-
-  /**
-   * The same after an operation that can be long.
-   * @returns {undefined | Promise<void>}
-   */
-  due() {
-    if (this.#turn !== null) return this.#turn
-    if (performance.now() < this.#dueAt) return undefined
-    this.#turn = new Promise((resolve) => inNextTurn(() => {
-      this.#turn = null
-      if (this.#planned) this.#run()
-      this.#dueAt = performance.now() + (this.#planned ? TURN_MS_BEHIND : TURN_MS)
-      resolve()
-    }))
-    return this.#turn
-  }
-
-  /** No slice runs after this. */
-  async stop() {
-    this.#stopped = true
-    this.#unplan()
-    await this.#slice
-  }
-
-  /** After a close that failed, or that kept the engine. */
-  restart() {
-    this.#stopped = false
-    this.#plan()
-  }
-
-  #plan() {
-    if (this.#planned || this.#slice !== null || this.#stopped || !this.#engine.hasBackgroundWork()) return
-    this.#planned = true
-    this.#dueAt = Math.min(this.#dueAt, performance.now() + TURN_MS_BEHIND)
-    // Two ways, the first wins: an immediate is early in a busy loop, but an unreferenced one sleeps with an idle loop,
-    // which a timer wakes. Neither keeps the process alive.
-    this.#timer = setTimeout(() => this.#run(), 1)
-    this.#timer.unref?.()
-    if (typeof setImmediate !== 'function') return
-    this.#immediate = setImmediate(() => this.#run())
-    this.#immediate.unref?.()
-  }
-
-  #unplan() {
-    this.#planned = false
-    clearTimeout(this.#timer)
-    if (this.#immediate !== undefined) clearImmediate(this.#immediate)
-    this.#timer = this.#immediate = undefined
-  }
-
-  #run() {
-    this.#unplan()
-    if (this.#stopped || this.#slice !== null) return
-    const start = performance.now()
-    try {
-      const more = this.#engine.background(this.#sliceBytes)
-      this.#calibrate(performance.now() - start, !(more instanceof Promise))
-      if (more instanceof Promise) this.#slice = this.#sliced(more)
-      else this.#plan()
-    } catch {
-      // The engine remembers what went wrong and says so to the next write; more slices would only fail again.
-    }
-  }
-
-  async #sliced(more) {
-    try {
-      await more
-      this.#slice = null
-      this.#plan()
-    } catch {
-      // As above.
-      this.#slice = null
-    }
-  }
-
-  /** At most a factor of two at once: one slice is no measurement. Of one that waited only the computing part was seen. */
-  #calibrate(elapsed, whole) {
-    const factor = Math.min(Math.max(SLICE_MS / Math.max(elapsed, 0.01), 0.5), 2)
-    if (factor > 1 && !whole) return
-    this.#sliceBytes = Math.min(Math.max(Math.round(this.#sliceBytes * factor), SLICE_BYTES_MIN), SLICE_BYTES_MAX)
-  }
-}
+import { Turns } from './turns.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
-const SCRATCH_SIZE_MAX = 256 * KIB
+const SCRATCH_SIZE_MAX = 256 << 10
 
 const NativeBuffer = globalThis.Buffer
 
@@ -300,7 +57,6 @@ function manyBytesOf(keys) {
   })
 }
 
-
 /** Values from the engine's bytes, which may be a Buffer: its slice() would not copy, as that of a view does. */
 const FROM_BYTES = {
   utf8: (bytes) => readText(bytes, 0, bytes.length),
@@ -316,18 +72,11 @@ function compare(a, b) {
   return a.length - b.length
 }
 
-/** The first key after `key`. */
-function successor(key) {
-  const bytes = new Uint8Array(key.length + 1)
-  bytes.set(key)
-  return bytes
-}
-
 // ---- The database ---------------------------------------------------------------------------------------------------
 
 /** Rows that a clear() by iterator takes at once. */
 const CLEAR_ROWS = 1000
-const CLEAR_BYTES = 64 * KIB
+const CLEAR_BYTES = 64 << 10
 
 const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume']
 
@@ -570,8 +319,8 @@ export class Varve extends AbstractLevel {
   }
 
   #clearRange({ gt, gte, lt, lte }) {
-    const begin = gt !== undefined ? successor(gt) : gte
-    const end = lte !== undefined ? successor(lte) : lt
+    const begin = gt !== undefined ? following(gt) : gte
+    const end = lte !== undefined ? following(lte) : lt
     if (begin !== undefined && end !== undefined && compare(begin, end) >= 0) return undefined
     return this.#engine.deleteRange(begin, end)
   }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::base::put_fixed32;
+use super::page::Page;
 use crate::db::{Db, DbIterator};
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
@@ -72,8 +72,7 @@ impl Cursor {
     }
 
     /// Up to `count` entries in `buffer`'s memory; fewer when they have `bytes` bytes, but one at least.
-    pub(super) async fn next(&self, count: u32, bytes: usize, mut buffer: Vec<u8>) -> Result<Rows> {
-        buffer.clear();
+    pub(super) async fn next(&self, count: u32, bytes: usize, buffer: Vec<u8>) -> Result<Rows> {
         let Some(mut iterator) = self.iterator.take() else {
             return Err(Error::Busy("the iterator fills another page".into()));
         };
@@ -85,7 +84,8 @@ impl Cursor {
         rows
     }
 
-    async fn fill(&self, iterator: &mut DbIterator, count: u32, bytes: usize, mut out: Vec<u8>) -> Result<Rows> {
+    async fn fill(&self, iterator: &mut DbIterator, count: u32, bytes: usize, buffer: Vec<u8>) -> Result<Rows> {
+        let mut page = Page::in_buffer(buffer);
         let mut found = match self.next.replace(Next::End) {
             Next::Failed(error) => return Err(error),
             Next::End => false,
@@ -95,21 +95,23 @@ impl Cursor {
             Next::At(target) => self.seek_from(iterator, &target).await?,
             Next::Behind => self.advance(iterator).await?,
         };
-        let mut rows = 0;
+        let mut done = true;
         while found {
-            self.add(iterator, &mut out)?;
-            rows += 1;
+            let key = if self.keys { iterator.key() } else { &[] };
+            let value = if self.values { iterator.value() } else { &[] };
+            page.add(key, value)?;
             self.left.set(self.left.get().saturating_sub(1));
             if self.left.get() == 0 {
                 break;
             }
-            if rows >= count || out.len() >= bytes {
+            if page.is_full(count, bytes) {
                 self.next.replace(Next::Behind);
-                return Ok(Rows { bytes: out, count: rows, done: false });
+                done = false;
+                break;
             }
             found = self.advance(iterator).await?;
         }
-        Ok(Rows { bytes: out, count: rows, done: true })
+        Ok(Rows { count: page.entries(), bytes: page.into_bytes(), done })
     }
 
     /// To the first entry at `target` or behind it, in the cursor's direction.
@@ -125,20 +127,5 @@ impl Cursor {
 
     async fn advance(&self, iterator: &mut DbIterator) -> Result<bool> {
         if self.reverse { iterator.prev().await } else { iterator.next().await }
-    }
-
-    fn add(&self, iterator: &DbIterator, out: &mut Vec<u8>) -> Result<()> {
-        let key = if self.keys { iterator.key() } else { &[] };
-        let value = if self.values { iterator.value() } else { &[] };
-        let size = key.len().saturating_add(value.len()).saturating_add(8);
-        if out.try_reserve(size).is_err() {
-            return Err(Error::LimitExceeded(format!("no memory for {size} more bytes of a page")));
-        }
-        for part in [key, value] {
-            let length = u32::try_from(part.len()).map_err(|_| Error::LimitExceeded("an entry of 4 GiB".into()))?;
-            put_fixed32(out, length);
-            out.extend_from_slice(part);
-        }
-        Ok(())
     }
 }

@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::cursor::{Cursor, CursorOptions, Rows};
-use super::error::{number, set, to_js};
+use super::error::{number, set, to_js, verify_report};
 use super::options::{EngineOptions, from_js};
 use crate::base::{put_fixed32, to_u64};
 use crate::batch::WriteBatch;
@@ -393,15 +393,7 @@ impl Database {
     /// Reads every table with all checksums: `{ tables, entries, bytes, findings }`, or a promise of it.
     pub fn verify(&self) -> Result<JsValue, JsValue> {
         let db = self.db.clone();
-        value_or_promise(async move {
-            let report = db.verify().await?;
-            let object = JsValue::from(Object::new());
-            set(&object, "tables", number(report.tables));
-            set(&object, "entries", number(report.entries));
-            set(&object, "bytes", number(report.bytes));
-            set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
-            Ok(object)
-        })
+        value_or_promise(async move { db.verify().await.map(|report| verify_report(&report)) })
     }
 
     /// Copies a consistent state to `storage`.

@@ -3,17 +3,19 @@
 use std::future::Future;
 use std::rc::Rc;
 
-use js_sys::{Array, Object};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::error::{number, set, to_js};
+use super::error::{to_js, verify_report};
 use super::options::{EngineOptions, from_js};
 use super::page::Page;
 use crate::db::Db;
 use crate::env::{MemoryEnv, try_now};
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+
+/// Bytes after which a page takes no further entry.
+const PAGE_SIZE: usize = 64 << 10;
 
 /// An ordered map of bytes to bytes, kept in memory as LevelDB's files. Every call is synchronous; an error is thrown as an
 /// `Error` with a `code`, and `file` and `offset` where they are known.
@@ -67,13 +69,7 @@ impl Engine {
     /// Reads every table with all checksums: `{ tables, entries, bytes, findings }`, `findings` an array of errors.
     #[wasm_bindgen(unchecked_return_type = "{ tables: number, entries: number, bytes: number, findings: Error[] }")]
     pub fn verify(&self) -> Result<JsValue, JsValue> {
-        let report = now(self.db.verify())?;
-        let object = JsValue::from(Object::new());
-        set(&object, "tables", number(report.tables));
-        set(&object, "entries", number(report.entries));
-        set(&object, "bytes", number(report.bytes));
-        set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
-        Ok(object)
+        now(self.db.verify()).map(|report| verify_report(&report))
     }
 
     /// Ends the use of the database. Calls after it throw with the code `closed`; closing again does nothing.
@@ -86,7 +82,7 @@ impl Engine {
         let mut page = Page::default();
         let mut it = self.db.iter(&options)?;
         let mut found = it.seek_to_first().await?;
-        while found && !page.is_full(limit) {
+        while found && !page.is_full(limit, PAGE_SIZE) {
             page.add(it.key(), it.value())?;
             found = it.next().await?;
         }

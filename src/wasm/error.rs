@@ -1,8 +1,9 @@
-//! Errors as JavaScript knows them.
+//! Errors, and reports of them, as JavaScript knows them.
 
-use js_sys::Reflect;
+use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
 
+use crate::db::VerifyReport;
 use crate::error::Error;
 
 /// A JavaScript `Error` with the engine's message and, as own properties:
@@ -24,6 +25,16 @@ pub(crate) fn to_js(error: &Error) -> JsValue {
     if error.maybe_applied() {
         set(&object, "maybeApplied", true);
     }
+    object
+}
+
+/// `{ tables, entries, bytes, findings }`.
+pub(crate) fn verify_report(report: &VerifyReport) -> JsValue {
+    let object = JsValue::from(Object::new());
+    set(&object, "tables", number(report.tables));
+    set(&object, "entries", number(report.entries));
+    set(&object, "bytes", number(report.bytes));
+    set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
     object
 }
 

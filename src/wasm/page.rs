@@ -9,9 +9,6 @@
 use crate::base::put_fixed32;
 use crate::error::{Error, Result};
 
-/// Bytes after which a page takes no further entry.
-const FULL: usize = 64 << 10;
-
 /// A page being filled.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
@@ -20,13 +17,30 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Whether `limit` entries or enough bytes are in it.
-    pub(crate) fn is_full(&self, limit: u32) -> bool {
-        self.entries >= limit || self.bytes.len() >= FULL
+    /// An empty page in the memory of `buffer`.
+    #[cfg(feature = "package")]
+    pub(crate) fn in_buffer(mut buffer: Vec<u8>) -> Page {
+        buffer.clear();
+        Page { bytes: buffer, entries: 0 }
+    }
+
+    /// How many entries are in it.
+    #[cfg(feature = "package")]
+    pub(crate) fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Whether `entries` entries or `size` bytes are in it.
+    pub(crate) fn is_full(&self, entries: u32, size: usize) -> bool {
+        self.entries >= entries || self.bytes.len() >= size
     }
 
     /// Adds one entry.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let size = key.len().saturating_add(value.len()).saturating_add(8);
+        if self.bytes.try_reserve(size).is_err() {
+            return Err(Error::LimitExceeded(format!("no memory for {size} more bytes of a page")));
+        }
         for part in [key, value] {
             let length = u32::try_from(part.len())
                 .map_err(|_| Error::LimitExceeded("an entry of 4 GiB does not fit a page".into()))?;
@@ -51,7 +65,7 @@ mod tests {
     fn the_worked_example() {
         let mut page = Page::default();
         page.add(b"a", b"xy").unwrap();
-        assert!(page.is_full(1) && !page.is_full(2));
+        assert!(page.is_full(1, 100) && page.is_full(2, 11) && !page.is_full(2, 12));
         assert_eq!(page.into_bytes(), [1, 0, 0, 0, 0x61, 2, 0, 0, 0, 0x78, 0x79]);
     }
 }

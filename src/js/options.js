@@ -1,0 +1,102 @@
+// What a database is opened with and where it is: the caller's words checked, and turned into the engine's.
+import { InvalidArgumentError } from './errors.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+const flag = (name, value) => {
+  if (typeof value !== 'boolean') throw new InvalidArgumentError(`The option '${name}' must be a boolean`)
+  return value
+}
+
+const whole = (min, max) => (name, value) => {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+  throw new InvalidArgumentError(`The option '${name}' must be a whole number from ${min} to ${max}`)
+}
+
+const oneOf = (...choices) => (name, value) => {
+  if (choices.includes(value)) return value
+  throw new InvalidArgumentError(`The option '${name}' must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
+}
+
+const compression = (name, value) => {
+  const choice = oneOf(true, false, 'snappy', 'none')(name, value)
+  return choice === true ? 'snappy' : choice === false ? 'none' : choice
+}
+
+/**
+ * The caller's name (classic-level's, where it has one), the engine's, and what checks the value.
+ * @type {[string, string, (name: string, value: any) => any][]}
+ */
+const OPTIONS = [
+  ['compression', 'compression', compression],
+  ['cacheSize', 'blockCacheSize', whole(0, 4 * GIB - 1)],
+  ['writeBufferSize', 'writeBufferSize', whole(4 * KIB, GIB)],
+  ['blockSize', 'blockSize', whole(64, 4 * MIB)],
+  ['maxOpenFiles', 'maxOpenFiles', whole(10, 50_000)],
+  ['blockRestartInterval', 'blockRestartInterval', whole(1, 64 * KIB)],
+  ['maxFileSize', 'maxFileSize', whole(16 * KIB, GIB)],
+  ['readOnly', 'readOnly', flag],
+  ['paranoidChecks', 'paranoidChecks', flag],
+  ['filterBits', 'filterBits', whole(0, 43)],
+  ['recovery', 'recovery', oneOf('point-in-time', 'strict', 'compat')],
+  ['reuseLogs', 'reuseLogs', flag],
+  ['maxValueBytes', 'maxValueSize', whole(KIB, GIB)]
+]
+
+/**
+ * What the engine is opened with. Options that are not ours are abstract-level's, or somebody else's, and pass by.
+ * @param {Record<string, any>} options
+ * @returns {Record<string, unknown>} EngineOptions of docs/border.md
+ */
+export function engineOptionsOf(options) {
+  const result = {}
+  for (const [name, engineName, check] of OPTIONS) {
+    // What somebody put on Object.prototype is not the caller's.
+    const value = Object.hasOwn(options, name) ? options[name] : undefined
+    if (value !== undefined && value !== null) result[engineName] = check(name, value)
+  }
+  return result
+}
+
+// ---- Places ---------------------------------------------------------------------------------------------------------
+
+const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
+
+/**
+ * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory).
+ * @param {unknown} location
+ * @param {any} storage
+ * @returns {{ path: string | null, storage: import('./index.js').Storage | null }}
+ */
+export function placeOf(location, storage) {
+  if (storage === undefined || storage === null) return { path: pathOf(location), storage: null }
+  if (location !== undefined && location !== null) {
+    throw new InvalidArgumentError("The first argument 'location' must be null with the option 'storage'")
+  }
+  if (storage === 'memory') return { path: null, storage: null }
+  for (const method of STORAGE_METHODS) {
+    if (typeof storage[method] !== 'function') {
+      throw new InvalidArgumentError(`The option 'storage' must be 'memory' or a storage object: it has no method ${method}()`)
+    }
+  }
+  return { path: null, storage }
+}
+
+function pathOf(location) {
+  const path = location instanceof URL ? pathOfUrl(location) : location
+  // Nothing here falls back to memory: that would lose what the caller believes to be kept.
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw new InvalidArgumentError("The first argument 'location' must be a non-empty string, a file: URL, or null with the option 'storage'")
+  }
+  return path
+}
+
+function pathOfUrl({ protocol, hostname, pathname }) {
+  if (protocol !== 'file:') throw new InvalidArgumentError("The first argument 'location' must be a URL of scheme file:")
+  if (hostname !== '') throw new InvalidArgumentError("The first argument 'location' must be a file: URL without a host")
+  if (/%2f/i.test(pathname)) throw new InvalidArgumentError("The first argument 'location' must be a file: URL without %2F")
+  const path = decodeURIComponent(pathname)
+  return /^\/[a-z]:/i.test(path) && globalThis.process?.platform === 'win32' ? path.slice(1) : path
+}

@@ -1,0 +1,143 @@
+// Whose turn it is: the caller's, the engine's background work, or everybody else's.
+
+const SLICE_MS = 2
+const SLICE_BYTES_MIN = 4 << 10
+const SLICE_BYTES_MAX = 16 << 20
+const TURN_MS = 10
+/** While the engine is behind, it gets about a third of the time. */
+const TURN_MS_BEHIND = 4
+/** The clock is read every so many operations (a power of two): it costs as much as one of them. */
+const CALLS_PER_LOOK = 64
+
+/**
+ * Runs `task` in the next turn of the event loop, once.
+ * @param {() => void} task
+ */
+function inNextTurn(task) {
+  if (typeof setImmediate === 'function') return void setImmediate(task)
+  if (typeof MessageChannel !== 'function') return void setTimeout(task, 0)
+  const { port1, port2 } = new MessageChannel()
+  port1.onmessage = () => {
+    port1.close()
+    task()
+  }
+  port2.postMessage(undefined)
+}
+
+/**
+ * Shares the thread between the caller, the engine's background work and everybody else.
+ *
+ * Where the engine answers in place, a caller that awaits one operation after another never leaves the microtask queue: no
+ * timer, no socket and no background work would have its turn. So every few milliseconds one operation waits for a turn.
+ */
+export class Turns {
+  #engine
+  #calls = 0
+  #dueAt = performance.now() + TURN_MS
+  /** @type {Promise<void> | null} the turn that operations wait for */
+  #turn = null
+  #sliceBytes = 64 << 10
+  /** @type {Promise<void> | null} */
+  #slice = null
+  #planned = false
+  #stopped = false
+  #timer
+  #immediate
+
+  /** @param {import('./engine.js').Engine} engine */
+  constructor(engine) {
+    this.#engine = engine
+  }
+
+  /** After an operation: nothing, or what its caller must wait for. */
+  counted() {
+    return (++this.#calls & (CALLS_PER_LOOK - 1)) === 0 ? this.due() : undefined
+  }
+
+  /** The same after a write, which may have made work. */
+  wrote() {
+    this.#plan()
+    return this.counted()
+  }
+
+  /**
+   * The same after an operation that can be long.
+   * @returns {undefined | Promise<void>}
+   */
+  due() {
+    if (this.#turn !== null) return this.#turn
+    if (performance.now() < this.#dueAt) return undefined
+    this.#turn = new Promise((resolve) => inNextTurn(() => {
+      this.#turn = null
+      if (this.#planned) this.#run()
+      this.#dueAt = performance.now() + (this.#planned ? TURN_MS_BEHIND : TURN_MS)
+      resolve()
+    }))
+    return this.#turn
+  }
+
+  /** No slice runs after this. */
+  async stop() {
+    this.#stopped = true
+    this.#unplan()
+    await this.#slice
+  }
+
+  /** After a close that failed, or that kept the engine. */
+  restart() {
+    this.#stopped = false
+    this.#plan()
+  }
+
+  #plan() {
+    if (this.#planned || this.#slice !== null || this.#stopped || !this.#engine.hasBackgroundWork()) return
+    this.#planned = true
+    this.#dueAt = Math.min(this.#dueAt, performance.now() + TURN_MS_BEHIND)
+    // Two ways, the first wins: an immediate is early in a busy loop, but an unreferenced one sleeps with an idle loop,
+    // which a timer wakes. Neither keeps the process alive.
+    this.#timer = setTimeout(() => this.#run(), 1)
+    this.#timer.unref?.()
+    if (typeof setImmediate !== 'function') return
+    this.#immediate = setImmediate(() => this.#run())
+    this.#immediate.unref?.()
+  }
+
+  #unplan() {
+    this.#planned = false
+    clearTimeout(this.#timer)
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate)
+    this.#timer = this.#immediate = undefined
+  }
+
+  #run() {
+    this.#unplan()
+    if (this.#stopped || this.#slice !== null) return
+    const start = performance.now()
+    try {
+      const more = this.#engine.background(this.#sliceBytes)
+      this.#calibrate(performance.now() - start, !(more instanceof Promise))
+      if (more instanceof Promise) this.#slice = this.#sliced(more)
+      else this.#plan()
+    } catch {
+      // The engine remembers what went wrong and says so to the next write; more slices would only fail again.
+    }
+  }
+
+  async #sliced(more) {
+    try {
+      await more
+      this.#slice = null
+      this.#plan()
+    } catch {
+      // As above.
+      this.#slice = null
+    }
+  }
+
+  /** At most a factor of two at once: one slice is no measurement. Of one that waited only the computing part was seen. */
+  #calibrate(elapsed, whole) {
+    const factor = Math.min(Math.max(SLICE_MS / Math.max(elapsed, 0.01), 0.5), 2)
+    if (factor > 1 && !whole) return
+    this.#sliceBytes = Math.min(Math.max(Math.round(this.#sliceBytes * factor), SLICE_BYTES_MIN), SLICE_BYTES_MAX)
+  }
+}
