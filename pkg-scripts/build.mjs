@@ -4,9 +4,11 @@
 //
 //   pkg/varve.js, varve_bg.wasm     the smallest border: class Engine over the storage in memory (feature `wasm`)
 //   pkg/instance.js, engine.wasm    what src/js speaks to (feature `package`): as many instances as there are databases
+//   pkg/browser.js and others       src/js as pages load it: see lib/browser.mjs
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { buildForBrowsers } from './lib/browser.mjs'
 import { inRoot, wasmFile } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
 import { main, setup } from './setup.mjs'
@@ -40,6 +42,7 @@ export async function build() {
     if (!ok) throw new Error(`${command}: ${why}`)
   }
   writeFileSync(inRoot('pkg', 'instance.js'), asFunction(readFileSync(join(glue, 'varve_bg.js'), 'utf8')))
+  await buildForBrowsers()
 }
 
 /** What src/js uses of an instance. */

@@ -1,6 +1,6 @@
 // The engine as JavaScript uses it: bytes go in and out through regions of its memory (src/wasm/database.rs). A method answers a
 // value where nothing had to wait, else a promise of it.
-import { loadModule } from '#wasm'
+import { loadModule } from './wasm.js'
 import { createInstance } from '../../pkg/instance.js'
 
 /** Answers of the border: see src/wasm/database.rs. */

@@ -14,6 +14,7 @@
 //   invalid-argument   LEVEL_INVALID_ARGUMENT    the caller's mistake
 //   not-supported      LEVEL_NOT_SUPPORTED       this database or storage cannot do that (a write to a read-only one, say)
 //   closed             LEVEL_DATABASE_NOT_OPEN   as abstract-level's own
+//   (none was loaded)  LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not where it is looked for, or a policy forbids to compile it
 //
 // `maybeApplied` is true on a write whose fate is unknown: it may be found after opening again.
 

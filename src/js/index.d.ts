@@ -1,3 +1,21 @@
+/**
+ * One class in Node, Deno, Bun, pages and workers. Vite, webpack 5 and pages without a bundler find the engine by themselves. Where a
+ * bundler leaves `new URL('./engine.wasm', import.meta.url)` alone (esbuild, Rollup), do one of two things:
+ *
+ * ```js
+ * import { Varve } from 'varve/inline'                                  // the same, with the engine inside of the script
+ * ```
+ * ```sh
+ * cp node_modules/varve/pkg/engine.wasm dist/                           # or copy the engine to beside the script
+ * ```
+ *
+ * A page without a bundler imports `node_modules/varve/pkg/browser.js`, by that name or through an import map. A content security
+ * policy needs `'wasm-unsafe-eval'` in its `script-src`, nothing else. In browsers there are no directories: give the option
+ * {@link DatabaseOptions.storage | storage}; and where the page has no `globalThis.Buffer`, the encoding `buffer` answers plain
+ * `Uint8Array`s.
+ *
+ * @packageDocumentation
+ */
 import {
   AbstractBatchOperation,
   AbstractBatchOptions,
@@ -527,6 +545,11 @@ export type ErrorCode =
   | 'LEVEL_SNAPSHOT_NOT_OPEN'
   /** The signal of an iterator was aborted. */
   | 'LEVEL_ABORTED'
+  /**
+   * `engine.wasm` cannot be fetched or compiled, see `cause`: it has to lie beside the script, or be inside of it with
+   * `varve/inline`; and a content security policy has to allow `'wasm-unsafe-eval'`.
+   */
+  | 'LEVEL_ENGINE_UNAVAILABLE'
 
 /**
  * A failure. The `code` is stable, the message is not.

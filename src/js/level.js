@@ -159,7 +159,7 @@ export class Varve extends AbstractLevel {
   /** The storage of a place, made anew for a directory. The module for directories is not needed, nor there, in a page. */
   static async #storageOf({ path, storage }) {
     if (path === null) return storage
-    const { NodeStorage } = await import('./storage/node-fs.js')
+    const { NodeStorage } = await import('#directory')
     return new NodeStorage(path)
   }
 

@@ -1,10 +1,27 @@
-// The engine's module, from the package's own directory.
+// The engine's module, from the package's own directory, or from beside the script where a bundler has put all into one.
 import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
+/** @type {WebAssembly.Module | undefined} */
 let module
 
 /** @returns {WebAssembly.Module} compiled once a process */
 export function loadModule() {
-  module ??= new WebAssembly.Module(readFileSync(new URL('../../pkg/engine.wasm', import.meta.url)))
+  module ??= new WebAssembly.Module(readWasm())
   return module
+}
+
+function readWasm() {
+  // A bundle of CommonJS has no URL.
+  const folder = import.meta.url ? dirname(fileURLToPath(import.meta.url)) : __dirname
+  try {
+    return readFileSync(join(folder, 'engine.wasm'))
+  } catch (error) {
+    try {
+      return readFileSync(join(folder, '..', '..', 'pkg', 'engine.wasm'))
+    } catch {
+      throw error
+    }
+  }
 }

@@ -1,5 +1,6 @@
-// The engine's module, from beside this file as bundlers and servers see it.
+// The engine's module, from beside this file as servers and bundlers see it: the build puts it into pkg/, where engine.wasm is.
 
+/** @type {Promise<WebAssembly.Module> | undefined} */
 let module
 
 /** @returns {Promise<WebAssembly.Module>} compiled once a page or worker */
@@ -10,8 +11,13 @@ export function loadModule() {
 }
 
 async function compile() {
-  const response = await fetch(new URL('../../pkg/engine.wasm', import.meta.url))
-  if (!response.ok) throw new Error(`engine.wasm: ${response.status} ${response.statusText}`)
+  // Vite and webpack look for an expression of exactly this form; others leave it to the browser.
+  const response = await fetch(new URL('./engine.wasm', import.meta.url))
+  if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`)
   const streams = response.headers.get('content-type')?.startsWith('application/wasm')
-  return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer())
+  try {
+    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()))
+  } catch (cause) {
+    throw new Error(`${response.url}: ${cause.message}`, { cause })
+  }
 }

@@ -1,0 +1,63 @@
+// The package's scripts for pages and workers, made of src/js and of abstract-level, which is CommonJS and asks for modules of Node's.
+//
+//   pkg/browser.js         `varve`
+//   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
+//   pkg/chunk-*.js         what entries share, so that an error is of one class everywhere
+//   pkg/third-party.txt    the licences of what was bundled
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { inRoot } from './paths.mjs'
+
+/** What pages import, by the name of its bundle in pkg/. */
+const ENTRIES = {
+  browser: inRoot('src', 'js', 'index.js'),
+  inline: inRoot('src', 'js', 'inline.js')
+}
+
+/** What browsers have run since 2023, as the WebAssembly needs it too. */
+const TARGET = 'es2022'
+
+const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
+
+/** Builds what pages load; needs instance.js and engine.wasm in pkg/. */
+export async function buildForBrowsers() {
+  writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
+  const { inputs } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true })
+  writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(inputs)))
+}
+
+/** Compressed before it is put into letters: over a connection that compresses it costs no more than the file. */
+function inlineEngine(wasm) {
+  return `// engine.wasm, in base64 of gzip\nexport const packed = '${gzipSync(wasm, { level: 9 }).toString('base64')}'\n`
+}
+
+/** Scripts for a browser by esbuild; what needs Node fails here. */
+async function bundle(options) {
+  // Only here: this file is loaded before the packages are installed.
+  const { build } = await import('esbuild')
+  const { metafile } = await build({
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: TARGET,
+    alias: { buffer: inRoot('src', 'js', 'browser', 'buffer.js') },
+    external: [ENGINE_INLINE],
+    absWorkingDir: inRoot(),
+    metafile: true,
+    logLevel: 'warning',
+    ...options
+  })
+  return metafile
+}
+
+/** @param {string[]} paths of modules, some of other packages */
+function licencesOf(paths) {
+  const packages = new Set(paths.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean))
+  return [...packages].sort().map((name) => {
+    const folder = inRoot('node_modules', name)
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), 'utf8').trim() : ''}\n`
+  }).join('\n----\n\n')
+}

@@ -1,0 +1,20 @@
+// varve/inline: the same, with the engine inside: for bundlers that leave `new URL('./engine.wasm', import.meta.url)` alone, and for
+// whoever wants one file. Importing it also provides `varve` itself.
+import { packed } from '../../pkg/engine-inline.js'
+import { provideModule } from './wasm.js'
+
+export * from './index.js'
+
+/** @type {Promise<WebAssembly.Module> | undefined} */
+let module
+
+provideModule(() => {
+  module ??= compile().catch((error) => { module = undefined; throw error })
+  return module
+})
+
+async function compile() {
+  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0))
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))
+  return WebAssembly.compile(await new Response(unpacked).arrayBuffer())
+}

@@ -1,0 +1,4 @@
+import * as varve from 'varve/inline'
+import { inPage } from './in-page.js'
+
+inPage(varve)

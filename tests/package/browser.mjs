@@ -1,0 +1,74 @@
+// Pages in a headless Chromium: a folder is served, a page of it is opened, and the page posts what it found to /result.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { extname, join, normalize } from 'node:path'
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' }
+
+const PATIENCE_MS = 60_000
+
+/**
+ * Opens `page` of `folder` and answers what it posts.
+ *
+ * @param {string} chromium
+ * @param {{ folder: string, page?: string, headers?: Record<string, string>, before?: (request, response, next) => void }} options
+ *   `headers` of every answer; `before` may answer a request first, as the middleware of a development server does
+ */
+export async function visit(chromium, { folder, page = 'index.html', headers = {}, before = (request, response, next) => next() }) {
+  const { server, result } = serve(folder, headers, before)
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const profile = mkdtempSync(join(tmpdir(), 'varve-chromium-'))
+  const child = spawn(chromium, [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-extensions', `--user-data-dir=${profile}`, '--remote-debugging-port=0',
+    `http://127.0.0.1:${server.address().port}/${page}`
+  ], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+  let said = ''
+  child.stderr.on('data', (chunk) => { said += chunk })
+  const ended = new Promise((resolve) => child.on('close', resolve).on('error', resolve))
+  try {
+    return await Promise.race([
+      result,
+      ended.then(() => { throw new Error(`Chromium ended early: ${said.slice(-2000)}`) }),
+      new Promise((resolve, reject) => setTimeout(reject, PATIENCE_MS, new Error(`no result from ${page}: ${said.slice(-2000)}`)).unref())
+    ])
+  } finally {
+    try { process.kill(-child.pid, 'SIGKILL') } catch { /* it has ended */ }
+    await ended
+    server.closeAllConnections()
+    server.close()
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+function serve(folder, headers, before) {
+  let settle
+  const result = new Promise((resolve) => { settle = resolve })
+  const server = createServer(async (request, response) => {
+    if (request.method === 'POST' && request.url === '/result') {
+      const chunks = []
+      for await (const chunk of request) chunks.push(chunk)
+      response.end()
+      return settle(JSON.parse(Buffer.concat(chunks).toString()))
+    }
+    before(request, response, () => answer(folder, headers, request, response))
+  })
+  return { server, result }
+}
+
+async function answer(folder, headers, { url }, response) {
+  const path = normalize(decodeURIComponent(new URL(url, 'http://localhost').pathname))
+  try {
+    const content = await readFile(join(folder, path))
+    response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...headers })
+    response.end(content)
+  } catch {
+    response.writeHead(404).end()
+  }
+}
+
+/** A page that runs one module; nothing of it stands inline, for the sake of strict policies. */
+export const htmlOf = (script, head = '') => `<!doctype html><meta charset="utf-8"><title>Varve</title>${head}<script type="module" src="${script}"></script>`
