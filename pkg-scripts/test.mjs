@@ -74,13 +74,14 @@ const steps = {
   'wasm-chrome': inChrome,
   size: underBudget,
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
-  js: withPackage(inNode)
+  js: withPackage(inNode('js')),
+  package: withPackage(inNode('package'))
 }
 
 /** For tests of the package: what it runs is built first, if that was not done. */
 function withPackage(step) {
   return async () => {
-    if (!existsSync(inRoot('pkg', 'instance.js'))) await build()
+    if (!existsSync(inRoot('pkg', 'browser.js'))) await build()
     return step()
   }
 }
@@ -101,11 +102,14 @@ async function underBudget() {
   return { passed: Number(holds), failed: Number(!holds), skipped: 0, why: holds ? '' : 'over the budget' }
 }
 
-async function inNode() {
-  const folder = inRoot('tests', 'js')
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.test.mjs')).sort() : []
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: 1, why: 'no tests/js/*.test.mjs' }
-  return tests(nodeCounts, process.execPath, '--test', '--test-reporter=spec', ...files.map((name) => `tests/js/${name}`))()
+/** The tests of one folder, by Node's own runner. */
+function inNode(name) {
+  return async () => {
+    const folder = inRoot('tests', name)
+    const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.test.mjs')).sort() : []
+    if (files.length === 0) return { passed: 0, failed: 0, skipped: 1, why: `no tests/${name}/*.test.mjs` }
+    return tests(nodeCounts, process.execPath, '--test', '--test-reporter=spec', ...files.map((file) => `tests/${name}/${file}`))()
+  }
 }
 
 /** @returns {Promise<Result & { name: string, seconds: number }>} */

@@ -7,6 +7,7 @@
 //   put a=b, del c   00 00 00 00 00 00 00 00  02 00 00 00  01 01 61 01 62  00 01 63
 import { AbstractChainedBatch } from 'abstract-level'
 import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
+import { NativeBuffer } from './native-buffer.js'
 
 const HEADER_SIZE = 12
 const COUNT_OFFSET = 8
@@ -23,7 +24,6 @@ const GUESSED_LENGTH_MAX = 1 << 16
 const SHORT_LENGTH_MAX = 12
 
 const encoder = new TextEncoder()
-const NativeBuffer = globalThis.Buffer
 const utf8Write = NativeBuffer?.prototype.utf8Write
 
 /**

@@ -1,7 +1,8 @@
 // The engine as JavaScript uses it: bytes go in and out through regions of its memory (src/wasm/database.rs). A method answers a
 // value where nothing had to wait, else a promise of it.
-import { loadModule } from './wasm.js'
 import { createInstance } from '../../pkg/instance.js'
+import { NativeBuffer } from './native-buffer.js'
+import { loadModule } from './wasm.js'
 
 /** Answers of the border: see src/wasm/database.rs. */
 const LATE = -2
@@ -19,7 +20,6 @@ const SCRATCH_SIZE = 4096
 /** Beyond this the region is asked for each time, so that the engine may give memory back. */
 const SCRATCH_KEPT = 1 << 20
 
-const NodeBuffer = globalThis.Buffer
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
@@ -237,7 +237,7 @@ export class Engine {
     // A view of memory that has grown has no bytes.
     if (this.#bytes.length === 0) {
       const { buffer } = this.#memory
-      this.#bytes = NodeBuffer ? NodeBuffer.from(buffer) : new Uint8Array(buffer)
+      this.#bytes = NativeBuffer ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
     }
   }
 
@@ -245,19 +245,19 @@ export class Engine {
   #copy(size) {
     const start = this.#database.out()
     this.#look()
-    if (!NodeBuffer) return this.#bytes.slice(start, start + size)
-    const copy = NodeBuffer.allocUnsafeSlow(size)
+    if (!NativeBuffer) return this.#bytes.slice(start, start + size)
+    const copy = NativeBuffer.allocUnsafeSlow(size)
     this.#bytes.copy(copy, 0, start, start + size)
     return copy
   }
 
   #string(start, end) {
     this.#look()
-    return NodeBuffer ? this.#bytes.utf8Slice(start, end) : decoder.decode(this.#bytes.subarray(start, end))
+    return NativeBuffer ? this.#bytes.utf8Slice(start, end) : decoder.decode(this.#bytes.subarray(start, end))
   }
 }
 
-const EMPTY = NodeBuffer ? NodeBuffer.alloc(0) : new Uint8Array(0)
+const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
 
 /** The key right after `key`. */
 export function following(key) {
@@ -268,7 +268,7 @@ export function following(key) {
 
 /** @param {Uint8Array | undefined} bytes */
 function asBuffer(bytes) {
-  return bytes && NodeBuffer ? NodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
+  return bytes && NativeBuffer ? NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
 }
 
 /** (u32 length, value)* to values; length 0xffffffff is none. */

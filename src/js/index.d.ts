@@ -78,7 +78,7 @@ export class Varve<KDefault = string, VDefault = string>
    * const inMemory = new Varve(null, { storage: 'memory' })
    * ```
    */
-  constructor (location: string | URL, options?: (DatabaseOptions<KDefault, VDefault> & { storage?: undefined }) | undefined)
+  constructor (location: string | URL, options?: DatabaseOptions<KDefault, VDefault> | undefined)
   constructor (location: null | undefined, options: DatabaseOptions<KDefault, VDefault> & { storage: 'memory' | Storage })
 
   /** Path of the directory, or `null` where there is none. */

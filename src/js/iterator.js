@@ -8,6 +8,7 @@
 // and one row. Strings are copies.
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 import { AbortError, InvalidArgumentError, fromEngine } from './errors.js'
+import { NativeBuffer } from './native-buffer.js'
 import { Snapshot } from './snapshot.js'
 import { viewOf, writeText, textSizeBound } from './chained-batch.js'
 
@@ -20,7 +21,6 @@ const SIZE_MAX = 0x7fffffff
 /** Up to here looking for a byte beyond ASCII and reading Latin-1 is faster than reading UTF-8. */
 const SHORT_SIZE_MAX = 24
 
-const NativeBuffer = globalThis.Buffer
 const latin1Slice = NativeBuffer?.prototype.latin1Slice
 const utf8Slice = NativeBuffer?.prototype.utf8Slice
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -9,6 +9,7 @@ import { ChainedBatch, WriteBatch, textSizeBound, viewOf, writeText } from './ch
 import { Engine, following } from './engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, rethrow } from './errors.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf, readText } from './iterator.js'
+import { NativeBuffer } from './native-buffer.js'
 import { engineOptionsOf, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Turns } from './turns.js'
@@ -16,8 +17,6 @@ import { Turns } from './turns.js'
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
 const SCRATCH_SIZE_MAX = 256 << 10
-
-const NativeBuffer = globalThis.Buffer
 
 /** Strings become bytes here for one call: the engine has copied them when it returns. */
 class Scratch {

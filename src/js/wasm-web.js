@@ -6,18 +6,34 @@ let module
 /** @returns {Promise<WebAssembly.Module>} compiled once a page or worker */
 export function loadModule() {
   // A failed load may be tried again.
-  module ??= compile().catch((error) => { module = undefined; throw error })
+  module ??= load().catch((error) => { module = undefined; throw error })
   return module
 }
 
-async function compile() {
+async function load() {
+  const copied = besideCopy(import.meta.url)
+  const found = copied && await compile(copied).catch(() => undefined)
   // Vite and webpack look for an expression of exactly this form; others leave it to the browser.
-  const response = await fetch(new URL('./engine.wasm', import.meta.url))
-  if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`)
+  return found ?? compile(new URL('./engine.wasm', import.meta.url))
+}
+
+/**
+ * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what lies beside them.
+ * @param {string} script
+ */
+function besideCopy(script) {
+  const ours = script.replace(/\/\.vite\/deps\/[^/]*$/, '/varve/pkg/engine.wasm')
+  return ours === script ? undefined : ours
+}
+
+/** @param {string | URL} url */
+async function compile(url) {
+  const response = await fetch(url)
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`)
   const streams = response.headers.get('content-type')?.startsWith('application/wasm')
   try {
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()))
-  } catch (cause) {
-    throw new Error(`${response.url}: ${cause.message}`, { cause })
+  } catch (/** @type {any} */ cause) {
+    throw new Error(`${url}: ${cause.message}`, { cause })
   }
 }

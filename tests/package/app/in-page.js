@@ -4,6 +4,7 @@ import { use } from './smoke.js'
 export async function inPage(varve) {
   try {
     const db = new varve.Varve(null, { storage: 'memory', valueEncoding: 'json' })
+    await db.open()
     const answer = await use(varve, db)
     await db.close()
     // A directory needs Node: said by an error with a code, not by a module that cannot be loaded.

@@ -1,0 +1,1 @@
+import('varve').then(async (varve) => (await import('./in-node.js')).inNode(varve))

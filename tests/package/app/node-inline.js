@@ -1,0 +1,4 @@
+import * as varve from 'varve/inline'
+import { inNode } from './in-node.js'
+
+inNode(varve)
