@@ -2,6 +2,7 @@
 //
 //   pkg/browser.js         `varve`
 //   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
+//   pkg/entry-web.js       what runs in their workers (src/js/worker/thread-web.js starts one)
 //   pkg/chunk-*.js         what entries share, so that an error is of one class everywhere
 //   pkg/third-party.txt    the licences of what was bundled
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,8 @@ import { inRoot } from './paths.mjs'
 /** What pages import, by the name of its bundle in pkg/. */
 const ENTRIES = {
   browser: inRoot('src', 'js', 'index.js'),
-  inline: inRoot('src', 'js', 'inline.js')
+  inline: inRoot('src', 'js', 'inline.js'),
+  'entry-web': inRoot('src', 'js', 'worker', 'entry-web.js')
 }
 
 /** What browsers have run since 2023, as the WebAssembly needs it too. */

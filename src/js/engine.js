@@ -20,6 +20,8 @@ const SCRATCH_SIZE = 4096
 /** Beyond this the region is asked for each time, so that the engine may give memory back. */
 const SCRATCH_KEPT = 1 << 20
 
+const LEVELS = 7
+
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
@@ -183,6 +185,17 @@ export class Engine {
 
   counters() {
     return this.#database.counters()
+  }
+
+  /** How the engine is doing, in one answer. */
+  info() {
+    return {
+      counters: this.counters(),
+      backgroundWork: this.hasBackgroundWork(),
+      memoryUsage: Number(this.property('leveldb.approximate-memory-usage') ?? 0),
+      filesAtLevel: Array.from({ length: LEVELS }, (_, level) => Number(this.property(`leveldb.num-files-at-level${level}`) ?? 0)),
+      stats: this.property('leveldb.stats') ?? ''
+    }
   }
 
   tables() {

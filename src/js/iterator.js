@@ -11,6 +11,7 @@ import { AbortError, InvalidArgumentError, fromEngine } from './errors.js'
 import { NativeBuffer } from './native-buffer.js'
 import { Snapshot } from './snapshot.js'
 import { viewOf, writeText, textSizeBound } from './chained-batch.js'
+import { readText } from './text.js'
 
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
@@ -18,27 +19,6 @@ const PAGE_ROWS_MAX = 1000
 const PAGE_GROWTH = 8
 /** The engine counts rows and bytes in 32 bits. */
 const SIZE_MAX = 0x7fffffff
-/** Up to here looking for a byte beyond ASCII and reading Latin-1 is faster than reading UTF-8. */
-const SHORT_SIZE_MAX = 24
-
-const latin1Slice = NativeBuffer?.prototype.latin1Slice
-const utf8Slice = NativeBuffer?.prototype.utf8Slice
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-
-/**
- * The string that stands in `bytes` from `start` to `end`.
- * @param {Uint8Array} bytes
- * @param {number} start
- * @param {number} end
- */
-export function readText(bytes, start, end) {
-  if (utf8Slice === undefined || latin1Slice === undefined) return decoder.decode(bytes.subarray(start, end))
-  if (end - start > SHORT_SIZE_MAX) return utf8Slice.call(bytes, start, end)
-  for (let i = start; i < end; i++) {
-    if (bytes[i] > 0x7f) return utf8Slice.call(bytes, start, end)
-  }
-  return latin1Slice.call(bytes, start, end)
-}
 
 const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)

@@ -8,10 +8,11 @@ import { AbstractLevel } from 'abstract-level'
 import { ChainedBatch, WriteBatch, textSizeBound, viewOf, writeText } from './chained-batch.js'
 import { Engine, following } from './engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, rethrow } from './errors.js'
-import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf, readText } from './iterator.js'
+import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
 import { NativeBuffer } from './native-buffer.js'
-import { engineOptionsOf, placeOf } from './options.js'
+import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
+import { readText } from './text.js'
 import { Turns } from './turns.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
@@ -79,14 +80,13 @@ const CLEAR_BYTES = 64 << 10
 
 const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume']
 
-const LEVELS = 7
-
 /** A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See index.d.ts. */
 export class Varve extends AbstractLevel {
   #place
   #durability
   #inMemory
-  /** @type {import('./engine.js').Engine} */
+  #inWorker
+  /** @type {import('./engine.js').Engine} or one in a worker, which answers promises */
   #engine
   /** @type {Turns} */
   #turns
@@ -103,15 +103,16 @@ export class Varve extends AbstractLevel {
   constructor(location, options) {
     // One reading of what may be getters; and what is only inherited is no option, as in abstract-level.
     const own = typeof options === 'object' && options !== null ? { ...options } : {}
-    const { storage, ...forward } = own
+    const { storage, worker, ...forward } = own
     const place = placeOf(location, storage)
+    const inWorker = isInWorker(worker, place)
     const inMemory = storage === 'memory'
     engineOptionsOf(forward)
 
     super({
       encodings: { utf8: true, view: true, buffer: NativeBuffer !== undefined },
       has: true,
-      getSync: true,
+      getSync: !inWorker,
       seek: true,
       implicitSnapshots: true,
       explicitSnapshots: true,
@@ -124,6 +125,7 @@ export class Varve extends AbstractLevel {
 
     this.#place = place
     this.#inMemory = inMemory
+    this.#inWorker = inWorker
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
   }
 
@@ -142,7 +144,8 @@ export class Varve extends AbstractLevel {
     try {
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
-      this.#engine = await Engine.open(storage, { ...engineOptions, createIfMissing: create, errorIfExists })
+      const Class = this.#inWorker ? (await import('./worker/client.js')).WorkerEngine : Engine
+      this.#engine = await Class.open(storage, { ...engineOptions, createIfMissing: create, errorIfExists })
     } catch (error) {
       throw fromEngine(error)
     }
@@ -150,8 +153,13 @@ export class Varve extends AbstractLevel {
   }
 
   /** Entries in memory live as long as this object, as memory-level's do: its engine is only put to rest. */
-  #reopen(errorIfExists) {
+  async #reopen(errorIfExists) {
     if (errorIfExists) throw new InvalidArgumentError('The database in memory exists (errorIfExists is true)')
+    try {
+      if (this.#inWorker) await this.#engine.wake()
+    } catch (error) {
+      throw fromEngine(error)
+    }
     this.#turns.restart()
   }
 
@@ -164,9 +172,9 @@ export class Varve extends AbstractLevel {
 
   async _close() {
     await this.#turns.stop()
-    if (this.#inMemory) return
+    if (this.#inMemory && !this.#inWorker) return
     try {
-      await this.#engine.close()
+      await (this.#inMemory ? this.#engine.rest() : this.#engine.close())
     } catch (error) {
       // Closing failed before, and was done all the same.
       if (error?.code === 'closed') return
@@ -185,6 +193,7 @@ export class Varve extends AbstractLevel {
   }
 
   _getSync(key, options) {
+    if (this.#inWorker) throw new VarveError('There is no getSync() with worker: true', { code: 'LEVEL_NOT_SUPPORTED' })
     const value = this.#read(key, options)
     if (!(value instanceof Promise)) return value
     value.catch(() => {})
@@ -389,15 +398,11 @@ export class Varve extends AbstractLevel {
   }
 
   async info() {
-    return this.#whenOpen((engine) => ({
+    return this.#whenOpen(async (engine) => ({
       location: this.location,
       storage: this.#inMemory ? 'memory' : this.location !== null ? 'directory' : 'custom',
       durability: this.#durability,
-      counters: engine.counters(),
-      backgroundWork: engine.hasBackgroundWork(),
-      memoryUsage: Number(engine.property('leveldb.approximate-memory-usage') ?? 0),
-      filesAtLevel: Array.from({ length: LEVELS }, (_, level) => Number(engine.property(`leveldb.num-files-at-level${level}`) ?? 0)),
-      stats: engine.property('leveldb.stats') ?? ''
+      ...await engine.info()
     }))
   }
 

@@ -1,5 +1,5 @@
 // What a database is opened with and where it is: the caller's words checked, and turned into the engine's.
-import { InvalidArgumentError } from './errors.js'
+import { InvalidArgumentError, VarveError } from './errors.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -82,6 +82,24 @@ export function placeOf(location, storage) {
     }
   }
   return { path: null, storage }
+}
+
+/**
+ * Whether the engine is to run in a worker, which must be able to make the storage anew: functions cannot go there.
+ * @param {unknown} worker
+ * @param {{ storage: any }} place
+ */
+export function isInWorker(worker, { storage }) {
+  if (worker === undefined || worker === null || !flag('worker', worker)) return false
+  if (storage === null || isRecipe(storage.inWorker)) return true
+  const message = "A storage object cannot go to a worker: with the option 'worker' it needs a property inWorker, { module, export, args }"
+  throw new VarveError(message, { code: 'LEVEL_NOT_SUPPORTED' })
+}
+
+function isRecipe(recipe) {
+  if (typeof recipe !== 'object' || recipe === null) return false
+  const { module, export: name, args } = recipe
+  return (typeof module === 'string' || module instanceof URL) && typeof name === 'string' && Array.isArray(args)
 }
 
 function pathOf(location) {

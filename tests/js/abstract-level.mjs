@@ -1,6 +1,7 @@
 // abstract-level's own suite over Varve, and what it does not ask. The output is TAP.
 //
-//   node tests/js/abstract-level.mjs [STORAGE...]       memory, directory, map, later: by default each, in a process of its own
+//   node tests/js/abstract-level.mjs [STORAGE...]       memory, directory, map, later, worker-memory, worker-directory: by default each, in a
+//                                               process of its own
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -16,7 +17,9 @@ const PLACES = {
   memory: (options) => new Varve(null, { ...options, storage: 'memory' }),
   directory: (options) => new Varve(newDirectory(), options),
   map: (options) => new Varve(null, { ...options, storage: new MapStorage() }),
-  later: (options) => new Varve(null, { ...options, storage: later(new MapStorage()) })
+  later: (options) => new Varve(null, { ...options, storage: later(new MapStorage()) }),
+  'worker-memory': (options) => new Varve(null, { ...options, storage: 'memory', worker: true }),
+  'worker-directory': (options) => new Varve(newDirectory(), { ...options, worker: true })
 }
 
 let root
@@ -51,9 +54,8 @@ async function runOne(name) {
   const suite = require('abstract-level/test')
   const factory = PLACES[name]
   test.onFinish(() => { if (root !== undefined) rmSync(root, { recursive: true, force: true }) })
-  const inPlace = name !== 'later'
-  suite({ test, factory: inPlace ? factory : (options) => withoutGetSync(factory(options)) })
-  ownTests(test, factory, inPlace)
+  suite({ test, factory: name === 'later' ? (options) => withoutGetSync(factory(options)) : factory })
+  ownTests(test, factory, !['later', 'worker-memory', 'worker-directory'].includes(name))
 }
 
 /** Where every answer is a promise there is no getSync(), and the suite must not ask for it. */

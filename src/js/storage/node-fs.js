@@ -71,6 +71,11 @@ export class NodeStorage {
     return this.#directory
   }
 
+  /** How a worker makes the same storage. */
+  get inWorker() {
+    return { module: import.meta.url, export: 'NodeStorage', args: [this.#directory] }
+  }
+
   /** @param {boolean} create */
   async lock(create) {
     if (this.#lock) {

@@ -1,0 +1,146 @@
+// An engine in a worker, with the methods of Engine (docs/border.md). Each answers a promise, but for those that only make or
+// free something: snapshots and iterators have numbers that are chosen here, so that nobody waits for them.
+import { WriteBatch } from '../chained-batch.js'
+import { Connection } from './connection.js'
+import { ReadAhead } from './read-ahead.js'
+import { VERBS } from './verbs.js'
+
+const VERB = Object.fromEntries(VERBS.map((verb) => [verb.name, verb]))
+
+/** What a database in memory is carried over with, while it is closed. */
+const REST_ROWS = 1 << 16
+const REST_BYTES = 1 << 20
+
+/** @typedef {import('../engine.js').Page} Page */
+
+export class WorkerEngine {
+  #connection
+  #options
+  #handles = 0
+  /** @type {Map<number, ReadAhead>} */
+  #iterators = new Map()
+  /** Entries while a database in memory is closed. @type {Page[]} */
+  #rest = []
+
+  /**
+   * @param {object | null} storage files, that the worker makes anew (`inWorker`); null: in memory
+   * @param {object} options
+   */
+  static async open(storage, options) {
+    return new WorkerEngine(await Connection.open(storage, options), options)
+  }
+
+  /** For `open` alone. */
+  constructor(connection, options) {
+    this.#connection = connection
+    this.#options = options
+  }
+
+  snapshot() {
+    return this.#make(VERB.snapshot, [])
+  }
+
+  iterator(range) {
+    const id = this.#make(VERB.iterator, [range])
+    this.#iterators.set(id, new ReadAhead((size, maxBytes) => this.#connection.ask(VERB.next, [id, size, maxBytes])))
+    return id
+  }
+
+  next(iterator, size, maxBytes) {
+    return this.#iterators.get(iterator).next(size, maxBytes)
+  }
+
+  seek(iterator, target) {
+    this.#iterators.get(iterator).forget()
+    this.#connection.tell(VERB.seek, [iterator, target])
+  }
+
+  closeIterator(iterator) {
+    this.#iterators.delete(iterator)
+    this.#connection.tell(VERB.closeIterator, [iterator])
+  }
+
+  property(name) {
+    return this.#connection.property(name)
+  }
+
+  /** The worker does that. */
+  hasBackgroundWork() {
+    return false
+  }
+
+  async close() {
+    // A worker that has died took all with it, and there is nothing left to close.
+    if (!this.#connection.isAlive) return this.#connection.end()
+    try {
+      await this.#connection.ask(VERB.close, [])
+    } catch (error) {
+      if (error.code !== 'closed') throw error
+    }
+    await this.#connection.end()
+  }
+
+  /** Closes a database in memory and keeps its entries. */
+  async rest() {
+    this.#rest = this.#connection.isAlive ? await this.#allPages() : []
+    await this.close()
+  }
+
+  /** Opens it again. */
+  async wake() {
+    const connection = await Connection.open(null, this.#options)
+    const batch = new WriteBatch()
+    try {
+      for (const page of this.#rest) {
+        for (const [key, value] of rowsOf(page)) batch.put(key, value)
+        await connection.ask(VERB.write, [batch.finish(), false])
+        batch.clear()
+      }
+    } catch (error) {
+      await connection.end()
+      throw error
+    }
+    this.#rest = []
+    this.#connection = connection
+  }
+
+  async #allPages() {
+    const id = this.iterator({ reverse: false, limit: -1, keys: true, values: true, fillCache: false })
+    const pages = []
+    do pages.push(await this.next(id, REST_ROWS, REST_BYTES))
+    while (!pages[pages.length - 1].done)
+    this.closeIterator(id)
+    return pages
+  }
+
+  #make(verb, args) {
+    const id = this.#handles = this.#handles % 0xffffffff + 1
+    this.#connection.make(verb, id, args)
+    return id
+  }
+
+  static {
+    // All other verbs have one way.
+    for (const verb of VERBS) {
+      if (Object.hasOwn(WorkerEngine.prototype, verb.name)) continue
+      const way = verb.answer === null ? 'tell' : 'ask'
+      Object.defineProperty(WorkerEngine.prototype, verb.name, {
+        configurable: true,
+        writable: true,
+        value(/** @type {any[]} */ ...args) { return this.#connection[way](verb, args) }
+      })
+    }
+  }
+}
+
+/** The entries of a page. @param {Page} page @returns {Generator<[Uint8Array, Uint8Array]>} */
+function * rowsOf({ rows, count }) {
+  const lengths = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
+  let at = 0
+  const part = () => {
+    const start = at + 4
+    at = start + lengths.getUint32(at, true)
+    return rows.subarray(start, at)
+  }
+  for (let i = 0; i < count; i++) yield [part(), part()]
+}

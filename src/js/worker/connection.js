@@ -1,0 +1,157 @@
+// The caller's side of a worker: requests go out, answers come in, and every promise settles, whatever becomes of the worker.
+import { startThread } from '#thread'
+import { revive } from './failure.js'
+import { Inbox, Outbox } from './messages.js'
+import { recipeOf } from './verbs.js'
+
+/** The names are the engine's: errors.js makes LEVEL_POISONED of it. */
+function poisoned(message, cause, maybeApplied) {
+  return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
+}
+
+/** What a request waits for. @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter */
+
+/**
+ * One worker with one engine.
+ *
+ * 1. While the worker lives, the answers owed to #waiting come, each once.
+ * 2. With #end set it has ended, or is to; nothing waits any more.
+ */
+export class Connection {
+  #thread
+  #out
+  #asked = 0
+  /** @type {Map<number, Waiter>} */
+  #waiting = new Map()
+  #end = /** @type {{ cause: unknown } | null} */ (null)
+  /** @type {{ resolve(): void, reject(error: any): void } | null} */
+  #opening = null
+
+  /**
+   * A worker that has opened an engine.
+   * @param {object | null} storage
+   * @param {object} options
+   * @returns {Promise<Connection>}
+   */
+  static async open(storage, options) {
+    const connection = new Connection()
+    try {
+      await connection.#open({ storage: recipeOf(storage), options })
+      return connection
+    } catch (error) {
+      await connection.end()
+      throw error
+    }
+  }
+
+  /** For `open` alone. */
+  constructor() {
+    this.#thread = startThread({
+      receive: (message) => this.#receive(message),
+      ended: (cause) => this.#ended(cause)
+    })
+    this.#out = new Outbox((message, transfer) => this.#thread.post(message, transfer))
+  }
+
+  #open(place) {
+    return new Promise((resolve, reject) => {
+      this.#opening = { resolve, reject }
+      this.#thread.post({ open: place }, [])
+    })
+  }
+
+  get isAlive() {
+    return this.#end === null
+  }
+
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args
+   * @returns {Promise<any>}
+   */
+  ask(verb, args) {
+    if (this.#end !== null) return Promise.reject(this.#failure(false))
+    return new Promise((resolve, reject) => {
+      this.#pack(verb, args)
+      // An open database does not keep a process alive; what it was asked does.
+      if (this.#waiting.size === 0) this.#thread.ref()
+      this.#waiting.set(this.#asked++ >>> 0, { verb, resolve, reject })
+    })
+  }
+
+  /** A request that has no answer; a worker that has ended needs none. */
+  tell(verb, args) {
+    if (this.#end === null) this.#pack(verb, args)
+  }
+
+  /** One that makes what the caller will know as `handle`. */
+  make(verb, handle, args) {
+    if (this.#end !== null) throw this.#failure(false)
+    this.#pack(verb, args, handle)
+  }
+
+  /** A property, now: the thread stands still until the answer is there. */
+  property(name) {
+    if (this.#end !== null) throw this.#failure(false)
+    this.#out.flush()
+    const { value, failed } = this.#thread.askSync({ property: name })
+    if (failed !== undefined) throw revive(failed)
+    return value
+  }
+
+  /** Ends the worker, and all that waits. Done when nothing of it is left. */
+  async end() {
+    this.#ended(undefined)
+    await this.#thread.end()
+  }
+
+  #pack(verb, args, handle) {
+    const out = this.#out
+    out.begin()
+    try {
+      out.u8(verb.code)
+      if (handle !== undefined) out.u32(handle)
+      for (let i = 0; i < args.length; i++) verb.args[i].write(out, args[i])
+    } catch (error) {
+      out.cancel()
+      throw error
+    }
+    out.end()
+  }
+
+  #receive(message) {
+    if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
+    if (message.opened) this.#opening?.resolve()
+    else this.#opening?.reject(revive(message.failed))
+    this.#opening = null
+    this.#thread.unref()
+  }
+
+  #settle(inbox) {
+    while (inbox.next()) {
+      const number = inbox.u32()
+      const { verb, resolve, reject } = this.#waiting.get(number)
+      this.#waiting.delete(number)
+      try {
+        if (inbox.u8() === 1) resolve(verb.answer.read(inbox))
+        else reject(revive(inbox.extra()))
+      } catch (error) {
+        // No memory for it, say.
+        reject(error)
+      }
+    }
+    if (this.#waiting.size === 0) this.#thread.unref()
+  }
+
+  #ended(cause) {
+    if (this.#end !== null) return
+    this.#end = { cause }
+    this.#opening?.reject(this.#failure(false))
+    for (const { verb, reject } of this.#waiting.values()) reject(this.#failure(verb.writes))
+    this.#waiting.clear()
+  }
+
+  #failure(maybeApplied) {
+    return poisoned('The worker of the database has ended; close the database and open it anew', this.#end.cause, maybeApplied)
+  }
+}

@@ -1,0 +1,7 @@
+// What runs in a dedicated worker of a page's.
+import { Server } from './server.js'
+
+new Server({
+  post: (message, transfer) => self.postMessage(message, transfer),
+  listen: (receive) => { self.onmessage = ({ data }) => receive(data) }
+})

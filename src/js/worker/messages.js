@@ -1,0 +1,236 @@
+// What travels between the threads: many entries in one buffer, which is handed over and not copied.
+//
+//   message = packed, or [packed, extra*]     packed: an ArrayBuffer that is transferred; extras: buffers of their own, that are
+//                                             transferred too, and plain objects, that are cloned
+//   packed  = end u32le, entry*               what is behind `end` is room that was not needed
+//   entry   = end u32le, what verbs.js makes of a request or an answer
+//
+// Numbers are little-endian, lengths u32.
+import { NativeBuffer } from '../native-buffer.js'
+
+const HEADER_SIZE = 4
+const NOTHING = 0xffffffff
+const PACKED_SIZE_MAX = NOTHING - 1
+
+/** A message is mostly as large as the one before; so much room it has at least. */
+const ROOM_MIN = 1 << 10
+/** At this size it goes without waiting for the end of the turn: the other side can begin. */
+const SENT_SIZE = 256 << 10
+/** From here on bytes that own their buffer go as they are. */
+const EXTRA_SIZE_MIN = 4 << 10
+
+/** Bytes of their own, not yet written. */
+export const allocate = NativeBuffer !== undefined ? (size) => NativeBuffer.allocUnsafeSlow(size) : (size) => new Uint8Array(size)
+
+/**
+ * Runs `task` when everything that can go on now has gone on: what many callers ask in one turn is one message. Node tells when
+ * no promise is left to go on; elsewhere those that are ready now have their turn.
+ */
+const atEndOfTurn = globalThis.process?.nextTick !== undefined
+  ? (task) => queueMicrotask(() => process.nextTick(task))
+  : (task) => queueMicrotask(() => queueMicrotask(task))
+
+/** Gathers entries and posts them. */
+export class Outbox {
+  #post
+  #bytes = new Uint8Array(0)
+  #view = new DataView(this.#bytes.buffer)
+  #extras = []
+  /** Where the entry under way began, and how many extras there were before it. */
+  #entry = HEADER_SIZE
+  #extrasBefore = 0
+  #at = HEADER_SIZE
+  #room = ROOM_MIN
+  #planned = false
+
+  /** @param {(message: any, transfer: ArrayBuffer[]) => void} post */
+  constructor(post) {
+    this.#post = post
+  }
+
+  /** One entry, all of it or, if `write` throws, nothing. */
+  begin() {
+    this.#entry = this.#at
+    this.#extrasBefore = this.#extras.length
+    this.#reserve(4)
+    this.#at += 4
+  }
+
+  cancel() {
+    this.#at = this.#entry
+    this.#extras.length = this.#extrasBefore
+  }
+
+  end() {
+    this.#view.setUint32(this.#entry, this.#at, true)
+    if (this.#at >= SENT_SIZE) return this.flush()
+    if (this.#planned) return
+    this.#planned = true
+    atEndOfTurn(() => {
+      this.#planned = false
+      this.flush()
+    })
+  }
+
+  /** Posts what was gathered. */
+  flush() {
+    if (this.#at === HEADER_SIZE) return
+    const packed = this.#bytes.buffer
+    const extras = this.#extras
+    this.#view.setUint32(0, this.#at, true)
+    this.#room = Math.min(Math.max(this.#at, ROOM_MIN), SENT_SIZE)
+    this.#at = HEADER_SIZE
+    this.#extras = []
+    this.#bytes = new Uint8Array(0)
+    if (extras.length === 0) this.#post(packed, [packed])
+    else this.#post([packed, ...extras], [packed, ...extras.filter((extra) => extra instanceof ArrayBuffer)])
+  }
+
+  u8(value) {
+    this.#reserve(1)
+    this.#view.setUint8(this.#at, value)
+    this.#at += 1
+  }
+
+  u32(value) {
+    this.#reserve(4)
+    this.#view.setUint32(this.#at, value, true)
+    this.#at += 4
+  }
+
+  f64(value) {
+    this.#reserve(8)
+    this.#view.setFloat64(this.#at, value, true)
+    this.#at += 8
+  }
+
+  /** @param {Uint8Array | undefined} bytes copied */
+  bytes(bytes) {
+    if (bytes === undefined) return this.u32(NOTHING)
+    const { length } = bytes
+    this.#reserve(4 + length)
+    this.#view.setUint32(this.#at, length, true)
+    this.#bytes.set(bytes, this.#at + 4)
+    this.#at += 4 + length
+  }
+
+  /** The same for bytes that nobody needs here any more: if they are many, their buffer goes and is not copied. */
+  handOver(bytes) {
+    const { length, buffer } = bytes
+    const whole = length >= EXTRA_SIZE_MIN && length === buffer.byteLength
+    this.u8(whole ? 1 : 0)
+    if (whole) this.extra(buffer)
+    else this.bytes(bytes)
+  }
+
+  /** @param {any} extra a buffer to hand over, or what can be cloned */
+  extra(extra) {
+    this.u32(this.#extras.length)
+    this.#extras.push(extra)
+  }
+
+  #reserve(size) {
+    const needed = this.#at + size
+    if (needed <= this.#bytes.length) return
+    const used = this.#at > HEADER_SIZE ? this.#bytes.subarray(0, this.#at) : undefined
+    const bytes = room(Math.max(needed, this.#room, used === undefined ? 0 : 2 * Math.min(used.length, SENT_SIZE)))
+    if (used !== undefined) bytes.set(used)
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+}
+
+function room(size) {
+  if (size <= PACKED_SIZE_MAX) {
+    try {
+      return allocate(size)
+    } catch {
+      // As below.
+    }
+  }
+  throw Object.assign(new Error(`no memory for a message of ${size} bytes`), { code: 'limit-exceeded' })
+}
+
+/** Reads a message, entry by entry. */
+export class Inbox {
+  #bytes
+  #view
+  #extras
+  #end
+  #at = HEADER_SIZE
+  #entryEnd = HEADER_SIZE
+
+  /** @param {ArrayBuffer | [ArrayBuffer, ...any[]]} message */
+  constructor(message) {
+    const [packed, ...extras] = Array.isArray(message) ? message : [message]
+    this.#bytes = NativeBuffer !== undefined ? NativeBuffer.from(packed) : new Uint8Array(packed)
+    this.#view = new DataView(packed)
+    this.#extras = extras
+    this.#end = this.#view.getUint32(0, true)
+  }
+
+  /** Goes to the next entry, wherever in this one it is; whether there is one. */
+  next() {
+    this.#at = this.#entryEnd
+    if (this.#at >= this.#end) return false
+    this.#entryEnd = this.u32()
+    return true
+  }
+
+  /** Bytes of this entry that were not read yet. */
+  get entrySize() {
+    return this.#entryEnd - this.#at
+  }
+
+  u8() {
+    return this.#view.getUint8(this.#at++)
+  }
+
+  u32() {
+    const value = this.#view.getUint32(this.#at, true)
+    this.#at += 4
+    return value
+  }
+
+  f64() {
+    const value = this.#view.getFloat64(this.#at, true)
+    this.#at += 8
+    return value
+  }
+
+  /** A view of the message. */
+  bytes() {
+    const length = this.u32()
+    if (length === NOTHING) return undefined
+    const start = this.#at
+    this.#at += length
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  /** What was handed over, with a buffer of its own. */
+  handedOver() {
+    if (this.u8() === 0) return own(this.bytes())
+    const buffer = this.extra()
+    return NativeBuffer !== undefined ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
+  }
+
+  /** What `read` makes of the bytes that come. @template T @param {(bytes: Uint8Array, start: number, end: number) => T} read */
+  text(read) {
+    const length = this.u32()
+    if (length === NOTHING) return undefined
+    const start = this.#at
+    this.#at += length
+    return read(this.#bytes, start, start + length)
+  }
+
+  extra() {
+    return this.#extras[this.u32()]
+  }
+}
+
+/** A copy. */
+function own(bytes) {
+  const copy = allocate(bytes.length)
+  copy.set(bytes)
+  return copy
+}

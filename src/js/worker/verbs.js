@@ -1,0 +1,182 @@
+// What an engine can be asked from another thread: a line for each of its methods, with what goes and what comes.
+//
+//   request = verb u8, argument*
+//   answer  = number of the request u32, 1, result  |  the same, 0, extra (an error, described)
+//
+// Requests are not numbered: both sides count those that have an answer.
+import { readText } from '../text.js'
+import { describe, revive } from './failure.js'
+import { allocate } from './messages.js'
+
+/**
+ * How one thing is written and read. What the server reads may need its `handles` (see server.js).
+ * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
+ *             read(from: import('./messages.js').Inbox, server: import('./server.js').Server): any }} Codec
+ */
+
+// ---- Arguments and results ------------------------------------------------------------------------------------------
+
+/** @type {Codec} */
+const NOTHING = { write() {}, read() {} }
+/** @type {Codec} */
+const FLAG = { write: (out, value) => out.u8(value ? 1 : 0), read: (from) => from.u8() === 1 }
+/** @type {Codec} */
+const NUMBER = { write: (out, value) => out.f64(value), read: (from) => from.f64() }
+/** Bytes or undefined; read as a view of the message. @type {Codec} */
+const BYTES = { write: (out, value) => out.bytes(value), read: (from) => from.bytes() }
+/** What can be cloned. @type {Codec} */
+const PLAIN = { write: (out, value) => out.extra(value), read: (from) => from.extra() }
+
+/** @type {Codec} */
+const KEYS = {
+  write(out, keys) {
+    out.u32(keys.length)
+    for (const key of keys) out.bytes(key)
+  },
+  read: (from) => Array.from({ length: from.u32() }, () => from.bytes())
+}
+
+/** A value that the caller will own, or undefined. @type {Codec} */
+const VALUE = {
+  write(out, value) {
+    out.u8(value === undefined ? 0 : 1)
+    if (value !== undefined) out.handOver(value)
+  },
+  read: (from) => from.u8() === 0 ? undefined : from.handedOver()
+}
+
+/** The same as a string. @type {Codec} */
+const TEXT = { write: (out, value) => out.bytes(value), read: (from) => from.text(readText) }
+
+/** Values or undefined, in one buffer that they share. @type {Codec} */
+const VALUES = {
+  write(out, values) {
+    out.u32(values.length)
+    for (const value of values) out.bytes(value)
+  },
+  read(from) {
+    const views = KEYS.read(from)
+    const all = allocate(views.reduce((size, view) => size + (view?.length ?? 0), 0))
+    let at = 0
+    return views.map((view) => {
+      if (view === undefined) return undefined
+      const start = at
+      all.set(view, start)
+      at += view.length
+      return all.subarray(start, at)
+    })
+  }
+}
+
+/** @type {Codec} */
+const PAGE = {
+  write(out, { rows, count, done }) {
+    out.u32(count)
+    out.u8(done ? 1 : 0)
+    out.handOver(rows)
+  },
+  read: (from) => ({ count: from.u32(), done: from.u8() === 1, rows: from.handedOver() })
+}
+
+/** The report of verify(): its findings are errors. @type {Codec} */
+const REPORT = {
+  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((finding) => describe(finding)) }),
+  read(from) {
+    const report = from.extra()
+    return { ...report, findings: report.findings.map(revive) }
+  }
+}
+
+/** A snapshot, for a reading verb; the engine's own number on the other side. @type {Codec} */
+const SNAPSHOT = {
+  write: (out, id) => out.u32(id ?? 0),
+  read(from, server) {
+    const id = from.u32()
+    return id === 0 ? undefined : server.idOf(id)
+  }
+}
+
+/** What a verb `of` one handle is about. @type {Codec} */
+const HANDLE = { write: (out, id) => out.u32(id), read: (from, server) => server.handle(from.u32(), false) }
+/** The same for the last time. @type {Codec} */
+const FREED = { write: (out, id) => out.u32(id), read: (from, server) => server.handle(from.u32(), true) }
+
+/** A storage, made anew on the other side. @type {Codec} */
+const STORAGE = {
+  write: (out, storage) => out.extra(recipeOf(storage)),
+  read: (from, server) => server.storageOf(from.extra())
+}
+
+/** @param {[string, Codec][]} fields @returns {Codec} */
+const record = (...fields) => ({
+  write(out, value) {
+    for (const [name, codec] of fields) codec.write(out, value[name])
+  },
+  read: (from, server) => Object.fromEntries(fields.map(([name, codec]) => [name, codec.read(from, server)]))
+})
+
+const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES], ['reverse', FLAG], ['limit', NUMBER],
+  ['keys', FLAG], ['values', FLAG], ['fillCache', FLAG], ['snapshot', SNAPSHOT])
+
+/**
+ * How another thread makes the same storage: what can be cloned, or null for files in memory.
+ * @param {any} storage
+ * @returns {{ module: string, export: string, args: any[] } | null}
+ */
+export function recipeOf(storage) {
+  if (storage === null || storage === undefined) return null
+  const { module, export: name, args } = storage.inWorker
+  return { module: String(module), export: name, args: [...args] }
+}
+
+// ---- The table ------------------------------------------------------------------------------------------------------
+
+/**
+ * @typedef {object} Verb
+ * @property {string} name the method's
+ * @property {number} code
+ * @property {string} method of the server's engine, where it has another name
+ * @property {Codec[]} args
+ * @property {Codec | null} answer null: nobody waits for one, and a failure is the handle's
+ * @property {boolean} writes a failure that nobody reported leaves its fate unknown
+ * @property {boolean} makes a handle, whose number the client has chosen
+ * @property {boolean} of a handle, the first argument: begins when what was asked of that before has ended
+ * @property {boolean} frees that handle
+ */
+
+const writes = { writes: true }
+const makes = { makes: true }
+const of = { of: true }
+const frees = { of: true, frees: true }
+
+/** @type {[string, Codec[], Codec | null, Partial<Verb>?][]} */
+const TABLE = [
+  ['put', [BYTES, BYTES, FLAG], NOTHING, writes],
+  ['del', [BYTES, FLAG], NOTHING, writes],
+  ['write', [BYTES, FLAG], NOTHING, writes],
+  ['get', [BYTES, SNAPSHOT, FLAG], VALUE],
+  ['getString', [BYTES, SNAPSHOT, FLAG], TEXT, { method: 'get' }],
+  ['getMany', [KEYS, SNAPSHOT, FLAG], VALUES],
+  ['snapshot', [], null, makes],
+  ['releaseSnapshot', [FREED], null, frees],
+  ['iterator', [RANGE], null, makes],
+  ['next', [HANDLE, NUMBER, NUMBER], PAGE, of],
+  ['seek', [HANDLE, BYTES], null, of],
+  ['closeIterator', [FREED], null, frees],
+  ['flush', [], NOTHING],
+  ['sync', [], NOTHING],
+  ['resume', [], NOTHING],
+  ['compactRange', [BYTES, BYTES], NOTHING],
+  ['deleteRange', [BYTES, BYTES], NUMBER, writes],
+  ['approximateSize', [BYTES, BYTES], NUMBER],
+  ['counters', [], PLAIN],
+  ['tables', [], PLAIN],
+  ['info', [], PLAIN],
+  ['verify', [], REPORT],
+  ['checkpoint', [STORAGE], NOTHING],
+  ['close', [], NOTHING]
+]
+
+/** By code. @type {Verb[]} */
+export const VERBS = TABLE.map(([name, args, answer, more], code) =>
+  ({ name, code, method: name, args, answer, writes: false, makes: false, of: false, frees: false, ...more }))
