@@ -75,7 +75,8 @@ const steps = {
   size: underBudget,
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js')),
-  package: withPackage(inNode('package'))
+  package: withPackage(inNode('package')),
+  runtimes: withPackage(inNode('runtimes'))
 }
 
 /** For tests of the package: what it runs is built first, if that was not done. */
