@@ -9,10 +9,13 @@
  * cp node_modules/varve/pkg/engine.wasm dist/                           # or copy the engine to beside the script
  * ```
  *
- * A page without a bundler imports `node_modules/varve/pkg/browser.js`, by that name or through an import map. A content security
- * policy needs `'wasm-unsafe-eval'` in its `script-src`, nothing else. In browsers there are no directories: give the option
- * {@link DatabaseOptions.storage | storage}; and where the page has no `globalThis.Buffer`, the encoding `buffer` answers plain
- * `Uint8Array`s.
+ * A page without a bundler imports `node_modules/varve/pkg/browser.js`, by that name or through an import map. With
+ * `worker: true`, esbuild and Rollup need `entry-web.js` and `chunk-*.js` of `pkg/` copied as well; `varve/inline` has no worker inside.
+ * Bundles for Node run without one; leave the package external there to have it.
+ *
+ * A content security policy needs `'wasm-unsafe-eval'` in its `script-src`, and `'self'` in `worker-src` for a worker. In browsers there
+ * are no directories: give the option {@link DatabaseOptions.storage | storage}; and where the page has no `globalThis.Buffer`, the
+ * encoding `buffer` answers plain `Uint8Array`s. Deno wants `--allow-read --allow-write --allow-sys=uid,hostname` for a directory.
  *
  * @packageDocumentation
  */

@@ -42,11 +42,13 @@ const bundled = (name, act) => test(name, async (context) => {
 
 // ---- Pages ----------------------------------------------------------------------------------------------------------
 
-/** Opens a page and compares what it found with Node's answer. */
-async function seen(context, options) {
+/** Opens a page and compares what it found with Node's answer. `workers`: whether the bundle can have one. */
+async function seen(context, { workers = true, ...options }) {
   if (noBrowser) return context.skip(noBrowser)
-  const { error, answer, directory } = await visit(chromium, options)
+  const { error, answer, inWorker, directory } = await visit(chromium, options)
   strictEqual(error, undefined)
+  if (workers) deepStrictEqual(inWorker, [['a', 'ä'], ['b', 'ß']])
+  else strictEqual(inWorker[0], 'LEVEL_DATABASE_NOT_OPEN')
   deepStrictEqual(answer, expected)
   deepStrictEqual(directory, ['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_NOT_SUPPORTED', true])
 }
@@ -55,6 +57,12 @@ const page = (out, script, ...head) => writeFileSync(join(out, 'index.html'), ht
 
 /** The one documented step for bundlers that leave the URL of engine.wasm alone. */
 const copyEngine = (out) => copyFileSync(app.path('node_modules', 'varve', 'pkg', 'engine.wasm'), join(out, 'engine.wasm'))
+
+/** The same with what `worker: true` needs. */
+function copyAll(out) {
+  const pkg = app.path('node_modules', 'varve', 'pkg')
+  for (const name of readdirSync(pkg)) if (/^(engine\.wasm|entry-web\.js|chunk-.*\.js)$/.test(name)) copyFileSync(join(pkg, name), join(out, name))
+}
 
 const engines = (out) => readdirSync(out, { recursive: true }).filter((name) => name.endsWith('.wasm'))
 
@@ -88,7 +96,7 @@ bundled('Vite before 8 copies scripts alone when it serves', async (out, context
   cpSync(app.path('node_modules', 'varve'), join(out, 'node_modules', 'varve'), { recursive: true })
   for (const name of ['page.js', 'in-page.js', 'smoke.js']) copyFileSync(app.path(name), join(out, name))
   page(out, './page.js', '<script type="importmap">{"imports":{"varve":"/node_modules/.vite/deps/varve.js?v=1"}}</script>')
-  await seen(context, { folder: out })
+  await seen(context, { folder: out, workers: false })
 })
 
 const runWebpack = (config) => new Promise((resolve, reject) => webpack(config, (error, stats) => {
@@ -109,13 +117,13 @@ for (const format of ['esm', 'iife']) {
   bundled(`esbuild with varve/inline, ${format}`, async (out, context) => {
     await esbuild.build({ absWorkingDir: app.directory, entryPoints: ['page-inline.js'], bundle: true, minify: true, format, outdir: out, logLevel: 'error' })
     page(out, './page-inline.js')
-    await seen(context, { folder: out })
+    await seen(context, { folder: out, workers: false })
   })
 }
 
 bundled('esbuild with engine.wasm copied', async (out, context) => {
   await esbuild.build({ absWorkingDir: app.directory, entryPoints: ['page.js'], bundle: true, minify: true, format: 'esm', outdir: out, logLevel: 'error' })
-  copyEngine(out)
+  copyAll(out)
   page(out, './page.js')
   await seen(context, { folder: out })
 })
@@ -140,12 +148,12 @@ async function runRollup(input, out, resolveOptions) {
 bundled('Rollup with varve/inline', async (out, context) => {
   deepStrictEqual(await runRollup('page-inline.js', out, { browser: true }), [])
   page(out, './page-inline.js')
-  await seen(context, { folder: out })
+  await seen(context, { folder: out, workers: false })
 })
 
 bundled('Rollup with engine.wasm copied', async (out, context) => {
   deepStrictEqual(await runRollup('page.js', out, { browser: true }), [])
-  copyEngine(out)
+  copyAll(out)
   page(out, './page.js')
   await seen(context, { folder: out })
 })
@@ -169,11 +177,11 @@ bundled('a page that has a Buffer of its own', async (out, context) => {
   await seen(context, { folder: app.directory })
 })
 
-const policy = (scripts) => ({ 'content-security-policy': `default-src 'none'; connect-src 'self'; script-src 'self'${scripts}` })
+const policy = (scripts) => ({ 'content-security-policy': `default-src 'none'; connect-src 'self'; worker-src 'self'; script-src 'self'${scripts}` })
 
 bundled('a strict content security policy with wasm-unsafe-eval', async (out, context) => {
   await esbuild.build({ absWorkingDir: app.directory, entryPoints: ['page.js'], bundle: true, format: 'esm', outdir: out, logLevel: 'error' })
-  copyEngine(out)
+  copyAll(out)
   page(out, './page.js')
   await seen(context, { folder: out, headers: policy(" 'wasm-unsafe-eval'") })
 })
@@ -181,7 +189,7 @@ bundled('a strict content security policy with wasm-unsafe-eval', async (out, co
 bundled('varve/inline needs no more of a content security policy', async (out, context) => {
   await esbuild.build({ absWorkingDir: app.directory, entryPoints: ['page-inline.js'], bundle: true, format: 'esm', outdir: out, logLevel: 'error' })
   page(out, './page-inline.js')
-  await seen(context, { folder: out, headers: policy(" 'wasm-unsafe-eval'") })
+  await seen(context, { folder: out, workers: false, headers: policy(" 'wasm-unsafe-eval'") })
 })
 
 bundled('a content security policy that forbids WebAssembly is an error that says so', async (out, context) => {

@@ -9,9 +9,23 @@ export async function inPage(varve) {
     await db.close()
     // A directory needs Node: said by an error with a code, not by a module that cannot be loaded.
     const refused = await new varve.Varve('./directory').open().catch((error) => error)
-    await post({ answer, directory: [refused.code, refused.cause?.code, refused.cause instanceof varve.VarveError] })
+    await post({ answer, inWorker: await inWorker(varve), directory: [refused.code, refused.cause?.code, refused.cause instanceof varve.VarveError] })
   } catch (error) {
     await post({ error: String(error?.stack ?? error), code: error?.code, cause: error?.cause?.code, message: String(error?.cause?.message) })
+  }
+}
+
+/** The engine in a worker: what it answers, or the codes of the reason that it does not. */
+async function inWorker(varve) {
+  const db = new varve.Varve(null, { storage: 'memory', worker: true })
+  try {
+    await db.open()
+    await db.batch([{ type: 'put', key: 'a', value: 'ä' }, { type: 'put', key: 'b', value: 'ß' }])
+    return await db.iterator().all()
+  } catch (error) {
+    return [error.code, error.cause?.code, String(error.cause?.message)]
+  } finally {
+    await db.close()
   }
 }
 
