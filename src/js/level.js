@@ -394,7 +394,11 @@ export class Varve extends AbstractLevel {
   getProperty(property) {
     if (typeof property !== 'string') throw new InvalidArgumentError("The first argument 'property' must be a string")
     this.#assertOpen()
-    return this.#engine.property(property) ?? ''
+    try {
+      return this.#engine.property(property) ?? ''
+    } catch (error) {
+      throw fromEngine(error)
+    }
   }
 
   async info() {

@@ -1,7 +1,6 @@
 // abstract-level's own suite over Varve, and what it does not ask. The output is TAP.
 //
-//   node tests/js/abstract-level.mjs [STORAGE...]       memory, directory, map, later, worker-memory, worker-directory: by default each, in a
-//                                               process of its own
+//   node tests/js/abstract-level.mjs [STORAGE...]       those of PLACES: by default each, in a process of its own
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Varve } from '../../src/js/index.js'
 import { MapStorage } from '../../src/js/storage/map.js'
+import { later } from './lib/storages.mjs'
 
 const require = createRequire(import.meta.url)
 
@@ -25,20 +25,6 @@ const PLACES = {
 let root
 let directories = 0
 const newDirectory = () => join(root ??= mkdtempSync(join(tmpdir(), 'varve-suite-')), `db-${directories++}`)
-
-/** The same storage, which answers every call by a promise. */
-function later(object) {
-  return new Proxy(object, {
-    get(target, name) {
-      const property = target[name]
-      if (typeof property !== 'function') return property
-      if (name === 'read') return async (offset, into) => { const own = new Uint8Array(into.length); return own.subarray(0, target.read(offset, own)) }
-      if (name === 'append') return async (data) => target.append(data)
-      if (name === 'create' || name === 'open') return async (...args) => later(target[name](...args))
-      return async (...args) => target[name](...args)
-    }
-  })
-}
 
 /** Each storage ends by itself with a plan and a count, so each is a process. */
 function runAll(names) {

@@ -55,8 +55,12 @@ export class Connection {
 
   #open(place) {
     return new Promise((resolve, reject) => {
+      try {
+        this.#thread.post({ open: place }, [])
+      } catch (cause) {
+        throw Object.assign(new Error(`The storage cannot be made in a worker: ${cause.message}`, { cause }), { code: 'invalid-argument' })
+      }
       this.#opening = { resolve, reject }
-      this.#thread.post({ open: place }, [])
     })
   }
 

@@ -1,6 +1,8 @@
 // Pages of one iterator, the next of which are on their way while the caller uses the one before. A message takes longer than
 // most callers need for a page.
 
+import { allocate } from './messages.js'
+
 /** @typedef {import('../engine.js').Page} Page */
 
 /** Who has asked for so many rows will want more: before, most only look at the first after a seek. */
@@ -30,8 +32,8 @@ export class ReadAhead {
   next(size, maxBytes) {
     if (maxBytes !== this.#maxBytes) this.#rowsAsked = 0
     this.#maxBytes = maxBytes
-    const first = this.#pages.shift()
-    const page = first === undefined ? this.#ask(size, maxBytes) : this.#atLeast(size, first)
+    const pages = this.#take(size)
+    const page = pages.length === 1 ? pages[0].page : this.#together(pages)
     if (this.#rowsAsked >= ROWS_BEFORE && size >= this.#size) this.#goOn(size)
     this.#rowsAsked += size
     this.#size = size
@@ -44,38 +46,55 @@ export class ReadAhead {
     this.#rowsAsked = 0
   }
 
+  /** Pages with at least `size` rows together, asked for now as far as they were not. */
+  #take(size) {
+    const pages = []
+    let left = size
+    while (left > 0 && this.#pages.length > 0) {
+      const first = this.#pages.shift()
+      pages.push(first)
+      left -= first.size
+    }
+    if (left > 0 || pages.length === 0) pages.push(this.#request(left))
+    return pages
+  }
+
+  /** One page of several. One that its bytes or the end cut short is the last. */
+  async #together(pages) {
+    const parts = []
+    for (let isWhole = true; isWhole && pages.length > 0;) {
+      const { size, page } = pages.shift()
+      const part = await page
+      parts.push(part)
+      isWhole = part.count >= size && !part.done
+    }
+    this.#pages.unshift(...pages)
+    return joined(parts)
+  }
+
   #goOn(size) {
     const grown = this.#size < size ? Math.round(size * size / this.#size) : size
     const ahead = Math.max(size, Math.min(grown, GROWN_ROWS_MAX))
-    while (this.#pages.length < PAGES_MAX) {
-      const page = this.#ask(ahead, this.#maxBytes)
-      // Who never comes to this page need not know.
-      page.catch(() => {})
-      this.#pages.push({ size: ahead, page })
-    }
+    while (this.#pages.length < PAGES_MAX) this.#pages.push(this.#request(ahead))
   }
 
-  /** Pages that were asked for with fewer rows than are wanted now are put together, up to one that its bytes or the end cut short. */
-  async #atLeast(size, { size: asked, page }) {
-    const pages = [await page]
-    const last = () => pages[pages.length - 1]
-    let count = last().count
-    while (count < size && last().count >= asked && !last().done && this.#pages.length > 0) {
-      const next = this.#pages.shift()
-      asked = next.size
-      pages.push(await next.page)
-      count += last().count
-    }
-    return pages.length === 1 ? pages[0] : { rows: joined(pages), count, done: last().done }
+  #request(size) {
+    const page = this.#ask(size, this.#maxBytes)
+    // Who never comes to this page need not know.
+    page.catch(() => {})
+    return { size, page }
   }
 }
 
+/** @param {Page[]} pages @returns {Page} */
 function joined(pages) {
-  const rows = new Uint8Array(pages.reduce((size, page) => size + page.rows.length, 0))
+  const rows = allocate(pages.reduce((size, page) => size + page.rows.length, 0))
   let at = 0
+  let count = 0
   for (const page of pages) {
     rows.set(page.rows, at)
     at += page.rows.length
+    count += page.count
   }
-  return rows
+  return { rows, count, done: pages[pages.length - 1].done }
 }

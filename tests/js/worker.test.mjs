@@ -1,0 +1,508 @@
+// The engine in a worker thread: the order of what is asked, what a message holds, and that every promise settles whatever becomes
+// of the thread.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Varve, VarveError } from '../../src/js/index.js'
+import { ReadAhead } from '../../src/js/worker/read-ahead.js'
+import { Dying, InMap, Later } from './lib/storages.mjs'
+
+const MIB = 1 << 20
+const INDEX = fileURLToPath(new URL('../../src/js/index.js', import.meta.url))
+
+const newDirectory = (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'varve-worker-'))
+  t.after(() => rmSync(root, { recursive: true, force: true }))
+  return join(root, 'db')
+}
+
+const inMemory = (options) => new Varve(null, { storage: 'memory', worker: true, ...options })
+
+async function withDatabase(db, act) {
+  await db.open()
+  try {
+    await act(db)
+  } finally {
+    await db.close()
+  }
+}
+
+/** Opens `db` and answers the thread that it has started. */
+async function threadOf(db) {
+  let thread
+  const listener = (worker) => { thread = worker }
+  process.once('worker', listener)
+  await db.open()
+  process.off('worker', listener)
+  return thread
+}
+
+const key = (i) => `key ${String(i).padStart(7, '0')}`
+const entries = (count, value) => Array.from({ length: count }, (_, i) => ({ type: 'put', key: key(i), value }))
+
+/** Bytes that do not compress. */
+function noise(size) {
+  const bytes = Buffer.alloc(size)
+  let state = 1
+  for (let i = 0; i + 4 <= size; i += 4) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    bytes.writeInt32LE(state ^ (state >>> 15), i)
+  }
+  return bytes
+}
+
+const codeOf = (promise) => promise.then(() => undefined, (error) => error.code)
+
+// ---- What is asked, and in which order --------------------------------------------------------------------------------
+
+test('what is asked in one turn happens in that order', () => withDatabase(inMemory(), async (db) => {
+  const answers = [
+    db.put('a', '1'),
+    db.get('a'),
+    db.put('a', '2'),
+    db.get('a'),
+    db.del('a'),
+    db.get('a'),
+    db.batch([{ type: 'put', key: 'a', value: '3' }, { type: 'put', key: 'b', value: '4' }]),
+    db.getMany(['a', 'x', 'b']),
+    db.hasMany(['a', 'x']),
+    db.clear({ gte: 'b' }),
+    db.keys().all()
+  ]
+  assert.deepEqual(await Promise.all(answers),
+    [undefined, '1', undefined, '2', undefined, undefined, undefined, ['3', undefined, '4'], [true, false], undefined, ['a']])
+}))
+
+test('snapshots and iterators are of the moment when they were made', () => withDatabase(inMemory(), async (db) => {
+  db.put('a', 'old')
+  const snapshot = db.snapshot()
+  const iterator = db.iterator()
+  db.put('a', 'new')
+  db.put('b', 'new')
+  assert.equal(await db.get('a', { snapshot }), 'old')
+  assert.deepEqual(await iterator.all(), [['a', 'old']])
+  assert.deepEqual(await db.iterator({ snapshot }).all(), [['a', 'old']])
+  assert.deepEqual(await db.values().all(), ['new', 'new'])
+  await db.clear({ snapshot })
+  assert.deepEqual(await db.keys().all(), ['b'])
+  await snapshot.close()
+  assert.equal(await codeOf(db.get('a', { snapshot })), 'LEVEL_SNAPSHOT_NOT_OPEN')
+}))
+
+test('many reads of one turn are one message each way', async (t) => {
+  const db = inMemory()
+  const thread = await threadOf(db)
+  t.after(() => db.close())
+  await db.batch(entries(64, 'x'.repeat(100)))
+  let sent = 0
+  let received = 0
+  const { postMessage } = thread
+  thread.postMessage = (...args) => { sent++; return postMessage.apply(thread, args) }
+  thread.on('message', () => received++)
+  for (let round = 1; round <= 3; round++) {
+    const values = await Promise.all(entries(64).map((entry) => db.get(entry.key)))
+    assert.deepEqual(new Set(values), new Set(['x'.repeat(100)]))
+    assert.deepEqual([sent, received], [round, round])
+  }
+  assert.equal((await db.iterator({ limit: 10 }).all()).length, 10)
+  assert.deepEqual([sent, received], [4, 4], 'opened, read and closed')
+})
+
+test('batches, chained batches, and what is wrong with one', () => withDatabase(inMemory(), async (db) => {
+  await db.batch(entries(10_000, 'v'))
+  assert.equal((await db.keys().all()).length, 10_000)
+  const chained = db.batch()
+  for (let i = 0; i < 10_000; i += 2) chained.del(key(i))
+  await chained.write()
+  assert.equal((await db.keys().all()).length, 5_000)
+  const bad = { name: 'bad', format: 'view', encode: (data) => data, decode: (data) => data }
+  assert.equal(await codeOf(db.batch([{ type: 'put', key: 'k', value: 7, valueEncoding: bad }])), 'LEVEL_INVALID_ARGUMENT')
+  assert.equal(await db.get('k'), undefined)
+}))
+
+test('a value of 64 MiB goes there and comes back', async (t) => {
+  const value = noise(64 * MIB)
+  await withDatabase(new Varve(newDirectory(t), { worker: true, valueEncoding: 'buffer' }), async (db) => {
+    await db.put('large', value)
+    await db.put('small', Buffer.from('x'))
+    const [large, small, many] = await Promise.all([db.get('large'), db.get('small'), db.getMany(['small', 'large', 'none'])])
+    assert.ok(value.equals(large))
+    assert.equal(small.toString(), 'x')
+    assert.ok(value.equals(many[1]) && many[2] === undefined)
+    const rows = await db.iterator().all()
+    assert.deepEqual(rows.map(([name, bytes]) => [name, bytes.length]), [['large', 64 * MIB], ['small', 1]])
+  })
+  await withDatabase(inMemory({ valueEncoding: 'buffer', maxValueBytes: MIB }), async (db) => {
+    assert.equal(await codeOf(db.put('large', value)), 'LEVEL_LIMIT_EXCEEDED')
+    await db.put('a', Buffer.from('goes on'))
+    assert.equal((await db.get('a')).toString(), 'goes on')
+  })
+})
+
+test('what comes out belongs to the caller, what went in too', () => withDatabase(inMemory({ valueEncoding: 'view' }), async (db) => {
+  for (const size of [3, 100_000]) {
+    const value = new Uint8Array(size).fill(7)
+    const put = db.put('a', value)
+    value.fill(8)
+    await put
+    const [first, second] = await Promise.all([db.get('a'), db.get('a')])
+    assert.equal(first.length, size)
+    assert.ok(first.every((byte) => byte === 7))
+    structuredClone(first, { transfer: [first.buffer] })
+    assert.ok(second.every((byte) => byte === 7) && second.length === size)
+    assert.equal((await db.get('a')).length, size)
+  }
+}))
+
+// ---- Much at once -------------------------------------------------------------------------------------------------------
+
+test('thousands of operations at once, of every kind', () => withDatabase(inMemory(), async (db) => {
+  const count = 20_000
+  const done = []
+  for (let i = 0; i < count; i++) {
+    done.push(db.put(key(i), `${i}`))
+    if (i % 7 === 0) done.push(db.get(key(i)).then((value) => assert.equal(value, `${i}`)))
+    if (i % 500 === 0) done.push(db.keys({ gte: key(0), lte: key(i) }).all().then((keys) => assert.equal(keys.length, i + 1)))
+  }
+  await Promise.all(done)
+  let i = 0
+  for await (const [, value] of db.iterator()) assert.equal(value, `${i++}`)
+  assert.equal(i, count)
+}))
+
+for (const [name, place] of [['a directory', (t) => [newDirectory(t)]], ['a storage that waits', () => [null, { storage: new Later() }]]]) {
+  test(`more durable writes than the engine lets wait are taken one after the other: ${name}`, (t) => {
+    const [location, options] = place(t)
+    return withDatabase(new Varve(location, { ...options, worker: true, valueEncoding: 'view' }), async (db) => {
+      const large = new Uint8Array(MIB)
+      const writes = Array.from({ length: 48 }, (_, i) => db.put(`large ${i}`, large, { sync: true }))
+      for (let i = 0; i < 6_000; i++) writes.push(db.put(key(i), large.subarray(0, 10), { sync: true }))
+      await Promise.all(writes)
+      assert.deepEqual((await db.getMany([key(5_999), 'large 47'])).map((value) => value.length), [10, MIB])
+      assert.equal((await db.keys().all()).length, 6_048)
+    })
+  })
+}
+
+test('iterators over a storage that waits: ahead, back and to the end', () =>
+  withDatabase(new Varve(null, { storage: new Later(), worker: true, writeBufferSize: 64 << 10 }), async (db) => {
+    await db.batch(entries(20_000, 'x'.repeat(50)))
+    await db.flush()
+    const iterator = db.keys()
+    for (let i = 0; i < 5; i++) assert.equal((await iterator.nextv(1000)).length, 1000)
+    iterator.seek(key(15_000))
+    assert.equal(await iterator.next(), key(15_000))
+    assert.deepEqual(await iterator.nextv(2), [key(15_001), key(15_002)])
+    assert.equal((await iterator.all()).length, 4_997)
+    assert.equal((await db.keys({ reverse: true }).all())[0], key(19_999))
+    const left = db.keys()
+    await left.nextv(1000)
+    await left.nextv(1000)
+    await left.close()
+  }))
+
+test('rows are those in place, whatever the size of the pages', () => withDatabase(inMemory(), async (db) => {
+  const size = 3_000
+  await db.batch(entries(size, 'x'.repeat(40)))
+  for (const sizes of [[1000], [10], [1, 8, 64, 512, 1000], [700, 50, 900], [3, 3, 30, 1, 600]]) {
+    for (const highWaterMarkBytes of [0, 1 << 12, 1 << 24]) {
+      const iterator = db.keys({ highWaterMarkBytes })
+      const rows = []
+      for (let i = 0, page; ; i++) {
+        const wanted = sizes[i % sizes.length]
+        page = await iterator.nextv(wanted)
+        assert.ok(page.length <= wanted)
+        // Nothing but its bytes cuts a page short.
+        if (highWaterMarkBytes === 1 << 24 && sizes.length === 1) assert.equal(page.length, Math.min(wanted, size - rows.length))
+        rows.push(...page)
+        if (page.length === 0 || (highWaterMarkBytes === 0 && i === 20)) break
+      }
+      await iterator.close()
+      assert.deepEqual(rows, Array.from({ length: rows.length }, (_, i) => key(i)))
+      if (highWaterMarkBytes > 0) assert.equal(rows.length, size)
+    }
+  }
+  let i = 0
+  for await (const name of db.keys()) assert.equal(name, key(i++))
+  assert.equal(i, size)
+}))
+
+test('no more than two pages are read ahead, and none for who looks at the first rows alone', async () => {
+  let asked = 0
+  let rows = 0
+  const ahead = new ReadAhead(async (size) => {
+    asked++
+    rows += size
+    return { rows: new Uint8Array(size), count: size, done: false }
+  })
+  await ahead.next(1, 99)
+  await ahead.next(8, 99)
+  assert.equal(asked, 2)
+  for (let i = 0; i < 100; i++) assert.equal((await ahead.next(1000, 99)).count, 1000)
+  assert.equal(asked, 104)
+  ahead.forget()
+  assert.equal((await ahead.next(5, 99)).count, 5)
+  assert.equal(rows, 9 + 102_000 + 5)
+  // Asked for more than was thought: pages are put together.
+  await ahead.next(10, 99)
+  await ahead.next(10, 99)
+  assert.equal((await ahead.next(25, 99)).count, 25)
+})
+
+// ---- The caller's thread ------------------------------------------------------------------------------------------------
+
+test('the caller goes on while the engine compacts', async (t) => {
+  await withDatabase(new Varve(newDirectory(t), { worker: true, valueEncoding: 'buffer' }), async (db) => {
+    const value = noise(10_000)
+    for (let i = 0; i < 24; i++) {
+      await db.batch(Array.from({ length: 100 }, (_, j) => ({ type: 'put', key: key(j * 31 + i), value })))
+    }
+    let turns = 0
+    let longest = 0
+    let last = performance.now()
+    const timer = setInterval(() => {
+      turns++
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    const start = performance.now()
+    await db.compactRange()
+    const took = performance.now() - start
+    clearInterval(timer)
+    t.diagnostic(`${took.toFixed(0)} ms of compaction: ${turns} turns, the longest ${longest.toFixed(1)} ms`)
+    // In place, nobody had a turn in what this computes at a time.
+    assert.ok(turns >= 5, `${turns} turns in ${took} ms`)
+    const { counters } = await db.info()
+    assert.ok(counters.bytesCompacted > 10 * MIB, `${counters.bytesCompacted} bytes compacted`)
+  })
+})
+
+test('getProperty() answers at once, after what was asked before', async (t) => {
+  await withDatabase(new Varve(newDirectory(t), { worker: true }), async (db) => {
+    await db.put('a', '1')
+    await db.flush()
+    let files = 0
+    for (let level = 0; level < 7; level++) files += Number(db.getProperty(`leveldb.num-files-at-level${level}`))
+    assert.equal(files, 1)
+    assert.match(db.getProperty('leveldb.stats'), /Compactions/)
+    assert.equal(db.getProperty('no such'), '')
+    assert.equal((await db.info()).filesAtLevel.reduce((a, b) => a + b), 1)
+    db.put('b', '2')
+    assert.ok(Number(db.getProperty('leveldb.approximate-memory-usage')) > 0)
+  })
+})
+
+/** Runs a module in a process of its own; answers what it prints. Ended by force it has no exit code. */
+function runAlone(source) {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', `import { Varve } from ${JSON.stringify(INDEX)}\n${source}`],
+    { encoding: 'utf8', timeout: 20_000 })
+  return { status, signal, stdout: stdout.trim(), stderr }
+}
+
+test('a process ends by itself: after close(), and with a database that is open and idle', async (t) => {
+  const directory = JSON.stringify(newDirectory(t))
+  const closed = runAlone(`const db = new Varve(${directory}, { worker: true }); await db.put('a', '1'); await db.close(); console.log('closed')`)
+  assert.deepEqual([closed.status, closed.stdout], [0, 'closed'], closed.stderr)
+  const open = runAlone(`const db = new Varve(${directory}, { worker: true }); await db.put('b', '2'); db.snapshot(); db.iterator(); console.log('open')`)
+  assert.deepEqual([open.status, open.stdout], [0, 'open'], open.stderr)
+})
+
+test('a process does not end while something is asked', async (t) => {
+  const directory = JSON.stringify(newDirectory(t))
+  const { status, stdout, stderr } = runAlone(`
+    const db = new Varve(${directory}, { worker: true })
+    for (let i = 0; i < 3000; i++) db.put('key ' + i, 'x'.repeat(1000), { sync: i % 100 === 0 })
+    db.compactRange().then(() => db.keys().all()).then((keys) => console.log(keys.length))
+  `)
+  assert.deepEqual([status, stdout], [0, '3000'], stderr)
+})
+
+// ---- Errors ---------------------------------------------------------------------------------------------------------------
+
+test('errors come with all that they say', async (t) => {
+  const location = newDirectory(t)
+  await withDatabase(new Varve(location, { worker: true }), async (db) => {
+    await db.batch(entries(1000, 'x'.repeat(100)))
+    await db.flush()
+    const other = new Varve(location, { worker: true })
+    const error = await other.open().catch((error) => error)
+    assert.equal(error.code, 'LEVEL_DATABASE_NOT_OPEN')
+    assert.equal(error.cause.code, 'LEVEL_LOCKED')
+    assert.ok(error.cause instanceof VarveError)
+    assert.equal((await new Varve(location).open().catch((error) => error)).cause.code, 'LEVEL_LOCKED', 'in place')
+  })
+  const table = readdirSync(location).find((name) => name.endsWith('.ldb'))
+  const bytes = readFileSync(join(location, table))
+  bytes[100] ^= 0xff
+  writeFileSync(join(location, table), bytes)
+  await withDatabase(new Varve(location, { worker: true }), async (db) => {
+    for (const ask of [() => db.get(key(0)), () => db.getMany([key(0)]), () => db.iterator().all()]) {
+      const error = await ask().then(() => assert.fail('read'), (error) => error)
+      assert.ok(error instanceof VarveError)
+      assert.deepEqual([error.code, error.file, typeof error.offset], ['LEVEL_CORRUPTION', table, 'number'])
+    }
+    const { findings } = await db.verify()
+    assert.ok(findings.length > 0)
+    assert.ok(findings[0] instanceof VarveError)
+    assert.deepEqual([findings[0].code, findings[0].file], ['LEVEL_CORRUPTION', table])
+  })
+  const nowhere = new Varve(join(location, 'none'), { worker: true, createIfMissing: false })
+  assert.equal((await nowhere.open().catch((error) => error)).cause.code, 'LEVEL_INVALID_ARGUMENT')
+  await withDatabase(new Varve(location, { worker: true, readOnly: true }), async (db) => {
+    assert.equal(await codeOf(db.put('a', '1')), 'LEVEL_NOT_SUPPORTED')
+    assert.equal(await codeOf(db.batch(entries(2, ''))), 'LEVEL_NOT_SUPPORTED')
+  })
+})
+
+test('there is no getSync()', () => withDatabase(inMemory(), async (db) => {
+  assert.equal(db.supports.getSync, false)
+  assert.throws(() => db.getSync('a'), { code: 'LEVEL_NOT_SUPPORTED' })
+  const sublevel = db.sublevel('s')
+  await sublevel.open()
+  assert.throws(() => sublevel.getSync('a'), { code: 'LEVEL_NOT_SUPPORTED' })
+}))
+
+test('options that cannot be are typed errors', async (t) => {
+  const location = newDirectory(t)
+  for (const worker of ['yes', 1, {}, [], () => true, Symbol('yes')]) {
+    assert.throws(() => new Varve(location, { worker }), { code: 'LEVEL_INVALID_ARGUMENT' })
+  }
+  const own = new InMap()
+  for (const inWorker of [undefined, null, 'module', {}, { module: 7, export: 'InMap', args: [] }, { module: 'm', export: 'InMap' }, { module: 'm', args: [] }]) {
+    own.inWorker = inWorker
+    assert.throws(() => new Varve(null, { storage: own, worker: true }), { code: 'LEVEL_NOT_SUPPORTED' })
+  }
+  for (const [recipe, code] of [
+    [{ export: 'None' }, 'LEVEL_INVALID_ARGUMENT'],
+    [{ module: 'file:///no/such/module.mjs' }, 'ERR_MODULE_NOT_FOUND'],
+    [{ args: [() => {}] }, 'LEVEL_INVALID_ARGUMENT']
+  ]) {
+    const storage = new InMap()
+    storage.inWorker = { ...storage.inWorker, ...recipe }
+    const db = new Varve(null, { storage, worker: true })
+    assert.equal((await db.open().catch((error) => error)).cause.code, code)
+    await db.close()
+  }
+  // Neither what is inherited nor what is on Object.prototype is an option.
+  const inherited = new Varve(null, Object.assign(Object.create({ worker: true }), { storage: 'memory' }))
+  assert.equal(inherited.supports.getSync, true)
+  await inherited.close()
+  const parsed = new Varve(null, { ...JSON.parse('{"__proto__": {"worker": true}}'), storage: 'memory', worker: undefined })
+  assert.equal(parsed.supports.getSync, true)
+  await parsed.close()
+  let reads = 0
+  const db = new Varve(null, { storage: 'memory', get worker() { return ++reads === 1 } })
+  await withDatabase(db, (db) => db.put('a', '1'))
+  assert.deepEqual([reads, db.supports.getSync], [1, false])
+})
+
+// ---- The thread's end -----------------------------------------------------------------------------------------------------
+
+test('a thread that is ended: every promise settles, and what was acknowledged is there', async (t) => {
+  const location = newDirectory(t)
+  const db = new Varve(location, { worker: true, writeBufferSize: 64 << 10 })
+  for (let round = 0; round < 4; round++) {
+    const thread = await threadOf(db)
+    const acknowledged = []
+    const fates = []
+    const iterator = db.iterator()
+    for (let i = 0; i < 4_000; i++) {
+      const name = key(round * 10_000 + i)
+      fates.push(db.put(name, 'x'.repeat(200), { sync: i % 200 === 0 }).then(() => acknowledged.push(name)))
+      if (i % 50 === 0) await fates.at(-1).catch(() => {})
+      if (i === 1000 + 400 * round) thread.terminate()
+      if (i % 100 === 0) fates.push((async () => db.iterator({ limit: 5 }).all())())
+    }
+    const settled = await Promise.allSettled([...fates, db.get('a'), db.compactRange(), iterator.next(), db.verify()])
+    const failed = settled.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
+    assert.ok(acknowledged.length >= 50 && failed.length > 100, `${acknowledged.length} acknowledged, ${failed.length} failed`)
+    for (const error of failed) assert.ok(error instanceof VarveError && error.code === 'LEVEL_POISONED', error.stack)
+    assert.ok(failed.some((error) => error.maybeApplied === true), 'a write under way')
+    assert.equal(await codeOf(db.put('later', '1')), 'LEVEL_POISONED')
+    assert.throws(() => db.snapshot(), { code: 'LEVEL_POISONED' })
+    assert.throws(() => db.iterator(), { code: 'LEVEL_POISONED' })
+    assert.throws(() => db.getProperty('leveldb.stats'), { code: 'LEVEL_POISONED' })
+    await iterator.close()
+    await db.close()
+    await db.open()
+    const found = new Set(await db.keys().all())
+    assert.deepEqual(acknowledged.filter((name) => !found.has(name)), [])
+    assert.deepEqual((await db.verify()).findings, [])
+    await db.close()
+  }
+})
+
+test('a thread that throws where nobody catches it', async () => {
+  const db = new Varve(null, { storage: new Dying(), worker: true })
+  await db.put('a', '1')
+  const error = await db.flush().then(async () => { for (let i = 0; i < 100_000; i++) await db.get('a') }).then(() => assert.fail('lived on'), (error) => error)
+  assert.equal(error.code, 'LEVEL_POISONED')
+  assert.match(error.cause.message, /a bug of the storage/)
+  await db.close()
+  await db.open()
+  assert.equal(await db.get('a'), undefined, 'what was in memory is gone')
+  await db.close()
+})
+
+test('a thread that ends while it opens', async () => {
+  const db = inMemory()
+  process.once('worker', (worker) => worker.terminate())
+  const error = await db.open().catch((error) => error)
+  assert.equal(error.cause.code, 'LEVEL_POISONED')
+  await withDatabase(db, () => db.put('a', '1'))
+})
+
+test('close() while much is asked waits for all of it, and ends the thread', async (t) => {
+  const location = newDirectory(t)
+  const db = new Varve(location, { worker: true })
+  const thread = await threadOf(db)
+  const ended = new Promise((resolve) => thread.once('exit', resolve))
+  const writes = Array.from({ length: 2_000 }, (_, i) => db.put(key(i), 'x'.repeat(500), { sync: i % 100 === 0 }))
+  const iterators = Array.from({ length: 20 }, () => db.iterator())
+  const compaction = db.compactRange()
+  await db.close()
+  await Promise.all([...writes, compaction, ended])
+  assert.equal(await codeOf(iterators[0].next()), 'LEVEL_ITERATOR_NOT_OPEN')
+  await withDatabase(new Varve(location), async (db) => assert.equal((await db.keys().all()).length, 2_000))
+})
+
+test('opened and closed again and again, no thread is left', async (t) => {
+  const threads = []
+  const listener = (worker) => threads.push(new Promise((resolve) => worker.once('exit', resolve)))
+  process.on('worker', listener)
+  t.after(() => process.off('worker', listener))
+  const db = new Varve(newDirectory(t), { worker: true })
+  for (let i = 0; i < 5; i++) {
+    await db.open()
+    await db.put(`${i}`, 'x')
+    await db.close()
+  }
+  await withDatabase(db, async () => assert.equal((await db.keys().all()).length, 5))
+  await Promise.all(threads)
+  assert.equal(threads.length, 6)
+})
+
+test('entries in memory outlive close(), as they do in place', async () => {
+  const db = inMemory()
+  await db.batch(entries(5_000, 'x'.repeat(1000)))
+  await db.close()
+  await db.open()
+  assert.equal((await db.values().all()).join('').length, 5_000_000)
+  await db.close()
+  assert.equal((await db.open({ errorIfExists: true }).catch((error) => error)).cause.code, 'LEVEL_INVALID_ARGUMENT')
+  await db.open()
+  assert.equal(await db.get(key(4_999)), 'x'.repeat(1000))
+  await db.close()
+})
+
+test('a storage of the caller\'s is made anew in the worker', () =>
+  withDatabase(new Varve(null, { storage: new InMap(), worker: true }), async (db) => {
+    await db.batch(entries(100, 'x'))
+    await db.flush()
+    assert.equal((await db.info()).storage, 'custom')
+    assert.equal((await db.keys().all()).length, 100)
+  }))
