@@ -259,8 +259,14 @@ fn read_table(data: &[u8], verify: bool, lenient: bool) {
     let size = to_u64(data.len());
     let opened = Table::open(file, "000001.ldb".into(), size, 1, options, cache, Rc::new(LiveCounters::default()));
     let Ok(table) = block_on(opened).map(Rc::new) else { return };
-    let read =
-        BlockRead { verify_checksums: verify, fill_cache: true, use_cache: verify, read_ahead: 8 << 10, lenient };
+    let read = BlockRead {
+        verify_checksums: verify,
+        fill_cache: true,
+        fill_sought: false,
+        use_cache: verify,
+        read_ahead: 8 << 10,
+        lenient,
+    };
     // Many index entries may name one block, and a block's keys may share much.
     let mut left = 20_000usize;
     let mut keys = Vec::new();

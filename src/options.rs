@@ -159,6 +159,9 @@ pub struct ReadOptions {
     pub verify_checksums: bool,
     /// Keep the blocks read in the cache. Default true; turn it off for one long scan.
     pub fill_cache: bool,
+    /// With `fill_cache` off, iterators yet keep the first two blocks of each table behind every seek: short ranges are read
+    /// again and again, and a long scan adds next to nothing. Default false.
+    pub fill_cache_sought: bool,
     /// Read as of this snapshot. Default: as of now.
     pub snapshot: Option<Snapshot>,
     /// Iterators give only keys at or after this one.
@@ -169,7 +172,14 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> ReadOptions {
-        ReadOptions { verify_checksums: true, fill_cache: true, snapshot: None, lower_bound: None, upper_bound: None }
+        ReadOptions {
+            verify_checksums: true,
+            fill_cache: true,
+            fill_cache_sought: false,
+            snapshot: None,
+            lower_bound: None,
+            upper_bound: None,
+        }
     }
 }
 

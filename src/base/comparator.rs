@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::rc::Rc;
 
+use super::bytes::compare_bytes;
 use super::key::InternalKeyComparator;
 
 /// The name stored in the MANIFEST of databases in bytewise order.
@@ -56,7 +57,7 @@ impl UserComparator {
     #[inline]
     pub fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
-            UserComparator::Bytewise => a.cmp(b),
+            UserComparator::Bytewise => compare_bytes(a, b),
             UserComparator::Custom(c) => c.compare(a, b),
         }
     }

@@ -1,5 +1,6 @@
 //! The vocabulary: keys, sequence numbers, orders, integers, checksums, names. Pure data, no input or output.
 
+mod bytes;
 mod coding;
 mod comparator;
 mod crc32c;
@@ -9,6 +10,7 @@ mod key;
 mod lru;
 mod sequence;
 
+pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at};
 pub use coding::{
     Input, decode_fixed32, decode_fixed64, put_fixed32, put_fixed64, put_length_prefixed, put_varint32, put_varint64,
     to_u64, varint_length,
@@ -17,6 +19,7 @@ pub use comparator::{BYTEWISE_NAME, Comparator, KeyOrder, UserComparator};
 pub use crc32c::{crc32c, crc32c_extend, mask, unmask};
 pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
 pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};
+pub(crate) use key::TAG_SIZE;
 pub use key::{InternalKeyComparator, LookupKey, ParsedInternalKey, append_internal_key, parse_internal_key, user_key};
 pub use lru::WeightedLru;
 pub use sequence::{SequenceNumber, Tag, ValueType};

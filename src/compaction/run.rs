@@ -108,6 +108,7 @@ fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> M
     let read = BlockRead {
         verify_checksums: true,
         fill_cache: false,
+        fill_sought: false,
         use_cache: false,
         read_ahead: READ_AHEAD,
         lenient: false,

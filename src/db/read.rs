@@ -27,6 +27,7 @@ pub(crate) fn block_read(inner: &Inner, options: &ReadOptions) -> BlockRead {
     BlockRead {
         verify_checksums: options.verify_checksums,
         fill_cache: options.fill_cache,
+        fill_sought: options.fill_cache_sought,
         use_cache: true,
         read_ahead: 0,
         lenient: inner.options.recovery == RecoveryMode::Compat,

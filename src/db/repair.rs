@@ -284,6 +284,7 @@ impl Repairer<'_> {
         let read = BlockRead {
             verify_checksums,
             fill_cache: false,
+            fill_sought: false,
             use_cache: false,
             read_ahead: 128 << 10,
             lenient: !verify_checksums,

@@ -53,6 +53,7 @@ async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber) -
     let read = BlockRead {
         verify_checksums: true,
         fill_cache: false,
+        fill_sought: false,
         use_cache: false,
         read_ahead: 128 << 10,
         lenient: false,

@@ -2,10 +2,11 @@
 // value where nothing had to wait, else a promise of it.
 import { createInstance } from '../../pkg/instance.js'
 import { NativeBuffer } from './native-buffer.js'
+import { Pool } from './pool.js'
 import { loadModule } from './wasm.js'
 
 /** Answers of the border: see src/wasm/database.rs. */
-const LATE = -2
+const FAILED = -3
 const MISSING = -1
 const NO_VALUE = 0xffffffff
 const DONE = 2 ** 32
@@ -14,6 +15,7 @@ const REVERSE = 1
 const KEYS = 2
 const VALUES = 4
 const FILL_CACHE = 8
+const FILL_CACHE_SOUGHT = 16
 
 /** Room that the scratch region has from the start: most keys and values fit. */
 const SCRATCH_SIZE = 4096
@@ -23,6 +25,9 @@ const SCRATCH_KEPT = 1 << 20
 const LEVELS = 7
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** By the option fillCache; nobody's word means what is sought. */
+const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
 
 /** @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
 
@@ -38,6 +43,8 @@ export class Engine {
   #database
   /** The whole memory; made anew when it has grown. @type {Uint8Array} */
   #bytes = new Uint8Array(0)
+  #values = new Pool(8 << 10)
+  #pages = new Pool(64 << 10)
   #scratch = 0
   #scratchSize = 0
 
@@ -89,16 +96,15 @@ export class Engine {
   get(key, snapshot, fillCache) {
     this.#enter(key)
     const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
-    if (size === MISSING) return undefined
-    if (size === LATE) return this.#database.promise().then(asBuffer)
-    return this.#copy(size)
+    if (size >= 0) return this.#value(size)
+    return size === MISSING ? undefined : this.#outcome(size)
   }
 
   getString(key, snapshot, fillCache) {
     this.#enter(key)
     const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
     if (size === MISSING) return undefined
-    if (size === LATE) return this.#database.promise().then((value) => value && decoder.decode(value))
+    if (size < 0) return this.#outcome(size).then((value) => value && decoder.decode(value))
     const start = this.#database.out()
     return this.#string(start, start + size)
   }
@@ -115,7 +121,7 @@ export class Engine {
       at += 4 + key.length
     }
     const packed = this.#database.getMany(size, snapshot ?? 0, fillCache)
-    return packed === LATE ? this.#database.promise().then(unpack) : unpack(this.#copy(packed))
+    return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#copy(packed))
   }
 
   snapshot() {
@@ -131,16 +137,16 @@ export class Engine {
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
     this.#enter(lower ?? EMPTY, upper)
-    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | (fillCache ? FILL_CACHE : 0)
-    return this.#database.iterator(lower?.length ?? -1, upper?.length ?? -1, flags, limit, snapshot ?? 0)
+    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | FILL[fillCache ?? 'sought']
+    return this.#number(this.#database.iterator(lower?.length ?? -1, upper?.length ?? -1, flags, limit, snapshot ?? 0))
   }
 
   next(iterator, size, maxBytes) {
     const answer = this.#database.next(iterator, size, maxBytes)
-    if (answer === LATE) return this.#database.promise()
+    if (answer < 0) return this.#outcome(answer)
     const done = answer >= DONE
     const bytes = this.#database.outSize()
-    return { rows: bytes === 0 ? EMPTY : this.#copy(bytes), count: done ? answer - DONE : answer, done }
+    return { rows: bytes === 0 ? EMPTY : this.#page(bytes), count: done ? answer - DONE : answer, done }
   }
 
   seek(iterator, target) {
@@ -212,7 +218,7 @@ export class Engine {
 
   background(bytes) {
     const more = this.#database.background(bytes)
-    return more === LATE ? this.#database.promise() : more === 1
+    return more < 0 ? this.#outcome(more) : more === 1
   }
 
   hasBackgroundWork() {
@@ -221,11 +227,18 @@ export class Engine {
 
   /** Nothing, or a promise of it. */
   #answer(answer) {
-    return answer === LATE ? this.#database.promise() : undefined
+    return answer < 0 ? this.#outcome(answer) : undefined
   }
 
   #number(answer) {
-    return answer === LATE ? this.#database.promise() : answer
+    return answer < 0 ? this.#outcome(answer) : answer
+  }
+
+  /** The promise of a call that is late; throws what a call failed with. */
+  #outcome(answer) {
+    const outcome = this.#database.outcome()
+    if (answer === FAILED) throw outcome
+    return outcome
   }
 
   /** Puts the parts into scratch, one behind the other. */
@@ -252,6 +265,20 @@ export class Engine {
       const { buffer } = this.#memory
       this.#bytes = NativeBuffer ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
     }
+  }
+
+  /** The last answer, which is one value. */
+  #value(size) {
+    const start = this.#database.out()
+    this.#look()
+    return this.#values.copy(this.#bytes, start, start + size)
+  }
+
+  /** The last answer, which is a page. */
+  #page(size) {
+    const start = this.#database.out()
+    this.#look()
+    return this.#pages.copy(this.#bytes, start, start + size)
   }
 
   /** The last answer, as bytes of its own. */

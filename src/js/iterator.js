@@ -20,6 +20,8 @@ const PAGE_GROWTH = 8
 /** The engine counts rows and bytes in 32 bits. */
 const SIZE_MAX = 0x7fffffff
 
+const EMPTY = new Uint8Array(0)
+
 const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
@@ -42,13 +44,13 @@ export function bytesOf(data, what) {
  * @param {Record<string, any>} options
  * @returns {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }}
  */
-export function boundsOf(options) {
-  const bounds = {}
-  for (const [closed, open] of [['gte', 'gt'], ['lte', 'lt']]) {
-    const name = options[closed] !== undefined ? closed : open
-    if (options[name] !== undefined) bounds[name] = bytesOf(options[name], name)
+export function boundsOf({ gt, gte, lt, lte }) {
+  return {
+    gt: gt === undefined || gte !== undefined ? undefined : bytesOf(gt, 'gt'),
+    gte: gte === undefined ? undefined : bytesOf(gte, 'gte'),
+    lt: lt === undefined || lte !== undefined ? undefined : bytesOf(lt, 'lt'),
+    lte: lte === undefined ? undefined : bytesOf(lte, 'lte')
   }
-  return bounds
 }
 
 function pageBytesOf({ highWaterMarkBytes }) {
@@ -56,6 +58,9 @@ function pageBytesOf({ highWaterMarkBytes }) {
   if (Number.isSafeInteger(highWaterMarkBytes) && highWaterMarkBytes >= 0) return Math.min(highWaterMarkBytes, SIZE_MAX)
   throw new InvalidArgumentError("The option 'highWaterMarkBytes' must be a whole number of bytes from 0 on")
 }
+
+/** Whoever says nothing has the blocks that a seek comes to kept. */
+const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
  * What the three iterators share: the engine's iterator, the page at hand and the place in it.
@@ -72,7 +77,7 @@ class Rows {
   #pageBytes
   #signal
   #pageRows = 1
-  #page = new Uint8Array(0)
+  #page = EMPTY
   #at = 0
   #left = 0
   #done = false
@@ -84,11 +89,13 @@ class Rows {
     this.#cutValue = values ? CUTS[options.valueEncoding] : undefined
     this.#pageBytes = pageBytesOf(options)
     this.#signal = options.signal ?? null
-    const { reverse, fillCache = false } = options
+    const { gt, gte, lt, lte } = boundsOf(options)
+    const { reverse } = options
+    const fillCache = fillCacheOf(options.fillCache)
     const snapshot = Snapshot.idOf(options.snapshot, engine)
     try {
       // No limit: rows that a seek throws away would count for the engine, and do not for the caller.
-      this.#id = engine.iterator({ ...boundsOf(options), reverse, limit: -1, keys, values, fillCache: fillCache === true, snapshot })
+      this.#id = engine.iterator({ gt, gte, lt, lte, reverse, limit: -1, keys, values, fillCache, snapshot })
     } catch (error) {
       throw fromEngine(error)
     }
@@ -120,7 +127,7 @@ class Rows {
   }
 
   seek(target) {
-    this.#page = new Uint8Array(0)
+    this.#page = EMPTY
     this.#left = 0
     this.#pageRows = 1
     this.#done = false
@@ -133,7 +140,7 @@ class Rows {
   }
 
   close() {
-    this.#page = new Uint8Array(0)
+    this.#page = EMPTY
     this.#left = 0
     this.#done = true
     try {

@@ -25,6 +25,9 @@ const compression = (name, value) => {
   return choice === true ? 'snappy' : choice === false ? 'none' : choice
 }
 
+/** Larger than LevelDB's 8 MiB: a block that is read again costs a read, a checksum and a decompression on the caller's thread. */
+const CACHE_SIZE = 32 * MIB
+
 /**
  * The caller's name (classic-level's, where it has one), the engine's, and what checks the value.
  * @type {[string, string, (name: string, value: any) => any][]}
@@ -51,7 +54,7 @@ const OPTIONS = [
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
 export function engineOptionsOf(options) {
-  const result = {}
+  const result = { blockCacheSize: CACHE_SIZE }
   for (const [name, engineName, check] of OPTIONS) {
     // What somebody put on Object.prototype is not the caller's.
     const value = Object.hasOwn(options, name) ? options[name] : undefined

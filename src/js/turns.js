@@ -47,6 +47,8 @@ export class Turns {
   /** @param {import('./engine.js').Engine} engine */
   constructor(engine) {
     this.#engine = engine
+    // What was left undone when the database was closed.
+    this.#plan()
   }
 
   /** After an operation: nothing, or what its caller must wait for. */

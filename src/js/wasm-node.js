@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { markAsUntransferable } from 'node:worker_threads'
 
 /** @type {WebAssembly.Module | undefined} */
 let module
@@ -24,4 +25,14 @@ function readWasm() {
       throw error
     }
   }
+}
+
+/**
+ * Memory that many values share.
+ * @param {number} size
+ */
+export function makeSlab(size) {
+  const slab = new ArrayBuffer(size)
+  markAsUntransferable(slab)
+  return slab
 }

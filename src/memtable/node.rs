@@ -1,13 +1,10 @@
 //! The nodes of the tree: where links stand, and what is known of their keys without looking.
 
-use std::cmp::Ordering;
-
 use super::arena::{Arena, Link};
+use crate::base::{HEAD_SIZE, head_at};
 
 /// Links in a leaf, and separators in an inner node.
 pub(super) const FANOUT: usize = 64;
-/// Bytes of a head.
-pub(super) const HEAD_SIZE: usize = 8;
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
 /// Heads are taken anew when a split shows that they could begin this many bytes later.
@@ -190,46 +187,4 @@ fn move_tail<T: Copy>(from: &[T], range: std::ops::Range<usize>, to: &mut [T]) {
     for (to, from) in to.iter_mut().zip(tail) {
         *to = *from;
     }
-}
-
-/// Eight bytes of the key from `skip` on.
-#[inline]
-pub(super) fn head_at(user_key: &[u8], skip: usize) -> u64 {
-    let rest = user_key.get(skip..).unwrap_or_default();
-    match (rest.first_chunk(), user_key.last_chunk()) {
-        (Some(chunk), _) => u64::from_be_bytes(*chunk),
-        // The key's last eight bytes, without those before `skip`.
-        (None, Some(chunk)) if !rest.is_empty() => u64::from_be_bytes(*chunk) << (64 - 8 * rest.len()),
-        _ => short_head(rest),
-    }
-}
-
-#[inline(never)]
-fn short_head(rest: &[u8]) -> u64 {
-    let mut padded = [0; 8];
-    for (to, from) in padded.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    u64::from_be_bytes(padded)
-}
-
-/// Bytewise order of two keys whose first `same` bytes are the same. Word by word: keys differ early, and in WebAssembly a
-/// call of `memcmp` costs more than all this.
-#[inline]
-pub(super) fn compare_from(a: &[u8], b: &[u8], same: usize) -> Ordering {
-    let mut offset = same;
-    loop {
-        let (a_head, b_head) = (head_at(a, offset), head_at(b, offset));
-        if a_head != b_head {
-            return a_head.cmp(&b_head);
-        }
-        offset += HEAD_SIZE;
-        if offset >= a.len() || offset >= b.len() {
-            return a.len().cmp(&b.len());
-        }
-    }
-}
-
-pub(super) fn common_length(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

@@ -24,8 +24,8 @@
 use std::cmp::Ordering;
 
 use super::arena::{Arena, ENTRY_OVERHEAD_MAX, Link};
-use super::node::{FANOUT, HEAD_SIZE, Inner, Keys, Leaf, NONE, Target, common_length, compare_from, head_at};
-use crate::base::{InternalKeyComparator, UserComparator};
+use super::node::{FANOUT, Inner, Keys, Leaf, NONE, Target};
+use crate::base::{HEAD_SIZE, InternalKeyComparator, UserComparator, common_length, compare_from, head_at};
 use crate::error::{Error, Result};
 
 /// No tree of 2^32 entries is higher: inner nodes but those at the right edge have 32 children or more.

@@ -18,7 +18,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use crate::base::{Input, KeyOrder, UserComparator, decode_fixed32, to_u64};
+use crate::base::{Input, KeyOrder, TAG_SIZE, UserComparator, common_length, decode_fixed32, decode_fixed64, to_u64};
 use crate::error::{Error, Malformed};
 
 /// Keys longer than this are not kept for the way back.
@@ -158,12 +158,22 @@ impl Block {
 
     /// The key at restart point `index`; `None` if no whole key is there.
     #[inline]
-    fn restart_key(&self, index: usize) -> Option<&[u8]> {
+    pub(super) fn restart_key(&self, index: usize) -> Option<&[u8]> {
         let entry = self.entry(self.restart(index))?;
         if entry.shared != 0 {
             return None;
         }
         self.bytes.get(entry.key_start..entry.value_start)
+    }
+
+    /// The value of `entry`.
+    pub(super) fn value(&self, entry: Entry) -> &[u8] {
+        self.bytes.get(entry.value_start..entry.end).unwrap_or_default()
+    }
+
+    /// Whether its entries end at `at`, and it has that many restart points.
+    pub(super) fn ends(&self, at: usize, restarts: usize) -> bool {
+        at == self.entries_end && restarts == self.restart_count
     }
 
     /// The last restart point with an offset below `end`.
@@ -335,27 +345,109 @@ impl BlockIterator {
     pub(crate) fn seek(&mut self, order: &KeyOrder, target: &[u8]) {
         match order {
             KeyOrder::Internal(internal) if matches!(internal.user(), UserComparator::Bytewise) => {
-                self.seek_by(|key| internal.compare(key, target));
+                let compare = |key: &[u8]| internal.compare(key, target);
+                let Some(restart) = self.restart_for(compare) else { return };
+                if !(self.block.origin.verified && self.scan_for(restart, target)) {
+                    self.scan_by(restart, compare);
+                }
             }
-            _ => self.seek_by(|key| order.compare(key, target)),
+            _ => {
+                let compare = |key: &[u8]| order.compare(key, target);
+                if let Some(restart) = self.restart_for(compare) {
+                    self.scan_by(restart, compare);
+                }
+            }
         }
     }
 
-    /// To the first entry whose key `compare` does not call less.
+    /// The last restart point whose key `compare` calls less, or the first; with none, or a bad one, stands nowhere.
     #[inline]
-    fn seek_by(&mut self, compare: impl Fn(&[u8]) -> Ordering) {
-        let Some(mut right) = self.block.restart_count.checked_sub(1) else { return self.invalidate() };
+    fn restart_for(&mut self, compare: impl Fn(&[u8]) -> Ordering) -> Option<usize> {
+        let Some(mut right) = self.block.restart_count.checked_sub(1) else {
+            self.invalidate();
+            return None;
+        };
         let mut left = 0;
         while left < right {
             let middle = left + (right - left).div_ceil(2);
             match self.block.restart_key(middle) {
                 Some(key) if compare(key) == Ordering::Less => left = middle,
                 Some(_) => right = middle - 1,
-                None => return self.fail(self.block.restart(middle), true),
+                None => {
+                    self.fail(self.block.restart(middle), true);
+                    return None;
+                }
             }
         }
-        self.go_to_restart(left);
+        Some(left)
+    }
+
+    /// From `restart` on to the first entry whose key `compare` does not call less.
+    #[inline]
+    fn scan_by(&mut self, restart: usize, compare: impl Fn(&[u8]) -> Ordering) {
+        self.go_to_restart(restart);
         while self.advance() && compare(&self.key) == Ordering::Less {}
+    }
+
+    /// The same for internal keys in bytewise order, without putting keys together on the way. Of the key passed last, which
+    /// is less, only is known that `same` bytes are the target's and that both user keys go on, with different bytes:
+    ///
+    /// - who shares more with it differs there too, and is less;
+    /// - who shares less goes on with a larger byte than it, which had the target's there, and is greater;
+    /// - who shares just as much is compared from there on.
+    ///
+    /// False where that is not so (a user key that is the beginning of the target's, an older entry of the same key, a bad
+    /// entry): then nothing has been moved.
+    #[inline]
+    fn scan_for(&mut self, restart: usize, target: &[u8]) -> bool {
+        let Some((user_target, tag)) = target.split_last_chunk::<TAG_SIZE>() else { return false };
+        let (block, mut at) = (&*self.block, self.block.restart(restart));
+        let (mut same, mut previous) = (0, 0);
+        let entry = loop {
+            if at >= block.entries_end {
+                self.invalidate();
+                return true;
+            }
+            let Some(entry) = block.entry(at) else { return false };
+            let unshared = entry.value_start - entry.key_start;
+            if entry.shared > previous || unshared < TAG_SIZE {
+                return false;
+            }
+            previous = entry.shared + unshared;
+            if entry.shared < same {
+                break entry;
+            }
+            if entry.shared == same {
+                let user_end = entry.value_start - TAG_SIZE;
+                let user = block.bytes.get(entry.key_start..user_end).unwrap_or_default();
+                let rest = user_target.get(same..).unwrap_or_default();
+                let common = common_length(user, rest);
+                match (user.get(common), rest.get(common)) {
+                    (Some(byte), Some(wanted)) if byte < wanted => same += common,
+                    (Some(_), _) => break entry,
+                    (None, Some(_)) => return false,
+                    (None, None) => {
+                        let stored = block.bytes.get(user_end..).and_then(decode_fixed64);
+                        if stored.is_some_and(|stored| stored <= u64::from_le_bytes(*tag)) {
+                            break entry;
+                        }
+                        return false;
+                    }
+                }
+            }
+            at = entry.end;
+        };
+        self.key.clear();
+        self.key.extend_from_slice(target.get(..entry.shared).unwrap_or_default());
+        self.key.extend_from_slice(block.bytes.get(entry.key_start..entry.value_start).unwrap_or_default());
+        (self.current, self.value_start, self.next, self.valid) = (at, entry.value_start, entry.end, true);
+        true
+    }
+
+    /// To the entry at restart point `index`.
+    pub(super) fn seek_to_restart(&mut self, index: usize) {
+        self.go_to_restart(index);
+        self.advance();
     }
 
     /// To the entry behind; call only while valid.

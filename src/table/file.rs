@@ -63,6 +63,7 @@ impl TableFile {
         let read = BlockRead {
             verify_checksums,
             fill_cache: false,
+            fill_sought: false,
             use_cache: false,
             read_ahead: 128 << 10,
             lenient: self.on_bad_block == OnBadBlock::Skip,

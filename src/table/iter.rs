@@ -17,6 +17,8 @@ use crate::iter::{InternalIterator, OnBadBlock, Step};
 
 /// Blocks read one by one before a scan reads ahead.
 const READ_AHEAD_AFTER: u32 = 2;
+/// Blocks that a seek leaves in the cache, if it may.
+const SOUGHT: u32 = 2;
 /// Half of what it reads first; then twice as much each time.
 const READ_AHEAD_FIRST: u64 = 8 << 10;
 
@@ -41,6 +43,8 @@ pub(crate) struct TableIterator {
     ahead: ReadAhead,
     /// Reads in file order since the last seek.
     passed: u32,
+    /// Blocks taken in since then.
+    sought: u32,
     error: Option<Error>,
 }
 
@@ -90,6 +94,7 @@ impl TableIterator {
             fill: Fill::Idle,
             ahead: ReadAhead::default(),
             passed: 0,
+            sought: 0,
             error: None,
         }
     }
@@ -99,6 +104,7 @@ impl TableIterator {
         self.unfinished = None;
         self.fill = Fill::Idle;
         self.passed = 0;
+        self.sought = 0;
         if self.on_bad_block == OnBadBlock::Stop {
             self.error = None;
             self.failed = None;
@@ -254,7 +260,10 @@ impl TableIterator {
         if buffer.capacity() == 0 {
             buffer = self.table.buffer(usize::try_from(handle.size).unwrap_or(usize::MAX));
         }
-        let block = self.table.admit(handle, stored, buffer, self.read)?;
+        let mut read = self.read;
+        read.fill_cache |= read.fill_sought && self.sought < SOUGHT;
+        self.sought = self.sought.saturating_add(1);
+        let block = self.table.admit(handle, stored, buffer, read)?;
         self.data.set(block);
         self.loaded = Some(handle);
         Ok(())
@@ -333,7 +342,7 @@ impl InternalIterator for TableIterator {
 
     fn seek(&mut self, target: &[u8]) -> Step {
         self.begin();
-        self.index.seek(self.table.order(), target);
+        self.table.seek_index(&mut self.index, target);
         self.enter(Goal::Target, target)
     }
 

@@ -28,6 +28,7 @@ mod cache;
 mod compression;
 mod file;
 mod filter_block;
+mod finder;
 mod footer;
 mod iter;
 mod output;
@@ -89,6 +90,8 @@ pub(crate) struct BlockRead {
     pub(crate) verify_checksums: bool,
     /// Keep what is read in the cache.
     pub(crate) fill_cache: bool,
+    /// Keep the first blocks behind a seek.
+    pub(crate) fill_sought: bool,
     /// Look in the cache at all.
     pub(crate) use_cache: bool,
     /// Bytes to read at once when blocks are passed in file order; 0 reads one block.

@@ -9,6 +9,7 @@ use super::block::{Block, BlockIterator, Origin};
 use super::block_cache::BlockCache;
 use super::compression::{TRAILER_SIZE, decompress, is_raw, open_trailer};
 use super::filter_block::{FilterBlock, FilterBlockBuilder};
+use super::finder::Finder;
 use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
 use super::iter::TableIterator;
 use super::{BlockRead, Lookup, TableOptions};
@@ -31,6 +32,7 @@ pub(crate) struct Table {
     cache: Rc<BlockCache>,
     counters: Rc<LiveCounters>,
     index: Rc<Block>,
+    finder: Option<Finder>,
     filter: Option<FilterBlock>,
     filter_error: Option<Error>,
     /// Data blocks end here, as far as the footer and the metaindex tell.
@@ -64,6 +66,7 @@ impl Table {
             }
         }
         let metaindex_offset = footer.metaindex.offset;
+        let finder = Finder::new(&index, &options.order);
         Ok(Table {
             file,
             name,
@@ -72,6 +75,7 @@ impl Table {
             options,
             cache,
             counters,
+            finder,
             index,
             filter,
             filter_error,
@@ -86,10 +90,11 @@ impl Table {
         &self.name
     }
 
-    /// Logical bytes of index and filter.
+    /// Logical bytes of index, filter and what finds entries in the index.
     pub(crate) fn memory(&self) -> u64 {
-        let bytes = self.index.len().saturating_add(self.filter.as_ref().map_or(0, FilterBlock::len));
-        to_u64(bytes)
+        let finder = self.finder.as_ref().map_or(0, Finder::len);
+        let filter = self.filter.as_ref().map_or(0, FilterBlock::len);
+        to_u64(self.index.len().saturating_add(finder).saturating_add(filter))
     }
 
     /// Why the filter is not used, if it is damaged. Reads are right without it.
@@ -143,6 +148,9 @@ impl Table {
     /// The block that holds `key` if any does.
     #[inline]
     fn locate(&self, key: &[u8]) -> Result<Option<BlockHandle>> {
+        if let Some(finder) = &self.finder {
+            return Ok(finder.handle(finder.find(&self.index, &self.options.order, key)));
+        }
         let mut index = BlockIterator::with_buffer(self.index.clone(), self.scratch.take());
         index.seek(&self.options.order, key);
         let handle = if index.valid() { Some(self.handle(&index)?) } else { None };
@@ -151,6 +159,15 @@ impl Table {
         }
         self.scratch.set(index.into_buffer());
         Ok(handle)
+    }
+
+    /// Moves `index` to the entry of the block that holds `key` if any does.
+    #[inline]
+    pub(super) fn seek_index(&self, index: &mut BlockIterator, key: &[u8]) {
+        match &self.finder {
+            Some(finder) => index.seek_to_restart(finder.find(&self.index, &self.options.order, key)),
+            None => index.seek(&self.options.order, key),
+        }
     }
 
     /// What the index entry under `index` points to.

@@ -138,8 +138,14 @@ pub(super) fn options() -> TableOptions {
 }
 
 /// The default way of reading.
-pub(super) const READ: BlockRead =
-    BlockRead { verify_checksums: true, fill_cache: true, use_cache: true, read_ahead: 0, lenient: false };
+pub(super) const READ: BlockRead = BlockRead {
+    verify_checksums: true,
+    fill_cache: true,
+    fill_sought: false,
+    use_cache: true,
+    read_ahead: 0,
+    lenient: false,
+};
 
 /// LevelDB's default way of reading.
 pub(super) const LENIENT: BlockRead = BlockRead { verify_checksums: false, lenient: true, ..READ };

@@ -2,8 +2,9 @@
 //!
 //! Bytes go in through a scratch region of this module's memory (`scratch`, `write` ...: JavaScript encodes into it and says how
 //! long the parts are) and come out through another (`out`): nothing is allocated for a call that finds its buffers large
-//! enough. A call that its storage lets finish at once answers at once. Otherwise it answers [`LATE`], and `promise` gives the
-//! promise, which carries copies, since others use the regions meanwhile.
+//! enough. A call that its storage lets finish at once answers at once. Otherwise it answers [`LATE`], and `outcome` gives the
+//! promise, which carries copies, since others use the regions meanwhile. The calls that are made often answer [`FAILED`] where
+//! others throw, and `outcome` gives the error: an answer that is one number crosses without being wrapped.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -24,11 +25,13 @@ use crate::base::{put_fixed32, to_u64};
 use crate::batch::WriteBatch;
 use crate::db::{Db, Snapshot};
 use crate::env::{Env, ForeignEnv, MemoryEnv, Storage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Result};
 use crate::options::{ReadOptions, WriteOptions};
 
 /// The answer of a call that goes on: its promise is to be taken.
 const LATE: f64 = -2.0;
+/// The answer of a call that failed: its error is to be taken.
+const FAILED: f64 = -3.0;
 /// The answer of a look-up that found nothing.
 const MISSING: f64 = -1.0;
 /// A packed value that is not there.
@@ -74,7 +77,7 @@ pub struct Database {
     place: Place,
     scratch: RefCell<Vec<u8>>,
     out: RefCell<Vec<u8>>,
-    promise: RefCell<Option<JsValue>>,
+    outcome: RefCell<Option<JsValue>>,
     snapshots: RefCell<BTreeMap<u32, Snapshot>>,
     cursors: RefCell<BTreeMap<u32, Rc<Cursor>>>,
     next_id: Cell<u32>,
@@ -96,7 +99,7 @@ pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -
             place,
             scratch: RefCell::default(),
             out: RefCell::default(),
-            promise: RefCell::default(),
+            outcome: RefCell::default(),
             snapshots: RefCell::default(),
             cursors: RefCell::default(),
             next_id: Cell::new(1),
@@ -160,13 +163,13 @@ impl Database {
         self.out.borrow().len()
     }
 
-    /// The promise of the call that answered [`LATE`].
-    pub fn promise(&self) -> JsValue {
-        self.promise.take().unwrap_or(JsValue::UNDEFINED)
+    /// The promise of the call that answered [`LATE`], or the error of the one that [`FAILED`].
+    pub fn outcome(&self) -> JsValue {
+        self.outcome.take().unwrap_or(JsValue::UNDEFINED)
     }
 
     /// Scratch holds the key, then the value. 0, or late.
-    pub fn put(&self, key: usize, value: usize, sync: bool) -> Result<f64, JsValue> {
+    pub fn put(&self, key: usize, value: usize, sync: bool) -> f64 {
         let batch = {
             let scratch = self.scratch.borrow();
             WriteBatch::of_put(part(&scratch, 0, key), part(&scratch, key, value))
@@ -175,58 +178,34 @@ impl Database {
     }
 
     /// Scratch holds the key. 0, or late.
-    pub fn del(&self, key: usize, sync: bool) -> Result<f64, JsValue> {
+    pub fn del(&self, key: usize, sync: bool) -> f64 {
         let mut batch = WriteBatch::new();
         batch.delete(part(&self.scratch.borrow(), 0, key));
         self.write_batch(batch, sync)
     }
 
     /// Scratch holds LevelDB's write batch. 0, or late.
-    pub fn write(&self, size: usize, sync: bool) -> Result<f64, JsValue> {
+    pub fn write(&self, size: usize, sync: bool) -> f64 {
         let bytes = part(&self.scratch.borrow(), 0, size).to_vec();
-        let batch = WriteBatch::from_bytes(bytes).map_err(|malformed| {
-            to_js(&Error::InvalidArgument(format!("write batch, byte {}: {}", malformed.offset, malformed.reason)))
-        })?;
-        self.write_batch(batch, sync)
+        match WriteBatch::from_bytes(bytes) {
+            Ok(batch) => self.write_batch(batch, sync),
+            Err(Malformed { offset, reason }) => {
+                self.failed(to_js(&Error::InvalidArgument(format!("write batch, byte {offset}: {reason}"))))
+            }
+        }
     }
 
     /// Scratch holds the key; `snapshot` 0 is now. The size of the value, which is in `out`; missing, or late (then the promise
     /// is of a `Uint8Array` or undefined).
-    pub fn get(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
-        let options = self.read_options(snapshot, fill_cache)?;
-        let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
-        let look_up = async move { db.get_with(&options, &key).await };
-        match self
-            .now(look_up, |found| found.map_or(JsValue::UNDEFINED, |value| Uint8Array::from(&value[..]).into()))?
-        {
-            None => Ok(LATE),
-            Some(None) => Ok(MISSING),
-            Some(Some(value)) => {
-                let size = number(to_u64(value.len()));
-                self.out.replace(value);
-                Ok(size)
-            }
-        }
+    pub fn get(&self, key: usize, snapshot: u32, fill_cache: bool) -> f64 {
+        self.look_up(key, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
     }
 
     /// Scratch holds `(u32 length, key)*`; `out` gets `(u32 length, value)*`, length 0xffffffff where there is none. How many
     /// bytes that is, or late (then the promise is of a `Uint8Array` with them).
     #[wasm_bindgen(js_name = getMany)]
-    pub fn get_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
-        let options = self.read_options(snapshot, fill_cache)?;
-        let (db, keys) = (self.db.clone(), part(&self.scratch.borrow(), 0, size).to_vec());
-        let look_up = async move {
-            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
-            pack(&db.multi_get(&options, &keys).await?)
-        };
-        match self.now(look_up, |packed| Uint8Array::from(&packed[..]).into())? {
-            None => Ok(LATE),
-            Some(packed) => {
-                let size = number(to_u64(packed.len()));
-                self.out.replace(packed);
-                Ok(size)
-            }
-        }
+    pub fn get_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> f64 {
+        self.look_up_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
     }
 
     /// The state now, until it is released.
@@ -244,46 +223,15 @@ impl Database {
     }
 
     /// Scratch holds the lower bound (inclusive), then the upper bound (exclusive); a length of -1 is no bound. `flags`: 1
-    /// reverse, 2 keys, 4 values, 8 fill the cache. `limit` -1 is none. Reads what is there now, or in the snapshot.
-    pub fn iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> Result<u32, JsValue> {
-        let options = {
-            let scratch = self.scratch.borrow();
-            let length = |bound: f64| if bound < 0.0 { None } else { exact(bound) };
-            let (lower, upper) = (length(lower), length(upper));
-            let mut read = self.read_options(snapshot, flags & 8 != 0)?;
-            read.lower_bound = lower.map(|size| part(&scratch, 0, size).to_vec());
-            read.upper_bound = upper.map(|size| part(&scratch, lower.unwrap_or(0), size).to_vec());
-            CursorOptions {
-                read,
-                reverse: flags & 1 != 0,
-                keys: flags & 2 != 0,
-                values: flags & 4 != 0,
-                limit: if limit < 0.0 { u64::MAX } else { exact(limit).map_or(u64::MAX, to_u64) },
-            }
-        };
-        let cursor = Cursor::new(&self.db, options).map_err(|error| to_js(&error))?;
-        let id = self.new_id();
-        self.cursors.borrow_mut().insert(id, Rc::new(cursor));
-        Ok(id)
+    /// reverse, 2 keys, 4 values, 8 fill the cache, 16 fill it with what is sought. `limit` -1 is none. Reads what is there now, or in the snapshot.
+    pub fn iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> f64 {
+        self.new_iterator(lower, upper, flags, limit, snapshot).unwrap_or_else(|error| self.failed(error))
     }
 
     /// Up to `count` entries, or about `bytes` of them, in `out` as `(u32 key length, key, u32 value length, value)*`: how
     /// many, with 2^32 added when none comes after; or late (then the promise is of `{ rows, count, done }`).
-    pub fn next(&self, id: u32, count: u32, bytes: usize) -> Result<f64, JsValue> {
-        let cursor = self.cursor(id)?;
-        let mut buffer = self.out.take();
-        if buffer.capacity() > REGION_KEPT_MAX {
-            buffer = Vec::new();
-        }
-        let fill = async move { cursor.next(count, bytes, buffer).await };
-        match self.now(fill, rows_object)? {
-            None => Ok(LATE),
-            Some(rows) => {
-                let done = if rows.done { 4_294_967_296.0 } else { 0.0 };
-                self.out.replace(rows.bytes);
-                Ok(f64::from(rows.count) + done)
-            }
-        }
+    pub fn next(&self, id: u32, count: u32, bytes: usize) -> f64 {
+        self.next_rows(id, count, bytes).unwrap_or_else(|error| self.failed(error))
     }
 
     /// Scratch holds the key at which the iterator goes on, in its direction.
@@ -432,9 +380,91 @@ impl Database {
 }
 
 impl Database {
-    fn write_batch(&self, batch: WriteBatch, sync: bool) -> Result<f64, JsValue> {
+    fn look_up(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
+        let options = self.read_options(snapshot, fill_cache)?;
+        let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
+        let look_up = async move { db.get_with(&options, &key).await };
+        match self
+            .now(look_up, |found| found.map_or(JsValue::UNDEFINED, |value| Uint8Array::from(&value[..]).into()))?
+        {
+            None => Ok(LATE),
+            Some(None) => Ok(MISSING),
+            Some(Some(value)) => {
+                let size = number(to_u64(value.len()));
+                self.out.replace(value);
+                Ok(size)
+            }
+        }
+    }
+
+    fn look_up_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
+        let options = self.read_options(snapshot, fill_cache)?;
+        let (db, keys) = (self.db.clone(), part(&self.scratch.borrow(), 0, size).to_vec());
+        let look_up = async move {
+            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
+            pack(&db.multi_get(&options, &keys).await?)
+        };
+        match self.now(look_up, |packed| Uint8Array::from(&packed[..]).into())? {
+            None => Ok(LATE),
+            Some(packed) => {
+                let size = number(to_u64(packed.len()));
+                self.out.replace(packed);
+                Ok(size)
+            }
+        }
+    }
+
+    fn new_iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> Result<f64, JsValue> {
+        let options = {
+            let scratch = self.scratch.borrow();
+            let length = |bound: f64| if bound < 0.0 { None } else { exact(bound) };
+            let (lower, upper) = (length(lower), length(upper));
+            let mut read = self.read_options(snapshot, flags & 8 != 0)?;
+            read.fill_cache_sought = flags & 16 != 0;
+            read.lower_bound = lower.map(|size| part(&scratch, 0, size).to_vec());
+            read.upper_bound = upper.map(|size| part(&scratch, lower.unwrap_or(0), size).to_vec());
+            CursorOptions {
+                read,
+                reverse: flags & 1 != 0,
+                keys: flags & 2 != 0,
+                values: flags & 4 != 0,
+                limit: if limit < 0.0 { u64::MAX } else { exact(limit).map_or(u64::MAX, to_u64) },
+            }
+        };
+        let cursor = Cursor::new(&self.db, options).map_err(|error| to_js(&error))?;
+        let id = self.new_id();
+        self.cursors.borrow_mut().insert(id, Rc::new(cursor));
+        Ok(f64::from(id))
+    }
+
+    fn next_rows(&self, id: u32, count: u32, bytes: usize) -> Result<f64, JsValue> {
+        let cursor = self.cursor(id)?;
+        let mut buffer = self.out.take();
+        if buffer.capacity() > REGION_KEPT_MAX {
+            buffer = Vec::new();
+        }
+        let fill = async move { cursor.next(count, bytes, buffer).await };
+        match self.now(fill, rows_object)? {
+            None => Ok(LATE),
+            Some(rows) => {
+                let done = if rows.done { 4_294_967_296.0 } else { 0.0 };
+                self.out.replace(rows.bytes);
+                Ok(f64::from(rows.count) + done)
+            }
+        }
+    }
+
+    fn write_batch(&self, batch: WriteBatch, sync: bool) -> f64 {
         let db = self.db.clone();
-        self.done(async move { db.write(&WriteOptions { sync }, batch).await })
+        let written = self.done(async move { db.write(&WriteOptions { sync }, batch).await });
+        written.unwrap_or_else(|error| self.failed(error))
+    }
+
+    /// Keeps `error` for [`outcome`](Database::outcome).
+    #[cold]
+    fn failed(&self, error: JsValue) -> f64 {
+        self.outcome.replace(Some(error));
+        FAILED
     }
 
     /// 0 for a call that is done, or late.
@@ -442,7 +472,7 @@ impl Database {
         Ok(self.now(call, |()| JsValue::UNDEFINED)?.map_or(LATE, |()| 0.0))
     }
 
-    /// What the call answers at once. `None`: its promise is kept for [`promise`](Database::promise).
+    /// What the call answers at once. `None`: its promise is kept for [`outcome`](Database::outcome).
     fn now<T: 'static>(
         &self,
         call: impl Future<Output = Result<T>> + 'static,
@@ -452,7 +482,7 @@ impl Database {
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => result.map(Some).map_err(|error| to_js(&error)),
             Poll::Pending => {
-                self.promise.replace(Some(promise_of(call, convert)));
+                self.outcome.replace(Some(promise_of(call, convert)));
                 Ok(None)
             }
         }

@@ -20,6 +20,8 @@ import { allocate } from './messages.js'
 const NOTHING = { write() {}, read() {} }
 /** @type {Codec} */
 const FLAG = { write: (out, value) => out.u8(value ? 1 : 0), read: (from) => from.u8() === 1 }
+/** A flag, or undefined. @type {Codec} */
+const CHOICE = { write: (out, value) => out.u8(value === undefined ? 2 : Number(value)), read: (from) => [false, true][from.u8()] }
 /** @type {Codec} */
 const NUMBER = { write: (out, value) => out.f64(value), read: (from) => from.f64() }
 /** Bytes or undefined; read as a view of the message. @type {Codec} */
@@ -116,7 +118,7 @@ const record = (...fields) => ({
 })
 
 const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES], ['reverse', FLAG], ['limit', NUMBER],
-  ['keys', FLAG], ['values', FLAG], ['fillCache', FLAG], ['snapshot', SNAPSHOT])
+  ['keys', FLAG], ['values', FLAG], ['fillCache', CHOICE], ['snapshot', SNAPSHOT])
 
 /**
  * How another thread makes the same storage: what can be cloned, or null for files in memory.
