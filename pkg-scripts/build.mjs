@@ -76,7 +76,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await main(async () => {
     await setup(['rust', 'compiler', 'target', 'tools', 'packages'])
     await build()
-    printSizes()
+    await printSizes()
     return 0
   })
 }

@@ -25,8 +25,8 @@ const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
 /** Builds what pages load; needs instance.js and engine.wasm in pkg/. */
 export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
-  const { inputs } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true })
-  writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(inputs)))
+  const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true })
+  writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
 }
 
 /** Compressed before it is put into letters: over a connection that compresses it costs no more than the file. */
@@ -34,11 +34,15 @@ function inlineEngine(wasm) {
   return `// engine.wasm, in base64 of gzip\nexport const packed = '${gzipSync(wasm, { level: 9 }).toString('base64')}'\n`
 }
 
-/** Scripts for a browser by esbuild; what needs Node fails here. */
-async function bundle(options) {
+/**
+ * Scripts for a browser by esbuild; what needs Node fails here.
+ *
+ * @param {import('esbuild').BuildOptions} options
+ */
+export async function bundle(options) {
   // Only here: this file is loaded before the packages are installed.
   const { build } = await import('esbuild')
-  const { metafile } = await build({
+  return build({
     bundle: true,
     format: 'esm',
     platform: 'browser',
@@ -50,7 +54,6 @@ async function bundle(options) {
     logLevel: 'warning',
     ...options
   })
-  return metafile
 }
 
 /** @param {string[]} paths of modules, some of other packages */
