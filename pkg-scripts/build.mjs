@@ -57,7 +57,8 @@ function asFunction(glue) {
   for (const name of USED) {
     if (!glue.includes(`export function ${name}(`)) throw new Error(`the glue does not export ${name}`)
   }
-  return `// Made by pkg-scripts/build.mjs of wasm-bindgen's glue.
+  return `// @ts-nocheck
+// Made by pkg-scripts/build.mjs of wasm-bindgen's glue.
 /**
  * A fresh instance of the engine.
  * @param {WebAssembly.Module} module engine.wasm, compiled

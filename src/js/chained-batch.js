@@ -44,6 +44,7 @@ export function writeText(into, at, text) {
   return length
 }
 
+/** @param {Uint8Array} into @param {number} at @param {string} text */
 function writeLongText(into, at, text) {
   if (at === 0) return encoder.encodeInto(text, into).written
   if (utf8Write !== undefined) return utf8Write.call(into, text, at)
@@ -78,6 +79,7 @@ export function viewOf(data, what) {
   }
 }
 
+/** @param {number} n */
 const varintSize = (n) => n < 0x80 ? 1 : n < 0x4000 ? 2 : n < 0x200000 ? 3 : n < 0x10000000 ? 4 : 5
 
 /** The bytes of one write batch, growing. Memory is kept from one batch to the next. */
@@ -86,7 +88,7 @@ export class WriteBatch {
   #size = HEADER_SIZE
   #count = 0
 
-  /** A Buffer where there is one: its methods write strings in place. */
+  /** A Buffer where there is one: its methods write strings in place. @param {number} size */
   static #allocate(size) {
     try {
       return NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
@@ -130,10 +132,12 @@ export class WriteBatch {
     return new Uint8Array(bytes.buffer, bytes.byteOffset, this.#size)
   }
 
+  /** @param {number} at @param {any} data @param {string} what */
   #append(at, data, what) {
     return typeof data === 'string' ? this.#appendText(at, data) : this.#appendView(at, viewOf(data, what))
   }
 
+  /** @param {number} at @param {Uint8Array} view */
   #appendView(at, view) {
     this.#reserve(at - this.#size + VARINT_SIZE_MAX + view.length)
     const start = this.#writeVarint(at, view.length)
@@ -141,7 +145,11 @@ export class WriteBatch {
     return start + view.length
   }
 
-  /** The length stands before the text and is known after it: room is left for that of an ASCII text, which mostly fits. */
+  /**
+   * The length stands before the text and is known after it: room is left for that of an ASCII text, which mostly fits.
+   * @param {number} at
+   * @param {string} text
+   */
   #appendText(at, text) {
     this.#reserve(at - this.#size + VARINT_SIZE_MAX + textSizeBound(text))
     const guess = at + varintSize(text.length)
@@ -152,6 +160,7 @@ export class WriteBatch {
     return start + size
   }
 
+  /** @param {number} at @param {number} value */
   #writeVarint(at, value) {
     const bytes = this.#bytes
     while (value > 0x7f) {
@@ -162,7 +171,7 @@ export class WriteBatch {
     return at
   }
 
-  /** Room for `extra` bytes after those that count; what was written there stays. */
+  /** Room for `extra` bytes after those that count; what was written there stays. @param {number} extra */
   #reserve(extra) {
     const needed = this.#size + extra
     if (needed <= this.#bytes.length) return
@@ -172,7 +181,10 @@ export class WriteBatch {
   }
 }
 
-/** abstract-level's chained batch over a WriteBatch, borrowed from the database until it is closed. */
+/**
+ * abstract-level's chained batch over a WriteBatch, borrowed from the database until it is closed.
+ * @extends {AbstractChainedBatch<any, any, any>}
+ */
 export class ChainedBatch extends AbstractChainedBatch {
   #batch
   #commit
@@ -190,10 +202,12 @@ export class ChainedBatch extends AbstractChainedBatch {
     this.#release = release
   }
 
+  /** @param {string | ArrayBufferView} key @param {string | ArrayBufferView} value */
   _put(key, value) {
     this.#batch.put(key, value)
   }
 
+  /** @param {string | ArrayBufferView} key */
   _del(key) {
     this.#batch.del(key)
   }
@@ -202,6 +216,7 @@ export class ChainedBatch extends AbstractChainedBatch {
     this.#batch.clear()
   }
 
+  /** @param {Record<string, any>} options */
   _write(options) {
     try {
       return this.#commit(this.#batch.finish(), options.sync === true)

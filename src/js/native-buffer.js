@@ -1,6 +1,6 @@
 /**
  * The runtime's own Buffer, whose methods read and write strings in place; undefined in browsers, also where a page has a polyfill,
  * which lacks them.
- * @type {typeof Buffer | undefined}
+ * @type {any} Buffer, whose own methods are not in its published types
  */
 export const NativeBuffer = typeof globalThis.Buffer?.prototype.utf8Slice === 'function' ? globalThis.Buffer : undefined

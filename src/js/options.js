@@ -5,21 +5,27 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
+/** @typedef {(name: string, value: any) => any} Check answers the value, or another one for it */
+
+/** @type {Check} */
 const flag = (name, value) => {
   if (typeof value !== 'boolean') throw new InvalidArgumentError(`The option '${name}' must be a boolean`)
   return value
 }
 
+/** @param {number} min @param {number} max @returns {Check} */
 const whole = (min, max) => (name, value) => {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value
   throw new InvalidArgumentError(`The option '${name}' must be a whole number from ${min} to ${max}`)
 }
 
+/** @param {...any} choices @returns {Check} */
 const oneOf = (...choices) => (name, value) => {
   if (choices.includes(value)) return value
   throw new InvalidArgumentError(`The option '${name}' must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
 }
 
+/** @type {Check} */
 const compression = (name, value) => {
   const choice = oneOf(true, false, 'snappy', 'none')(name, value)
   return choice === true ? 'snappy' : choice === false ? 'none' : choice
@@ -30,7 +36,7 @@ const CACHE_SIZE = 32 * MIB
 
 /**
  * The caller's name (classic-level's, where it has one), the engine's, and what checks the value.
- * @type {[string, string, (name: string, value: any) => any][]}
+ * @type {[string, string, Check][]}
  */
 const OPTIONS = [
   ['compression', 'compression', compression],
@@ -54,6 +60,7 @@ const OPTIONS = [
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
 export function engineOptionsOf(options) {
+  /** @type {Record<string, unknown>} */
   const result = { blockCacheSize: CACHE_SIZE }
   for (const [name, engineName, check] of OPTIONS) {
     // What somebody put on Object.prototype is not the caller's.
@@ -99,12 +106,14 @@ export function isInWorker(worker, { storage }) {
   throw new VarveError(message, { code: 'LEVEL_NOT_SUPPORTED' })
 }
 
+/** @param {any} recipe */
 function isRecipe(recipe) {
   if (typeof recipe !== 'object' || recipe === null) return false
   const { module, export: name, args } = recipe
   return (typeof module === 'string' || module instanceof URL) && typeof name === 'string' && Array.isArray(args)
 }
 
+/** @param {unknown} location */
 function pathOf(location) {
   const path = location instanceof URL ? pathOfUrl(location) : location
   // Nothing here falls back to memory: that would lose what the caller believes to be kept.
@@ -114,6 +123,7 @@ function pathOf(location) {
   return path
 }
 
+/** @param {URL} url */
 function pathOfUrl({ protocol, hostname, pathname }) {
   if (protocol !== 'file:') throw new InvalidArgumentError("The first argument 'location' must be a URL of scheme file:")
   if (hostname !== '') throw new InvalidArgumentError("The first argument 'location' must be a file: URL without a host")

@@ -41,7 +41,9 @@ export class Turns {
   #slice = null
   #planned = false
   #stopped = false
+  /** @type {any} */
   #timer
+  /** @type {any} */
   #immediate
 
   /** @param {import('./engine.js').Engine} engine */
@@ -125,6 +127,7 @@ export class Turns {
     }
   }
 
+  /** @param {Promise<boolean>} more */
   async #sliced(more) {
     try {
       await more
@@ -136,7 +139,11 @@ export class Turns {
     }
   }
 
-  /** At most a factor of two at once: one slice is no measurement. Of one that waited only the computing part was seen. */
+  /**
+   * At most a factor of two at once: one slice is no measurement. Of one that waited only the computing part was seen.
+   * @param {number} elapsed
+   * @param {boolean} whole
+   */
   #calibrate(elapsed, whole) {
     const factor = Math.min(Math.max(SLICE_MS / Math.max(elapsed, 0.01), 0.5), 2)
     if (factor > 1 && !whole) return

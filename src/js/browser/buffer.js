@@ -33,7 +33,7 @@ class Bytes extends Uint8Array {
 }
 
 /** @param {Uint8Array} bytes */
-const asBytes = ({ buffer, byteOffset, byteLength }) => new Bytes(buffer, byteOffset, byteLength)
+const asBytes = ({ buffer, byteOffset, byteLength }) => new Bytes(/** @type {ArrayBuffer} */ (buffer), byteOffset, byteLength)
 
 /** @param {Uint8Array[]} parts @param {number} size */
 function concat(parts, size) {

@@ -25,6 +25,7 @@ export class MapStorage {
     this.#place = place
   }
 
+  /** @param {boolean} create */
   lock(create) {
     if (this.#place.owner) throw failure('LEVEL_LOCKED', 'the files are in use')
     if (create) this.#place.files ??= new Map()
@@ -41,21 +42,25 @@ export class MapStorage {
     return [...this.#files().keys()].filter((name) => !name.startsWith('lost/'))
   }
 
+  /** @param {string} name @param {string} _kind @param {number} _sizeHint */
   create(name, _kind, _sizeHint) {
     const content = new Content()
     this.#files().set(checked(name), content)
     return new MapFile(name, content, true)
   }
 
+  /** @param {string} name @param {'read' | 'append'} access */
   open(name, access) {
     return new MapFile(name, this.#find(checked(name)), access === 'append')
   }
 
+  /** @param {import('../index.js').NameEdit[]} edits */
   editNames(edits) {
-    for (const edit of edits) for (const name of [edit.name, edit.from, edit.to, edit.via]) if (name !== undefined) checked(name)
+    for (const { type, ...names } of edits) for (const name of Object.values(names)) if (typeof name === 'string') checked(name)
     for (const edit of edits) this.#edit(edit)
   }
 
+  /** @param {import('../index.js').NameEdit} edit */
   #edit(edit) {
     if (edit.type === 'rename') {
       const content = this.#find(edit.from)
@@ -79,6 +84,7 @@ export class MapStorage {
     return this.#place.files ?? fail('ENOENT', 'the place does not exist')
   }
 
+  /** @param {string} name */
   #find(name) {
     return this.#files().get(name) ?? fail('ENOENT', `there is no file ${name}`)
   }
@@ -86,11 +92,13 @@ export class MapStorage {
 
 /** The bytes of a file, which outlive its name while the file is open. */
 class Content {
+  /** @param {Uint8Array} [bytes] */
   constructor(bytes = new Uint8Array(0)) {
     this.bytes = Uint8Array.from(bytes)
     this.size = bytes.length
   }
 
+  /** @param {number} size */
   resize(size) {
     if (size > this.bytes.length) {
       const larger = new Uint8Array(Math.max(size, this.bytes.length * 2))
@@ -108,12 +116,14 @@ class MapFile {
   #content
   #writable
 
+  /** @param {string} name @param {any} content @param {boolean} writable */
   constructor(name, content, writable) {
     this.#name = name
     this.#content = content
     this.#writable = writable
   }
 
+  /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
     const end = Math.min(this.#content.size, offset + into.length)
     if (offset >= end) return 0
@@ -121,6 +131,7 @@ class MapFile {
     return end - offset
   }
 
+  /** @param {Uint8Array} data */
   append(data) {
     const offset = this.#content.size
     this.truncate(offset + data.length)
@@ -130,6 +141,7 @@ class MapFile {
 
   sync() {}
 
+  /** @param {number} size */
   truncate(size) {
     if (!this.#writable) fail('EACCES', `${this.#name} was opened to be read`)
     this.#content.resize(size)
@@ -142,16 +154,17 @@ class MapFile {
   close() {}
 }
 
-/** The engine checks names too; a storage whose names become paths or addresses must not rely on that. */
+/** The engine checks names too; a storage whose names become paths or addresses must not rely on that. @param {string} name */
 function checked(name) {
   const bare = name.replace(/^lost\//, '')
   const allowed = /^[^/\\:\p{Cc}]+$/u.test(bare) && !['.', '..', 'lost', 'LOCK'].includes(bare) && new TextEncoder().encode(bare).length <= 255
   return allowed ? name : fail('EINVAL', `${JSON.stringify(name)} cannot be the name of a file`)
 }
 
+/** @param {string} code @param {string} message */
 const failure = (code, message) => Object.assign(new Error(message), { code })
 
-/** @returns {never} */
+/** @returns {never} @param {string} code @param {string} message */
 function fail(code, message) {
   throw failure(code, message)
 }

@@ -96,11 +96,11 @@ export class NodeStorage {
 
   list() {
     return attempt('list', this.#directory, () => fs.readdirSync(this.#directory, { withFileTypes: true }))
-      .filter((entry) => isAllowed(entry.name) && this.#isFile(entry))
-      .map((entry) => entry.name)
+      .filter((/** @type {fs.Dirent} */ entry) => isAllowed(entry.name) && this.#isFile(entry))
+      .map((/** @type {fs.Dirent} */ entry) => entry.name)
   }
 
-  /** A link to a file counts as one. A name that is not UTF-8 came out changed, and is not found. */
+  /** A link to a file counts as one. A name that is not UTF-8 came out changed, and is not found. @param {fs.Dirent} entry */
   #isFile(entry) {
     if (entry.isFile() && !entry.name.includes('\ufffd')) return true
     return fs.statSync(join(this.#directory, entry.name), { throwIfNoEntry: false })?.isFile() === true
@@ -124,16 +124,17 @@ export class NodeStorage {
     const file = this.#track(fd, path, writable)
     try {
       if (attempt('open', path, () => fs.fstatSync(fd)).isDirectory()) throw failure('EISDIR', 'open', path, 'is a directory')
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       file.close()
       throw error
     }
     return file
   }
 
+  /** @param {number} fd @param {string} path @param {boolean} writable */
   #track(fd, path, writable) {
     const file = new NodeFile(fd, path, writable, {
-      pending: (promise) => this.#whilePending(promise),
+      pending: (/** @type {Promise<void>} */ promise) => this.#whilePending(promise),
       closed: () => this.#files.delete(file)
     })
     this.#files.add(file)
@@ -152,6 +153,7 @@ export class NodeStorage {
     return editing
   }
 
+  /** @param {NameEdit} edit */
   #checked(edit) {
     switch (edit.type) {
       case 'rename': {
@@ -165,11 +167,11 @@ export class NodeStorage {
         return { type: 'replace', path, via, content: Uint8Array.from(edit.content), lost: isLost(edit.name) }
       }
       default:
-        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(edit.type)}`)
+        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} */ (edit).type)}`)
     }
   }
 
-  /** Does what needs no flush before it returns. */
+  /** Does what needs no flush before it returns. @param {any[]} edits as checked */
   async #apply(edits) {
     let lost = false
     for (const edit of edits) {
@@ -208,6 +210,7 @@ export class NodeStorage {
     return this.#pending.size > 0 ? Promise.allSettled(this.#pending) : undefined
   }
 
+  /** @param {Promise<void>} promise */
   #whilePending(promise) {
     this.#pending.add(promise)
     const ended = () => this.#pending.delete(promise)
@@ -215,6 +218,7 @@ export class NodeStorage {
     return promise
   }
 
+  /** @param {string} name */
   #path(name) {
     if (typeof name !== 'string' || !isAllowed(name.startsWith('lost/') ? name.slice(5) : name)) {
       throw Object.assign(new Error(`${JSON.stringify(name)} cannot be the name of a file`), { code: 'EINVAL' })
@@ -223,9 +227,10 @@ export class NodeStorage {
   }
 }
 
+/** @param {string} name */
 const isLost = (name) => name.startsWith('lost/')
 
-/** Whether a file may have this name, `lost/` aside. */
+/** Whether a file may have this name, `lost/` aside. @param {string} name */
 function isAllowed(name) {
   return name !== '' && name.isWellFormed() && Buffer.byteLength(name) <= NAME_BYTES_MAX && !/[/\\:\p{Cc}]/u.test(name) &&
     !['.', '..', 'lost'].includes(name) && !isLockName(name)
@@ -241,9 +246,15 @@ class NodeFile {
   #storage
   #closed = false
   #flushes = 0
-  /** The first failure of a flush: the kernel may have dropped what it could not write, and would call a second one good. */
+  /** The first failure of a flush: the kernel may have dropped what it could not write, and would call a second one good. @type {any} */
   #failed
 
+  /**
+   * @param {number} fd
+   * @param {string} path
+   * @param {boolean} writable
+   * @param {{ pending: (promise: Promise<void>) => Promise<void>, closed: () => void }} storage
+   */
   constructor(fd, path, writable, storage) {
     this.#fd = fd
     this.#path = path
@@ -285,6 +296,7 @@ class NodeFile {
     ))
   }
 
+  /** @param {any} [error] */
   #flushed(error) {
     this.#flushes--
     this.#closeWhenQuiet()
@@ -321,17 +333,19 @@ class NodeFile {
     }
   }
 
+  /** @param {string} operation */
   #check(operation) {
     if (this.#closed) throw failure('EBADF', operation, this.#path, 'the file is closed')
   }
 
+  /** @param {string} operation */
   #checkWritable(operation) {
     this.#check(operation)
     if (!this.#writable) throw failure('EACCES', operation, this.#path, 'the file was opened to be read')
   }
 }
 
-/** A write that was cut short goes on, until the cause tells its name. */
+/** A write that was cut short goes on, until the cause tells its name. @param {number} fd @param {Uint8Array} data */
 function writeAll(fd, data) {
   let end = IS_WINDOWS ? fs.fstatSync(fd).size : null
   for (let done = 0; done < data.length;) {
@@ -344,39 +358,46 @@ function writeAll(fd, data) {
 
 // ---- Names ------------------------------------------------------------------------------------------------------------
 
-/** Opens a new file even if the name is taken: whoever has the old one open keeps it. */
+/** Opens a new file even if the name is taken: whoever has the old one open keeps it. @param {string} path */
 function createNew(path) {
   try {
     return fs.openSync(path, CREATE, FILE_MODE)
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code !== 'EEXIST') throw error
     fs.unlinkSync(path)
     return fs.openSync(path, CREATE, FILE_MODE)
   }
 }
 
+/** @param {string} directory */
 const makeLost = (directory) => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
 
+/** @param {string} path */
 function removeIfThere(path) {
   try {
     fs.unlinkSync(path)
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code !== 'ENOENT') throw error
   }
 }
 
-/** Answers whether the directory is gone. */
+/** Answers whether the directory is gone. @param {string} directory */
 function removeIfEmpty(directory) {
   try {
     fs.rmdirSync(directory)
     return true
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return false
     throw error
   }
 }
 
-/** The file at `path` holds exactly `content`: what was there before, or all of it, also after a crash. */
+/**
+ * The file at `path` holds exactly `content`: what was there before, or all of it, also after a crash.
+ * @param {string} path
+ * @param {string} via
+ * @param {Uint8Array} content
+ */
 async function replace(path, via, content) {
   try {
     const fd = createNew(via)
@@ -387,7 +408,7 @@ async function replace(path, via, content) {
       fs.closeSync(fd)
     }
     await renameOver(via, path)
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     try {
       fs.rmSync(via, { force: true })
     } catch {
@@ -397,29 +418,30 @@ async function replace(path, via, content) {
   }
 }
 
-/** Done when it returns nothing; else (Windows) it is tried again for a while. */
+/** Done when it returns nothing; else (Windows) it is tried again for a while. @param {string} from @param {string} to */
 function renameOver(from, to) {
   try {
     fs.renameSync(from, to)
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (!IS_WINDOWS || !RENAME_BUSY.includes(error.code)) throw error
     return renameLater(from, to)
   }
 }
 
+/** @param {string} from @param {string} to */
 async function renameLater(from, to) {
   const deadline = performance.now() + RENAME_PATIENCE_MS
   for (let pause = 10; ; pause = Math.min(pause * 2, 200)) {
     await wait(pause)
     try {
       return fs.renameSync(from, to)
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (!RENAME_BUSY.includes(error.code) || performance.now() + pause > deadline) throw error
     }
   }
 }
 
-/** Makes the directory and those above it, and their names durable. */
+/** Makes the directory and those above it, and their names durable. @param {string} directory */
 async function makeDirectory(directory) {
   const missing = []
   for (let place = directory; !fs.existsSync(place) && dirname(place) !== place; place = dirname(place)) missing.push(place)
@@ -428,6 +450,7 @@ async function makeDirectory(directory) {
   for (const made of missing) await syncDirectory(dirname(made))
 }
 
+/** @param {string} directory */
 async function syncDirectory(directory) {
   try {
     const fd = fs.openSync(directory, 'r')
@@ -436,23 +459,28 @@ async function syncDirectory(directory) {
     } finally {
       fs.closeSync(fd)
     }
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (!CANNOT_SYNC_DIRECTORY.includes(error.code)) throw explain(error, 'sync', directory)
   }
 }
 
-/** @param {'fsync' | 'fdatasync'} call done by a thread of Node's, not the event loop's */
+/** @param {'fsync' | 'fdatasync'} call done by a thread of Node's, not the event loop's @param {number} fd */
 function flush(call, fd) {
   return /** @type {Promise<void>} */ (new Promise((resolve, reject) => fs[call](fd, (error) => (error ? reject(error) : resolve()))))
 }
 
 // ---- Errors -----------------------------------------------------------------------------------------------------------
 
+/** @param {string} code @param {string} operation @param {string} path @param {string | Error} why */
 function failure(code, operation, path, why) {
   return Object.assign(new Error(`${code}: ${why}, ${operation} '${path}'`), { code, path })
 }
 
-/** Node's own error, which also says what was to be done with which file. @param {any} error */
+/**
+ * Node's own error, which also says what was to be done with which file. @param {any} error
+ * @param {string} operation
+ * @param {string} path
+ */
 function explain(error, operation, path) {
   if (error instanceof Error && !error.message.includes(path)) {
     const before = error.message
@@ -463,12 +491,12 @@ function explain(error, operation, path) {
   return error
 }
 
-/** @returns what `act` answers, or a promise of it */
+/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act */
 function attempt(operation, path, act) {
   try {
     const answer = act()
     return answer instanceof Promise ? answer.catch((error) => { throw explain(error, operation, path) }) : answer
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     throw explain(error, operation, path)
   }
 }

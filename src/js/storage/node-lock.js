@@ -21,7 +21,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Whether the name is one of the lock's own: LOCK, LOCK.varve, or what a kill left of taking the latter over. */
+/** Whether the name is one of the lock's own: LOCK, LOCK.varve, or what a kill left of taking the latter over. @param {string} name */
 export function isLockName(name) {
   return name === 'LOCK' || /^LOCK\.varve(\.|$)/.test(name)
 }
@@ -52,7 +52,7 @@ export class DirectoryLock {
   #native
   #file
 
-  /** @private */
+  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file */
   constructor(directory, entry, native, file) {
     this.#directory = directory
     this.#entry = entry
@@ -80,7 +80,7 @@ export class DirectoryLock {
       // Who locks LOCK looks for our file afterwards, and we look for their lock: one of the two sees the other.
       if (!native) refuseIfLocked(path)
       return new DirectoryLock(directory, entry, native, file)
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       file?.remove()
       native?.close()
       entry.remove()
@@ -114,11 +114,12 @@ export class DirectoryLock {
   }
 }
 
+/** @param {string} path @param {string} by */
 function locked(path, by) {
   return Object.assign(new Error(`${path} is in use by ${by}`), { code: 'LEVEL_LOCKED', path })
 }
 
-/** The kernel gives no pid (0 or -1) where no single process owns the lock. */
+/** The kernel gives no pid (0 or -1) where no single process owns the lock. @param {number} pid */
 function named(pid) {
   if (pid === process.pid) return `this process (${pid})`
   return pid > 0 ? `process ${pid}` : 'another process'
@@ -139,6 +140,7 @@ function table() {
 class Entry {
   #id
 
+  /** @param {string} id */
   constructor(id) {
     this.#id = id
   }
@@ -156,7 +158,7 @@ class Entry {
   }
 }
 
-/** The same under every path that leads to the directory. */
+/** The same under every path that leads to the directory. @param {string} directory */
 function identify(directory) {
   const stats = fs.statSync(directory, { bigint: true })
   if (!stats.isDirectory()) {
@@ -184,16 +186,16 @@ function nodeSqlite() {
   }
 }
 
-/** LOCK with the mode of our other files. A new file can be closed: nobody has locked it yet. */
+/** LOCK with the mode of our other files. A new file can be closed: nobody has locked it yet. @param {string} path */
 function makeIfMissing(path) {
   try {
     fs.closeSync(fs.openSync(path, 'wx', 0o600))
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code !== 'EEXIST') throw error
   }
 }
 
-/** Answers the connection that holds LOCK until it is closed. */
+/** Answers the connection that holds LOCK until it is closed. @param {any} sqlite @param {string} path */
 function lockNatively(sqlite, path) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     makeIfMissing(path)
@@ -207,6 +209,7 @@ function lockNatively(sqlite, path) {
   throw locked(path, 'processes that make and remove it')
 }
 
+/** @param {any} sqlite @param {string} path */
 function lockOnce(sqlite, path) {
   fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK)
   let connection
@@ -215,7 +218,7 @@ function lockOnce(sqlite, path) {
     // The journal in memory, so that none lies beside LOCK.
     connection.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
     return connection
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     connection?.close()
     // The primary code is the low byte; a runtime that does not give it gives the words.
     const primary = error.errcode & 0xff
@@ -230,12 +233,13 @@ function lockOnce(sqlite, path) {
   }
 }
 
-/** Changes when the name gets another file, even one with the same inode. */
+/** Changes when the name gets another file, even one with the same inode. @param {string} path */
 function identityOf(path) {
   const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
   return stats && `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
 }
 
+/** @param {string} path */
 function refuseIfLocked(path) {
   const pid = holderOf(path)
   if (pid !== undefined) throw locked(path, named(pid))
@@ -248,6 +252,7 @@ function refuseIfLocked(path) {
  * 1: POSIX  ADVISORY  WRITE 19171 fe:00:10429538 0 EOF     number, kind, -, mode, pid, device and inode, range
  * 1: -> POSIX ...                                          who waits for it
  * ```
+ * @param {string} path
  */
 function holderOf(path) {
   if (!IS_LINUX) return undefined
@@ -282,7 +287,7 @@ function holderOf(path) {
  * @property {string} token different for every owner
  */
 
-/** @returns {Holder} */
+/** @returns {Holder} @param {any} native */
 function thisHolder(native) {
   return { ...thisProcess(), native, token: randomUUID() }
 }
@@ -303,13 +308,14 @@ class LockFile {
   #text
   #fd
 
+  /** @param {string} path @param {string} text @param {number} fd */
   constructor(path, text, fd) {
     this.#path = path
     this.#text = text
     this.#fd = fd
   }
 
-  /** @param {boolean} native whether we have locked LOCK */
+  /** @param {boolean} native whether we have locked LOCK @param {string} path */
   static async take(path, native) {
     const text = `${JSON.stringify(thisHolder(native))}\n`
     let tookOver = false
@@ -330,11 +336,12 @@ class LockFile {
     throw locked(path, 'processes that make and remove it')
   }
 
+  /** @param {string} path @param {string} text */
   static #make(path, text) {
     let fd
     try {
       fd = fs.openSync(path, 'wx', 0o600)
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (error.code === 'EEXIST') return undefined
       throw error
     }
@@ -342,7 +349,7 @@ class LockFile {
     try {
       fs.writeSync(fd, text)
       return file
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       fs.closeSync(fd)
       fs.rmSync(path, { force: true })
       throw error
@@ -365,19 +372,23 @@ class LockFile {
   }
 }
 
-/** Removes the file if it has this content still; a file that somebody made in between gets its name back. */
+/**
+ * Removes the file if it has this content still; a file that somebody made in between gets its name back.
+ * @param {string} path
+ * @param {string} content
+ */
 function moveAway(path, content) {
   const aside = `${path}.${randomUUID()}`
   try {
     fs.renameSync(path, aside)
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.code === 'ENOENT') return
     throw error
   }
   if (readIfThere(aside) !== content) {
     try {
       fs.linkSync(aside, path)
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       // A file system without links; with EEXIST the next owner is there already.
       if (error.code !== 'EEXIST') return fs.renameSync(aside, path)
     }
@@ -411,7 +422,7 @@ function livingHolder(text, path, native) {
   return isAlive(holder) ? named(holder.pid) : undefined
 }
 
-/** @returns {Holder | undefined} undefined if that is no holder */
+/** @returns {Holder | undefined} undefined if that is no holder @param {string} text */
 function parse(text) {
   try {
     const holder = JSON.parse(text)
@@ -425,7 +436,7 @@ function parse(text) {
 function isAlive({ pid, start }) {
   try {
     process.kill(pid, 0)
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     // EPERM: it is there, and another user's.
     if (error.code === 'ESRCH') return false
   }
@@ -434,7 +445,10 @@ function isAlive({ pid, start }) {
   return now === undefined || now === start
 }
 
-/** When a process started; undefined where that cannot be known, '' of one that is dead and only waits to be counted. */
+/**
+ * When a process started; undefined where that cannot be known, '' of one that is dead and only waits to be counted.
+ * @param {number} pid
+ */
 function startOf(pid) {
   const stat = IS_LINUX ? readIfThere(`/proc/${pid}/stat`) : undefined
   if (stat === undefined) return undefined
@@ -443,7 +457,10 @@ function startOf(pid) {
   return 'ZX'.includes(fields[0]) ? '' : fields[19]
 }
 
-/** Whether some thread of this process has the file open; a worker that was ended has not. True where that cannot be known. */
+/**
+ * Whether some thread of this process has the file open; a worker that was ended has not. True where that cannot be known.
+ * @param {string} path
+ */
 function isOpenHere(path) {
   const file = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
   if (!file) return false
@@ -459,16 +476,18 @@ function isOpenHere(path) {
   })
 }
 
+/** @param {string} path */
 function readIfThere(path) {
   try {
     return fs.readFileSync(path, 'utf8')
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     // ESRCH: a process that ended while its file in /proc was read. EACCES: the system hides it.
     if (['ENOENT', 'ESRCH'].includes(error.code) || path.startsWith('/proc/')) return undefined
     throw error
   }
 }
 
+/** @param {string} path */
 function readlinkIfThere(path) {
   try {
     return fs.readlinkSync(path)

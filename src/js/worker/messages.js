@@ -20,21 +20,22 @@ const SENT_SIZE = 256 << 10
 const EXTRA_SIZE_MIN = 4 << 10
 
 /** Bytes of their own, not yet written. */
-export const allocate = NativeBuffer !== undefined ? (size) => NativeBuffer.allocUnsafeSlow(size) : (size) => new Uint8Array(size)
+export const allocate = (/** @type {number} */ size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
 
 /**
  * Runs `task` when everything that can go on now has gone on: what many callers ask in one turn is one message. Node tells when
  * no promise is left to go on; elsewhere those that are ready now have their turn.
  */
 const atEndOfTurn = globalThis.process?.nextTick !== undefined
-  ? (task) => queueMicrotask(() => process.nextTick(task))
-  : (task) => queueMicrotask(() => queueMicrotask(task))
+  ? (/** @type {() => void} */ task) => queueMicrotask(() => process.nextTick(task))
+  : (/** @type {() => void} */ task) => queueMicrotask(() => queueMicrotask(task))
 
 /** Gathers entries and posts them. */
 export class Outbox {
   #post
   #bytes = new Uint8Array(0)
   #view = new DataView(this.#bytes.buffer)
+  /** @type {any[]} */
   #extras = []
   /** Where the entry under way began, and how many extras there were before it. */
   #entry = HEADER_SIZE
@@ -86,18 +87,21 @@ export class Outbox {
     else this.#post([packed, ...extras], [packed, ...extras.filter((extra) => extra instanceof ArrayBuffer)])
   }
 
+  /** @param {any} value */
   u8(value) {
     this.#reserve(1)
     this.#view.setUint8(this.#at, value)
     this.#at += 1
   }
 
+  /** @param {any} value */
   u32(value) {
     this.#reserve(4)
     this.#view.setUint32(this.#at, value, true)
     this.#at += 4
   }
 
+  /** @param {any} value */
   f64(value) {
     this.#reserve(8)
     this.#view.setFloat64(this.#at, value, true)
@@ -114,7 +118,10 @@ export class Outbox {
     this.#at += 4 + length
   }
 
-  /** The same for bytes that nobody needs here any more: if they are many, their buffer goes and is not copied. */
+  /**
+   * The same for bytes that nobody needs here any more: if they are many, their buffer goes and is not copied.
+   * @param {Uint8Array} bytes
+   */
   handOver(bytes) {
     const { length, buffer } = bytes
     const whole = length >= EXTRA_SIZE_MIN && length === buffer.byteLength
@@ -129,6 +136,7 @@ export class Outbox {
     this.#extras.push(extra)
   }
 
+  /** @param {number} size */
   #reserve(size) {
     const needed = this.#at + size
     if (needed <= this.#bytes.length) return
@@ -140,6 +148,7 @@ export class Outbox {
   }
 }
 
+/** @param {number} size */
 function room(size) {
   if (size <= PACKED_SIZE_MAX) {
     try {
@@ -209,7 +218,7 @@ export class Inbox {
 
   /** What was handed over, with a buffer of its own. */
   handedOver() {
-    if (this.u8() === 0) return own(this.bytes())
+    if (this.u8() === 0) return own(/** @type {Uint8Array} */ (this.bytes()))
     const buffer = this.extra()
     return NativeBuffer !== undefined ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
   }
@@ -228,7 +237,7 @@ export class Inbox {
   }
 }
 
-/** A copy. */
+/** A copy. @param {Uint8Array} bytes */
 function own(bytes) {
   const copy = allocate(bytes.length)
   copy.set(bytes)

@@ -28,6 +28,8 @@ export class ReadAhead {
   /**
    * As Engine.next(), but there may be more rows than `size`: those that a caller whose pages grew was thought to want.
    * @returns {Promise<Page>}
+   * @param {number} size
+   * @param {number} maxBytes
    */
   next(size, maxBytes) {
     if (maxBytes !== this.#maxBytes) this.#rowsAsked = 0
@@ -46,12 +48,12 @@ export class ReadAhead {
     this.#rowsAsked = 0
   }
 
-  /** Pages with at least `size` rows together, asked for now as far as they were not. */
+  /** Pages with at least `size` rows together, asked for now as far as they were not. @param {number} size */
   #take(size) {
     const pages = []
     let left = size
     while (left > 0 && this.#pages.length > 0) {
-      const first = this.#pages.shift()
+      const first = /** @type {{ size: number, page: any }} */ (this.#pages.shift())
       pages.push(first)
       left -= first.size
     }
@@ -59,7 +61,7 @@ export class ReadAhead {
     return pages
   }
 
-  /** One page of several. One that its bytes or the end cut short is the last. */
+  /** One page of several. One that its bytes or the end cut short is the last. @param {any[]} pages */
   async #together(pages) {
     const parts = []
     for (let isWhole = true; isWhole && pages.length > 0;) {
@@ -72,12 +74,14 @@ export class ReadAhead {
     return joined(parts)
   }
 
+  /** @param {number} size */
   #goOn(size) {
     const grown = this.#size < size ? Math.round(size * size / this.#size) : size
     const ahead = Math.max(size, Math.min(grown, GROWN_ROWS_MAX))
     while (this.#pages.length < PAGES_MAX) this.#pages.push(this.#request(ahead))
   }
 
+  /** @param {number} size */
   #request(size) {
     const page = this.#ask(size, this.#maxBytes)
     // Who never comes to this page need not know.
