@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::background::log_and_apply;
@@ -23,6 +24,14 @@ use crate::version::{LEVELS, ManifestState, VersionEdit, VersionSet, read_curren
 
 /// A database that could make fewer files than this is not opened to be written.
 const FILE_NUMBERS_LEFT_MIN: u64 = 1 << 20;
+/// How often files that change while they are read are read anew.
+const READ_ONLY_ATTEMPTS: usize = 5;
+/// Logs looked for at once, and in all, where the storage cannot list.
+const PROBES_AT_ONCE: u64 = 16;
+const PROBES_MAX: u64 = 10_000;
+/// A log may have a number that the manifest has not heard of.
+const PROBES_BEYOND: u64 = 8;
+
 /// Gives the lock back if opening fails or is given up.
 struct LockGuard(Option<Rc<dyn Env>>);
 
@@ -38,13 +47,24 @@ impl Drop for LockGuard {
 pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     options.check()?;
     if options.read_only {
-        return open_locked(&env, options).await;
+        return open_unlocked(&env, &options).await;
     }
     env.lock(options.create_if_missing).await.map_err(no_place)?;
     let mut guard = LockGuard(Some(env.clone()));
     let inner = open_locked(&env, options).await?;
     guard.0 = None;
     Ok(inner)
+}
+
+/// Without a lock, somebody may write meanwhile: a log that the manifest has just made superfluous would be missing.
+async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
+    let mut attempt = 1;
+    loop {
+        match open_locked(env, options.clone()).await {
+            Err(Error::SourceChanged(_)) if attempt < READ_ONLY_ATTEMPTS => attempt += 1,
+            result => return result,
+        }
+    }
 }
 
 /// A place that is not there is a database that is not there.
@@ -84,11 +104,30 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     let mut inner = build_inner(env, options, order, versions, files, RecoveryReport::default());
     recovery.replay(&inner, &logs).await?;
     inner.recovery = if inner.options.read_only {
+        check_not_moved(&**env, &state).await?;
         recovery.keep_in_memory(&inner)
     } else {
         recovery.install(&inner, &logs, &state).await?
     };
     Ok(Rc::new(inner))
+}
+
+/// CURRENT and the manifest are what they were before the logs were read.
+async fn check_not_moved(env: &dyn Env, manifest: &ManifestState) -> Result<()> {
+    let name = FileName::Manifest(manifest.number).to_string();
+    let moved = |why: String| Error::SourceChanged(format!("{why} while the database was being opened"));
+    let current = read_current(env).await?;
+    if current != manifest.number {
+        return Err(moved(format!("CURRENT changed from {name} to {}", FileName::Manifest(current))));
+    }
+    let size = match env.open(&name, Access::Read).await {
+        Err(error) if error.is_not_found() => return Err(moved(format!("{name} went away"))),
+        file => file?.size().await?,
+    };
+    if size != manifest.file_size {
+        return Err(moved(format!("{name} changed from {} to {size} bytes", manifest.file_size)));
+    }
+    Ok(())
 }
 
 async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<FileNumber>> {
@@ -139,14 +178,42 @@ async fn list_or_probe(env: &dyn Env, versions: &VersionSet, manifest: FileNumbe
     }
     let mut names = vec![FileName::Manifest(manifest).to_string()];
     names.extend(versions.current().files().map(|(_, f)| table_file_name(f.number)));
-    let (first, next) = (versions.counts.log_number.0, versions.counts.next_file_number.0);
-    for number in first..next.saturating_add(8).min(first.saturating_add(10_000)) {
-        let name = FileName::Log(FileNumber(number)).to_string();
-        if env.open(&name, Access::Read).await.is_ok() {
-            names.push(name);
-        }
+    let counts = versions.counts;
+    let end = counts.next_file_number.0.saturating_add(PROBES_BEYOND);
+    if end.saturating_sub(counts.log_number.0) > PROBES_MAX {
+        return Err(Error::LimitExceeded(format!(
+            "the storage cannot list its files, and there may be logs from {} to {end}; at most {PROBES_MAX} are looked for",
+            counts.log_number
+        )));
+    }
+    let previous = counts.previous_log_number.0;
+    if previous != 0 && previous < counts.log_number.0 {
+        probe_logs(env, previous..previous + 1, &mut names).await?;
+    }
+    let mut from = counts.log_number.0;
+    while from < end {
+        let to = end.min(from.saturating_add(PROBES_AT_ONCE));
+        probe_logs(env, from..to, &mut names).await?;
+        from = to;
     }
     Ok(names)
+}
+
+/// Looks for the logs of these numbers, all at once. Only a storage that says so has none: whatever else it says, a log may
+/// be there.
+async fn probe_logs(env: &dyn Env, numbers: Range<u64>, names: &mut Vec<String>) -> Result<()> {
+    let probes: Vec<_> = numbers
+        .map(|number| FileName::Log(FileNumber(number)).to_string())
+        .map(|name| (env.open(&name, Access::Read), name))
+        .collect();
+    for (probe, name) in probes {
+        match probe.await {
+            Ok(_) => names.push(name),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Every table of the version must exist; after a torn manifest with its size, and the log too.

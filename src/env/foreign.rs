@@ -29,7 +29,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn create(this: &Storage, name: &str, kind: &str, size_hint: f64) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn open(this: &Storage, name: &str, access: &str) -> Result<JsValue, JsValue>;
+    fn open(this: &Storage, name: &str, access: &str, size_hint: f64) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch, js_name = editNames)]
     fn edit_names(this: &Storage, edits: Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch, js_name = removePlace)]
@@ -154,7 +154,14 @@ impl Env for ForeignEnv {
             return Io::ready(Err(error));
         }
         let access = if access == Access::Append { "append" } else { "read" };
-        self.open_file(name, "open", self.storage.open(name, access))
+        self.open_file(name, "open", self.storage.open(name, access, 0.0))
+    }
+
+    fn open_table(&self, name: &str, size: u64) -> Io<Rc<dyn File>> {
+        if let Err(error) = check_name(name) {
+            return Io::ready(Err(error));
+        }
+        self.open_file(name, "open", self.storage.open(name, "read", number(size)))
     }
 
     fn edit_names(&self, edits: Vec<NameEdit>) -> Io<()> {
@@ -298,8 +305,10 @@ fn answer<T: 'static>(
             None => Io::ready(convert(value)),
             Some(promise) => {
                 let name = name.to_string();
+                // Listened to from now on: a promise that fails before somebody listens would end the process.
+                let answer = JsFuture::from(promise);
                 Io::pending(async move {
-                    let value = JsFuture::from(promise).await.map_err(|thrown| to_error(&thrown, &name, operation))?;
+                    let value = answer.await.map_err(|thrown| to_error(&thrown, &name, operation))?;
                     convert(value)
                 })
             }
@@ -380,7 +389,7 @@ fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
         "LEVEL_FENCED" => return Error::Fenced(message),
         "LEVEL_NOT_SUPPORTED" => return Error::NotSupported(message),
         "LEVEL_EVICTED" => return Error::Evicted(message),
-        "SOURCE_CHANGED" => return Error::SourceChanged(message),
+        "LEVEL_SOURCE_CHANGED" | "SOURCE_CHANGED" => return Error::SourceChanged(message),
         // A name that the storage does not take; from a disk it may mean anything.
         "EINVAL" if matches!(operation, "create" | "open" | "change names") => return Error::InvalidArgument(message),
         "ENOENT" | "NotFoundError" => ErrorKind::NotFound,

@@ -33,6 +33,14 @@ impl Blocks {
         Blocks { source: None, name, window: bytes, window_start: Some(0) }
     }
 
+    /// Bytes of the file.
+    pub(super) async fn file_size(&self) -> Result<u64> {
+        match &self.source {
+            Some(file) => file.size().await,
+            None => Ok(to_u64(self.window.len())),
+        }
+    }
+
     /// The block that begins at `start`, if it is in memory. Shorter than `BLOCK_SIZE` (or empty) at the end of the file.
     #[inline]
     pub(super) fn loaded(&self, start: u64) -> Option<&[u8]> {

@@ -179,6 +179,11 @@ impl LogReader {
         result
     }
 
+    /// Bytes of the file.
+    pub(crate) async fn file_size(&self) -> Result<u64> {
+        self.blocks.file_size().await
+    }
+
     /// How the prefix ends: known once [`next_record`](LogReader::next_record) has answered `None`.
     pub(crate) fn tail(&self) -> &Tail {
         &self.tail

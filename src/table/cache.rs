@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{BlockCache, Table, TableOptions};
 use crate::base::{FileNumber, WeightedLru, table_file_name, to_u64};
-use crate::env::{Access, Env, File};
+use crate::env::{Env, File};
 use crate::error::{Error, Result};
 use crate::events::{LiveCounters, count};
 
@@ -59,7 +59,7 @@ impl TableCache {
         if let Some(table) = self.cached(number) {
             return Ok(table);
         }
-        let (file, name) = self.open_file(number).await?;
+        let (file, name) = self.open_file(number, size).await?;
         let found = file.size().await?;
         if found != size && !self.options.lenient {
             return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
@@ -74,12 +74,12 @@ impl TableCache {
     }
 
     /// Older LevelDBs named their tables `.sst`.
-    async fn open_file(&self, number: FileNumber) -> Result<(Rc<dyn File>, String)> {
+    async fn open_file(&self, number: FileNumber, size: u64) -> Result<(Rc<dyn File>, String)> {
         let name = table_file_name(number);
-        match self.env.open(&name, Access::Read).await {
+        match self.env.open_table(&name, size).await {
             Err(error) if error.is_not_found() => {
                 let old = format!("{number}.sst");
-                match self.env.open(&old, Access::Read).await {
+                match self.env.open_table(&old, size).await {
                     Ok(file) => Ok((file, old)),
                     Err(_) => Err(error),
                 }

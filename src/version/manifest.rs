@@ -135,6 +135,8 @@ pub(crate) struct ManifestState {
     pub(crate) number: FileNumber,
     /// Where its whole records end.
     pub(crate) size: u64,
+    /// Bytes of the file.
+    pub(crate) file_size: u64,
     /// Set if something other than records follows: the caller must check that every file named exists.
     pub(crate) torn: Option<Error>,
 }
@@ -157,6 +159,7 @@ pub(crate) async fn recover_manifest(
             error
         }
     })?;
+    let file_size = reader.file_size().await?;
     let mut replay = Replay::new();
     while let Some(record) = reader.next_record().await? {
         let edit = VersionEdit::decode(&record.data).map_err(|e| e.in_file(&name, record.offset))?;
@@ -179,7 +182,7 @@ pub(crate) async fn recover_manifest(
     }
     let size = reader.good_end();
     replay.finish(set, mode == RecoveryMode::Compat).map_err(|reason| Error::corruption(&name, size, reason))?;
-    Ok(ManifestState { number, size, torn })
+    Ok(ManifestState { number, size, file_size, torn })
 }
 
 /// Another comparator is the caller's doing, not damage.

@@ -28,3 +28,4 @@ mod regressions;
 mod review;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;
+mod unlisted;
