@@ -58,6 +58,11 @@ export class InvalidArgumentError extends TypeError {
   get name() { return 'InvalidArgumentError' }
 }
 
+/** A file was replaced while it was being read: answers of before and after are not mixed. */
+export class SourceChangedError extends VarveError {
+  get name() { return 'SourceChangedError' }
+}
+
 /** The signal of an iterator was aborted; named as the web names it. */
 export class AbortError extends VarveError {
   /** @param {unknown} [cause] the signal's reason */
@@ -81,7 +86,8 @@ export function fromEngine(error) {
   const code = CODES.get(error?.code)
   if (code === undefined || error instanceof VarveError) return error
   const { message, cause, file, offset, maybeApplied } = error
-  return new VarveError(message, { code, cause, file, offset, maybeApplied })
+  const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
+  return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
 }
 
 /**

@@ -308,7 +308,8 @@ export interface OpenOptions extends AbstractOpenOptions {
   maxFileSize?: number | undefined
 
   /**
-   * Writes nothing and takes no lock; writes fail with `LEVEL_NOT_SUPPORTED`. The database must exist.
+   * Writes nothing and takes no lock; writes fail with `LEVEL_NOT_SUPPORTED`. The database must exist. If somebody else changes
+   * it during the opening, it is opened again, up to five times; then that fails with `LEVEL_SOURCE_CHANGED`.
    *
    * @defaultValue `false`
    */
@@ -486,9 +487,17 @@ export interface RepairReport {
 
 /**
  * Files, for a database that lives neither in a directory nor in memory. Each method answers a value or a promise, as it
- * likes, from call to call. A failure is thrown or rejected with as an `Error` whose `code` says what it is: `ENOENT`, `EEXIST`,
- * `EACCES`, `EPERM`, `ENOSPC`, `EDQUOT`, `QuotaExceededError`, `ENOTDIR`, `EISDIR`, `LEVEL_LOCKED`, `LEVEL_FENCED`,
- * `LEVEL_NOT_SUPPORTED` or `SOURCE_CHANGED`; anything else is an I/O error.
+ * likes, from call to call. A failure is thrown or rejected with as an `Error` whose `code` (or `name`, as DOMExceptions have
+ * it) says what it is: `ENOENT`, `EEXIST`, `EACCES`, `EPERM`, `EROFS`, `ENOSPC`, `EDQUOT`, `QuotaExceededError`, `ENOTDIR`,
+ * `EISDIR`, `EINVAL` (a name that cannot be), `LEVEL_LOCKED`, `LEVEL_FENCED`, `LEVEL_EVICTED`, `LEVEL_NOT_SUPPORTED` or
+ * `LEVEL_SOURCE_CHANGED`; anything else is an I/O error.
+ *
+ * Names have 1 to 255 bytes, none of `/ \ :` and no control character, and are not `.`, `..` or `LOCK`; all this may follow
+ * one `lost/`. A storage that only reads refuses `lock`, `create`, `editNames` and `removePlace` with `LEVEL_NOT_SUPPORTED`,
+ * and its databases are opened with {@link OpenOptions.readOnly}, which calls neither.
+ *
+ * `varve/map` is an example of sixty lines; the tests of `varve/test/storage` tell whether your own is right. `varve/http` and
+ * `varve/blob` are storages that only read.
  */
 export interface Storage {
   /**
@@ -498,12 +507,18 @@ export interface Storage {
   lock (create: boolean): number | Promise<number>
   /** Gives the lock back; does nothing without one. */
   unlock (): void | Promise<void>
-  /** Names of all files, in any order, without `LOCK` and directories. */
+  /**
+   * Names of all files, in any order, without `LOCK` and directories. A storage that cannot tell fails with
+   * `LEVEL_NOT_SUPPORTED`: its databases can only be read, and logs are looked for by their names.
+   */
   list (): string[] | Promise<string[]>
   /** A new, empty file in place of any other of that name. `sizeHint` is in bytes, 0 if unknown. */
   create (name: string, kind: 'log' | 'manifest' | 'table' | 'other', sizeHint: number): StorageFile | Promise<StorageFile>
-  /** A file that exists. */
-  open (name: string, access: 'read' | 'append'): StorageFile | Promise<StorageFile>
+  /**
+   * A file that exists. `sizeHint` is in bytes, 0 if unknown: what a table has if the manifest is right. Of it the last 64 KiB
+   * are read next; a storage far away may fetch them at once.
+   */
+  open (name: string, access: 'read' | 'append', sizeHint?: number): StorageFile | Promise<StorageFile>
   /** Applies the edits in order; done when they, and the names of all files created before, are durable. */
   editNames (edits: NameEdit[]): void | Promise<void>
   /** Removes the lock and, if nothing is left in it, the place itself. */
@@ -618,6 +633,11 @@ export class VarveError extends Error {
 /** An argument or option that cannot be. */
 export class InvalidArgumentError extends TypeError {
   code: 'LEVEL_INVALID_ARGUMENT'
+}
+
+/** A file was replaced while it was being read: answers of before and after are not mixed. Open the database again. */
+export class SourceChangedError extends VarveError {
+  code: 'LEVEL_SOURCE_CHANGED'
 }
 
 /** The signal of an iterator was aborted. */

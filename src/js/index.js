@@ -1,2 +1,2 @@
-export { AbortError, InvalidArgumentError, VarveError } from './errors.js'
+export { AbortError, InvalidArgumentError, SourceChangedError, VarveError } from './errors.js'
 export { Varve } from './level.js'

@@ -35,3 +35,18 @@ export interface ContractOptions {
  * ```
  */
 export function testStorage (makeStorage: () => Users | Promise<Users>, options: ContractOptions): void
+
+/**
+ * The same for a storage that only reads.
+ *
+ * @param makeStorage answers a storage over files of these names and bytes, anew for each test.
+ *
+ * @example
+ * ```js
+ * testReadOnlyStorage((files) => new BlobStorage(new Map([...files].map(([name, bytes]) => [name, new Blob([bytes])]))), { test })
+ * ```
+ */
+export function testReadOnlyStorage (
+  makeStorage: (files: Map<string, Uint8Array>) => Storage | Promise<Storage>,
+  options: ContractOptions
+): void

@@ -41,6 +41,24 @@ export function testStorage(makeStorage, { test, prefix = '' }) {
   for (const [name, run] of Object.entries(WITH_TWO)) test(prefix + name, async () => run(await makeStorage()))
 }
 
+/**
+ * The same for a storage that only reads.
+ *
+ * @param {(files: Map<string, Uint8Array>) => Storage | Promise<Storage>} makeStorage answers a storage over files of these names
+ * and bytes
+ * @param {object} options
+ * @param {(name: string, run: () => Promise<void>) => unknown} options.test
+ * @param {string} [options.prefix]
+ */
+export function testReadOnlyStorage(makeStorage, { test, prefix = '' }) {
+  for (const [name, run] of Object.entries(READ_ONLY)) {
+    test(prefix + name, async () => {
+      const files = new Map(Object.entries(FILES).map(([file, content]) => [file, bytes(content)]))
+      await run(await makeStorage(files), files)
+    })
+  }
+}
+
 // ---- With the lock of a new place -------------------------------------------------------------------------------------
 
 /** @type {Record<string, (storage: Storage) => Promise<void>>} */
@@ -123,27 +141,11 @@ const WITH_ONE = {
 
   async 'reads are exact up to the end'(storage) {
     const written = await make(storage, 'a', '0123456789')
-    for (const file of [written, await storage.open('a', 'read')]) {
-      same(await read(file, 0, 10), '0123456789', 'all')
-      same(await read(file, 3, 4), '3456', 'within')
-      same(await read(file, 3, 0), '', 'nothing')
-      same(await read(file, 7, 4), '789', 'across the end')
-      same(await read(file, 9, 4_000_000), '9', 'far across the end')
-      for (const offset of [10, 11, 4096, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER, 2 ** 62, 2 ** 64]) {
-        same(await read(file, offset, 1), '', `one byte at ${offset}`)
-        same(await read(file, offset, 4096), '', `4096 bytes at ${offset}`)
-      }
-      file.close()
-    }
+    for (const file of [written, await storage.open('a', 'read')]) await readsAreExact(file)
   },
 
   async 'a read fills a part of a memory, and nothing else of it'(storage) {
-    const file = await make(storage, 'a', '0123456789')
-    const memory = bytes('................')
-    const answer = file.read(2, memory.subarray(3, 7))
-    if (typeof answer === 'number') same(memory, '...2345.........', 'the memory')
-    else same(await answer, '2345', 'the answer')
-    file.close()
+    await readsIntoAPart(await make(storage, 'a', '0123456789'))
   },
 
   // ---- Sync ----
@@ -381,6 +383,96 @@ const WITH_TWO = {
   }
 }
 
+// ---- Only to be read --------------------------------------------------------------------------------------------------
+
+/** @type {Record<string, (storage: Storage, files: Map<string, Uint8Array>) => Promise<void>>} */
+const READ_ONLY = {
+  'it says what its answers are worth': WITH_ONE['it says what its answers are worth'],
+
+  async 'it lists its files, or says that it cannot'(storage, files) {
+    await listIs(storage, [...files.keys()])
+  },
+
+  async 'each file is read whole, and again'(storage, files) {
+    for (let times = 0; times < 2; times++) {
+      for (const [name, content] of files) {
+        const file = await storage.open(name, 'read')
+        equal(await file.size(), content.length, `size of ${name}`)
+        file.close()
+        await contentIs(storage, name, content)
+      }
+    }
+  },
+
+  async 'reads are exact up to the end'(storage) {
+    await readsAreExact(await storage.open('a', 'read'))
+  },
+
+  async 'a size that is expected changes no answer'(storage, files) {
+    for (const [name, content] of files) {
+      const file = await storage.open(name, 'read', content.length)
+      equal(await file.size(), content.length, `size of ${name}`)
+      same(await read(file, 0, content.length), content, name)
+      same(await read(file, Math.max(0, content.length - 5), 99), content.subarray(Math.max(0, content.length - 5)), `the end of ${name}`)
+      file.close()
+    }
+  },
+
+  async 'a read fills a part of a memory, and nothing else of it'(storage) {
+    await readsIntoAPart(await storage.open('a', 'read'))
+  },
+
+  async 'a large file is read in pieces, forward, backward and at once'(storage, files) {
+    const content = files.get('000005.ldb')
+    const file = await storage.open('000005.ldb', 'read')
+    const size = 30_011
+    const pieces = []
+    for (let offset = 0; offset < content.length; offset += size) pieces.push(offset)
+    const check = async (offset) => same(await read(file, offset, size), content.subarray(offset, offset + size), `at ${offset}`)
+    for (const offset of pieces) await check(offset)
+    for (const offset of pieces.reverse()) await check(offset)
+    await Promise.all([...pieces, ...pieces].map(check))
+    file.close()
+  },
+
+  async 'files are open side by side, the same one too'(storage) {
+    const open = await Promise.all(['a', 'a', 'CURRENT', 'empty'].map(async (name) => storage.open(name, 'read')))
+    open[0].close()
+    same(await read(open[1], 0, 99), FILES.a, 'the same one')
+    same(await read(open[2], 0, 99), FILES.CURRENT, 'another one')
+    same(await read(open[3], 0, 99), '', 'an empty one')
+    for (const file of open.slice(1)) file.close()
+  },
+
+  async 'a missing name is not found'(storage) {
+    for (const name of ['b', '000006.log', 'lost/a', 'constructor', '__proto__']) {
+      await fails(() => storage.open(name, 'read'), `open ${name}`, 'ENOENT')
+      await fails(() => storage.open(name, 'read', 70_000), `open ${name} with a size`, 'ENOENT')
+    }
+  },
+
+  async 'names are checked'(storage) {
+    for (const bad of BAD_NAMES) await fails(() => storage.open(bad, 'read'), `the name ${JSON.stringify(bad)}`, 'EINVAL')
+  },
+
+  async 'nothing is changed'(storage, files) {
+    const refused = 'LEVEL_NOT_SUPPORTED'
+    await fails(() => storage.lock(true), 'lock', refused)
+    await fails(() => storage.lock(false), 'lock', refused)
+    await storage.unlock()
+    await fails(() => storage.create('b', 'log', 0), 'create', refused)
+    await fails(() => storage.create('a', 'log', 0), 'create', refused)
+    await fails(() => storage.open('a', 'append'), 'open to append', refused)
+    await fails(() => storage.editNames([remove('a')]), 'edit names', refused)
+    await fails(() => storage.removePlace(), 'remove the place', refused)
+    const file = await storage.open('a', 'read')
+    await fails(() => file.append(bytes('more')), 'append')
+    await fails(() => file.truncate(1), 'truncate')
+    file.close()
+    for (const [name, content] of files) await contentIs(storage, name, content)
+  }
+}
+
 // ---- Words of the tests -----------------------------------------------------------------------------------------------
 
 const KINDS = /** @type {const} */ (['log', 'manifest', 'table', 'other'])
@@ -425,6 +517,29 @@ async function read(file, offset, length) {
 }
 
 const UNTOUCHED = 0xa5
+
+/** Of a file that holds 0123456789. */
+async function readsAreExact(file) {
+  same(await read(file, 0, 10), '0123456789', 'all')
+  same(await read(file, 3, 4), '3456', 'within')
+  same(await read(file, 3, 0), '', 'nothing')
+  same(await read(file, 7, 4), '789', 'across the end')
+  same(await read(file, 9, 4_000_000), '9', 'far across the end')
+  for (const offset of [10, 11, 4096, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER, 2 ** 62, 2 ** 64]) {
+    same(await read(file, offset, 1), '', `one byte at ${offset}`)
+    same(await read(file, offset, 4096), '', `4096 bytes at ${offset}`)
+  }
+  file.close()
+}
+
+/** The same. */
+async function readsIntoAPart(file) {
+  const memory = bytes('................')
+  const answer = file.read(2, memory.subarray(3, 7))
+  if (typeof answer === 'number') same(memory, '...2345.........', 'the memory')
+  else same(await answer, '2345', 'the answer')
+  file.close()
+}
 
 async function contentIs(storage, name, expected) {
   const file = await storage.open(name, 'read')
@@ -482,4 +597,14 @@ function same(found, expected, what) {
 
 function equal(found, expected, what) {
   if (found !== expected) throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`)
+}
+
+/** What a storage that only reads is made of. */
+const FILES = {
+  CURRENT: 'MANIFEST-000002\n',
+  'MANIFEST-000002': noise(100_003),
+  '000005.ldb': noise(300_007),
+  '000004.log': noise(65_536),
+  a: '0123456789',
+  empty: ''
 }

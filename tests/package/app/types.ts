@@ -1,8 +1,11 @@
 // A user's program in TypeScript: compiled with --strict by the tests, in each way that TypeScript finds packages.
 import { test } from 'node:test'
-import { InvalidArgumentError, Varve, VarveError, type DatabaseOptions, type Info } from 'varve'
+import { InvalidArgumentError, SourceChangedError, Varve, VarveError, type DatabaseOptions, type Info } from 'varve'
 import { Varve as Inline } from 'varve/inline'
-import { testStorage } from 'varve/test/storage'
+import { BlobStorage } from 'varve/blob'
+import { HttpStorage, type HttpStorageOptions } from 'varve/http'
+import { MapStorage } from 'varve/map'
+import { testReadOnlyStorage, testStorage } from 'varve/test/storage'
 
 const options: DatabaseOptions<string, { people: number }> = { valueEncoding: 'json', cacheSize: 1 << 20 }
 const db: Varve<string, { people: number }> = new Varve('./db', options)
@@ -20,8 +23,20 @@ export async function main(): Promise<Info> {
   } catch (error) {
     if (error instanceof VarveError && error.code === 'LEVEL_FULL') console.log(error.file)
     if (error instanceof InvalidArgumentError) console.log(error.code)
+    if (error instanceof SourceChangedError) await db.close()
   }
   return db.info()
 }
 
 testStorage(() => { throw new Error('not run') }, { test: (name, run) => test(name, run) })
+
+const remoteOptions: HttpStorageOptions = { headers: async () => ({ authorization: 'Bearer x' }), timeout: 5000, retries: 1 }
+export const readers: Varve[] = [
+  new HttpStorage('https://example.org/db/', remoteOptions),
+  new BlobStorage(new Map([['CURRENT', new Blob([])]])),
+  new BlobStorage({ CURRENT: new Blob([]) }),
+  new MapStorage(new MapStorage.Place())
+].map((storage) => new Varve(null, { storage, readOnly: true }))
+// @ts-expect-error a number is no time limit in words
+void new HttpStorage('https://example.org/db/', { timeout: '5 s' })
+testReadOnlyStorage((files) => new BlobStorage(new Map([...files].map(([name, bytes]) => [name, new Blob([bytes])]))), { test })

@@ -1,0 +1,111 @@
+// The files of a database that somebody chose, dropped, or opened as Blobs: sliced, never read whole.
+//
+// A File stands for the file as it was when it was chosen. When that has changed since, or gone, reading fails: the browser (and
+// fs.openAsBlob of Node) looks at size and time of change.
+import { InvalidArgumentError } from '../errors.js'
+import { ReadOnlyFile, ReadOnlyStorage, changed, checkedName, failure } from './read-only.js'
+
+/** Files by name. See blob.d.ts. */
+export class BlobStorage extends ReadOnlyStorage {
+  /** @type {Map<string, Blob>} */
+  #blobs
+
+  /** @param {unknown} files */
+  constructor(files) {
+    super()
+    this.#blobs = namedBlobsOf(files)
+  }
+
+  list() {
+    return [...this.#blobs.keys()]
+  }
+
+  open(name, access) {
+    const blob = this.#blobs.get(this.toRead(name, access))
+    if (blob === undefined) throw failure('ENOENT', `there is no file ${name}`)
+    return new BlobFile(name, blob)
+  }
+}
+
+class BlobFile extends ReadOnlyFile {
+  #name
+  #blob
+
+  constructor(name, blob) {
+    super()
+    this.#name = name
+    this.#blob = blob
+  }
+
+  size() {
+    return this.#blob.size
+  }
+
+  read(offset, into) {
+    const end = Math.min(this.#blob.size, offset + into.length)
+    return end > offset ? this.#slice(offset, end) : 0
+  }
+
+  async #slice(start, end) {
+    let bytes
+    try {
+      bytes = new Uint8Array(await this.#blob.slice(start, end).arrayBuffer())
+    } catch (error) {
+      throw failureOf(this.#name, error)
+    }
+    // Firefox has given fewer bytes where others fail.
+    if (bytes.length !== end - start) throw changed(this.#name, `${bytes.length} of ${end - start} bytes are there`)
+    return bytes
+  }
+}
+
+/** What the reading of a Blob that stands for a file says when the file is another one, or none any more. */
+function failureOf(name, error) {
+  const { name: kind, message } = error ?? {}
+  if (kind === 'NotReadableError' || kind === 'NotFoundError') return changed(name, `${message} (${kind})`, error)
+  return failure(kind === 'NotAllowedError' || kind === 'SecurityError' ? 'EACCES' : 'EIO', `${name}: ${message ?? error}`, error)
+}
+
+// ---- What may be given --------------------------------------------------------------------------------------------------
+
+const isBlob = (value) => value instanceof Blob
+
+const invalid = (why) => new InvalidArgumentError(`The argument 'files' must be Files, or Blobs by name: ${why}`)
+
+/** @returns {Map<string, Blob>} */
+function namedBlobsOf(files) {
+  if (typeof files !== 'object' || files === null || isBlob(files)) throw invalid(`it is ${isBlob(files) ? 'one Blob' : String(files)}`)
+  const blobs = new Map()
+  for (const [name, blob] of entriesOf(files)) {
+    if (!isBlob(blob)) throw invalid(`${String(name)} is no Blob`)
+    if (blobs.has(name)) throw invalid(`there are two called ${name}`)
+    // What is in folders, or has a name that none of the database's files has, is not the database's.
+    if (isName(name)) blobs.set(name, blob)
+  }
+  return blobs
+}
+
+function entriesOf(files) {
+  if (files instanceof Map) return files
+  return Symbol.iterator in files ? pathsOf([...files]) : Object.entries(files)
+}
+
+function isName(name) {
+  try {
+    return checkedName(name) === name && !name.startsWith('lost/')
+  } catch {
+    return false
+  }
+}
+
+/** Names within the chosen directory: of several, that which holds CURRENT. */
+function pathsOf(files) {
+  const paths = files.map((file) => {
+    if (!isBlob(file) || typeof file.name !== 'string') throw invalid('one has no name')
+    return [file.webkitRelativePath || file.name, file]
+  })
+  const currents = paths.map(([path]) => path).filter((path) => /(^|\/)CURRENT$/.test(path))
+  if (currents.length > 1) throw invalid(`there are several databases: ${currents.join(', ')}`)
+  const folder = currents[0]?.slice(0, -'CURRENT'.length) ?? ''
+  return paths.filter(([path]) => path.startsWith(folder)).map(([path, file]) => [path.slice(folder.length), file])
+}

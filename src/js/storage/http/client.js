@@ -1,0 +1,276 @@
+// Parts of files from a server: one GET with a range each, checked, tried again where that may help, never more than asked for.
+//
+//   206   the part: exactly the bytes asked for, or those up to the file's end; anything else is an error
+//   200   the server ignores ranges: the stream is left when the wanted bytes from 0 have come, or the file is taken whole if it
+//         is small; else an error
+//   416   the file ends before the part
+//   404 410 not there        401 403 407 not allowed        408 425 429 5xx later, perhaps
+import { StorageError, changed, failure } from '../read-only.js'
+import { Version, partOf, totalOf416, wholeNumber } from './version.js'
+
+/** Read of an answer that is not wanted, so that its connection can be used again. */
+const DRAINED_MAX = 16 << 10
+const BACK_OFF_MAX_MS = 10_000
+const RETRY_AFTER_MAX_MS = 30_000
+const EMPTY = new Uint8Array(0)
+
+/**
+ * @typedef {object} Answer
+ * @property {Uint8Array} bytes
+ * @property {number} start where in the file they begin
+ * @property {Version} version
+ * @property {boolean} isWhole the server has ignored the range
+ * @property {number} date of the answer, in ms by the server's clock; NaN where it is not told
+ */
+
+export class RangeClient {
+  #base
+  #options
+  #running = 0
+  /** @type {(() => void)[]} */
+  #waiting = []
+
+  /**
+   * @param {URL} base
+   * @param {ReturnType<typeof import('./options.js').httpOptionsOf>} options
+   */
+  constructor(base, options) {
+    this.#base = base
+    this.#options = options
+  }
+
+  /**
+   * Bytes `start..end` of a file, or those up to its end.
+   *
+   * @param {string} name
+   * @param {number} start
+   * @param {number} end more than start
+   * @param {Version} [expected] the version that it must be of; then `end` is not behind the file's end
+   * @returns {Promise<Answer>}
+   */
+  get(name, start, end, expected) {
+    return this.#patiently((signal) => this.#getOnce(name, start, end, expected, signal))
+  }
+
+  /** The version of a file whose total no other answer tells. @returns {Promise<Version>} */
+  head(name) {
+    return this.#patiently(async (signal) => {
+      const response = await this.#request(name, { method: 'HEAD', headers: { 'accept-encoding': 'identity' } }, signal)
+      if (!response.ok) throw await this.#refusal(name, response)
+      refuseEncoded(name, response)
+      return new Version(response.headers, wholeNumber(response.headers.get('content-length')))
+    })
+  }
+
+  // ---- One request --------------------------------------------------------------------------------------------------
+
+  async #getOnce(name, start, end, expected, signal) {
+    const response = await this.#request(name, { headers: { range: `bytes=${start}-${end - 1}` } }, signal)
+    const { status, headers } = response
+    const part = status === 206 ? partOf(headers.get('content-range')) : undefined
+    const total = status === 206
+      ? part?.total
+      : status === 416 ? totalOf416(headers.get('content-range')) : wholeNumber(headers.get('content-length'))
+    if (status !== 206 && status !== 200 && status !== 416) {
+      const refusal = await this.#refusal(name, response)
+      throw expected !== undefined && refusal.code === 'ENOENT' ? changed(name, `it is gone (${status})`) : refusal
+    }
+    const date = Date.parse(headers.get('date') ?? '')
+    const answer = { bytes: EMPTY, start, version: new Version(headers, total), isWhole: status === 200, date }
+    const encoded = isEncoded(response)
+    // The length of what a coding was applied to says nothing about the file.
+    if (encoded && status === 200) answer.version.total = undefined
+    // A 416 need not tell its version, and is one only if the file is shorter than it was.
+    const difference = status === 416 && expected !== undefined ? 'it ends earlier' : expected?.differenceTo(answer.version)
+    if (difference !== undefined) {
+      abandon(response)
+      throw changed(name, difference)
+    }
+    refuseEncoded(name, response)
+    if (status === 206) answer.bytes = await bytesOfPart(name, response, part, { start, end, exact: expected !== undefined })
+    if (status === 200) await this.#takeWhole(name, response, answer, end)
+    if (status === 416) await drain(response)
+    // A whole file may tell how long it is by its end alone.
+    const late = expected?.differenceTo(answer.version)
+    if (late !== undefined && status === 200) throw changed(name, late)
+    return answer
+  }
+
+  /** The server has sent all, or is about to. */
+  async #takeWhole(name, response, answer, end) {
+    const { start, version } = answer
+    const { wholeFileSizeMax } = this.#options
+    const small = version.total === undefined || version.total <= wholeFileSizeMax
+    if (start > 0 && !small) {
+      abandon(response)
+      throw unsupported(`${name}: the server ignores ranges, and the file has ${version.total} bytes ` +
+        `(wholeFileSizeMax is ${wholeFileSizeMax})`)
+    }
+    const wanted = Math.max(small ? wholeFileSizeMax : 0, start === 0 ? end : 0)
+    const { bytes, ended } = await bodyOf(response, wanted)
+    if (ended && bytes.length < (version.total ?? 0)) throw cut(name, bytes.length, version.total)
+    if (ended) version.total = bytes.length
+    else if (start > 0) throw unsupported(`${name}: the server ignores ranges, and the file has more than ${wanted} bytes (wholeFileSizeMax)`)
+    answer.start = 0
+    answer.bytes = bytes
+  }
+
+  async #request(name, init, signal) {
+    const { fetch, headers, credentials, cache, redirect } = this.#options
+    const url = this.#urlOf(name)
+    const given = new Headers(typeof headers === 'function' ? await headers() : headers)
+    for (const [key, value] of Object.entries(init.headers)) given.set(key, value)
+    const response = await fetch(url.href, {
+      ...init, headers: given, credentials, cache, signal, redirect: redirect === 'error' ? 'error' : 'follow'
+    })
+    if (redirect === 'same-origin' && response.redirected && new URL(response.url).origin !== url.origin) {
+      abandon(response)
+      throw failure('EACCES', `${name}: the server sends to ${new URL(response.url).origin}; { redirect: 'follow' } allows it`)
+    }
+    return response
+  }
+
+  #urlOf(name) {
+    const url = new URL(name.split('/').map(encodeURIComponent).join('/'), this.#base)
+    url.search = this.#base.search
+    return url
+  }
+
+  async #refusal(name, response) {
+    const { status, statusText, headers } = response
+    await drain(response)
+    const said = `${name}: the server answers ${[status, statusText].filter(Boolean).join(' ')}`
+    if (status === 404 || status === 410) return failure('ENOENT', said)
+    if (status === 403 && this.#options.forbiddenIsMissing) return failure('ENOENT', said)
+    if (status === 403) {
+      return failure('EACCES', `${said}. Stores that answer this for files that do not exist need { forbiddenIsMissing: true }`)
+    }
+    if (status === 401 || status === 407) return failure('EACCES', said)
+    if (status >= 500 || [408, 425, 429].includes(status)) return later(said, { wait: retryAfter(headers.get('retry-after')) })
+    return failure('EIO', said)
+  }
+
+  // ---- Again, and how many at once ----------------------------------------------------------------------------------
+
+  /** Tries until it succeeds, fails for good, or has been tried often enough. */
+  async #patiently(attempt) {
+    const { retries, retryDelay } = this.#options
+    for (let failures = 0; ; failures++) {
+      try {
+        return await this.#limited(() => this.#timed(attempt))
+      } catch (error) {
+        if (error.again !== true || failures >= retries) throw error
+        const backOff = Math.min(retryDelay * 2 ** failures, BACK_OFF_MAX_MS) * (0.5 + Math.random() / 2)
+        await new Promise((resolve) => setTimeout(resolve, Math.max(backOff, error.wait ?? 0)))
+      }
+    }
+  }
+
+  /** Waits for its turn: servers refuse whoever opens hundreds of connections. */
+  async #limited(act) {
+    if (this.#running >= this.#options.concurrency) await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)))
+    else this.#running++
+    try {
+      return await act()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next !== undefined) next()
+      else this.#running--
+    }
+  }
+
+  /** One attempt, from the request to the last byte. */
+  async #timed(attempt) {
+    const { timeout } = this.#options
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(), timeout)
+    try {
+      return await attempt(controller.signal)
+    } catch (error) {
+      if (error instanceof StorageError) throw error
+      if (controller.signal.aborted) throw later(`no whole answer within ${timeout} ms`, { code: 'ETIMEDOUT' })
+      throw later(`the request failed: ${error?.cause?.message ?? error?.message ?? error}`, { cause: error })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+// ---- Bodies -----------------------------------------------------------------------------------------------------------
+
+/** The bytes of a 206, all of them. */
+async function bytesOfPart(name, response, part, { start, end, exact }) {
+  if (part !== undefined && part.start !== start) {
+    abandon(response)
+    throw failure('EIO', `${name}: bytes from ${part.start} on came, those from ${start} on were asked for`)
+  }
+  const { bytes, ended } = await bodyOf(response, end - start)
+  if (!ended) throw failure('EIO', `${name}: more than the ${end - start} bytes came that were asked for`)
+  const announced = part === undefined ? wholeNumber(response.headers.get('content-length')) : part.end - part.start
+  if (bytes.length !== (announced ?? bytes.length)) throw cut(name, bytes.length, announced)
+  // Where neither the version nor a Content-Range says where the file ends, the caller judges a short answer.
+  const wanted = exact ? end - start : part?.total !== undefined ? Math.min(end, part.total) - start : 0
+  if (bytes.length < wanted) throw cut(name, bytes.length, wanted)
+  return bytes
+}
+
+/** Up to `limit` bytes of a body, and whether there are no more. */
+async function bodyOf(response, limit) {
+  const chunks = []
+  let size = 0
+  // A body that is read to its end leaves a connection that can be used again.
+  const reader = response.body?.getReader()
+  for (let ended = reader === undefined; !ended && size <= limit;) {
+    const { done, value } = await reader.read()
+    ended = done
+    if (done) continue
+    chunks.push(value)
+    size += value.length
+  }
+  if (size > limit) reader?.cancel().catch(() => {})
+  return { bytes: joined(chunks, Math.min(size, limit)), ended: size <= limit }
+}
+
+/** @param {Uint8Array[]} chunks */
+function joined(chunks, size) {
+  if (chunks.length === 1) return chunks[0].subarray(0, size)
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk.subarray(0, size - at), at)
+    at = Math.min(size, at + chunk.length)
+  }
+  return bytes
+}
+
+const drain = (response) => bodyOf(response, DRAINED_MAX).catch(() => {})
+
+/** Nothing more of this answer. */
+function abandon(response) {
+  response.body?.cancel().catch(() => {})
+}
+
+// ---- Failures ---------------------------------------------------------------------------------------------------------
+
+const isEncoded = ({ headers }) => (headers.get('content-encoding') ?? 'identity').trim().toLowerCase() !== 'identity'
+
+/** Ranges of what a coding was applied to are no ranges of the file. */
+function refuseEncoded(name, response) {
+  if (!isEncoded(response)) return
+  abandon(response)
+  throw unsupported(`${name}: the server compresses it (Content-Encoding: ${response.headers.get('content-encoding')}); it must not`)
+}
+
+const unsupported = (message) => failure('LEVEL_NOT_SUPPORTED', message)
+
+/** A failure that may pass. */
+const later = (message, { code = 'EIO', wait, cause } = {}) => Object.assign(failure(code, message, cause), { again: true, wait })
+
+const cut = (name, found, expected) => later(`${name}: the answer was cut: ${found} of ${expected} bytes came`)
+
+/** Retry-After, seconds or a date, in ms from now. */
+function retryAfter(value) {
+  if (value === null) return undefined
+  const ms = wholeNumber(value) === undefined ? Date.parse(value) - Date.now() : Number(value) * 1000
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MAX_MS) : undefined
+}

@@ -1,0 +1,87 @@
+// Options of HttpStorage, checked: see http.d.ts.
+import { InvalidArgumentError } from '../../errors.js'
+
+const invalid = (name, what) => { throw new InvalidArgumentError(`The option '${name}' must be ${what}`) }
+
+const whole = (min, max) => (name, value) =>
+  Number.isSafeInteger(value) && value >= min && value <= max ? value : invalid(name, `a whole number from ${min} to ${max}`)
+
+const oneOf = (...choices) => (name, value) =>
+  choices.includes(value) ? value : invalid(name, `one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
+
+const callable = (name, value) => typeof value === 'function' ? value : invalid(name, 'a function')
+
+const flag = (name, value) => typeof value === 'boolean' ? value : invalid(name, 'a boolean')
+
+/** What Headers can be made of, or a function that answers it. */
+function headersOf(name, value) {
+  if (typeof value === 'function') return value
+  try {
+    return new Headers(value)
+  } catch {
+    return invalid(name, 'headers, or a function that answers them')
+  }
+}
+
+function warn(message) {
+  if (typeof globalThis.process?.emitWarning === 'function') globalThis.process.emitWarning(message, 'VarveWarning')
+  else console.warn(message)
+}
+
+const HOUR_MS = 3_600_000
+
+/** @type {Record<string, [(name: string, value: any) => any, any]>} what checks the value, and the default */
+const OPTIONS = {
+  // Called as a method of nothing else: a page's own fetch minds.
+  fetch: [callable, (url, init) => globalThis.fetch(url, init)],
+  headers: [headersOf, undefined],
+  credentials: [oneOf('omit', 'same-origin', 'include'), 'omit'],
+  redirect: [oneOf('same-origin', 'follow', 'error'), undefined],
+  cache: [oneOf('default', 'no-store', 'reload', 'no-cache', 'force-cache'), 'no-store'],
+  timeout: [whole(1, HOUR_MS), 30_000],
+  retries: [whole(0, 100), 3],
+  retryDelay: [whole(0, HOUR_MS), 200],
+  concurrency: [whole(1, 1000), 16],
+  wholeFileSizeMax: [whole(0, 2 ** 31), 64 << 10],
+  cacheSize: [whole(0, 2 ** 31), 1 << 20],
+  forbiddenIsMissing: [flag, false],
+  onWarning: [callable, warn]
+}
+
+/** @param {unknown} options */
+export function httpOptionsOf(options = {}) {
+  if (typeof options !== 'object' || options === null) throw new InvalidArgumentError("The second argument 'options' must be an object")
+  const result = /** @type {Record<string, any>} */ ({})
+  for (const [name, [check, otherwise]] of Object.entries(OPTIONS)) {
+    const value = Object.hasOwn(options, name) ? options[name] : undefined
+    result[name] = value === undefined ? otherwise : check(name, value)
+  }
+  // What is sent in headers is meant for one server.
+  result.redirect ??= result.headers === undefined ? 'same-origin' : 'error'
+  return result
+}
+
+/**
+ * The directory, as an address that ends with a slash.
+ * @param {unknown} location
+ */
+export function baseOf(location) {
+  const url = parsed(location)
+  if (!['http:', 'https:'].includes(url.protocol)) throw new InvalidArgumentError("The argument 'url' must be of scheme http: or https:")
+  if (url.username !== '' || url.password !== '') {
+    throw new InvalidArgumentError("The argument 'url' must not hold a user's name or password: use the option 'headers'")
+  }
+  url.hash = ''
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url
+}
+
+function parsed(location) {
+  const within = globalThis.document?.baseURI ?? globalThis.location?.href
+  if (location instanceof URL || (typeof location === 'string' && location !== '')) {
+    try {
+      return new URL(location, within)
+    } catch {}
+  }
+  throw new InvalidArgumentError("The argument 'url' must be the address of a directory")
+}

@@ -1,0 +1,45 @@
+// Parts of files that were fetched and not asked for yet, the oldest given up first.
+
+/** @typedef {{ source: { place: object }, start: number, bytes: Uint8Array }} Range */
+
+export class RangeCache {
+  #capacity
+  #size = 0
+  /** Oldest first; a few dozen at most. @type {Range[]} */
+  #ranges = []
+
+  /** @param {number} capacity bytes; the newest range is kept whatever its size, unless this is 0 */
+  constructor(capacity) {
+    this.#capacity = capacity
+  }
+
+  /**
+   * The largest known part of `start..end` that begins or ends with it.
+   * @returns {{ start: number, end: number, bytes: Uint8Array } | undefined}
+   */
+  get(source, start, end) {
+    let best
+    for (const range of this.#ranges) {
+      const from = Math.max(start, range.start)
+      const to = Math.min(end, range.start + range.bytes.length)
+      const fits = range.source === source && from < to && (from === start || to === end)
+      if (fits && to - from > (best === undefined ? 0 : best.end - best.start)) best = { range, start: from, end: to }
+    }
+    if (best === undefined) return undefined
+    const bytes = best.range.bytes.subarray(best.start - best.range.start, best.end - best.range.start)
+    return { start: best.start, end: best.end, bytes }
+  }
+
+  add(source, start, bytes) {
+    if (this.#capacity === 0 || bytes.length === 0) return
+    this.#ranges.push({ source, start, bytes })
+    this.#size += bytes.length
+    while (this.#size > this.#capacity && this.#ranges.length > 1) this.#size -= this.#ranges.shift().bytes.length
+  }
+
+  /** Forgets all files of a place. */
+  drop(place) {
+    this.#ranges = this.#ranges.filter(({ source }) => source.place !== place)
+    this.#size = this.#ranges.reduce((size, { bytes }) => size + bytes.length, 0)
+  }
+}

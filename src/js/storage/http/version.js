@@ -1,0 +1,68 @@
+// Which version of a file an answer is of, by its headers.
+//
+//   ETag "x"                        strong: the same bytes
+//   ETag W/"x", Last-Modified       the same as far as the server noticed; with the total, better than nothing
+//   Content-Range: bytes a-b/total  which bytes these are, and how many the file has
+//
+// A page sees of another origin's headers only Last-Modified and Content-Length, unless Access-Control-Expose-Headers names more.
+
+/** @typedef {{ start: number, end: number, total: number | undefined }} Part `end` is exclusive */
+
+/**
+ * Content-Range of a 206.
+ * @param {string | null} value
+ * @returns {Part | undefined}
+ */
+export function partOf(value) {
+  const [, first, last, total] = /^\s*bytes\s+(\d+)-(\d+)\/(\d+|\*)\s*$/i.exec(value ?? '') ?? []
+  if (first === undefined) return undefined
+  const part = { start: Number(first), end: Number(last) + 1, total: total === '*' ? undefined : Number(total) }
+  return Number.isSafeInteger(part.end) && part.start < part.end && part.end <= (part.total ?? Infinity) ? part : undefined
+}
+
+/** Content-Range of a 416: how many bytes the file has. */
+export const totalOf416 = (value) => wholeNumber(/^\s*bytes\s+\*\/(\d+)\s*$/i.exec(value ?? '')?.[1])
+
+/** Content-Length, or any header that is a count. */
+export function wholeNumber(value) {
+  const number = /^\s*\d+\s*$/.test(value ?? '') ? Number(value) : NaN
+  return Number.isSafeInteger(number) ? number : undefined
+}
+
+export class Version {
+  /**
+   * @param {Headers} headers
+   * @param {number | undefined} total bytes of the file, where the answer tells
+   */
+  constructor(headers, total) {
+    const etag = headers.get('etag') ?? undefined
+    this.total = total
+    this.strong = etag !== undefined && /^"/.test(etag) ? etag : undefined
+    this.weak = this.strong === undefined ? etag : undefined
+    this.modified = headers.get('last-modified') ?? undefined
+  }
+
+  /** When it was changed last, in ms; NaN where that is not told. */
+  get modifiedAt() {
+    return Date.parse(this.modified ?? '')
+  }
+
+  /**
+   * What says that `other`, an answer of the same name, is of another version; undefined where nothing does.
+   * @param {Version} other
+   * @returns {string | undefined}
+   */
+  differenceTo(other) {
+    // An answer without a total is judged by its length.
+    if (this.total !== undefined && other.total !== undefined && this.total !== other.total) {
+      return `it had ${this.total} bytes, and has ${other.total}`
+    }
+    if (this.strong !== other.strong) return differs('ETag', this.strong, other.strong)
+    if (this.strong !== undefined) return undefined
+    if (this.weak !== other.weak) return differs('ETag', this.weak, other.weak)
+    if (this.modified !== other.modified) return differs('Last-Modified', this.modified, other.modified)
+    return undefined
+  }
+}
+
+const differs = (header, was, is) => `its ${header} was ${was ?? 'missing'}, and is ${is ?? 'missing'}`
