@@ -47,6 +47,6 @@ export function testStorage (makeStorage: () => Users | Promise<Users>, options:
  * ```
  */
 export function testReadOnlyStorage (
-  makeStorage: (files: Map<string, Uint8Array>) => Storage | Promise<Storage>,
+  makeStorage: (files: Map<string, Uint8Array & { readonly buffer: ArrayBuffer }>) => Storage | Promise<Storage>,
   options: ContractOptions
 ): void
