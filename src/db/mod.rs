@@ -269,6 +269,11 @@ impl Db {
         property::approximate_sizes(&self.inner, ranges).await
     }
 
+    /// Bytes of keys and values in `[begin, end)` that were written and are in no table yet, overwritten and deleted ones too.
+    pub fn approximate_size_in_memory(&self, begin: &[u8], end: &[u8]) -> Result<u64> {
+        property::approximate_size_in_memory(&self.inner, begin, end)
+    }
+
     /// Running totals since the database was opened.
     pub fn counters(&self) -> Counters {
         self.inner.counters.read()

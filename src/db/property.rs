@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::TableInfo;
 use super::read::memtable_bytes;
 use super::state::Inner;
-use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, parse_internal_key, user_key};
+use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, parse_internal_key, to_u64, user_key};
 use crate::error::Result;
 use crate::version::{FileMetaData, LEVELS};
 
@@ -113,6 +113,17 @@ pub(crate) async fn approximate_sizes(inner: &Inner, ranges: &[(&[u8], &[u8])]) 
         sizes.push(offset_of(inner, end).await?.saturating_sub(start));
     }
     Ok(sizes)
+}
+
+/// See [`Db::approximate_size_in_memory`](super::Db::approximate_size_in_memory).
+pub(crate) fn approximate_size_in_memory(inner: &Inner, begin: &[u8], end: &[u8]) -> Result<u64> {
+    inner.check_open()?;
+    if inner.options.comparator.compare(begin, end).is_ge() {
+        return Ok(0);
+    }
+    let state = inner.state.borrow();
+    let buffers = std::iter::once(&state.active).chain(&state.immutables);
+    Ok(buffers.map(|buffer| to_u64(buffer.memtable.size_between(begin, end))).sum())
 }
 
 /// Bytes of tables before `key`.

@@ -16,6 +16,7 @@ const KEYS = 2
 const VALUES = 4
 const FILL_CACHE = 8
 const FILL_CACHE_SOUGHT = 16
+const UNVERIFIED = 32
 
 /** Room that the scratch region has from the start: most keys and values fit. */
 const SCRATCH_SIZE = 4096
@@ -132,12 +133,13 @@ export class Engine {
     this.#database.releaseSnapshot(id)
   }
 
-  iterator({ gt, gte, lt, lte, reverse, limit, keys, values, fillCache, snapshot }) {
+  iterator({ gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot }) {
     // The engine's bounds are "from" and "up to, not including"; the key after x is x with a zero byte.
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
     this.#enter(lower ?? EMPTY, upper)
-    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | FILL[fillCache ?? 'sought']
+    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | FILL[fillCache ?? 'sought'] |
+      (verifyChecksums === false ? UNVERIFIED : 0)
     return this.#number(this.#database.iterator(lower?.length ?? -1, upper?.length ?? -1, flags, limit, snapshot ?? 0))
   }
 

@@ -172,7 +172,8 @@ export class Varve<KDefault = string, VDefault = string>
   compactRange<K = KDefault> (start: K | null | undefined, end: K | null | undefined, options: StartEndOptions<K>): Promise<void>
 
   /**
-   * Bytes of table files that the range `[start..end)` takes, about. What is still in memory does not count.
+   * Bytes that the range `[start..end)` takes, about: its share of the table files, and what is only in the log yet, as it is
+   * (uncompressed; overwritten and deleted entries too).
    */
   approximateSize (start: KDefault, end: KDefault): Promise<number>
   approximateSize<K = KDefault> (start: K, end: K, options: StartEndOptions<K>): Promise<number>
@@ -414,8 +415,16 @@ export interface AdditionalIteratorOptions {
   fillCache?: boolean | undefined
 
   /**
-   * Bytes of entries read ahead at once, from 0 (one entry at a time) on; a single entry may be larger. An entry that was cut
-   * out as a view or Buffer keeps the memory of those that were read with it: lower this, or copy, when few of many are kept.
+   * Whether checksums of blocks are verified as they are read. Turn it off only to save what can be saved of a damaged database,
+   * together with {@link OpenOptions.recovery | recovery} `'compat'`: what comes out may be wrong.
+   *
+   * @defaultValue `true`
+   */
+  verifyChecksums?: boolean | undefined
+
+  /**
+   * Bytes of keys and values read ahead at once, from 0 (one entry at a time) on: reading ahead stops when they are exceeded. An
+   * entry that was cut out as a view or Buffer keeps the memory of those read with it: lower this, or copy, when few are kept.
    *
    * @defaultValue `64 * 1024`
    */

@@ -90,12 +90,12 @@ class Rows {
     this.#pageBytes = pageBytesOf(options)
     this.#signal = options.signal ?? null
     const { gt, gte, lt, lte } = boundsOf(options)
-    const { reverse } = options
+    const { reverse, verifyChecksums } = options
     const fillCache = fillCacheOf(options.fillCache)
     const snapshot = Snapshot.idOf(options.snapshot, engine)
     try {
       // No limit: rows that a seek throws away would count for the engine, and do not for the caller.
-      this.#id = engine.iterator({ gt, gte, lt, lte, reverse, limit: -1, keys, values, fillCache, snapshot })
+      this.#id = engine.iterator({ gt, gte, lt, lte, reverse, limit: -1, keys, values, fillCache, verifyChecksums, snapshot })
     } catch (error) {
       throw fromEngine(error)
     }

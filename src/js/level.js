@@ -95,6 +95,8 @@ export class Varve extends AbstractLevel {
   #batch = new WriteBatch()
   /** @type {WriteBatch | null} one that a chained batch left */
   #spareBatch = null
+  /** @type {Set<Promise<unknown>>} flushes, compactions and the like that close() waits for */
+  #works = new Set()
 
   /**
    * @param {string | URL | null} [location]
@@ -171,6 +173,7 @@ export class Varve extends AbstractLevel {
   }
 
   async _close() {
+    await Promise.allSettled(this.#works)
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
@@ -443,10 +446,17 @@ export class Varve extends AbstractLevel {
     if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(act))
     this.#assertOpen()
     try {
-      return await act(this.#engine)
+      return await this.#kept(act(this.#engine))
     } catch (error) {
       throw fromEngine(error)
     }
+  }
+
+  /** The engine would be closed under what it has not finished. */
+  #kept(work) {
+    if (!(work instanceof Promise)) return work
+    this.#works.add(work)
+    return work.finally(() => this.#works.delete(work))
   }
 
   #boundOf(key, options) {

@@ -102,6 +102,25 @@ impl MemTable {
         self.size.get()
     }
 
+    /// Bytes of keys and values of the entries from `begin` to before `end`, overwritten and deleted ones too. `begin` must
+    /// not be behind `end`.
+    pub(crate) fn size_between(&self, begin: &[u8], end: &[u8]) -> usize {
+        let tree = self.tree.borrow();
+        let first_of = |user_key| {
+            let tag = Tag::new(SequenceNumber::MAX, ValueType::Value).packed();
+            tree.seek(Target { user_key, tag })
+        };
+        let stop = first_of(end).map(|(_, link)| link);
+        let mut at = first_of(begin);
+        let mut size = 0usize;
+        while let Some((place, link)) = at.filter(|(_, link)| Some(*link) != stop) {
+            let (key, value) = tree.entry(link);
+            size = size.saturating_add(key.len()).saturating_add(value.len());
+            at = tree.next(place);
+        }
+        size
+    }
+
     /// How many entries.
     pub(crate) fn len(&self) -> usize {
         usize::try_from(self.tree.borrow().count()).unwrap_or(usize::MAX)

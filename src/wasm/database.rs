@@ -223,7 +223,8 @@ impl Database {
     }
 
     /// Scratch holds the lower bound (inclusive), then the upper bound (exclusive); a length of -1 is no bound. `flags`: 1
-    /// reverse, 2 keys, 4 values, 8 fill the cache, 16 fill it with what is sought. `limit` -1 is none. Reads what is there now, or in the snapshot.
+    /// reverse, 2 keys, 4 values, 8 fill the cache, 16 fill it with what is sought, 32 leave checksums alone.
+    /// `limit` -1 is none. Reads what is there now, or in the snapshot.
     pub fn iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> f64 {
         self.new_iterator(lower, upper, flags, limit, snapshot).unwrap_or_else(|error| self.failed(error))
     }
@@ -280,14 +281,15 @@ impl Database {
         Ok(self.now(work, JsValue::from)?.unwrap_or(LATE))
     }
 
-    /// Scratch holds begin and end. About how many bytes of tables the keys between take, or late.
+    /// Scratch holds begin and end. About how many bytes the keys between take in tables and, as they are, in the logs; or late.
     #[wasm_bindgen(js_name = approximateSize)]
     pub fn approximate_size(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
         let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
         let work = async move {
             let range = (begin.unwrap_or_default(), end.unwrap_or_default());
-            let sizes = db.approximate_sizes(&[(&range.0, &range.1)]).await?;
-            Ok(number(sizes.first().copied().unwrap_or(0)))
+            let in_tables = db.approximate_sizes(&[(&range.0, &range.1)]).await?;
+            let in_logs = db.approximate_size_in_memory(&range.0, &range.1)?;
+            Ok(number(in_tables.iter().sum::<u64>().saturating_add(in_logs)))
         };
         Ok(self.now(work, JsValue::from)?.unwrap_or(LATE))
     }
@@ -421,6 +423,7 @@ impl Database {
             let (lower, upper) = (length(lower), length(upper));
             let mut read = self.read_options(snapshot, flags & 8 != 0)?;
             read.fill_cache_sought = flags & 16 != 0;
+            read.verify_checksums = flags & 32 == 0;
             read.lower_bound = lower.map(|size| part(&scratch, 0, size).to_vec());
             read.upper_bound = upper.map(|size| part(&scratch, lower.unwrap_or(0), size).to_vec());
             CursorOptions {

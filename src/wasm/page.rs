@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Page {
     bytes: Vec<u8>,
     entries: u32,
+    /// Bytes of keys and values alone.
+    size: usize,
 }
 
 impl Page {
@@ -21,7 +23,7 @@ impl Page {
     #[cfg(feature = "package")]
     pub(crate) fn in_buffer(mut buffer: Vec<u8>) -> Page {
         buffer.clear();
-        Page { bytes: buffer, entries: 0 }
+        Page { bytes: buffer, ..Page::default() }
     }
 
     /// How many entries are in it.
@@ -30,14 +32,15 @@ impl Page {
         self.entries
     }
 
-    /// Whether `entries` entries or `size` bytes are in it.
+    /// Whether `entries` entries, or more than `size` bytes of keys and values, are in it.
     pub(crate) fn is_full(&self, entries: u32, size: usize) -> bool {
-        self.entries >= entries || self.bytes.len() >= size
+        self.entries >= entries || self.size > size
     }
 
     /// Adds one entry.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        let size = key.len().saturating_add(value.len()).saturating_add(8);
+        let payload = key.len().saturating_add(value.len());
+        let size = payload.saturating_add(8);
         if self.bytes.try_reserve(size).is_err() {
             return Err(Error::LimitExceeded(format!("no memory for {size} more bytes of a page")));
         }
@@ -48,6 +51,7 @@ impl Page {
             self.bytes.extend_from_slice(part);
         }
         self.entries = self.entries.saturating_add(1);
+        self.size = self.size.saturating_add(payload);
         Ok(())
     }
 
@@ -65,7 +69,7 @@ mod tests {
     fn the_worked_example() {
         let mut page = Page::default();
         page.add(b"a", b"xy").unwrap();
-        assert!(page.is_full(1, 100) && page.is_full(2, 11) && !page.is_full(2, 12));
+        assert!(page.is_full(1, 100) && page.is_full(2, 2) && !page.is_full(2, 3));
         assert_eq!(page.into_bytes(), [1, 0, 0, 0, 0x61, 2, 0, 0, 0, 0x78, 0x79]);
     }
 }

@@ -300,7 +300,12 @@ fn approximate_sizes_are_about_right() {
     put_many(&db, 0..1000, &value);
     let all: (&[u8], &[u8]) = (b"key00000", b"key99999");
     assert_eq!(block_on(db.approximate_sizes(&[all])).unwrap(), [0], "what is in memory does not count");
+    let in_memory = |begin: &[u8], end: &[u8]| db.approximate_size_in_memory(begin, end).unwrap();
+    assert_eq!(in_memory(all.0, all.1), 1000 * (1000 + 8 + 8));
+    assert_eq!(in_memory(b"key00010", b"key00012"), 2 * 1016);
+    assert_eq!([in_memory(b"a", b"b"), in_memory(b"z", b"a"), in_memory(b"key00010", b"key00010")], [0, 0, 0]);
     flush(&db);
+    assert_eq!(in_memory(all.0, all.1), 0);
     let ranges: [(&[u8], &[u8]); 5] =
         [all, (b"key00000", b"key00500"), (b"key00500", b"key99999"), (b"a", b"b"), (b"z", b"a")];
     let sizes = block_on(db.approximate_sizes(&ranges)).unwrap();
