@@ -109,9 +109,25 @@ impl Cursor {
                 done = false;
                 break;
             }
-            found = self.advance(iterator).await?;
+            match self.advance(iterator).await {
+                Ok(more) => found = more,
+                Err(error) => return self.failed_behind(page, error),
+            }
+        }
+        // Damage that was skipped is told at the end, as LevelDB does.
+        if done && let Err(error) = iterator.status() {
+            return self.failed_behind(page, error);
         }
         Ok(Rows { count: page.entries(), bytes: page.into_bytes(), done })
+    }
+
+    /// What was read is good; the failure is the next page's.
+    fn failed_behind(&self, page: Page, error: Error) -> Result<Rows> {
+        if page.entries() == 0 {
+            return Err(error);
+        }
+        self.next.replace(Next::Failed(error));
+        Ok(Rows { count: page.entries(), bytes: page.into_bytes(), done: false })
     }
 
     /// To the first entry at `target` or behind it, in the cursor's direction.

@@ -1,0 +1,221 @@
+// Golden databases through the package: the WebAssembly build, 32 bits, over a directory, must say of each what its manifest says,
+// as the native build does (tests/engine/corpus.rs and compat.rs): intact, damaged under LevelDB's combinations of checks, strict,
+// and repaired.
+//
+// The few of tests/fixtures always; the whole shared corpus, $VARVE_CORPUS or ../shared/corpus, where it is at hand.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Varve } from '../../src/js/index.js'
+
+const BYTEWISE = 'leveldb.BytewiseComparator'
+/** Damage that no reader can see: the log ends as one that never had the record; files that were made with another order. */
+const INVISIBLE = ['wal-cut-exact-record', 'wrong-comparator']
+
+const scratch = fs.mkdtempSync(join(tmpdir(), 'varve-corpus-'))
+after(() => fs.rmSync(scratch, { recursive: true, force: true }))
+let copies = 0
+
+// ---- What a database holds ----------------------------------------------------------------------------------------------
+
+/** SHA-256 over (u32le length, key, u32le length, value)*, and how many; `error` is what ended the scan. */
+async function contents(db, { verifyChecksums = true, highWaterMarkBytes } = {}) {
+  const rows = []
+  let error
+  try {
+    for await (const row of db.iterator({ keyEncoding: 'buffer', valueEncoding: 'buffer', verifyChecksums, highWaterMarkBytes })) rows.push(row)
+  } catch (failure) {
+    error = failure
+  }
+  return { count: rows.length, sha256: digestOf(rows), rows, error }
+}
+
+function digestOf(rows) {
+  const hash = createHash('sha256')
+  const length = Buffer.alloc(4)
+  for (const row of rows) {
+    for (const part of row) {
+      length.writeUInt32LE(part.length)
+      hash.update(length).update(part)
+    }
+  }
+  return hash.digest('hex')
+}
+
+/** Opens the case where it lies, read-only, reads it, and proves that no byte of it changed. */
+async function look({ path }, options, use) {
+  const before = filesOf(path)
+  const db = new Varve(path, { ...options, readOnly: true })
+  try {
+    await db.open()
+    return await use(db)
+  } finally {
+    await db.close()
+    assert.deepEqual(filesOf(path), before, 'reading changed the files')
+  }
+}
+
+const filesOf = (path) => Object.fromEntries(fs.readdirSync(path).sort().map((name) => [name, createHash('sha256').update(fs.readFileSync(join(path, name))).digest('hex')]))
+
+/** A copy that may be written: without LOCK, as the lock is whoever's has the original. */
+function copyOf({ path }) {
+  const copy = join(scratch, String(copies++))
+  fs.mkdirSync(copy)
+  for (const name of fs.readdirSync(path)) {
+    if (name === 'LOCK') continue
+    fs.copyFileSync(join(path, name), join(copy, name))
+    fs.chmodSync(join(copy, name), 0o600)
+  }
+  return copy
+}
+
+function agree({ record }, what, found, expected) {
+  const rows = record.digest_order === 'bytewise' ? found.rows.toSorted(([a], [b]) => Buffer.compare(a, b)) : found.rows
+  assert.equal(found.error, undefined, what)
+  assert.equal(found.count, expected.count, `entries, ${what}`)
+  assert.equal(digestOf(rows), expected.sha256, `digest, ${what}`)
+}
+
+// ---- The checks ---------------------------------------------------------------------------------------------------------
+
+async function checkGets({ record }, db) {
+  for (const { key, value_sha256: sha256, value_len: length } of record.gets ?? []) {
+    const bytes = Buffer.from(key, 'hex')
+    const value = await db.get(bytes, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    assert.deepEqual(db.getSync(bytes, { keyEncoding: 'buffer', valueEncoding: 'buffer' }), value)
+    assert.equal(await db.has(bytes, { keyEncoding: 'buffer' }), sha256 !== undefined)
+    if (sha256 === undefined) {
+      assert.equal(value, undefined, `${key} should be absent`)
+    } else {
+      assert.equal(value?.length, length, key)
+      assert.equal(createHash('sha256').update(value).digest('hex'), sha256, key)
+    }
+  }
+}
+
+/** An intact database in every mode. */
+async function checkIntact(golden) {
+  for (const recovery of ['strict', 'point-in-time', 'compat']) {
+    for (const [paranoidChecks, verifyChecksums] of [[false, false], [false, true], [true, true]]) {
+      const what = JSON.stringify({ recovery, paranoidChecks, verifyChecksums })
+      await look(golden, { ...golden.options, recovery, paranoidChecks }, async (db) => agree(golden, what, await contents(db, { verifyChecksums }), golden.record.expect))
+    }
+  }
+  await look(golden, golden.options, async (db) => {
+    await checkGets(golden, db)
+    assert.deepEqual((await db.verify()).findings, [])
+  })
+}
+
+/** A copy opened to be written: the contents stay through compaction and reopening. */
+async function checkReadWrite(golden) {
+  const { record: { expect } } = golden
+  const db = new Varve(copyOf(golden), { createIfMissing: false, recovery: 'strict' })
+  agree(golden, 'opened to be written', await contents(db), expect)
+  await db.compactRange()
+  assert.deepEqual((await db.verify()).findings, [])
+  agree(golden, 'compacted', await contents(db), expect)
+  await checkGets(golden, db)
+  await db.close()
+  await db.open()
+  agree(golden, 'reopened', await contents(db), expect)
+  await checkGets(golden, db)
+  await db.close()
+}
+
+/** A damaged database in compat mode: exactly what LevelDB does under each combination of its two checks. */
+async function checkCompat(golden) {
+  for (const [checks, expected] of Object.entries(golden.record.engine_results)) {
+    const options = { ...golden.options, recovery: 'compat', paranoidChecks: checks.includes('paranoid=1') }
+    // Row by row and in pages: what comes before damage comes out in both.
+    for (const highWaterMarkBytes of [0, undefined]) {
+      const found = await look(golden, options, (db) => contents(db, { verifyChecksums: checks.includes('verify_checksums=1'), highWaterMarkBytes }))
+        .then(({ count, sha256, error }) => ({ outcome: error === undefined ? 'ok' : 'scan-error', count, sha256, error }), (error) => ({ outcome: 'open-error', count: 0, error }))
+      assert.equal(found.outcome, expected.outcome, `${checks}: ${found.error?.cause ?? found.error}`)
+      if (found.outcome !== 'open-error') assert.deepEqual([found.count, found.sha256], [expected.count, expected.sha256], checks)
+      assertTyped(found.error)
+    }
+  }
+}
+
+/** What no mode may do with damage: anything but fail with a code that says so. */
+function assertTyped(error) {
+  if (error === undefined) return
+  const { code } = error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause : error
+  assert.ok(['LEVEL_CORRUPTION', 'LEVEL_INVALID_ARGUMENT', 'LEVEL_IO_ERROR'].includes(code), `${code}: ${error.cause ?? error}`)
+}
+
+/** Strict: all damage is found, by opening, reading or verify(). */
+async function checkStrict(golden) {
+  const whole = await look(golden, { ...golden.options, recovery: 'strict' }, async (db) => {
+    const { error } = await contents(db)
+    return error === undefined && (await db.verify()).findings.length === 0
+  }).catch((error) => { assertTyped(error); return false })
+  assert.equal(whole, INVISIBLE.includes(golden.id))
+}
+
+/** Point in time, the default: an error, or a state that once was. */
+async function checkPointInTime(golden) {
+  const found = await look(golden, golden.options, (db) => contents(db)).catch((error) => ({ error }))
+  assertTyped(found.error)
+  if (found.error !== undefined) return
+  const expected = golden.record.engine_results['paranoid=0,verify_checksums=1']
+  assert.deepEqual([expected.outcome, found.count, found.sha256], ['ok', expected.count, expected.sha256])
+}
+
+async function checkRepair(golden) {
+  const copy = copyOf(golden)
+  const report = await Varve.repair(copy)
+  const db = new Varve(copy)
+  agree(golden, `after repair: ${JSON.stringify(report)}`, await contents(db), golden.record.after_repair)
+  assert.deepEqual((await db.verify()).findings, [])
+  await db.close()
+}
+
+/** The package knows one order; a database of another is refused by its name. */
+async function checkRefused(golden) {
+  await assert.rejects(look(golden, {}, () => assert.fail('it was opened')), (error) =>
+    error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause.code === 'LEVEL_INVALID_ARGUMENT' && error.cause.message.includes(golden.record.comparator))
+}
+
+// ---- The cases ----------------------------------------------------------------------------------------------------------
+
+const COMPARATORS = {}
+
+function casesOf(manifest) {
+  const root = join(manifest, '..')
+  const { cases } = JSON.parse(fs.readFileSync(manifest, 'utf8'))
+  return cases.filter(({ kind }) => kind === 'leveldb-db' || kind === 'leveldb-repair')
+    .map((record) => ({ id: record.id, path: join(root, record.path), options: COMPARATORS[record.comparator] ?? {}, record }))
+}
+
+function checkAll(cases) {
+  for (const golden of cases) {
+    const { comparator = BYTEWISE, expect, engine_results: results, after_repair: repaired } = golden.record
+    if (comparator !== BYTEWISE && COMPARATORS[comparator] === undefined) {
+      test(`${golden.id}: refused, its order is ${comparator}`, () => checkRefused(golden))
+      continue
+    }
+    if (expect !== undefined) test(`${golden.id}: intact`, () => checkIntact(golden))
+    if (expect !== undefined && comparator === BYTEWISE) test(`${golden.id}: opened to be written`, () => checkReadWrite(golden))
+    if (results !== undefined) {
+      test(`${golden.id}: damaged, as LevelDB reads it`, () => checkCompat(golden))
+      test(`${golden.id}: damaged, strict`, () => checkStrict(golden))
+      test(`${golden.id}: damaged, point in time`, () => checkPointInTime(golden))
+    }
+    if (repaired !== undefined) test(`${golden.id}: repaired`, () => checkRepair(golden))
+  }
+}
+
+describe('fixtures', () => checkAll(casesOf(inRoot('tests', 'fixtures', 'expected.json'))))
+
+const corpus = join(process.env.VARVE_CORPUS ?? inRoot('..', 'shared', 'corpus'), 'manifest.json')
+const missing = !fs.existsSync(corpus) && `no corpus at ${corpus} (set VARVE_CORPUS)`
+if (missing) console.error(`SKIPPED: ${missing}`)
+describe('the shared corpus', { skip: missing }, () => {
+  if (!missing) checkAll(casesOf(corpus))
+})
