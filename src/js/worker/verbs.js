@@ -118,7 +118,7 @@ const record = (...fields) => ({
 })
 
 const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES], ['reverse', FLAG], ['limit', NUMBER],
-  ['keys', FLAG], ['values', FLAG], ['fillCache', CHOICE], ['snapshot', SNAPSHOT])
+  ['keys', FLAG], ['values', FLAG], ['fillCache', CHOICE], ['verifyChecksums', CHOICE], ['snapshot', SNAPSHOT])
 
 /**
  * How another thread makes the same storage: what can be cloned, or null for files in memory.
