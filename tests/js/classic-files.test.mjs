@@ -78,10 +78,12 @@ group('the directory', () => {
   })
 
   forBoth('keeps what is not of LevelDB', async ({ open, place }) => {
-    await (await open()).put('a', '1')
+    const first = await open()
+    await first.put('a', '1')
     fs.writeFileSync(join(place, 'notes.txt'), 'mine')
     fs.mkdirSync(join(place, 'folder'))
     fs.writeFileSync(join(place, 'folder', '000001.ldb'), 'mine')
+    await first.close()
     const db = await open()
     await db.compactRange('a', 'z')
     await db.close()
