@@ -183,7 +183,8 @@ export class Varve<KDefault = string, VDefault = string>
    * `leveldb.approximate-memory-usage`, `leveldb.num-files-at-level<N>`.
    *
    * With {@link DatabaseOptions.worker} the caller's thread stands still until the worker has answered: 0.1 ms where it has
-   * nothing else to do. After ten seconds it fails with `LEVEL_BUSY`. {@link info} tells the same without waiting.
+   * nothing else to do. After ten seconds it fails with `LEVEL_BUSY`, and in a page at once with `LEVEL_NOT_SUPPORTED`.
+   * {@link info} tells the same without waiting.
    *
    * @throws `LEVEL_DATABASE_NOT_OPEN`: it is synchronous and cannot wait for the opening.
    */

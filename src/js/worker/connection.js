@@ -132,6 +132,8 @@ export class Connection {
   }
 
   #settle(inbox) {
+    // What was on its way when the worker was ended.
+    if (this.#end !== null) return
     while (inbox.next()) {
       const number = inbox.u32()
       const { verb, resolve, reject } = this.#waiting.get(number)

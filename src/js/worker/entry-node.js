@@ -1,23 +1,25 @@
-// What runs in a worker thread of Node's.
+// What runs in a worker thread of Node's. A client that stands still looks at `signals` (thread-node.js).
 import { parentPort, workerData } from 'node:worker_threads'
 import { Server } from './server.js'
+import { ANSWERS, ENDED } from './thread-node.js'
 
-const { answers, answered } = workerData
+const { answers, signals } = workerData
 
-/** Wakes a client that stands still. */
-const wake = () => {
-  Atomics.store(answered, 0, 1)
-  Atomics.notify(answered, 0)
+const signal = () => {
+  Atomics.add(signals, ANSWERS, 1)
+  Atomics.notify(signals, ANSWERS)
 }
 
-// A thread that ends wakes it too.
-process.on('exit', wake)
+process.on('exit', () => {
+  Atomics.store(signals, ENDED, 1)
+  signal()
+})
 
 new Server({
   post: (message, transfer) => parentPort.postMessage(message, transfer),
   listen: (receive) => parentPort.on('message', receive),
   answerSync(answer) {
     answers.postMessage(answer)
-    wake()
+    signal()
   }
 })

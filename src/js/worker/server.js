@@ -1,6 +1,6 @@
 // The worker's side: an engine, its storage and its background work, and a client somewhere else that asks.
 //
-//   to the server      { open: { storage, options } }, then messages of requests (messages.js); { property }
+//   to the server      { open: { storage, options } }, then messages of requests (messages.js); { property, number }
 //   to the client      { opened: true } or { failed }, then messages of answers
 //
 // Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
@@ -53,7 +53,7 @@ export class Server {
 
   /**
    * @param {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void,
-   *           answerSync?(answer: { value: any } | { failed: any }): void }} port
+   *           answerSync?(answer: object): void }} port
    */
   constructor(port) {
     this.#port = port
@@ -68,7 +68,7 @@ export class Server {
     } else if (message.open !== undefined) {
       this.#open(message.open)
     } else if (message.property !== undefined) {
-      this.#property(message.property)
+      this.#property(message)
     }
   }
 
@@ -83,11 +83,11 @@ export class Server {
   }
 
   /** The client stands still until it has this answer. */
-  #property(name) {
+  #property({ property, number }) {
     try {
-      this.#port.answerSync({ value: this.#engine.property(name) })
+      this.#port.answerSync({ number, value: this.#engine.property(property) })
     } catch (error) {
-      this.#port.answerSync({ failed: describe(error) })
+      this.#port.answerSync({ number, failed: describe(error) })
     }
   }
 

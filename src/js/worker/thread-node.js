@@ -1,6 +1,10 @@
 // A worker thread of Node's, as connection.js sees one.
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
 
+/** What is in `signals`: how many answers there were, and whether the thread has ended. */
+export const ANSWERS = 0
+export const ENDED = 1
+
 /** How long askSync() stands still at most, in ms. */
 const PATIENCE_MS = 10_000
 
@@ -9,12 +13,14 @@ const PATIENCE_MS = 10_000
  */
 export function startThread({ receive, ended }) {
   const { port1, port2 } = new MessageChannel()
-  const answered = new Int32Array(new SharedArrayBuffer(4))
+  /** See entry-node.js. */
+  const signals = new Int32Array(new SharedArrayBuffer(8))
+  let questions = 0
   const worker = new Worker(new URL('./entry-node.js', import.meta.url), {
     name: 'varve',
     // Options such as --input-type are the program's, not the worker's.
     execArgv: [],
-    workerData: { answers: port2, answered },
+    workerData: { answers: port2, signals },
     transferList: [port2]
   })
   let cause
@@ -43,12 +49,20 @@ export function startThread({ receive, ended }) {
 
     /** What the worker answers, which this thread waits for. */
     askSync(question) {
-      Atomics.store(answered, 0, 0)
-      worker.postMessage(question)
-      Atomics.wait(answered, 0, 0, PATIENCE_MS)
-      const answer = receiveMessageOnPort(port1)
-      if (answer !== undefined) return answer.message
-      throw Object.assign(new Error('The worker of the database is busy'), { code: 'busy' })
+      const number = ++questions
+      worker.postMessage({ ...question, number })
+      for (const end = performance.now() + PATIENCE_MS; ;) {
+        const seen = Atomics.load(signals, ANSWERS)
+        // Some may be there that nobody waited for any more.
+        for (let answer; (answer = receiveMessageOnPort(port1)?.message) !== undefined;) {
+          if (answer.number === number) return answer
+        }
+        if (Atomics.load(signals, ENDED) === 1) throw failure('poisoned', 'The worker of the database has ended')
+        const left = Math.max(end - performance.now(), 0)
+        if (Atomics.wait(signals, ANSWERS, seen, left) === 'timed-out') throw failure('busy', 'The worker of the database is busy')
+      }
     }
   }
 }
+
+const failure = (code, message) => Object.assign(new Error(message), { code })
