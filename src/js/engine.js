@@ -40,9 +40,10 @@ const withInstance = (use) => whenKnown(loadModule(), (module) => use(createInst
 
 /** One database in an instance of its own. */
 export class Engine {
+  /** @type {WebAssembly.Memory} */
   #memory
   #database
-  /** The whole memory; made anew when it has grown. @type {Uint8Array} */
+  /** The whole memory, as a Buffer where there is one; made anew when it has grown. @type {any} */
   #bytes = new Uint8Array(0)
   #values = new Pool(8 << 10)
   #pages = new Pool(64 << 10)
@@ -59,19 +60,19 @@ export class Engine {
       whenKnown(instance.openDatabase(storage ?? undefined, options), (database) => new Engine(instance, database)))
   }
 
-  /** Removes the database in `storage`. */
+  /** Removes the database in `storage`. @param {any} storage */
   static destroy(storage) {
     return withInstance((instance) => instance.destroyDatabase(storage))
   }
 
-  /** Rebuilds the database in `storage`. */
+  /** Rebuilds the database in `storage`. @param {any} storage @param {Record<string, any>} options */
   static repair(storage, options) {
     return withInstance((instance) => instance.repairDatabase(storage, options))
   }
 
-  /** For `open` alone. */
+  /** For `open` alone. @param {ReturnType<typeof createInstance>} instance @param {any} database */
   constructor(instance, database) {
-    this.#memory = instance.memory
+    this.#memory = /** @type {WebAssembly.Memory} */ (instance.memory)
     this.#database = database
   }
 
@@ -79,21 +80,25 @@ export class Engine {
     return this.#answer(this.#database.close())
   }
 
+  /** @param {Uint8Array} key @param {any} value @param {boolean} sync */
   put(key, value, sync) {
     this.#enter(key, value)
     return this.#answer(this.#database.put(key.length, value.length, sync))
   }
 
+  /** @param {Uint8Array} key @param {boolean} sync */
   del(key, sync) {
     this.#enter(key)
     return this.#answer(this.#database.del(key.length, sync))
   }
 
+  /** @param {Uint8Array} batch @param {boolean} sync */
   write(batch, sync) {
     this.#enter(batch)
     return this.#answer(this.#database.write(batch.length, sync))
   }
 
+  /** @param {Uint8Array} key @param {number | undefined} snapshot @param {boolean} fillCache */
   get(key, snapshot, fillCache) {
     this.#enter(key)
     const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
@@ -101,15 +106,17 @@ export class Engine {
     return size === MISSING ? undefined : this.#outcome(size)
   }
 
+  /** @param {Uint8Array} key @param {number | undefined} snapshot @param {boolean} fillCache */
   getString(key, snapshot, fillCache) {
     this.#enter(key)
     const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
     if (size === MISSING) return undefined
-    if (size < 0) return this.#outcome(size).then((value) => value && decoder.decode(value))
+    if (size < 0) return this.#outcome(size).then((/** @type {any} */ value) => value && decoder.decode(value))
     const start = this.#database.out()
     return this.#string(start, start + size)
   }
 
+  /** @param {Uint8Array[]} keys @param {number | undefined} snapshot @param {boolean} fillCache */
   getMany(keys, snapshot, fillCache) {
     let size = 4 * keys.length
     for (const key of keys) size += key.length
@@ -129,20 +136,27 @@ export class Engine {
     return this.#database.snapshot()
   }
 
+  /** @param {number} id */
   releaseSnapshot(id) {
     this.#database.releaseSnapshot(id)
   }
 
+  /**
+   * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array, reverse: boolean, limit: number, keys: boolean,
+   *           values: boolean, fillCache?: 'sought' | boolean, verifyChecksums?: boolean, snapshot?: number }} range
+   */
   iterator({ gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot }) {
     // The engine's bounds are "from" and "up to, not including"; the key after x is x with a zero byte.
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
     this.#enter(lower ?? EMPTY, upper)
-    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | FILL[fillCache ?? 'sought'] |
+    const fill = FILL[/** @type {'sought'} */ (fillCache ?? 'sought')]
+    const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | fill |
       (verifyChecksums === false ? UNVERIFIED : 0)
     return this.#number(this.#database.iterator(lower?.length ?? -1, upper?.length ?? -1, flags, limit, snapshot ?? 0))
   }
 
+  /** @param {number} iterator @param {number} size @param {number} maxBytes */
   next(iterator, size, maxBytes) {
     const answer = this.#database.next(iterator, size, maxBytes)
     if (answer < 0) return this.#outcome(answer)
@@ -151,11 +165,13 @@ export class Engine {
     return { rows: bytes === 0 ? EMPTY : this.#page(bytes), count: done ? answer - DONE : answer, done }
   }
 
+  /** @param {number} iterator @param {Uint8Array} target */
   seek(iterator, target) {
     this.#enter(target)
     this.#database.seek(iterator, target.length)
   }
 
+  /** @param {number} iterator */
   closeIterator(iterator) {
     this.#database.closeIterator(iterator)
   }
@@ -172,21 +188,25 @@ export class Engine {
     return this.#answer(this.#database.resume())
   }
 
+  /** @param {Uint8Array | undefined} begin @param {Uint8Array | undefined} end */
   compactRange(begin, end) {
     this.#enter(begin ?? EMPTY, end)
     return this.#answer(this.#database.compactRange(begin?.length ?? -1, end?.length ?? -1))
   }
 
+  /** @param {Uint8Array | undefined} begin @param {Uint8Array | undefined} end */
   deleteRange(begin, end) {
     this.#enter(begin ?? EMPTY, end)
     return this.#number(this.#database.deleteRange(begin?.length ?? -1, end?.length ?? -1))
   }
 
+  /** @param {Uint8Array} begin @param {Uint8Array} end */
   approximateSize(begin, end) {
     this.#enter(begin, end)
     return this.#number(this.#database.approximateSize(begin.length, end.length))
   }
 
+  /** @param {string} name */
   property(name) {
     return this.#database.property(name)
   }
@@ -214,10 +234,12 @@ export class Engine {
     return this.#database.verify()
   }
 
+  /** @param {any} storage */
   checkpoint(storage) {
     return this.#database.checkpoint(storage)
   }
 
+  /** @param {number} bytes */
   background(bytes) {
     const more = this.#database.background(bytes)
     return more < 0 ? this.#outcome(more) : more === 1
@@ -227,30 +249,31 @@ export class Engine {
     return this.#database.hasBackgroundWork()
   }
 
-  /** Nothing, or a promise of it. */
+  /** Nothing, or a promise of it. @param {any} answer */
   #answer(answer) {
     return answer < 0 ? this.#outcome(answer) : undefined
   }
 
+  /** @param {any} answer */
   #number(answer) {
     return answer < 0 ? this.#outcome(answer) : answer
   }
 
-  /** The promise of a call that is late; throws what a call failed with. */
+  /** The promise of a call that is late; throws what a call failed with. @param {any} answer */
   #outcome(answer) {
     const outcome = this.#database.outcome()
     if (answer === FAILED) throw outcome
     return outcome
   }
 
-  /** Puts the parts into scratch, one behind the other. */
+  /** Puts the parts into scratch, one behind the other. @param {Uint8Array} first @param {Uint8Array} [second] */
   #enter(first, second) {
     const at = this.#reserve(second === undefined ? first.length : first.length + second.length)
     this.#bytes.set(first, at)
     if (second !== undefined) this.#bytes.set(second, at + first.length)
   }
 
-  /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. */
+  /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. @param {number} size */
   #reserve(size) {
     if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
       const room = Math.max(size, SCRATCH_SIZE)
@@ -269,21 +292,21 @@ export class Engine {
     }
   }
 
-  /** The last answer, which is one value. */
+  /** The last answer, which is one value. @param {number} size */
   #value(size) {
     const start = this.#database.out()
     this.#look()
     return this.#values.copy(this.#bytes, start, start + size)
   }
 
-  /** The last answer, which is a page. */
+  /** The last answer, which is a page. @param {number} size */
   #page(size) {
     const start = this.#database.out()
     this.#look()
     return this.#pages.copy(this.#bytes, start, start + size)
   }
 
-  /** The last answer, as bytes of its own. */
+  /** The last answer, as bytes of its own. @param {number} size */
   #copy(size) {
     const start = this.#database.out()
     this.#look()
@@ -293,6 +316,7 @@ export class Engine {
     return copy
   }
 
+  /** @param {number} start @param {number} end */
   #string(start, end) {
     this.#look()
     return NativeBuffer ? this.#bytes.utf8Slice(start, end) : decoder.decode(this.#bytes.subarray(start, end))
@@ -301,7 +325,7 @@ export class Engine {
 
 const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
 
-/** The key right after `key`. */
+/** The key right after `key`. @param {Uint8Array} key */
 export function following(key) {
   const next = new Uint8Array(key.length + 1)
   next.set(key)
@@ -313,7 +337,7 @@ function asBuffer(bytes) {
   return bytes && NativeBuffer ? NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
 }
 
-/** (u32 length, value)* to values; length 0xffffffff is none. */
+/** (u32 length, value)* to values; length 0xffffffff is none. @param {Uint8Array} packed */
 function unpack(packed) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
   const values = []

@@ -22,10 +22,13 @@ const SIZE_MAX = 0x7fffffff
 
 const EMPTY = new Uint8Array(0)
 
+/** @param {Uint8Array} bytes @param {number} start @param {number} end */
 const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+/** @param {Uint8Array} bytes @param {number} start @param {number} end */
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
 /** How a side of a row is cut out of a page, by the format of its encoding. */
+/** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
@@ -53,13 +56,14 @@ export function boundsOf({ gt, gte, lt, lte }) {
   }
 }
 
+/** @param {{ highWaterMarkBytes?: any }} options */
 function pageBytesOf({ highWaterMarkBytes }) {
   if (highWaterMarkBytes === undefined || highWaterMarkBytes === null) return PAGE_BYTES
   if (Number.isSafeInteger(highWaterMarkBytes) && highWaterMarkBytes >= 0) return Math.min(highWaterMarkBytes, SIZE_MAX)
   throw new InvalidArgumentError("The option 'highWaterMarkBytes' must be a whole number of bytes from 0 on")
 }
 
-/** Whoever says nothing has the blocks that a seek comes to kept. */
+/** Whoever says nothing has the blocks that a seek comes to kept. @param {unknown} fillCache */
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
@@ -77,16 +81,24 @@ class Rows {
   #pageBytes
   #signal
   #pageRows = 1
+  /** @type {Uint8Array} */
   #page = EMPTY
   #at = 0
   #left = 0
   #done = false
 
+  /**
+   * @param {import('./engine.js').Engine} engine
+   * @param {Pick<import('./turns.js').Turns, 'due'>} turns
+   * @param {any} options
+   * @param {boolean} keys
+   * @param {boolean} values
+   */
   constructor(engine, turns, options, keys, values) {
     this.#engine = engine
     this.#turns = turns
-    this.#cutKey = keys ? CUTS[options.keyEncoding] : undefined
-    this.#cutValue = values ? CUTS[options.valueEncoding] : undefined
+    this.#cutKey = /** @type {any} */ (keys ? CUTS[options.keyEncoding] : undefined)
+    this.#cutValue = /** @type {any} */ (values ? CUTS[options.valueEncoding] : undefined)
     this.#pageBytes = pageBytesOf(options)
     this.#signal = options.signal ?? null
     const { gt, gte, lt, lte } = boundsOf(options)
@@ -118,7 +130,7 @@ class Rows {
     return loaded === undefined ? this.#first(cut) : loaded.then(() => this.#first(cut))
   }
 
-  /** At most `size` rows: what is left of the page at hand, else one page. */
+  /** At most `size` rows: what is left of the page at hand, else one page. @param {number} size @param {(rows: any) => any} cut */
   nextv(size, cut) {
     if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
     if (this.#left > 0 || this.#done) return this.#take(size, cut)
@@ -126,6 +138,7 @@ class Rows {
     return loaded === undefined ? this.#take(size, cut) : loaded.then(() => this.#take(size, cut))
   }
 
+  /** @param {any} target */
   seek(target) {
     this.#page = EMPTY
     this.#left = 0
@@ -184,6 +197,7 @@ class Rows {
     ]
   }
 
+  /** @param {number} at */
   #length(at) {
     const page = this.#page
     return (page[at] | page[at + 1] << 8 | page[at + 2] << 16 | page[at + 3] << 24) >>> 0
@@ -191,10 +205,12 @@ class Rows {
 
   // ---- Pages ------------------------------------------------------------------------------------------------------
 
+  /** @param {(rows: any) => any} cut */
   #first(cut) {
     return this.#left > 0 ? cut(this) : undefined
   }
 
+  /** @param {number} size @param {(rows: any) => any} cut */
   #take(size, cut) {
     const count = Math.min(size, this.#left)
     const rows = new Array(count)
@@ -202,13 +218,14 @@ class Rows {
     return rows
   }
 
+  /** @param {number} wanted */
   #loadAhead(wanted) {
     const size = Math.min(this.#pageRows, wanted)
     this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS_MAX)
     return this.#load(size)
   }
 
-  /** @returns {undefined | Promise<void>} */
+  /** @returns {undefined | Promise<void>} @param {number} size */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, SIZE_MAX), this.#pageBytes)
@@ -221,6 +238,7 @@ class Rows {
     return this.#turns.due()
   }
 
+  /** @param {any} page */
   async #loadLater(page) {
     try {
       this.#set(await page)
@@ -229,6 +247,7 @@ class Rows {
     }
   }
 
+  /** @param {import('./engine.js').Page} page */
   #set({ rows, count, done }) {
     this.#page = rows
     this.#at = 0
@@ -238,6 +257,7 @@ class Rows {
 
   // ---- With a signal, which may be aborted right after the call that it should end --------------------------------
 
+  /** @param {number} wanted @param {(rows: any) => any} cut */
   async #nextUnlessAborted(wanted, cut) {
     if (this.#left === 0 && !this.#done) await this.#loadAhead(wanted)
     else await undefined
@@ -245,6 +265,7 @@ class Rows {
     return this.#first(cut)
   }
 
+  /** @param {number} size @param {(rows: any) => any} cut */
   async #nextvUnlessAborted(size, cut) {
     if (this.#left === 0 && !this.#done) await this.#load(size)
     else await undefined
@@ -264,7 +285,10 @@ const key = (rows) => rows.key()
 /** @param {Rows} rows */
 const value = (rows) => rows.value()
 
-/** Entries in key order, of the moment when it was made or of an explicit snapshot. */
+/**
+ * Entries in key order, of the moment when it was made or of an explicit snapshot.
+ * @extends {AbstractIterator<any, any, any>}
+ */
 export class Iterator extends AbstractIterator {
   #rows
 
@@ -286,18 +310,29 @@ export class Iterator extends AbstractIterator {
 
   _next() { return this.#rows.next(this.limit - this.count, entry) }
 
+  /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, entry) }
 
+  /** @param {any} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }
 }
 
-/** Keys only: values are not even copied. */
+/**
+ * Keys only: values are not even copied.
+ * @extends {AbstractKeyIterator<any, any>}
+ */
 export class KeyIterator extends AbstractKeyIterator {
   #rows
 
-  /** As Iterator's. */
+  /**
+   * As Iterator's.
+   * @param {import('./level.js').Varve} db
+   * @param {import('./engine.js').Engine} engine
+   * @param {Pick<import('./turns.js').Turns, 'due'>} turns
+   * @param {any} options
+   */
   constructor(db, engine, turns, options) {
     const rows = new Rows(engine, turns, options, true, false)
     super(db, options)
@@ -308,18 +343,29 @@ export class KeyIterator extends AbstractKeyIterator {
 
   _next() { return this.#rows.next(this.limit - this.count, key) }
 
+  /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, key) }
 
+  /** @param {any} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }
 }
 
-/** Values only, in the order of their keys. */
+/**
+ * Values only, in the order of their keys.
+ * @extends {AbstractValueIterator<any, any, any>}
+ */
 export class ValueIterator extends AbstractValueIterator {
   #rows
 
-  /** As Iterator's. */
+  /**
+   * As Iterator's.
+   * @param {import('./level.js').Varve} db
+   * @param {import('./engine.js').Engine} engine
+   * @param {Pick<import('./turns.js').Turns, 'due'>} turns
+   * @param {any} options
+   */
   constructor(db, engine, turns, options) {
     const rows = new Rows(engine, turns, options, false, true)
     super(db, options)
@@ -330,8 +376,10 @@ export class ValueIterator extends AbstractValueIterator {
 
   _next() { return this.#rows.next(this.limit - this.count, value) }
 
+  /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, value) }
 
+  /** @param {any} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }

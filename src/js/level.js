@@ -34,6 +34,7 @@ class Scratch {
     return new Uint8Array(this.#bytes.buffer, 0, size)
   }
 
+  /** @param {number} size */
   #grow(size) {
     if (size > SCRATCH_SIZE_MAX) return false
     this.#bytes = new Uint8Array(Math.min(size * 2, SCRATCH_SIZE_MAX))
@@ -41,16 +42,16 @@ class Scratch {
   }
 }
 
-/** Keys of a getMany: strings in one buffer. */
+/** Keys of a getMany: strings in one buffer. @param {any[]} keys */
 function manyBytesOf(keys) {
   let bound = 0
   for (const key of keys) {
-    if (typeof key !== 'string') return keys.map((data) => bytesOf(data, 'key'))
+    if (typeof key !== 'string') return keys.map((/** @type {any} */ data) => bytesOf(data, 'key'))
     bound += textSizeBound(key)
   }
   const bytes = NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(bound) : new Uint8Array(bound)
   let at = 0
-  return keys.map((key) => {
+  return keys.map((/** @type {any} */ key) => {
     const start = at
     at += writeText(bytes, start, key)
     return bytes.subarray(start, at)
@@ -58,12 +59,14 @@ function manyBytesOf(keys) {
 }
 
 /** Values from the engine's bytes, which may be a Buffer: its slice() would not copy, as that of a view does. */
+/** @type {Record<string, (bytes: any) => any>} */
 const FROM_BYTES = {
   utf8: (bytes) => readText(bytes, 0, bytes.length),
   view: (bytes) => bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
   buffer: (bytes) => NativeBuffer.isBuffer(bytes) ? bytes : NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
+/** @param {Uint8Array} a @param {Uint8Array} b */
 function compare(a, b) {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) {
@@ -80,16 +83,18 @@ const CLEAR_BYTES = 64 << 10
 
 const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume']
 
-/** A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See index.d.ts. */
+/**
+ * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See index.d.ts.
+ * @extends {AbstractLevel<any, any, any>}
+ */
 export class Varve extends AbstractLevel {
   #place
   #durability
   #inMemory
   #inWorker
-  /** @type {import('./engine.js').Engine} or one in a worker, which answers promises */
-  #engine
-  /** @type {Turns} */
-  #turns
+  /** Once it was opened; or one in a worker, which answers promises. */
+  #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
+  #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   #keyScratch = new Scratch()
   #valueScratch = new Scratch()
   #batch = new WriteBatch()
@@ -114,6 +119,7 @@ export class Varve extends AbstractLevel {
     super({
       encodings: { utf8: true, view: true, buffer: NativeBuffer !== undefined },
       has: true,
+      // @ts-expect-error not in its published types yet
       getSync: !inWorker,
       seek: true,
       implicitSnapshots: true,
@@ -138,6 +144,7 @@ export class Varve extends AbstractLevel {
 
   // ---- Opening and closing ------------------------------------------------------------------------------------------
 
+  /** @param {any} options */
   async _open(options) {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
@@ -146,6 +153,7 @@ export class Varve extends AbstractLevel {
     try {
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
+      /** @type {any} */
       const Class = this.#inWorker ? (await import('./worker/client.js')).WorkerEngine : Engine
       this.#engine = await Class.open(storage, { ...engineOptions, createIfMissing: create, errorIfExists })
     } catch (error) {
@@ -154,18 +162,25 @@ export class Varve extends AbstractLevel {
     this.#turns = new Turns(this.#engine)
   }
 
-  /** Entries in memory live as long as this object, as memory-level's do: its engine is only put to rest. */
+  /**
+   * Entries in memory live as long as this object, as memory-level's do: its engine is only put to rest.
+   * @param {boolean} errorIfExists
+   */
   async #reopen(errorIfExists) {
     if (errorIfExists) throw new InvalidArgumentError('The database in memory exists (errorIfExists is true)')
     try {
-      if (this.#inWorker) await this.#engine.wake()
+      if (this.#inWorker) await /** @type {any} */ (this.#engine).wake()
     } catch (error) {
       throw fromEngine(error)
     }
     this.#turns.restart()
   }
 
-  /** The storage of a place, made anew for a directory. The module for directories is not needed, nor there, in a page. */
+  /**
+   * The storage of a place, made anew for a directory. The module for directories is not needed, nor there, in a page.
+   * @param {ReturnType<typeof placeOf>} place
+   * @returns {Promise<any>}
+   */
   static async #storageOf({ path, storage }) {
     if (path === null) return storage
     const { NodeStorage } = await import('#directory')
@@ -177,8 +192,8 @@ export class Varve extends AbstractLevel {
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
-      await (this.#inMemory ? this.#engine.rest() : this.#engine.close())
-    } catch (error) {
+      await (this.#inMemory ? /** @type {any} */ (this.#engine).rest() : this.#engine.close())
+    } catch (/** @type {any} */ error) {
       // Closing failed before, and was done all the same.
       if (error?.code === 'closed') return
       this.#turns.restart()
@@ -188,6 +203,7 @@ export class Varve extends AbstractLevel {
 
   // ---- Reading ------------------------------------------------------------------------------------------------------
 
+  /** @param {any} key @param {any} options */
   _get(key, options) {
     const value = this.#read(key, options)
     if (value instanceof Promise) return value.catch(rethrow)
@@ -195,6 +211,7 @@ export class Varve extends AbstractLevel {
     return turn === undefined ? value : turn.then(() => value)
   }
 
+  /** @param {any} key @param {any} options */
   _getSync(key, options) {
     if (this.#inWorker) throw new VarveError('There is no getSync() with worker: true', { code: 'LEVEL_NOT_SUPPORTED' })
     const value = this.#read(key, options)
@@ -203,7 +220,7 @@ export class Varve extends AbstractLevel {
     throw new VarveError('The storage of this database cannot be read synchronously', { code: 'LEVEL_NOT_SUPPORTED' })
   }
 
-  /** A value in the wanted format, or a promise of it. */
+  /** A value in the wanted format, or a promise of it. @param {any} key @param {any} options */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -219,11 +236,13 @@ export class Varve extends AbstractLevel {
     }
   }
 
+  /** @param {any[]} keys @param {any} options */
   _getMany(keys, options) {
     const fromBytes = FROM_BYTES[options.valueEncoding]
     return this.#readMany(keys, options, (value) => value === undefined ? undefined : fromBytes(value))
   }
 
+  /** @param {any} key @param {any} options */
   _has(key, options) {
     const { snapshot, fillCache } = options
     const engine = this.#engine
@@ -238,11 +257,13 @@ export class Varve extends AbstractLevel {
     }
   }
 
+  /** @param {any[]} keys @param {any} options */
   _hasMany(keys, options) {
     const found = this.#readMany(keys, options, (value) => value !== undefined)
     return found instanceof Promise ? this.#holding(options.snapshot, found) : found
   }
 
+  /** @param {any[]} keys @param {any} options @param {(value: any) => any} convert */
   #readMany(keys, { snapshot, fillCache }, convert) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     try {
@@ -256,7 +277,11 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** abstract-level lets go of a snapshot when has() and hasMany() return, not when they are done. */
+  /**
+   * abstract-level lets go of a snapshot when has() and hasMany() return, not when they are done.
+   * @param {any} snapshot
+   * @param {Promise<any>} promise
+   */
   #holding(snapshot, promise) {
     if (snapshot === undefined || snapshot === null) return promise
     snapshot.ref()
@@ -265,6 +290,7 @@ export class Varve extends AbstractLevel {
 
   // ---- Writing ------------------------------------------------------------------------------------------------------
 
+  /** @param {any} key @param {any} value @param {any} options */
   _put(key, value, options) {
     try {
       return this.#wrote(this.#engine.put(
@@ -274,6 +300,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
+  /** @param {any} key @param {any} options */
   _del(key, options) {
     try {
       return this.#wrote(this.#engine.del(this.#keyScratch.bytesOf(key, 'key'), options.sync === true))
@@ -282,6 +309,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
+  /** @param {{ type: 'put' | 'del', key: any, value: any }[]} operations @param {any} options */
   _batch(operations, options) {
     const batch = this.#batch
     try {
@@ -297,11 +325,13 @@ export class Varve extends AbstractLevel {
     }
   }
 
+  /** @param {Uint8Array} bytes @param {boolean} sync */
   #write(bytes, sync) {
     const done = this.#wrote(this.#engine.write(bytes, sync))
     return done === undefined ? this.#turns.due() : done
   }
 
+  /** @param {any} done */
   #wrote(done) {
     return done instanceof Promise ? done.then(() => this.#turns.wrote(), rethrow) : this.#turns.wrote()
   }
@@ -316,7 +346,10 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  /** A range as a whole is the engine's to drop, tables and all; a part of one, or what a snapshot sees, goes row by row. */
+  /**
+   * A range as a whole is the engine's to drop, tables and all; a part of one, or what a snapshot sees, goes row by row.
+   * @param {any} options
+   */
   async _clear(options) {
     const { snapshot, limit } = options
     const bounds = boundsOf(options)
@@ -329,6 +362,7 @@ export class Varve extends AbstractLevel {
     await this.#turns.wrote()
   }
 
+  /** @param {ReturnType<typeof boundsOf>} bounds */
   #clearRange({ gt, gte, lt, lte }) {
     const begin = gt !== undefined ? following(gt) : gte
     const end = lte !== undefined ? following(lte) : lt
@@ -336,6 +370,7 @@ export class Varve extends AbstractLevel {
     return this.#engine.deleteRange(begin, end)
   }
 
+  /** @param {ReturnType<typeof boundsOf>} bounds @param {any} options */
   async #clearRows(bounds, { snapshot, reverse, limit }) {
     const engine = this.#engine
     const id = engine.iterator({
@@ -357,18 +392,22 @@ export class Varve extends AbstractLevel {
 
   // ---- Iterators and snapshots --------------------------------------------------------------------------------------
 
+  /** @param {any} options */
   _iterator(options) {
     return new Iterator(this, this.#engine, this.#turns, options)
   }
 
+  /** @param {any} options */
   _keys(options) {
     return new KeyIterator(this, this.#engine, this.#turns, options)
   }
 
+  /** @param {any} options */
   _values(options) {
     return new ValueIterator(this, this.#engine, this.#turns, options)
   }
 
+  /** @param {any} options */
   _snapshot(options) {
     return new Snapshot(this.#engine, options)
   }
@@ -383,10 +422,12 @@ export class Varve extends AbstractLevel {
     return this.#whenOpen((engine) => engine.flush())
   }
 
+  /** @param {any} start @param {any} end @param {any} options */
   async compactRange(start, end, options) {
     return this.#whenOpen((engine) => engine.compactRange(this.#boundOf(start, options), this.#boundOf(end, options)))
   }
 
+  /** @param {any} start @param {any} end @param {any} options */
   async approximateSize(start, end, options) {
     if (start === undefined || start === null || end === undefined || end === null) {
       throw new InvalidArgumentError("The arguments 'start' and 'end' are required")
@@ -394,6 +435,7 @@ export class Varve extends AbstractLevel {
     return this.#whenOpen((engine) => engine.approximateSize(this.#boundOf(start, options), this.#boundOf(end, options)))
   }
 
+  /** @param {string} property */
   getProperty(property) {
     if (typeof property !== 'string') throw new InvalidArgumentError("The first argument 'property' must be a string")
     this.#assertOpen()
@@ -422,14 +464,21 @@ export class Varve extends AbstractLevel {
     this.#turns.wrote()
   }
 
+  /** @param {string | URL | null | undefined} location @param {any} options */
   static async destroy(location, options) {
     await Varve.#at(location, options, (storage) => Engine.destroy(storage))
   }
 
+  /** @param {string | URL | null | undefined} location @param {any} options */
   static async repair(location, options) {
     return withFindings(await Varve.#at(location, options, (storage, given) => Engine.repair(storage, given)))
   }
 
+  /**
+   * @param {string | URL | null | undefined} location
+   * @param {any} options
+   * @param {(storage: any, given: Record<string, unknown>) => any} act
+   */
   static async #at(location, options, act) {
     const { storage, ...rest } = { ...options }
     const place = placeOf(location, storage)
@@ -442,6 +491,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
+  /** @param {(engine: Engine) => any} act @returns {Promise<any>} */
   async #whenOpen(act) {
     if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(act))
     this.#assertOpen()
@@ -452,13 +502,14 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** The engine would be closed under what it has not finished. */
+  /** The engine would be closed under what it has not finished. @param {any} work */
   #kept(work) {
     if (!(work instanceof Promise)) return work
     this.#works.add(work)
     return work.finally(() => this.#works.delete(work))
   }
 
+  /** @param {any} key @param {any} options @returns {any} */
   #boundOf(key, options) {
     if (key === undefined || key === null) return undefined
     return bytesOf(this.keyEncoding(options?.keyEncoding).encode(key), 'key')
@@ -469,12 +520,12 @@ export class Varve extends AbstractLevel {
   }
 }
 
-/** A report of the engine's with its findings as callers know errors. */
+/** A report of the engine's with its findings as callers know errors. @param {any} report */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }
 
-/** The keys of a page that has no values. */
+/** The keys of a page that has no values. @param {import('./engine.js').Page} page */
 function * keysOf({ rows, count }) {
   const lengths = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
   let at = 0

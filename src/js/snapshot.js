@@ -9,9 +9,10 @@ export class Snapshot extends AbstractSnapshot {
 
   /**
    * @param {import('./engine.js').Engine} engine
-   * @param {object} options abstract-level's, with the owner
+   * @param {any} options abstract-level's, with the owner
    */
   constructor(engine, options) {
+    // @ts-expect-error abstract-level's types do not tell of its parameter
     super(options)
     try {
       this.#id = engine.snapshot()
@@ -42,7 +43,7 @@ export class Snapshot extends AbstractSnapshot {
     const id = this.#id
     this.#id = undefined
     try {
-      this.#engine.releaseSnapshot(id)
+      this.#engine.releaseSnapshot(/** @type {number} */ (id))
     } catch (error) {
       throw fromEngine(error)
     }
