@@ -78,21 +78,23 @@ export class FileServer {
     if (verdict === 'destroy') return response.destroy()
     if (status !== undefined) return this.#end(response, entry, status, { ...verdict?.headers }, Buffer.from('no'))
     const content = this.files.get(name)
-    if (content === undefined) return this.#end(response, entry, 404, {}, Buffer.from('not found'))
+    if (content === undefined) return this.#end(response, entry, 404, this.flags.cors ? { 'access-control-allow-origin': '*' } : {}, Buffer.from('not found'))
     const headers = this.#headersOf(content)
     if (first === undefined || !this.flags.ranges) return this.#end(response, entry, 200, headers, content)
-    if (entry.start >= content.length) return this.#end(response, entry, 416, { 'content-range': `bytes */${content.length}` }, Buffer.alloc(0))
+    if (entry.start >= content.length) return this.#end(response, entry, 416, { ...headers, 'content-range': `bytes */${content.length}` }, Buffer.alloc(0))
     const end = Math.min(entry.end, content.length)
     if (this.flags.contentRange) headers['content-range'] = `bytes ${entry.start}-${end - 1}/${content.length}`
     this.#end(response, entry, 206, headers, content.subarray(entry.start, end))
   }
 
   #headersOf(content) {
-    const { etag, lastModified } = this.flags
+    const { etag, lastModified, cors } = this.flags
     const headers = { 'accept-ranges': 'bytes' }
     if (etag === 'strong') headers.etag = tagOf(content)
     if (etag === 'weak') headers.etag = `W/${tagOf(content)}`
     if (lastModified) headers['last-modified'] = this.modified.toUTCString()
+    if (cors) headers['access-control-allow-origin'] = '*'
+    if (cors === 'exposed') headers['access-control-expose-headers'] = 'Content-Range, ETag'
     return headers
   }
 
