@@ -5,6 +5,8 @@ import { allocate } from './messages.js'
 
 /** @typedef {import('../engine.js').Page} Page */
 
+/** A page, with what it was asked for. @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead */
+
 /** Who has asked for so many rows will want more: before, most only look at the first after a seek. */
 const ROWS_BEFORE = 9
 /** Pages on their way at most. */
@@ -14,7 +16,7 @@ const GROWN_ROWS_MAX = 1000
 
 export class ReadAhead {
   #ask
-  /** On their way, in order, with the rows that were asked for. @type {{ size: number, page: Promise<Page> }[]} */
+  /** On their way, in order. @type {Ahead[]} */
   #pages = []
   #size = 0
   #maxBytes = 0
@@ -26,7 +28,7 @@ export class ReadAhead {
   }
 
   /**
-   * As Engine.next(), but there may be more rows than `size`: those that a caller whose pages grew was thought to want.
+   * As Engine.next(): the same rows, whatever is on its way.
    * @returns {Promise<Page>}
    * @param {number} size
    * @param {number} maxBytes
@@ -35,7 +37,8 @@ export class ReadAhead {
     if (maxBytes !== this.#maxBytes) this.#rowsAsked = 0
     this.#maxBytes = maxBytes
     const pages = this.#take(size)
-    const page = pages.length === 1 ? pages[0].page : this.#together(pages)
+    const isOne = pages.length === 1 && pages[0].size === size && pages[0].maxBytes === maxBytes
+    const page = isOne ? pages[0].page : this.#cut(pages, size, maxBytes)
     if (this.#rowsAsked >= ROWS_BEFORE && size >= this.#size) this.#goOn(size)
     this.#rowsAsked += size
     this.#size = size
@@ -53,7 +56,7 @@ export class ReadAhead {
     const pages = []
     let left = size
     while (left > 0 && this.#pages.length > 0) {
-      const first = /** @type {{ size: number, page: any }} */ (this.#pages.shift())
+      const first = /** @type {Ahead} */ (this.#pages.shift())
       pages.push(first)
       left -= first.size
     }
@@ -61,17 +64,27 @@ export class ReadAhead {
     return pages
   }
 
-  /** One page of several. One that its bytes or the end cut short is the last. @param {any[]} pages */
-  async #together(pages) {
+  /**
+   * As many rows as are wanted; what is left of the pages comes next.
+   * @param {Ahead[]} pages
+   * @param {number} size
+   * @param {number} maxBytes
+   */
+  async #cut(pages, size, maxBytes) {
     const parts = []
-    for (let isWhole = true; isWhole && pages.length > 0;) {
-      const { size, page } = pages.shift()
-      const part = await page
+    let part
+    let count = 0
+    let bytes = 0
+    do {
+      part = await /** @type {Ahead} */ (pages.shift()).page
       parts.push(part)
-      isWhole = part.count >= size && !part.done
-    }
+      count += part.count
+      bytes += part.rows.length
+    } while (pages.length > 0 && count < size && bytes < maxBytes && !part.done)
+    const [page, rest] = split(joined(parts), size, maxBytes)
+    if (rest !== undefined) pages.unshift({ size: rest.count, maxBytes: 0, page: Promise.resolve(rest) })
     this.#pages.unshift(...pages)
-    return joined(parts)
+    return page
   }
 
   /** @param {number} size */
@@ -86,12 +99,13 @@ export class ReadAhead {
     const page = this.#ask(size, this.#maxBytes)
     // Who never comes to this page need not know.
     page.catch(() => {})
-    return { size, page }
+    return { size, maxBytes: this.#maxBytes, page }
   }
 }
 
 /** @param {Page[]} pages @returns {Page} */
 function joined(pages) {
+  if (pages.length === 1) return pages[0]
   const rows = allocate(pages.reduce((size, page) => size + page.rows.length, 0))
   let at = 0
   let count = 0
@@ -101,4 +115,25 @@ function joined(pages) {
     count += page.count
   }
   return { rows, count, done: pages[pages.length - 1].done }
+}
+
+/**
+ * The first rows of a page, as many as the engine would have given, and the others.
+ * @param {Page} page
+ * @param {number} size
+ * @param {number} maxBytes
+ * @returns {[Page, Page?]}
+ */
+function split({ rows, count, done }, size, maxBytes) {
+  if (count <= size && rows.length <= maxBytes) return [{ rows, count, done }]
+  const lengths = new DataView(rows.buffer, rows.byteOffset, rows.length)
+  let taken = 0
+  let at = 0
+  do {
+    at += 4 + lengths.getUint32(at, true)
+    at += 4 + lengths.getUint32(at, true)
+    taken++
+  } while (taken < size && taken < count && at < maxBytes)
+  if (taken === count) return [{ rows, count, done }]
+  return [{ rows: rows.subarray(0, at), count: taken, done: false }, { rows: rows.subarray(at), count: count - taken, done }]
 }
