@@ -1,0 +1,23 @@
+// A database in a directory: write, read, range, and be sure that it is on the disk.
+//
+//   node examples/js/hello.mjs [DIRECTORY]
+import { Varve } from 'varve'
+
+const db = new Varve(process.argv[2] ?? './lakes', { valueEncoding: 'json' })
+
+await db.put('jp/biwa', { depth: 104 })
+await db.batch([
+  { type: 'put', key: 'jp/suigetsu', value: { depth: 34 } },
+  { type: 'put', key: 'tr/van', value: { depth: 451 } }
+])
+
+console.log(await db.get('jp/suigetsu'))
+console.log(await db.get('jp/nowhere'))
+
+for await (const [key, { depth }] of db.iterator({ gte: 'jp/', lt: 'jp0' })) {
+  console.log(`${key}: ${depth} m`)
+}
+
+await db.sync()
+console.log((await db.info()).durability)
+await db.close()

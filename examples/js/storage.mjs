@@ -1,0 +1,37 @@
+// A storage of your own: files in a Map (`varve/map`, sixty lines to begin from), and around it one that counts what is read.
+//
+//   node examples/js/storage.mjs
+import { Varve } from 'varve'
+import { MapStorage } from 'varve/map'
+
+/** Each method of a storage answers a value or a promise of it. */
+class CountingStorage extends MapStorage {
+  reads = 0
+
+  open(name, access) {
+    const file = super.open(name, access)
+    const read = file.read.bind(file)
+    file.read = async (offset, into) => {
+      this.reads++
+      // Whoever answers later must not write into the engine's memory: it answers bytes of its own.
+      const own = new Uint8Array(into.length)
+      return own.subarray(0, read(offset, own))
+    }
+    return file
+  }
+}
+
+const storage = new CountingStorage()
+const db = new Varve(null, { storage })
+await db.batch(Array.from({ length: 5000 }, (_, i) => ({ type: 'put', key: `key${String(i).padStart(4, '0')}`, value: `value ${i}` })))
+await db.compactRange()
+console.log('files:', storage.list().map((name) => name.replace(/\d+/, 'N')).sort())
+
+storage.reads = 0
+console.log(await db.get('key1234'))
+console.log(`read: ${storage.reads > 0 && storage.reads <= 3 ? 'a block or so' : storage.reads}`)
+
+await db.close()
+const again = new Varve(null, { storage, createIfMissing: false })
+console.log((await again.keys().all()).length, 'keys, opened again')
+await again.close()
