@@ -52,6 +52,8 @@ mod compaction;
 
 mod db;
 
+pub mod inspect;
+
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

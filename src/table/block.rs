@@ -70,7 +70,7 @@ impl Block {
     }
 
     /// Restart points begin at 0 and increase, each before the end of the entries (an empty block has one, at 0).
-    fn check_restarts(&self) -> Result<(), Malformed> {
+    pub(crate) fn check_restarts(&self) -> Result<(), Malformed> {
         if self.restart_count == 0 && self.entries_end > 0 {
             let reason = format!("bad block contents: {} bytes of entries, no restart point", self.entries_end);
             return Err(Malformed::new(0, reason));
@@ -91,6 +91,21 @@ impl Block {
     /// Bytes of its contents.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Its contents.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where the entries end and the restart points begin.
+    pub(crate) fn entries_end(&self) -> usize {
+        self.entries_end
+    }
+
+    /// How many restart points it has.
+    pub(crate) fn restart_count(&self) -> usize {
+        self.restart_count
     }
 
     /// Where it came from.
@@ -188,7 +203,7 @@ impl Block {
 
     /// Why there is no entry at `at` behind a key of `previous` bytes.
     #[cold]
-    fn explain(&self, at: usize, previous: usize, at_restart: bool) -> Malformed {
+    pub(crate) fn explain(&self, at: usize, previous: usize, at_restart: bool) -> Malformed {
         let reason = |what: String| Malformed::new(to_u64(at), format!("bad entry in block: {what}"));
         let Some(rest) = self.bytes.get(at..self.entries_end) else {
             return reason(format!("restart point at {at}, entries end at {}", self.entries_end));

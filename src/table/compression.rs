@@ -86,6 +86,18 @@ pub(crate) fn is_raw(block_type: u8) -> bool {
     block_type == NONE
 }
 
+/// What compressed `contents` of this type, in one word.
+pub(crate) fn codec_name(block_type: u8, contents: &[u8]) -> &'static str {
+    match block_type {
+        NONE => "none",
+        SNAPPY => "snappy",
+        ZLIB_OR_ZSTD | ZSTD if contents.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => "zstd",
+        ZLIB_OR_ZSTD if is_zlib(contents) => "zlib",
+        DEFLATE => "deflate",
+        _ => "unknown",
+    }
+}
+
 /// What `contents` of `block_type` decompress to, into `out`, at most `size_max` bytes.
 pub(crate) fn decompress(
     block_type: u8,

@@ -168,6 +168,22 @@ impl FilterBlock {
         }
     }
 
+    /// How many filters there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The logarithm of how many bytes of file each is for.
+    pub(crate) fn base_lg(&self) -> u8 {
+        self.base_lg
+    }
+
+    /// Filter `index`; `None` if its offsets cannot be.
+    pub(crate) fn filter(&self, index: u64) -> Option<&[u8]> {
+        let (start, limit) = self.range(index)?;
+        if limit <= self.array { self.bytes.get(start..limit) } else { None }
+    }
+
     /// Filter `index` lies between these; the word behind the last offset is the start of the offsets.
     #[inline]
     fn range(&self, index: u64) -> Option<(usize, usize)> {

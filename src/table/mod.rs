@@ -41,20 +41,19 @@ mod tests;
 
 use std::rc::Rc;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use block::BlockIterator;
+pub(crate) use block::{Block, Entry, Origin};
 pub(crate) use block_cache::BlockCache;
 pub(crate) use builder::TableBuilder;
 pub(crate) use cache::TableCache;
+pub(crate) use compression::{DecodeError, TRAILER_SIZE, codec_name, decompress, is_raw, open_trailer};
 pub use file::{TableFile, TableFileIterator};
+pub(crate) use filter_block::FilterBlock;
+pub(crate) use footer::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 pub(crate) use iter::TableIterator;
 pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};
 pub(crate) use reader::Table;
-#[cfg(feature = "fuzzing")]
-pub(crate) use {
-    block::{Block, BlockIterator, Origin},
-    compression::decompress,
-    filter_block::FilterBlock,
-    footer::{BlockHandle, FOOTER_SIZE, Footer},
-};
 
 use crate::base::{FilterPolicy, KeyOrder};
 use crate::options::Compression;

@@ -6,6 +6,7 @@
 //! db.rs        class Engine: the smallest border, over the storage in memory
 //! options.rs   a plain object to Options
 //! page.rs      entries packed into one array of bytes
+//! inspect.rs   what the bytes of a file mean, without a database
 //! error.rs     Error to a JavaScript Error with `code`, `file` and `offset`
 //! ```
 //! A panic would end the whole instance: nothing here unwraps, and every future is polled by `try_now` or becomes a promise.
@@ -16,5 +17,7 @@ mod cursor;
 mod database;
 mod db;
 mod error;
+#[cfg(feature = "package")]
+mod inspect;
 mod options;
 mod page;

@@ -1,0 +1,114 @@
+//! Finds blocks that nothing refers to, by their checksums alone.
+//!
+//! ```text
+//! from a start, keep a running checksum; where the next five bytes are a type and that checksum, a block ends
+//! ```
+//! Blocks follow one another, so the search behind a block is cheap; each byte skipped costs up to `SIZE_MAX` steps, and all
+//! steps together are bounded. A hit by chance has odds of one in 2^32, and must parse as well before it is believed.
+
+use crate::base::unmask;
+
+/// Bytes of a block that is looked for anywhere.
+const SIZE_MAX: usize = 64 << 10;
+/// Bytes of a block that is looked for where one is likely to begin.
+pub(super) const SIZE_MAX_AT_START: usize = 4 << 20;
+/// No block is smaller: a filter block has five bytes.
+const SIZE_MIN: usize = 5;
+/// The highest number of a codec.
+const CODEC_MAX: u8 = 4;
+/// Bytes that are searched at once.
+pub(super) const WINDOW: usize = SIZE_MAX_AT_START * 4;
+/// Checksum steps that one inspection may spend.
+const STEPS_MAX: u64 = 1 << 28;
+
+pub(super) struct Search {
+    table: [u32; 256],
+    steps: u64,
+}
+
+/// What came of one window.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hit {
+    /// A block of so many bytes of contents begins so many bytes behind the start.
+    Block { skipped: usize, size: usize },
+    /// None begins in so many bytes.
+    Nothing { skipped: usize },
+    /// The bound is reached.
+    Exhausted,
+}
+
+impl Search {
+    pub(super) fn new() -> Search {
+        let mut table = [0u32; 256];
+        for (byte, slot) in (0u32..).zip(table.iter_mut()) {
+            *slot = (0..8).fold(byte, |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 });
+        }
+        Search { table, steps: 0 }
+    }
+
+    /// `whole`: the window reaches to the end of what is to be searched. Otherwise the last `SIZE_MAX` bytes are left for the
+    /// next window.
+    pub(super) fn first(&mut self, window: &[u8], whole: bool) -> Hit {
+        let last = if whole { window.len() } else { window.len().saturating_sub(SIZE_MAX) };
+        for start in 0..last {
+            let size_max = if start == 0 { SIZE_MAX_AT_START } else { SIZE_MAX };
+            if let Some(size) = self.block(window.get(start..).unwrap_or_default(), size_max) {
+                return Hit::Block { skipped: start, size };
+            }
+            if self.steps > STEPS_MAX {
+                return Hit::Exhausted;
+            }
+        }
+        Hit::Nothing { skipped: last }
+    }
+
+    /// Size of the block that begins with `bytes`.
+    fn block(&mut self, bytes: &[u8], size_max: usize) -> Option<usize> {
+        let mut crc = u32::MAX;
+        let ends = bytes.get(1..).unwrap_or_default().windows(4);
+        for (size, (byte, sum)) in bytes.iter().zip(ends).take(size_max.saturating_add(1)).enumerate() {
+            self.steps += 1;
+            let [low, ..] = crc.to_le_bytes();
+            crc = crc >> 8 ^ self.table.get(usize::from(low ^ byte)).copied().unwrap_or(0);
+            if size >= SIZE_MIN && *byte <= CODEC_MAX && unmask(read(sum)) == !crc {
+                return Some(size);
+            }
+        }
+        None
+    }
+}
+
+fn read(sum: &[u8]) -> u32 {
+    sum.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{crc32c, mask};
+
+    fn sealed(contents: &[u8]) -> Vec<u8> {
+        let mut bytes = contents.to_vec();
+        bytes.push(0);
+        let sum = mask(crc32c(&bytes));
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_block_is_found_behind_rubbish() {
+        let mut bytes = b"rubbish".to_vec();
+        bytes.extend(sealed(b"the contents of a block"));
+        bytes.extend(sealed(b"another"));
+        assert_eq!(Search::new().first(&bytes, true), Hit::Block { skipped: 7, size: 23 });
+        assert_eq!(Search::new().first(&bytes[35..], true), Hit::Block { skipped: 0, size: 7 });
+        assert_eq!(Search::new().first(&bytes[36..], true), Hit::Nothing { skipped: 11 });
+        assert_eq!(Search::new().first(b"", true), Hit::Nothing { skipped: 0 });
+    }
+
+    #[test]
+    fn the_search_ends() {
+        let noise: Vec<u8> = (0..1u32 << 20).flat_map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24).to_le_bytes()).collect();
+        assert_eq!(Search::new().first(&noise, true), Hit::Exhausted);
+    }
+}

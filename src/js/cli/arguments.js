@@ -1,0 +1,117 @@
+// Command lines: what commands have in common, and help made of the same tables that are parsed by.
+//
+// A command is { name, summary, usage, details?, options: { name: { type, short?, value?, help } }, positionals: [least, most], run }.
+import { parseArgs } from 'node:util'
+import { ENCODINGS, bytesOf } from './text.js'
+
+/** The caller's mistake: a message, and no more. */
+export class UsageError extends Error {
+  code = 'LEVEL_INVALID_ARGUMENT'
+  /** @type {string | undefined} */
+  command
+}
+
+const HELP = { help: { type: 'boolean', short: 'h', help: 'this text' } }
+
+export const JSON_OPTION = { json: { type: 'boolean', help: 'print JSON' } }
+
+/** How keys and values are written, in and out. */
+export const ENCODING_OPTIONS = {
+  hex: { type: 'boolean', help: 'keys and values in hexadecimal, in and out' },
+  utf8: { type: 'boolean', help: 'as text, what is no text as \\xNN (the default)' },
+  'key-encoding': { type: 'string', value: 'E', help: `of keys alone: ${ENCODINGS.join(', ')} (escaped: \\xNN in and out)` },
+  'value-encoding': { type: 'string', value: 'E', help: 'of values alone' }
+}
+
+export const RANGE_OPTIONS = {
+  gt: { type: 'string', value: 'KEY', help: 'only keys after KEY' },
+  gte: { type: 'string', value: 'KEY', help: 'only KEY and those after it' },
+  lt: { type: 'string', value: 'KEY', help: 'only keys before KEY' },
+  lte: { type: 'string', value: 'KEY', help: 'only KEY and those before it' }
+}
+
+export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; a command that writes then fails' } }
+
+export const SYNC_OPTION = { sync: { type: 'boolean', help: 'return when the write is durable' } }
+
+/** Options of one command, checked. */
+export function parse(command, args) {
+  const known = { ...command.options, ...HELP }
+  const options = Object.fromEntries(Object.entries(known).map(([name, { type, short }]) => [name, short ? { type, short } : { type }]))
+  const fail = (message) => { throw Object.assign(new UsageError(message), { command: command.name }) }
+  let parsed
+  try {
+    parsed = parseArgs({ args, options, allowPositionals: true, strict: true })
+  } catch (error) {
+    if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
+    fail(error.message)
+  }
+  const { values, positionals } = parsed
+  if (values.help) return { values, positionals, help: true }
+  const [least, most] = command.positionals
+  if (positionals.length < least) fail(`too few arguments: varve ${command.name} ${command.usage}`)
+  if (positionals.length > most) fail(`too many arguments: ${JSON.stringify(positionals[most])}`)
+  try {
+    return { values: withEncodings(values), positionals, help: false }
+  } catch (error) {
+    if (error instanceof UsageError) error.command = command.name
+    throw error
+  }
+}
+
+function withEncodings(values) {
+  const { hex, utf8 } = values
+  if (hex && utf8) throw new UsageError('--hex and --utf8 exclude each other')
+  const common = hex ? 'hex' : 'utf8'
+  const [key, value] = ['key-encoding', 'value-encoding'].map((name) => values[name] ?? common)
+  for (const encoding of [key, value]) {
+    if (!ENCODINGS.includes(encoding)) throw new UsageError(`there is no encoding '${encoding}'; there are ${ENCODINGS.join(', ')}`)
+  }
+  return { ...values, keyEncoding: key, valueEncoding: value }
+}
+
+/** The bounds among the options, as bytes. */
+export function rangeOf(values) {
+  const range = {}
+  for (const name of Object.keys(RANGE_OPTIONS)) {
+    if (values[name] !== undefined) range[name] = bytesOf(values[name], values.keyEncoding, `--${name}`)
+  }
+  return range
+}
+
+/** A whole number among the options. */
+export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, otherwise } = {}) {
+  if (values[name] === undefined) return otherwise
+  const number = Number(values[name])
+  if (/^\d+$/.test(values[name]) && number >= min && number <= max) return number
+  throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`)
+}
+
+// ---- Help -----------------------------------------------------------------------------------------------------------
+
+export function overview(commands) {
+  const width = Math.max(...commands.map(({ name }) => name.length))
+  return `varve <command> <directory> ...
+
+A LevelDB database from the command line.
+
+${commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}
+
+  varve <command> --help tells the rest, varve --version the version.
+
+Commands that only read change no byte and take no lock. Keys and values are text, or with --hex hexadecimal.
+Exit code: 0 done, found or sound; 1 findings, or not found; 2 cannot (usage, locked, unreadable), with the reason on
+standard error.`
+}
+
+export function helpOf({ name, summary, usage, details, options }) {
+  const rows = Object.entries({ ...options, ...HELP }).map(([option, { short, value, help }]) =>
+    [`${short ? `-${short}, ` : ''}--${option}${value ? ` ${value}` : ''}`, help])
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return [
+    `varve ${name} ${usage}`,
+    `${summary[0].toUpperCase()}${summary.slice(1)}.`,
+    ...details ? [details] : [],
+    rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')
+  ].join('\n\n')
+}

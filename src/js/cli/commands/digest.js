@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto'
+import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { reading, watched } from '../database.js'
+
+const ROWS = 1000
+
+export const command = {
+  name: 'digest',
+  summary: 'one SHA-256 over all entries',
+  usage: '<directory>',
+  details: `Over the concatenation, in order of keys, of
+  u32le key length, key, u32le value length, value
+of every entry: two databases with the same entries have the same digest, whatever their files are like.`,
+  positionals: [1, 1],
+  options: { ...JSON_OPTION, ...READONLY_OPTION },
+
+  async run({ values, positionals: [place], out }) {
+    const { entries, sha256 } = await watched('digest', place, ({ location, options }) => reading(location, digestOf, options))
+    if (values.json) out.json({ entries, sha256 })
+    else out.line(`${sha256}  ${place}`)
+  }
+}
+
+/** @param {import('../../level.js').Varve<Buffer, Buffer>} db */
+export async function digestOf(db) {
+  const hash = createHash('sha256')
+  const length = Buffer.alloc(4)
+  let entries = 0
+  const iterator = db.iterator()
+  try {
+    for (let rows = await iterator.nextv(ROWS); rows.length > 0; rows = await iterator.nextv(ROWS)) {
+      for (const row of rows) {
+        for (const part of row) {
+          length.writeUInt32LE(part.length)
+          hash.update(length)
+          hash.update(part)
+        }
+      }
+      entries += rows.length
+    }
+  } finally {
+    await iterator.close()
+  }
+  return { entries, sha256: hash.digest('hex') }
+}

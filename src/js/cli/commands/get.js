@@ -1,0 +1,32 @@
+import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { reading } from '../database.js'
+import { bytesOf, inJson, shown } from '../text.js'
+
+export const command = {
+  name: 'get',
+  summary: 'print the value of a key',
+  usage: '<directory> <key>',
+  details: 'Exit code 1 if there is no such key.',
+  positionals: [2, 2],
+  options: {
+    ...ENCODING_OPTIONS,
+    ...JSON_OPTION,
+    raw: { type: 'boolean', help: "print the value's bytes as they are, and nothing else" },
+    ...READONLY_OPTION
+  },
+
+  async run({ values, positionals: [location, text], out }) {
+    const { keyEncoding, valueEncoding } = values
+    const key = bytesOf(text, keyEncoding, 'the key')
+    const value = await reading(location, (db) => db.get(key))
+    if (values.json) {
+      out.json(value === undefined
+        ? { key: inJson(key, keyEncoding), found: false }
+        : { key: inJson(key, keyEncoding), found: true, value: inJson(value, valueEncoding) })
+    } else if (value !== undefined) {
+      if (values.raw) out.write(value)
+      else out.line(shown(value, valueEncoding, { lines: true }))
+    }
+    return value === undefined ? 1 : 0
+  }
+}

@@ -1,0 +1,29 @@
+import { createReadStream, statSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { JSON_OPTION } from '../arguments.js'
+import { tablesOf } from '../database.js'
+import { Varve } from '../../level.js'
+import { Progress } from '../output.js'
+import { counted, sized } from '../text.js'
+
+export const command = {
+  name: 'import',
+  summary: 'make a database of a zip',
+  usage: '<directory> [file.zip]',
+  details: 'The zip is one that export made, or any of a flat LevelDB directory. Without a file (or with -) it is read from standard input.\nThe directory must not hold a database yet.',
+  positionals: [1, 2],
+  options: JSON_OPTION,
+
+  async run({ values, positionals: [location, source = '-'], out }) {
+    const size = source === '-' ? 0 : statSync(source).size
+    const input = source === '-' ? process.stdin : createReadStream(source)
+    const progress = new Progress('import', size)
+    input.on('data', ({ length }) => progress.add(length)).pause()
+    const db = await Varve.import(location, Readable.toWeb(input), {}).finally(() => progress.end())
+    const tables = tablesOf(db)
+    await db.close()
+    const bytes = tables.reduce((sum, { size }) => sum + size, 0)
+    if (values.json) out.json({ directory: location, tables: tables.length, bytes })
+    else out.line(`${location}: ${counted(tables.length, 'table')}, ${sized(bytes)}`)
+  }
+}

@@ -1,0 +1,51 @@
+import { ENCODING_OPTIONS, JSON_OPTION, RANGE_OPTIONS, READONLY_OPTION, UsageError, rangeOf, wholeOf } from '../arguments.js'
+import { reading } from '../database.js'
+import { Progress } from '../output.js'
+import { inJson, shown } from '../text.js'
+
+/** Entries taken at once. */
+const ROWS = 1000
+
+export const command = {
+  name: 'scan',
+  summary: 'print entries in order of their keys',
+  usage: '<directory> [--gte KEY] [--lt KEY] [--limit N] ...',
+  details: 'An entry a line: key, tab, value. With --json an object a line.',
+  positionals: [1, 1],
+  options: {
+    ...RANGE_OPTIONS,
+    limit: { type: 'string', value: 'N', help: 'at most N entries' },
+    reverse: { type: 'boolean', help: 'from the last to the first' },
+    keys: { type: 'boolean', help: 'keys alone' },
+    values: { type: 'boolean', help: 'values alone' },
+    ...ENCODING_OPTIONS,
+    ...JSON_OPTION,
+    ...READONLY_OPTION
+  },
+
+  async run({ values, positionals: [location], out }) {
+    const { json, reverse = false, keyEncoding, valueEncoding } = values
+    if (values.keys && values.values) throw new UsageError('--keys and --values exclude each other')
+    const [keys, wantValues] = [!values.values, !values.keys]
+    const range = { ...rangeOf(values), reverse, limit: wholeOf(values, 'limit', { otherwise: -1 }) }
+
+    const line = json
+      ? (key, value) => out.json({ ...keys && { key: inJson(key, keyEncoding) }, ...wantValues && { value: inJson(value, valueEncoding) } })
+      : (key, value) => out.line([...keys ? [shown(key, keyEncoding)] : [], ...wantValues ? [shown(value, valueEncoding)] : []].join('\t'))
+
+    // On a terminal the lines themselves are what moves.
+    const progress = out.isTerminal ? undefined : new Progress('entries')
+    await reading(location, async (db) => {
+      const iterator = db.iterator({ ...range, keys: true, values: wantValues })
+      try {
+        for (let rows = await iterator.nextv(ROWS); rows.length > 0; rows = await iterator.nextv(ROWS)) {
+          for (const [key, value] of rows) await line(key, value)
+          progress?.add(rows.length)
+        }
+      } finally {
+        progress?.end()
+        await iterator.close()
+      }
+    })
+  }
+}

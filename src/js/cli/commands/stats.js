@@ -1,0 +1,60 @@
+import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { filesOf, reading, tablesOf } from '../database.js'
+import { counted, grouped, sized, table } from '../text.js'
+
+export const command = {
+  name: 'stats',
+  summary: 'levels, files, sizes and amplification',
+  usage: '<directory>',
+  details: `Read amplification: how many tables a look-up of a missing key asks, at most, without filters. Space amplification: the
+bytes of all tables to those of the deepest level, which would be left of them if all else only overwrote it.`,
+  positionals: [1, 1],
+  options: { ...JSON_OPTION, ...READONLY_OPTION },
+
+  async run({ values, positionals: [location], out }) {
+    const stats = await reading(location, async (db) => ({ tables: tablesOf(db), info: await db.info() }))
+    const summary = summarise(location, stats)
+    if (values.json) return out.json(summary)
+    const { levels, files, amplification } = summary
+    out.line(`${location}: ${counted(summary.tables, 'table')}, ${sized(summary.bytes)} in ${counted(files.length, 'file')}`)
+    out.line()
+    if (levels.length > 0) {
+      out.line(table([['level', 'tables', 'bytes'], ...levels.map(({ level, tables, bytes }) => [level, tables, bytes])]))
+      out.line()
+    }
+    const kinds = new Map()
+    for (const { kind, size } of files) kinds.set(kind, { count: (kinds.get(kind)?.count ?? 0) + 1, size: (kinds.get(kind)?.size ?? 0) + size })
+    out.line(table([['files', 'count', 'bytes'], ...Array.from(kinds, ([kind, { count, size }]) => [kind, count, size])]))
+    out.line()
+    out.line(`read amplification   ${grouped(amplification.read)}`)
+    out.line(`space amplification  ${amplification.space === null ? '-' : amplification.space.toFixed(2)}`)
+    out.line()
+    out.write(summary.stats)
+  }
+}
+
+function summarise(location, { tables, info }) {
+  const levels = []
+  for (const { level, size } of tables) {
+    const found = levels.find((one) => one.level === level)
+    if (found) { found.tables++; found.bytes += size } else levels.push({ level, tables: 1, bytes: size })
+  }
+  const tableBytes = tables.reduce((sum, { size }) => sum + size, 0)
+  const files = filesOf(location)
+  return {
+    location,
+    tables: tables.length,
+    tableBytes,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    levels,
+    filesAtLevel: info.filesAtLevel,
+    files,
+    amplification: {
+      read: levels.reduce((sum, { level, tables }) => sum + (level === 0 ? tables : 1), 0),
+      space: tableBytes === 0 ? null : tableBytes / levels.at(-1).bytes
+    },
+    memoryUsage: info.memoryUsage,
+    counters: info.counters,
+    stats: info.stats
+  }
+}

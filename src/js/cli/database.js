@@ -1,0 +1,121 @@
+// Opening a database for one command.
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Varve } from '../level.js'
+import { UsageError } from './arguments.js'
+import { Progress } from './output.js'
+
+/** What all commands open with: bytes in, bytes out. */
+const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
+
+/**
+ * Opens the database, acts, and closes it whatever comes of that.
+ *
+ * @template T
+ * @param {string} location
+ * @param {Record<string, any>} options of Varve
+ * @param {(db: Varve<Buffer, Buffer>) => Promise<T>} act
+ * @returns {Promise<T>}
+ */
+export async function withDatabase(location, options, act) {
+  const db = new Varve(location, { ...BYTES, ...options })
+  await db.open()
+  try {
+    return await act(db)
+  } finally {
+    await db.close()
+  }
+}
+
+/** The same, without writing a byte. */
+export const reading = (location, act, options = {}) => withDatabase(location, { ...options, readOnly: true, createIfMissing: false }, act)
+
+/** The same for a command that writes, unless it was told not to. */
+export function writing(location, values, options, act) {
+  if (values.readonly) throw new UsageError('this command writes, which --readonly forbids')
+  return withDatabase(location, options, act)
+}
+
+/**
+ * Shows how much of the table files was read: what works through all of them leaves no time to others meanwhile, but it
+ * does read.
+ *
+ * @template T
+ * @param {string} label
+ * @param {string} location
+ * @param {(place: { location: string | null, options: Record<string, any> }) => Promise<T>} act is given what to open
+ * @returns {Promise<T>}
+ */
+export async function watched(label, location, act) {
+  if (process.stderr.isTTY !== true) return act({ location, options: {} })
+  const progress = new Progress(label, tablesSize(location))
+  const { NodeStorage } = await import('../storage/node-fs.js')
+  class WatchedStorage extends NodeStorage {
+    open(name, access) {
+      const file = super.open(name, access)
+      const read = file.read.bind(file)
+      file.read = (offset, into) => {
+        const count = read(offset, into)
+        progress.add(count)
+        return count
+      }
+      return file
+    }
+  }
+  try {
+    return await act({ location: null, options: { storage: new WatchedStorage(location) } })
+  } finally {
+    progress.end()
+  }
+}
+
+/** @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile */
+
+const KINDS = [
+  [/^\d+\.(ldb|sst)$/, 'table'],
+  [/^\d+\.log$/, 'log'],
+  [/^MANIFEST-\d+$/, 'manifest'],
+  [/^CURRENT$/, 'current'],
+  [/^LOCK(\.varve)?$/, 'lock'],
+  [/^LOG(\.old)?$/, 'info log'],
+  [/^\d+\.dbtmp$/, 'temporary']
+]
+
+/** The files of a directory. @returns {DirectoryFile[]} */
+export function filesOf(location) {
+  const found = readdirSync(location, { withFileTypes: true }).filter((entry) => !entry.isDirectory())
+  return found.map(({ name }) => ({
+    name,
+    kind: KINDS.find(([pattern]) => pattern.test(name))?.[1] ?? 'other',
+    size: statSync(join(location, name), { throwIfNoEntry: false })?.size ?? 0
+  })).sort((a, b) => a.name < b.name ? -1 : 1)
+}
+
+function tablesSize(location) {
+  try {
+    return filesOf(location).filter(({ kind }) => kind === 'table' || kind === 'log').reduce((sum, { size }) => sum + size, 0)
+  } catch {
+    // Opening says what is wrong.
+    return 0
+  }
+}
+
+/**
+ * The live tables, level by level, of LevelDB's own list of them.
+ *
+ * @returns {{ level: number, number: number, name: string, size: number, range: string }[]}
+ */
+export function tablesOf(db) {
+  const tables = []
+  let level = 0
+  for (const line of db.getProperty('leveldb.sstables').split('\n')) {
+    const heading = /^--- level (\d+) ---$/.exec(line)
+    if (heading) level = Number(heading[1])
+    const table = /^ (\d+):(\d+)\[(.*)\]$/.exec(line)
+    if (table) tables.push({ level, number: Number(table[1]), name: `${table[1].padStart(6, '0')}.ldb`, size: Number(table[2]), range: table[3] })
+  }
+  return tables
+}
+
+/** An error in JSON. */
+export const findingOf = ({ code, message, file, offset }) => ({ code, message, ...file !== undefined && { file }, ...offset !== undefined && { offset } })

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+// npx varve <command> <directory> ...: a database from the command line. Each command is a file in commands/.
+//
+//   exit code   0 done, found, sound      1 findings, or not found      2 cannot: usage, locked, unreadable
+import { readFileSync } from 'node:fs'
+import { helpOf, overview, parse, UsageError } from './arguments.js'
+import { Output } from './output.js'
+
+const COMMANDS = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'bench']
+
+const CANNOT = 2
+
+/** @param {string[]} args @param {Output} out @returns {Promise<number>} the exit code */
+async function main(args, out) {
+  const [name, ...rest] = args
+  if (name === '--version' || name === '-v') return version(out)
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return help(rest[0], name, out)
+  if (!COMMANDS.includes(name)) throw new UsageError(`there is no command '${name}'; \`varve --help\` lists them`)
+  const command = await load(name)
+  const { values, positionals, help: wanted } = parse(command, rest)
+  if (wanted) return show(helpOf(command), out)
+  return await command.run({ values, positionals, out }) ?? 0
+}
+
+const load = async (name) => (await import(`./commands/${name}.js`)).command
+
+async function help(topic, asked, out) {
+  if (topic !== undefined && COMMANDS.includes(topic)) return show(helpOf(await load(topic)), out)
+  if (topic !== undefined && asked === 'help') throw new UsageError(`there is no command '${topic}'`)
+  await show(overview(await Promise.all(COMMANDS.map(load))), out)
+  return asked === undefined ? CANNOT : 0
+}
+
+function show(text, out) {
+  out.line(text)
+  return 0
+}
+
+function version(out) {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+  return show(version, out)
+}
+
+/** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. */
+function explain(error) {
+  const reason = error?.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
+  const code = typeof reason?.code === 'string' ? `${reason.code}: ` : ''
+  const hint = reason instanceof UsageError && reason.command ? `\n\`varve ${reason.command} --help\` tells more` : ''
+  // A bug of ours is to be reported with its place.
+  const own = reason instanceof UsageError || typeof reason?.code === 'string'
+  return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${hint}`
+}
+
+const out = new Output()
+try {
+  process.exitCode = await main(process.argv.slice(2), out)
+} catch (error) {
+  process.exitCode = CANNOT
+  await out.flush()
+  console.error(explain(error))
+}
+await out.flush()

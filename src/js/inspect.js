@@ -1,0 +1,81 @@
+// What the bytes of a table file mean, without a database: the engine (src/inspect) says which bytes it wants, they are read, and
+// spans come out. Damage is an answer, too.
+import { loadModule } from '#wasm'
+import { createInstance } from '../../pkg/instance.js'
+
+/** Bytes read at once, so that block after block costs few reads. */
+const READ_AHEAD = 1 << 20
+
+/**
+ * A run of bytes, explained.
+ *
+ * @typedef {object} Span
+ * @property {string} kind `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`; `table` for the whole, last
+ * @property {number | string} offset in the file; of an entry, in its decompressed block
+ * @property {number | string} length a number that is not exact as one is a string of digits
+ * @property {Record<string, any>} facts bytes are in hexadecimal
+ * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string, reason: string }[]} findings
+ * @property {Span[]} spans
+ */
+
+/**
+ * @typedef {object} Source
+ * @property {number} size bytes of the file
+ * @property {(offset: number, into: Uint8Array) => number | Promise<number>} read fills `into`, answers how many bytes there were
+ */
+
+/**
+ * Explains a table file, span by span, reading what it needs.
+ *
+ * @param {Source} source
+ * @param {{ entries?: boolean }} [options] `entries`: whether blocks list theirs
+ * @returns {AsyncGenerator<Span, void>}
+ */
+export async function * inspectTable(source, { entries = false } = {}) {
+  const inspector = createInstance(await loadModule()).inspectTable(source.size, entries)
+  const window = new Window(source)
+  for (let offset = inspector.offset(); offset >= 0; offset = inspector.offset()) {
+    const lines = inspector.supply(await window.bytes(offset, inspector.length()))
+    for (const line of lines.split('\n')) {
+      if (line !== '') yield JSON.parse(line)
+    }
+  }
+}
+
+/** The part of a file that was read last. */
+class Window {
+  #source
+  #start = 0
+  #bytes = new Uint8Array(0)
+
+  /** @param {Source} source */
+  constructor(source) {
+    this.#source = source
+  }
+
+  /** So many bytes, or as many as there are. */
+  async bytes(offset, length) {
+    if (length === 0) return new Uint8Array(0)
+    if (offset < this.#start || offset + length > this.#start + this.#bytes.length) await this.#move(offset, length)
+    return this.#bytes.subarray(offset - this.#start, offset - this.#start + length)
+  }
+
+  async #move(offset, length) {
+    const into = new Uint8Array(Math.max(length, Math.min(READ_AHEAD, this.#source.size - offset)))
+    this.#start = offset
+    let count = await this.#try(offset, into)
+    // What lies behind the wanted bytes may be what cannot be read.
+    if (count < length && into.length > length) count = await this.#try(offset, into.subarray(0, length))
+    this.#bytes = into.subarray(0, count)
+  }
+
+  async #try(offset, into) {
+    try {
+      return await this.#source.read(offset, into)
+    } catch (error) {
+      // A part that the disk does not give: the inspector says so, and goes on.
+      if (error.code === 'EIO') return 0
+      throw error
+    }
+  }
+}
