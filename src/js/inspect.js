@@ -1,7 +1,7 @@
 // What the bytes of a table file mean, without a database: the engine (src/inspect) says which bytes it wants, they are read, and
 // spans come out. Damage is an answer, too.
-import { loadModule } from '#wasm'
 import { createInstance } from '../../pkg/instance.js'
+import { loadModule } from './wasm.js'
 
 /** Bytes read at once, so that block after block costs few reads. */
 const READ_AHEAD = 1 << 20

@@ -122,7 +122,7 @@ export function sized(bytes) {
 export function table(rows) {
   const cells = rows.map((row) => row.map((cell) => typeof cell === 'number' ? grouped(cell) : cell))
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
-  const right = cells[0].map((_, column) => cells.slice(1).every((row) => /^[-\d.,%]*$/.test((row[column] ?? '').trim()))
+  const right = cells[0].map((_, column) => cells.slice(1).every((row) => /^[-\d.,%]*$/.test((row[column] ?? '').trim())))
   return cells.map((row) => row.map((cell, column) => right[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))
     .join('  ').trimEnd()).join('\n')
 }
