@@ -1,5 +1,12 @@
 //! Tables that are sound, damaged, cut, somebody else's, or no tables.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test a panic is how a failure is said"
+)]
+
 use std::path::{Path, PathBuf};
 
 use super::{Fact, KeyFact, Severity, Span, TableInspector};
