@@ -16,7 +16,7 @@ use crate::events::{Event, count};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;
 use crate::table::FinishedTable;
-use crate::version::{FLUSH_LEVEL_MAX, LEVEL0_STOP, LEVELS, Manifest, NewFile, VersionEdit};
+use crate::version::{FLUSH_LEVEL_MAX, LEVEL0_STOP, LEVELS, Manifest, NewFile, VersionEdit, total_size};
 
 /// A range that the user asked to be compacted, level after level.
 pub(crate) struct ManualCompaction {
@@ -49,6 +49,33 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
     let version = state.versions.current();
     let due = (0..LEVELS).any(|level| level_score(version, level) >= 1.0) || state.seek_candidate.is_some();
     due && pick(&pick_context(inner, &state)).is_some()
+}
+
+/// What rewriting may cost, for each byte of level 0, where nothing asks for it yet.
+const TIDY_COST_MAX: u64 = 2;
+
+/// Chooses the tables of level 0 for compaction if there are several over one range, and little beneath: every look-up asks
+/// each of them, and LevelDB leaves up to three. Whether there is work now.
+pub(crate) fn tidy(inner: &Inner) -> bool {
+    if has_work(inner) {
+        return true;
+    }
+    {
+        let mut state = inner.state.borrow_mut();
+        if inner.closed.get() || inner.options.read_only || state.status != DbState::Open {
+            return false;
+        }
+        let version = state.versions.current();
+        let Some(newest) = version.level(0).first().cloned() else { return false };
+        let range = (Some(user_key(&newest.smallest)), Some(user_key(&newest.largest)));
+        let upper = version.overlapping(&inner.order, 0, range);
+        let beneath = total_size(&version.overlapping(&inner.order, 1, range));
+        if upper.len() < 2 || beneath > total_size(&upper).saturating_mul(TIDY_COST_MAX) {
+            return false;
+        }
+        state.seek_candidate = Some((0, newest));
+    }
+    has_work(inner)
 }
 
 /// One slice of at most `bytes` of work. Ready with whether there is more; pending while the job waits for its storage.

@@ -250,6 +250,13 @@ impl Db {
         background::has_work(&self.inner)
     }
 
+    /// For a host that has nothing to do: merges tables of level 0 that lie over one range although there are fewer of them than
+    /// LevelDB waits for, if little has to be rewritten for it. Look-ups have fewer tables to ask then. Answers whether there
+    /// is work for [`background`](Db::background) now.
+    pub fn tidy(&self) -> bool {
+        background::tidy(&self.inner)
+    }
+
     /// After a failure that stopped writing: a new log, a new manifest, and everything in memory to tables. On success
     /// writes are taken again; otherwise the failure is answered and the state stays as it was. Tables that were found
     /// damaged, and were left out of compactions since, are tried again.

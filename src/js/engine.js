@@ -245,6 +245,10 @@ export class Engine {
     return more < 0 ? this.#outcome(more) : more === 1
   }
 
+  tidy() {
+    return this.#database.tidy()
+  }
+
   hasBackgroundWork() {
     return this.#database.hasBackgroundWork()
   }

@@ -9,6 +9,9 @@ const TURN_MS_BEHIND = 4
 /** The clock is read every so many operations (a power of two): it costs as much as one of them. */
 const CALLS_PER_LOOK = 64
 
+/** Without a write for so long the engine may tidy up. */
+const QUIET_MS = 20
+
 /**
  * Runs `task` in the next turn of the event loop, once.
  * @param {() => void} task
@@ -41,6 +44,10 @@ export class Turns {
   #slice = null
   #planned = false
   #stopped = false
+  /** Since the last look of the timer for quiet times, which runs while there is something to look for. */
+  #written = false
+  /** @type {any} */
+  #quietTimer
   /** @type {any} */
   #timer
   /** @type {any} */
@@ -51,6 +58,7 @@ export class Turns {
     this.#engine = engine
     // What was left undone when the database was closed.
     this.#plan()
+    this.#awaitQuiet()
   }
 
   /** After an operation: nothing, or what its caller must wait for. */
@@ -60,6 +68,8 @@ export class Turns {
 
   /** The same after a write, which may have made work. */
   wrote() {
+    this.#written = true
+    if (this.#quietTimer === undefined) this.#awaitQuiet()
     this.#plan()
     return this.counted()
   }
@@ -84,6 +94,7 @@ export class Turns {
   async stop() {
     this.#stopped = true
     this.#unplan()
+    clearTimeout(this.#quietTimer)
     await this.#slice
   }
 
@@ -91,6 +102,19 @@ export class Turns {
   restart() {
     this.#stopped = false
     this.#plan()
+    this.#awaitQuiet()
+  }
+
+  #awaitQuiet() {
+    this.#written = false
+    this.#quietTimer = setTimeout(() => this.#lookForQuiet(), QUIET_MS)
+    this.#quietTimer.unref?.()
+  }
+
+  #lookForQuiet() {
+    if (this.#written || this.#planned || this.#slice !== null) return this.#awaitQuiet()
+    this.#quietTimer = undefined
+    if (this.#engine.tidy()) this.#plan()
   }
 
   #plan() {

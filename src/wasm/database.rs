@@ -369,6 +369,11 @@ impl Database {
         self.db.has_background_work()
     }
 
+    /// The host has nothing to do for a while; whether there is background work now.
+    pub fn tidy(&self) -> bool {
+        self.db.tidy()
+    }
+
     /// Everything acknowledged is durable, and the lock is given back. 0, or late.
     pub fn close(&self) -> Result<f64, JsValue> {
         self.cursors.take();
