@@ -422,6 +422,29 @@ describe('options', () => {
     assert.ok(count > 5)
   })
 
+  test('a fetch of the caller\'s own: without streams, deaf to the signal, throwing what it likes', async (t) => {
+    const server = await FileServer.start(t, files)
+    const plain = async (url, init) => {
+      const response = await fetch(url, init)
+      const body = await response.arrayBuffer()
+      return { status: response.status, ok: response.ok, statusText: '', headers: response.headers, body: null, arrayBuffer: async () => body }
+    }
+    assert.equal(await (await opened(t, server, { fetch: plain })).get(keyOf(1)), valueOf(1))
+
+    let calls = 0
+    const moody = async (url, init) => {
+      if (++calls % 2 === 1) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+      return fetch(url, init)
+    }
+    assert.equal(await (await opened(t, server, { fetch: moody, retries: 30 })).get(keyOf(1)), valueOf(1), 'it is asked again')
+    assert.equal(await codeOf(over(server, { fetch: async () => { throw undefined } }).open()), 'LEVEL_IO_ERROR')
+
+    const start = performance.now()
+    const deaf = () => new Promise(() => {})
+    assert.equal(await codeOf(over(server, { fetch: deaf, timeout: 50, retries: 1 }).open()), 'LEVEL_IO_ERROR')
+    assert.ok(performance.now() - start < 2000)
+  })
+
   test('what is no address, or no option', () => {
     for (const url of [undefined, null, '', 'db/', 5, {}, 'ftp://example.org/', 'file:///db', 'https://user:word@example.org/', 'data:,x']) {
       assert.throws(() => new HttpStorage(url), { code: 'LEVEL_INVALID_ARGUMENT' }, String(url))

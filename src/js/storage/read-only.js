@@ -13,14 +13,21 @@ export class StorageError extends Error {
   }
 }
 
+/** @type {(code: string, message: string, cause?: unknown) => StorageError} */
 export const failure = (code, message, cause) => new StorageError(code, message, cause)
 
-/** A file is not what it was when it was first read: answers of before and after must not be mixed. */
+/**
+ * A file is not what it was when it was first read: answers of before and after must not be mixed.
+ * @type {(name: string, how: string, cause?: unknown) => StorageError}
+ */
 export const changed = (name, how, cause) => failure('LEVEL_SOURCE_CHANGED', `${name} has changed: ${how}`, cause)
 
 const encoder = new TextEncoder()
 
-/** The engine checks names too, but here they become addresses. */
+/**
+ * The engine checks names too, but here they become addresses.
+ * @param {string} name
+ */
 export function checkedName(name) {
   const bare = name.replace(/^lost\//, '')
   const allowed = /^[^/\\:\p{Cc}]+$/u.test(bare) && !['.', '..', 'lost', 'LOCK'].includes(bare) && encoder.encode(bare).length <= 255
@@ -28,6 +35,7 @@ export function checkedName(name) {
   return name
 }
 
+/** @type {() => never} */
 const refuse = () => { throw failure('LEVEL_NOT_SUPPORTED', 'this storage is read-only: open the database with { readOnly: true }') }
 
 /** All but open(), and list() where that can be. */
@@ -36,14 +44,28 @@ export class ReadOnlyStorage {
   durability = 'durable'
   appendsAreExact = true
 
+  /** @param {boolean} _create @returns {never} */
   lock(_create) { return refuse() }
-  unlock() {}
-  list() { throw failure('LEVEL_NOT_SUPPORTED', 'this storage cannot list its files') }
-  create(_name, _kind, _sizeHint) { return refuse() }
-  editNames(_edits) { refuse() }
-  removePlace() { refuse() }
 
-  /** For open(): the name, of a file that is to be read. */
+  unlock() {}
+
+  /** @returns {string[]} */
+  list() { throw failure('LEVEL_NOT_SUPPORTED', 'this storage cannot list its files') }
+
+  /** @param {string} _name @param {string} _kind @param {number} _sizeHint @returns {never} */
+  create(_name, _kind, _sizeHint) { return refuse() }
+
+  /** @param {import('../index.js').NameEdit[]} _edits @returns {never} */
+  editNames(_edits) { return refuse() }
+
+  /** @returns {never} */
+  removePlace() { return refuse() }
+
+  /**
+   * For open(): the name, of a file that is to be read.
+   * @param {string} name
+   * @param {'read' | 'append'} access
+   */
   toRead(name, access) {
     checkedName(name)
     if (access !== 'read') refuse()
@@ -53,8 +75,12 @@ export class ReadOnlyStorage {
 
 /** All but read() and size(). */
 export class ReadOnlyFile {
+  /** @param {Uint8Array} _data @returns {never} */
   append(_data) { return refuse() }
-  truncate(_size) { refuse() }
+
+  /** @param {number} _size @returns {never} */
+  truncate(_size) { return refuse() }
+
   sync() { refuse() }
   close() {}
 }

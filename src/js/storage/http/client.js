@@ -12,9 +12,11 @@ import { Version, partOf, totalOf416, wholeNumber } from './version.js'
 const DRAINED_MAX = 16 << 10
 const BACK_OFF_MAX_MS = 10_000
 const RETRY_AFTER_MAX_MS = 30_000
+/** @type {Uint8Array} */
 const EMPTY = new Uint8Array(0)
 
 /**
+ * @typedef {import('./version.js').Part} Part
  * @typedef {object} Answer
  * @property {Uint8Array} bytes
  * @property {number} start where in the file they begin
@@ -52,7 +54,11 @@ export class RangeClient {
     return this.#patiently((signal) => this.#getOnce(name, start, end, expected, signal))
   }
 
-  /** The version of a file whose total no other answer tells. @returns {Promise<Version>} */
+  /**
+   * The version of a file whose total no other answer tells.
+   * @param {string} name
+   * @returns {Promise<Version>}
+   */
   head(name) {
     return this.#patiently(async (signal) => {
       const response = await this.#request(name, { method: 'HEAD', headers: { 'accept-encoding': 'identity' } }, signal)
@@ -64,6 +70,13 @@ export class RangeClient {
 
   // ---- One request --------------------------------------------------------------------------------------------------
 
+  /**
+   * @param {string} name
+   * @param {number} start
+   * @param {number} end
+   * @param {Version | undefined} expected
+   * @param {AbortSignal} signal
+   */
   async #getOnce(name, start, end, expected, signal) {
     const response = await this.#request(name, { headers: { range: `bytes=${start}-${end - 1}` } }, signal)
     const { status, headers } = response
@@ -76,6 +89,7 @@ export class RangeClient {
       throw expected !== undefined && refusal.code === 'ENOENT' ? changed(name, `it is gone (${status})`) : refusal
     }
     const date = Date.parse(headers.get('date') ?? '')
+    /** @type {Answer} */
     const answer = { bytes: EMPTY, start, version: new Version(headers, total), isWhole: status === 200, date }
     const encoded = isEncoded(response)
     // The length of what a coding was applied to says nothing about the file.
@@ -96,7 +110,13 @@ export class RangeClient {
     return answer
   }
 
-  /** The server has sent all, or is about to. */
+  /**
+   * The server has sent all, or is about to.
+   * @param {string} name
+   * @param {Response} response
+   * @param {Answer} answer
+   * @param {number} end
+   */
   async #takeWhole(name, response, answer, end) {
     const { start, version } = answer
     const { wholeFileSizeMax } = this.#options
@@ -115,6 +135,12 @@ export class RangeClient {
     answer.bytes = bytes
   }
 
+  /**
+   * @param {string} name
+   * @param {{ method?: string, headers: Record<string, string> }} init
+   * @param {AbortSignal} signal
+   * @returns {Promise<Response>}
+   */
   async #request(name, init, signal) {
     const { fetch, headers, credentials, cache, redirect } = this.#options
     const url = this.#urlOf(name)
@@ -130,12 +156,17 @@ export class RangeClient {
     return response
   }
 
+  /** @param {string} name */
   #urlOf(name) {
     const url = new URL(name.split('/').map(encodeURIComponent).join('/'), this.#base)
     url.search = this.#base.search
     return url
   }
 
+  /**
+   * @param {string} name
+   * @param {Response} response
+   */
   async #refusal(name, response) {
     const { status, statusText, headers } = response
     await drain(response)
@@ -146,27 +177,36 @@ export class RangeClient {
       return failure('EACCES', `${said}. Stores that answer this for files that do not exist need { forbiddenIsMissing: true }`)
     }
     if (status === 401 || status === 407) return failure('EACCES', said)
-    if (status >= 500 || [408, 425, 429].includes(status)) return later(said, { wait: retryAfter(headers.get('retry-after')) })
+    if (status >= 500 || [408, 425, 429].includes(status)) return new PassingError('EIO', said, { wait: retryAfter(headers.get('retry-after')) })
     return failure('EIO', said)
   }
 
   // ---- Again, and how many at once ----------------------------------------------------------------------------------
 
-  /** Tries until it succeeds, fails for good, or has been tried often enough. */
+  /**
+   * Tries until it succeeds, fails for good, or has been tried often enough.
+   * @template T
+   * @param {(signal: AbortSignal) => Promise<T>} attempt
+   * @returns {Promise<T>}
+   */
   async #patiently(attempt) {
     const { retries, retryDelay } = this.#options
     for (let failures = 0; ; failures++) {
       try {
         return await this.#limited(() => this.#timed(attempt))
       } catch (error) {
-        if (error.again !== true || failures >= retries) throw error
+        if (!(error instanceof PassingError) || failures >= retries) throw error
         const backOff = Math.min(retryDelay * 2 ** failures, BACK_OFF_MAX_MS) * (0.5 + Math.random() / 2)
         await new Promise((resolve) => setTimeout(resolve, Math.max(backOff, error.wait ?? 0)))
       }
     }
   }
 
-  /** Waits for its turn: servers refuse whoever opens hundreds of connections. */
+  /**
+   * Waits for its turn: servers refuse whoever opens hundreds of connections.
+   * @template T
+   * @param {() => Promise<T>} act
+   */
   async #limited(act) {
     if (this.#running >= this.#options.concurrency) await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)))
     else this.#running++
@@ -179,17 +219,29 @@ export class RangeClient {
     }
   }
 
-  /** One attempt, from the request to the last byte. */
+  /**
+   * One attempt, from the request to the last byte.
+   * @template T
+   * @param {(signal: AbortSignal) => Promise<T>} attempt
+   */
   async #timed(attempt) {
     const { timeout } = this.#options
     const controller = new AbortController()
-    const timer = setTimeout(() => controller.abort(), timeout)
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer
+    // A caller's own fetch may not listen to the signal.
+    const expired = new Promise((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new PassingError('ETIMEDOUT', `no whole answer within ${timeout} ms`))
+        controller.abort()
+      }, timeout)
+    })
     try {
-      return await attempt(controller.signal)
+      return /** @type {T} */ (await Promise.race([attempt(controller.signal), expired]))
     } catch (error) {
       if (error instanceof StorageError) throw error
-      if (controller.signal.aborted) throw later(`no whole answer within ${timeout} ms`, { code: 'ETIMEDOUT' })
-      throw later(`the request failed: ${error?.cause?.message ?? error?.message ?? error}`, { cause: error })
+      const { cause, message } = /** @type {any} */ (error ?? {})
+      throw new PassingError('EIO', `the request failed: ${cause?.message ?? message ?? error}`, { cause: error })
     } finally {
       clearTimeout(timer)
     }
@@ -198,7 +250,13 @@ export class RangeClient {
 
 // ---- Bodies -----------------------------------------------------------------------------------------------------------
 
-/** The bytes of a 206, all of them. */
+/**
+ * The bytes of a 206, all of them.
+ * @param {string} name
+ * @param {Response} response
+ * @param {Part | undefined} part
+ * @param {{ start: number, end: number, exact: boolean }} asked
+ */
 async function bytesOfPart(name, response, part, { start, end, exact }) {
   if (part !== undefined && part.start !== start) {
     abandon(response)
@@ -214,24 +272,36 @@ async function bytesOfPart(name, response, part, { start, end, exact }) {
   return bytes
 }
 
-/** Up to `limit` bytes of a body, and whether there are no more. */
+/**
+ * Up to `limit` bytes of a body, and whether there are no more.
+ * @param {Response} response
+ * @param {number} limit
+ */
 async function bodyOf(response, limit) {
+  // A caller's own fetch may have no streams.
+  if (typeof response.body?.getReader !== 'function') {
+    const all = new Uint8Array(await response.arrayBuffer())
+    return { bytes: all.subarray(0, limit), ended: all.length <= limit }
+  }
+  /** @type {Uint8Array[]} */
   const chunks = []
   let size = 0
+  const reader = response.body.getReader()
   // A body that is read to its end leaves a connection that can be used again.
-  const reader = response.body?.getReader()
-  for (let ended = reader === undefined; !ended && size <= limit;) {
+  while (size <= limit) {
     const { done, value } = await reader.read()
-    ended = done
-    if (done) continue
+    if (done) break
     chunks.push(value)
     size += value.length
   }
-  if (size > limit) reader?.cancel().catch(() => {})
+  if (size > limit) reader.cancel().catch(() => {})
   return { bytes: joined(chunks, Math.min(size, limit)), ended: size <= limit }
 }
 
-/** @param {Uint8Array[]} chunks */
+/**
+ * @param {Uint8Array[]} chunks
+ * @param {number} size
+ */
 function joined(chunks, size) {
   if (chunks.length === 1) return chunks[0].subarray(0, size)
   const bytes = new Uint8Array(size)
@@ -243,32 +313,60 @@ function joined(chunks, size) {
   return bytes
 }
 
+/** @param {Response} response */
 const drain = (response) => bodyOf(response, DRAINED_MAX).catch(() => {})
 
-/** Nothing more of this answer. */
+/**
+ * Nothing more of this answer.
+ * @param {Response} response
+ */
 function abandon(response) {
-  response.body?.cancel().catch(() => {})
+  response.body?.cancel?.().catch(() => {})
 }
 
 // ---- Failures ---------------------------------------------------------------------------------------------------------
 
+/** @param {Response} response */
 const isEncoded = ({ headers }) => (headers.get('content-encoding') ?? 'identity').trim().toLowerCase() !== 'identity'
 
-/** Ranges of what a coding was applied to are no ranges of the file. */
+/**
+ * Ranges of what a coding was applied to are no ranges of the file.
+ * @param {string} name
+ * @param {Response} response
+ */
 function refuseEncoded(name, response) {
   if (!isEncoded(response)) return
   abandon(response)
   throw unsupported(`${name}: the server compresses it (Content-Encoding: ${response.headers.get('content-encoding')}); it must not`)
 }
 
+/** @param {string} message */
 const unsupported = (message) => failure('LEVEL_NOT_SUPPORTED', message)
 
-/** A failure that may pass. */
-const later = (message, { code = 'EIO', wait, cause } = {}) => Object.assign(failure(code, message, cause), { again: true, wait })
+/** A failure after which the request is made again, `wait` ms later at least. */
+class PassingError extends StorageError {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{ wait?: number, cause?: unknown }} [more]
+   */
+  constructor(code, message, { wait, cause } = {}) {
+    super(code, message, cause)
+    this.wait = wait
+  }
+}
 
-const cut = (name, found, expected) => later(`${name}: the answer was cut: ${found} of ${expected} bytes came`)
+/**
+ * @param {string} name
+ * @param {number} found
+ * @param {number | undefined} expected
+ */
+const cut = (name, found, expected) => new PassingError('EIO', `${name}: the answer was cut: ${found} of ${expected} bytes came`)
 
-/** Retry-After, seconds or a date, in ms from now. */
+/**
+ * Retry-After, seconds or a date, in ms from now.
+ * @param {string | null} value
+ */
 function retryAfter(value) {
   if (value === null) return undefined
   const ms = wholeNumber(value) === undefined ? Date.parse(value) - Date.now() : Number(value) * 1000

@@ -1,19 +1,29 @@
 // Options of HttpStorage, checked: see http.d.ts.
 import { InvalidArgumentError } from '../../errors.js'
 
+/** @typedef {(name: string, value: any) => any} Check answers the value, or throws */
+
+/** @type {(name: string, what: string) => never} */
 const invalid = (name, what) => { throw new InvalidArgumentError(`The option '${name}' must be ${what}`) }
 
+/** @type {(min: number, max: number) => Check} */
 const whole = (min, max) => (name, value) =>
   Number.isSafeInteger(value) && value >= min && value <= max ? value : invalid(name, `a whole number from ${min} to ${max}`)
 
+/** @type {(...choices: string[]) => Check} */
 const oneOf = (...choices) => (name, value) =>
   choices.includes(value) ? value : invalid(name, `one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
 
+/** @type {Check} */
 const callable = (name, value) => typeof value === 'function' ? value : invalid(name, 'a function')
 
+/** @type {Check} */
 const flag = (name, value) => typeof value === 'boolean' ? value : invalid(name, 'a boolean')
 
-/** What Headers can be made of, or a function that answers it. */
+/**
+ * What Headers can be made of, or a function that answers it.
+ * @type {Check}
+ */
 function headersOf(name, value) {
   if (typeof value === 'function') return value
   try {
@@ -23,6 +33,7 @@ function headersOf(name, value) {
   }
 }
 
+/** @param {string} message */
 function warn(message) {
   if (typeof globalThis.process?.emitWarning === 'function') globalThis.process.emitWarning(message, 'VarveWarning')
   else console.warn(message)
@@ -30,10 +41,13 @@ function warn(message) {
 
 const HOUR_MS = 3_600_000
 
-/** @type {Record<string, [(name: string, value: any) => any, any]>} what checks the value, and the default */
+/** @type {(url: string, init: RequestInit) => Promise<Response>} */
+const fetchGlobally = (url, init) => globalThis.fetch(url, init)
+
+/** @type {Record<string, [Check, any]>} what checks the value, and the default */
 const OPTIONS = {
   // Called as a method of nothing else: a page's own fetch minds.
-  fetch: [callable, (url, init) => globalThis.fetch(url, init)],
+  fetch: [callable, fetchGlobally],
   headers: [headersOf, undefined],
   credentials: [oneOf('omit', 'same-origin', 'include'), 'omit'],
   redirect: [oneOf('same-origin', 'follow', 'error'), undefined],
@@ -53,7 +67,7 @@ export function httpOptionsOf(options = {}) {
   if (typeof options !== 'object' || options === null) throw new InvalidArgumentError("The second argument 'options' must be an object")
   const result = /** @type {Record<string, any>} */ ({})
   for (const [name, [check, otherwise]] of Object.entries(OPTIONS)) {
-    const value = Object.hasOwn(options, name) ? options[name] : undefined
+    const value = Object.hasOwn(options, name) ? /** @type {any} */ (options)[name] : undefined
     result[name] = value === undefined ? otherwise : check(name, value)
   }
   // What is sent in headers is meant for one server.
@@ -76,6 +90,7 @@ export function baseOf(location) {
   return url
 }
 
+/** @param {unknown} location */
 function parsed(location) {
   const within = globalThis.document?.baseURI ?? globalThis.location?.href
   if (location instanceof URL || (typeof location === 'string' && location !== '')) {

@@ -15,6 +15,9 @@ export class RangeCache {
 
   /**
    * The largest known part of `start..end` that begins or ends with it.
+   * @param {Range['source']} source
+   * @param {number} start
+   * @param {number} end
    * @returns {{ start: number, end: number, bytes: Uint8Array } | undefined}
    */
   get(source, start, end) {
@@ -30,14 +33,22 @@ export class RangeCache {
     return { start: best.start, end: best.end, bytes }
   }
 
+  /**
+   * @param {Range['source']} source
+   * @param {number} start
+   * @param {Uint8Array} bytes
+   */
   add(source, start, bytes) {
     if (this.#capacity === 0 || bytes.length === 0) return
     this.#ranges.push({ source, start, bytes })
     this.#size += bytes.length
-    while (this.#size > this.#capacity && this.#ranges.length > 1) this.#size -= this.#ranges.shift().bytes.length
+    while (this.#size > this.#capacity && this.#ranges.length > 1) this.#size -= this.#ranges.shift()?.bytes.length ?? 0
   }
 
-  /** Forgets all files of a place. */
+  /**
+   * Forgets all files of a place.
+   * @param {object} place
+   */
   drop(place) {
     this.#ranges = this.#ranges.filter(({ source }) => source.place !== place)
     this.#size = this.#ranges.reduce((size, { bytes }) => size + bytes.length, 0)

@@ -20,10 +20,16 @@ export function partOf(value) {
   return Number.isSafeInteger(part.end) && part.start < part.end && part.end <= (part.total ?? Infinity) ? part : undefined
 }
 
-/** Content-Range of a 416: how many bytes the file has. */
+/**
+ * Content-Range of a 416: how many bytes the file has.
+ * @param {string | null} value
+ */
 export const totalOf416 = (value) => wholeNumber(/^\s*bytes\s+\*\/(\d+)\s*$/i.exec(value ?? '')?.[1])
 
-/** Content-Length, or any header that is a count. */
+/**
+ * Content-Length, or any header that is a count.
+ * @param {string | null | undefined} value
+ */
 export function wholeNumber(value) {
   const number = /^\s*\d+\s*$/.test(value ?? '') ? Number(value) : NaN
   return Number.isSafeInteger(number) ? number : undefined
@@ -65,4 +71,9 @@ export class Version {
   }
 }
 
+/**
+ * @param {string} header
+ * @param {string | undefined} was
+ * @param {string | undefined} is
+ */
 const differs = (header, was, is) => `its ${header} was ${was ?? 'missing'}, and is ${is ?? 'missing'}`
