@@ -1,5 +1,4 @@
 import { createReadStream, statSync } from 'node:fs'
-import { Readable } from 'node:stream'
 import { JSON_OPTION } from '../arguments.js'
 import { tablesOf } from '../database.js'
 import { Varve } from '../../level.js'
@@ -18,12 +17,27 @@ export const command = {
     const size = source === '-' ? 0 : statSync(source).size
     const input = source === '-' ? process.stdin : createReadStream(source)
     const progress = new Progress('import', size)
-    input.on('data', ({ length }) => progress.add(length)).pause()
-    const db = await Varve.import(location, Readable.toWeb(input), {}).finally(() => progress.end())
+    const db = await Varve.import(location, streamOf(input, progress), {}).finally(() => progress.end())
     const tables = tablesOf(db)
     await db.close()
     const bytes = tables.reduce((sum, { size }) => sum + size, 0)
     if (values.json) out.json({ directory: location, tables: tables.length, bytes })
     else out.line(`${location}: ${counted(tables.length, 'table')}, ${sized(bytes)}`)
   }
+}
+
+/** Node's own conversion throws beyond reach of the caller when an import that failed has cancelled the stream. */
+function streamOf(input, progress) {
+  const chunks = input[Symbol.asyncIterator]()
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next()
+      if (done) return controller.close()
+      progress.add(value.length)
+      controller.enqueue(value)
+    },
+    async cancel() {
+      await chunks.return()
+    }
+  }, { highWaterMark: 0 })
 }
