@@ -13,6 +13,8 @@ const ROWS_BEFORE = 9
 const PAGES_MAX = 2
 /** Up to so many rows a caller whose pages grow is taken to go on growing. */
 const GROWN_ROWS_MAX = 1000
+/** Of a row, before its key and its value. */
+const LENGTHS_SIZE = 8
 
 export class ReadAhead {
   #ask
@@ -79,8 +81,8 @@ export class ReadAhead {
       part = await /** @type {Ahead} */ (pages.shift()).page
       parts.push(part)
       count += part.count
-      bytes += part.rows.length
-    } while (pages.length > 0 && count < size && bytes < maxBytes && !part.done)
+      bytes += payloadOf(part)
+    } while (pages.length > 0 && count < size && bytes <= maxBytes && !part.done)
     const [page, rest] = split(joined(parts), size, maxBytes)
     if (rest !== undefined) pages.unshift({ size: rest.count, maxBytes: 0, page: Promise.resolve(rest) })
     this.#pages.unshift(...pages)
@@ -102,6 +104,9 @@ export class ReadAhead {
     return { size, maxBytes: this.#maxBytes, page }
   }
 }
+
+/** Bytes of keys and values, which maxBytes counts. @param {{ rows: Uint8Array, count: number }} page */
+const payloadOf = ({ rows, count }) => rows.length - LENGTHS_SIZE * count
 
 /** @param {Page[]} pages @returns {Page} */
 function joined(pages) {
@@ -125,7 +130,7 @@ function joined(pages) {
  * @returns {[Page, Page?]}
  */
 function split({ rows, count, done }, size, maxBytes) {
-  if (count <= size && rows.length <= maxBytes) return [{ rows, count, done }]
+  if (count <= size && payloadOf({ rows, count }) <= maxBytes) return [{ rows, count, done }]
   const lengths = new DataView(rows.buffer, rows.byteOffset, rows.length)
   let taken = 0
   let at = 0
@@ -133,7 +138,7 @@ function split({ rows, count, done }, size, maxBytes) {
     at += 4 + lengths.getUint32(at, true)
     at += 4 + lengths.getUint32(at, true)
     taken++
-  } while (taken < size && taken < count && at < maxBytes)
+  } while (taken < size && taken < count && at - LENGTHS_SIZE * taken <= maxBytes)
   if (taken === count) return [{ rows, count, done }]
   return [{ rows: rows.subarray(0, at), count: taken, done: false }, { rows: rows.subarray(at), count: count - taken, done }]
 }
