@@ -69,6 +69,11 @@ export class WorkerEngine {
     return false
   }
 
+  /** That too. */
+  tidy() {
+    return false
+  }
+
   async close() {
     // A worker that has died took all with it, and there is nothing left to close.
     if (!this.#connection.isAlive) return this.#connection.end()
