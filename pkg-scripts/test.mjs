@@ -73,6 +73,7 @@ const steps = {
   'wasm-node': tests(cargoCounts, 'wasm-pack', 'test', '--node', '--release', '--locked', '--test', 'node'),
   'wasm-chrome': inChrome,
   size: underBudget,
+  types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js')),
   package: withPackage(inNode('package')),
