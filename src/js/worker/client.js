@@ -30,7 +30,7 @@ export class WorkerEngine {
     return new WorkerEngine(await Connection.open(storage, options), options)
   }
 
-  /** For `open` alone. */
+  /** For `open` alone. @param {Connection} connection @param {Record<string, any>} options */
   constructor(connection, options) {
     this.#connection = connection
     this.#options = options
@@ -40,26 +40,31 @@ export class WorkerEngine {
     return this.#make(VERB.snapshot, [])
   }
 
+  /** @param {any} range */
   iterator(range) {
     const id = this.#make(VERB.iterator, [range])
     this.#iterators.set(id, new ReadAhead((size, maxBytes) => this.#connection.ask(VERB.next, [id, size, maxBytes])))
     return id
   }
 
+  /** @param {number} iterator @param {number} size @param {number} maxBytes */
   next(iterator, size, maxBytes) {
-    return this.#iterators.get(iterator).next(size, maxBytes)
+    return this.#readAhead(iterator).next(size, maxBytes)
   }
 
+  /** @param {number} iterator @param {Uint8Array} target */
   seek(iterator, target) {
-    this.#iterators.get(iterator).forget()
+    this.#readAhead(iterator).forget()
     this.#connection.tell(VERB.seek, [iterator, target])
   }
 
+  /** @param {number} iterator */
   closeIterator(iterator) {
     this.#iterators.delete(iterator)
     this.#connection.tell(VERB.closeIterator, [iterator])
   }
 
+  /** @param {string} name */
   property(name) {
     return this.#connection.property(name)
   }
@@ -79,7 +84,7 @@ export class WorkerEngine {
     if (!this.#connection.isAlive) return this.#connection.end()
     try {
       await this.#connection.ask(VERB.close, [])
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (error.code !== 'closed') throw error
     }
     await this.#connection.end()
@@ -109,6 +114,11 @@ export class WorkerEngine {
     this.#connection = connection
   }
 
+  /** @param {number} iterator */
+  #readAhead(iterator) {
+    return /** @type {ReadAhead} */ (this.#iterators.get(iterator))
+  }
+
   async #allPages() {
     const id = this.iterator({ reverse: false, limit: -1, keys: true, values: true, fillCache: false })
     const pages = []
@@ -118,6 +128,7 @@ export class WorkerEngine {
     return pages
   }
 
+  /** @param {any} verb @param {any[]} args */
   #make(verb, args) {
     const id = this.#handles = this.#handles % 0xffffffff + 1
     this.#connection.make(verb, id, args)

@@ -4,7 +4,12 @@ import { revive } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { recipeOf } from './verbs.js'
 
-/** The names are the engine's: errors.js makes LEVEL_POISONED of it. */
+/**
+ * The names are the engine's: errors.js makes LEVEL_POISONED of it.
+ * @param {any} message
+ * @param {unknown} cause
+ * @param {boolean} maybeApplied
+ */
 function poisoned(message, cause, maybeApplied) {
   return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
 }
@@ -53,11 +58,12 @@ export class Connection {
     this.#out = new Outbox((message, transfer) => this.#thread.post(message, transfer))
   }
 
+  /** @param {any} place */
   #open(place) {
-    return new Promise((resolve, reject) => {
+    return new Promise((/** @type {(value?: any) => void} */ resolve, reject) => {
       try {
         this.#thread.post({ open: place }, [])
-      } catch (cause) {
+      } catch (/** @type {any} */ cause) {
         throw Object.assign(new Error(`The storage cannot be made in a worker: ${cause.message}`, { cause }), { code: 'invalid-argument' })
       }
       this.#opening = { resolve, reject }
@@ -83,18 +89,18 @@ export class Connection {
     })
   }
 
-  /** A request that has no answer; a worker that has ended needs none. */
+  /** A request that has no answer; a worker that has ended needs none. @param {any} verb @param {any[]} args */
   tell(verb, args) {
     if (this.#end === null) this.#pack(verb, args)
   }
 
-  /** One that makes what the caller will know as `handle`. */
+  /** One that makes what the caller will know as `handle`. @param {any} verb @param {number} handle @param {any[]} args */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
     this.#pack(verb, args, handle)
   }
 
-  /** A property, now: the thread stands still until the answer is there. */
+  /** A property, now: the thread stands still until the answer is there. @param {any} name */
   property(name) {
     if (this.#end !== null) throw this.#failure(false)
     this.#out.flush()
@@ -109,6 +115,7 @@ export class Connection {
     await this.#thread.end()
   }
 
+  /** @param {any} verb @param {any[]} args @param {number} [handle] */
   #pack(verb, args, handle) {
     const out = this.#out
     out.begin()
@@ -123,6 +130,7 @@ export class Connection {
     out.end()
   }
 
+  /** @param {any} message */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
     if (message.opened) this.#opening?.resolve()
@@ -131,15 +139,16 @@ export class Connection {
     this.#thread.unref()
   }
 
+  /** @param {Inbox} inbox */
   #settle(inbox) {
     // What was on its way when the worker was ended.
     if (this.#end !== null) return
     while (inbox.next()) {
       const number = inbox.u32()
-      const { verb, resolve, reject } = this.#waiting.get(number)
+      const { verb, resolve, reject } = /** @type {Waiter} */ (this.#waiting.get(number))
       this.#waiting.delete(number)
       try {
-        if (inbox.u8() === 1) resolve(verb.answer.read(inbox))
+        if (inbox.u8() === 1) resolve(/** @type {import('./verbs.js').Codec} */ (verb.answer).read(inbox))
         else reject(revive(inbox.extra()))
       } catch (error) {
         // No memory for it, say.
@@ -149,6 +158,7 @@ export class Connection {
     if (this.#waiting.size === 0) this.#thread.unref()
   }
 
+  /** @param {unknown} cause */
   #ended(cause) {
     if (this.#end !== null) return
     this.#end = { cause }
@@ -157,7 +167,8 @@ export class Connection {
     this.#waiting.clear()
   }
 
+  /** @param {boolean} maybeApplied */
   #failure(maybeApplied) {
-    return poisoned('The worker of the database has ended; close the database and open it anew', this.#end.cause, maybeApplied)
+    return poisoned('The worker of the database has ended; close the database and open it anew', this.#end?.cause, maybeApplied)
   }
 }

@@ -4,6 +4,7 @@ import { Server } from './server.js'
 import { ANSWERS, ENDED } from './thread-node.js'
 
 const { answers, signals } = workerData
+const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort)
 
 const signal = () => {
   Atomics.add(signals, ANSWERS, 1)
@@ -16,8 +17,8 @@ process.on('exit', () => {
 })
 
 new Server({
-  post: (message, transfer) => parentPort.postMessage(message, transfer),
-  listen: (receive) => parentPort.on('message', receive),
+  post: (message, transfer) => port.postMessage(message, transfer),
+  listen: (receive) => port.on('message', receive),
   answerSync(answer) {
     answers.postMessage(answer)
     signal()

@@ -2,6 +2,6 @@
 import { Server } from './server.js'
 
 new Server({
-  post: (message, transfer) => self.postMessage(message, transfer),
+  post: (message, transfer) => self.postMessage(message, { transfer }),
   listen: (receive) => { self.onmessage = ({ data }) => receive(data) }
 })

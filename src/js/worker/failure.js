@@ -12,11 +12,19 @@ const CLASSES = new Map([TypeError, RangeError, SyntaxError, WebAssembly.Runtime
   .map((Class) => [Class.name, Class]))
 
 /**
+ * What can be cloned of an error.
+ * @typedef {{ name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description
+ */
+
+/**
  * What can be cloned of an error, or of whatever else was thrown.
  * @param {any} error
+ * @returns {Description}
  */
 export function describe(error, depth = 1) {
   if (typeof error !== 'object' || error === null) return { name: 'Error', message: String(error), details: {} }
+  /** @type {Record<string, any>} */
+  /** @type {Record<string, any>} */
   const details = {}
   for (const name of DETAILS) {
     if (['string', 'number', 'boolean'].includes(typeof error[name])) details[name] = error[name]
@@ -32,12 +40,14 @@ export function describe(error, depth = 1) {
 
 /**
  * The error that was described: of the same class where it is a known one.
- * @param {ReturnType<typeof describe>} description
+ * @param {Description} description
+ * @returns {Error}
  */
 export function revive({ name, message, stack, details, cause }) {
+  /** @type {any} */
   const Class = CLASSES.get(name)
   const options = cause === undefined ? undefined : { cause: revive(cause) }
-  const error = Class === VarveError ? new VarveError(message, { ...details, ...options }) : new (Class ?? Error)(message, options)
+  const error = Class === VarveError ? new VarveError(message, /** @type {any} */ ({ ...details, ...options })) : new (Class ?? Error)(message, options)
   Object.assign(error, details)
   if (Class === undefined && name !== 'Error') Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
   if (stack !== undefined) Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })

@@ -19,8 +19,8 @@ const SENT_SIZE = 256 << 10
 /** From here on bytes that own their buffer go as they are. */
 const EXTRA_SIZE_MIN = 4 << 10
 
-/** Bytes of their own, not yet written. */
-export const allocate = (/** @type {number} */ size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
+/** Bytes of their own, not yet written. @param {number} size */
+export const allocate = (size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
 
 /**
  * Runs `task` when everything that can go on now has gone on: what many callers ask in one turn is one message. Node tells when
@@ -169,7 +169,7 @@ export class Inbox {
   #at = HEADER_SIZE
   #entryEnd = HEADER_SIZE
 
-  /** @param {ArrayBuffer | [ArrayBuffer, ...any[]]} message */
+  /** @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer */
   constructor(message) {
     const [packed, ...extras] = Array.isArray(message) ? message : [message]
     this.#bytes = NativeBuffer !== undefined ? NativeBuffer.from(packed) : new Uint8Array(packed)

@@ -31,10 +31,9 @@ closedHandle.error = Object.assign(new Error('the iterator or snapshot was close
 export class Server {
   #port
   #out
-  /** @type {Engine} */
-  #engine
-  /** @type {Turns} */
-  #turns
+  /** Once it was opened. */
+  #engine = /** @type {any} */ (undefined)
+  #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   /** @type {Map<number, Handle>} */
   #handles = new Map()
   /** Classes of storages by module and name. @type {Map<string, new (...args: any[]) => any>} */
@@ -61,6 +60,7 @@ export class Server {
     port.listen((message) => this.#receive(message))
   }
 
+  /** @param {any} message */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) {
       this.#inboxes.push(new Inbox(message))
@@ -72,6 +72,8 @@ export class Server {
     }
   }
 
+  /** @param {{ storage: any, options: any }} place */
+  /** @param {{ storage: any, options: any }} place */
   async #open({ storage, options }) {
     try {
       this.#engine = await Engine.open(await this.storageOf(storage), options)
@@ -82,12 +84,12 @@ export class Server {
     }
   }
 
-  /** The client stands still until it has this answer. */
+  /** The client stands still until it has this answer. @param {{ property: string, number: number }} question */
   #property({ property, number }) {
     try {
-      this.#port.answerSync({ number, value: this.#engine.property(property) })
+      this.#port.answerSync?.({ number, value: this.#engine.property(property) })
     } catch (error) {
-      this.#port.answerSync({ number, failed: describe(error) })
+      this.#port.answerSync?.({ number, failed: describe(error) })
     }
   }
 
@@ -110,6 +112,7 @@ export class Server {
     this.#out.flush()
   }
 
+  /** @param {any} size */
   #hasRoom(size) {
     return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
   }
@@ -148,16 +151,18 @@ export class Server {
     }
   }
 
+  /** @param {any} verb @param {Inbox} inbox */
   #make(verb, inbox) {
     const handle = new Handle()
     this.#handles.set(inbox.u32(), handle)
     try {
-      handle.id = this.#engine[verb.method](...verb.args.map((codec) => codec.read(inbox, this)))
+      handle.id = this.#engine[verb.method](...verb.args.map((/** @type {any} */ codec) => codec.read(inbox, this)))
     } catch (error) {
       handle.error = error
     }
   }
 
+  /** @param {any} verb @param {any[]} args */
   #call(verb, args) {
     if (verb.name === 'close') return this.#close()
     if (!verb.of) return this.#engine[verb.method](...args)
@@ -171,13 +176,19 @@ export class Server {
     return result
   }
 
+  /** @param {any} handle @param {Promise<any>} promise */
   #occupy(handle, promise) {
     const ended = () => { if (handle.busy === busy) handle.busy = undefined }
     const busy = handle.busy = promise.then(ended, ended)
   }
 
+  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle */
   #wait(result, size, verb, number, handle) {
-    const ended = result.then((value) => this.#answer(verb, number, value), (error) => this.#fail(number, handle, error)).then(() => {
+    const settle = result.then(
+      (/** @type {any} */ value) => this.#answer(verb, number, value),
+      (/** @type {any} */ error) => this.#fail(number, handle, error)
+    )
+    const ended = settle.then(() => {
       this.#waiting.delete(ended)
       this.#waitingBytes -= size
       if (verb.writes) this.#turns.wrote()
@@ -201,6 +212,7 @@ export class Server {
 
   // ---- Answers ------------------------------------------------------------------------------------------------------
 
+  /** @param {any} verb @param {any} number @param {any} result */
   #answer(verb, number, result) {
     if (number === undefined) return
     const out = this.#out
@@ -216,6 +228,7 @@ export class Server {
     out.end()
   }
 
+  /** @param {any} number @param {any} handle @param {any} error */
   #fail(number, handle, error) {
     if (number === undefined) {
       if (handle !== undefined) handle.error = error
@@ -231,21 +244,21 @@ export class Server {
 
   // ---- For verbs.js -------------------------------------------------------------------------------------------------
 
-  /** What the client knows by this number; `frees` it. */
+  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)
     return handle ?? closedHandle
   }
 
-  /** The engine's number of a snapshot. */
+  /** The engine's number of a snapshot. @param {any} number */
   idOf(number) {
     const { id, error } = this.handle(number, false)
     if (error !== undefined) throw error
     return id
   }
 
-  /** A storage, or a promise of it the first time. */
+  /** A storage, or a promise of it the first time. @param {any} recipe */
   storageOf(recipe) {
     if (recipe === null) return null
     const { module, export: name, args } = recipe

@@ -23,6 +23,8 @@ export function startThread({ receive, ended }) {
     workerData: { answers: port2, signals },
     transferList: [port2]
   })
+  /** @type {unknown} */
+  /** @type {unknown} */
   let cause
   port1.unref()
   worker.on('message', receive)
@@ -31,14 +33,14 @@ export function startThread({ receive, ended }) {
     worker.terminate()
   })
   worker.on('error', (error) => { cause ??= error })
-  const exited = new Promise((resolve) => worker.on('exit', (code) => {
+  const exited = new Promise((/** @type {(value?: any) => void} */ resolve) => worker.on('exit', (code) => {
     port1.close()
     ended(cause ?? new Error(`The thread has exited with code ${code}`))
     resolve()
   }))
 
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (/** @type {any} */ message, /** @type {any} */ transfer) => worker.postMessage(message, transfer),
     ref: () => worker.ref(),
     unref: () => worker.unref(),
 
@@ -47,7 +49,7 @@ export function startThread({ receive, ended }) {
       await exited
     },
 
-    /** What the worker answers, which this thread waits for. */
+    /** What the worker answers, which this thread waits for. @param {any} question */
     askSync(question) {
       const number = ++questions
       worker.postMessage({ ...question, number })
@@ -65,4 +67,5 @@ export function startThread({ receive, ended }) {
   }
 }
 
+/** @param {string} code @param {string} message */
 const failure = (code, message) => Object.assign(new Error(message), { code })

@@ -7,14 +7,14 @@ export function startThread({ receive, ended }) {
   const worker = new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
   worker.onmessage = ({ data }) => receive(data)
   // A worker lives on after an error; this one must not, since nobody knows what it has left undone.
-  const die = (event) => {
+  const die = (/** @type {any} */ event) => {
     worker.terminate()
     ended(event.error ?? new Error(event.message ?? 'The worker could not be started, or a message could not be read'))
   }
   worker.onerror = worker.onmessageerror = die
 
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (/** @type {any} */ message, /** @type {any} */ transfer) => worker.postMessage(message, transfer),
     // A page lives as long as it is open.
     ref() {},
     unref() {},

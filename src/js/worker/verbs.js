@@ -11,7 +11,7 @@ import { allocate } from './messages.js'
 /**
  * How one thing is written and read. What the server reads may need its `handles` (see server.js).
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
- *             read(from: import('./messages.js').Inbox, server: import('./server.js').Server): any }} Codec
+ *             read(from: import('./messages.js').Inbox, server?: any): any }} Codec `server`: on its side, server.js
  */
 
 // ---- Arguments and results ------------------------------------------------------------------------------------------
@@ -58,9 +58,9 @@ const VALUES = {
   },
   read(from) {
     const views = KEYS.read(from)
-    const all = allocate(views.reduce((size, view) => size + (view?.length ?? 0), 0))
+    const all = allocate(views.reduce((/** @type {any} */ size, /** @type {any} */ view) => size + (view?.length ?? 0), 0))
     let at = 0
-    return views.map((view) => {
+    return views.map((/** @type {any} */ view) => {
       if (view === undefined) return undefined
       const start = at
       all.set(view, start)
@@ -82,7 +82,7 @@ const PAGE = {
 
 /** The report of verify(): its findings are errors. @type {Codec} */
 const REPORT = {
-  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((finding) => describe(finding)) }),
+  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((/** @type {any} */ error) => describe(error)) }),
   read(from) {
     const report = from.extra()
     return { ...report, findings: report.findings.map(revive) }
