@@ -53,13 +53,14 @@ class Window {
     this.#source = source
   }
 
-  /** So many bytes, or as many as there are. */
+  /** So many bytes, or as many as there are. @param {number} offset @param {number} length */
   async bytes(offset, length) {
     if (length === 0) return new Uint8Array(0)
     if (offset < this.#start || offset + length > this.#start + this.#bytes.length) await this.#move(offset, length)
     return this.#bytes.subarray(offset - this.#start, offset - this.#start + length)
   }
 
+  /** @param {number} offset @param {number} length */
   async #move(offset, length) {
     const into = new Uint8Array(Math.max(length, Math.min(READ_AHEAD, this.#source.size - offset)))
     this.#start = offset
@@ -69,10 +70,11 @@ class Window {
     this.#bytes = into.subarray(0, count)
   }
 
+  /** @param {number} offset @param {Uint8Array} into */
   async #try(offset, into) {
     try {
       return await this.#source.read(offset, into)
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       // A part that the disk does not give: the inspector says so, and goes on.
       if (error.code === 'EIO') return 0
       throw error
