@@ -46,7 +46,7 @@ export async function build() {
 }
 
 /** What src/js uses of an instance. */
-const USED = ['openDatabase', 'destroyDatabase', 'repairDatabase', 'inspectTable']
+const USED = ['openDatabase', 'destroyDatabase', 'repairDatabase', 'inspectTable', 'importZip']
 
 /**
  * wasm-bindgen's glue keeps its instance in variables of its module, so a program could have one. As the body of a function it can

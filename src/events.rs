@@ -8,6 +8,15 @@ use crate::base::FileNumber;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// Memtables are about to become a table.
+    FlushBegin {
+        /// How many.
+        memtables: usize,
+        /// Entries in them.
+        entries: u64,
+        /// Bytes of their keys and values, about.
+        bytes: u64,
+    },
     /// Memtables became a table at `level` (no table if all of it was empty).
     Flush {
         /// The new table.
@@ -18,6 +27,19 @@ pub enum Event {
         bytes: u64,
         /// How many memtables went into it.
         memtables: usize,
+        /// Entries in it.
+        entries: u64,
+    },
+    /// Tables of `level` and `level + 1` are about to be merged.
+    CompactionBegin {
+        /// The upper level.
+        level: usize,
+        /// Tables that will be read.
+        inputs: Vec<FileNumber>,
+        /// Their bytes.
+        bytes: u64,
+        /// Only the manifest will change.
+        trivial_move: bool,
     },
     /// Tables of `level` and `level + 1` were merged into tables of `level + 1`.
     Compaction {
@@ -37,6 +59,11 @@ pub enum Event {
     /// A write had to wait, or was made to do more background work than usual.
     Stall {
         /// Why.
+        cause: StallCause,
+    },
+    /// Writes go on as usual.
+    StallEnd {
+        /// Why they did not.
         cause: StallCause,
     },
     /// A table or log was made.
@@ -71,6 +98,10 @@ pub enum StallCause {
 pub trait Listener {
     /// Called with each event, in order.
     fn event(&self, event: &Event);
+    /// Whether events matter now; those of other times are not even made.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 /// Running totals since the database was opened.

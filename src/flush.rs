@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::base::{FileNumber, InternalKeyComparator, KeyOrder, to_u64};
+use crate::base::{FileNumber, InternalKeyComparator, KeyOrder, SequenceNumber, parse_internal_key, to_u64};
 use crate::env::Env;
 use crate::error::Result;
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock};
@@ -18,12 +18,13 @@ pub(crate) struct FlushContext<'a> {
     pub(crate) budget: &'a Budget,
 }
 
-/// Writes every entry of `memtables`, newest memtable first, into table `number`: builds it, syncs it, and opens it again
-/// to prove that it is usable. `None` if there are no entries. On failure the file is removed.
+/// Writes every entry of `memtables`, newest memtable first, up to the one numbered `last`, into table `number`: builds it,
+/// syncs it, and opens it again to prove that it is usable. `None` if there are no entries. On failure the file is removed.
 pub(crate) async fn build_table(
     context: &FlushContext<'_>,
     number: FileNumber,
     memtables: &[Rc<MemTable>],
+    last: SequenceNumber,
 ) -> Result<Option<FinishedTable>> {
     let size_hint = memtables.iter().map(|m| to_u64(m.logical_size())).sum();
     if memtables.iter().all(|m| m.is_empty()) {
@@ -33,7 +34,7 @@ pub(crate) async fn build_table(
     let sources = memtables.iter().map(MemTable::iter).collect();
     let order = KeyOrder::Internal(context.order.clone());
     let mut input = MergingIterator::new(sources, order, OnBadBlock::Stop);
-    match fill(context, &mut input, &mut output).await {
+    match fill(context, &mut input, &mut output, last).await {
         Ok(()) => output.finish(context.tables).await.map(Some),
         Err(error) => {
             output.abandon(context.tables).await;
@@ -42,12 +43,20 @@ pub(crate) async fn build_table(
     }
 }
 
-async fn fill(context: &FlushContext<'_>, input: &mut impl InternalIterator, output: &mut TableOutput) -> Result<()> {
+async fn fill(
+    context: &FlushContext<'_>,
+    input: &mut impl InternalIterator,
+    output: &mut TableOutput,
+    last: SequenceNumber,
+) -> Result<()> {
     // A memtable has all its entries at hand: its moves are always done.
     let _ = input.seek_to_first();
     while input.valid() {
-        // A log that lies can give one sequence number twice; the first found is what reads answer.
-        if !output.ends_with(input.key()) {
+        // A log that lies can give one sequence number twice; the first found is what reads answer. A memtable that is still
+        // written to may have entries that are too new.
+        let wanted =
+            last == SequenceNumber::MAX || parse_internal_key(input.key()).is_ok_and(|key| key.sequence <= last);
+        if wanted && !output.ends_with(input.key()) {
             output.add(input.key(), input.value())?;
         }
         if output.wants_write() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::archive::{Import, Limits};
 use crate::base::{BloomFilterPolicy, FileName, InternalKeyComparator, KeyOrder, UserComparator, to_u64};
 use crate::batch::{BatchOperation, WriteBatch, operations};
 use crate::env::{Access, Env, MemoryEnv, block_on};
@@ -20,7 +21,7 @@ use crate::version::{VersionEdit, VersionSet, read_current};
 pub type Target = fn(&[u8]);
 
 /// Every target with its name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("log", log),
     ("batch", batch),
     ("edit", edit),
@@ -30,10 +31,35 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("decompress", decompression),
     ("table", table),
     ("names", names),
+    ("archive", archive),
 ];
 
 /// More than any block here may become.
 const SIZE_MAX: usize = 4 << 20;
+
+/// A zip, imported at once and in pieces: the same comes of it, and nothing of one that is refused.
+pub fn archive(data: &[u8]) {
+    let [whole, pieces] = [data.len().max(1), 7].map(|size| {
+        let env = MemoryEnv::new();
+        let import = Import::new(Rc::new(env.clone()), Limits { bytes: to_u64(SIZE_MAX), ratio: 200 });
+        let result = block_on(async {
+            for piece in data.chunks(size) {
+                let mut bytes = piece;
+                while !import.feed(bytes, false).await? {
+                    bytes = &[];
+                }
+            }
+            while !import.feed(&[], true).await? {}
+            Ok::<(), crate::Error>(())
+        });
+        let names = env.names();
+        assert_eq!(names.iter().any(|name| name == "CURRENT"), result.is_ok());
+        assert!(result.is_ok() || names.is_empty(), "{names:?} are left of what was refused");
+        assert!(names.iter().all(|name| FileName::parse(name).is_some()));
+        names.into_iter().map(|name| (env.read(&name), name)).collect::<Vec<_>>()
+    });
+    assert_eq!(whole, pieces);
+}
 
 /// A log or manifest, under each semantics.
 pub fn log(data: &[u8]) {

@@ -50,6 +50,9 @@ mod version;
 
 mod compaction;
 
+#[cfg(feature = "archive")]
+mod archive;
+
 mod db;
 
 pub mod inspect;
@@ -65,6 +68,8 @@ pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, Sequence
 pub use batch::{BatchOperation, WriteBatch};
 #[cfg(feature = "seeded-bugs")]
 pub use bugs::{Bug, plant};
+#[cfg(feature = "archive")]
+pub use db::Export;
 pub use db::{
     Db, DbIterator, DbState, LogReport, LookupTrace, RecoveryReport, RepairReport, Snapshot, TableInfo, VerifyReport,
     destroy, repair,

@@ -9,7 +9,7 @@ use super::driver::Driven;
 use super::files::remove_obsolete;
 use super::state::{DbState, Inner};
 use super::write::rotate_in_turn;
-use crate::base::{FileName, table_file_name, user_key};
+use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext, Interlude, Pick, level_score, pick, pick_range};
 use crate::error::{Error, Result};
 use crate::events::{Event, count};
@@ -190,9 +190,14 @@ fn pick_context<'a>(inner: &Inner, state: &'a super::state::State) -> Pick<'a> {
 async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables.iter().map(|b| b.memtable.clone()).collect();
     let newest_first: Vec<Rc<MemTable>> = memtables.iter().rev().cloned().collect();
+    inner.emit(|| Event::FlushBegin {
+        memtables: memtables.len(),
+        entries: memtables.iter().map(|m| to_u64(m.len())).sum(),
+        bytes: memtables.iter().map(|m| to_u64(m.logical_size())).sum(),
+    });
     let number = inner.new_output()?;
     let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &inner.budget };
-    let built = build_table(&context, number, &newest_first).await?;
+    let built = build_table(&context, number, &newest_first, SequenceNumber::MAX).await?;
     let (edit, level) = {
         let state = inner.state.borrow();
         let mut edit = VersionEdit { previous_log_number: Some(Default::default()), ..VersionEdit::default() };
@@ -225,7 +230,8 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     }
     count(&inner.counters.bytes_flushed, bytes);
     announce(inner, built.iter());
-    inner.emit(|| Event::Flush { table: built.as_ref().map(|t| t.number), level, bytes, memtables: memtables.len() });
+    let (table, entries) = (built.as_ref().map(|t| t.number), built.as_ref().map_or(0, |t| t.entries));
+    inner.emit(|| Event::Flush { table, level, bytes, memtables: memtables.len(), entries });
     Ok(())
 }
 
@@ -244,6 +250,12 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     let mut edit = compaction.edit();
     let inputs: Vec<_> = compaction.inputs().map(|(_, f)| f.number).collect();
     let (upper, lower) = (compaction.level, compaction.level + 1);
+    inner.emit(|| Event::CompactionBegin {
+        level: upper,
+        inputs: inputs.clone(),
+        bytes: compaction.input_bytes(),
+        trivial_move: compaction.is_trivial_move(),
+    });
     if compaction.is_trivial_move() {
         edit.new_files.extend(compaction.inputs().map(|(_, f)| (lower, f.to_new_file())));
         log_and_apply(inner, edit).await?;
@@ -294,7 +306,17 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
 
 /// Makes `edit` durable, then current. New names are made durable first. After a failure the manifest is in doubt: nothing
 /// is removed, and the next edit goes into a new one.
-pub(crate) async fn log_and_apply(inner: &Inner, mut edit: VersionEdit) -> Result<()> {
+pub(crate) async fn log_and_apply(inner: &Inner, edit: VersionEdit) -> Result<()> {
+    log_and_apply_unless(inner, edit, || None).await.map(|_| ())
+}
+
+/// The same; but if `undo` gives an edit once this one is durable, that one is made durable too, and none is made current: both
+/// together must change nothing. Answers whether `edit` is current.
+pub(crate) async fn log_and_apply_unless(
+    inner: &Inner,
+    mut edit: VersionEdit,
+    undo: impl FnOnce() -> Option<VersionEdit>,
+) -> Result<bool> {
     let (version, manifest) = {
         let state = inner.state.borrow();
         edit.next_file_number = Some(state.versions.counts.next_file_number);
@@ -317,10 +339,15 @@ pub(crate) async fn log_and_apply(inner: &Inner, mut edit: VersionEdit) -> Resul
         }
         None => new_manifest(inner, &mut edit).await?,
     };
+    if let Some(undo) = undo() {
+        manifest.append(&undo.encode()).await?;
+        inner.state.borrow_mut().manifest = Some(manifest);
+        return Ok(false);
+    }
     let mut state = inner.state.borrow_mut();
     state.manifest = Some(manifest);
     state.versions.install(&edit, version);
-    Ok(())
+    Ok(true)
 }
 
 async fn new_manifest(inner: &Inner, edit: &mut VersionEdit) -> Result<Rc<Manifest>> {

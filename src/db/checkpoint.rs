@@ -2,90 +2,93 @@
 
 use std::rc::Rc;
 
-use super::background::new_file;
-use super::open::open_tables;
-use super::state::{DbState, Inner};
-use super::write::rotate_in_turn;
-use crate::base::{FileKind, FileName, FileNumber, table_file_name, to_u64};
-use crate::env::{Access, Env, append_checked};
+use super::moment::{Moment, open_table};
+use super::state::Inner;
+use crate::base::{FileKind, table_file_name, to_u64};
+use crate::env::{Env, Io, NameEdit, append_checked};
 use crate::error::{Error, Result};
-use crate::events::LiveCounters;
-use crate::flush::{FlushContext, build_table};
 use crate::slice::Budget;
-use crate::version::{FileMetaData, Manifest, VersionEdit};
+use crate::version::FileMetaData;
 
 /// Bytes copied at once.
 const PIECE: usize = 1 << 20;
 
-/// Copies tables as they are; what is in memory becomes one more table of level 0.
-pub(crate) async fn checkpoint(inner: &Rc<Inner>, target: &Rc<dyn Env>) -> Result<()> {
+/// Gives the file of that name of the database's storage to the target too, without copying it; false where that cannot be done.
+pub(crate) type Link = dyn Fn(&str) -> Io<bool>;
+
+/// Copies tables as they are; what is in memory becomes one more table of level 0. After a failure nothing of it is left.
+pub(crate) async fn checkpoint(inner: &Rc<Inner>, target: &Rc<dyn Env>, link: Option<&Link>) -> Result<()> {
     inner.check_open()?;
-    target.lock(true).await?;
-    let result = copy(inner, target).await;
+    let moment = Moment::now(inner);
+    let made_place = match target.lock(false).await {
+        Err(error) if error.is_not_found() => {
+            target.lock(true).await?;
+            true
+        }
+        result => result.map(|_| false)?,
+    };
+    let result = match check_empty(&**target).await {
+        Ok(()) => {
+            let names = moment.names();
+            let copied = copy(inner, target, moment, link).await;
+            if copied.is_err() {
+                clean_up(&**target, names, made_place).await;
+            }
+            copied
+        }
+        error => error,
+    };
     target.unlock();
     result
 }
 
-async fn copy(inner: &Rc<Inner>, target: &Rc<dyn Env>) -> Result<()> {
-    let names = target.list().await?;
-    if let Some(name) = names.iter().find(|n| FileName::parse(n).is_some_and(|f| f != FileName::Lock)) {
-        return Err(Error::InvalidArgument(format!("the target of a checkpoint must be empty, it has {name}")));
+async fn check_empty(target: &dyn Env) -> Result<()> {
+    match target.list().await?.first() {
+        Some(name) => Err(Error::InvalidArgument(format!("the target of a checkpoint must be empty, it has {name}"))),
+        None => Ok(()),
     }
-    let writable = !inner.options.read_only && inner.state.borrow().status == DbState::Open;
-    if writable && !inner.state.borrow().active.memtable.is_empty() {
-        // From here on no entry joins the memtables that are copied.
-        rotate_in_turn(inner).await?;
-    }
-    let (view, mut edit, next) = {
-        let view = inner.view();
-        let state = inner.state.borrow();
-        (view, state.versions.snapshot_edit(), state.versions.counts.next_file_number)
-    };
-    for (_, file) in view.version.files() {
-        copy_table(inner, target, file).await?;
-    }
-    let mut memtables = view.immutables;
-    if !view.active.is_empty() && !writable {
-        memtables.insert(0, view.active);
-    }
-    let (table, manifest) = (next, FileNumber(next.0.saturating_add(1)));
-    let tables = open_tables(target, &inner.options, &inner.order, &Rc::new(LiveCounters::default()));
-    let budget = Budget::default();
-    budget.start(u64::MAX);
-    let context = FlushContext { env: target, tables: &tables, order: &inner.order, budget: &budget };
-    if let Some(table) = build_table(&context, table, &memtables).await? {
-        edit.new_files.push((0, new_file(&table)));
-    }
-    target.edit_names(Vec::new()).await?;
-    edit.log_number = Some(manifest);
-    edit.previous_log_number = Some(FileNumber(0));
-    edit.next_file_number = manifest.next();
-    edit.last_sequence = Some(view.last_sequence);
-    Manifest::create(target, manifest, &[VersionEdit::encode(&edit)]).await.map(|_| ())
 }
 
-async fn copy_table(inner: &Inner, target: &Rc<dyn Env>, file: &FileMetaData) -> Result<()> {
+async fn copy(inner: &Rc<Inner>, target: &Rc<dyn Env>, mut moment: Moment, link: Option<&Link>) -> Result<()> {
+    let budget = Budget::default();
+    budget.start(u64::MAX);
+    moment.write_memory(inner, target, &budget).await?;
+    for file in moment.tables() {
+        inner.check_open()?;
+        copy_table(inner, target, file, link).await?;
+    }
+    target.edit_names(Vec::new()).await?;
+    moment.write_manifest(target).await
+}
+
+async fn copy_table(inner: &Inner, target: &Rc<dyn Env>, file: &FileMetaData, link: Option<&Link>) -> Result<()> {
+    let (source, old) = open_table(&*inner.env, file).await?;
+    if let Some(link) = link
+        && link(&old).await?
+    {
+        return Ok(());
+    }
     let name = table_file_name(file.number);
-    let source = match inner.env.open(&name, Access::Read).await {
-        Err(error) if error.is_not_found() => inner.env.open(&format!("{}.sst", file.number), Access::Read).await?,
-        result => result?,
-    };
     let copy = target.create(&name, FileKind::Table, file.size).await?;
     let mut offset = 0u64;
-    loop {
+    while offset < file.size {
         let piece = source.read_at(offset, PIECE).await?;
         if piece.is_empty() {
-            break;
+            return Err(Error::corruption(name, offset, format!("file ends here, the manifest says {}", file.size)));
         }
         offset = offset.saturating_add(to_u64(piece.len()));
         append_checked(&**target, &*copy, &name, &piece, offset).await?;
     }
-    if offset != file.size {
-        return Err(Error::corruption(
-            name,
-            offset,
-            format!("file has {offset} bytes, the manifest says {}", file.size),
-        ));
-    }
     copy.sync().await.map(|_| ())
+}
+
+/// CURRENT goes first: without it there is no database, whatever else cannot be removed.
+async fn clean_up(target: &dyn Env, mut names: Vec<String>, made_place: bool) {
+    names.reverse();
+    for name in names {
+        let _ = target.edit_names(vec![NameEdit::Remove { name }]).await;
+    }
+    if made_place {
+        let _ = target.remove_place().await;
+    }
 }

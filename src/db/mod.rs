@@ -4,8 +4,11 @@ mod background;
 mod checkpoint;
 mod destroy;
 mod driver;
+#[cfg(feature = "archive")]
+mod export;
 mod files;
 mod iter;
+mod moment;
 mod open;
 mod property;
 mod range;
@@ -21,6 +24,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 pub use destroy::destroy;
+#[cfg(feature = "archive")]
+pub use export::Export;
 pub use iter::DbIterator;
 pub use read::LookupTrace;
 pub use recovery::{LogReport, RecoveryReport};
@@ -154,22 +159,47 @@ impl Db {
         read::get(&self.inner, key, options, None).await
     }
 
+    /// Whether `key` has a value, which is not copied. Errors as [`get_with`](Db::get_with).
+    pub async fn has(&self, options: &ReadOptions, key: &[u8]) -> Result<bool> {
+        read::has(&self.inner, key, options).await
+    }
+
     /// The values of `keys`, in their order, all of one moment. Errors as [`get_with`](Db::get_with).
     pub async fn multi_get(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
-        let snapshot = options.snapshot.clone().unwrap_or_else(|| self.snapshot());
-        let options = ReadOptions { snapshot: Some(snapshot), ..options.clone() };
-        // In key order neighbours share blocks.
-        let mut order: Vec<usize> = (0..keys.len()).collect();
-        let key = |i: usize| keys.get(i).copied().unwrap_or_default();
-        order.sort_by(|a, b| self.inner.order.user().compare(key(*a), key(*b)));
+        let options = self.of_one_moment(options);
         let mut values = vec![None; keys.len()];
-        for i in order {
-            let value = read::get(&self.inner, key(i), &options, None).await?;
+        for (i, key) in self.in_order(keys) {
+            let value = read::get(&self.inner, key, &options, None).await?;
             if let Some(place) = values.get_mut(i) {
                 *place = value;
             }
         }
         Ok(values)
+    }
+
+    /// Whether each of `keys` has a value, all of one moment. Errors as [`get_with`](Db::get_with).
+    pub async fn multi_has(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<bool>> {
+        let options = self.of_one_moment(options);
+        let mut found = vec![false; keys.len()];
+        for (i, key) in self.in_order(keys) {
+            let has = read::has(&self.inner, key, &options).await?;
+            if let Some(place) = found.get_mut(i) {
+                *place = has;
+            }
+        }
+        Ok(found)
+    }
+
+    fn of_one_moment(&self, options: &ReadOptions) -> ReadOptions {
+        let snapshot = options.snapshot.clone().unwrap_or_else(|| self.snapshot());
+        ReadOptions { snapshot: Some(snapshot), ..options.clone() }
+    }
+
+    /// Keys with their places: in key order neighbours share blocks.
+    fn in_order<'a>(&self, keys: &[&'a [u8]]) -> Vec<(usize, &'a [u8])> {
+        let mut order: Vec<_> = keys.iter().copied().enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| self.inner.order.user().compare(a, b));
+        order
     }
 
     /// Looks `key` up and tells where: which memtables and tables, what their filters said, which blocks were read. Errors as
@@ -281,6 +311,11 @@ impl Db {
         property::approximate_size_in_memory(&self.inner, begin, end)
     }
 
+    /// Bytes of decoded blocks that are in the cache now, and how many may be.
+    pub fn block_cache(&self) -> (u64, u64) {
+        (self.inner.tables.blocks().weight(), self.inner.options.block_cache_size)
+    }
+
     /// Running totals since the database was opened.
     pub fn counters(&self) -> Counters {
         self.inner.counters.read()
@@ -303,12 +338,28 @@ impl Db {
     }
 
     /// Copies the present state into the empty storage `target`, as a database of its own, and returns when it is durable.
+    /// Writing may go on meanwhile.
     ///
     /// # Errors
-    /// `InvalidArgument`: there is a database already; `Locked`: somebody uses it; `Io`, `Full`: either storage refused, and
-    /// `target` holds no database.
+    /// `InvalidArgument`: there is a file already; `Locked`: somebody uses it; `Io`, `Full`: either storage refused, and
+    /// what was copied is removed again.
     pub async fn checkpoint(&self, target: &Rc<dyn Env>) -> Result<()> {
-        checkpoint::checkpoint(&self.inner, target).await
+        checkpoint::checkpoint(&self.inner, target, None).await
+    }
+
+    /// The same; `link` may give the target a file without a copy.
+    #[cfg(feature = "package")]
+    pub(crate) async fn checkpoint_linking(&self, target: &Rc<dyn Env>, link: &checkpoint::Link) -> Result<()> {
+        checkpoint::checkpoint(&self.inner, target, Some(link)).await
+    }
+
+    /// The present state as a zip of LevelDB's files, read piece by piece while writing goes on.
+    ///
+    /// # Errors
+    /// `Closed`.
+    #[cfg(feature = "archive")]
+    pub fn export(&self) -> Result<Export> {
+        Export::new(&self.inner)
     }
 
     /// Flushes the log, gives the lock back. Unfinished background work is dropped; it is done again after the next open.

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::background::{flush_memtables, handle_failure, log_and_apply};
+use super::background::{flush_memtables, handle_failure, log_and_apply_unless};
 use super::driver::Driven;
 use super::files::remove_obsolete;
 use super::iter::DbIterator;
@@ -89,10 +89,15 @@ type OwnedRange = (Option<Vec<u8>>, Option<Vec<u8>>);
 async fn drop_job(inner: Rc<Inner>, range: OwnedRange, outcome: Rc<RefCell<Option<Result<()>>>>) {
     let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()));
     let result = match edit {
-        Some(edit) => match log_and_apply(&inner, edit).await {
-            Ok(()) => remove_obsolete(&inner).await,
-            error => error,
-        },
+        Some((edit, undo)) => {
+            // A snapshot that was taken while the record was on its way sees what is dropped: then it is not.
+            let undo = || (!inner.snapshots.is_empty()).then_some(undo);
+            match log_and_apply_unless(&inner, edit, undo).await {
+                Ok(true) => remove_obsolete(&inner).await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            }
+        }
         None => Ok(()),
     };
     if let Err(error) = &result
@@ -103,13 +108,14 @@ async fn drop_job(inner: Rc<Inner>, range: OwnedRange, outcome: Rc<RefCell<Optio
     outcome.replace(Some(result));
 }
 
-/// `None` if no table can go: one that a snapshot needs, be it of this very moment, stays.
-fn drop_edit(inner: &Inner, range: UserRange<'_>) -> Option<VersionEdit> {
+/// What takes the tables away, and what brings them back. `None` if no table can go: one that a snapshot needs, be it of this
+/// very moment, stays.
+fn drop_edit(inner: &Inner, range: UserRange<'_>) -> Option<(VersionEdit, VersionEdit)> {
     let state = inner.state.borrow();
     if !inner.snapshots.is_empty() || !state.works() {
         return None;
     }
-    let mut edit = VersionEdit::default();
+    let (mut edit, mut undo) = (VersionEdit::default(), VersionEdit::default());
     // From the deepest level up, and from the oldest on: what stays protects what overlaps it and is newer.
     let mut staying: Vec<Rc<crate::version::FileMetaData>> = Vec::new();
     for level in (0..LEVELS).rev() {
@@ -123,12 +129,13 @@ fn drop_edit(inner: &Inner, range: UserRange<'_>) -> Option<VersionEdit> {
             });
             if lies_inside(inner, file, range) && !covers_older {
                 edit.deleted_files.insert((level, file.number));
+                undo.new_files.push((level, file.to_new_file()));
             } else {
                 staying.push(file.clone());
             }
         }
     }
-    (!edit.deleted_files.is_empty()).then_some(edit)
+    (!edit.deleted_files.is_empty()).then_some((edit, undo))
 }
 
 fn lies_inside(inner: &Inner, file: &crate::version::FileMetaData, (begin, end): UserRange<'_>) -> bool {

@@ -49,7 +49,23 @@ pub(crate) async fn get(
     inner: &Rc<Inner>,
     key: &[u8],
     options: &ReadOptions,
+    trace: Option<&mut LookupTrace>,
+) -> Result<Option<Vec<u8>>> {
+    look_up(inner, key, options, trace, true).await
+}
+
+/// Whether `key` has a value, which is not copied.
+pub(crate) async fn has(inner: &Rc<Inner>, key: &[u8], options: &ReadOptions) -> Result<bool> {
+    Ok(look_up(inner, key, options, None, false).await?.is_some())
+}
+
+/// The value of `key`, or, without `copy`, an empty one in its place.
+async fn look_up(
+    inner: &Rc<Inner>,
+    key: &[u8],
+    options: &ReadOptions,
     mut trace: Option<&mut LookupTrace>,
+    copy: bool,
 ) -> Result<Option<Vec<u8>>> {
     inner.check_open()?;
     check_snapshot(inner, options)?;
@@ -59,7 +75,7 @@ pub(crate) async fn get(
         let lookup = LookupKey::new(key, options.sequence(state.last_sequence()));
         let buffers = std::iter::once(&state.active).chain(state.immutables.iter().rev());
         for (asked, buffer) in buffers.enumerate() {
-            let found = buffer.memtable.get(&lookup);
+            let found = buffer.memtable.get(&lookup, copy);
             if let Some(trace) = trace.as_deref_mut() {
                 trace.memtables = asked + 1;
                 trace.found_in_memtable = found.is_some();
@@ -74,7 +90,7 @@ pub(crate) async fn get(
     };
     let read = block_read(inner, options);
     let touched = trace.map(|t| &mut t.tables);
-    let (found, charged) = version.get(&inner.tables, &inner.order, &lookup, read, touched).await?;
+    let (found, charged) = version.get(&inner.tables, &inner.order, &lookup, read, touched, copy).await?;
     if let Some((level, file)) = charged {
         charge_seek(inner, level, &file);
     }

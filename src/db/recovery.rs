@@ -380,7 +380,7 @@ impl Recovery {
         let budget = Budget::default();
         budget.start(u64::MAX);
         let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &budget };
-        if let Some(table) = build_table(&context, number, &[full]).await? {
+        if let Some(table) = build_table(&context, number, &[full], SequenceNumber::MAX).await? {
             self.edit.new_files.push((0, new_file(&table)));
             self.edit.last_sequence = Some(self.last_sequence);
             self.flushed = true;

@@ -213,7 +213,7 @@ impl Repairer<'_> {
         let budget = Budget::default();
         budget.start(u64::MAX);
         let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget: &budget };
-        Ok(build_table(&context, number, std::slice::from_ref(memtable)).await?.map(|t| t.number))
+        Ok(build_table(&context, number, std::slice::from_ref(memtable), SequenceNumber::MAX).await?.map(|t| t.number))
     }
 
     /// Reads a table through. One with damage is written anew from what can be read, so that its checksums hold again.

@@ -110,7 +110,9 @@ pub(crate) struct Inner {
 impl Inner {
     /// Tells whoever listens.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
-        if let Some(listener) = &self.options.listener {
+        if let Some(listener) = &self.options.listener
+            && listener.listens()
+        {
             listener.event(&event());
         }
     }

@@ -499,8 +499,16 @@ fn apply(memtable: &MemTable, batch: &WriteBatch, first: SequenceNumber) {
 /// uncompacted data has piled up that its share of the background work did not keep pace: at twice the buffer's size for
 /// one slice, at four times for as many as it takes.
 async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
+    let mut stalled = None;
+    let result = wait_for_room(inner, bytes, &mut stalled).await;
+    if let Some(cause) = stalled {
+        inner.emit(|| Event::StallEnd { cause });
+    }
+    result
+}
+
+async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<StallCause>) -> Result<()> {
     let limit = inner.options.write_buffer_size;
-    let mut stalled = false;
     loop {
         let (size, waiting, level0) = {
             let state = inner.state.borrow();
@@ -528,8 +536,8 @@ async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
         if size.saturating_add(bytes.min(limit)) < limit.saturating_mul(2) {
             return Ok(());
         }
-        if !stalled {
-            stalled = true;
+        if stalled.is_none() {
+            *stalled = Some(cause);
             count(&inner.counters.stalls, 1);
             inner.emit(|| Event::Stall { cause });
         }
@@ -584,11 +592,12 @@ fn pace(inner: &Rc<Inner>, bytes: usize) {
     inner.debt.set(if poll.is_pending() { debt.min(slice) } else { 0 });
 }
 
-/// Once each time that level 0 comes to slow writers down.
+/// Once each time that level 0 comes to slow writers down, and when it no longer does.
 fn tell_of_slowdown(inner: &Inner) {
     let slowed = inner.state.borrow().versions.current().level(0).len() >= LEVEL0_SLOWDOWN;
-    if inner.slowed.replace(slowed) != slowed && slowed {
-        inner.emit(|| Event::Stall { cause: StallCause::Level0Slowdown });
+    if inner.slowed.replace(slowed) != slowed {
+        let cause = StallCause::Level0Slowdown;
+        inner.emit(|| if slowed { Event::Stall { cause } } else { Event::StallEnd { cause } });
     }
 }
 

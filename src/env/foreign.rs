@@ -34,6 +34,8 @@ extern "C" {
     fn edit_names(this: &Storage, edits: Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch, js_name = removePlace)]
     fn remove_place(this: &Storage) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn link(this: &Storage, name: &str, source: &Storage) -> Result<JsValue, JsValue>;
 
     type StorageFile;
     #[wasm_bindgen(method, catch)]
@@ -91,6 +93,14 @@ impl ForeignEnv {
             // Whoever gives a lock back goes on.
             let _ = JsFuture::from(promise).await;
         }
+    }
+
+    /// The file of that name of `source` is here too, under the same name and without a copy; false where that cannot be done.
+    pub(crate) fn link(&self, source: &ForeignEnv, name: &str) -> Io<bool> {
+        if !Reflect::get(&self.storage, &JsValue::from_str("link")).is_ok_and(|link| link.is_function()) {
+            return Io::ready(Ok(false));
+        }
+        answer(self.storage.link(name, &source.storage), name, "link", |linked| Ok(linked.is_truthy()))
     }
 
     fn open_file(&self, name: &str, operation: &'static str, result: Result<JsValue, JsValue>) -> Io<Rc<dyn File>> {

@@ -23,8 +23,6 @@ const SCRATCH_SIZE = 4096
 /** Beyond this the region is asked for each time, so that the engine may give memory back. */
 const SCRATCH_KEPT = 1 << 20
 
-const LEVELS = 7
-
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** By the option fillCache; nobody's word means what is sought. */
@@ -70,7 +68,18 @@ export class Engine {
     return withInstance((instance) => instance.repairDatabase(storage, options))
   }
 
-  /** For `open` alone. @param {ReturnType<typeof createInstance>} instance @param {any} database */
+  /**
+   * Begins to make a database of a zip in `storage` (null: in memory), where none may be.
+   * @param {object | null} storage
+   * @param {{ maxBytes: number, maxRatio: number }} limits
+   * @returns {ZipImport | Promise<ZipImport>}
+   */
+  static import(storage, { maxBytes, maxRatio }) {
+    return withInstance((instance) =>
+      new ZipImport(instance.importZip(storage ?? undefined, maxBytes, maxRatio), (/** @type {any} */ database) => new Engine(instance, database)))
+  }
+
+  /** For `open` and `import` alone. @param {ReturnType<typeof createInstance>} instance @param {any} database */
   constructor(instance, database) {
     this.#memory = /** @type {WebAssembly.Memory} */ (instance.memory)
     this.#database = database
@@ -118,18 +127,19 @@ export class Engine {
 
   /** @param {Uint8Array[]} keys @param {number | undefined} snapshot @param {boolean} fillCache */
   getMany(keys, snapshot, fillCache) {
-    let size = 4 * keys.length
-    for (const key of keys) size += key.length
-    const start = this.#reserve(size)
-    const view = new DataView(this.#memory.buffer)
-    let at = start
-    for (const key of keys) {
-      view.setUint32(at, key.length, true)
-      this.#bytes.set(key, at + 4)
-      at += 4 + key.length
-    }
-    const packed = this.#database.getMany(size, snapshot ?? 0, fillCache)
+    const packed = this.#database.getMany(this.#enterMany(keys), snapshot ?? 0, fillCache)
     return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#copy(packed))
+  }
+
+  has(key, snapshot, fillCache) {
+    this.#enter(key)
+    const found = this.#database.has(key.length, snapshot ?? 0, fillCache)
+    return found < 0 ? this.#outcome(found) : found === 1
+  }
+
+  hasMany(keys, snapshot, fillCache) {
+    const found = this.#database.hasMany(this.#enterMany(keys), snapshot ?? 0, fillCache)
+    return found < 0 ? this.#outcome(found).then(flags) : flags(this.#copy(found))
   }
 
   snapshot() {
@@ -215,15 +225,19 @@ export class Engine {
     return this.#database.counters()
   }
 
-  /** How the engine is doing, in one answer. */
+  /** How the engine is doing, in one answer that can be cloned. */
   info() {
-    return {
-      counters: this.counters(),
-      backgroundWork: this.hasBackgroundWork(),
-      memoryUsage: Number(this.property('leveldb.approximate-memory-usage') ?? 0),
-      filesAtLevel: Array.from({ length: LEVELS }, (_, level) => Number(this.property(`leveldb.num-files-at-level${level}`) ?? 0)),
-      stats: this.property('leveldb.stats') ?? ''
-    }
+    const info = this.#database.info()
+    const { cause } = info
+    return cause === undefined ? info : { ...info, cause: { message: cause.message, ...cause } }
+  }
+
+  /**
+   * Tells of flushes, compactions and stalls, from inside the engine: `tell` must not call back. Nothing: tells nobody.
+   * @param {((name: string, info: object) => void) | undefined} tell
+   */
+  listen(tell) {
+    this.#database.listen(tell)
   }
 
   tables() {
@@ -237,6 +251,22 @@ export class Engine {
   /** @param {any} storage */
   checkpoint(storage) {
     return this.#database.checkpoint(storage)
+  }
+
+  exportStart() {
+    return this.#database.exportStart()
+  }
+
+  /** Some bytes, maybe none yet; undefined at the end. @param {number} id @param {number} bytes */
+  exportNext(id, bytes) {
+    const size = this.#database.exportNext(id, bytes)
+    if (size === MISSING) return undefined
+    return size < 0 ? this.#outcome(size) : this.#copy(size)
+  }
+
+  /** @param {number} id */
+  exportEnd(id) {
+    this.#database.exportEnd(id)
   }
 
   /** @param {number} bytes */
@@ -268,6 +298,20 @@ export class Engine {
     const outcome = this.#database.outcome()
     if (answer === FAILED) throw outcome
     return outcome
+  }
+
+  /** Puts (u32 length, key)* into scratch; answers how many bytes that is. @param {Uint8Array[]} keys */
+  #enterMany(keys) {
+    let size = 4 * keys.length
+    for (const key of keys) size += key.length
+    let at = this.#reserve(size)
+    const view = new DataView(this.#memory.buffer)
+    for (const key of keys) {
+      view.setUint32(at, key.length, true)
+      this.#bytes.set(key, at + 4)
+      at += 4 + key.length
+    }
+    return size
   }
 
   /** Puts the parts into scratch, one behind the other. @param {Uint8Array} first @param {Uint8Array} [second] */
@@ -328,6 +372,36 @@ export class Engine {
 }
 
 const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
+
+/** A database on its way out of a zip. Each method answers a value or a promise. */
+export class ZipImport {
+  #zip
+  #engineOf
+
+  /** For `Engine.import` alone. @param {any} zip @param {(database: any) => Engine} engineOf */
+  constructor(zip, engineOf) {
+    this.#zip = zip
+    this.#engineOf = engineOf
+  }
+
+  /** More of the archive, which ends behind it if it is the `last`. False: to be called again, with no bytes. @param {Uint8Array} bytes @param {boolean} last */
+  feed(bytes, last) {
+    return this.#zip.feed(bytes, last)
+  }
+
+  /** After the last: the engine. @param {object} options */
+  open(options) {
+    return whenKnown(this.#zip.open(options), this.#engineOf)
+  }
+
+  /** Gives up; nothing is left behind. */
+  abort() {
+    return this.#zip.abort()
+  }
+}
+
+/** A byte for each, 1 or 0. @param {Uint8Array} bytes */
+const flags = (bytes) => Array.from(bytes, (byte) => byte === 1)
 
 /** The key right after `key`. @param {Uint8Array} key */
 export function following(key) {

@@ -205,6 +205,83 @@ export class Varve<KDefault = string, VDefault = string>
   resume (): Promise<void>
 
   /**
+   * Copies the state of a moment between the call and its answer to a place of its own, as a database that LevelDB opens.
+   * Writes go on meanwhile. On the same disk, table files get a second name there instead of being copied, so that it takes
+   * little time and space.
+   *
+   * @param location A directory that does not exist or is empty, or a {@link Storage} without files.
+   * @throws `LEVEL_INVALID_ARGUMENT`: there is a file already. After any failure, nothing of the copy is left.
+   */
+  checkpoint (location: string | URL | Storage): Promise<void>
+
+  /**
+   * The database as it is at this call, as the bytes of a zip of LevelDB's files, flat and stored without compression: tables
+   * are compressed already, and any unzip makes a directory of it that LevelDB opens. What is needed is kept until the stream
+   * has ended or is cancelled, while writes go on; it is read as the stream is, at most some 4 MiB ahead. Closing the
+   * database ends the stream with `LEVEL_DATABASE_NOT_OPEN`.
+   *
+   * The same state is the same bytes. To have it smaller by about a tenth, pipe it through a `CompressionStream('gzip')`.
+   *
+   * @example
+   * ```js
+   * import { createWriteStream } from 'node:fs'
+   * import { pipeline } from 'node:stream/promises'
+   *
+   * await pipeline(db.export(), createWriteStream('./backup.zip'))
+   * const answer = new Response(db.export(), { headers: { 'content-type': 'application/zip' } })
+   * ```
+   */
+  export (): ReadableStream<Uint8Array>
+
+  /**
+   * Makes a database of a zip of LevelDB's files, and answers it, open. The zip may be of {@link export} or of any other tool:
+   * stored or deflated, with zip64, its files flat or together in one folder. It is read once, from front to back, and written
+   * file by file, CURRENT last; when this answers, it is durable.
+   *
+   * Files that the database does not need are passed over: `LOCK`, `LOG`, temporary files, a folder `lost`, and what systems add
+   * (`__MACOSX`, `.DS_Store`, `Thumbs.db`, `desktop.ini`). Any other name that is not one of LevelDB's ends the import, and so
+   * does one that would leave the folder.
+   *
+   * @param location A place that has no database.
+   * @param source The zip. A stream that is not read to its end is cancelled.
+   * @param options Those of the constructor, and limits for zips that one does not trust.
+   * @throws `LEVEL_CORRUPTION`, with `file` (the entry, or `archive`) and `offset` (in the zip), for one that is damaged, cut off,
+   * contradicts itself, or holds something else; `LEVEL_NOT_SUPPORTED` for an encrypted one, or other compression;
+   * `LEVEL_LIMIT_EXCEEDED`; `LEVEL_INVALID_ARGUMENT`: there is a database. After any failure, nothing of it is left.
+   *
+   * @example
+   * ```js
+   * const db = await Varve.import('./cities', await fetch('https://example.com/cities.zip'))
+   * const copy = await Varve.import(null, db.export(), { storage: 'memory' })
+   * ```
+   */
+  static import<K = string, V = string> (
+    location: string | URL, source: ImportSource, options?: (ImportOptions<K, V> & { storage?: undefined }) | undefined
+  ): Promise<Varve<K, V>>
+  static import<K = string, V = string> (
+    location: null | undefined, source: ImportSource, options: ImportOptions<K, V> & { storage: 'memory' | Storage }
+  ): Promise<Varve<K, V>>
+
+  /**
+   * What the engine does by itself, told to those who listen; while nobody does, nothing is made for it. A listener is called
+   * soon after, never from inside the engine, so it may use the database. What it throws becomes a warning of the process.
+   *
+   * Work that fails begins and does not end.
+   *
+   * @example
+   * ```js
+   * db.on('compaction', ({ phase, level, bytesWritten }) => {
+   *   if (phase === 'end') console.log(`level ${level} into the next: ${bytesWritten} bytes`)
+   * })
+   * db.on('stall', ({ phase, cause }) => console.log(phase, cause))
+   * ```
+   */
+  on (event: 'flush', listener: (info: FlushInfo) => void): this
+  on (event: 'compaction', listener: (info: CompactionInfo) => void): this
+  on (event: 'stall', listener: (info: StallInfo) => void): this
+  on (event: string | symbol, listener: (...args: any[]) => void): this
+
+  /**
    * Removes a database that is not open: its own files, then the directory if nothing else is in it (what {@link repair} put
    * aside in `lost`, say).
    */
@@ -219,6 +296,68 @@ export class Varve<KDefault = string, VDefault = string>
    */
   static repair (location: string | URL, options?: OpenOptions | undefined): Promise<RepairReport>
   static repair (location: null | undefined, options: OpenOptions & { storage: Storage }): Promise<RepairReport>
+}
+
+/** What {@link Varve.import} reads a zip from. */
+export type ImportSource = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Iterable<Uint8Array> | Blob | Response | ArrayBuffer | ArrayBufferView
+
+/** Options for {@link Varve.import}. */
+export interface ImportOptions<K, V> extends DatabaseOptions<K, V> {
+  /**
+   * Bytes that all files of the zip together may have: what a zip says of itself may be a lie, and it shall not fill the disk.
+   *
+   * @defaultValue `16 * 1024 ** 3`
+   */
+  maxBytes?: number | undefined
+
+  /**
+   * How many times as large as the zip its files may be, beyond the first MiB. Deflate reaches 1,032; a database, whose tables
+   * are compressed already, hardly ever more than 20.
+   *
+   * @defaultValue `200`
+   */
+  maxRatio?: number | undefined
+}
+
+/** What happens in the engine's memory: entries become a table file. */
+export interface FlushInfo {
+  phase: 'begin' | 'end'
+  /** Write buffers that become one table. */
+  memtables: number
+  /** Entries, overwritten ones too. */
+  entries: number
+  /** At the begin of the entries in memory, about; at the end of the table file. */
+  bytes: number
+  /** At the end: the table, `null` if there was nothing to keep. */
+  file?: string | null
+  /** At the end: where the table was put. */
+  level?: number
+}
+
+/** Tables of a level and of the next are merged into the next. */
+export interface CompactionInfo {
+  phase: 'begin' | 'end'
+  level: number
+  outputLevel: number
+  /** Table files that are read. */
+  inputs: string[]
+  /** Bytes of these, 0 in a trivial move. */
+  bytesRead: number
+  /** One table goes down as it is. */
+  trivialMove: boolean
+  /** At the end: the new table files. */
+  outputs?: string[]
+  /** At the end: bytes of these, 0 in a trivial move. */
+  bytesWritten?: number
+}
+
+/** Writes take longer, because flushes or compactions do not keep pace. */
+export interface StallInfo {
+  phase: 'begin' | 'end'
+  /**
+   * `level0-slowdown`: level 0 has so many tables that each write does more work; `level0-stop`, `memtable-full`: a write waits.
+   */
+  cause: 'level0-slowdown' | 'level0-stop' | 'memtable-full'
 }
 
 /** Options for the database constructor. */
@@ -465,8 +604,22 @@ export interface Info {
   backgroundWork: boolean
   /** Bytes that the engine uses, about. */
   memoryUsage: number
+  /** `degraded`: writes are refused until {@link Varve.resume}, because of `cause`; reads go on. */
+  state: 'open' | 'degraded'
+  cause?: VarveError
+  /** Each of the seven levels: table files, and their bytes. */
+  levels: Array<{ files: number, bytes: number }>
   /** Table files of each of the seven levels. */
   filesAtLevel: number[]
+  /** All table files, level by level, with their first and last key. */
+  tables: Array<{ file: string, level: number, number: number, size: number, smallest: Uint8Array, largest: Uint8Array }>
+  /** Decoded blocks in memory: how many bytes there may be and are, and how often one was found there or had to be read. */
+  cache: { size: number, used: number, hits: number, misses: number }
+  /**
+   * Since the database was opened: bytes written to files for each byte put, blocks read for each look-up, and, about, bytes of
+   * tables for each that the deepest level has. `null` where there was nothing yet.
+   */
+  amplification: { write: number | null, read: number | null, space: number | null }
   /** LevelDB's table of compactions, for people. */
   stats: string
 }
@@ -533,6 +686,11 @@ export interface Storage {
   editNames (edits: NameEdit[]): void | Promise<void>
   /** Removes the lock and, if nothing is left in it, the place itself. */
   removePlace (): void | Promise<void>
+  /**
+   * Optional: the file of that name of `source`, another storage, is here too, under the same name and without a copy. Answers
+   * whether that could be done. It is asked of table files only, which never change.
+   */
+  link? (name: string, source: Storage): boolean | Promise<boolean>
   /** What a successful {@link StorageFile.sync} means. */
   readonly durability: Durability
   /** Whether the answer of {@link StorageFile.append} alone can be trusted; else the size is asked after each. */

@@ -5,11 +5,14 @@
 // The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
 // awaits them once, and a value spares a promise an operation.
 import { AbstractLevel } from 'abstract-level'
+import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch, WriteBatch, textSizeBound, viewOf, writeText } from './chained-batch.js'
 import { Engine, following } from './engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, rethrow } from './errors.js'
+import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
 import { NativeBuffer } from './native-buffer.js'
+import { infoOf } from './info.js'
 import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { readText } from './text.js'
@@ -81,7 +84,10 @@ function compare(a, b) {
 const CLEAR_ROWS = 1000
 const CLEAR_BYTES = 64 << 10
 
-const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume']
+const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
+
+/** What the engine tells of, while somebody listens. */
+const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
  * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See index.d.ts.
@@ -102,6 +108,10 @@ export class Varve extends AbstractLevel {
   #spareBatch = null
   /** @type {Set<Promise<unknown>>} flushes, compactions and the like that close() waits for */
   #works = new Set()
+  /** @type {Events} */
+  #events
+  /** What the first opening takes its files from. @type {{ pieces: any, limits: any } | null} */
+  #importing = null
 
   /**
    * @param {string | URL | null} [location]
@@ -128,6 +138,7 @@ export class Varve extends AbstractLevel {
       errorIfExists: true,
       permanence: !inMemory && place.storage?.durability !== 'volatile',
       additionalMethods: Object.fromEntries(ADDITIONAL_METHODS.map((name) => [name, true])),
+      events: Object.fromEntries(EVENTS.map((name) => [name, true])),
       signals: { iterators: true }
     }, forward)
 
@@ -135,6 +146,7 @@ export class Varve extends AbstractLevel {
     this.#inMemory = inMemory
     this.#inWorker = inWorker
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
+    this.#events = new Events(this, EVENTS)
   }
 
   /** The directory, or null where there is none. */
@@ -153,13 +165,30 @@ export class Varve extends AbstractLevel {
     try {
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
-      /** @type {any} */
-      const Class = this.#inWorker ? (await import('./worker/client.js')).WorkerEngine : Engine
-      this.#engine = await Class.open(storage, { ...engineOptions, createIfMissing: create, errorIfExists })
+      const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
+      this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
       throw fromEngine(error)
     }
+    this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
+  }
+
+  /** @param {any} storage @param {any} options */
+  async #openEngine(storage, options) {
+    /** @type {any} */
+    const Class = this.#inWorker ? (await import('./worker/client.js')).WorkerEngine : Engine
+    return Class.open(storage, options)
+  }
+
+  /** A worker takes the database over when it is there. @param {any} storage @param {any} options */
+  async #import(storage, options) {
+    const { pieces, limits } = /** @type {any} */ (this.#importing)
+    this.#importing = null
+    const engine = await importAll(await Engine.import(storage, limits), pieces, { ...options, createIfMissing: false })
+    if (!this.#inWorker) return engine
+    await engine.close()
+    return this.#openEngine(await Varve.#storageOf(this.#place), { ...options, createIfMissing: false })
   }
 
   /**
@@ -170,6 +199,7 @@ export class Varve extends AbstractLevel {
     if (errorIfExists) throw new InvalidArgumentError('The database in memory exists (errorIfExists is true)')
     try {
       if (this.#inWorker) await /** @type {any} */ (this.#engine).wake()
+      this.#events.follow(this.#engine)
     } catch (error) {
       throw fromEngine(error)
     }
@@ -239,7 +269,7 @@ export class Varve extends AbstractLevel {
   /** @param {any[]} keys @param {any} options */
   _getMany(keys, options) {
     const fromBytes = FROM_BYTES[options.valueEncoding]
-    return this.#readMany(keys, options, (value) => value === undefined ? undefined : fromBytes(value))
+    return this.#readMany('getMany', keys, options, (value) => value === undefined ? undefined : fromBytes(value))
   }
 
   /** @param {any} key @param {any} options */
@@ -248,10 +278,10 @@ export class Varve extends AbstractLevel {
     const engine = this.#engine
     const id = Snapshot.idOf(snapshot, engine)
     try {
-      const value = engine.get(this.#keyScratch.bytesOf(key, 'key'), id, fillCache !== false)
-      if (value instanceof Promise) return this.#holding(snapshot, value.then((found) => found !== undefined, rethrow))
+      const found = engine.has(this.#keyScratch.bytesOf(key, 'key'), id, fillCache !== false)
+      if (found instanceof Promise) return this.#holding(snapshot, found.catch(rethrow))
       const turn = this.#turns.counted()
-      return turn === undefined ? value !== undefined : turn.then(() => value !== undefined)
+      return turn === undefined ? found : turn.then(() => found)
     } catch (error) {
       throw fromEngine(error)
     }
@@ -259,15 +289,15 @@ export class Varve extends AbstractLevel {
 
   /** @param {any[]} keys @param {any} options */
   _hasMany(keys, options) {
-    const found = this.#readMany(keys, options, (value) => value !== undefined)
+    const found = this.#readMany('hasMany', keys, options, (value) => value)
     return found instanceof Promise ? this.#holding(options.snapshot, found) : found
   }
 
-  /** @param {any[]} keys @param {any} options @param {(value: any) => any} convert */
-  #readMany(keys, { snapshot, fillCache }, convert) {
+  /** @param {'getMany' | 'hasMany'} verb @param {any[]} keys @param {any} options @param {(value: any) => any} convert */
+  #readMany(verb, keys, { snapshot, fillCache }, convert) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     try {
-      const values = this.#engine.getMany(manyBytesOf(keys), id, fillCache !== false)
+      const values = this.#engine[verb](manyBytesOf(keys), id, fillCache !== false)
       if (values instanceof Promise) return values.then((found) => found.map(convert), rethrow)
       const results = values.map(convert)
       const turn = this.#turns.due()
@@ -451,7 +481,7 @@ export class Varve extends AbstractLevel {
       location: this.location,
       storage: this.#inMemory ? 'memory' : this.location !== null ? 'directory' : 'custom',
       durability: this.#durability,
-      ...await engine.info()
+      ...infoOf(await engine.info())
     }))
   }
 
@@ -462,6 +492,53 @@ export class Varve extends AbstractLevel {
   async resume() {
     await this.#whenOpen((engine) => engine.resume())
     this.#turns.wrote()
+  }
+
+  /** @param {any} location */
+  async checkpoint(location) {
+    const isStorage = typeof location === 'object' && location !== null && !(location instanceof URL)
+    const place = isStorage ? placeOf(null, location) : placeOf(location, undefined)
+    if (this.#inWorker) isInWorker(true, place)
+    await this.#whenOpen(async (engine) => engine.checkpoint(await Varve.#storageOf(place)))
+  }
+
+  export() {
+    if (this.status === 'opening') {
+      const begun = this.deferAsync(async () => {
+        this.#assertOpen()
+        return this.#export()
+      })
+      // The stream's reader will be told.
+      begun.catch(() => {})
+      return new ReadableStream(sourceOf(begun), { highWaterMark: 0 })
+    }
+    this.#assertOpen()
+    return new ReadableStream(this.#export().source(), { highWaterMark: 0 })
+  }
+
+  #export() {
+    try {
+      return new Export(this, this.#engine, this.#turns)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  /** @param {any} location @param {any} source @param {any} options */
+  static async import(location, source, options) {
+    const { maxBytes, maxRatio, ...rest } = { ...options }
+    const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
+    const db = new this(location, rest)
+    if (db.#inWorker && db.#inMemory) {
+      throw new VarveError("A zip cannot be imported with the options storage: 'memory' and worker: true", { code: 'LEVEL_NOT_SUPPORTED' })
+    }
+    db.#importing = importing
+    try {
+      await db.open()
+    } catch (/** @type {any} */ error) {
+      throw error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause !== undefined ? error.cause : error
+    }
+    return db
   }
 
   /** @param {string | URL | null | undefined} location @param {any} options */

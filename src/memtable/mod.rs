@@ -86,13 +86,13 @@ impl MemTable {
         self.size.set(self.size.get().saturating_add(size));
     }
 
-    /// The newest entry of the key at or before the sequence looked for.
-    pub(crate) fn get(&self, lookup: &LookupKey) -> Option<MemGet> {
+    /// The newest entry of the key at or before the sequence looked for; without `copy`, its value is left out.
+    pub(crate) fn get(&self, lookup: &LookupKey, copy: bool) -> Option<MemGet> {
         let tree = self.tree.borrow();
         let (tag, value) = tree.get(Target::new(lookup.internal_key()))?;
         let [type_byte, ..] = tag.to_le_bytes();
         match ValueType::from_byte(type_byte)? {
-            ValueType::Value => Some(MemGet::Value(value.to_vec())),
+            ValueType::Value => Some(MemGet::Value(if copy { value.to_vec() } else { Vec::new() })),
             ValueType::Deletion => Some(MemGet::Deleted),
         }
     }

@@ -134,7 +134,7 @@ fn exercise<K: Ord + Clone>(
             ValueType::Value => MemGet::Value(v.clone()),
             ValueType::Deletion => MemGet::Deleted,
         });
-        assert_eq!(table.get(&LookupKey::new(&key, sequence(at))), found);
+        assert_eq!(table.get(&LookupKey::new(&key, sequence(at)), true), found);
 
         match (random.below(6), &stand) {
             (0, _) => {
@@ -202,8 +202,8 @@ fn ascending_descending_and_alternating_keys_come_back_in_order() {
         }
         check_all(&table, &oracle, Vec::clone);
         for ((key, Reverse(n)), _) in oracle.iter().step_by(17) {
-            assert_eq!(table.get(&LookupKey::new(key, sequence(*n))), Some(MemGet::Value(b"v".to_vec())));
-            assert_eq!(table.get(&LookupKey::new(key, sequence(n - 1))), None);
+            assert_eq!(table.get(&LookupKey::new(key, sequence(*n)), true), Some(MemGet::Value(b"v".to_vec())));
+            assert_eq!(table.get(&LookupKey::new(key, sequence(n - 1)), true), None);
         }
     }
 }
@@ -214,13 +214,13 @@ fn tombstone_hides_older_value() {
     table.insert(sequence(1), ValueType::Value, b"k", b"v1");
     table.insert(sequence(2), ValueType::Deletion, b"k", b"");
     table.insert(sequence(3), ValueType::Value, b"k", b"v3");
-    let at = |n| table.get(&LookupKey::new(b"k", sequence(n)));
+    let at = |n| table.get(&LookupKey::new(b"k", sequence(n)), true);
     assert_eq!(at(0), None);
     assert_eq!(at(1), Some(MemGet::Value(b"v1".to_vec())));
     assert_eq!(at(2), Some(MemGet::Deleted));
     assert_eq!(at(9), Some(MemGet::Value(b"v3".to_vec())));
-    assert_eq!(table.get(&LookupKey::new(b"", sequence(9))), None);
-    assert_eq!(table.get(&LookupKey::new(b"k\0", sequence(9))), None);
+    assert_eq!(table.get(&LookupKey::new(b"", sequence(9)), true), None);
+    assert_eq!(table.get(&LookupKey::new(b"k\0", sequence(9)), true), None);
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn large_values_stand_beside_small_ones() {
     }
     for i in 0..300u64 {
         let size = if i % 50 == 0 { 3 << 20 } else { 50 };
-        let found = table.get(&LookupKey::new(&(i * 7919 % 300).to_be_bytes(), SequenceNumber::MAX));
+        let found = table.get(&LookupKey::new(&(i * 7919 % 300).to_be_bytes(), SequenceNumber::MAX), true);
         assert_eq!(found, Some(MemGet::Value(vec![i as u8; size])));
     }
     let mut iter = table.iter();

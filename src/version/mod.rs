@@ -116,7 +116,7 @@ impl Version {
         total_size(self.level(level))
     }
 
-    /// The newest entry of the key at or before its sequence. `touched` hears of every table looked into.
+    /// The newest entry of the key at or before its sequence; without `copy`, its value is left out. `touched` hears of every table looked into.
     /// Answers too which table was looked into in vain before another, if any: it is to be charged a seek.
     pub(crate) async fn get(
         &self,
@@ -125,6 +125,7 @@ impl Version {
         lookup: &LookupKey,
         read: BlockRead,
         mut touched: Option<&mut Vec<TableTouched>>,
+        copy: bool,
     ) -> Result<(Found, Option<(usize, Rc<FileMetaData>)>)> {
         let mut first_miss: Option<(usize, Rc<FileMetaData>)> = None;
         let mut charged = None;
@@ -139,8 +140,9 @@ impl Version {
                     charged = first_miss.take();
                 }
                 let table = tables.table(file.number, file.size).await?;
-                let (what, found) =
-                    table.get(lookup.internal_key(), read, |key, value| decide(order, lookup, key, value)).await?;
+                let (what, found) = table
+                    .get(lookup.internal_key(), read, |key, value| decide(order, lookup, key, value, copy))
+                    .await?;
                 if let Some(touched) = touched.as_deref_mut() {
                     touched.push(TableTouched { level, table: file.number, lookup: what });
                 }
@@ -274,12 +276,13 @@ fn decide(
     lookup: &LookupKey,
     key: &[u8],
     value: &[u8],
+    copy: bool,
 ) -> Option<Result<Found, crate::error::Malformed>> {
     match parse_internal_key(key) {
         Err(malformed) => Some(Err(malformed)),
         Ok(parsed) if order.user().compare(parsed.user_key, lookup.user_key()) != Ordering::Equal => None,
         Ok(parsed) => Some(Ok(match parsed.value_type {
-            ValueType::Value => Found::Value(value.to_vec()),
+            ValueType::Value => Found::Value(if copy { value.to_vec() } else { Vec::new() }),
             ValueType::Deletion => Found::Deleted,
         })),
     }

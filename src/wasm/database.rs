@@ -20,20 +20,21 @@ use wasm_bindgen_futures::future_to_promise;
 
 use super::cursor::{Cursor, CursorOptions, Rows};
 use super::error::{number, set, to_js, verify_report};
+use super::events::JsListener;
 use super::options::{EngineOptions, from_js};
 use crate::base::{put_fixed32, to_u64};
 use crate::batch::WriteBatch;
-use crate::db::{Db, Snapshot};
-use crate::env::{Env, ForeignEnv, MemoryEnv, Storage};
+use crate::db::{Db, Export, Snapshot};
+use crate::env::{Env, ForeignEnv, Io, MemoryEnv, Storage};
 use crate::error::{Error, Malformed, Result};
-use crate::options::{ReadOptions, WriteOptions};
+use crate::options::{Options, ReadOptions, WriteOptions};
 
 /// The answer of a call that goes on: its promise is to be taken.
-const LATE: f64 = -2.0;
+pub(super) const LATE: f64 = -2.0;
 /// The answer of a call that failed: its error is to be taken.
 const FAILED: f64 = -3.0;
 /// The answer of a look-up that found nothing.
-const MISSING: f64 = -1.0;
+pub(super) const MISSING: f64 = -1.0;
 /// A packed value that is not there.
 const NO_VALUE: u32 = u32::MAX;
 /// Regions are given back when they have grown beyond this.
@@ -41,28 +42,36 @@ const REGION_KEPT_MAX: usize = 1 << 20;
 
 /// Where a database is.
 #[derive(Clone)]
-enum Place {
+pub(super) enum Place {
     Memory(Rc<MemoryEnv>),
     Foreign(Rc<ForeignEnv>),
 }
 
 impl Place {
-    fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
+    pub(super) fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
         Ok(match storage {
             None => Place::Memory(Rc::new(MemoryEnv::new())),
             Some(storage) => Place::Foreign(Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?)),
         })
     }
 
-    fn env(&self) -> Rc<dyn Env> {
+    pub(super) fn env(&self) -> Rc<dyn Env> {
         match self {
             Place::Memory(env) => env.clone(),
             Place::Foreign(env) => env.clone(),
         }
     }
 
+    /// Shares the file of that name of `source`, if both can.
+    pub(super) fn link(&self, source: &Place, name: &str) -> Io<bool> {
+        match (self, source) {
+            (Place::Foreign(target), Place::Foreign(source)) => target.link(source, name),
+            _ => Io::ready(Ok(false)),
+        }
+    }
+
     /// What `result` was, once a lock that was given back on the way is free.
-    async fn released<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) async fn released<T>(&self, result: Result<T>) -> Result<T> {
         if let Place::Foreign(env) = self {
             env.released().await;
         }
@@ -73,10 +82,13 @@ impl Place {
 /// A database, its open snapshots and iterators.
 #[wasm_bindgen]
 pub struct Database {
-    db: Rc<Db>,
-    place: Place,
+    pub(super) db: Rc<Db>,
+    pub(super) place: Place,
+    pub(super) listener: Rc<JsListener>,
+    /// Few, if any.
+    pub(super) exports: RefCell<Vec<(u32, Rc<Export>)>>,
     scratch: RefCell<Vec<u8>>,
-    out: RefCell<Vec<u8>>,
+    pub(super) out: RefCell<Vec<u8>>,
     outcome: RefCell<Option<JsValue>>,
     snapshots: RefCell<BTreeMap<u32, Snapshot>>,
     cursors: RefCell<BTreeMap<u32, Rc<Cursor>>>,
@@ -88,23 +100,7 @@ pub struct Database {
 pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
     let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
     let place = Place::of(storage)?;
-    value_or_promise(async move {
-        let opened = Db::open(place.env(), options).await;
-        let db = match opened {
-            Ok(db) => Rc::new(db),
-            Err(error) => return place.released(Err(error)).await,
-        };
-        Ok(JsValue::from(Database {
-            db,
-            place,
-            scratch: RefCell::default(),
-            out: RefCell::default(),
-            outcome: RefCell::default(),
-            snapshots: RefCell::default(),
-            cursors: RefCell::default(),
-            next_id: Cell::new(1),
-        }))
-    })
+    value_or_promise(Database::open(place, options))
 }
 
 /// Removes the database in `storage`.
@@ -208,6 +204,18 @@ impl Database {
         self.look_up_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
     }
 
+    /// Scratch holds the key: 1 if it has a value, else 0; late or failed.
+    pub fn has(&self, key: usize, snapshot: u32, fill_cache: bool) -> f64 {
+        self.look_for(key, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
+    }
+
+    /// Scratch holds `(u32 length, key)*`; `out` gets a byte for each, 1 or 0. How many, late (then the promise is of a
+    /// `Uint8Array` with them) or failed.
+    #[wasm_bindgen(js_name = hasMany)]
+    pub fn has_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> f64 {
+        self.look_for_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
+    }
+
     /// The state now, until it is released.
     pub fn snapshot(&self) -> u32 {
         let id = self.new_id();
@@ -299,60 +307,10 @@ impl Database {
         self.db.property(name)
     }
 
-    /// What was counted since the database was opened, by name.
-    pub fn counters(&self) -> JsValue {
-        let c = self.db.counters();
-        let object = JsValue::from(Object::new());
-        for (name, count) in [
-            ("entriesWritten", c.entries_written),
-            ("bytesIn", c.bytes_in),
-            ("bytesLogged", c.bytes_logged),
-            ("logRecords", c.log_records),
-            ("logSyncs", c.log_syncs),
-            ("bytesFlushed", c.bytes_flushed),
-            ("bytesCompacted", c.bytes_compacted),
-            ("bytesCompactionRead", c.bytes_compaction_read),
-            ("gets", c.gets),
-            ("blockReads", c.block_reads),
-            ("blockReadBytes", c.block_read_bytes),
-            ("blockCacheHits", c.block_cache_hits),
-            ("filterNegatives", c.filter_negatives),
-            ("tableOpens", c.table_opens),
-            ("slices", c.slices),
-            ("stalls", c.stalls),
-        ] {
-            set(&object, name, number(count));
-        }
-        object
-    }
-
-    /// `[{ level, number, size, smallest, largest }]` of all live tables.
-    pub fn tables(&self) -> JsValue {
-        let tables = self.db.tables().into_iter().map(|table| {
-            let object = JsValue::from(Object::new());
-            set(&object, "level", number(to_u64(table.level)));
-            set(&object, "number", number(table.number));
-            set(&object, "size", number(table.size));
-            set(&object, "smallest", Uint8Array::from(&table.smallest[..]));
-            set(&object, "largest", Uint8Array::from(&table.largest[..]));
-            object
-        });
-        tables.collect::<Array>().into()
-    }
-
     /// Reads every table with all checksums: `{ tables, entries, bytes, findings }`, or a promise of it.
     pub fn verify(&self) -> Result<JsValue, JsValue> {
         let db = self.db.clone();
         value_or_promise(async move { db.verify().await.map(|report| verify_report(&report)) })
-    }
-
-    /// Copies a consistent state to `storage`.
-    pub fn checkpoint(&self, storage: Storage) -> Result<JsValue, JsValue> {
-        let (db, place) = (self.db.clone(), Place::of(Some(storage))?);
-        value_or_promise(async move {
-            let result = db.checkpoint(&place.env()).await;
-            place.released(result).await.map(|()| JsValue::UNDEFINED)
-        })
     }
 
     /// One slice of background work: 1 if there is more, else 0; or late.
@@ -378,6 +336,7 @@ impl Database {
     pub fn close(&self) -> Result<f64, JsValue> {
         self.cursors.take();
         self.snapshots.take();
+        self.exports.take();
         let (db, place) = (self.db.clone(), self.place.clone());
         self.done(async move {
             let result = db.close().await;
@@ -387,6 +346,29 @@ impl Database {
 }
 
 impl Database {
+    /// Opens the database of a place, to be handed out.
+    pub(super) async fn open(place: Place, mut options: Options) -> Result<JsValue> {
+        let listener = Rc::<JsListener>::default();
+        options.listener = Some(listener.clone());
+        let opened = Db::open(place.env(), options).await;
+        let db = match opened {
+            Ok(db) => Rc::new(db),
+            Err(error) => return place.released(Err(error)).await,
+        };
+        Ok(JsValue::from(Database {
+            db,
+            place,
+            listener,
+            exports: RefCell::default(),
+            scratch: RefCell::default(),
+            out: RefCell::default(),
+            outcome: RefCell::default(),
+            snapshots: RefCell::default(),
+            cursors: RefCell::default(),
+            next_id: Cell::new(1),
+        }))
+    }
+
     fn look_up(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
         let options = self.read_options(snapshot, fill_cache)?;
         let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
@@ -411,14 +393,25 @@ impl Database {
             let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
             pack(&db.multi_get(&options, &keys).await?)
         };
-        match self.now(look_up, |packed| Uint8Array::from(&packed[..]).into())? {
-            None => Ok(LATE),
-            Some(packed) => {
-                let size = number(to_u64(packed.len()));
-                self.out.replace(packed);
-                Ok(size)
-            }
-        }
+        self.bytes(look_up)
+    }
+
+    fn look_for(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
+        let options = self.read_options(snapshot, fill_cache)?;
+        let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
+        let look_up = async move { db.has(&options, &key).await };
+        Ok(self.now(look_up, JsValue::from)?.map_or(LATE, |found| f64::from(u8::from(found))))
+    }
+
+    fn look_for_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
+        let options = self.read_options(snapshot, fill_cache)?;
+        let (db, keys) = (self.db.clone(), part(&self.scratch.borrow(), 0, size).to_vec());
+        let look_up = async move {
+            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
+            let found = db.multi_has(&options, &keys).await?;
+            Ok(found.into_iter().map(u8::from).collect::<Vec<u8>>())
+        };
+        self.bytes(look_up)
     }
 
     fn new_iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> Result<f64, JsValue> {
@@ -475,13 +468,21 @@ impl Database {
         FAILED
     }
 
+    /// How many bytes the call put into `out`, or late.
+    fn bytes(&self, call: impl Future<Output = Result<Vec<u8>>> + 'static) -> Result<f64, JsValue> {
+        let Some(bytes) = self.now(call, |bytes| Uint8Array::from(&bytes[..]).into())? else { return Ok(LATE) };
+        let size = number(to_u64(bytes.len()));
+        self.out.replace(bytes);
+        Ok(size)
+    }
+
     /// 0 for a call that is done, or late.
     fn done(&self, call: impl Future<Output = Result<()>> + 'static) -> Result<f64, JsValue> {
         Ok(self.now(call, |()| JsValue::UNDEFINED)?.map_or(LATE, |()| 0.0))
     }
 
     /// What the call answers at once. `None`: its promise is kept for [`outcome`](Database::outcome).
-    fn now<T: 'static>(
+    pub(super) fn now<T: 'static>(
         &self,
         call: impl Future<Output = Result<T>> + 'static,
         convert: fn(T) -> JsValue,
@@ -522,7 +523,7 @@ impl Database {
         found.ok_or_else(|| to_js(&Error::InvalidArgument("the iterator was closed".into())))
     }
 
-    fn new_id(&self) -> u32 {
+    pub(super) fn new_id(&self) -> u32 {
         let id = self.next_id.get();
         self.next_id.set(id.checked_add(1).unwrap_or(1));
         id
@@ -584,7 +585,7 @@ fn promise_of<T: 'static>(call: Pin<Box<dyn Future<Output = Result<T>>>>, conver
 }
 
 /// The answer of a rare call.
-fn value_or_promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Result<JsValue, JsValue> {
+pub(super) fn value_or_promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Result<JsValue, JsValue> {
     let mut call: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(call);
     match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result.map_err(|error| to_js(&error)),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Groups from the bottom up: their modules, and what else of ours these may import.
-const LAYERS: [(&[&str], &[&str]); 11] = [
+const LAYERS: [(&[&str], &[&str]); 12] = [
     (&["base", "error", "options", "events", "slice", "bugs"], &[]),
     (&["iter", "env"], &[FOUNDATION]),
     (&["batch"], &[FOUNDATION]),
@@ -15,7 +15,8 @@ const LAYERS: [(&[&str], &[&str]); 11] = [
     (&["version"], &[FOUNDATION, "env", "iter", "log", "table"]),
     (&["flush"], &[FOUNDATION, "env", "iter", "table", "version", "memtable"]),
     (&["compaction"], &[FOUNDATION, "env", "iter", "table", "version"]),
-    (&["fuzzing"], &[FOUNDATION, "env", "iter", "batch", "log", "memtable", "table", "version"]),
+    (&["archive"], &[FOUNDATION, "env"]),
+    (&["fuzzing"], &[FOUNDATION, "env", "iter", "batch", "log", "memtable", "table", "version", "archive"]),
     (&["inspect"], &[FOUNDATION, "env", "iter", "batch", "log", "table", "version"]),
 ];
 

@@ -50,4 +50,4 @@ macro_rules! targets {
     )*};
 }
 
-targets!(log batch edit index block filter decompress table names);
+targets!(log batch edit index block filter decompress table names archive);

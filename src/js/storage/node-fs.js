@@ -141,6 +141,23 @@ export class NodeStorage {
     return file
   }
 
+  /**
+   * A second name for a file of another directory, where the file system can: no byte is copied. For files that never change.
+   * @param {string} name
+   * @param {unknown} source
+   */
+  link(name, source) {
+    if (!(source instanceof NodeStorage)) return false
+    const [from, to] = [source.#path(name), this.#path(name)]
+    try {
+      fs.linkSync(from, to)
+      return true
+    } catch (error) {
+      // Another disk, or one without such names, or with too many: a copy will do. What cannot be read, it will say.
+      return false
+    }
+  }
+
   /** @param {NameEdit[]} edits @returns {Promise<void>} */
   editNames(edits) {
     // Checked before the first is done, and contents are copied: they are the engine's memory.

@@ -47,6 +47,15 @@ export class WorkerEngine {
     return id
   }
 
+  exportStart() {
+    return this.#make(VERB.exportStart, [])
+  }
+
+  /** @param {((name: string, info: object) => void) | undefined} tell */
+  listen(tell) {
+    this.#connection.listen(VERB.listen, tell)
+  }
+
   /** @param {number} iterator @param {number} size @param {number} maxBytes */
   next(iterator, size, maxBytes) {
     return this.#readAhead(iterator).next(size, maxBytes)

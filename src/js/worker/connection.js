@@ -31,6 +31,8 @@ export class Connection {
   #end = /** @type {{ cause: unknown } | null} */ (null)
   /** @type {{ resolve(): void, reject(error: any): void } | null} */
   #opening = null
+  /** @type {((name: string, info: object) => void) | undefined} */
+  #listener
 
   /**
    * A worker that has opened an engine.
@@ -94,6 +96,12 @@ export class Connection {
     if (this.#end === null) this.#pack(verb, args)
   }
 
+  /** Events of the engine's go to `tell`, if there is one. @param {any} verb @param {((name: string, info: object) => void) | undefined} tell */
+  listen(verb, tell) {
+    this.#listener = tell
+    this.tell(verb, [tell !== undefined])
+  }
+
   /** One that makes what the caller will know as `handle`. @param {any} verb @param {number} handle @param {any[]} args */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
@@ -133,6 +141,7 @@ export class Connection {
   /** @param {any} message */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
+    if (message.event !== undefined) return this.#listener?.(message.event, message.info)
     if (message.opened) this.#opening?.resolve()
     else this.#opening?.reject(revive(message.failed))
     this.#opening = null

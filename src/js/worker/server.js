@@ -1,7 +1,7 @@
 // The worker's side: an engine, its storage and its background work, and a client somewhere else that asks.
 //
 //   to the server      { open: { storage, options } }, then messages of requests (messages.js); { property, number }
-//   to the client      { opened: true } or { failed }, then messages of answers
+//   to the client      { opened: true } or { failed }, then messages of answers, and { event, info }
 //
 // Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
 // another.
@@ -165,6 +165,7 @@ export class Server {
   /** @param {any} verb @param {any[]} args */
   #call(verb, args) {
     if (verb.name === 'close') return this.#close()
+    if (verb.name === 'listen') return this.#engine.listen(args[0] ? (event, info) => this.#port.post({ event, info }) : undefined)
     if (!verb.of) return this.#engine[verb.method](...args)
     const [handle, ...rest] = args
     const act = () => {

@@ -159,6 +159,8 @@ const TABLE = [
   ['get', [BYTES, SNAPSHOT, FLAG], VALUE],
   ['getString', [BYTES, SNAPSHOT, FLAG], TEXT, { method: 'get' }],
   ['getMany', [KEYS, SNAPSHOT, FLAG], VALUES],
+  ['has', [BYTES, SNAPSHOT, FLAG], FLAG],
+  ['hasMany', [KEYS, SNAPSHOT, FLAG], PLAIN],
   ['snapshot', [], null, makes],
   ['releaseSnapshot', [FREED], null, frees],
   ['iterator', [RANGE], null, makes],
@@ -176,6 +178,10 @@ const TABLE = [
   ['info', [], PLAIN],
   ['verify', [], REPORT],
   ['checkpoint', [STORAGE], NOTHING],
+  ['exportStart', [], null, makes],
+  ['exportNext', [HANDLE, NUMBER], VALUE, of],
+  ['exportEnd', [FREED], null, frees],
+  ['listen', [FLAG], null],
   ['close', [], NOTHING]
 ]
 

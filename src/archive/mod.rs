@@ -1,0 +1,57 @@
+//! The zip container that a database travels in: the plain files of LevelDB's directory, and nothing else.
+//!
+//! ```text
+//! archive    = entry*, central*, [zip64 end, zip64 locator], end
+//! entry      = "PK\3\4", version u16, flags u16, method u16, time u16, date u16, crc u32, stored size u32, size u32,
+//!              name length u16, extra length u16, name, extra, content, [descriptor]                       30 bytes + ...
+//! descriptor = ["PK\7\8"], crc u32, stored size, size (u32 each, or u64)         after content whose sizes came too late
+//! central    = "PK\1\2", made by u16, version .. size as above, name length u16, extra length u16, comment length u16,
+//!              disk u16, kind u16, mode u32, offset of the entry u32, name, extra, comment                 46 bytes + ...
+//! zip64 end  = "PK\6\6", size of the rest u64, made by u16, version u16, disk u32, disk of centrals u32,
+//!              centrals here u64, centrals u64, bytes of centrals u64, offset of centrals u64              56 bytes + ...
+//! locator    = "PK\6\7", disk u32, offset of zip64 end u64, disks u32                                      20 bytes
+//! end        = "PK\5\6", disk u16, disk of centrals u16, centrals here u16, centrals u16, bytes of centrals u32,
+//!              offset of centrals u32, comment length u16, comment                                         22 bytes + ...
+//! extra      = (id u16, length u16, value)*    id 1: the sizes and the offset, as u64, that are 0xffffffff where they belong
+//! ```
+//! All little-endian. What is written is stored, never deflated (blocks of tables are compressed already), has its sizes and
+//! checksum before its content, and the same date always: one state of a database is one sequence of bytes. What is read may be
+//! made by any tool: stored or deflated, with descriptors, zip64, in a folder.
+//!
+//! It is read from front to back, as it comes, so that nothing has to be kept; the central directory at the end must then say
+//! of each entry what the entry said of itself. Source: PKWARE's APPNOTE.TXT 6.3.10.
+
+mod crc32;
+#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+mod import;
+#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use crc32::Crc32;
+#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+pub(crate) use import::{Import, Limits};
+#[cfg(test)]
+pub(crate) use reader::{Step, ZipReader};
+pub(crate) use writer::ZipWriter;
+
+const ENTRY: u32 = 0x0403_4b50;
+#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+const DESCRIPTOR: u32 = 0x0807_4b50;
+const CENTRAL: u32 = 0x0201_4b50;
+const ZIP64_END: u32 = 0x0606_4b50;
+const ZIP64_LOCATOR: u32 = 0x0706_4b50;
+const END: u32 = 0x0605_4b50;
+
+/// The id of the extra field with sizes of 64 bits.
+const ZIP64: u16 = 1;
+/// Stands for what is in the extra field, or not known yet.
+const LATER32: u32 = u32::MAX;
+const LATER16: u16 = u16::MAX;
+
+const STORED: u16 = 0;
+#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+const DEFLATED: u16 = 8;

@@ -1,0 +1,527 @@
+//! Reads a zip from front to back, whoever made it, and believes nothing of it.
+//!
+//! ```text
+//! step: Entry, Piece .., EntryEnd, Entry .. EntryEnd, End      More in between: the bytes do not suffice
+//! ```
+//! An entry may say its sizes and checksum before its content or behind it (a descriptor). Deflated content knows its own end;
+//! stored content of unknown length ends where a descriptor says so with the right length and checksum. At the end the central
+//! directory must agree with all that came before.
+
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+
+use super::{
+    CENTRAL, Crc32, DEFLATED, DESCRIPTOR, END, ENTRY, LATER16, LATER32, Limits, STORED, ZIP64, ZIP64_END, ZIP64_LOCATOR,
+};
+use crate::base::{Input, decode_fixed32, to_u64};
+use crate::error::{Error, Malformed, Result};
+
+/// More files than any database has; each costs some memory until its central entry came.
+const ENTRIES_MAX: usize = 100_000;
+/// Of a name with its folders.
+const NAME_SIZE_MAX: usize = 1024;
+/// Content that is given out at once, and what an inflater looks back on.
+const PIECE: usize = 64 << 10;
+/// A little archive may hold this much, whatever the ratio.
+const RATIO_FREE: u64 = 1 << 20;
+
+const ENCRYPTED: u16 = 1;
+const HAS_DESCRIPTOR: u16 = 1 << 3;
+/// Patches, strong encryption, masked headers.
+const OUTLANDISH: u16 = 1 << 5 | 1 << 6 | 1 << 13;
+
+/// The longest descriptor: with its mark, and sizes of 64 bits.
+const DESCRIPTOR_SIZE_MAX: usize = 24;
+/// Zip64's end may have data of others' behind it.
+const ZIP64_END_SIZE_MAX: usize = 4096;
+
+/// What a step came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// More bytes are needed, if none were used.
+    More,
+    /// An entry begins.
+    Entry(Entry),
+    /// Some of its content.
+    Piece,
+    /// All of its content came, and was as it should be.
+    EntryEnd,
+    /// The archive ended, and was sound.
+    End,
+}
+
+/// What an entry says of itself before its content.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// As it is stored: any bytes.
+    pub(crate) name: Vec<u8>,
+    /// Where it lies in the archive.
+    pub(crate) offset: u64,
+    /// Bytes of its content, 0 if that is not said before.
+    pub(crate) size: u64,
+}
+
+/// What the central directory must say again of an entry. Of its name there is only the checksum: nothing hangs on it.
+struct Seen {
+    offset: u64,
+    fields: [u64; 5],
+    /// The central directory has named it.
+    named: bool,
+}
+
+enum Body {
+    /// So many bytes as they are.
+    Stored(u64),
+    /// As they are, up to a descriptor.
+    Searched,
+    /// Up to the end that it knows itself.
+    Deflated(Box<Inflater>),
+    Over,
+}
+
+struct Inflater {
+    state: DecompressorOxide,
+    /// A ring of what was made last, since content repeats it.
+    window: Vec<u8>,
+    at: usize,
+}
+
+/// The entry whose content is being read.
+struct Current {
+    name: String,
+    name_crc: u32,
+    offset: u64,
+    method: u16,
+    has_descriptor: bool,
+    /// What it says before its content; of no meaning where a descriptor follows.
+    crc: u32,
+    /// Sizes, stored and then made, where they are said before.
+    said: Option<(u64, u64)>,
+    body: Body,
+    start: u64,
+    made: u64,
+}
+
+/// A zip being read.
+pub(crate) struct ZipReader {
+    limits: Limits,
+    crc: Crc32,
+    /// By offset, since that only grows.
+    seen: Vec<Seen>,
+    /// Bytes of the archive so far, and of content.
+    offset: u64,
+    made: u64,
+    current: Option<Box<Current>>,
+    /// Where the central directory began.
+    directory: Option<u64>,
+    ended: bool,
+}
+
+impl ZipReader {
+    pub(crate) fn new(limits: Limits) -> ZipReader {
+        ZipReader {
+            limits,
+            crc: Crc32::new(),
+            seen: Vec::new(),
+            offset: 0,
+            made: 0,
+            current: None,
+            directory: None,
+            ended: false,
+        }
+    }
+
+    /// One step with `bytes`, which follow those used so far; `last`: nothing follows them. `piece` gets content, if there is
+    /// some. Answers how many bytes were used.
+    pub(crate) fn step(&mut self, bytes: &[u8], last: bool, piece: &mut Vec<u8>) -> Result<(usize, Step)> {
+        piece.clear();
+        let (used, step) = match self.current.take() {
+            Some(current) => self.content(current, bytes, last, piece)?,
+            None => self.between(bytes, last)?,
+        };
+        self.offset = self.offset.saturating_add(to_u64(used));
+        if step == Step::More && last && used == 0 {
+            let name = self.current.as_ref().map_or("archive", |current| &current.name);
+            return Err(wrong(name, self.offset.saturating_add(to_u64(bytes.len())), "the archive is cut off here"));
+        }
+        Ok((used, step))
+    }
+
+    // ---- Entries ----------------------------------------------------------------------------------------------------
+
+    /// What stands where an entry, or what follows the last one, should begin.
+    fn between(&mut self, bytes: &[u8], last: bool) -> Result<(usize, Step)> {
+        if self.ended {
+            return match bytes.is_empty() {
+                true if last => Ok((0, Step::End)),
+                true => Ok((0, Step::More)),
+                false => Err(self.wrong("something follows the end of the archive")),
+            };
+        }
+        match (decode_fixed32(bytes), self.directory) {
+            (None, _) => Ok((0, Step::More)),
+            (Some(ENTRY), None) => self.begin(bytes),
+            (Some(CENTRAL | END | ZIP64_END), None) => {
+                self.directory = Some(self.offset);
+                self.central(bytes)
+            }
+            (Some(_), Some(_)) => self.central(bytes),
+            _ if self.offset == 0 => Err(self.wrong("this is not a zip file")),
+            _ => Err(self.wrong("here should be an entry, or the central directory")),
+        }
+    }
+
+    fn begin(&mut self, bytes: &[u8]) -> Result<(usize, Step)> {
+        let mut input = Input::new(bytes);
+        let Ok([_, method_flags, _, crc, stored, size]) = head(&mut input) else { return Ok((0, Step::More)) };
+        let Ok(lengths) = input.fixed32("lengths") else { return Ok((0, Step::More)) };
+        let [flags, method] = halves(method_flags);
+        let [name_length, extra_length] = halves(lengths);
+        let (Ok(name), Ok(extra)) = (input.bytes(name_length.into(), ""), input.bytes(extra_length.into(), "")) else {
+            return Ok((0, Step::More));
+        };
+        let (shown, offset) = (shown(name), self.offset);
+        let Some([size, stored]) = wide(extra, [size, stored]) else {
+            return Err(wrong(&shown, offset, "a size of 64 bits is missing"));
+        };
+        if name.len() > NAME_SIZE_MAX {
+            return Err(wrong(&shown, offset, "the name is too long"));
+        }
+        if flags & ENCRYPTED != 0 {
+            return Err(unsupported(&shown, offset, "the entry is encrypted"));
+        }
+        if flags & OUTLANDISH != 0 {
+            return Err(unsupported(&shown, offset, "the entry is a patch, or its head is masked"));
+        }
+        if method != STORED && method != DEFLATED {
+            return Err(unsupported(&shown, offset, "the entry is neither stored nor deflated"));
+        }
+        if self.seen.len() >= ENTRIES_MAX {
+            return Err(limit("the archive has too many entries, more than", to_u64(ENTRIES_MAX)));
+        }
+        let has_descriptor = flags & HAS_DESCRIPTOR != 0;
+        if !has_descriptor && method == STORED && stored != size {
+            return Err(wrong(&shown, offset, "the entry is stored, and has two sizes"));
+        }
+        // With a descriptor some tools leave both sizes out and some but one. Deflated content needs none.
+        let said = (!has_descriptor || method == STORED && stored == size && size != 0).then_some((stored, size));
+        let start = offset.saturating_add(to_u64(input.offset()));
+        self.check_limits(
+            said.map_or(0, |(_, size)| size),
+            start.saturating_add(said.map_or(0, |(stored, _)| stored)),
+        )?;
+        let body = match (method, said) {
+            (STORED, Some((stored, _))) => Body::Stored(stored),
+            (STORED, None) => Body::Searched,
+            _ => Body::Deflated(Box::new(Inflater { state: DecompressorOxide::new(), window: vec![0; PIECE], at: 0 })),
+        };
+        let name_crc = self.crc.of(name);
+        self.crc.reset();
+        let current =
+            Current { name: shown, name_crc, offset, method, has_descriptor, crc, said, body, start, made: 0 };
+        self.current = Some(Box::new(current));
+        let entry = Entry { name: name.to_vec(), offset, size: said.map_or(0, |(_, size)| size) };
+        Ok((input.offset(), Step::Entry(entry)))
+    }
+
+    /// A piece of content, or what comes behind it.
+    fn content(
+        &mut self,
+        mut current: Box<Current>,
+        bytes: &[u8],
+        last: bool,
+        piece: &mut Vec<u8>,
+    ) -> Result<(usize, Step)> {
+        let used = match &mut current.body {
+            Body::Over => return self.end(current, bytes, last),
+            Body::Stored(left) => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(PIECE);
+                piece.extend_from_slice(bytes.get(..most).unwrap_or(bytes));
+                *left = left.saturating_sub(to_u64(piece.len()));
+                if *left == 0 {
+                    current.body = Body::Over;
+                }
+                piece.len()
+            }
+            Body::Searched => {
+                if self.search(bytes, current.made, piece) {
+                    current.body = Body::Over;
+                }
+                piece.len()
+            }
+            Body::Deflated(inflater) => {
+                let read = self.offset.saturating_sub(current.start);
+                let left = current.said.map_or(u64::MAX, |(stored, _)| stored.saturating_sub(read));
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                let given = bytes.get(..left).unwrap_or(bytes);
+                let (status, used) = inflater.inflate(given, given.len() < left, piece);
+                match status {
+                    TINFLStatus::Done => current.body = Body::Over,
+                    TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {}
+                    _ => {
+                        let at = self.offset.saturating_add(to_u64(used));
+                        return Err(wrong(&current.name, at, "the deflated content is damaged"));
+                    }
+                }
+                used
+            }
+        };
+        self.crc.update(piece);
+        current.made = current.made.saturating_add(to_u64(piece.len()));
+        self.made = self.made.saturating_add(to_u64(piece.len()));
+        self.check_limits(0, self.offset.saturating_add(to_u64(used)))?;
+        if current.said.is_some_and(|(_, size)| current.made > size) {
+            return Err(wrong(&current.name, self.offset, "the content is longer than the entry says"));
+        }
+        let step = match current.body {
+            Body::Over => Step::Piece,
+            _ if piece.is_empty() => Step::More,
+            _ => Step::Piece,
+        };
+        self.current = Some(current);
+        Ok((used, step))
+    }
+
+    /// Stored content of unknown length: up to what may be a descriptor. True: it is one, and `made` bytes were all.
+    fn search(&self, bytes: &[u8], made: u64, piece: &mut Vec<u8>) -> bool {
+        let mark = DESCRIPTOR.to_le_bytes();
+        let searched = bytes.len().saturating_sub(DESCRIPTOR_SIZE_MAX + 1).min(PIECE);
+        let found = (0..searched).find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(&mark)));
+        let up_to = match found {
+            Some(0) if descriptor(bytes, self.crc.value(), made, made).is_some() => return true,
+            // Content may have the mark in it.
+            Some(0) => 1,
+            found => found.unwrap_or(searched),
+        };
+        piece.extend_from_slice(bytes.get(..up_to).unwrap_or_default());
+        false
+    }
+
+    /// All of the content has come: is it what was said?
+    fn end(&mut self, current: Box<Current>, bytes: &[u8], last: bool) -> Result<(usize, Step)> {
+        let stored = self.offset.saturating_sub(current.start);
+        let (crc, made) = (self.crc.value(), current.made);
+        let mut used = 0;
+        if current.has_descriptor {
+            if bytes.len() < DESCRIPTOR_SIZE_MAX + 2 && !last {
+                self.current = Some(current);
+                return Ok((0, Step::More));
+            }
+            let Some(size) = descriptor(bytes, crc, stored, made) else {
+                return Err(wrong(
+                    &current.name,
+                    self.offset,
+                    "the descriptor has another size or checksum than the content",
+                ));
+            };
+            used = size;
+        } else if current.crc != crc {
+            return Err(wrong(&current.name, current.offset, "the content has another checksum than the entry says"));
+        }
+        if current.said.is_some_and(|said| said != (stored, made)) {
+            return Err(wrong(&current.name, current.offset, "the content has another size than the entry says"));
+        }
+        let fields = [current.name_crc.into(), current.method.into(), crc.into(), stored, made];
+        self.seen.push(Seen { offset: current.offset, fields, named: false });
+        Ok((used, Step::EntryEnd))
+    }
+
+    /// Whether `more` content may come, when `read` bytes of the archive have.
+    fn check_limits(&self, more: u64, read: u64) -> Result<()> {
+        let made = self.made.saturating_add(more);
+        let Limits { bytes, ratio } = self.limits;
+        if made > bytes {
+            return Err(limit("the archive holds more bytes than maxBytes,", bytes));
+        }
+        if made > RATIO_FREE && made > read.saturating_mul(ratio) {
+            return Err(limit("the archive holds more, compared with its own size, than maxRatio,", ratio));
+        }
+        Ok(())
+    }
+
+    // ---- The central directory --------------------------------------------------------------------------------------
+
+    /// One central entry, or the end of the archive.
+    fn central(&mut self, bytes: &[u8]) -> Result<(usize, Step)> {
+        let mut input = Input::new(bytes);
+        let found = match decode_fixed32(bytes) {
+            Some(CENTRAL) => self.central_entry(&mut input),
+            _ => self.tail(&mut input),
+        };
+        match found {
+            Ok(Ok(())) => Ok((input.offset(), Step::More)),
+            Ok(Err(reason)) => Err(self.wrong(reason)),
+            Err(_) => Ok((0, Step::More)),
+        }
+    }
+
+    fn central_entry(&mut self, input: &mut Input<'_>) -> Result<Result<(), &'static str>, Malformed> {
+        let start = input.rest();
+        // Then the rest is laid out as an entry's head, with who made it at the end of the mark.
+        input.bytes(2, "")?;
+        let [_, method_flags, _, crc, stored, size] = head(input)?;
+        let [name_length, extra_length] = halves(input.fixed32("lengths")?);
+        let [comment_length, _] = halves(input.fixed32("comment length and disk")?);
+        input.bytes(2, "")?;
+        let (mode, offset) = (input.fixed32("mode")?, input.fixed32("offset")?);
+        let name = input.bytes(name_length.into(), "name")?;
+        let extra = input.bytes(extra_length.into(), "extra field")?;
+        input.bytes(comment_length.into(), "comment")?;
+        let Some([size, stored, offset]) = wide(extra, [size, stored, offset]) else {
+            return Ok(Err("a size of 64 bits is missing in the central directory"));
+        };
+        // Unix and macOS say what kind of file it is: a link is none that is wanted here.
+        let made_on = start.get(5).copied().unwrap_or_default();
+        if matches!(made_on, 3 | 19) && mode >> 28 == 0o12 {
+            return Ok(Err("the central directory says that an entry is a symbolic link"));
+        }
+        let [_, method] = halves(method_flags);
+        let fields = [self.crc.of(name).into(), method.into(), crc.into(), stored, size];
+        let at = self.seen.partition_point(|seen| seen.offset < offset);
+        let seen = self.seen.get_mut(at).filter(|seen| seen.offset == offset);
+        Ok(match seen {
+            Some(seen) if seen.fields == fields && !seen.named => {
+                seen.named = true;
+                Ok(())
+            }
+            Some(_) => Err("the central directory contradicts an entry, or names it twice"),
+            None => Err("the central directory names an entry that is not there"),
+        })
+    }
+
+    /// What follows the last central entry, all at once, up to the comment's end.
+    fn tail(&mut self, input: &mut Input<'_>) -> Result<Result<(), &'static str>, Malformed> {
+        let start = self.directory.unwrap_or(self.offset);
+        let expected = [to_u64(self.seen.len()), self.offset.saturating_sub(start), start];
+        let mut mark = input.fixed32("mark")?;
+        let is_wide = mark == ZIP64_END;
+        if is_wide {
+            let size = usize::try_from(input.fixed64("size")?).unwrap_or(usize::MAX);
+            if !(44..=ZIP64_END_SIZE_MAX).contains(&size) {
+                return Ok(Err("the zip64 end has an impossible size"));
+            }
+            let mut body = Input::new(input.bytes(size, "zip64 end")?);
+            body.bytes(20, "versions, disks, count here")?;
+            let said = [body.fixed64("count")?, body.fixed64("size")?, body.fixed64("offset")?];
+            let locator = [input.fixed32("mark")?, input.fixed32("disk")?];
+            if said != expected || locator != [ZIP64_LOCATOR, 0] || input.fixed64("offset")? != self.offset {
+                return Ok(Err("the zip64 end does not agree with what came before"));
+            }
+            input.bytes(4, "disks")?;
+            mark = input.fixed32("mark")?;
+        }
+        let disks = input.fixed32("disks")?;
+        let [here, count] = halves(input.fixed32("counts")?);
+        let (size, offset) = (input.fixed32("size")?, input.fixed32("offset")?);
+        let comment = input.fixed16("comment length")?;
+        input.bytes(comment.into(), "comment")?;
+        let fits = |said: u32, later: u32, is: u64| u64::from(said) == is || is_wide && said == later;
+        let [entries, bytes, start] = expected;
+        if mark != END
+            || !fits(count.into(), LATER16.into(), entries)
+            || !fits(size, LATER32, bytes)
+            || !fits(offset, LATER32, start)
+        {
+            return Ok(Err("the end of the archive does not agree with what came before"));
+        }
+        if here != count || disks != 0 && !(is_wide && disks == LATER32) {
+            return Ok(Err("the archive is one of several volumes"));
+        }
+        if self.seen.iter().any(|seen| !seen.named) {
+            return Ok(Err("the central directory does not name all entries"));
+        }
+        self.ended = true;
+        Ok(Ok(()))
+    }
+
+    fn wrong(&self, reason: &str) -> Error {
+        wrong("archive", self.offset, reason)
+    }
+}
+
+impl Inflater {
+    /// Makes content of `input` until the window is full; answers what stopped it and how much it used.
+    fn inflate(&mut self, input: &[u8], more: bool, piece: &mut Vec<u8>) -> (TINFLStatus, usize) {
+        let flags = if more { TINFL_FLAG_HAS_MORE_INPUT } else { 0 };
+        let (status, used, made) = decompress(&mut self.state, input, &mut self.window, self.at, flags);
+        let end = self.at.saturating_add(made);
+        piece.extend_from_slice(self.window.get(self.at..end).unwrap_or_default());
+        self.at = if end >= self.window.len() { 0 } else { end };
+        (status, used)
+    }
+}
+
+/// What both headers of an entry have, from the mark on: version, flags with method, date, checksum, stored size, size.
+fn head(input: &mut Input<'_>) -> Result<[u32; 6], Malformed> {
+    input.bytes(4, "mark")?;
+    let version = input.fixed16("version")?;
+    let mut fields = [version.into(); 6];
+    for field in fields.iter_mut().skip(1) {
+        *field = input.fixed32("head")?;
+    }
+    Ok(fields)
+}
+
+/// Two fields of 16 bits that were read as one of 32.
+fn halves(field: u32) -> [u16; 2] {
+    let [a, b, c, d] = field.to_le_bytes();
+    [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]
+}
+
+/// How long the descriptor is that `bytes` begin with, if one says just this. With or without its mark, with sizes of 32 or 64
+/// bits: what follows tells the short ones from the beginning of a long one.
+fn descriptor(bytes: &[u8], crc: u32, stored: u64, size: u64) -> Option<usize> {
+    [(true, true), (true, false), (false, true), (false, false)].into_iter().find_map(|(marked, wide)| {
+        let mut said = Input::new(bytes);
+        let mut number = |wide: bool| if wide { said.fixed64("").ok() } else { said.fixed32("").ok().map(u64::from) };
+        let agrees = (!marked || number(false)? == DESCRIPTOR.into())
+            && number(false)? == crc.into()
+            && number(wide)? == stored
+            && number(wide)? == size;
+        (agrees && said.rest().get(..2).is_none_or(|next| next == b"PK")).then_some(said.offset())
+    })
+}
+
+/// Sizes, and then an offset, some of which are in the extra field. `None` if one is not there.
+fn wide<const N: usize>(extra: &[u8], fields: [u32; N]) -> Option<[u64; N]> {
+    let mut found = Input::new(zip64_field(extra));
+    let mut result = [0; N];
+    for (field, place) in fields.into_iter().zip(&mut result) {
+        *place = if field == LATER32 { found.fixed64("").ok()? } else { field.into() };
+    }
+    Some(result)
+}
+
+/// What the extra field holds under zip64's id. Fields that make no sense are other tools' business.
+fn zip64_field(extra: &[u8]) -> &[u8] {
+    let mut input = Input::new(extra);
+    while let (Ok(id), Ok(length)) = (input.fixed16(""), input.fixed16("")) {
+        let Ok(value) = input.bytes(length.into(), "") else { break };
+        if id == ZIP64 {
+            return value;
+        }
+    }
+    &[]
+}
+
+/// A name that can be shown, whatever is in it.
+pub(crate) fn shown(name: &[u8]) -> String {
+    name.get(..200).unwrap_or(name).escape_ascii().to_string()
+}
+
+/// What is wrong with an entry, or with the whole, and where in the archive.
+#[cold]
+pub(crate) fn wrong(name: &str, offset: u64, reason: &str) -> Error {
+    Error::corruption(name, offset, reason)
+}
+
+#[cold]
+fn unsupported(name: &str, offset: u64, reason: &str) -> Error {
+    Error::NotSupported(format!("{name} at offset {offset}: {reason}"))
+}
+
+#[cold]
+fn limit(what: &str, limit: u64) -> Error {
+    Error::LimitExceeded(format!("{what} {limit}"))
+}

@@ -1,0 +1,92 @@
+//! The state of one moment, held so that it can be copied while writing goes on.
+//!
+//! ```text
+//! tables of the version        as they are: the version is held, so none of them is removed
+//! entries of the memtables     up to the moment's last one: one more table, of level 0
+//! ```
+
+use std::rc::Rc;
+
+use super::background::new_file;
+use super::open::open_tables;
+use super::state::{Inner, View};
+use crate::base::{FileName, FileNumber, table_file_name};
+use crate::env::{Access, Env, File};
+use crate::error::{Error, Result};
+use crate::events::LiveCounters;
+use crate::flush::{FlushContext, build_table};
+use crate::slice::Budget;
+use crate::version::{FileMetaData, Manifest, VersionEdit};
+
+/// See the module.
+pub(crate) struct Moment {
+    view: View,
+    edit: VersionEdit,
+    /// Numbers of the copy's own files.
+    table: FileNumber,
+    manifest: FileNumber,
+}
+
+impl Moment {
+    /// Now. Nothing is read or written for it.
+    pub(crate) fn now(inner: &Inner) -> Moment {
+        let mut view = inner.view();
+        let state = inner.state.borrow();
+        if !view.active.is_empty() {
+            view.immutables.insert(0, view.active.clone());
+        }
+        let table = state.versions.counts.next_file_number;
+        Moment { view, edit: state.versions.snapshot_edit(), table, manifest: FileNumber(table.0.saturating_add(1)) }
+    }
+
+    /// The tables that are copied as they are.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Rc<FileMetaData>> {
+        self.view.version.files().map(|(_, file)| file)
+    }
+
+    /// Makes a table of what is in memory, in `target`, and lets go of the memory. `budget` is given way to.
+    pub(crate) async fn write_memory(&mut self, inner: &Inner, target: &Rc<dyn Env>, budget: &Budget) -> Result<()> {
+        let tables = open_tables(target, &inner.options, &inner.order, &Rc::new(LiveCounters::default()));
+        let context = FlushContext { env: target, tables: &tables, order: &inner.order, budget };
+        let memtables = std::mem::take(&mut self.view.immutables);
+        if let Some(table) = build_table(&context, self.table, &memtables, self.view.last_sequence).await? {
+            self.edit.new_files.push((0, new_file(&table)));
+        }
+        Ok(())
+    }
+
+    /// Makes the manifest, and then CURRENT: from there on `target` is a database. All else must be there, and durable.
+    pub(crate) async fn write_manifest(&mut self, target: &Rc<dyn Env>) -> Result<()> {
+        self.edit.log_number = Some(self.manifest);
+        self.edit.previous_log_number = Some(FileNumber(0));
+        self.edit.next_file_number = self.manifest.next();
+        self.edit.last_sequence = Some(self.view.last_sequence);
+        Manifest::create(target, self.manifest, &[VersionEdit::encode(&self.edit)]).await.map(|_| ())
+    }
+
+    /// Names of all files that a copy of this moment may have, CURRENT last.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let tables = self.tables().map(|file| file.number).chain([self.table]);
+        let mut names: Vec<String> = tables.map(table_file_name).collect();
+        let manifest = [FileName::Manifest(self.manifest), FileName::Temporary(self.manifest), FileName::Current];
+        names.extend(manifest.map(|name| name.to_string()));
+        names
+    }
+}
+
+/// A table of the database, which older LevelDBs called `.sst`, and its name.
+pub(crate) async fn open_table(env: &dyn Env, file: &FileMetaData) -> Result<(Rc<dyn File>, String)> {
+    let name = table_file_name(file.number);
+    let (found, name) = match env.open(&name, Access::Read).await {
+        Err(error) if error.is_not_found() => {
+            let old = format!("{}.sst", file.number);
+            (env.open(&old, Access::Read).await?, old)
+        }
+        result => (result?, name),
+    };
+    let size = found.size().await?;
+    if size != file.size {
+        return Err(Error::corruption(name, size, format!("file has {size} bytes, the manifest says {}", file.size)));
+    }
+    Ok((found, name))
+}

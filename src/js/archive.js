@@ -1,0 +1,209 @@
+// Databases as zip archives, streamed: out of the engine, and into a storage.
+import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
+
+/** What one call of the engine gives out, in bytes. */
+const PIECE_BYTES = 64 << 10
+/** What one call of the engine takes in: it may hold a thousand times as much, deflated. */
+const FEED_BYTES = 64 << 10
+/** How long an import keeps the thread at most, in ms. */
+const TURN_MS = 8
+
+const GIB = 2 ** 30
+
+/**
+ * An export under way: a stream of bytes whose source is a resource of the database, so that closing the database ends it.
+ */
+export class Export {
+  #db
+  #turns
+  #engine
+  /** @type {number | Promise<number> | undefined} undefined when it is over */
+  #id
+  #controller
+
+  /**
+   * The state of the engine now; nothing is read before the stream is.
+   * @param {import('./level.js').Varve} db
+   * @param {import('./engine.js').Engine} engine
+   * @param {import('./turns.js').Turns} turns
+   */
+  constructor(db, engine, turns) {
+    this.#id = engine.exportStart()
+    // The stream's reader will be told; until there is one, nobody is.
+    if (this.#id instanceof Promise) this.#id.catch(() => {})
+    this.#db = db
+    this.#engine = engine
+    this.#turns = turns
+    db.attachResource(this)
+  }
+
+  /** For a ReadableStream: its memory is one piece. */
+  source() {
+    return {
+      start: (controller) => { this.#controller = controller },
+      pull: (controller) => this.#pull(controller),
+      cancel: () => this.#end()
+    }
+  }
+
+  async #pull(controller) {
+    try {
+      for (let piece; (piece = await this.#next()) !== undefined;) {
+        if (this.#id === undefined) return
+        if (piece.length === 0) continue
+        controller.enqueue(new Uint8Array(piece.buffer, piece.byteOffset, piece.length))
+        return
+      }
+      if (this.#id === undefined) return
+      await this.#end()
+      controller.close()
+    } catch (error) {
+      await this.#end()
+      throw fromEngine(error)
+    }
+  }
+
+  async #next() {
+    const id = await this.#id
+    if (id === undefined) return undefined
+    const piece = await this.#engine.exportNext(id, PIECE_BYTES)
+    await this.#turns.due()
+    return piece
+  }
+
+  /** The files that it kept may go. */
+  async #end() {
+    const id = this.#id
+    this.#id = undefined
+    if (id === undefined) return
+    this.#db.detachResource(this)
+    try {
+      this.#engine.exportEnd(await id)
+    } catch {
+      // It never began, or the engine is gone, and its exports with it.
+    }
+  }
+
+  /** The database is closing. */
+  async close() {
+    if (this.#id === undefined) return
+    await this.#end()
+    this.#controller?.error(new VarveError('The database was closed before the export had ended', { code: 'LEVEL_DATABASE_NOT_OPEN' }))
+  }
+}
+
+/**
+ * A source that gets the bytes of whatever `begin` answers, when that is known.
+ * @param {Promise<Export>} begun
+ */
+export function sourceOf(begun) {
+  let source
+  return {
+    async start(controller) {
+      source = (await begun).source()
+      source.start(controller)
+    },
+    pull: (controller) => source.pull(controller),
+    cancel: () => source?.cancel()
+  }
+}
+
+// ---- Import ---------------------------------------------------------------------------------------------------------
+
+const bound = (options, name, otherwise) => {
+  const value = Object.hasOwn(options, name) ? options[name] : undefined
+  if (value === undefined || value === null) return otherwise
+  if (typeof value === 'number' && value >= 1) return value
+  throw new InvalidArgumentError(`The option '${name}' must be a number of at least 1`)
+}
+
+/**
+ * How much an archive may hold: what fills no disk of today by mistake, and a ratio that no database reaches.
+ * @param {Record<string, any>} options
+ */
+export function limitsOf(options) {
+  return { maxBytes: bound(options, 'maxBytes', 16 * GIB), maxRatio: bound(options, 'maxRatio', 200) }
+}
+
+/**
+ * The bytes of whatever a caller has, piece by piece.
+ * @param {any} source
+ * @returns {AsyncIterable<unknown> | Iterable<unknown>}
+ */
+export function piecesOf(source) {
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return [source]
+  if (typeof Response !== 'undefined' && source instanceof Response) return bodyOf(source)
+  if (typeof Blob !== 'undefined' && source instanceof Blob) return readAll(source.stream())
+  if (typeof source?.getReader === 'function') return readAll(source)
+  if (typeof source?.[Symbol.asyncIterator] === 'function') return source
+  if (typeof source !== 'string' && typeof source?.[Symbol.iterator] === 'function') return source
+  throw new InvalidArgumentError("The argument 'source' must be a stream, an iterable of bytes, a Blob, a Response, or bytes")
+}
+
+function bodyOf(response) {
+  if (!response.ok) throw new InvalidArgumentError(`The argument 'source' is a response of status ${response.status}`)
+  if (response.body === null) throw new InvalidArgumentError("The argument 'source' is a response without a body")
+  return readAll(response.body)
+}
+
+/** Not every browser can iterate a stream. */
+async function * readAll(stream) {
+  const reader = stream.getReader()
+  let ended = false
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) {
+        ended = true
+        return
+      }
+      yield value
+    }
+  } finally {
+    if (!ended) await reader.cancel().catch(() => {})
+    reader.releaseLock()
+  }
+}
+
+/** @returns {Uint8Array} */
+function bytesOf(piece) {
+  try {
+    if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
+    if (piece instanceof ArrayBuffer) return new Uint8Array(piece)
+  } catch (cause) {
+    throw new InvalidArgumentError("The argument 'source' gave a view of a detached buffer", { cause })
+  }
+  throw new InvalidArgumentError("The argument 'source' gave something that is not bytes")
+}
+
+const nextTurn = () => new Promise((resolve) => typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve, 0))
+
+/**
+ * Feeds an import with all of `pieces`, and opens what became of it; otherwise nothing is left of it.
+ * @param {import('./engine.js').ZipImport} zip
+ * @param {AsyncIterable<unknown> | Iterable<unknown>} pieces
+ * @param {object} options the engine's
+ */
+export async function importAll(zip, pieces, options) {
+  let turnEnds = performance.now() + TURN_MS
+  const feed = async (bytes, last) => {
+    for (let taken = await zip.feed(bytes, last); !taken; taken = await zip.feed(new Uint8Array(0), last)) await turn()
+    await turn()
+  }
+  const turn = async () => {
+    if (performance.now() < turnEnds) return
+    await nextTurn()
+    turnEnds = performance.now() + TURN_MS
+  }
+  try {
+    for await (const piece of pieces) {
+      const bytes = bytesOf(piece)
+      for (let at = 0; at < bytes.length; at += FEED_BYTES) await feed(bytes.subarray(at, at + FEED_BYTES), false)
+    }
+    await feed(new Uint8Array(0), true)
+  } catch (error) {
+    await zip.abort()
+    throw error
+  }
+  return zip.open(options)
+}

@@ -1,0 +1,49 @@
+// How a database is doing: what the engine counts, and what follows from it.
+import { fromEngine } from './errors.js'
+
+const LEVELS = 7
+
+/** A ratio, or null where there is nothing to compare with. */
+const ratio = (part, whole) => whole > 0 ? part / whole : null
+
+/**
+ * @param {any} info the engine's (src/wasm/info.rs)
+ * @returns {object} what index.d.ts calls Info, without the place
+ */
+export function infoOf({ cause, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
+  const levels = Array.from({ length: LEVELS }, (_, level) => {
+    const files = tables.filter((table) => table.level === level)
+    return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) }
+  })
+  return {
+    ...info,
+    ...(cause !== undefined && { cause: fromEngine(Object.assign(new Error(cause.message), cause)) }),
+    memoryUsage: Number(memoryUsage),
+    counters,
+    levels,
+    filesAtLevel: levels.map(({ files }) => files),
+    tables,
+    cache: {
+      size: cacheSize,
+      used: cacheUsed,
+      hits: counters.blockCacheHits,
+      misses: counters.blockReads
+    },
+    amplification: amplificationOf(counters, levels)
+  }
+}
+
+/**
+ * As RocksDB's users know them: bytes written for each byte put, blocks read for each look-up, and bytes kept for each that the
+ * deepest level keeps, which has nothing twice.
+ */
+function amplificationOf(counters, levels) {
+  const { bytesIn, bytesLogged, bytesFlushed, bytesCompacted, gets, blockReads } = counters
+  const total = levels.reduce((sum, { bytes }) => sum + bytes, 0)
+  const deepest = levels.findLast(({ bytes }) => bytes > 0)?.bytes ?? 0
+  return {
+    write: ratio(bytesLogged + bytesFlushed + bytesCompacted, bytesIn),
+    read: ratio(blockReads, gets),
+    space: ratio(total, deepest)
+  }
+}

@@ -1,0 +1,103 @@
+//! What happens inside, told to a function of JavaScript.
+
+use std::cell::RefCell;
+
+use js_sys::{Array, Function, Object};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::database::Database;
+use super::error::{number, set};
+use crate::base::{FileNumber, table_file_name, to_u64};
+use crate::events::{Event, Listener, StallCause};
+
+/// Calls the function, while there is one.
+#[derive(Default)]
+pub(super) struct JsListener {
+    function: RefCell<Option<Function>>,
+}
+
+#[wasm_bindgen]
+impl Database {
+    /// Tells `function` of flushes, compactions and stalls, as `(name, info)`; without one, nobody. It is called from inside
+    /// the engine and must not call back into it.
+    pub fn listen(&self, function: Option<Function>) {
+        self.listener.function.replace(function);
+    }
+}
+
+impl Listener for JsListener {
+    fn event(&self, event: &Event) {
+        let function = self.function.borrow().clone();
+        if let (Some(function), Some((name, info))) = (function, described(event)) {
+            // What a listener throws is its own affair.
+            let _ = function.call2(&JsValue::UNDEFINED, &name.into(), &info);
+        }
+    }
+
+    fn listens(&self) -> bool {
+        self.function.borrow().is_some()
+    }
+}
+
+/// An event's name and what is known of it.
+fn described(event: &Event) -> Option<(&'static str, JsValue)> {
+    let info = JsValue::from(Object::new());
+    let phase = |ended: bool| set(&info, "phase", if ended { "end" } else { "begin" });
+    let count = |name: &str, value: u64| set(&info, name, number(value));
+    let name = match event {
+        Event::FlushBegin { memtables, entries, bytes } => {
+            phase(false);
+            count("memtables", to_u64(*memtables));
+            count("entries", *entries);
+            count("bytes", *bytes);
+            "flush"
+        }
+        Event::Flush { table, level, bytes, memtables, entries } => {
+            phase(true);
+            set(&info, "file", table.map_or(JsValue::NULL, |table| table_file_name(table).into()));
+            count("level", to_u64(*level));
+            count("memtables", to_u64(*memtables));
+            count("entries", *entries);
+            count("bytes", *bytes);
+            "flush"
+        }
+        Event::CompactionBegin { level, inputs, bytes, trivial_move } => {
+            phase(false);
+            describe_compaction(&info, *level, inputs, *trivial_move);
+            count("bytesRead", if *trivial_move { 0 } else { *bytes });
+            "compaction"
+        }
+        Event::Compaction { level, inputs, outputs, bytes_read, bytes_written, trivial_move } => {
+            phase(true);
+            describe_compaction(&info, *level, inputs, *trivial_move);
+            set(&info, "outputs", file_names(outputs));
+            count("bytesRead", *bytes_read);
+            count("bytesWritten", *bytes_written);
+            "compaction"
+        }
+        Event::Stall { cause } | Event::StallEnd { cause } => {
+            phase(matches!(event, Event::StallEnd { .. }));
+            let cause = match cause {
+                StallCause::Level0Slowdown => "level0-slowdown",
+                StallCause::Level0Stop => "level0-stop",
+                StallCause::MemtableFull => "memtable-full",
+            };
+            set(&info, "cause", cause);
+            "stall"
+        }
+        Event::FileCreated { .. } | Event::FileRemoved { .. } | Event::BackgroundError { .. } => return None,
+    };
+    Some((name, info))
+}
+
+fn describe_compaction(info: &JsValue, level: usize, inputs: &[FileNumber], trivial_move: bool) {
+    set(info, "level", number(to_u64(level)));
+    set(info, "outputLevel", number(to_u64(level.saturating_add(1))));
+    set(info, "inputs", file_names(inputs));
+    set(info, "trivialMove", trivial_move);
+}
+
+fn file_names(numbers: &[FileNumber]) -> Array {
+    numbers.iter().map(|number| JsValue::from(table_file_name(*number))).collect()
+}

@@ -1,0 +1,79 @@
+//! How a database is doing, as one object: it crosses the border at once.
+
+use js_sys::{Array, Object, Uint8Array};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::database::Database;
+use super::error::{number, set, to_js};
+use crate::base::{FileNumber, table_file_name, to_u64};
+use crate::db::DbState;
+
+#[wasm_bindgen]
+impl Database {
+    /// `{ state, cause, backgroundWork, memoryUsage, cacheUsed, cacheSize, stats, counters, tables }`: `state` is open, degraded (then
+    /// `cause` says why) or closed; tables are `{ file, level, number, size, smallest, largest }`.
+    pub fn info(&self) -> JsValue {
+        let object = JsValue::from(Object::new());
+        let property = |name: &str| JsValue::from(self.db.property(name).unwrap_or_default());
+        match self.db.state() {
+            DbState::Open => set(&object, "state", "open"),
+            DbState::Closed => set(&object, "state", "closed"),
+            DbState::Degraded(cause) => {
+                set(&object, "state", "degraded");
+                set(&object, "cause", to_js(&cause));
+            }
+        }
+        set(&object, "backgroundWork", self.db.has_background_work());
+        set(&object, "memoryUsage", property("leveldb.approximate-memory-usage"));
+        let (used, size) = self.db.block_cache();
+        set(&object, "cacheUsed", number(used));
+        set(&object, "cacheSize", number(size));
+        set(&object, "stats", property("leveldb.stats"));
+        set(&object, "counters", self.counters());
+        set(&object, "tables", self.tables());
+        object
+    }
+
+    /// What was counted since the database was opened, by name.
+    pub fn counters(&self) -> JsValue {
+        let c = self.db.counters();
+        let object = JsValue::from(Object::new());
+        for (name, count) in [
+            ("entriesWritten", c.entries_written),
+            ("bytesIn", c.bytes_in),
+            ("bytesLogged", c.bytes_logged),
+            ("logRecords", c.log_records),
+            ("logSyncs", c.log_syncs),
+            ("bytesFlushed", c.bytes_flushed),
+            ("bytesCompacted", c.bytes_compacted),
+            ("bytesCompactionRead", c.bytes_compaction_read),
+            ("gets", c.gets),
+            ("blockReads", c.block_reads),
+            ("blockReadBytes", c.block_read_bytes),
+            ("blockCacheHits", c.block_cache_hits),
+            ("filterNegatives", c.filter_negatives),
+            ("tableOpens", c.table_opens),
+            ("slices", c.slices),
+            ("stalls", c.stalls),
+        ] {
+            set(&object, name, number(count));
+        }
+        object
+    }
+
+    /// `[{ file, level, number, size, smallest, largest }]` of all live tables.
+    pub fn tables(&self) -> JsValue {
+        let tables = self.db.tables().into_iter().map(|table| {
+            let object = JsValue::from(Object::new());
+            set(&object, "file", table_file_name(FileNumber(table.number)));
+            set(&object, "level", number(to_u64(table.level)));
+            set(&object, "number", number(table.number));
+            set(&object, "size", number(table.size));
+            set(&object, "smallest", Uint8Array::from(&table.smallest[..]));
+            set(&object, "largest", Uint8Array::from(&table.largest[..]));
+            object
+        });
+        tables.collect::<Array>().into()
+    }
+}
