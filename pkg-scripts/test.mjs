@@ -11,6 +11,7 @@
 // as one test. A step that ends badly without naming a failed test, or that ran no test at all, counts as one failure.
 import { existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { audit } from './audit.mjs'
 import { build } from './build.mjs'
 import { cargoCounts, nodeCounts, tapCounts } from './lib/counts.mjs'
 import { inRoot } from './lib/paths.mjs'
@@ -77,7 +78,8 @@ const steps = {
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js')),
   package: withPackage(inNode('package')),
-  runtimes: withPackage(inNode('runtimes'))
+  runtimes: withPackage(inNode('runtimes')),
+  audit
 }
 
 /** For tests of the package: what it runs is built first, if that was not done. */

@@ -60,6 +60,9 @@ export function textSizeBound(text) {
   return NativeBuffer !== undefined ? NativeBuffer.byteLength(text) : text.length * 3
 }
 
+/** Of any typed array: throws if its bytes are gone. */
+const checkView = Object.getPrototypeOf(Uint8Array.prototype).keys
+
 /**
  * The bytes of what an encoding of format 'view' or 'buffer' made: any view counts, as in abstract-level.
  * @param {unknown} data
@@ -72,10 +75,12 @@ export function viewOf(data, what) {
     throw new InvalidArgumentError(`The encoding of the ${what} made neither a string nor a view of bytes`)
   }
   try {
-    // A detached buffer looks like an empty one; here it fails. An empty value in its place would be silent loss.
+    // A detached buffer looks like an empty one, and so does a view of what was cut off; here they fail. An empty value in their
+    // place would be silent loss.
+    if (data.byteLength === 0 && !(data instanceof DataView)) checkView.call(data)
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   } catch (cause) {
-    throw new InvalidArgumentError(`The ${what} is a view of a detached buffer`, { cause })
+    throw new InvalidArgumentError(`The ${what} is a view of bytes that are gone: its buffer was detached or made smaller`, { cause })
   }
 }
 

@@ -119,7 +119,7 @@ export class Varve extends AbstractLevel {
    */
   constructor(location, options) {
     // One reading of what may be getters; and what is only inherited is no option, as in abstract-level.
-    const own = typeof options === 'object' && options !== null ? { ...options } : {}
+    const own = { __proto__: null, ...(typeof options === 'object' ? options : {}) }
     const { storage, worker, ...forward } = own
     const place = placeOf(location, storage)
     const inWorker = isInWorker(worker, place)
@@ -160,7 +160,7 @@ export class Varve extends AbstractLevel {
   async _open(options) {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
-    const create = createIfMissing && engineOptions.readOnly !== true
+    const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
     if (this.#inMemory && this.#engine !== undefined) return this.#reopen(errorIfExists)
     try {
       const storage = await Varve.#storageOf(this.#place)
@@ -526,7 +526,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} location @param {any} source @param {any} options */
   static async import(location, source, options) {
-    const { maxBytes, maxRatio, ...rest } = { ...options }
+    const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
     const db = new this(location, rest)
     if (db.#inWorker && db.#inMemory) {
@@ -557,7 +557,7 @@ export class Varve extends AbstractLevel {
    * @param {(storage: any, given: Record<string, unknown>) => any} act
    */
   static async #at(location, options, act) {
-    const { storage, ...rest } = { ...options }
+    const { storage, ...rest } = { __proto__: null, ...options }
     const place = placeOf(location, storage)
     if (storage === 'memory') throw new InvalidArgumentError('A database in memory is gone when it is closed')
     const given = engineOptionsOf(rest)
