@@ -52,6 +52,8 @@ pub fn archive(data: &[u8]) {
             while !import.feed(&[], true).await? {}
             Ok::<(), crate::Error>(())
         });
+        // After the end there is nothing to give up.
+        block_on(import.abort());
         let names = env.names();
         assert_eq!(names.iter().any(|name| name == "CURRENT"), result.is_ok());
         assert!(result.is_ok() || names.is_empty(), "{names:?} are left of what was refused");

@@ -29,6 +29,7 @@ mod reader;
 mod writer;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "test numbers are small")]
 mod tests;
 
 pub(crate) use crc32::Crc32;

@@ -22,11 +22,13 @@ const PIECE: usize = 256 << 10;
 /// A file up to this size is read once; a larger one twice, since its checksum goes before it.
 const KEPT_MAX: u64 = 4 << 20;
 
+type Work = Pin<Box<dyn Future<Output = Result<()>>>>;
+
 /// An export under way. It keeps the files that it needs until it is dropped.
 pub struct Export {
     inner: Rc<Inner>,
     outlet: Rc<Outlet>,
-    work: RefCell<Option<Pin<Box<dyn Future<Output = Result<()>>>>>>,
+    work: RefCell<Option<Work>>,
 }
 
 #[derive(Default)]

@@ -19,6 +19,7 @@ export class Export {
   #engine
   /** @type {number | Promise<number> | undefined} undefined when it is over */
   #id
+  /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller
 
   /**
@@ -34,18 +35,21 @@ export class Export {
     this.#db = db
     this.#engine = engine
     this.#turns = turns
-    db.attachResource(this)
+    db.attachResource(/** @type {any} */ (this))
   }
 
   /** For a ReadableStream: its memory is one piece. */
   source() {
     return {
+      /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
       start: (controller) => { this.#controller = controller },
+      /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
       pull: (controller) => this.#pull(controller),
       cancel: () => this.#end()
     }
   }
 
+  /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
   async #pull(controller) {
     try {
       for (let piece; (piece = await this.#next()) !== undefined;) {
@@ -76,7 +80,7 @@ export class Export {
     const id = this.#id
     this.#id = undefined
     if (id === undefined) return
-    this.#db.detachResource(this)
+    this.#db.detachResource(/** @type {any} */ (this))
     try {
       this.#engine.exportEnd(await id)
     } catch {
@@ -97,19 +101,23 @@ export class Export {
  * @param {Promise<Export>} begun
  */
 export function sourceOf(begun) {
+  /** @type {ReturnType<Export["source"]> | undefined} */
   let source
   return {
+    /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
     async start(controller) {
       source = (await begun).source()
       source.start(controller)
     },
-    pull: (controller) => source.pull(controller),
+    /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
+    pull: (controller) => source?.pull(controller),
     cancel: () => source?.cancel()
   }
 }
 
 // ---- Import ---------------------------------------------------------------------------------------------------------
 
+/** @param {Record<string, any>} options @param {string} name @param {number} otherwise */
 const bound = (options, name, otherwise) => {
   const value = Object.hasOwn(options, name) ? options[name] : undefined
   if (value === undefined || value === null) return otherwise
@@ -140,13 +148,14 @@ export function piecesOf(source) {
   throw new InvalidArgumentError("The argument 'source' must be a stream, an iterable of bytes, a Blob, a Response, or bytes")
 }
 
+/** @param {Response} response */
 function bodyOf(response) {
   if (!response.ok) throw new InvalidArgumentError(`The argument 'source' is a response of status ${response.status}`)
   if (response.body === null) throw new InvalidArgumentError("The argument 'source' is a response without a body")
   return readAll(response.body)
 }
 
-/** Not every browser can iterate a stream. */
+/** Not every browser can iterate a stream. @param {ReadableStream<unknown>} stream */
 async function * readAll(stream) {
   const reader = stream.getReader()
   let ended = false
@@ -165,7 +174,7 @@ async function * readAll(stream) {
   }
 }
 
-/** @returns {Uint8Array} */
+/** @param {unknown} piece @returns {Uint8Array} */
 function bytesOf(piece) {
   try {
     if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
@@ -186,6 +195,7 @@ const nextTurn = () => new Promise((resolve) => typeof setImmediate === 'functio
  */
 export async function importAll(zip, pieces, options) {
   let turnEnds = performance.now() + TURN_MS
+  /** @param {Uint8Array} bytes @param {boolean} last */
   const feed = async (bytes, last) => {
     for (let taken = await zip.feed(bytes, last); !taken; taken = await zip.feed(new Uint8Array(0), last)) await turn()
     await turn()

@@ -131,12 +131,14 @@ export class Engine {
     return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#copy(packed))
   }
 
+  /** @param {Uint8Array} key @param {number | undefined} snapshot @param {boolean} fillCache */
   has(key, snapshot, fillCache) {
     this.#enter(key)
     const found = this.#database.has(key.length, snapshot ?? 0, fillCache)
     return found < 0 ? this.#outcome(found) : found === 1
   }
 
+  /** @param {Uint8Array[]} keys @param {number | undefined} snapshot @param {boolean} fillCache */
   hasMany(keys, snapshot, fillCache) {
     const found = this.#database.hasMany(this.#enterMany(keys), snapshot ?? 0, fillCache)
     return found < 0 ? this.#outcome(found).then(flags) : flags(this.#copy(found))

@@ -3,7 +3,7 @@ import { fromEngine } from './errors.js'
 
 const LEVELS = 7
 
-/** A ratio, or null where there is nothing to compare with. */
+/** A ratio, or null where there is nothing to compare with. @param {number} part @param {number} whole */
 const ratio = (part, whole) => whole > 0 ? part / whole : null
 
 /**
@@ -12,8 +12,8 @@ const ratio = (part, whole) => whole > 0 ? part / whole : null
  */
 export function infoOf({ cause, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
   const levels = Array.from({ length: LEVELS }, (_, level) => {
-    const files = tables.filter((table) => table.level === level)
-    return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) }
+    const files = tables.filter((/** @type {any} */ table) => table.level === level)
+    return { files: files.length, bytes: files.reduce((/** @type {number} */ sum, /** @type {any} */ { size }) => sum + size, 0) }
   })
   return {
     ...info,
@@ -36,6 +36,8 @@ export function infoOf({ cause, memoryUsage, cacheUsed, cacheSize, tables, count
 /**
  * As RocksDB's users know them: bytes written for each byte put, blocks read for each look-up, and bytes kept for each that the
  * deepest level keeps, which has nothing twice.
+ * @param {Record<string, number>} counters
+ * @param {{ bytes: number }[]} levels
  */
 function amplificationOf(counters, levels) {
   const { bytesIn, bytesLogged, bytesFlushed, bytesCompacted, gets, blockReads } = counters

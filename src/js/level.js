@@ -119,6 +119,7 @@ export class Varve extends AbstractLevel {
    */
   constructor(location, options) {
     // One reading of what may be getters; and what is only inherited is no option, as in abstract-level.
+    /** @type {Record<string, any>} */
     const own = { __proto__: null, ...(typeof options === 'object' ? options : {}) }
     const { storage, worker, ...forward } = own
     const place = placeOf(location, storage)
