@@ -93,7 +93,7 @@ installed('every entry for Node can be imported, with names that its types know'
 })
 
 installed('modules have no top-level await, which would forbid require()', () => {
-  const scripts = app.files.map(({ path }) => path).filter((path) => path.endsWith('.js'))
+  const scripts = app.files.map(({ path }) => path).filter((path) => path.endsWith('.js') && !path.startsWith('src/js/cli/'))
   for (const path of scripts) ok(!/^(?:const .*= |let .*= )?await /m.test(readFileSync(inPackage(path), 'utf8')), path)
 })
 
