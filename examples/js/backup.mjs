@@ -1,32 +1,26 @@
-// A backup of one moment while others go on writing: a snapshot, copied into another database.
+// A backup of one moment while others go on writing: a zip of LevelDB's files, and a database made of it again.
 //
 //   node examples/js/backup.mjs FROM TO
+import { createReadStream, createWriteStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import { Varve } from 'varve'
 
 const [from, to] = process.argv.slice(2)
-const bytes = { keyEncoding: 'view', valueEncoding: 'view' }
 const db = new Varve(from)
 await db.batch(Array.from({ length: 10_000 }, (_, i) => ({ type: 'put', key: `key${i}`, value: `value ${i}` })))
 
-const snapshot = db.snapshot()
-
+// What the zip holds is the state at this call.
+const zip = db.export()
 let writing = true
 const writer = (async () => {
   for (let i = 0; writing; i++) await db.put(`key${i % 10_000}`, 'changed')
 })()
-
-const backup = new Varve(to, { ...bytes, errorIfExists: true })
-const rows = db.iterator({ ...bytes, snapshot })
-for (let page; (page = await rows.nextv(1000)).length > 0;) {
-  await backup.batch(page.map(([key, value]) => ({ type: 'put', key, value })))
-}
-await rows.close()
-await snapshot.close()
-await backup.flush()
-
+await pipeline(zip, createWriteStream(`${to}.zip`))
 writing = false
 await writer
-const values = await backup.values({ valueEncoding: 'utf8' }).all()
+
+const backup = await Varve.import(to, createReadStream(`${to}.zip`))
+const values = await backup.values().all()
 console.log(`${values.length} entries, ${values.filter((value) => value === 'changed').length} of them changed since`)
 console.log((await backup.verify()).findings.length === 0 ? 'sound' : 'damaged')
 await backup.close()
