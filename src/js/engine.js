@@ -1,9 +1,14 @@
 // The engine as JavaScript uses it: bytes go in and out through regions of its memory (src/wasm/database.rs). A method answers a
 // value where nothing had to wait, else a promise of it.
-import { createInstance } from '../../pkg/instance.js'
+//
+//   open --- a trap: its instance is given up ---> replacing ---> open, in a fresh instance, from what is on storage
+//                                                      \---> failed: three traps in a minute, or files only in memory
+//
+// While it is replaced, calls wait in their order. Iterators and snapshots end with their instance.
+import { GuardedStorage } from './guarded-storage.js'
+import { Instance, unknownFate } from './instance.js'
 import { NativeBuffer } from './native-buffer.js'
 import { Pool } from './pool.js'
-import { loadModule } from './wasm.js'
 
 /** Answers of the border: see src/wasm/database.rs. */
 const FAILED = -3
@@ -28,19 +33,49 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 /** By the option fillCache; nobody's word means what is sought. */
 const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
 
+/** After so many traps in so many ms something is wrong that another instance does not mend. */
+const TRAPS_MAX = 3
+const TRAPS_MS = 60_000
+
+/** What memory may grow to where the caller has not said, in bytes; twice what the buffers and the cache ask for, if that is more. */
+const MEMORY_LIMIT = 1 << 30
+const MEMORY_LIMIT_MAX = 2 ** 32
+
+/** Instances count their iterators and snapshots in 32 bits; above that are the instances. */
+const IDS_PER_INSTANCE = 2 ** 32
+
 /** @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
 
-/** @template T, U @param {T | Promise<T>} value @param {(value: T) => U} then @returns {U | Promise<U>} */
-const whenKnown = (value, then) => value instanceof Promise ? value.then(then) : then(value)
-
-/** @param {(instance: ReturnType<typeof createInstance>) => any} use */
-const withInstance = (use) => whenKnown(loadModule(), (module) => use(createInstance(module)))
+/** An iterator or snapshot that is made when the engine is back: its number is known then. @typedef {number | Later} Id */
+class Later {
+  /** @type {number | undefined} */
+  id
+}
 
 /** One database in an instance of its own. */
 export class Engine {
-  /** @type {WebAssembly.Memory} */
+  /** As #database. @type {any} */
+  #instance = null
+  /** @type {any} */
   #memory
-  #database
+  /** null while there is no instance to call. @type {any} */
+  #database = null
+  /** Added to the numbers of the instance's iterators and snapshots: those of an earlier one are below. */
+  #base = 0
+  /** Settles, well, when the engine is replaced or has failed. @type {Promise<void> | undefined} */
+  #replacing
+  /** What calls get from now on. @type {Error | undefined} */
+  #failure
+  /** The last one. @type {Error | undefined} */
+  #trap
+  /** When there were any lately. @type {number[]} */
+  #traps = []
+  #storage
+  #options
+  #memoryLimit
+  #onRecovered
+  /** @type {((name: string, info: object) => void) | undefined} */
+  #listener
   /** The whole memory, as a Buffer where there is one; made anew when it has grown. @type {any} */
   #bytes = new Uint8Array(0)
   #values = new Pool(8 << 10)
@@ -50,114 +85,314 @@ export class Engine {
 
   /**
    * @param {object | null} storage files; null: in memory
-   * @param {object} options
-   * @returns {Engine | Promise<Engine>}
+   * @param {{ memoryLimit?: number }} options memoryLimit in bytes, the rest is the engine's
+   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered] after a trap, when the database is open again
    */
-  static open(storage, options) {
-    return withInstance((instance) =>
-      whenKnown(instance.openDatabase(storage ?? undefined, options), (database) => new Engine(instance, database)))
+  static async open(storage, options, onRecovered) {
+    const engine = new Engine(storage, options, onRecovered)
+    await engine.#start(engine.#options)
+    return engine
   }
 
   /** Removes the database in `storage`. @param {any} storage */
   static destroy(storage) {
-    return withInstance((instance) => instance.destroyDatabase(storage))
+    return Engine.#once(storage, {}, ({ destroyDatabase }, guarded) => destroyDatabase(guarded))
   }
 
   /** Rebuilds the database in `storage`. @param {any} storage @param {Record<string, any>} options */
   static repair(storage, options) {
-    return withInstance((instance) => instance.repairDatabase(storage, options))
+    return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own))
   }
 
   /**
    * Begins to make a database of a zip in `storage` (null: in memory), where none may be.
    * @param {object | null} storage
-   * @param {{ maxBytes: number, maxRatio: number }} limits
-   * @returns {ZipImport | Promise<ZipImport>}
+   * @param {{ maxBytes: number, maxRatio: number, memoryLimit?: number }} limits
+   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
+   * @returns {Promise<ZipImport>}
    */
-  static import(storage, { maxBytes, maxRatio }) {
-    return withInstance((instance) =>
-      new ZipImport(instance.importZip(storage ?? undefined, maxBytes, maxRatio), (/** @type {any} */ database) => new Engine(instance, database)))
+  static async import(storage, { maxBytes, maxRatio, memoryLimit }, onRecovered) {
+    /** @type {Engine | undefined} */
+    let engine
+    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#onTrap(trap) })
+    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} */ (storage))
+    return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), (options, open) => {
+      const own = engine = new Engine(guarded ?? null, options, onRecovered)
+      return own.#adopt(instance, () => open(own.#options))
+    })
   }
 
-  /** For `open` and `import` alone. @param {ReturnType<typeof createInstance>} instance @param {any} database */
-  constructor(instance, database) {
-    this.#memory = /** @type {WebAssembly.Memory} */ (instance.memory)
+  /**
+   * @param {any} storage
+   * @param {Record<string, any>} options
+   * @param {(exports: Instance['exports'], storage: GuardedStorage, options: object) => any} act
+   */
+  static async #once(storage, { memoryLimit, ...options }, act) {
+    const instance = await Instance.make(memoryLimit ?? memoryLimitFor(options), () => {})
+    const guarded = new GuardedStorage(storage)
+    try {
+      return await instance.settled(act(instance.exports, guarded, options))
+    } finally {
+      if (instance.trap !== undefined) await guarded.release()
+    }
+  }
+
+  /**
+   * For `open` and `import` alone.
+   * @param {any} storage
+   * @param {Record<string, any>} options
+   * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
+   */
+  constructor(storage, { memoryLimit, ...options }, onRecovered) {
+    this.#storage = storage === null ? undefined : storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
+    this.#options = options
+    this.#memoryLimit = memoryLimit ?? memoryLimitFor(options)
+    this.#onRecovered = onRecovered
+  }
+
+  /** Whether calls wait for a fresh instance. */
+  get isReplacing() {
+    return this.#replacing !== undefined
+  }
+
+  /** Whether it has stopped for good, or was closed. */
+  get hasEnded() {
+    return this.#failure !== undefined
+  }
+
+  /** Opens the database in a fresh instance; if that traps, in another. @param {Record<string, any>} options */
+  async #start(options) {
+    for (;;) {
+      const instance = await Instance.make(this.#memoryLimit, (trap) => this.#onTrap(trap))
+      try {
+        return await this.#adopt(instance, () => instance.exports.openDatabase(this.#storage, options))
+      } catch (error) {
+        if (error === instance.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
+        else return this.#giveUp(error)
+      }
+    }
+  }
+
+  /** @param {Instance} instance @param {() => any} open answers the database */
+  async #adopt(instance, open) {
+    const database = await instance.settled(open())
+    if (instance.trap !== undefined) throw instance.trap
+    this.#instance = instance
+    this.#memory = instance.memory
     this.#database = database
+    if (this.#listener !== undefined) database.listen(this.#listener)
+    return this
   }
 
-  close() {
-    return this.#answer(this.#database.close())
+  /** One that is not in use yet, or no more, is nobody's loss. @param {Error} trap */
+  #onTrap(trap) {
+    if (this.#instance?.trap === trap) this.#replace(trap)
+  }
+
+  #mayTryAgain() {
+    const now = performance.now()
+    this.#traps = [...this.#traps.filter((time) => now - time < TRAPS_MS), now]
+    return this.#storage !== undefined && this.#traps.length < TRAPS_MAX
+  }
+
+  /** @param {unknown} error @returns {Promise<never>} */
+  async #giveUp(error) {
+    await this.#storage?.release()
+    throw error
+  }
+
+  /** Called in the middle of the call that trapped: nothing of the engine's runs here, and the rest comes when it has returned. @param {Error} trap */
+  #replace(trap) {
+    this.#trap = trap
+    this.#leave()
+    this.#replacing = this.#recover(trap).catch((error) => {
+      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
+      this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
+    }).finally(() => { this.#replacing = undefined })
+  }
+
+  /** @param {Error} trap */
+  async #recover(trap) {
+    const start = performance.now()
+    if (!this.#mayTryAgain()) return this.#giveUp(trap)
+    await this.#storage?.settle()
+    await this.#start({ ...this.#options, createIfMissing: false, errorIfExists: false })
+    queueMicrotask(() => this.#onRecovered?.({ cause: trap.cause, duration: performance.now() - start }))
+  }
+
+  #leave() {
+    this.#instance = this.#database = this.#memory = null
+    this.#bytes = EMPTY
+    this.#scratch = this.#scratchSize = 0
+    this.#base += IDS_PER_INSTANCE
+  }
+
+  /**
+   * What a call without an instance answers: it is made again when there is one.
+   * @param {(...args: any[]) => any} method
+   * @param {any[]} args
+   * @returns {any} a promise
+   */
+  #again(method, ...args) {
+    if (this.#replacing === undefined) throw this.#failure
+    const own = args.map(owned)
+    return this.#replacing.then(() => method.apply(this, own))
+  }
+
+  /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args */
+  #whenBack(method, ...args) {
+    if (this.#replacing !== undefined) this.#again(method, ...args).catch(() => {})
+  }
+
+  /** The same for what answers an iterator or a snapshot. @param {() => Id} make @returns {Id} */
+  #laterId(make) {
+    const later = new Later()
+    this.#again(() => { later.id = /** @type {number} */ (make()) }).catch(() => {})
+    return later
+  }
+
+  /** For calls that can only be made now. */
+  #now() {
+    if (this.#database !== null) return this.#database
+    if (this.#replacing === undefined) throw this.#failure
+    throw Object.assign(new Error('the engine has failed and is being replaced: try again in a moment'), { code: 'busy' })
+  }
+
+  /** The instance's number of an iterator or snapshot. @param {Id} id */
+  #numberOf(id) {
+    const number = numberOf(id) - this.#base
+    if (number > 0) return number
+    const message = 'the engine has failed and was replaced: iterators and snapshots from before are gone'
+    throw Object.assign(new Error(message), { code: 'poisoned' })
+  }
+
+  /** @param {Id} id */
+  #isLive(id) {
+    return numberOf(id) > this.#base
+  }
+
+  /** @param {Id | undefined} id */
+  #snapshotOf(id) {
+    return id === undefined ? 0 : this.#numberOf(id)
+  }
+
+  /** After a trap on the way the database is recovered, and closed then. @returns {Promise<void>} */
+  async close() {
+    await this.#replacing
+    if (this.#database !== null) {
+      const instance = this.#instance
+      try {
+        await this.#answer(this.#database.close())
+      } catch (error) {
+        if (instance.trap === undefined) throw error
+        await this.#replacing
+        if (this.#failure !== undefined) throw this.#failure
+        return this.close()
+      }
+    }
+    this.#leave()
+    this.#failure = Object.assign(new Error('the database is closed'), { code: 'closed' })
   }
 
   /** @param {Uint8Array} key @param {any} value @param {boolean} sync */
   put(key, value, sync) {
-    this.#enter(key, value)
-    return this.#answer(this.#database.put(key.length, value.length, sync))
+    if (this.#database === null) return this.#again(this.put, key, value, sync)
+    try {
+      this.#enter(key, value)
+      return this.#answer(this.#database.put(key.length, value.length, sync), true)
+    } catch (error) {
+      throw this.#ofWrite(error)
+    }
   }
 
   /** @param {Uint8Array} key @param {boolean} sync */
   del(key, sync) {
-    this.#enter(key)
-    return this.#answer(this.#database.del(key.length, sync))
+    if (this.#database === null) return this.#again(this.del, key, sync)
+    try {
+      this.#enter(key)
+      return this.#answer(this.#database.del(key.length, sync), true)
+    } catch (error) {
+      throw this.#ofWrite(error)
+    }
   }
 
   /** @param {Uint8Array} batch @param {boolean} sync */
   write(batch, sync) {
-    this.#enter(batch)
-    return this.#answer(this.#database.write(batch.length, sync))
+    if (this.#database === null) return this.#again(this.write, batch, sync)
+    try {
+      this.#enter(batch)
+      return this.#answer(this.#database.write(batch.length, sync), true)
+    } catch (error) {
+      throw this.#ofWrite(error)
+    }
   }
 
-  /** @param {Uint8Array} key @param {number | undefined} snapshot @param {boolean} fillCache */
+  /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   get(key, snapshot, fillCache) {
+    if (this.#database === null) return this.#again(this.get, key, snapshot, fillCache)
     this.#enter(key)
-    const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
+    const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
     if (size >= 0) return this.#value(size)
     return size === MISSING ? undefined : this.#outcome(size)
   }
 
-  /** @param {Uint8Array} key @param {number | undefined} snapshot @param {boolean} fillCache */
+  /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   getString(key, snapshot, fillCache) {
+    if (this.#database === null) return this.#again(this.getString, key, snapshot, fillCache)
     this.#enter(key)
-    const size = this.#database.get(key.length, snapshot ?? 0, fillCache)
+    const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
     if (size === MISSING) return undefined
     if (size < 0) return this.#outcome(size).then((/** @type {any} */ value) => value && decoder.decode(value))
     const start = this.#database.out()
     return this.#string(start, start + size)
   }
 
-  /** @param {Uint8Array[]} keys @param {number | undefined} snapshot @param {boolean} fillCache */
+  /** @param {Uint8Array[]} keys @param {Id | undefined} snapshot @param {boolean} fillCache */
   getMany(keys, snapshot, fillCache) {
-    const packed = this.#database.getMany(this.#enterMany(keys), snapshot ?? 0, fillCache)
+    if (this.#database === null) return this.#again(this.getMany, keys, snapshot, fillCache)
+    const packed = this.#database.getMany(this.#enterMany(keys), this.#snapshotOf(snapshot), fillCache)
     return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#copy(packed))
   }
 
-  /** @param {Uint8Array} key @param {number | undefined} snapshot @param {boolean} fillCache */
+  /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   has(key, snapshot, fillCache) {
+    if (this.#database === null) return this.#again(this.has, key, snapshot, fillCache)
     this.#enter(key)
-    const found = this.#database.has(key.length, snapshot ?? 0, fillCache)
+    const found = this.#database.has(key.length, this.#snapshotOf(snapshot), fillCache)
     return found < 0 ? this.#outcome(found) : found === 1
   }
 
-  /** @param {Uint8Array[]} keys @param {number | undefined} snapshot @param {boolean} fillCache */
+  /** @param {Uint8Array[]} keys @param {Id | undefined} snapshot @param {boolean} fillCache */
   hasMany(keys, snapshot, fillCache) {
-    const found = this.#database.hasMany(this.#enterMany(keys), snapshot ?? 0, fillCache)
+    if (this.#database === null) return this.#again(this.hasMany, keys, snapshot, fillCache)
+    const found = this.#database.hasMany(this.#enterMany(keys), this.#snapshotOf(snapshot), fillCache)
     return found < 0 ? this.#outcome(found).then(flags) : flags(this.#copy(found))
   }
 
+  /** @returns {Id} */
   snapshot() {
-    return this.#database.snapshot()
+    if (this.#database === null) return this.#laterId(() => this.snapshot())
+    return this.#base + this.#database.snapshot()
   }
 
-  /** @param {number} id */
+  /** @param {Id} id */
   releaseSnapshot(id) {
-    this.#database.releaseSnapshot(id)
+    if (this.#database === null) this.#whenBack(this.releaseSnapshot, id)
+    else if (this.#isLive(id)) this.#database.releaseSnapshot(this.#numberOf(id))
   }
 
   /**
    * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array, reverse: boolean, limit: number, keys: boolean,
-   *           values: boolean, fillCache?: 'sought' | boolean, verifyChecksums?: boolean, snapshot?: number }} range
+   *           values: boolean, fillCache?: 'sought' | boolean, verifyChecksums?: boolean, snapshot?: Id }} options
+   * @returns {Id}
    */
-  iterator({ gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot }) {
+  iterator(options) {
+    if (this.#database === null) {
+      const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} */ (options)[name])])
+      const copy = { ...options, ...Object.fromEntries(bounds) }
+      return this.#laterId(() => this.iterator(copy))
+    }
+    const { gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot } = options
     // The engine's bounds are "from" and "up to, not including"; the key after x is x with a zero byte.
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
@@ -165,70 +400,86 @@ export class Engine {
     const fill = FILL[/** @type {'sought'} */ (fillCache ?? 'sought')]
     const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | fill |
       (verifyChecksums === false ? UNVERIFIED : 0)
-    return this.#number(this.#database.iterator(lower?.length ?? -1, upper?.length ?? -1, flags, limit, snapshot ?? 0))
+    const [from, to] = [lower?.length ?? -1, upper?.length ?? -1]
+    return this.#base + this.#number(this.#database.iterator(from, to, flags, limit, this.#snapshotOf(snapshot)))
   }
 
-  /** @param {number} iterator @param {number} size @param {number} maxBytes */
+  /** @param {Id} iterator @param {number} size @param {number} maxBytes */
   next(iterator, size, maxBytes) {
-    const answer = this.#database.next(iterator, size, maxBytes)
+    if (this.#database === null) return this.#again(this.next, iterator, size, maxBytes)
+    const answer = this.#database.next(this.#numberOf(iterator), size, maxBytes)
     if (answer < 0) return this.#outcome(answer)
     const done = answer >= DONE
     const bytes = this.#database.outSize()
     return { rows: bytes === 0 ? EMPTY : this.#page(bytes), count: done ? answer - DONE : answer, done }
   }
 
-  /** @param {number} iterator @param {Uint8Array} target */
+  /** @param {Id} iterator @param {Uint8Array} target */
   seek(iterator, target) {
+    if (this.#database === null) return this.#whenBack(this.seek, iterator, target)
+    const number = this.#numberOf(iterator)
     this.#enter(target)
-    this.#database.seek(iterator, target.length)
+    this.#database.seek(number, target.length)
   }
 
-  /** @param {number} iterator */
-  closeIterator(iterator) {
-    this.#database.closeIterator(iterator)
+  /** @param {Id} id */
+  closeIterator(id) {
+    if (this.#database === null) this.#whenBack(this.closeIterator, id)
+    else if (this.#isLive(id)) this.#database.closeIterator(this.#numberOf(id))
   }
 
   flush() {
+    if (this.#database === null) return this.#again(this.flush)
     return this.#answer(this.#database.flush())
   }
 
   sync() {
+    if (this.#database === null) return this.#again(this.sync)
     return this.#answer(this.#database.sync())
   }
 
   resume() {
+    if (this.#database === null) return this.#again(this.resume)
     return this.#answer(this.#database.resume())
   }
 
   /** @param {Uint8Array | undefined} begin @param {Uint8Array | undefined} end */
   compactRange(begin, end) {
+    if (this.#database === null) return this.#again(this.compactRange, begin, end)
     this.#enter(begin ?? EMPTY, end)
     return this.#answer(this.#database.compactRange(begin?.length ?? -1, end?.length ?? -1))
   }
 
   /** @param {Uint8Array | undefined} begin @param {Uint8Array | undefined} end */
   deleteRange(begin, end) {
-    this.#enter(begin ?? EMPTY, end)
-    return this.#number(this.#database.deleteRange(begin?.length ?? -1, end?.length ?? -1))
+    if (this.#database === null) return this.#again(this.deleteRange, begin, end)
+    try {
+      this.#enter(begin ?? EMPTY, end)
+      return this.#number(this.#database.deleteRange(begin?.length ?? -1, end?.length ?? -1), true)
+    } catch (error) {
+      throw this.#ofWrite(error)
+    }
   }
 
   /** @param {Uint8Array} begin @param {Uint8Array} end */
   approximateSize(begin, end) {
+    if (this.#database === null) return this.#again(this.approximateSize, begin, end)
     this.#enter(begin, end)
     return this.#number(this.#database.approximateSize(begin.length, end.length))
   }
 
   /** @param {string} name */
   property(name) {
-    return this.#database.property(name)
+    return this.#now().property(name)
   }
 
   counters() {
-    return this.#database.counters()
+    return this.#now().counters()
   }
 
   /** How the engine is doing, in one answer that can be cloned. */
   info() {
+    if (this.#database === null) return this.#again(this.info)
     const info = this.#database.info()
     const { cause } = info
     return cause === undefined ? info : { ...info, cause: { message: cause.message, ...cause } }
@@ -239,67 +490,90 @@ export class Engine {
    * @param {((name: string, info: object) => void) | undefined} tell
    */
   listen(tell) {
-    this.#database.listen(tell)
+    this.#listener = tell
+    this.#database?.listen(tell)
   }
 
   tables() {
-    return this.#database.tables()
+    return this.#now().tables()
   }
 
   verify() {
-    return this.#database.verify()
+    if (this.#database === null) return this.#again(this.verify)
+    return this.#instance.settled(this.#database.verify())
   }
 
   /** @param {any} storage */
-  checkpoint(storage) {
-    return this.#database.checkpoint(storage)
+  async checkpoint(storage) {
+    await this.#replacing
+    const database = this.#now()
+    const instance = this.#instance
+    const guarded = new GuardedStorage(storage)
+    try {
+      return await instance.settled(database.checkpoint(guarded))
+    } finally {
+      if (instance.trap !== undefined) await guarded.release()
+    }
   }
 
+  /** @returns {Id} */
   exportStart() {
-    return this.#database.exportStart()
+    return this.#base + this.#now().exportStart()
   }
 
-  /** Some bytes, maybe none yet; undefined at the end. @param {number} id @param {number} bytes */
+  /** Some bytes, maybe none yet; undefined at the end. @param {Id} id @param {number} bytes */
   exportNext(id, bytes) {
-    const size = this.#database.exportNext(id, bytes)
+    if (this.#database === null) return this.#again(this.exportNext, id, bytes)
+    const size = this.#database.exportNext(this.#numberOf(id), bytes)
     if (size === MISSING) return undefined
     return size < 0 ? this.#outcome(size) : this.#copy(size)
   }
 
-  /** @param {number} id */
+  /** @param {Id} id */
   exportEnd(id) {
-    this.#database.exportEnd(id)
+    if (this.#database !== null && this.#isLive(id)) this.#database.exportEnd(this.#numberOf(id))
   }
 
   /** @param {number} bytes */
   background(bytes) {
+    if (this.#database === null) return false
     const more = this.#database.background(bytes)
     return more < 0 ? this.#outcome(more) : more === 1
   }
 
   tidy() {
-    return this.#database.tidy()
+    return this.#database !== null && this.#database.tidy()
   }
 
+  /** Does not throw: it is asked after a write was acknowledged. */
   hasBackgroundWork() {
-    return this.#database.hasBackgroundWork()
+    try {
+      return this.#database !== null && this.#database.hasBackgroundWork()
+    } catch {
+      return false
+    }
   }
 
   /** Nothing, or a promise of it. @param {any} answer */
-  #answer(answer) {
-    return answer < 0 ? this.#outcome(answer) : undefined
+  #answer(answer, isWrite = false) {
+    return answer < 0 ? this.#outcome(answer, isWrite) : undefined
   }
 
   /** @param {any} answer */
-  #number(answer) {
-    return answer < 0 ? this.#outcome(answer) : answer
+  #number(answer, isWrite = false) {
+    return answer < 0 ? this.#outcome(answer, isWrite) : answer
   }
 
   /** The promise of a call that is late; throws what a call failed with. @param {any} answer */
-  #outcome(answer) {
+  #outcome(answer, isWrite = false) {
     const outcome = this.#database.outcome()
     if (answer === FAILED) throw outcome
-    return outcome
+    return this.#instance.settled(outcome, isWrite)
+  }
+
+  /** A trap that a write came upon leaves its fate open. @param {any} error */
+  #ofWrite(error) {
+    return error === this.#trap ? unknownFate(error) : error
   }
 
   /** Puts (u32 length, key)* into scratch; answers how many bytes that is. @param {Uint8Array[]} keys */
@@ -377,28 +651,44 @@ const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
 
 /** A database on its way out of a zip. Each method answers a value or a promise. */
 export class ZipImport {
+  #instance
+  #storage
   #zip
   #engineOf
 
-  /** For `Engine.import` alone. @param {any} zip @param {(database: any) => Engine} engineOf */
-  constructor(zip, engineOf) {
+  /**
+   * For `Engine.import` alone.
+   * @param {Instance} instance
+   * @param {GuardedStorage | undefined} storage
+   * @param {any} zip
+   * @param {(options: object, open: (options: any) => any) => Promise<Engine>} engineOf
+   */
+  constructor(instance, storage, zip, engineOf) {
+    this.#instance = instance
+    this.#storage = storage
     this.#zip = zip
     this.#engineOf = engineOf
   }
 
   /** More of the archive, which ends behind it if it is the `last`. False: to be called again, with no bytes. @param {Uint8Array} bytes @param {boolean} last */
   feed(bytes, last) {
-    return this.#zip.feed(bytes, last)
+    const taken = this.#zip.feed(bytes, last)
+    return taken instanceof Promise ? this.#instance.settled(taken) : taken
   }
 
   /** After the last: the engine. @param {object} options */
-  open(options) {
-    return whenKnown(this.#zip.open(options), this.#engineOf)
+  async open(options) {
+    try {
+      return await this.#engineOf(options, (own) => this.#zip.open(own))
+    } finally {
+      if (this.#instance.trap !== undefined) await this.#storage?.release()
+    }
   }
 
   /** Gives up; nothing is left behind. */
-  abort() {
-    return this.#zip.abort()
+  async abort() {
+    if (this.#instance.trap === undefined) await this.#instance.settled(this.#zip.abort())
+    else await this.#storage?.release()
   }
 }
 
@@ -410,6 +700,19 @@ export function following(key) {
   const next = new Uint8Array(key.length + 1)
   next.set(key)
   return next
+}
+
+/** NaN for one that was never made. @param {Id} id @returns {number} */
+const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
+
+/** Arguments that wait are no longer the caller's. @param {any} value @returns {any} */
+function owned(value) {
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  return Array.isArray(value) ? value.map(owned) : value
+}
+
+function memoryLimitFor({ blockCacheSize = 0, writeBufferSize = 0 }) {
+  return Math.min(Math.max(MEMORY_LIMIT, 2 * (blockCacheSize + 2 * writeBufferSize)), MEMORY_LIMIT_MAX)
 }
 
 /** @param {Uint8Array | undefined} bytes */

@@ -8,7 +8,8 @@
 //   fenced             LEVEL_FENCED              the lock was lost to somebody else: open again
 //   source-changed     LEVEL_SOURCE_CHANGED      a file was replaced while it was being read: open again
 //   evicted            LEVEL_EVICTED             the browser took the files away
-//   poisoned           LEVEL_POISONED            the engine stopped to protect the data: close, open again
+//   poisoned           LEVEL_POISONED            the engine has failed; a fresh one goes on by itself (event 'recovered'). In memory, after
+//                                                three failures in a minute, or if it comes again: resume(), or close, open again
 //   busy               LEVEL_BUSY                something else has to end first; try again
 //   limit-exceeded     LEVEL_LIMIT_EXCEEDED      a key, value or batch is larger than the options or the format allow
 //   invalid-argument   LEVEL_INVALID_ARGUMENT    the caller's mistake
@@ -74,15 +75,11 @@ export class AbortError extends VarveError {
 }
 
 /**
- * The engine's error as a VarveError. What is not the engine's (a bug, a trap) stays what it is.
+ * The engine's error as a VarveError. What is not the engine's (a bug) stays what it is.
  * @param {any} error
  * @returns {any}
  */
 export function fromEngine(error) {
-  if (error instanceof WebAssembly.RuntimeError) {
-    // The instance is in no known state: what it says from now on may be wrong.
-    return new VarveError('The engine has failed; close the database and open it anew', { code: 'LEVEL_POISONED', cause: error, maybeApplied: true })
-  }
   const code = CODES.get(error?.code)
   if (code === undefined || error instanceof VarveError) return error
   const { message, cause, file, offset, maybeApplied } = error

@@ -90,6 +90,19 @@ export class Varve<KDefault = string, VDefault = string>
   open (): Promise<void>
   open (options: OpenOptions): Promise<void>
 
+  /**
+   * `recovered`: the engine had failed (it ran out of memory, or has a bug), and the database is open again in a fresh one, with
+   * all that was acknowledged. What was under way was rejected with `LEVEL_POISONED`; iterators and snapshots from before answer
+   * it too. A database in memory cannot recover.
+   *
+   * @example
+   * ```js
+   * db.on('recovered', ({ cause, duration }) => console.warn(`recovered in ${duration} ms`, cause))
+   * ```
+   */
+  on (event: 'recovered', listener: (info: RecoveredInfo) => void): this
+  on (event: string | symbol, listener: (...args: any[]) => void): this
+
   get (key: KDefault): Promise<VDefault | undefined>
   get<K = KDefault, V = VDefault> (key: K, options: GetOptions<K, V>): Promise<V | undefined>
 
@@ -486,6 +499,16 @@ export interface OpenOptions extends AbstractOpenOptions {
   reuseLogs?: boolean | undefined
 
   /**
+   * Bytes that the engine's memory may grow to, 2 MiB to 4 GiB, in whole pages of 64 KiB. It never shrinks before the database is
+   * closed. What does not fit fails with `LEVEL_LIMIT_EXCEEDED`, or with `LEVEL_POISONED` and a fresh engine; what was
+   * acknowledged stays. Lower it where many databases share a machine, with a `cacheSize` and a `writeBufferSize` that fit in it
+   * several times.
+   *
+   * @defaultValue 1 GiB; twice `cacheSize` and two `writeBufferSize` together where that is more
+   */
+  memoryLimit?: number | undefined
+
+  /**
    * Bytes that a key or value may have, written or read, 1 KiB to 1 GiB; more is `LEVEL_LIMIT_EXCEEDED`.
    *
    * @defaultValue `256 * 1024 * 1024`
@@ -624,6 +647,14 @@ export interface Info {
   stats: string
 }
 
+/** What the event `recovered` tells. */
+export interface RecoveredInfo {
+  /** How the engine failed: mostly a `WebAssembly.RuntimeError`. */
+  cause: unknown
+  /** Milliseconds from the failure until the database was open again. */
+  duration: number
+}
+
 /** Answer of {@link Varve.verify}. */
 export interface VerifyReport {
   /** Table files read. */
@@ -751,9 +782,13 @@ export type ErrorCode =
   | 'LEVEL_SOURCE_CHANGED'
   /** The browser took the files away. */
   | 'LEVEL_EVICTED'
-  /** The engine stopped to protect the data: close and open again. */
+  /**
+   * The engine has failed. On a write, `maybeApplied` tells whether it may be found later; iterators and snapshots are to be made
+   * anew. The engine is replaced by itself and the database goes on (event `recovered`). Where it is not (in memory, after three
+   * failures in a minute, or after the storage refused a flush), close and open again, or {@link Varve.resume}.
+   */
   | 'LEVEL_POISONED'
-  /** Something else has to end first: try again. */
+  /** Something else has to end first, the replacement of an engine that has failed for one: try again. */
   | 'LEVEL_BUSY'
   /** A key, value or batch is larger than the options or the format allow. */
   | 'LEVEL_LIMIT_EXCEEDED'

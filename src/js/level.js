@@ -139,7 +139,7 @@ export class Varve extends AbstractLevel {
       errorIfExists: true,
       permanence: !inMemory && place.storage?.durability !== 'volatile',
       additionalMethods: Object.fromEntries(ADDITIONAL_METHODS.map((name) => [name, true])),
-      events: Object.fromEntries(EVENTS.map((name) => [name, true])),
+      events: Object.fromEntries([...EVENTS, 'recovered'].map((name) => [name, true])),
       signals: { iterators: true }
     }, forward)
 
@@ -162,7 +162,7 @@ export class Varve extends AbstractLevel {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
     const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
-    if (this.#inMemory && this.#engine !== undefined) return this.#reopen(errorIfExists)
+    if (this.#inMemory && this.#engine !== undefined && !this.#engine.hasEnded) return this.#reopen(errorIfExists)
     try {
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
@@ -179,17 +179,24 @@ export class Varve extends AbstractLevel {
   async #openEngine(storage, options) {
     /** @type {any} */
     const Class = this.#inWorker ? (await import('./worker/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options)
+    return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
   }
 
   /** A worker takes the database over when it is there. @param {any} storage @param {any} options */
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} */ (this.#importing)
     this.#importing = null
-    const engine = await importAll(await Engine.import(storage, limits), pieces, { ...options, createIfMissing: false })
+    const zip = await Engine.import(storage, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
+    const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
     if (!this.#inWorker) return engine
     await engine.close()
     return this.#openEngine(await Varve.#storageOf(this.#place), { ...options, createIfMissing: false })
+  }
+
+  /** @param {{ cause: unknown, duration: number }} info */
+  #recovered(info) {
+    this.#turns.wrote()
+    this.emit('recovered', info)
   }
 
   /**
@@ -245,6 +252,7 @@ export class Varve extends AbstractLevel {
   /** @param {any} key @param {any} options */
   _getSync(key, options) {
     if (this.#inWorker) throw new VarveError('There is no getSync() with worker: true', { code: 'LEVEL_NOT_SUPPORTED' })
+    if (this.#engine.isReplacing) throw new VarveError('The engine has failed and is being replaced', { code: 'LEVEL_BUSY' })
     const value = this.#read(key, options)
     if (!(value instanceof Promise)) return value
     value.catch(() => {})

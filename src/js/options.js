@@ -51,7 +51,8 @@ const OPTIONS = [
   ['filterBits', 'filterBits', whole(0, 43)],
   ['recovery', 'recovery', oneOf('point-in-time', 'strict', 'compat')],
   ['reuseLogs', 'reuseLogs', flag],
-  ['maxValueBytes', 'maxValueSize', whole(KIB, GIB)]
+  ['maxValueBytes', 'maxValueSize', whole(KIB, GIB)],
+  ['memoryLimit', 'memoryLimit', whole(2 * MIB, 4 * GIB)]
 ]
 
 /**

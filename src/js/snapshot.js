@@ -4,7 +4,7 @@ import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
 /** An explicit snapshot: the state of the database when it was made, until it is closed. */
 export class Snapshot extends AbstractSnapshot {
   #engine
-  /** @type {number | undefined} undefined when it is closed */
+  /** @type {import('./engine.js').Id | undefined} undefined when it is closed */
   #id
 
   /**
@@ -28,7 +28,7 @@ export class Snapshot extends AbstractSnapshot {
    * The engine's number of an option `snapshot`, which must be of the same database.
    * @param {unknown} snapshot
    * @param {import('./engine.js').Engine} engine
-   * @returns {number | undefined}
+   * @returns {import('./engine.js').Id | undefined}
    */
   static idOf(snapshot, engine) {
     if (snapshot === undefined || snapshot === null) return undefined

@@ -25,15 +25,21 @@ export class WorkerEngine {
   /**
    * @param {object | null} storage files, that the worker makes anew (`inWorker`); null: in memory
    * @param {object} options
+   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered] as Engine's
    */
-  static async open(storage, options) {
-    return new WorkerEngine(await Connection.open(storage, options), options)
+  static async open(storage, options, onRecovered) {
+    return new WorkerEngine(await Connection.open(storage, options, onRecovered), options)
   }
 
   /** For `open` alone. @param {Connection} connection @param {Record<string, any>} options */
   constructor(connection, options) {
     this.#connection = connection
     this.#options = options
+  }
+
+  /** The engine in the worker waits by itself, and nothing is asked of a worker that has ended. */
+  get hasEnded() {
+    return false
   }
 
   snapshot() {
@@ -99,7 +105,7 @@ export class WorkerEngine {
     await this.#connection.end()
   }
 
-  /** Closes a database in memory and keeps its entries. */
+  /** Closes a database in memory and keeps its entries, unless an engine that failed has lost them. */
   async rest() {
     this.#rest = this.#connection.isAlive ? await this.#allPages() : []
     await this.close()
@@ -131,8 +137,13 @@ export class WorkerEngine {
   async #allPages() {
     const id = this.iterator({ reverse: false, limit: -1, keys: true, values: true, fillCache: false })
     const pages = []
-    do pages.push(await this.next(id, REST_ROWS, REST_BYTES))
-    while (!pages[pages.length - 1].done)
+    try {
+      do pages.push(await this.next(id, REST_ROWS, REST_BYTES))
+      while (!pages[pages.length - 1].done)
+    } catch (error) {
+      if (error.code === 'poisoned') return []
+      throw error
+    }
     this.closeIterator(id)
     return pages
   }

@@ -33,15 +33,17 @@ export class Connection {
   #opening = null
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
+  #onRecovered
 
   /**
    * A worker that has opened an engine.
    * @param {object | null} storage
    * @param {object} options
+   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
    * @returns {Promise<Connection>}
    */
-  static async open(storage, options) {
-    const connection = new Connection()
+  static async open(storage, options, onRecovered) {
+    const connection = new Connection(onRecovered)
     try {
       await connection.#open({ storage: recipeOf(storage), options })
       return connection
@@ -52,7 +54,8 @@ export class Connection {
   }
 
   /** For `open` alone. */
-  constructor() {
+  constructor(onRecovered) {
+    this.#onRecovered = onRecovered
     this.#thread = startThread({
       receive: (message) => this.#receive(message),
       ended: (cause) => this.#ended(cause)
@@ -142,6 +145,7 @@ export class Connection {
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
     if (message.event !== undefined) return this.#listener?.(message.event, message.info)
+    if (message.recovered) return this.#onRecovered?.({ ...message.recovered, cause: revive(message.recovered.cause) })
     if (message.opened) this.#opening?.resolve()
     else this.#opening?.reject(revive(message.failed))
     this.#opening = null

@@ -1,7 +1,7 @@
 // The worker's side: an engine, its storage and its background work, and a client somewhere else that asks.
 //
 //   to the server      { open: { storage, options } }, then messages of requests (messages.js); { property, number }
-//   to the client      { opened: true } or { failed }, then messages of answers, and { event, info }
+//   to the client      { opened: true } or { failed }, then messages of answers, { event, info }, { recovered }
 //
 // Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
 // another.
@@ -73,15 +73,20 @@ export class Server {
   }
 
   /** @param {{ storage: any, options: any }} place */
-  /** @param {{ storage: any, options: any }} place */
   async #open({ storage, options }) {
     try {
-      this.#engine = await Engine.open(await this.storageOf(storage), options)
+      this.#engine = await Engine.open(await this.storageOf(storage), options, (info) => this.#recovered(info))
       this.#turns = new Turns(this.#engine)
       this.#port.post({ opened: true })
     } catch (error) {
       this.#port.post({ failed: describe(error) })
     }
+  }
+
+  /** @param {{ cause: unknown, duration: number }} info */
+  #recovered({ cause, duration }) {
+    this.#turns.wrote()
+    this.#port.post({ recovered: { cause: describe(cause), duration } })
   }
 
   /** The client stands still until it has this answer. @param {{ property: string, number: number }} question */

@@ -1,0 +1,111 @@
+// wasm-bindgen's glue as a function that makes instances, and that lets no call reach one that has failed.
+//
+//   caller -> class Database (glue) -> wasm.database_put = one guard an export -> the instance
+//                                                     storage, promises <- one guard an import <-
+//
+// The glue keeps its instance in variables of its module, so a program could have one. As the body of a function it can have any
+// number, each with a memory of its own.
+//
+// Whatever leaves an export as an exception (a trap, a panic, a stack that is full) has left the instance in the middle of
+// something. Errors that the engine answers are no exceptions yet at that point. From then on `wasm` is `dead`: each of its
+// functions throws, and so does an import that returns to such an instance, so that the frames below it end too.
+
+/** Exports that finalizers, microtasks and promises call, where nobody catches: these do nothing instead. */
+const NEVER_THROWS = /_free$|_destroy_closure$|_table_dealloc$|__closures_/
+
+/**
+ * @param {string} glue wasm-bindgen's, for bundlers
+ * @param {Uint8Array} wasm what it belongs to
+ * @param {string[]} used functions and classes that callers need
+ */
+export function instanceSource(glue, wasm, used) {
+  for (const name of used) {
+    if (!glue.includes(`export function ${name}(`)) throw new Error(`the glue does not export ${name}`)
+  }
+  const [memory, pages] = matched(glue, /^export const memory = new WebAssembly\.Memory\(\{initial:(\d+).*\n/m)
+  const imports = [...glue.matchAll(/^export function (__wb\w+)\(([^)]*)\) \{(.*)/gm)].filter(([, name]) => name !== '__wbg_set_wasm')
+  const [handleError] = matched(glue, /^function handleError\([\s\S]*?^}\n/m)
+  const body = glue.replace(memory, '').replace(handleError, '').replace(/^export (?=class|function)/gm, '')
+
+  return `// @ts-nocheck
+// Made by pkg-scripts/build.mjs of wasm-bindgen's glue.
+/** 64 KiB each: what an instance's memory begins with. */
+export const MEMORY_PAGES_MIN = ${pages}
+
+/**
+ * A fresh instance of the engine.
+ * @param {WebAssembly.Module} module engine.wasm, compiled
+ * @param {WebAssembly.Memory} memory its own, of at least MEMORY_PAGES_MIN
+ * @param {(trap: Error) => void} onTrap called once, when the instance has failed and is of no more use
+ */
+export function createInstance(module, memory, onTrap) {
+${body}
+let failure
+let trap
+/** What stands in for an instance that has failed. */
+const dead = new Proxy({}, {
+    get: (_, name) => ${NEVER_THROWS}.test(name) ? () => { trapped(); return [] } : () => { throw trapped() }
+})
+
+/** Called again where it failed itself, for want of stack. */
+function trapped() {
+    if (trap === undefined) {
+        trap = Object.assign(new Error('the engine has failed', { cause: failure }), { code: 'poisoned' })
+        onTrap(trap)
+    }
+    return trap
+}
+
+function handleError(f, args) {
+    let answer
+    try {
+        answer = f.apply(this, args)
+    } catch (e) {
+        if (wasm !== dead) wasm.__wbindgen_exn_store(addToExternrefTable0(e))
+    }
+    if (wasm === dead) throw trapped()
+    return answer
+}
+
+const { exports } = new WebAssembly.Instance(module, { './varve_bg.js': {
+    memory,
+${imports.map(guardedImport).join(',\n')}
+} })
+__wbg_set_wasm({
+    memory,
+    __wbindgen_externrefs: exports.__wbindgen_externrefs,
+${aritiesOf(wasm, Number(pages)).map(guardedExport).join(',\n')}
+})
+wasm.__wbindgen_start()
+return { ${used.join(', ')} }
+}
+`
+}
+
+function matched(text, pattern) {
+  const found = pattern.exec(text)
+  if (!found) throw new Error(`the glue has changed: nothing in it is like ${pattern}`)
+  return found
+}
+
+/** Exported functions and how many arguments they take. @returns {[string, number][]} */
+function aritiesOf(wasm, initial) {
+  const stubs = new Proxy({}, { get: (_, name) => name === 'memory' ? new WebAssembly.Memory({ initial }) : () => {} })
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { './varve_bg.js': stubs })
+  return Object.entries(exports).filter(([, value]) => typeof value === 'function').map(([name, value]) => [name, value.length])
+}
+
+// One function each, and none for all: so each is compiled for what it calls.
+
+function guardedExport([name, arity]) {
+  const parameters = Array.from({ length: arity }, (_, i) => `a${i}`).join(', ')
+  const last = NEVER_THROWS.test(name) ? 'trapped(); return []' : 'throw trapped()'
+  const call = `exports.${name}(${parameters})`
+  return `    ${name}: (${parameters}) => { try { return ${call} } catch (e) { failure ??= e; wasm = dead; ${last} } }`
+}
+
+function guardedImport([, name, parameters, body]) {
+  if (body.includes('handleError(')) return `    ${name}`
+  const call = `${name}(${parameters})`
+  return `    ${name}: (${parameters}) => { const answer = ${call}; if (wasm === dead) throw trapped(); return answer }`
+}

@@ -1,0 +1,148 @@
+// A storage with a list of what the engine has open in it. An engine that failed closes nothing: then it is closed from here,
+// and the lock is kept for the instance that takes over, so that nobody else comes in between.
+
+/** @param {any} value */
+const isPromise = (value) => typeof value?.then === 'function'
+
+/**
+ * What the engine gets in place of the caller's storage.
+ *
+ * @implements {Storage}
+ */
+export class GuardedStorage {
+  #storage
+  /** Open files. @type {Set<GuardedFile>} */
+  #files = new Set()
+  /** Calls that change something and are under way. @type {Set<Promise<unknown>>} */
+  #pending = new Set()
+  #held = false
+  #epoch = 0
+
+  /** @param {import('./index.js').Storage} storage */
+  constructor(storage) {
+    this.#storage = storage
+  }
+
+  get durability() { return this.#storage.durability }
+
+  get appendsAreExact() { return this.#storage.appendsAreExact }
+
+  /** @param {boolean} create */
+  lock(create) {
+    if (this.#held) return this.#epoch
+    return this.during(this.#storage.lock(create), (epoch) => {
+      this.#held = true
+      this.#epoch = epoch
+      return epoch
+    })
+  }
+
+  unlock() {
+    this.#held = false
+    return this.during(this.#storage.unlock())
+  }
+
+  list() { return this.#storage.list() }
+
+  /** @param {string} name @param {'log' | 'manifest' | 'table' | 'other'} kind @param {number} sizeHint */
+  create(name, kind, sizeHint) {
+    return this.during(this.#storage.create(name, kind, sizeHint), (file) => this.#guarded(file))
+  }
+
+  /** @param {string} name @param {'read' | 'append'} access @param {number} sizeHint */
+  open(name, access, sizeHint) {
+    return this.during(this.#storage.open(name, access, sizeHint), (file) => this.#guarded(file))
+  }
+
+  /** @param {import('./index.js').NameEdit[]} edits */
+  editNames(edits) { return this.during(this.#storage.editNames(edits)) }
+
+  removePlace() {
+    return this.during(this.#storage.removePlace(), (removed) => {
+      this.#held = false
+      return removed
+    })
+  }
+
+  /** After a trap: waits for what is under way, then closes all files. The lock is kept. */
+  async settle() {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
+    for (const file of this.#files) {
+      try {
+        file.close()
+      } catch {
+        // For what was not synced nothing was promised, and the others are to be closed too.
+      }
+    }
+    this.#files.clear()
+  }
+
+  /** The same, and gives the lock back. */
+  async release() {
+    await this.settle()
+    if (!this.#held) return
+    try {
+      await this.unlock()
+    } catch {
+      // Whoever gives a lock back goes on.
+    }
+  }
+
+  /**
+   * What a call answered, with `then` done to it, now or when it is there.
+   * @param {any} answer
+   * @param {(value: any) => any} [then]
+   */
+  during(answer, then = (value) => value) {
+    if (!isPromise(answer)) return then(answer)
+    const promise = Promise.resolve(answer).then(then)
+    this.#pending.add(promise)
+    const ended = () => { this.#pending.delete(promise) }
+    promise.then(ended, ended)
+    return promise
+  }
+
+  /** @param {GuardedFile} file */
+  closed(file) { this.#files.delete(file) }
+
+  /** @param {any} file */
+  #guarded(file) {
+    // What is no file is for the engine to refuse.
+    if (typeof file !== 'object' || file === null) return file
+    const guarded = new GuardedFile(this, file)
+    this.#files.add(guarded)
+    return guarded
+  }
+}
+
+/** @implements {StorageFile} */
+class GuardedFile {
+  #storage
+  #file
+
+  /** @param {GuardedStorage} storage @param {StorageFile} file */
+  constructor(storage, file) {
+    this.#storage = storage
+    this.#file = file
+  }
+
+  /** @param {number} offset @param {Uint8Array} into */
+  read(offset, into) { return this.#file.read(offset, into) }
+
+  size() { return this.#file.size() }
+
+  /** @param {Uint8Array} data */
+  append(data) { return this.#storage.during(this.#file.append(data)) }
+
+  sync() { return this.#storage.during(this.#file.sync()) }
+
+  /** @param {number} size */
+  truncate(size) { return this.#storage.during(this.#file.truncate(size)) }
+
+  close() {
+    this.#storage.closed(this)
+    return this.#file.close()
+  }
+}
+
+/** @typedef {import('./index.js').Storage} Storage @typedef {import('./index.js').StorageFile} StorageFile */

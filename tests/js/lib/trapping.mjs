@@ -1,0 +1,113 @@
+// Instances of the engine that trap when they are told to, and tell who still calls them afterwards.
+//
+// WebAssembly.Instance is replaced, so what is tested is the package as it is. A trap is thrown from an import: like the real one it
+// ends all of the engine's frames in the middle of what they did. Real traps come from a memory that is overwritten.
+
+const Native = WebAssembly.Instance
+
+/** Instances made while it is there, and where they trap. */
+export class Trapping {
+  /** @type {Watched[]} */
+  instances = []
+  /** The instance that is to trap: of those that were closed, some are still given back. @type {Watched | undefined} */
+  #armed
+  /** Its crossings of the border that may pass before one traps. */
+  #left = Infinity
+  #counted = 0
+
+  constructor() {
+    const trapping = this
+    WebAssembly.Instance = /** @type {any} */ (function (module, imports) {
+      const watched = new Watched(module, imports, () => trapping.#cross(watched))
+      trapping.instances.push(watched)
+      return { exports: watched.exports }
+    })
+  }
+
+  restore() {
+    WebAssembly.Instance = Native
+  }
+
+  /** The last instance traps at its `count`-th crossing from now on: into its code and out of it, into JavaScript and out of it. */
+  arm(count) {
+    this.#armed = this.last
+    this.#left = count
+    this.#counted = 0
+  }
+
+  /** No trap any more; how many crossings there were. */
+  disarm() {
+    this.#armed = undefined
+    return this.#counted
+  }
+
+  get last() {
+    return this.instances.at(-1)
+  }
+
+  /** Calls of instances that had trapped, and imports that returned to one. */
+  get callsOfDead() {
+    return this.instances.reduce((sum, { callsWhenDead }) => sum + callsWhenDead, 0)
+  }
+
+  get trapped() {
+    return this.instances.filter(({ dead }) => dead).length
+  }
+
+  #cross(watched) {
+    if (watched !== this.#armed) return
+    this.#counted++
+    if (--this.#left === 0) throw new WebAssembly.RuntimeError('unreachable (injected)')
+  }
+}
+
+class Watched {
+  dead = false
+  callsWhenDead = 0
+  memory
+  exports = {}
+
+  constructor(module, imports, cross) {
+    const own = {}
+    for (const [from, functions] of Object.entries(imports)) {
+      own[from] = {}
+      for (const [name, value] of Object.entries(functions)) {
+        if (value instanceof WebAssembly.Memory) this.memory = value
+        own[from][name] = typeof value === 'function' ? this.#imported(value, cross) : value
+      }
+    }
+    for (const [name, value] of Object.entries(new Native(module, own).exports)) {
+      this.exports[name] = typeof value === 'function' ? this.#exported(value, cross) : value
+    }
+  }
+
+  /** Ruins whatever the engine has in memory: its next call traps by itself. */
+  ruin() {
+    new Uint8Array(this.memory.buffer).fill(0xff)
+  }
+
+  #exported(call, cross) {
+    return (...args) => {
+      if (this.dead) this.callsWhenDead++
+      try {
+        cross()
+        const answer = call(...args)
+        cross()
+        return answer
+      } catch (error) {
+        this.dead = true
+        throw error
+      }
+    }
+  }
+
+  #imported(call, cross) {
+    return (...args) => {
+      cross()
+      const answer = call(...args)
+      if (this.dead) this.callsWhenDead++
+      cross()
+      return answer
+    }
+  }
+}

@@ -1,0 +1,211 @@
+// An engine that traps is replaced: nothing that was acknowledged is lost, what was not written is not there, no call reaches the
+// instance that failed, and the database answers soon.
+//
+//   VARVE_LONG=1   a trap at every crossing of the border instead of at some
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Varve } from '../../src/js/index.js'
+import { MapStorage } from '../../src/js/storage/map.js'
+import { later } from './lib/storages.mjs'
+import { Trapping } from './lib/trapping.mjs'
+
+const LONG = process.env.VARVE_LONG !== undefined
+const ANSWER_MS_MAX = 200
+const POINTS = LONG ? Infinity : 6
+
+const root = mkdtempSync(join(tmpdir(), 'varve-trap-'))
+const trapping = new Trapping()
+// A promise that nobody waits for, or a microtask that throws, ends the process in Node: then the test fails.
+after(() => {
+  trapping.restore()
+  rmSync(root, { recursive: true, force: true })
+})
+
+let places = 0
+const newPlace = () => join(root, `db-${places++}`)
+const value = (i) => `value ${i} `.repeat(1 + i % 40)
+const keyOf = (i) => `key${String(i).padStart(6, '0')}`
+const filling = (from, count) => Array.from({ length: count }, (_, i) => ({ type: 'put', key: keyOf(from + i), value: value(from + i) }))
+
+/** What the database must hold: of a write whose fate is unknown, either. */
+class Model {
+  #known = new Map()
+  #open = []
+
+  async write(operations, act) {
+    try {
+      await act()
+    } catch (error) {
+      assert.equal(error.code, 'LEVEL_POISONED', error.stack)
+      if (error.maybeApplied) this.#open.push(operations)
+      return error
+    }
+    this.#apply(operations)
+  }
+
+  #apply(operations) {
+    for (const { type, key, value } of operations) type === 'put' ? this.#known.set(key, value) : this.#known.delete(key)
+  }
+
+  async check(db) {
+    const found = new Map(await db.iterator().all())
+    for (const operations of this.#open) {
+      // All of a batch or nothing.
+      const applied = operations.map(({ type, key, value }) => type === 'put' ? found.get(key) === value : !found.has(key))
+      if (applied.every(Boolean)) this.#apply(operations)
+    }
+    this.#open = []
+    assert.deepEqual(found, new Map([...this.#known].sort()), 'what was acknowledged, and nothing else')
+  }
+}
+
+/** Ways to be in the middle of something. `act` gets an open, filled database, writes through the model. */
+const SITUATIONS = {
+  'a put': (db, model) => model.write([{ type: 'put', key: 'new', value: 'x' }], () => db.put('new', 'x')),
+  'a put with sync': (db, model) => model.write([{ type: 'put', key: 'new', value: 'x' }], () => db.put('new', 'x', { sync: true })),
+  'a del': (db, model) => model.write([{ type: 'del', key: 'key000003' }], () => db.del('key000003')),
+  'a batch': (db, model) => { const all = filling(5000, 200); return model.write(all, () => db.batch(all)) },
+  'writes side by side': (db, model) => {
+    const put = ({ key, value }) => db.put(key, value, { sync: true })
+    return Promise.all(filling(7000, 20).map((one) => model.write([one], () => put(one))))
+  },
+  'a chained batch': (db, model) => model.write([{ type: 'put', key: 'c', value: '1' }], () => db.batch().put('c', '1').write()),
+  'many writes, flushes and compactions': async (db, model) => {
+    for (let i = 0; i < 6; i++) { const all = filling(i * 97, 100); await model.write(all, () => db.batch(all)) }
+  },
+  'a flush': (db) => db.flush(),
+  'a sync': (db) => db.sync(),
+  'a compaction': (db) => db.compactRange(),
+  'a get': (db) => db.get('key000100'),
+  'a getMany': (db) => db.getMany(['key000001', 'key000300', 'none']),
+  'a getSync': async (db) => { if (db.supports.getSync) db.getSync('key000200') },
+  'an iterator': (db) => db.iterator({ gte: 'key0001' }).all(),
+  'an iterator backwards, with a seek': async (db) => {
+    const it = db.iterator({ reverse: true })
+    try { await it.next(); it.seek('key000100'); await it.nextv(50) } finally { await it.close() }
+  },
+  'a snapshot': async (db) => {
+    const snapshot = db.snapshot()
+    try { await db.get('key000000', { snapshot }) } finally { await snapshot.close() }
+  },
+  'a clear': async (db, model) => {
+    const gone = filling(0, 600).map(({ key }) => ({ type: 'del', key }))
+    // It goes batch by batch: what a trap left is told by reading.
+    const error = await model.write(gone, () => db.clear({ lt: 'key000600' }))
+    if (error) await model.write(gone, () => db.clear({ lt: 'key000600' }))
+  },
+  'a verify': (db) => db.verify(),
+  'an approximateSize': (db) => db.approximateSize('a', 'z')
+}
+
+const STORAGES = {
+  'a directory': () => { const place = newPlace(); return (options) => new Varve(place, options) },
+  'a storage that answers later': () => {
+    const place = new MapStorage.Place()
+    return (options) => {
+      const storage = later(new MapStorage(place))
+      const db = new Varve(null, { ...options, storage })
+      db.supports.getSync = false
+      return db
+    }
+  }
+}
+
+const OPTIONS = { writeBufferSize: 32 << 10, maxFileSize: 32 << 10, cacheSize: 16 << 10 }
+
+/** An open database with tables in two levels and a log, all of it in the model. */
+async function filled(make) {
+  const model = new Model()
+  const db = make(OPTIONS)
+  for (const [from, count] of [[0, 400], [300, 300]]) {
+    const all = filling(from, count)
+    await model.write(all, () => db.batch(all))
+    await db.flush()
+  }
+  await model.write(filling(600, 20), () => db.batch(filling(600, 20)))
+  return { db, model }
+}
+
+let points = 0
+
+for (const [storageName, storage] of Object.entries(STORAGES)) {
+  for (const [name, act] of Object.entries(SITUATIONS)) {
+    test(`${storageName}: a trap in ${name}`, async () => {
+      const crossings = await count(storage(), act)
+      const at = POINTS >= crossings ? Array.from({ length: crossings }, (_, i) => i + 1)
+        : Array.from({ length: POINTS }, (_, i) => 1 + Math.floor(i * (crossings - 1) / (POINTS - 1)))
+      for (const point of at) await trapAt(point, storage(), act)
+    })
+  }
+}
+
+/** How many crossings there are without a trap. */
+async function count(make, act) {
+  const { db, model } = await filled(make)
+  trapping.arm(Infinity)
+  await act(db, model)
+  const crossings = trapping.disarm()
+  await db.close()
+  return Math.max(crossings, 1)
+}
+
+async function trapAt(point, make, act) {
+  const { db, model } = await filled(make)
+  const before = trapping.trapped
+  const recovered = []
+  db.on('recovered', (info) => recovered.push(info))
+  const old = { iterator: db.iterator(), snapshot: db.snapshot() }
+  await old.iterator.next()
+
+  trapping.arm(point)
+  await Promise.resolve().then(() => act(db, model)).catch((error) => assert.equal(error.code, 'LEVEL_POISONED', error.stack))
+  trapping.disarm()
+  const didTrap = trapping.trapped > before
+  if (didTrap) points++
+
+  const start = performance.now()
+  assert.equal(await db.get('key000650'), undefined)
+  const elapsed = performance.now() - start
+  assert.ok(elapsed < ANSWER_MS_MAX, `the answer took ${elapsed} ms`)
+  await model.check(db)
+  if (didTrap) {
+    assert.equal(recovered.length, 1)
+    assert.match(recovered[0].cause.message, /injected/)
+    await assert.rejects(() => old.iterator.nextv(1000), { code: 'LEVEL_POISONED' })
+    await assert.rejects(() => db.get('a', { snapshot: old.snapshot }), { code: 'LEVEL_POISONED' })
+  }
+  await old.iterator.close()
+  await old.snapshot.close()
+  await model.write([{ type: 'put', key: 'after', value: '1' }], () => db.put('after', '1'))
+  await db.close()
+  assert.deepEqual(openFiles(), [], 'files that are still open')
+
+  const again = make(OPTIONS)
+  await model.check(again)
+  assert.deepEqual((await again.verify()).findings, [])
+  await again.close()
+  assert.equal(trapping.callsOfDead, 0, 'calls that reached an instance after its trap')
+}
+
+/** Files of our databases that this process has open, where the system tells. */
+function openFiles() {
+  try {
+    return readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)]
+      } catch {
+        return []
+      }
+    }).filter((path) => path.startsWith(root))
+  } catch {
+    return []
+  }
+}
+
+test('there were at least 40 points', (t) => {
+  t.diagnostic(`${points} traps`)
+  assert.ok(points >= 40, `${points} traps`)
+})
