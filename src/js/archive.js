@@ -17,7 +17,7 @@ export class Export {
   #db
   #turns
   #engine
-  /** @type {number | Promise<number> | undefined} undefined when it is over */
+  /** @type {import('./engine.js').Id | Promise<number> | undefined} undefined when it is over */
   #id
   /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller

@@ -6,7 +6,7 @@
 //
 // While it is replaced, calls wait in their order. Iterators and snapshots end with their instance.
 import { GuardedStorage } from './guarded-storage.js'
-import { Instance, unknownFate } from './instance.js'
+import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
 import { NativeBuffer } from './native-buffer.js'
 import { Pool } from './pool.js'
 
@@ -37,8 +37,6 @@ const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
 const TRAPS_MAX = 3
 const TRAPS_MS = 60_000
 
-/** What memory may grow to where the caller has not said, in bytes; twice what the buffers and the cache ask for, if that is more. */
-const MEMORY_LIMIT = 1 << 30
 const MEMORY_LIMIT_MAX = 2 ** 32
 
 /** Instances count their iterators and snapshots in 32 bits; above that are the instances. */
@@ -711,6 +709,7 @@ function owned(value) {
   return Array.isArray(value) ? value.map(owned) : value
 }
 
+/** Twice what the buffers and the cache ask for, if that is more. @param {{ blockCacheSize?: number, writeBufferSize?: number }} options */
 function memoryLimitFor({ blockCacheSize = 0, writeBufferSize = 0 }) {
   return Math.min(Math.max(MEMORY_LIMIT, 2 * (blockCacheSize + 2 * writeBufferSize)), MEMORY_LIMIT_MAX)
 }

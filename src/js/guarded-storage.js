@@ -54,6 +54,12 @@ export class GuardedStorage {
     return this.during(this.#storage.open(name, access, sizeHint), (file) => this.#guarded(file))
   }
 
+  /** @param {string} name @param {unknown} source */
+  link(name, source) {
+    const own = source instanceof GuardedStorage ? source.#storage : source
+    return this.during(this.#storage.link?.(name, /** @type {any} */ (own)) ?? false)
+  }
+
   /** @param {import('./index.js').NameEdit[]} edits */
   editNames(edits) { return this.during(this.#storage.editNames(edits)) }
 

@@ -1,7 +1,6 @@
 // What the bytes of a table file mean, without a database: the engine (src/inspect) says which bytes it wants, they are read, and
 // spans come out. Damage is an answer, too.
-import { createInstance } from '../../pkg/instance.js'
-import { loadModule } from './wasm.js'
+import { Instance, MEMORY_LIMIT } from './instance.js'
 
 /** Bytes read at once, so that block after block costs few reads. */
 const READ_AHEAD = 1 << 20
@@ -32,7 +31,8 @@ const READ_AHEAD = 1 << 20
  * @returns {AsyncGenerator<Span, void>}
  */
 export async function * inspectTable(source, { entries = false } = {}) {
-  const inspector = createInstance(await loadModule()).inspectTable(source.size, entries)
+  const instance = await Instance.make(MEMORY_LIMIT, () => {})
+  const inspector = instance.exports.inspectTable(source.size, entries)
   const window = new Window(source)
   for (let offset = inspector.offset(); offset >= 0; offset = inspector.offset()) {
     const lines = inspector.supply(await window.bytes(offset, inspector.length()))

@@ -2,6 +2,9 @@
 import { MEMORY_PAGES_MIN, createInstance } from '../../pkg/instance.js'
 import { loadModule } from './wasm.js'
 
+/** What memory may grow to where the caller has not said, in bytes. */
+export const MEMORY_LIMIT = 1 << 30
+
 const PAGE_BYTES = 64 << 10
 
 /** A trap ends an instance: what it had promised is rejected, and nothing reaches it any more (pkg-scripts/lib/instance.mjs). */

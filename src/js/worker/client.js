@@ -140,7 +140,7 @@ export class WorkerEngine {
     try {
       do pages.push(await this.next(id, REST_ROWS, REST_BYTES))
       while (!pages[pages.length - 1].done)
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (error.code === 'poisoned') return []
       throw error
     }

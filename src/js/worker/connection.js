@@ -53,7 +53,7 @@ export class Connection {
     }
   }
 
-  /** For `open` alone. */
+  /** For `open` alone. @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered */
   constructor(onRecovered) {
     this.#onRecovered = onRecovered
     this.#thread = startThread({

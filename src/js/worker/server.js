@@ -167,10 +167,15 @@ export class Server {
     }
   }
 
+  /** @param {boolean} wanted */
+  #listen(wanted) {
+    this.#engine.listen(wanted ? (event, info) => this.#port.post({ event, info }) : undefined)
+  }
+
   /** @param {any} verb @param {any[]} args */
   #call(verb, args) {
     if (verb.name === 'close') return this.#close()
-    if (verb.name === 'listen') return this.#engine.listen(args[0] ? (event, info) => this.#port.post({ event, info }) : undefined)
+    if (verb.name === 'listen') return this.#listen(args[0])
     if (!verb.of) return this.#engine[verb.method](...args)
     const [handle, ...rest] = args
     const act = () => {
