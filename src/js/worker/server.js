@@ -169,7 +169,7 @@ export class Server {
 
   /** @param {boolean} wanted */
   #listen(wanted) {
-    this.#engine.listen(wanted ? (event, info) => this.#port.post({ event, info }) : undefined)
+    this.#engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
   }
 
   /** @param {any} verb @param {any[]} args */
