@@ -7,6 +7,7 @@ use crate::archive::{Import, Limits};
 use crate::base::{BloomFilterPolicy, FileName, InternalKeyComparator, KeyOrder, UserComparator, to_u64};
 use crate::batch::{BatchOperation, WriteBatch, operations};
 use crate::env::{Access, Env, MemoryEnv, block_on};
+use crate::error::Error;
 use crate::events::LiveCounters;
 use crate::iter::{InternalIterator, OnBadBlock, finish};
 use crate::log::{LogReader, Semantics, frame_record};
@@ -50,7 +51,7 @@ pub fn archive(data: &[u8]) {
                 }
             }
             while !import.feed(&[], true).await? {}
-            Ok::<(), crate::Error>(())
+            Ok::<(), Error>(())
         });
         // After the end there is nothing to give up.
         block_on(import.abort());

@@ -475,8 +475,8 @@ fn descriptor(bytes: &[u8], crc: u32, stored: u64, size: u64) -> Option<usize> {
     [(true, true), (true, false), (false, true), (false, false)].into_iter().find_map(|(marked, wide)| {
         let mut said = Input::new(bytes);
         let mut number = |wide: bool| if wide { said.fixed64("").ok() } else { said.fixed32("").ok().map(u64::from) };
-        let agrees = (!marked || number(false)? == DESCRIPTOR.into())
-            && number(false)? == crc.into()
+        let agrees = (!marked || number(false)? == u64::from(DESCRIPTOR))
+            && number(false)? == u64::from(crc)
             && number(wide)? == stored
             && number(wide)? == size;
         (agrees && said.rest().get(..2).is_none_or(|next| next == b"PK")).then_some(said.offset())

@@ -255,6 +255,12 @@ impl Db {
         background::flush_memtables(&self.inner).await
     }
 
+    /// A new log and an empty write buffer; the one before waits to be flushed. Writing comes to this by itself: for tests.
+    #[doc(hidden)]
+    pub async fn begin_log(&self) -> Result<()> {
+        write::rotate_in_turn(&self.inner).await
+    }
+
     /// Merges all tables with keys from `begin` to `end` (both inclusive; `None`: no bound) down to the deepest level that
     /// has any; overwritten and deleted entries go, except those that a snapshot needs. Errors as [`flush`](Db::flush).
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {

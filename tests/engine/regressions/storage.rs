@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::Poll;
 
-use varve::env::{CrashModel, Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
+use varve::env::{CrashModel, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
 use varve::{Db, DbState, WriteOptions, block_on};
 
 use crate::common::executor::Executor;
@@ -94,8 +94,7 @@ fn old_records_behind_new_ones_end_the_history() {
 fn the_manifest_tells_where_the_first_log_begins() {
     let mut session = session();
     steps(&mut session, &[OPEN, fill(), put(1, false), Step::Slice(1)]);
-    let target: Rc<dyn Env> = Rc::new(MemoryEnv::new());
-    block_on(session.db().checkpoint(&target)).unwrap(); // a new log; the memtable before it waits to be flushed
+    block_on(session.db().begin_log()).unwrap();
     steps(&mut session, &[put(2, false), put(3, false)]);
     while session.db().tables().is_empty() {
         steps(&mut session, &[Step::Slice(1)]);
