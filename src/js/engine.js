@@ -37,7 +37,6 @@ const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
 const TRAPS_MAX = 3
 const TRAPS_MS = 60_000
 
-const MEMORY_LIMIT_MAX = 2 ** 32
 
 /** Instances count their iterators and snapshots in 32 bits; above that are the instances. */
 const IDS_PER_INSTANCE = 2 ** 32
@@ -126,7 +125,7 @@ export class Engine {
    * @param {(exports: Instance['exports'], storage: GuardedStorage, options: object) => any} act
    */
   static async #once(storage, { memoryLimit, ...options }, act) {
-    const instance = await Instance.make(memoryLimit ?? memoryLimitFor(options), () => {})
+    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, () => {})
     const guarded = new GuardedStorage(storage)
     try {
       return await instance.settled(act(instance.exports, guarded, options))
@@ -144,7 +143,7 @@ export class Engine {
   constructor(storage, { memoryLimit, ...options }, onRecovered) {
     this.#storage = storage === null ? undefined : storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
     this.#options = options
-    this.#memoryLimit = memoryLimit ?? memoryLimitFor(options)
+    this.#memoryLimit = memoryLimit ?? MEMORY_LIMIT
     this.#onRecovered = onRecovered
   }
 
@@ -199,7 +198,7 @@ export class Engine {
     throw error
   }
 
-  /** Called in the middle of the call that trapped: nothing of the engine's runs here, and the rest comes when it has returned. @param {Error} trap */
+  /** Called in the middle of the call that trapped: nothing is called here, and the rest comes when it has returned. @param {Error} trap */
   #replace(trap) {
     this.#trap = trap
     this.#leave()
@@ -668,7 +667,11 @@ export class ZipImport {
     this.#engineOf = engineOf
   }
 
-  /** More of the archive, which ends behind it if it is the `last`. False: to be called again, with no bytes. @param {Uint8Array} bytes @param {boolean} last */
+  /**
+   * More of the archive, which ends behind it if it is the `last`. False: to be called again, with no bytes.
+   * @param {Uint8Array} bytes
+   * @param {boolean} last
+   */
   feed(bytes, last) {
     const taken = this.#zip.feed(bytes, last)
     return taken instanceof Promise ? this.#instance.settled(taken) : taken
@@ -707,11 +710,6 @@ const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
 function owned(value) {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   return Array.isArray(value) ? value.map(owned) : value
-}
-
-/** Twice what the buffers and the cache ask for, if that is more. @param {{ blockCacheSize?: number, writeBufferSize?: number }} options */
-function memoryLimitFor({ blockCacheSize = 0, writeBufferSize = 0 }) {
-  return Math.min(Math.max(MEMORY_LIMIT, 2 * (blockCacheSize + 2 * writeBufferSize)), MEMORY_LIMIT_MAX)
 }
 
 /** @param {Uint8Array | undefined} bytes */

@@ -499,12 +499,13 @@ export interface OpenOptions extends AbstractOpenOptions {
   reuseLogs?: boolean | undefined
 
   /**
-   * Bytes that the engine's memory may grow to, 2 MiB to 4 GiB, in whole pages of 64 KiB. It never shrinks before the database is
-   * closed. What does not fit fails with `LEVEL_LIMIT_EXCEEDED`, or with `LEVEL_POISONED` and a fresh engine; what was
-   * acknowledged stays. Lower it where many databases share a machine, with a `cacheSize` and a `writeBufferSize` that fit in it
-   * several times.
+   * Bytes that the engine's memory may grow to, 2 MiB to 4 GiB, in whole pages of 64 KiB. It grows to what `writeBufferSize`,
+   * `cacheSize` and the largest values need (1 GiB of small entries: 40 MiB) and shrinks when the database is closed. What does not
+   * fit fails with `LEVEL_LIMIT_EXCEEDED`, or with `LEVEL_POISONED` and a fresh engine, and nothing that was acknowledged is lost;
+   * a database that does not open for want of memory opens with more. Lower it where many databases share a machine: 64 MiB do
+   * for the other defaults and values of up to 1 MiB.
    *
-   * @defaultValue 1 GiB; twice `cacheSize` and two `writeBufferSize` together where that is more
+   * @defaultValue 4 GiB, all that WebAssembly has: values of 256 MiB take 2.5 GiB
    */
   memoryLimit?: number | undefined
 

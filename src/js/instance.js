@@ -2,8 +2,8 @@
 import { MEMORY_PAGES_MIN, createInstance } from '../../pkg/instance.js'
 import { loadModule } from './wasm.js'
 
-/** What memory may grow to where the caller has not said, in bytes. */
-export const MEMORY_LIMIT = 1 << 30
+/** What memory may grow to where the caller has not said, in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB of it. */
+export const MEMORY_LIMIT = 2 ** 32
 
 const PAGE_BYTES = 64 << 10
 
