@@ -4,6 +4,7 @@
 //! here too. Bytes cross without a copy: JavaScript gets a view of this module's memory, which is good until it returns.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -394,6 +395,7 @@ fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
     let property = |key: &str| Reflect::get(thrown, &JsValue::from_str(key)).ok().and_then(|value| value.as_string());
     let code = property("code").or_else(|| property("name")).unwrap_or_default();
     let message = property("message").or_else(|| thrown.as_string()).unwrap_or_else(|| "no reason was given".into());
+    remember(&message, thrown);
     let kind = match code.as_str() {
         "LEVEL_LOCKED" => return Error::Locked(message),
         "LEVEL_FENCED" => return Error::Fenced(message),
@@ -412,4 +414,28 @@ fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
         _ => ErrorKind::Other,
     };
     Error::io(name, operation, kind, message)
+}
+
+/// So many errors of storages are remembered: enough for those that are on their way to the caller.
+const REMEMBERED_MAX: usize = 16;
+
+thread_local! {
+    /// What storages threw lately, with its message: an `Error` of ours can be compared and copied, and what JavaScript threw cannot.
+    static THROWN: RefCell<VecDeque<(String, JsValue)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+#[cold]
+fn remember(message: &str, thrown: &JsValue) {
+    THROWN.with_borrow_mut(|all| {
+        if all.len() == REMEMBERED_MAX {
+            all.pop_front();
+        }
+        all.push_back((message.into(), thrown.clone()));
+    });
+}
+
+/// What the storage threw that has become an error with this message, if that was lately.
+#[cold]
+pub(crate) fn thrown_as(message: &str) -> Option<JsValue> {
+    THROWN.with_borrow(|all| all.iter().rev().find(|(known, _)| known == message).map(|(_, thrown)| thrown.clone()))
 }

@@ -58,7 +58,7 @@ pub use block_on::try_now;
 pub use crash::{CrashModel, CrashNames, CrashTail};
 pub use fault::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
 #[cfg(feature = "package")]
-pub(crate) use foreign::{ForeignEnv, Storage};
+pub(crate) use foreign::{ForeignEnv, Storage, thrown_as};
 pub use memory::MemoryEnv;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;

@@ -10,7 +10,8 @@ use crate::error::Error;
 ///
 /// - `code`: [`Error::code`], a stable word;
 /// - `file` and `offset` (a byte, as a number) where they are known;
-/// - `maybeApplied`: true on a write whose fate is unknown.
+/// - `maybeApplied`: true on a write whose fate is unknown;
+/// - `cause`: what a storage written in JavaScript threw.
 pub(crate) fn to_js(error: &Error) -> JsValue {
     let object = JsValue::from(js_sys::Error::new(&error.to_string()));
     set(&object, "code", error.code());
@@ -25,7 +26,25 @@ pub(crate) fn to_js(error: &Error) -> JsValue {
     if error.maybe_applied() {
         set(&object, "maybeApplied", true);
     }
+    #[cfg(feature = "package")]
+    if let Some(thrown) = message_of_storage(error).and_then(crate::env::thrown_as) {
+        set(&object, "cause", thrown);
+    }
     object
+}
+
+#[cfg(feature = "package")]
+fn message_of_storage(error: &Error) -> Option<&str> {
+    match error {
+        Error::Io(io) | Error::Full(io) => Some(&io.message),
+        Error::Locked(message)
+        | Error::Fenced(message)
+        | Error::SourceChanged(message)
+        | Error::Evicted(message)
+        | Error::NotSupported(message)
+        | Error::InvalidArgument(message) => Some(message),
+        _ => None,
+    }
 }
 
 /// `{ tables, entries, bytes, findings }`.

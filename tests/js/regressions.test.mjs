@@ -106,3 +106,32 @@ test('a storage may write to its database from inside an append', async () => {
   }
   await db.close()
 })
+
+// Only the message of what a storage threw came through: no errno, no stack.
+test('what a storage threw is the cause', async () => {
+  const thrown = Object.assign(new Error('no such sector'), { code: 'EIO', errno: -5 })
+  class Broken extends MapStorage {
+    broken = null
+
+    create(name, ...rest) {
+      const file = super.create(name, ...rest)
+      const { append, sync } = file
+      file.append = (data) => { if (this.broken === 'append') throw thrown; return append.call(file, data) }
+      file.sync = async () => { if (this.broken === 'sync') throw thrown; return sync.call(file) }
+      return file
+    }
+  }
+  const storage = new Broken()
+  const db = over(storage)
+  await db.put('a', '1')
+  storage.broken = 'append'
+  const error = await db.put('b', '2').catch((error) => error)
+  assert.equal(error.code, 'LEVEL_IO_ERROR')
+  assert.equal(error.cause, thrown)
+  storage.broken = 'sync'
+  await assert.rejects(db.flush(), (error) => error.cause === thrown)
+  storage.broken = null
+  await db.resume()
+  await db.put('c', '3')
+  await db.close()
+})
