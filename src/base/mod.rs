@@ -9,6 +9,7 @@ mod filter_policy;
 mod key;
 mod lru;
 mod sequence;
+mod sort;
 
 pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at};
 pub use coding::{
@@ -23,3 +24,4 @@ pub(crate) use key::TAG_SIZE;
 pub use key::{InternalKeyComparator, LookupKey, ParsedInternalKey, append_internal_key, parse_internal_key, user_key};
 pub use lru::WeightedLru;
 pub use sequence::{SequenceNumber, Tag, ValueType};
+pub(crate) use sort::sort_by;

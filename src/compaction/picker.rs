@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Compaction;
-use crate::base::{FileNumber, InternalKeyComparator, to_u64, user_key};
+use crate::base::{FileNumber, InternalKeyComparator, sort_by, to_u64, user_key};
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 
 /// Bytes that level 1 should hold; each deeper level ten times the one above.
@@ -43,7 +43,7 @@ pub(crate) fn pick(context: &Pick<'_>) -> Option<Compaction> {
     let version = context.versions.current();
     let mut levels: Vec<(usize, f64)> = (0..LEVELS - 1).map(|level| (level, level_score(version, level))).collect();
     levels.retain(|(_, score)| *score >= 1.0);
-    levels.sort_by(|a, b| b.1.total_cmp(&a.1));
+    sort_by(&mut levels, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     for (level, _) in levels {
         let found = start_files(context, level).find_map(|file| set_up(context, level, vec![file.clone()], false));
         if found.is_some() {

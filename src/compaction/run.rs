@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::stream::Survivors;
 use super::{BaseLevel, Compaction, Splitter};
-use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, table_file_name};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by, table_file_name};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
@@ -129,7 +129,7 @@ fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> M
 
 fn sorted(files: &[Rc<FileMetaData>], order: &InternalKeyComparator) -> Vec<Rc<FileMetaData>> {
     let mut files = files.to_vec();
-    files.sort_by(|a, b| order.compare(&a.smallest, &b.smallest));
+    sort_by(&mut files, |a, b| order.compare(&a.smallest, &b.smallest).then(a.number.cmp(&b.number)));
     files
 }
 

@@ -34,7 +34,7 @@ pub use snapshot::Snapshot;
 pub use state::DbState;
 pub use verify::VerifyReport;
 
-use crate::base::to_u64;
+use crate::base::{sort_by, to_u64};
 use crate::batch::WriteBatch;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -198,7 +198,7 @@ impl Db {
     /// Keys with their places: in key order neighbours share blocks.
     fn in_order<'a>(&self, keys: &[&'a [u8]]) -> Vec<(usize, &'a [u8])> {
         let mut order: Vec<_> = keys.iter().copied().enumerate().collect();
-        order.sort_by(|(_, a), (_, b)| self.inner.order.user().compare(a, b));
+        sort_by(&mut order, |(_, a), (_, b)| self.inner.order.user().compare(a, b));
         order
     }
 

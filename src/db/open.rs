@@ -224,15 +224,18 @@ async fn check_files(
     manifest: &ManifestState,
     names: &[String],
 ) -> Result<()> {
-    let tables: BTreeSet<FileNumber> = names
-        .iter()
-        .filter_map(|n| match FileName::parse(n) {
+    let mut tables = BTreeSet::new();
+    for name in names {
+        let number = match FileName::parse(name) {
             Some(FileName::Table(number)) => Some(number),
             // LevelDB looks for the number alone; the table is then missed when it is read.
             Some(name) if options.recovery == RecoveryMode::Compat => name.number(),
             _ => None,
-        })
-        .collect();
+        };
+        if let Some(number) = number {
+            tables.insert(number);
+        }
+    }
     let missing: Vec<_> = versions.current().files().filter(|(_, f)| !tables.contains(&f.number)).collect();
     if let Some((_, first)) = missing.first() {
         let name = table_file_name(first.number);

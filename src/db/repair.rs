@@ -14,8 +14,8 @@ use std::rc::Rc;
 use super::background::new_file;
 use super::open::open_tables;
 use crate::base::{
-    FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key, table_file_name,
-    to_u64, user_key,
+    FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key, sort_by,
+    table_file_name, to_u64, user_key,
 };
 use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::compaction::{self, Compaction, CompactionContext};
@@ -80,7 +80,7 @@ async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
         report: RepairReport::default(),
     };
     let mut logs: Vec<_> = parsed.iter().filter(|(f, _)| matches!(f, FileName::Log(_))).collect();
-    logs.sort();
+    sort_by(&mut logs, Ord::cmp);
     let mut numbers: Vec<FileNumber> = parsed
         .iter()
         .filter_map(|(f, _)| match f {
@@ -92,7 +92,7 @@ async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
         numbers.extend(repairer.convert_log(name).await?);
         repairer.report.lost.push(name.clone());
     }
-    numbers.sort();
+    sort_by(&mut numbers, Ord::cmp);
     numbers.dedup();
     for number in numbers {
         repairer.scan_table(number).await?;
@@ -128,7 +128,9 @@ impl Repairer<'_> {
     /// of all levels, and some written anew. So those that overlap become one run of level 1; if that cannot be done because
     /// of damage that `repair` passes over, they stay in level 0, as LevelDB leaves them.
     async fn merge(&mut self) -> Result<()> {
-        self.tables_found.sort_by(|a, b| self.order.compare(&a.smallest, &b.smallest));
+        sort_by(&mut self.tables_found, |a, b| {
+            self.order.compare(&a.smallest, &b.smallest).then(a.number.cmp(&b.number))
+        });
         let user = self.order.user();
         let overlap = |pair: &[NewFile]| match pair {
             [a, b] => user.compare(user_key(&a.largest), user_key(&b.smallest)).is_ge(),

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use super::edit::{NewFile, VersionEdit};
 use super::{FileMetaData, LEVELS, Version};
-use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by};
 use crate::error::{Error, Result};
 
 /// What the manifest counts.
@@ -96,7 +96,13 @@ impl VersionSet {
     /// Numbers of all tables that the current version, or an older one still in use, names.
     pub(crate) fn live_tables(&self) -> BTreeSet<FileNumber> {
         let versions = self.versions.iter().filter_map(Weak::upgrade);
-        versions.flat_map(|v| v.files().map(|(_, f)| f.number).collect::<Vec<_>>()).collect()
+        let mut numbers = BTreeSet::new();
+        for version in versions {
+            for (_, file) in version.files() {
+                numbers.insert(file.number);
+            }
+        }
+        numbers
     }
 
     /// The edit that makes the current version out of nothing: the first record of a new manifest.
@@ -154,10 +160,10 @@ impl Builder {
                 }
             }
             if level == 0 {
-                files.sort_by_key(|f| std::cmp::Reverse(f.number));
+                sort_by(files, |a, b| b.number.cmp(&a.number));
                 continue;
             }
-            files.sort_by(|a, b| order.compare(&a.smallest, &b.smallest));
+            sort_by(files, |a, b| order.compare(&a.smallest, &b.smallest).then(a.number.cmp(&b.number)));
             for pair in files.windows(2) {
                 if let [a, b] = pair
                     && !lenient

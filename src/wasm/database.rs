@@ -581,7 +581,10 @@ fn rows_object(rows: Rows) -> JsValue {
 }
 
 fn promise_of<T: 'static>(call: Pin<Box<dyn Future<Output = Result<T>>>>, convert: fn(T) -> JsValue) -> JsValue {
-    future_to_promise(async move { call.await.map(convert).map_err(|error| to_js(&error)) }).into()
+    // One type of future for all: each has its own copy of what makes promises.
+    let call: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
+        Box::pin(async move { call.await.map(convert).map_err(|error| to_js(&error)) });
+    future_to_promise(call).into()
 }
 
 /// The answer of a rare call.
