@@ -1,0 +1,261 @@
+//! What handles lead to: metaindex, index, filter, other meta blocks, data.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use super::{META_MAX, Role, TableInspector};
+use crate::base::{BloomFilterPolicy, FilterPolicy, InternalKeyComparator, parse_internal_key, to_u64, user_key};
+use crate::error::Malformed;
+use crate::inspect::block::{Entries, Found, KEY_TESTED_MAX, Listing, Opened, Order, bytes_fact, key_fact, open, tell};
+use crate::inspect::{Severity, Span, fill};
+use crate::table::{BlockHandle, FilterBlock, Origin};
+
+impl TableInspector {
+    #[inline(never)]
+    pub(super) fn block(&mut self, role: Role, handle: BlockHandle, bytes: &[u8]) {
+        let end = handle.end().unwrap_or(u64::MAX);
+        let opened = open(role.kind(), handle, bytes);
+        // A wrong handle leads to bytes of somebody else's, which must not hide those from the search.
+        if opened.sound || matches!(role, Role::Data(_)) {
+            self.own(handle.offset, end);
+        } else {
+            self.doubtful.push((handle.offset, end));
+        }
+        match role {
+            Role::Metaindex => self.metaindex(opened),
+            Role::Index => self.index(opened),
+            Role::Meta(name) => self.meta(&name, opened),
+            Role::Data(separator) => self.data(&separator, opened),
+        }
+        self.advance();
+    }
+
+    #[inline(never)]
+    pub(super) fn metaindex(&mut self, opened: Opened) {
+        let Opened { mut span, contents, raw, .. } = opened;
+        let offset = span.offset;
+        if let Some(mut entries) = contents.and_then(|contents| Entries::new(contents, offset, raw, &mut span)) {
+            let mut count = 0;
+            let mut listing = Listing::new(true, false);
+            while let Some(found) = entries.next(&mut span) {
+                count += 1;
+                let handle = read_handle(&mut entries, &found, &mut span);
+                let name = entries.key();
+                if let (Some(entry), Some(handle)) = (listing.add(&mut span, &found, name), handle) {
+                    show_handle(entry, &["handleOffset", "handleSize"], handle);
+                }
+                if name == b"rocksdb.properties" || name == b"rocksdb.stats" {
+                    self.total.format = "RocksDB";
+                }
+                if let Some(handle) = handle.filter(|_| self.queue.len() <= META_MAX) {
+                    self.queue.insert(0, (Role::Meta(name.to_vec()), handle));
+                }
+            }
+            span.number("entries", count);
+            if self.total.format == "RocksDB" {
+                span.note(
+                    Severity::Info,
+                    "T02",
+                    span.offset,
+                    "this is a table of RocksDB's in LevelDB's format (version 0)",
+                );
+            }
+        }
+        self.emit(span);
+    }
+
+    /// The index is walked twice: now to be shown, then from data block to data block.
+    #[inline(never)]
+    pub(super) fn index(&mut self, opened: Opened) {
+        let Opened { mut span, contents, raw, .. } = opened;
+        let Some(contents) = contents else { return self.emit(span) };
+        let offset = span.offset;
+        self.index = Entries::new(contents.clone(), offset, raw, &mut Span::new("index", offset, 0));
+        if let Some(mut entries) = Entries::new(contents, offset, raw, &mut span) {
+            let mut count = 0;
+            let mut listing = Listing::new(self.list_entries, true);
+            while let Some(found) = entries.next(&mut span) {
+                count += 1;
+                let handle = read_handle(&mut entries, &found, &mut span);
+                if let (Some(entry), Some(handle)) = (listing.add(&mut span, &found, entries.key()), handle) {
+                    show_handle(entry, &["handleOffset", "handleSize"], handle);
+                }
+            }
+            span.number("entries", count);
+        }
+        self.emit(span);
+    }
+
+    #[inline(never)]
+    pub(super) fn meta(&mut self, name: &[u8], opened: Opened) {
+        let Opened { mut span, contents, raw, sound } = opened;
+        span.state("name", bytes_fact(name));
+        let policy = BloomFilterPolicy::new(10);
+        let is_filter = name.strip_prefix(b"filter.").is_some_and(|rest| rest == policy.name().as_bytes());
+        if let Some(contents) = contents.filter(|_| is_filter) {
+            let origin = Origin { offset: span.offset, size: 0, raw, verified: sound };
+            match FilterBlock::new(Rc::new(policy), contents) {
+                Ok(filter) => {
+                    explain_filter(&filter, origin, &mut span);
+                    self.filter = Some(filter).filter(|_| sound);
+                }
+                Err(malformed) => tell(&mut span, origin, "T40", &malformed),
+            }
+        }
+        self.emit(span);
+    }
+
+    #[inline(never)]
+    pub(super) fn data(&mut self, separator: &[u8], opened: Opened) {
+        let Opened { mut span, contents, raw, sound } = opened;
+        let offset = span.offset;
+        self.data_end = offset.saturating_add(span.length);
+        span.number("block", self.total.data_blocks);
+        span.state("separator", key_fact(separator));
+        self.total.data_blocks += 1;
+        self.total.stored = self.total.stored.saturating_add(span.length);
+        match contents {
+            Some(contents) => self.entries(contents, offset, raw, separator, &mut span),
+            None => self.total.damaged += 1,
+        }
+        self.total.damaged += u64::from(!sound && span.fact("entries").is_some());
+        self.emit(span);
+    }
+
+    /// The entries of a data block. An empty `separator`: it is not known.
+    pub(super) fn entries(&mut self, contents: Vec<u8>, offset: u64, raw: bool, separator: &[u8], span: &mut Span) {
+        self.total.raw = self.total.raw.saturating_add(to_u64(contents.len()));
+        let Some(mut entries) = Entries::new(contents, offset, raw, span) else {
+            self.total.damaged += 1;
+            return;
+        };
+        let order = InternalKeyComparator::default();
+        let mut listing = Listing::new(self.list_entries, true);
+        let (mut count, mut deletions, mut sequences) = (0, 0, None);
+        let (mut foreign, mut denied) = (None, None);
+        while let Some(found) = entries.next(span) {
+            let key = entries.key();
+            if count == 0 {
+                span.state("firstKey", key_fact(key));
+                self.total.smallest.get_or_insert_with(|| key_fact(key));
+                if !self.last_key.is_empty() && order.compare(&self.last_key, key) != Ordering::Less {
+                    self.total.misordered.get_or_insert(offset);
+                }
+                if !self.last_separator.is_empty() && order.compare(&self.last_separator, key) != Ordering::Less {
+                    self.total.misplaced.get_or_insert(offset);
+                }
+            }
+            count += 1;
+            match parse_internal_key(key) {
+                Ok(parsed) => {
+                    deletions += u64::from(parsed.value_type.to_byte() == 0);
+                    widen(&mut sequences, parsed.sequence.get());
+                }
+                Err(malformed) => {
+                    foreign.get_or_insert((found.at, malformed.reason));
+                }
+            }
+            if let Some(filter) = self.filter.as_ref().filter(|_| key.len() <= KEY_TESTED_MAX)
+                && !filter.key_may_match(offset, user_key(key))
+            {
+                denied.get_or_insert(found.at);
+            }
+            listing.add(span, &found, key);
+            match found.order {
+                Some(Order::UserKeyBefore) => {
+                    self.total.misordered.get_or_insert(offset);
+                }
+                Some(Order::TagNotOlder(tags)) => {
+                    let (code, what) = if tags == Ordering::Equal {
+                        ("T23", "the same key and sequence as the entry before")
+                    } else {
+                        ("T22", "an entry of the same key as the one before it, and newer; expected older")
+                    };
+                    entries.tell(span, code, &Malformed::new(to_u64(found.at), what));
+                }
+                _ => {}
+            }
+        }
+        if let Some((at, reason)) = foreign.filter(|_| self.total.format == "LevelDB") {
+            entries.tell(span, "T25", &Malformed::new(to_u64(at), reason));
+        }
+        if let Some(at) = denied {
+            let reason = "the filter denies the key of this entry, expected to admit every key of its block";
+            entries.tell(span, "T41", &Malformed::new(to_u64(at), reason));
+        }
+        if count > 0 {
+            let last = entries.key();
+            span.state("lastKey", key_fact(last));
+            self.total.largest = Some(key_fact(last));
+            self.last_key = last.to_vec();
+            if !separator.is_empty() && order.compare(last, separator) == Ordering::Greater {
+                self.total.misplaced.get_or_insert(offset);
+            }
+        }
+        self.last_separator = separator.to_vec();
+        span.number("entries", count);
+        span.number("deletions", deletions);
+        if let Some((low, high)) = sequences {
+            span.number("minSequence", low);
+            span.number("maxSequence", high);
+            widen(&mut self.total.sequences, low);
+            widen(&mut self.total.sequences, high);
+        }
+        self.total.entries += count;
+        self.total.deletions += deletions;
+    }
+}
+
+/// The handle that an entry's value begins with.
+fn read_handle(entries: &mut Entries, found: &Found, span: &mut Span) -> Option<BlockHandle> {
+    match BlockHandle::decode_value(entries.value(found.entry)) {
+        Ok(handle) => Some(handle),
+        Err(malformed) => {
+            let at = to_u64(found.entry.value_start).saturating_add(malformed.offset);
+            entries.tell(span, "T30", &Malformed::new(at, malformed.reason));
+            None
+        }
+    }
+}
+
+#[inline(never)]
+pub(super) fn show_handle(span: &mut Span, names: &[&'static str; 2], handle: BlockHandle) {
+    span.number(names[0], handle.offset);
+    span.number(names[1], handle.size);
+}
+
+fn widen(range: &mut Option<(u64, u64)>, value: u64) {
+    let (low, high) = range.unwrap_or((value, value));
+    *range = Some((low.min(value), high.max(value)));
+}
+
+pub(super) fn explain_filter(filter: &FilterBlock, origin: Origin, span: &mut Span) {
+    let (mut empty, mut bits, mut set, mut probes) = (0u64, 0u64, 0u64, None);
+    for index in 0..filter.count() {
+        match filter.filter(index) {
+            Some([]) => empty += 1,
+            Some([array @ .., count]) => {
+                bits = bits.saturating_add(to_u64(array.len()).saturating_mul(8));
+                set = array.iter().fold(set, |sum, byte| sum.saturating_add(u64::from(byte.count_ones())));
+                widen(&mut probes, u64::from(*count));
+            }
+            None => {
+                let reason = fill("the offsets of filter {} of {} lie outside the filters", &[index, filter.count()]);
+                tell(span, origin, "T40", &Malformed::new(0, reason));
+                break;
+            }
+        }
+    }
+    span.number("filters", filter.count());
+    span.number("emptyFilters", empty);
+    span.number("baseLg", u64::from(filter.base_lg()));
+    span.number("bits", bits);
+    span.number("bitsSet", set);
+    if let Some((low, high)) = probes {
+        span.number("probes", high);
+        if high > 30 || low != high {
+            let reason = fill("filters have {} to {} probes, expected the same, at most 30", &[low, high]);
+            span.find(Severity::Warn, "T40", origin.offset, reason);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The ends of the file: the footer, and by what other kinds of files are known.
+
+use super::blocks::show_handle;
+use super::{Role, Step, TAIL_SIZE, TableInspector};
+use crate::base::{Input, decode_fixed32, to_u64};
+use crate::inspect::block::bytes_fact;
+use crate::inspect::{Severity, Span, fill};
+use crate::table::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
+
+/// A magic number with no more wrong bits was LevelDB's.
+const MAGIC_BITS_MAX: u32 = 8;
+
+const ROCKSDB: u64 = 0x88e2_41b7_85f4_cff7;
+const ENDINGS: [(u64, &str); 5] = [
+    (ROCKSDB, "RocksDB"),
+    (0x8242_2296_63bf_9564, "RocksDB's plain table"),
+    (0x4f34_18eb_7a8f_13b8, "RocksDB's plain table"),
+    (0x9267_89d0_c5f1_7873, "RocksDB's cuckoo table"),
+    (0xb3aa_9ff0_b3aa_9ff0, "Pebble"),
+];
+const BEGINNINGS: [(&[u8], &str); 5] = [
+    (b"SQLite format 3\0", "SQLite database"),
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x89PNG", "PNG image"),
+];
+
+impl TableInspector {
+    #[inline(never)]
+    pub(super) fn tail(&mut self, bytes: &[u8]) {
+        let footer_size = self.size.min(to_u64(FOOTER_SIZE));
+        let start = self.size - footer_size;
+        let mut span = Span::new("footer", start, footer_size);
+        if to_u64(bytes.len()) < self.size.min(TAIL_SIZE) {
+            span.bad("S02", start, "{} bytes of the file's end could be read", &[to_u64(bytes.len())]);
+            self.step = Step::Head { footer: span, search: true };
+            return;
+        }
+        let footer_bytes = bytes.get(bytes.len().saturating_sub(FOOTER_SIZE)..).unwrap_or_default();
+        let (Some((handles, magic)), true) = (footer_bytes.split_last_chunk::<8>(), bytes.len() >= FOOTER_SIZE) else {
+            span.bad("T01", 0, "the file has {} bytes, a table has at least 48", &[self.size]);
+            self.step = Step::Head { footer: span, search: false };
+            return;
+        };
+        span.state("magic", bytes_fact(magic));
+        let magic = u64::from_le_bytes(*magic);
+        if let Some((_, name)) = ENDINGS.iter().find(|(known, _)| *known == magic) {
+            return self.foreign(span, name, magic, bytes);
+        }
+        let wrong_bits = (magic ^ MAGIC).count_ones();
+        if wrong_bits > 0 {
+            let reason = "not an sstable (bad magic number): {x}, expected {x}";
+            span.bad("T02", self.size - 8, reason, &[magic, MAGIC]);
+        }
+        if wrong_bits > MAGIC_BITS_MAX {
+            self.step = Step::Head { footer: span, search: true };
+            return;
+        }
+        self.own(start, self.size);
+        self.handles(&mut span, handles, start);
+        self.emit(span);
+        self.advance();
+    }
+
+    #[inline(never)]
+    pub(super) fn handles(&mut self, span: &mut Span, handles: &[u8], start: u64) {
+        let mut input = Input::new(handles);
+        let metaindex = BlockHandle::decode(&mut input);
+        let index = BlockHandle::decode(&mut input);
+        match (metaindex, index) {
+            (Ok(metaindex), Ok(index)) => {
+                show_handle(span, &["metaindexOffset", "metaindexSize"], metaindex);
+                show_handle(span, &["indexOffset", "indexSize"], index);
+                self.queue.extend([(Role::Index, index), (Role::Metaindex, metaindex)]);
+                if let Err(malformed) = (Footer { metaindex, index }).check_padding(handles) {
+                    span.find(Severity::Warn, "T02", start.saturating_add(malformed.offset), malformed.reason);
+                }
+            }
+            (Err(malformed), _) | (_, Err(malformed)) => {
+                span.find(Severity::Bad, "T30", start.saturating_add(malformed.offset), malformed.reason);
+            }
+        }
+    }
+
+    /// A table of somebody else's: named, its footer shown, its blocks not.
+    #[inline(never)]
+    pub(super) fn foreign(&mut self, mut span: Span, name: &'static str, magic: u64, bytes: &[u8]) {
+        self.total.format = name;
+        span.text("format", name);
+        let version = bytes.len().checked_sub(12).and_then(|at| decode_fixed32(bytes.get(at..)?));
+        let mut what = ["this is not a LevelDB table but one of ", name].concat();
+        if let (ROCKSDB, Some(version), [checksum, rest @ ..]) = (magic, version, bytes) {
+            let checksum = match checksum {
+                0 => "none",
+                1 => "CRC-32C",
+                2 => "xxHash",
+                3 => "xxHash64",
+                4 => "XXH3",
+                _ => "unknown",
+            };
+            (span.offset, span.length) = (self.size.saturating_sub(TAIL_SIZE), TAIL_SIZE.min(self.size));
+            span.number("formatVersion", u64::from(version));
+            span.text("checksumType", checksum);
+            let mut input = Input::new(rest);
+            // From version 6 on there are none here.
+            if version < 6
+                && let Ok(metaindex) = BlockHandle::decode(&mut input)
+                && let Ok(index) = BlockHandle::decode(&mut input)
+            {
+                show_handle(&mut span, &["metaindexOffset", "metaindexSize"], metaindex);
+                show_handle(&mut span, &["indexOffset", "indexSize"], index);
+            }
+            what.push_str(&fill(" (format version {}, checksums ", &[u64::from(version)]));
+            what.push_str(checksum);
+            what.push(')');
+        }
+        span.find(Severity::Bad, "T02", self.size.saturating_sub(8), what);
+        self.emit(span);
+        self.gaps_known = true;
+        self.conclude();
+    }
+
+    /// No footer: perhaps the beginning tells what the file is.
+    #[inline(never)]
+    pub(super) fn head(&mut self, mut footer: Span, search: bool, bytes: &[u8]) {
+        self.no_footer = true;
+        if let Some((_, name)) = BEGINNINGS.iter().find(|(known, _)| bytes.starts_with(known)) {
+            footer.text("format", name);
+            footer.note(Severity::Bad, "T02", 0, "the file begins as one of that format");
+            self.gaps_known = true;
+        } else if !search {
+            self.gaps_known = true;
+        }
+        self.emit(footer);
+        self.advance();
+    }
+}

@@ -1,0 +1,155 @@
+//! What nothing refers to: gaps between the blocks that are known, and blocks that are found in them.
+
+use std::rc::Rc;
+
+use super::blocks::explain_filter;
+use super::{Step, TableInspector};
+use crate::base::{BloomFilterPolicy, parse_internal_key, to_u64};
+use crate::inspect::block::{Entries, Opened, open};
+use crate::inspect::search::{Hit, SIZE_MAX_AT_START, Search, WINDOW};
+use crate::inspect::{Fact, Severity, Span};
+use crate::table::{BlockHandle, FilterBlock, Origin, TRAILER_SIZE};
+
+/// Overlaps and stray bytes that are told.
+const REGIONS_TOLD_MAX: usize = 100;
+
+impl TableInspector {
+    #[inline(never)]
+    pub(super) fn find_gaps(&mut self) {
+        let mut overlaps = Span::new("table", 0, self.size);
+        let mut end = 0;
+        for (start, stop) in &self.known {
+            if *start > end && self.gaps.len() < REGIONS_TOLD_MAX {
+                self.gaps.push((end, *start));
+            }
+            if *start < end && overlaps.findings.len() < REGIONS_TOLD_MAX {
+                overlaps.bad("T31", *start, "a block at {} lies in another that ends at {}", &[*start, end]);
+            }
+            end = end.max(*stop);
+        }
+        if end < self.size && self.gaps.len() < REGIONS_TOLD_MAX {
+            self.gaps.push((end, self.size));
+        }
+        self.gaps.reverse();
+        if !overlaps.findings.is_empty() {
+            self.emit(overlaps);
+        }
+    }
+
+    pub(super) fn go_to_gap(&mut self, start: u64, end: u64) {
+        let window = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX).min(WINDOW);
+        self.step = Step::Gap { start, end, window };
+    }
+
+    #[inline(never)]
+    pub(super) fn gap(&mut self, start: u64, end: u64, bytes: &[u8]) {
+        let whole = to_u64(bytes.len()) >= end.saturating_sub(start) || bytes.len() < WINDOW;
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let offset = start.saturating_add(to_u64(at));
+            if !whole && rest.len() < SIZE_MAX_AT_START {
+                return self.go_to_gap(offset, end);
+            }
+            match self.search.get_or_insert_with(Search::new).first(rest, whole) {
+                Hit::Block { skipped, size } => {
+                    self.stray(offset, to_u64(skipped));
+                    let handle = BlockHandle { offset: offset.saturating_add(to_u64(skipped)), size: to_u64(size) };
+                    let after = skipped.saturating_add(size).saturating_add(TRAILER_SIZE);
+                    self.found(handle, rest.get(skipped..after).unwrap_or_default());
+                    at = at.saturating_add(after);
+                }
+                Hit::Nothing { skipped } => {
+                    self.stray(offset, to_u64(skipped));
+                    at = at.saturating_add(skipped);
+                }
+                Hit::Exhausted => {
+                    self.stray(offset, end.saturating_sub(offset));
+                    return self.advance();
+                }
+            }
+        }
+        self.advance();
+    }
+
+    /// Bytes that belong to nothing; those of neighbouring windows are one gap.
+    pub(super) fn stray(&mut self, offset: u64, length: u64) {
+        let told = self.doubtful.iter().any(|(start, end)| *start <= offset && offset + length <= *end);
+        if length == 0 || told {
+            return;
+        }
+        if let Some(last) =
+            self.ready.last_mut().filter(|last| last.kind == "gap" && last.offset + last.length == offset)
+        {
+            last.length += length;
+            return;
+        }
+        let mut span = Span::new("gap", offset, length);
+        span.bad("T32", offset, "{} bytes that nothing refers to, and no block among them", &[length]);
+        self.emit(span);
+    }
+
+    /// A block that was found by its checksum.
+    pub(super) fn found(&mut self, handle: BlockHandle, stored: &[u8]) {
+        self.total.found += 1;
+        let Opened { mut span, contents, raw, .. } = open("data", handle, stored);
+        span.state("found", Fact::Flag(true));
+        if self.total.found <= to_u64(REGIONS_TOLD_MAX) {
+            let reason = "a whole block that no readable index refers to, found by its checksum";
+            span.note(Severity::Bad, "T32", handle.offset, reason);
+        }
+        if let Some(contents) = contents {
+            let origin = Origin { offset: handle.offset, size: handle.size, raw, verified: true };
+            span.kind = kind_of(&contents, handle.offset);
+            match span.kind {
+                "data" => {
+                    span.number("block", self.total.data_blocks);
+                    self.total.data_blocks += 1;
+                    self.total.stored = self.total.stored.saturating_add(span.length);
+                    self.entries(contents, handle.offset, raw, &[], &mut span);
+                }
+                "filter" => {
+                    if let Ok(filter) = FilterBlock::new(Rc::new(BloomFilterPolicy::new(10)), contents) {
+                        explain_filter(&filter, origin, &mut span);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.emit(span);
+    }
+}
+
+/// What a block found by its checksum is: an index if it lists blocks one behind the other from 0 on, data if its keys are
+/// internal keys.
+#[inline(never)]
+fn kind_of(contents: &[u8], offset: u64) -> &'static str {
+    let mut scratch = Span::new("data", 0, 0);
+    // The byte that ends all filter blocks.
+    let is_filter = contents.last() == Some(&11);
+    let Some(mut entries) = Entries::new(contents.to_vec(), 0, true, &mut scratch) else {
+        return if is_filter { "filter" } else { "meta" };
+    };
+    let (mut end, mut count, mut index, mut internal) = (0, 0, true, true);
+    let mut named = true;
+    while let Some(found) = entries.next(&mut scratch) {
+        count += 1;
+        internal &= parse_internal_key(entries.key()).is_ok();
+        named &= entries.key().starts_with(b"filter.");
+        let handle = BlockHandle::decode_value(entries.value(found.entry));
+        index &= handle.as_ref().is_ok_and(|handle| handle.offset == end);
+        end = handle.ok().and_then(BlockHandle::end).unwrap_or(u64::MAX);
+    }
+    match () {
+        () if !scratch.findings.is_empty() => {
+            if is_filter {
+                "filter"
+            } else {
+                "meta"
+            }
+        }
+        () if count == 0 || named => "metaindex",
+        () if index && end <= offset => "index",
+        () if internal => "data",
+        () => "meta",
+    }
+}
