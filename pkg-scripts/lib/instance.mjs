@@ -36,22 +36,24 @@ export const MEMORY_PAGES_MIN = ${pages}
  * A fresh instance of the engine.
  * @param {WebAssembly.Module} module engine.wasm, compiled
  * @param {WebAssembly.Memory} memory its own, of at least MEMORY_PAGES_MIN
- * @param {(trap: Error) => void} onTrap called once, when the instance has failed and is of no more use
+ * @param {(trap: Error) => void} onTrap called when the instance has failed and is of no more use; again if that threw
  */
 export function createInstance(module, memory, onTrap) {
 ${body}
 let failure
 let trap
+let told = false
 /** What stands in for an instance that has failed. */
 const dead = new Proxy({}, {
     get: (_, name) => ${NEVER_THROWS}.test(name) ? () => { trapped(); return [] } : () => { throw trapped() }
 })
 
-/** Called again where it failed itself, for want of stack. */
+/** Where the stack is full it fails itself; then the next call does what is left of it. */
 function trapped() {
-    if (trap === undefined) {
-        trap = Object.assign(new Error('the engine has failed', { cause: failure }), { code: 'poisoned' })
+    trap ??= Object.assign(new Error('the engine has failed', { cause: failure }), { code: 'poisoned' })
+    if (!told) {
         onTrap(trap)
+        told = true
     }
     return trap
 }

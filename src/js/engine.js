@@ -149,7 +149,7 @@ export class Engine {
 
   /** Whether calls wait for a fresh instance. */
   get isReplacing() {
-    return this.#replacing !== undefined
+    return this.#database === null && this.#failure === undefined
   }
 
   /** Whether it has stopped for good, or was closed. */
@@ -160,11 +160,13 @@ export class Engine {
   /** Opens the database in a fresh instance; if that traps, in another. @param {Record<string, any>} options */
   async #start(options) {
     for (;;) {
-      const instance = await Instance.make(this.#memoryLimit, (trap) => this.#onTrap(trap))
+      /** @type {Instance | undefined} */
+      let instance
       try {
-        return await this.#adopt(instance, () => instance.exports.openDatabase(this.#storage, options))
+        const made = instance = await Instance.make(this.#memoryLimit, (trap) => this.#onTrap(trap))
+        return await this.#adopt(made, () => made.exports.openDatabase(this.#storage, options))
       } catch (error) {
-        if (error === instance.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
+        if (error === instance?.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
         else return this.#giveUp(error)
       }
     }
@@ -181,9 +183,45 @@ export class Engine {
     return this
   }
 
-  /** One that is not in use yet, or no more, is nobody's loss. @param {Error} trap */
+  /**
+   * Called in the middle of the call that trapped, when the stack may be full: so here is only what cannot fail, and what is not
+   * begun now is begun by the next call. An instance that is not in use yet, or no more, is nobody's loss.
+   * @param {Error} trap
+   */
   #onTrap(trap) {
-    if (this.#instance?.trap === trap) this.#replace(trap)
+    if (this.#instance === null || this.#instance.trap !== trap) return
+    this.#trap = trap
+    this.#instance = this.#database = this.#memory = null
+    this.#bytes = EMPTY
+    this.#scratch = this.#scratchSize = 0
+    this.#base += IDS_PER_INSTANCE
+    try {
+      this.#replaced()
+    } catch {
+      // See above.
+    }
+  }
+
+  /** Done, well, when there is an instance again, or none to be had. */
+  #replaced() {
+    if (this.#replacing === undefined) {
+      let done = () => {}
+      const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
+      queueMicrotask(() => this.#replace().then(done))
+      this.#replacing = promise
+    }
+    return this.#replacing
+  }
+
+  async #replace() {
+    const trap = /** @type {Error} */ (this.#trap)
+    try {
+      await this.#recover(trap)
+    } catch (/** @type {any} */ error) {
+      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
+      this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
+    }
+    this.#replacing = undefined
   }
 
   #mayTryAgain() {
@@ -198,16 +236,6 @@ export class Engine {
     throw error
   }
 
-  /** Called in the middle of the call that trapped: nothing is called here, and the rest comes when it has returned. @param {Error} trap */
-  #replace(trap) {
-    this.#trap = trap
-    this.#leave()
-    this.#replacing = this.#recover(trap).catch((error) => {
-      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
-      this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
-    }).finally(() => { this.#replacing = undefined })
-  }
-
   /** @param {Error} trap */
   async #recover(trap) {
     const start = performance.now()
@@ -217,13 +245,6 @@ export class Engine {
     queueMicrotask(() => this.#onRecovered?.({ cause: trap.cause, duration: performance.now() - start }))
   }
 
-  #leave() {
-    this.#instance = this.#database = this.#memory = null
-    this.#bytes = EMPTY
-    this.#scratch = this.#scratchSize = 0
-    this.#base += IDS_PER_INSTANCE
-  }
-
   /**
    * What a call without an instance answers: it is made again when there is one.
    * @param {(...args: any[]) => any} method
@@ -231,14 +252,14 @@ export class Engine {
    * @returns {any} a promise
    */
   #again(method, ...args) {
-    if (this.#replacing === undefined) throw this.#failure
+    if (this.#failure !== undefined) throw this.#failure
     const own = args.map(owned)
-    return this.#replacing.then(() => method.apply(this, own))
+    return this.#replaced().then(() => method.apply(this, own))
   }
 
   /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args */
   #whenBack(method, ...args) {
-    if (this.#replacing !== undefined) this.#again(method, ...args).catch(() => {})
+    if (this.#failure === undefined) this.#again(method, ...args).catch(() => {})
   }
 
   /** The same for what answers an iterator or a snapshot. @param {() => Id} make @returns {Id} */
@@ -251,7 +272,7 @@ export class Engine {
   /** For calls that can only be made now. */
   #now() {
     if (this.#database !== null) return this.#database
-    if (this.#replacing === undefined) throw this.#failure
+    if (this.#failure !== undefined) throw this.#failure
     throw Object.assign(new Error('the engine has failed and is being replaced: try again in a moment'), { code: 'busy' })
   }
 
@@ -275,19 +296,20 @@ export class Engine {
 
   /** After a trap on the way the database is recovered, and closed then. @returns {Promise<void>} */
   async close() {
-    await this.#replacing
+    if (this.isReplacing) await this.#replaced()
     if (this.#database !== null) {
       const instance = this.#instance
       try {
         await this.#answer(this.#database.close())
       } catch (error) {
         if (instance.trap === undefined) throw error
-        await this.#replacing
+        if (this.isReplacing) await this.#replaced()
         if (this.#failure !== undefined) throw this.#failure
         return this.close()
       }
     }
-    this.#leave()
+    this.#instance = this.#database = this.#memory = null
+    this.#bytes = EMPTY
     this.#failure = Object.assign(new Error('the database is closed'), { code: 'closed' })
   }
 
@@ -502,7 +524,7 @@ export class Engine {
 
   /** @param {any} storage */
   async checkpoint(storage) {
-    await this.#replacing
+    if (this.isReplacing) await this.#replaced()
     const database = this.#now()
     const instance = this.#instance
     const guarded = new GuardedStorage(storage)

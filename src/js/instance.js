@@ -19,7 +19,7 @@ export class Instance {
   /**
    * @param {WebAssembly.Module} module
    * @param {number} memoryLimit in bytes
-   * @param {(trap: Error) => void} onTrap called once
+   * @param {(trap: Error) => void} onTrap called in the middle of what failed; again if that threw
    */
   constructor(module, memoryLimit, onTrap) {
     this.memory = newMemory(Math.floor(memoryLimit / PAGE_BYTES))

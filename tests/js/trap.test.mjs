@@ -14,7 +14,7 @@ import { Trapping } from './lib/trapping.mjs'
 
 const LONG = process.env.VARVE_LONG !== undefined
 const ANSWER_MS_MAX = 200
-const POINTS = LONG ? Infinity : 6
+const POINTS = LONG ? Infinity : 4
 
 const root = mkdtempSync(join(tmpdir(), 'varve-trap-'))
 const trapping = new Trapping()
@@ -204,6 +204,130 @@ function openFiles() {
     return []
   }
 }
+
+test('traps while opening and closing', async () => {
+  const place = newPlace()
+  const model = new Model()
+  const first = new Varve(place, OPTIONS)
+  await model.write(filling(0, 500), () => first.batch(filling(0, 500)))
+  await first.close()
+  // Instances trap at their first, second ... crossing: one while it opens, then the next one does.
+  // The first crossings are of making an instance, before it can do anything.
+  for (let point = 5; point < 200; point += LONG ? 1 : 9) {
+    const db = new Varve(place, OPTIONS)
+    trapping.armNext(point)
+    await db.open()
+    trapping.disarm()
+    await model.check(db)
+    trapping.arm(point)
+    await db.close()
+    trapping.disarm()
+    assert.deepEqual(openFiles(), [])
+  }
+  const last = new Varve(place, OPTIONS)
+  await model.check(last)
+  await last.close()
+  assert.equal(trapping.callsOfDead, 0)
+})
+
+test('three traps in a minute are one too many; closing and opening helps', async () => {
+  const db = new Varve(newPlace())
+  await db.put('a', '1')
+  for (let i = 0; i < 3; i++) {
+    trapping.last.ruin()
+    await assert.rejects(db.put('b', String(i)), { code: 'LEVEL_POISONED', maybeApplied: true })
+    if (i < 2) assert.equal(await db.get('a'), '1')
+  }
+  await assert.rejects(db.get('a'), { code: 'LEVEL_POISONED' })
+  assert.throws(() => db.getSync('a'), (error) => ['LEVEL_POISONED', 'LEVEL_BUSY'].includes(error.code))
+  await assert.rejects(db.put('b', '3'), { code: 'LEVEL_POISONED' })
+  assert.deepEqual(openFiles(), [])
+  await db.close()
+  await db.open()
+  assert.equal(await db.get('a'), '1')
+  assert.equal(await db.get('b'), undefined)
+  await db.close()
+})
+
+test('a database in memory does not come back, and says so', async () => {
+  const db = new Varve(null, { storage: 'memory' })
+  await db.put('a', '1')
+  trapping.last.ruin()
+  await assert.rejects(db.get('a'), { code: 'LEVEL_POISONED' })
+  await assert.rejects(db.get('a'), { code: 'LEVEL_POISONED' })
+  await db.close()
+  await db.open()
+  assert.equal(await db.get('a'), undefined)
+  await db.put('a', '2')
+  await db.close()
+  await db.open()
+  assert.equal(await db.get('a'), '2')
+  await db.close()
+})
+
+test('a stack that is full', async () => {
+  const db = new Varve(newPlace())
+  await db.batch(filling(0, 300))
+  await db.flush()
+  let failed = 0
+  const deep = () => {
+    try {
+      deep()
+    } catch {
+      // Ever less deep, until there is room to succeed.
+    }
+    try {
+      db.getSync('key000100')
+    } catch {
+      failed++
+    }
+  }
+  deep()
+  assert.ok(failed > 0)
+  assert.equal(await db.get('key000100'), value(100))
+  await db.put('after', '1')
+  await db.close()
+})
+
+test('calls wait in their order while the engine is replaced', async () => {
+  const db = new Varve(newPlace())
+  await db.batch(filling(0, 10))
+  trapping.last.ruin()
+  const failed = db.get('key000001').catch((error) => error.code)
+  const key = Buffer.from('mutable')
+  const before = db.iterator()
+  const put = db.put(key, 'x', { keyEncoding: 'buffer' })
+  key.fill(0)
+  const snapshot = db.snapshot()
+  const del = db.del('key000003')
+  const after = db.keys({ gt: 'key000001' })
+  assert.throws(() => db.getProperty('leveldb.stats'), { code: 'LEVEL_BUSY' })
+  assert.equal(await failed, 'LEVEL_POISONED')
+  await Promise.all([put, del])
+  assert.equal((await before.all()).length, 10)
+  assert.equal((await after.all()).at(-1), 'mutable')
+  assert.equal(await db.get('key000003', { snapshot }), value(3))
+  assert.equal(await db.get('key000003'), undefined)
+  await snapshot.close()
+  await db.close()
+})
+
+test('an export and a checkpoint that are under way end with the engine', async () => {
+  const { db, model } = await filled(STORAGES['a directory']())
+  const reader = db.export().getReader()
+  await reader.read()
+  trapping.last.ruin()
+  await assert.rejects(async () => { while (!(await reader.read()).done); }, { code: 'LEVEL_POISONED' })
+  await model.check(db)
+  trapping.arm(40)
+  const to = newPlace()
+  await assert.rejects(db.checkpoint(to), { code: 'LEVEL_POISONED' })
+  trapping.disarm()
+  await model.check(db)
+  await db.close()
+  assert.deepEqual(openFiles(), [])
+  assert.equal(trapping.callsOfDead, 0)
+})
 
 test('there were at least 40 points', (t) => {
   t.diagnostic(`${points} traps`)

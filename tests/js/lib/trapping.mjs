@@ -14,12 +14,16 @@ export class Trapping {
   /** Its crossings of the border that may pass before one traps. */
   #left = Infinity
   #counted = 0
+  /** @type {number | undefined} */
+  #next
 
   constructor() {
     const trapping = this
     WebAssembly.Instance = /** @type {any} */ (function (module, imports) {
       const watched = new Watched(module, imports, () => trapping.#cross(watched))
       trapping.instances.push(watched)
+      if (trapping.#next !== undefined) trapping.arm(trapping.#next)
+      trapping.#next = undefined
       return { exports: watched.exports }
     })
   }
@@ -33,6 +37,11 @@ export class Trapping {
     this.#armed = this.last
     this.#left = count
     this.#counted = 0
+  }
+
+  /** The same of the instance that is made next. */
+  armNext(count) {
+    this.#next = count
   }
 
   /** No trap any more; how many crossings there were. */
