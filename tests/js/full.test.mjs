@@ -19,7 +19,8 @@ const root = mkdtempSync(join(tmpdir(), 'varve-full-'))
 const disk = join(root, 'disk')
 mkdirSync(disk)
 const mounted = process.platform === 'linux' && spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE}`, 'tmpfs', disk]).status === 0
-if (!mounted) console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no file system can be mounted here, so a full disk was NOT tested.\n${'!'.repeat(78)}`)
+const line = '!'.repeat(78)
+if (!mounted) console.warn(`\n${line}\n!! SKIPPED: no file system can be mounted here, so a full disk was NOT tested.\n${line}`)
 after(() => {
   if (mounted) spawnSync('umount', ['-l', disk])
   rmSync(root, { recursive: true, force: true })

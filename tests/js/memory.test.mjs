@@ -47,7 +47,8 @@ for (const [limit, total] of SIZES) {
     db.on('recovered', ({ cause }) => assert.fail(cause))
     for (let from = 0; from < rows; from += ROWS_PER_BATCH) {
       const count = Math.min(ROWS_PER_BATCH, rows - from)
-      await db.batch(Array.from({ length: count }, (_, i) => ({ type: 'put', key: keyOf(from + i), value: valueOf((from + i) * 7919 % rows) })))
+      const numbers = Array.from({ length: count }, (_, i) => from + i)
+      await db.batch(numbers.map((i) => ({ type: 'put', key: keyOf(i), value: valueOf(i * 7919 % rows) })))
     }
     await scan(db, rows)
     await db.compactRange()
