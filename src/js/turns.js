@@ -3,7 +3,7 @@
 const SLICE_MS = 2
 const SLICE_BYTES_MIN = 4 << 10
 const SLICE_BYTES_MAX = 16 << 20
-const TURN_MS = 10
+const TURN_MS = 5
 /** While the engine is behind, it gets about a third of the time. */
 const TURN_MS_BEHIND = 4
 /** The clock is read every so many operations (a power of two): it costs as much as one of them. */

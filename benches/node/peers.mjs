@@ -1,0 +1,73 @@
+// What Varve is measured beside, each on the defaults of its package and behind the same few methods. An answer that is there at
+// once is no promise.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+const level = (Class, location, options) => {
+  const db = new Class(location, { keyEncoding: 'view', valueEncoding: 'view', ...options })
+  return db.open().then(() => ({
+    put: (key, value, sync) => db.put(key, value, { sync }),
+    batch: (operations) => db.batch(operations),
+    get: (key) => db.get(key),
+    getSync: (key) => db.getSync(key),
+    from: (gte, limit) => db.iterator({ gte, limit }).all(),
+    async * pages() {
+      const iterator = db.iterator()
+      for (let page = await iterator.nextv(1000); page.length > 0; page = await iterator.nextv(1000)) yield page
+      await iterator.close()
+    },
+    close: () => db.close()
+  }))
+}
+
+/** By name; `durable`: every write will be flushed to the disk; `modules` is where packages are that Varve itself does not need. */
+export const PEERS = {
+  varve: {
+    persistent: true,
+    async open(path) {
+      const { Varve } = await import('../../src/js/index.js')
+      return level(Varve, path)
+    }
+  },
+  'classic-level': {
+    persistent: true,
+    async open(path) {
+      const { ClassicLevel } = await import('classic-level')
+      return level(ClassicLevel, path)
+    }
+  },
+  'memory-level': {
+    persistent: false,
+    async open(_path, modules) {
+      const { MemoryLevel } = createRequire(join(modules, 'peers.cjs'))('memory-level')
+      return level(MemoryLevel, undefined, { storeEncoding: 'view' })
+    }
+  },
+  lmdb: {
+    persistent: true,
+    async open(path, modules, durable) {
+      const { open } = createRequire(join(modules, 'peers.cjs'))('lmdb')
+      // As durable as the others: what was written survives the process. With sync it is on the disk.
+      const db = open({ path, encoding: 'binary', keyEncoding: 'binary', noSync: !durable })
+      return {
+        put: (key, value) => durable ? db.put(key, value).then(() => db.flushed) : db.put(key, value),
+        batch: (operations) => db.transaction(() => { for (const { key, value } of operations) db.put(key, value) }),
+        get: (key) => db.get(key),
+        getSync: (key) => db.get(key),
+        from: (start, limit) => Array.from(db.getRange({ start, limit }), ({ key, value }) => [key, value]),
+        * pages() {
+          let page = []
+          for (const { key, value } of db.getRange({})) {
+            page.push([key, value])
+            if (page.length === 1000) {
+              yield page
+              page = []
+            }
+          }
+          if (page.length > 0) yield page
+        },
+        close: () => db.close()
+      }
+    }
+  }
+}
