@@ -6,7 +6,7 @@
 //! archive.rs   databases out of zips and to them
 //! events.rs    what happens inside, told to a function
 //! info.rs      how a database is doing, as one object
-//! db.rs        class Engine: the smallest border, over the storage in memory
+//! db.rs        class Engine: the smallest border, over the storage in memory, in place of the above
 //! options.rs   a plain object to Options
 //! page.rs      entries packed into one array of bytes
 //! inspect.rs   what the bytes of a file mean, without a database
@@ -20,6 +20,7 @@ mod archive;
 mod cursor;
 #[cfg(feature = "package")]
 mod database;
+#[cfg(not(feature = "package"))]
 mod db;
 mod error;
 #[cfg(feature = "package")]
