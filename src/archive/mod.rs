@@ -28,7 +28,8 @@ mod import;
 mod reader;
 mod writer;
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 #[expect(clippy::cast_possible_truncation, reason = "test numbers are small")]
 mod tests;
 
