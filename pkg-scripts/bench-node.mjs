@@ -4,7 +4,7 @@
 // settled and are idle. Rates are medians over the rounds, ratios are medians of the ratios within a round.
 //
 //   --n 200000         entries                        --rounds 5      rounds
-//   --cap 1            seconds that one workload may take at most (operations per second are of what was done)
+//   --cap 1            seconds that one workload may take at most; loads before reads are done in full
 //   --peers a,b        beside these alone             --only a,b      these workloads (fillrandom_batch1000 comes before reads)
 //   --json FILE        every figure of every round
 import { fork } from 'node:child_process'
@@ -63,8 +63,12 @@ class Side {
 
   answer() {
     return new Promise((resolve) => {
-      this.#child.once('message', resolve)
-      this.#child.once('exit', () => resolve({ error: 'the process has ended' }))
+      const ended = () => resolve({ error: 'the process has ended' })
+      this.#child.once('exit', ended)
+      this.#child.once('message', (answer) => {
+        this.#child.off('exit', ended)
+        resolve(answer)
+      })
     })
   }
 
@@ -75,7 +79,6 @@ class Side {
 
   end() {
     return new Promise((resolve) => {
-      this.#child.removeAllListeners('exit')
       this.#child.once('exit', resolve)
       this.#child.disconnect()
     })
@@ -115,8 +118,7 @@ const median = (values) => {
 const short = (x) => x >= 1e6 ? `${(x / 1e6).toFixed(2)}M` : x >= 1e4 ? `${Math.round(x / 1e3)}k` : x >= 1e3 ? `${(x / 1e3).toFixed(1)}k` : x >= 100 ? `${Math.round(x)}` : x.toFixed(2)
 const table = (head, rows) => [head, head.map((_, i) => i === 0 ? ':--' : '--:'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 
-/** A batch of 1000 counts as 1000. */
-const rate = (workload) => ({ workloads: { [workload]: { ops, seconds } } }) => ops * (workload.endsWith('1000') ? 1000 : 1) / seconds
+const rate = (workload) => ({ workloads: { [workload]: { ops, seconds } } }) => ops / seconds
 
 function throughput(rounds, names) {
   const peers = names.filter((name) => name !== 'varve')
