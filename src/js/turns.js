@@ -7,7 +7,7 @@ const TURN_MS = 5
 /** While the engine is behind, it gets about a third of the time. */
 const TURN_MS_BEHIND = 4
 /** The clock is read every so many operations (a power of two): it costs as much as one of them. */
-const CALLS_PER_LOOK = 64
+const CALLS_PER_LOOK = 16
 
 /** Without a write for so long the engine may tidy up. */
 const QUIET_MS = 20
