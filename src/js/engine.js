@@ -311,6 +311,8 @@ export class Engine {
     this.#instance = this.#database = this.#memory = null
     this.#bytes = EMPTY
     this.#failure = Object.assign(new Error('the database is closed'), { code: 'closed' })
+    // Who only reads gives no lock back, which would have closed the files.
+    await this.#storage?.settle()
   }
 
   /** @param {Uint8Array} key @param {any} value @param {boolean} sync */

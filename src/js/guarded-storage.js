@@ -37,8 +37,11 @@ export class GuardedStorage {
     })
   }
 
+  /** Tables stay open until the engine goes away, and are closed before somebody else may have them. */
   unlock() {
     this.#held = false
+    if (this.#pending.size > 0) return this.settle().then(() => this.during(this.#storage.unlock()))
+    this.#closeFiles()
     return this.during(this.#storage.unlock())
   }
 
@@ -70,9 +73,13 @@ export class GuardedStorage {
     })
   }
 
-  /** After a trap: waits for what is under way, then closes all files. The lock is kept. */
+  /** After a trap, and at the end: waits for what is under way, then closes all files. The lock is kept. */
   async settle() {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
+    this.#closeFiles()
+  }
+
+  #closeFiles() {
     for (const file of this.#files) {
       try {
         file.close()
@@ -125,6 +132,8 @@ export class GuardedStorage {
 class GuardedFile {
   #storage
   #file
+  #reads = 0
+  #closed = false
 
   /** @param {GuardedStorage} storage @param {StorageFile} file */
   constructor(storage, file) {
@@ -133,7 +142,13 @@ class GuardedFile {
   }
 
   /** @param {number} offset @param {Uint8Array} into */
-  read(offset, into) { return this.#file.read(offset, into) }
+  read(offset, into) {
+    // A look-up that is still under way when the database is closed.
+    if (this.#closed) throw Object.assign(new Error('the database is closed'), { code: 'closed' })
+    const answer = this.#file.read(offset, into)
+    if (isPromise(answer)) this.#whileReading(/** @type {Promise<Uint8Array>} */ (answer))
+    return answer
+  }
 
   size() { return this.#file.size() }
 
@@ -146,8 +161,19 @@ class GuardedFile {
   truncate(size) { return this.#storage.during(this.#file.truncate(size)) }
 
   close() {
+    if (this.#closed) return
+    this.#closed = true
     this.#storage.closed(this)
-    return this.#file.close()
+    if (this.#reads === 0) this.#file.close()
+  }
+
+  /** A file is closed when its last read has ended. @param {Promise<Uint8Array>} answer */
+  #whileReading(answer) {
+    this.#reads++
+    const ended = () => {
+      if (--this.#reads === 0 && this.#closed) this.#file.close()
+    }
+    Promise.resolve(answer).then(ended, ended).catch(() => {})
   }
 }
 

@@ -54,7 +54,7 @@ export class Instance {
       this.#waiters.add(waiter)
       Promise.resolve(answer).then(
         (value) => { this.#waiters.delete(waiter); resolve(value) },
-        (error) => { this.#waiters.delete(waiter); reject(error) }
+        (error) => { this.#waiters.delete(waiter); reject(error?.cause?.code === 'closed' ? error.cause : error) }
       )
     })
   }

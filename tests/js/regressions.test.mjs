@@ -135,3 +135,78 @@ test('what a storage threw is the cause', async () => {
   await db.put('c', '3')
   await db.close()
 })
+
+/** Counts the files that are open. */
+class Counting extends MapStorage {
+  opened = 0
+  atUnlock = 0
+
+  create(...args) { return this.#counted(super.create(...args)) }
+
+  open(...args) { return this.#counted(super.open(...args)) }
+
+  unlock() {
+    this.atUnlock = this.opened
+    super.unlock()
+  }
+
+  #counted(file) {
+    this.opened++
+    const { close, read } = file
+    let closed = false
+    file.close = () => {
+      assert.equal(closed, false, 'a file is closed once')
+      closed = true
+      this.opened--
+      close.call(file)
+    }
+    file.read = (offset, into) => {
+      assert.equal(closed, false, 'a closed file is not read')
+      const answer = read.call(file, offset, into)
+      if (!this.slow) return answer
+      const bytes = into.slice(0, answer)
+      return sleep(20).then(() => {
+        assert.equal(closed, false, 'a file is not closed under a read')
+        return bytes
+      })
+    }
+    return file
+  }
+}
+
+// Tables stayed open after close(): in a directory that was opened read-only, a descriptor each until the process ended.
+test('a database that is closed has no file open', async () => {
+  const storage = new Counting()
+  for (const readOnly of [false, true]) {
+    const db = new Varve(null, { storage, readOnly })
+    await db.open()
+    if (!readOnly) await db.batch(Array.from({ length: 3000 }, (_, i) => ({ type: 'put', key: String(i), value: 'x'.repeat(100) })))
+    if (!readOnly) await db.compactRange()
+    assert.equal((await db.keys().all()).length, 3000)
+    assert.ok(storage.opened > 0)
+    await db.close()
+    assert.equal(storage.opened, 0, `readOnly: ${readOnly}`)
+    assert.equal(storage.atUnlock, 0, 'nobody else has the lock before')
+  }
+  storage.slow = true
+  const db = new Varve(null, { storage, readOnly: true })
+  await db.open()
+  const late = db.get('77').then((value) => value.length, (error) => error.code)
+  await db.close()
+  assert.ok([100, 'LEVEL_DATABASE_NOT_OPEN'].includes(await late), String(await late))
+  await sleep(50)
+  assert.equal(storage.opened, 0)
+})
+
+// Whatever was given as a signal was taken for one that is never aborted.
+test('an iterator refuses a signal that is none', async () => {
+  const db = new Varve(null, { storage: 'memory' })
+  await db.put('a', '1')
+  for (const signal of [5, 'x', true, {}, () => {}, new AbortController()]) {
+    assert.throws(() => db.iterator({ signal }), { code: 'LEVEL_INVALID_ARGUMENT' })
+  }
+  assert.deepEqual(await db.keys({ signal: undefined }).all(), ['a'])
+  assert.deepEqual(await db.keys({ signal: null }).all(), ['a'])
+  assert.deepEqual(await db.keys({ signal: new AbortController().signal }).all(), ['a'])
+  await db.close()
+})
