@@ -63,6 +63,14 @@ function pageBytesOf({ highWaterMarkBytes }) {
   throw new InvalidArgumentError("The option 'highWaterMarkBytes' must be a whole number of bytes from 0 on")
 }
 
+/** @param {{ signal?: any }} options */
+function signalOf({ signal }) {
+  if (signal === undefined || signal === null) return null
+  // Anything else would never be aborted.
+  if (typeof signal === 'object' && typeof signal.aborted === 'boolean') return signal
+  throw new InvalidArgumentError("The option 'signal' must be an AbortSignal")
+}
+
 /** Whoever says nothing has the blocks that a seek comes to kept. @param {unknown} fillCache */
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
@@ -100,7 +108,7 @@ class Rows {
     this.#cutKey = /** @type {any} */ (keys ? CUTS[options.keyEncoding] : undefined)
     this.#cutValue = /** @type {any} */ (values ? CUTS[options.valueEncoding] : undefined)
     this.#pageBytes = pageBytesOf(options)
-    this.#signal = options.signal ?? null
+    this.#signal = signalOf(options)
     const { gt, gte, lt, lte } = boundsOf(options)
     const { reverse, verifyChecksums } = options
     const fillCache = fillCacheOf(options.fillCache)
