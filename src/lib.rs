@@ -79,6 +79,7 @@ pub use env::block_on;
 pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
+pub use slice::Pause;
 pub use table::{Lookup, TableFile, TableFileIterator};
 pub use version::{LEVELS, TableTouched, stored_comparator};
 

@@ -7,6 +7,7 @@ use crate::base::{BloomFilterPolicy, FilterPolicy, SequenceNumber, UserComparato
 use crate::db::Snapshot;
 use crate::error::{Error, Result};
 use crate::events::Listener;
+use crate::slice::Pause;
 
 /// How table blocks are written. All kinds that this build knows are read, whatever is chosen here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Options {
     pub slice_size: usize,
     /// Hears of flushes, compactions, stalls and files. Default nobody.
     pub listener: Option<Rc<dyn Listener>>,
+    /// Whom long calls (opening, `compact_range`, `verify` ...) let at the thread every 64 KiB of work. Default nobody.
+    pub pause: Option<Rc<dyn Pause>>,
 }
 
 impl Default for Options {
@@ -97,6 +100,7 @@ impl Default for Options {
             max_value_size: 256 << 20,
             slice_size: 64 << 10,
             listener: None,
+            pause: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, count};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;
+use crate::slice::{pause, slice_size};
 use crate::table::FinishedTable;
 use crate::version::{FLUSH_LEVEL_MAX, LEVEL0_STOP, LEVELS, Manifest, NewFile, VersionEdit, total_size};
 
@@ -96,11 +97,12 @@ pub(crate) fn poll_slice(inner: &Rc<Inner>, cx: &mut Context<'_>, bytes: u64) ->
 /// Works until `done`, or until there is nothing left to do.
 pub(crate) async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
     while !done() {
-        let more = poll_fn(|cx| poll_slice(inner, cx, 1 << 20)).await;
+        let more = poll_fn(|cx| poll_slice(inner, cx, slice_size(&inner.options.pause))).await;
         check(inner)?;
         if !more {
             return Ok(());
         }
+        pause(&inner.options.pause).await;
     }
     Ok(())
 }

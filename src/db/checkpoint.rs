@@ -50,18 +50,23 @@ async fn check_empty(target: &dyn Env) -> Result<()> {
 }
 
 async fn copy(inner: &Rc<Inner>, target: &Rc<dyn Env>, mut moment: Moment, link: Option<&Link>) -> Result<()> {
-    let budget = Budget::default();
-    budget.start(u64::MAX);
+    let budget = Budget::of_call(&inner.options.pause);
     moment.write_memory(inner, target, &budget).await?;
     for file in moment.tables() {
         inner.check_open()?;
-        copy_table(inner, target, file, link).await?;
+        copy_table(inner, target, file, link, &budget).await?;
     }
     target.edit_names(Vec::new()).await?;
     moment.write_manifest(target).await
 }
 
-async fn copy_table(inner: &Inner, target: &Rc<dyn Env>, file: &FileMetaData, link: Option<&Link>) -> Result<()> {
+async fn copy_table(
+    inner: &Inner,
+    target: &Rc<dyn Env>,
+    file: &FileMetaData,
+    link: Option<&Link>,
+    budget: &Budget,
+) -> Result<()> {
     let (source, old) = open_table(&*inner.env, file).await?;
     if let Some(link) = link
         && link(&old).await?
@@ -78,6 +83,7 @@ async fn copy_table(inner: &Inner, target: &Rc<dyn Env>, file: &FileMetaData, li
         }
         offset = offset.saturating_add(to_u64(piece.len()));
         append_checked(&**target, &*copy, &name, &piece, offset).await?;
+        budget.spent(piece.len()).await;
     }
     copy.sync().await.map(|_| ())
 }

@@ -15,12 +15,11 @@ use crate::base::user_key;
 use crate::batch::WriteBatch;
 use crate::error::Result;
 use crate::options::ReadOptions;
+use crate::slice::{pause, slice_size};
 use crate::version::{LEVELS, UserRange, VersionEdit};
 
-/// Bytes of tombstones in one batch.
-const BATCH_SIZE: usize = 256 << 10;
-/// Bytes of a background job under way that are done at a time while waiting for its end.
-const SLICE: u64 = 1 << 20;
+/// Bytes of tombstones in one batch: written in a few milliseconds.
+const BATCH_SIZE: usize = 32 << 10;
 
 /// See [`Db::delete_range`](super::Db::delete_range). Answers how many keys were deleted one by one.
 pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
@@ -43,6 +42,7 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
         }
         deleted += u64::from(batch.count());
         write(inner, Some(batch), false).await?;
+        pause(&inner.options.pause).await;
     }
     Ok(deleted)
 }
@@ -64,24 +64,30 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>) -> Result<()
     let range = (range.0.map(<[u8]>::to_vec), range.1.map(<[u8]>::to_vec));
     let outcome = Rc::new(RefCell::new(None));
     // As a job of its own, since one job at a time changes the version.
-    poll_fn(|cx| {
-        loop {
+    loop {
+        let done = poll_fn(|cx| {
             if let Some(result) = outcome.take() {
-                return Poll::Ready(result);
+                return Poll::Ready(Some(result));
             }
-            inner.check_open()?;
-            inner.budget.start(SLICE);
+            if let Err(error) = inner.check_open() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            inner.budget.start(slice_size(&inner.options.pause));
             let job = || Some(Box::pin(drop_job(inner.clone(), range.clone(), outcome.clone())) as _);
             match inner.background.poll(cx, job) {
-                Driven::Finished => {}
-                Driven::Pending if inner.budget.is_exhausted() => {}
-                Driven::Pending => return Poll::Pending,
+                Driven::Finished => Poll::Ready(None),
+                Driven::Pending if inner.budget.is_exhausted() => Poll::Ready(None),
+                Driven::Pending => Poll::Pending,
                 // Called from inside a job: there is still the way key by key.
-                Driven::Idle => return Poll::Ready(Ok(())),
+                Driven::Idle => Poll::Ready(Some(Ok(()))),
             }
+        })
+        .await;
+        if let Some(result) = done {
+            return result;
         }
-    })
-    .await
+        pause(&inner.options.pause).await;
+    }
 }
 
 type OwnedRange = (Option<Vec<u8>>, Option<Vec<u8>>);

@@ -84,6 +84,7 @@ pub(super) struct Recovery {
     /// From this log on, logs are damaged or lie behind damage.
     gap_from: Option<FileNumber>,
     empty_logs: Vec<FileNumber>,
+    budget: Budget,
     pub(super) report: RecoveryReport,
 }
 
@@ -105,6 +106,7 @@ impl Recovery {
             clean_end: None,
             gap_from: None,
             empty_logs: Vec::new(),
+            budget: Budget::of_call(&options.pause),
             report: RecoveryReport::default(),
         }
     }
@@ -198,6 +200,7 @@ impl Recovery {
         let mut bad_batch = None;
         let mut held: Option<Record> = None;
         while let Some(record) = reader.next_record().await? {
+            self.budget.spent(record.data.len()).await;
             let record = if seeded(Bug::RecoveryOffByOne) {
                 match held.replace(record) {
                     Some(record) => record,
@@ -377,9 +380,8 @@ impl Recovery {
             return Ok(());
         }
         let number = inner.new_output()?;
-        let budget = Budget::default();
-        budget.start(u64::MAX);
-        let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &budget };
+        let context =
+            FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &self.budget };
         if let Some(table) = build_table(&context, number, &[full], SequenceNumber::MAX).await? {
             self.edit.new_files.push((0, new_file(&table)));
             self.edit.last_sequence = Some(self.last_sequence);

@@ -77,6 +77,7 @@ async fn run(env: &Rc<dyn Env>, options: Options) -> Result<RepairReport> {
         level: 0,
         tables_found: Vec::new(),
         last_sequence: SequenceNumber::ZERO,
+        budget: Budget::of_call(&options.pause),
         report: RepairReport::default(),
     };
     let mut logs: Vec<_> = parsed.iter().filter(|(f, _)| matches!(f, FileName::Log(_))).collect();
@@ -114,6 +115,7 @@ struct Repairer<'a> {
     level: usize,
     tables_found: Vec<NewFile>,
     last_sequence: SequenceNumber,
+    budget: Budget,
     report: RepairReport,
 }
 
@@ -149,13 +151,11 @@ impl Repairer<'_> {
             max_file_size: self.options.max_file_size,
             manual: true,
         };
-        let budget = Budget::default();
-        budget.start(u64::MAX);
         let context = CompactionContext {
             env: self.env,
             tables: &self.tables,
             order: &self.order,
-            budget: &budget,
+            budget: &self.budget,
             oldest_snapshot: self.last_sequence,
             new_file_number: &|| self.new_number(),
             interlude: &|| None,
@@ -179,6 +179,7 @@ impl Repairer<'_> {
         let mut memtable = Rc::new(MemTable::new(self.order.clone()));
         let mut made = Vec::new();
         while let Some(record) = reader.next_record().await? {
+            self.budget.spent(record.data.len()).await;
             if let Err(error) = self.enter(&memtable, &record.data) {
                 self.report.findings.push(error.in_file(name, record.offset));
             }
@@ -212,9 +213,8 @@ impl Repairer<'_> {
             return Ok(None);
         }
         let number = self.new_number()?;
-        let budget = Budget::default();
-        budget.start(u64::MAX);
-        let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget: &budget };
+        let budget = &self.budget;
+        let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget };
         Ok(build_table(&context, number, std::slice::from_ref(memtable), SequenceNumber::MAX).await?.map(|t| t.number))
     }
 
@@ -296,6 +296,7 @@ impl Repairer<'_> {
         let step = it.seek_to_first();
         finish(&mut it, step).await;
         while it.valid() {
+            self.budget.spent(it.key().len() + it.value().len()).await;
             if let Ok(parsed) = parse_internal_key(it.key()) {
                 let in_order = found.entries == 0 || self.order.compare(&found.largest, it.key()).is_lt();
                 if !in_order {

@@ -7,6 +7,7 @@ use super::state::Inner;
 use crate::base::{SequenceNumber, parse_internal_key, table_file_name};
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, finish};
+use crate::slice::Budget;
 use crate::table::{BlockRead, Table};
 use crate::version::FileMetaData;
 
@@ -31,10 +32,11 @@ pub(crate) async fn verify(inner: &Rc<Inner>) -> Result<VerifyReport> {
         (state.versions.current().clone(), state.last_sequence())
     };
     let mut report = VerifyReport::default();
+    let budget = Budget::of_call(&inner.options.pause);
     for (_, file) in version.files() {
         report.tables += 1;
         report.bytes = report.bytes.saturating_add(file.size);
-        match check_table(inner, file, last).await {
+        match check_table(inner, file, last, &budget).await {
             Ok(entries) => report.entries += entries,
             Err(error @ (Error::Corruption(_) | Error::Io(_))) => report.findings.push(error),
             Err(error) => return Err(error),
@@ -44,7 +46,7 @@ pub(crate) async fn verify(inner: &Rc<Inner>) -> Result<VerifyReport> {
 }
 
 /// Every entry with its block's checksum; order, range, sequence and filter.
-async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber) -> Result<u64> {
+async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber, budget: &Budget) -> Result<u64> {
     let name = table_file_name(file.number);
     let table: Rc<Table> = inner.tables.table(file.number, file.size).await?;
     if let Some(error) = table.filter_error() {
@@ -86,6 +88,7 @@ async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber) -
         previous.clear();
         previous.extend_from_slice(key);
         entries += 1;
+        budget.spent(key.len() + it.value().len()).await;
         let step = it.next();
         finish(&mut it, step).await;
     }

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, StallCause, count};
 use crate::log::{AT_ONCE_MAX, Begun, LogWriter};
 use crate::memtable::MemTable;
+use crate::slice::pause;
 use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
 
 /// Bytes of batches that one log record gathers.
@@ -132,7 +133,10 @@ async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Res
         },
         batch => enqueue(inner, batch, sync, false).await,
     };
-    pace(inner, bytes);
+    let left = pace(inner, bytes);
+    if left > 0 {
+        work_off(inner, left).await;
+    }
     result
 }
 
@@ -541,10 +545,15 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             count(&inner.counters.stalls, 1);
             inner.emit(|| Event::Stall { cause });
         }
-        let share = to_u64(bytes).saturating_mul(16);
-        let slice = to_u64(inner.options.slice_size).max(share);
-        poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
-        check_state(inner, false)?;
+        let (share, slice) = (to_u64(bytes).saturating_mul(16), to_u64(inner.options.slice_size));
+        for _ in 0..(share / slice.max(1)).max(1) {
+            let more = poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
+            check_state(inner, false)?;
+            if !more {
+                break;
+            }
+            pause(&inner.options.pause).await;
+        }
         // One slice a write: far more work than the write adds, so the buffer hardly grows while the backlog goes.
         if size < limit.saturating_mul(4) {
             return Ok(());
@@ -572,24 +581,42 @@ pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
     Ok(Rc::new(Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(false) }))
 }
 
-/// After a write of `bytes`: does its share of the background work, at most one slice (or the share of a large write).
-fn pace(inner: &Rc<Inner>, bytes: usize) {
+/// After a write of `bytes`: does its share of the background work, at most one slice. What is left is that of a large write.
+fn pace(inner: &Rc<Inner>, bytes: usize) -> u64 {
     let share = background_share(inner);
     tell_of_slowdown(inner);
     if share == 0 {
         inner.debt.set(0);
-        return;
+        return 0;
     }
     let bytes = to_u64(bytes);
     let debt = inner.debt.get().saturating_add(bytes.saturating_mul(share));
     if debt < SLICE_MIN {
         inner.debt.set(debt);
-        return;
+        return 0;
     }
-    let slice = to_u64(inner.options.slice_size).max(bytes.saturating_mul(share));
+    let slice = to_u64(inner.options.slice_size);
+    let debt = debt.min(slice.max(bytes.saturating_mul(share)));
     let poll = background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), debt.min(slice));
     // While the job waits for its storage its share is not forgotten.
-    inner.debt.set(if poll.is_pending() { debt.min(slice) } else { 0 });
+    inner.debt.set(if poll.is_pending() { debt } else { 0 });
+    if poll == Poll::Ready(true) { debt.saturating_sub(slice) } else { 0 }
+}
+
+/// The rest of a large write's share, slice by slice, unless the job waits for its storage.
+async fn work_off(inner: &Rc<Inner>, mut left: u64) {
+    let slice = to_u64(inner.options.slice_size);
+    while left > 0 && !inner.closed.get() {
+        pause(&inner.options.pause).await;
+        match background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), left.min(slice)) {
+            Poll::Ready(true) => left = left.saturating_sub(slice),
+            Poll::Ready(false) => return,
+            Poll::Pending => {
+                inner.debt.set(inner.debt.get().max(left));
+                return;
+            }
+        }
+    }
 }
 
 /// Once each time that level 0 comes to slow writers down, and when it no longer does.

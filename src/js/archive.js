@@ -1,12 +1,11 @@
 // Databases as zip archives, streamed: out of the engine, and into a storage.
 import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
+import { pause } from './pause.js'
 
 /** What one call of the engine gives out, in bytes. */
 const PIECE_BYTES = 64 << 10
 /** What one call of the engine takes in: it may hold a thousand times as much, deflated. */
 const FEED_BYTES = 64 << 10
-/** How long an import keeps the thread at most, in ms. */
-const TURN_MS = 8
 
 const GIB = 2 ** 30
 
@@ -185,8 +184,6 @@ function bytesOf(piece) {
   throw new InvalidArgumentError("The argument 'source' gave something that is not bytes")
 }
 
-const nextTurn = () => new Promise((resolve) => typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve, 0))
-
 /**
  * Feeds an import with all of `pieces`, and opens what became of it; otherwise nothing is left of it.
  * @param {import('./engine.js').ZipImport} zip
@@ -194,16 +191,10 @@ const nextTurn = () => new Promise((resolve) => typeof setImmediate === 'functio
  * @param {object} options the engine's
  */
 export async function importAll(zip, pieces, options) {
-  let turnEnds = performance.now() + TURN_MS
   /** @param {Uint8Array} bytes @param {boolean} last */
   const feed = async (bytes, last) => {
-    for (let taken = await zip.feed(bytes, last); !taken; taken = await zip.feed(new Uint8Array(0), last)) await turn()
-    await turn()
-  }
-  const turn = async () => {
-    if (performance.now() < turnEnds) return
-    await nextTurn()
-    turnEnds = performance.now() + TURN_MS
+    for (let taken = await zip.feed(bytes, last); !taken; taken = await zip.feed(new Uint8Array(0), last)) await pause()
+    await pause()
   }
   try {
     for await (const piece of pieces) {

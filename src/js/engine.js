@@ -8,6 +8,7 @@
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
 import { NativeBuffer } from './native-buffer.js'
+import { pause } from './pause.js'
 import { Pool } from './pool.js'
 
 /** Answers of the border: see src/wasm/database.rs. */
@@ -128,7 +129,7 @@ export class Engine {
     const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, () => {})
     const guarded = new GuardedStorage(storage)
     try {
-      return await instance.settled(act(instance.exports, guarded, options))
+      return await instance.settled(act(instance.exports, guarded, { ...options, pause }))
     } finally {
       if (instance.trap !== undefined) await guarded.release()
     }
@@ -142,7 +143,7 @@ export class Engine {
    */
   constructor(storage, { memoryLimit, ...options }, onRecovered) {
     this.#storage = storage === null ? undefined : storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
-    this.#options = options
+    this.#options = { ...options, pause }
     this.#memoryLimit = memoryLimit ?? MEMORY_LIMIT
     this.#onRecovered = onRecovered
   }

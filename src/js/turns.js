@@ -1,31 +1,17 @@
 // Whose turn it is: the caller's, the engine's background work, or everybody else's.
+import { inNextTurn, noteTurn } from './pause.js'
 
-const SLICE_MS = 2
+const SLICE_MS = 1
 const SLICE_BYTES_MIN = 4 << 10
 const SLICE_BYTES_MAX = 16 << 20
-const TURN_MS = 5
+const TURN_MS = 2
 /** While the engine is behind, it gets about a third of the time. */
-const TURN_MS_BEHIND = 4
+const TURN_MS_BEHIND = 2
 /** The clock is read every so many operations (a power of two): it costs as much as one of them. */
 const CALLS_PER_LOOK = 16
 
 /** Without a write for so long the engine may tidy up. */
 const QUIET_MS = 20
-
-/**
- * Runs `task` in the next turn of the event loop, once.
- * @param {() => void} task
- */
-function inNextTurn(task) {
-  if (typeof setImmediate === 'function') return void setImmediate(task)
-  if (typeof MessageChannel !== 'function') return void setTimeout(task, 0)
-  const { port1, port2 } = new MessageChannel()
-  port1.onmessage = () => {
-    port1.close()
-    task()
-  }
-  port2.postMessage(undefined)
-}
 
 /**
  * Shares the thread between the caller, the engine's background work and everybody else.
@@ -83,6 +69,7 @@ export class Turns {
     if (performance.now() < this.#dueAt) return undefined
     this.#turn = new Promise((resolve) => inNextTurn(() => {
       this.#turn = null
+      noteTurn()
       if (this.#planned) this.#run()
       this.#dueAt = performance.now() + (this.#planned ? TURN_MS_BEHIND : TURN_MS)
       resolve()
@@ -123,10 +110,10 @@ export class Turns {
     this.#dueAt = Math.min(this.#dueAt, performance.now() + TURN_MS_BEHIND)
     // Two ways, the first wins: an immediate is early in a busy loop, but an unreferenced one sleeps with an idle loop,
     // which a timer wakes. Neither keeps the process alive.
-    this.#timer = setTimeout(() => this.#run(), 1)
+    this.#timer = setTimeout(() => this.#runFirst(), 1)
     this.#timer.unref?.()
     if (typeof setImmediate !== 'function') return
-    this.#immediate = setImmediate(() => this.#run())
+    this.#immediate = setImmediate(() => this.#runFirst())
     this.#immediate.unref?.()
   }
 
@@ -135,6 +122,12 @@ export class Turns {
     clearTimeout(this.#timer)
     if (this.#immediate !== undefined) clearImmediate(this.#immediate)
     this.#timer = this.#immediate = undefined
+  }
+
+  /** A turn that begins with a slice. */
+  #runFirst() {
+    noteTurn()
+    this.#run()
   }
 
   #run() {

@@ -8,6 +8,7 @@
 //! info.rs      how a database is doing, as one object
 //! db.rs        class Engine: the smallest border, over the storage in memory, in place of the above
 //! options.rs   a plain object to Options
+//! pause.rs     others' chance of the thread between slices of long calls
 //! page.rs      entries packed into one array of bytes
 //! inspect.rs   what the bytes of a file mean, without a database
 //! error.rs     Error to a JavaScript Error with `code`, `file` and `offset`
@@ -31,3 +32,5 @@ mod info;
 mod inspect;
 mod options;
 mod page;
+#[cfg(feature = "package")]
+mod pause;

@@ -1,12 +1,31 @@
 //! The ordered map that a database must agree with.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
-use varve::{BloomFilterPolicy, Compression, Options, UserComparator};
+use varve::{BloomFilterPolicy, Compression, Options, Pause, UserComparator};
 
 use super::comparators::{LengthFirst, ReverseBytewise};
 use super::random::Random;
+
+/// A host that wants the thread for itself at every chance.
+struct Restless;
+
+impl Pause for Restless {
+    fn pause(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        let mut waited = false;
+        Some(Box::pin(poll_fn(move |cx| {
+            if std::mem::replace(&mut waited, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })))
+    }
+}
 
 pub type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -29,6 +48,7 @@ pub fn random_options(random: &mut Random) -> Options {
         reuse_logs: random.one_in(3),
         paranoid_checks: random.one_in(2),
         slice_size: *random.pick(&[1 << 10, 16 << 10, 64 << 10]),
+        pause: random.one_in(3).then(|| Rc::new(Restless) as _),
         ..Options::default()
     }
 }

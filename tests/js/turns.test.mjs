@@ -1,0 +1,111 @@
+// Long calls let the event loop have its turns, and whatever comes in between is answered as ever.
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Varve } from '../../src/js/index.js'
+
+const root = mkdtempSync(join(tmpdir(), 'varve-turns-'))
+after(() => rmSync(root, { recursive: true, force: true }))
+
+const ROWS = 100_000
+const VALUE = 'strata '.repeat(14)
+/** Each call below takes several times as long as the engine may have the thread at once; in one piece it would be one turn. */
+const TURNS_MIN = 2
+
+const keyOf = (i) => String(i % ROWS).padStart(9, '0')
+
+/** Two times all rows, in an order that leaves compactions something to do. */
+async function fill(db) {
+  for (let from = 0; from < 2 * ROWS; from += 500) {
+    await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: keyOf((from + i) * 7919), value: VALUE })))
+  }
+}
+
+/** How many turns the event loop had until `act` was done; `between` runs in each. */
+async function turnsOf(act, between = () => {}) {
+  let turns = 0
+  let running = true
+  const tick = () => {
+    turns++
+    between(turns)
+    if (running) setImmediate(tick)
+  }
+  // From the turn in which the call is made.
+  await new Promise((resolve) => setImmediate(resolve))
+  setImmediate(tick)
+  const result = await act()
+  running = false
+  return { turns, result }
+}
+
+for (const place of ['directory', 'memory']) {
+  test(`compactRange, verify and clear on ${place}`, async (t) => {
+    const location = place === 'directory' ? join(root, 'db') : null
+    const db = new Varve(location, location === null ? { storage: 'memory' } : {})
+    const told = {}
+    const many = async (name, act, between) => {
+      const { turns, result } = await turnsOf(act, between)
+      told[name] = turns
+      assert.ok(turns >= TURNS_MIN, `${name}: ${turns} turns`)
+      return result
+    }
+    await many('batches', () => fill(db))
+
+    const errors = []
+    const late = []
+    await many('compactRange', () => db.compactRange(), (turn) => {
+      // Reads and writes between two slices.
+      if (db.getSync(keyOf(turn * 31)) !== VALUE) errors.push(turn)
+      if (turn % 8 === 0) late.push(db.put(`late${turn}`, 'x').catch((error) => errors.push(error)))
+    })
+    await Promise.all(late)
+    assert.deepEqual(errors, [])
+    assert.equal(await db.get('late8'), 'x')
+    await db.clear({ gte: 'late', lt: 'latf' })
+
+    const report = await many('verify', () => db.verify())
+    assert.deepEqual(report.findings, [])
+
+    // Half of a table at each end: key by key.
+    await many('clear', () => db.clear({ gte: keyOf(100), limit: ROWS / 2 }))
+    assert.equal((await db.keys().all()).length, ROWS / 2)
+    await db.clear()
+    assert.deepEqual(await db.keys().all(), [])
+    await db.close()
+    t.diagnostic(JSON.stringify(told))
+  })
+}
+
+test('opening with a long log, and repair', async (t) => {
+  const [place, copy] = [join(root, 'long-log'), join(root, 'long-log-copy')]
+  const options = { writeBufferSize: 64 << 20 }
+  const db = new Varve(place, options)
+  await fill(db)
+  cpSync(place, copy, { recursive: true, filter: (path) => !/LOCK/.test(path) })
+  await db.close()
+  const killed = new Varve(copy, options)
+  const opened = await turnsOf(() => killed.open())
+  assert.equal((await killed.keys().all()).length, ROWS)
+  await killed.close()
+  const repaired = await turnsOf(() => Varve.repair(copy))
+  t.diagnostic(`${opened.turns} turns to open, ${repaired.turns} to repair`)
+  assert.ok(opened.turns >= TURNS_MIN && repaired.turns >= TURNS_MIN)
+  const again = new Varve(copy)
+  assert.equal((await again.keys().all()).length, ROWS)
+  await again.close()
+})
+
+test('close() ends a compactRange() that is under way, and what was written is there', async () => {
+  const place = join(root, 'closed')
+  const db = new Varve(place)
+  await fill(db)
+  const compaction = db.compactRange()
+  await new Promise((resolve) => setImmediate(resolve))
+  const [compacted] = await Promise.allSettled([compaction, db.close()])
+  if (compacted.status === 'rejected') assert.match(compacted.reason.code, /^LEVEL_DATABASE_NOT_OPEN$/)
+  await db.open()
+  assert.equal((await db.keys().all()).length, ROWS)
+  await db.close()
+})
