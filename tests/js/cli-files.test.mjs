@@ -2,12 +2,14 @@
 //
 //   VARVE_CORPUS=...   the shared corpus; else ../shared/corpus; without it, only tests/fixtures are read
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
-import { FIXTURES, cannot, fixture, json, made, ok, place, root, scratch, stateOf, varve } from './lib/cli.mjs'
+import { FIXTURES, MAIN, cannot, fixture, json, made, ok, place, root, scratch, stateOf, varve } from './lib/cli.mjs'
 
 describe('damage', { concurrency: 2 }, () => {
   test('of a block is found by verify and shown by layout, and the rest is read', async () => {
@@ -159,4 +161,41 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
     await cannot(['import', place(), join(scratch, 'no.zip')], /^varve: LEVEL_/)
     await cannot(['export', db, '--json'], /--json needs a file/)
   })
+
+  // It was renamed over whatever was there: as root, `varve export db /dev/null` made a file of the device.
+  const noPipes = spawnSync('mkfifo', ['--version']).status === 0 ? false : 'SKIPPED: no mkfifo here'
+  test('into a pipe, through a link, and beside a directory, nothing is replaced', { skip: noPipes }, async () => {
+    const db = await made()
+    const pipe = join(scratch, 'a.pipe')
+    spawnSync('mkfifo', [pipe])
+    const reader = readFile(pipe)
+    await ok('export', db, pipe)
+    assert.ok(statSync(pipe).isFIFO())
+    assert.deepEqual(await reader, (await varve(['export', db])).out)
+
+    const [file, link] = [join(scratch, 'linked.zip'), join(scratch, 'link.zip')]
+    writeFileSync(file, 'old')
+    symlinkSync(file, link)
+    await ok('export', db, link)
+    assert.ok(lstatSync(link).isSymbolicLink())
+    assert.deepEqual(readFileSync(file), (await varve(['export', db])).out)
+    await cannot(['export', db, scratch], /is a directory/)
+    assert.deepEqual(readdirSync(scratch).filter((name) => name.endsWith('.partial')), [])
+  })
+})
+
+// A full disk behind standard output ended in a stack trace and 1, which is "not found".
+test('standard output that fails is 2, in one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: no /dev/full here' }, async () => {
+  const db = await made()
+  for (const args of [['scan', db], ['digest', db], ['export', db], ['stats', db, '--json']]) {
+    const full = openSync('/dev/full', 'w')
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+    closeSync(full)
+    assert.deepEqual([status, stderr.trim().split('\n').length], [2, 1], `${args}: ${stderr}`)
+    assert.match(stderr, /^varve: standard output: ENOSPC/)
+  }
+})
+
+test('a code is not said twice', async () => {
+  await cannot(['verify', place()], /^varve: ENOENT: (?!ENOENT)/)
 })

@@ -44,7 +44,8 @@ function version(out) {
 /** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. */
 function explain(error) {
   const reason = error?.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
-  const code = typeof reason?.code === 'string' ? `${reason.code}: ` : ''
+  // Node's own messages begin with their code.
+  const code = typeof reason?.code === 'string' && !reason.message.startsWith(`${reason.code}: `) ? `${reason.code}: ` : ''
   const hint = reason instanceof UsageError && reason.command ? `\n\`varve ${reason.command} --help\` tells more` : ''
   // A bug of ours is to be reported with its place.
   const own = reason instanceof UsageError || typeof reason?.code === 'string'

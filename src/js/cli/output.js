@@ -18,8 +18,10 @@ export class Output {
   constructor(stream = process.stdout) {
     this.#stream = stream
     stream.on('error', (error) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit(process.exitCode ?? 0)
+      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+      // Half an answer would look like all of it.
+      process.stderr.write(`varve: standard output: ${error.message}\n`)
+      process.exit(2)
     })
   }
 

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { realpath, rename, rm, stat } from 'node:fs/promises'
 import { finished, pipeline } from 'node:stream/promises'
 import { Readable, Transform } from 'node:stream'
 import { JSON_OPTION, READONLY_OPTION, UsageError } from '../arguments.js'
@@ -12,16 +12,17 @@ export const command = {
   summary: 'write the database as a zip',
   usage: '<directory> [file.zip]',
   details: `The zip holds a LevelDB directory, flat: unpacked anywhere it is a database. Without a file (or with -) it goes to standard output.
-A file is complete or not there.`,
+A file is complete or not there; into a pipe or device it is written as it comes.`,
   positionals: [1, 2],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [location, target = '-'], out }) {
     if (target === '-' && out.isTerminal) throw new UsageError('a zip is nothing for a terminal: name a file, or send it elsewhere')
     if (target === '-' && values.json) throw new UsageError('--json needs a file: the zip itself goes to standard output')
+    const place = target === '-' ? undefined : await placeOf(target)
     const bytes = await reading(location, async (db) => {
       const zip = Readable.fromWeb(db.export())
-      return target === '-' ? toOutput(zip) : toFile(zip, target)
+      return place === undefined ? toOutput(zip) : toFile(zip, place)
     })
     if (target === '-') return
     if (values.json) out.json({ file: target, bytes })
@@ -34,8 +35,16 @@ async function toOutput(zip) {
   await finished(zip, { writable: false })
 }
 
-async function toFile(zip, target) {
-  const partial = `${target}.partial`
+/** Where to write. Renamed over, a device or a pipe would be gone, and so would a link. @param {string} target */
+async function placeOf(target) {
+  const present = await stat(target).catch(() => undefined)
+  if (present === undefined) return { path: target, isSpecial: false }
+  if (present.isDirectory()) throw new UsageError(`${target} is a directory`)
+  return { path: await realpath(target), isSpecial: !present.isFile() }
+}
+
+async function toFile(zip, { path, isSpecial }) {
+  const partial = isSpecial ? path : `${path}.partial`
   const progress = new Progress('export')
   let bytes = 0
   const count = new Transform({
@@ -46,10 +55,10 @@ async function toFile(zip, target) {
     }
   })
   try {
-    await pipeline(zip, count, createWriteStream(partial, { flags: 'w', flush: true }))
-    await rename(partial, target)
+    await pipeline(zip, count, createWriteStream(partial, { flags: 'w', flush: !isSpecial }))
+    if (!isSpecial) await rename(partial, path)
   } catch (error) {
-    await rm(partial, { force: true })
+    if (!isSpecial) await rm(partial, { force: true })
     throw error
   } finally {
     progress.end()
