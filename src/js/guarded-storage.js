@@ -15,6 +15,8 @@ export class GuardedStorage {
   #files = new Set()
   /** Calls that change something and are under way. @type {Set<Promise<unknown>>} */
   #pending = new Set()
+  /** How often all files were closed. */
+  #round = 0
   #held = false
   #epoch = 0
 
@@ -54,7 +56,15 @@ export class GuardedStorage {
 
   /** @param {string} name @param {'read' | 'append'} access @param {number} sizeHint */
   open(name, access, sizeHint) {
-    return this.during(this.#storage.open(name, access, sizeHint), (file) => this.#guarded(file))
+    const answer = this.#storage.open(name, access, sizeHint)
+    if (!isPromise(answer)) return this.#guarded(answer)
+    const round = this.#round
+    // Opening changes nothing, so nobody waits for it: what comes when the others were closed is closed at once.
+    return Promise.resolve(answer).then((file) => {
+      const guarded = this.#guarded(file)
+      if (round !== this.#round) guarded?.close?.()
+      return guarded
+    })
   }
 
   /** @param {string} name @param {unknown} source */
@@ -80,6 +90,7 @@ export class GuardedStorage {
   }
 
   #closeFiles() {
+    this.#round++
     for (const file of this.#files) {
       try {
         file.close()

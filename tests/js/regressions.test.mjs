@@ -210,3 +210,29 @@ test('an iterator refuses a signal that is none', async () => {
   assert.deepEqual(await db.keys({ signal: new AbortController().signal }).all(), ['a'])
   await db.close()
 })
+
+// close() waited for a file that was being opened far away, for as long as a server hangs; and what came later stayed open.
+test('a database is closed while a file is being opened, and the file after that', async () => {
+  class Hanging extends Counting {
+    waiting = []
+
+    open(name, ...rest) {
+      const file = super.open(name, ...rest)
+      return this.hangs ? new Promise((resolve) => { this.waiting.push(() => resolve(file)) }) : file
+    }
+  }
+  const storage = new Hanging()
+  const writer = over(storage)
+  await writer.batch(Array.from({ length: 3000 }, (_, i) => ({ type: 'put', key: String(i), value: 'x'.repeat(100) })))
+  await writer.compactRange()
+  await writer.close()
+  const db = new Varve(null, { storage, readOnly: true })
+  await db.open()
+  storage.hangs = true
+  const late = db.get('77').then((value) => value.length, (error) => error.code)
+  assert.equal(storage.waiting.length, 1)
+  await db.close()
+  for (const resolve of storage.waiting) resolve()
+  assert.ok([100, 'LEVEL_DATABASE_NOT_OPEN'].includes(await late), String(await late))
+  assert.equal(storage.opened, 0)
+})
