@@ -1,11 +1,11 @@
 // A backup of one moment while others go on writing: a zip of LevelDB's files, and a database made of it again.
 //
-//   node examples/js/backup.mjs FROM TO
+//   node examples/js/backup.mjs [FROM TO]
 import { createReadStream, createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { Varve } from 'varve'
 
-const [from, to] = process.argv.slice(2)
+const [from = './lakes-busy', to = './lakes-restored'] = process.argv.slice(2)
 const db = new Varve(from)
 await db.batch(Array.from({ length: 10_000 }, (_, i) => ({ type: 'put', key: `key${i}`, value: `value ${i}` })))
 

@@ -1,13 +1,13 @@
 // A database on a web server, read-only: only the blocks that are needed travel.
 //
-//   node examples/js/http.mjs DIRECTORY
+//   node examples/js/http.mjs [DIRECTORY]
 import { createReadStream, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { basename, join } from 'node:path'
 import { Varve } from 'varve'
 import { HttpStorage } from 'varve/http'
 
-const directory = process.argv[2]
+const directory = process.argv[2] ?? './lakes-published'
 
 // Made once, by whoever publishes it.
 const made = new Varve(directory)

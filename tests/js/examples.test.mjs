@@ -28,3 +28,13 @@ for (const [name, [places, output]] of Object.entries(PROGRAMS)) {
 }
 
 test('all of them are here', () => assert.deepEqual(readdirSync(inRoot('examples', 'js')).sort(), Object.keys(PROGRAMS).sort()))
+
+// Two of them ended in an error about a location where hello.mjs, beside them, had a directory of its own.
+for (const [program, [, expected]] of Object.entries(PROGRAMS)) {
+  test(`${program} without arguments`, () => {
+    const cwd = mkdtempSync(join(scratch, 'bare-'))
+    const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('examples', 'js', program)], { cwd, encoding: 'utf8', timeout: 60_000 })
+    assert.equal(status, 0, stderr)
+    assert.equal(stdout, expected)
+  })
+}
