@@ -8,8 +8,9 @@
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
 import { NativeBuffer } from './native-buffer.js'
-import { pause } from './pause.js'
+import { noteTurn, pause } from './pause.js'
 import { Pool } from './pool.js'
+import { WriteGroup } from './write-group.js'
 
 /** Answers of the border: see src/wasm/database.rs. */
 const FAILED = -3
@@ -80,6 +81,7 @@ export class Engine {
   #pages = new Pool(64 << 10)
   #scratch = 0
   #scratchSize = 0
+  #group
 
   /**
    * @param {object | null} storage files; null: in memory
@@ -146,6 +148,7 @@ export class Engine {
     this.#options = { ...options, pause }
     this.#memoryLimit = memoryLimit ?? MEMORY_LIMIT
     this.#onRecovered = onRecovered
+    this.#group = new WriteGroup((batch) => this.write(batch, false), options.maxValueSize)
   }
 
   /** Whether calls wait for a fresh instance. */
@@ -270,6 +273,11 @@ export class Engine {
     return later
   }
 
+  /** What was asked for before is written before. */
+  #inOrder() {
+    if (this.#group.waits) this.#group.flush()
+  }
+
   /** For calls that can only be made now. */
   #now() {
     if (this.#database !== null) return this.#database
@@ -297,6 +305,7 @@ export class Engine {
 
   /** After a trap on the way the database is recovered, and closed then. @returns {Promise<void>} */
   async close() {
+    this.#inOrder()
     if (this.isReplacing) await this.#replaced()
     if (this.#database !== null) {
       const instance = this.#instance
@@ -318,6 +327,12 @@ export class Engine {
 
   /** @param {Uint8Array} key @param {any} value @param {boolean} sync */
   put(key, value, sync) {
+    if (!sync) {
+      const joined = this.#group.put(key, value)
+      if (joined !== undefined) return joined
+      this.#group.open()
+    }
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.put, key, value, sync)
     try {
       this.#enter(key, value)
@@ -329,6 +344,12 @@ export class Engine {
 
   /** @param {Uint8Array} key @param {boolean} sync */
   del(key, sync) {
+    if (!sync) {
+      const joined = this.#group.del(key)
+      if (joined !== undefined) return joined
+      this.#group.open()
+    }
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.del, key, sync)
     try {
       this.#enter(key)
@@ -340,6 +361,7 @@ export class Engine {
 
   /** @param {Uint8Array} batch @param {boolean} sync */
   write(batch, sync) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.write, batch, sync)
     try {
       this.#enter(batch)
@@ -351,6 +373,7 @@ export class Engine {
 
   /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   get(key, snapshot, fillCache) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.get, key, snapshot, fillCache)
     this.#enter(key)
     const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
@@ -360,6 +383,7 @@ export class Engine {
 
   /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   getString(key, snapshot, fillCache) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.getString, key, snapshot, fillCache)
     this.#enter(key)
     const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
@@ -371,6 +395,7 @@ export class Engine {
 
   /** @param {Uint8Array[]} keys @param {Id | undefined} snapshot @param {boolean} fillCache */
   getMany(keys, snapshot, fillCache) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.getMany, keys, snapshot, fillCache)
     const packed = this.#database.getMany(this.#enterMany(keys), this.#snapshotOf(snapshot), fillCache)
     return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#copy(packed))
@@ -378,6 +403,7 @@ export class Engine {
 
   /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   has(key, snapshot, fillCache) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.has, key, snapshot, fillCache)
     this.#enter(key)
     const found = this.#database.has(key.length, this.#snapshotOf(snapshot), fillCache)
@@ -386,6 +412,7 @@ export class Engine {
 
   /** @param {Uint8Array[]} keys @param {Id | undefined} snapshot @param {boolean} fillCache */
   hasMany(keys, snapshot, fillCache) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.hasMany, keys, snapshot, fillCache)
     const found = this.#database.hasMany(this.#enterMany(keys), this.#snapshotOf(snapshot), fillCache)
     return found < 0 ? this.#outcome(found).then(flags) : flags(this.#copy(found))
@@ -393,6 +420,7 @@ export class Engine {
 
   /** @returns {Id} */
   snapshot() {
+    this.#inOrder()
     if (this.#database === null) return this.#laterId(() => this.snapshot())
     return this.#base + this.#database.snapshot()
   }
@@ -409,6 +437,7 @@ export class Engine {
    * @returns {Id}
    */
   iterator(options) {
+    this.#inOrder()
     if (this.#database === null) {
       const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} */ (options)[name])])
       const copy = { ...options, ...Object.fromEntries(bounds) }
@@ -451,11 +480,14 @@ export class Engine {
   }
 
   flush() {
+    noteTurn()
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.flush)
     return this.#answer(this.#database.flush())
   }
 
   sync() {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.sync)
     return this.#answer(this.#database.sync())
   }
@@ -467,6 +499,8 @@ export class Engine {
 
   /** @param {Uint8Array | undefined} begin @param {Uint8Array | undefined} end */
   compactRange(begin, end) {
+    noteTurn()
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.compactRange, begin, end)
     this.#enter(begin ?? EMPTY, end)
     return this.#answer(this.#database.compactRange(begin?.length ?? -1, end?.length ?? -1))
@@ -474,6 +508,8 @@ export class Engine {
 
   /** @param {Uint8Array | undefined} begin @param {Uint8Array | undefined} end */
   deleteRange(begin, end) {
+    noteTurn()
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.deleteRange, begin, end)
     try {
       this.#enter(begin ?? EMPTY, end)
@@ -485,6 +521,7 @@ export class Engine {
 
   /** @param {Uint8Array} begin @param {Uint8Array} end */
   approximateSize(begin, end) {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.approximateSize, begin, end)
     this.#enter(begin, end)
     return this.#number(this.#database.approximateSize(begin.length, end.length))
@@ -492,15 +529,18 @@ export class Engine {
 
   /** @param {string} name */
   property(name) {
+    this.#inOrder()
     return this.#now().property(name)
   }
 
   counters() {
+    this.#inOrder()
     return this.#now().counters()
   }
 
   /** How the engine is doing, in one answer that can be cloned. */
   info() {
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.info)
     const info = this.#database.info()
     const { cause } = info
@@ -521,12 +561,15 @@ export class Engine {
   }
 
   verify() {
+    noteTurn()
+    this.#inOrder()
     if (this.#database === null) return this.#again(this.verify)
     return this.#instance.settled(this.#database.verify())
   }
 
   /** @param {any} storage */
   async checkpoint(storage) {
+    this.#inOrder()
     if (this.isReplacing) await this.#replaced()
     const database = this.#now()
     const instance = this.#instance
@@ -540,6 +583,7 @@ export class Engine {
 
   /** @returns {Id} */
   exportStart() {
+    this.#inOrder()
     return this.#base + this.#now().exportStart()
   }
 

@@ -10,7 +10,7 @@ import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'ab
 import { AbortError, InvalidArgumentError, fromEngine } from './errors.js'
 import { NativeBuffer } from './native-buffer.js'
 import { Snapshot } from './snapshot.js'
-import { viewOf, writeText, textSizeBound } from './chained-batch.js'
+import { viewOf, writeText, textSizeBound } from './write-batch.js'
 import { readText } from './text.js'
 
 const PAGE_BYTES = 64 * 1024

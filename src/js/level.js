@@ -6,7 +6,7 @@
 // awaits them once, and a value spares a promise an operation.
 import { AbstractLevel } from 'abstract-level'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
-import { ChainedBatch, WriteBatch, textSizeBound, viewOf, writeText } from './chained-batch.js'
+import { ChainedBatch } from './chained-batch.js'
 import { Engine, following } from './engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, rethrow } from './errors.js'
 import { Events } from './events.js'
@@ -17,6 +17,7 @@ import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { readText } from './text.js'
 import { Turns } from './turns.js'
+import { WriteBatch, textSizeBound, viewOf, writeText } from './write-batch.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
@@ -106,6 +107,8 @@ export class Varve extends AbstractLevel {
   #batch = new WriteBatch()
   /** @type {WriteBatch | null} one that a chained batch left */
   #spareBatch = null
+  /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
+  #late = {}
   /** @type {Set<Promise<unknown>>} flushes, compactions and the like that close() waits for */
   #works = new Set()
   /** @type {Events} */
@@ -372,7 +375,10 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} done */
   #wrote(done) {
-    return done instanceof Promise ? done.then(() => this.#turns.wrote(), rethrow) : this.#turns.wrote()
+    if (!(done instanceof Promise)) return this.#turns.wrote()
+    // Writes that went together have one promise.
+    if (done !== this.#late.done) this.#late = { done, turn: done.then(() => this.#turns.wrote(), rethrow) }
+    return this.#late.turn
   }
 
   _chainedBatch() {

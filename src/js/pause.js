@@ -34,7 +34,7 @@ export function pause() {
   })
 }
 
-/** Others have had a turn. */
+/** Others have had a turn; or a call begins, which if it is short is done in one piece. */
 export function noteTurn() {
   since = performance.now()
 }

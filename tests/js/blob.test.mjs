@@ -91,6 +91,15 @@ test('a database is read: gets, scans in both directions, seeks, snapshots, veri
   assert.deepEqual((await db.verify()).findings, [])
 })
 
+test('in a worker', async (t) => {
+  const blobs = new Map(inMemory().map(([name, content]) => [name, new Blob([content])]))
+  const db = await opened(t, blobs, { worker: true })
+  assert.equal(db.supports.getSync, false)
+  assert.equal(await db.get('log only'), 'v1')
+  assert.equal(await db.get(keyOf(77)), valueOf(77))
+  assert.equal((await db.keys().all()).length, COUNT + 1)
+})
+
 test('only slices are read', async (t) => {
   let bytes = 0
   class Counted extends Blob {

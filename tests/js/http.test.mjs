@@ -214,6 +214,26 @@ describe('what is read', () => {
 
 // ---- Servers that misbehave -------------------------------------------------------------------------------------------
 
+describe('in a worker', () => {
+  test('a database is read, with what headers the server wants', async (t) => {
+    const files = await made(3000)
+    const server = await FileServer.start(t, files)
+    server.onRequest = ({ headers }) => headers.authorization === 'Bearer x' ? undefined : 401
+    const options = { headers: new Headers({ authorization: 'Bearer x' }), retryDelay: 1, fetch: undefined }
+    const db = new Varve(null, { storage: new HttpStorage(server.url, options), readOnly: true, worker: true })
+    t.after(() => db.close())
+    assert.equal(await db.get(keyOf(1234)), valueOf(1234))
+    assert.equal((await db.keys().all()).length, 3001)
+  })
+
+  test('functions cannot go there', () => {
+    for (const options of [{ fetch: () => {} }, { headers: () => ({}) }, { onWarning: () => {} }]) {
+      const storage = new HttpStorage('http://localhost/x', options)
+      assert.throws(() => new Varve(null, { storage, readOnly: true, worker: true }), { code: 'LEVEL_NOT_SUPPORTED' })
+    }
+  })
+})
+
 describe('servers that misbehave', () => {
   let files
   before(async () => { files = await made(12_000, { compression: false }) })

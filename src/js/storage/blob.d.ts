@@ -40,6 +40,8 @@ export class BlobStorage implements Storage {
 
   readonly durability: 'durable'
   readonly appendsAreExact: true
+  /** For the option `worker` of a database. */
+  readonly inWorker: { module: string, export: string, args: unknown[] }
   list (): string[]
   open (name: string, access: 'read' | 'append', sizeHint?: number): StorageFile
   /** Fails with `LEVEL_NOT_SUPPORTED`; a read-only opening takes no lock. */

@@ -16,6 +16,11 @@ export class BlobStorage extends ReadOnlyStorage {
     this.#blobs = namedBlobsOf(files)
   }
 
+  /** How a worker makes the same storage: a Blob goes there without its bytes. */
+  get inWorker() {
+    return { module: import.meta.url, export: 'BlobStorage', args: [this.#blobs] }
+  }
+
   list() {
     return [...this.#blobs.keys()]
   }

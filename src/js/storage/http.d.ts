@@ -49,6 +49,8 @@ export class HttpStorage implements Storage {
 
   readonly durability: 'durable'
   readonly appendsAreExact: true
+  /** For the option `worker` of a database; none where `fetch`, `headers` or `onWarning` is a function, which cannot go there. */
+  readonly inWorker: { module: string, export: string, args: unknown[] } | undefined
   open (name: string, access: 'read' | 'append', sizeHint?: number): Promise<StorageFile>
   /** Fails with `LEVEL_NOT_SUPPORTED`: a web server cannot tell its files. */
   list (): never

@@ -11,7 +11,7 @@
 // A change that is seen once ends the place: from then on every read fails, until CURRENT is opened again.
 import { RangeClient } from './http/client.js'
 import { RangeCache } from './http/range-cache.js'
-import { baseOf, httpOptionsOf } from './http/options.js'
+import { baseOf, cloneableOf, httpOptionsOf } from './http/options.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from './read-only.js'
 
 /** Fetched of a file to begin with; the engine reads as much of a table's end at once. */
@@ -32,6 +32,8 @@ export class HttpStorage extends ReadOnlyStorage {
   #cache
   #place = new Place()
   #warned = false
+  /** The options as they were given, for a worker; none where there is a function among them. */
+  #cloneable
 
   /**
    * @param {string | URL} url
@@ -41,6 +43,7 @@ export class HttpStorage extends ReadOnlyStorage {
     super()
     this.#base = baseOf(url)
     this.#options = httpOptionsOf(options)
+    this.#cloneable = cloneableOf(options)
     this.#client = new RangeClient(this.#base, this.#options)
     this.#cache = new RangeCache(this.#options.cacheSize)
   }
@@ -48,6 +51,12 @@ export class HttpStorage extends ReadOnlyStorage {
   /** The address of the directory. */
   get url() {
     return this.#base.href
+  }
+
+  /** How a worker makes the same storage; functions cannot go there. */
+  get inWorker() {
+    if (this.#cloneable === undefined) return undefined
+    return { module: import.meta.url, export: 'HttpStorage', args: [this.url, this.#cloneable] }
   }
 
   // ---- Opening ------------------------------------------------------------------------------------------------------

@@ -76,6 +76,17 @@ export function httpOptionsOf(options = {}) {
 }
 
 /**
+ * What of checked options another thread can have: nothing if one is a function.
+ * @param {any} options
+ */
+export function cloneableOf(options = {}) {
+  const given = Object.keys(OPTIONS).filter((name) => Object.hasOwn(options, name) && options[name] !== undefined)
+  const own = Object.fromEntries(given.map((name) => [name, options[name]]))
+  if (Object.values(own).some((value) => typeof value === 'function')) return undefined
+  return own.headers === undefined ? own : { ...own, headers: [...new Headers(own.headers)] }
+}
+
+/**
  * The directory, as an address that ends with a slash.
  * @param {unknown} location
  */

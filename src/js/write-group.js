@@ -1,0 +1,106 @@
+// Writes asked for in one go, as by Promise.all: the first is written at once, those that follow before anybody could hear of it
+// share one write.
+//
+//   put  put  put  put  (end of the synchronous code and of what waited with it)
+//    |    '----'----'--> one batch, one record of the log, one promise
+//    '-> written
+import { WriteBatch } from './write-batch.js'
+
+/** What is longer is written by itself: it would be copied once more here. */
+const MEMBER_SIZE_MAX = 4 << 10
+/** A group this long does not wait for more. */
+const GROUP_SIZE_MAX = 64 << 10
+
+/** Its then() is a microtask like queueMicrotask's, which in Node costs as much as a tenth of a put. */
+const READY = Promise.resolve()
+
+export class WriteGroup {
+  #write
+  #memberSizeMax
+  #batch = new WriteBatch()
+  #size = 0
+  /** Puts and deletes do not share: on a full disk their fates differ. */
+  #deletes = false
+  #isOpen = false
+  /** @type {Promise<void> | undefined} */
+  #promise
+  /** @type {(value?: any) => void} */
+  #resolve = () => {}
+  /** @type {(error: unknown) => void} */
+  #reject = () => {}
+  #end = () => {
+    this.#isOpen = false
+    this.flush()
+  }
+
+  /**
+   * @param {(batch: Uint8Array) => void | Promise<void>} write
+   * @param {number} [sizeMax] what the engine would refuse in a batch of several is left out of it
+   */
+  constructor(write, sizeMax = MEMBER_SIZE_MAX) {
+    this.#write = write
+    this.#memberSizeMax = Math.min(sizeMax, MEMBER_SIZE_MAX)
+  }
+
+  /** Whether something is gathered that must be written before whatever comes next. */
+  get waits() { return this.#size > 0 }
+
+  /** A write is about to be made by itself; those that follow may join. */
+  open() {
+    if (this.#isOpen) return
+    this.#isOpen = true
+    READY.then(this.#end)
+  }
+
+  /** @param {Uint8Array} key @param {Uint8Array} value @returns {Promise<void> | undefined} none: it must be made by itself */
+  put(key, value) {
+    if (!this.#takes(key.length + value.length, false)) return undefined
+    this.#batch.put(key, value)
+    return this.#joined(key.length + value.length)
+  }
+
+  /** @param {Uint8Array} key @returns {Promise<void> | undefined} */
+  del(key) {
+    if (!this.#takes(key.length, true)) return undefined
+    this.#batch.del(key)
+    return this.#joined(key.length)
+  }
+
+  /** Writes what is gathered. What goes wrong is told to those who wait for it. */
+  flush() {
+    if (this.#size === 0) return
+    const [resolve, reject] = [this.#resolve, this.#reject]
+    this.#size = 0
+    this.#promise = undefined
+    try {
+      const done = this.#write(this.#batch.finish())
+      if (done instanceof Promise) done.then(resolve, reject)
+      else resolve()
+    } catch (error) {
+      reject(error)
+    } finally {
+      this.#batch.clear()
+    }
+  }
+
+  /** @param {number} size @param {boolean} deletes */
+  #takes(size, deletes) {
+    if (!this.#isOpen || size > this.#memberSizeMax) return false
+    if (deletes !== this.#deletes) {
+      this.flush()
+      this.#deletes = deletes
+    }
+    return true
+  }
+
+  /** @param {number} size */
+  #joined(size) {
+    const promise = this.#promise ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#size += size + 1
+    if (this.#size > GROUP_SIZE_MAX) this.flush()
+    return promise
+  }
+}
