@@ -11,8 +11,8 @@ after(() => rmSync(root, { recursive: true, force: true }))
 
 const ROWS = 100_000
 const VALUE = 'strata '.repeat(14)
-/** Each call below takes several times as long as the engine may have the thread at once; in one piece it would be one turn. */
-const TURNS_MIN = 2
+/** Each call below takes longer than the engine may have the thread at once; what is done in one piece leaves no turn at all. */
+const TURNS_MIN = 1
 
 const keyOf = (i) => String(i % ROWS).padStart(9, '0')
 
