@@ -2,6 +2,8 @@
 //
 //   cargo -> wasm-bindgen (glue and types) -> wasm-opt -> pkg/
 //
+// The package's engine is made smaller on the way: see lib/panics.mjs before wasm-opt and lib/order.mjs after it.
+//
 //   pkg/varve.js, varve_bg.wasm     the smallest border: class Engine over the storage in memory (feature `wasm`)
 //   pkg/instance.js, engine.wasm    what src/js speaks to (feature `package`): as many instances as there are databases
 //   pkg/browser.js and others       src/js as pages load it: see lib/browser.mjs
@@ -10,6 +12,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildForBrowsers } from './lib/browser.mjs'
 import { instanceSource } from './lib/instance.mjs'
+import { namedForOrder } from './lib/order.mjs'
+import { panicsAsTraps } from './lib/panics.mjs'
 import { inRoot, wasmFile } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
 import { main, setup } from './setup.mjs'
@@ -22,33 +26,62 @@ const WASM_FEATURES = ['--mvp-features', '--enable-bulk-memory', '--enable-sign-
 /** Memory is the caller's to make: so it has a limit, and an instance that failed leaves none behind. */
 const IMPORT_MEMORY = ['-C', 'link-arg=--import-memory']
 
-/** What LLVM inlines without being told to makes the engine a tenth larger and no faster: measured from 0 to its own 225. */
-const INLINE_LESS = ['-C', 'llvm-args=-inline-threshold=15']
+/** Functions keep their names until panics are cut and the rest is ordered. */
+const KEEP_NAMES = ['--config', 'profile.package-release.strip=false']
+
+/** No address below 1,024 is used, since the stack is first in memory and grows down to it: more offsets are constants then. */
+const LOW_MEMORY_UNUSED = ['--low-memory-unused']
+
+const WITHOUT_NAMES = ['--strip-debug', '--strip-producers']
+
+/**
+ * Beside `opt-level = "s"` (docs/design-notes.md, "The size of the module"). What LLVM inlines without being told to makes the engine a
+ * tenth larger and no faster: measured from 0 to its own 225. Structures are copied by as many loads and stores as at level 2, since
+ * `memory.copy` is a slow call for small ones.
+ */
+const SMALL = ['-C', 'llvm-args=-inline-threshold=15', '-C', 'llvm-args=-max-store-memcpy=8']
 
 /** One of the two builds, up to its glue in `folder`. */
-const compile = (profile, feature, folder, { rustc = [], bindgen }) => [
+const compile = (profile, feature, folder, { cargo = [], rustc = [], bindgen }) => [
   ['cargo', 'rustc', '--lib', '--crate-type', 'cdylib', '--locked', '--profile', profile, '--target', 'wasm32-unknown-unknown',
-    '--target-dir', inRoot('target'), '--no-default-features', '--features', feature, '--', ...rustc],
+    '--target-dir', inRoot('target'), '--no-default-features', '--features', feature, ...cargo, '--', ...rustc],
   ['wasm-bindgen', ...bindgen, '--out-dir', folder, '--out-name', 'varve',
     inRoot('target', 'wasm32-unknown-unknown', profile, 'varve.wasm')]
 ]
-const optimise = (from, to) => ['wasm-opt', '-O3', '--strip-debug', '--strip-producers', ...WASM_FEATURES, from, '-o', to]
+const wasmOpt = (from, to, ...options) => ['wasm-opt', ...options, ...WASM_FEATURES, from, '-o', to]
+
+/** A step of our own: what `change` makes of a file takes its place. */
+const rewrite = (file, change) => () => writeFileSync(file, change(readFileSync(file)))
 
 /** Builds pkg/ anew; throws when a step fails. */
 export async function build() {
   const glue = inRoot('target', 'glue')
+  const raw = join(glue, 'varve_bg.wasm')
+  const engine = inRoot('pkg', 'engine.wasm')
   const steps = [
     ...compile('wasm-release', 'wasm', inRoot('pkg'), { bindgen: ['--target', 'web'] }),
-    optimise(wasmFile, wasmFile),
-    ...compile('package-release', 'package', glue, { rustc: [...IMPORT_MEMORY, ...INLINE_LESS], bindgen: ['--target', 'bundler', '--no-typescript'] }),
-    optimise(join(glue, 'varve_bg.wasm'), inRoot('pkg', 'engine.wasm'))
+    wasmOpt(wasmFile, wasmFile, '-O3', ...WITHOUT_NAMES),
+    ...compile('package-release', 'package', glue, {
+      cargo: KEEP_NAMES,
+      rustc: [...IMPORT_MEMORY, ...SMALL],
+      bindgen: ['--target', 'bundler', '--no-typescript', '--keep-debug']
+    }),
+    rewrite(raw, panicsAsTraps),
+    wasmOpt(raw, raw, '-O3', '--debuginfo', ...LOW_MEMORY_UNUSED),
+    rewrite(raw, namedForOrder),
+    wasmOpt(raw, engine, '--reorder-functions-by-name', ...WITHOUT_NAMES)
   ]
   rmSync(inRoot('pkg'), { recursive: true, force: true })
-  for (const [command, ...args] of steps) {
+  for (const step of steps) {
+    if (typeof step === 'function') {
+      step()
+      continue
+    }
+    const [command, ...args] = step
     const { ok, why } = await run(command, args)
     if (!ok) throw new Error(`${command}: ${why}`)
   }
-  const instance = instanceSource(readFileSync(join(glue, 'varve_bg.js'), 'utf8'), readFileSync(inRoot('pkg', 'engine.wasm')), USED)
+  const instance = instanceSource(readFileSync(join(glue, 'varve_bg.js'), 'utf8'), readFileSync(engine), USED)
   writeFileSync(inRoot('pkg', 'instance.js'), instance)
   await buildForBrowsers()
 }

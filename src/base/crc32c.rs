@@ -2,20 +2,32 @@
 //!
 //! Stored checksums are masked, since data that holds its own checksum gives degenerate ones:
 //! `mask(c) = rotate_right(c, 15) + 0xa282ead8`. crc32c("123456789") = `e3069283`, masked `c78ab0e5`.
-//! Source: LevelDB `util/crc32c.h`. The polynomial arithmetic is the `crc32c` crate's.
+//! Source: LevelDB `util/crc32c.h`. The polynomial arithmetic is the `crc32c` crate's, which knows the processor's instructions;
+//! WebAssembly has none, and there its tables would be 8 KiB of data that do not compress.
 
 const MASK_DELTA: u32 = 0xa282_ead8;
 
 /// CRC-32C of `bytes`.
 #[inline]
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    ::crc32c::crc32c(bytes)
+    crc32c_extend(0, bytes)
 }
 
 /// CRC-32C of what `crc` covers followed by `bytes`.
+#[cfg(not(target_arch = "wasm32"))]
 #[inline]
 pub fn crc32c_extend(crc: u32, bytes: &[u8]) -> u32 {
     ::crc32c::crc32c_append(crc, bytes)
+}
+
+/// CRC-32C of what `crc` covers followed by `bytes`.
+#[cfg(target_arch = "wasm32")]
+#[inline(never)]
+pub fn crc32c_extend(crc: u32, bytes: &[u8]) -> u32 {
+    static TABLES: std::sync::OnceLock<super::CrcTables> = std::sync::OnceLock::new();
+    /// Castagnoli's, its highest power in the lowest bit.
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    !TABLES.get_or_init(|| super::CrcTables::new(POLYNOMIAL)).update(!crc, bytes)
 }
 
 /// As stored.

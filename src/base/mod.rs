@@ -3,6 +3,8 @@
 mod bytes;
 mod coding;
 mod comparator;
+#[cfg(any(feature = "archive", target_arch = "wasm32"))]
+mod crc;
 mod crc32c;
 mod file_name;
 mod filter_policy;
@@ -17,6 +19,8 @@ pub use coding::{
     to_u64, varint_length,
 };
 pub use comparator::{BYTEWISE_NAME, Comparator, KeyOrder, UserComparator};
+#[cfg(any(feature = "archive", target_arch = "wasm32"))]
+pub(crate) use crc::CrcTables;
 pub use crc32c::{crc32c, crc32c_extend, mask, unmask};
 pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
 pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};

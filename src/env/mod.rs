@@ -180,7 +180,8 @@ pub fn check_name(name: &str) -> Result<()> {
     let bare = name.strip_prefix("lost/").unwrap_or(name);
     let forbidden = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
     if bare.is_empty() || bare.len() > 255 || matches!(bare, "." | ".." | "LOCK" | "lost") || bare.contains(forbidden) {
-        return Err(Error::InvalidArgument(format!("{name:?} cannot be the name of a file")));
+        // Not `{:?}`: that brings Unicode's tables with it, for what may be printed.
+        return Err(Error::InvalidArgument(format!("\"{}\" cannot be the name of a file", name.escape_default())));
     }
     Ok(())
 }

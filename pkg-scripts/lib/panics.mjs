@@ -1,0 +1,84 @@
+// A panic of the engine as what remains of it in WebAssembly: a trap.
+//
+// Nobody sees the message of a panic: the standard library writes it to standard error, and WebAssembly has none. So what formats
+// it, and the places in the source that it names, need not be shipped. The functions become `unreachable`, wasm-opt then finds that
+// nobody needs their arguments, and the places become zeros, which compress to nothing.
+import { Reader, SECTION, bodiesOf, codeOf, importedFunctions, moduleOf, namesOf, sectionsOf } from './wasm.mjs'
+
+/** Functions of the standard library that only ever panic, as wasm-bindgen leaves their names. */
+const PANICS = new RegExp([
+  /^core\[\w+\]::panicking::/,
+  /^core\[\w+\]::(option|result)::\w+_failed$/,
+  /^core\[\w+\]::cell::(lazy::)?panic_/,
+  /^core\[\w+\]::(slice|str)::.*(_fail|_fail_rt|panic_on_ord_violation)$/,
+  /^alloc\[\w+\]::raw_vec::(capacity_overflow|handle_error)$/,
+  /^<(alloc|hashbrown)\[\w+\]::.*::(assert_failed|capacity_overflow)$/,
+  /^__rustc\[\w+\]::(rust_begin_unwind|rust_panic)$/,
+  /^std\[\w+\]::panicking::panic_with_hook$/,
+  /^std\[\w+\]::(sys::backtrace::__rust_end_short_backtrace|alloc::rust_oom)\b/
+].map(({ source }) => source).join('|'))
+
+const UNREACHABLE = 0x00
+const END = 0x0b
+const I32_CONST = 0x41
+
+/** A function's body: no locals, and the trap. */
+const TRAP = Uint8Array.of(0, UNREACHABLE, END)
+
+/**
+ * @param {Buffer} wasm with names
+ * @returns {Buffer} the same, with names
+ */
+export function panicsAsTraps(wasm) {
+  const sections = sectionsOf(wasm)
+  const names = namesOf(sections)
+  const imported = importedFunctions(wasm)
+  const bodies = bodiesOf(sections).map((body, index) => isPanic(names.get(index + imported) ?? '', body) ? TRAP : body)
+  if (!bodies.includes(TRAP)) throw new Error('no function of this module panics: have their names changed?')
+  return moduleOf(sections.map(({ id, content }) => {
+    if (id === SECTION.code) return { id, content: codeOf(bodies) }
+    return { id, content: id === SECTION.data ? withoutPlaces(content) : content }
+  }))
+}
+
+/** By its name, and never by the name alone: a compiled function that does not return ends with a trap. */
+function isPanic(name, body) {
+  if (!PANICS.test(name)) return false
+  if (body.at(-1) !== END || body.at(-2) !== UNREACHABLE) throw new Error(`${name} returns: it is no panic`)
+  return true
+}
+
+/**
+ * The section of data without the places that panics name: `core::panic::Location`, which is the address and the length of a path,
+ * line and column. Whoever read one would find an empty path.
+ */
+function withoutPlaces(section) {
+  const content = Buffer.from(section)
+  const reader = new Reader(content)
+  for (let left = reader.number(); left > 0; left--) {
+    if (reader.number() !== 0 || reader.byte() !== I32_CONST) throw new Error('a segment of data that is not at a place of its own')
+    const address = reader.number()
+    if (reader.byte() !== END) throw new Error('a segment of data whose place is computed')
+    clearPlaces(reader.bytes(), address)
+  }
+  return content
+}
+
+const PLACE_BYTES = 16
+const PATH_BYTES_MAX = 400
+const isPath = (bytes) => /^[\w./-]+\.rs\0?$/.test(bytes.latin1Slice())
+
+/** @param {Buffer} data @param {number} address of its first byte */
+function clearPlaces(data, address) {
+  const paths = []
+  for (let at = 0; at + PLACE_BYTES <= data.length; at += 4) {
+    const begin = data.readUInt32LE(at) - address
+    const length = data.readUInt32LE(at + 4)
+    if (begin < 0 || length > PATH_BYTES_MAX || begin + length > data.length) continue
+    const path = data.subarray(begin, begin + length)
+    if (!isPath(path)) continue
+    paths.push(path)
+    data.fill(0, at, at + PLACE_BYTES)
+  }
+  for (const path of paths) path.fill(0)
+}
