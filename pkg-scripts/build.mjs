@@ -11,6 +11,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildForBrowsers } from './lib/browser.mjs'
+import { withShortImports } from './lib/imports.mjs'
 import { instanceSource } from './lib/instance.mjs'
 import { namedForOrder } from './lib/order.mjs'
 import { panicsAsTraps } from './lib/panics.mjs'
@@ -81,7 +82,9 @@ export async function build() {
     const { ok, why } = await run(command, args)
     if (!ok) throw new Error(`${command}: ${why}`)
   }
-  const instance = instanceSource(readFileSync(join(glue, 'varve_bg.js'), 'utf8'), readFileSync(engine), USED)
+  const { wasm, names } = withShortImports(readFileSync(engine))
+  writeFileSync(engine, wasm)
+  const instance = instanceSource(readFileSync(join(glue, 'varve_bg.js'), 'utf8'), { wasm, names }, USED)
   writeFileSync(inRoot('pkg', 'instance.js'), instance)
   await buildForBrowsers()
 }

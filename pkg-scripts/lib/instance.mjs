@@ -15,10 +15,10 @@ const NEVER_THROWS = /_free$|_destroy_closure$|_table_dealloc$|__closures_/
 
 /**
  * @param {string} glue wasm-bindgen's, for bundlers
- * @param {Uint8Array} wasm what it belongs to
+ * @param {{ wasm: Buffer, names: Map<string, string> }} module what it belongs to, and what its imports are called there
  * @param {string[]} used functions and classes that callers need
  */
-export function instanceSource(glue, wasm, used) {
+export function instanceSource(glue, { wasm, names }, used) {
   for (const name of used) {
     if (!glue.includes(`export function ${name}(`)) throw new Error(`the glue does not export ${name}`)
   }
@@ -71,7 +71,7 @@ function handleError(f, args) {
 
 const { exports } = new WebAssembly.Instance(module, { './varve_bg.js': {
     memory,
-${imports.map(guardedImport).join(',\n')}
+${imports.map((found) => guardedImport(found, names)).join(',\n')}
 } })
 __wbg_set_wasm({
     memory,
@@ -106,8 +106,10 @@ function guardedExport([name, arity]) {
   return `    ${name}: (${parameters}) => { try { return ${call} } catch (e) { failure ??= e; wasm = dead; ${last} } }`
 }
 
-function guardedImport([, name, parameters, body]) {
-  if (body.includes('handleError(')) return `    ${name}`
+function guardedImport([, name, parameters, body], names) {
+  const short = names.get(name)
+  if (short === undefined) throw new Error(`the engine does not import ${name}`)
+  if (body.includes('handleError(')) return `    ${short}: ${name}`
   const call = `${name}(${parameters})`
-  return `    ${name}: (${parameters}) => { const answer = ${call}; if (wasm === dead) throw trapped(); return answer }`
+  return `    ${short}: (${parameters}) => { const answer = ${call}; if (wasm === dead) throw trapped(); return answer }`
 }

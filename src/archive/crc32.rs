@@ -1,24 +1,18 @@
 //! The checksum of zip: CRC-32 of IEEE 802.3.
 
-use crate::base::CrcTables;
-
-const POLYNOMIAL: u32 = 0xedb8_8320;
-
 /// Checksums, one after the other.
-pub(crate) struct Crc32 {
-    tables: Box<CrcTables>,
-    state: u32,
-}
+#[derive(Default)]
+pub(crate) struct Crc32(u32);
 
 impl Crc32 {
     /// Of nothing yet.
     pub(crate) fn new() -> Crc32 {
-        Crc32 { tables: Box::new(CrcTables::new(POLYNOMIAL)), state: u32::MAX }
+        Crc32::default()
     }
 
     /// Begins anew.
     pub(crate) fn reset(&mut self) {
-        self.state = u32::MAX;
+        self.0 = 0;
     }
 
     /// Of `bytes` alone.
@@ -30,13 +24,23 @@ impl Crc32 {
     }
 
     /// Takes `bytes` in.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.state = self.tables.update(self.state, bytes);
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.0);
+        hasher.update(bytes);
+        self.0 = hasher.finalize();
+    }
+
+    /// Takes `bytes` in. Not by crc32fast here: its tables would be data of the module.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        static TABLES: crate::base::Crc32Tables = crate::base::Crc32Tables::of(&crc::CRC_32_ISO_HDLC);
+        self.0 = TABLES.extend(self.0, bytes);
     }
 
     /// The checksum of what was taken in.
     pub(crate) fn value(&self) -> u32 {
-        !self.state
+        self.0
     }
 }
 
@@ -47,5 +51,10 @@ mod tests {
     #[test]
     fn the_check_value() {
         assert_eq!(Crc32::new().of(b"123456789"), 0xcbf4_3926);
+        let mut crc = Crc32::new();
+        for byte in b"123456789" {
+            crc.update(&[*byte]);
+        }
+        assert_eq!(crc.value(), 0xcbf4_3926);
     }
 }

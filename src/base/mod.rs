@@ -3,7 +3,7 @@
 mod bytes;
 mod coding;
 mod comparator;
-#[cfg(any(feature = "archive", target_arch = "wasm32"))]
+#[cfg(target_arch = "wasm32")]
 mod crc;
 mod crc32c;
 mod file_name;
@@ -19,8 +19,8 @@ pub use coding::{
     to_u64, varint_length,
 };
 pub use comparator::{BYTEWISE_NAME, Comparator, KeyOrder, UserComparator};
-#[cfg(any(feature = "archive", target_arch = "wasm32"))]
-pub(crate) use crc::CrcTables;
+#[cfg(all(feature = "archive", target_arch = "wasm32"))]
+pub(crate) use crc::Crc32Tables;
 pub use crc32c::{crc32c, crc32c_extend, mask, unmask};
 pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
 pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};

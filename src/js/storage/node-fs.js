@@ -391,8 +391,9 @@ const makeLost = (directory) => fs.mkdirSync(directory, { recursive: true, mode:
 
 /** By a thread of Node's: giving back the space of a large file can take 10 ms. @param {string} path @returns {Promise<void>} */
 function removeIfThere(path) {
+  // (Deno says of a success that its error is undefined.)
   return new Promise((resolve, reject) => fs.unlink(path, (error) => {
-    if (error === null || error.code === 'ENOENT') resolve()
+    if (!error || error.code === 'ENOENT') resolve()
     else reject(error)
   }))
 }
