@@ -36,11 +36,12 @@ const LOW_MEMORY_UNUSED = ['--low-memory-unused']
 const WITHOUT_NAMES = ['--strip-debug', '--strip-producers']
 
 /**
- * Beside `opt-level = "s"` (docs/design-notes.md, "The size of the module"). What LLVM inlines without being told to makes the engine a
- * tenth larger and no faster: measured from 0 to its own 225. Structures are copied by as many loads and stores as at level 2, since
- * `memory.copy` is a slow call for small ones.
+ * What LLVM does unasked at `opt-level = 2` that makes the engine larger and no faster (docs/design-notes.md, "The size of the module"):
+ * inlining (its own threshold is 225), copies of a loop's body within the loop, copies of code so that a value need not be loaded again.
  */
-const SMALL = ['-C', 'llvm-args=-inline-threshold=15', '-C', 'llvm-args=-max-store-memcpy=8']
+const SMALL = [
+  'inline-threshold=15', 'unroll-runtime=false', 'unroll-allow-partial=false', 'unroll-partial-threshold=0', 'enable-load-pre=false'
+].flatMap((flag) => ['-C', `llvm-args=-${flag}`])
 
 /** One of the two builds, up to its glue in `folder`. */
 const compile = (profile, feature, folder, { cargo = [], rustc = [], bindgen }) => [
