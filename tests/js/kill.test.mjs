@@ -13,8 +13,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Varve } from '../../src/js/index.js'
 import { NodeStorage } from '../../src/js/storage/node-fs.js'
 
-const ROUNDS = process.env.VARVE_LONG !== undefined ? 1000 : 100
+const LONG = process.env.VARVE_LONG !== undefined
+const ROUNDS = LONG ? 1000 : 100
 const KEYS = 1500
+/** Shown by `npm test`, held by VARVE_LONG=1: nothing is timed where the machine may be busy. */
 const LOCK_MS_MAX = 200
 
 const root = mkdtempSync(join(tmpdir(), 'varve-kill-'))
@@ -104,7 +106,7 @@ test(`${ROUNDS} writers are killed`, async (t) => {
   const [median, most] = [locks[locks.length >> 1], locks[Math.floor(locks.length * 0.98)]]
   t.diagnostic(`${from} writes, ${synced} of them synced`)
   t.diagnostic(`the lock was taken over in ${median.toFixed(0)} ms (median), ${locks.at(-1).toFixed(0)} ms at most`)
-  assert.ok(most <= LOCK_MS_MAX, `the lock took ${most} ms`)
+  if (LONG) assert.ok(most <= LOCK_MS_MAX, `the lock took ${most} ms`)
 })
 
 /** Everything up to `acknowledged` is there, and what comes after it without a gap; answers the last write. */
