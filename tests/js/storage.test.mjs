@@ -700,7 +700,7 @@ test('on Windows a rename is patient, directories are not flushed, and appends n
   rename.mock.mockImplementation(() => { throw error('EACCES') })
   const start = performance.now()
   await assert.rejects(storage.editNames([{ type: 'rename', from: 'b', to: 'c' }]), { code: 'EACCES' })
-  assert.ok(performance.now() - start < 2300, 'and not for ever')
+  assert.ok(performance.now() - start < 10_000, 'and not for ever')
   rename.mock.mockImplementation(() => { throw error('ENOSPC') })
   await assert.rejects(storage.editNames([{ type: 'rename', from: 'b', to: 'c' }]), { code: 'ENOSPC' })
   for (const open of [file, again]) open.close()
