@@ -69,7 +69,7 @@ export async function build() {
       bindgen: ['--target', 'bundler', '--no-typescript', '--keep-debug']
     }),
     rewrite(raw, panicsAsTraps),
-    wasmOpt(raw, raw, '-O3', '--debuginfo', ...LOW_MEMORY_UNUSED),
+    wasmOpt(raw, raw, '-Os', '--debuginfo', ...LOW_MEMORY_UNUSED),
     rewrite(raw, namedForOrder),
     wasmOpt(raw, engine, '--reorder-functions-by-name', ...WITHOUT_NAMES)
   ]

@@ -36,6 +36,8 @@ pub enum Bug {
     GapNotSeen,
     /// A log that could not be flushed counts as flushed.
     SyncErrorIgnored,
+    /// Rows that were read from tables are kept when the tables change.
+    RowsOutliveVersion,
 }
 
 #[cfg(feature = "seeded-bugs")]

@@ -132,6 +132,8 @@ pub struct Counters {
     pub block_read_bytes: u64,
     /// Blocks found in the cache.
     pub block_cache_hits: u64,
+    /// Point look-ups answered by the row cache, which is asked before tables are.
+    pub row_cache_hits: u64,
     /// Tables that a filter ruled out.
     pub filter_negatives: u64,
     /// Tables opened.
@@ -157,6 +159,7 @@ pub(crate) struct LiveCounters {
     pub(crate) block_reads: Cell<u64>,
     pub(crate) block_read_bytes: Cell<u64>,
     pub(crate) block_cache_hits: Cell<u64>,
+    pub(crate) row_cache_hits: Cell<u64>,
     pub(crate) filter_negatives: Cell<u64>,
     pub(crate) table_opens: Cell<u64>,
     pub(crate) slices: Cell<u64>,
@@ -179,6 +182,7 @@ impl LiveCounters {
             block_reads: self.block_reads.get(),
             block_read_bytes: self.block_read_bytes.get(),
             block_cache_hits: self.block_cache_hits.get(),
+            row_cache_hits: self.row_cache_hits.get(),
             filter_negatives: self.filter_negatives.get(),
             table_opens: self.table_opens.get(),
             slices: self.slices.get(),

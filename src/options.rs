@@ -47,7 +47,8 @@ pub struct Options {
     pub write_buffer_size: usize,
     /// Tables held open at once: 10 to 50,000. Default 1,000.
     pub max_open_files: usize,
-    /// Logical bytes of decoded blocks kept in memory; 0 keeps none. Default 8 MiB.
+    /// Logical bytes of decoded blocks kept in memory; 0 keeps none. Default 8 MiB. Beside them up to an eighth as many bytes of rows
+    /// are kept that were looked up more than once.
     pub block_cache_size: u64,
     /// Logical bytes of indexes and filters of open tables kept in memory. Default 64 MiB.
     pub table_cache_size: u64,

@@ -15,6 +15,7 @@ mod range;
 mod read;
 mod recovery;
 mod repair;
+mod row_cache;
 mod snapshot;
 mod state;
 mod verify;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::background::log_and_apply;
 use super::driver::Driver;
 use super::recovery::{Recovery, RecoveryReport};
+use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
 use super::state::{Buffer, DbState, Inner, State};
 use super::write::create_log;
@@ -352,6 +353,7 @@ fn build_inner(
     Inner {
         env: env.clone(),
         locked: Cell::new(!options.read_only),
+        rows: RefCell::new(RowCache::beside(options.block_cache_size)),
         options,
         order,
         tables,

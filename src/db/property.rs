@@ -88,7 +88,8 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
 fn memory(inner: &Inner) -> u64 {
     let state = inner.state.borrow();
     let buffers = std::iter::once(&state.active).chain(&state.immutables);
-    inner.tables.blocks().weight().saturating_add(memtable_bytes(buffers.map(|b| b.memtable.clone())))
+    let caches = inner.tables.blocks().weight().saturating_add(inner.rows.borrow().bytes());
+    caches.saturating_add(memtable_bytes(buffers.map(|b| b.memtable.clone())))
 }
 
 /// See [`Db::tables`](super::Db::tables).

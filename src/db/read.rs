@@ -70,7 +70,7 @@ async fn look_up(
     inner.check_open()?;
     check_snapshot(inner, options)?;
     count(&inner.counters.gets, 1);
-    let (lookup, version) = {
+    let (lookup, version, of_now) = {
         let state = inner.state.borrow();
         let lookup = LookupKey::new(key, options.sequence(state.last_sequence()));
         let buffers = std::iter::once(&state.active).chain(state.immutables.iter().rev());
@@ -86,18 +86,26 @@ async fn look_up(
                 None => {}
             }
         }
-        (lookup, state.versions.current().clone())
+        let of_now = options.sequence(state.last_sequence()) >= state.last_sequence();
+        (lookup, state.versions.current().clone(), of_now)
     };
+    // What an older snapshot sees is not what the next reader sees; and what was not verified is not for those who want it so.
+    let by_rows = of_now && options.verify_checksums && trace.is_none();
+    if by_rows && let Some(value) = inner.rows.borrow_mut().get(&version, key) {
+        count(&inner.counters.row_cache_hits, 1);
+        return Ok(Some(if copy { value.to_vec() } else { Vec::new() }));
+    }
     let read = block_read(inner, options);
     let touched = trace.map(|t| &mut t.tables);
     let (found, charged) = version.get(&inner.tables, &inner.order, &lookup, read, touched, copy).await?;
     if let Some((level, file)) = charged {
         charge_seek(inner, level, &file);
     }
-    Ok(match found {
-        Found::Value(value) => Some(value),
-        Found::Deleted | Found::Nothing => None,
-    })
+    let Found::Value(value) = found else { return Ok(None) };
+    if by_rows && copy && options.fill_cache && Rc::ptr_eq(&version, inner.state.borrow().versions.current()) {
+        inner.rows.borrow_mut().note(&version, key, &value);
+    }
+    Ok(Some(value))
 }
 
 /// A table was looked into in vain once more; one that has been too often wants compaction.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::background::ManualCompaction;
 use super::driver::Driver;
+use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
 use super::write::Queue;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber};
@@ -89,6 +90,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) order: InternalKeyComparator,
     pub(crate) tables: Rc<TableCache>,
+    pub(crate) rows: RefCell<RowCache>,
     pub(crate) counters: Rc<LiveCounters>,
     pub(crate) snapshots: Rc<SnapshotList>,
     pub(crate) state: RefCell<State>,

@@ -417,7 +417,8 @@ export interface OpenOptions extends AbstractOpenOptions {
   compression?: boolean | 'snappy' | 'none' | undefined
 
   /**
-   * Bytes of decoded blocks kept in memory, 0 to 4,294,967,295. Raise it when reads are random and the hot data is larger.
+   * Bytes of decoded blocks kept in memory, 0 to 4,294,967,295. Raise it when reads are random and the hot data is larger. Beside
+   * them up to an eighth as many bytes of rows are kept that `get()` found more than once.
    *
    * @defaultValue `32 * 1024 * 1024`: four times LevelDB's, as a block that is read again costs a read, a checksum and a
    * decompression on the caller's thread.

@@ -52,6 +52,7 @@ impl Database {
             ("blockReads", c.block_reads),
             ("blockReadBytes", c.block_read_bytes),
             ("blockCacheHits", c.block_cache_hits),
+            ("rowCacheHits", c.row_cache_hits),
             ("filterNegatives", c.filter_negatives),
             ("tableOpens", c.table_opens),
             ("slices", c.slices),

@@ -10,6 +10,7 @@ use crate::common::model::{Map, random_comparator, random_key, random_options, r
 use crate::common::random::Random;
 
 const SPACE: usize = 1500;
+const HOT: usize = 20;
 
 struct Run {
     random: Random,
@@ -125,22 +126,29 @@ impl Run {
         }
     }
 
+    /// A key to look up: any, or one of a few that are looked up again and again.
+    fn sought_key(&mut self) -> Vec<u8> {
+        let space = if self.random.one_in(2) { HOT } else { SPACE + 100 };
+        random_key(&mut self.random, space)
+    }
+
     fn get(&mut self) {
-        let key = random_key(&mut self.random, SPACE + 100);
+        let key = self.sought_key();
         if !self.snapshots.is_empty() && self.random.one_in(3) {
             let (snapshot, map) = &self.snapshots[self.random.below(self.snapshots.len())];
             let options = ReadOptions { snapshot: Some(snapshot.clone()), ..ReadOptions::default() };
             let found = block_on(self.db.get_with(&options, &key)).unwrap();
             assert_eq!(found.as_ref(), map.get(&key), "get {key:?} at a snapshot");
         } else {
-            let found = block_on(self.db.get(&key)).unwrap();
-            assert_eq!(found.as_ref(), self.map.get(&key), "get {key:?}");
+            for _ in 0..1 + self.random.below(4) {
+                let found = block_on(self.db.get(&key)).unwrap();
+                assert_eq!(found.as_ref(), self.map.get(&key), "get {key:?}");
+            }
         }
     }
 
     fn multi_get(&mut self) {
-        let keys: Vec<Vec<u8>> =
-            (0..self.random.below(10)).map(|_| random_key(&mut self.random, SPACE + 100)).collect();
+        let keys: Vec<Vec<u8>> = (0..self.random.below(10)).map(|_| self.sought_key()).collect();
         let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let found = block_on(self.db.multi_get(&ReadOptions::default(), &slices)).unwrap();
         let expected: Vec<_> = keys.iter().map(|k| self.map.get(k).cloned()).collect();

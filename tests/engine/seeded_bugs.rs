@@ -7,7 +7,7 @@ use varve::{Bug, plant};
 
 use crate::{crash, fault, oracle};
 
-const BUGS: [Bug; 16] = [
+const BUGS: [Bug; 17] = [
     Bug::LogNotSynced,
     Bug::TableNotSynced,
     Bug::ManifestNotSynced,
@@ -24,6 +24,7 @@ const BUGS: [Bug; 16] = [
     Bug::RecoveredLogNotSynced,
     Bug::GapNotSeen,
     Bug::SyncErrorIgnored,
+    Bug::RowsOutliveVersion,
 ];
 
 type Family = (&'static str, fn() -> Result<(), String>);
