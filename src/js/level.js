@@ -104,8 +104,7 @@ export class Varve extends AbstractLevel {
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   #keyScratch = new Scratch()
   #valueScratch = new Scratch()
-  #batch = new WriteBatch()
-  /** @type {WriteBatch | null} one that a chained batch left */
+  /** @type {WriteBatch | null} one that nobody uses */
   #spareBatch = null
   /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
   #late = {}
@@ -353,7 +352,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {{ type: 'put' | 'del', key: any, value: any }[]} operations @param {any} options */
   _batch(operations, options) {
-    const batch = this.#batch
+    const batch = this.#takeBatch()
     try {
       for (const { type, key, value } of operations) {
         if (type === 'put') batch.put(key, value)
@@ -364,7 +363,15 @@ export class Varve extends AbstractLevel {
       throw fromEngine(error)
     } finally {
       batch.clear()
+      this.#spareBatch = batch
     }
+  }
+
+  /** Nobody else's until it is the spare one again: a storage may write from inside. */
+  #takeBatch() {
+    const batch = this.#spareBatch ?? new WriteBatch()
+    this.#spareBatch = null
+    return batch
   }
 
   /** @param {Uint8Array} bytes @param {boolean} sync */
@@ -382,10 +389,8 @@ export class Varve extends AbstractLevel {
   }
 
   _chainedBatch() {
-    const batch = this.#spareBatch ?? new WriteBatch()
-    this.#spareBatch = null
     return new ChainedBatch(this, {
-      batch,
+      batch: this.#takeBatch(),
       commit: (bytes, sync) => this.#write(bytes, sync),
       release: (left) => { this.#spareBatch = left }
     })

@@ -18,6 +18,8 @@ export class WriteGroup {
   #write
   #memberSizeMax
   #batch = new WriteBatch()
+  /** In its place while it is written: a storage that writes from inside must not find it half-way. @type {WriteBatch | null} */
+  #spare = null
   #size = 0
   /** Puts and deletes do not share: on a full disk their fates differ. */
   #deletes = false
@@ -69,17 +71,20 @@ export class WriteGroup {
   /** Writes what is gathered. What goes wrong is told to those who wait for it. */
   flush() {
     if (this.#size === 0) return
-    const [resolve, reject] = [this.#resolve, this.#reject]
+    const [batch, resolve, reject] = [this.#batch, this.#resolve, this.#reject]
+    this.#batch = this.#spare ?? new WriteBatch()
+    this.#spare = null
     this.#size = 0
     this.#promise = undefined
     try {
-      const done = this.#write(this.#batch.finish())
+      const done = this.#write(batch.finish())
       if (done instanceof Promise) done.then(resolve, reject)
       else resolve()
     } catch (error) {
       reject(error)
     } finally {
-      this.#batch.clear()
+      batch.clear()
+      this.#spare = batch
     }
   }
 

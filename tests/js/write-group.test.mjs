@@ -155,3 +155,49 @@ test('more than one group in one go', async () => {
   assert.equal((await db.keys().all()).length, 5000)
   await db.close()
 })
+
+/** A storage that calls `inside` once, in the middle of the next append. */
+function writingFromInside() {
+  const storage = new MapStorage()
+  const told = { storage, inside: null }
+  const create = storage.create.bind(storage)
+  storage.create = (...args) => {
+    const file = create(...args)
+    const append = file.append.bind(file)
+    file.append = (data) => {
+      const { inside } = told
+      told.inside = null
+      inside?.()
+      return append(data)
+    }
+    return file
+  }
+  return told
+}
+
+test('a storage that writes from inside has its writes done, and nobody else\'s', async () => {
+  const told = writingFromInside()
+  const db = await opened(told.storage)
+  const inner = []
+  const inside = () => { for (const key of ['x', 'y', 'z']) inner.push(db.put(key, '1')) }
+  // At the end of the go, and before a read of the same go.
+  for (const read of [() => {}, () => db.getSync('a')]) {
+    await db.clear()
+    const writes = [db.put('a', '1'), db.put('b', '1'), db.put('c', '1')]
+    told.inside = inside
+    read()
+    await Promise.all(writes)
+    await Promise.all(inner.splice(0))
+    assert.deepEqual(await db.keys().all(), ['a', 'b', 'c', 'x', 'y', 'z'])
+  }
+  await db.clear()
+  told.inside = () => {
+    inner.push(db.batch([{ type: 'put', key: 'x', value: '1' }, { type: 'put', key: 'y', value: '1' }]))
+    throw Object.assign(new Error('EIO: no'), { code: 'EIO' })
+  }
+  const refused = db.batch([{ type: 'put', key: 'a', value: '1' }, { type: 'put', key: 'b', value: '1' }])
+  await assert.rejects(refused, { code: 'LEVEL_IO_ERROR' })
+  await Promise.all(inner)
+  assert.deepEqual(await db.keys().all(), ['x', 'y'])
+  await db.close()
+})
