@@ -108,7 +108,7 @@ export class Varve extends AbstractLevel {
   #spareBatch = null
   /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
   #late = {}
-  /** @type {Set<Promise<unknown>>} flushes, compactions and the like that close() waits for */
+  /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
   #works = new Set()
   /** @type {Events} */
   #events
@@ -405,7 +405,7 @@ export class Varve extends AbstractLevel {
     const bounds = boundsOf(options)
     try {
       const byRow = limit !== -1 || (snapshot !== undefined && snapshot !== null)
-      await (byRow ? this.#clearRows(bounds, options) : this.#clearRange(bounds))
+      await this.#kept(byRow ? this.#clearRows(bounds, options) : this.#clearRange(bounds))
     } catch (error) {
       throw fromEngine(error)
     }

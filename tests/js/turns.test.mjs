@@ -109,3 +109,16 @@ test('close() ends a compactRange() that is under way, and what was written is t
   assert.equal((await db.keys().all()).length, ROWS)
   await db.close()
 })
+
+for (const [how, options] of Object.entries({ 'a range': {}, 'row by row': { limit: ROWS } })) {
+  test(`close() waits for a clear() that is under way: ${how}`, async () => {
+    const db = new Varve(join(root, `cleared-${how}`))
+    await fill(db)
+    const cleared = db.clear({ gt: keyOf(0), ...options })
+    await db.close()
+    await cleared
+    await db.open()
+    assert.deepEqual(await db.keys().all(), [keyOf(0)])
+    await db.close()
+  })
+}
