@@ -211,21 +211,28 @@ export class Engine {
     if (this.#replacing === undefined) {
       let done = () => {}
       const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
-      queueMicrotask(() => this.#replace().then(done))
+      queueMicrotask(() => this.#replace().then((info) => {
+        done()
+        // What waits is made in its order, and before whatever a listener asks for.
+        if (info !== undefined) queueMicrotask(() => this.#onRecovered?.(info))
+      }))
       this.#replacing = promise
     }
     return this.#replacing
   }
 
+  /** Answers what to tell of it, if it is replaced. */
   async #replace() {
     const trap = /** @type {Error} */ (this.#trap)
+    let info
     try {
-      await this.#recover(trap)
+      info = await this.#recover(trap)
     } catch (/** @type {any} */ error) {
       const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
       this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
     }
     this.#replacing = undefined
+    return info
   }
 
   #mayTryAgain() {
@@ -246,7 +253,7 @@ export class Engine {
     if (!this.#mayTryAgain()) return this.#giveUp(trap)
     await this.#storage?.settle()
     await this.#start({ ...this.#options, createIfMissing: false, errorIfExists: false })
-    queueMicrotask(() => this.#onRecovered?.({ cause: trap.cause, duration: performance.now() - start }))
+    return { cause: trap.cause, duration: performance.now() - start }
   }
 
   /**

@@ -312,6 +312,20 @@ test('calls wait in their order while the engine is replaced', async () => {
   await db.close()
 })
 
+test('a write that a listener of recovered asks for comes after those that waited', async () => {
+  const db = new Varve(newPlace())
+  await db.put('a', '1')
+  let late
+  db.once('recovered', () => { late = db.put('k', 'late') })
+  trapping.last.ruin()
+  const failed = db.get('a').catch((error) => error.code)
+  await Promise.all([db.put('k', 'waited'), db.put('k', 'waited too')])
+  assert.equal(await failed, 'LEVEL_POISONED')
+  await late
+  assert.equal(await db.get('k'), 'late')
+  await db.close()
+})
+
 test('an export and a checkpoint that are under way end with the engine', async () => {
   const { db, model } = await filled(STORAGES['a directory']())
   const reader = db.export().getReader()
