@@ -162,6 +162,12 @@ impl DbIterator {
         }
     }
 
+    /// The write that the entry is of. For moves forward alone.
+    pub(crate) fn sequence(&self) -> Option<SequenceNumber> {
+        debug_assert!(!self.backward);
+        parse_internal_key(self.inner.key()).ok().filter(|_| self.valid).map(|entry| entry.sequence)
+    }
+
     /// The value; empty if not valid.
     #[inline]
     pub fn value(&self) -> &[u8] {

@@ -10,8 +10,8 @@ use super::driver::Driven;
 use super::files::remove_obsolete;
 use super::iter::DbIterator;
 use super::state::Inner;
-use super::write::write;
-use crate::base::user_key;
+use super::write::{Mark, mark_in_turn, write};
+use crate::base::{to_u64, user_key};
 use crate::batch::WriteBatch;
 use crate::error::Result;
 use crate::options::ReadOptions;
@@ -24,24 +24,42 @@ const BATCH_SIZE: usize = 32 << 10;
 /// See [`Db::delete_range`](super::Db::delete_range). Answers how many keys were deleted one by one.
 pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
     inner.check_open()?;
-    drop_whole_tables(inner, (begin, end)).await?;
-    let options = ReadOptions {
+    // Others write meanwhile: what is newer stays.
+    let asked = mark_in_turn(inner).await?;
+    drop_whole_tables(inner, (begin, end), asked).await?;
+    let mut options = ReadOptions {
         lower_bound: begin.map(<[u8]>::to_vec),
         upper_bound: end.map(<[u8]>::to_vec),
         fill_cache: false,
         ..ReadOptions::default()
     };
     let mut it = DbIterator::new(inner, &options)?;
+    let mut read = inner.state.borrow().last_sequence();
     let mut valid = it.seek_to_first().await?;
     let mut deleted = 0;
     while valid {
+        if inner.state.borrow().last_sequence() != read {
+            // Somebody else has written, maybe what comes next.
+            options.lower_bound = Some(it.key().to_vec());
+            it = DbIterator::new(inner, &options)?;
+            read = inner.state.borrow().last_sequence();
+            valid = it.seek_to_first().await?;
+        }
         let mut batch = WriteBatch::new();
-        while valid && batch.byte_size() < BATCH_SIZE {
-            batch.delete(it.key());
+        let mut left = slice_size(&inner.options.pause);
+        while valid && left > 0 && batch.byte_size() < BATCH_SIZE {
+            if it.sequence().is_none_or(|sequence| sequence <= asked.sequence) {
+                batch.delete(it.key());
+            }
+            left = left.saturating_sub(to_u64(it.key().len() + it.value().len()).max(1));
             valid = it.next().await?;
         }
-        deleted += u64::from(batch.count());
-        write(inner, Some(batch), false).await?;
+        if !batch.is_empty() {
+            let count = u64::from(batch.count());
+            deleted += count;
+            write(inner, Some(batch), false).await?;
+            read = read.advance(count).unwrap_or(read);
+        }
         pause(&inner.options.pause).await;
     }
     Ok(deleted)
@@ -50,7 +68,7 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
 /// A table may go only if no older entry of its keys stays behind, above or below: entries of a key are newest first from
 /// level to level, so all tables of the range in this and all deeper levels go together, or those that reach out of the
 /// range stay, and with them everything above that overlaps them.
-async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>) -> Result<()> {
+async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark) -> Result<()> {
     let any_inside = {
         let state = inner.state.borrow();
         let version = state.versions.current();
@@ -73,7 +91,7 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>) -> Result<()
                 return Poll::Ready(Some(Err(error)));
             }
             inner.budget.start(slice_size(&inner.options.pause));
-            let job = || Some(Box::pin(drop_job(inner.clone(), range.clone(), outcome.clone())) as _);
+            let job = || Some(Box::pin(drop_job(inner.clone(), range.clone(), asked, outcome.clone())) as _);
             match inner.background.poll(cx, job) {
                 Driven::Finished => Poll::Ready(None),
                 Driven::Pending if inner.budget.is_exhausted() => Poll::Ready(None),
@@ -92,8 +110,8 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>) -> Result<()
 
 type OwnedRange = (Option<Vec<u8>>, Option<Vec<u8>>);
 
-async fn drop_job(inner: Rc<Inner>, range: OwnedRange, outcome: Rc<RefCell<Option<Result<()>>>>) {
-    let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()));
+async fn drop_job(inner: Rc<Inner>, range: OwnedRange, asked: Mark, outcome: Rc<RefCell<Option<Result<()>>>>) {
+    let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()), asked);
     let result = match edit {
         Some((edit, undo)) => {
             // A snapshot that was taken while the record was on its way sees what is dropped: then it is not.
@@ -115,12 +133,13 @@ async fn drop_job(inner: Rc<Inner>, range: OwnedRange, outcome: Rc<RefCell<Optio
 }
 
 /// What takes the tables away, and what brings them back. `None` if no table can go: one that a snapshot needs, be it of this
-/// very moment, stays.
-fn drop_edit(inner: &Inner, range: UserRange<'_>) -> Option<(VersionEdit, VersionEdit)> {
+/// very moment, stays, and so does one that may hold something newer than `asked`.
+fn drop_edit(inner: &Inner, range: UserRange<'_>, asked: Mark) -> Option<(VersionEdit, VersionEdit)> {
     let state = inner.state.borrow();
     if !inner.snapshots.is_empty() || !state.works() {
         return None;
     }
+    let all_old = state.versions.counts.flushed_sequence <= asked.sequence;
     let (mut edit, mut undo) = (VersionEdit::default(), VersionEdit::default());
     // From the deepest level up, and from the oldest on: what stays protects what overlaps it and is newer.
     let mut staying: Vec<Rc<crate::version::FileMetaData>> = Vec::new();
@@ -133,7 +152,8 @@ fn drop_edit(inner: &Inner, range: UserRange<'_>) -> Option<(VersionEdit, Versio
                 user.compare(user_key(&s.smallest), largest).is_le()
                     && user.compare(user_key(&s.largest), smallest).is_ge()
             });
-            if lies_inside(inner, file, range) && !covers_older {
+            let is_old = all_old || file.number < asked.next_file;
+            if lies_inside(inner, file, range) && is_old && !covers_older {
                 edit.deleted_files.insert((level, file.number));
                 undo.new_files.push((level, file.to_new_file()));
             } else {

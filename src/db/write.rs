@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use super::background;
 use super::driver::Driven;
 use super::state::{Buffer, DbState, Inner, Log};
-use crate::base::{FileKind, FileName, SequenceNumber, ValueType, to_u64};
+use crate::base::{FileKind, FileName, FileNumber, SequenceNumber, ValueType, to_u64};
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::bugs::{Bug, seeded};
 use crate::env::Io;
@@ -38,26 +38,55 @@ const BATCH_SIZE_MAX: usize = 1 << 30;
 /// Least work that is worth a slice, in bytes.
 const SLICE_MIN: u64 = 4 << 10;
 
+/// What a ticket asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    /// That its batch is written, or the log flushed.
+    Write,
+    /// A new log and an empty memtable; such a ticket is a group of its own.
+    Rotation,
+    /// To know what was written before it; a group of its own too.
+    Mark,
+}
+
+/// A place between two writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    /// The last write before it.
+    pub(crate) sequence: SequenceNumber,
+    /// Files that were begun before it have smaller numbers: no later write is in those.
+    pub(crate) next_file: FileNumber,
+}
+
+impl Mark {
+    fn now(inner: &Inner) -> Mark {
+        let state = inner.state.borrow();
+        Mark { sequence: state.last_sequence(), next_file: state.versions.counts.next_file_number }
+    }
+}
+
 /// One writer in the queue.
 pub(crate) struct Ticket {
-    /// `None` asks only for a flush of the log, or for a new one.
+    /// `None` asks only for a flush of the log, or what else the ticket wants.
     batch: RefCell<Option<WriteBatch>>,
     bytes: usize,
     sync: bool,
-    /// Asks for a new log and an empty memtable; such a ticket is a group of its own.
-    rotate: bool,
+    wants: Wants,
+    /// Where it stood, if that is what it wants.
+    mark: Cell<Option<Mark>>,
     result: RefCell<Option<Result<()>>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Ticket {
-    fn new(batch: Option<WriteBatch>, sync: bool, rotate: bool) -> Ticket {
+    fn new(batch: Option<WriteBatch>, sync: bool, wants: Wants) -> Ticket {
         let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
         Ticket {
             batch: RefCell::new(batch),
             bytes,
             sync,
-            rotate,
+            wants,
+            mark: Cell::new(None),
             result: RefCell::default(),
             waker: RefCell::default(),
         }
@@ -129,9 +158,9 @@ async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Res
         Some(batch) if !sync => match commit_at_once(inner, batch) {
             AtOnce::Done(result) => result,
             AtOnce::Late(ticket) => poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await,
-            AtOnce::NotNow(batch) => enqueue(inner, Some(batch), sync, false).await,
+            AtOnce::NotNow(batch) => enqueue(inner, Some(batch), sync, Wants::Write).await.map(|_| ()),
         },
-        batch => enqueue(inner, batch, sync, false).await,
+        batch => enqueue(inner, batch, sync, Wants::Write).await.map(|_| ()),
     };
     let left = pace(inner, bytes);
     if left > 0 {
@@ -150,13 +179,23 @@ fn check_writable(inner: &Inner) -> Result<()> {
 
 /// A new log and an empty memtable, between two commits.
 pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
-    enqueue(inner, None, false, true).await
+    enqueue(inner, None, false, Wants::Rotation).await.map(|_| ())
 }
 
-async fn enqueue(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool, rotate: bool) -> Result<()> {
-    let ticket = Rc::new(Ticket::new(batch, sync, rotate));
+/// Between the writes that were asked for before, once they are done, and those that are asked for after.
+pub(crate) async fn mark_in_turn(inner: &Rc<Inner>) -> Result<Mark> {
+    if inner.queue.borrow().front().is_none() && !inner.commits.is_busy() {
+        return Ok(Mark::now(inner));
+    }
+    let mark = enqueue(inner, None, false, Wants::Mark).await?;
+    Ok(mark.unwrap_or_else(|| Mark::now(inner)))
+}
+
+async fn enqueue(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool, wants: Wants) -> Result<Option<Mark>> {
+    let ticket = Rc::new(Ticket::new(batch, sync, wants));
     inner.queue.borrow_mut().push(ticket.clone())?;
-    poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await
+    poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await?;
+    Ok(ticket.mark.get())
 }
 
 fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -203,7 +242,10 @@ fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
 async fn commit(inner: Rc<Inner>) {
     let front = inner.queue.borrow().front().cloned();
     let Some(front) = front else { return };
-    let (group, result) = if front.rotate {
+    let (group, result) = if front.wants == Wants::Mark {
+        front.mark.set(Some(Mark::now(&inner)));
+        (take_group(&inner), Ok(()))
+    } else if front.wants == Wants::Rotation {
         (take_group(&inner), rotate(&inner).await)
     } else {
         let deletes = only_deletes(&front.batch.borrow());
@@ -262,11 +304,11 @@ fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
     let mut queue = inner.queue.borrow_mut();
     let Some(first) = queue.pop() else { return Vec::new() };
     let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
-    let (mut size, sync) = (first.bytes, first.sync);
+    let (mut size, sync, wants) = (first.bytes, first.sync, first.wants);
     let mut group = vec![first];
     while let Some(next) = queue.front() {
         size = size.saturating_add(next.bytes);
-        if alone || size > size_max || next.sync && !sync || next.rotate || group.iter().any(|t| t.rotate) {
+        if alone || size > size_max || next.sync && !sync || next.wants != Wants::Write || wants != Wants::Write {
             break;
         }
         group.extend(queue.pop());
@@ -389,7 +431,7 @@ fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
         pending => pending,
     };
     drop(held);
-    let ticket = Rc::new(Ticket::new(None, false, false));
+    let ticket = Rc::new(Ticket::new(None, false, Wants::Write));
     inner.commits.start(Box::pin(finish_late(inner.clone(), ticket.clone(), entry, Begun { taken, asked, end })));
     AtOnce::Late(ticket)
 }
@@ -650,7 +692,7 @@ fn background_share(inner: &Inner) -> u64 {
 
 impl Buffer {
     /// An empty one, whose entries will be in logs from `first_log` on.
-    pub(crate) fn new(memtable: Rc<MemTable>, first_log: crate::base::FileNumber) -> Buffer {
+    pub(crate) fn new(memtable: Rc<MemTable>, first_log: FileNumber) -> Buffer {
         Buffer { memtable, first_log, logs: Vec::new(), last_sequence: SequenceNumber::ZERO }
     }
 }

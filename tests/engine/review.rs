@@ -5,8 +5,9 @@ use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
+use crate::common::model::Restless;
 use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation, SectorFault};
 use varve::{Compression, Db, DbState, Options, ReadOptions, WriteBatch, WriteOptions, block_on, repair};
 
@@ -107,6 +108,32 @@ fn delete_range_and_flushes_at_once_lose_no_table() {
         drop(db);
         check(&open(&env, options()));
     }
+}
+
+#[test]
+fn delete_range_leaves_what_is_written_meanwhile() {
+    let small = Options { write_buffer_size: 64 << 10, pause: Some(Rc::new(Restless)), ..options() };
+    let db = open(&MemoryEnv::new(), small);
+    for i in 0..5000 {
+        put(&db, &format!("old{i:04}"), &"x".repeat(100));
+    }
+    let mut new = vec!["old4999".to_owned()];
+    let mut clearing = Box::pin(db.delete_range(None, None));
+    let cx = &mut Context::from_waker(Waker::noop());
+    while clearing.as_mut().poll(cx).is_pending() {
+        put(&db, "old4999", &"y".repeat(5000));
+        new.push(format!("new{:04}", new.len()));
+        put(&db, new.last().unwrap(), &"y".repeat(5000));
+        assert!(new.len() < 2000, "it does not end");
+    }
+    assert!(new.len() > 2, "others had only {} turns", new.len());
+    let mut it = db.iter(&ReadOptions::default()).unwrap();
+    let mut left = Vec::new();
+    while block_on(if left.is_empty() { it.seek_to_first() } else { it.next() }).unwrap() {
+        left.push(String::from_utf8(it.key().to_vec()).unwrap());
+    }
+    new.sort();
+    assert_eq!(left, new);
 }
 
 #[test]

@@ -122,3 +122,24 @@ for (const [how, options] of Object.entries({ 'a range': {}, 'row by row': { lim
     await db.close()
   })
 }
+
+for (const place of ['directory', 'memory']) {
+  test(`what is written while a clear() is under way stays: ${place}`, async () => {
+    const db = place === 'directory' ? new Varve(join(root, 'cleared')) : new Varve(null, { storage: 'memory' })
+    await fill(db)
+    const cleared = db.clear()
+    const written = ['at once']
+    const puts = [db.put('at once', '1'), db.put(keyOf(ROWS - 1), 'new')]
+    let running = true
+    cleared.finally(() => { running = false })
+    await Promise.all(puts)
+    while (running) {
+      await new Promise((resolve) => setImmediate(resolve))
+      written.push(`turn ${written.length}`)
+      await db.put(written.at(-1), '1')
+    }
+    await cleared
+    assert.deepEqual(await db.keys().all(), [keyOf(ROWS - 1), ...written].sort())
+    await db.close()
+  })
+}

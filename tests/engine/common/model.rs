@@ -12,7 +12,7 @@ use super::comparators::{LengthFirst, ReverseBytewise};
 use super::random::Random;
 
 /// A host that wants the thread for itself at every chance.
-struct Restless;
+pub struct Restless;
 
 impl Pause for Restless {
     fn pause(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
