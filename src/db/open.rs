@@ -366,6 +366,7 @@ fn build_inner(
         budget: Budget::default(),
         debt: Cell::new(0),
         slowed: Cell::new(false),
+        owes_turn: Cell::new(false),
         closed: Rc::new(Cell::new(false)),
         recovery,
     }

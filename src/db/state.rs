@@ -104,6 +104,8 @@ pub(crate) struct Inner {
     pub(crate) debt: Cell<u64>,
     /// Whether level 0 has so many tables that writers do more work each.
     pub(crate) slowed: Cell<bool>,
+    /// A stalled commit has worked for long: the host gets its chance when the write is done.
+    pub(crate) owes_turn: Cell<bool>,
     pub(crate) closed: Rc<Cell<bool>>,
     pub(crate) locked: Cell<bool>,
     pub(crate) recovery: super::recovery::RecoveryReport,

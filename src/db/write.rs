@@ -119,6 +119,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether a quarter of the room is taken.
+    fn is_crowded(&self) -> bool {
+        self.tickets.len() > QUEUE_MAX / 4 || self.bytes > QUEUE_BYTES_MAX / 4
+    }
+
     fn front(&self) -> Option<&Rc<Ticket>> {
         self.tickets.front()
     }
@@ -163,8 +168,11 @@ async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Res
         batch => enqueue(inner, batch, sync, Wants::Write).await.map(|_| ()),
     };
     let left = pace(inner, bytes);
+    let owes_turn = inner.owes_turn.take();
     if left > 0 {
         work_off(inner, left).await;
+    } else if owes_turn {
+        pause(&inner.options.pause).await;
     }
     result
 }
@@ -590,17 +598,28 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
         let (share, slice) = (to_u64(bytes).saturating_mul(16), to_u64(inner.options.slice_size));
         for _ in 0..(share / slice.max(1)).max(1) {
             let more = poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
+            if more && bytes > SMALL_GROUP {
+                pause_in_commit(inner).await;
+            }
             check_state(inner, false)?;
             if !more {
                 break;
             }
-            pause(&inner.options.pause).await;
+            inner.owes_turn.set(true);
         }
         // One slice a write: far more work than the write adds, so the buffer hardly grows while the backlog goes.
         if size < limit.saturating_mul(4) {
             return Ok(());
         }
     }
+}
+
+/// Gives the host its chance, unless so many wait for this commit that soon some would be refused. Small writes pause when they
+/// are done instead: where the storage answers at once, who has asked for one finds it.
+async fn pause_in_commit(inner: &Inner) {
+    let Some(mut wait) = inner.options.pause.as_ref().and_then(|host| host.pause()) else { return };
+    // Whoever joins the queue polls the commit.
+    poll_fn(|cx| if inner.queue.borrow().is_crowded() { Poll::Ready(()) } else { wait.as_mut().poll(cx) }).await;
 }
 
 /// A new log and an empty memtable take over.

@@ -137,6 +137,32 @@ fn delete_range_leaves_what_is_written_meanwhile() {
 }
 
 #[test]
+fn writes_that_nobody_waits_for_are_there_at_once_in_memory_and_none_is_refused() {
+    let small = Options { write_buffer_size: 64 << 10, pause: Some(Rc::new(Restless)), ..options() };
+    let db = open(&MemoryEnv::new(), small);
+    let cx = &mut Context::from_waker(Waker::noop());
+    for size in [2000, 200_000] {
+        let mut late = Vec::new();
+        for i in 0..(40_000_000 / size) {
+            let key = format!("key{i:05}");
+            let written = key.clone();
+            let db = &db;
+            let mut write = Box::pin(async move { db.put(written.as_bytes(), &vec![7_u8; size]).await });
+            match write.as_mut().poll(cx) {
+                Poll::Ready(result) => result.unwrap(),
+                Poll::Pending => late.push(write),
+            }
+            if size < 100_000 {
+                assert!(block_on(db.get(key.as_bytes())).unwrap().is_some(), "write {i} is not there yet");
+            }
+        }
+        for write in late {
+            block_on(write).unwrap();
+        }
+    }
+}
+
+#[test]
 fn delete_range_never_brings_an_older_value_back() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, Options { max_file_size: 16 << 10, filter_policy: None, ..options() });

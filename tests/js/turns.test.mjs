@@ -143,3 +143,19 @@ for (const place of ['directory', 'memory']) {
     await db.close()
   })
 }
+
+test('in memory a write is there at once, and none is refused, however many nobody waits for', async () => {
+  const db = new Varve(null, { storage: 'memory', writeBufferSize: 64 << 10 })
+  await db.open()
+  const writes = []
+  const missed = []
+  for (let i = 0; i < 8000; i++) {
+    const key = keyOf(i * 7919)
+    writes.push(db.put(key, 'x'.repeat(5000)))
+    if (i % 16 === 0 && db.getSync(key) === undefined) missed.push(i)
+  }
+  const results = await Promise.allSettled(writes)
+  assert.deepEqual(results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason.code), [])
+  assert.deepEqual(missed, [])
+  await db.close()
+})
