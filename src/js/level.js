@@ -108,6 +108,8 @@ export class Varve extends AbstractLevel {
   #spareBatch = null
   /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
   #late = {}
+  /** The last write that the listeners are still to be told of. @type {{ own?: Promise<void>, told?: Promise<void>, last?: Promise<void> }} */
+  #told = {}
   /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
   #works = new Set()
   /** @type {Events} */
@@ -376,16 +378,37 @@ export class Varve extends AbstractLevel {
 
   /** @param {Uint8Array} bytes @param {boolean} sync */
   #write(bytes, sync) {
-    const done = this.#wrote(this.#engine.write(bytes, sync))
-    return done === undefined ? this.#turns.due() : done
+    return this.#wrote(this.#engine.write(bytes, sync), true)
   }
 
-  /** @param {any} done */
-  #wrote(done) {
-    if (!(done instanceof Promise)) return this.#turns.wrote()
+  /** @param {any} done @param {boolean} [mayBeLong] */
+  #wrote(done, mayBeLong = false) {
+    const own = done instanceof Promise ? this.#wroteLate(done) : this.#turns.wrote() ?? (mayBeLong ? this.#turns.due() : undefined)
+    return this.listenerCount('write') === 0 ? own : this.#inOrder(own)
+  }
+
+  /** @param {Promise<void>} done */
+  #wroteLate(done) {
     // Writes that went together have one promise.
     if (done !== this.#late.done) this.#late = { done, turn: done.then(() => this.#turns.wrote(), rethrow) }
-    return this.#late.turn
+    return /** @type {Promise<void>} */ (this.#late.turn)
+  }
+
+  /**
+   * Who listens for writes is told of them in the order in which they were done: one that shared another's promise, or that waits for a
+   * turn, is not overtaken.
+   * @param {Promise<void> | undefined} own what the write's caller waits for
+   */
+  #inOrder(own) {
+    const { last } = this.#told
+    if (own === undefined && last === undefined) return undefined
+    if (own !== undefined && own === this.#told.own) return this.#told.told
+    own?.catch(() => {})
+    const told = (last ?? Promise.resolve()).then(() => own)
+    const ended = told.then(() => {}, () => {})
+    this.#told = { own, told, last: ended }
+    ended.then(() => { if (this.#told.last === ended) this.#told = {} })
+    return told
   }
 
   _chainedBatch() {

@@ -156,6 +156,26 @@ test('more than one group in one go', async () => {
   await db.close()
 })
 
+for (const [name, options] of Object.entries({ 'at once': {}, 'in a worker': { worker: true } })) {
+  test(`the events of writes come in their order: ${name}`, async () => {
+    const db = await opened('memory', options)
+    const told = []
+    db.on('write', (operations) => told.push(...operations.map(({ value }) => value)))
+    const asked = []
+    const writes = range(3000).map((i) => {
+      asked.push(i)
+      const [key, value] = ['k', i]
+      if (i % 7 === 3) return db.batch([{ type: 'put', key, value }], { valueEncoding: 'json' })
+      if (i % 11 === 5) return db.batch().put(key, value, { valueEncoding: 'json' }).write()
+      return db.put(key, value, { valueEncoding: 'json' })
+    })
+    await Promise.all(writes)
+    assert.deepEqual(told, asked)
+    assert.equal(await db.get('k'), '2999')
+    await db.close()
+  })
+}
+
 /** A storage that calls `inside` once, in the middle of the next append. */
 function writingFromInside() {
   const storage = new MapStorage()
