@@ -27,6 +27,9 @@ const WASM_FEATURES = ['--mvp-features', '--enable-bulk-memory', '--enable-sign-
 /** Memory is the caller's to make: so it has a limit, and an instance that failed leaves none behind. */
 const IMPORT_MEMORY = ['-C', 'link-arg=--import-memory']
 
+/** LLVM's blocks and branches, made anew from a graph: fewer of them. */
+const OTHER_CONTROL_FLOW = ['--flatten', '--rereloop']
+
 /** Functions keep their names until panics are cut and the rest is ordered. */
 const KEEP_NAMES = ['--config', 'profile.package-release.strip=false']
 
@@ -69,7 +72,7 @@ export async function build() {
       bindgen: ['--target', 'bundler', '--no-typescript', '--keep-debug']
     }),
     rewrite(raw, panicsAsTraps),
-    wasmOpt(raw, raw, '-Os', '--debuginfo', ...LOW_MEMORY_UNUSED),
+    wasmOpt(raw, raw, '-Os', ...OTHER_CONTROL_FLOW, '-Os', '--debuginfo', ...LOW_MEMORY_UNUSED),
     rewrite(raw, namedForOrder),
     wasmOpt(raw, engine, '--reorder-functions-by-name', ...WITHOUT_NAMES)
   ]

@@ -243,7 +243,8 @@ impl Db {
 
     /// Removes every key from `begin` up to, not including, `end` (`None`: no bound). Tables that lie wholly in the range
     /// are dropped first, where no snapshot needs them; the rest is deleted key by key, in batches, not atomically. Keys that
-    /// are written for the first time after the call stay. Answers how many keys were deleted one by one. Errors as [`put_with`](Db::put_with) and [`get_with`](Db::get_with).
+    /// are written for the first time after the call stay. Answers how many keys were deleted one by one. Errors as
+    /// [`put_with`](Db::put_with) and [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
         range::delete_range(&self.inner, begin, end).await
     }

@@ -129,7 +129,7 @@ fn delete_range_leaves_what_is_written_meanwhile() {
     assert!(new.len() > 2, "others had only {} turns", new.len());
     let mut it = db.iter(&ReadOptions::default()).unwrap();
     let mut left = Vec::new();
-    while block_on(if left.is_empty() { it.seek_to_first() } else { it.next() }).unwrap() {
+    while block_on(async { if left.is_empty() { it.seek_to_first().await } else { it.next().await } }).unwrap() {
         left.push(String::from_utf8(it.key().to_vec()).unwrap());
     }
     new.sort();
