@@ -23,71 +23,94 @@ const SEED: u32 = 0x5f3a_9d17;
 /// Invariants:
 /// 1. `bytes` is the sum of the lengths of all rows, at most `capacity`.
 /// 2. All rows are of version `of`.
+/// 3. A mark with `ROW` has a row in the same place of `rows`; the row of any other is empty.
 pub(crate) struct RowCache {
     capacity: u64,
     bytes: u64,
     of: Weak<Version>,
-    /// None before the first read of a table; a power of two.
-    slots: Vec<Slot>,
+    /// For each slot the hash of its key, but for the lowest bits, which are flags. Apart from the rows, so that a look-up of what is
+    /// not here touches little memory. None before the first read of a table; else a power of two.
+    marks: Vec<u32>,
+    rows: Vec<Row>,
 }
 
+/// The key's row is here.
+const ROW: u32 = 1;
+/// And was asked for since the last newcomer came.
+const ASKED: u32 = 2;
+const FLAGS: u32 = ROW | ASKED;
+
+/// The key, then the value.
 #[derive(Clone, Default)]
-struct Slot {
-    hash: u32,
-    asked: bool,
+struct Row {
     key_length: usize,
-    /// The key, then the value; empty when only the hash is known.
-    row: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl RowCache {
     /// Beside a cache of so many bytes of blocks; with 0 there is none.
     pub(crate) fn beside(block_cache_size: u64) -> RowCache {
-        RowCache { capacity: block_cache_size / SHARE_OF_BLOCKS, bytes: 0, of: Weak::new(), slots: Vec::new() }
+        let capacity = block_cache_size / SHARE_OF_BLOCKS;
+        RowCache { capacity, bytes: 0, of: Weak::new(), marks: Vec::new(), rows: Vec::new() }
     }
 
     /// The value of `key` in `version`, if it is here.
+    #[inline]
     pub(crate) fn get(&mut self, version: &Rc<Version>, key: &[u8]) -> Option<&[u8]> {
         if !self.is_of(version) {
             return None;
         }
         let hash = hash32(key, SEED);
-        let slot = slot_of(&mut self.slots, hash)?;
-        let (known, value) = slot.row.split_at_checked(slot.key_length)?;
-        if slot.hash != hash || slot.row.is_empty() || known != key {
+        let place = self.place_of(hash);
+        let mark = self.marks.get_mut(place)?;
+        if *mark & !ASKED != hash & !FLAGS | ROW {
             return None;
         }
-        slot.asked = true;
+        let row = self.rows.get(place)?;
+        let (known, value) = row.bytes.split_at_checked(row.key_length)?;
+        if known != key {
+            return None;
+        }
+        *mark |= ASKED;
         Some(value)
     }
 
     /// Tables of `version`, which is the one of now, have this value for `key`.
     pub(crate) fn note(&mut self, version: &Rc<Version>, key: &[u8], value: &[u8]) {
-        let length = to_u64(key.len() + value.len());
-        if length > ROW_SIZE_MAX.min(self.capacity) {
+        let length = key.len() + value.len();
+        if to_u64(length) > ROW_SIZE_MAX.min(self.capacity) {
             return;
         }
-        if !self.is_of(version) || self.bytes + length > self.capacity {
+        if !self.is_of(version) || self.bytes + to_u64(length) > self.capacity {
             self.empty();
             self.of = Rc::downgrade(version);
         }
-        if self.slots.is_empty() && !self.make_slots() {
+        if self.marks.is_empty() && !self.make_slots() {
             return;
         }
         let hash = hash32(key, SEED);
-        let Some(slot) = slot_of(&mut self.slots, hash) else { return };
-        if slot.hash != hash && std::mem::take(&mut slot.asked) {
+        let place = self.place_of(hash);
+        let Some(mark) = self.marks.get_mut(place) else { return };
+        let is_newcomer = *mark & !FLAGS != hash & !FLAGS;
+        if is_newcomer && *mark & ASKED != 0 {
+            *mark &= !ASKED;
             return;
         }
-        self.bytes -= to_u64(slot.row.len());
-        slot.row.clear();
-        if slot.hash == hash && slot.row.try_reserve_exact(key.len() + value.len()).is_ok() {
-            slot.row.extend_from_slice(key);
-            slot.row.extend_from_slice(value);
-            slot.key_length = key.len();
+        if is_newcomer && *mark & ROW == 0 {
+            *mark = hash & !FLAGS;
+            return;
         }
-        slot.hash = hash;
-        self.bytes += to_u64(slot.row.len());
+        let Some(row) = self.rows.get_mut(place) else { return };
+        self.bytes -= to_u64(row.bytes.len());
+        row.bytes.clear();
+        *mark = hash & !FLAGS;
+        if !is_newcomer && row.bytes.try_reserve_exact(length).is_ok() {
+            row.bytes.extend_from_slice(key);
+            row.bytes.extend_from_slice(value);
+            row.key_length = key.len();
+            self.bytes += to_u64(length);
+            *mark |= ROW;
+        }
     }
 
     /// Bytes of rows.
@@ -100,8 +123,15 @@ impl RowCache {
         std::ptr::eq(self.of.as_ptr(), Rc::as_ptr(version)) || seeded(Bug::RowsOutliveVersion)
     }
 
+    /// By the highest bits, since the lowest are not in the marks.
+    fn place_of(&self, hash: u32) -> usize {
+        let bits = self.marks.len().checked_ilog2().unwrap_or(0);
+        usize::try_from(u64::from(hash) << bits >> 32).unwrap_or(0)
+    }
+
     fn empty(&mut self) {
-        self.slots.fill(Slot::default());
+        self.marks.fill(0);
+        self.rows.fill(Row::default());
         self.bytes = 0;
     }
 
@@ -109,17 +139,12 @@ impl RowCache {
     fn make_slots(&mut self) -> bool {
         let count = usize::try_from(self.capacity / BYTES_PER_SLOT).unwrap_or(0);
         let count = 1 << count.checked_ilog2().unwrap_or(0);
-        if self.slots.try_reserve_exact(count).is_ok() {
-            self.slots.resize(count, Slot::default());
+        if self.marks.try_reserve_exact(count).is_ok() && self.rows.try_reserve_exact(count).is_ok() {
+            self.rows.resize(count, Row::default());
+            self.marks.resize(count, 0);
         }
-        !self.slots.is_empty()
+        !self.marks.is_empty()
     }
-}
-
-/// There is one for every hash, if there are any.
-fn slot_of(slots: &mut [Slot], hash: u32) -> Option<&mut Slot> {
-    let mask = slots.len().checked_sub(1)?;
-    slots.get_mut(usize::try_from(hash).ok()? & mask)
 }
 
 #[cfg(test)]
