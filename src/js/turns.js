@@ -101,7 +101,11 @@ export class Turns {
   #lookForQuiet() {
     if (this.#written || this.#planned || this.#slice !== null) return this.#awaitQuiet()
     this.#quietTimer = undefined
-    if (this.#engine.tidy()) this.#plan()
+    try {
+      if (this.#engine.tidy()) this.#plan()
+    } catch {
+      // Nobody waits for this: an engine that failed is replaced, and a later write looks again.
+    }
   }
 
   #plan() {

@@ -343,6 +343,23 @@ test('an export and a checkpoint that are under way end with the engine', async 
   assert.equal(trapping.callsOfDead, 0)
 })
 
+test('a trap while nobody asks for anything ends no process', async () => {
+  const { db, model } = await filled(STORAGES['a directory']())
+  const recovered = new Promise((resolve) => db.once('recovered', resolve))
+  await model.write([{ type: 'put', key: 'last', value: '1' }], () => db.put('last', '1'))
+  // What comes next is a slice of background work, or the look for something to tidy.
+  const before = trapping.trapped
+  while (trapping.trapped === before) {
+    trapping.arm(1)
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    trapping.disarm()
+    if (trapping.trapped === before) await model.write([{ type: 'put', key: 'last', value: '1' }], () => db.put('last', '1'))
+  }
+  await recovered
+  await model.check(db)
+  await db.close()
+})
+
 test('there were at least 40 points', (t) => {
   const most = Math.max(...answers)
   t.diagnostic(`${answers.length} traps, the database answered after ${most.toFixed(0)} ms at most`)
