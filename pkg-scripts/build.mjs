@@ -2,7 +2,7 @@
 //
 //   cargo -> wasm-bindgen (glue and types) -> wasm-opt -> pkg/
 //
-// The package's engine is made smaller on the way: see lib/panics.mjs before wasm-opt and lib/order.mjs after it.
+// The package's engine is made smaller on the way: see lib/panics.mjs before wasm-opt, lib/order.mjs and lib/imports.mjs after it.
 //
 //   pkg/varve.js, varve_bg.wasm     the smallest border: class Engine over the storage in memory (feature `wasm`)
 //   pkg/instance.js, engine.wasm    what src/js speaks to (feature `package`): as many instances as there are databases

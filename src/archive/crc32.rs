@@ -49,12 +49,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_check_value() {
-        assert_eq!(Crc32::new().of(b"123456789"), 0xcbf4_3926);
+    fn the_check_value_and_any_cut() {
         let mut crc = Crc32::new();
-        for byte in b"123456789" {
-            crc.update(&[*byte]);
+        assert_eq!(crc.of(b"123456789"), 0xcbf4_3926);
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        // One bit at a time is the definition.
+        let slow = bytes.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 0 { c >> 1 } else { c >> 1 ^ 0xedb8_8320 })
+        });
+        for cut in 0..40 {
+            crc.reset();
+            let (front, back) = bytes.split_at(cut);
+            crc.update(front);
+            crc.update(back);
+            assert_eq!(crc.value(), !slow);
         }
-        assert_eq!(crc.value(), 0xcbf4_3926);
     }
 }

@@ -72,7 +72,8 @@ async fn look_up(
     count(&inner.counters.gets, 1);
     let (lookup, version, of_now) = {
         let state = inner.state.borrow();
-        let lookup = LookupKey::new(key, options.sequence(state.last_sequence()));
+        let sequence = options.sequence(state.last_sequence());
+        let lookup = LookupKey::new(key, sequence);
         let buffers = std::iter::once(&state.active).chain(state.immutables.iter().rev());
         for (asked, buffer) in buffers.enumerate() {
             let found = buffer.memtable.get(&lookup, copy);
@@ -86,8 +87,7 @@ async fn look_up(
                 None => {}
             }
         }
-        let of_now = options.sequence(state.last_sequence()) >= state.last_sequence();
-        (lookup, state.versions.current().clone(), of_now)
+        (lookup, state.versions.current().clone(), sequence >= state.last_sequence())
     };
     // What an older snapshot sees is not what the next reader sees; and what was not verified is not for those who want it so.
     let by_rows = of_now && options.verify_checksums && trace.is_none();
