@@ -30,6 +30,9 @@ const SCRATCH_SIZE = 4096
 /** Beyond this the region is asked for each time, so that the engine may give memory back. */
 const SCRATCH_KEPT = 1 << 20
 
+/** What memory grows by beyond what is needed, at least; else an eighth. */
+const GROWTH_MIN = 1 << 20
+
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** By the option fillCache; nobody's word means what is sought. */
@@ -684,6 +687,9 @@ export class Engine {
   #look() {
     // A view of memory that has grown has no bytes.
     if (this.#bytes.length === 0) {
+      // The allocator asks for 64 KiB at a time. Each time all of memory becomes a new ArrayBuffer, and V8 counts it among what
+      // is young: from 32 MiB on it then collects garbage before each ArrayBuffer that is made.
+      this.#database.grow(Math.max(this.#memory.buffer.byteLength >>> 3, GROWTH_MIN))
       const { buffer } = this.#memory
       this.#bytes = NativeBuffer ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
     }

@@ -332,6 +332,12 @@ impl Database {
         self.db.tidy()
     }
 
+    /// Memory has grown: takes `bytes` more of it, if there are any, for what comes next.
+    pub fn grow(&self, bytes: usize) {
+        let mut room = Vec::<u8>::new();
+        let _ = std::hint::black_box(&mut room).try_reserve_exact(bytes);
+    }
+
     /// Everything acknowledged is durable, and the lock is given back. 0, or late.
     pub fn close(&self) -> Result<f64, JsValue> {
         self.cursors.take();

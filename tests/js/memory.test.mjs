@@ -144,3 +144,19 @@ test('values as large as they may be fit below the default', { skip: !LONG && 'V
   assert.ok(large.equals(await db.get('large')))
   await db.close()
 })
+
+// Each growth makes an ArrayBuffer of the whole memory. Grown by 64 KiB at a time, V8 spent most of its time collecting garbage.
+test('memory grows in steps', async () => {
+  const db = new Varve(null, { storage: 'memory', valueEncoding: 'view' })
+  const steps = []
+  let size = 0
+  for (let i = 0; i < 20_000; i++) {
+    await db.put(String(i), valueOf(i))
+    if (memoryOf() === size) continue
+    if (size > 0) steps.push([size, memoryOf()])
+    size = memoryOf()
+  }
+  await db.close()
+  assert.ok(size > 20 * MIB, `${size} bytes`)
+  for (const [from, to] of steps.slice(1)) assert.ok(to - from >= Math.max(from >>> 3, MIB), `from ${from} to ${to}`)
+})
