@@ -117,7 +117,8 @@ impl Version {
     }
 
     /// The newest entry of the key at or before its sequence; without `copy`, its value is left out. `touched` hears of every table looked into.
-    /// Answers too which table was looked into in vain before another, if any: it is to be charged a seek.
+    /// Answers too which table was looked into in vain before another, if any: it is to be charged a seek. A filter's no is none:
+    /// rewriting some 16 KiB, which LevelDB holds a seek to be worth, costs more.
     pub(crate) async fn get(
         &self,
         tables: &TableCache,
@@ -151,7 +152,7 @@ impl Version {
                     Some(Err(malformed)) => return Err(malformed.in_file(table.name(), 0)),
                     None => {}
                 }
-                if charged.is_none() {
+                if charged.is_none() && matches!(what, Lookup::Block { .. }) {
                     first_miss = Some((level, file.clone()));
                 }
             }
