@@ -450,6 +450,17 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
     work_until(inner, || !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, &newest))).await
 }
 
+/// Entries and keys in the logs that a database is closed with, at most: more are a table at the next opening anyway, and until
+/// then each opening replays them, which takes longer than all else it does.
+const LOGS_AT_CLOSE_MAX: u64 = 1 << 20;
+
+/// Before the close, when all is durable: what fails here is lost to nobody.
+pub(crate) async fn shorten_logs(inner: &Rc<Inner>) {
+    if inner.state.borrow().memtable_bytes() > LOGS_AT_CLOSE_MAX {
+        let _ = flush_memtables(inner).await;
+    }
+}
+
 /// After a failure: a new log, a new manifest, everything in memory to tables. Writes are refused until that is done: what the
 /// old logs hold is in doubt, and a write in the new one, however well flushed, would lie behind a gap after a crash.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {

@@ -370,11 +370,12 @@ impl Db {
         Export::new(&self.inner)
     }
 
-    /// Flushes the log, gives the lock back. Unfinished background work is dropped; it is done again after the next open.
-    /// Iterators of this database answer `Closed` from then on. Closing again does nothing.
+    /// Flushes the log, gives the lock back. Where the next opening would have more than 1 MiB of logs to replay, they become a
+    /// table now. Unfinished compactions are dropped; they are done again after the next open. Iterators of this database answer
+    /// `Closed` from then on. Closing again does nothing.
     ///
     /// # Errors
-    /// That of the flush, or the cause that stopped writing. It is closed all the same; writes that were not synced may not
+    /// That of the log's flush, or the cause that stopped writing. It is closed all the same; writes that were not synced may not
     /// be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.closed.get() {
@@ -382,7 +383,13 @@ impl Db {
         }
         let result = match self.state() {
             _ if self.inner.options.read_only => Ok(()),
-            DbState::Open => self.sync().await,
+            DbState::Open => match self.sync().await {
+                Ok(()) => {
+                    background::shorten_logs(&self.inner).await;
+                    Ok(())
+                }
+                error => error,
+            },
             DbState::Degraded(cause) => Err(cause),
             DbState::Closed => Ok(()),
         };

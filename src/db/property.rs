@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use super::TableInfo;
-use super::read::memtable_bytes;
 use super::state::Inner;
 use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, parse_internal_key, to_u64, user_key};
 use crate::error::Result;
@@ -86,10 +85,8 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
 }
 
 fn memory(inner: &Inner) -> u64 {
-    let state = inner.state.borrow();
-    let buffers = std::iter::once(&state.active).chain(&state.immutables);
     let caches = inner.tables.blocks().weight().saturating_add(inner.rows.borrow().bytes());
-    caches.saturating_add(memtable_bytes(buffers.map(|b| b.memtable.clone())))
+    caches.saturating_add(inner.state.borrow().memtable_bytes())
 }
 
 /// See [`Db::tables`](super::Db::tables).

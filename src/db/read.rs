@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::state::{DbState, Inner};
-use crate::base::{LookupKey, to_u64};
+use crate::base::LookupKey;
 use crate::error::{Error, Result};
 use crate::events::count;
-use crate::memtable::{MemGet, MemTable};
+use crate::memtable::MemGet;
 use crate::options::{ReadOptions, RecoveryMode};
 use crate::table::BlockRead;
 use crate::version::{Found, TableTouched};
@@ -123,9 +123,4 @@ pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version:
             state.seek_candidate = Some((level, file.clone()));
         }
     }
-}
-
-/// Bytes of memtables held, for `leveldb.approximate-memory-usage`.
-pub(crate) fn memtable_bytes(memtables: impl Iterator<Item = Rc<MemTable>>) -> u64 {
-    memtables.map(|m| to_u64(m.logical_size())).sum()
 }

@@ -415,6 +415,7 @@ impl Recovery {
         }
         inner.state.borrow_mut().versions.counts.last_sequence = last_sequence;
         if self.reuse(inner, logs, manifest).await? {
+            remove_obsolete(inner).await?;
             return Ok(self.report);
         }
         let log = create_log(inner).await?;
@@ -457,11 +458,13 @@ impl Recovery {
         Ok(())
     }
 
-    /// With `reuse_logs`: goes on with the last log and the manifest, if both end cleanly and nothing else has changed.
+    /// Goes on with the last log and the manifest, if both end cleanly and nothing else has changed: with `reuse_logs`, or where
+    /// the logs are empty, as a close or a flush left them, and new files would only take their time.
     async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
         let limit = inner.options.max_file_size;
-        if !inner.options.reuse_logs || self.flushed || manifest.torn.is_some() || manifest.size >= limit {
+        let is_wanted = inner.options.reuse_logs || (end == 0 && self.memtable.is_empty());
+        if !is_wanted || self.flushed || manifest.torn.is_some() || manifest.size >= limit {
             return Ok(false);
         }
         let name = FileName::Log(number).to_string();

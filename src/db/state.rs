@@ -9,7 +9,7 @@ use super::driver::Driver;
 use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
 use super::write::Queue;
-use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, to_u64};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::{Event, LiveCounters};
@@ -185,6 +185,11 @@ impl State {
     /// The oldest log that must be kept.
     pub(crate) fn first_log(&self) -> FileNumber {
         self.immutables.front().map_or(self.active.first_log, |b| b.first_log)
+    }
+
+    /// Keys, values and what they cost beside, in all memtables.
+    pub(crate) fn memtable_bytes(&self) -> u64 {
+        std::iter::once(&self.active).chain(&self.immutables).map(|b| to_u64(b.memtable.logical_size())).sum()
     }
 
     /// The write buffer is full: it becomes immutable, and `log` takes the writes that follow.

@@ -2,9 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::rc::Rc;
 
-use varve::env::{Env, FaultEnv, MemoryEnv, NameEdit, Operation};
+use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, NameEdit, Operation};
 use varve::events::{Event, Listener, StallCause};
 use varve::{
     BloomFilterPolicy, Compression, Db, DbState, Error, Lookup, Options, ReadOptions, WriteBatch, WriteOptions,
@@ -471,6 +472,66 @@ fn iterators_keep_their_bounds_both_ways() {
         assert!(it.seek(b"c").await.unwrap());
         assert!(it.next().await.unwrap() && it.prev().await.unwrap() && it.key() == b"c");
     });
+}
+
+#[test]
+fn a_database_is_closed_with_little_to_replay() {
+    // (KiB written, whether the next opening finds them in a log)
+    for (kib, kept) in [(100, true), (2 << 10, false)] {
+        let env = MemoryEnv::new();
+        let db = open(&env, options());
+        put_many(&db, 0..kib, &"x".repeat(1 << 10));
+        block_on(db.close()).unwrap();
+        assert_eq!(count_files(&env, ".ldb") == 0, kept, "{kib} KiB");
+        let db = open(&env, options());
+        let replayed: u64 = db.recovery().logs.iter().map(|log| log.entries).sum();
+        assert_eq!(replayed, if kept { kib as u64 } else { 0 });
+        assert_eq!(contents(&db).len(), kib);
+    }
+    // One that only reads writes no table.
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    put_many(&db, 0..2 << 10, &"x".repeat(1 << 10));
+    drop(db);
+    let before = env.names();
+    let db = open(&env, Options { read_only: true, create_if_missing: false, ..options() });
+    assert_eq!(contents(&db).len(), 2 << 10);
+    block_on(db.close()).unwrap();
+    assert_eq!(env.names(), before);
+}
+
+#[test]
+fn a_table_that_cannot_be_written_at_the_close_is_no_error_of_the_close() {
+    let env = MemoryEnv::new();
+    let faults = FaultEnv::new(Rc::new(env.clone()), 1);
+    let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
+    put_many(&db, 0..2 << 10, &"x".repeat(1 << 10));
+    faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::StorageFull)).on(Operation::Create).named(".ldb"));
+    block_on(db.close()).unwrap();
+    assert_eq!(faults.faults(), 1);
+    drop(db);
+    assert_eq!(count_files(&env, ".ldb"), 0);
+    assert_eq!(contents(&open(&env, options())).len(), 2 << 10);
+}
+
+#[test]
+fn what_a_filter_spares_wears_out_no_table() {
+    for (filter_policy, worn) in [(options().filter_policy, false), (None, true)] {
+        let env = MemoryEnv::new();
+        let db = open(&env, Options { filter_policy, ..options() });
+        // The upper table has both ends of the lower one's range, and not what is looked up.
+        for keys in [0..1_000, 0..1, 999..1_000] {
+            put_many(&db, keys, "value");
+            if db.tables().is_empty() {
+                flush(&db);
+                block_on(db.compact_range(None, None)).unwrap();
+            }
+        }
+        flush(&db);
+        // Each once: the row cache spares the rest.
+        (100..300).for_each(|i| assert!(get(&db, &format!("key{i:05}")).is_some()));
+        assert_eq!(db.has_background_work(), worn);
+    }
 }
 
 #[test]
