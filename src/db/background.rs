@@ -452,7 +452,7 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
 
 /// Entries and keys in the logs that a database is closed with, at most: more are a table at the next opening anyway, and until
 /// then each opening replays them, which takes longer than all else it does.
-const LOGS_AT_CLOSE_MAX: u64 = 1 << 20;
+const LOGS_AT_CLOSE_MAX: u64 = 128 << 10;
 
 /// Before the close, when all is durable: what fails here is lost to nobody.
 pub(crate) async fn shorten_logs(inner: &Rc<Inner>) {

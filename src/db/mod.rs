@@ -370,7 +370,7 @@ impl Db {
         Export::new(&self.inner)
     }
 
-    /// Flushes the log, gives the lock back. Where the next opening would have more than 1 MiB of logs to replay, they become a
+    /// Flushes the log, gives the lock back. Where the next opening would have more than 128 KiB of logs to replay, they become a
     /// table now. Unfinished compactions are dropped; they are done again after the next open. Iterators of this database answer
     /// `Closed` from then on. Closing again does nothing.
     ///

@@ -61,12 +61,18 @@ pub struct LogReport {
 /// would pile them up.
 const LOGS_KEPT_MAX: usize = 4;
 
+/// So many full write buffers wait for their table until the database is open, as they would while it is written to; before more
+/// do they become one.
+const FULL_KEPT_MAX: usize = 2;
+
 /// The logs being replayed.
 pub(super) struct Recovery {
     mode: RecoveryMode,
     paranoid: bool,
     write_buffer_size: usize,
     order: InternalKeyComparator,
+    /// Oldest first.
+    full: Vec<Buffer>,
     memtable: Rc<MemTable>,
     /// The oldest log with an entry in `memtable`.
     first_log: Option<FileNumber>,
@@ -94,6 +100,7 @@ impl Recovery {
             mode: options.recovery,
             paranoid: options.paranoid_checks,
             write_buffer_size: options.write_buffer_size,
+            full: Vec::new(),
             memtable: Rc::new(MemTable::new(order.clone())),
             order,
             first_log: None,
@@ -222,7 +229,10 @@ impl Recovery {
                 }
             }
             if self.memtable.logical_size() > self.write_buffer_size && !inner.options.read_only {
-                self.flush(inner).await?;
+                self.set_aside(number);
+                if self.full.len() > FULL_KEPT_MAX {
+                    self.flush(inner).await?;
+                }
             }
         }
         let damages = reader.take_damages();
@@ -372,17 +382,26 @@ impl Recovery {
         result
     }
 
-    /// The memtable so far becomes a table of level 0.
+    /// The memtable so far becomes a buffer that is to be flushed, if there is anything in it; `log` was the last with an entry.
+    fn set_aside(&mut self, log: FileNumber) {
+        let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
+        let first_log = self.first_log.take().unwrap_or(log);
+        if !memtable.is_empty() {
+            self.full.push(Buffer { last_sequence: self.last_sequence, ..Buffer::new(memtable, first_log) });
+        }
+    }
+
+    /// What was replayed so far becomes a table of level 0.
     async fn flush(&mut self, inner: &Inner) -> Result<()> {
-        let full = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
-        self.first_log = None;
-        if full.is_empty() {
+        self.set_aside(FileNumber(0));
+        let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable).collect();
+        if newest_first.is_empty() {
             return Ok(());
         }
         let number = inner.new_output()?;
         let context =
             FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &self.budget };
-        if let Some(table) = build_table(&context, number, &[full], SequenceNumber::MAX).await? {
+        if let Some(table) = build_table(&context, number, &newest_first, SequenceNumber::MAX).await? {
             self.edit.new_files.push((0, new_file(&table)));
             self.edit.last_sequence = Some(self.last_sequence);
             self.flushed = true;
@@ -423,15 +442,12 @@ impl Recovery {
         log.name_durable.set(true);
         let first_log = {
             let mut state = inner.state.borrow_mut();
-            let recovered = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
-            if let Some(first_log) = self.first_log
-                && !recovered.is_empty()
-            {
-                // Its logs may never have been flushed: they are, before anything newer is.
-                let mut buffer = Buffer::new(recovered, first_log);
-                buffer.last_sequence = last_sequence;
-                state.immutables.push_back(buffer);
+            // Their logs may never have been flushed: they are, before anything newer is.
+            self.set_aside(log.number);
+            if let Some(newest) = self.full.last_mut() {
+                newest.last_sequence = last_sequence;
             }
+            state.immutables.extend(self.full.drain(..));
             state.active.first_log = log.number;
             state.log = Some(log.clone());
             state.first_log()
@@ -464,7 +480,7 @@ impl Recovery {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
         let limit = inner.options.max_file_size;
         let is_wanted = inner.options.reuse_logs || (end == 0 && self.memtable.is_empty());
-        if !is_wanted || self.flushed || manifest.torn.is_some() || manifest.size >= limit {
+        if !is_wanted || self.flushed || !self.full.is_empty() || manifest.torn.is_some() || manifest.size >= limit {
             return Ok(false);
         }
         let name = FileName::Log(number).to_string();

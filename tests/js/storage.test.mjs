@@ -416,6 +416,33 @@ describe('a lock file that was left behind', () => {
     })
   }
 
+  test('of a process that was killed in taking over is taken', { skip: !IS_LINUX }, async () => {
+    const directory = newDirectory()
+    fs.mkdirSync(directory)
+    for (const name of ['LOCK.varve', 'LOCK.varve.takeover']) {
+      fs.writeFileSync(join(directory, name), JSON.stringify({ ...self, pid: 2 ** 22 + 1 }))
+    }
+    const all = await Promise.all(Array.from({ length: 4 }, () => holdVarve(directory)))
+    assert.deepEqual(all.map((child) => child.said).sort(), ['LEVEL_LOCKED', 'LEVEL_LOCKED', 'LEVEL_LOCKED', 'held'])
+    await Promise.all(all.map(ends))
+    // Where LOCK is ours nobody looks at the other.
+    assert.deepEqual(fs.readdirSync(directory).filter((name) => !name.endsWith('.takeover')), ['LOCK'])
+  })
+
+  test('waits while another takes it over, and no longer', { skip: !IS_LINUX || !noSqlite }, async () => {
+    const directory = newDirectory()
+    fs.mkdirSync(directory)
+    const [path, takeover] = ['LOCK.varve', 'LOCK.varve.takeover'].map((name) => join(directory, name))
+    fs.writeFileSync(path, JSON.stringify({ ...self, pid: 2 ** 22 + 1 }))
+    fs.writeFileSync(takeover, JSON.stringify({ ...self, pid: process.ppid, start: undefined }))
+    await assert.rejects(new NodeStorage(directory).lock(false), isLockedBy())
+    const storage = new NodeStorage(directory)
+    setTimeout(() => fs.rmSync(takeover), 20)
+    await storage.lock(false)
+    await storage.unlock()
+    assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
+  })
+
   test('of one who had LOCK means nothing to who has LOCK now', { skip: noSqlite || !IS_LINUX }, async (t) => {
     const directory = newDirectory()
     fs.mkdirSync(directory)

@@ -4,7 +4,8 @@
 // LOCK         LevelDB's own: an empty file that its owner has locked through fcntl. `node:sqlite`, where the runtime has it,
 //              takes locks of the same kind on it: `BEGIN EXCLUSIVE` on an empty database writes nothing.
 // LOCK.varve   ours: who holds the directory, in JSON. It keeps out the runtimes without `node:sqlite` (Node 20), and names
-//              the holder. LevelDB ignores the file; it is there only while the directory is held, or after a kill.
+//              the holder. LevelDB ignores the file; it is there only while the directory is held, or after a kill. Then who has
+//              made LOCK.varve.takeover may remove it, so that nobody removes the file of the next holder.
 // /proc/locks  on Linux the kernel tells who has locked LOCK: so Node 20 is kept out by C++ LevelDB, and a C++ LevelDB in
 //              this very process is seen, which its fcntl locks alone would not exclude.
 // a Set        of the directories locked in this thread, shared by all copies of this module.
@@ -36,7 +37,10 @@ const SQLITE_FORBIDDEN = [3, 8, 14]
 /** How often the lock is tried again when its files change under our hands, before the directory counts as taken. */
 const ATTEMPTS_MAX = 20
 
-/** After taking over without the kernel's help, in ms: time for whoever judged the same file stale to show up. */
+/** How long somebody else's taking over is waited for at a time, in ms: it takes less than one. */
+const TAKEOVER_MS = 5
+
+/** Where that was cut short by a kill, in ms: time for whoever judged the same files stale to show up. */
 const SETTLE_MS = 50
 
 /** An empty or torn LOCK.varve this old, in ms, is no longer being written: its writer was killed, or the power went. */
@@ -73,9 +77,13 @@ export class DirectoryLock {
     try {
       const path = join(directory, 'LOCK')
       const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
-      refuseIfLocked(path)
-      if (sqlite) native = lockNatively(sqlite, path)
-      else makeIfMissing(path)
+      if (sqlite) {
+        // A LevelDB in this very process would not keep us out.
+        refuseIfLocked(path)
+        native = lockNatively(sqlite, path)
+      } else {
+        makeIfMissing(path)
+      }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
       // Who locks LOCK looks for our file afterwards, and we look for their lock: one of the two sees the other.
       if (!native) refuseIfLocked(path)
@@ -318,20 +326,19 @@ class LockFile {
   /** @param {boolean} native whether we have locked LOCK @param {string} path */
   static async take(path, native) {
     const text = `${JSON.stringify(thisHolder(native))}\n`
-    let tookOver = false
+    let inDoubt = false
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const file = LockFile.#make(path, text)
       if (file) {
-        // Someone slow may have judged the same stale file, and taken ours away for it.
-        if (tookOver && !native) await file.#settle()
+        if (inDoubt) await file.#settle()
         return file
       }
       const found = readIfThere(path)
       if (found === undefined) continue
       const by = livingHolder(found, path, native)
       if (by) throw locked(path, by)
-      moveAway(path, found)
-      tookOver = true
+      if (native) moveAway(path, found)
+      else inDoubt = await LockFile.#clear(path, found, text) || inDoubt
     }
     throw locked(path, 'processes that make and remove it')
   }
@@ -356,9 +363,35 @@ class LockFile {
     }
   }
 
+  /**
+   * Removes a stale file, unless another has done so. Answers whether a third may yet remove what is there next.
+   * @param {string} path
+   * @param {string} stale its content
+   * @param {string} text
+   */
+  static async #clear(path, stale, text) {
+    const takeover = takeoverOf(path)
+    const file = LockFile.#make(takeover, text)
+    if (file) {
+      try {
+        if (readIfThere(path) === stale) fs.rmSync(path, { force: true })
+      } finally {
+        file.remove()
+      }
+      return false
+    }
+    const other = readIfThere(takeover)
+    if (other === undefined || livingHolder(other, takeover, false)) {
+      await wait(TAKEOVER_MS)
+      return false
+    }
+    moveAway(path, stale)
+    return true
+  }
+
   async #settle() {
     await wait(SETTLE_MS)
-    if (readIfThere(this.#path) === this.#text) return
+    if (readIfThere(this.#path) === this.#text) return fs.rmSync(takeoverOf(this.#path), { force: true })
     fs.closeSync(this.#fd)
     throw locked(this.#path, 'another process, which took it over at the same moment')
   }
@@ -371,6 +404,9 @@ class LockFile {
     }
   }
 }
+
+/** @param {string} path */
+const takeoverOf = (path) => `${path}.takeover`
 
 /**
  * Removes the file if it has this content still; a file that somebody made in between gets its name back.
