@@ -186,7 +186,7 @@ function bytesOf(piece) {
 
 /**
  * Feeds an import with all of `pieces`, and opens what became of it; otherwise nothing is left of it.
- * @param {import('./engine.js').ZipImport} zip
+ * @param {import('./zip-import.js').ZipImport} zip
  * @param {AsyncIterable<unknown> | Iterable<unknown>} pieces
  * @param {object} options the engine's
  */

@@ -8,14 +8,15 @@
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
 import { NativeBuffer } from './native-buffer.js'
+import { flags, unpack } from './packed.js'
 import { noteTurn, pause } from './pause.js'
 import { Pool } from './pool.js'
 import { WriteGroup } from './write-group.js'
+import { ZipImport } from './zip-import.js'
 
 /** Answers of the border: see src/wasm/database.rs. */
 const FAILED = -3
 const MISSING = -1
-const NO_VALUE = 0xffffffff
 const DONE = 2 ** 32
 
 const REVERSE = 1
@@ -728,56 +729,6 @@ export class Engine {
 
 const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
 
-/** A database on its way out of a zip. Each method answers a value or a promise. */
-export class ZipImport {
-  #instance
-  #storage
-  #zip
-  #engineOf
-
-  /**
-   * For `Engine.import` alone.
-   * @param {Instance} instance
-   * @param {GuardedStorage | undefined} storage
-   * @param {any} zip
-   * @param {(options: object, open: (options: any) => any) => Promise<Engine>} engineOf
-   */
-  constructor(instance, storage, zip, engineOf) {
-    this.#instance = instance
-    this.#storage = storage
-    this.#zip = zip
-    this.#engineOf = engineOf
-  }
-
-  /**
-   * More of the archive, which ends behind it if it is the `last`. False: to be called again, with no bytes.
-   * @param {Uint8Array} bytes
-   * @param {boolean} last
-   */
-  feed(bytes, last) {
-    const taken = this.#zip.feed(bytes, last)
-    return taken instanceof Promise ? this.#instance.settled(taken) : taken
-  }
-
-  /** After the last: the engine. @param {object} options */
-  async open(options) {
-    try {
-      return await this.#engineOf(options, (own) => this.#zip.open(own))
-    } finally {
-      if (this.#instance.trap !== undefined) await this.#storage?.release()
-    }
-  }
-
-  /** Gives up; nothing is left behind. */
-  async abort() {
-    if (this.#instance.trap === undefined) await this.#instance.settled(this.#zip.abort())
-    else await this.#storage?.release()
-  }
-}
-
-/** A byte for each, 1 or 0. @param {Uint8Array} bytes */
-const flags = (bytes) => Array.from(bytes, (byte) => byte === 1)
-
 /** The key right after `key`. @param {Uint8Array} key */
 export function following(key) {
   const next = new Uint8Array(key.length + 1)
@@ -792,27 +743,4 @@ const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
 function owned(value) {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   return Array.isArray(value) ? value.map(owned) : value
-}
-
-/** @param {Uint8Array | undefined} bytes */
-function asBuffer(bytes) {
-  return bytes && NativeBuffer ? NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
-}
-
-/** (u32 length, value)* to values; length 0xffffffff is none. @param {Uint8Array} packed */
-function unpack(packed) {
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
-  const values = []
-  let at = 0
-  while (at < packed.length) {
-    const length = view.getUint32(at, true)
-    at += 4
-    if (length === NO_VALUE) {
-      values.push(undefined)
-    } else {
-      values.push(asBuffer(packed.subarray(at, at + length)))
-      at += length
-    }
-  }
-  return values
 }

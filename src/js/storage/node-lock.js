@@ -374,7 +374,7 @@ class LockFile {
     const file = LockFile.#make(takeover, text)
     if (file) {
       try {
-        if (readIfThere(path) === stale) fs.rmSync(path, { force: true })
+        if (readIfThere(path) === stale) moveAway(path, stale)
       } finally {
         file.remove()
       }
