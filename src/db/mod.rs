@@ -384,11 +384,9 @@ impl Db {
         let result = match self.state() {
             _ if self.inner.options.read_only => Ok(()),
             DbState::Open => match self.sync().await {
-                Ok(()) => {
-                    background::shorten_logs(&self.inner).await;
-                    Ok(())
-                }
-                error => error,
+                // Meanwhile others may have written.
+                Ok(()) if background::shorten_logs(&self.inner).await => self.sync().await,
+                result => result,
             },
             DbState::Degraded(cause) => Err(cause),
             DbState::Closed => Ok(()),

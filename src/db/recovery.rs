@@ -21,7 +21,7 @@ use crate::base::{FileKind, FileName, FileNumber, InternalKeyComparator, Sequenc
 use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Access, NameEdit, append_checked};
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Result};
 use crate::flush::{FlushContext, build_table};
 use crate::log::{LogReader, LogWriter, Record, Semantics, Tail};
 use crate::memtable::MemTable;
@@ -61,9 +61,15 @@ pub struct LogReport {
 /// would pile them up.
 const LOGS_KEPT_MAX: usize = 4;
 
-/// So many full write buffers wait for their table until the database is open, as they would while it is written to; before more
-/// do they become one.
-const FULL_KEPT_MAX: usize = 2;
+/// Full write buffers of so many bytes wait for their table until the database is open; before more do they become one.
+const FULL_BYTES_MAX: usize = 8 << 20;
+
+/// What a record of a log holds.
+struct Batch {
+    count: u32,
+    first: SequenceNumber,
+    last: SequenceNumber,
+}
 
 /// The logs being replayed.
 pub(super) struct Recovery {
@@ -217,7 +223,14 @@ impl Recovery {
                 record
             };
             self.saw(&record);
-            match self.apply(number, &record, compat, &mut log) {
+            let entered = match self.judge(&record, compat) {
+                Ok(batch) => {
+                    self.make_room(inner, &record, batch.count).await?;
+                    self.apply(number, &record, batch, &mut log)
+                }
+                Err(malformed) => Err(malformed),
+            };
+            match entered {
                 Ok(()) => {}
                 Err(malformed) => {
                     let error = malformed.in_file(name, record.offset);
@@ -230,7 +243,7 @@ impl Recovery {
             }
             if self.memtable.logical_size() > self.write_buffer_size && !inner.options.read_only {
                 self.set_aside(number);
-                if self.full.len() > FULL_KEPT_MAX {
+                if self.full.iter().map(|buffer| buffer.memtable.logical_size()).sum::<usize>() > FULL_BYTES_MAX {
                     self.flush(inner).await?;
                 }
             }
@@ -323,40 +336,54 @@ impl Recovery {
         Ok(found_newer)
     }
 
-    /// Enters one batch. In `compat` mode what is good of it stays, as LevelDB does.
+    /// Which sequence numbers the batch has. It must be whole, except in `compat` mode.
+    fn judge(&mut self, record: &Record, compat: bool) -> Result<Batch, Malformed> {
+        let header = BatchHeader::decode(&record.data)?;
+        let exhausted = || Malformed::new(0, "sequence numbers run past 2^56");
+        let count = header.count;
+        let more = u64::from(count);
+        if compat {
+            // LevelDB counts in 64 bits and stores the low 56.
+            let last = header.sequence.wrapping_add(more).wrapping_sub(1);
+            let (first, last) = (SequenceNumber::truncated(header.sequence), SequenceNumber::new(last));
+            return Ok(Batch { count, first, last: last.unwrap_or(SequenceNumber::MAX) });
+        }
+        // All of it or nothing.
+        let first = header.first_sequence()?;
+        // Sequence numbers only grow: this record was written before those in front of it, for another log.
+        if header.sequence < self.next_in_logs {
+            let reason = format!("sequence is {}, expected at least {}", header.sequence, self.next_in_logs);
+            return Err(Malformed::new(0, reason));
+        }
+        self.next_in_logs = header.sequence.saturating_add(more);
+        let last = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
+        for operation in operations(&record.data) {
+            operation?;
+        }
+        Ok(Batch { count, first, last: if more == 0 { self.last_sequence } else { last } })
+    }
+
+    /// What there is no memory for is not damaged: what came before becomes a table, or the opening fails.
+    async fn make_room(&mut self, inner: &Inner, record: &Record, count: u32) -> Result<()> {
+        let size = record.data.len();
+        let entries = count.min(u32::try_from(size).unwrap_or(u32::MAX));
+        if self.memtable.reserve(entries, size).is_err() {
+            if !inner.options.read_only {
+                self.flush(inner).await?;
+            }
+            self.memtable.reserve(entries, size)?;
+        }
+        Ok(())
+    }
+
+    /// Enters one batch, or what is good of it, as LevelDB does.
     fn apply(
         &mut self,
         number: FileNumber,
         record: &Record,
-        compat: bool,
+        Batch { count, first, last }: Batch,
         log: &mut LogReport,
-    ) -> Result<(), crate::error::Malformed> {
-        let header = BatchHeader::decode(&record.data)?;
-        let exhausted = || crate::error::Malformed::new(0, "sequence numbers run past 2^56");
-        let more = u64::from(header.count);
-        let (first, last) = if compat {
-            // LevelDB counts in 64 bits and stores the low 56.
-            let last = header.sequence.wrapping_add(more).wrapping_sub(1);
-            (SequenceNumber::truncated(header.sequence), SequenceNumber::new(last).unwrap_or(SequenceNumber::MAX))
-        } else {
-            // All of it or nothing.
-            let first = header.first_sequence()?;
-            // Sequence numbers only grow: this record was written before those in front of it, for another log.
-            if header.sequence < self.next_in_logs {
-                let reason = format!("sequence is {}, expected at least {}", header.sequence, self.next_in_logs);
-                return Err(crate::error::Malformed::new(0, reason));
-            }
-            self.next_in_logs = header.sequence.saturating_add(more);
-            let last = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
-            for operation in operations(&record.data) {
-                operation?;
-            }
-            (first, if more == 0 { self.last_sequence } else { last })
-        };
-        let memory = |e: Error| crate::error::Malformed::new(0, e.to_string());
-        self.memtable
-            .reserve(header.count.min(u32::try_from(record.data.len()).unwrap_or(u32::MAX)), record.data.len())
-            .map_err(memory)?;
+    ) -> Result<(), Malformed> {
         self.first_log.get_or_insert(number);
         let mut sequence = first;
         let mut result = Ok(());
@@ -375,7 +402,7 @@ impl Recovery {
         }
         log.batches += 1;
         log.entries += entered;
-        if header.count > 0 {
+        if count > 0 {
             self.last_sequence = self.last_sequence.max(last);
             self.replayed = self.replayed.max(Some(last));
         }
@@ -475,15 +502,22 @@ impl Recovery {
     }
 
     /// Goes on with the last log and the manifest, if both end cleanly and nothing else has changed: with `reuse_logs`, or where
-    /// the logs are empty, as a close or a flush left them, and new files would only take their time.
+    /// there is one log, and it is empty, as a close or a flush left it, and new files would only take their time.
     async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
-        let limit = inner.options.max_file_size;
-        let is_wanted = inner.options.reuse_logs || (end == 0 && self.memtable.is_empty());
-        if !is_wanted || self.flushed || !self.full.is_empty() || manifest.torn.is_some() || manifest.size >= limit {
+        let only_empty =
+            matches!(logs, [(only, _)] if *only == inner.state.borrow().versions.counts.log_number) && end == 0;
+        let is_whole = manifest.torn.is_none() && manifest.size == manifest.file_size;
+        if !(inner.options.reuse_logs || only_empty)
+            || self.flushed
+            || !self.full.is_empty()
+            || !is_whole
+            || manifest.size >= inner.options.max_file_size
+        {
             return Ok(false);
         }
-        let name = FileName::Log(number).to_string();
+        let Some((_, name)) = logs.iter().find(|(log, _)| *log == number) else { return Ok(false) };
+        let name = name.clone();
         let file = inner.env.open(&name, Access::Append).await?;
         if file.size().await? != end {
             return Ok(false);

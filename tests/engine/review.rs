@@ -1,15 +1,16 @@
 //! Stories that a review found: each failed once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::common::framing::frame;
 use crate::common::model::Restless;
-use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation, SectorFault};
-use varve::{Compression, Db, DbState, Options, ReadOptions, WriteBatch, WriteOptions, block_on, repair};
+use varve::env::{CrashModel, Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, NameEdit, Operation, SectorFault};
+use varve::{Compression, Db, DbState, Options, ReadOptions, RecoveryMode, WriteBatch, WriteOptions, block_on, repair};
 
 fn options() -> Options {
     Options { create_if_missing: true, compression: Compression::None, ..Options::default() }
@@ -39,6 +40,16 @@ fn together(mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
         tasks.retain_mut(|task| task.as_mut().poll(cx).is_pending());
         if tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }));
+}
+
+/// Lets the others have a turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 fn files_of(env: &MemoryEnv) -> Vec<(String, Vec<u8>)> {
@@ -364,6 +375,108 @@ fn a_worn_out_table_that_is_gone_does_not_end_seek_compactions() {
         } else {
             while block_on(db.background(0)).unwrap() {}
         }
+    }
+}
+
+/// A database that was flushed and closed: its log is empty.
+fn closed_with_an_empty_log() -> MemoryEnv {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    put(&db, "a", "1");
+    block_on(db.flush()).unwrap();
+    block_on(db.close()).unwrap();
+    env
+}
+
+fn the_one(env: &MemoryEnv, found: impl Fn(&str) -> bool) -> String {
+    let names: Vec<_> = env.names().into_iter().filter(|name| found(name)).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    names.into_iter().next().unwrap()
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.starts_with("MANIFEST")
+}
+
+#[test]
+fn an_empty_log_and_its_manifest_are_gone_on_with() {
+    let env = closed_with_an_empty_log();
+    let before = files_of(&env);
+    drop(open(&env, options()));
+    assert_eq!(files_of(&env), before);
+}
+
+#[test]
+fn a_manifest_with_something_behind_its_last_record_is_not_gone_on_with() {
+    // Behind a record that was cut, or behind the unused end of a block, nothing that is appended is found.
+    let unused_end = |manifest: &mut Vec<u8>| {
+        // An edit that says again and again that there is no log before the log, up to one or two bytes before the end.
+        let room = (32 << 10) - manifest.len() - 7 - 1;
+        frame(manifest, &[9, 0].repeat(room / 2), None);
+        manifest.resize(32 << 10, 0);
+    };
+    let cut = |manifest: &mut Vec<u8>| manifest.extend([1, 2, 3, 4, 100, 0, 1, 2, 3]);
+    for is_cut in [true, false] {
+        for recovery in [RecoveryMode::Compat, RecoveryMode::PointInTime] {
+            let env = closed_with_an_empty_log();
+            let name = the_one(&env, is_manifest);
+            let mut manifest = env.read(&name).unwrap();
+            if is_cut {
+                cut(&mut manifest)
+            } else {
+                unused_end(&mut manifest)
+            }
+            env.write(&name, &manifest);
+            let db = open(&env, Options { recovery, ..options() });
+            put(&db, "b", "2");
+            block_on(db.flush()).unwrap();
+            drop(db);
+            let db = open(&env, options());
+            assert_eq!((get(&db, "a").as_deref(), get(&db, "b").as_deref()), (Some("1"), Some("2")));
+        }
+    }
+}
+
+#[test]
+fn a_log_that_the_manifest_does_not_name_is_not_gone_on_with() {
+    let env = closed_with_an_empty_log();
+    let log = the_one(&env, |name| name.ends_with(".log"));
+    block_on(env.edit_names(vec![NameEdit::Rename { from: log, to: "000099.log".into() }])).unwrap();
+    drop(open(&env, options()));
+    let strict = Options { recovery: RecoveryMode::Strict, ..options() };
+    assert_eq!(get(&open(&env, strict), "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn an_empty_log_is_gone_on_with_by_the_name_it_has() {
+    let env = closed_with_an_empty_log();
+    let log = the_one(&env, |name| name.ends_with(".log"));
+    let short = log.trim_start_matches('0').to_string();
+    block_on(env.edit_names(vec![NameEdit::Rename { from: log, to: short }])).unwrap();
+    put(&open(&env, options()), "b", "2");
+    assert_eq!(get(&open(&env, options()), "b").as_deref(), Some("2"));
+}
+
+#[test]
+fn what_is_written_while_a_close_makes_a_table_is_durable_after_it() {
+    for wait in 0..120 {
+        let env = MemoryEnv::new();
+        let (faults, db) = faulty(&env, options());
+        put(&db, "a", &"x".repeat(200 << 10));
+        faults.set_pending(100);
+        let written = Cell::new(false);
+        together(vec![
+            Box::pin(async { db.close().await.unwrap() }),
+            Box::pin(async {
+                for _ in 0..wait {
+                    yield_now().await;
+                }
+                written.set(db.put(b"b", b"2").await.is_ok());
+            }),
+        ]);
+        let after = open(&env.crash(&CrashModel::percent(0)), options());
+        assert!(get(&after, "a").is_some());
+        assert!(get(&after, "b").is_some() || !written.get(), "after {wait} turns");
     }
 }
 

@@ -116,6 +116,7 @@ export class DirectoryLock {
     }
     try {
       fs.rmSync(path, { force: true })
+      fs.rmSync(takeoverOf(`${path}.varve`), { force: true })
     } finally {
       this.release()
     }
@@ -337,10 +338,11 @@ class LockFile {
       if (found === undefined) continue
       const by = livingHolder(found, path, native)
       if (by) throw locked(path, by)
-      if (native) moveAway(path, found)
-      else inDoubt = await LockFile.#clear(path, found, text) || inDoubt
+      inDoubt = await LockFile.#clear(path, found, text) || inDoubt
     }
-    throw locked(path, 'processes that make and remove it')
+    const takeover = takeoverOf(path)
+    const by = livingHolder(readIfThere(takeover) ?? '', takeover, false)
+    throw by ? locked(takeover, by) : locked(path, 'processes that make and remove it')
   }
 
   /** @param {string} path @param {string} text */
@@ -385,7 +387,7 @@ class LockFile {
       await wait(TAKEOVER_MS)
       return false
     }
-    moveAway(path, stale)
+    if (readIfThere(path) === stale) moveAway(path, stale)
     return true
   }
 
