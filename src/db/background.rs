@@ -454,10 +454,11 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
 /// then each opening replays them, which takes longer than all else it does.
 const LOGS_AT_CLOSE_MAX: u64 = 128 << 10;
 
-/// Before the close, when all is durable: what fails here is lost to nobody. Whether there is a new log now.
+/// Before the close, when all is durable: a table that cannot be made is lost to nobody. Whether others may have written meanwhile
+/// what is not durable yet.
 pub(crate) async fn shorten_logs(inner: &Rc<Inner>) -> bool {
     let long = inner.state.borrow().memtable_bytes() > LOGS_AT_CLOSE_MAX;
-    long && flush_memtables(inner).await.is_ok()
+    long && (flush_memtables(inner).await.is_ok() || inner.state.borrow().is_dirty())
 }
 
 /// After a failure: a new log, a new manifest, everything in memory to tables. Writes are refused until that is done: what the

@@ -383,10 +383,11 @@ impl Db {
         }
         let result = match self.state() {
             _ if self.inner.options.read_only => Ok(()),
-            DbState::Open => match self.sync().await {
-                // Meanwhile others may have written.
-                Ok(()) if background::shorten_logs(&self.inner).await => self.sync().await,
-                result => result,
+            DbState::Open => loop {
+                let synced = self.sync().await;
+                if synced.is_err() || !background::shorten_logs(&self.inner).await {
+                    break synced;
+                }
             },
             DbState::Degraded(cause) => Err(cause),
             DbState::Closed => Ok(()),

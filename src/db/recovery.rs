@@ -11,6 +11,7 @@
 //! Point-in-time recovery keeps the prefix before the first gap, and the damaged logs beside it as `NNNNNN.log.damaged`.
 
 use std::cell::Cell;
+use std::hint::black_box;
 use std::rc::Rc;
 
 use super::background::{log_and_apply, new_file};
@@ -61,8 +62,12 @@ pub struct LogReport {
 /// would pile them up.
 const LOGS_KEPT_MAX: usize = 4;
 
-/// Full write buffers of so many bytes wait for their table until the database is open; before more do they become one.
+/// So many full write buffers, of so many bytes in all, wait for their table until the database is open; before more do they become one.
+const FULL_MAX: usize = 2;
 const FULL_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes that must be left for the next record of a log, twice.
+const ROOM_MIN: usize = 1 << 20;
 
 /// What a record of a log holds.
 struct Batch {
@@ -225,7 +230,10 @@ impl Recovery {
             self.saw(&record);
             let entered = match self.judge(&record, compat) {
                 Ok(batch) => {
-                    self.make_room(inner, &record, batch.count).await?;
+                    let size = record.data.len();
+                    let entries = batch.count.min(u32::try_from(size).unwrap_or(u32::MAX));
+                    // What there is no memory for is not damaged.
+                    self.memtable.reserve(entries, size)?;
                     self.apply(number, &record, batch, &mut log)
                 }
                 Err(malformed) => Err(malformed),
@@ -241,11 +249,14 @@ impl Recovery {
                     log.damage.get_or_insert(error);
                 }
             }
-            if self.memtable.logical_size() > self.write_buffer_size && !inner.options.read_only {
+            if inner.options.read_only {
+                continue;
+            }
+            if self.memtable.logical_size() > self.write_buffer_size {
                 self.set_aside(number);
-                if self.full.iter().map(|buffer| buffer.memtable.logical_size()).sum::<usize>() > FULL_BYTES_MAX {
-                    self.flush(inner).await?;
-                }
+            }
+            if self.is_crowded(record.data.len()) {
+                self.flush(inner).await?;
             }
         }
         let damages = reader.take_damages();
@@ -363,17 +374,16 @@ impl Recovery {
         Ok(Batch { count, first, last: if more == 0 { self.last_sequence } else { last } })
     }
 
-    /// What there is no memory for is not damaged: what came before becomes a table, or the opening fails.
-    async fn make_room(&mut self, inner: &Inner, record: &Record, count: u32) -> Result<()> {
-        let size = record.data.len();
-        let entries = count.min(u32::try_from(size).unwrap_or(u32::MAX));
-        if self.memtable.reserve(entries, size).is_err() {
-            if !inner.options.read_only {
-                self.flush(inner).await?;
-            }
-            self.memtable.reserve(entries, size)?;
+    /// Whether what waits in memory is to become a table; the last record had so many bytes.
+    fn is_crowded(&self, record: usize) -> bool {
+        let waiting: usize = self.full.iter().map(|buffer| buffer.memtable.logical_size()).sum();
+        if self.full.len() > FULL_MAX || waiting > FULL_BYTES_MAX {
+            return true;
         }
-        Ok(())
+        // The next record is read, and then entered.
+        let mut next = Vec::<u8>::new();
+        let room = record.max(ROOM_MIN).saturating_mul(2);
+        waiting + self.memtable.logical_size() > ROOM_MIN && black_box(&mut next).try_reserve_exact(room).is_err()
     }
 
     /// Enters one batch, or what is good of it, as LevelDB does.
@@ -505,10 +515,11 @@ impl Recovery {
     /// there is one log, and it is empty, as a close or a flush left it, and new files would only take their time.
     async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
-        let only_empty =
-            matches!(logs, [(only, _)] if *only == inner.state.borrow().versions.counts.log_number) && end == 0;
+        let is_wanted = inner.options.reuse_logs
+            || end == 0
+                && matches!(logs, [only] if *only == canonical(inner.state.borrow().versions.counts.log_number));
         let is_whole = manifest.torn.is_none() && manifest.size == manifest.file_size;
-        if !(inner.options.reuse_logs || only_empty)
+        if !is_wanted
             || self.flushed
             || !self.full.is_empty()
             || !is_whole
@@ -518,12 +529,19 @@ impl Recovery {
         }
         let Some((_, name)) = logs.iter().find(|(log, _)| *log == number) else { return Ok(false) };
         let name = name.clone();
-        let file = inner.env.open(&name, Access::Append).await?;
+        let file = match inner.env.open(&name, Access::Append).await {
+            // An old file that may only be read is no reason not to make a new one.
+            Err(_) if !inner.options.reuse_logs => return Ok(false),
+            file => file?,
+        };
         if file.size().await? != end {
             return Ok(false);
         }
         // The process before this one may have ended with names, logs and even a manifest record that are not durable yet.
-        let reopened = Manifest::reopen(&inner.env, manifest.number, manifest.size).await?;
+        let reopened = match Manifest::reopen(&inner.env, manifest.number, manifest.size).await {
+            Err(_) if !inner.options.reuse_logs => return Ok(false),
+            reopened => reopened?,
+        };
         reopened.sync().await?;
         self.sync_recovered_logs(inner, logs).await?;
         inner.env.edit_names(Vec::new()).await?;
@@ -559,4 +577,9 @@ impl Recovery {
         }
         inner.env.edit_names(Vec::<NameEdit>::new()).await
     }
+}
+
+/// A log by the name that LevelDB gives it.
+fn canonical(number: FileNumber) -> (FileNumber, String) {
+    (number, FileName::Log(number).to_string())
 }

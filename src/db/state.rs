@@ -215,6 +215,11 @@ impl State {
         buffers.flat_map(|b| &b.logs).filter(|log| log.dirty.get()).cloned().collect()
     }
 
+    /// Whether some log has what is not durable.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.dirty.get()) || !self.older_dirty_logs().is_empty()
+    }
+
     /// Names of files that nothing needs any more. Empty while the stored manifest is in doubt.
     pub(crate) fn take_obsolete(&mut self) -> Vec<(FileName, String)> {
         let Some(manifest) = &self.manifest else { return Vec::new() };

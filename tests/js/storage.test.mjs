@@ -13,6 +13,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Varve } from '../../src/js/index.js'
 import { testStorage } from '../../src/js/storage/contract.js'
 import { MapStorage } from '../../src/js/storage/map.js'
 import { NodeStorage } from '../../src/js/storage/node-fs.js'
@@ -426,6 +427,42 @@ describe('a lock file that was left behind', () => {
     assert.deepEqual(all.map((child) => child.said).sort(), ['LEVEL_LOCKED', 'LEVEL_LOCKED', 'LEVEL_LOCKED', 'held'])
     await Promise.all(all.map(ends))
     assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
+  })
+
+  test('that a crash left empty is not taken from one who is just writing it anew', { skip: !IS_LINUX || !noSqlite }, async () => {
+    const directory = newDirectory()
+    fs.mkdirSync(directory)
+    const path = join(directory, 'LOCK.varve')
+    fs.writeFileSync(path, '')
+    fs.utimesSync(path, old, old)
+    // Another has judged it as well, has replaced it, and has not written yet.
+    const { openSync } = fs
+    let replaced = false
+    fs.openSync = (name, ...rest) => {
+      const fd = openSync(name, ...rest)
+      if (String(name).endsWith('.takeover') && !replaced) {
+        replaced = true
+        fs.rmSync(path)
+        fs.writeFileSync(path, '')
+      }
+      return fd
+    }
+    try {
+      await assert.rejects(new NodeStorage(directory).lock(false), isLockedBy())
+    } finally {
+      fs.openSync = openSync
+    }
+    assert.ok(replaced && fs.existsSync(path))
+  })
+
+  test('of taking over goes with the database', { skip: !IS_LINUX }, async () => {
+    const directory = newDirectory()
+    const storage = new NodeStorage(directory)
+    await storage.lock(true)
+    for (const name of ['LOCK.varve.takeover', 'LOCK.varve.54e1d1a5']) fs.writeFileSync(join(directory, name), '')
+    await storage.unlock()
+    await Varve.destroy(directory)
+    assert.ok(!fs.existsSync(directory))
   })
 
   test('waits while another takes it over, and no longer', { skip: !IS_LINUX || !noSqlite }, async () => {

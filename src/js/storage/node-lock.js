@@ -116,7 +116,10 @@ export class DirectoryLock {
     }
     try {
       fs.rmSync(path, { force: true })
-      fs.rmSync(takeoverOf(`${path}.varve`), { force: true })
+      // What kills left of taking over.
+      for (const name of fs.readdirSync(this.#directory)) {
+        if (name.startsWith('LOCK.varve.')) fs.rmSync(join(this.#directory, name), { force: true })
+      }
     } finally {
       this.release()
     }
@@ -338,10 +341,10 @@ class LockFile {
       if (found === undefined) continue
       const by = livingHolder(found, path, native)
       if (by) throw locked(path, by)
-      inDoubt = await LockFile.#clear(path, found, text) || inDoubt
+      inDoubt = await LockFile.#clear(path, found, text, native) || inDoubt
     }
     const takeover = takeoverOf(path)
-    const by = livingHolder(readIfThere(takeover) ?? '', takeover, false)
+    const by = livingHolder(readIfThere(takeover) ?? '', takeover, native)
     throw by ? locked(takeover, by) : locked(path, 'processes that make and remove it')
   }
 
@@ -370,24 +373,27 @@ class LockFile {
    * @param {string} path
    * @param {string} stale its content
    * @param {string} text
+   * @param {boolean} native whether we have locked LOCK
    */
-  static async #clear(path, stale, text) {
+  static async #clear(path, stale, text, native) {
+    // Looked at again: an empty file may be another's, which is just being written.
+    const clear = () => { if (readIfThere(path) === stale && !livingHolder(stale, path, native)) moveAway(path, stale) }
     const takeover = takeoverOf(path)
     const file = LockFile.#make(takeover, text)
     if (file) {
       try {
-        if (readIfThere(path) === stale) moveAway(path, stale)
+        clear()
       } finally {
         file.remove()
       }
       return false
     }
     const other = readIfThere(takeover)
-    if (other === undefined || livingHolder(other, takeover, false)) {
+    if (other === undefined || livingHolder(other, takeover, native)) {
       await wait(TAKEOVER_MS)
       return false
     }
-    if (readIfThere(path) === stale) moveAway(path, stale)
+    clear()
     return true
   }
 
