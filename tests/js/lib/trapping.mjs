@@ -7,8 +7,12 @@ const Native = WebAssembly.Instance
 
 /** Instances made while it is there, and where they trap. */
 export class Trapping {
-  /** @type {Watched[]} */
-  instances = []
+  /** The last one made: all of them would be more memories than a process has room for. @type {Watched | undefined} */
+  last
+  /** Instances that have trapped. */
+  trapped = 0
+  /** Calls of instances that had trapped, and imports that returned to one. */
+  callsOfDead = 0
   /** The instance that is to trap: of those that were closed, some are still given back. @type {Watched | undefined} */
   #armed
   /** Its crossings of the border that may pass before one traps. */
@@ -20,8 +24,8 @@ export class Trapping {
   constructor() {
     const trapping = this
     WebAssembly.Instance = /** @type {any} */ (function (module, imports) {
-      const watched = new Watched(module, imports, () => trapping.#cross(watched))
-      trapping.instances.push(watched)
+      const watched = new Watched(module, imports, () => trapping.#cross(watched), trapping)
+      trapping.last = watched
       if (trapping.#next !== undefined) trapping.arm(trapping.#next)
       trapping.#next = undefined
       return { exports: watched.exports }
@@ -50,19 +54,6 @@ export class Trapping {
     return this.#counted
   }
 
-  get last() {
-    return this.instances.at(-1)
-  }
-
-  /** Calls of instances that had trapped, and imports that returned to one. */
-  get callsOfDead() {
-    return this.instances.reduce((sum, { callsWhenDead }) => sum + callsWhenDead, 0)
-  }
-
-  get trapped() {
-    return this.instances.filter(({ dead }) => dead).length
-  }
-
   #cross(watched) {
     if (watched !== this.#armed) return
     this.#counted++
@@ -72,11 +63,13 @@ export class Trapping {
 
 class Watched {
   dead = false
-  callsWhenDead = 0
   memory
   exports = {}
 
-  constructor(module, imports, cross) {
+  #counts
+
+  constructor(module, imports, cross, counts) {
+    this.#counts = counts
     const own = {}
     for (const [from, functions] of Object.entries(imports)) {
       own[from] = {}
@@ -97,13 +90,14 @@ class Watched {
 
   #exported(call, cross) {
     return (...args) => {
-      if (this.dead) this.callsWhenDead++
+      if (this.dead) this.#counts.callsOfDead++
       try {
         cross()
         const answer = call(...args)
         cross()
         return answer
       } catch (error) {
+        if (!this.dead) this.#counts.trapped++
         this.dead = true
         throw error
       }
@@ -114,7 +108,7 @@ class Watched {
     return (...args) => {
       cross()
       const answer = call(...args)
-      if (this.dead) this.callsWhenDead++
+      if (this.dead) this.#counts.callsOfDead++
       cross()
       return answer
     }
