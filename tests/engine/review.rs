@@ -448,7 +448,7 @@ fn a_log_that_the_manifest_does_not_name_is_not_gone_on_with() {
 }
 
 #[test]
-fn an_empty_log_is_gone_on_with_by_the_name_it_has() {
+fn an_empty_log_by_another_name_is_no_obstacle() {
     let env = closed_with_an_empty_log();
     let log = the_one(&env, |name| name.ends_with(".log"));
     let short = log.trim_start_matches('0').to_string();
