@@ -6,6 +6,8 @@ mod comparator;
 #[cfg(target_arch = "wasm32")]
 mod crc;
 mod crc32c;
+#[cfg(any(target_arch = "wasm32", test))]
+mod crc_fold;
 mod file_name;
 mod filter_policy;
 mod key;
