@@ -32,7 +32,7 @@ const SCRATCH_SIZE = 4096
 const SCRATCH_KEPT = 1 << 20
 
 /** What memory grows by beyond what is needed, at least; else an eighth. */
-const GROWTH_MIN = 1 << 20
+const GROWTH_MIN = 8 << 20
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 

@@ -12,7 +12,7 @@ const OVERHEAD: u64 = 64;
 
 /// Buffers kept for the next block, and how large one may be.
 const BUFFERS_MAX: usize = 4;
-const BUFFER_SIZE_MAX: usize = 16 << 10;
+const BUFFER_SIZE_MAX: usize = 256 << 10;
 
 /// The blocks read last, of all tables.
 pub(crate) struct BlockCache {
