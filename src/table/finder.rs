@@ -1,13 +1,14 @@
 //! Where in the index a key is: the first bytes in which its keys differ, side by side as numbers, and the handles, decoded.
 //!
 //! ```text
-//! index       0000000000012345 -> 0 + 4080    0000000000012999 -> 4085 + 4091    0000000000013500 -> ...
+//! index       0000000000012345 -> 0 + 4080    0000000000012999 -> 4085 + 4091    ...    1 -> 40844 + 4090
 //! common      000000000001
-//! heads       "2345"  "2999"  "3500"          eight bytes from there on, big-endian
-//! handles     (0, 4080)  (4085, 4091)  ...
+//! heads       "2345"  "2999"  ...             eight bytes from there on, big-endian
+//! handles     (0, 4080)  (4085, 4091)  ...  (40844, 4090)
 //! ```
 //! A search in the block itself decodes an entry and compares a key at each of its steps; here a step is one comparison of
-//! numbers. Only for keys whose heads are the same the block is asked.
+//! numbers. Only for keys whose heads are the same the block is asked, and for the last one, which has nothing in common with the
+//! others: it is any short key behind the last block.
 
 use std::cmp::Ordering;
 use std::mem::size_of;
@@ -18,7 +19,7 @@ use crate::base::{KeyOrder, UserComparator, common_length, compare_bytes, head_a
 
 /// Finds entries of one index block.
 ///
-/// Invariant: entry `i` of the block is at its restart point `i`, has the head `heads[i]` and the handle `handles[i]`.
+/// Invariant: entry `i` of the block is at its restart point `i`, has the head `heads[i]` if it is not the last, and the handle `handles[i]`.
 pub(super) struct Finder {
     common: Vec<u8>,
     heads: Vec<u64>,
@@ -47,8 +48,10 @@ impl Finder {
         if !block.ends(at, keys.len()) {
             return None;
         }
-        let (first, last) = (user_key(keys.first()?), user_key(keys.last()?));
-        let common = first.get(..common_length(first, last))?.to_vec();
+        keys.pop()?;
+        let ends = keys.first().zip(keys.last()).map(|(first, last)| (user_key(first), user_key(last)));
+        let common =
+            ends.map_or(&[][..], |(first, last)| first.get(..common_length(first, last)).unwrap_or_default()).to_vec();
         let heads = keys.iter().map(|key| head_at(user_key(key), common.len())).collect();
         Some(Finder { common, heads, handles })
     }
@@ -58,15 +61,19 @@ impl Finder {
     pub(super) fn find(&self, block: &Block, order: &KeyOrder, key: &[u8]) -> usize {
         let user_key = user_key(key);
         let start = user_key.get(..self.common.len()).unwrap_or(user_key);
-        match compare_bytes(start, &self.common) {
+        let (mut low, alike) = match compare_bytes(start, &self.common) {
             Ordering::Less => return 0,
-            Ordering::Greater => return self.heads.len(),
-            Ordering::Equal => {}
+            Ordering::Greater => (self.heads.len(), 0),
+            Ordering::Equal => {
+                let head = head_at(user_key, self.common.len());
+                let low = self.heads.partition_point(|other| *other < head);
+                (low, self.heads.get(low..).unwrap_or_default().partition_point(|other| *other == head))
+            }
+        };
+        let mut high = low + alike;
+        if high == self.heads.len() {
+            high += 1;
         }
-        let head = head_at(user_key, self.common.len());
-        let low = self.heads.partition_point(|other| *other < head);
-        let alike = self.heads.get(low..).unwrap_or_default().partition_point(|other| *other == head);
-        let (mut low, mut high) = (low, low + alike);
         while low < high {
             let middle = low + (high - low) / 2;
             let less = block.restart_key(middle).is_some_and(|other| order.compare(other, key) == Ordering::Less);
@@ -138,6 +145,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_short_key_behind_all_blocks_does_not_make_all_heads_alike() {
+        let order = KeyOrder::Internal(InternalKeyComparator::default());
+        let keys = [&b"0000000000012345"[..], b"0000000000012999", b"0000000000013500", b"1"].map(|user| key(user, 5));
+        let finder = Finder::new(&index(&keys, 1), &order).unwrap();
+        assert_eq!(finder.common, b"000000000001");
+        assert_eq!(finder.heads, [*b"2345\0\0\0\0", *b"2999\0\0\0\0", *b"3500\0\0\0\0"].map(u64::from_be_bytes));
     }
 
     #[test]
