@@ -13,6 +13,10 @@ pub(crate) async fn remove_obsolete(inner: &Inner) -> Result<()> {
     if gone.is_empty() {
         return Ok(());
     }
+    let manifest = inner.state.borrow().manifest.clone();
+    if let Some(manifest) = manifest {
+        manifest.sync_found(&*inner.env).await?;
+    }
     for (name, _) in &gone {
         if let FileName::Table(number) = name {
             inner.tables.forget(*number);

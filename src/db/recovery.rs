@@ -537,19 +537,19 @@ impl Recovery {
         if file.size().await? != end {
             return Ok(false);
         }
-        // The process before this one may have ended with names, logs and even a manifest record that are not durable yet.
         let reopened = match Manifest::reopen(&inner.env, manifest.number, manifest.size).await {
             Err(_) if !inner.options.reuse_logs => return Ok(false),
             reopened => reopened?,
         };
-        reopened.sync().await?;
         self.sync_recovered_logs(inner, logs).await?;
-        inner.env.edit_names(Vec::new()).await?;
         let writer = LogWriter::new(inner.env.clone(), file, name, end);
         let mut state = inner.state.borrow_mut();
         state.active.memtable = self.memtable.clone();
         state.active.first_log = self.first_log.unwrap_or(number);
-        state.log = Some(Rc::new(Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(true) }));
+        // The process before this one may have ended with names and even a manifest record that are not durable yet. Whoever comes to
+        // rely on them makes them so: a flush of the log, the next record, the removal of what this one made superfluous.
+        let dirty = Cell::new(end > 0);
+        state.log = Some(Rc::new(Log { number, writer, dirty, name_durable: Cell::new(false) }));
         state.manifest = Some(Rc::new(reopened));
         Ok(true)
     }

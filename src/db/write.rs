@@ -517,6 +517,9 @@ pub(crate) async fn flush_logs(inner: &Inner, log: &Log) -> Result<()> {
             sync_log(inner, old).await?;
         }
     }
+    if older.is_empty() && !log.dirty.get() {
+        return Ok(());
+    }
     if !log.name_durable.get() {
         inner.env.edit_names(Vec::new()).await?;
         log.name_durable.set(true);

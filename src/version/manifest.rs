@@ -6,6 +6,7 @@
 //! ```
 //! A new manifest becomes current in this order: its content synced, its name durable, CURRENT replaced.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::edit::VersionEdit;
@@ -27,6 +28,8 @@ const MANIFEST_SIZE_MAX: u64 = 32 << 20;
 pub(crate) struct Manifest {
     pub(crate) number: FileNumber,
     writer: LogWriter,
+    /// The process before this one may have ended with records in it that are not durable yet.
+    found: Cell<bool>,
 }
 
 impl Manifest {
@@ -34,7 +37,8 @@ impl Manifest {
     pub(crate) async fn create(env: &Rc<dyn Env>, number: FileNumber, records: &[Vec<u8>]) -> Result<Manifest> {
         let name = FileName::Manifest(number).to_string();
         let file = env.create(&name, FileKind::Manifest, 0).await?;
-        let manifest = Manifest { number, writer: LogWriter::new(env.clone(), file, name.clone(), 0) };
+        let manifest =
+            Manifest { number, writer: LogWriter::new(env.clone(), file, name.clone(), 0), found: Cell::default() };
         for record in records {
             manifest.writer.add_record(record).await?;
         }
@@ -58,7 +62,7 @@ impl Manifest {
     pub(crate) async fn reopen(env: &Rc<dyn Env>, number: FileNumber, size: u64) -> Result<Manifest> {
         let name = FileName::Manifest(number).to_string();
         let file = env.open(&name, crate::env::Access::Append).await?;
-        Ok(Manifest { number, writer: LogWriter::new(env.clone(), file, name, size) })
+        Ok(Manifest { number, writer: LogWriter::new(env.clone(), file, name, size), found: Cell::new(true) })
     }
 
     /// Adds one record and flushes it.
@@ -67,12 +71,18 @@ impl Manifest {
         if !seeded(Bug::ManifestNotSynced) {
             self.writer.sync().await?;
         }
+        self.found.set(false);
         Ok(())
     }
 
-    /// Makes all records so far durable.
-    pub(crate) async fn sync(&self) -> Result<()> {
-        self.writer.sync().await.map(|_| ())
+    /// Makes durable what it was found with, itself and CURRENT too, if nothing has done so yet: before files go that older records name.
+    pub(crate) async fn sync_found(&self, env: &dyn Env) -> Result<()> {
+        if self.found.get() {
+            self.writer.sync().await?;
+            env.edit_names(Vec::new()).await?;
+            self.found.set(false);
+        }
+        Ok(())
     }
 
     /// Whether it is time for a new one.

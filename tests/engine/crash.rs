@@ -78,6 +78,56 @@ fn crash_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<usize, S
     Ok(models.len())
 }
 
+/// What a killed process left unflushed the next one may rely on only once it has flushed it.
+#[test]
+fn processes_killed_at_every_call_and_power_cuts_after_the_next_one() {
+    let start = std::time::Instant::now();
+    let prepared = must("R01", prepare_all());
+    let points: Vec<(usize, u64)> =
+        prepared.iter().enumerate().flat_map(|(script, p)| (1..=p.calls).map(move |k| (script, k))).collect();
+    let stride = if is_long() { 1 } else { 3 };
+    let run = |prepared: &mut Result<Vec<Prepared>, String>, at: usize| {
+        let (script, k) = points[at * stride];
+        let prepared = &prepared.as_ref().map_err(Clone::clone)?[script];
+        let killed = kill_script(prepared, k, MOMENTS[(k % 2) as usize](k));
+        killed.map_err(|error| format!("{}, call {k} of {}: {error}", prepared.script.name, prepared.calls))
+    };
+    must("R01", parallel(threads(), points.len().div_ceil(stride), prepare_all, run));
+    println!("R01: {} kills in {:.1} s", points.len().div_ceil(stride), start.elapsed().as_secs_f64());
+}
+
+fn kill_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<(), String> {
+    let mut session = prepared.session(k);
+    session.env.add(rule);
+    for step in &prepared.script.steps {
+        if session.step(step)?.is_err() {
+            break;
+        }
+    }
+    session.db = None;
+    // The machine goes on: with every byte that was written, flushed or not.
+    let synced = session.history.synced;
+    session.history.all_synced();
+    let writes = [false, true, false].map(|sync| Step::Write { first: 1, count: 2, length: 300, sync });
+    for (reuse_logs, steps) in [(false, &writes[..]), (true, &writes), (false, &[Step::Sync]), (true, &[Step::Sync])] {
+        let mut next = Session::new(session.memory.snapshot(), session.options.clone(), session.history.clone(), k);
+        text(next.step(&Step::Open { reuse_logs })?)?;
+        let found = text(contents(next.db()))?;
+        next.history.settle(&found)?;
+        next.history.synced = synced;
+        for step in steps {
+            text(next.step(step)?)?;
+            for model in crash_models(k) {
+                let options = Options { reuse_logs, ..session.options.clone() };
+                check_image(&next.memory.crash(&model), &next.history, &options, false).map_err(|error| {
+                    format!("{step:?}, {model:?}: {error}; files {}", next.memory.names().join(" "))
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn power_cuts_at_random() {
     let start = std::time::Instant::now();

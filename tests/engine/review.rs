@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::common::framing::frame;
 use crate::common::model::Restless;
+use crate::common::world::contents;
 use varve::env::{CrashModel, Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, NameEdit, Operation, SectorFault};
 use varve::{Compression, Db, DbState, Options, ReadOptions, RecoveryMode, WriteBatch, WriteOptions, block_on, repair};
 
@@ -478,6 +479,36 @@ fn what_is_written_while_a_close_makes_a_table_is_durable_after_it() {
         assert!(get(&after, "a").is_some());
         assert!(get(&after, "b").is_some() || !written.get(), "after {wait} turns");
     }
+}
+
+#[test]
+fn sync_after_a_kill_makes_all_durable_that_the_reopened_database_has() {
+    let mut seen_in_new_log = false;
+    for wait in 0..60 {
+        let env = MemoryEnv::new();
+        let (faults, db) = faulty(&env, options());
+        put(&db, "a", "1");
+        faults.set_pending(100);
+        let killed = RefCell::new(None);
+        together(vec![
+            Box::pin(async { drop(db.flush().await) }),
+            Box::pin(async {
+                for _ in 0..wait {
+                    yield_now().await;
+                }
+                let written = db.put(b"b", b"2").await.is_ok();
+                killed.replace(Some((env.snapshot(), written)));
+            }),
+        ]);
+        let (env, written) = killed.take().unwrap();
+        let db = open(&env, Options { reuse_logs: true, ..options() });
+        assert_eq!(get(&db, "b").is_some(), written);
+        seen_in_new_log |= env.names().iter().filter(|name| name.ends_with(".log")).count() > 1;
+        block_on(db.sync()).unwrap();
+        let after = open(&env.crash(&CrashModel::DROP), options());
+        assert_eq!(contents(&after).unwrap(), contents(&db).unwrap(), "after {wait} turns");
+    }
+    assert!(seen_in_new_log);
 }
 
 #[test]
