@@ -31,8 +31,8 @@ const SCRATCH_SIZE = 4096
 /** Beyond this the region is asked for each time, so that the engine may give memory back. */
 const SCRATCH_KEPT = 1 << 20
 
-/** What memory grows by beyond what is needed, at least; else an eighth. */
-const GROWTH_MIN = 8 << 20
+/** What memory grows by beyond what is needed: by half, but by no more than this as long as that is an eighth at least. */
+const GROWTH = 8 << 20
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -690,7 +690,8 @@ export class Engine {
     if (this.#bytes.length === 0) {
       // The allocator asks for 64 KiB at a time. Each time all of memory becomes a new ArrayBuffer, and V8 counts it among what
       // is young: from 32 MiB on it then collects garbage before each ArrayBuffer that is made.
-      this.#database.grow(Math.max(this.#memory.buffer.byteLength >>> 3, GROWTH_MIN))
+      const size = this.#memory.buffer.byteLength
+      this.#database.grow(Math.max(size >>> 3, Math.min(size >>> 1, GROWTH)))
       const { buffer } = this.#memory
       this.#bytes = NativeBuffer ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
     }
