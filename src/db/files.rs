@@ -10,10 +10,10 @@ use crate::events::Event;
 pub(crate) async fn remove_obsolete(inner: &Inner) -> Result<()> {
     inner.state.borrow_mut().pending_outputs.clear();
     let gone = inner.state.borrow_mut().take_obsolete();
-    if gone.is_empty() {
+    let manifest = inner.state.borrow().manifest.clone();
+    if gone.is_empty() && !manifest.as_ref().is_some_and(|manifest| manifest.must_sync()) {
         return Ok(());
     }
-    let manifest = inner.state.borrow().manifest.clone();
     if let Some(manifest) = manifest {
         manifest.sync_found(&*inner.env).await?;
     }

@@ -537,7 +537,11 @@ impl Recovery {
         if file.size().await? != end {
             return Ok(false);
         }
-        let reopened = match Manifest::reopen(&inner.env, manifest.number, manifest.size).await {
+        // The process before this one may have ended with names, logs and even a manifest record that are not durable yet. Where there
+        // is no more than that record, whoever comes to rely on it makes it so: a flush of the log, the next record, the removal of files.
+        // Sequence numbers tell of a second record, before which CURRENT was made durable.
+        let may_wait = end == 0 && logs.len() == 1 && self.last_sequence.get() > 0;
+        let reopened = match Manifest::reopen(&inner.env, manifest.number, manifest.size, may_wait).await {
             Err(_) if !inner.options.reuse_logs => return Ok(false),
             reopened => reopened?,
         };
@@ -546,10 +550,8 @@ impl Recovery {
         let mut state = inner.state.borrow_mut();
         state.active.memtable = self.memtable.clone();
         state.active.first_log = self.first_log.unwrap_or(number);
-        // The process before this one may have ended with names and even a manifest record that are not durable yet. Whoever comes to
-        // rely on them makes them so: a flush of the log, the next record, the removal of what this one made superfluous.
-        let dirty = Cell::new(end > 0);
-        state.log = Some(Rc::new(Log { number, writer, dirty, name_durable: Cell::new(false) }));
+        let log = Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(!may_wait) };
+        state.log = Some(Rc::new(log));
         state.manifest = Some(Rc::new(reopened));
         Ok(true)
     }

@@ -501,6 +501,8 @@ async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
         Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
         result => result,
     };
+    // What it holds is not durable before its name is.
+    log.dirty.set(log.dirty.get() || !log.name_durable.get());
     let Err(second) = cut else { return error };
     inner.degrade(&second);
     Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true }

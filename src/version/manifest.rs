@@ -30,6 +30,7 @@ pub(crate) struct Manifest {
     writer: LogWriter,
     /// The process before this one may have ended with records in it that are not durable yet.
     found: Cell<bool>,
+    may_wait: bool,
 }
 
 impl Manifest {
@@ -37,8 +38,12 @@ impl Manifest {
     pub(crate) async fn create(env: &Rc<dyn Env>, number: FileNumber, records: &[Vec<u8>]) -> Result<Manifest> {
         let name = FileName::Manifest(number).to_string();
         let file = env.create(&name, FileKind::Manifest, 0).await?;
-        let manifest =
-            Manifest { number, writer: LogWriter::new(env.clone(), file, name.clone(), 0), found: Cell::default() };
+        let manifest = Manifest {
+            number,
+            writer: LogWriter::new(env.clone(), file, name.clone(), 0),
+            found: Cell::default(),
+            may_wait: true,
+        };
         for record in records {
             manifest.writer.add_record(record).await?;
         }
@@ -58,11 +63,12 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Goes on with a manifest that ends cleanly at `size`.
-    pub(crate) async fn reopen(env: &Rc<dyn Env>, number: FileNumber, size: u64) -> Result<Manifest> {
+    /// Goes on with a manifest that ends cleanly at `size`. What it was found with is to be made durable by
+    /// [`sync_found`](Manifest::sync_found): before files go, where it may wait.
+    pub(crate) async fn reopen(env: &Rc<dyn Env>, number: FileNumber, size: u64, may_wait: bool) -> Result<Manifest> {
         let name = FileName::Manifest(number).to_string();
         let file = env.open(&name, crate::env::Access::Append).await?;
-        Ok(Manifest { number, writer: LogWriter::new(env.clone(), file, name, size), found: Cell::new(true) })
+        Ok(Manifest { number, writer: LogWriter::new(env.clone(), file, name, size), found: Cell::new(true), may_wait })
     }
 
     /// Adds one record and flushes it.
@@ -73,6 +79,11 @@ impl Manifest {
         }
         self.found.set(false);
         Ok(())
+    }
+
+    /// Whether [`sync_found`](Manifest::sync_found) is needed although no file goes.
+    pub(crate) fn must_sync(&self) -> bool {
+        self.found.get() && !self.may_wait
     }
 
     /// Makes durable what it was found with, itself and CURRENT too, if nothing has done so yet: before files go that older records name.

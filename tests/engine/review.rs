@@ -512,6 +512,41 @@ fn sync_after_a_kill_makes_all_durable_that_the_reopened_database_has() {
 }
 
 #[test]
+fn sync_after_a_failed_append_makes_the_name_of_the_log_durable() {
+    let env = MemoryEnv::new();
+    let (faults, db) = faulty(&env, options());
+    block_on(db.put_with(&WriteOptions { sync: true }, b"x", b"0")).unwrap();
+    block_on(db.begin_log()).unwrap();
+    put(&db, "a", "1");
+    faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::StorageFull)).on(Operation::Append));
+    block_on(db.put(b"b", b"2")).unwrap_err();
+    block_on(db.sync()).unwrap();
+    let after = open(&env.crash(&CrashModel::DROP), options());
+    assert_eq!(get(&after, "a").as_deref(), Some("1"));
+}
+
+#[test]
+fn sync_makes_all_replayed_logs_durable_when_the_last_one_is_empty() {
+    let env = MemoryEnv::new();
+    let reuse = Options { reuse_logs: true, ..options() };
+    let db = open(&env, reuse.clone());
+    put(&db, "t", "0");
+    block_on(db.flush()).unwrap();
+    put(&db, "x", "0");
+    block_on(db.sync()).unwrap();
+    block_on(db.begin_log()).unwrap();
+    put(&db, "a", "1");
+    block_on(db.begin_log()).unwrap();
+    drop(db);
+    assert_eq!(env.names().iter().filter(|name| name.ends_with(".log")).count(), 3);
+    let db = open(&env, reuse);
+    block_on(db.sync()).unwrap();
+    let after = open(&env.crash(&CrashModel::DROP), options());
+    assert_eq!(contents(&after).unwrap(), contents(&db).unwrap());
+    assert_eq!(get(&after, "a").as_deref(), Some("1"));
+}
+
+#[test]
 fn the_last_sequence_number_survives_reopening() {
     let env = MemoryEnv::new();
     manifest_with(&env, (1 << 56) - 2, 10);
