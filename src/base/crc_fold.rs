@@ -84,7 +84,6 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is said")]
     use super::*;
 
     /// Bit by bit.

@@ -49,7 +49,7 @@ pub(crate) struct Buffer {
 pub(crate) struct Log {
     pub(crate) number: FileNumber,
     pub(crate) writer: LogWriter,
-    /// Whether records were added since the last flush.
+    /// Whether records were added since the last flush. A log that is not dirty is empty, or durable with its name.
     pub(crate) dirty: Cell<bool>,
     /// Whether its name is known to be durable.
     pub(crate) name_durable: Cell<bool>,

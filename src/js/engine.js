@@ -31,7 +31,7 @@ const SCRATCH_SIZE = 4096
 /** Beyond this the region is asked for each time, so that the engine may give memory back. */
 const SCRATCH_KEPT = 1 << 20
 
-/** What memory grows by beyond what is needed: by half, but by no more than this as long as that is an eighth at least. */
+/** Beyond what is needed memory grows by half of it, by this at most; a large one by an eighth. */
 const GROWTH = 8 << 20
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -30,6 +30,7 @@ pub(crate) struct Manifest {
     writer: LogWriter,
     /// The process before this one may have ended with records in it that are not durable yet.
     found: Cell<bool>,
+    /// Until files are to be removed: nothing else relies on those records.
     may_wait: bool,
 }
 
