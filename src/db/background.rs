@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::driver::Driven;
 use super::files::remove_obsolete;
-use super::state::{DbState, Inner};
+use super::state::{DbState, Inner, State};
 use super::write::rotate_in_turn;
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext, Interlude, Pick, level_score, pick, pick_range};
@@ -44,7 +44,7 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
     if !state.works() {
         return false;
     }
-    if !state.immutables.is_empty() || !state.manual.is_empty() {
+    if !state.immutables.is_empty() || !state.manual.is_empty() || state.rotation_is_due {
         return true;
     }
     let version = state.versions.current();
@@ -52,11 +52,16 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
     due && pick(&pick_context(inner, &state)).is_some()
 }
 
+fn is_full(inner: &Inner, state: &State) -> bool {
+    state.active.memtable.logical_size() >= inner.options.write_buffer_size
+}
+
 /// What rewriting may cost, for each byte of level 0, where nothing asks for it yet.
 const TIDY_COST_MAX: u64 = 2;
 
-/// Chooses the tables of level 0 for compaction if there are several over one range, and little beneath: every look-up asks
-/// each of them, and LevelDB leaves up to three. Whether there is work now.
+/// A full memtable, which waited for others to be flushed, is to become a table now, and not with the next write: whoever opens the
+/// database after a kill replays its log. Else chooses the tables of level 0 for compaction if there are several over one range, and
+/// little beneath: every look-up asks each of them, and LevelDB leaves up to three. Whether there is work now.
 pub(crate) fn tidy(inner: &Inner) -> bool {
     if has_work(inner) {
         return true;
@@ -65,6 +70,10 @@ pub(crate) fn tidy(inner: &Inner) -> bool {
         let mut state = inner.state.borrow_mut();
         if inner.closed.get() || inner.options.read_only || state.status != DbState::Open {
             return false;
+        }
+        if is_full(inner, &state) {
+            state.rotation_is_due = true;
+            return true;
         }
         let version = state.versions.current();
         let Some(newest) = version.level(0).first().cloned() else { return false };
@@ -160,6 +169,14 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
+    let due = {
+        let mut state = inner.state.borrow_mut();
+        std::mem::take(&mut state.rotation_is_due) && is_full(inner, &state)
+    };
+    // A commit under way will make room for itself, and might wait for this job. Without a new log the full buffer stays.
+    if due && !inner.commits.is_busy() {
+        let _ = rotate_in_turn(inner).await;
+    }
     if !inner.state.borrow().immutables.is_empty() {
         return flush(inner, FLUSH_LEVEL_MAX).await;
     }
@@ -179,7 +196,7 @@ async fn one_job(inner: &Rc<Inner>) -> Result<()> {
     }
 }
 
-fn pick_context<'a>(inner: &Inner, state: &'a super::state::State) -> Pick<'a> {
+fn pick_context<'a>(inner: &Inner, state: &'a State) -> Pick<'a> {
     Pick {
         versions: &state.versions,
         max_file_size: inner.options.max_file_size,
@@ -329,11 +346,11 @@ pub(crate) async fn log_and_apply_unless(
         })?;
         (version, state.manifest.clone().filter(|m| !m.is_large()))
     };
-    if !crate::bugs::seeded(crate::bugs::Bug::NamesNotSynced) {
-        inner.env.edit_names(Vec::new()).await?;
-    }
     let manifest = match manifest {
         Some(manifest) => {
+            if !crate::bugs::seeded(crate::bugs::Bug::NamesNotSynced) {
+                inner.env.edit_names(Vec::new()).await?;
+            }
             // While the record is on its way, what is stored is in doubt.
             inner.state.borrow_mut().manifest = None;
             manifest.append(&edit.encode()).await?;

@@ -288,9 +288,10 @@ impl Db {
         background::has_work(&self.inner)
     }
 
-    /// For a host that has nothing to do: merges tables of level 0 that lie over one range although there are fewer of them than
-    /// LevelDB waits for, if little has to be rewritten for it. Look-ups have fewer tables to ask then. Answers whether there
-    /// is work for [`background`](Db::background) now.
+    /// For a host that has nothing to do. A full write buffer, which waited for others to be flushed, becomes a table before the next
+    /// write asks for it: an opening after a kill has less to replay. Tables of level 0 that lie over one range are merged although there
+    /// are fewer of them than LevelDB waits for, if little has to be rewritten for it: look-ups have fewer tables to ask. Answers
+    /// whether there is work for [`background`](Db::background) now.
     pub fn tidy(&self) -> bool {
         background::tidy(&self.inner)
     }

@@ -347,6 +347,7 @@ fn build_inner(
         quarantine: BTreeSet::new(),
         seek_candidate: None,
         manual: VecDeque::new(),
+        rotation_is_due: false,
         resuming: false,
         level_work: [(0, 0); LEVELS],
     };

@@ -475,8 +475,6 @@ impl Recovery {
             return Ok(self.report);
         }
         let log = create_log(inner).await?;
-        inner.env.edit_names(Vec::new()).await?;
-        log.name_durable.set(true);
         let first_log = {
             let mut state = inner.state.borrow_mut();
             // Their logs may never have been flushed: they are, before anything newer is.
@@ -495,7 +493,9 @@ impl Recovery {
         let mut edit = std::mem::take(&mut self.edit);
         edit.log_number = Some(first_log);
         edit.previous_log_number = Some(FileNumber(0));
+        // Makes names durable too.
         log_and_apply(inner, edit).await?;
+        log.name_durable.set(true);
         remove_obsolete(inner).await?;
         Ok(self.report)
     }

@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) quarantine: BTreeSet<FileNumber>,
     pub(crate) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(crate) manual: VecDeque<Rc<ManualCompaction>>,
+    /// Nobody writes, and the active memtable is full.
+    pub(crate) rotation_is_due: bool,
     /// `resume` is at work: background work goes on though writes are refused.
     pub(crate) resuming: bool,
     /// Per level: bytes read, bytes written by compactions and flushes into it.

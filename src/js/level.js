@@ -226,7 +226,7 @@ export class Varve extends AbstractLevel {
   static async #storageOf({ path, storage }) {
     if (path === null) return storage
     const { NodeStorage } = await import('#directory')
-    return new NodeStorage(path)
+    return new NodeStorage(path).aboutToLock()
   }
 
   async _close() {

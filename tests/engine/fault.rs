@@ -410,7 +410,10 @@ fn dropped_writers(seed: u64) -> Result<(), String> {
             let _ = match which {
                 0 => db.flush().await,
                 1 => db.compact_range(None, None).await,
-                2 => db.background(10_000).await.map(|_| ()),
+                2 => {
+                    db.tidy();
+                    db.background(10_000).await.map(|_| ())
+                }
                 _ => db.sync().await,
             };
         });

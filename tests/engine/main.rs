@@ -24,6 +24,7 @@ mod hostile;
 mod idb_cmp1;
 mod layers;
 mod oracle;
+mod quiet;
 mod regressions;
 mod review;
 #[cfg(feature = "seeded-bugs")]

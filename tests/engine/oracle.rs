@@ -80,6 +80,9 @@ impl Run {
             880..900 => self.snapshot(),
             900..930 => {
                 let slice = self.random.below(100_000) as u64;
+                if slice.is_multiple_of(2) {
+                    self.db.tidy();
+                }
                 block_on(self.db.background(slice)).unwrap();
             }
             930..935 => block_on(self.db.flush()).unwrap(),

@@ -371,6 +371,22 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     await storage.lock(false)
     await storage.unlock()
   })
+
+  test('among so many that the kernel tells of them in several pages, each is seen', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux tells of it') }, async () => {
+    const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
+    const open = Array.from({ length: 150 }, () => new ClassicLevel(newDirectory()))
+    try {
+      for (const db of open) await db.open()
+      assert.ok(fs.readFileSync('/proc/locks').length > 4096, 'no test of several pages')
+      for (const db of open) await assert.rejects(new NodeStorage(db.location).lock(false), isLockedBy(process.pid))
+      await assert.rejects(new NodeStorage(open[0].location).aboutToLock().lock(false), isLockedBy(process.pid))
+    } finally {
+      for (const db of open) await db.close()
+    }
+    const storage = new NodeStorage(open[0].location).aboutToLock()
+    await storage.lock(false)
+    await storage.unlock()
+  })
 })
 
 describe('a lock file that was left behind', () => {

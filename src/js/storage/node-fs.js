@@ -10,7 +10,7 @@ import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { DirectoryLock, isLockName } from './node-lock.js'
+import { DirectoryLock, isLockName, readLocks } from './node-lock.js'
 
 /**
  * @typedef {import('../index.js').Storage} Storage
@@ -54,6 +54,8 @@ export class NodeStorage {
   #directory
   /** @type {DirectoryLock | undefined} */
   #lock
+  /** What the lock is about to ask the kernel. @type {Promise<string | undefined> | undefined} */
+  #locks
   /** @type {Set<NodeFile>} those that are open */
   #files = new Set()
   /** Flushes and edits under way, which the lock's end waits for. @type {Set<Promise<void>>} */
@@ -76,13 +78,25 @@ export class NodeStorage {
     return { module: import.meta.url, export: 'NodeStorage', args: [this.#directory] }
   }
 
+  /** To be locked at once: the kernel is asked while the engine is made ready. */
+  aboutToLock() {
+    this.#locks = readLocks()
+    return this
+  }
+
+  #takeLock() {
+    const locks = this.#locks
+    this.#locks = undefined
+    return DirectoryLock.take(this.#directory, locks)
+  }
+
   /** @param {boolean} create */
   async lock(create) {
     if (this.#lock) {
       throw Object.assign(new Error(`${this.#directory} is locked by this very handle`), { code: 'LEVEL_LOCKED', path: this.#directory })
     }
     if (create) await makeDirectory(this.#directory)
-    this.#lock = await attempt('lock', this.#directory, () => DirectoryLock.take(this.#directory))
+    this.#lock = await attempt('lock', this.#directory, () => this.#takeLock())
     return 0
   }
 
@@ -208,7 +222,7 @@ export class NodeStorage {
   }
 
   async removePlace() {
-    const lock = this.#lock ?? await attempt('remove', this.#directory, () => DirectoryLock.take(this.#directory))
+    const lock = this.#lock ?? await attempt('remove', this.#directory, () => this.#takeLock())
     this.#lock = undefined
     await this.#closeAll()
     try {

@@ -7,7 +7,8 @@
 //              the holder. LevelDB ignores the file; it is there only while the directory is held, or after a kill. Then who has
 //              made LOCK.varve.takeover may remove it, so that nobody removes the file of the next holder.
 // /proc/locks  on Linux the kernel tells who has locked LOCK: so Node 20 is kept out by C++ LevelDB, and a C++ LevelDB in
-//              this very process is seen, which its fcntl locks alone would not exclude.
+//              this very process is seen, which its fcntl locks alone would not exclude. Before it tells, it waits until every
+//              processor has seen its locks: some ms, for which no event loop is kept waiting.
 // a Set        of the directories locked in this thread, shared by all copies of this module.
 // ```
 //
@@ -16,7 +17,6 @@
 //
 // What stays possible without `node:sqlite`: a C++ LevelDB that opens the directory later is not kept out; a holder in another
 // container cannot be judged, so its file is respected until somebody removes it; and only Linux tells a pid used anew.
-import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -68,10 +68,11 @@ export class DirectoryLock {
    * Takes the lock of a directory that exists.
    *
    * @param {string} directory an absolute path
+   * @param {Promise<string | undefined>} [locks] the kernel's table, from a moment ago
    * @returns {Promise<DirectoryLock>}
    * @throws an Error whose `code` is `LEVEL_LOCKED` if somebody has it
    */
-  static async take(directory) {
+  static async take(directory, locks) {
     const entry = Entry.take(directory)
     let native, file
     try {
@@ -79,14 +80,14 @@ export class DirectoryLock {
       const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
       if (sqlite) {
         // A LevelDB in this very process would not keep us out.
-        refuseIfLocked(path)
+        await refuseIfLocked(path, locks)
         native = lockNatively(sqlite, path)
       } else {
         makeIfMissing(path)
       }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
-      // Who locks LOCK looks for our file afterwards, and we look for their lock: one of the two sees the other.
-      if (!native) refuseIfLocked(path)
+      // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as well come a moment later.
+      if (!native) await refuseIfLocked(path, locks)
       return new DirectoryLock(directory, entry, native, file)
     } catch (/** @type {any} */ error) {
       file?.remove()
@@ -235,7 +236,7 @@ function lockOnce(sqlite, path) {
     // The primary code is the low byte; a runtime that does not give it gives the words.
     const primary = error.errcode & 0xff
     if (primary === SQLITE_BUSY || error.message === 'database is locked') {
-      const pid = holderOf(path)
+      const pid = holderOf(path, readIfThere('/proc/locks'))
       throw locked(path, pid === undefined ? 'another process' : named(pid))
     }
     const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
@@ -251,9 +252,37 @@ function identityOf(path) {
   return stats && `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
 }
 
-/** @param {string} path */
-function refuseIfLocked(path) {
-  const pid = holderOf(path)
+/** A page of a file that the kernel makes up as it is read ends where no further line fits in, or nothing follows. */
+const PAGE_FULL = 2048
+
+/** The kernel's table of locks, where it has one that may be read. @returns {Promise<string | undefined>} */
+export async function readLocks() {
+  let fd
+  try {
+    fd = fs.openSync('/proc/locks', 'r')
+    // Each read waits anew, and so would one more that only finds the end.
+    for (let text = ''; ;) {
+      const page = await readPage(fd)
+      text += page
+      if (page.length < PAGE_FULL) return text
+    }
+  } catch {
+    return undefined
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd)
+  }
+}
+
+/** @param {number} fd @returns {Promise<string>} */
+function readPage(fd) {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, Buffer.alloc(64 << 10), (error, size, page) => error ? reject(error) : resolve(page.toString('utf8', 0, size)))
+  })
+}
+
+/** @param {string} path @param {Promise<string | undefined>} [locks] */
+async function refuseIfLocked(path, locks) {
+  const pid = holderOf(path, await (locks ?? readLocks()))
   if (pid !== undefined) throw locked(path, named(pid))
 }
 
@@ -265,15 +294,14 @@ function refuseIfLocked(path) {
  * 1: -> POSIX ...                                          who waits for it
  * ```
  * @param {string} path
+ * @param {string | undefined} locks
  */
-function holderOf(path) {
-  if (!IS_LINUX) return undefined
-  const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
-  const lines = stats && readIfThere('/proc/locks')
-  if (!lines) return undefined
+function holderOf(path, locks) {
+  const stats = IS_LINUX && locks ? fs.statSync(path, { bigint: true, throwIfNoEntry: false }) : undefined
+  if (!stats) return undefined
   const major = (stats.dev >> 8n & 0xfffn) | (stats.dev >> 32n & ~0xfffn)
   const minor = (stats.dev & 0xffn) | (stats.dev >> 12n & ~0xffn)
-  for (const line of lines.split('\n')) {
+  for (const line of /** @type {string} */ (locks).split('\n')) {
     const [, kind, , , pid, place] = line.split(/\s+/)
     if (!place || !['POSIX', 'OFDLCK'].includes(kind)) continue
     const [lineMajor, lineMinor, inode] = place.split(':')
@@ -301,7 +329,12 @@ function holderOf(path) {
 
 /** @returns {Holder} @param {any} native */
 function thisHolder(native) {
-  return { ...thisProcess(), native, token: randomUUID() }
+  return { ...thisProcess(), native, token: newToken() }
+}
+
+/** Different each time in this boot, and by chance elsewhere; loading `node:crypto` for it takes longer than all else here. */
+function newToken() {
+  return `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`
 }
 
 function thisProcess() {
@@ -422,7 +455,7 @@ const takeoverOf = (path) => `${path}.takeover`
  * @param {string} content
  */
 function moveAway(path, content) {
-  const aside = `${path}.${randomUUID()}`
+  const aside = `${path}.${newToken()}`
   try {
     fs.renameSync(path, aside)
   } catch (/** @type {any} */ error) {

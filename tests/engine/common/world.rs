@@ -244,7 +244,12 @@ impl Session {
             Step::Sync => Ok(block_on(self.db().sync()).map(|()| self.history.all_synced())),
             Step::Flush => Ok(block_on(self.db().flush()).map(|()| self.history.all_synced())),
             Step::Compact => Ok(block_on(self.db().compact_range(None, None)).map(|()| self.history.all_synced())),
-            Step::Slice(bytes) => Ok(block_on(self.db().background(*bytes)).map(|_| ())),
+            Step::Slice(bytes) => {
+                if bytes.is_multiple_of(5) {
+                    self.db().tidy();
+                }
+                Ok(block_on(self.db().background(*bytes)).map(|_| ()))
+            }
             Step::Close => {
                 let result = block_on(self.db().close());
                 self.db = None;

@@ -1,0 +1,107 @@
+//! What the engine does when its host says that nobody writes (`Db::tidy`).
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use crate::common::world::contents;
+use varve::env::{FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
+use varve::{Db, DbState, Options, WriteBatch, WriteOptions, block_on};
+
+const BUFFER: usize = 64 << 10;
+
+fn options() -> Options {
+    Options { create_if_missing: true, write_buffer_size: BUFFER, ..Options::default() }
+}
+
+/// Three buffers full in one write: nothing asks for their flush before the next.
+fn overfill(db: &Db) {
+    let mut batch = WriteBatch::new();
+    for i in 0..200u32 {
+        batch.put(format!("{i:04}").as_bytes(), &[7; 1000]);
+    }
+    block_on(db.write(&WriteOptions::default(), batch)).unwrap();
+    assert!(!db.has_background_work());
+}
+
+fn work(db: &Db) {
+    while block_on(db.background(10_000)).unwrap() {}
+}
+
+fn bytes_of_logs(env: &MemoryEnv) -> usize {
+    env.names().iter().filter(|name| name.ends_with(".log")).map(|name| env.read(name).unwrap().len()).sum()
+}
+
+#[test]
+fn a_full_buffer_becomes_a_table_and_an_opening_after_a_kill_replays_nothing() {
+    let env = MemoryEnv::new();
+    let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
+    overfill(&db);
+    assert!(bytes_of_logs(&env) > 3 * BUFFER);
+    assert!(db.tidy());
+    assert!(db.has_background_work());
+    work(&db);
+    assert!(!db.has_background_work());
+    assert_eq!(bytes_of_logs(&env), 0);
+    assert!(!db.tidy(), "once is enough");
+
+    let killed = env.snapshot();
+    let db = block_on(Db::open(Rc::new(killed), options())).unwrap();
+    assert!(db.recovery().logs.iter().all(|log| log.batches == 0));
+    assert_eq!(contents(&db).unwrap().len(), 200);
+}
+
+#[test]
+fn a_buffer_that_is_not_full_stays() {
+    let env = MemoryEnv::new();
+    let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
+    block_on(db.put(b"k", b"v")).unwrap();
+    assert!(!db.tidy());
+    assert_ne!(bytes_of_logs(&env), 0);
+}
+
+#[test]
+fn a_write_that_comes_first_leaves_nothing_to_do() {
+    let env = MemoryEnv::new();
+    let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
+    overfill(&db);
+    assert!(db.tidy());
+    block_on(db.flush()).unwrap();
+    let tables = db.tables().len();
+    let created = env.names();
+    work(&db);
+    assert_eq!((db.tables().len(), env.names()), (tables, created));
+}
+
+#[test]
+fn where_no_log_can_be_made_the_buffer_stays_and_writing_goes_on() {
+    let env = MemoryEnv::new();
+    let faults = FaultEnv::new(Rc::new(env.clone()), 1);
+    let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
+    overfill(&db);
+    faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::StorageFull)).on(Operation::Create).named(".log"));
+    assert!(db.tidy());
+    work(&db);
+    assert_eq!(db.state(), DbState::Open);
+    assert!(bytes_of_logs(&env) > 3 * BUFFER);
+    block_on(db.put(b"k", b"v")).unwrap();
+    work(&db);
+    assert_eq!(block_on(db.get(b"0199")).unwrap().unwrap(), [7; 1000]);
+    assert_eq!(block_on(db.verify()).unwrap().findings, []);
+}
+
+#[test]
+fn two_tables_over_one_range_are_merged() {
+    let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options())).unwrap();
+    // The first goes as deep as it may, the second as deep as the first lets it: three are needed for two in level 0.
+    for value in [b"1", b"2", b"3", b"4"] {
+        block_on(db.put(b"a", value)).unwrap();
+        block_on(db.put(b"z", value)).unwrap();
+        block_on(db.flush()).unwrap();
+    }
+    let in_level_0 = || db.property("leveldb.num-files-at-level0").unwrap();
+    assert_eq!(in_level_0(), "2");
+    assert!(db.tidy());
+    work(&db);
+    assert_eq!(in_level_0(), "0");
+    assert_eq!(block_on(db.get(b"a")).unwrap().unwrap(), b"4");
+}
