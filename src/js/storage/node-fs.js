@@ -36,6 +36,9 @@ const CANNOT_SYNC_DIRECTORY = IS_WINDOWS ? ['EPERM', 'EISDIR', 'EINVAL'] : ['EIN
 /** The longest name that common file systems take, in bytes. */
 const NAME_BYTES_MAX = 255
 
+/** Whether this thread has opened no database yet. */
+let isFirst = true
+
 /**
  * The files of a directory, which need not exist yet: `lock(true)` makes it.
  *
@@ -78,9 +81,10 @@ export class NodeStorage {
     return { module: import.meta.url, export: 'NodeStorage', args: [this.#directory] }
   }
 
-  /** To be locked at once: the kernel is asked while the engine is made ready. */
+  /** To be locked at once. The first time the kernel is asked while the engine is compiled; else it answers sooner if nothing else is done. */
   aboutToLock() {
-    this.#locks = readLocks()
+    if (isFirst) this.#locks = readLocks()
+    isFirst = false
     return this
   }
 
