@@ -81,7 +81,7 @@ export class NodeStorage {
     return { module: import.meta.url, export: 'NodeStorage', args: [this.#directory] }
   }
 
-  /** To be locked at once. The first time the kernel is asked while the engine is compiled; else it answers sooner if nothing else is done. */
+  /** To be locked at once. The first time the kernel is asked while the engine is compiled; later nothing takes as long as its answer. */
   aboutToLock() {
     if (isFirst) this.#locks = readLocks()
     isFirst = false
