@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use super::driver::Driven;
 use super::files::remove_obsolete;
 use super::state::{DbState, Inner, State};
-use super::write::rotate_in_turn;
+use super::write::{nobody_writes, rotate_in_turn};
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext, Interlude, Pick, level_score, pick, pick_range};
 use crate::error::{Error, Result};
@@ -52,40 +52,34 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
     due && pick(&pick_context(inner, &state)).is_some()
 }
 
-fn is_full(inner: &Inner, state: &State) -> bool {
-    state.active.memtable.logical_size() >= inner.options.write_buffer_size
-}
-
 /// What rewriting may cost, for each byte of level 0, where nothing asks for it yet.
 const TIDY_COST_MAX: u64 = 2;
 
 /// A full memtable, which waited for others to be flushed, is to become a table now, and not with the next write: whoever opens the
-/// database after a kill replays its log. Else chooses the tables of level 0 for compaction if there are several over one range, and
-/// little beneath: every look-up asks each of them, and LevelDB leaves up to three. Whether there is work now.
+/// database after a kill replays its log. And tables of level 0 may be merged. Whether there is work now.
 pub(crate) fn tidy(inner: &Inner) -> bool {
-    if has_work(inner) {
-        return true;
-    }
-    {
+    if !has_work(inner) {
         let mut state = inner.state.borrow_mut();
         if inner.closed.get() || inner.options.read_only || state.status != DbState::Open {
             return false;
         }
-        if is_full(inner, &state) {
-            state.rotation_is_due = true;
-            return true;
-        }
-        let version = state.versions.current();
-        let Some(newest) = version.level(0).first().cloned() else { return false };
-        let range = (Some(user_key(&newest.smallest)), Some(user_key(&newest.largest)));
-        let upper = version.overlapping(&inner.order, 0, range);
-        let beneath = total_size(&version.overlapping(&inner.order, 1, range));
-        if upper.len() < 2 || beneath > total_size(&upper).saturating_mul(TIDY_COST_MAX) {
-            return false;
-        }
-        state.seek_candidate = Some((0, newest));
+        state.rotation_is_due = state.active.memtable.logical_size() >= inner.options.write_buffer_size;
+        choose_overlapping(inner, &mut state);
     }
     has_work(inner)
+}
+
+/// Chooses the tables of level 0 for compaction if there are several over one range, and little beneath: every look-up asks
+/// each of them, and LevelDB leaves up to three.
+fn choose_overlapping(inner: &Inner, state: &mut State) {
+    let version = state.versions.current();
+    let Some(newest) = version.level(0).first().cloned() else { return };
+    let range = (Some(user_key(&newest.smallest)), Some(user_key(&newest.largest)));
+    let upper = version.overlapping(&inner.order, 0, range);
+    let beneath = total_size(&version.overlapping(&inner.order, 1, range));
+    if upper.len() >= 2 && beneath <= total_size(&upper).saturating_mul(TIDY_COST_MAX) {
+        state.seek_candidate = Some((0, newest));
+    }
 }
 
 /// One slice of at most `bytes` of work. Ready with whether there is more; pending while the job waits for its storage.
@@ -169,12 +163,9 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
-    let due = {
-        let mut state = inner.state.borrow_mut();
-        std::mem::take(&mut state.rotation_is_due) && is_full(inner, &state)
-    };
-    // A commit under way will make room for itself, and might wait for this job. Without a new log the full buffer stays.
-    if due && !inner.commits.is_busy() {
+    let is_due = std::mem::take(&mut inner.state.borrow_mut().rotation_is_due);
+    // Writers will make room for themselves, and may come to wait for this job. Without a new log the full buffer stays.
+    if is_due && nobody_writes(inner) {
         let _ = rotate_in_turn(inner).await;
     }
     if !inner.state.borrow().immutables.is_empty() {

@@ -198,6 +198,7 @@ impl State {
     pub(crate) fn rotate(&mut self, memtable: Rc<MemTable>, log: Rc<Log>) {
         let mut full = std::mem::replace(&mut self.active, Buffer::new(memtable, log.number));
         full.last_sequence = self.last_sequence();
+        self.rotation_is_due = false;
         if let Some(old) = self.log.replace(log)
             && old.dirty.get()
         {

@@ -185,6 +185,11 @@ fn check_writable(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
+/// Whether what is asked for now would be done at once.
+pub(crate) fn nobody_writes(inner: &Inner) -> bool {
+    inner.queue.borrow().front().is_none() && !inner.commits.is_busy()
+}
+
 /// A new log and an empty memtable, between two commits.
 pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
     enqueue(inner, None, false, Wants::Rotation).await.map(|_| ())
@@ -192,7 +197,7 @@ pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
 
 /// Between the writes that were asked for before, once they are done, and those that are asked for after.
 pub(crate) async fn mark_in_turn(inner: &Rc<Inner>) -> Result<Mark> {
-    if inner.queue.borrow().front().is_none() && !inner.commits.is_busy() {
+    if nobody_writes(inner) {
         return Ok(Mark::now(inner));
     }
     let mark = enqueue(inner, None, false, Wants::Mark).await?;
@@ -404,9 +409,8 @@ enum AtOnce {
 /// Commits a batch that nobody is before and that there is room for: the same steps as for a group, without its queue and,
 /// where the storage answers at once, without a future.
 fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
-    let free = inner.queue.borrow().front().is_none() && !inner.commits.is_busy();
     let small = !batch.is_empty() && batch.byte_size() <= AT_ONCE_MAX;
-    if !free || !small || !inner.env.appends_are_exact() || !has_room(inner) {
+    if !nobody_writes(inner) || !small || !inner.env.appends_are_exact() || !has_room(inner) {
         return AtOnce::NotNow(batch);
     }
     let entry = match Entry::prepare(inner, batch) {

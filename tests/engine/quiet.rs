@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::rc::Rc;
 
-use crate::common::world::contents;
+use crate::common::executor::Executor;
+use crate::common::random::Random;
+use crate::common::world::{contents, must};
 use varve::env::{FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
 use varve::{Db, DbState, Options, WriteBatch, WriteOptions, block_on};
 
@@ -104,4 +106,60 @@ fn two_tables_over_one_range_are_merged() {
     work(&db);
     assert_eq!(in_level_0(), "0");
     assert_eq!(block_on(db.get(b"a")).unwrap().unwrap(), b"4");
+}
+
+/// The flush of a full buffer waited for its turn among writers one of whom waited for that flush, and the thread span for ever or
+/// everybody stood still.
+#[test]
+fn among_writers_of_large_batches_nobody_stands_still() {
+    for seed in 0..400 {
+        let mut random = Random::new(seed);
+        let env = FaultEnv::new(Rc::new(MemoryEnv::new()), seed);
+        env.set_pending(80);
+        let db = block_on(Db::open(Rc::new(env), Options { write_buffer_size: 4 << 10, ..options() })).unwrap();
+        let batch = |writer: u8, round: u8, size: usize| {
+            let mut batch = WriteBatch::new();
+            batch.put(&[writer, round], &vec![writer; size]);
+            batch
+        };
+        block_on(db.write(&WriteOptions::default(), batch(0, 0, 6 << 10))).unwrap();
+        assert!(db.tidy());
+        let mut executor = Executor::new(seed);
+        for writer in 1..5 {
+            let (db, sizes) = (&db, [0; 4].map(|_: usize| *random.pick(&[10, 9 << 10, 20 << 10])));
+            executor.spawn(async move {
+                for (round, size) in (0u8..).zip(sizes) {
+                    db.write(&WriteOptions::default(), batch(writer, round, size)).await.unwrap();
+                    if writer == 4 {
+                        db.tidy();
+                    }
+                }
+            });
+        }
+        let host = &db;
+        executor.spawn(async move {
+            for _ in 0..20 {
+                host.background(2000).await.unwrap();
+                host.tidy();
+            }
+        });
+        must("quiet", executor.run().map_err(|error| format!("seed {seed}: {error}")));
+        drop(executor);
+        assert_eq!(contents(&db).unwrap().len(), 17, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_full_buffer_does_not_keep_tables_over_one_range_from_being_merged() {
+    let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options())).unwrap();
+    for _ in 0..4 {
+        overfill(&db);
+        block_on(db.flush()).unwrap();
+    }
+    let in_level_0 = || db.property("leveldb.num-files-at-level0").unwrap();
+    assert_eq!(in_level_0(), "2");
+    overfill(&db);
+    assert!(db.tidy());
+    work(&db);
+    assert_eq!(in_level_0(), "0");
 }

@@ -17,6 +17,7 @@ import { Varve } from '../../src/js/index.js'
 import { testStorage } from '../../src/js/storage/contract.js'
 import { MapStorage } from '../../src/js/storage/map.js'
 import { NodeStorage } from '../../src/js/storage/node-fs.js'
+import { readLocks } from '../../src/js/storage/node-lock.js'
 
 const IS_LINUX = process.platform === 'linux'
 const IS_WINDOWS = process.platform === 'win32'
@@ -379,6 +380,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
       for (const db of open) await db.open()
       assert.ok(fs.readFileSync('/proc/locks').length > 4096, 'no test of several pages')
       for (const db of open) await assert.rejects(new NodeStorage(db.location).lock(false), isLockedBy(process.pid))
+      assert.equal(await readLocks(), fs.readFileSync('/proc/locks', 'utf8'))
       await assert.rejects(new NodeStorage(open[0].location).aboutToLock().lock(false), isLockedBy(process.pid))
     } finally {
       for (const db of open) await db.close()
@@ -387,6 +389,24 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     await storage.lock(false)
     await storage.unlock()
   })
+})
+
+const hasFlock = IS_LINUX && spawnSync('flock', ['--version']).status === 0
+
+test('a short page of the kernel\'s table of locks does not end it: a lock with many that wait for it begins another', { skip: unless(hasFlock, 'there is no flock') }, async () => {
+  const names = Array.from({ length: 8 }, () => newDirectory())
+  const holders = names.map((name) => spawn('flock', [name, '-c', 'echo; read _'], { stdio: ['pipe', 'pipe', 'ignore'] }))
+  await Promise.all(holders.map((holder) => once(holder.stdout, 'data')))
+  const waiters = Array.from({ length: 60 }, () => spawn('flock', [names[0], 'true'], { stdio: 'ignore' }))
+  const ended = [...holders, ...waiters].map((child) => once(child, 'exit'))
+  try {
+    const count = () => fs.readFileSync('/proc/locks', 'utf8').split('\n').filter((line) => line.includes('->')).length
+    while (count() < waiters.length) await wait(5)
+    assert.equal(await readLocks(), fs.readFileSync('/proc/locks', 'utf8'))
+  } finally {
+    for (const holder of holders) holder.stdin.end()
+    await Promise.all(ended)
+  }
 })
 
 describe('a lock file that was left behind', () => {

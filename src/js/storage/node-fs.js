@@ -10,7 +10,7 @@ import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { DirectoryLock, isLockName, readLocks } from './node-lock.js'
+import { DirectoryLock, isLockName, nodeSqlite, readLocks } from './node-lock.js'
 
 /**
  * @typedef {import('../index.js').Storage} Storage
@@ -81,9 +81,12 @@ export class NodeStorage {
     return { module: import.meta.url, export: 'NodeStorage', args: [this.#directory] }
   }
 
-  /** To be locked at once. The first time the kernel is asked while the engine is compiled; later nothing takes as long as its answer. */
+  /**
+   * To be locked at once. The first time the kernel is asked while the engine is compiled; later nothing takes as long as its answer.
+   * Not where C++ LevelDB will be kept out: nobody may come in between.
+   */
   aboutToLock() {
-    if (isFirst) this.#locks = readLocks()
+    if (isFirst && !nodeSqlite()) this.#locks = readLocks()
     isFirst = false
     return this
   }

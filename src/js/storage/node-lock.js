@@ -46,6 +46,8 @@ const SETTLE_MS = 50
 /** An empty or torn LOCK.varve this old, in ms, is no longer being written: its writer was killed, or the power went. */
 const WRITING_MS = 2000
 
+const LOCKS = '/proc/locks'
+
 const IS_LINUX = process.platform === 'linux'
 const IS_WINDOWS = process.platform === 'win32'
 
@@ -68,7 +70,7 @@ export class DirectoryLock {
    * Takes the lock of a directory that exists.
    *
    * @param {string} directory an absolute path
-   * @param {Promise<string | undefined>} [locks] the kernel's table, from a moment ago
+   * @param {Promise<string | undefined>} [locks] the kernel's table, from a moment ago, where LevelDB that comes later is not kept out anyway
    * @returns {Promise<DirectoryLock>}
    * @throws an Error whose `code` is `LEVEL_LOCKED` if somebody has it
    */
@@ -80,14 +82,14 @@ export class DirectoryLock {
       const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
       if (sqlite) {
         // A LevelDB in this very process would not keep us out.
-        await refuseIfLocked(path, locks)
+        refuseIfLocked(path)
         native = lockNatively(sqlite, path)
       } else {
         makeIfMissing(path)
       }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
       // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as well come a moment later.
-      if (!native) await refuseIfLocked(path, locks)
+      if (!native) refuseIfLocked(path, await locks)
       return new DirectoryLock(directory, entry, native, file)
     } catch (/** @type {any} */ error) {
       file?.remove()
@@ -183,7 +185,7 @@ function identify(directory) {
 // ---- LOCK -------------------------------------------------------------------------------------------------------------
 
 /** The module, or undefined in a runtime without it. That it is experimental in some versions is no news for our users. */
-function nodeSqlite() {
+export function nodeSqlite() {
   const { emitWarning } = process
   /** @param {any} warning @param {any[]} rest */
   process.emitWarning = (warning, ...rest) => {
@@ -236,7 +238,7 @@ function lockOnce(sqlite, path) {
     // The primary code is the low byte; a runtime that does not give it gives the words.
     const primary = error.errcode & 0xff
     if (primary === SQLITE_BUSY || error.message === 'database is locked') {
-      const pid = holderOf(path, readIfThere('/proc/locks'))
+      const pid = holderOf(path)
       throw locked(path, pid === undefined ? 'another process' : named(pid))
     }
     const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
@@ -252,19 +254,17 @@ function identityOf(path) {
   return stats && `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
 }
 
-/** A page of a file that the kernel makes up as it is read ends where no further line fits in, or nothing follows. */
-const PAGE_FULL = 2048
-
 /** The kernel's table of locks, where it has one that may be read; another thread waits for it. @returns {Promise<string | undefined>} */
 export async function readLocks() {
   let fd
   try {
-    fd = fs.openSync('/proc/locks', 'r')
-    // Each read waits anew, and so would one more that only finds the end.
+    fd = fs.openSync(LOCKS, 'r')
     for (let text = ''; ;) {
-      const page = await readPage(fd)
-      text += page
-      if (page.length < PAGE_FULL) return text
+      // As a rule the second finds the end: some ms later it would wait as long as the first.
+      const pages = await Promise.all([readPage(fd), readPage(fd)])
+      if (pages.includes(undefined)) return undefined
+      text += pages.join('')
+      if (pages.includes('')) return text
     }
   } catch {
     return undefined
@@ -273,16 +273,16 @@ export async function readLocks() {
   }
 }
 
-/** @param {number} fd @returns {Promise<string>} */
+/** Whole lines; '' at the end. @param {number} fd @returns {Promise<string | undefined>} */
 function readPage(fd) {
-  return new Promise((resolve, reject) => {
-    fs.read(fd, Buffer.alloc(64 << 10), (error, size, page) => error ? reject(error) : resolve(page.toString('utf8', 0, size)))
+  return new Promise((resolve) => {
+    fs.read(fd, Buffer.alloc(64 << 10), (error, size, page) => resolve(error ? undefined : page.toString('utf8', 0, size)))
   })
 }
 
-/** @param {string} path @param {Promise<string | undefined>} [locks] */
-async function refuseIfLocked(path, locks) {
-  const pid = holderOf(path, locks ? await locks : readIfThere('/proc/locks'))
+/** @param {string} path @param {string | undefined} [locks] */
+function refuseIfLocked(path, locks) {
+  const pid = holderOf(path, locks)
   if (pid !== undefined) throw locked(path, named(pid))
 }
 
@@ -294,14 +294,15 @@ async function refuseIfLocked(path, locks) {
  * 1: -> POSIX ...                                          who waits for it
  * ```
  * @param {string} path
- * @param {string | undefined} locks
+ * @param {string} [locks] the table; else it is read if the file is there
  */
 function holderOf(path, locks) {
-  const stats = IS_LINUX && locks ? fs.statSync(path, { bigint: true, throwIfNoEntry: false }) : undefined
-  if (!stats) return undefined
+  const stats = IS_LINUX ? fs.statSync(path, { bigint: true, throwIfNoEntry: false }) : undefined
+  const lines = stats && (locks ?? readIfThere(LOCKS))
+  if (!lines) return undefined
   const major = (stats.dev >> 8n & 0xfffn) | (stats.dev >> 32n & ~0xfffn)
   const minor = (stats.dev & 0xffn) | (stats.dev >> 12n & ~0xffn)
-  for (const line of /** @type {string} */ (locks).split('\n')) {
+  for (const line of lines.split('\n')) {
     const [, kind, , , pid, place] = line.split(/\s+/)
     if (!place || !['POSIX', 'OFDLCK'].includes(kind)) continue
     const [lineMajor, lineMinor, inode] = place.split(':')
