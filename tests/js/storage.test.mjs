@@ -819,12 +819,16 @@ test('the loop turns while the disk flushes', async (t) => {
   const storage = await locked(t)
   const file = write(storage, 'a', 'x')
   const { fdatasync } = fs
-  t.mock.method(fs, 'fdatasync', (fd, callback) => setTimeout(() => fdatasync(fd, callback), 30))
   let turns = 0
-  const timer = setInterval(() => turns++, 1)
+  t.mock.method(fs, 'fdatasync', (fd, callback) => {
+    const timer = setInterval(() => {
+      if (++turns < 4) return
+      clearInterval(timer)
+      fdatasync(fd, callback)
+    }, 1)
+  })
   await file.sync()
-  clearInterval(timer)
-  assert.ok(turns > 3, `${turns} turns`)
+  assert.equal(turns, 4)
   await wait(0)
   mock.restoreAll()
 })
