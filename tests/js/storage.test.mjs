@@ -475,6 +475,16 @@ describe('a lock file that was left behind', () => {
     assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
   })
 
+  test('of taking over goes with the next lock, whoever cleared the way for it', { skip: !IS_LINUX }, async () => {
+    const directory = newDirectory()
+    fs.mkdirSync(directory)
+    fs.writeFileSync(join(directory, 'LOCK.varve.takeover'), JSON.stringify({ ...self, pid: 2 ** 22 + 1 }))
+    const storage = new NodeStorage(directory)
+    await storage.lock(false)
+    assert.deepEqual(fs.readdirSync(directory).sort(), ['LOCK', 'LOCK.varve'])
+    await storage.unlock()
+  })
+
   test('that a crash left empty is not taken from one who is just writing it anew', { skip: !IS_LINUX || !noSqlite }, async () => {
     const directory = newDirectory()
     fs.mkdirSync(directory)

@@ -368,7 +368,8 @@ class LockFile {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const file = LockFile.#make(path, text)
       if (file) {
-        if (inDoubt) await file.#settle()
+        // Others may have cleared the way for us.
+        if (inDoubt || fs.existsSync(takeoverOf(path))) await file.#settle()
         return file
       }
       const found = readIfThere(path)
