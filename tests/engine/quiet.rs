@@ -94,7 +94,7 @@ fn where_no_log_can_be_made_the_buffer_stays_and_writing_goes_on() {
 #[test]
 fn two_tables_over_one_range_are_merged() {
     let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options())).unwrap();
-    // The first goes as deep as it may, the second as deep as the first lets it: three are needed for two in level 0.
+    // The first goes to level 2, the second to level 1, as deep as what lies beneath lets them.
     for value in [b"1", b"2", b"3", b"4"] {
         block_on(db.put(b"a", value)).unwrap();
         block_on(db.put(b"z", value)).unwrap();
