@@ -94,7 +94,7 @@ export async function build() {
 }
 
 /** What src/js uses of an instance. */
-const USED = ['openDatabase', 'destroyDatabase', 'repairDatabase', 'inspectTable', 'importZip']
+const USED = ['openDatabase', 'destroyDatabase', 'repairDatabase', 'verifyDatabase', 'inspectTable', 'importZip']
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await main(async () => {

@@ -69,6 +69,9 @@ pub struct Corruption {
 
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reason.starts_with(MISSING) {
+            return write!(f, "{}", self.reason);
+        }
         write!(f, "{} at offset {}: {}", self.file, self.offset, self.reason)
     }
 }
@@ -113,7 +116,17 @@ impl Malformed {
     }
 }
 
+/// How the reason of a file that is not there begins.
+const MISSING: &str = "missing: ";
+
 impl Error {
+    /// The [`Corruption`] that `file` is not there; `why` says what names it.
+    pub fn missing(file: impl Into<String>, why: &str) -> Error {
+        let file = file.into();
+        let reason = format!("{MISSING}{file}: {why}");
+        Error::corruption(file, 0, reason)
+    }
+
     /// A [`Corruption`] of `file` at `offset`.
     pub fn corruption(file: impl Into<String>, offset: u64, reason: impl Into<String>) -> Error {
         Error::Corruption(Box::new(Corruption { file: file.into(), offset, reason: reason.into() }))
@@ -163,6 +176,11 @@ impl Error {
     /// Whether the storage says that the file or directory does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether the process or the machine has no file descriptor left: nothing is wrong with the file.
+    pub fn is_out_of_files(&self) -> bool {
+        false
     }
 
     /// Whether this is a [`Corruption`].

@@ -71,8 +71,8 @@ pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
 pub use db::Export;
 pub use db::{
-    Db, DbIterator, DbState, LogReport, LookupTrace, RecoveryReport, RepairReport, Snapshot, TableInfo, VerifyReport,
-    destroy, repair,
+    Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, RecoveryReport, RepairReport, Snapshot, TableInfo,
+    VerifyReport, destroy, repair, repair_as, verify,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;

@@ -82,6 +82,27 @@ impl FileName {
         }
     }
 
+    /// Whether this is how the engine, or an older LevelDB, spells the name of that file: `000005.ldb`, not `5.ldb`.
+    pub fn is_spelled(self, name: &str) -> bool {
+        match self {
+            FileName::InfoLog => true,
+            FileName::Table(number) => name == self.to_string() || name == format!("{number}.sst"),
+            _ => name == self.to_string(),
+        }
+    }
+
+    /// Whether a file that is not the database's may once have been: undelete tools, copies and other file systems change
+    /// names (`f1234567.ldb`, `000005.LDB`, `000005 (1).ldb`, `MANIFEST-000004.bak`), and opening keeps damaged logs as
+    /// `000003.log.damaged`.
+    pub fn resembles(name: &str) -> bool {
+        if FileName::parse(name).is_some() {
+            return false;
+        }
+        let lower = name.to_ascii_lowercase();
+        let has_digit = lower.bytes().any(|byte| byte.is_ascii_digit());
+        lower.contains(".ldb") || has_digit && [".sst", ".log", "manifest"].iter().any(|part| lower.contains(part))
+    }
+
     /// The number in the name, if it has one.
     pub fn number(self) -> Option<FileNumber> {
         match self {
@@ -131,6 +152,20 @@ mod tests {
         }
         assert_eq!(FileName::parse("000005.sst"), Some(FileName::Table(FileNumber(5))));
         assert_eq!(FileName::parse("100.log"), Some(FileName::Log(FileNumber(100))));
+    }
+
+    #[test]
+    fn names_that_undelete_tools_give_are_recognised() {
+        for name in
+            ["f1234567.ldb", "000005.LDB", "000005 (1).ldb", "000005.ldb.bak", "000003.log.damaged", "Manifest-4 (2)"]
+        {
+            assert!(FileName::resembles(name), "{name}");
+        }
+        for name in ["000005.ldb", "5.ldb", "debug.log", "notes.txt", "photo.sst", "LOCK.varve", "lost"] {
+            assert!(!FileName::resembles(name), "{name}");
+        }
+        assert!(FileName::Table(FileNumber(5)).is_spelled("000005.sst"));
+        assert!(!FileName::Table(FileNumber(5)).is_spelled("5.ldb"));
     }
 
     #[test]

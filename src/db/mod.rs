@@ -7,7 +7,10 @@ mod driver;
 #[cfg(feature = "archive")]
 mod export;
 mod files;
+mod files_on_storage;
+mod findings;
 mod iter;
+mod log_walk;
 mod moment;
 mod open;
 mod property;
@@ -17,6 +20,7 @@ mod recovery;
 mod repair;
 mod row_cache;
 mod snapshot;
+mod source;
 mod state;
 mod verify;
 mod write;
@@ -29,11 +33,11 @@ pub use destroy::destroy;
 pub use export::Export;
 pub use iter::DbIterator;
 pub use read::LookupTrace;
-pub use recovery::{LogReport, RecoveryReport};
-pub use repair::{RepairReport, repair};
+pub use recovery::{LeftBehind, LogReport, RecoveryReport};
+pub use repair::{RepairReport, repair, repair_as};
 pub use snapshot::Snapshot;
 pub use state::DbState;
-pub use verify::VerifyReport;
+pub use verify::{VerifyReport, verify};
 
 use crate::base::{sort_by, to_u64};
 use crate::batch::WriteBatch;
@@ -343,7 +347,7 @@ impl Db {
     /// Reads everything: every block of every table with its checksum, the order of keys, the ranges in the manifest, and
     /// the filters. Damage is reported, not returned as an error. Writes nothing.
     pub async fn verify(&self) -> Result<VerifyReport> {
-        verify::verify(&self.inner).await
+        verify::verify_open(&self.inner).await
     }
 
     /// Copies the present state into the empty storage `target`, as a database of its own, and returns when it is durable.

@@ -7,9 +7,11 @@ use std::rc::Rc;
 
 use super::background::log_and_apply;
 use super::driver::Driver;
-use super::recovery::{Recovery, RecoveryReport};
+use super::files_on_storage::FilesOnStorage;
+use super::recovery::{LeftBehind, Recovery, RecoveryReport};
 use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
+use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
 use super::state::{Buffer, DbState, Inner, State};
 use super::write::create_log;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, KeyOrder, table_file_name, to_u64};
@@ -23,10 +25,8 @@ use crate::slice::Budget;
 use crate::table::{BlockCache, TableCache, TableOptions};
 use crate::version::{LEVELS, ManifestState, VersionEdit, VersionSet, read_current, recover_manifest};
 
-/// A database that could make fewer files than this is not opened to be written.
-const FILE_NUMBERS_LEFT_MIN: u64 = 1 << 20;
-/// How often files that change while they are read are read anew.
-const READ_ONLY_ATTEMPTS: usize = 5;
+/// A database whose next file number is larger is not opened to be written: the numbers that follow must last.
+pub(super) const FILE_NUMBER_MAX: u64 = u64::MAX - (1 << 20);
 /// Logs looked for at once, and in all, where the storage cannot list.
 const PROBES_AT_ONCE: u64 = 16;
 const PROBES_MAX: u64 = 10_000;
@@ -57,15 +57,21 @@ pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>
     Ok(inner)
 }
 
-/// Without a lock, somebody may write meanwhile: a log that the manifest has just made superfluous would be missing.
+/// Without a lock, another process may write meanwhile: files that the manifest has just made superfluous are missing then.
 async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
-    let mut attempt = 1;
-    loop {
+    for _ in 0..ATTEMPTS {
+        let stamp = Stamp::take(&**env).await;
         match open_locked(env, options.clone()).await {
-            Err(Error::SourceChanged(_)) if attempt < READ_ONLY_ATTEMPTS => attempt += 1,
-            result => return result,
+            Ok(inner) => {
+                inner.tables.watch(Rc::new(ManifestWatch { env: env.clone(), stamp }));
+                return Ok(inner);
+            }
+            Err(Error::SourceChanged(_)) => {}
+            Err(error) if Stamp::take(&**env).await == stamp => return Err(error),
+            Err(_) => {}
         }
     }
+    Err(changed())
 }
 
 /// A place that is not there is a database that is not there.
@@ -85,17 +91,22 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
         return Ok(Rc::new(inner));
     };
     let state = recover_manifest(&**env, manifest, &mut versions, options.recovery).await?;
-    let names = list_or_probe(&**env, &versions, manifest).await?;
+    let names = list_or_probe(&**env, &versions, Some(manifest)).await?;
     check_files(&**env, &options, &versions, &state, &names).await?;
     let mut recovery = Recovery::new(&options, order.clone(), versions.counts.last_sequence);
     recovery.report.torn_manifest = state.torn.clone();
+    if state.torn.is_some() {
+        let name = FileName::Manifest(manifest).to_string();
+        let bytes = state.file_size.saturating_sub(state.size);
+        recovery.report.left.push(LeftBehind { name, offset: state.size, bytes });
+    }
     let (files, largest) = known_files(&names);
     if let Some(largest) = largest.filter(|n| *n < FileNumber(u64::MAX))
         && !seeded(Bug::FileNumberReused)
     {
         versions.mark_used(largest)?;
     }
-    if !options.read_only && versions.counts.next_file_number.0 > u64::MAX - FILE_NUMBERS_LEFT_MIN {
+    if !options.read_only && versions.counts.next_file_number.0 > FILE_NUMBER_MAX {
         let next = versions.counts.next_file_number;
         return Err(Error::LimitExceeded(format!(
             "MANIFEST-{manifest}: the next file number is {next}, too near to 2^64 to be written to"
@@ -137,47 +148,43 @@ async fn existing_manifest(env: &dyn Env, options: &Options) -> Result<Option<Fi
             Err(Error::InvalidArgument("the database exists (error_if_exists is true)".into()))
         }
         Ok(number) => Ok(Some(number)),
-        Err(error) if error.is_not_found() && options.create_if_missing => {
-            // Tables or manifests without CURRENT are a broken database, not a missing one.
-            let names = match env.list().await {
-                Err(Error::NotSupported(_)) => Vec::new(),
-                names => names?,
+        Err(error) if error.is_not_found() => {
+            let files = match FilesOnStorage::list(env).await {
+                // The lock has made it, or nothing is to be made.
+                Err(Error::InvalidArgument(_)) => None,
+                files => Some(files?),
             };
-            match witness(env, &names).await? {
-                Some(name) => Err(Error::corruption(
-                    "CURRENT",
-                    0,
-                    format!("CURRENT is missing but {name} exists; repair can rebuild it"),
-                )),
-                None => Ok(None),
+            // Tables or logs without CURRENT are a broken database, not a missing one.
+            let broken = match &files {
+                Some(files) => files.without_current(env).await?,
+                None => None,
+            };
+            match broken {
+                Some(error) => Err(error),
+                None if options.create_if_missing => Ok(None),
+                None => {
+                    let hint = files.map(|files| files.resembling_hint()).unwrap_or_default();
+                    Err(Error::InvalidArgument(format!(
+                        "the database does not exist: there is no CURRENT (create_if_missing is false){hint}"
+                    )))
+                }
             }
         }
-        Err(error) if error.is_not_found() => Err(Error::InvalidArgument(
-            "the database does not exist: there is no CURRENT (create_if_missing is false)".into(),
-        )),
         Err(error) => Err(error),
     }
 }
 
-/// A file that only a database that was once whole can have: an interrupted creation leaves a manifest and an empty log.
-async fn witness<'a>(env: &dyn Env, names: &'a [String]) -> Result<Option<&'a String>> {
-    for name in names {
-        match FileName::parse(name) {
-            Some(FileName::Table(_)) => return Ok(Some(name)),
-            Some(FileName::Log(_)) if env.open(name, Access::Read).await?.size().await? > 0 => return Ok(Some(name)),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
 /// All names; where the storage cannot list, those that the manifest leads to.
-async fn list_or_probe(env: &dyn Env, versions: &VersionSet, manifest: FileNumber) -> Result<Vec<String>> {
+pub(super) async fn list_or_probe(
+    env: &dyn Env,
+    versions: &VersionSet,
+    manifest: Option<FileNumber>,
+) -> Result<Vec<String>> {
     match env.list().await {
         Err(Error::NotSupported(_)) => {}
         result => return result,
     }
-    let mut names = vec![FileName::Manifest(manifest).to_string()];
+    let mut names: Vec<String> = manifest.map(|number| FileName::Manifest(number).to_string()).into_iter().collect();
     names.extend(versions.current().files().map(|(_, f)| table_file_name(f.number)));
     let counts = versions.counts;
     let end = counts.next_file_number.0.saturating_add(PROBES_BEYOND);
@@ -297,9 +304,9 @@ fn with_reason(error: &Error, more: &str) -> Error {
     }
 }
 
-type Files = BTreeMap<FileNumber, Vec<(FileName, String)>>;
+pub(super) type Files = BTreeMap<FileNumber, Vec<(FileName, String)>>;
 
-fn known_files(names: &[String]) -> (Files, Option<FileNumber>) {
+pub(super) fn known_files(names: &[String]) -> (Files, Option<FileNumber>) {
     let mut files = Files::new();
     for text in names {
         if let Some(name) = FileName::parse(text)
@@ -313,7 +320,7 @@ fn known_files(names: &[String]) -> (Files, Option<FileNumber>) {
 }
 
 /// Logs with entries that no table has, oldest first.
-fn logs_to_replay(versions: &VersionSet, files: &Files) -> Vec<(FileNumber, String)> {
+pub(super) fn logs_to_replay(versions: &VersionSet, files: &Files) -> Vec<(FileNumber, String)> {
     let counts = versions.counts;
     let names = files.values().flatten();
     names

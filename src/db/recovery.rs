@@ -42,6 +42,34 @@ pub struct RecoveryReport {
     pub kept: Vec<String>,
     /// The manifest's tail was torn; every file that it names before is there.
     pub torn_manifest: Option<Error>,
+    /// What was not read, and is not in the database.
+    pub left: Vec<LeftBehind>,
+}
+
+impl RecoveryReport {
+    /// All damage that opening has passed over; empty where everything was read.
+    pub fn findings(&self) -> Vec<Error> {
+        let mut findings = Vec::new();
+        let of_logs = self.logs.iter().filter_map(|log| log.damage.as_ref());
+        for error in self.torn_manifest.iter().chain(of_logs).chain(&self.gap) {
+            if !findings.contains(error) {
+                findings.push(error.clone());
+            }
+        }
+        findings
+    }
+}
+
+/// Bytes of a file that opening has passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftBehind {
+    /// The file's name.
+    pub name: String,
+    /// Where they begin; what stands before was read.
+    pub offset: u64,
+    /// How many there are.
+    pub bytes: u64,
 }
 
 /// What one log gave.
@@ -168,6 +196,13 @@ impl Recovery {
         })
     }
 
+    /// The file is not read from `offset` on.
+    fn leave(&mut self, name: &str, offset: u64, size: u64) {
+        if size > offset {
+            self.report.left.push(LeftBehind { name: name.to_owned(), offset, bytes: size - offset });
+        }
+    }
+
     fn gap(&mut self, from: FileNumber, error: Error) {
         self.gap_from = Some(from);
         self.report.gap = Some(error);
@@ -194,6 +229,7 @@ impl Recovery {
     /// A log that is not replayed: its sequence numbers must not be used again.
     async fn look_through(&mut self, inner: &Inner, name: &str) -> Result<()> {
         let mut reader = LogReader::open(&*inner.env, name, Semantics::Compat { verify: true }).await?;
+        self.leave(name, 0, reader.file_size().await?);
         while let Some(record) = reader.next_record().await? {
             self.saw(&record);
         }
@@ -215,6 +251,8 @@ impl Recovery {
         let semantics = if compat { Semantics::Compat { verify: true } } else { Semantics::Prefix };
         let mut reader = LogReader::open(&*inner.env, name, semantics).await?;
         let mut log = LogReport { name: name.to_owned(), batches: 0, entries: 0, damage: None };
+        let size = reader.file_size().await?;
+        let mut end = 0;
         let mut bad_batch = None;
         let mut held: Option<Record> = None;
         while let Some(record) = reader.next_record().await? {
@@ -239,7 +277,7 @@ impl Recovery {
                 Err(malformed) => Err(malformed),
             };
             match entered {
-                Ok(()) => {}
+                Ok(()) => end = record.end,
                 Err(malformed) => {
                     let error = malformed.in_file(name, record.offset);
                     if !compat || self.paranoid {
@@ -273,8 +311,15 @@ impl Recovery {
             log.damage = log.damage.take().or(first_damage);
             self.clean_end = log.damage.is_none().then_some((number, reader.good_end()));
             None
+        } else if inner.options.read_only && bad_batch.is_none() && reader.file_size().await? > size {
+            // Another process is writing to it, and was in the middle of a record.
+            None
         } else {
-            self.judge_tail(&mut reader, number, name, bad_batch, &mut log).await?
+            let torn = self.judge_tail(&mut reader, number, name, bad_batch, &mut log).await?;
+            if log.damage.is_some() {
+                self.leave(name, end, size);
+            }
+            torn
         };
         self.report.logs.push(log);
         Ok(torn)

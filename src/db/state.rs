@@ -189,6 +189,13 @@ impl State {
         self.immutables.front().map_or(self.active.first_log, |b| b.first_log)
     }
 
+    /// Names of the logs from this one on, oldest first.
+    pub(crate) fn logs_from(&self, first: FileNumber) -> Vec<String> {
+        let files = self.files.range(first..).flat_map(|(_, names)| names);
+        let logs = files.filter(|(name, _)| matches!(name, FileName::Log(_)));
+        logs.map(|(_, text)| text.clone()).collect()
+    }
+
     /// Keys, values and what they cost beside, in all memtables.
     pub(crate) fn memtable_bytes(&self) -> u64 {
         std::iter::once(&self.active).chain(&self.immutables).map(|b| to_u64(b.memtable.logical_size())).sum()

@@ -3,64 +3,267 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
+use super::files_on_storage::FilesOnStorage;
+use super::findings::Findings;
+use super::log_walk::LogWalk;
+use super::open::{FILE_NUMBER_MAX, open_tables};
+use super::source::{ATTEMPTS, Stamp, changed};
 use super::state::Inner;
-use crate::base::{SequenceNumber, parse_internal_key, table_file_name};
+use crate::base::{FileName, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
+use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::events::LiveCounters;
 use crate::iter::{InternalIterator, OnBadBlock, finish};
+use crate::options::{Options, RecoveryMode};
 use crate::slice::Budget;
-use crate::table::{BlockRead, Table};
-use crate::version::FileMetaData;
+use crate::table::{BlockRead, Table, TableCache};
+use crate::version::{FileMetaData, VersionSet, recover_manifest};
 
-/// What [`Db::verify`](super::Db::verify) found.
+/// What [`Db::verify`](super::Db::verify) and [`verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// Tables read.
     pub tables: u64,
-    /// Entries in them, shadowed ones and tombstones too.
+    /// Logs read that hold what no table has yet.
+    pub logs: u64,
+    /// Entries in tables and logs, shadowed ones and tombstones too.
     pub entries: u64,
-    /// Their bytes.
+    /// Those of them that are in logs.
+    pub log_entries: u64,
+    /// Bytes of the tables.
     pub bytes: u64,
-    /// What is wrong, at most one finding for each table.
+    /// What is wrong: at most one finding for each table, each damage of a log.
     pub findings: Vec<Error>,
 }
 
-pub(crate) async fn verify(inner: &Rc<Inner>) -> Result<VerifyReport> {
-    inner.check_open()?;
-    let (version, last) = {
-        let state = inner.state.borrow();
-        (state.versions.current().clone(), state.last_sequence())
-    };
-    let mut report = VerifyReport::default();
-    let budget = Budget::of_call(&inner.options.pause);
-    for (_, file) in version.files() {
-        report.tables += 1;
-        report.bytes = report.bytes.saturating_add(file.size);
-        match check_table(inner, file, last, &budget).await {
-            Ok(entries) => report.entries += entries,
-            Err(error @ (Error::Corruption(_) | Error::Io(_))) => report.findings.push(error),
+/// Checks the files of the database in `env`, which nobody needs to have open, and writes nothing. Damage and missing files
+/// do not end it: CURRENT, the manifest, the logs, and every table that is there are read. Without a readable manifest,
+/// each table and log is checked by itself.
+///
+/// # Errors
+/// `InvalidArgument`: there is no database, or one of another comparator. `SourceChanged`: another process has it open and
+/// changed it again and again meanwhile.
+pub async fn verify(env: Rc<dyn Env>, options: Options) -> Result<VerifyReport> {
+    options.check()?;
+    for _ in 0..ATTEMPTS {
+        let before = Stamp::take(&*env).await;
+        let result = check(&env, &options).await;
+        if Stamp::take(&*env).await == before {
+            return result.map(|checked| checked.report);
+        }
+    }
+    Err(changed())
+}
+
+/// The outcome of [`check`].
+pub(super) struct Checked {
+    pub(super) report: VerifyReport,
+    /// Files that the database does not use.
+    pub(super) has_unused: bool,
+}
+
+pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<Checked> {
+    let order = InternalKeyComparator::new(options.comparator.clone());
+    let mut findings = Findings::default();
+    let mut versions = VersionSet::new(order.clone());
+    let files = FilesOnStorage::list(&**env).await?;
+    let manifest = files.manifest(&**env, &mut findings).await?;
+    let mut is_known = false;
+    if let Some(number) = manifest {
+        match recover_manifest(&**env, number, &mut versions, RecoveryMode::PointInTime).await {
+            Ok(state) => {
+                is_known = true;
+                findings.extend(state.torn);
+                let next = versions.counts.next_file_number;
+                if next.0 >= FILE_NUMBER_MAX {
+                    let name = FileName::Manifest(number).to_string();
+                    let reason = format!("the next file number is {next}, too near to 2^64 to be written to");
+                    findings.push(Error::corruption(name, state.size, reason));
+                }
+            }
+            Err(error) if is_finding(&error) => findings.push(error),
             Err(error) => return Err(error),
         }
     }
+    let options = Options { recovery: RecoveryMode::PointInTime, ..options.clone() };
+    let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
+    let mut checker = Checker {
+        env,
+        tables: &tables,
+        order: &order,
+        budget: Budget::of_call(&options.pause),
+        last: SequenceNumber::MAX,
+        report: VerifyReport::default(),
+        findings,
+    };
+    let counts = versions.counts;
+    let logs = if is_known { files.logs_of(&**env, &versions, &mut checker.findings).await? } else { files.all_logs() };
+    let replayed = checker.logs(&logs, is_known.then_some(counts.log_number)).await?;
+    if is_known {
+        checker.last =
+            SequenceNumber::new(replayed.unwrap_or(0)).unwrap_or(SequenceNumber::MAX).max(counts.last_sequence);
+        for (_, file) in versions.current().files() {
+            match files.table(&**env, file.number).await? {
+                Some(_) => checker.table(file).await?,
+                None => checker.findings.push(files.missing_table(file, manifest)),
+            }
+        }
+    } else {
+        for name in files.all_tables() {
+            checker.table_called(&name).await?;
+        }
+    }
+    let has_unused = !is_known || files.has_unused(&versions, manifest);
+    let Checker { mut report, findings, .. } = checker;
+    report.findings = findings.into_list();
+    Ok(Checked { report, has_unused })
+}
+
+/// Verifies the tables and logs of an open database.
+pub(crate) async fn verify_open(inner: &Rc<Inner>) -> Result<VerifyReport> {
+    inner.check_open()?;
+    let (version, last, logs) = {
+        let state = inner.state.borrow();
+        let first = state.first_log();
+        let logs: Vec<String> = state.logs_from(first);
+        (state.versions.current().clone(), state.last_sequence(), logs)
+    };
+    let mut checker = Checker {
+        env: &inner.env,
+        tables: &inner.tables,
+        order: &inner.order,
+        budget: Budget::of_call(&inner.options.pause),
+        last,
+        report: VerifyReport::default(),
+        findings: Findings::default(),
+    };
+    for (_, file) in version.files() {
+        checker.table(file).await?;
+    }
+    // What opening passed over at the end of a log is in its own report.
+    let told = |name: &str| inner.recovery.logs.iter().any(|log| log.name == name && log.damage.is_some());
+    let mut findings = std::mem::take(&mut checker.findings);
+    for name in logs {
+        match checker.log(&name, None).await {
+            Ok(_) => {}
+            // Its entries were flushed meanwhile.
+            Err(error) if error.is_not_found() => {}
+            Err(error) if is_finding(&error) => findings.push(error),
+            Err(error) => return Err(error),
+        }
+        let of_log = std::mem::take(&mut checker.findings);
+        if !told(&name) {
+            findings.append(of_log);
+        }
+    }
+    let Checker { mut report, .. } = checker;
+    report.findings = findings.into_list();
     Ok(report)
 }
 
-/// Every entry with its block's checksum; order, range, sequence and filter.
-async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber, budget: &Budget) -> Result<u64> {
-    let name = table_file_name(file.number);
-    let table: Rc<Table> = inner.tables.table(file.number, file.size).await?;
+/// Whether an error says that stored bytes are wrong or cannot be read, so that the rest is still to be checked.
+pub(super) fn is_finding(error: &Error) -> bool {
+    matches!(error, Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_))
+}
+
+struct Checker<'a> {
+    env: &'a Rc<dyn Env>,
+    tables: &'a Rc<TableCache>,
+    order: &'a InternalKeyComparator,
+    budget: Budget,
+    /// No entry of a table has a later sequence number.
+    last: SequenceNumber,
+    report: VerifyReport,
+    findings: Findings,
+}
+
+impl Checker<'_> {
+    /// Reads logs, oldest first. Returns the last sequence number in them.
+    async fn logs(
+        &mut self,
+        names: &[(crate::base::FileNumber, String)],
+        named: Option<crate::base::FileNumber>,
+    ) -> Result<Option<u64>> {
+        let mut last = None;
+        for (_, name) in names {
+            match self.log(name, last).await {
+                Ok(found) => last = found,
+                Err(error) if is_finding(&error) => self.findings.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let missing = named.filter(|named| named.0 != 0 && !names.iter().any(|(number, _)| number == named));
+        if let Some(number) = missing {
+            self.findings.push(Error::missing(FileName::Log(number).to_string(), "the manifest names this log"));
+        }
+        Ok(last)
+    }
+
+    async fn log(&mut self, name: &str, last: Option<u64>) -> Result<Option<u64>> {
+        let mut walk = LogWalk::open(&**self.env, name, last).await?;
+        self.report.logs += 1;
+        while let Some(batch) = walk.next(&mut self.findings).await? {
+            self.budget.spent(batch.record.data.len()).await;
+            let entries = batch.read(name, &mut self.findings, |_, _| {});
+            self.report.entries += entries;
+            self.report.log_entries += entries;
+        }
+        walk.end(&mut self.findings).await
+    }
+
+    /// A table of the version.
+    async fn table(&mut self, file: &FileMetaData) -> Result<()> {
+        self.report.tables += 1;
+        self.report.bytes = self.report.bytes.saturating_add(file.size);
+        let table = self.tables.table(file.number, file.size).await;
+        self.checked(table, Some(file)).await
+    }
+
+    /// A table of which no manifest tells anything.
+    async fn table_called(&mut self, name: &str) -> Result<()> {
+        self.report.tables += 1;
+        let table = self.tables.table_called(name).await;
+        self.checked(table, None).await
+    }
+
+    async fn checked(&mut self, table: Result<Rc<Table>>, file: Option<&FileMetaData>) -> Result<()> {
+        let result = match table {
+            Ok(table) => check_table(&table, file, self.order, self.last, &self.budget).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(entries) => self.report.entries += entries,
+            Err(error) if is_finding(&error) => self.findings.push(error),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// How everything is read: from storage, verified.
+pub(super) const READ_ALL: BlockRead = BlockRead {
+    verify_checksums: true,
+    fill_cache: false,
+    fill_sought: false,
+    use_cache: false,
+    read_ahead: 128 << 10,
+    lenient: false,
+};
+
+/// Every entry with its block's checksum; order, sequence and filter, and the range that the manifest gives.
+async fn check_table(
+    table: &Rc<Table>,
+    file: Option<&FileMetaData>,
+    order: &InternalKeyComparator,
+    last: SequenceNumber,
+    budget: &Budget,
+) -> Result<u64> {
     if let Some(error) = table.filter_error() {
         return Err(error.clone());
     }
-    let read = BlockRead {
-        verify_checksums: true,
-        fill_cache: false,
-        fill_sought: false,
-        use_cache: false,
-        read_ahead: 128 << 10,
-        lenient: false,
-    };
-    let mut it = table.iter(read, OnBadBlock::Stop);
+    let name = file.map_or_else(|| table.name().to_owned(), |file| table_file_name(file.number));
+    let mut it = table.iter(READ_ALL, OnBadBlock::Stop);
     let wrong = |reason: String| Err(Error::corruption(&*name, 0, reason));
     let mut previous: Vec<u8> = Vec::new();
     let mut entries = 0u64;
@@ -72,10 +275,10 @@ async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber, b
             Ok(parsed) => parsed,
             Err(malformed) => return wrong(format!("entry {entries}: {}", malformed.reason)),
         };
-        if entries > 0 && inner.order.compare(&previous, key) != Ordering::Less {
+        if entries > 0 && order.compare(&previous, key) != Ordering::Less {
             return wrong(format!("entry {entries} is not after the one before it"));
         }
-        if entries == 0 && key != file.smallest {
+        if entries == 0 && file.is_some_and(|file| key != file.smallest) {
             return wrong("the first key is not the smallest that the manifest names".into());
         }
         if parsed.sequence > last {
@@ -93,7 +296,7 @@ async fn check_table(inner: &Inner, file: &FileMetaData, last: SequenceNumber, b
         finish(&mut it, step).await;
     }
     it.status()?;
-    if previous != file.largest {
+    if file.is_some_and(|file| previous != file.largest) {
         return wrong("the last key is not the largest that the manifest names".into());
     }
     Ok(entries)

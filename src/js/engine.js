@@ -103,9 +103,19 @@ export class Engine {
     return Engine.#once(storage, {}, ({ destroyDatabase }, guarded) => destroyDatabase(guarded))
   }
 
-  /** Rebuilds the database in `storage`. @param {any} storage @param {Record<string, any>} options */
-  static repair(storage, options) {
-    return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own))
+  /**
+   * Rebuilds the database in `storage`.
+   * @param {any} storage
+   * @param {Record<string, any>} options
+   * @param {boolean} anyComparator also one that was made with another comparator
+   */
+  static repair(storage, options, anyComparator) {
+    return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own, anyComparator))
+  }
+
+  /** Checks the files of the database in `storage`, which need not be open. @param {any} storage @param {Record<string, any>} options */
+  static verifyFiles(storage, options) {
+    return Engine.#once(storage, options, ({ verifyDatabase }, guarded, own) => verifyDatabase(guarded, own))
   }
 
   /**
@@ -553,9 +563,12 @@ export class Engine {
   info() {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.info)
-    const info = this.#database.info()
-    const { cause } = info
-    return cause === undefined ? info : { ...info, cause: { message: cause.message, ...cause } }
+    const { cause, recovery, ...info } = this.#database.info()
+    return {
+      ...info,
+      ...(cause !== undefined && { cause: plain(cause) }),
+      recovery: { ...recovery, findings: recovery.findings.map(plain) }
+    }
   }
 
   /**
@@ -736,6 +749,9 @@ export function following(key) {
   next.set(key)
   return next
 }
+
+/** An error as an object that can be cloned. @param {any} error */
+const plain = (error) => ({ message: error.message, ...error })
 
 /** NaN for one that was never made. @param {Id} id @returns {number} */
 const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN

@@ -101,6 +101,17 @@ export class Varve<KDefault = string, VDefault = string>
    * ```
    */
   on (event: 'recovered', listener: (info: RecoveredInfo) => void): this
+  /**
+   * `damage`: the database is open, but opening has read past damage in a log or the manifest, and something is left behind.
+   * {@link info} tells the same later. Listen before the database opens: in the same turn as its constructor.
+   *
+   * @example
+   * ```js
+   * const db = new Varve('./db')
+   * db.on('damage', ({ findings, left }) => console.warn(findings[0].message, left))
+   * ```
+   */
+  on (event: 'damage', listener: (recovery: Recovery) => void): this
   on (event: string | symbol, listener: (...args: any[]) => void): this
 
   get (key: KDefault): Promise<VDefault | undefined>
@@ -207,8 +218,8 @@ export class Varve<KDefault = string, VDefault = string>
   info (): Promise<Info>
 
   /**
-   * Reads everything and checks it: checksums, the order of keys, the files that should be there. Damage is reported, not
-   * thrown. Writes nothing.
+   * Reads everything and checks it: checksums, the order of keys, the files that should be there, the logs. Damage is reported,
+   * not thrown. Writes nothing. What opening has passed over is in {@link Info.recovery}.
    */
   verify (): Promise<VerifyReport>
 
@@ -302,13 +313,39 @@ export class Varve<KDefault = string, VDefault = string>
   static destroy (location: null | undefined, options: { storage: Storage }): Promise<void>
 
   /**
-   * Rebuilds a database that is damaged and not open from what its files still hold. What is left over goes to the
-   * directory `lost`. Make a copy first.
+   * Checks the files of a database that nobody needs to open, as {@link verify} does those of an open one: it goes on where
+   * files are missing, or where CURRENT, the manifest or a log is damaged. Writes nothing and takes no lock.
    *
-   * @param options Those that the database is opened with.
+   * @throws `LEVEL_INVALID_ARGUMENT`: there is no database, or one of another comparator. `LEVEL_SOURCE_CHANGED`: another process
+   * changed it again and again meanwhile.
    */
-  static repair (location: string | URL, options?: OpenOptions | undefined): Promise<RepairReport>
-  static repair (location: null | undefined, options: OpenOptions & { storage: Storage }): Promise<RepairReport>
+  static verify (location: string | URL, options?: OpenOptions | undefined): Promise<VerifyReport>
+  static verify (location: null | undefined, options: OpenOptions & { storage: Storage }): Promise<VerifyReport>
+
+  /**
+   * Rebuilds a database that is damaged and not open from what its files still hold: every entry whose checksum holds. Everything
+   * that is not used is reported and goes to the directory `lost`. A database that is sound stays as it is. Make a copy first.
+   *
+   * Where the manifest cannot be read, entries that were overwritten or deleted can come back.
+   *
+   * @param options Those that the database is opened with, and `comparator`.
+   * @throws `LEVEL_INVALID_ARGUMENT`: there is nothing to repair, or the database was made with another comparator.
+   * `LEVEL_LOCKED`: it is open.
+   */
+  static repair (location: string | URL, options?: RepairOptions | undefined): Promise<RepairReport>
+  static repair (location: null | undefined, options: RepairOptions & { storage: Storage }): Promise<RepairReport>
+}
+
+/** Options for {@link Varve.repair}. */
+export interface RepairOptions extends OpenOptions {
+  /**
+   * Name of the order of keys that the repaired database is to have, `'leveldb.BytewiseComparator'`. A database that was made with
+   * another one, such as Chromium's `idb_cmp1`, is refused unless this is given; its entries are then sorted anew, and the program
+   * that made it cannot open it any more.
+   *
+   * @defaultValue the one that the manifest names
+   */
+  comparator?: string | undefined
 }
 
 /** What {@link Varve.import} reads a zip from. */
@@ -632,6 +669,8 @@ export interface Info {
   /** `degraded`: writes are refused until {@link Varve.resume}, because of `cause`; reads go on. */
   state: 'open' | 'degraded'
   cause?: VarveError
+  /** What opening found, and what it left behind. */
+  recovery: Recovery
   /** Each of the seven levels: table files, and their bytes. */
   levels: Array<{ files: number, bytes: number }>
   /** Table files of each of the seven levels. */
@@ -657,27 +696,49 @@ export interface RecoveredInfo {
   duration: number
 }
 
+/**
+ * What opening found in the logs and the manifest: {@link Info.recovery}, and what the event `damage` tells. With
+ * {@link OpenOptions.recovery | recovery} `'point-in-time'` everything before the first damage is in the database.
+ */
+export interface Recovery {
+  /** All damage that was passed over, with file, offset and reason; empty where everything was read. */
+  findings: VarveError[]
+  /** Logs that were read, oldest first: whole batches taken from each, and entries in them. */
+  logs: Array<{ file: string, batches: number, entries: number }>
+  /** What was not read and is not in the database: `bytes` of `file` from `offset` on. */
+  left: Array<{ file: string, offset: number, bytes: number }>
+  /** Copies of damaged logs that were kept in the directory (`000003.log.damaged`); none if opened {@link OpenOptions.readOnly}. */
+  copies: string[]
+}
+
 /** Answer of {@link Varve.verify}. */
 export interface VerifyReport {
   /** Table files read. */
   tables: number
-  /** Entries in them, overwritten and deleted ones too. */
+  /** Logs read that hold entries which no table has yet. */
+  logs: number
+  /** Entries in tables and logs, overwritten and deleted ones too. */
   entries: number
-  /** Bytes read. */
+  /** Those of them that are in logs. */
+  logEntries: number
+  /** Bytes of the tables. */
   bytes: number
-  /** What is wrong; empty if all is sound. */
+  /** What is wrong; empty if all is sound. Of each table the first damage, of a log each. */
   findings: VarveError[]
 }
 
 /** Answer of {@link Varve.repair}. */
 export interface RepairReport {
-  /** Table files of the rebuilt database. */
+  /** Table files of the repaired database. */
   tables: number
-  /** Entries that were saved. */
+  /** Entries in them, overwritten and deleted ones too. */
   entries: number
-  /** Names of the files that were put aside in `lost`. */
+  /**
+   * Names of the files that went to the directory `lost`. Among them are logs and damaged tables whose sound entries are in
+   * the database. Nothing there is overwritten or deleted, not by a second repair either.
+   */
   lost: string[]
-  /** What was wrong. */
+  /** What was wrong, and everything that is not used: each damage, record and file. Empty if the database was sound. */
   findings: VarveError[]
 }
 

@@ -6,18 +6,22 @@ const LEVELS = 7
 /** A ratio, or null where there is nothing to compare with. @param {number} part @param {number} whole */
 const ratio = (part, whole) => whole > 0 ? part / whole : null
 
+/** @param {any} error as an object that could be cloned */
+const revived = (error) => fromEngine(Object.assign(new Error(error.message), error))
+
 /**
  * @param {any} info the engine's (src/wasm/info.rs)
  * @returns {object} what index.d.ts calls Info, without the place
  */
-export function infoOf({ cause, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
+export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
   const levels = Array.from({ length: LEVELS }, (_, level) => {
     const files = tables.filter((/** @type {any} */ table) => table.level === level)
     return { files: files.length, bytes: files.reduce((/** @type {number} */ sum, /** @type {any} */ { size }) => sum + size, 0) }
   })
   return {
     ...info,
-    ...(cause !== undefined && { cause: fromEngine(Object.assign(new Error(cause.message), cause)) }),
+    ...(cause !== undefined && { cause: revived(cause) }),
+    recovery: { ...recovery, findings: recovery.findings.map(revived) },
     memoryUsage: Number(memoryUsage),
     counters,
     levels,

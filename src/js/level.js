@@ -87,6 +87,9 @@ const CLEAR_BYTES = 64 << 10
 
 const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
+/** The order of keys. */
+const COMPARATOR = 'leveldb.BytewiseComparator'
+
 /** What the engine tells of, while somebody listens. */
 const EVENTS = ['flush', 'compaction', 'stall']
 
@@ -143,7 +146,7 @@ export class Varve extends AbstractLevel {
       errorIfExists: true,
       permanence: !inMemory && place.storage?.durability !== 'volatile',
       additionalMethods: Object.fromEntries(ADDITIONAL_METHODS.map((name) => [name, true])),
-      events: Object.fromEntries([...EVENTS, 'recovered'].map((name) => [name, true])),
+      events: Object.fromEntries([...EVENTS, 'recovered', 'damage'].map((name) => [name, true])),
       signals: { iterators: true }
     }, forward)
 
@@ -177,6 +180,13 @@ export class Varve extends AbstractLevel {
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
+    if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
+  }
+
+  /** Emits `damage` once the database is open, if opening has read past any. */
+  async #tellOfDamage() {
+    const { recovery } = /** @type {any} */ (infoOf(await this.#engine.info()))
+    if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
   /** @param {any} storage @param {any} options */
@@ -591,7 +601,17 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | URL | null | undefined} location @param {any} options */
   static async repair(location, options) {
-    return withFindings(await Varve.#at(location, options, (storage, given) => Engine.repair(storage, given)))
+    const { comparator, ...rest } = { __proto__: null, ...options }
+    if (comparator !== undefined && comparator !== COMPARATOR) {
+      throw new VarveError(`There is no comparator ${JSON.stringify(comparator)}; there is '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
+    }
+    const isNamed = comparator !== undefined
+    return withFindings(await Varve.#at(location, rest, (storage, given) => Engine.repair(storage, given, isNamed)))
+  }
+
+  /** @param {string | URL | null | undefined} location @param {any} options */
+  static async verify(location, options) {
+    return withFindings(await Varve.#at(location, options, (storage, given) => Engine.verifyFiles(storage, given)))
   }
 
   /**

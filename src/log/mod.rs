@@ -26,6 +26,7 @@
 mod blocks;
 mod fragment;
 mod reader;
+mod salvage;
 mod scan;
 mod writer;
 

@@ -23,6 +23,8 @@ pub(crate) enum Semantics {
     },
     /// It stops there for good; [`LogReader::tail`] says what it met.
     Prefix,
+    /// It goes on behind each, verifies every checksum, and lists all that it passes over as [`Damage`] (salvage.rs).
+    Salvage,
 }
 
 /// One record.
@@ -36,14 +38,14 @@ pub(crate) struct Record {
     pub(crate) data: Vec<u8>,
 }
 
-/// Bytes that LevelDB's reader would report as dropped.
+/// Bytes that are no record: with [`Semantics::Compat`] those that LevelDB's reader would report as dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
     /// Where they begin.
     pub(crate) offset: u64,
-    /// How many LevelDB counts.
+    /// How many. Of `Compat`: as LevelDB counts.
     pub(crate) bytes: u64,
-    /// LevelDB's words.
+    /// Why. Of `Compat`: LevelDB's words.
     pub(crate) reason: Cow<'static, str>,
 }
 
@@ -86,17 +88,19 @@ pub(crate) struct LogReader {
     pub(super) blocks: Blocks,
     semantics: Semantics,
     record_size_max: u64,
-    offset: u64,
+    pub(super) offset: u64,
     good_end: u64,
-    open: Option<u64>,
-    scratch: Vec<u8>,
-    finished: bool,
+    pub(super) open: Option<u64>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) finished: bool,
     tail: Tail,
     odd_trailer: Option<u64>,
     damages: Vec<Damage>,
     damage_count: u64,
     damage_bytes: u64,
     pub(super) scan_budget: Option<(u64, usize)>,
+    /// Of `Salvage`: the sequence number of the next batch, where it is known.
+    pub(super) expected_sequence: Option<u64>,
 }
 
 impl std::fmt::Debug for LogReader {
@@ -109,7 +113,7 @@ impl std::fmt::Debug for LogReader {
 }
 
 /// One step through the file.
-enum Fragment {
+pub(super) enum Fragment {
     /// A fragment whose checksum holds (or was not asked for); `start..end` is its payload in the block at `block`.
     Whole {
         offset: u64,
@@ -160,6 +164,7 @@ impl LogReader {
             damage_count: 0,
             damage_bytes: 0,
             scan_budget: None,
+            expected_sequence: None,
         }
     }
 
@@ -174,6 +179,7 @@ impl LogReader {
         let result = match self.semantics {
             Semantics::Compat { verify } => self.next_compat(verify).await,
             Semantics::Prefix => self.next_prefix().await,
+            Semantics::Salvage => self.next_salvage().await,
         };
         self.finished |= result.is_err();
         result
@@ -205,7 +211,6 @@ impl LogReader {
     }
 
     /// How many times something was dropped.
-    #[cfg(test)]
     pub(crate) fn damage_count(&self) -> u64 {
         self.damage_count
     }
@@ -298,7 +303,7 @@ impl LogReader {
         self.close();
     }
 
-    fn report(&mut self, offset: u64, bytes: usize, reason: impl Into<Cow<'static, str>>) {
+    pub(super) fn report(&mut self, offset: u64, bytes: usize, reason: impl Into<Cow<'static, str>>) {
         let bytes = to_u64(bytes);
         self.damage_count += 1;
         self.damage_bytes = self.damage_bytes.saturating_add(bytes);
@@ -360,7 +365,7 @@ impl LogReader {
     }
 
     /// Adds a fragment that fits what is open; answers the record if that completes it.
-    fn gather(
+    pub(super) fn gather(
         &mut self,
         kind: FragmentType,
         offset: u64,
@@ -394,13 +399,13 @@ impl LogReader {
         Ok(Some(Record { offset: begin, end: self.offset, data: std::mem::take(&mut self.scratch) }))
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.open = None;
         self.scratch.clear();
     }
 
     /// The next fragment, or what stands in its place; moves behind a good one.
-    async fn fragment(&mut self, verify: bool) -> Result<Fragment> {
+    pub(super) async fn fragment(&mut self, verify: bool) -> Result<Fragment> {
         loop {
             let position = block_position(self.offset);
             let block_start = self.offset - to_u64(position);
@@ -432,7 +437,7 @@ impl LogReader {
         }
     }
 
-    async fn is_zero_from(&mut self, offset: u64) -> Result<bool> {
+    pub(super) async fn is_zero_from(&mut self, offset: u64) -> Result<bool> {
         let mut position = block_position(offset);
         let mut block_start = offset - to_u64(position);
         loop {

@@ -5,9 +5,15 @@ use std::rc::Rc;
 
 use super::{BlockCache, Table, TableOptions};
 use crate::base::{FileNumber, WeightedLru, table_file_name, to_u64};
-use crate::env::{Env, File};
+use crate::env::{Access, Env, File, Io};
 use crate::error::{Error, Result};
 use crate::events::{LiveCounters, count};
+
+/// Tells whether another process has changed the database since it was opened.
+pub(crate) trait Watch {
+    /// Whether its live files are others now.
+    fn has_changed(&self) -> Io<bool>;
+}
 
 /// Opens tables once and keeps the most recently used open.
 pub(crate) struct TableCache {
@@ -16,6 +22,8 @@ pub(crate) struct TableCache {
     blocks: Rc<BlockCache>,
     counters: Rc<LiveCounters>,
     tables: RefCell<WeightedLru<FileNumber, Rc<Table>>>,
+    /// Of a database that is read without its lock.
+    watch: RefCell<Option<Rc<dyn Watch>>>,
     /// The least that a table weighs, so that no more than `max_open_files` fit.
     weight_min: u64,
 }
@@ -36,6 +44,7 @@ impl TableCache {
             blocks,
             counters,
             tables: RefCell::new(WeightedLru::new(capacity)),
+            watch: RefCell::default(),
             weight_min: capacity.div_ceil(files),
         }
     }
@@ -73,6 +82,15 @@ impl TableCache {
         Ok(table)
     }
 
+    /// The table in the file of any name, opened for one reader and not kept.
+    pub(crate) async fn table_called(&self, name: &str) -> Result<Rc<Table>> {
+        let file = self.env.open(name, Access::Read).await?;
+        let size = file.size().await?;
+        let (blocks, counters) = (Rc::new(BlockCache::new(0)), self.counters.clone());
+        let table = Table::open(file, name.to_owned(), size, 0, self.options.clone(), blocks, counters).await?;
+        Ok(Rc::new(table))
+    }
+
     /// Older LevelDBs named their tables `.sst`.
     async fn open_file(&self, number: FileNumber, size: u64) -> Result<(Rc<dyn File>, String)> {
         let name = table_file_name(number);
@@ -81,10 +99,27 @@ impl TableCache {
                 let old = format!("{number}.sst");
                 match self.env.open_table(&old, size).await {
                     Ok(file) => Ok((file, old)),
-                    Err(_) => Err(error),
+                    Err(_) => Err(self.gone(&name, error).await),
                 }
             }
             result => result.map(|file| (file, name)),
+        }
+    }
+
+    /// Other processes may write to this database: a table that they have removed is asked for no more, once `watch` says so.
+    pub(crate) fn watch(&self, watch: Rc<dyn Watch>) {
+        *self.watch.borrow_mut() = Some(watch);
+    }
+
+    /// Why a table is not there.
+    #[cold]
+    async fn gone(&self, name: &str, error: Error) -> Error {
+        let watch = self.watch.borrow().clone();
+        match watch {
+            Some(watch) if watch.has_changed().await.unwrap_or(true) => Error::SourceChanged(format!(
+                "{name} is gone: another process has compacted the database; open it again"
+            )),
+            _ => error,
         }
     }
 

@@ -19,6 +19,8 @@ use crate::iter::{InternalIterator, OnBadBlock, Step};
 const READ_AHEAD_AFTER: u32 = 2;
 /// Blocks that a seek leaves in the cache, if it may.
 const SOUGHT: u32 = 2;
+/// A hostile table has a bad block in every few bytes.
+const SKIPPED_LISTED_MAX: usize = 1000;
 /// Half of what it reads first; then twice as much each time.
 const READ_AHEAD_FIRST: u64 = 8 << 10;
 
@@ -46,6 +48,8 @@ pub(crate) struct TableIterator {
     /// Blocks taken in since then.
     sought: u32,
     error: Option<Error>,
+    /// With `Skip`: what was passed over, the first too.
+    skipped: Vec<Error>,
 }
 
 /// Where to stand in the next block, and so where to go if there is no such place.
@@ -96,7 +100,13 @@ impl TableIterator {
             passed: 0,
             sought: 0,
             error: None,
+            skipped: Vec::new(),
         }
+    }
+
+    /// With [`OnBadBlock::Skip`]: each damage passed over since the last call, [`SKIPPED_LISTED_MAX`] at most.
+    pub(crate) fn take_skipped(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.skipped)
     }
 
     /// Abandons an unfinished move before a seek.
@@ -185,6 +195,10 @@ impl TableIterator {
 
     #[cold]
     fn note(&mut self, error: Error) {
+        let listed = self.on_bad_block == OnBadBlock::Skip && self.skipped.len() < SKIPPED_LISTED_MAX;
+        if listed && self.skipped.last() != Some(&error) {
+            self.skipped.push(error.clone());
+        }
         self.error.get_or_insert(error);
     }
 

@@ -46,7 +46,7 @@ pub(crate) use block::BlockIterator;
 pub(crate) use block::{Block, Entry, Origin};
 pub(crate) use block_cache::BlockCache;
 pub(crate) use builder::TableBuilder;
-pub(crate) use cache::TableCache;
+pub(crate) use cache::{TableCache, Watch};
 pub(crate) use compression::{DecodeError, TRAILER_SIZE, codec_name, decompress, is_raw, open_trailer};
 pub use file::{TableFile, TableFileIterator};
 pub(crate) use filter_block::FilterBlock;

@@ -90,6 +90,11 @@ impl Table {
         &self.name
     }
 
+    /// Bytes of the file.
+    pub(crate) fn size(&self) -> u64 {
+        self.file_size
+    }
+
     /// Logical bytes of index, filter and what finds entries in the index.
     pub(crate) fn memory(&self) -> u64 {
         let finder = self.finder.as_ref().map_or(0, Finder::len);

@@ -47,11 +47,13 @@ fn message_of_storage(error: &Error) -> Option<&str> {
     }
 }
 
-/// `{ tables, entries, bytes, findings }`.
+/// `{ tables, logs, entries, logEntries, bytes, findings }`.
 pub(crate) fn verify_report(report: &VerifyReport) -> JsValue {
     let object = JsValue::from(Object::new());
     set(&object, "tables", number(report.tables));
+    set(&object, "logs", number(report.logs));
     set(&object, "entries", number(report.entries));
+    set(&object, "logEntries", number(report.log_entries));
     set(&object, "bytes", number(report.bytes));
     set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
     object

@@ -11,7 +11,8 @@ use crate::db::DbState;
 
 #[wasm_bindgen]
 impl Database {
-    /// `{ state, cause, backgroundWork, memoryUsage, cacheUsed, cacheSize, stats, counters, tables }`: `state` is open, degraded (then
+    /// `{ state, cause, backgroundWork, memoryUsage, cacheUsed, cacheSize, stats, counters, tables,
+    /// recovery }`: `state` is open, degraded (then
     /// `cause` says why) or closed; tables are `{ file, level, number, size, smallest, largest }`.
     pub fn info(&self) -> JsValue {
         let object = JsValue::from(Object::new());
@@ -32,6 +33,33 @@ impl Database {
         set(&object, "stats", property("leveldb.stats"));
         set(&object, "counters", self.counters());
         set(&object, "tables", self.tables());
+        set(&object, "recovery", self.recovery());
+        object
+    }
+
+    /// What opening found: `{ findings, logs, left, copies }`. `findings` are errors: all damage that was passed over. `logs` are
+    /// `{ file, batches, entries }`, `left` `{ file, offset, bytes }`, `copies` names of damaged logs that were kept.
+    pub fn recovery(&self) -> JsValue {
+        let report = self.db.recovery();
+        let object = JsValue::from(Object::new());
+        set(&object, "findings", report.findings().iter().map(to_js).collect::<Array>());
+        let logs = report.logs.iter().map(|log| {
+            let object = JsValue::from(Object::new());
+            set(&object, "file", &*log.name);
+            set(&object, "batches", number(log.batches));
+            set(&object, "entries", number(log.entries));
+            object
+        });
+        set(&object, "logs", logs.collect::<Array>());
+        let left = report.left.iter().map(|left| {
+            let object = JsValue::from(Object::new());
+            set(&object, "file", &*left.name);
+            set(&object, "offset", number(left.offset));
+            set(&object, "bytes", number(left.bytes));
+            object
+        });
+        set(&object, "left", left.collect::<Array>());
+        set(&object, "copies", report.kept.iter().map(JsValue::from).collect::<Array>());
         object
     }
 

@@ -14,7 +14,7 @@ const INVISIBLE: [&str; 2] = [
 ];
 
 /// The cases, or nothing, said loudly, where there is no corpus.
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let root = std::env::var_os("VARVE_CORPUS").map_or(beside, PathBuf::from);
     let manifest = root.join("manifest.json");

@@ -26,6 +26,7 @@ mod layers;
 mod oracle;
 mod quiet;
 mod regressions;
+mod repair;
 mod review;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;

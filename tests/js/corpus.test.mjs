@@ -167,11 +167,14 @@ async function checkPointInTime(golden) {
   assert.deepEqual([expected.outcome, found.count, found.sha256], ['ok', expected.count, expected.sha256])
 }
 
+/** LevelDB's own repair takes damage for sound data: what is left without it. See tests/fixtures/README.md. */
+const VERIFIED_REPAIRS = JSON.parse(fs.readFileSync(inRoot('tests', 'fixtures', 'expected.json'), 'utf8')).verified_repairs
+
 async function checkRepair(golden) {
   const copy = copyOf(golden)
   const report = await Varve.repair(copy)
   const db = new Varve(copy)
-  agree(golden, `after repair: ${JSON.stringify(report)}`, await contents(db), golden.record.after_repair)
+  agree(golden, `after repair: ${JSON.stringify(report)}`, await contents(db), VERIFIED_REPAIRS[golden.id] ?? golden.record.after_repair)
   assert.deepEqual((await db.verify()).findings, [])
   await db.close()
 }

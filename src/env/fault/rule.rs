@@ -170,6 +170,7 @@ pub struct FaultRule {
     kind: FaultKind,
     operations: Vec<Operation>,
     name_part: String,
+    whole_name: bool,
     times: u64,
     stop: bool,
     seen: u64,
@@ -178,7 +179,16 @@ pub struct FaultRule {
 impl FaultRule {
     /// At the matching call number `first`, once.
     pub fn at(first: u64, kind: FaultKind) -> FaultRule {
-        FaultRule { first, kind, operations: Vec::new(), name_part: String::new(), times: 1, stop: false, seen: 0 }
+        FaultRule {
+            first,
+            kind,
+            operations: Vec::new(),
+            name_part: String::new(),
+            whole_name: false,
+            times: 1,
+            stop: false,
+            seen: 0,
+        }
     }
 
     /// Only calls of this operation match; said twice, either of the two.
@@ -197,6 +207,12 @@ impl FaultRule {
     pub fn named(mut self, part: impl Into<String>) -> FaultRule {
         self.name_part = part.into();
         self
+    }
+
+    /// Only calls about the file called `name` match.
+    pub fn named_exactly(mut self, name: impl Into<String>) -> FaultRule {
+        self.whole_name = true;
+        self.named(name)
     }
 
     /// So many matching calls in a row go wrong.
@@ -219,7 +235,8 @@ impl FaultRule {
     /// Counts a call; what goes wrong with it, and whether it is the last.
     pub(super) fn meet(&mut self, operation: Operation, name: &str) -> Option<(FaultKind, bool)> {
         let wanted = self.operations.is_empty() || self.operations.contains(&operation);
-        if !wanted || !self.kind.fits(operation) || !name.contains(&self.name_part) {
+        let is_named = if self.whole_name { name == self.name_part } else { name.contains(&self.name_part) };
+        if !wanted || !self.kind.fits(operation) || !is_named {
             return None;
         }
         self.seen = self.seen.saturating_add(1);

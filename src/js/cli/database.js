@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Varve } from '../level.js'
 import { UsageError } from './arguments.js'
 import { Progress } from './output.js'
+import { counted, grouped, visible } from './text.js'
 
 /** What all commands open with: bytes in, bytes out. */
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
@@ -21,10 +22,34 @@ export async function withDatabase(location, options, act) {
   const db = new Varve(location, { ...BYTES, ...options })
   await db.open()
   try {
+    await warnOfDamage(db, location)
     return await act(db)
   } finally {
     await db.close()
   }
+}
+
+/** Databases of which opening has left something behind. */
+const damaged = new WeakSet()
+
+/** Whether opening has left something behind, so that what is read is not everything. @param {Varve<any, any>} db */
+export const wasDamaged = (db) => damaged.has(db)
+
+/** Says on standard error what opening has read past. @param {Varve<any, any>} db @param {string | null} location */
+async function warnOfDamage(db, location) {
+  const { recovery: { findings, logs, left, copies } } = await db.info()
+  if (findings.length === 0) return
+  damaged.add(db)
+  const place = location ?? 'the database'
+  const lines = [
+    `varve: warning: ${place} is damaged; what stands before the damage is read`,
+    ...findings.map((finding) => `  damage: ${lineOf(finding)}`),
+    ...logs.map(({ file, entries }) => `  kept: ${file}: ${counted(entries, 'entry', 'entries')}`),
+    ...left.map(({ file, offset, bytes }) => `  left: ${file}: ${counted(bytes, 'byte')} from offset ${grouped(offset)}`),
+    ...copies.map((file) => `  copy: ${file}`),
+    `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy saves what stands behind it`
+  ]
+  console.error(lines.map(visible).join('\n'))
 }
 
 /** The same, without writing a byte. */
@@ -116,6 +141,9 @@ export function tablesOf(db) {
   }
   return tables
 }
+
+/** @param {{ code: string, message: string }} finding */
+export const lineOf = ({ code, message }) => `${code}: ${message}`
 
 /** An error in JSON. */
 export const findingOf = ({ code, message, file, offset }) => ({ code, message, ...file !== undefined && { file }, ...offset !== undefined && { offset } })

@@ -99,6 +99,9 @@ const bufferOf = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.by
 
 // ---- Figures --------------------------------------------------------------------------------------------------------
 
+/** A message without what could move the cursor. @param {string} text */
+export const visible = (text) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
+
 /** 1234567 as 1,234,567. A string of digits stays one. */
 export const grouped = (number) => typeof number === 'number' ? number.toLocaleString('en') : String(number)
 

@@ -122,7 +122,16 @@ fn reopening() -> Script {
 fn repairing() -> Script {
     let mut setup = vec![OPEN];
     setup.extend((0..30).map(put));
-    setup.extend([Step::Flush, delete(3), batch(10, 10), put_sync(5), put(6), Step::Sync, Step::Kill]);
+    setup.extend([
+        Step::Flush,
+        delete(3),
+        batch(10, 10),
+        put_sync(5),
+        put(6),
+        Step::Sync,
+        Step::Kill,
+        Step::LoseCurrent,
+    ]);
     let steps = vec![Step::Repair, OPEN, Step::Scan, put_sync(7), Step::Close, OPEN, Step::Scan];
     Script { name: "repair", setup, steps }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use varve::env::{CrashModel, CrashNames, CrashTail, FaultEnv, MemoryEnv};
+use varve::env::{CrashModel, CrashNames, CrashTail, Env, FaultEnv, MemoryEnv, NameEdit};
 use varve::{Db, DbState, Error, Options, ReadOptions, WriteBatch, WriteOptions, block_on, repair};
 
 use super::model::Map;
@@ -182,6 +182,8 @@ pub enum Step {
     Close,
     /// The process ends; the machine goes on.
     Kill,
+    /// CURRENT is gone: nothing but a repair opens the database.
+    LoseCurrent,
     Repair,
     /// Reads everything.
     Scan,
@@ -258,6 +260,10 @@ impl Session {
             Step::Kill => {
                 self.db = None;
                 Ok(Ok(()))
+            }
+            Step::LoseCurrent => {
+                let lost = vec![NameEdit::Remove { name: "CURRENT".into() }];
+                Ok(block_on(self.memory.edit_names(lost)))
             }
             Step::Repair => {
                 let report = block_on(repair(Rc::new(self.env.clone()), self.options.clone()));
@@ -349,7 +355,14 @@ pub fn open(image: &MemoryEnv, options: &Options) -> Result<Db, String> {
 
 /// What a crash left must open, hold a prefix of the history with all that was synced, be sound, and take writes that last.
 pub fn check_image(image: &MemoryEnv, history: &History, options: &Options, thorough: bool) -> Result<Map, String> {
-    let db = open(image, options)?;
+    let db = match open(image, options) {
+        // A repair was interrupted, or had not begun.
+        Err(error) if error.contains("CURRENT is missing") => {
+            text(block_on(repair(Rc::new(image.clone()), options.clone())))?;
+            open(image, options)?
+        }
+        db => db?,
+    };
     let found = text(contents(&db))?;
     history.position(&found)?;
     let report = text(block_on(db.verify()))?;

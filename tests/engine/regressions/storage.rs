@@ -205,7 +205,7 @@ fn a_log_that_is_missing_ends_the_history() {
 #[test]
 fn repair_flushes_the_tables_that_it_finds() {
     let mut session = session();
-    steps(&mut session, &[OPEN, put(1, true), Step::Kill]);
+    steps(&mut session, &[OPEN, put(1, true), Step::Kill, Step::LoseCurrent]);
     session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Sync).for_ever());
     session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::EditNames).for_ever());
     assert!(session.step(&Step::Repair).unwrap().is_err());

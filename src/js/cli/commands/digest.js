@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
-import { reading, watched } from '../database.js'
+import { reading, wasDamaged, watched } from '../database.js'
 
 const ROWS = 1000
 
@@ -10,14 +10,18 @@ export const command = {
   usage: '<directory>',
   details: `Over the concatenation, in order of keys, of
   u32le key length, key, u32le value length, value
-of every entry: two databases with the same entries have the same digest, whatever their files are like.`,
+of every entry: two databases with the same entries have the same digest, whatever their files are like. Exit code 1 if the
+database is damaged and something was left behind; standard error says what.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [place], out }) {
-    const { entries, sha256 } = await watched('digest', place, ({ location, options }) => reading(location, digestOf, options))
+    const { entries, sha256, code } = await watched('digest', place, ({ location, options }) => reading(location, async (db) => ({
+      ...await digestOf(db), code: wasDamaged(db) ? 1 : 0
+    }), options))
     if (values.json) out.json({ entries, sha256 })
     else out.line(`${sha256}  ${place}`)
+    return code
   }
 }
 

@@ -3,7 +3,7 @@ import { realpath, rename, rm, stat } from 'node:fs/promises'
 import { finished, pipeline } from 'node:stream/promises'
 import { Readable, Transform } from 'node:stream'
 import { JSON_OPTION, READONLY_OPTION, UsageError } from '../arguments.js'
-import { reading } from '../database.js'
+import { reading, wasDamaged } from '../database.js'
 import { Progress } from '../output.js'
 import { counted, sized } from '../text.js'
 
@@ -12,7 +12,8 @@ export const command = {
   summary: 'write the database as a zip',
   usage: '<directory> [file.zip]',
   details: `The zip holds a LevelDB directory, flat: unpacked anywhere it is a database. Without a file (or with -) it goes to standard output.
-A file is complete or not there; into a pipe or device it is written as it comes.`,
+A file is complete or not there; into a pipe or device it is written as it comes. Exit code 1 if the database is damaged and
+something was left behind; standard error says what.`,
   positionals: [1, 2],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
@@ -20,13 +21,15 @@ A file is complete or not there; into a pipe or device it is written as it comes
     if (target === '-' && out.isTerminal) throw new UsageError('a zip is nothing for a terminal: name a file, or send it elsewhere')
     if (target === '-' && values.json) throw new UsageError('--json needs a file: the zip itself goes to standard output')
     const place = target === '-' ? undefined : await placeOf(target)
-    const bytes = await reading(location, async (db) => {
+    const { bytes, code } = await reading(location, async (db) => {
       const zip = Readable.fromWeb(db.export())
-      return place === undefined ? toOutput(zip) : toFile(zip, place)
+      const bytes = await (place === undefined ? toOutput(zip) : toFile(zip, place))
+      return { bytes, code: wasDamaged(db) ? 1 : 0 }
     })
-    if (target === '-') return
+    if (target === '-') return code
     if (values.json) out.json({ file: target, bytes })
     else out.line(`${target}: ${sized(bytes)} (${counted(bytes, 'byte')})`)
+    return code
   }
 }
 

@@ -1,11 +1,11 @@
 import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
-import { filesOf, findingOf, reading, tablesOf } from '../database.js'
+import { filesOf, findingOf, lineOf, reading, tablesOf } from '../database.js'
 import { VarveError } from '../../errors.js'
 import { Progress } from '../output.js'
 import { counted, grouped, shown, sized, table } from '../text.js'
-import { explained, lineOf } from './verify.js'
+import { explained } from './verify.js'
 
 /** Characters of a key in a row. */
 const KEY_WIDTH = 28

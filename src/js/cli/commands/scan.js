@@ -1,5 +1,5 @@
 import { ENCODING_OPTIONS, JSON_OPTION, RANGE_OPTIONS, READONLY_OPTION, UsageError, rangeOf, wholeOf } from '../arguments.js'
-import { reading } from '../database.js'
+import { reading, wasDamaged } from '../database.js'
 import { Progress } from '../output.js'
 import { inJson, shown } from '../text.js'
 
@@ -10,7 +10,7 @@ export const command = {
   name: 'scan',
   summary: 'print entries in order of their keys',
   usage: '<directory> [--gte KEY] [--lt KEY] [--limit N] ...',
-  details: 'An entry a line: key, tab, value. With --json an object a line.',
+  details: 'An entry a line: key, tab, value. With --json an object a line. Exit code 1 if the database is damaged and\nsomething was left behind; standard error says what.',
   positionals: [1, 1],
   options: {
     ...RANGE_OPTIONS,
@@ -35,7 +35,7 @@ export const command = {
 
     // On a terminal the lines themselves are what moves.
     const progress = out.isTerminal ? undefined : new Progress('entries')
-    await reading(location, async (db) => {
+    return reading(location, async (db) => {
       const iterator = db.iterator({ ...range, keys: true, values: wantValues })
       try {
         for (let rows = await iterator.nextv(ROWS); rows.length > 0; rows = await iterator.nextv(ROWS)) {
@@ -46,6 +46,7 @@ export const command = {
         progress?.end()
         await iterator.close()
       }
+      return wasDamaged(db) ? 1 : 0
     })
   }
 }

@@ -1,59 +1,35 @@
 import { openSync, closeSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
-import { filesOf, findingOf, reading, watched } from '../database.js'
+import { findingOf, lineOf, watched } from '../database.js'
+import { Varve } from '../../level.js'
 import { inspectTable } from '../../inspect.js'
-import { counted, sized } from '../text.js'
+import { counted, grouped, sized } from '../text.js'
 
 export const command = {
   name: 'verify',
   summary: 'read everything and check it',
   usage: '<directory>',
   details: `The manifest, the logs, and of every table all checksums, the order of its keys, its filter, and that it is as the manifest
-says. In a table that is found damaged every block is looked at. Exit code 1 if anything is wrong.`,
+says. In a table that is found damaged every block is looked at. It goes on where a file is missing or cannot be read. Exit code 1
+if anything is wrong.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [place], out }) {
-    const report = await watched('verify', place, (what) => verify(place, what))
+    const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, options))
     report.findings = await inDetail(place, report.findings)
-    const { tables, entries, bytes, findings } = report
+    const { tables, logs, entries, logEntries, bytes, findings } = report
     if (values.json) {
-      out.json({ sound: findings.length === 0, tables, entries, bytes, findings: findings.map(findingOf) })
+      out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf) })
     } else {
       for (const finding of findings) out.line(lineOf(finding))
-      out.line(`${counted(tables, 'table')}, ${counted(entries, 'entry', 'entries')}, ${sized(bytes)}: ${
+      const inLogs = logEntries > 0 ? ` (${grouped(logEntries)} in ${counted(logs, 'log')})` : ''
+      out.line(`${counted(tables, 'table')}, ${counted(entries, 'entry', 'entries')}${inLogs}, ${sized(bytes)}: ${
         findings.length === 0 ? 'sound' : counted(findings.length, 'finding')}`)
     }
     return findings.length > 0 ? 1 : 0
   }
-}
-
-/** Damage that keeps the database from being opened, or that opening would pass over, is a finding like any other. */
-async function verify(place, { location, options }) {
-  const look = (recovery) => reading(location, (db) => db.verify(), { ...options, recovery })
-  try {
-    return await look('strict')
-  } catch (error) {
-    const damage = damageOf(error, place)
-    if (damage === undefined) throw error
-    try {
-      const report = await look('point-in-time')
-      return { ...report, findings: [damage, ...report.findings] }
-    } catch (other) {
-      if (damageOf(other, place) === undefined) throw other
-      return { tables: 0, entries: 0, bytes: 0, findings: [damage] }
-    }
-  }
-}
-
-/** What opening failed with, if that is damage. Files of a database without a CURRENT are damage, an empty place is none. */
-function damageOf(error, place) {
-  const cause = error.cause ?? error
-  if (cause.code === 'LEVEL_CORRUPTION') return cause
-  if (cause.code !== 'LEVEL_INVALID_ARGUMENT' && cause.code !== 'LEVEL_IO_ERROR') return undefined
-  const kinds = new Set(filesOf(place).map(({ kind }) => kind))
-  return !kinds.has('current') && (kinds.has('manifest') || kinds.has('table')) ? Object.assign(cause, { file: cause.file ?? 'CURRENT' }) : undefined
 }
 
 /** The engine names the first damage of a table; the inspector finds all of it. */
@@ -95,6 +71,3 @@ function readAll(fd, into, offset) {
   for (let count = 1; done < into.length && count > 0; done += count) count = readSync(fd, into, done, into.length - done, offset + done)
   return done
 }
-
-/** @param {{ code: string, message: string }} finding */
-export const lineOf = ({ code, message }) => `${code}: ${message}`

@@ -1,0 +1,224 @@
+//! Which files a database has, whether it can be opened or not.
+
+use super::findings::Findings;
+use super::open::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
+use crate::base::{FileName, FileNumber, sort_by, table_file_name};
+use crate::env::{Access, Env};
+use crate::error::{Error, Result};
+use crate::version::{FileMetaData, VersionSet, read_current};
+
+/// Names listed in a message.
+const NAMED_MAX: usize = 3;
+
+/// All names; `None` where the storage cannot list them.
+pub(super) struct FilesOnStorage {
+    names: Option<Vec<String>>,
+}
+
+impl FilesOnStorage {
+    pub(super) async fn list(env: &dyn Env) -> Result<FilesOnStorage> {
+        match env.list().await {
+            Ok(mut names) => {
+                sort_by(&mut names, Ord::cmp);
+                Ok(FilesOnStorage { names: Some(names) })
+            }
+            Err(Error::NotSupported(_)) => Ok(FilesOnStorage { names: None }),
+            Err(error) if error.is_not_found() => {
+                Err(Error::InvalidArgument(format!("the database does not exist: {error}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        self.names.as_deref().unwrap_or_default()
+    }
+
+    fn parsed(&self) -> impl Iterator<Item = (FileName, &String)> {
+        self.names().iter().filter_map(|name| FileName::parse(name).map(|parsed| (parsed, name)))
+    }
+
+    /// Every log, oldest first.
+    pub(super) fn all_logs(&self) -> Vec<(FileNumber, String)> {
+        let mut logs: Vec<_> = self
+            .parsed()
+            .filter_map(|(parsed, name)| match parsed {
+                FileName::Log(number) => Some((number, name.clone())),
+                _ => None,
+            })
+            .collect();
+        sort_by(&mut logs, Ord::cmp);
+        logs
+    }
+
+    /// Every table.
+    pub(super) fn all_tables(&self) -> Vec<String> {
+        let tables = self.parsed().filter(|(parsed, _)| matches!(parsed, FileName::Table(_)));
+        tables.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Every manifest, oldest first.
+    pub(super) fn all_manifests(&self) -> Vec<FileNumber> {
+        let mut numbers: Vec<_> = self
+            .parsed()
+            .filter_map(|(parsed, name)| match parsed {
+                FileName::Manifest(number) if parsed.is_spelled(name) => Some(number),
+                _ => None,
+            })
+            .collect();
+        sort_by(&mut numbers, Ord::cmp);
+        numbers
+    }
+
+    /// The manifest that CURRENT names, else the newest. A finding says what is wrong with CURRENT.
+    pub(super) async fn manifest(&self, env: &dyn Env, findings: &mut Findings) -> Result<Option<FileNumber>> {
+        let error = match read_current(env).await {
+            Ok(number) => return Ok(Some(number)),
+            Err(error) if error.is_not_found() => match self.without_current(env).await? {
+                Some(error) => error,
+                None => return Err(Error::InvalidArgument("the database does not exist: there is no CURRENT".into())),
+            },
+            Err(error @ (Error::Corruption(_) | Error::Io(_))) => error,
+            Err(error) => return Err(error),
+        };
+        findings.push(error);
+        Ok(self.all_manifests().pop())
+    }
+
+    /// What is wrong if there are files of a database but no CURRENT. An interrupted creation leaves a manifest and an empty
+    /// log: that is no database yet.
+    pub(super) async fn without_current(&self, env: &dyn Env) -> Result<Option<Error>> {
+        let tables = self.all_tables();
+        let mut logs = Vec::new();
+        for (_, name) in self.all_logs() {
+            // What cannot be read may hold something.
+            let is_empty = match env.open(&name, Access::Read).await {
+                Ok(file) => file.size().await.is_ok_and(|size| size == 0),
+                Err(_) => false,
+            };
+            if !is_empty {
+                logs.push(name);
+            }
+        }
+        if tables.is_empty() && logs.is_empty() {
+            return Ok(None);
+        }
+        let has = |names: &[String], one: &str, many: &str| match names {
+            [] => None,
+            [name] => Some(format!("the {one} {name}")),
+            names => Some(format!("{} {many} ({})", names.len(), listed(names))),
+        };
+        let found: Vec<String> =
+            [has(&tables, "table", "tables"), has(&logs, "log", "logs")].into_iter().flatten().collect();
+        let reason = format!(
+            "CURRENT is missing, but the database has {}: `varve repair` makes it anew{}",
+            found.join(" and "),
+            self.resembling_hint()
+        );
+        Ok(Some(Error::corruption("CURRENT", 0, reason)))
+    }
+
+    /// Names files that may be the database's under names that undelete tools or copies gave them.
+    pub(super) fn resembling(&self) -> Vec<String> {
+        self.names().iter().filter(|name| FileName::resembles(name)).cloned().collect()
+    }
+
+    /// The same for the end of a message; empty where there are none.
+    pub(super) fn resembling_hint(&self) -> String {
+        let names = self.resembling();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(
+            "; {} may belong to it under another name: rename tables to NNNNNN.ldb, logs to NNNNNN.log, numbers that are free",
+            listed(&names)
+        )
+    }
+
+    /// The logs that opening would replay, oldest first.
+    pub(super) async fn logs_of(
+        &self,
+        env: &dyn Env,
+        versions: &VersionSet,
+        findings: &mut Findings,
+    ) -> Result<Vec<(FileNumber, String)>> {
+        let probed;
+        let names = match &self.names {
+            Some(names) => names,
+            None => match list_or_probe(env, versions, None).await {
+                Ok(names) => {
+                    probed = names;
+                    &probed
+                }
+                Err(error @ Error::LimitExceeded(_)) => {
+                    findings.push(error);
+                    return Ok(Vec::new());
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(logs_to_replay(versions, &known_files(names).0))
+    }
+
+    /// Other names of tables that have this table's number.
+    pub(super) fn others_of(&self, number: FileNumber, name: &str) -> Vec<String> {
+        let same = self.parsed().filter(|(parsed, other)| *parsed == FileName::Table(number) && *other != name);
+        same.map(|(_, other)| other.clone()).collect()
+    }
+
+    /// The name of the file of a table, if there is one.
+    pub(super) async fn table(&self, env: &dyn Env, number: FileNumber) -> Result<Option<String>> {
+        let spelled = [table_file_name(number), format!("{number}.sst")];
+        if self.names.is_some() {
+            return Ok(spelled.into_iter().find(|name| self.names().contains(name)));
+        }
+        for name in spelled {
+            match env.open(&name, Access::Read).await {
+                Err(error) if error.is_not_found() => {}
+                // What else is wrong is found when it is read.
+                _ => return Ok(Some(name)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The finding that a table is not there.
+    pub(super) fn missing_table(&self, file: &FileMetaData, manifest: Option<FileNumber>) -> Error {
+        let manifest = FileName::Manifest(manifest.unwrap_or_default());
+        let spelled_otherwise = self.parsed().find(|(parsed, _)| *parsed == FileName::Table(file.number));
+        let hint = match spelled_otherwise {
+            Some((_, name)) => format!("; {name} has its number: `varve repair` uses it"),
+            None => self.resembling_hint(),
+        };
+        Error::missing(
+            table_file_name(file.number),
+            &format!("{manifest} names this table of {} bytes{hint}", file.size),
+        )
+    }
+
+    /// Whether there are files that an open would delete, or that may belong to the database under another name.
+    pub(super) fn has_unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> bool {
+        let counts = versions.counts;
+        let live = versions.live_tables();
+        let is_unused = |name: &String| {
+            let Some(parsed) = FileName::parse(name) else { return FileName::resembles(name) };
+            let is_live = match parsed {
+                FileName::Current | FileName::Lock | FileName::InfoLog => true,
+                FileName::Manifest(number) => Some(number) == manifest,
+                FileName::Log(number) => number >= counts.log_number || number == counts.previous_log_number,
+                FileName::Table(number) => live.contains(&number) && self.others_of(number, name).is_empty(),
+                FileName::Temporary(_) => false,
+            };
+            let is_near_the_end = parsed.number().is_some_and(|number| number.0 >= FILE_NUMBER_MAX);
+            !is_live || is_near_the_end || !parsed.is_spelled(name)
+        };
+        self.names().iter().any(is_unused)
+    }
+}
+
+/// The first names of a list.
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let first = names.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}

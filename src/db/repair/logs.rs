@@ -1,0 +1,129 @@
+//! Logs become tables.
+
+use std::rc::Rc;
+
+use super::Repairer;
+use super::old_manifest::OldManifest;
+use super::placement::Kept;
+use crate::base::{FileName, SequenceNumber, ValueType};
+use crate::batch::BatchOperation;
+use crate::db::background::new_file;
+use crate::db::files_on_storage::FilesOnStorage;
+use crate::db::log_walk::LogWalk;
+use crate::db::verify::is_finding;
+use crate::error::{Error, Result};
+use crate::flush::{FlushContext, build_table};
+use crate::memtable::MemTable;
+
+/// A table is made of at least so many bytes of entries, where there are so many.
+const GATHERED_MIN: usize = 64 << 20;
+
+/// Entries on their way to a table.
+pub(super) struct Gathered {
+    memtable: Rc<MemTable>,
+    pub(super) entries: u64,
+    oldest: SequenceNumber,
+    newest: SequenceNumber,
+}
+
+impl Gathered {
+    pub(super) fn add(&mut self, sequence: SequenceNumber, value_type: ValueType, key: &[u8], value: &[u8]) {
+        self.memtable.insert(sequence, value_type, key, value);
+        self.entries += 1;
+        self.oldest = self.oldest.min(sequence);
+        self.newest = self.newest.max(sequence);
+    }
+
+    /// Makes room for entries of so many bytes in all.
+    pub(super) fn reserve(&self, entries: usize, bytes: usize) -> Result<()> {
+        self.memtable.reserve(u32::try_from(entries).unwrap_or(u32::MAX), bytes)
+    }
+}
+
+impl Repairer<'_> {
+    /// Reads every log that something may still be in, oldest first.
+    pub(super) async fn logs(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
+        let mut last = None;
+        for (number, name) in files.all_logs() {
+            self.aside.add(&name);
+            if old.is_done_with_log(number) {
+                let reason = "not used: what it holds is in tables, the manifest says; set aside";
+                self.findings.push(Error::corruption(name, 0, reason));
+                continue;
+            }
+            if !FileName::Log(number).is_spelled(&name) || number.0 >= super::NUMBER_MAX {
+                self.findings.push(Error::corruption(&*name, 0, format!("read as log {number}, whose name it is not")));
+            }
+            last = self.convert_log(&name, last).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes tables of every entry of the log's sound records. Returns the last sequence number so far.
+    async fn convert_log(&mut self, name: &str, last: Option<u64>) -> Result<Option<u64>> {
+        let opened = LogWalk::open(&**self.env, name, last).await;
+        let Some(mut walk) = self.readable(opened)? else { return Ok(last) };
+        let mut gathered = self.gather();
+        loop {
+            let next = walk.next(&mut self.findings).await;
+            // What could be read before an error counts.
+            let Some(Some(batch)) = self.readable(next)? else { break };
+            let size = batch.record.data.len();
+            self.budget.spent(size).await;
+            gathered.reserve(size / 2, size)?;
+            batch.read(name, &mut self.findings, |sequence, operation| match operation {
+                BatchOperation::Put { key, value } => gathered.add(sequence, ValueType::Value, key, value),
+                BatchOperation::Delete { key } => gathered.add(sequence, ValueType::Deletion, key, &[]),
+            });
+            self.write_if_full(&mut gathered).await?;
+        }
+        self.write_table(gathered).await?;
+        let end = walk.end(&mut self.findings).await;
+        Ok(self.readable(end)?.unwrap_or(last))
+    }
+
+    /// What was read. Bytes that are damaged or cannot be read are a finding and `None`; an error of any other kind, or one that
+    /// says nothing of the file, ends the repair.
+    pub(super) fn readable<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(read) => Ok(Some(read)),
+            Err(error) if is_finding(&error) && !error.is_out_of_files() => {
+                self.findings.push(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn gather(&self) -> Gathered {
+        let memtable = Rc::new(MemTable::new(self.order.clone()));
+        Gathered { memtable, entries: 0, oldest: SequenceNumber::MAX, newest: SequenceNumber::ZERO }
+    }
+
+    pub(super) async fn write_if_full(&mut self, gathered: &mut Gathered) -> Result<()> {
+        if gathered.memtable.logical_size() > self.options.write_buffer_size.max(GATHERED_MIN) {
+            let full = std::mem::replace(gathered, self.gather());
+            self.write_table(full).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a table of what was gathered. It is placed like the newest of level 0.
+    pub(super) async fn write_table(&mut self, gathered: Gathered) -> Result<()> {
+        let number = self.new_number()?;
+        let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget: &self.budget };
+        let memtables = std::slice::from_ref(&gathered.memtable);
+        if let Some(table) = build_table(&context, number, memtables, SequenceNumber::MAX).await? {
+            self.last_sequence = self.last_sequence.max(gathered.newest);
+            self.kept.push(Kept {
+                level: 0,
+                file: new_file(&table),
+                entries: table.entries,
+                oldest: gathered.oldest,
+                newest: gathered.newest,
+                rename_from: None,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the tables that are kept go.
+//!
+//! A look-up takes level 0's table with the highest number for the newest, and a shallower level for newer than a deeper
+//! one. The levels of a manifest that can be read to its end hold that, where it names every table. Otherwise the tables are those of all levels, and some were
+//! written anew: where they overlap, and their numbers do not follow their sequence numbers, they are merged into level 1.
+
+use std::rc::Rc;
+
+use super::Repairer;
+use super::old_manifest::OldManifest;
+use crate::base::{SequenceNumber, sort_by, table_file_name, user_key};
+use crate::compaction::{self, Compaction, CompactionContext};
+use crate::db::background::new_file;
+use crate::env::NameEdit;
+use crate::error::Result;
+use crate::version::{FileMetaData, LEVELS, NewFile, Version};
+
+/// A table of the repaired database.
+pub(super) struct Kept {
+    pub(super) level: usize,
+    pub(super) file: NewFile,
+    pub(super) entries: u64,
+    pub(super) oldest: SequenceNumber,
+    pub(super) newest: SequenceNumber,
+    /// The name that the file has until now, if that is to change.
+    pub(super) rename_from: Option<String>,
+}
+
+impl Repairer<'_> {
+    /// Files get the names by which they are used.
+    pub(super) async fn rename_kept(&mut self) -> Result<()> {
+        let renames = self.kept.iter_mut().filter_map(|kept| {
+            let from = kept.rename_from.take()?;
+            Some(NameEdit::Rename { from, to: table_file_name(kept.file.number) })
+        });
+        self.env.edit_names(renames.collect()).await
+    }
+
+    /// Gives each table a level. Returns the names of tables that were merged and are of no use any more.
+    pub(super) async fn place(&mut self, old: &OldManifest) -> Result<Vec<String>> {
+        if !old.is_whole() || self.has_strangers {
+            self.kept.iter_mut().for_each(|kept| kept.level = 0);
+        }
+        if (0..LEVELS).all(|level| self.is_valid(level)) {
+            return Ok(Vec::new());
+        }
+        self.merge().await
+    }
+
+    /// Whether reads of this level find the newest entry of a key.
+    fn is_valid(&self, level: usize) -> bool {
+        let mut files: Vec<&Kept> = self.kept.iter().filter(|kept| kept.level == level).collect();
+        let user = self.order.user();
+        sort_by(&mut files, |a, b| self.order.compare(&a.file.smallest, &b.file.smallest));
+        let overlap = |a: &Kept, b: &Kept| user.compare(user_key(&a.file.largest), user_key(&b.file.smallest)).is_ge();
+        let in_order = |a: &Kept, b: &Kept| {
+            let (older, newer) = if a.file.number < b.file.number { (a, b) } else { (b, a) };
+            level == 0 && older.newest < newer.oldest
+        };
+        // Each overlaps a run of those behind it.
+        files.iter().enumerate().all(|(at, a)| {
+            let behind = files.iter().skip(at + 1);
+            behind.take_while(|b| overlap(a, b)).all(|b| in_order(a, b))
+        })
+    }
+
+    async fn merge(&mut self) -> Result<Vec<String>> {
+        let inputs = self.kept.iter().map(|kept| Rc::new(FileMetaData::new(kept.file.clone()))).collect();
+        let compaction = Compaction {
+            level: 0,
+            version: Rc::new(Version::default()),
+            inputs: [inputs, Vec::new()],
+            grandparents: Vec::new(),
+            compact_pointer: Vec::new(),
+            max_file_size: self.options.max_file_size,
+            manual: true,
+        };
+        let context = CompactionContext {
+            env: self.env,
+            tables: &self.tables,
+            order: &self.order,
+            budget: &self.budget,
+            oldest_snapshot: self.last_sequence,
+            new_file_number: &|| self.new_number(),
+            interlude: &|| None,
+        };
+        let outputs = compaction::run(&compaction, &context).await?;
+        let mut merged = Vec::new();
+        for kept in std::mem::take(&mut self.kept) {
+            let old = format!("{}.sst", kept.file.number);
+            merged.extend([table_file_name(kept.file.number), old]);
+        }
+        self.kept = outputs
+            .iter()
+            .map(|table| Kept {
+                level: 1,
+                file: new_file(table),
+                entries: table.entries,
+                oldest: SequenceNumber::ZERO,
+                newest: self.last_sequence,
+                rename_from: None,
+            })
+            .collect();
+        Ok(merged)
+    }
+}

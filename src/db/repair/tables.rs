@@ -1,0 +1,172 @@
+//! Tables: sound ones stay, of damaged ones the sound entries are copied.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use super::old_manifest::OldManifest;
+use super::placement::Kept;
+use super::{NUMBER_MAX, Repairer};
+use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name};
+use crate::db::files_on_storage::FilesOnStorage;
+use crate::db::verify::{READ_ALL, is_finding};
+use crate::error::{Error, Result};
+use crate::iter::{InternalIterator, OnBadBlock, finish};
+use crate::table::Table;
+use crate::version::NewFile;
+
+/// What one reading of a table found.
+struct Scan {
+    entries: u64,
+    smallest: Vec<u8>,
+    largest: Vec<u8>,
+    oldest: SequenceNumber,
+    newest: SequenceNumber,
+    damages: Vec<Error>,
+    is_in_order: bool,
+}
+
+impl Repairer<'_> {
+    /// Reads every table in the directory, but for leftovers.
+    pub(super) async fn tables(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
+        for name in files.all_tables() {
+            let Some(FileName::Table(number)) = FileName::parse(&name) else { continue };
+            let in_place = self.stays_in_place(files, number, &name).await?;
+            let others = files.others_of(number, &name);
+            if !others.is_empty() {
+                let reason = format!("{} has the same number", others.join(" and "));
+                self.findings.push(Error::corruption(&*name, 0, reason));
+            } else if !FileName::Table(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
+                self.findings.push(Error::corruption(&*name, 0, "a table cannot keep this name"));
+            }
+            let level = old.level(number).filter(|_| in_place);
+            let is_leftover = match old.level(number) {
+                // Another file has its number, and is the one.
+                Some(_) => old.is_complete() && !in_place,
+                None => old.knows_leftover(number),
+            };
+            if is_leftover {
+                self.findings.push(Error::corruption(&*name, 0, "not used: the manifest does not name it; set aside"));
+                self.aside.add(&name);
+                continue;
+            }
+            self.has_strangers |= level.is_none();
+            self.read_table(number, &name, in_place, level.unwrap_or_default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a reader that knows the number finds this file, and no other.
+    async fn stays_in_place(&self, files: &FilesOnStorage, number: FileNumber, name: &str) -> Result<bool> {
+        let found = files.table(&**self.env, number).await?;
+        Ok(number.0 < NUMBER_MAX && found.as_deref() == Some(name))
+    }
+
+    async fn read_table(&mut self, number: FileNumber, name: &str, in_place: bool, level: usize) -> Result<()> {
+        let opened = self.tables.table_called(name).await;
+        let Some(table) = self.readable(opened)? else {
+            self.aside.add(name);
+            return Ok(());
+        };
+        let scan = self.scan(&table).await?;
+        if !scan.is_in_order && scan.damages.is_empty() && !self.any_comparator && !self.comparator_is_known {
+            return Err(Error::InvalidArgument(format!(
+                "the keys of {name} are not in the order of {}, and no manifest tells another: name the comparator that the \
+                 repaired database is to have, or restore a copy",
+                self.order.user().name()
+            )));
+        }
+        if scan.entries == 0 && scan.damages.is_empty() {
+            self.findings.push(Error::corruption(name, 0, "not used: it holds no entry; set aside"));
+            self.aside.add(name);
+            return Ok(());
+        }
+        if scan.damages.is_empty() && scan.is_in_order && table.filter_error().is_none() {
+            self.flush(name).await?;
+            let (number, rename_from) =
+                if in_place { (number, None) } else { (self.new_number()?, Some(name.to_owned())) };
+            if rename_from.is_some() {
+                let reason = format!("used under the name {}", table_file_name(number));
+                self.findings.push(Error::corruption(name, 0, reason));
+            }
+            self.last_sequence = self.last_sequence.max(scan.newest);
+            let Scan { entries, smallest, largest, oldest, newest, .. } = scan;
+            let file = NewFile { number, size: table.size(), smallest, largest };
+            self.kept.push(Kept { level, file, entries, oldest, newest, rename_from });
+            return Ok(());
+        }
+        let first_new = self.kept.len();
+        self.findings.extend(scan.damages);
+        self.findings.extend(table.filter_error().cloned());
+        if !scan.is_in_order {
+            self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted anew"));
+        }
+        self.copy(&table).await?;
+        for kept in self.kept.iter_mut().skip(first_new) {
+            kept.level = level;
+        }
+        self.aside.add(name);
+        Ok(())
+    }
+
+    /// Moves over every entry of every sound block.
+    async fn scan(&self, table: &Rc<Table>) -> Result<Scan> {
+        let mut it = table.iter(READ_ALL, OnBadBlock::Skip);
+        let mut scan = Scan {
+            entries: 0,
+            smallest: Vec::new(),
+            largest: Vec::new(),
+            oldest: SequenceNumber::MAX,
+            newest: SequenceNumber::ZERO,
+            damages: Vec::new(),
+            is_in_order: true,
+        };
+        let step = it.seek_to_first();
+        finish(&mut it, step).await;
+        while it.valid() {
+            self.budget.spent(it.key().len() + it.value().len()).await;
+            match parse_internal_key(it.key()) {
+                Ok(parsed) => {
+                    if scan.entries == 0 {
+                        scan.smallest = it.key().to_vec();
+                    } else if self.order.compare(&scan.largest, it.key()) != Ordering::Less {
+                        scan.is_in_order = false;
+                    }
+                    scan.largest.clear();
+                    scan.largest.extend_from_slice(it.key());
+                    scan.oldest = scan.oldest.min(parsed.sequence);
+                    scan.newest = scan.newest.max(parsed.sequence);
+                    scan.entries += 1;
+                }
+                Err(malformed) => scan.damages.push(malformed.in_file(table.name(), 0)),
+            }
+            let step = it.next();
+            finish(&mut it, step).await;
+        }
+        let skipped = it.take_skipped();
+        // A storage that has no descriptor left says nothing of the table.
+        if let Some(error) = skipped.iter().find(|error| !is_finding(error) || error.is_out_of_files()) {
+            return Err(error.clone());
+        }
+        scan.damages.extend(skipped);
+        Ok(scan)
+    }
+
+    /// Makes new tables of what can be read.
+    async fn copy(&mut self, table: &Rc<Table>) -> Result<()> {
+        let mut gathered = self.gather();
+        let mut it = table.iter(READ_ALL, OnBadBlock::Skip);
+        let step = it.seek_to_first();
+        finish(&mut it, step).await;
+        while it.valid() {
+            self.budget.spent(it.key().len() + it.value().len()).await;
+            if let Ok(parsed) = parse_internal_key(it.key()) {
+                gathered.reserve(1, parsed.user_key.len() + it.value().len())?;
+                gathered.add(parsed.sequence, parsed.value_type, parsed.user_key, it.value());
+            }
+            self.write_if_full(&mut gathered).await?;
+            let step = it.next();
+            finish(&mut it, step).await;
+        }
+        self.write_table(gathered).await
+    }
+}

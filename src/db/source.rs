@@ -1,0 +1,56 @@
+//! Whether another process changes a database that is read without its lock.
+
+use std::rc::Rc;
+
+use crate::base::FileName;
+use crate::env::{Access, Env, Io, read_file};
+use crate::error::{Error, Result};
+use crate::table::Watch;
+
+/// More than any CURRENT has.
+const CURRENT_SIZE_MAX: u64 = 4096;
+
+/// What changes whenever the set of live files does: CURRENT and the size of the manifest that it names. What cannot be
+/// read is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    current: Option<Vec<u8>>,
+    manifest_size: Option<u64>,
+}
+
+impl Stamp {
+    pub(super) async fn take(env: &dyn Env) -> Stamp {
+        let current = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await.ok();
+        let name = current.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(str::trim_end);
+        let manifest = name.filter(|name| matches!(FileName::parse(name), Some(FileName::Manifest(_))));
+        let manifest_size = match manifest {
+            Some(name) => size_of(env, name).await.ok(),
+            None => None,
+        };
+        Stamp { current, manifest_size }
+    }
+}
+
+async fn size_of(env: &dyn Env, name: &str) -> Result<u64> {
+    env.open(name, Access::Read).await?.size().await
+}
+
+/// Repeats what reads without a lock until nothing was changed meanwhile, or fails with `SourceChanged`.
+pub(super) const ATTEMPTS: usize = 5;
+
+pub(super) fn changed() -> Error {
+    Error::SourceChanged("another process changes the database while it is read; try again".into())
+}
+
+/// Tells the table cache of a read-only database why a table is gone.
+pub(super) struct ManifestWatch {
+    pub(super) env: Rc<dyn Env>,
+    pub(super) stamp: Stamp,
+}
+
+impl Watch for ManifestWatch {
+    fn has_changed(&self) -> Io<bool> {
+        let (env, before) = (self.env.clone(), self.stamp.clone());
+        Io::pending(async move { Ok(Stamp::take(&*env).await != before) })
+    }
+}

@@ -1,0 +1,164 @@
+//! Reading on behind damage: every record whose checksum holds is returned, every other byte is reported.
+//!
+//! ```text
+//! | fragment | bad fragment | fragment |      its length leads to a sound fragment: read on there
+//! | fragment | bad length ......... | fragment |      else look for one byte by byte, up to the end of the block
+//! ```
+//! LevelDB's reader drops the rest of a block at a bad checksum. Here only the bad record is lost. The checksum does not
+//! cover a fragment's length: where the distance to the next sound fragment makes the stored checksum right, only the
+//! length was damaged, and the record is sound.
+//!
+//! Bytes inside a damaged record may look like a fragment, for instance where a value holds a copy of a log. A fragment
+//! found by searching is therefore taken for the beginning of a record only if the sequence number of its batch fits.
+
+use super::fragment::{FragmentHeader, FragmentType, Trouble, checksum};
+use super::reader::{Fragment, LogReader, Record};
+use super::{BLOCK_SIZE, HEADER_SIZE, block_position};
+use crate::base::{decode_fixed64, to_u64};
+use crate::error::Result;
+
+impl LogReader {
+    /// Says which sequence number the next batch should have. It bounds those of batches found by searching.
+    pub(crate) fn expect_sequence(&mut self, next: u64) {
+        self.expected_sequence = Some(next);
+    }
+
+    pub(super) async fn next_salvage(&mut self) -> Result<Option<Record>> {
+        while !self.finished {
+            let record = match self.fragment(true).await? {
+                Fragment::End => {
+                    self.end_record("the log ends before it");
+                    self.finished = true;
+                    None
+                }
+                Fragment::Bad { offset, trouble } => self.pass_over(offset, &trouble).await?,
+                Fragment::Whole { offset, type_byte, block, start, end } => {
+                    self.take_sound(offset, type_byte, block, start, end)?
+                }
+            };
+            if record.is_some() {
+                return Ok(record);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a fragment whose checksum holds. Returns the record that it completes.
+    fn take_sound(
+        &mut self,
+        offset: u64,
+        type_byte: u8,
+        block: u64,
+        start: usize,
+        end: usize,
+    ) -> Result<Option<Record>> {
+        let Some(kind) = FragmentType::from_byte(type_byte) else {
+            self.end_record("a fragment of unknown type follows");
+            self.report(offset, end - start, format!("unknown record type {type_byte}, expected 1 to 4"));
+            return Ok(None);
+        };
+        match (kind, self.open) {
+            (FragmentType::Full | FragmentType::First, _) => self.end_record("another record begins before it"),
+            (FragmentType::Middle | FragmentType::Last, None) => {
+                self.report(offset, end - start, "part of a record whose beginning is missing");
+                return Ok(None);
+            }
+            _ => {}
+        }
+        self.gather(kind, offset, block, start, end)
+    }
+
+    /// The record being gathered will not be completed.
+    fn end_record(&mut self, why: &str) {
+        if let Some(begin) = self.open {
+            // An old writer left an empty first fragment at the end of a block.
+            if !self.scratch.is_empty() {
+                self.report(begin, self.scratch.len(), format!("a record whose end is missing: {why}"));
+            }
+            self.close();
+        }
+    }
+
+    /// Reports the bad fragment at `offset` and moves to where reading can go on. Returns the record, if only the length
+    /// of its last fragment was damaged.
+    async fn pass_over(&mut self, offset: u64, trouble: &Trouble) -> Result<Option<Record>> {
+        if matches!(trouble, Trouble::Unused | Trouble::CutOff { .. }) && self.is_zero_from(offset).await? {
+            self.end_record("the rest of the log is zeros");
+            let bytes = self.file_size().await?.saturating_sub(offset);
+            self.report(offset, usize::try_from(bytes).unwrap_or(usize::MAX), "the rest of the log is zeros");
+            self.finished = true;
+            return Ok(None);
+        }
+        let next = match self.after_its_length(offset, trouble).await? {
+            Some(next) => Some(next),
+            None => self.search_block(offset).await?,
+        };
+        let position = block_position(offset);
+        let block_start = offset - to_u64(position);
+        let block = self.blocks.get(block_start).await?;
+        let is_last = block.len() < BLOCK_SIZE;
+        let next = next.and_then(|next| usize::try_from(next - block_start).ok());
+        let end = next.unwrap_or(block.len());
+        let bytes = block.get(position..end).unwrap_or_default();
+        let size = bytes.len();
+        self.offset = block_start + to_u64(end);
+        self.finished = is_last && next.is_none();
+        if let Some(header) = FragmentHeader::decode(bytes)
+            && header.size() != size
+            && FragmentType::from_byte(header.type_byte).is_some()
+            && checksum(bytes) == header.checksum
+        {
+            let found = size - HEADER_SIZE;
+            let reason = format!(
+                "the length of a fragment is {}, its checksum is that of {found} bytes: read so",
+                header.length
+            );
+            self.report(offset, 0, reason);
+            return self.take_sound(offset, header.type_byte, block_start, position + HEADER_SIZE, end);
+        }
+        self.end_record("damage follows");
+        let rest = if next.is_none() && !self.finished { "; the rest of the block is lost with it" } else { "" };
+        self.report(offset, size, format!("{trouble}{rest}"));
+        Ok(None)
+    }
+
+    /// Where the next fragment begins, if the length of the bad one at `offset` leads to a sound one or to the end of what
+    /// was written in the block.
+    async fn after_its_length(&mut self, offset: u64, trouble: &Trouble) -> Result<Option<u64>> {
+        let Trouble::Checksum { .. } = trouble else { return Ok(None) };
+        let position = block_position(offset);
+        let block = self.blocks.get(offset - to_u64(position)).await?;
+        let Some(header) = block.get(position..).and_then(FragmentHeader::decode) else { return Ok(None) };
+        let rest = block.get(position + header.size()..).unwrap_or_default();
+        let is_trailer = block.len() == BLOCK_SIZE && rest.len() < HEADER_SIZE;
+        let leads_on = rest.is_empty() || is_trailer && rest.iter().all(|byte| *byte == 0) || is_sound(rest);
+        Ok(leads_on.then(|| offset + to_u64(header.size())))
+    }
+
+    /// The first sound fragment behind `offset` in its block that begins a batch which can stand there: what is missing in
+    /// between cannot hold more operations than it has bytes.
+    async fn search_block(&mut self, offset: u64) -> Result<Option<u64>> {
+        let block_end = offset - to_u64(block_position(offset)) + to_u64(BLOCK_SIZE);
+        let expected = self.expected_sequence;
+        let mut from = offset + 1;
+        while let Some(found) = self.scan_for_valid_after(from).await?
+            && found.offset < block_end
+        {
+            let sequence = found.head.get(..8).and_then(decode_fixed64);
+            let between = found.offset - offset;
+            let fits = |sequence: u64| expected.is_none_or(|next| sequence.wrapping_sub(next) <= between);
+            if found.begins_record() && sequence.is_some_and(fits) {
+                return Ok(Some(found.offset));
+            }
+            from = found.offset + 1;
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a sound fragment stands at the start of `bytes`.
+fn is_sound(bytes: &[u8]) -> bool {
+    let Some(header) = FragmentHeader::decode(bytes) else { return false };
+    FragmentType::from_byte(header.type_byte).is_some()
+        && bytes.get(..header.size()).is_some_and(|fragment| checksum(fragment) == header.checksum)
+}

@@ -1,0 +1,438 @@
+//! Repair as a family: every file of a database in turn missing, empty, zeroed, cut, with one bit flipped, renamed, doubled
+//! and unreadable. What the result must hold is worked out here, from the entries of the files as they were before.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use varve::base::FileName;
+use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
+use varve::{
+    BatchOperation, Db, Error, Options, ReadOptions, RepairReport, TableFile, WriteBatch, WriteOptions, block_on,
+    repair,
+};
+
+use super::common::golden::digest::{Choice, options_for};
+use super::common::golden::{Case, load};
+use super::common::random::Random;
+use super::common::world::is_long;
+
+/// An entry as it stands in a file.
+#[derive(Clone)]
+struct Entry {
+    sequence: u64,
+    key: Vec<u8>,
+    /// `None`: a tombstone.
+    value: Option<Vec<u8>>,
+    /// Where in the file the part begins and ends that is lost if a byte of it is.
+    extent: (u64, u64),
+}
+
+type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A database as it was before anything happened to it.
+struct Subject {
+    id: String,
+    env: MemoryEnv,
+    options: Options,
+    files: BTreeMap<String, Vec<u8>>,
+    entries: BTreeMap<String, Vec<Entry>>,
+}
+
+impl Subject {
+    fn new(id: String, env: MemoryEnv, options: Options) -> Subject {
+        let files = files_of(&env);
+        let mut entries = BTreeMap::new();
+        for (name, bytes) in &files {
+            match FileName::parse(name) {
+                Some(FileName::Table(_)) => drop(entries.insert(name.clone(), of_table(&env, name, &options, 0))),
+                Some(FileName::Log(_)) => drop(entries.insert(name.clone(), of_log(bytes))),
+                _ => {}
+            }
+        }
+        Subject { id, env, options, files, entries }
+    }
+
+    /// The newest entry of each key among those that `keep` says are there.
+    fn newest(&self, keep: impl Fn(&str, &Entry) -> bool) -> Map {
+        let mut newest: BTreeMap<&[u8], &Entry> = BTreeMap::new();
+        for (name, entries) in &self.entries {
+            for entry in entries.iter().filter(|entry| keep(name, entry)) {
+                let known = newest.entry(&entry.key).or_insert(entry);
+                if entry.sequence >= known.sequence {
+                    *known = entry;
+                }
+            }
+        }
+        newest.into_iter().filter_map(|(key, entry)| Some((key.to_vec(), entry.value.clone()?))).collect()
+    }
+}
+
+/// The entries of a table. The extent of each is the whole file.
+fn of_table(env: &MemoryEnv, name: &str, options: &Options, size: u64) -> Vec<Entry> {
+    block_on(async {
+        let table = TableFile::open(env, name, options).await.unwrap();
+        let mut it = table.iter(true);
+        let mut entries = Vec::new();
+        let mut found = it.seek_to_first().await;
+        while found {
+            let (key, tag) = it.key().split_at(it.key().len() - 8);
+            let tag = u64::from_le_bytes(tag.try_into().unwrap());
+            let value = (tag & 0xff == 1).then(|| it.value().to_vec());
+            entries.push(Entry { sequence: tag >> 8, key: key.to_vec(), value, extent: (0, table.size().max(size)) });
+            found = it.next().await;
+        }
+        it.status().unwrap();
+        entries
+    })
+}
+
+/// The entries of a sound log; the extent of each is that of its record.
+fn of_log(bytes: &[u8]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let (mut at, mut begin, mut record) = (0, 0, Vec::new());
+    while at < bytes.len() {
+        let left = (32 << 10) - at % (32 << 10);
+        if left < 7 {
+            at += left;
+            continue;
+        }
+        let length = usize::from(u16::from_le_bytes([bytes[at + 4], bytes[at + 5]]));
+        let kind = bytes[at + 6];
+        if kind == 0 {
+            break;
+        }
+        if matches!(kind, 1 | 2) {
+            begin = at;
+            record.clear();
+        }
+        record.extend_from_slice(&bytes[at + 7..at + 7 + length]);
+        at += 7 + length;
+        if matches!(kind, 1 | 4) {
+            let batch = WriteBatch::from_bytes(record.clone()).unwrap();
+            for (i, operation) in batch.iter().enumerate() {
+                let (key, value) = match operation.unwrap() {
+                    BatchOperation::Put { key, value } => (key.to_vec(), Some(value.to_vec())),
+                    BatchOperation::Delete { key } => (key.to_vec(), None),
+                };
+                let sequence = batch.sequence().get() + i as u64;
+                entries.push(Entry { sequence, key, value, extent: (begin as u64, at as u64) });
+            }
+        }
+    }
+    entries
+}
+
+fn files_of(env: &MemoryEnv) -> BTreeMap<String, Vec<u8>> {
+    env.names().into_iter().map(|name| (name.clone(), env.read(&name).unwrap())).collect()
+}
+
+/// What happens to one file.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Missing,
+    Empty,
+    Zeroed,
+    /// To this share of its bytes, in percent.
+    Cut(usize),
+    /// Before its last bytes.
+    CutShort(usize),
+    FlippedBit(u64),
+    Renamed(Spelling),
+    Doubled(Spelling),
+    Unreadable,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Spelling {
+    /// `5.ldb` for `000005.ldb`.
+    Short,
+    Number(u64),
+    /// As old LevelDBs: `.sst`.
+    Sst,
+}
+
+impl Spelling {
+    fn of(self, name: &str) -> Option<String> {
+        let (number, suffix) = match FileName::parse(name)? {
+            FileName::Table(number) => (number.0, "ldb"),
+            FileName::Log(number) => (number.0, "log"),
+            _ => return None,
+        };
+        match self {
+            Spelling::Short => Some(format!("{number}.{suffix}")),
+            Spelling::Number(other) => Some(format!("{other:06}.{suffix}")),
+            Spelling::Sst => (suffix == "ldb").then(|| format!("{number:06}.sst")),
+        }
+        .filter(|new| new != name)
+    }
+}
+
+const DAMAGES: [Damage; 26] = [
+    Damage::Missing,
+    Damage::Empty,
+    Damage::Zeroed,
+    Damage::Cut(50),
+    Damage::Cut(90),
+    Damage::CutShort(1),
+    Damage::CutShort(3),
+    Damage::CutShort(8),
+    Damage::FlippedBit(1),
+    Damage::FlippedBit(2),
+    Damage::FlippedBit(3),
+    Damage::FlippedBit(4),
+    Damage::FlippedBit(5),
+    Damage::FlippedBit(6),
+    Damage::FlippedBit(7),
+    Damage::FlippedBit(8),
+    Damage::Renamed(Spelling::Short),
+    Damage::Renamed(Spelling::Number(7_000)),
+    Damage::Renamed(Spelling::Number(u64::MAX)),
+    Damage::Renamed(Spelling::Number(u64::MAX - 1)),
+    Damage::Doubled(Spelling::Short),
+    Damage::Doubled(Spelling::Number(1)),
+    Damage::Doubled(Spelling::Number(7_000)),
+    Damage::Doubled(Spelling::Number(u64::MAX - 1)),
+    Damage::Doubled(Spelling::Sst),
+    Damage::Unreadable,
+];
+
+impl Damage {
+    /// Does it. Returns what of the file is damaged; `None` if it cannot be done to this file.
+    fn apply(self, env: &MemoryEnv, faults: &FaultEnv, name: &str, bytes: &[u8]) -> Option<(u64, u64)> {
+        let all = (0, u64::MAX);
+        let remove = |name: &str| {
+            let edit = vec![varve::env::NameEdit::Remove { name: name.to_owned() }];
+            block_on(env.edit_names(edit)).unwrap();
+        };
+        let cut = |size: usize| {
+            env.write(name, &bytes[..size]);
+            Some((size as u64, u64::MAX))
+        };
+        match self {
+            Damage::Missing => {
+                remove(name);
+                Some(all)
+            }
+            Damage::Empty => (!bytes.is_empty()).then(|| env.write(name, b"")).map(|()| all),
+            Damage::Zeroed => (!bytes.is_empty()).then(|| env.write(name, &vec![0; bytes.len()])).map(|()| all),
+            Damage::Cut(percent) => {
+                let size = bytes.len() * percent / 100;
+                if size == bytes.len() { None } else { cut(size) }
+            }
+            Damage::CutShort(less) => bytes.len().checked_sub(less).filter(|size| *size > 0).and_then(cut),
+            Damage::FlippedBit(seed) => {
+                if bytes.is_empty() {
+                    return None;
+                }
+                let mut random = Random::new(seed ^ bytes.len() as u64);
+                let at = random.below(bytes.len());
+                let mut flipped = bytes.to_vec();
+                flipped[at] ^= 1 << random.below(8);
+                env.write(name, &flipped);
+                Some((at as u64, at as u64 + 1))
+            }
+            Damage::Renamed(spelling) => {
+                let new = spelling.of(name)?;
+                env.write(&new, bytes);
+                remove(name);
+                Some((0, 0))
+            }
+            Damage::Doubled(spelling) => {
+                let new = spelling.of(name).filter(|new| env.read(new).is_none())?;
+                env.write(&new, bytes);
+                Some((0, 0))
+            }
+            Damage::Unreadable => {
+                let refused = FaultKind::Fail(ErrorKind::PermissionDenied);
+                faults.add(FaultRule::at(1, refused).on(Operation::Open).named_exactly(name).for_ever());
+                Some(all)
+            }
+        }
+    }
+}
+
+fn check_subject(subject: &Subject) -> usize {
+    let mut cases = 0;
+    for (name, bytes) in &subject.files {
+        for damage in DAMAGES {
+            let env = subject.env.snapshot();
+            let faults = FaultEnv::new(Rc::new(env.clone()), 1);
+            let Some(damaged) = damage.apply(&env, &faults, name, bytes) else { continue };
+            let what = format!("{}, {name} {damage:?}", subject.id);
+            let result = block_on(repair(Rc::new(faults.clone()), subject.options.clone()));
+            // Nothing is left.
+            let only = subject.files.keys().filter(|name| is_main(name)).count() == 1;
+            if only && matches!(damage, Damage::Missing) {
+                assert_eq!(result.unwrap_err().code(), "invalid-argument", "{what}");
+                continue;
+            }
+            let report = result.unwrap_or_else(|error| panic!("{what}: {error}"));
+            faults.clear();
+            check_repaired(subject, &env, name, damage, damaged, &report, &what);
+            cases += 1;
+        }
+    }
+    cases
+}
+
+fn is_main(name: &str) -> bool {
+    matches!(FileName::parse(name), Some(FileName::Table(_) | FileName::Log(_) | FileName::Manifest(_)))
+}
+
+fn check_repaired(
+    subject: &Subject,
+    env: &MemoryEnv,
+    name: &str,
+    damage: Damage,
+    (from, to): (u64, u64),
+    report: &RepairReport,
+    what: &str,
+) {
+    let options =
+        Options { create_if_missing: false, error_if_exists: false, read_only: false, ..subject.options.clone() };
+    let repaired = files_of(env);
+
+    // It changes nothing the second time, and nobody deletes what it has left.
+    let again = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    assert_eq!((&again.findings[..], &again.lost[..]), (&[][..], &[][..]), "{what}: a second repair; first {report:?}");
+    assert!(files_of(env) == repaired, "{what}: a second repair changes files");
+    let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let found = contents(&db);
+    assert_eq!(block_on(db.verify()).unwrap().findings, [], "{what}");
+    block_on(db.put_with(&WriteOptions { sync: true }, b"\0after", b"the repair")).unwrap();
+    block_on(db.close()).unwrap();
+    drop(db);
+    let opened = files_of(env);
+    for (file, bytes) in &repaired {
+        let is_kept = file.starts_with("lost/") || matches!(FileName::parse(file), Some(FileName::Table(_)));
+        assert!(!is_kept || opened.get(file) == Some(bytes), "{what}: opening changes {file}");
+    }
+
+    // Every entry whose bytes are sound is there, and none that was never written.
+    let is_index_lost = |file: &str| FileName::parse(file).is_some_and(|f| matches!(f, FileName::Table(_)));
+    let touches = |entry: &Entry| entry.extent.0 < to && from < entry.extent.1;
+    let without = subject.newest(|file, entry| file != name || !touches(entry));
+    let with = subject.newest(|_, _| true);
+    for key in without.keys().chain(with.keys()).chain(found.keys()) {
+        let value = found.get(key);
+        let written = subject.entries.values().flatten().any(|e| e.key == *key && e.value.as_ref() == value);
+        let is_right = value == without.get(key) || value == with.get(key) || is_index_lost(name) && written;
+        assert!(is_right, "{what}: {:?} is {value:?}; {report:?}", key.escape_ascii().to_string());
+    }
+    if !is_index_lost(name) || matches!(damage, Damage::Renamed(_) | Damage::Doubled(_)) {
+        assert_eq!(found.len().max(without.len()), found.len(), "{what}");
+    }
+
+    // What is left behind is told, and is still there.
+    let is_log = name.ends_with(".log");
+    let was_empty = subject.files[name].is_empty();
+    let invisible =
+        is_log && matches!(damage, Damage::Empty) || was_empty && is_log && matches!(damage, Damage::Doubled(_));
+    if found != with || !report.lost.is_empty() && !is_log {
+        assert!(!report.findings.is_empty() || invisible, "{what}: nothing is told: {report:?}");
+    }
+    if !invisible {
+        assert!(!report.findings.is_empty(), "{what}: no finding");
+    }
+    let before = {
+        let copy = subject.env.snapshot();
+        let faults = FaultEnv::new(Rc::new(copy.clone()), 1);
+        damage.apply(&copy, &faults, name, &subject.files[name]);
+        files_of(&copy)
+    };
+    for (file, bytes) in before {
+        let is_there = repaired.values().any(|other| *other == bytes);
+        let is_told = report.findings.iter().any(|finding| file_of(finding) == Some(&file));
+        // A table or log that is sound and used may have become another.
+        let is_used = found == with && (!is_told || matches!(damage, Damage::Renamed(_) | Damage::Doubled(_)));
+        assert!(!is_main(&file) || is_used || is_there, "{what}: {file} is gone; {report:?}");
+    }
+}
+
+fn file_of(error: &Error) -> Option<&str> {
+    match error {
+        Error::Corruption(corruption) => Some(&corruption.file),
+        Error::Io(io) => Some(&io.file),
+        _ => None,
+    }
+}
+
+fn contents(db: &Db) -> Map {
+    block_on(async {
+        let mut it = db.iter(&ReadOptions::default()).unwrap();
+        let mut map = Map::new();
+        let mut found = it.seek_to_first().await.unwrap();
+        while found {
+            map.insert(it.key().to_vec(), it.value().to_vec());
+            found = it.next().await.unwrap();
+        }
+        map
+    })
+}
+
+/// Several sessions with overwriting and deleting, tables on several levels, and a log.
+fn made(seed: u64) -> Subject {
+    let options = Options {
+        create_if_missing: true,
+        write_buffer_size: 8 << 10,
+        max_file_size: 16 << 10,
+        block_size: 512,
+        ..Options::default()
+    };
+    let env = MemoryEnv::new();
+    let mut random = Random::new(seed);
+    for _ in 0..3 {
+        let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
+        for _ in 0..150 {
+            let mut batch = WriteBatch::new();
+            for _ in 0..1 + random.below(3) {
+                let key = format!("key{:03}", random.below(200));
+                if random.one_in(4) {
+                    batch.delete(key.as_bytes());
+                } else {
+                    let length = random.below(200);
+                    batch.put(key.as_bytes(), &random.bytes(length));
+                }
+            }
+            block_on(db.write(&WriteOptions { sync: random.one_in(20) }, batch)).unwrap();
+        }
+        block_on(db.close()).unwrap();
+    }
+    Subject::new(format!("seed {seed}"), env, options)
+}
+
+#[test]
+fn every_file_of_made_databases_damaged_in_turn() {
+    let seeds = if is_long() { 40 } else { 4 };
+    let cases: usize = (0..seeds).map(|seed| check_subject(&made(seed))).sum();
+    println!("{cases} repairs");
+    assert!(cases > 100 * seeds as usize);
+}
+
+/// The databases of a collection of golden files that are intact.
+fn check_golden(cases: &[Case]) {
+    let mut count = 0;
+    for case in cases.iter().filter(|case| case.is_intact() && !case.is_table()) {
+        let env = case.copy();
+        let options = block_on(options_for(&*env, &Choice::default())).unwrap();
+        let options = Options { read_only: false, ..options };
+        let subject = Subject::new(case.id.clone(), (*env).clone(), options);
+        let size: usize = subject.files.values().map(Vec::len).sum();
+        if size > 1 << 20 && !is_long() {
+            continue;
+        }
+        count += check_subject(&subject);
+    }
+    println!("{count} repairs");
+}
+
+#[test]
+fn every_file_of_the_fixtures_damaged_in_turn() {
+    check_golden(&load(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/expected.json").as_ref()));
+}
+
+#[test]
+fn every_file_of_the_corpus_damaged_in_turn() {
+    check_golden(&super::corpus::cases());
+}
