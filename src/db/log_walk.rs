@@ -12,9 +12,52 @@ pub(super) struct LogWalk {
     reader: LogReader,
     name: String,
     size: u64,
-    /// The last sequence number so far, in the logs before too.
-    last: Option<u64>,
-    begun: bool,
+    before: Before,
+}
+
+/// What is known of the sequence numbers before a batch.
+#[derive(Clone, Copy)]
+pub(super) enum Before {
+    /// Nothing: any number may follow.
+    Unknown,
+    /// The last one in tables, when a log that should be there is missing or empty: a jump shows what it held.
+    Tables(u64),
+    /// The last one in the logs before.
+    Logs(u64),
+    /// The last one in the same log.
+    SameLog(u64),
+}
+
+impl Before {
+    /// What is known before the next log; `flushed` is the last sequence number in tables.
+    pub(super) fn next_log(self, flushed: Option<u64>) -> Before {
+        match (self, flushed) {
+            (Before::SameLog(last) | Before::Logs(last), _) => Before::Logs(last),
+            (_, Some(flushed)) => Before::Tables(flushed),
+            (before, None) => before,
+        }
+    }
+
+    /// The last sequence number in logs.
+    pub(super) fn in_logs(self) -> Option<u64> {
+        match self {
+            Before::Logs(last) | Before::SameLog(last) => Some(last),
+            Before::Unknown | Before::Tables(_) => None,
+        }
+    }
+
+    /// What is wrong with a batch that begins with `first`.
+    fn objection(self, first: u64) -> Option<String> {
+        let (Before::Tables(last) | Before::Logs(last) | Before::SameLog(last)) = self else { return None };
+        let next = last.saturating_add(1);
+        if first < next && !matches!(self, Before::Tables(_)) {
+            return Some(format!("sequence is {first}, expected at least {next}"));
+        }
+        let jumps = first > next && !matches!(self, Before::SameLog(_));
+        jumps.then(|| {
+            format!("the log begins with sequence {first}, what is before it ends with {last}: writes are missing")
+        })
+    }
 }
 
 /// A record that holds a batch.
@@ -49,11 +92,11 @@ impl Batch {
 }
 
 impl LogWalk {
-    /// `last` is the last sequence number of the logs before, if there are any.
-    pub(super) async fn open(env: &dyn Env, name: &str, last: Option<u64>) -> Result<LogWalk> {
+    /// Begins to read the file called `name`.
+    pub(super) async fn open(env: &dyn Env, name: &str, before: Before) -> Result<LogWalk> {
         let reader = LogReader::open(env, name, Semantics::Salvage).await?;
         let size = reader.file_size().await?;
-        Ok(LogWalk { reader, name: name.to_owned(), size, last, begun: false })
+        Ok(LogWalk { reader, name: name.to_owned(), size, before })
     }
 
     /// The next batch.
@@ -73,33 +116,20 @@ impl LogWalk {
                     continue;
                 }
             };
-            if let Some(reason) = self.out_of_sequence(first.get()) {
+            if let Some(reason) = self.before.objection(first.get()) {
                 findings.push(Error::corruption(&*self.name, begin, reason));
             }
-            self.begun = true;
             let next = first.get().saturating_add(count);
-            self.last = self.last.max(next.checked_sub(1));
+            let last = next.saturating_sub(1).max(self.before.in_logs().unwrap_or(0));
+            self.before = Before::SameLog(last);
             self.reader.expect_sequence(next);
             return Ok(Some(Batch { first, record }));
         }
         Ok(None)
     }
 
-    /// Sequence numbers grow, and between two logs none is left out.
-    fn out_of_sequence(&self, first: u64) -> Option<String> {
-        let last = self.last?;
-        if first <= last {
-            return Some(format!("sequence is {first}, expected at least {}", last.saturating_add(1)));
-        }
-        (!self.begun && first > last.saturating_add(1)).then(|| {
-            format!(
-                "the log begins with sequence {first}, the logs before it end with {last}: writes between are missing"
-            )
-        })
-    }
-
-    /// Reports what was passed over. Returns the last sequence number so far.
-    pub(super) async fn end(mut self, findings: &mut Findings) -> Result<Option<u64>> {
+    /// Reports what was passed over. Returns what is known then.
+    pub(super) async fn end(mut self, findings: &mut Findings) -> Result<Before> {
         let mut damages = self.reader.take_damages();
         let listed = damages.len();
         // A writer that has the database open may have been in the middle of an append.
@@ -114,6 +144,6 @@ impl LogWalk {
         if let Some(offset) = self.reader.odd_trailer() {
             findings.push(Error::corruption(&*self.name, offset, "the unused end of a block is not zeros"));
         }
-        Ok(self.last)
+        Ok(self.before)
     }
 }

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::files_on_storage::FilesOnStorage;
 use super::findings::Findings;
-use super::log_walk::LogWalk;
+use super::log_walk::{Before, LogWalk};
 use super::open::{FILE_NUMBER_MAX, open_tables};
 use super::source::{ATTEMPTS, Stamp, changed};
 use super::state::Inner;
-use crate::base::{FileName, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
+use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
@@ -99,7 +99,7 @@ pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<Checke
     };
     let counts = versions.counts;
     let logs = if is_known { files.logs_of(&**env, &versions, &mut checker.findings).await? } else { files.all_logs() };
-    let replayed = checker.logs(&logs, is_known.then_some(counts.log_number)).await?;
+    let replayed = checker.logs(&logs, is_known.then_some((counts.log_number, counts.last_sequence.get()))).await?;
     if is_known {
         checker.last =
             SequenceNumber::new(replayed.unwrap_or(0)).unwrap_or(SequenceNumber::MAX).max(counts.last_sequence);
@@ -145,7 +145,7 @@ pub(crate) async fn verify_open(inner: &Rc<Inner>) -> Result<VerifyReport> {
     let told = |name: &str| inner.recovery.logs.iter().any(|log| log.name == name && log.damage.is_some());
     let mut findings = std::mem::take(&mut checker.findings);
     for name in logs {
-        match checker.log(&name, None).await {
+        match checker.log(&name, Before::Unknown).await {
             Ok(_) => {}
             // Its entries were flushed meanwhile.
             Err(error) if error.is_not_found() => {}
@@ -179,29 +179,30 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Reads logs, oldest first. Returns the last sequence number in them.
-    async fn logs(
-        &mut self,
-        names: &[(crate::base::FileNumber, String)],
-        named: Option<crate::base::FileNumber>,
-    ) -> Result<Option<u64>> {
-        let mut last = None;
+    /// Reads logs, oldest first. Returns the last sequence number in them. `named` is the log that a manifest names, and the
+    /// last sequence number of the tables: where a log is missing or empty, the next one shows what it held.
+    async fn logs(&mut self, names: &[(FileNumber, String)], named: Option<(FileNumber, u64)>) -> Result<Option<u64>> {
+        let mut before = Before::Unknown;
+        if let Some((log, flushed)) = named
+            && log.0 != 0
+            && !names.iter().any(|(number, _)| *number == log)
+        {
+            self.findings.push(Error::missing(FileName::Log(log).to_string(), "the manifest names this log"));
+            before = Before::Tables(flushed);
+        }
         for (_, name) in names {
-            match self.log(name, last).await {
-                Ok(found) => last = found,
+            match self.log(name, before).await {
+                Ok(known) => before = known,
                 Err(error) if is_finding(&error) => self.findings.push(error),
                 Err(error) => return Err(error),
             }
+            before = before.next_log(named.map(|(_, flushed)| flushed));
         }
-        let missing = named.filter(|named| named.0 != 0 && !names.iter().any(|(number, _)| number == named));
-        if let Some(number) = missing {
-            self.findings.push(Error::missing(FileName::Log(number).to_string(), "the manifest names this log"));
-        }
-        Ok(last)
+        Ok(before.in_logs())
     }
 
-    async fn log(&mut self, name: &str, last: Option<u64>) -> Result<Option<u64>> {
-        let mut walk = LogWalk::open(&**self.env, name, last).await?;
+    async fn log(&mut self, name: &str, before: Before) -> Result<Before> {
+        let mut walk = LogWalk::open(&**self.env, name, before).await?;
         self.report.logs += 1;
         while let Some(batch) = walk.next(&mut self.findings).await? {
             self.budget.spent(batch.record.data.len()).await;

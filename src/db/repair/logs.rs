@@ -9,7 +9,7 @@ use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;
 use crate::db::files_on_storage::FilesOnStorage;
-use crate::db::log_walk::LogWalk;
+use crate::db::log_walk::{Before, LogWalk};
 use crate::db::verify::is_finding;
 use crate::error::{Error, Result};
 use crate::flush::{FlushContext, build_table};
@@ -43,7 +43,12 @@ impl Gathered {
 impl Repairer<'_> {
     /// Reads every log that something may still be in, oldest first.
     pub(super) async fn logs(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
-        let mut last = None;
+        // Where a log is missing or empty, the next one shows what it held.
+        let flushed = old.is_whole().then_some(old.last_sequence.get());
+        let mut before = match flushed.filter(|_| old.lacks_log(files)) {
+            Some(flushed) => Before::Tables(flushed),
+            None => Before::Unknown,
+        };
         for (number, name) in files.all_logs() {
             self.aside.add(&name);
             if old.is_done_with_log(number) {
@@ -54,15 +59,15 @@ impl Repairer<'_> {
             if !FileName::Log(number).is_spelled(&name) || number.0 >= super::NUMBER_MAX {
                 self.findings.push(Error::corruption(&*name, 0, format!("read as log {number}, whose name it is not")));
             }
-            last = self.convert_log(&name, last).await?;
+            before = self.convert_log(&name, before).await?.next_log(flushed);
         }
         Ok(())
     }
 
-    /// Makes tables of every entry of the log's sound records. Returns the last sequence number so far.
-    async fn convert_log(&mut self, name: &str, last: Option<u64>) -> Result<Option<u64>> {
-        let opened = LogWalk::open(&**self.env, name, last).await;
-        let Some(mut walk) = self.readable(opened)? else { return Ok(last) };
+    /// Makes tables of every entry of the log's sound records. Returns what is known then.
+    async fn convert_log(&mut self, name: &str, before: Before) -> Result<Before> {
+        let opened = LogWalk::open(&**self.env, name, before).await;
+        let Some(mut walk) = self.readable(opened)? else { return Ok(before) };
         let mut gathered = self.gather();
         loop {
             let next = walk.next(&mut self.findings).await;
@@ -79,7 +84,7 @@ impl Repairer<'_> {
         }
         self.write_table(gathered).await?;
         let end = walk.end(&mut self.findings).await;
-        Ok(self.readable(end)?.unwrap_or(last))
+        Ok(self.readable(end)?.unwrap_or(before))
     }
 
     /// What was read. Bytes that are damaged or cannot be read are a finding and `None`; an error of any other kind, or one that

@@ -46,7 +46,10 @@ impl OldManifest {
                     old = found;
                     break;
                 }
-                Ok(_) => {}
+                Ok(_) => {
+                    let name = FileName::Manifest(number).to_string();
+                    findings.push(Error::corruption(name, 0, "no record of it can be read: it tells nothing"));
+                }
                 Err(error @ (Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_))) => findings.push(error),
                 Err(error) => return Err(error),
             }
@@ -81,6 +84,11 @@ impl OldManifest {
         self.is_whole
     }
 
+    /// Whether there is a manifest that tells which tables there should be.
+    pub(super) fn is_known(&self) -> bool {
+        self.number.is_some()
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.is_whole && self.is_complete
     }
@@ -97,6 +105,11 @@ impl OldManifest {
     /// Whether all that a log holds is in tables.
     pub(super) fn is_done_with_log(&self, number: FileNumber) -> bool {
         self.is_complete() && number < self.log_number && number != self.previous_log_number
+    }
+
+    /// Whether the log that it names is not there.
+    pub(super) fn lacks_log(&self, files: &FilesOnStorage) -> bool {
+        self.log_number != FileNumber(0) && !files.all_logs().iter().any(|(number, _)| *number == self.log_number)
     }
 
     /// Reports what should be there and is not. Returns whether everything is there.
@@ -121,11 +134,10 @@ impl OldManifest {
                 findings.push(Error::corruption(name, size, reason));
             }
         }
-        let log = FileName::Log(self.log_number);
-        let has_log = files.all_logs().iter().any(|(number, _)| *number == self.log_number);
-        if self.log_number != FileNumber(0) && !has_log {
+        if self.lacks_log(files) {
             complete = false;
-            findings.push(Error::missing(log.to_string(), "the manifest names this log"));
+            let log = FileName::Log(self.log_number).to_string();
+            findings.push(Error::missing(log, "the manifest names this log"));
         }
         Ok(complete)
     }
@@ -136,8 +148,8 @@ async fn candidates(env: &dyn Env, files: &FilesOnStorage, findings: &mut Findin
     let mut numbers: Vec<FileNumber> = Vec::new();
     match files.manifest(env, findings).await {
         Ok(number) => numbers.extend(number),
-        // Only a manifest is there.
-        Err(Error::InvalidArgument(_)) => {}
+        // Only a manifest is there, and an empty log.
+        Err(Error::InvalidArgument(_)) => findings.push(Error::missing("CURRENT", "there is a manifest")),
         Err(error) => return Err(error),
     }
     let mut others = files.all_manifests();

@@ -49,7 +49,12 @@ impl Repairer<'_> {
                 self.aside.add(&name);
                 continue;
             }
-            self.has_strangers |= level.is_none();
+            if level.is_none() {
+                self.has_strangers = true;
+                if in_place && old.is_known() {
+                    self.findings.push(Error::corruption(&*name, 0, "the manifest does not name it; used"));
+                }
+            }
             self.read_table(number, &name, in_place, level.unwrap_or_default()).await?;
         }
         Ok(())
