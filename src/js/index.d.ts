@@ -71,9 +71,11 @@ export class Varve<KDefault = string, VDefault = string>
   /**
    * Makes the object; the database opens by itself, and operations wait until it is open.
    *
-   * @param location Directory of the database, as a path or a `file:` URL; `null` with the option `storage`.
+   * @param location Directory of the database, as a path or a `file:` URL; `null` with the option `storage`. A relative path is of
+   * the working directory at this call, also when it is opened after that has changed.
    * @param options Options, of which most will be forwarded to {@link open}.
-   * @throws {@link InvalidArgumentError} for a location or an option that cannot be.
+   * @throws {@link InvalidArgumentError}, a TypeError, for a location or an option that cannot be; {@link OutOfRangeError}, a
+   * RangeError, for a number that is too small or too large.
    *
    * @example
    * ```js
@@ -84,7 +86,7 @@ export class Varve<KDefault = string, VDefault = string>
   constructor (location: string | URL, options?: DatabaseOptions<KDefault, VDefault> | undefined)
   constructor (location: null | undefined, options: DatabaseOptions<KDefault, VDefault> & { storage: 'memory' | Storage })
 
-  /** Path of the directory, or `null` where there is none. */
+  /** The directory as it was given to the constructor (the path of a URL), or `null` where there is none. */
   get location (): string | null
 
   open (): Promise<void>
@@ -591,6 +593,9 @@ export interface AdditionalIteratorOptions {
    * Bytes of keys and values read ahead at once, from 0 (one entry at a time) on: reading ahead stops when they are exceeded. An
    * entry that was cut out as a view or Buffer keeps the memory of those read with it: lower this, or copy, when few are kept.
    *
+   * As in classic-level no number is refused: a fraction is cut off, `NaN` is 0, and a negative number is no bound; nor is
+   * `Infinity`, which classic-level takes for 0. Whatever is asked for, no more than 64 MiB are read ahead at once.
+   *
    * @defaultValue `64 * 1024`
    */
   highWaterMarkBytes?: number | undefined
@@ -768,7 +773,7 @@ export interface StorageFile {
   close (): void
 }
 
-/** Codes of {@link VarveError}; abstract-level adds its own, such as `LEVEL_DECODE_ERROR`. */
+/** Codes of errors; abstract-level adds its own, such as `LEVEL_DECODE_ERROR`. */
 export type ErrorCode =
   /** Bytes of `file` are damaged at `offset`: `verify()`, `repair`, or take a copy. */
   | 'LEVEL_CORRUPTION'
@@ -794,7 +799,7 @@ export type ErrorCode =
   | 'LEVEL_BUSY'
   /** A key, value or batch is larger than the options or the format allow. */
   | 'LEVEL_LIMIT_EXCEEDED'
-  /** The caller's mistake. */
+  /** The caller's mistake: an {@link InvalidArgumentError} (a TypeError) or an {@link OutOfRangeError} (a RangeError). */
   | 'LEVEL_INVALID_ARGUMENT'
   /** This database or storage cannot do that. */
   | 'LEVEL_NOT_SUPPORTED'
@@ -835,8 +840,13 @@ export class VarveError extends Error {
   maybeApplied?: boolean
 }
 
-/** An argument or option that cannot be. */
+/** An argument or option of a wrong kind, or that what is there does not allow; its `name` is `TypeError`. */
 export class InvalidArgumentError extends TypeError {
+  code: 'LEVEL_INVALID_ARGUMENT'
+}
+
+/** A number out of the range of an argument or option; its `name` is `RangeError`. */
+export class OutOfRangeError extends RangeError {
   code: 'LEVEL_INVALID_ARGUMENT'
 }
 

@@ -219,14 +219,14 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The storage of a place, made anew for a directory. The module for directories is not needed, nor there, in a page.
+   * The storage of a database, made anew for a directory. The module for directories is not needed, nor there, in a page.
    * @param {ReturnType<typeof placeOf>} place
    * @returns {Promise<any>}
    */
-  static async #storageOf({ path, storage }) {
+  static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
     const { NodeStorage } = await import('#directory')
-    return new NodeStorage(path).aboutToLock()
+    return new NodeStorage(path, base).aboutToLock()
   }
 
   async _close() {

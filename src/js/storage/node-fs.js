@@ -66,9 +66,9 @@ export class NodeStorage {
   /** The last group of edits; the next begins when it has ended. @type {Promise<void> | undefined} */
   #editing
 
-  /** @param {string | URL} directory */
-  constructor(directory) {
-    this.#directory = resolve(directory instanceof URL ? fileURLToPath(directory) : directory)
+  /** @param {string | URL} directory @param {string} [base] what a relative path starts from; else where the process works */
+  constructor(directory, base = '') {
+    this.#directory = resolve(base, directory instanceof URL ? fileURLToPath(directory) : directory)
   }
 
   /** The directory, as an absolute path. */
