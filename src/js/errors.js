@@ -92,6 +92,17 @@ export function fromEngine(error) {
 }
 
 /**
+ * The engine's error, naming the database by the path that its user gave: the engine knows files alone.
+ * @param {any} error
+ * @param {string | null} path
+ */
+export function fromEngineAt(error, path) {
+  const own = fromEngine(error)
+  if (path !== null && own !== error && !own.message.includes(path)) own.message = `${path}: ${own.message}`
+  return own
+}
+
+/**
  * For the second half of a promise of the engine's.
  * @param {unknown} error
  * @returns {never}

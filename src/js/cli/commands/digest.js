@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { reading, watched } from '../database.js'
+import { checkDirectory } from '../location.js'
 
 const ROWS = 1000
 
@@ -15,6 +16,7 @@ of every entry: two databases with the same entries have the same digest, whatev
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [place], out }) {
+    checkDirectory(place, 'read')
     const { entries, sha256 } = await watched('digest', place, ({ location, options }) => reading(location, digestOf, options))
     if (values.json) out.json({ entries, sha256 })
     else out.line(`${sha256}  ${place}`)

@@ -1,5 +1,6 @@
 import { JSON_OPTION } from '../arguments.js'
 import { findingOf, watched } from '../database.js'
+import { checkDirectory } from '../location.js'
 import { Varve } from '../../level.js'
 import { counted } from '../text.js'
 import { lineOf } from './verify.js'
@@ -14,6 +15,7 @@ Exit code 1 if anything was found wrong on the way; the database can be opened a
   options: JSON_OPTION,
 
   async run({ values, positionals: [place], out }) {
+    checkDirectory(place, 'write')
     const report = await watched('repair', place, ({ location, options }) => Varve.repair(location, options))
     const { tables, entries, lost, findings } = report
     if (values.json) {

@@ -2,6 +2,7 @@ import { openSync, closeSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { filesOf, findingOf, reading, watched } from '../database.js'
+import { checkDirectory } from '../location.js'
 import { inspectTable } from '../../inspect.js'
 import { counted, sized } from '../text.js'
 
@@ -15,6 +16,7 @@ says. In a table that is found damaged every block is looked at. Exit code 1 if 
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [place], out }) {
+    checkDirectory(place, 'read')
     const report = await watched('verify', place, (what) => verify(place, what))
     report.findings = await inDetail(place, report.findings)
     const { tables, entries, bytes, findings } = report
