@@ -220,7 +220,7 @@ export class Varve<KDefault = string, VDefault = string>
   resume (): Promise<void>
 
   /**
-   * Copies the state of a moment between the call and its answer to a place of its own, as a database that LevelDB opens.
+   * Copies the state of a moment between the call and its answer to a directory of its own, as a database that LevelDB opens.
    * Writes go on meanwhile. On the same disk, table files get a second name there instead of being copied, so that it takes
    * little time and space.
    *
@@ -257,7 +257,7 @@ export class Varve<KDefault = string, VDefault = string>
    * (`__MACOSX`, `.DS_Store`, `Thumbs.db`, `desktop.ini`). Any other name that is not one of LevelDB's ends the import, and so
    * does one that would leave the folder.
    *
-   * @param location A place that has no database.
+   * @param location A directory that has no database.
    * @param source The zip. A stream that is not read to its end is cancelled.
    * @param options Those of the constructor, and limits for zips that one does not trust.
    * @throws `LEVEL_CORRUPTION`, with `file` (the entry, or `archive`) and `offset` (in the zip), for one that is damaged, cut off,
@@ -702,8 +702,8 @@ export interface RepairReport {
  */
 export interface Storage {
   /**
-   * Excludes every other user of the same files until {@link unlock}. With `create`, makes the place if it is not there;
-   * otherwise fails with `ENOENT`. Answers an epoch, 0 where it cannot count.
+   * Excludes every other user of the same files until {@link unlock}. With `create`, makes the directory, or what stands for one,
+   * if it is not there; otherwise fails with `ENOENT`. Answers an epoch, 0 where it cannot count.
    */
   lock (create: boolean): number | Promise<number>
   /** Gives the lock back; does nothing without one. */
@@ -722,7 +722,7 @@ export interface Storage {
   open (name: string, access: 'read' | 'append', sizeHint?: number): StorageFile | Promise<StorageFile>
   /** Applies the edits in order; done when they, and the names of all files created before, are durable. */
   editNames (edits: NameEdit[]): void | Promise<void>
-  /** Removes the lock and, if nothing is left in it, the place itself. */
+  /** Removes the lock and, if nothing is left in it, the directory, or what stands for one. */
   removePlace (): void | Promise<void>
   /**
    * Optional: the file of that name of `source`, another storage, is here too, under the same name and without a copy. Answers
