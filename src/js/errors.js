@@ -83,23 +83,23 @@ export class AbortError extends VarveError {
  * @returns {any}
  */
 export function fromEngine(error) {
-  const code = CODES.get(error?.code)
-  if (code === undefined || error instanceof VarveError) return error
-  const { message, cause, file, offset, maybeApplied } = error
-  if (code === 'LEVEL_INVALID_ARGUMENT') return new InvalidArgumentError(message, cause === undefined ? undefined : { cause })
-  const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
-  return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
+  return fromEngineAt(error, null)
 }
 
 /**
- * The engine's error, naming the database by the path that its user gave: the engine knows files alone.
+ * The same, naming the database by the path that its user gave: the engine knows files alone.
  * @param {any} error
  * @param {string | null} path
+ * @returns {any}
  */
 export function fromEngineAt(error, path) {
-  const own = fromEngine(error)
-  if (path !== null && own !== error && !own.message.includes(path)) own.message = `${path}: ${own.message}`
-  return own
+  const code = CODES.get(error?.code)
+  if (code === undefined || error instanceof VarveError) return error
+  const { cause, file, offset, maybeApplied } = error
+  const message = path === null || error.message.includes(path) ? error.message : `${path}: ${error.message}`
+  if (code === 'LEVEL_INVALID_ARGUMENT') return new InvalidArgumentError(message, cause === undefined ? undefined : { cause })
+  const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
+  return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
 }
 
 /**

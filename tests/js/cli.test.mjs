@@ -353,6 +353,7 @@ test('scan --prefix', async () => {
   for (const [bounds, allow] of [
     [['--gte', '6162'], (key) => key >= '6162'], [['--gt', '61'], (key) => key > '61'], [['--gt', '60'], () => true], [['--gte', '62'], () => false],
     [['--lt', '61ff'], (key) => key < '61ff'], [['--lte', '61ff'], (key) => key <= '61ff'], [['--lte', '62'], () => true], [['--lt', '61'], () => false],
+    [['--gte', '61', '--gt', '6161', '--lte', '62', '--lt', '61ff'], (key) => key > '6161' && key < '61ff'],
     [['--gt', '6161', '--lte', '61ff00'], (key) => key > '6161' && key <= '61ff00']
   ]) {
     assert.deepEqual(await scan('--prefix', '61', ...bounds), keys.filter((key) => key.startsWith('61') && allow(key)), bounds.join(' '))

@@ -29,7 +29,7 @@ export const RANGE_OPTIONS = {
   gte: { type: 'string', value: 'KEY', help: 'only KEY and those after it' },
   lt: { type: 'string', value: 'KEY', help: 'only keys before KEY' },
   lte: { type: 'string', value: 'KEY', help: 'only KEY and those before it' },
-  prefix: { type: 'string', value: 'KEY', help: 'only keys that begin with KEY; with the others, what all of them allow' }
+  prefix: { type: 'string', value: 'KEY', help: 'only keys that begin with KEY; of several bounds all hold' }
 }
 
 export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; a command that writes then fails' } }
@@ -94,19 +94,16 @@ export function rangeOf(values) {
   for (const name of Object.keys(RANGE_OPTIONS)) {
     if (values[name] !== undefined) range[name] = bytesOf(values[name], values.keyEncoding, `--${name}`)
   }
-  const { prefix, ...bounds } = range
-  return prefix === undefined ? bounds : within(prefix, bounds)
+  const { gt, gte, lt, lte, prefix } = range
+  const end = prefix && endOf(prefix)
+  const sides = [tightest(1, [['gte', gte], ['gte', prefix], ['gt', gt]]), tightest(-1, [['lte', lte], ['lt', end], ['lt', lt]])]
+  return Object.fromEntries(sides.filter((bound) => bound !== undefined))
 }
 
-/** What of a range begins with the prefix: one bound a side. */
-function within(prefix, { gt, gte, lt, lte }) {
-  const end = endOf(prefix)
-  const lower = gte ?? gt
-  const upper = lte ?? lt
-  return {
-    ...lower !== undefined && Buffer.compare(lower, prefix) >= 0 ? (gte ? { gte } : { gt }) : { gte: prefix },
-    ...upper !== undefined && (end === undefined || Buffer.compare(upper, end) < 0) ? (lte ? { lte } : { lt }) : end && { lt: end }
-  }
+/** Of the bounds of one side the one that allows the least; of equal ones the last. @param {1 | -1} side @param {[string, Buffer?][]} bounds */
+function tightest(side, bounds) {
+  const given = bounds.filter(([, key]) => key !== undefined)
+  return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one, undefined)
 }
 
 /** The first key behind all with this prefix; none if it is empty or all of it is 0xff. @param {Buffer} prefix */
