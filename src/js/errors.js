@@ -96,10 +96,15 @@ export function fromEngineAt(error, path) {
   const code = CODES.get(error?.code)
   if (code === undefined || error instanceof VarveError) return error
   const { cause, file, offset, maybeApplied } = error
-  const message = path === null || error.message.includes(path) ? error.message : `${path}: ${error.message}`
+  const message = path === null || names(error.message, path) ? error.message : `${path}: ${error.message}`
   if (code === 'LEVEL_INVALID_ARGUMENT') return new InvalidArgumentError(message, cause === undefined ? undefined : { cause })
   const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
   return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
+}
+
+/** Whether a word of the message is the path, or a file below it. @param {string} message @param {string} path */
+function names(message, path) {
+  return message.split(/[\s'":,]+/).some((word) => word === path || word.startsWith(`${path}/`))
 }
 
 /**
