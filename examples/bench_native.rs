@@ -475,9 +475,9 @@ fn answer(bench: &mut Bench, line: &str) -> Answer<String> {
 }
 
 fn main() -> Answer {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).skip_while(|word| word == "--").collect();
     let [root, n, sustained, seed, verify] = &arguments[..] else {
-        return Err("usage: bench_native ROOT N SUSTAINED SEED default|on|off".into());
+        return Err("usage: bench_native [--] ROOT N SUSTAINED SEED default|on|off".into());
     };
     let (n, sustained): (u64, u64) = (n.parse()?, sustained.parse()?);
     let mut read = ReadOptions::default();

@@ -1,8 +1,8 @@
 //! What a LevelDB directory, or one table file, holds, as one line of JSON.
 //!
 //! ```text
-//! cargo run --release --example digest -- PATH [--mode strict|point-in-time|compat] [--paranoid] [--no-verify]
-//!                                              [--comparator NAME]
+//! cargo run --release --example digest -- [--mode strict|point-in-time|compat] [--paranoid] [--no-verify]
+//!                                         [--comparator NAME] [--] PATH
 //!
 //! {"entries":850,"sha256":"...","sha256_bytewise":"...","sequence":850,"comparator":"...","files":8}
 //! {"error":{"code":"corruption","file":"CURRENT","offset":15,"reason":"..."}}
@@ -33,7 +33,7 @@ mod digest;
 use digest::{Choice, Scanned};
 
 const USAGE: &str =
-    "usage: digest PATH [--mode strict|point-in-time|compat] [--paranoid] [--no-verify] [--comparator NAME]";
+    "usage: digest [--mode strict|point-in-time|compat] [--paranoid] [--no-verify] [--comparator NAME] [--] PATH";
 
 fn main() -> ExitCode {
     let (path, choice) = match arguments(std::env::args_os().skip(1)) {
@@ -56,8 +56,10 @@ fn arguments(mut given: impl Iterator<Item = std::ffi::OsString>) -> std::result
     let text = |value: Option<std::ffi::OsString>, of: &str| {
         value.and_then(|v| v.into_string().ok()).ok_or(format!("{of} needs a value"))
     };
+    let mut options_ended = false;
     while let Some(argument) = given.next() {
-        match argument.to_str() {
+        match argument.to_str().filter(|_| !options_ended) {
+            Some("--") => options_ended = true,
             Some("--mode") => choice.mode = mode(&text(given.next(), "--mode")?)?,
             Some("--paranoid") => choice.paranoid = true,
             Some("--no-verify") => choice.verify_checksums = false,
@@ -65,7 +67,9 @@ fn arguments(mut given: impl Iterator<Item = std::ffi::OsString>) -> std::result
             Some(option) if option.starts_with("--mode=") => {
                 choice.mode = mode(option.trim_start_matches("--mode="))?;
             }
-            Some(option) if option.starts_with("--") => return Err(format!("unknown option {option}")),
+            Some(option) if option.starts_with("--") => {
+                return Err(format!("unknown option {option}; a path that begins with - goes behind --"));
+            }
             _ if path.is_none() => path = Some(PathBuf::from(argument)),
             _ => return Err("one path at a time".into()),
         }

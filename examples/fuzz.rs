@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release --features fuzzing --example fuzz -- TARGET|all [--seconds 600] [--seed N]
 //! cargo run --release --features fuzzing --example fuzz -- corpus        makes tests/fuzz/corpus anew
-//! cargo run --release --features fuzzing --example fuzz -- TARGET FILE   one input
+//! cargo run --release --features fuzzing --example fuzz -- TARGET [--] FILE   one input
 //! ```
 //! A finding is a panic, more than 64 MiB + 16 x input allocated at once, or more than 10 seconds for one input; the input is
 //! written to `fuzz-TARGET-finding` and the exit code is 1. Inputs slower than 100 ms are told.
@@ -89,7 +89,11 @@ fn main() {
     }
     std::thread::spawn(watch);
     for (name, target) in TARGETS.iter().filter(|(name, _)| wanted == "all" || wanted == name) {
-        match arguments.get(1).filter(|a| !a.starts_with("--")) {
+        let file = match arguments.get(1) {
+            Some(word) if word == "--" => arguments.get(2),
+            word => word.filter(|a| !a.starts_with("--")),
+        };
+        match file {
             Some(file) => println!("{name}: {:?}", execute(name, *target, &std::fs::read(file).unwrap())),
             None => fuzz(name, *target, Duration::from_secs(seconds), seed),
         }

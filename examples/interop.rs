@@ -154,8 +154,9 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Answer<Arguments> {
-        let usage = "usage: interop digest|write|prefix|compact|destroy|repair|hold|trylock DIR [options]";
-        let (command, dir) = words.next().zip(words.next()).ok_or(usage)?;
+        let usage = "usage: interop digest|write|prefix|compact|destroy|repair|hold|trylock [--] DIR [options]";
+        let command = words.next().ok_or(usage)?;
+        let dir = words.next().filter(|word| word != "--").or_else(|| words.next()).ok_or(usage)?;
         let create_if_missing = ["write", "hold", "trylock"].contains(&command.as_str());
         let mut arguments = Arguments {
             command,

@@ -119,7 +119,7 @@ impl ForeignEnv {
 impl Env for ForeignEnv {
     fn lock(&self, create: bool) -> Io<u64> {
         let held = self.held.clone();
-        answer(self.storage.lock(create), "the place", "lock", move |value| {
+        answer(self.storage.lock(create), "the database", "lock", move |value| {
             held.set(true);
             Ok(exact(&value).unwrap_or(0))
         })
@@ -139,9 +139,9 @@ impl Env for ForeignEnv {
     }
 
     fn list(&self) -> Io<Vec<String>> {
-        answer(self.storage.list(), "the place", "list", |value| {
+        answer(self.storage.list(), "the database", "list", |value| {
             if !Array::is_array(&value) {
-                return Err(unexpected("the place", "list", "an array of names"));
+                return Err(unexpected("the database", "list", "an array of names"));
             }
             let names = Array::from(&value);
             Ok(names.iter().filter_map(|name| name.as_string()).filter(|name| check_name(name).is_ok()).collect())
@@ -179,14 +179,14 @@ impl Env for ForeignEnv {
         if let Some(error) = edits.iter().find_map(|edit| edit.check().err()) {
             return Io::ready(Err(error));
         }
-        let subject = edits.first().map_or("the place", edited).to_string();
+        let subject = edits.first().map_or("the database", edited).to_string();
         let edits = edits.iter().map(edit_object).collect::<Array>();
         answer(self.storage.edit_names(edits), &subject, "change names", |_| Ok(()))
     }
 
     fn remove_place(&self) -> Io<()> {
         let held = self.held.clone();
-        answer(self.storage.remove_place(), "the place", "remove", move |_| {
+        answer(self.storage.remove_place(), "the database", "remove", move |_| {
             held.set(false);
             Ok(())
         })

@@ -73,7 +73,7 @@ impl StdFsEnv {
         if held.is_some() {
             return Err(Error::Locked(format!("{} is locked by this very handle", self.directory.display())));
         }
-        *held = Some(DirectoryLock::take(&self.directory)?);
+        *held = Some(DirectoryLock::take(&self.directory, create)?);
         Ok(0)
     }
 
@@ -123,7 +123,7 @@ impl StdFsEnv {
         self.drain();
         let lock = match self.lock.take() {
             Some(lock) => lock,
-            None => DirectoryLock::take(&self.directory)?,
+            None => DirectoryLock::take(&self.directory, false)?,
         };
         // What cannot be removed is not empty, or not ours: it stays.
         let _ = fs::remove_dir(self.directory.join("lost"));
@@ -159,7 +159,9 @@ impl Env for StdFsEnv {
 
     fn unlock(&self) {
         self.drain();
-        drop(self.lock.take());
+        if let Some(lock) = self.lock.take() {
+            lock.release(&self.directory);
+        }
     }
 
     fn list(&self) -> Io<Vec<String>> {

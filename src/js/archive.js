@@ -1,5 +1,5 @@
 // Databases as zip archives, streamed: out of the engine, and into a storage.
-import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
+import { InvalidArgumentError, OutOfRangeError, VarveError, fromEngine } from './errors.js'
 import { pause } from './pause.js'
 
 /** What one call of the engine gives out, in bytes. */
@@ -121,7 +121,8 @@ const bound = (options, name, otherwise) => {
   const value = Object.hasOwn(options, name) ? options[name] : undefined
   if (value === undefined || value === null) return otherwise
   if (typeof value === 'number' && value >= 1) return value
-  throw new InvalidArgumentError(`The option '${name}' must be a number of at least 1`)
+  const Class = typeof value === 'number' ? OutOfRangeError : InvalidArgumentError
+  throw new Class(`The option '${name}' must be a number of at least 1`)
 }
 
 /**

@@ -12,7 +12,7 @@
 //                                                three failures in a minute, or if it comes again: resume(), or close, open again
 //   busy               LEVEL_BUSY                something else has to end first; try again
 //   limit-exceeded     LEVEL_LIMIT_EXCEEDED      a key, value or batch is larger than the options or the format allow
-//   invalid-argument   LEVEL_INVALID_ARGUMENT    the caller's mistake
+//   invalid-argument   LEVEL_INVALID_ARGUMENT    the caller's mistake: a TypeError or RangeError
 //   not-supported      LEVEL_NOT_SUPPORTED       this database or storage cannot do that (a write to a read-only one, say)
 //   closed             LEVEL_DATABASE_NOT_OPEN   as abstract-level's own
 //   (none was loaded)  LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not where it is looked for, or a policy forbids to compile it
@@ -52,11 +52,14 @@ export class VarveError extends Error {
   get name() { return 'VarveError' }
 }
 
-/** An argument or option that cannot be: a TypeError, as abstract-level throws, with a code. */
+/** An argument or option of the wrong kind: a TypeError, also by its `name`, as abstract-level throws, with a code. */
 export class InvalidArgumentError extends TypeError {
   code = 'LEVEL_INVALID_ARGUMENT'
+}
 
-  get name() { return 'InvalidArgumentError' }
+/** A number that is out of the range of an argument or option: a RangeError, also by its `name`. */
+export class OutOfRangeError extends RangeError {
+  code = 'LEVEL_INVALID_ARGUMENT'
 }
 
 /** A file was replaced while it was being read: answers of before and after are not mixed. */
@@ -80,11 +83,28 @@ export class AbortError extends VarveError {
  * @returns {any}
  */
 export function fromEngine(error) {
+  return fromEngineAt(error, null)
+}
+
+/**
+ * The same, naming the database by the path that its user gave: the engine knows files alone.
+ * @param {any} error
+ * @param {string | null} path
+ * @returns {any}
+ */
+export function fromEngineAt(error, path) {
   const code = CODES.get(error?.code)
   if (code === undefined || error instanceof VarveError) return error
-  const { message, cause, file, offset, maybeApplied } = error
+  const { cause, file, offset, maybeApplied } = error
+  const message = path === null || names(error.message, path) ? error.message : `${path}: ${error.message}`
+  if (code === 'LEVEL_INVALID_ARGUMENT') return new InvalidArgumentError(message, cause === undefined ? undefined : { cause })
   const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
   return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
+}
+
+/** Whether a word of the message is the path, or a file below it. @param {string} message @param {string} path */
+function names(message, path) {
+  return message.split(/[\s'":,]+/).some((word) => word === path || word.startsWith(`${path}/`))
 }
 
 /**

@@ -71,9 +71,11 @@ export class Varve<KDefault = string, VDefault = string>
   /**
    * Makes the object; the database opens by itself, and operations wait until it is open.
    *
-   * @param location Directory of the database, as a path or a `file:` URL; `null` with the option `storage`.
+   * @param location Directory of the database, as a path or a `file:` URL; `null` with the option `storage`. A relative path is of
+   * the working directory at this call, also when it is opened after that has changed.
    * @param options Options, of which most will be forwarded to {@link open}.
-   * @throws {@link InvalidArgumentError} for a location or an option that cannot be.
+   * @throws {@link InvalidArgumentError}, a TypeError, for a location or an option that cannot be; {@link OutOfRangeError}, a
+   * RangeError, for a number that is too small or too large.
    *
    * @example
    * ```js
@@ -84,7 +86,7 @@ export class Varve<KDefault = string, VDefault = string>
   constructor (location: string | URL, options?: DatabaseOptions<KDefault, VDefault> | undefined)
   constructor (location: null | undefined, options: DatabaseOptions<KDefault, VDefault> & { storage: 'memory' | Storage })
 
-  /** Path of the directory, or `null` where there is none. */
+  /** The directory as it was given to the constructor (the path of a URL), or `null` where there is none. */
   get location (): string | null
 
   open (): Promise<void>
@@ -229,7 +231,7 @@ export class Varve<KDefault = string, VDefault = string>
   resume (): Promise<void>
 
   /**
-   * Copies the state of a moment between the call and its answer to a place of its own, as a database that LevelDB opens.
+   * Copies the state of a moment between the call and its answer to a directory of its own, as a database that LevelDB opens.
    * Writes go on meanwhile. On the same disk, table files get a second name there instead of being copied, so that it takes
    * little time and space.
    *
@@ -266,7 +268,7 @@ export class Varve<KDefault = string, VDefault = string>
    * (`__MACOSX`, `.DS_Store`, `Thumbs.db`, `desktop.ini`). Any other name that is not one of LevelDB's ends the import, and so
    * does one that would leave the folder.
    *
-   * @param location A place that has no database.
+   * @param location A directory that has no database.
    * @param source The zip. A stream that is not read to its end is cancelled.
    * @param options Those of the constructor, and limits for zips that one does not trust.
    * @throws `LEVEL_CORRUPTION`, with `file` (the entry, or `archive`) and `offset` (in the zip), for one that is damaged, cut off,
@@ -628,6 +630,9 @@ export interface AdditionalIteratorOptions {
    * Bytes of keys and values read ahead at once, from 0 (one entry at a time) on: reading ahead stops when they are exceeded. An
    * entry that was cut out as a view or Buffer keeps the memory of those read with it: lower this, or copy, when few are kept.
    *
+   * As in classic-level no number is refused: a fraction is cut off, `NaN` is 0, and a negative number is no bound; nor is
+   * `Infinity`, which classic-level takes for 0. Whatever is asked for, no more than 64 MiB are read ahead at once.
+   *
    * @defaultValue `64 * 1024`
    */
   highWaterMarkBytes?: number | undefined
@@ -758,8 +763,8 @@ export interface RepairReport {
  */
 export interface Storage {
   /**
-   * Excludes every other user of the same files until {@link unlock}. With `create`, makes the place if it is not there;
-   * otherwise fails with `ENOENT`. Answers an epoch, 0 where it cannot count.
+   * Excludes every other user of the same files until {@link unlock}. With `create`, makes the directory, or what stands for one,
+   * if it is not there; otherwise fails with `ENOENT`. Answers an epoch, 0 where it cannot count.
    */
   lock (create: boolean): number | Promise<number>
   /** Gives the lock back; does nothing without one. */
@@ -778,7 +783,7 @@ export interface Storage {
   open (name: string, access: 'read' | 'append', sizeHint?: number): StorageFile | Promise<StorageFile>
   /** Applies the edits in order; done when they, and the names of all files created before, are durable. */
   editNames (edits: NameEdit[]): void | Promise<void>
-  /** Removes the lock and, if nothing is left in it, the place itself. */
+  /** Removes the lock and, if nothing is left in it, the directory, or what stands for one. */
   removePlace (): void | Promise<void>
   /**
    * Optional: the file of that name of `source`, another storage, is here too, under the same name and without a copy. Answers
@@ -829,7 +834,7 @@ export interface StorageFile {
   close (): void
 }
 
-/** Codes of {@link VarveError}; abstract-level adds its own, such as `LEVEL_DECODE_ERROR`. */
+/** Codes of errors; abstract-level adds its own, such as `LEVEL_DECODE_ERROR`. */
 export type ErrorCode =
   /** Bytes of `file` are damaged at `offset`: `verify()`, `repair`, or take a copy. */
   | 'LEVEL_CORRUPTION'
@@ -855,7 +860,7 @@ export type ErrorCode =
   | 'LEVEL_BUSY'
   /** A key, value or batch is larger than the options or the format allow. */
   | 'LEVEL_LIMIT_EXCEEDED'
-  /** The caller's mistake. */
+  /** The caller's mistake: an {@link InvalidArgumentError} (a TypeError) or an {@link OutOfRangeError} (a RangeError). */
   | 'LEVEL_INVALID_ARGUMENT'
   /** This database or storage cannot do that. */
   | 'LEVEL_NOT_SUPPORTED'
@@ -896,8 +901,13 @@ export class VarveError extends Error {
   maybeApplied?: boolean
 }
 
-/** An argument or option that cannot be. */
+/** An argument or option of a wrong kind, or that what is there does not allow; its `name` is `TypeError`. */
 export class InvalidArgumentError extends TypeError {
+  code: 'LEVEL_INVALID_ARGUMENT'
+}
+
+/** A number out of the range of an argument or option; its `name` is `RangeError`. */
+export class OutOfRangeError extends RangeError {
   code: 'LEVEL_INVALID_ARGUMENT'
 }
 

@@ -17,8 +17,10 @@ const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
 /** Who takes a row after another gets ever more at once: many only want the first after a seek. */
 const PAGE_GROWTH = 8
-/** The engine counts rows and bytes in 32 bits. */
-const SIZE_MAX = 0x7fffffff
+/** The engine counts rows in 32 bits. */
+const ROWS_MAX = 0x7fffffff
+/** Larger pages are no faster, and would take the engine's memory up. */
+const PAGE_BYTES_MAX = 64 << 20
 
 const EMPTY = new Uint8Array(0)
 
@@ -56,11 +58,16 @@ export function boundsOf({ gt, gte, lt, lte }) {
   }
 }
 
-/** @param {{ highWaterMarkBytes?: any }} options */
+/**
+ * Refuses nothing, as classic-level does not, which reads a number as 32 bits without a sign: fractions are cut off, NaN is 0 and a
+ * negative number has no bound. Unlike there, Infinity has none either, and other kinds of values are the default.
+ * @param {{ highWaterMarkBytes?: any }} options
+ */
 function pageBytesOf({ highWaterMarkBytes }) {
-  if (highWaterMarkBytes === undefined || highWaterMarkBytes === null) return PAGE_BYTES
-  if (Number.isSafeInteger(highWaterMarkBytes) && highWaterMarkBytes >= 0) return Math.min(highWaterMarkBytes, SIZE_MAX)
-  throw new InvalidArgumentError("The option 'highWaterMarkBytes' must be a whole number of bytes from 0 on")
+  if (typeof highWaterMarkBytes !== 'number') return PAGE_BYTES
+  const bytes = Math.trunc(highWaterMarkBytes)
+  if (Number.isNaN(bytes) || bytes === -Infinity) return 0
+  return bytes < 0 ? PAGE_BYTES_MAX : Math.min(bytes, PAGE_BYTES_MAX)
 }
 
 /** @param {{ signal?: any }} options */
@@ -236,7 +243,7 @@ class Rows {
   /** @returns {undefined | Promise<void>} @param {number} size */
   #load(size) {
     try {
-      const page = this.#engine.next(this.#id, Math.min(size, SIZE_MAX), this.#pageBytes)
+      const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
       if (page instanceof Promise) return this.#loadLater(page)
       this.#set(page)
     } catch (error) {

@@ -8,7 +8,7 @@ import { AbstractLevel } from 'abstract-level'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
 import { Engine, following } from './engine.js'
-import { InvalidArgumentError, VarveError, fromEngine, rethrow } from './errors.js'
+import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt, rethrow } from './errors.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
 import { NativeBuffer } from './native-buffer.js'
@@ -170,13 +170,15 @@ export class Varve extends AbstractLevel {
     const engineOptions = engineOptionsOf(options)
     const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
     if (this.#inMemory && this.#engine !== undefined && !this.#engine.hasEnded) return this.#reopen(errorIfExists)
+    const isImport = this.#importing !== null
     try {
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
       const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
-      throw fromEngine(error)
+      // What is damaged is the zip then.
+      throw fromEngineAt(error, isImport && /** @type {any} */ (error)?.code === 'corruption' ? null : this.location)
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
@@ -229,14 +231,14 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The storage of a place, made anew for a directory. The module for directories is not needed, nor there, in a page.
+   * The storage of a database, made anew for a directory. The module for directories is not needed, nor there, in a page.
    * @param {ReturnType<typeof placeOf>} place
    * @returns {Promise<any>}
    */
-  static async #storageOf({ path, storage }) {
+  static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
     const { NodeStorage } = await import('#directory')
-    return new NodeStorage(path).aboutToLock()
+    return new NodeStorage(path, base).aboutToLock()
   }
 
   async _close() {
@@ -552,7 +554,14 @@ export class Varve extends AbstractLevel {
     const isStorage = typeof location === 'object' && location !== null && !(location instanceof URL)
     const place = isStorage ? placeOf(null, location) : placeOf(location, undefined)
     if (this.#inWorker) isInWorker(true, place)
-    await this.#whenOpen(async (engine) => engine.checkpoint(await Varve.#storageOf(place)))
+    await this.#whenOpen(async (engine) => {
+      try {
+        await engine.checkpoint(await Varve.#storageOf(place))
+      } catch (/** @type {any} */ error) {
+        // Other failures may be of either side.
+        throw error?.code === 'invalid-argument' ? fromEngineAt(error, place.path) : error
+      }
+    })
   }
 
   export() {
@@ -627,7 +636,7 @@ export class Varve extends AbstractLevel {
     try {
       return await act(await Varve.#storageOf(place), given)
     } catch (error) {
-      throw fromEngine(error)
+      throw fromEngineAt(error, place.path)
     }
   }
 

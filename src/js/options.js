@@ -1,5 +1,5 @@
 // What a database is opened with and where it is: the caller's words checked, and turned into the engine's.
-import { InvalidArgumentError, VarveError } from './errors.js'
+import { InvalidArgumentError, OutOfRangeError, VarveError } from './errors.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -16,7 +16,8 @@ const flag = (name, value) => {
 /** @param {number} min @param {number} max @returns {Check} */
 const whole = (min, max) => (name, value) => {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  throw new InvalidArgumentError(`The option '${name}' must be a whole number from ${min} to ${max}`)
+  const Class = typeof value === 'number' ? OutOfRangeError : InvalidArgumentError
+  throw new Class(`The option '${name}' must be a whole number from ${min} to ${max}`)
 }
 
 /** @param {...any} choices @returns {Check} */
@@ -71,18 +72,19 @@ export function engineOptionsOf(options) {
   return result
 }
 
-// ---- Places ---------------------------------------------------------------------------------------------------------
+// ---- Where a database is --------------------------------------------------------------------------------------------
 
 const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
 
 /**
- * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory).
+ * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory). A relative path is of the
+ * directory that the process works in now: `base`.
  * @param {unknown} location
  * @param {any} storage
- * @returns {{ path: string | null, storage: import('./index.js').Storage | null }}
+ * @returns {{ path: string | null, base?: string, storage: import('./index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
-  if (storage === undefined || storage === null) return { path: pathOf(location), storage: null }
+  if (storage === undefined || storage === null) return { path: pathOf(location), base: workingDirectory(), storage: null }
   if (location !== undefined && location !== null) {
     throw new InvalidArgumentError("The first argument 'location' must be null with the option 'storage'")
   }
@@ -129,6 +131,24 @@ function pathOfUrl({ protocol, hostname, pathname }) {
   if (protocol !== 'file:') throw new InvalidArgumentError("The first argument 'location' must be a URL of scheme file:")
   if (hostname !== '') throw new InvalidArgumentError("The first argument 'location' must be a file: URL without a host")
   if (/%2f/i.test(pathname)) throw new InvalidArgumentError("The first argument 'location' must be a file: URL without %2F")
-  const path = decodeURIComponent(pathname)
+  const path = decoded(pathname)
   return /^\/[a-z]:/i.test(path) && globalThis.process?.platform === 'win32' ? path.slice(1) : path
+}
+
+/** @param {string} pathname */
+function decoded(pathname) {
+  try {
+    return decodeURIComponent(pathname)
+  } catch (cause) {
+    throw new InvalidArgumentError("The first argument 'location' must be a file: URL whose % escapes are UTF-8", { cause })
+  }
+}
+
+function workingDirectory() {
+  try {
+    return globalThis.process?.cwd?.()
+  } catch {
+    // It was removed. An absolute path needs none, and for a relative one opening fails.
+    return undefined
+  }
 }

@@ -29,6 +29,8 @@ pub(super) struct Rows {
 enum Next {
     Start,
     At(Vec<u8>),
+    /// At what the iterator stands on.
+    Here,
     /// Behind what the iterator stands on.
     Behind,
     End,
@@ -71,7 +73,7 @@ impl Cursor {
         self.next.replace(if below || above { Next::End } else { Next::At(target.to_vec()) });
     }
 
-    /// Up to `count` entries in `buffer`'s memory; fewer when they have `bytes` bytes, but one at least.
+    /// Up to `count` entries in `buffer`'s memory; fewer when they have `bytes` bytes or memory ends, but one at least.
     pub(super) async fn next(&self, count: u32, bytes: usize, buffer: Vec<u8>) -> Result<Rows> {
         let Some(mut iterator) = self.iterator.take() else {
             return Err(Error::Busy("the iterator fills another page".into()));
@@ -93,13 +95,22 @@ impl Cursor {
             Next::Start if self.reverse => iterator.seek_to_last().await?,
             Next::Start => iterator.seek_to_first().await?,
             Next::At(target) => self.seek_from(iterator, &target).await?,
+            Next::Here => true,
             Next::Behind => self.advance(iterator).await?,
         };
         let mut done = true;
         while found {
             let key = if self.keys { iterator.key() } else { &[] };
             let value = if self.values { iterator.value() } else { &[] };
-            page.add(key, value)?;
+            if let Err(error) = page.add(key, value) {
+                if page.entries() == 0 {
+                    return Err(error);
+                }
+                // The caller asked for more than memory holds: the rest fits the next pages.
+                self.next.replace(Next::Here);
+                done = false;
+                break;
+            }
             self.left.set(self.left.get().saturating_sub(1));
             if self.left.get() == 0 {
                 break;

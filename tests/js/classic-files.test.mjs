@@ -328,7 +328,7 @@ group('options', () => {
   test('Varve: a value that cannot be is refused with its name', () => {
     const wrong = { compression: 'lz4', cacheSize: -1, writeBufferSize: 1.5, blockSize: '4096', maxOpenFiles: 0, blockRestartInterval: 0, maxFileSize: Infinity, filterBits: 44 }
     for (const [name, value] of Object.entries(wrong)) {
-      assert.throws(() => new Varve('x', { [name]: value }), (error) => error instanceof TypeError && error.code === 'LEVEL_INVALID_ARGUMENT' && error.message.includes(name))
+      assert.throws(() => new Varve('x', { [name]: value }), (error) => error instanceof (typeof value === 'number' ? RangeError : TypeError) && error.code === 'LEVEL_INVALID_ARGUMENT' && error.message.includes(name))
     }
     assert.equal(fs.existsSync('x'), false)
   })

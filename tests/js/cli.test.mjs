@@ -1,11 +1,11 @@
 // `npx varve`: usage, entries, places, measurements: output, exit codes and errors of each command.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
-import { MAIN, cannot, json, lines, made, ok, place, root, stateOf, varve } from './lib/cli.mjs'
+import { MAIN, cannot, json, lines, made, ok, place, root, scratch, stateOf, varve } from './lib/cli.mjs'
 
 describe('help', { concurrency: 2 }, () => {
   const commands = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'bench']
@@ -194,4 +194,200 @@ test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--ve
   const plain = await ok('digest', db)
   const { stdout } = spawnSync('script', ['-qec', `${process.execPath} ${MAIN} digest ${db}`, '/dev/null'], { encoding: 'utf8' })
   assert.equal(stdout.replace(/\r\n/g, '\n'), plain)
+})
+
+// ---- Mistakes ---------------------------------------------------------------------------------------------------------
+
+describe('a mistake', { concurrency: 2 }, () => {
+  // Node's own words came out, and nothing near was named.
+  test('in an option or a command suggests the right one', async () => {
+    const db = await made(10)
+    await Promise.all([
+      cannot(['scan', db, '--limt', '3'], /no option '--limt'; did you mean --limit\?/),
+      cannot(['scan', db, '--revrese'], /did you mean --reverse\?/),
+      cannot(['scan', db, '--lim=3'], /did you mean --limit\?/),
+      cannot(['scan', db, '-limit', '3'], /no option '-limit'; did you mean --limit\?/),
+      cannot(['get', db, 'a', '--key-encodign', 'hex'], /did you mean --key-encoding\?/),
+      cannot(['scan', db, '--nothing-like-it'], /no option '--nothing-like-it'\. An argument/),
+      cannot(['scna', db], /no command 'scna'; did you mean scan\?/),
+      cannot(['delete', db, 'a'], /did you mean del\?/),
+      cannot(['help', 'verfiy'], /did you mean verify\?/),
+      cannot(['xyzzy'], /no command 'xyzzy'; `varve --help` lists them/),
+      cannot(['--limt'], /no option '--limt' without a command/),
+      cannot(['scan', db, '--limit'], /--limit needs a value/),
+      cannot(['scan', db, '--gte', '-a'], /--gte needs a value; one that begins with - is written --gte=-/),
+      cannot(['get', db, 'a', '--json=1'], /--json takes no value/)
+    ])
+  })
+
+  // An empty value was stored: `varve put db key` at the end of a script that forgot the value.
+  test('put without a value and without input stores nothing, and says how to store an empty value', async () => {
+    const db = place()
+    const advice = /there is no value: .*standard input; '' stores an empty one/
+    await cannot(['put', db, 'a'], advice)
+    await cannot(['put', db, 'a', '--hex'], /the key is not hex/)
+    await cannot(['put', db, 'aa', '--hex'], advice)
+    for (const stdin of ['ignore', null]) {
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, 'put', db, 'a'], { stdio: [stdin, 'pipe', 'pipe'], encoding: 'utf8' })
+      assert.deepEqual([status, advice.test(stderr)], [2, true], stderr)
+    }
+    const closed = spawnSync('sh', ['-c', '"$0" "$1" put "$2" a <&-', process.execPath, MAIN, db], { encoding: 'utf8' })
+    assert.deepEqual([closed.status, advice.test(closed.stderr)], [2, true], closed.stderr)
+    assert.equal(existsSync(db), false)
+    await ok('put', db, 'a', '')
+    assert.deepEqual(lines(await ok('scan', db, '--json')), [{ key: 'a', value: '' }])
+  })
+
+  test('keys and directories that begin with - go behind --, and errors say so', async () => {
+    const db = place()
+    await ok('put', db, '--', '-key', '-value')
+    await ok('put', '--', db, '--limit', '3')
+    await ok('--', 'put', db, '--', '4')
+    for (const args of [['get', db, '--', '-key'], ['get', '--raw', '--', db, '-key'], ['get', '--', db, '-key']]) assert.match(await ok(...args), /^-value\n?$/)
+    assert.equal(await ok('scan', '--keys', '--', db), '--\n--limit\n-key\n')
+    assert.equal(await ok('scan', db, '--keys', '--gte=-k'), '-key\n')
+    await ok('del', db, '--', '--limit')
+    await cannot(['get', db, '-key'], /no option '-key'; did you mean --key-encoding\? An argument that begins with - goes behind --, as in: varve get \[options\] -- <directory> <key>/)
+    await cannot(['put', db, '-1', 'x'], /goes behind --/)
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'verify', '--', '-db'], { cwd: mkdtemp('-db', db), encoding: 'utf8' })
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /sound/)
+  })
+
+  // Each said ENOTDIR in its own way; verify told of scandir.
+  test('a file where a directory is wanted names the command that takes it', async () => {
+    const db = await made()
+    const files = readdirSync(db)
+    const [table, log, manifest] = [/\.ldb$/, /\.log$/, /^MANIFEST/].map((pattern) => join(db, files.find((name) => pattern.test(name))))
+    const zip = place()
+    await ok('export', db, '-o', zip)
+    const text = place()
+    writeFileSync(text, 'text')
+    const before = stateOf(db)
+    const commands = [['get', 'a'], ['put', 'a', 'b'], ['del', 'a'], ['scan'], ['stats'], ['verify'], ['digest'], ['repair'], ['compact'], ['export'], ['import', zip]]
+    await Promise.all(commands.map(async ([name, ...rest]) => {
+      await cannot([name, table, ...rest], /is a table file, not a directory: `varve layout` takes it/)
+      await cannot([name, zip, ...rest], /is a zip, not a directory: `varve import <directory> /)
+      for (const file of [log, manifest, join(db, 'CURRENT')]) await cannot([name, file, ...rest], new RegExp(`is one file of a database, not a directory: give the directory, ${db}`))
+      await cannot([name, text, ...rest], /is a file, not a directory/)
+      await cannot([name, join(text, 'below'), ...rest], /a part of the path is a file/)
+      if (!['put', 'import'].includes(name)) await cannot([name, place(), ...rest], /there is no directory \S+ \(ENOENT\); `varve put` and `varve import` make a database/)
+      await cannot([name, '', ...rest], /the directory is an empty string/)
+    }))
+    await cannot(['layout', place()], /no such file or directory \(ENOENT\)/)
+    await cannot(['import', place(), place()], /no such file or directory \(ENOENT\)/)
+    await cannot(['import', place(), db], /a directory, where a file should be/)
+    await cannot(['import', place()], /there is no zip/)
+    await cannot(['export', db, '-o', join(place(), 'x.zip')], /no such file or directory \(ENOENT\)/)
+    await cannot(['export', db, '-o', zip, zip], /named twice/)
+    await cannot(['bench', '--dir', place()], /there is no directory/)
+    assert.deepEqual(stateOf(db), before)
+  })
+
+  // repair, compact and del left a LOCK where there was nothing, and of a missing directory the system's words.
+  test('where there is no database, nothing is left behind', async () => {
+    const [empty, other, missing] = [place(), place(), place()]
+    mkdirSync(empty)
+    mkdirSync(other)
+    writeFileSync(join(other, 'notes'), 'mine')
+    for (const [name, ...rest] of [['repair'], ['verify'], ['compact'], ['del', 'a'], ['get', 'a'], ['scan'], ['stats'], ['digest'], ['export']]) {
+      for (const directory of [empty, other]) await cannot([name, directory, ...rest], new RegExp(`${directory}: .*(no database|does not exist)`))
+      await cannot([name, missing, ...rest], new RegExp(`there is no directory ${missing}`))
+      assert.deepEqual([readdirSync(empty), readdirSync(other), existsSync(missing)], [[], ['notes'], false], name)
+    }
+    await Varve.destroy(missing)
+    await Varve.destroy(other)
+    assert.deepEqual([readdirSync(other), existsSync(missing)], [['notes'], false])
+    await assert.rejects(Varve.repair(missing), { code: 'LEVEL_IO_ERROR', message: /no such file/ })
+    // A LOCK of somebody else's stays.
+    writeFileSync(join(empty, 'LOCK'), '')
+    await cannot(['repair', empty], /no database/)
+    assert.deepEqual(readdirSync(empty), ['LOCK'])
+  })
+})
+
+/** A directory with a copy of the database under the name. */
+function mkdtemp(name, db) {
+  const parent = place()
+  cpSync(db, join(parent, name), { recursive: true })
+  return parent
+}
+
+// EACCES and a path that the caller had not given were all that it said.
+const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+const canBeNobody = spawnSync(process.execPath, [MAIN, '--version'], { ...nobody }).status === 0 && process.platform !== 'win32'
+test('what may not be read or written is named, with what to do', { skip: canBeNobody ? false : 'SKIPPED: no other user can run this here' }, async () => {
+  const db = await made(10)
+  chmodSync(scratch, 0o755)
+  const as = (...args) => spawnSync(process.execPath, [MAIN, ...args], { ...nobody, encoding: 'utf8' })
+  chmodSync(db, 0o500)
+  if (nobody.uid === undefined) assert.match(as('compact', db).stderr, /permission denied \(EACCES\); ask its owner/)
+  chmodSync(db, 0)
+  for (const [name, ...rest] of [['get', 'a'], ['scan'], ['verify'], ['stats'], ['repair'], ['put', 'a', 'b'], ['layout']]) {
+    const { status, stderr } = as(name, db, ...rest)
+    assert.deepEqual([status, stderr], [2, `varve: LEVEL_IO_ERROR: ${db}: permission denied (EACCES); ask its owner, or run as a user who may\n`], name)
+  }
+  chmodSync(db, 0o755)
+  const zip = place()
+  writeFileSync(zip, 'x', { mode: 0 })
+  assert.match(as('import', place(), zip).stderr, /permission denied \(EACCES\); ask its owner/)
+  // As one who may not make it, where nothing was checked before.
+  chmodSync(scratch, 0o555)
+  if (nobody.uid !== undefined) assert.match(as('put', place(), 'a', 'b').stderr, /EACCES.*; ask its owner/)
+  chmodSync(scratch, 0o755)
+})
+
+test('scan --prefix', async () => {
+  const db = place()
+  const keys = ['', '61', '6161', '6162', '61ff', '61ff00', '61ffff', '62', 'fe', 'ff', 'ff00', 'ffff', 'ffff01', 'ffffff']
+  const store = new Varve(db, { keyEncoding: 'hex' })
+  await store.batch(keys.map((key) => ({ type: 'put', key, value: '' })))
+  await store.close()
+  const scan = async (...args) => (await ok('scan', db, '--keys', '--key-encoding', 'hex', ...args)).split('\n').slice(0, -1)
+  for (const prefix of ['', '61', '6161', '61ff', '61ffff', 'ff', 'ffff', 'fffffe', '00', 'fe']) {
+    const within = keys.filter((key) => key.startsWith(prefix))
+    assert.deepEqual(await scan('--prefix', prefix), within, prefix)
+    assert.deepEqual(await scan('--prefix', prefix, '--reverse', '--limit', '2'), within.reverse().slice(0, 2), `${prefix}, reversed`)
+  }
+  // With bounds: what all of them allow.
+  for (const [bounds, allow] of [
+    [['--gte', '6162'], (key) => key >= '6162'], [['--gt', '61'], (key) => key > '61'], [['--gt', '60'], () => true], [['--gte', '62'], () => false],
+    [['--lt', '61ff'], (key) => key < '61ff'], [['--lte', '61ff'], (key) => key <= '61ff'], [['--lte', '62'], () => true], [['--lt', '61'], () => false],
+    [['--gte', '61', '--gt', '6161', '--lte', '62', '--lt', '61ff'], (key) => key > '6161' && key < '61ff'],
+    [['--gt', '6161', '--lte', '61ff00'], (key) => key > '6161' && key <= '61ff00']
+  ]) {
+    assert.deepEqual(await scan('--prefix', '61', ...bounds), keys.filter((key) => key.startsWith('61') && allow(key)), bounds.join(' '))
+  }
+  assert.equal(await ok('scan', db, '--keys', '--prefix', 'a', '--limit', '2'), 'a\naa\n')
+  assert.equal(await ok('scan', db, '--keys', '--key-encoding', 'escaped', '--prefix', '\\xff\\xff\\x01'), '\\xff\\xff\\x01\n')
+  assert.equal(await ok('scan', db, '--keys', '--key-encoding', 'base64', '--prefix', '//8B'), '//8B\n')
+  await cannot(['scan', db, '--hex', '--prefix', 'f'], /--prefix is not hex/)
+  await ok('compact', db, '--prefix', 'a')
+  assert.equal((await ok('scan', db, '--keys')).split('\n').length, keys.length + 1)
+})
+
+const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'SKIPPED: no script(1) here'
+test('on a terminal export asks for -o FILE, put for a value and import for a zip', { skip: noTerminal }, async () => {
+  const db = await made(10)
+  const onTerminal = (...args) => spawnSync('script', ['-qec', [process.execPath, MAIN, ...args].join(' '), '/dev/null'], { encoding: 'utf8', stdio: ['inherit', 'pipe', 'pipe'] })
+  const shown = onTerminal('export', db)
+  assert.deepEqual([shown.status, shown.stdout.includes('PK')], [2, false])
+  assert.match(shown.stdout, /nothing for a terminal: name a file with -o FILE/)
+  const zip = place()
+  assert.equal(onTerminal('export', db, '-o', zip).status, 0)
+  assert.equal(readFileSync(zip).toString('latin1', 0, 2), 'PK')
+  assert.match(await ok('export', db, '--output', zip), /bytes/)
+  // script(1) gives its child a terminal as standard input, too.
+  assert.match(onTerminal('put', db, 'key').stdout, /there is no value/)
+  assert.match(onTerminal('import', place()).stdout, /there is no zip/)
+  const copy = place()
+  assert.match(await ok('import', copy, zip), /table/)
+  assert.equal(await ok('digest', copy).then((line) => line.split(' ')[0]), await ok('digest', db).then((line) => line.split(' ')[0]))
+})
+
+// A name of a file moved the cursor.
+test('names of files are shown as text', async () => {
+  const db = await made(10)
+  writeFileSync(join(db, 'a\x1b[2Jb'), '')
+  assert.match(await ok('layout', db), /^a\\x1b\[2Jb /m)
 })

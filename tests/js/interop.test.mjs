@@ -71,7 +71,7 @@ class Side {
 }
 
 function buildVarve() {
-  const { status, stderr } = spawnSync('cargo', ['build', '--release', '--example', 'interop'], { cwd: root, env: environment, encoding: 'utf8' })
+  const { status, stderr } = spawnSync('cargo', ['build', '--release', '--example', 'interop', '--example', 'digest'], { cwd: root, env: environment, encoding: 'utf8' })
   assert.equal(status, 0, stderr)
   return join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'examples', 'interop')
 }
@@ -184,6 +184,22 @@ async function keepsOut(holder, other, dir) {
   assert.equal(refused.status, 3)
   assert.deepEqual(other.tryLock(dir), { status: 0, stdout: 'opened' })
 }
+
+// `--` was taken for the path, or for an unknown option.
+test('-- ends the options of the examples', () => {
+  const cwd = mkdtempSync(join(place, 'odd-'))
+  const run = (program, ...args) => spawnSync(program, args, { cwd, encoding: 'utf8' })
+  const digest = join(varve.program, '..', 'digest')
+  for (const dir of ['-odd-name', '--odd']) {
+    assert.equal(run(varve.program, 'write', '--', dir, '--count', '10').status, 0)
+    const answers = [run(varve.program, 'digest', '--', dir), run(digest, '--', dir), run(digest, '--mode', 'strict', '--', dir)]
+    assert.deepEqual(answers.map(({ status }) => status), [0, 0, 0], answers.map(({ stderr }) => stderr).join(''))
+    assert.equal(new Set(answers.map(({ stdout }) => JSON.parse(stdout).sha256)).size, 1)
+  }
+  const refused = run(digest, '--odd')
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /unknown option --odd; a path that begins with - goes behind --/)
+})
 
 describe('one owner at a time', () => {
   test('Varve keeps Varve out', () => inDirectory((dir) => keepsOut(varve, varve, dir)))

@@ -1,9 +1,14 @@
 // Bugs that were found, each with its story.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
-import { Varve } from '../../src/js/index.js'
+import { InvalidArgumentError, OutOfRangeError, SourceChangedError, Varve, VarveError } from '../../src/js/index.js'
 import { MapStorage } from '../../src/js/storage/map.js'
+import { describe, revive } from '../../src/js/worker/failure.js'
 
 const over = (storage) => new Varve(null, { storage })
 const codeOf = (promise) => promise.then(() => 'done', (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause?.code : error.code)
@@ -235,4 +240,126 @@ test('a database is closed while a file is being opened, and the file after that
   for (const resolve of storage.waiting) resolve()
   assert.ok([100, 'LEVEL_DATABASE_NOT_OPEN'].includes(await late), String(await late))
   assert.equal(storage.opened, 0)
+})
+
+// ---- Arguments --------------------------------------------------------------------------------------------------------
+
+// Infinity was refused, and so was whatever else classic-level takes: its clients pass it through.
+test('highWaterMarkBytes takes what classic-level takes, and what memory cannot hold comes in several pages', async () => {
+  const count = 96
+  for (const worker of [false, true]) {
+    const db = new Varve(null, { storage: 'memory', worker })
+    for (let i = 0; i < count; i++) await db.put(`key${String(i).padStart(3, '0')}`, 'x'.repeat(1000))
+    for (const [bytes, rows] of [[0, 1], [NaN, 1], [-Infinity, 1], [0.9, 1], [1500, 2], [1500.9, 2], [-1, count], [Infinity, count], [2 ** 32 + 1, count],
+      [undefined, 66], [null, 66], ['500', 66], [10n, 66], [{}, 66]]) {
+      const iterator = db.iterator({ highWaterMarkBytes: bytes })
+      assert.deepEqual([String(bytes), worker, (await iterator.nextv(count)).length], [String(bytes), worker, rows])
+      await iterator.close()
+    }
+    await db.close()
+  }
+  // A page that memory could not hold was an error, and stayed one.
+  const db = new Varve(null, { storage: new MapStorage(), memoryLimit: 40 << 20, cacheSize: 1 << 20 })
+  for (let i = 0; i < count; i++) await db.put(`key${String(i).padStart(3, '0')}`, 'x'.repeat(1 << 20))
+  const iterator = db.iterator({ highWaterMarkBytes: Infinity })
+  let [pages, rows] = [0, 0]
+  for (let page; (page = await iterator.nextv(1000)).length > 0; pages++) {
+    for (const [key, value] of page) assert.deepEqual([key, value.length], [`key${String(rows++).padStart(3, '0')}`, 1 << 20])
+  }
+  assert.equal(rows, count)
+  assert.ok(pages > 1, `${pages} pages`)
+  await db.close()
+})
+
+const kindOf = (error) => [error.name, error instanceof TypeError, error instanceof RangeError, error.code]
+const TYPE = ['TypeError', true, false, 'LEVEL_INVALID_ARGUMENT']
+const RANGE = ['RangeError', false, true, 'LEVEL_INVALID_ARGUMENT']
+const thrownBy = async (act) => {
+  try {
+    await act()
+  } catch (error) {
+    return error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause : error
+  }
+  assert.fail(`${act} did not fail`)
+}
+
+// The name was InvalidArgumentError, a number out of range was a TypeError, and what the engine refused was neither.
+test('a wrong argument is a TypeError or a RangeError, by class and by name, in place and in a worker', async () => {
+  for (const [options, expected] of [
+    [{ cacheSize: -1 }, RANGE], [{ blockSize: 1.5 }, RANGE], [{ maxFileSize: Infinity }, RANGE], [{ filterBits: 44 }, RANGE], [{ writeBufferSize: NaN }, RANGE],
+    [{ blockSize: '4096' }, TYPE], [{ compression: 'lz4' }, TYPE], [{ readOnly: 1 }, TYPE], [{ recovery: 'none' }, TYPE], [{ worker: 'yes' }, TYPE], [{ storage: {} }, TYPE]
+  ]) {
+    assert.deepEqual(kindOf(await thrownBy(() => new Varve('storage' in options ? null : './x', options))), expected, JSON.stringify(options))
+  }
+  for (const location of [undefined, 1, '', 'a\0b', new URL('http://x/'), new URL('file:///%zz')]) {
+    assert.deepEqual(kindOf(await thrownBy(() => new Varve(location))), TYPE, String(location))
+  }
+  const { HttpStorage } = await import('../../src/js/storage/http.js')
+  assert.deepEqual(kindOf(await thrownBy(() => new HttpStorage('http://x/', { retries: -1 }))), RANGE)
+  assert.deepEqual(kindOf(await thrownBy(() => new HttpStorage('http://x/', { retries: '3' }))), TYPE)
+  const zip = new Uint8Array()
+  assert.deepEqual(kindOf(await thrownBy(() => Varve.import(null, zip, { storage: 'memory', maxRatio: 0 }))), RANGE)
+  assert.deepEqual(kindOf(await thrownBy(() => Varve.import(null, zip, { storage: 'memory', maxBytes: '1' }))), TYPE)
+  assert.deepEqual(kindOf(await thrownBy(() => Varve.import(null, 'zip', { storage: 'memory' }))), TYPE)
+
+  for (const worker of [false, true]) {
+    const db = new Varve(null, { storage: 'memory', worker })
+    const other = new Varve(null, { storage: 'memory' })
+    await Promise.all([db.open(), other.open()])
+    assert.deepEqual(kindOf(await thrownBy(() => db.iterator({ signal: {} }))), TYPE)
+    assert.deepEqual(kindOf(await thrownBy(() => db.getProperty(1))), TYPE)
+    assert.deepEqual(kindOf(await thrownBy(() => db.approximateSize('a'))), TYPE)
+    assert.deepEqual(kindOf(await thrownBy(() => db.get('a', { snapshot: other.snapshot() }))), TYPE)
+    await Promise.all([db.close(), other.close()])
+    // What the engine says comes from the worker's thread.
+    const there = mkdtempSync(join(tmpdir(), 'varve-argument-'))
+    const missing = await thrownBy(() => new Varve(there, { createIfMissing: false, worker }).open())
+    assert.deepEqual(kindOf(missing), TYPE)
+    assert.match(missing.message, /does not exist/)
+    rmSync(there, { recursive: true })
+  }
+})
+
+test('errors keep name, class, code and cause on their way from a worker', () => {
+  const sent = [new InvalidArgumentError('a', { cause: new OutOfRangeError('b') }), new OutOfRangeError('c'), new SourceChangedError('d', { code: 'LEVEL_SOURCE_CHANGED', file: 'e' }),
+    new VarveError('f', { code: 'LEVEL_IO_ERROR', file: 'g', offset: 1 }), new RangeError('h'), new Error('i'), new DOMException('j', 'QuotaExceededError')]
+  const facts = (error) => error && [error.name, error.message, error.code, error.file, error.offset, error.stack, facts(error.cause)]
+  for (const error of sent) {
+    const received = revive(structuredClone(describe(error)))
+    assert.deepEqual(facts(received), facts(error))
+    if (!(error instanceof DOMException)) assert.equal(received.constructor, error.constructor)
+  }
+})
+
+// It opened, and made, a database where the process had gone meanwhile.
+test('a relative location is of the working directory at the call', () => {
+  const root = mkdtempSync(join(tmpdir(), 'varve-relative-'))
+  const program = `
+    import { Varve } from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}
+    import { mkdirSync, existsSync, readdirSync } from 'node:fs'
+    mkdirSync('elsewhere')
+    for (const worker of [false, true]) {
+      const name = worker ? 'in-worker' : 'in-place'
+      const db = new Varve(name, { worker })
+      process.chdir('elsewhere')
+      await db.put('a', '1')
+      const copied = db.checkpoint(name + '-copy')
+      const made = new Varve('made')
+      process.chdir('..')
+      await copied
+      await db.close()
+      await db.open()
+      await db.close()
+      await made.open()
+      await made.close()
+      console.log(db.location, existsSync(name + '/CURRENT'), readdirSync('elsewhere').sort().join())
+      process.chdir('elsewhere')
+      const gone = Promise.all([Varve.destroy('made'), Varve.destroy(name + '-copy')])
+      process.chdir('..')
+      await gone
+    }`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: root, encoding: 'utf8' })
+  rmSync(root, { recursive: true })
+  assert.equal(stderr, '')
+  assert.equal(stdout, 'in-place true in-place-copy,made\nin-worker true in-worker-copy,made\n')
 })

@@ -1,5 +1,5 @@
 // The types of the package, compiled and not run: what must compile does, and what must not is told by @ts-expect-error.
-import { AbortError, InvalidArgumentError, Varve, VarveError } from 'varve'
+import { AbortError, InvalidArgumentError, OutOfRangeError, Varve, VarveError } from 'varve'
 import { Varve as Inline } from 'varve/inline'
 import { HttpStorage } from 'varve/http'
 import { BlobStorage } from 'varve/blob'
@@ -129,6 +129,7 @@ export async function more(): Promise<void> {
 export function explain(error: unknown): string {
   if (error instanceof AbortError) return error.name
   if (error instanceof InvalidArgumentError) return error.code satisfies 'LEVEL_INVALID_ARGUMENT'
+  if (error instanceof OutOfRangeError) return (error satisfies RangeError).code satisfies 'LEVEL_INVALID_ARGUMENT'
   if (!(error instanceof VarveError)) return String(error)
   const code: ErrorCode = error.code
   // @ts-expect-error codes are known

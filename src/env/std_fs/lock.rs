@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::base::FileName;
 use crate::error::{Error, Result};
 
 /// The lock of one directory, held until it is dropped.
@@ -16,26 +17,39 @@ pub(super) struct DirectoryLock {
     // Fields drop in order: the file's lock is given back before the table's entry.
     file: fs::File,
     _entry: Entry,
+    /// Whether `LOCK` goes with the lock if there is no database then.
+    passing: bool,
 }
 
 impl DirectoryLock {
-    pub(super) fn take(directory: &Path) -> Result<DirectoryLock> {
+    /// The lock of a directory that exists. A `LOCK` that this makes stays in a directory without a database if it `may_stay`.
+    pub(super) fn take(directory: &Path, may_stay: bool) -> Result<DirectoryLock> {
         let failed = |e: &io::Error| Error::from_std(directory.display().to_string(), "lock", e);
         let metadata = fs::metadata(directory).map_err(|e| failed(&e))?;
         if !metadata.is_dir() {
-            let place = directory.display().to_string();
-            return Err(Error::io(place, "lock", ErrorKind::NotADirectory, "a file, where a directory should be"));
+            let shown = directory.display().to_string();
+            return Err(Error::io(shown, "lock", ErrorKind::NotADirectory, "a file, where a directory should be"));
         }
         let id = id_of(directory, &metadata).map_err(|e| failed(&e))?;
         let Some(entry) = Entry::take(id) else { return Err(locked(directory, "this process")) };
+        let passing = !may_stay && !directory.join("LOCK").exists();
         loop {
             let Some(file) = open_locked(&directory.join("LOCK")).map_err(|e| failed(&e))? else {
                 return Err(locked(directory, "another process"));
             };
             // Whoever destroyed the database in between has taken the file away from under the lock.
             if !is_unlinked(&file).map_err(|e| failed(&e))? {
-                return Ok(DirectoryLock { file, _entry: entry });
+                return Ok(DirectoryLock { file, _entry: entry, passing });
             }
+        }
+    }
+
+    /// Gives the lock back.
+    pub(super) fn release(self, directory: &Path) {
+        // A C++ LevelDB that is about to lock has made its LOG before.
+        if self.passing && holds_no_database(directory) {
+            // An empty `LOCK` that stays is no harm.
+            let _ = self.release_and_remove(directory);
         }
     }
 
@@ -48,6 +62,15 @@ impl DirectoryLock {
         drop(self.file);
         fs::remove_file(path)
     }
+}
+
+/// Whether there is no file of a database but `LOCK`.
+fn holds_no_database(directory: &Path) -> bool {
+    let is_foreign = |entry: io::Result<fs::DirEntry>| {
+        let name = entry.ok().and_then(|entry| entry.file_name().into_string().ok()).unwrap_or_default();
+        FileName::parse(&name).is_none_or(|known| known == FileName::Lock)
+    };
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.all(is_foreign))
 }
 
 fn locked(directory: &Path, by: &str) -> Error {

@@ -2,6 +2,7 @@
 //
 // A command is { name, summary, usage, details?, options: { name: { type, short?, value?, help } }, positionals: [least, most], run }.
 import { parseArgs } from 'node:util'
+import { nearest } from './suggest.js'
 import { ENCODINGS, bytesOf } from './text.js'
 
 /** The caller's mistake: a message, and no more. */
@@ -27,7 +28,8 @@ export const RANGE_OPTIONS = {
   gt: { type: 'string', value: 'KEY', help: 'only keys after KEY' },
   gte: { type: 'string', value: 'KEY', help: 'only KEY and those after it' },
   lt: { type: 'string', value: 'KEY', help: 'only keys before KEY' },
-  lte: { type: 'string', value: 'KEY', help: 'only KEY and those before it' }
+  lte: { type: 'string', value: 'KEY', help: 'only KEY and those before it' },
+  prefix: { type: 'string', value: 'KEY', help: 'only keys that begin with KEY; of several bounds all hold' }
 }
 
 export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; a command that writes then fails' } }
@@ -44,7 +46,7 @@ export function parse(command, args) {
     parsed = parseArgs({ args, options, allowPositionals: true, strict: true })
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
-    fail(error.message)
+    fail(reasonOf(error, args, command))
   }
   const { values, positionals } = parsed
   if (values.help) return { values, positionals, help: true }
@@ -57,6 +59,22 @@ export function parse(command, args) {
     if (error instanceof UsageError) error.command = command.name
     throw error
   }
+}
+
+/** What is wrong with options, in our words. @param {any} error of parseArgs */
+function reasonOf({ code, message }, args, { name, usage, options }) {
+  const behind = `behind --, as in: varve ${name} [options] -- ${usage.replace(/ ?\[-.*$/, '')}`
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    const option = /'(-[^']*)'/.exec(message)?.[1] ?? ''
+    // Of -limit only -l is named.
+    const given = args.find((arg) => arg.startsWith(option)) ?? option
+    const likely = nearest(given.replace(/^-+/, '').replace(/=.*$/s, ''), Object.keys({ ...options, ...HELP }))
+    return `there is no option '${given}'${likely ? `; did you mean --${likely}?` : '.'} An argument that begins with - goes ${behind}`
+  }
+  const option = /--[\w-]+/.exec(message)?.[0]
+  if (/ambiguous/.test(message)) return `${option} needs a value; one that begins with - is written ${option}=-...`
+  if (/argument missing/.test(message)) return `${option} needs a value`
+  return /does not take/.test(message) ? `${option} takes no value` : message
 }
 
 function withEncodings(values) {
@@ -76,7 +94,25 @@ export function rangeOf(values) {
   for (const name of Object.keys(RANGE_OPTIONS)) {
     if (values[name] !== undefined) range[name] = bytesOf(values[name], values.keyEncoding, `--${name}`)
   }
-  return range
+  const { gt, gte, lt, lte, prefix } = range
+  const end = prefix && endOf(prefix)
+  const sides = [tightest(1, [['gte', gte], ['gte', prefix], ['gt', gt]]), tightest(-1, [['lte', lte], ['lt', end], ['lt', lt]])]
+  return Object.fromEntries(sides.filter((bound) => bound !== undefined))
+}
+
+/** Of the bounds of one side the one that allows the least; of equal ones the last. @param {1 | -1} side @param {[string, Buffer?][]} bounds */
+function tightest(side, bounds) {
+  const given = bounds.filter(([, key]) => key !== undefined)
+  return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one, undefined)
+}
+
+/** The first key behind all with this prefix; none if it is empty or all of it is 0xff. @param {Buffer} prefix */
+function endOf(prefix) {
+  const last = prefix.findLastIndex((byte) => byte !== 0xff)
+  if (last < 0) return undefined
+  const end = Buffer.from(prefix.subarray(0, last + 1))
+  end[last]++
+  return end
 }
 
 /** A whole number among the options. */
@@ -99,7 +135,8 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).joi
 
   varve <command> --help tells the rest, varve --version the version.
 
-Commands that only read change no byte and take no lock. Keys and values are text, or with --hex hexadecimal.
+Commands that only read change no byte and take no lock. Keys and values are text, or with --hex hexadecimal. What follows --
+is no option: varve get db -- -key.
 Exit code: 0 done, found or sound; 1 findings, or not found; 2 cannot (usage, locked, unreadable), with the reason on
 standard error.`
 }

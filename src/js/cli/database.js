@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Varve } from '../level.js'
 import { UsageError } from './arguments.js'
+import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
 import { counted, grouped, visible } from './text.js'
 
@@ -19,6 +20,7 @@ const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
  * @returns {Promise<T>}
  */
 export async function withDatabase(location, options, act) {
+  if (location !== null) checkDirectory(location, options.readOnly ? 'read' : options.createIfMissing === false ? 'write' : 'make')
   const db = new Varve(location, { ...BYTES, ...options })
   await db.open()
   try {

@@ -4,7 +4,9 @@
 //   exit code   0 done, found, sound      1 findings, or not found      2 cannot: usage, locked, unreadable
 import { readFileSync } from 'node:fs'
 import { helpOf, overview, parse, UsageError } from './arguments.js'
+import { remedyOf } from './location.js'
 import { Output } from './output.js'
+import { nearest } from './suggest.js'
 
 const COMMANDS = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'bench']
 
@@ -12,10 +14,11 @@ const CANNOT = 2
 
 /** @param {string[]} args @param {Output} out @returns {Promise<number>} the exit code */
 async function main(args, out) {
-  const [name, ...rest] = args
+  // Behind -- there is the command, then no options.
+  const [name, ...rest] = args[0] === '--' ? [args[1], '--', ...args.slice(2)] : args
   if (name === '--version' || name === '-v') return version(out)
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') return help(rest[0], name, out)
-  if (!COMMANDS.includes(name)) throw new UsageError(`there is no command '${name}'; \`varve --help\` lists them`)
+  if (!COMMANDS.includes(name)) throw noCommand(name)
   const command = await load(name)
   const { values, positionals, help: wanted } = parse(command, rest)
   if (wanted) return show(helpOf(command), out)
@@ -26,9 +29,15 @@ const load = async (name) => (await import(`./commands/${name}.js`)).command
 
 async function help(topic, asked, out) {
   if (topic !== undefined && COMMANDS.includes(topic)) return show(helpOf(await load(topic)), out)
-  if (topic !== undefined && asked === 'help') throw new UsageError(`there is no command '${topic}'`)
+  if (topic !== undefined && asked === 'help') throw noCommand(topic)
   await show(overview(await Promise.all(COMMANDS.map(load))), out)
   return asked === undefined ? CANNOT : 0
+}
+
+function noCommand(name) {
+  if (name.startsWith('-')) return new UsageError(`there is no option '${name}' without a command; \`varve --help\` lists the commands`)
+  const likely = nearest(name, [...COMMANDS, 'help'])
+  return new UsageError(`there is no command '${name}'${likely ? `; did you mean ${likely}?` : ''}${likely ? ' ' : '; '}\`varve --help\` lists them`)
 }
 
 function show(text, out) {
@@ -47,9 +56,10 @@ function explain(error) {
   // Node's own messages begin with their code.
   const code = typeof reason?.code === 'string' && !reason.message.startsWith(`${reason.code}: `) ? `${reason.code}: ` : ''
   const hint = reason instanceof UsageError && reason.command ? `\n\`varve ${reason.command} --help\` tells more` : ''
+  const remedy = reason?.code === 'LEVEL_IO_ERROR' && !reason.message.includes('; ask') ? remedyOf(reason.cause) : ''
   // A bug of ours is to be reported with its place.
   const own = reason instanceof UsageError || typeof reason?.code === 'string'
-  return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${hint}`
+  return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${remedy}${hint}`
 }
 
 const out = new Output()

@@ -1,6 +1,6 @@
 import { Storage } from '../index.js'
 
-/** Two independent handles to one place. */
+/** Two independent handles to one directory, or what stands for one. */
 export interface Users {
   one: Storage
   other: Storage
@@ -21,7 +21,7 @@ export interface ContractOptions {
 /**
  * What every {@link Storage} must keep, as tests: run them on a storage of your own before you give it data.
  *
- * @param makeStorage answers handles to a place that does not exist yet.
+ * @param makeStorage answers handles to a directory, or what stands for one, that does not exist yet.
  *
  * @example
  * ```js
@@ -29,8 +29,8 @@ export interface ContractOptions {
  * import { testStorage } from 'varve/test/storage'
  *
  * testStorage(() => {
- *   const place = new MyPlace()
- *   return { one: new MyStorage(place), other: new MyStorage(place) }
+ *   const files = new MyFiles()
+ *   return { one: new MyStorage(files), other: new MyStorage(files) }
  * }, { test })
  * ```
  */

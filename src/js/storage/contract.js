@@ -22,7 +22,7 @@
 /**
  * Registers one test for each property, by calling `test(name, run)`, where `run` answers a promise.
  *
- * @param {() => Users | Promise<Users>} makeStorage answers two independent handles to one place that does not exist yet
+ * @param {() => Users | Promise<Users>} makeStorage answers two independent handles to one directory, or what stands for one, that does not exist yet
  * @param {object} options
  * @param {(name: string, run: () => Promise<void>) => unknown} options.test of node:test, tape, mocha ...
  * @param {string} [options.prefix] of the tests' names
@@ -346,7 +346,7 @@ const WITH_TWO = {
     for (const user of users) await user.unlock()
   },
 
-  async 'the place is made by locking it'({ one, other }) {
+  async 'lock(true) makes the directory, lock(false) does not'({ one, other }) {
     await fails(() => one.lock(false), 'lock', 'ENOENT')
     await fails(() => one.list(), 'list', 'ENOENT')
     await one.lock(true)
@@ -356,8 +356,8 @@ const WITH_TWO = {
     await other.unlock()
   },
 
-  async 'the place goes only when it is empty'({ one, other }) {
-    await fails(() => one.removePlace(), 'remove a place that is not there', 'ENOENT')
+  async 'removePlace() removes the directory only when it is empty'({ one, other }) {
+    await fails(() => one.removePlace(), 'remove a directory that is not there', 'ENOENT')
     await one.lock(true)
     ;(await make(one, 'b', 'kept')).close()
     await one.editNames([rename('b', 'lost/b')])
@@ -464,7 +464,7 @@ const READ_ONLY = {
     await fails(() => storage.create('a', 'log', 0), 'create', refused)
     await fails(() => storage.open('a', 'append'), 'open to append', refused)
     await fails(() => storage.editNames([remove('a')]), 'edit names', refused)
-    await fails(() => storage.removePlace(), 'remove the place', refused)
+    await fails(() => storage.removePlace(), 'remove the directory', refused)
     const file = await storage.open('a', 'read')
     await fails(() => file.append(bytes('more')), 'append')
     await fails(() => file.truncate(1), 'truncate')

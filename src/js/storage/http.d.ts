@@ -40,7 +40,7 @@ export class HttpStorage implements Storage {
   /**
    * @param url Address of the directory, `http:` or `https:`; in a page it may be relative. A query (the signature of an object
    * store, say) is sent with each file's address.
-   * @throws {@link InvalidArgumentError} for an address or an option that cannot be.
+   * @throws {@link InvalidArgumentError} for an address or an option that cannot be, {@link OutOfRangeError} for a number.
    */
   constructor (url: string | URL, options?: HttpStorageOptions | undefined)
 

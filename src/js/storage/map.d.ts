@@ -17,7 +17,7 @@ export class MapStorage implements Storage {
   /** What a directory is elsewhere. Several storages may share one; one at a time holds its lock. */
   static Place: new () => MapStoragePlace
 
-  /** @param place A new one by default. */
+  /** @param place Whose files; a new one by default. */
   constructor (place?: MapStoragePlace | undefined)
 
   readonly durability: 'volatile'

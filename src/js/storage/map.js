@@ -1,7 +1,7 @@
 // A storage of your own, whole, as an example: the files are in a Map. docs/border.md has the contract, and the tests of
 // `varve/test/storage` tell whether you have kept it. Here every method answers at once; each may as well answer a promise.
 
-/** Files in memory, gone with the process. Several storages may share a place; one at a time has its lock. */
+/** Files in memory, gone with the process. Several storages may share one Place; one at a time has its lock. */
 export class MapStorage {
   /** What a directory is elsewhere: `files` is a Map, and undefined as long as it does not exist. */
   static Place = class { files; owner; epoch = 0 }
@@ -10,7 +10,7 @@ export class MapStorage {
   #place
 
   constructor(place = new MapStorage.Place()) { this.#place = place }
-  get #files() { return this.#place.files ?? fail('ENOENT', 'the place does not exist') }
+  get #files() { return this.#place.files ?? fail('ENOENT', 'the database does not exist') }
   #find(name) { return this.#files.get(checked(name)) ?? fail('ENOENT', `there is no file ${name}`) }
 
   lock(create) {

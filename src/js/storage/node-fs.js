@@ -66,9 +66,9 @@ export class NodeStorage {
   /** The last group of edits; the next begins when it has ended. @type {Promise<void> | undefined} */
   #editing
 
-  /** @param {string | URL} directory */
-  constructor(directory) {
-    this.#directory = resolve(directory instanceof URL ? fileURLToPath(directory) : directory)
+  /** @param {string | URL} directory @param {string} [base] what a relative path starts from; else where the process works */
+  constructor(directory, base = '') {
+    this.#directory = resolve(base, directory instanceof URL ? fileURLToPath(directory) : directory)
   }
 
   /** The directory, as an absolute path. */
@@ -91,10 +91,11 @@ export class NodeStorage {
     return this
   }
 
-  #takeLock() {
+  /** @param {boolean} create */
+  #takeLock(create) {
     const locks = this.#locks
     this.#locks = undefined
-    return DirectoryLock.take(this.#directory, locks)
+    return DirectoryLock.take(this.#directory, locks, create)
   }
 
   /** @param {boolean} create */
@@ -103,7 +104,7 @@ export class NodeStorage {
       throw Object.assign(new Error(`${this.#directory} is locked by this very handle`), { code: 'LEVEL_LOCKED', path: this.#directory })
     }
     if (create) await makeDirectory(this.#directory)
-    this.#lock = await attempt('lock', this.#directory, () => this.#takeLock())
+    this.#lock = await attempt('lock', this.#directory, () => this.#takeLock(create))
     return 0
   }
 
@@ -229,7 +230,7 @@ export class NodeStorage {
   }
 
   async removePlace() {
-    const lock = this.#lock ?? await attempt('remove', this.#directory, () => this.#takeLock())
+    const lock = this.#lock ?? await attempt('remove', this.#directory, () => this.#takeLock(false))
     this.#lock = undefined
     await this.#closeAll()
     try {

@@ -57,13 +57,16 @@ export class DirectoryLock {
   #entry
   #native
   #file
+  /** Whether LOCK goes with the lock if there is no database then. */
+  #isPassing
 
-  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file */
-  constructor(directory, entry, native, file) {
+  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file @param {boolean} isPassing */
+  constructor(directory, entry, native, file, isPassing) {
     this.#directory = directory
     this.#entry = entry
     this.#native = native
     this.#file = file
+    this.#isPassing = isPassing
   }
 
   /**
@@ -71,14 +74,16 @@ export class DirectoryLock {
    *
    * @param {string} directory an absolute path
    * @param {Promise<string | undefined>} [locks] the kernel's table, from a moment ago, where LevelDB that comes later is not kept out anyway
+   * @param {boolean} [mayStay] whether a LOCK that this makes may stay in a directory without a database
    * @returns {Promise<DirectoryLock>}
    * @throws an Error whose `code` is `LEVEL_LOCKED` if somebody has it
    */
-  static async take(directory, locks) {
+  static async take(directory, locks, mayStay = true) {
     const entry = Entry.take(directory)
     let native, file
     try {
       const path = join(directory, 'LOCK')
+      const isPassing = !mayStay && !fs.existsSync(path)
       const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
       if (sqlite) {
         // A LevelDB in this very process would not keep us out.
@@ -90,7 +95,7 @@ export class DirectoryLock {
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
       // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as well come a moment later.
       if (!native) refuseIfLocked(path, await locks)
-      return new DirectoryLock(directory, entry, native, file)
+      return new DirectoryLock(directory, entry, native, file, isPassing)
     } catch (/** @type {any} */ error) {
       file?.remove()
       native?.close()
@@ -101,6 +106,19 @@ export class DirectoryLock {
 
   /** Gives the lock back. */
   release() {
+    // A C++ LevelDB that is about to lock has made its LOG before.
+    if (this.#isPassing && holdsNoDatabase(this.#directory)) {
+      try {
+        return this.releaseAndRemove()
+      } catch {
+        // An empty LOCK that stays is no harm.
+      }
+    } else {
+      this.#release()
+    }
+  }
+
+  #release() {
     try {
       this.#file.remove()
     } finally {
@@ -124,8 +142,19 @@ export class DirectoryLock {
         if (name.startsWith('LOCK.varve.')) fs.rmSync(join(this.#directory, name), { force: true })
       }
     } finally {
-      this.release()
+      this.#release()
     }
+  }
+}
+
+const DATABASE_FILE = /^(CURRENT|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/
+
+/** Whether there is no file of a database but the lock's own. @param {string} directory */
+function holdsNoDatabase(directory) {
+  try {
+    return !fs.readdirSync(directory).some((name) => DATABASE_FILE.test(name))
+  } catch {
+    return false
   }
 }
 

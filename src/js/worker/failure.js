@@ -1,6 +1,6 @@
 // Errors that cross from one thread to another. Cloning one keeps its message and loses its code, so what matters is taken apart
 // and put together again.
-import { InvalidArgumentError, VarveError } from '../errors.js'
+import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
 /** What an error may say beside its message: the engine's own words, and those of Node's file system. */
 const DETAILS = ['code', 'file', 'offset', 'maybeApplied', 'errno', 'syscall', 'path']
@@ -8,12 +8,15 @@ const DETAILS = ['code', 'file', 'offset', 'maybeApplied', 'errno', 'syscall', '
 /** How many causes deep. */
 const DEPTH_MAX = 5
 
-const CLASSES = new Map([TypeError, RangeError, SyntaxError, WebAssembly.RuntimeError, InvalidArgumentError, VarveError]
-  .map((Class) => [Class.name, Class]))
+/** The most particular first. */
+const CLASSES = [InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError, TypeError, RangeError, SyntaxError, WebAssembly.RuntimeError]
+
+/** Classes made with details, not options. */
+const WITH_DETAILS = [SourceChangedError, VarveError]
 
 /**
- * What can be cloned of an error.
- * @typedef {{ name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description
+ * What can be cloned of an error: `kind` is the place of its class among CLASSES, if it has one.
+ * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description
  */
 
 /**
@@ -24,12 +27,13 @@ const CLASSES = new Map([TypeError, RangeError, SyntaxError, WebAssembly.Runtime
 export function describe(error, depth = 1) {
   if (typeof error !== 'object' || error === null) return { name: 'Error', message: String(error), details: {} }
   /** @type {Record<string, any>} */
-  /** @type {Record<string, any>} */
   const details = {}
   for (const name of DETAILS) {
     if (['string', 'number', 'boolean'].includes(typeof error[name])) details[name] = error[name]
   }
+  const kind = CLASSES.findIndex((Class) => error instanceof Class)
   return {
+    kind: kind < 0 ? undefined : kind,
     name: String(error.name ?? 'Error'),
     message: String(error.message ?? ''),
     stack: typeof error.stack === 'string' ? error.stack : undefined,
@@ -43,13 +47,13 @@ export function describe(error, depth = 1) {
  * @param {Description} description
  * @returns {Error}
  */
-export function revive({ name, message, stack, details, cause }) {
+export function revive({ kind, name, message, stack, details, cause }) {
   /** @type {any} */
-  const Class = CLASSES.get(name)
+  const Class = kind === undefined ? Error : CLASSES[kind]
   const options = cause === undefined ? undefined : { cause: revive(cause) }
-  const error = Class === VarveError ? new VarveError(message, /** @type {any} */ ({ ...details, ...options })) : new (Class ?? Error)(message, options)
+  const error = new Class(message, WITH_DETAILS.includes(Class) ? { ...details, ...options } : options)
   Object.assign(error, details)
-  if (Class === undefined && name !== 'Error') Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
+  if (error.name !== name) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true })
   if (stack !== undefined) Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
   return error
 }

@@ -69,6 +69,35 @@ fn removing_the_place_leaves_nothing() {
     block_on(env.lock(true)).unwrap();
 }
 
+/// `repair` and `open` without a database left `LOCK` where they had found none.
+#[test]
+fn a_lock_without_a_database_leaves_nothing() {
+    let temp = TempDir::new();
+    let env = || Rc::new(StdFsEnv::new(temp.path()));
+    let names = || -> Vec<_> { temp.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect() };
+    let refused = || {
+        assert_eq!(block_on(varve::repair(env(), Options::default())).unwrap_err().code(), "invalid-argument");
+        assert_eq!(block_on(Db::open(env(), Options::default())).err().unwrap().code(), "invalid-argument");
+    };
+    refused();
+    assert!(names().is_empty());
+    std::fs::write(temp.join("a file"), b"mine").unwrap();
+    refused();
+    assert_eq!(names(), ["a file"]);
+    // A LOCK that was there stays, and so does that of a C++ LevelDB about to take it, which has made its LOG.
+    std::fs::write(temp.join("LOCK"), b"").unwrap();
+    refused();
+    assert!(temp.join("LOCK").exists());
+    std::fs::remove_file(temp.join("LOCK")).unwrap();
+    std::fs::write(temp.join("LOG"), b"").unwrap();
+    refused();
+    assert!(temp.join("LOCK").exists());
+    let nowhere = || Rc::new(StdFsEnv::new(temp.join("no/where")));
+    block_on(varve::repair(nowhere(), Options::default())).unwrap_err();
+    block_on(varve::destroy(nowhere())).unwrap();
+    assert!(!temp.join("no").exists());
+}
+
 #[test]
 fn a_file_is_no_directory() {
     let temp = TempDir::new();

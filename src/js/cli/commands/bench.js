@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { JSON_OPTION, UsageError, wholeOf } from '../arguments.js'
 import { withDatabase } from '../database.js'
+import { checkDirectory } from '../location.js'
 import { Progress } from '../output.js'
 import { grouped, table } from '../text.js'
 
@@ -202,6 +203,7 @@ function randomOf(seed) {
 }
 
 async function inTemporaryDirectory(parent, use) {
+  checkDirectory(parent, 'write', '')
   const root = mkdtempSync(join(parent, 'varve-bench-'))
   try {
     return await use(root)

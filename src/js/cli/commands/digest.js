@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { reading, wasDamaged, watched } from '../database.js'
+import { checkDirectory } from '../location.js'
 
 const ROWS = 1000
 
@@ -16,6 +17,7 @@ database is damaged and something was left behind; standard error says what.`,
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [place], out }) {
+    checkDirectory(place, 'read')
     const { entries, sha256, code } = await watched('digest', place, ({ location, options }) => reading(location, async (db) => ({
       ...await digestOf(db), code: wasDamaged(db) ? 1 : 0
     }), options))

@@ -1,24 +1,29 @@
 import { createWriteStream } from 'node:fs'
 import { realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { finished, pipeline } from 'node:stream/promises'
 import { Readable, Transform } from 'node:stream'
 import { JSON_OPTION, READONLY_OPTION, UsageError } from '../arguments.js'
 import { reading, wasDamaged } from '../database.js'
+import { systemError } from '../location.js'
 import { Progress } from '../output.js'
 import { counted, sized } from '../text.js'
 
 export const command = {
   name: 'export',
   summary: 'write the database as a zip',
-  usage: '<directory> [file.zip]',
+  usage: '<directory> [file.zip] [-o file.zip]',
   details: `The zip holds a LevelDB directory, flat: unpacked anywhere it is a database. Without a file (or with -) it goes to standard output.
-A file is complete or not there; into a pipe or device it is written as it comes. Exit code 1 if the database is damaged and
+A file is complete or not there, and replaces one of its name; into a pipe or device it is written as it comes. Exit code 1 if the database is damaged and
 something was left behind; standard error says what.`,
   positionals: [1, 2],
-  options: { ...JSON_OPTION, ...READONLY_OPTION },
+  options: { output: { type: 'string', short: 'o', value: 'FILE', help: 'the file' }, ...JSON_OPTION, ...READONLY_OPTION },
 
-  async run({ values, positionals: [location, target = '-'], out }) {
-    if (target === '-' && out.isTerminal) throw new UsageError('a zip is nothing for a terminal: name a file, or send it elsewhere')
+  async run({ values, positionals: [location, named], out }) {
+    if (named !== undefined && values.output !== undefined) throw new UsageError('the file is named twice')
+    const target = values.output ?? named ?? '-'
+    if (target === '-' && out.isTerminal) throw new UsageError('a zip is nothing for a terminal: name a file with -o FILE, or send it elsewhere')
+    if (target === '') throw new UsageError('the name of the file is empty')
     if (target === '-' && values.json) throw new UsageError('--json needs a file: the zip itself goes to standard output')
     const place = target === '-' ? undefined : await placeOf(target)
     const { bytes, code } = await reading(location, async (db) => {
@@ -40,7 +45,9 @@ async function toOutput(zip) {
 
 /** Where to write. Renamed over, a device or a pipe would be gone, and so would a link. @param {string} target */
 async function placeOf(target) {
-  const present = await stat(target).catch(() => undefined)
+  const present = await stat(target).catch((error) => {
+    if (error.code !== 'ENOENT') throw systemError(error, target)
+  })
   if (present === undefined) return { path: target, isSpecial: false }
   if (present.isDirectory()) throw new UsageError(`${target} is a directory`)
   return { path: await realpath(target), isSpecial: !present.isFile() }
@@ -61,8 +68,8 @@ async function toFile(zip, { path, isSpecial }) {
     await pipeline(zip, count, createWriteStream(partial, { flags: 'w', flush: !isSpecial }))
     if (!isSpecial) await rename(partial, path)
   } catch (error) {
-    if (!isSpecial) await rm(partial, { force: true })
-    throw error
+    if (!isSpecial) await rm(partial, { force: true }).catch(() => {})
+    throw error.path === partial ? systemError(error, error.code === 'ENOENT' ? dirname(path) : path) : error
   } finally {
     progress.end()
   }

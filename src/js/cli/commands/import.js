@@ -1,6 +1,7 @@
-import { createReadStream, statSync } from 'node:fs'
-import { JSON_OPTION } from '../arguments.js'
+import { createReadStream } from 'node:fs'
+import { JSON_OPTION, UsageError } from '../arguments.js'
 import { tablesOf } from '../database.js'
+import { checkDirectory, checkFile } from '../location.js'
 import { Varve } from '../../level.js'
 import { Progress } from '../output.js'
 import { counted, sized } from '../text.js'
@@ -14,7 +15,9 @@ export const command = {
   options: JSON_OPTION,
 
   async run({ values, positionals: [location, source = '-'], out }) {
-    const size = source === '-' ? 0 : statSync(source).size
+    if (source === '-' && process.stdin.isTTY === true) throw new UsageError('there is no zip: name the file, or send it to standard input')
+    const size = source === '-' ? 0 : checkFile(source).size
+    checkDirectory(location, 'make')
     const input = source === '-' ? process.stdin : createReadStream(source)
     const progress = new Progress('import', size)
     const db = await Varve.import(location, streamOf(input, progress), {}).finally(() => progress.end())
@@ -29,10 +32,13 @@ export const command = {
 /** Node's own conversion throws beyond reach of the caller when an import that failed has cancelled the stream. */
 function streamOf(input, progress) {
   const chunks = input[Symbol.asyncIterator]()
+  let isEmpty = true
   return new ReadableStream({
     async pull(controller) {
       const { done, value } = await chunks.next()
+      if (done && isEmpty) throw new UsageError('there is no zip: what is to be imported is empty')
       if (done) return controller.close()
+      isEmpty = false
       progress.add(value.length)
       controller.enqueue(value)
     },

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { filesOf, findingOf, lineOf, reading, tablesOf } from '../database.js'
 import { VarveError } from '../../errors.js'
+import { checkDirectory, checkFile, isDirectory } from '../location.js'
 import { Progress } from '../output.js'
 import { counted, grouped, shown, sized, table } from '../text.js'
 import { explained } from './verify.js'
@@ -28,7 +29,12 @@ index, blocks are found by their checksums. Exit code 1 if anything is damaged.`
   },
 
   run({ values, positionals: [path], out }) {
-    return statSync(path).isDirectory() ? directory(path, values, out) : file(path, values, out)
+    if (!isDirectory(path)) {
+      checkFile(path)
+      return file(path, values, out)
+    }
+    checkDirectory(path, 'read')
+    return directory(path, values, out)
   }
 }
 
@@ -232,7 +238,7 @@ async function directory(path, values, out) {
   }
   if (failure) out.line(lineOf(failure))
   out.line()
-  out.line(table([['file', 'bytes', ''], ...files.map(({ name, kind, size }) => [name, size, loose.some((one) => one.name === name) && !failure ? 'table, not in use' : kind])]))
+  out.line(table([['file', 'bytes', ''], ...files.map(({ name, kind, size }) => [shown(Buffer.from(name), 'utf8'), size, loose.some((one) => one.name === name) && !failure ? 'table, not in use' : kind])]))
   return failure ? 1 : 0
 }
 

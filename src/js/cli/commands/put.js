@@ -1,13 +1,16 @@
 import { buffer } from 'node:stream/consumers'
-import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION } from '../arguments.js'
+import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION, UsageError } from '../arguments.js'
 import { writing } from '../database.js'
+import { systemError } from '../location.js'
 import { bytesOf, inJson } from '../text.js'
 
 export const command = {
   name: 'put',
   summary: 'store a value under a key',
   usage: '<directory> <key> [value]',
-  details: 'Without a value, it is read from standard input, to the end and as it is (in another encoding than utf8, without\nwhite space around it). The database is made if it is not there.',
+  details: `Without a value, it is read from standard input, to the end and as it is (in another encoding than utf8, without
+white space around it). An empty value is given as '': an empty input is taken for a value that was forgotten.
+The database is made if it is not there.`,
   positionals: [2, 3],
   options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
 
@@ -21,6 +24,9 @@ export const command = {
 }
 
 async function fromInput(encoding) {
-  const bytes = await buffer(process.stdin)
+  const missing = "there is no value: give it behind the key, or send it to standard input; '' stores an empty one"
+  if (process.stdin.isTTY === true) throw new UsageError(missing)
+  const bytes = await buffer(process.stdin).catch((error) => { throw systemError(error, 'standard input') })
+  if (bytes.length === 0) throw new UsageError(missing)
   return encoding === 'utf8' ? bytes : bytesOf(bytes.toString('latin1').trim(), encoding, 'standard input')
 }

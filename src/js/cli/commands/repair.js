@@ -1,5 +1,6 @@
 import { JSON_OPTION } from '../arguments.js'
 import { findingOf, lineOf, watched } from '../database.js'
+import { checkDirectory } from '../location.js'
 import { Varve } from '../../level.js'
 import { counted } from '../text.js'
 
@@ -19,6 +20,7 @@ database can be opened again.`,
   },
 
   async run({ values, positionals: [place], out }) {
+    checkDirectory(place, 'write')
     const report = await watched('repair', place, ({ location, options }) =>
       Varve.repair(location, { ...options, ...values.comparator !== undefined && { comparator: values.comparator } }))
     const { tables, entries, lost, findings } = report

@@ -9,7 +9,7 @@ const ROWS = 1000
 export const command = {
   name: 'scan',
   summary: 'print entries in order of their keys',
-  usage: '<directory> [--gte KEY] [--lt KEY] [--limit N] ...',
+  usage: '<directory> [--prefix KEY] [--gte KEY] [--lt KEY] [--limit N] ...',
   details: 'An entry a line: key, tab, value. With --json an object a line. Exit code 1 if the database is damaged and\nsomething was left behind; standard error says what.',
   positionals: [1, 1],
   options: {

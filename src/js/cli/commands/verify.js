@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { findingOf, lineOf, watched } from '../database.js'
 import { Varve } from '../../level.js'
+import { checkDirectory } from '../location.js'
 import { inspectTable } from '../../inspect.js'
 import { counted, grouped, sized } from '../text.js'
 
@@ -17,6 +18,7 @@ if anything is wrong.`,
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
   async run({ values, positionals: [place], out }) {
+    checkDirectory(place, 'read')
     const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, options))
     report.findings = await inDetail(place, report.findings)
     const { tables, logs, entries, logEntries, bytes, findings } = report

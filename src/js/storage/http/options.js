@@ -1,5 +1,5 @@
 // Options of HttpStorage, checked: see http.d.ts.
-import { InvalidArgumentError } from '../../errors.js'
+import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
 /** @typedef {(name: string, value: any) => any} Check answers the value, or throws */
 
@@ -7,8 +7,12 @@ import { InvalidArgumentError } from '../../errors.js'
 const invalid = (name, what) => { throw new InvalidArgumentError(`The option '${name}' must be ${what}`) }
 
 /** @type {(min: number, max: number) => Check} */
-const whole = (min, max) => (name, value) =>
-  Number.isSafeInteger(value) && value >= min && value <= max ? value : invalid(name, `a whole number from ${min} to ${max}`)
+const whole = (min, max) => (name, value) => {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+  const what = `a whole number from ${min} to ${max}`
+  if (typeof value === 'number') throw new OutOfRangeError(`The option '${name}' must be ${what}`)
+  return invalid(name, what)
+}
 
 /** @type {(...choices: string[]) => Check} */
 const oneOf = (...choices) => (name, value) =>
