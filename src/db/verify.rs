@@ -38,6 +38,7 @@ pub(crate) async fn verify(inner: &Rc<Inner>) -> Result<VerifyReport> {
         report.bytes = report.bytes.saturating_add(file.size);
         match check_table(inner, file, last, &budget).await {
             Ok(entries) => report.entries += entries,
+            Err(error) if error.is_too_many_open_files() => return Err(error),
             Err(error @ (Error::Corruption(_) | Error::Io(_))) => report.findings.push(error),
             Err(error) => return Err(error),
         }

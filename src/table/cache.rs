@@ -59,7 +59,10 @@ impl TableCache {
         if let Some(table) = self.cached(number) {
             return Ok(table);
         }
-        let (file, name) = self.open_file(number, size).await?;
+        let (file, name) = match self.open_file(number, size).await {
+            Err(error) if self.gives_back(&error) => self.open_file(number, size).await?,
+            result => result?,
+        };
         let found = file.size().await?;
         if found != size && !self.options.lenient {
             return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
@@ -81,11 +84,22 @@ impl TableCache {
                 let old = format!("{number}.sst");
                 match self.env.open_table(&old, size).await {
                     Ok(file) => Ok((file, old)),
-                    Err(_) => Err(error),
+                    Err(other) if other.is_not_found() => Err(error),
+                    Err(other) => Err(other),
                 }
             }
             result => result.map(|file| (file, name)),
         }
+    }
+
+    /// If a file could not be opened because too many are: closes the tables that nobody reads just now. Answers whether it is
+    /// worth trying again.
+    pub(crate) fn gives_back(&self, error: &Error) -> bool {
+        if !error.is_too_many_open_files() || self.tables.borrow().is_empty() {
+            return false;
+        }
+        self.tables.borrow_mut().clear();
+        true
     }
 
     /// The file is going away: close the table. Its blocks grow old in their cache; the number never comes again.
