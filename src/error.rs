@@ -146,6 +146,11 @@ impl Error {
 
     /// An error of the standard library while doing `operation` on `file`.
     pub fn from_std(file: impl Into<String>, operation: &'static str, error: &std::io::Error) -> Error {
+        if is_exhausted(error) {
+            let advice = "close other files or sockets of the process, or raise its limit (ulimit -n)";
+            let message = format!("{error}; no table has a descriptor to give back: {advice}");
+            return Error::io(file, operation, std::io::ErrorKind::ResourceBusy, message);
+        }
         Error::io(file, operation, error.kind(), error.to_string())
     }
 
@@ -178,15 +183,22 @@ impl Error {
         matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::NotFound)
     }
 
-    /// Whether the process or the machine has no file descriptor left: nothing is wrong with the file.
-    pub fn is_out_of_files(&self) -> bool {
-        false
+    /// Whether the storage could not open a file because too many are open. Nothing was done and nothing is damaged: the same
+    /// call can succeed later.
+    pub fn is_too_many_open_files(&self) -> bool {
+        matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::ResourceBusy)
     }
 
     /// Whether this is a [`Corruption`].
     pub fn is_corruption(&self) -> bool {
         matches!(self, Error::Corruption(_))
     }
+}
+
+/// Whether the process, or the system, has no descriptor left (EMFILE, ENFILE; the standard library has no kind for them).
+pub(crate) fn is_exhausted(error: &std::io::Error) -> bool {
+    let codes: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 #[cfg(test)]

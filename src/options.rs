@@ -45,7 +45,8 @@ pub struct Options {
     pub paranoid_checks: bool,
     /// Logical bytes of entries that gather in memory before they become a table: 4 KiB to 1 GiB. Default 4 MiB.
     pub write_buffer_size: usize,
-    /// Tables held open at once: 10 to 50,000. Default 1,000.
+    /// Tables held open at once, with their indexes and filters: 10 to 50,000. Default 1,000. In a directory that is no number of
+    /// descriptors: all databases of the process share a fifth of those it may have, or half of 1,024 and more.
     pub max_open_files: usize,
     /// Logical bytes of decoded blocks kept in memory; 0 keeps none. Default 8 MiB. Beside them up to an eighth as many bytes of rows
     /// are kept that were looked up more than once.

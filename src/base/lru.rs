@@ -87,6 +87,11 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         self.release(at).map(|(_, v)| v)
     }
 
+    /// Holds nothing any more.
+    pub fn clear(&mut self) {
+        *self = WeightedLru::new(self.capacity);
+    }
+
     /// The weight of all that is held.
     pub fn weight(&self) -> u64 {
         self.weight

@@ -41,7 +41,7 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
         return true;
     }
     let state = inner.state.borrow();
-    if !state.works() {
+    if !state.works() || state.held_up.is_some() {
         return false;
     }
     if !state.immutables.is_empty() || !state.manual.is_empty() || state.rotation_is_due {
@@ -58,6 +58,7 @@ const TIDY_COST_MAX: u64 = 2;
 /// A full memtable, which waited for others to be flushed, is to become a table now, and not with the next write: whoever opens the
 /// database after a kill replays its log. And tables of level 0 may be merged. Whether there is work now.
 pub(crate) fn tidy(inner: &Inner) -> bool {
+    inner.state.borrow_mut().held_up = None;
     if !has_work(inner) {
         let mut state = inner.state.borrow_mut();
         if inner.closed.get() || inner.options.read_only || state.status != DbState::Open {
@@ -86,9 +87,11 @@ fn choose_overlapping(inner: &Inner, state: &mut State) {
 pub(crate) fn poll_slice(inner: &Rc<Inner>, cx: &mut Context<'_>, bytes: u64) -> Poll<bool> {
     inner.budget.start(bytes);
     count(&inner.counters.slices, 1);
+    inner.state.borrow_mut().held_up = None;
     loop {
         match inner.background.poll(cx, || has_work(inner).then(|| Box::pin(job(inner.clone())) as _)) {
             Driven::Idle => return Poll::Ready(false),
+            Driven::Finished if inner.state.borrow().held_up.is_some() => return Poll::Ready(false),
             Driven::Finished if inner.budget.is_spent() => return Poll::Ready(has_work(inner)),
             Driven::Finished => {}
             Driven::Pending if inner.budget.is_exhausted() => return Poll::Ready(true),
@@ -102,6 +105,12 @@ pub(crate) async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Re
     while !done() {
         let more = poll_fn(|cx| poll_slice(inner, cx, slice_size(&inner.options.pause))).await;
         check(inner)?;
+        let held_up = inner.state.borrow().held_up.clone();
+        if let Some(error) = held_up
+            && !done()
+        {
+            return Err(error);
+        }
         if !more {
             return Ok(());
         }
@@ -141,25 +150,32 @@ async fn job(inner: Rc<Inner>) {
     }
 }
 
-/// Damage in a live table ends compactions of that table; anything else ends writing, a new table that cannot be read back
-/// too: to build it once more would go on for ever.
+/// Damage in a live table ends compactions of that table; without a descriptor for a file nothing was done that counts, and it is
+/// tried again. Anything else ends writing, a new table that cannot be read back too: to build it once more would go on for ever.
 pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     let live = |number| inner.state.borrow().versions.current().files().any(|(_, f)| f.number == number);
     if let Error::Corruption(corruption) = error
         && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
         && live(number)
     {
-        let mut state = inner.state.borrow_mut();
-        state.quarantine.insert(number);
-        for manual in state.manual.drain(..) {
-            manual.error.replace(Some(error.clone()));
-            manual.done.set(true);
-        }
-        drop(state);
-        inner.emit(|| Event::BackgroundError { message: error.to_string() });
-        return;
+        inner.state.borrow_mut().quarantine.insert(number);
+        return refuse_manual(inner, error);
+    }
+    if error.is_too_many_open_files() && inner.state.borrow().status == DbState::Open {
+        inner.tables.gives_back(error);
+        inner.state.borrow_mut().held_up = Some(error.clone());
+        return refuse_manual(inner, error);
     }
     inner.degrade(error);
+}
+
+/// Whoever asked for a range to be compacted is told, and so is the listener.
+fn refuse_manual(inner: &Inner, error: &Error) {
+    for manual in inner.state.borrow_mut().manual.drain(..) {
+        manual.error.replace(Some(error.clone()));
+        manual.done.set(true);
+    }
+    inner.emit(|| Event::BackgroundError { message: error.to_string() });
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {

@@ -14,8 +14,12 @@ pub(crate) async fn remove_obsolete(inner: &Inner) -> Result<()> {
     if gone.is_empty() && !manifest.as_ref().is_some_and(|manifest| manifest.must_sync()) {
         return Ok(());
     }
-    if let Some(manifest) = manifest {
-        manifest.sync_found(&*inner.env).await?;
+    if let Some(manifest) = manifest
+        && let Err(error) = manifest.sync_found(&*inner.env).await
+    {
+        let mut state = inner.state.borrow_mut();
+        gone.into_iter().for_each(|(name, text)| state.note_file_called(name, text));
+        return Err(error);
     }
     for (name, _) in &gone {
         if let FileName::Table(number) = name {

@@ -2,6 +2,7 @@
 
 use super::findings::Findings;
 use super::open::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
+use super::verify::is_finding;
 use crate::base::{FileName, FileNumber, sort_by, table_file_name};
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
@@ -78,7 +79,7 @@ impl FilesOnStorage {
                 Some(error) => error,
                 None => return Err(Error::InvalidArgument("the database does not exist: there is no CURRENT".into())),
             },
-            Err(error @ (Error::Corruption(_) | Error::Io(_))) => error,
+            Err(error) if is_finding(&error) => error,
             Err(error) => return Err(error),
         };
         findings.push(error);

@@ -355,6 +355,7 @@ fn build_inner(
         seek_candidate: None,
         manual: VecDeque::new(),
         rotation_is_due: false,
+        held_up: None,
         resuming: false,
         level_work: [(0, 0); LEVELS],
     };

@@ -80,6 +80,9 @@ pub(crate) struct State {
     pub(crate) manual: VecDeque<Rc<ManualCompaction>>,
     /// Nobody writes, and the active memtable is full.
     pub(crate) rotation_is_due: bool,
+    /// The last background job found no descriptor for a file. Nobody works in the background until somebody tries again: the next
+    /// write that owes work, or a call that asks for it.
+    pub(crate) held_up: Option<Error>,
     /// `resume` is at work: background work goes on though writes are refused.
     pub(crate) resuming: bool,
     /// Per level: bytes read, bytes written by compactions and flushes into it.

@@ -342,14 +342,24 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     let Some(batch) = batch.filter(|b| !b.is_empty()) else {
         if sync {
             let log = current_log(inner)?;
-            flush_logs(inner, &log).await.inspect_err(|error| inner.degrade(error))?;
+            flush_logs(inner, &log).await.inspect_err(|error| {
+                if !lacked_descriptor(inner, error) {
+                    inner.degrade(error);
+                }
+            })?;
         }
         return Ok(());
     };
     batch.check()?;
     let entry = Entry::prepare(inner, batch)?;
+    let before = entry.log.writer.size();
     append(inner, &entry.log, entry.batch.as_bytes()).await?;
     if sync && let Err(error) = flush_logs(inner, &entry.log).await {
+        if lacked_descriptor(inner, &error) {
+            // The log is sound, only its name could not be made durable: the record goes again.
+            entry.log.writer.retract(before);
+            return Err(take_back(inner, &entry.log, error).await);
+        }
         // The record may or may not survive: its sequence numbers must not be used again.
         inner.state.borrow_mut().versions.counts.last_sequence = entry.last;
         inner.degrade(&error);
@@ -357,6 +367,15 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     }
     entry.apply(inner);
     Ok(())
+}
+
+/// Whether a flush of the logs only failed to open the directory: no sync of a file has failed, and it can be tried again.
+fn lacked_descriptor(inner: &Inner, error: &Error) -> bool {
+    let state = inner.state.borrow();
+    let mut logs = state.older_dirty_logs();
+    logs.extend(state.log.clone());
+    inner.tables.gives_back(error);
+    error.is_too_many_open_files() && logs.iter().all(|log| log.writer.is_ready())
 }
 
 fn current_log(inner: &Inner) -> Result<Rc<Log>> {
@@ -585,6 +604,18 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
         {
             return Err(cause.clone());
         }
+        if waiting > 0 && inner.state.borrow().held_up.is_some() {
+            if size < limit.saturating_mul(2) {
+                return Ok(());
+            }
+            let slice = to_u64(inner.options.slice_size);
+            poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
+            check_state(inner, false)?;
+            match inner.state.borrow().held_up.clone() {
+                Some(cause) => return Err(cause),
+                None => continue,
+            }
+        }
         let blocked = if level0 >= LEVEL0_STOP {
             Some(StallCause::Level0Stop)
         } else if waiting > 0 {
@@ -644,7 +675,10 @@ pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
     let number = inner.state.borrow_mut().versions.new_file_number()?;
     let name = FileName::Log(number).to_string();
     let size_hint = u64::try_from(inner.options.write_buffer_size).unwrap_or(0);
-    let file = inner.env.create(&name, FileKind::Log, size_hint).await?;
+    let file = match inner.env.create(&name, FileKind::Log, size_hint).await {
+        Err(error) if inner.tables.gives_back(&error) => inner.env.create(&name, FileKind::Log, size_hint).await?,
+        file => file?,
+    };
     inner.state.borrow_mut().note_file(FileName::Log(number));
     inner.emit(|| Event::FileCreated { name: name.clone() });
     let writer = LogWriter::new(inner.env.clone(), file, name, 0);

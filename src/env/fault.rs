@@ -58,6 +58,8 @@ struct Control {
     pending_percent: Cell<u8>,
     exact: Cell<Option<bool>>,
     stale: RefCell<Vec<u8>>,
+    open_files: Cell<usize>,
+    open_files_max: Cell<usize>,
 }
 
 impl FaultEnv {
@@ -73,6 +75,8 @@ impl FaultEnv {
             pending_percent: Cell::new(0),
             exact: Cell::new(None),
             stale: RefCell::default(),
+            open_files: Cell::new(0),
+            open_files_max: Cell::new(usize::MAX),
         };
         FaultEnv { inner, control: Rc::new(control) }
     }
@@ -95,6 +99,16 @@ impl FaultEnv {
     /// Whether callers are told to trust the answer of `append` alone; as the storage below says, until this is called.
     pub fn set_appends_are_exact(&self, exact: bool) {
         self.control.exact.set(Some(exact));
+    }
+
+    /// From now on no file is opened or created while so many are open: as in a process at its limit of descriptors.
+    pub fn set_open_files_max(&self, max: usize) {
+        self.control.open_files_max.set(max);
+    }
+
+    /// Files that are open.
+    pub fn open_files(&self) -> usize {
+        self.control.open_files.get()
     }
 
     /// What [`SectorFault::Stale`] answers: the bytes that the medium held where a file now lies, from its start.
@@ -158,9 +172,14 @@ impl FaultEnv {
 
     fn wrap(&self, turn: Turn, opened: impl FnOnce() -> Io<Rc<dyn File>>) -> Io<Rc<dyn File>> {
         let (control, name) = (Rc::clone(&self.control), turn.name.clone());
+        if control.open_files.get() >= control.open_files_max.get() {
+            let error = Error::io(&*name, turn.operation.name(), ErrorKind::ResourceBusy, "too many open files");
+            return turn.end(Io::ready(Err(error)));
+        }
+        let open = OpenFile::new(&control);
         turn.plainly(opened).map(move |file| {
             let inner = file?;
-            Ok(Rc::new(FaultFile { control, inner, name: name.into() }) as Rc<dyn File>)
+            Ok(Rc::new(FaultFile { control, inner, name: name.into(), _open: Rc::new(open) }) as Rc<dyn File>)
         })
     }
 }
@@ -199,6 +218,22 @@ impl Control {
             polled_again(polls).await;
             call().await
         })
+    }
+}
+
+/// Counts one open file.
+struct OpenFile(Rc<Control>);
+
+impl OpenFile {
+    fn new(control: &Rc<Control>) -> OpenFile {
+        control.open_files.set(control.open_files.get().saturating_add(1));
+        OpenFile(Rc::clone(control))
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.0.open_files.set(self.0.open_files.get().saturating_sub(1));
     }
 }
 

@@ -409,6 +409,7 @@ fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
         "EACCES" | "EPERM" | "EROFS" | "NotAllowedError" | "NoModificationAllowedError" => ErrorKind::PermissionDenied,
         "ENOSPC" => ErrorKind::StorageFull,
         "EDQUOT" | "QuotaExceededError" => ErrorKind::QuotaExceeded,
+        "EMFILE" | "ENFILE" => ErrorKind::ResourceBusy,
         "ENOTDIR" => ErrorKind::NotADirectory,
         "EISDIR" => ErrorKind::IsADirectory,
         _ => ErrorKind::Other,
@@ -434,8 +435,10 @@ fn remember(message: &str, thrown: &JsValue) {
     });
 }
 
-/// What the storage threw that has become an error with this message, if that was lately.
+/// What the storage threw that has become an error with this message, or with one that ends so, if that was lately.
 #[cold]
 pub(crate) fn thrown_as(message: &str) -> Option<JsValue> {
-    THROWN.with_borrow(|all| all.iter().rev().find(|(known, _)| known == message).map(|(_, thrown)| thrown.clone()))
+    THROWN.with_borrow(|all| {
+        all.iter().rev().find(|(known, _)| message.ends_with(known.as_str())).map(|(_, thrown)| thrown.clone())
+    })
 }

@@ -4,9 +4,11 @@
 //! append           write(2) on a descriptor opened with O_APPEND, until all is written
 //! sync             fdatasync (Apple: F_FULLFSYNC): bytes and size
 //! edit_names       rename, unlink ... in order, then one fsync of the directory
+//! descriptors      those of tables are closed and opened again where the process may have few
 //! lock             fcntl(F_SETLK) on the whole of `LOCK`, as C++ LevelDB does, and a table of this process's own locks
 //! ```
 
+mod descriptors;
 mod helper_thread;
 mod lock;
 mod names;
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use self::descriptors::{TableDescriptor, with_spare};
 use self::helper_thread::HelperThread;
 use self::lock::DirectoryLock;
 use self::names::{apply, create_new, make_directory, parent_of, sync_directory};
@@ -79,7 +82,7 @@ impl StdFsEnv {
 
     fn list_files(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.directory).map_err(|e| self.error("list", &e))? {
+        for entry in with_spare(|| fs::read_dir(&self.directory)).map_err(|e| self.error("list", &e))? {
             let entry = entry.map_err(|e| self.error("list", &e))?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let regular = fs::metadata(entry.path()).is_ok_and(|m| m.is_file());
@@ -103,7 +106,9 @@ impl StdFsEnv {
 
     fn open_file(&self, name: &str, access: Access) -> Result<Rc<dyn File>> {
         let path = path_of(&self.directory, name)?;
-        let file = fs::OpenOptions::new().read(true).append(access == Access::Append).open(path);
+        let mut options = fs::OpenOptions::new();
+        options.read(true).append(access == Access::Append);
+        let file = with_spare(|| options.open(&path));
         let file = file.map_err(|e| Error::from_std(name, "open", &e))?;
         let metadata = file.metadata().map_err(|e| Error::from_std(name, "open", &e))?;
         if metadata.is_dir() {
@@ -115,7 +120,12 @@ impl StdFsEnv {
                 let kind = if manifest { FileKind::Manifest } else { FileKind::Log };
                 Ok(StdFile::over(file, name, self.thread_for(kind)))
             }
-            Access::Read => Ok(Rc::new(StdReader { file, name: name.into() })),
+            Access::Read if matches!(FileName::parse(name), Some(FileName::Table(_))) => {
+                let is_ours = self.lock.borrow().is_some();
+                let source = Source::Table(TableDescriptor::new(path, file, &metadata, is_ours));
+                Ok(Rc::new(StdReader { source, name: name.into() }))
+            }
+            Access::Read => Ok(Rc::new(StdReader { source: Source::File(file), name: name.into() })),
         }
     }
 
@@ -233,8 +243,22 @@ struct Shared {
 
 /// A file that is only read.
 struct StdReader {
-    file: fs::File,
+    source: Source,
     name: Box<str>,
+}
+
+enum Source {
+    File(fs::File),
+    Table(TableDescriptor),
+}
+
+impl StdReader {
+    fn with<T>(&self, act: impl FnOnce(&fs::File) -> Result<T>) -> Result<T> {
+        match &self.source {
+            Source::File(file) => act(file),
+            Source::Table(table) => table.with(&self.name, act),
+        }
+    }
 }
 
 impl StdFile {
@@ -299,7 +323,7 @@ impl File for StdReader {
     }
 
     fn read_into(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Io<Vec<u8>> {
-        Io::ready(read_into(&self.file, &self.name, offset, length, buffer))
+        Io::ready(self.with(|file| read_into(file, &self.name, offset, length, buffer)))
     }
 
     fn append(&self, _data: &[u8]) -> Io<u64> {
@@ -307,8 +331,8 @@ impl File for StdReader {
     }
 
     fn sync(&self) -> Io<Durability> {
-        let synced = self.file.sync_data().map(|()| Durability::Durable);
-        Io::ready(synced.map_err(|e| Error::from_std(&*self.name, "sync", &e)))
+        let sync = |file: &fs::File| file.sync_data().map_err(|e| Error::from_std(&*self.name, "sync", &e));
+        Io::ready(self.with(sync).map(|()| Durability::Durable))
     }
 
     fn truncate(&self, _size: u64) -> Io<()> {
@@ -316,7 +340,7 @@ impl File for StdReader {
     }
 
     fn size(&self) -> Io<u64> {
-        Io::ready(size_of(&self.file, &self.name))
+        Io::ready(self.with(|file| size_of(file, &self.name)))
     }
 }
 

@@ -481,7 +481,9 @@ export interface OpenOptions extends AbstractOpenOptions {
   blockSize?: number | undefined
 
   /**
-   * Table files held open at once, 10 to 50,000.
+   * Tables held open at once, with their indexes and filters in memory, 10 to 50,000. It is no bound on file descriptors: in
+   * a directory the databases of a thread share a fifth of those that the process may have (of 1,024 and more, half; a worker
+   * a quarter of either), and what is not read lately gives its own back. Leave it alone.
    *
    * @defaultValue `1000`
    */
@@ -751,7 +753,7 @@ export interface RepairReport {
  * Files, for a database that lives neither in a directory nor in memory. Each method answers a value or a promise, as it
  * likes, from call to call. A failure is thrown or rejected with as an `Error` whose `code` (or `name`, as DOMExceptions have
  * it) says what it is: `ENOENT`, `EEXIST`, `EACCES`, `EPERM`, `EROFS`, `ENOSPC`, `EDQUOT`, `QuotaExceededError`, `ENOTDIR`,
- * `EISDIR`, `EINVAL` (a name that cannot be), `LEVEL_LOCKED`, `LEVEL_FENCED`, `LEVEL_EVICTED`, `LEVEL_NOT_SUPPORTED` or
+ * `EISDIR`, `EMFILE`, `ENFILE` (no descriptor left: nothing was done), `EINVAL` (a name that cannot be), `LEVEL_LOCKED`, `LEVEL_FENCED`, `LEVEL_EVICTED`, `LEVEL_NOT_SUPPORTED` or
  * `LEVEL_SOURCE_CHANGED`; anything else is an I/O error.
  *
  * Names have 1 to 255 bytes, none of `/ \ :` and no control character, and are not `.`, `..` or `LOCK`; all this may follow
@@ -830,7 +832,7 @@ export interface StorageFile {
   sync (): void | Promise<void>
   truncate (size: number): void | Promise<void>
   size (): number | Promise<number>
-  /** The engine is done with the file. A removed file stays readable until then. */
+  /** The engine is done with the file. A file that this storage removed stays readable until then. */
   close (): void
 }
 

@@ -133,6 +133,14 @@ impl LogWriter {
         Ok(())
     }
 
+    /// The records behind `end` are not to count: [`truncate_to_good`](LogWriter::truncate_to_good) will cut them off.
+    pub(crate) fn retract(&self, end: u64) {
+        self.end.set(end.min(self.end.get()));
+        if self.state.get() == State::Ready {
+            self.state.set(State::Unfinished);
+        }
+    }
+
     /// Makes all records so far durable. A failure is final: no record is accepted after it.
     pub(crate) async fn sync(&self) -> Result<Durability> {
         if self.state.get() == State::SyncFailed {

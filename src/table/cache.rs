@@ -68,7 +68,10 @@ impl TableCache {
         if let Some(table) = self.cached(number) {
             return Ok(table);
         }
-        let (file, name) = self.open_file(number, size).await?;
+        let (file, name) = match self.open_file(number, size).await {
+            Err(error) if self.gives_back(&error) => self.open_file(number, size).await?,
+            result => result?,
+        };
         let found = file.size().await?;
         if found != size && !self.options.lenient {
             return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
@@ -84,7 +87,10 @@ impl TableCache {
 
     /// The table in the file of any name, opened for one reader and not kept.
     pub(crate) async fn table_called(&self, name: &str) -> Result<Rc<Table>> {
-        let file = self.env.open(name, Access::Read).await?;
+        let file = match self.env.open(name, Access::Read).await {
+            Err(error) if self.gives_back(&error) => self.env.open(name, Access::Read).await?,
+            file => file?,
+        };
         let size = file.size().await?;
         let (blocks, counters) = (Rc::new(BlockCache::new(0)), self.counters.clone());
         let table = Table::open(file, name.to_owned(), size, 0, self.options.clone(), blocks, counters).await?;
@@ -99,7 +105,8 @@ impl TableCache {
                 let old = format!("{number}.sst");
                 match self.env.open_table(&old, size).await {
                     Ok(file) => Ok((file, old)),
-                    Err(_) => Err(self.gone(&name, error).await),
+                    Err(other) if other.is_not_found() => Err(self.gone(&name, error).await),
+                    Err(other) => Err(other),
                 }
             }
             result => result.map(|file| (file, name)),
@@ -121,6 +128,16 @@ impl TableCache {
             )),
             _ => error,
         }
+    }
+
+    /// If a file could not be opened because too many are: closes the tables that nobody reads just now. Answers whether it is
+    /// worth trying again.
+    pub(crate) fn gives_back(&self, error: &Error) -> bool {
+        if !error.is_too_many_open_files() || self.tables.borrow().is_empty() {
+            return false;
+        }
+        self.tables.borrow_mut().clear();
+        true
     }
 
     /// The file is going away: close the table. Its blocks grow old in their cache; the number never comes again.

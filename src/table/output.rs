@@ -36,7 +36,10 @@ impl TableOutput {
         size_hint: u64,
     ) -> Result<TableOutput> {
         let name = table_file_name(number);
-        let file = env.create(&name, FileKind::Table, size_hint).await?;
+        let file = match env.create(&name, FileKind::Table, size_hint).await {
+            Err(error) if tables.gives_back(&error) => env.create(&name, FileKind::Table, size_hint).await?,
+            file => file?,
+        };
         let builder = TableBuilder::new(env.clone(), file.clone(), name, tables.options().clone());
         Ok(TableOutput { env: env.clone(), file, number, builder, smallest: Vec::new(), largest: Vec::new() })
     }

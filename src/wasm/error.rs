@@ -11,7 +11,7 @@ use crate::error::Error;
 /// - `code`: [`Error::code`], a stable word;
 /// - `file` and `offset` (a byte, as a number) where they are known;
 /// - `maybeApplied`: true on a write whose fate is unknown;
-/// - `cause`: what a storage written in JavaScript threw.
+/// - `cause`: what a storage written in JavaScript threw, now or when writing stopped.
 pub(crate) fn to_js(error: &Error) -> JsValue {
     let object = JsValue::from(js_sys::Error::new(&error.to_string()));
     set(&object, "code", error.code());
@@ -29,6 +29,8 @@ pub(crate) fn to_js(error: &Error) -> JsValue {
     #[cfg(feature = "package")]
     if let Some(thrown) = message_of_storage(error).and_then(crate::env::thrown_as) {
         set(&object, "cause", thrown);
+    } else if let Error::Poisoned { cause, .. } = error {
+        set(&object, "cause", js_sys::Error::new(cause));
     }
     object
 }
@@ -42,7 +44,8 @@ fn message_of_storage(error: &Error) -> Option<&str> {
         | Error::SourceChanged(message)
         | Error::Evicted(message)
         | Error::NotSupported(message)
-        | Error::InvalidArgument(message) => Some(message),
+        | Error::InvalidArgument(message)
+        | Error::Poisoned { cause: message, .. } => Some(message),
         _ => None,
     }
 }

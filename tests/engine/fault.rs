@@ -21,7 +21,7 @@ use crate::common::world::{
 type MakeRule = fn(u64) -> FaultRule;
 
 /// Every way in which a call fails and says so, once or for ever.
-const FAILURES: [(&str, MakeRule); 12] = [
+const FAILURES: [(&str, MakeRule); 14] = [
     ("EIO once", |k| FaultRule::at(k, FaultKind::Fail(ErrorKind::Other))),
     ("EIO for ever", |k| FaultRule::at(k, FaultKind::Fail(ErrorKind::Other)).for_ever()),
     ("ENOSPC once", |k| FaultRule::at(k, FaultKind::Fail(ErrorKind::StorageFull)).on_changes()),
@@ -35,8 +35,16 @@ const FAILURES: [(&str, MakeRule); 12] = [
     ("half appended, truncate fails", |k| FaultRule::at(k, FaultKind::ShortCount { percent: 50 })),
     ("short count", |k| FaultRule::at(k, FaultKind::ShortCount { percent: 50 })),
     ("short count for ever", |k| FaultRule::at(k, FaultKind::ShortCount { percent: 90 }).for_ever()),
+    ("EMFILE once", no_descriptor),
+    ("EMFILE for ever", |k| no_descriptor(k).for_ever()),
     ("short read", |k| FaultRule::at(k, FaultKind::ShortRead { percent: 50 })),
 ];
+
+/// The process has no descriptor left for a file, or for the directory that is to be synced.
+fn no_descriptor(k: u64) -> FaultRule {
+    let rule = FaultRule::at(k.div_ceil(4), FaultKind::Fail(ErrorKind::ResourceBusy));
+    rule.on(Operation::Open).on(Operation::Create).on(Operation::EditNames)
+}
 
 /// Every way in which an append fails and says otherwise. The sizes of files are true.
 const LIES: [(&str, MakeRule); 6] = [

@@ -23,6 +23,7 @@ mod fault;
 mod hostile;
 mod idb_cmp1;
 mod layers;
+mod open_files;
 mod oracle;
 mod quiet;
 mod regressions;

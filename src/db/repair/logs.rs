@@ -92,7 +92,7 @@ impl Repairer<'_> {
     pub(super) fn readable<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(read) => Ok(Some(read)),
-            Err(error) if is_finding(&error) && !error.is_out_of_files() => {
+            Err(error) if is_finding(&error) => {
                 self.findings.push(error);
                 Ok(None)
             }

@@ -7,6 +7,7 @@ use super::NUMBER_MAX;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, table_file_name};
 use crate::db::files_on_storage::FilesOnStorage;
 use crate::db::findings::Findings;
+use crate::db::verify::is_finding;
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::log::{LogReader, Semantics, Tail};
@@ -50,7 +51,7 @@ impl OldManifest {
                     let name = FileName::Manifest(number).to_string();
                     findings.push(Error::corruption(name, 0, "no record of it can be read: it tells nothing"));
                 }
-                Err(error @ (Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_))) => findings.push(error),
+                Err(error) if is_finding(&error) => findings.push(error),
                 Err(error) => return Err(error),
             }
         }

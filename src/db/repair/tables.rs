@@ -149,7 +149,7 @@ impl Repairer<'_> {
         }
         let skipped = it.take_skipped();
         // A storage that has no descriptor left says nothing of the table.
-        if let Some(error) = skipped.iter().find(|error| !is_finding(error) || error.is_out_of_files()) {
+        if let Some(error) = skipped.iter().find(|error| !is_finding(error)) {
             return Err(error.clone());
         }
         scan.damages.extend(skipped);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::rule::{FaultKind, Operation, SectorFault};
-use super::{Control, Fault};
+use super::{Control, Fault, OpenFile};
 use crate::base::{crc32c, to_u64};
 use crate::env::crash::percent_of;
 use crate::env::seeded::Seeded;
@@ -15,6 +15,7 @@ pub(super) struct FaultFile {
     pub(super) control: Rc<Control>,
     pub(super) inner: Rc<dyn File>,
     pub(super) name: Rc<str>,
+    pub(super) _open: Rc<OpenFile>,
 }
 
 impl FaultFile {

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::descriptors::with_spare;
 use crate::base::FileName;
 use crate::error::{Error, Result};
 
@@ -129,7 +130,9 @@ fn id_of(directory: &Path, _metadata: &fs::Metadata) -> io::Result<DirectoryId> 
 #[cfg(unix)]
 fn open_locked(path: &Path) -> io::Result<Option<fs::File>> {
     use rustix::fs::{FlockOperation, fcntl_lock};
-    let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = with_spare(|| options.open(path))?;
     match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::ACCESS | rustix::io::Errno::AGAIN) => Ok(None),

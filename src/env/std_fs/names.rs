@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use super::descriptors::{keep_open, with_spare};
 use crate::env::NameEdit;
 use crate::error::{Error, Result};
 
@@ -11,10 +12,11 @@ use crate::error::{Error, Result};
 pub(super) fn create_new(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.read(true).append(true).create_new(true);
-    match options.open(path) {
+    match with_spare(|| options.open(path)) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            keep_open(path)?;
             fs::remove_file(path)?;
-            options.open(path)
+            with_spare(|| options.open(path))
         }
         result => result,
     }
@@ -28,14 +30,19 @@ pub(super) fn apply(directory: &Path, edits: Vec<NameEdit>) -> Result<()> {
         match edit {
             NameEdit::Rename { from, to } => {
                 lost |= prepare_lost(directory, &to)? || from.starts_with("lost/");
+                let kept = keep_open(&directory.join(&from)).and_then(|()| keep_open(&directory.join(&to)));
+                kept.map_err(|e| Error::from_std(&*from, "rename", &e))?;
                 fs::rename(directory.join(&from), directory.join(&to))
                     .map_err(|e| Error::from_std(from, "rename", &e))?;
             }
-            NameEdit::Remove { name } => match fs::remove_file(directory.join(&name)) {
-                Ok(()) => lost |= name.starts_with("lost/"),
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => return Err(Error::from_std(name, "remove", &e)),
-            },
+            NameEdit::Remove { name } => {
+                let path = directory.join(&name);
+                match keep_open(&path).and_then(|()| fs::remove_file(path)) {
+                    Ok(()) => lost |= name.starts_with("lost/"),
+                    Err(e) if e.kind() == ErrorKind::NotFound => {}
+                    Err(e) => return Err(Error::from_std(name, "remove", &e)),
+                }
+            }
             NameEdit::Replace { name, via, content } => {
                 let result = replace(&directory.join(&name), &directory.join(&via), &content);
                 result.map_err(|e| Error::from_std(name, "replace", &e))?;
@@ -66,6 +73,7 @@ fn replace(target: &Path, via: &Path, content: &[u8]) -> io::Result<()> {
         file.write_all(content)?;
         file.sync_data()?;
         drop(file);
+        keep_open(target)?;
         fs::rename(via, target)
     };
     write().inspect_err(|_| {
@@ -91,7 +99,7 @@ pub(super) fn parent_of(directory: &Path) -> Option<&Path> {
 
 #[cfg(unix)]
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    match fs::File::open(directory)?.sync_all() {
+    match with_spare(|| fs::File::open(directory))?.sync_all() {
         // Some file systems (of networks, in user space) cannot sync a directory and say so.
         Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         result => result,

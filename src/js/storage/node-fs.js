@@ -4,12 +4,14 @@
 // read, append   synchronous calls, straight from and into the engine's memory; appended through O_APPEND
 // sync           fdatasync through the callback API: a disk that flushes keeps no event loop waiting
 // editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync through the callback API too
+// descriptors    descriptors.js: those of tables are closed and opened again where the process may have few
 // lock           node-lock.js
 // ```
 import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { TableDescriptor, ensureSpare, keepOpen, withSpare } from './descriptors.js'
 import { DirectoryLock, isLockName, nodeSqlite, readLocks } from './node-lock.js'
 
 /**
@@ -33,8 +35,14 @@ const RENAME_BUSY = ['EPERM', 'EACCES', 'EBUSY']
 /** What a flush of a directory may answer where that cannot be done; NTFS keeps a journal of names, and so do some of networks. */
 const CANNOT_SYNC_DIRECTORY = IS_WINDOWS ? ['EPERM', 'EISDIR', 'EINVAL'] : ['EINVAL', 'ENOTSUP', 'ENOSYS']
 
+/** LOCK, our file beside it, and the kernel's table. */
+const SPARE_FOR_LOCK = 3
+
 /** The longest name that common file systems take, in bytes. */
 const NAME_BYTES_MAX = 255
+
+/** Of files that are whole once they have it, and never change. */
+const TABLE_NAME = /^\d+\.(?:ldb|sst)$/
 
 /** Whether this thread has opened no database yet. */
 let isFirst = true
@@ -95,6 +103,8 @@ export class NodeStorage {
   #takeLock(create) {
     const locks = this.#locks
     this.#locks = undefined
+    // Who cannot read the kernel's table of locks would take it that there are none.
+    if (!IS_WINDOWS && fs.statSync(this.#directory).isDirectory()) ensureSpare(SPARE_FOR_LOCK, this.#directory)
     return DirectoryLock.take(this.#directory, locks, create)
   }
 
@@ -117,7 +127,7 @@ export class NodeStorage {
   }
 
   list() {
-    return attempt('list', this.#directory, () => fs.readdirSync(this.#directory, { withFileTypes: true }))
+    return attempt('list', this.#directory, () => withSpare(() => fs.readdirSync(this.#directory, { withFileTypes: true })))
       .filter((/** @type {fs.Dirent} */ entry) => isAllowed(entry.name) && this.#isFile(entry))
       .map((/** @type {fs.Dirent} */ entry) => entry.name)
   }
@@ -135,27 +145,30 @@ export class NodeStorage {
    */
   create(name, _kind, _sizeHint) {
     const path = this.#path(name)
-    return this.#track(attempt('create', path, () => createNew(path)), path, true)
+    const fd = attempt('create', path, () => withSpare(() => createNew(path)))
+    return this.#track(new Descriptor(fd), path, true)
   }
 
   /** @param {string} name @param {'read' | 'append'} access */
   open(name, access) {
     const path = this.#path(name)
     const writable = access === 'append'
-    const fd = attempt('open', path, () => fs.openSync(path, writable ? APPEND : fs.constants.O_RDONLY))
-    const file = this.#track(fd, path, writable)
+    const fd = attempt('open', path, () => withSpare(() => fs.openSync(path, writable ? APPEND : fs.constants.O_RDONLY)))
+    let stats
     try {
-      if (attempt('open', path, () => fs.fstatSync(fd)).isDirectory()) throw failure('EISDIR', 'open', path, 'is a directory')
+      stats = attempt('open', path, () => fs.fstatSync(fd))
+      if (stats.isDirectory()) throw failure('EISDIR', 'open', path, 'is a directory')
     } catch (/** @type {any} */ error) {
-      file.close()
+      fs.closeSync(fd)
       throw error
     }
-    return file
+    const isTable = !writable && TABLE_NAME.test(name)
+    return this.#track(isTable ? new TableDescriptor(path, fd, stats, this.#lock !== undefined) : new Descriptor(fd), path, writable)
   }
 
-  /** @param {number} fd @param {string} path @param {boolean} writable */
-  #track(fd, path, writable) {
-    const file = new NodeFile(fd, path, writable, {
+  /** @param {Descriptor | TableDescriptor} descriptor @param {string} path @param {boolean} writable */
+  #track(descriptor, path, writable) {
+    const file = new NodeFile(descriptor, path, writable, {
       pending: (/** @type {Promise<void>} */ promise) => this.#whilePending(promise),
       closed: () => this.#files.delete(file)
     })
@@ -215,6 +228,7 @@ export class NodeStorage {
     let lost = false
     for (const edit of edits) {
       lost ||= edit.lost && (edit.type !== 'remove' || fs.existsSync(edit.path))
+      attempt(edit.type, edit.path ?? edit.from, () => { for (const path of [edit.path, edit.from, edit.to]) keepOpen(path) })
       if (edit.type === 'remove') {
         await attempt('remove', edit.path, () => removeIfThere(edit.path))
       } else if (edit.type === 'replace') {
@@ -277,9 +291,23 @@ function isAllowed(name) {
 
 // ---- One file ---------------------------------------------------------------------------------------------------------
 
+/** One that stays open. */
+class Descriptor {
+  /** @param {number} fd */
+  constructor(fd) {
+    this.fd = fd
+  }
+
+  hold() { return this.fd }
+
+  release() {}
+
+  close() { fs.closeSync(this.fd) }
+}
+
 /** @implements {StorageFile} */
 class NodeFile {
-  #fd
+  #descriptor
   #path
   #writable
   #storage
@@ -289,13 +317,13 @@ class NodeFile {
   #failed
 
   /**
-   * @param {number} fd
+   * @param {Descriptor | TableDescriptor} descriptor
    * @param {string} path
    * @param {boolean} writable
    * @param {{ pending: (promise: Promise<void>) => Promise<void>, closed: () => void }} storage
    */
-  constructor(fd, path, writable, storage) {
-    this.#fd = fd
+  constructor(descriptor, path, writable, storage) {
+    this.#descriptor = descriptor
     this.#path = path
     this.#writable = writable
     this.#storage = storage
@@ -307,9 +335,10 @@ class NodeFile {
     // Numbers of this size are not exact, and no file reaches there: it ends before.
     if (offset > Number.MAX_SAFE_INTEGER) return 0
     return attempt('read', this.#path, () => {
+      const { fd } = this.#descriptor
       let done = 0
       while (done < into.length) {
-        const count = fs.readSync(this.#fd, into, done, into.length - done, offset + done)
+        const count = fs.readSync(fd, into, done, into.length - done, offset + done)
         if (count === 0) break
         done += count
       }
@@ -321,15 +350,16 @@ class NodeFile {
   append(data) {
     this.#checkWritable('append')
     if (this.#failed) throw this.#failed
-    attempt('append', this.#path, () => writeAll(this.#fd, data))
+    attempt('append', this.#path, () => writeAll(this.#descriptor.fd, data))
     return data.length
   }
 
   sync() {
     this.#check('sync')
     if (this.#failed) throw this.#failed
+    const fd = attempt('sync', this.#path, () => this.#descriptor.hold())
     this.#flushes++
-    return this.#storage.pending(flush('fdatasync', this.#fd).then(
+    return this.#storage.pending(flush('fdatasync', fd).then(
       () => this.#flushed(),
       (error) => this.#flushed(explain(error, 'sync', this.#path))
     ))
@@ -338,6 +368,7 @@ class NodeFile {
   /** @param {any} [error] */
   #flushed(error) {
     this.#flushes--
+    this.#descriptor.release()
     this.#closeWhenQuiet()
     // Of two flushes at once only one is told of a failure.
     this.#failed ??= error
@@ -347,12 +378,12 @@ class NodeFile {
   /** @param {number} size */
   truncate(size) {
     this.#checkWritable('truncate')
-    attempt('truncate', this.#path, () => fs.ftruncateSync(this.#fd, size))
+    attempt('truncate', this.#path, () => fs.ftruncateSync(this.#descriptor.fd, size))
   }
 
   size() {
     this.#check('size')
-    return attempt('size', this.#path, () => fs.fstatSync(this.#fd)).size
+    return attempt('size', this.#path, () => fs.fstatSync(this.#descriptor.fd)).size
   }
 
   close() {
@@ -366,7 +397,7 @@ class NodeFile {
   #closeWhenQuiet() {
     if (!this.#closed || this.#flushes > 0) return
     try {
-      fs.closeSync(this.#fd)
+      this.#descriptor.close()
     } catch {
       // The descriptor is gone in any case, and for what was not synced nothing was promised.
     }
@@ -403,6 +434,7 @@ function createNew(path) {
     return fs.openSync(path, CREATE, FILE_MODE)
   } catch (/** @type {any} */ error) {
     if (error.code !== 'EEXIST') throw error
+    keepOpen(path)
     fs.unlinkSync(path)
     return fs.openSync(path, CREATE, FILE_MODE)
   }
@@ -439,7 +471,7 @@ function removeIfEmpty(directory) {
  */
 async function replace(path, via, content) {
   try {
-    const fd = createNew(via)
+    const fd = withSpare(() => createNew(via))
     try {
       writeAll(fd, content)
       await flush('fdatasync', fd)
@@ -492,7 +524,7 @@ async function makeDirectory(directory) {
 /** @param {string} directory */
 async function syncDirectory(directory) {
   try {
-    const fd = fs.openSync(directory, 'r')
+    const fd = withSpare(() => fs.openSync(directory, 'r'))
     try {
       await flush('fsync', fd)
     } finally {
