@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
 import { Varve } from '../../src/js/index.js'
+import { Trapping } from './lib/trapping.mjs'
 
 const root = mkdtempSync(join(tmpdir(), 'varve-order-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -47,12 +48,12 @@ class Watch {
   }
 
   /** One of those below, whose answer holds a version as text. */
-  exactly(what, db, [ask, valueIn]) {
+  async exactly(what, db, [ask, valueIn]) {
     return this.read(what, ask(db), (answer) => [Number(valueIn(answer)), Number(valueIn(answer))])
   }
 
   /** `write` gets the next version. */
-  wrote(what, write) {
+  async wrote(what, write) {
     const version = ++this.version
     return this.read(what, write(String(version)), () => [version, Infinity])
   }
@@ -274,3 +275,40 @@ for (const [place, make] of Object.entries(PLACES)) {
     }
   })
 }
+
+test('calls that wait for a fresh instance after a trap are answered in order, and every one is settled', async () => {
+  const trapping = new Trapping()
+  let recovered = 0
+  try {
+    for (let round = 0; round < OPENINGS; round++) {
+      const db = await filled(PLACES.directory())
+      db.on('recovered', () => recovered++)
+      const watch = new Watch()
+      const asked = []
+      const add = (call) => {
+        call.catch(() => {})
+        asked.push(call)
+      }
+      const ask = () => {
+        for (const [range, read] of Object.entries(RANGES)) add(watch.exactly(range, db, read))
+        add(watch.wrote('put', (value) => db.put('c', value)))
+        for (const [what, read] of Object.entries(POINTS)) add(watch.exactly(what, db, read))
+      }
+      trapping.arm(1 + round * 3)
+      for (let i = 0; i < 4; i++) {
+        ask()
+        await microtasks(i)
+      }
+      await nextTurn()
+      ask()
+      const results = await Promise.allSettled(asked)
+      trapping.disarm()
+      for (const { reason } of results) if (reason !== undefined) assert.equal(reason.code, 'LEVEL_POISONED', reason.stack)
+      watch.check()
+      await db.close()
+    }
+  } finally {
+    trapping.restore()
+  }
+  assert.ok(recovered >= OPENINGS / 2, `${recovered} times`)
+})
