@@ -21,6 +21,9 @@ const PAGE_GROWTH = 8
 /** The engine counts rows and bytes in 32 bits. */
 const SIZE_MAX = 0x7fffffff
 
+/** Microtasks that abstract-level's all() takes from the last page to its answer: 6. */
+const ALL_ROUNDS = 8
+
 const EMPTY = new Uint8Array(0)
 
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
@@ -154,7 +157,7 @@ class Rows {
     /** @type {any[]} */
     const all = []
     const wait = this.#fill(all, wanted, cut)
-    return wait === undefined ? this.#answers.long(all, ROUNDS) : this.#allLater(all, wait, wanted, cut)
+    return wait === undefined ? this.#answers.long(all, Math.max(this.#rounds, ALL_ROUNDS)) : this.#allLater(all, wait, wanted, cut)
   }
 
   /** @param {any} target */
@@ -269,7 +272,7 @@ class Rows {
     } catch (error) {
       throw fromEngine(error)
     }
-    return this.#answers.late(all, ROUNDS)
+    return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
   }
 
   /** Nothing, or what to wait for if the page does not come at once. @param {number} size @returns {Promise<any> | undefined} */

@@ -1,7 +1,7 @@
 import { AbstractSublevel } from 'abstract-level'
 
 /**
- * abstract-level's sublevel, whose calls made before it is open are answered in order with those of the database.
+ * abstract-level's sublevel, whose iterators, and calls made before it is open, are answered in order with those of the database.
  * @extends {AbstractSublevel<any, any, any, any>}
  */
 export class Sublevel extends AbstractSublevel {
@@ -21,6 +21,24 @@ export class Sublevel extends AbstractSublevel {
   /** @param {any} name @param {any} options */
   _sublevel(name, options) {
     return new Sublevel(this, name, options, this.#wrapped)
+  }
+
+  /** @param {any} options */
+  _iterator(options) {
+    // @ts-expect-error not in its published types
+    return this.#wrapped(() => super._iterator(options))
+  }
+
+  /** @param {any} options */
+  _keys(options) {
+    // @ts-expect-error not in its published types
+    return this.#wrapped(() => super._keys(options))
+  }
+
+  /** @param {any} options */
+  _values(options) {
+    // @ts-expect-error not in its published types
+    return this.#wrapped(() => super._values(options))
   }
 
   /** @param {() => any} fn @param {any} [options] */
