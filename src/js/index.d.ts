@@ -50,6 +50,9 @@ import {
  * Everything of abstract-level is here: encodings, batches, iterators with seek, ranges and limits, snapshots, sublevels,
  * hooks and events. Below are only what is typed more closely and what is added.
  *
+ * Over a directory or memory, with `worker: true` too, no call answers an older state after a call asked later has answered a
+ * newer one. Long calls (`compactRange()`, `clear()`, `verify()`, later pages of an iterator) and the synchronous ones are exempt.
+ *
  * @template KDefault The default type of keys if not overridden on operations.
  * @template VDefault The default type of values if not overridden on operations.
  *

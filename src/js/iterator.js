@@ -7,7 +7,8 @@
 // Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
 // and one row. Strings are copies.
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
-import { AbortError, InvalidArgumentError, fromEngine } from './errors.js'
+import { ROUNDS } from './answers.js'
+import { AbortError, InvalidArgumentError, fromEngine, rethrow } from './errors.js'
 import { NativeBuffer } from './native-buffer.js'
 import { Snapshot } from './snapshot.js'
 import { viewOf, writeText, textSizeBound } from './write-batch.js'
@@ -21,6 +22,9 @@ const PAGE_GROWTH = 8
 const ROWS_MAX = 0x7fffffff
 /** Larger pages are no faster, and would take the engine's memory up. */
 const PAGE_BYTES_MAX = 64 << 20
+
+/** Microtasks that abstract-level's all() takes from the last page to its answer: 6. */
+const ALL_ROUNDS = 8
 
 const EMPTY = new Uint8Array(0)
 
@@ -89,12 +93,14 @@ const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : 
  */
 class Rows {
   #engine
-  #turns
+  #answers
   #id
   #cutKey
   #cutValue
   #pageBytes
   #signal
+  /** Microtasks that its answers take, beyond a plain call's. */
+  #rounds
   #pageRows = 1
   /** @type {Uint8Array} */
   #page = EMPTY
@@ -104,18 +110,19 @@ class Rows {
 
   /**
    * @param {import('./engine.js').Engine} engine
-   * @param {Pick<import('./turns.js').Turns, 'due'>} turns
+   * @param {import('./answers.js').Answers} answers
    * @param {any} options
    * @param {boolean} keys
    * @param {boolean} values
    */
-  constructor(engine, turns, options, keys, values) {
+  constructor(engine, answers, options, keys, values) {
     this.#engine = engine
-    this.#turns = turns
+    this.#answers = answers
     this.#cutKey = /** @type {any} */ (keys ? CUTS[options.keyEncoding] : undefined)
     this.#cutValue = /** @type {any} */ (values ? CUTS[options.valueEncoding] : undefined)
     this.#pageBytes = pageBytesOf(options)
     this.#signal = signalOf(options)
+    this.#rounds = this.#signal === null ? answers.rounds : ROUNDS
     const { gt, gte, lt, lte } = boundsOf(options)
     const { reverse, verifyChecksums } = options
     const fillCache = fillCacheOf(options.fillCache)
@@ -141,16 +148,23 @@ class Rows {
     if (this.#signal !== null) return this.#nextUnlessAborted(wanted, cut)
     if (this.#left > 0) return cut(this)
     if (this.#done) return undefined
-    const loaded = this.#loadAhead(wanted)
-    return loaded === undefined ? this.#first(cut) : loaded.then(() => this.#first(cut))
+    return this.#answer(this.#loadAhead(wanted), cut, 0)
   }
 
   /** At most `size` rows: what is left of the page at hand, else one page. @param {number} size @param {(rows: any) => any} cut */
   nextv(size, cut) {
     if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
     if (this.#left > 0 || this.#done) return this.#take(size, cut)
-    const loaded = this.#load(size)
-    return loaded === undefined ? this.#take(size, cut) : loaded.then(() => this.#take(size, cut))
+    return this.#answer(this.#load(size), cut, size)
+  }
+
+  /** All rows, at most `wanted`. @param {number} wanted @param {(rows: any) => any} cut */
+  all(wanted, cut) {
+    if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
+    /** @type {any[]} */
+    const all = []
+    const wait = this.#fill(all, wanted, cut)
+    return wait === undefined ? this.#answers.long(all, Math.max(this.#rounds, ALL_ROUNDS)) : this.#allLater(all, wait, wanted, cut)
   }
 
   /** @param {any} target */
@@ -220,8 +234,9 @@ class Rows {
 
   // ---- Pages ------------------------------------------------------------------------------------------------------
 
-  /** @param {(rows: any) => any} cut */
-  #first(cut) {
+  /** A row if there is one, or at most `size`. @param {(rows: any) => any} cut @param {number} size 0: one, not in an array */
+  #cut(cut, size) {
+    if (size > 0) return this.#take(size, cut)
     return this.#left > 0 ? cut(this) : undefined
   }
 
@@ -240,26 +255,56 @@ class Rows {
     return this.#load(size)
   }
 
-  /** @returns {undefined | Promise<void>} @param {number} size */
+  /**
+   * Moves rows to `all` until there are none, or enough: answers nothing then, or what to wait for before going on.
+   * @param {any[]} all @param {number} wanted @param {(rows: any) => any} cut
+   */
+  #fill(all, wanted, cut) {
+    for (let isFirst = true; ; isFirst = false) {
+      if (this.#left > 0) all.push.apply(all, this.#take(wanted - all.length, cut))
+      if (this.#done || all.length >= wanted) return undefined
+      // Pages that come at once could go on for ever without a turn for anybody else.
+      const wait = (isFirst ? undefined : this.#answers.pause()) ?? this.#load(Math.min(wanted - all.length, PAGE_ROWS_MAX))
+      if (wait !== undefined) return wait
+    }
+  }
+
+  /** @param {any[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: any) => any} cut */
+  async #allLater(all, wait, wanted, cut) {
+    try {
+      for (let before = /** @type {Promise<any> | undefined} */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
+        const page = await before
+        if (page !== undefined) this.#set(page)
+      }
+    } catch (error) {
+      throw fromEngine(error)
+    }
+    return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
+  }
+
+  /** Nothing, or what to wait for if the page does not come at once. @param {number} size @returns {Promise<any> | undefined} */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
-      if (page instanceof Promise) return this.#loadLater(page)
+      if (page instanceof Promise) return page
       this.#set(page)
     } catch (error) {
       throw fromEngine(error)
     }
-    // Pages that come at once could go on for ever without a turn for anybody else.
-    return this.#turns.due()
   }
 
-  /** @param {any} page */
-  async #loadLater(page) {
-    try {
-      this.#set(await page)
-    } catch (error) {
-      throw fromEngine(error)
-    }
+  /**
+   * What a page was asked for, when it is there.
+   * @param {Promise<any> | undefined} loading
+   * @param {(rows: any) => any} cut
+   * @param {number} size 0: one row, as it is
+   */
+  #answer(loading, cut, size) {
+    if (loading === undefined) return this.#answers.long(this.#cut(cut, size), this.#rounds)
+    return loading.then((page) => {
+      this.#set(page)
+      return this.#answers.late(this.#cut(cut, size), this.#rounds)
+    }, rethrow)
   }
 
   /** @param {import('./engine.js').Page} page */
@@ -274,18 +319,29 @@ class Rows {
 
   /** @param {number} wanted @param {(rows: any) => any} cut */
   async #nextUnlessAborted(wanted, cut) {
-    if (this.#left === 0 && !this.#done) await this.#loadAhead(wanted)
+    if (this.#left === 0 && !this.#done) await this.#answer(this.#loadAhead(wanted), nothing, 0)
     else await undefined
     this.#throwIfAborted()
-    return this.#first(cut)
+    return this.#cut(cut, 0)
   }
 
   /** @param {number} size @param {(rows: any) => any} cut */
   async #nextvUnlessAborted(size, cut) {
-    if (this.#left === 0 && !this.#done) await this.#load(size)
+    if (this.#left === 0 && !this.#done) await this.#answer(this.#load(size), nothing, 0)
     else await undefined
     this.#throwIfAborted()
     return this.#take(size, cut)
+  }
+
+  /** @param {number} wanted @param {(rows: any) => any} cut */
+  async #allUnlessAborted(wanted, cut) {
+    const all = []
+    while (all.length < wanted) {
+      const rows = await this.#nextvUnlessAborted(Math.min(wanted - all.length, PAGE_ROWS_MAX), cut)
+      if (rows.length === 0) break
+      for (const row of rows) all.push(row)
+    }
+    return all
   }
 
   #throwIfAborted() {
@@ -293,6 +349,7 @@ class Rows {
   }
 }
 
+const nothing = () => undefined
 /** @param {Rows} rows */
 const entry = (rows) => rows.entry()
 /** @param {Rows} rows */
@@ -310,12 +367,12 @@ export class Iterator extends AbstractIterator {
   /**
    * @param {import('./level.js').Varve} db
    * @param {import('./engine.js').Engine} engine
-   * @param {{ due(): undefined | Promise<void> }} turns
+   * @param {import('./answers.js').Answers} answers
    * @param {Record<string, any>} options abstract-level's, encoded
    */
-  constructor(db, engine, turns, options) {
+  constructor(db, engine, answers, options) {
     // Before super: what fails here must not be attached to the database.
-    const rows = new Rows(engine, turns, options, options.keys, options.values)
+    const rows = new Rows(engine, answers, options, options.keys, options.values)
     super(db, options)
     this.#rows = rows
   }
@@ -327,6 +384,8 @@ export class Iterator extends AbstractIterator {
 
   /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, entry) }
+
+  _all() { return this.#rows.all(this.limit - this.count, entry) }
 
   /** @param {any} target */
   _seek(target) { this.#rows.seek(target) }
@@ -345,11 +404,11 @@ export class KeyIterator extends AbstractKeyIterator {
    * As Iterator's.
    * @param {import('./level.js').Varve} db
    * @param {import('./engine.js').Engine} engine
-   * @param {Pick<import('./turns.js').Turns, 'due'>} turns
+   * @param {import('./answers.js').Answers} answers
    * @param {any} options
    */
-  constructor(db, engine, turns, options) {
-    const rows = new Rows(engine, turns, options, true, false)
+  constructor(db, engine, answers, options) {
+    const rows = new Rows(engine, answers, options, true, false)
     super(db, options)
     this.#rows = rows
   }
@@ -360,6 +419,8 @@ export class KeyIterator extends AbstractKeyIterator {
 
   /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, key) }
+
+  _all() { return this.#rows.all(this.limit - this.count, key) }
 
   /** @param {any} target */
   _seek(target) { this.#rows.seek(target) }
@@ -378,11 +439,11 @@ export class ValueIterator extends AbstractValueIterator {
    * As Iterator's.
    * @param {import('./level.js').Varve} db
    * @param {import('./engine.js').Engine} engine
-   * @param {Pick<import('./turns.js').Turns, 'due'>} turns
+   * @param {import('./answers.js').Answers} answers
    * @param {any} options
    */
-  constructor(db, engine, turns, options) {
-    const rows = new Rows(engine, turns, options, false, true)
+  constructor(db, engine, answers, options) {
+    const rows = new Rows(engine, answers, options, false, true)
     super(db, options)
     this.#rows = rows
   }
@@ -393,6 +454,8 @@ export class ValueIterator extends AbstractValueIterator {
 
   /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, value) }
+
+  _all() { return this.#rows.all(this.limit - this.count, value) }
 
   /** @param {any} target */
   _seek(target) { this.#rows.seek(target) }

@@ -5,6 +5,7 @@
 // The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
 // awaits them once, and a value spares a promise an operation.
 import { AbstractLevel } from 'abstract-level'
+import { Answers } from './answers.js'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
 import { Engine, following } from './engine.js'
@@ -15,6 +16,7 @@ import { NativeBuffer } from './native-buffer.js'
 import { infoOf } from './info.js'
 import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
+import { Sublevel } from './sublevel.js'
 import { readText } from './text.js'
 import { Turns } from './turns.js'
 import { WriteBatch, textSizeBound, viewOf, writeText } from './write-batch.js'
@@ -70,6 +72,20 @@ const FROM_BYTES = {
   buffer: (bytes) => NativeBuffer.isBuffer(bytes) ? bytes : NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
+const asIs = (/** @type {any} */ value) => value
+
+/** abstract-level awaits the answer of _has() one microtask less than that of _get(); if it had to wait, one more. */
+const HAS_ROUNDS = 2
+
+const thenable = (/** @type {any} */ answer) => ({ then: (/** @type {(value: any) => void} */ resolve) => resolve(answer) })
+const [YES, NO] = [thenable(true), thenable(false)]
+
+/** An answer of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer */
+function inTime(answer) {
+  if (typeof answer === 'boolean') return answer ? YES : NO
+  return answer instanceof Promise ? answer : thenable(answer)
+}
+
 /** @param {Uint8Array} a @param {Uint8Array} b */
 function compare(a, b) {
   const length = Math.min(a.length, b.length)
@@ -105,6 +121,7 @@ export class Varve extends AbstractLevel {
   /** Once it was opened; or one in a worker, which answers promises. */
   #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
+  #answers = /** @type {Answers} */ (/** @type {unknown} */ (undefined))
   #keyScratch = new Scratch()
   #valueScratch = new Scratch()
   /** @type {WriteBatch | null} one that nobody uses */
@@ -162,6 +179,29 @@ export class Varve extends AbstractLevel {
     return this.#place.path
   }
 
+  // ---- Calls made before it is open ---------------------------------------------------------------------------------
+
+  /** @param {() => any} fn @param {any} [options] */
+  defer(fn, options) {
+    super.defer(() => this.#wrapped(fn), options)
+  }
+
+  /** @template T @param {() => Promise<T>} fn @param {any} [options] @returns {Promise<T>} */
+  deferAsync(fn, options) {
+    return super.deferAsync(() => this.#wrapped(fn), options)
+  }
+
+  /** @param {any} name @param {any} options */
+  _sublevel(name, options) {
+    return new Sublevel(this, name, options, (call) => this.#wrapped(call))
+  }
+
+  /** Their answers go through more promises. @template T @param {() => T} call @returns {T} */
+  #wrapped(call) {
+    // Opening may have failed.
+    return this.#answers === undefined ? call() : this.#answers.wrapped(call)
+  }
+
   // ---- Opening and closing ------------------------------------------------------------------------------------------
 
   /** @param {any} options */
@@ -182,6 +222,7 @@ export class Varve extends AbstractLevel {
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
+    this.#answers = new Answers(this.#turns)
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
   }
 
@@ -260,9 +301,7 @@ export class Varve extends AbstractLevel {
   /** @param {any} key @param {any} options */
   _get(key, options) {
     const value = this.#read(key, options)
-    if (value instanceof Promise) return value.catch(rethrow)
-    const turn = this.#turns.counted()
-    return turn === undefined ? value : turn.then(() => value)
+    return value instanceof Promise ? this.#whenLate(value, options.valueEncoding === 'utf8' ? asIs : FROM_BYTES[options.valueEncoding]) : this.#answers.short(value)
   }
 
   /** @param {any} key @param {any} options */
@@ -275,7 +314,7 @@ export class Varve extends AbstractLevel {
     throw new VarveError('The storage of this database cannot be read synchronously', { code: 'LEVEL_NOT_SUPPORTED' })
   }
 
-  /** A value in the wanted format, or a promise of it. @param {any} key @param {any} options */
+  /** A value in the wanted format, or a promise of what the engine has. @param {any} key @param {any} options */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -283,9 +322,7 @@ export class Varve extends AbstractLevel {
     try {
       if (valueEncoding === 'utf8') return engine.getString(bytes, id, fillCache !== false)
       const value = engine.get(bytes, id, fillCache !== false)
-      if (value === undefined) return undefined
-      const fromBytes = FROM_BYTES[valueEncoding]
-      return value instanceof Promise ? value.then((found) => found && fromBytes(found)) : fromBytes(value)
+      return value === undefined || value instanceof Promise ? value : FROM_BYTES[valueEncoding](value)
     } catch (error) {
       throw fromEngine(error)
     }
@@ -294,7 +331,9 @@ export class Varve extends AbstractLevel {
   /** @param {any[]} keys @param {any} options */
   _getMany(keys, options) {
     const fromBytes = FROM_BYTES[options.valueEncoding]
-    return this.#readMany('getMany', keys, options, (value) => value === undefined ? undefined : fromBytes(value))
+    const convert = (/** @type {any[]} */ values) => values.map((value) => value === undefined ? undefined : fromBytes(value))
+    const values = this.#readMany('getMany', keys, options)
+    return values instanceof Promise ? this.#whenLate(values, convert) : this.#answers.long(convert(values))
   }
 
   /** @param {any} key @param {any} options */
@@ -304,9 +343,8 @@ export class Varve extends AbstractLevel {
     const id = Snapshot.idOf(snapshot, engine)
     try {
       const found = engine.has(this.#keyScratch.bytesOf(key, 'key'), id, fillCache !== false)
-      if (found instanceof Promise) return this.#holding(snapshot, found.catch(rethrow))
-      const turn = this.#turns.counted()
-      return turn === undefined ? found : turn.then(() => found)
+      if (found instanceof Promise) return this.#whenLate(found, asIs, snapshot)
+      return inTime(this.#answers.short(found, HAS_ROUNDS))
     } catch (error) {
       throw fromEngine(error)
     }
@@ -314,33 +352,36 @@ export class Varve extends AbstractLevel {
 
   /** @param {any[]} keys @param {any} options */
   _hasMany(keys, options) {
-    const found = this.#readMany('hasMany', keys, options, (value) => value)
-    return found instanceof Promise ? this.#holding(options.snapshot, found) : found
+    const found = this.#readMany('hasMany', keys, options)
+    return found instanceof Promise ? this.#whenLate(found, asIs, options.snapshot) : inTime(this.#answers.long(found, HAS_ROUNDS))
   }
 
-  /** @param {'getMany' | 'hasMany'} verb @param {any[]} keys @param {any} options @param {(value: any) => any} convert */
-  #readMany(verb, keys, { snapshot, fillCache }, convert) {
+  /** @param {'getMany' | 'hasMany'} verb @param {any[]} keys @param {any} options */
+  #readMany(verb, keys, { snapshot, fillCache }) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     try {
-      const values = this.#engine[verb](manyBytesOf(keys), id, fillCache !== false)
-      if (values instanceof Promise) return values.then((found) => found.map(convert), rethrow)
-      const results = values.map(convert)
-      const turn = this.#turns.due()
-      return turn === undefined ? results : turn.then(() => results)
+      return this.#engine[verb](manyBytesOf(keys), id, fillCache !== false)
     } catch (error) {
       throw fromEngine(error)
     }
   }
 
   /**
-   * abstract-level lets go of a snapshot when has() and hasMany() return, not when they are done.
-   * @param {any} snapshot
+   * The answer of a call that has to wait. Each takes as many promises: those of one moment are answered in their order.
    * @param {Promise<any>} promise
+   * @param {(found: any) => any} convert
+   * @param {any} [snapshot] abstract-level lets go of it when has() and hasMany() return, not when they are done
    */
-  #holding(snapshot, promise) {
-    if (snapshot === undefined || snapshot === null) return promise
-    snapshot.ref()
-    return promise.finally(() => snapshot.unref())
+  #whenLate(promise, convert, snapshot) {
+    const { rounds } = this.#answers
+    snapshot?.ref()
+    return promise.then((found) => {
+      snapshot?.unref()
+      return this.#answers.late(found === undefined ? undefined : convert(found), rounds)
+    }, (error) => {
+      snapshot?.unref()
+      throw fromEngine(error)
+    })
   }
 
   // ---- Writing ------------------------------------------------------------------------------------------------------
@@ -395,14 +436,15 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} done @param {boolean} [mayBeLong] */
   #wrote(done, mayBeLong = false) {
-    const own = done instanceof Promise ? this.#wroteLate(done) : this.#turns.wrote() ?? (mayBeLong ? this.#turns.due() : undefined)
+    const own = done instanceof Promise ? this.#wroteLate(done) : this.#answers.wrote(mayBeLong)
     return this.listenerCount('write') === 0 ? own : this.#inOrder(own)
   }
 
   /** @param {Promise<void>} done */
   #wroteLate(done) {
-    // Writes that went together have one promise.
-    if (done !== this.#late.done) this.#late = { done, turn: done.then(() => this.#turns.wrote(), rethrow) }
+    // Writes that went together have one promise. Answers of a worker come in turns of the event loop.
+    const answer = () => this.#inWorker ? this.#answers.late(undefined) : this.#answers.wrote()
+    if (done !== this.#late.done) this.#late = { done, turn: done.then(answer, rethrow) }
     return /** @type {Promise<void>} */ (this.#late.turn)
   }
 
@@ -444,7 +486,7 @@ export class Varve extends AbstractLevel {
     } catch (error) {
       throw fromEngine(error)
     }
-    await this.#turns.wrote()
+    await this.#answers.wrote()
   }
 
   /** @param {ReturnType<typeof boundsOf>} bounds */
@@ -479,17 +521,17 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} options */
   _iterator(options) {
-    return new Iterator(this, this.#engine, this.#turns, options)
+    return new Iterator(this, this.#engine, this.#answers, options)
   }
 
   /** @param {any} options */
   _keys(options) {
-    return new KeyIterator(this, this.#engine, this.#turns, options)
+    return new KeyIterator(this, this.#engine, this.#answers, options)
   }
 
   /** @param {any} options */
   _values(options) {
-    return new ValueIterator(this, this.#engine, this.#turns, options)
+    return new ValueIterator(this, this.#engine, this.#answers, options)
   }
 
   /** @param {any} options */

@@ -91,3 +91,22 @@ test('level-read-stream: entries, keys and values through streams', async () => 
   await new Promise((resolve) => cut.once('close', resolve))
   await db.close()
 })
+
+test('fergies-inverted-index, a full-text index: the fields that it knows are those of its last answer', async () => {
+  const { InvertedIndex } = await import('fergies-inverted-index')
+  // It asks for its fields when it is made, and again after a PUT: the answer that comes last stays. A search without a field looks in
+  // those. Many at once, so that some find a turn of the event loop due.
+  const searched = await Promise.all(Array.from({ length: 20 }, async (_, lane) => {
+    const found = []
+    for (let i = 0; i < 20; i++) {
+      const index = new InvertedIndex({ Level: Varve, name: join(scratch, `index-${lane}-${i}`) })
+      await index.STORE.open()
+      await index.PUT([{ _id: 1, make: 'BMW', colour: 'blue' }, { _id: 2, make: 'Volvo', colour: 'red' }])
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      found.push((await index.GET('BMW')).map(({ _id }) => _id).join())
+      await index.STORE.close()
+    }
+    return found
+  }))
+  assert.deepEqual(searched.flat().filter((ids) => ids !== '1'), [])
+})

@@ -1,0 +1,154 @@
+// Answers leave in the order in which they were asked for, where the engine answers in place.
+//
+//   get ------> done at once -> answered
+//   all ------> done at once -> answered, some microtasks later than a get would be ---.
+//   put, get -> done at once -> wait --------------------------------------------------+-> answered
+//
+// A call is carried out when it is made, so calls see one another's effects in order. Only its answer may have to wait: for a turn
+// of the event loop that is due, or for an earlier answer that needs more microtasks to reach its caller. Then every later answer
+// waits behind it, so that nobody learns of a newer state before an older one.
+
+/** Microtasks that any call of abstract-level's takes at most: all() of an iterator made before a sublevel was open, say. */
+export const ROUNDS = 32
+
+/** The same for one that could not be answered at once: it goes through a promise more than those that could. */
+const LATE_ROUNDS = 3
+
+/** Its then() is a microtask like queueMicrotask's, which in Node costs several times as much. */
+const READY = Promise.resolve()
+
+/** @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting */
+
+/**
+ * 1. While #turn is set or #rounds are left, no answer leaves.
+ * 2. #isHeld exactly while (1) or an answer waits.
+ */
+export class Answers {
+  #turns
+  #isHeld = false
+  /** A turn of the event loop that is due. @type {Promise<void> | undefined} */
+  #turn
+  /** Microtasks until the answer that left last has reached its caller for sure. */
+  #rounds = 0
+  /** @type {Waiting | null} */
+  #first = null
+  /** @type {Waiting | null} */
+  #last = null
+  #isWrapped = false
+  #round = () => {
+    if (--this.#rounds > 0) READY.then(this.#round)
+    else this.#letGo()
+  }
+  #turned = () => {
+    this.#turn = undefined
+    this.#letGo()
+  }
+
+  /** @param {import('./turns.js').Turns} turns */
+  constructor(turns) {
+    this.#turns = turns
+  }
+
+  /** Microtasks that the answer of the call being made takes beyond a plain one's, if it is part of another. */
+  get rounds() {
+    return this.#isWrapped ? ROUNDS : 0
+  }
+
+  /**
+   * Makes a call whose answer goes through more promises than a plain one's.
+   * @template T
+   * @param {() => T} call
+   * @returns {T}
+   */
+  wrapped(call) {
+    const before = this.#isWrapped
+    this.#isWrapped = true
+    try {
+      return call()
+    } finally {
+      this.#isWrapped = before
+    }
+  }
+
+  /**
+   * What to answer a call that was short: `value` itself, if nothing is to be waited for.
+   * @param {any} value
+   * @param {number} [rounds] that the answer takes if it must wait
+   */
+  short(value, rounds = 0) {
+    const turn = this.#turns.counted()
+    if (!this.#isHeld && turn === undefined && !this.#isWrapped) return value
+    return this.#inOrder(value, turn, this.#isWrapped ? ROUNDS : rounds)
+  }
+
+  /** The same for a call that can be long. @param {any} value @param {number} [rounds] that the answer takes */
+  long(value, rounds = 0) {
+    return this.#inOrder(value, this.#turns.due(), this.#isWrapped ? ROUNDS : rounds)
+  }
+
+  /** The same for a call that had to wait, and so left turns to others. @param {any} value @param {number} [rounds] */
+  late(value, rounds = 0) {
+    return this.#inOrder(value, undefined, this.#isHeld ? Math.max(rounds, LATE_ROUNDS) : rounds)
+  }
+
+  /** The same after a write. @param {boolean} [mayBeLong] */
+  wrote(mayBeLong = false) {
+    const turn = this.#turns.wrote() ?? (mayBeLong ? this.#turns.due() : undefined)
+    return this.#isHeld || turn !== undefined ? this.#inOrder(undefined, turn, 0) : undefined
+  }
+
+  /** For long calls, between two parts: nothing, or what to wait for. @returns {Promise<void> | undefined} */
+  pause() {
+    const turn = this.#turns.due()
+    if (turn === undefined) return undefined
+    this.#waitFor(turn)
+    return this.#queued(undefined, 0)
+  }
+
+  /** @param {any} value @param {Promise<void> | undefined} turn @param {number} rounds */
+  #inOrder(value, turn, rounds) {
+    const answer = this.#isHeld ? this.#queued(value, rounds) : value
+    if (answer === value && rounds > 0) this.#hold(rounds)
+    if (turn !== undefined) this.#waitFor(turn)
+    return answer
+  }
+
+  /** @param {any} value @param {number} rounds @returns {Promise<any>} */
+  #queued(value, rounds) {
+    return new Promise((resolve) => {
+      const waiting = { resolve, value, rounds, next: null }
+      if (this.#last === null) this.#first = waiting
+      else this.#last.next = waiting
+      this.#last = waiting
+    })
+  }
+
+  /** @param {number} rounds */
+  #hold(rounds) {
+    this.#isHeld = true
+    this.#rounds = rounds
+    READY.then(this.#round)
+  }
+
+  /** The answer that found it due has left; those that follow wait. @param {Promise<void>} turn */
+  #waitFor(turn) {
+    if (this.#turn !== undefined) return
+    this.#isHeld = true
+    this.#turn = turn
+    turn.then(this.#turned)
+  }
+
+  #letGo() {
+    while (this.#turn === undefined && this.#rounds === 0) {
+      const waiting = this.#first
+      if (waiting === null) {
+        this.#isHeld = false
+        return
+      }
+      this.#first = waiting.next
+      if (this.#first === null) this.#last = null
+      waiting.resolve(waiting.value)
+      if (waiting.rounds > 0) this.#hold(waiting.rounds)
+    }
+  }
+}
