@@ -197,12 +197,12 @@ impl FilesOnStorage {
         )
     }
 
-    /// Whether there are files that an open would delete, or that may belong to the database under another name.
+    /// Whether there are files that an open would delete, or whose names a database cannot keep.
     pub(super) fn has_unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> bool {
         let counts = versions.counts;
         let live = versions.live_tables();
         let is_unused = |name: &String| {
-            let Some(parsed) = FileName::parse(name) else { return FileName::resembles(name) };
+            let Some(parsed) = FileName::parse(name) else { return false };
             let is_live = match parsed {
                 FileName::Current | FileName::Lock | FileName::InfoLog => true,
                 FileName::Manifest(number) => Some(number) == manifest,

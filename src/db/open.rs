@@ -247,7 +247,14 @@ async fn check_files(
     let missing: Vec<_> = versions.current().files().filter(|(_, f)| !tables.contains(&f.number)).collect();
     if let Some((_, first)) = missing.first() {
         let name = table_file_name(first.number);
-        return Err(Error::corruption(name.clone(), 0, format!("{} missing files; e.g.: {name}", missing.len())));
+        return Err(Error::corruption(
+            name.clone(),
+            0,
+            format!(
+                "{} missing files; e.g.: {name}; `varve verify` lists them, `varve repair` goes on without them",
+                missing.len()
+            ),
+        ));
     }
     let log = FileName::Log(versions.counts.log_number).to_string();
     let log_is_missing = versions.counts.log_number != FileNumber(0) && !names.contains(&log);

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::Repairer;
 use super::old_manifest::OldManifest;
 use super::placement::Kept;
+use super::{NUMBER_MAX, Repairer};
 use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;
@@ -56,8 +56,12 @@ impl Repairer<'_> {
                 self.findings.push(Error::corruption(name, 0, reason));
                 continue;
             }
-            if !FileName::Log(number).is_spelled(&name) || number.0 >= super::NUMBER_MAX {
-                self.findings.push(Error::corruption(&*name, 0, format!("read as log {number}, whose name it is not")));
+            if !FileName::Log(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
+                self.findings.push(Error::corruption(
+                    &*name,
+                    0,
+                    "a log cannot keep this name; read in the order of its number",
+                ));
             }
             before = self.convert_log(&name, before).await?.next_log(flushed);
         }

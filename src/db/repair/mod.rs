@@ -32,7 +32,7 @@ use self::placement::Kept;
 use super::files_on_storage::FilesOnStorage;
 use super::findings::Findings;
 use super::open::open_tables;
-use super::verify::check;
+use super::verify::{VerifyReport, check};
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, sort_by, to_u64};
 use crate::env::{Access, Env, NameEdit};
 use crate::error::{Error, Result};
@@ -99,8 +99,9 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         && checked.report.findings.is_empty()
         && !checked.has_unused
     {
-        let report = checked.report;
-        return Ok(RepairReport { tables: report.tables, entries: report.entries, ..RepairReport::default() });
+        report_resembling(&files, &mut findings);
+        let VerifyReport { tables, entries, .. } = checked.report;
+        return Ok(RepairReport { tables, entries, lost: Vec::new(), findings: findings.into_list() });
     }
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
     let mut repairer = Repairer {
@@ -142,6 +143,20 @@ fn next_number(files: &FilesOnStorage, old: &OldManifest) -> FileNumber {
     FileNumber(largest.0 + 1).max(old.next_file_number)
 }
 
+/// Files that are not touched, and may hold something.
+fn report_resembling(files: &FilesOnStorage, findings: &mut Findings) {
+    for name in files.resembling() {
+        let reason = if name.ends_with(".log.damaged") {
+            "not used: a copy of a damaged log that an opening has kept. To take what it holds, rename it to NNNNNN.log with a \
+             number that is free, and repair again"
+        } else {
+            "not used: it is not named as a file of a database is. If it is one, rename it to NNNNNN.ldb (a table) or NNNNNN.log \
+             (a log) with a number that is free, and repair again"
+        };
+        findings.push(Error::corruption(name, 0, reason));
+    }
+}
+
 struct Repairer<'a> {
     env: &'a Rc<dyn Env>,
     options: &'a Options,
@@ -180,14 +195,10 @@ impl Repairer<'_> {
                     ));
                     self.aside.add(name);
                 }
-                None if FileName::resembles(name) => {
-                    let reason = "not used: it is not named as a file of a database is. If it is one, rename it to NNNNNN.ldb \
-                                  (a table) or NNNNNN.log (a log) with a number that is free, and repair again";
-                    self.findings.push(Error::corruption(name, 0, reason));
-                }
                 _ => {}
             }
         }
+        report_resembling(files, &mut self.findings);
     }
 
     /// The point of no return: what the old manifest names is about to change.

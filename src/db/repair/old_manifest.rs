@@ -61,8 +61,8 @@ impl OldManifest {
             let stored = stored.escape_ascii();
             if !any_comparator {
                 return Err(Error::InvalidArgument(format!(
-                    "{} was made with the comparator {stored}, and would be sorted anew by {given}: name the comparator that \
-                     the repaired database is to have, or restore a copy",
+                    "{} was made with the comparator {stored}, and would be sorted anew by {given}: repair with the option \
+                     comparator (`varve repair --comparator {given}`) only if that is wanted",
                     FileName::Manifest(number)
                 )));
             }

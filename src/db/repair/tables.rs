@@ -75,8 +75,8 @@ impl Repairer<'_> {
         let scan = self.scan(&table).await?;
         if !scan.is_in_order && scan.damages.is_empty() && !self.any_comparator && !self.comparator_is_known {
             return Err(Error::InvalidArgument(format!(
-                "the keys of {name} are not in the order of {}, and no manifest tells another: name the comparator that the \
-                 repaired database is to have, or restore a copy",
+                "the keys of {name} are not in the order of {0}, and no manifest tells another: repair with the option \
+                 comparator (`varve repair --comparator {0}`) only if they are to be sorted anew by it",
                 self.order.user().name()
             )));
         }
