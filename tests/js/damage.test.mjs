@@ -1,0 +1,354 @@
+// Damaged databases, as their owners meet them: what repair, verify, the commands and the API say, and what is left on the disk.
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { Varve } from '../../src/js/index.js'
+import { FIXTURES, MAIN, place, stateOf } from './lib/cli.mjs'
+
+/** Four puts and a close: one log. */
+async function fourPuts() {
+  const location = place()
+  const db = new Varve(location)
+  await db.put('a', '1')
+  await db.put('balance', '1000')
+  await db.put('c', '3')
+  await db.put('d', '4')
+  await db.close()
+  return location
+}
+
+/** 1,001 entries in some tables, and one of them in a log. */
+async function manyTables() {
+  const location = place()
+  const db = new Varve(location, { writeBufferSize: 64 << 10 })
+  for (let i = 0; i < 1000; i++) await db.put(`key${String(i).padStart(4, '0')}`, `${i} `.repeat(60) + Math.sin(i))
+  await db.flush()
+  await db.put('last', '1')
+  await db.close()
+  return location
+}
+
+const filesOf = (location, end) => readdirSync(location).filter((name) => name.endsWith(end)).sort()
+const only = (location, end) => filesOf(location, end)[0]
+
+/** Changes the bytes of a file. */
+function change(path, act) {
+  const bytes = readFileSync(path)
+  writeFileSync(path, act(bytes) ?? bytes)
+}
+
+async function contentsOf(location) {
+  const db = new Varve(location, { readOnly: true })
+  try {
+    return Object.fromEntries(await db.iterator().all())
+  } finally {
+    await db.close()
+  }
+}
+
+/** Runs a command; its output, its messages and its exit code. */
+function run(args, options = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', input: '', ...options })
+  return { code: status, out: stdout, messages: stderr }
+}
+
+describe('a log with a flipped bit', { concurrency: 2 }, () => {
+  /** `balance=1000` becomes `balance=9000`. */
+  async function flipped() {
+    const location = await fourPuts()
+    change(join(location, only(location, '.log')), (bytes) => { bytes[bytes.indexOf('1000')] = 0x39 })
+    return location
+  }
+
+  test('is not repaired into a record that was never written', async () => {
+    const location = await flipped()
+    const { code, out } = run(['repair', location])
+    assert.equal(code, 1)
+    assert.match(out, /000002\.log at offset 24: checksum mismatch/)
+    assert.deepEqual(await contentsOf(location), { a: '1', c: '3', d: '4' })
+    assert.equal(run(['verify', location]).code, 0)
+    assert.deepEqual(readdirSync(join(location, 'lost')).sort(), ['000002.log', 'MANIFEST-000003'])
+  })
+
+  test('a second repair changes nothing', async () => {
+    const location = await flipped()
+    await Varve.repair(location)
+    const before = stateOf(location)
+    const report = await Varve.repair(location)
+    assert.deepEqual([report.findings, report.lost], [[], []])
+    assert.deepEqual(stateOf(location), before)
+  })
+
+  test('every command that reads says once what was kept, what was left and where', async () => {
+    const location = await flipped()
+    for (const [args, code] of [[['scan'], 1], [['digest'], 1], [['export', `${location}.zip`], 1], [['get', 'a'], 0], [['stats'], 0], [['layout'], 0]]) {
+      const [command, ...rest] = args
+      const found = run([command, location, ...rest])
+      assert.equal(found.code, code, command)
+      assert.equal(found.messages.match(/warning/g)?.length, 1, found.messages)
+      assert.match(found.messages, /kept: 000002\.log: 1 entry/)
+      assert.match(found.messages, /left: 000002\.log: 81 bytes from offset 24/)
+    }
+    assert.equal(run(['scan', location]).out, 'a\t1\n')
+    const written = run(['put', location, 'e', '5'])
+    assert.equal(written.code, 0)
+    assert.match(written.messages, /copy: 000002\.log\.damaged/)
+    // What was left is in the copy; the database itself is sound again.
+    assert.deepEqual(run(['scan', location]), { code: 0, out: 'a\t1\ne\t5\n', messages: '' })
+  })
+
+  for (const worker of [false, true]) {
+    test(`is told by info() and the event 'damage'${worker ? ', with a worker' : ''}`, async () => {
+      const location = await flipped()
+      const db = new Varve(location, { readOnly: true, worker })
+      const told = []
+      db.on('damage', (recovery) => told.push([db.status, recovery]))
+      await db.open()
+      const { recovery } = await db.info()
+      assert.deepEqual(told, [['open', recovery]])
+      assert.deepEqual(recovery.logs, [{ file: '000002.log', batches: 1, entries: 1 }])
+      assert.deepEqual(recovery.left, [{ file: '000002.log', offset: 24, bytes: 81 }])
+      assert.deepEqual(recovery.copies, [])
+      assert.equal(recovery.findings.length, 1)
+      assert.equal(recovery.findings[0].code, 'LEVEL_CORRUPTION')
+      assert.deepEqual([recovery.findings[0].file, recovery.findings[0].offset], ['000002.log', 24])
+      await db.close()
+    })
+  }
+
+  test('a sound database tells of no damage', async () => {
+    const db = new Varve(await fourPuts())
+    db.on('damage', () => assert.fail('there is none'))
+    await db.open()
+    const { recovery } = await db.info()
+    assert.deepEqual([recovery.findings, recovery.left, recovery.copies], [[], [], []])
+    await db.close()
+  })
+
+  test('every bit: no repair holds a pair that was never put', async () => {
+    const location = await fourPuts()
+    const log = only(location, '.log')
+    const sound = readFileSync(join(location, log))
+    const put = { a: '1', balance: '1000', c: '3', d: '4' }
+    for (let at = 0; at < sound.length; at++) {
+      const copy = place()
+      cpSync(location, copy, { recursive: true })
+      change(join(copy, log), (bytes) => { bytes[at] ^= 1 << at % 8 })
+      const { findings } = await Varve.repair(copy)
+      const found = Object.entries(await contentsOf(copy))
+      assert.ok(findings.length > 0, `byte ${at}`)
+      assert.ok(found.length >= 3, `byte ${at}: ${found}`)
+      for (const [key, value] of found) assert.equal(put[key], value, `byte ${at}`)
+      assert.deepEqual(readFileSync(join(copy, 'lost', log)).length, sound.length)
+      rmSync(copy, { recursive: true })
+    }
+  })
+})
+
+describe('tables', { concurrency: 2 }, () => {
+  test('one that is missing is a finding of repair, which keeps the rest', async () => {
+    const location = await manyTables()
+    const table = only(location, '.ldb')
+    rmSync(join(location, table))
+    const { code, out } = run(['repair', location])
+    assert.equal(code, 1)
+    assert.match(out, new RegExp(`missing: ${table}`))
+    assert.equal(Object.keys(await contentsOf(location)).length < 1001, true)
+  })
+
+  test('verify goes on where one is missing, and counts the entries of logs', async () => {
+    const location = await manyTables()
+    const whole = JSON.parse(run(['verify', location, '--json']).out)
+    assert.deepEqual([whole.sound, whole.entries, whole.logEntries, whole.logs], [true, 1001, 1, 1])
+    const table = only(location, '.ldb')
+    rmSync(join(location, table))
+    const { code, out } = run(['verify', location])
+    assert.equal(code, 1)
+    assert.match(out, new RegExp(`missing: ${table}`))
+    assert.match(out, new RegExp(`^${whole.tables - 1} tables, \\d+ entries \\(1 in 1 log\\)`, 'm'))
+    // A second fault, behind the missing table, is found as well.
+    const other = filesOf(location, '.ldb').at(-1)
+    change(join(location, other), (bytes) => { bytes[100] ^= 1 })
+    const both = await Varve.verify(location)
+    assert.deepEqual(both.findings.map(({ file }) => file).sort(), [table, other].sort())
+  })
+
+  test('under a name whose number has another spelling, one is used and not deleted by the next open', async () => {
+    const location = await manyTables()
+    const table = only(location, '.ldb')
+    renameSync(join(location, table), join(location, `${Number.parseInt(table)}.ldb`))
+    const { findings } = await Varve.repair(location)
+    assert.ok(findings.some(({ file }) => file === `${Number.parseInt(table)}.ldb`))
+    const tables = filesOf(location, '.ldb')
+    const db = new Varve(location)
+    assert.equal((await db.keys().all()).length, 1001)
+    await db.close()
+    assert.deepEqual(filesOf(location, '.ldb').filter((name) => tables.includes(name)), tables)
+  })
+
+  test('with a number near 2^64 one does not make a database that cannot be opened', async () => {
+    const location = await manyTables()
+    const table = only(location, '.ldb')
+    renameSync(join(location, table), join(location, '18446744073709551615.ldb'))
+    await Varve.repair(location)
+    const db = new Varve(location)
+    assert.equal((await db.keys().all()).length, 1001)
+    await db.put('more', '1')
+    await db.flush()
+    await db.close()
+  })
+
+  test('two of one number are both reported, and none is lost', async () => {
+    const location = await manyTables()
+    const table = only(location, '.ldb')
+    const twin = table.replace('.ldb', '.sst')
+    copyFileSync(join(location, filesOf(location, '.ldb').at(-1)), join(location, twin))
+    const bytes = readFileSync(join(location, twin))
+    const { findings, lost } = await Varve.repair(location)
+    for (const name of [table, twin]) assert.ok(findings.some(({ file, message }) => file === name && message.includes('same number')), name)
+    assert.equal(Object.keys(await contentsOf(location)).length, 1001)
+    assert.ok(lost.includes(twin) && readFileSync(join(location, 'lost', twin)).equals(bytes))
+  })
+
+  test('one that cannot be read is set aside and reported, as another user', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
+    const location = await manyTables()
+    const [table, log] = [only(location, '.ldb'), only(location, '.log')]
+    spawnSync('chown', ['-R', 'nobody', location])
+    for (const name of [table, log]) {
+      chmodSync(join(location, name), 0)
+      spawnSync('chown', ['root', join(location, name)])
+    }
+    spawnSync('chmod', ['755', join(location, '..')])
+    const report = run(['repair', location, '--json'], { uid: 65534, gid: 65534 })
+    assert.equal(report.code, 1, report.messages)
+    const { lost, findings } = JSON.parse(report.out)
+    for (const name of [table, log]) {
+      assert.ok(lost.includes(name), report.out)
+      assert.ok(findings.some(({ file }) => file === name), report.out)
+      assert.ok(existsSync(join(location, 'lost', name)))
+    }
+    const again = run(['repair', location, '--json'], { uid: 65534, gid: 65534 })
+    assert.deepEqual(JSON.parse(again.out).findings, [])
+  })
+
+  test('what an earlier repair has put into lost is not overwritten', async () => {
+    const location = await manyTables()
+    mkdirSync(join(location, 'lost'))
+    const table = only(location, '.ldb')
+    writeFileSync(join(location, 'lost', table), 'an earlier one')
+    change(join(location, table), (bytes) => { bytes[100] ^= 1 })
+    const { lost } = await Varve.repair(location)
+    assert.ok(lost.includes(`${table}.1`), String(lost))
+    assert.equal(readFileSync(join(location, 'lost', table), 'utf8'), 'an earlier one')
+  })
+})
+
+test('a database of another comparator is refused by repair unless it is asked for by name', async () => {
+  const location = place()
+  cpSync(join(FIXTURES, 'chromium-indexeddb'), location, { recursive: true })
+  const state = () => stateOf(location).filter((file) => !file.startsWith('LOCK'))
+  const before = state()
+  const refused = run(['repair', location])
+  assert.equal(refused.code, 2)
+  assert.match(refused.messages, /idb_cmp1/)
+  assert.deepEqual(state(), before)
+  await assert.rejects(Varve.repair(location, { comparator: 'idb_cmp1' }), { code: 'LEVEL_NOT_SUPPORTED' })
+  const { findings, entries } = await Varve.repair(location, { comparator: 'leveldb.BytewiseComparator' })
+  assert.match(findings[0].message, /idb_cmp1/)
+  assert.ok(entries > 0)
+  assert.equal(run(['verify', location]).code, 0)
+})
+
+describe('without CURRENT', { concurrency: 2 }, () => {
+  test('every command says so and names repair', async () => {
+    const location = await manyTables()
+    rmSync(join(location, 'CURRENT'))
+    const before = stateOf(location)
+    for (const args of [['scan'], ['digest'], ['get', 'k'], ['put', 'k', 'v'], ['del', 'k'], ['compact'], ['stats'], ['export', `${location}.zip`]]) {
+      const [command, ...rest] = args
+      const { code, messages } = run([command, location, ...rest])
+      assert.equal(code, 2, command)
+      assert.match(messages, /CURRENT is missing/, command)
+      assert.match(messages, /repair/, command)
+    }
+    for (const command of ['verify', 'layout']) {
+      const { code, out } = run([command, location])
+      assert.equal(code, 1, command)
+      assert.match(out, /CURRENT is missing[^]*repair/, command)
+    }
+    await assert.rejects(new Varve(location).open(), ({ cause }) => cause.code === 'LEVEL_CORRUPTION' && /repair/.test(cause.message))
+    assert.deepEqual(stateOf(location), before)
+    assert.equal(run(['repair', location]).code, 1)
+    assert.equal(Object.keys(await contentsOf(location)).length, 1001)
+  })
+
+  test('names that undelete tools give are mentioned and not touched', async () => {
+    const location = await manyTables()
+    const table = only(location, '.ldb')
+    rmSync(join(location, 'CURRENT'))
+    for (const name of ['f1234567.ldb', '000005.LDB', '000005 (1).ldb']) {
+      cpSync(location, `${location} ${name}`, { recursive: true })
+      renameSync(join(`${location} ${name}`, table), join(`${location} ${name}`, name))
+      assert.ok(run(['scan', `${location} ${name}`]).messages.includes(name), name)
+      const { out } = run(['repair', `${location} ${name}`])
+      assert.ok(out.includes(name), out)
+      assert.ok(existsSync(join(`${location} ${name}`, name)))
+    }
+    const alone = place()
+    mkdirSync(alone)
+    copyFileSync(join(location, table), join(alone, 'f1234567.ldb'))
+    for (const command of ['scan', 'repair']) {
+      const { code, messages } = run([command, alone])
+      assert.equal(code, 2)
+      assert.match(messages, /f1234567\.ldb/, command)
+    }
+    assert.deepEqual(readdirSync(alone), ['f1234567.ldb'])
+  })
+})
+
+test('read-only reading and verify beside a writer that compacts: never ENOENT, never a finding', { timeout: 120_000 }, async () => {
+  const location = place()
+  const writer = spawn(process.execPath, ['--input-type=module', '-e', `
+    import { Varve } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'js', 'index.js'))}
+    const db = new Varve(${JSON.stringify(location)}, { writeBufferSize: 64 << 10, maxFileSize: 64 << 10 })
+    await db.put('k', 'v')
+    process.stdout.write('ready')
+    for (let i = 0; ; i++) {
+      await db.put('key' + i * 7919 % 5000, String(i).repeat(50))
+      if (i % 5000 === 0) await db.compactRange()
+      if (i % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    }`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    await new Promise((resolve) => writer.stdout.once('data', resolve))
+    const seen = { read: 0, verified: 0, changed: 0 }
+    const end = Date.now() + (process.env.VARVE_LONG === '1' ? 60_000 : 6_000)
+    while (Date.now() < end) {
+      try {
+        const db = new Varve(location, { readOnly: true, maxOpenFiles: 10 })
+        await db.open()
+        try {
+          assert.deepEqual((await db.info()).recovery.findings, [])
+          for (let i = 0; i < 3; i++) {
+            await db.iterator().all()
+            await new Promise((resolve) => setTimeout(resolve, 20))
+          }
+          assert.deepEqual((await db.verify()).findings, [])
+          seen.read++
+        } finally {
+          await db.close()
+        }
+        assert.deepEqual((await Varve.verify(location)).findings, [])
+        seen.verified++
+      } catch (error) {
+        const cause = error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause : error
+        if (cause?.code !== 'LEVEL_SOURCE_CHANGED') throw error
+        seen.changed++
+      }
+    }
+    assert.ok(seen.read + seen.changed > 3, JSON.stringify(seen))
+  } finally {
+    writer.kill('SIGKILL')
+  }
+})
