@@ -35,6 +35,11 @@ impl Findings {
         self.unlisted = self.unlisted.saturating_add(count);
     }
 
+    /// How many are listed.
+    pub(super) fn len(&self) -> usize {
+        self.listed.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.listed.is_empty() && self.unlisted == 0
     }

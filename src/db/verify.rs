@@ -202,7 +202,10 @@ impl Checker<'_> {
     }
 
     async fn log(&mut self, name: &str, before: Before) -> Result<Before> {
-        let mut walk = LogWalk::open(&**self.env, name, before).await?;
+        let mut walk = match LogWalk::open(&**self.env, name, before).await {
+            Err(error) if self.tables.gives_back(&error) => LogWalk::open(&**self.env, name, before).await?,
+            walk => walk?,
+        };
         self.report.logs += 1;
         while let Some(batch) = walk.next(&mut self.findings).await? {
             self.budget.spent(batch.record.data.len()).await;

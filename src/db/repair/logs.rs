@@ -70,7 +70,10 @@ impl Repairer<'_> {
 
     /// Makes tables of every entry of the log's sound records. Returns what is known then.
     async fn convert_log(&mut self, name: &str, before: Before) -> Result<Before> {
-        let opened = LogWalk::open(&**self.env, name, before).await;
+        let opened = match LogWalk::open(&**self.env, name, before).await {
+            Err(error) if self.tables.gives_back(&error) => LogWalk::open(&**self.env, name, before).await,
+            opened => opened,
+        };
         let Some(mut walk) = self.readable(opened)? else { return Ok(before) };
         let mut gathered = self.gather();
         loop {

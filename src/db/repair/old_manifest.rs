@@ -42,11 +42,13 @@ impl OldManifest {
     ) -> Result<OldManifest> {
         let mut old = OldManifest::default();
         for number in candidates(&**env, files, findings).await? {
+            let told = findings.len();
             match read_edits(&**env, number, findings).await {
                 Ok(found) if found.comparator.is_some() || !found.tables.is_empty() => {
                     old = found;
                     break;
                 }
+                Ok(_) if findings.len() > told => {}
                 Ok(_) => {
                     let name = FileName::Manifest(number).to_string();
                     findings.push(Error::corruption(name, 0, "no record of it can be read: it tells nothing"));

@@ -52,7 +52,7 @@ impl Repairer<'_> {
             if level.is_none() {
                 self.has_strangers = true;
                 if in_place && old.is_known() {
-                    self.findings.push(Error::corruption(&*name, 0, "the manifest does not name it; used"));
+                    self.findings.push(Error::corruption(&*name, 0, "the manifest does not name it"));
                 }
             }
             self.read_table(number, &name, in_place, level.unwrap_or_default()).await?;
