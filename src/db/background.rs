@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::driver::Driven;
-use super::files::remove_obsolete;
+use super::files::{remove_obsolete, remove_unneeded};
 use super::state::{DbState, Inner, State};
 use super::write::{nobody_writes, rotate_in_turn};
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
@@ -285,8 +285,7 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     let interlude = || -> Option<Interlude> {
         let due = !inner.state.borrow().immutables.is_empty();
         let inner = inner.clone();
-        // Level 0: deeper it might come to lie where an output of this compaction will.
-        due.then(|| Box::pin(async move { flush(&inner, 0).await }) as Interlude)
+        due.then(|| Box::pin(flush_meanwhile(inner)) as Interlude)
     };
     let context = CompactionContext {
         env: &inner.env,
@@ -312,6 +311,13 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     let outputs: Vec<_> = outputs.iter().map(|t| t.number).collect();
     inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read, bytes_written, trivial_move: false });
     Ok(())
+}
+
+/// A flush in the middle of a compaction, whose logs need not wait for its end. Into level 0: deeper the table might come to lie
+/// where an output of the compaction will.
+async fn flush_meanwhile(inner: Rc<Inner>) -> Result<()> {
+    flush(&inner, 0).await?;
+    remove_unneeded(&inner).await
 }
 
 /// Makes `edit` durable, then current. New names are made durable first. After a failure the manifest is in doubt: nothing
