@@ -158,7 +158,7 @@ impl Repairer<'_> {
             budget: &self.budget,
             oldest_snapshot: self.last_sequence,
             new_file_number: &|| self.new_number(),
-            interlude: &|| None,
+            may_go_on: &|| Ok(()),
         };
         let outputs = match compaction::run(&compaction, &context).await {
             Ok(outputs) => outputs,
