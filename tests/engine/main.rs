@@ -29,4 +29,5 @@ mod regressions;
 mod review;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;
+mod space;
 mod unlisted;
