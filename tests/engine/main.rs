@@ -30,4 +30,5 @@ mod review;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;
 mod space;
+mod tombstones;
 mod unlisted;
