@@ -49,6 +49,14 @@ pub fn compare_bytes(a: &[u8], b: &[u8]) -> Ordering {
     if cfg!(target_arch = "wasm32") { compare_from(a, b, 0) } else { a.cmp(b) }
 }
 
+/// Whether two strings are the same. Their ends are looked at first: there neighbours in an order differ.
+#[inline]
+pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && a.last_chunk::<HEAD_SIZE>() == b.last_chunk::<HEAD_SIZE>()
+        && compare_bytes(a, b) == Ordering::Equal
+}
+
 /// How many bytes two strings begin with in common.
 #[inline]
 pub fn common_length(a: &[u8], b: &[u8]) -> usize {
@@ -81,6 +89,7 @@ mod tests {
                     }
                     let common = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
                     assert_eq!(common_length(a, &b), common);
+                    assert_eq!(same_bytes(a, &b), *a == b[..]);
                     for same in 0..=common {
                         assert_eq!(compare_from(a, &b, same), a.cmp(&b), "{a:?} {b:?} {same}");
                     }

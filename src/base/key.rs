@@ -28,12 +28,16 @@ pub struct ParsedInternalKey<'a> {
 }
 
 /// Takes an internal key apart; refuses one shorter than its tag or of an unknown type.
+#[inline]
 pub fn parse_internal_key(key: &[u8]) -> Result<ParsedInternalKey<'_>, Malformed> {
-    let Some((user_key, tag)) = key.split_last_chunk::<TAG_SIZE>() else {
-        return Err(Malformed::new(0, format!("internal key has {} bytes, expected at least 8", key.len())));
-    };
+    let Some((user_key, tag)) = key.split_last_chunk::<TAG_SIZE>() else { return Err(too_short(key)) };
     let (sequence, value_type) = Tag::decode(u64::from_le_bytes(*tag))?;
     Ok(ParsedInternalKey { user_key, sequence, value_type })
+}
+
+#[cold]
+fn too_short(key: &[u8]) -> Malformed {
+    Malformed::new(0, format!("internal key has {} bytes, expected at least 8", key.len()))
 }
 
 /// The user's part of an internal key (empty if it is too short to have one).

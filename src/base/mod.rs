@@ -15,7 +15,7 @@ mod lru;
 mod sequence;
 mod sort;
 
-pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at};
+pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at, same_bytes};
 pub use coding::{
     Input, decode_fixed32, decode_fixed64, put_fixed32, put_fixed64, put_length_prefixed, put_varint32, put_varint64,
     to_u64, varint_length,

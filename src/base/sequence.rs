@@ -84,11 +84,12 @@ impl Tag {
     }
 
     /// Unpacks a stored tag.
+    #[inline]
     pub fn decode(packed: u64) -> Result<(SequenceNumber, ValueType), Malformed> {
         let [type_byte, ..] = packed.to_le_bytes();
         match ValueType::from_byte(type_byte) {
             Some(value_type) => Ok((SequenceNumber(packed >> 8), value_type)),
-            None => Err(Malformed::new(0, format!("value type is {type_byte}, expected 0 or 1"))),
+            None => Err(unknown_type(type_byte)),
         }
     }
 
@@ -96,6 +97,11 @@ impl Tag {
     pub const fn packed(self) -> u64 {
         self.0
     }
+}
+
+#[cold]
+fn unknown_type(type_byte: u8) -> Malformed {
+    Malformed::new(0, format!("value type is {type_byte}, expected 0 or 1"))
 }
 
 #[cfg(test)]

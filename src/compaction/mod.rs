@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 pub(crate) use picker::{Pick, level_score, pick, pick_range};
-pub(crate) use run::{CompactionContext, Interlude, run};
+pub(crate) use run::{CompactionContext, run};
 
 use crate::base::{InternalKeyComparator, user_key};
 use crate::version::{FileMetaData, LEVELS, Version, VersionEdit, grandparent_overlap_max, total_size};

@@ -1,7 +1,5 @@
 //! Inputs to output tables.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use super::stream::Survivors;
@@ -14,9 +12,6 @@ use crate::slice::Budget;
 use crate::table::{BlockRead, FinishedTable, TableCache, TableOutput, UnprovenTable};
 use crate::version::{FileMetaData, LevelIterator};
 
-/// Something that must be done first: the flush of a memtable that filled up meanwhile.
-pub(crate) type Interlude = Pin<Box<dyn Future<Output = Result<()>>>>;
-
 /// What a compaction needs of the database.
 pub(crate) struct CompactionContext<'a> {
     pub(crate) env: &'a Rc<dyn Env>,
@@ -25,7 +20,8 @@ pub(crate) struct CompactionContext<'a> {
     pub(crate) budget: &'a Budget,
     pub(crate) oldest_snapshot: SequenceNumber,
     pub(crate) new_file_number: &'a dyn Fn() -> Result<FileNumber>,
-    pub(crate) interlude: &'a dyn Fn() -> Option<Interlude>,
+    /// Whether to go on: what is done meanwhile may have failed.
+    pub(crate) may_go_on: &'a dyn Fn() -> Result<()>,
 }
 
 /// Bytes read at once from inputs: they are read front to back.
@@ -78,9 +74,7 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
         }
         if context.budget.is_spent() {
             context.budget.give_way().await;
-            if let Some(interlude) = (context.interlude)() {
-                interlude.await?;
-            }
+            (context.may_go_on)()?;
         }
         let step = input.next();
         if step == Step::NeedsBlock {

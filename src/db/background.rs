@@ -1,16 +1,17 @@
 //! The next job, flush first, and one slice of it.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::driver::Driven;
-use super::files::remove_obsolete;
+use super::files::{remove_obsolete, remove_unneeded};
 use super::state::{DbState, Inner, State};
 use super::write::{nobody_writes, rotate_in_turn};
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
-use crate::compaction::{self, Compaction, CompactionContext, Interlude, Pick, level_score, pick, pick_range};
+use crate::compaction::{self, Compaction, CompactionContext, Pick, level_score, pick, pick_range};
 use crate::error::{Error, Result};
 use crate::events::{Event, count};
 use crate::flush::{FlushContext, build_table};
@@ -298,12 +299,8 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     }
     let oldest_snapshot = inner.snapshots.oldest(inner.state.borrow().last_sequence());
     let new_file_number = || inner.new_output();
-    let interlude = || -> Option<Interlude> {
-        let due = !inner.state.borrow().immutables.is_empty();
-        let inner = inner.clone();
-        // Level 0: deeper it might come to lie where an output of this compaction will.
-        due.then(|| Box::pin(async move { flush(&inner, 0).await }) as Interlude)
-    };
+    let failure = RefCell::new(None);
+    let may_go_on = || failure.borrow().clone().map_or(Ok(()), Err);
     let context = CompactionContext {
         env: &inner.env,
         tables: &inner.tables,
@@ -311,9 +308,9 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
         budget: &inner.budget,
         oldest_snapshot,
         new_file_number: &new_file_number,
-        interlude: &interlude,
+        may_go_on: &may_go_on,
     };
-    let outputs = compaction::run(compaction, &context).await?;
+    let outputs = with_flushes(inner, pin!(compaction::run(compaction, &context)), &failure).await?;
     edit.new_files.extend(outputs.iter().map(|t| (lower, new_file(t))));
     log_and_apply(inner, edit).await?;
     let bytes_read = compaction.input_bytes();
@@ -328,6 +325,53 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     let outputs: Vec<_> = outputs.iter().map(|t| t.number).collect();
     inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read, bytes_written, trivial_move: false });
     Ok(())
+}
+
+/// Drives a compaction, and flushes that come due meanwhile: these go first, but while one waits for its storage, the compaction
+/// goes on. A flush that fails ends both.
+async fn with_flushes<T>(
+    inner: &Rc<Inner>,
+    mut compaction: Pin<&mut impl Future<Output = Result<T>>>,
+    failure: &RefCell<Option<Error>>,
+) -> Result<T> {
+    let mut flush: Option<Pin<Box<dyn Future<Output = Result<()>>>>> = None;
+    let mut compacted = None;
+    let result = poll_fn(|cx| {
+        loop {
+            if flush.is_none() && compacted.is_none() && may_flush(inner, failure) {
+                flush = Some(Box::pin(flush_meanwhile(inner.clone())));
+            }
+            match flush.as_mut().map(|flush| flush.as_mut().poll(cx)) {
+                Some(Poll::Ready(result)) => {
+                    flush = None;
+                    failure.replace(result.err());
+                    continue;
+                }
+                Some(Poll::Pending) if inner.budget.is_exhausted() => return Poll::Pending,
+                _ => {}
+            }
+            if compacted.is_none()
+                && let Poll::Ready(result) = compaction.as_mut().poll(cx)
+            {
+                compacted = Some(result);
+            }
+            // A flush that has begun is not left half done.
+            return if flush.is_some() { Poll::Pending } else { compacted.take().map_or(Poll::Pending, Poll::Ready) };
+        }
+    })
+    .await;
+    failure.take().map_or(result, Err)
+}
+
+fn may_flush(inner: &Inner, failure: &RefCell<Option<Error>>) -> bool {
+    failure.borrow().is_none() && !inner.state.borrow().immutables.is_empty()
+}
+
+/// A flush in the middle of a compaction, whose logs need not wait for its end. Into level 0: deeper the table might come to lie
+/// where an output of the compaction will.
+async fn flush_meanwhile(inner: Rc<Inner>) -> Result<()> {
+    flush(&inner, 0).await?;
+    remove_unneeded(&inner).await
 }
 
 /// Makes `edit` durable, then current. New names are made durable first. After a failure the manifest is in doubt: nothing

@@ -11,7 +11,7 @@ use super::read::{block_read, charge_seek, check_snapshot};
 use super::state::Inner;
 use crate::base::{
     InternalKeyComparator, KeyOrder, ParsedInternalKey, SequenceNumber, ValueType, append_internal_key,
-    parse_internal_key, user_key,
+    parse_internal_key, same_bytes, user_key,
 };
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
@@ -51,6 +51,10 @@ impl InternalIterator for Source {
     #[inline]
     fn value(&self) -> &[u8] {
         delegate!(self, it => it.value())
+    }
+    #[inline]
+    fn value_len(&self) -> usize {
+        delegate!(self, it => it.value_len())
     }
     fn status(&self) -> Result<()> {
         delegate!(self, it => it.status())
@@ -345,9 +349,9 @@ impl DbIterator {
                         return Ok(false);
                     }
                     if entry.sequence <= self.sequence {
-                        let hidden = skipping && self.order.user().compare(entry.user_key, &self.saved_key).is_le();
+                        let order = self.order.user();
                         match entry.value_type {
-                            ValueType::Value if hidden => {}
+                            ValueType::Value if skipping && order.compare(entry.user_key, &self.saved_key).is_le() => {}
                             ValueType::Value => {
                                 self.valid = true;
                                 return Ok(true);
@@ -357,6 +361,10 @@ impl DbIterator {
                                 self.saved_key.clear();
                                 self.saved_key.extend_from_slice(entry.user_key);
                                 skipping = true;
+                                if self.on_bad_block == OnBadBlock::Stop {
+                                    self.pass_deleted().await;
+                                    continue;
+                                }
                             }
                         }
                     }
@@ -368,6 +376,19 @@ impl DbIterator {
             }
         }
         self.ended()
+    }
+
+    /// Past a tombstone of `saved_key` and what it hides. A key that cannot be understood is left for `find_next` to complain of.
+    #[inline]
+    async fn pass_deleted(&mut self) {
+        let mut passed = 0;
+        let key = &self.saved_key;
+        let hidden = |entry: &[u8]| same_bytes(user_key(entry), key) && parse_internal_key(entry).is_ok();
+        let step = self.inner.pass(hidden, &mut passed);
+        if step == Step::NeedsBlock {
+            finish(&mut self.inner, step).await;
+        }
+        self.sample_bytes(passed);
     }
 
     /// Backward to the last live entry before where the inner iterator stands, which then stands before all of its key.
@@ -413,7 +434,12 @@ impl DbIterator {
     /// Once about every MiB read: if several tables hold the key, the first is charged a seek.
     #[inline]
     fn sample(&mut self) {
-        let bytes = self.inner.key().len() + self.inner.value().len();
+        let bytes = self.inner.key().len() + self.inner.value_len();
+        self.sample_bytes(bytes);
+    }
+
+    #[inline]
+    fn sample_bytes(&mut self, bytes: usize) {
         match self.until_sample.checked_sub(bytes) {
             Some(left) => self.until_sample = left,
             None => self.charge_sample(),

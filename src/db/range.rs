@@ -26,13 +26,17 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
     inner.check_open()?;
     // Others write meanwhile: what is newer stays.
     let asked = mark_in_turn(inner).await?;
-    drop_whole_tables(inner, (begin, end), asked).await?;
     let mut options = ReadOptions {
         lower_bound: begin.map(<[u8]>::to_vec),
         upper_bound: end.map(<[u8]>::to_vec),
         fill_cache: false,
         ..ReadOptions::default()
     };
+    // Where nothing lives, no memtable need be flushed and no table dropped. Damage is no answer: its table may go.
+    if DbIterator::new(inner, &options)?.seek_to_first().await == Ok(false) {
+        return Ok(0);
+    }
+    drop_whole_tables(inner, (begin, end), asked).await?;
     let mut it = DbIterator::new(inner, &options)?;
     let mut read = inner.state.borrow().last_sequence();
     let mut valid = it.seek_to_first().await?;

@@ -592,9 +592,9 @@ async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
 async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<StallCause>) -> Result<()> {
     let limit = inner.options.write_buffer_size;
     loop {
-        let (size, waiting, level0) = {
+        let (size, waiting) = {
             let state = inner.state.borrow();
-            (state.active.memtable.logical_size(), state.immutables.len(), state.versions.current().level(0).len())
+            (state.active.memtable.logical_size(), state.immutables.len())
         };
         if size < limit || size == 0 {
             return Ok(());
@@ -616,7 +616,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
                 None => continue,
             }
         }
-        let blocked = if level0 >= LEVEL0_STOP {
+        let blocked = if level0_load(inner) >= LEVEL0_STOP {
             Some(StallCause::Level0Stop)
         } else if waiting > 0 {
             Some(StallCause::MemtableFull)
@@ -687,8 +687,9 @@ pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
 
 /// After a write of `bytes`: does its share of the background work, at most one slice. What is left is that of a large write.
 fn pace(inner: &Rc<Inner>, bytes: usize) -> u64 {
-    let share = background_share(inner);
-    tell_of_slowdown(inner);
+    let level0 = level0_load(inner);
+    let share = background_share(inner, level0);
+    tell_of_slowdown(inner, level0);
     if share == 0 {
         inner.debt.set(0);
         return 0;
@@ -724,22 +725,30 @@ async fn work_off(inner: &Rc<Inner>, mut left: u64) {
 }
 
 /// Once each time that level 0 comes to slow writers down, and when it no longer does.
-fn tell_of_slowdown(inner: &Inner) {
-    let slowed = inner.state.borrow().versions.current().level(0).len() >= LEVEL0_SLOWDOWN;
+fn tell_of_slowdown(inner: &Inner, level0: usize) {
+    let slowed = level0 >= LEVEL0_SLOWDOWN;
     if inner.slowed.replace(slowed) != slowed {
         let cause = StallCause::Level0Slowdown;
         inner.emit(|| if slowed { Event::Stall { cause } } else { Event::StallEnd { cause } });
     }
 }
 
+/// How many tables level 0 has, where one that is larger than a write buffer counts for several: those of large values are twice
+/// the size, and would gather to twice the space.
+fn level0_load(inner: &Inner) -> usize {
+    let state = inner.state.borrow();
+    let version = state.versions.current();
+    let buffers = version.level_bytes(0) / to_u64(inner.options.write_buffer_size).max(1);
+    version.level(0).len().max(usize::try_from(buffers).unwrap_or(usize::MAX))
+}
+
 /// Bytes of background work for each byte written. A flush must be done before the next buffer is full; compaction is
 /// pressed harder the more tables level 0 has.
-fn background_share(inner: &Inner) -> u64 {
+fn background_share(inner: &Inner, level0: usize) -> u64 {
     let state = inner.state.borrow();
     if state.status != DbState::Open {
         return 0;
     }
-    let level0 = state.versions.current().level(0).len();
     let pressure = to_u64(level0.saturating_sub(crate::version::LEVEL0_COMPACTION - 1));
     let compaction = match level0 {
         0..LEVEL0_SLOWDOWN => pressure * 2,

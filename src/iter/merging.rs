@@ -30,9 +30,20 @@ pub struct MergingIterator<I> {
 /// Where a move stopped for a block. `source` is the one that needs it.
 #[derive(Clone, Copy)]
 enum Unfinished {
-    Seek { source: usize, kind: Seek },
-    Turn { source: usize, current: usize, stage: Stage },
+    Seek {
+        source: usize,
+        kind: Seek,
+    },
+    Turn {
+        source: usize,
+        current: usize,
+        stage: Stage,
+    },
     Advance,
+    /// Another source than the current one moves on.
+    Pass {
+        source: usize,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -222,9 +233,51 @@ impl<I: InternalIterator> MergingIterator<I> {
         Step::Done
     }
 
+    /// Forward past the current entry and all right behind it that are `hidden`, which need not come through the merge one by one.
+    /// `passed` is told of their bytes. Where a block is missing, some of them may still come.
+    #[inline]
+    pub(crate) fn pass(&mut self, hidden: impl Fn(&[u8]) -> bool, passed: &mut usize) -> Step {
+        if !self.valid() || self.backward {
+            return self.move_by_one(false);
+        }
+        // The root comes before all: what is right behind it is below it directly, or below such.
+        let mut at = 1;
+        while at <= 2 {
+            let Some(source) = self.heap.get(at).copied() else { break };
+            let Some(iterator) = self.sources.get_mut(source) else { break };
+            if !hidden(iterator.key()) {
+                at += 1;
+                continue;
+            }
+            *passed += iterator.key().len() + iterator.value_len();
+            if iterator.next() == Step::NeedsBlock {
+                self.unfinished = Some(Unfinished::Pass { source });
+                return Step::NeedsBlock;
+            }
+            if !iterator.valid() {
+                self.stopped |= self.on_bad_block == OnBadBlock::Stop && iterator.status().is_err();
+                self.heap.swap_remove(at);
+            }
+            self.sift_down(at);
+        }
+        let Some(iterator) = self.heap.first().and_then(|i| self.sources.get_mut(*i)) else { return Step::Done };
+        loop {
+            if iterator.next() == Step::NeedsBlock {
+                self.unfinished = Some(Unfinished::Advance);
+                return Step::NeedsBlock;
+            }
+            if !iterator.valid() || !hidden(iterator.key()) {
+                break;
+            }
+            *passed += iterator.key().len() + iterator.value_len();
+        }
+        self.settle();
+        Step::Done
+    }
+
     fn pending_source(&mut self) -> Option<&mut I> {
         let source = match self.unfinished? {
-            Unfinished::Seek { source, .. } | Unfinished::Turn { source, .. } => source,
+            Unfinished::Seek { source, .. } | Unfinished::Turn { source, .. } | Unfinished::Pass { source } => source,
             Unfinished::Advance => *self.heap.first()?,
         };
         self.sources.get_mut(source)
@@ -245,6 +298,11 @@ impl<I: InternalIterator> InternalIterator for MergingIterator<I> {
     #[inline]
     fn value(&self) -> &[u8] {
         self.current().map_or(&[], I::value)
+    }
+
+    #[inline]
+    fn value_len(&self) -> usize {
+        self.current().map_or(0, I::value_len)
     }
 
     fn status(&self) -> Result<()> {
@@ -300,7 +358,7 @@ impl<I: InternalIterator> InternalIterator for MergingIterator<I> {
                 self.turn(source + 1, current)
             }
             Unfinished::Turn { source, current, stage: Stage::Stepped } => self.turn(source + 1, current),
-            Unfinished::Advance => {
+            Unfinished::Advance | Unfinished::Pass { .. } => {
                 self.rebuild();
                 Step::Done
             }

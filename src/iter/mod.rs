@@ -56,6 +56,11 @@ pub trait InternalIterator {
     fn key(&self) -> &[u8];
     /// The entry's value; empty if not valid.
     fn value(&self) -> &[u8];
+    /// The value's length, where that is known without the value.
+    #[inline]
+    fn value_len(&self) -> usize {
+        self.value().len()
+    }
     /// The first error met.
     fn status(&self) -> Result<()>;
     /// To the first entry.

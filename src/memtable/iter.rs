@@ -16,7 +16,7 @@ const BUFFER_KEPT_MAX: usize = 64 << 10;
 
 /// An iterator over the internal keys of a memtable. Every move is `Done` at once.
 ///
-/// Invariant: `key`, and `value` once it has been asked for, are copies of the entry at `position`.
+/// Invariant: `key`, and `value` once it has been asked for, are copies of the entry at `position`; `value_len` is its value's.
 pub(crate) struct MemTableIterator {
     table: Rc<MemTable>,
     position: Option<Position>,
@@ -24,6 +24,7 @@ pub(crate) struct MemTableIterator {
     /// Filled when it is asked for: a merge passes over many values unseen.
     value: OnceCell<Vec<u8>>,
     spare: Cell<Vec<u8>>,
+    value_len: usize,
 }
 
 impl std::fmt::Debug for MemTableIterator {
@@ -35,7 +36,7 @@ impl std::fmt::Debug for MemTableIterator {
 impl MemTableIterator {
     pub(super) fn new(table: Rc<MemTable>) -> MemTableIterator {
         let (value, spare) = (OnceCell::new(), Cell::default());
-        MemTableIterator { table, position: None, key: Vec::new(), value, spare }
+        MemTableIterator { table, position: None, key: Vec::new(), value, spare, value_len: 0 }
     }
 
     /// Stands where `find` says.
@@ -48,11 +49,14 @@ impl MemTableIterator {
             self.spare.set(value);
         }
         self.key.clear();
+        self.value_len = 0;
         let tree = self.table.tree.borrow();
         self.position =
             find(&tree, self.position).map(|(place, link)| Position { link, place, version: tree.version() });
         if let Some(position) = self.position {
-            self.key.extend_from_slice(tree.entry(position.link).0);
+            let (key, value) = tree.entry(position.link);
+            self.key.extend_from_slice(key);
+            self.value_len = value.len();
         }
         Step::Done
     }
@@ -74,6 +78,11 @@ impl InternalIterator for MemTableIterator {
             value.extend_from_slice(self.table.tree.borrow().entry(position.link).1);
             value
         })
+    }
+
+    #[inline]
+    fn value_len(&self) -> usize {
+        self.value_len
     }
 
     fn status(&self) -> Result<()> {

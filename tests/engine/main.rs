@@ -31,4 +31,6 @@ mod repair;
 mod review;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;
+mod space;
+mod tombstones;
 mod unlisted;

@@ -332,8 +332,9 @@ fn check_repaired(
     let is_log = name.ends_with(".log");
     let was_empty = subject.files[name].is_empty();
     let invisible = match damage {
-        // A log that no manifest names, and behind which none follows.
-        Damage::Missing => is_log && !is_named(subject, name),
+        // A log that no manifest names, and behind which none follows; or a table that nothing needs.
+        Damage::Missing if is_log => !is_named(subject, name),
+        Damage::Missing => name.ends_with(".ldb") && found == with,
         // As one that was only just begun.
         Damage::Empty => is_log,
         Damage::Doubled(_) => is_log && was_empty,

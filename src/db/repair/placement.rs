@@ -82,7 +82,7 @@ impl Repairer<'_> {
             budget: &self.budget,
             oldest_snapshot: self.last_sequence,
             new_file_number: &|| self.new_number(),
-            interlude: &|| None,
+            may_go_on: &|| Ok(()),
         };
         let outputs = compaction::run(&compaction, &context).await?;
         let mut merged = Vec::new();
