@@ -363,9 +363,9 @@ fn check_repaired(
 
 /// Whether a damage of this log can be seen from other files: the manifest names it, or another follows that holds something.
 fn is_named(subject: &Subject, name: &str) -> bool {
-    // Chromium's manifests are as they were made, before there was a log.
+    // With reuse_logs, as Chromium has it, LevelDB leaves the manifest as it was before there was a log.
     let first = subject.files.keys().find(|name| name.ends_with(".log"));
-    first.is_some_and(|first| first == name) && !subject.id.starts_with("chromium")
+    first.is_some_and(|first| first == name) && !subject.id.starts_with("chromium") && subject.id != "reuse-logs"
 }
 
 fn file_of(error: &Error) -> Option<&str> {
