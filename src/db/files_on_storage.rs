@@ -130,10 +130,7 @@ impl FilesOnStorage {
         if names.is_empty() {
             return String::new();
         }
-        format!(
-            "; {} may belong to it under another name: rename tables to NNNNNN.ldb, logs to NNNNNN.log, numbers that are free",
-            listed(&names)
-        )
+        format!("; {} may belong to it under another name: `varve repair` tells how to use them", listed(&names))
     }
 
     /// The logs that opening would replay, oldest first.
@@ -197,11 +194,11 @@ impl FilesOnStorage {
         )
     }
 
-    /// Whether there are files that an open would delete, or whose names a database cannot keep.
-    pub(super) fn has_unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> bool {
+    /// Files that an open would delete, or whose names a database cannot keep.
+    pub(super) fn unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> Vec<String> {
         let counts = versions.counts;
         let live = versions.live_tables();
-        let is_unused = |name: &String| {
+        let is_unused = |name: &&String| {
             let Some(parsed) = FileName::parse(name) else { return false };
             let is_live = match parsed {
                 FileName::Current | FileName::Lock | FileName::InfoLog => true,
@@ -213,7 +210,7 @@ impl FilesOnStorage {
             let is_near_the_end = parsed.number().is_some_and(|number| number.0 >= FILE_NUMBER_MAX);
             !is_live || is_near_the_end || !parsed.is_spelled(name)
         };
-        self.names().iter().any(is_unused)
+        self.names().iter().filter(|name| is_unused(name)).cloned().collect()
     }
 }
 

@@ -13,6 +13,7 @@ use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
 use super::state::{Buffer, DbState, Inner, State};
+use super::verify::is_finding;
 use super::write::create_log;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, KeyOrder, table_file_name, to_u64};
 use crate::bugs::{Bug, seeded};
@@ -57,18 +58,21 @@ pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>
     Ok(inner)
 }
 
-/// Without a lock, another process may write meanwhile: files that the manifest has just made superfluous are missing then.
+/// Without a lock, another process may write meanwhile: files that the manifest has just made superfluous are missing then. What
+/// fails the same way twice, with nothing changed in between, is damage.
 async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
+    let mut failed_at = None;
     for _ in 0..ATTEMPTS {
-        let stamp = Stamp::take(&**env).await;
         match open_locked(env, options.clone()).await {
-            Ok(inner) => {
-                inner.tables.watch(Rc::new(ManifestWatch { env: env.clone(), stamp }));
-                return Ok(inner);
-            }
             Err(Error::SourceChanged(_)) => {}
-            Err(error) if Stamp::take(&**env).await == stamp => return Err(error),
-            Err(_) => {}
+            Err(error) if is_finding(&error) => {
+                let stamp = Stamp::take(&**env).await;
+                if failed_at.as_ref() == Some(&stamp) {
+                    return Err(error);
+                }
+                failed_at = Some(stamp);
+            }
+            result => return result,
         }
     }
     Err(changed())
@@ -117,6 +121,8 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     recovery.replay(&inner, &logs).await?;
     inner.recovery = if inner.options.read_only {
         check_not_moved(&**env, &state).await?;
+        let stamp = Stamp::of(manifest, state.file_size);
+        inner.tables.watch(Rc::new(ManifestWatch { env: env.clone(), stamp }));
         recovery.keep_in_memory(&inner)
     } else {
         recovery.install(&inner, &logs, &state).await?

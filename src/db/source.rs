@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::base::FileName;
+use crate::base::{FileName, FileNumber};
 use crate::env::{Access, Env, Io, read_file};
 use crate::error::{Error, Result};
 use crate::table::Watch;
@@ -19,6 +19,12 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
+    /// Of a database whose manifest has this number and size.
+    pub(super) fn of(manifest: FileNumber, size: u64) -> Stamp {
+        let current = format!("{}\n", FileName::Manifest(manifest)).into_bytes();
+        Stamp { current: Some(current), manifest_size: Some(size) }
+    }
+
     pub(super) async fn take(env: &dyn Env) -> Stamp {
         let current = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await.ok();
         let name = current.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(str::trim_end);

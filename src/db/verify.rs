@@ -35,6 +35,9 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// What is wrong: at most one finding for each table, each damage of a log.
     pub findings: Vec<Error>,
+    /// Files that are not part of the database: left from before, or named as undelete tools and copies name them. Of a closed
+    /// database alone.
+    pub unused: Vec<String>,
 }
 
 /// Checks the files of the database in `env`, which nobody needs to have open, and writes nothing. Damage and missing files
@@ -50,20 +53,13 @@ pub async fn verify(env: Rc<dyn Env>, options: Options) -> Result<VerifyReport> 
         let before = Stamp::take(&*env).await;
         let result = check(&env, &options).await;
         if Stamp::take(&*env).await == before {
-            return result.map(|checked| checked.report);
+            return result;
         }
     }
     Err(changed())
 }
 
-/// The outcome of [`check`].
-pub(super) struct Checked {
-    pub(super) report: VerifyReport,
-    /// Files that the database does not use.
-    pub(super) has_unused: bool,
-}
-
-pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<Checked> {
+pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<VerifyReport> {
     let order = InternalKeyComparator::new(options.comparator.clone());
     let mut findings = Findings::default();
     let mut versions = VersionSet::new(order.clone());
@@ -114,10 +110,11 @@ pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<Checke
             checker.table_called(&name).await?;
         }
     }
-    let has_unused = !is_known || files.has_unused(&versions, manifest);
     let Checker { mut report, findings, .. } = checker;
     report.findings = findings.into_list();
-    Ok(Checked { report, has_unused })
+    report.unused = if is_known { files.unused(&versions, manifest) } else { Vec::new() };
+    report.unused.extend(files.resembling());
+    Ok(report)
 }
 
 /// Verifies the tables and logs of an open database.
@@ -141,8 +138,9 @@ pub(crate) async fn verify_open(inner: &Rc<Inner>) -> Result<VerifyReport> {
     for (_, file) in version.files() {
         checker.table(file).await?;
     }
-    // What opening passed over at the end of a log is in its own report.
-    let told = |name: &str| inner.recovery.logs.iter().any(|log| log.name == name && log.damage.is_some());
+    // A torn end that opening has passed over is in its own report, and stays until the log goes.
+    let is_torn = |name: &str| inner.recovery.logs.iter().any(|log| log.name == name && log.damage.is_some());
+    let told = |name: &str| !inner.options.read_only && is_torn(name);
     let mut findings = std::mem::take(&mut checker.findings);
     for name in logs {
         match checker.log(&name, Before::Unknown).await {
@@ -232,14 +230,18 @@ impl Checker<'_> {
     }
 
     async fn checked(&mut self, table: Result<Rc<Table>>, file: Option<&FileMetaData>) -> Result<()> {
-        let result = match table {
-            Ok(table) => check_table(&table, file, self.order, self.last, &self.budget).await,
-            Err(error) => Err(error),
+        let wrong = match table {
+            Ok(table) => {
+                let (entries, wrong) = check_table(&table, file, self.order, self.last, &self.budget).await;
+                self.report.entries += entries;
+                wrong
+            }
+            Err(error) => Some(error),
         };
-        match result {
-            Ok(entries) => self.report.entries += entries,
-            Err(error) if is_finding(&error) => self.findings.push(error),
-            Err(error) => return Err(error),
+        match wrong {
+            Some(error) if is_finding(&error) => self.findings.push(error),
+            Some(error) => return Err(error),
+            None => {}
         }
         Ok(())
     }
@@ -255,42 +257,42 @@ pub(super) const READ_ALL: BlockRead = BlockRead {
     lenient: false,
 };
 
-/// Every entry with its block's checksum; order, sequence and filter, and the range that the manifest gives.
+/// Every entry with its block's checksum; order, sequence and filter, and the range that the manifest gives. Returns how many
+/// entries can be read, and the first thing that is wrong.
 async fn check_table(
     table: &Rc<Table>,
     file: Option<&FileMetaData>,
     order: &InternalKeyComparator,
     last: SequenceNumber,
     budget: &Budget,
-) -> Result<u64> {
-    if let Some(error) = table.filter_error() {
-        return Err(error.clone());
-    }
+) -> (u64, Option<Error>) {
     let name = file.map_or_else(|| table.name().to_owned(), |file| table_file_name(file.number));
-    let mut it = table.iter(READ_ALL, OnBadBlock::Stop);
-    let wrong = |reason: String| Err(Error::corruption(&*name, 0, reason));
+    let mut wrong = table.filter_error().cloned();
+    let mut it = table.iter(READ_ALL, OnBadBlock::Skip);
     let mut previous: Vec<u8> = Vec::new();
     let mut entries = 0u64;
     let step = it.seek_to_first();
     finish(&mut it, step).await;
     while it.valid() {
         let key = it.key();
-        let parsed = match parse_internal_key(key) {
-            Ok(parsed) => parsed,
-            Err(malformed) => return wrong(format!("entry {entries}: {}", malformed.reason)),
-        };
-        if entries > 0 && order.compare(&previous, key) != Ordering::Less {
-            return wrong(format!("entry {entries} is not after the one before it"));
-        }
-        if entries == 0 && file.is_some_and(|file| key != file.smallest) {
-            return wrong("the first key is not the smallest that the manifest names".into());
-        }
-        if parsed.sequence > last {
-            return wrong(format!(
-                "entry {entries} has sequence {}, the newest is {}",
-                parsed.sequence.get(),
-                last.get()
-            ));
+        if wrong.is_none() {
+            let found = if entries > 0 && order.compare(&previous, key) != Ordering::Less {
+                Some(format!("entry {entries} is not after the one before it"))
+            } else {
+                match parse_internal_key(key) {
+                    Err(malformed) => Some(format!("entry {entries}: {}", malformed.reason)),
+                    Ok(parsed) if parsed.sequence > last => Some(format!(
+                        "entry {entries} has sequence {}, the newest is {}",
+                        parsed.sequence.get(),
+                        last.get()
+                    )),
+                    Ok(_) if entries == 0 && it.status().is_ok() && file.is_some_and(|file| key != file.smallest) => {
+                        Some("the first key is not the smallest that the manifest names".into())
+                    }
+                    Ok(_) => None,
+                }
+            };
+            wrong = found.map(|reason| Error::corruption(&*name, 0, reason));
         }
         previous.clear();
         previous.extend_from_slice(key);
@@ -299,9 +301,13 @@ async fn check_table(
         let step = it.next();
         finish(&mut it, step).await;
     }
-    it.status()?;
-    if file.is_some_and(|file| previous != file.largest) {
-        return wrong("the last key is not the largest that the manifest names".into());
-    }
-    Ok(entries)
+    // A storage that has no descriptor left says nothing of the table.
+    let skipped = it.take_skipped();
+    let grave = skipped.iter().find(|error| !is_finding(error)).or(skipped.first());
+    let wrong = grave.cloned().or(wrong);
+    let is_cut_short = file.is_some_and(|file| previous != file.largest);
+    let wrong = wrong.or_else(|| {
+        is_cut_short.then(|| Error::corruption(&*name, 0, "the last key is not the largest that the manifest names"))
+    });
+    (entries, wrong)
 }

@@ -97,7 +97,6 @@ export function fromEngineAt(error, path) {
   if (code === undefined || error instanceof VarveError) return error
   const { cause, file, offset, maybeApplied } = error
   const message = path === null || names(error.message, path) ? error.message : `${path}: ${error.message}`
-  if (code === 'LEVEL_INVALID_ARGUMENT') return new InvalidArgumentError(message, cause === undefined ? undefined : { cause })
   const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
   return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
 }

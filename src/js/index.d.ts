@@ -329,13 +329,14 @@ export class Varve<KDefault = string, VDefault = string>
 
   /**
    * Rebuilds a database that is damaged and not open from what its files still hold: every entry whose checksum holds. Everything
-   * that is not used is reported and goes to the directory `lost`. A database that is sound stays as it is. Make a copy first.
+   * that is not used is reported and goes to the directory `lost`, with the logs, whose entries become tables. A database that is
+   * sound, and whose logs are empty, stays as it is. Make a copy first.
    *
    * Where the manifest cannot be read, entries that were overwritten or deleted can come back.
    *
    * @param options Those that the database is opened with, and `comparator`.
    * @throws `LEVEL_INVALID_ARGUMENT`: there is nothing to repair, or the database was made with another comparator.
-   * `LEVEL_LOCKED`: it is open.
+   * `LEVEL_LOCKED`: it is open. `LEVEL_IO_ERROR`: there is no such directory, or the storage failed.
    */
   static repair (location: string | URL, options?: RepairOptions | undefined): Promise<RepairReport>
   static repair (location: null | undefined, options: RepairOptions & { storage: Storage }): Promise<RepairReport>
@@ -735,6 +736,11 @@ export interface VerifyReport {
   bytes: number
   /** What is wrong; empty if all is sound. Of each table the first damage, of a log each. */
   findings: VarveError[]
+  /**
+   * Files that are not part of the database: left from before, or named as undelete tools and copies name them. Of a closed
+   * database alone ({@link Varve.verify}).
+   */
+  unused: string[]
 }
 
 /** Answer of {@link Varve.repair}. */

@@ -50,7 +50,7 @@ fn message_of_storage(error: &Error) -> Option<&str> {
     }
 }
 
-/// `{ tables, logs, entries, logEntries, bytes, findings }`.
+/// `{ tables, logs, entries, logEntries, bytes, findings, unused }`.
 pub(crate) fn verify_report(report: &VerifyReport) -> JsValue {
     let object = JsValue::from(Object::new());
     set(&object, "tables", number(report.tables));
@@ -59,6 +59,7 @@ pub(crate) fn verify_report(report: &VerifyReport) -> JsValue {
     set(&object, "logEntries", number(report.log_entries));
     set(&object, "bytes", number(report.bytes));
     set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
+    set(&object, "unused", report.unused.iter().map(JsValue::from).collect::<Array>());
     object
 }
 

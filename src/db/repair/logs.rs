@@ -52,8 +52,7 @@ impl Repairer<'_> {
         for (number, name) in files.all_logs() {
             self.aside.add(&name);
             if old.is_done_with_log(number) {
-                let reason = "not used: what it holds is in tables, the manifest says; set aside";
-                self.findings.push(Error::corruption(name, 0, reason));
+                self.leftovers.push((name, "the manifest says that what it holds is in tables"));
                 continue;
             }
             if !FileName::Log(number).is_spelled(&name) || number.0 >= NUMBER_MAX {

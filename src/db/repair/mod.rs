@@ -1,7 +1,7 @@
 //! A database made anew from what its files still hold.
 //!
 //! ```text
-//! sound already?        then nothing is changed
+//! sound, logs empty?    then nothing is changed
 //! old manifest          comparator, tables that should be there          old_manifest.rs
 //! every table           sound: stays; damaged: its sound entries become a new table       tables.rs
 //! every log             its sound records become tables                  logs.rs
@@ -59,7 +59,8 @@ pub struct RepairReport {
 /// Tables and logs with larger numbers get new ones: the numbers that follow must last.
 const NUMBER_MAX: u64 = 1 << 62;
 
-/// Rebuilds the database in `env` from its tables and logs. A database that is sound stays as it is. `options.comparator`
+/// Rebuilds the database in `env` from its tables and logs. Logs become tables; a database that is sound and whose logs are empty
+/// stays as it is. `options.comparator`
 /// must be the one that it was made with; [`repair_as`] overrules the manifest.
 ///
 /// # Errors
@@ -96,11 +97,12 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     if old.is_whole()
         && findings.is_empty()
         && let Ok(checked) = check(env, &options).await
-        && checked.report.findings.is_empty()
-        && !checked.has_unused
+        && checked.findings.is_empty()
+        && checked.log_entries == 0
+        && checked.unused.iter().all(|name| FileName::resembles(name))
     {
-        report_resembling(&files, &mut findings);
-        let VerifyReport { tables, entries, .. } = checked.report;
+        report_resembling(&files, next_number(&files, &old), &mut findings);
+        let VerifyReport { tables, entries, .. } = checked;
         return Ok(RepairReport { tables, entries, lost: Vec::new(), findings: findings.into_list() });
     }
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
@@ -115,6 +117,7 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         kept: Vec::new(),
         has_strangers: false,
         aside: Aside::default(),
+        leftovers: Vec::new(),
         last_sequence: old.last_sequence,
         budget: Budget::of_call(&options.pause),
         findings,
@@ -122,7 +125,7 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     repairer.tables(&files, &old).await?;
     repairer.logs(&files, &old).await?;
     repairer.others(&files);
-    repairer.install(&old).await
+    repairer.install(&files, &old).await
 }
 
 fn check_anything_there(files: &FilesOnStorage) -> Result<()> {
@@ -132,7 +135,15 @@ fn check_anything_there(files: &FilesOnStorage) -> Result<()> {
     if files.names().iter().any(is_part) {
         return Ok(());
     }
-    let hint = files.resembling_hint();
+    let names = files.resembling();
+    let hint = if names.is_empty() {
+        String::new()
+    } else {
+        let names = names.join(", ");
+        format!(
+            "; {names} may be one under another name: rename tables to 000001.ldb and so on, logs to 000009.log, and repair"
+        )
+    };
     Err(Error::InvalidArgument(format!("there is no database to repair: no table, log or manifest{hint}")))
 }
 
@@ -143,18 +154,26 @@ fn next_number(files: &FilesOnStorage, old: &OldManifest) -> FileNumber {
     FileNumber(largest.0 + 1).max(old.next_file_number)
 }
 
-/// Files that are not touched, and may hold something.
-fn report_resembling(files: &FilesOnStorage, findings: &mut Findings) {
+/// Files that are not touched, and may hold something. `next` is a number that is free.
+fn report_resembling(files: &FilesOnStorage, next: FileNumber, findings: &mut Findings) {
     for name in files.resembling() {
-        let reason = if name.ends_with(".log.damaged") {
-            "not used: a copy of a damaged log that an opening has kept. To take what it holds, rename it to NNNNNN.log with a \
-             number that is free, and repair again"
+        let what = if name.ends_with(".log.damaged") {
+            "a copy of a damaged log that an opening has kept"
         } else {
-            "not used: it is not named as a file of a database is. If it is one, rename it to NNNNNN.ldb (a table) or NNNNNN.log \
-             (a log) with a number that is free, and repair again"
+            "it is not named as a file of a database is"
         };
+        let reason = format!("not used: {what}. {}", how_to_use(&name, next));
         findings.push(Error::corruption(name, 0, reason));
     }
+}
+
+/// What to do with a file that is not used.
+fn how_to_use(name: &str, next: FileNumber) -> String {
+    let suffix = if name.to_ascii_lowercase().contains(".log") { "log" } else { "ldb" };
+    format!(
+        "To use what it holds, rename it to {next}.{suffix} and repair again; open the database only then, since opening deletes \
+         tables and logs that the manifest does not name"
+    )
 }
 
 struct Repairer<'a> {
@@ -170,6 +189,8 @@ struct Repairer<'a> {
     /// Some of them the old manifest does not name.
     has_strangers: bool,
     aside: Aside,
+    /// Files that go there although they may be sound, and why.
+    leftovers: Vec<(String, &'static str)>,
     last_sequence: SequenceNumber,
     budget: Budget,
     findings: Findings,
@@ -198,11 +219,10 @@ impl Repairer<'_> {
                 _ => {}
             }
         }
-        report_resembling(files, &mut self.findings);
     }
 
     /// The point of no return: what the old manifest names is about to change.
-    async fn install(mut self, old: &OldManifest) -> Result<RepairReport> {
+    async fn install(mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<RepairReport> {
         // Names of new tables become durable before the old way to them goes.
         self.env.edit_names(Vec::new()).await?;
         self.retire_current().await?;
@@ -212,6 +232,12 @@ impl Repairer<'_> {
         self.write_manifest(&lost).await?;
         let edits = merged.into_iter().map(|name| NameEdit::Remove { name }).collect();
         self.env.edit_names(edits).await?;
+        let next = self.next.get();
+        report_resembling(files, next, &mut self.findings);
+        for (name, why) in std::mem::take(&mut self.leftovers) {
+            let reason = format!("not used: {why}; set aside in lost/. {}", how_to_use(&name, next));
+            self.findings.push(Error::corruption(name, 0, reason));
+        }
         Ok(RepairReport {
             tables: to_u64(self.kept.len()),
             entries: self.kept.iter().map(|kept| kept.entries).sum(),

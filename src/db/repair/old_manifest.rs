@@ -12,7 +12,7 @@ use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::log::{LogReader, Semantics, Tail};
 use crate::options::RecoveryMode;
-use crate::version::{NewFile, VersionEdit, VersionSet, recover_manifest};
+use crate::version::{NewFile, VersionEdit, VersionSet, read_current, recover_manifest};
 
 /// The state that the readable records of a manifest give.
 #[derive(Default)]
@@ -149,11 +149,17 @@ impl OldManifest {
 /// Manifests to be tried, the best first.
 async fn candidates(env: &dyn Env, files: &FilesOnStorage, findings: &mut Findings) -> Result<Vec<FileNumber>> {
     let mut numbers: Vec<FileNumber> = Vec::new();
-    match files.manifest(env, findings).await {
+    let mut of_current = Findings::default();
+    match files.manifest(env, &mut of_current).await {
         Ok(number) => numbers.extend(number),
         // Only a manifest is there, and an empty log.
-        Err(Error::InvalidArgument(_)) => findings.push(Error::missing("CURRENT", "there is a manifest")),
+        Err(Error::InvalidArgument(_)) => of_current.push(Error::missing("CURRENT", "")),
         Err(error) => return Err(error),
+    }
+    if !of_current.is_empty() && matches!(read_current(env).await, Err(error) if error.is_not_found()) {
+        findings.push(Error::missing("CURRENT", "made anew"));
+    } else {
+        findings.append(of_current);
     }
     let mut others = files.all_manifests();
     others.reverse();

@@ -45,8 +45,8 @@ impl Repairer<'_> {
                 None => old.knows_leftover(number),
             };
             if is_leftover {
-                self.findings.push(Error::corruption(&*name, 0, "not used: the manifest does not name it; set aside"));
                 self.aside.add(&name);
+                self.leftovers.push((name, "the manifest does not name it, and all that it names are there"));
                 continue;
             }
             if level.is_none() {

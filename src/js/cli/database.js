@@ -48,7 +48,7 @@ async function warnOfDamage(db, location) {
     ...findings.map((finding) => `  damage: ${lineOf(finding)}`),
     ...logs.map(({ file, entries }) => `  kept: ${file}: ${counted(entries, 'entry', 'entries')}`),
     ...left.map(({ file, offset, bytes }) => `  left: ${file}: ${counted(bytes, 'byte')} from offset ${grouped(offset)}`),
-    ...copies.map((file) => `  copy: ${file}`),
+    ...copies.map((file) => `  copy: ${file}, which alone holds now what was left`),
     `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy saves what stands behind it`
   ]
   console.error(lines.map(visible).join('\n'))

@@ -56,10 +56,13 @@ function explain(error) {
   // Node's own messages begin with their code.
   const code = typeof reason?.code === 'string' && !reason.message.startsWith(`${reason.code}: `) ? `${reason.code}: ` : ''
   const hint = reason instanceof UsageError && reason.command ? `\n\`varve ${reason.command} --help\` tells more` : ''
+  const rescue = reason?.code === 'LEVEL_CORRUPTION' && !reason.message.includes('varve repair')
+    ? '\n`varve verify` lists all damage; `varve repair` on a copy saves what is sound'
+    : ''
   const remedy = reason?.code === 'LEVEL_IO_ERROR' && !reason.message.includes('; ask') ? remedyOf(reason.cause) : ''
   // A bug of ours is to be reported with its place.
   const own = reason instanceof UsageError || typeof reason?.code === 'string'
-  return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${remedy}${hint}`
+  return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${remedy}${rescue}${hint}`
 }
 
 const out = new Output()

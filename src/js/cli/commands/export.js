@@ -13,7 +13,7 @@ export const command = {
   name: 'export',
   summary: 'write the database as a zip',
   usage: '<directory> [file.zip] [-o file.zip]',
-  details: `The zip holds a LevelDB directory, flat: unpacked anywhere it is a database. Without a file (or with -) it goes to standard output.
+  details: `Tables are copied unchecked: verify first. The zip holds a LevelDB directory, flat: unpacked anywhere it is a database. Without a file (or with -) it goes to standard output.
 A file is complete or not there, and replaces one of its name; into a pipe or device it is written as it comes. Exit code 1 if the database is damaged and
 something was left behind; standard error says what.`,
   positionals: [1, 2],

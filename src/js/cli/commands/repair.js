@@ -28,7 +28,9 @@ database can be opened again.`,
       out.json({ tables, entries, lost, findings: findings.map(findingOf) })
     } else {
       out.line(`${counted(entries, 'entry', 'entries')} in ${counted(tables, 'table')}`)
+      if (lost.length > 0) out.line('set aside (the sound entries of logs and tables among them are in the database):')
       for (const name of lost) out.line(`lost/${name}`)
+      if (findings.length > 0) out.line('found:')
       for (const finding of findings) out.line(lineOf(finding))
       if (findings.length === 0 && lost.length === 0) out.line('sound: nothing was changed')
     }

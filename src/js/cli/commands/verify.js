@@ -5,7 +5,7 @@ import { findingOf, lineOf, watched } from '../database.js'
 import { Varve } from '../../level.js'
 import { checkDirectory } from '../location.js'
 import { inspectTable } from '../../inspect.js'
-import { counted, grouped, sized } from '../text.js'
+import { counted, grouped, sized, visible } from '../text.js'
 
 export const command = {
   name: 'verify',
@@ -21,11 +21,12 @@ if anything is wrong.`,
     checkDirectory(place, 'read')
     const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, options))
     report.findings = await inDetail(place, report.findings)
-    const { tables, logs, entries, logEntries, bytes, findings } = report
+    const { tables, logs, entries, logEntries, bytes, findings, unused } = report
     if (values.json) {
-      out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf) })
+      out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf), unused })
     } else {
       for (const finding of findings) out.line(lineOf(finding))
+      for (const name of unused) out.line(`not part of the database: ${visible(name)}`)
       const inLogs = logEntries > 0 ? ` (${grouped(logEntries)} in ${counted(logs, 'log')})` : ''
       out.line(`${counted(tables, 'table')}, ${counted(entries, 'entry', 'entries')}${inLogs}, ${sized(bytes)}: ${
         findings.length === 0 ? 'sound' : counted(findings.length, 'finding')}`)
@@ -46,6 +47,8 @@ async function inDetail(place, findings) {
 
 async function damagedBlocks(path, known) {
   const found = []
+  // What cannot be read is a finding of its own already.
+  if (known.code !== 'LEVEL_CORRUPTION') return found
   for await (const { findings } of explained(path)) {
     for (const { code, severity, offset, reason } of findings) {
       if (severity === 'bad' && !(offset === known.offset)) {
