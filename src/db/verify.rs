@@ -303,8 +303,10 @@ async fn check_table(
     }
     // A storage that has no descriptor left says nothing of the table.
     let skipped = it.take_skipped();
-    let grave = skipped.iter().find(|error| !is_finding(error)).or(skipped.first());
-    let wrong = grave.cloned().or(wrong);
+    if let Some(error) = skipped.iter().find(|error| !is_finding(error)) {
+        return (entries, Some(error.clone()));
+    }
+    let wrong = wrong.or(skipped.into_iter().next());
     let is_cut_short = file.is_some_and(|file| previous != file.largest);
     let wrong = wrong.or_else(|| {
         is_cut_short.then(|| Error::corruption(&*name, 0, "the last key is not the largest that the manifest names"))
