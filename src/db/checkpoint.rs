@@ -67,11 +67,15 @@ async fn copy_table(
     link: Option<&Link>,
     budget: &Budget,
 ) -> Result<()> {
-    let (source, old) = open_table(&*inner.env, file).await?;
-    if let Some(link) = link
-        && link(&old).await?
-    {
-        return Ok(());
+    let (source, old) = open_table(inner, file).await?;
+    if let Some(link) = link {
+        match link(&old).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // Another process has removed it, and what is open can still be read.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
     }
     let name = table_file_name(file.number);
     let copy = target.create(&name, FileKind::Table, file.size).await?;

@@ -117,7 +117,7 @@ async fn write_all(inner: Rc<Inner>, mut moment: Moment, outlet: Rc<Outlet>) -> 
     moment.write_manifest(&env).await?;
     let mut zip = Zip { writer: ZipWriter::default(), crc: Crc32::new(), outlet };
     for file in moment.tables() {
-        let (source, name) = open_table(&*inner.env, file).await?;
+        let (source, name) = open_table(&inner, file).await?;
         zip.add(&*source, &name, file.size).await?;
     }
     // CURRENT last: an archive that is cut off, and unpacked all the same, is no database.

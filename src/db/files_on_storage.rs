@@ -77,7 +77,12 @@ impl FilesOnStorage {
             Ok(number) => return Ok(Some(number)),
             Err(error) if error.is_not_found() => match self.without_current(env).await? {
                 Some(error) => error,
-                None => return Err(Error::InvalidArgument("the database does not exist: there is no CURRENT".into())),
+                None => {
+                    let hint = self.resembling_hint();
+                    return Err(Error::InvalidArgument(format!(
+                        "the database does not exist: there is no CURRENT{hint}"
+                    )));
+                }
             },
             Err(error) if is_finding(&error) => error,
             Err(error) => return Err(error),

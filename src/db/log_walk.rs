@@ -116,6 +116,10 @@ impl LogWalk {
                     continue;
                 }
             };
+            if count > 0 && first.advance(count - 1).is_none() {
+                findings.push(Error::corruption(&*self.name, begin, "sequence numbers run past 2^56"));
+                continue;
+            }
             if let Some(reason) = self.before.objection(first.get()) {
                 findings.push(Error::corruption(&*self.name, begin, reason));
             }
@@ -135,6 +139,10 @@ impl LogWalk {
         // A writer that has the database open may have been in the middle of an append.
         if self.reader.file_size().await? > self.size {
             damages.retain(|damage| damage.offset.saturating_add(damage.bytes) < self.size);
+        }
+        for (begin, end, error) in self.reader.take_unreadable() {
+            let reason = format!("{} bytes cannot be read: {error}", end - begin);
+            findings.push(Error::corruption(&*self.name, begin, reason));
         }
         findings.extend(damages.into_iter().map(|damage| {
             let reason = format!("{} ({} bytes passed over)", damage.reason, damage.bytes);

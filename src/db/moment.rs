@@ -11,7 +11,7 @@ use super::background::new_file;
 use super::open::open_tables;
 use super::state::{Inner, View};
 use crate::base::{FileName, FileNumber, table_file_name};
-use crate::env::{Access, Env, File};
+use crate::env::{Env, File};
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::flush::{FlushContext, build_table};
@@ -75,15 +75,8 @@ impl Moment {
 }
 
 /// A table of the database, which older LevelDBs called `.sst`, and its name.
-pub(crate) async fn open_table(env: &dyn Env, file: &FileMetaData) -> Result<(Rc<dyn File>, String)> {
-    let name = table_file_name(file.number);
-    let (found, name) = match env.open(&name, Access::Read).await {
-        Err(error) if error.is_not_found() => {
-            let old = format!("{}.sst", file.number);
-            (env.open(&old, Access::Read).await?, old)
-        }
-        result => (result?, name),
-    };
+pub(crate) async fn open_table(inner: &Inner, file: &FileMetaData) -> Result<(Rc<dyn File>, String)> {
+    let (found, name) = inner.tables.open_file(file.number, file.size).await?;
     let size = found.size().await?;
     if size != file.size {
         return Err(Error::corruption(name, size, format!("file has {size} bytes, the manifest says {}", file.size)));

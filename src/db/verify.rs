@@ -225,7 +225,7 @@ impl Checker<'_> {
     /// A table of which no manifest tells anything.
     async fn table_called(&mut self, name: &str) -> Result<()> {
         self.report.tables += 1;
-        let table = self.tables.table_called(name).await;
+        let table = self.tables.table_called(name, None).await;
         self.checked(table, None).await
     }
 

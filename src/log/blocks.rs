@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 const CHUNK_SIZE: usize = 8 * BLOCK_SIZE;
 /// The same, as an offset.
 const CHUNK_SIZE_U64: u64 = 8 * BLOCK_SIZE_U64;
+/// How much is given up where it cannot be read.
+const PIECE_SIZE: usize = 4 << 10;
+
 /// The blocks of a file, a chunk of them in memory.
 pub(super) struct Blocks {
     /// `None`: all is in memory already.
@@ -19,18 +22,24 @@ pub(super) struct Blocks {
     window: Vec<u8>,
     /// Where in the file the window begins; `None` before the first read.
     window_start: Option<u64>,
+    /// Zeros take the place of what cannot be read.
+    pub(super) patches: bool,
+    /// What could not, in order: where it begins, where it ends, and why.
+    pub(super) unreadable: Vec<(u64, u64, Error)>,
 }
 
 impl Blocks {
     /// Of an open file.
     pub(super) fn of_file(file: Rc<dyn File>, name: String) -> Blocks {
-        Blocks { source: Some(file), name, window: Vec::new(), window_start: None }
+        let (patches, unreadable) = (false, Vec::new());
+        Blocks { source: Some(file), name, window: Vec::new(), window_start: None, patches, unreadable }
     }
 
     /// Of bytes in memory.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn of_bytes(bytes: Vec<u8>, name: String) -> Blocks {
-        Blocks { source: None, name, window: bytes, window_start: Some(0) }
+        let (patches, unreadable) = (false, Vec::new());
+        Blocks { source: None, name, window: bytes, window_start: Some(0), patches, unreadable }
     }
 
     /// Bytes of the file.
@@ -55,10 +64,15 @@ impl Blocks {
     /// Reads the chunk that holds the block at `start`.
     pub(super) async fn load(&mut self, start: u64) -> Result<()> {
         let chunk_start = start - start % CHUNK_SIZE_U64;
-        if let Some(file) = &self.source {
+        if let Some(file) = self.source.clone() {
             // A read that comes back short would look like the end of the file, and what it held would be given up.
             let size = file.size().await?;
-            let window = file.read_at(chunk_start, CHUNK_SIZE).await?;
+            let window = match file.read_at(chunk_start, CHUNK_SIZE).await {
+                Err(error @ Error::Io(_)) if self.patches && !error.is_too_many_open_files() => {
+                    self.read_pieces(&*file, chunk_start, size, error).await?
+                }
+                window => window?,
+            };
             let read = chunk_start.saturating_add(to_u64(window.len()));
             if window.len() < CHUNK_SIZE && read < size {
                 let message = format!("{} bytes read at {chunk_start}, the file has {size}", window.len());
@@ -68,6 +82,37 @@ impl Blocks {
         }
         self.window_start = Some(if self.source.is_some() { chunk_start } else { 0 });
         Ok(())
+    }
+
+    /// Reads a chunk piece by piece. If no piece of it can be read, `error` stands for the file.
+    async fn read_pieces(&mut self, file: &dyn File, chunk_start: u64, size: u64, error: Error) -> Result<Vec<u8>> {
+        let end = size.min(chunk_start.saturating_add(CHUNK_SIZE_U64));
+        let (mut window, mut at, mut any) = (Vec::new(), chunk_start, false);
+        let mut failed: Vec<(u64, u64, Error)> = Vec::new();
+        while at < end {
+            let length = usize::try_from(end - at).unwrap_or(PIECE_SIZE).min(PIECE_SIZE);
+            let next = at + to_u64(length);
+            match file.read_at(at, length).await {
+                Ok(piece) if piece.len() == length => {
+                    any = true;
+                    window.extend_from_slice(&piece);
+                }
+                Ok(_) => return Err(error),
+                Err(error) => {
+                    window.resize(window.len() + length, 0);
+                    match failed.last_mut() {
+                        Some((_, last, _)) if *last == at => *last = next,
+                        _ => failed.push((at, next, error)),
+                    }
+                }
+            }
+            at = next;
+        }
+        if !any {
+            return Err(error);
+        }
+        self.unreadable.append(&mut failed);
+        Ok(window)
     }
 
     /// The block that begins at `start`.

@@ -89,7 +89,7 @@ pub(crate) struct LogReader {
     semantics: Semantics,
     record_size_max: u64,
     pub(super) offset: u64,
-    good_end: u64,
+    pub(super) good_end: u64,
     pub(super) open: Option<u64>,
     pub(super) scratch: Vec<u8>,
     pub(super) finished: bool,
@@ -101,6 +101,8 @@ pub(crate) struct LogReader {
     pub(super) scan_budget: Option<(u64, usize)>,
     /// Of `Salvage`: the sequence number of the next batch, where it is known.
     pub(super) expected_sequence: Option<u64>,
+    /// A byte that is not zero, once one was looked for.
+    nonzero: u64,
 }
 
 impl std::fmt::Debug for LogReader {
@@ -148,7 +150,8 @@ impl LogReader {
         LogReader::new(Blocks::of_bytes(bytes, name), semantics)
     }
 
-    fn new(blocks: Blocks, semantics: Semantics) -> LogReader {
+    fn new(mut blocks: Blocks, semantics: Semantics) -> LogReader {
+        blocks.patches = semantics == Semantics::Salvage;
         LogReader {
             blocks,
             semantics,
@@ -165,6 +168,7 @@ impl LogReader {
             damage_bytes: 0,
             scan_budget: None,
             expected_sequence: None,
+            nonzero: 0,
         }
     }
 
@@ -208,6 +212,11 @@ impl LogReader {
     /// What was dropped so far (the first 1000 of it) and not yet taken.
     pub(crate) fn take_damages(&mut self) -> Vec<Damage> {
         std::mem::take(&mut self.damages)
+    }
+
+    /// Of `Salvage`: what could not be read.
+    pub(crate) fn take_unreadable(&mut self) -> Vec<(u64, u64, Error)> {
+        std::mem::take(&mut self.blocks.unreadable)
     }
 
     /// How many times something was dropped.
@@ -438,11 +447,15 @@ impl LogReader {
     }
 
     pub(super) async fn is_zero_from(&mut self, offset: u64) -> Result<bool> {
+        if offset <= self.nonzero && self.nonzero > 0 {
+            return Ok(false);
+        }
         let mut position = block_position(offset);
         let mut block_start = offset - to_u64(position);
         loop {
             let block = self.blocks.get(block_start).await?;
-            if block.get(position..).unwrap_or_default().iter().any(|byte| *byte != 0) {
+            if let Some(at) = block.get(position..).unwrap_or_default().iter().position(|byte| *byte != 0) {
+                self.nonzero = block_start + to_u64(position + at);
                 return Ok(false);
             }
             if block.len() < BLOCK_SIZE {

@@ -14,7 +14,7 @@
 use super::fragment::{FragmentHeader, FragmentType, Trouble, checksum};
 use super::reader::{Fragment, LogReader, Record};
 use super::{BLOCK_SIZE, HEADER_SIZE, block_position};
-use crate::base::{decode_fixed64, to_u64};
+use crate::base::{decode_fixed32, decode_fixed64, to_u64};
 use crate::error::Result;
 
 impl LogReader {
@@ -136,23 +136,70 @@ impl LogReader {
     }
 
     /// The first sound fragment behind `offset` in its block that begins a batch which can stand there: what is missing in
-    /// between cannot hold more operations than it has bytes.
+    /// between cannot hold more operations than it has bytes. Where nothing is known of the batches before, only one that makes
+    /// the bad fragment's own checksum right is believed.
     async fn search_block(&mut self, offset: u64) -> Result<Option<u64>> {
-        let block_end = offset - to_u64(block_position(offset)) + to_u64(BLOCK_SIZE);
-        let expected = self.expected_sequence;
+        let expected = self.expected_after(offset).await?;
+        let position = block_position(offset);
+        let block_start = offset - to_u64(position);
         let mut from = offset + 1;
-        while let Some(found) = self.scan_for_valid_after(from).await?
-            && found.offset < block_end
-        {
-            let sequence = found.head.get(..8).and_then(decode_fixed64);
-            let between = found.offset - offset;
-            let fits = |sequence: u64| expected.is_none_or(|next| sequence.wrapping_sub(next) <= between);
-            if found.begins_record() && sequence.is_some_and(fits) {
+        while let Some(found) = self.scan_block_after(from).await? {
+            let sequence = found.head.get(..8).and_then(decode_fixed64).filter(|_| found.begins_record());
+            let fits = match (expected, sequence) {
+                (Some((next, since)), Some(sequence)) => sequence.wrapping_sub(next) <= found.offset - since,
+                (None, Some(_)) => {
+                    let end = block_position(found.offset);
+                    let block = self.blocks.get(block_start).await?;
+                    block.get(position..end).is_some_and(|bytes| {
+                        FragmentHeader::decode(bytes).is_some_and(|header| header.checksum == checksum(bytes))
+                    })
+                }
+                (_, None) => false,
+            };
+            if fits && self.leads_forward(found.offset).await? {
                 return Ok(Some(found.offset));
             }
             from = found.offset + 1;
         }
         Ok(None)
+    }
+
+    /// Whether the sound fragments from `offset` to the first bad one of the block begin batches whose sequence numbers grow.
+    /// Behind a copy of a log, the records that follow go back to smaller ones.
+    async fn leads_forward(&mut self, offset: u64) -> Result<bool> {
+        let position = block_position(offset);
+        let block = self.blocks.get(offset - to_u64(position)).await?;
+        let mut rest = block.get(position..).unwrap_or_default();
+        let mut last = None;
+        while is_sound(rest)
+            && let Some(header) = FragmentHeader::decode(rest)
+        {
+            if matches!(FragmentType::from_byte(header.type_byte), Some(FragmentType::Full | FragmentType::First)) {
+                let sequence = rest.get(HEADER_SIZE..).and_then(decode_fixed64);
+                if sequence <= last {
+                    return Ok(false);
+                }
+                last = sequence;
+            }
+            rest = rest.get(header.size()..).unwrap_or_default();
+        }
+        Ok(true)
+    }
+
+    /// The least sequence number behind the bad fragment at `offset`, and where what is missing begins. The batch in the bad
+    /// fragment itself may tell more, if it is the one that should stand there. `None` where nothing is known.
+    async fn expected_after(&mut self, offset: u64) -> Result<Option<(u64, u64)>> {
+        let Some(next) = self.expected_sequence else { return Ok(None) };
+        let position = block_position(offset);
+        let block = self.blocks.get(offset - to_u64(position)).await?;
+        let head = block.get(position + HEADER_SIZE..).unwrap_or_default();
+        let own = head.get(..8).and_then(decode_fixed64).zip(head.get(8..12).and_then(decode_fixed32));
+        Ok(Some(match own {
+            Some((first, count)) if first == next && to_u64(head.len()) >= u64::from(count) * 2 => {
+                (next.saturating_add(u64::from(count)), offset)
+            }
+            _ => (next, self.good_end),
+        }))
     }
 }
 

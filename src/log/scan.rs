@@ -51,6 +51,15 @@ impl LogReader {
     ///
     /// The fragment may be part of a value that holds a log's bytes; what follows from it must be safe either way.
     pub(crate) async fn scan_for_valid_after(&mut self, offset: u64) -> Result<Option<Found>> {
+        self.scan(offset, false).await
+    }
+
+    /// The same, up to the end of the block that holds `offset`.
+    pub(super) async fn scan_block_after(&mut self, offset: u64) -> Result<Option<Found>> {
+        self.scan(offset, true).await
+    }
+
+    async fn scan(&mut self, offset: u64, one_block: bool) -> Result<Option<Found>> {
         let mut position = block_position(offset);
         let mut start = offset - to_u64(position);
         loop {
@@ -67,7 +76,7 @@ impl LogReader {
                 Found { offset, end, kind, head: head.to_vec() }
             });
             self.scan_budget = Some((start, budget));
-            if found.is_some() || is_last {
+            if found.is_some() || is_last || one_block {
                 return Ok(found);
             }
             position = 0;

@@ -85,20 +85,22 @@ impl TableCache {
         Ok(table)
     }
 
-    /// The table in the file of any name, opened for one reader and not kept.
-    pub(crate) async fn table_called(&self, name: &str) -> Result<Rc<Table>> {
+    /// The table in the file of any name, opened for one reader and not kept. It is as long as the file, or has the first `size`
+    /// bytes of it.
+    pub(crate) async fn table_called(&self, name: &str, size: Option<u64>) -> Result<Rc<Table>> {
         let file = match self.env.open(name, Access::Read).await {
             Err(error) if self.gives_back(&error) => self.env.open(name, Access::Read).await?,
             file => file?,
         };
-        let size = file.size().await?;
+        let whole = file.size().await?;
+        let size = size.unwrap_or(whole).min(whole);
         let (blocks, counters) = (Rc::new(BlockCache::new(0)), self.counters.clone());
         let table = Table::open(file, name.to_owned(), size, 0, self.options.clone(), blocks, counters).await?;
         Ok(Rc::new(table))
     }
 
     /// Older LevelDBs named their tables `.sst`.
-    async fn open_file(&self, number: FileNumber, size: u64) -> Result<(Rc<dyn File>, String)> {
+    pub(crate) async fn open_file(&self, number: FileNumber, size: u64) -> Result<(Rc<dyn File>, String)> {
         let name = table_file_name(number);
         match self.env.open_table(&name, size).await {
             Err(error) if error.is_not_found() => {

@@ -253,10 +253,19 @@ impl TableIterator {
     fn fetch(&mut self, handle: BlockHandle, goal: Goal) -> Poll<Result<()>> {
         let size = self.table.stored_size(handle)?;
         if self.ahead.get(handle.offset, size).is_none() {
-            let Poll::Ready(bytes) = self.read_file(handle.offset, size, goal) else {
+            let Poll::Ready(mut bytes) = self.read_file(handle.offset, size, goal) else {
                 self.data.invalidate();
                 return Poll::Pending;
             };
+            // What cannot be read may lie behind the block itself.
+            if matches!(bytes, Err(Error::Io(_))) && self.on_bad_block == OnBadBlock::Skip && self.read.read_ahead > 0 {
+                self.read.read_ahead = 0;
+                let Poll::Ready(again) = self.read_file(handle.offset, size, goal) else {
+                    self.data.invalidate();
+                    return Poll::Pending;
+                };
+                bytes = again;
+            }
             let bytes = bytes?;
             if bytes.len() <= size {
                 return Poll::Ready(self.install(handle, Stored::Owned(bytes)));

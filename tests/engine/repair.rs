@@ -454,3 +454,156 @@ fn every_file_of_the_fixtures_damaged_in_turn() {
 fn every_file_of_the_corpus_damaged_in_turn() {
     check_golden(&super::corpus::cases());
 }
+
+/// A database of `options()`, and what happens to it.
+fn session(env: &MemoryEnv, options: &Options, act: impl AsyncFn(&Db)) {
+    let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
+    block_on(act(&db));
+    block_on(db.close()).unwrap();
+}
+
+fn new_options() -> Options {
+    Options { create_if_missing: true, ..Options::default() }
+}
+
+/// An old log was turned into a table of level 0, which `get` asks first: it answered older values than a scan.
+#[test]
+fn an_old_log_does_not_hide_newer_tables() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |db| db.put(b"k", b"old").await.unwrap());
+    let log = env.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
+    let old = env.read(&log).unwrap();
+    session(&env, &options, async |db| {
+        db.put(b"k", b"new").await.unwrap();
+        db.flush().await.unwrap();
+        db.compact_range(None, None).await.unwrap();
+    });
+    env.write("000900.log", &old);
+    block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    session(&env, &options, async |db| assert_eq!(db.get(b"k").await.unwrap().as_deref(), Some(&b"new"[..])));
+}
+
+/// A table that the manifest names was taken for a leftover because of its number.
+#[test]
+fn a_live_table_of_a_number_near_2_64_is_kept() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |_| {});
+    env.write("9223372036854775000.log", b"");
+    session(&env, &options, async |db| {
+        db.put(b"a", b"1").await.unwrap();
+        db.flush().await.unwrap();
+        db.put(b"b", b"2").await.unwrap();
+    });
+    assert!(env.names().iter().any(|name| name.starts_with("92233") && name.ends_with(".ldb")));
+    block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    session(&env, &options, async |db| assert_eq!(contents(db).len(), 2));
+}
+
+/// The output of a compaction was cut by a power failure, and its inputs, still there, were set aside as leftovers.
+#[test]
+fn what_an_unreadable_table_was_made_of_is_used() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |db| {
+        for round in 0..2 {
+            for i in 0..20 {
+                db.put(format!("k{round}{i:02}").as_bytes(), b"v").await.unwrap();
+            }
+            db.flush().await.unwrap();
+        }
+    });
+    let inputs: Vec<_> = files_of(&env).into_iter().filter(|(name, _)| name.ends_with(".ldb")).collect();
+    session(&env, &options, async |db| db.compact_range(None, None).await.unwrap());
+    let output = env.names().into_iter().find(|name| name.ends_with(".ldb")).unwrap();
+    env.write(&output, b"");
+    for (name, bytes) in inputs {
+        env.write(&name, &bytes);
+    }
+    block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    session(&env, &options, async |db| assert_eq!(contents(db).len(), 40));
+}
+
+/// A value that holds a log was taken for records where the record's own header was damaged.
+#[test]
+fn a_copy_of_a_log_in_a_value_is_not_read_as_records() {
+    let (source, env, options) = (MemoryEnv::new(), MemoryEnv::new(), new_options());
+    session(&source, &options, async |db| {
+        for i in 0..5 {
+            db.put(format!("evil{i}").as_bytes(), b"of another database").await.unwrap();
+        }
+    });
+    let log = source.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
+    let copy = source.read(&log).unwrap();
+    for first in [false, true] {
+        let env = env.snapshot();
+        session(&env, &options, async |db| {
+            if !first {
+                db.put(b"a", b"1").await.unwrap();
+            }
+            db.put(b"backup", &copy).await.unwrap();
+            db.put(b"k", b"2").await.unwrap();
+        });
+        let log = env.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
+        let sound = env.read(&log).unwrap();
+        let record = if first { 0 } else { sound.windows(6).position(|bytes| bytes == b"backup").unwrap() - 21 };
+        for damaged in 1..=8 {
+            let env = env.snapshot();
+            let mut bytes = sound.clone();
+            bytes[record..record + damaged].fill(0);
+            env.write(&log, &bytes);
+            block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+            session(&env, &options, async |db| {
+                assert!(contents(db).keys().all(|key| !key.starts_with(b"evil")), "{first} {damaged}");
+            });
+        }
+    }
+}
+
+/// One sector of a log that could not be read made an empty database.
+#[test]
+fn what_stands_around_a_bad_sector_is_read() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |db| {
+        for i in 0..3000 {
+            db.put(format!("k{i:05}").as_bytes(), &[b'v'; 100]).await.unwrap();
+        }
+    });
+    block_on(env.edit_names(vec![varve::env::NameEdit::Remove { name: "CURRENT".into() }])).unwrap();
+    let faults = FaultEnv::new(Rc::new(env.clone()), 1);
+    let log = env.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
+    // Reading a chunk fails, and one piece of it.
+    let unreadable = FaultKind::Fail(ErrorKind::Other);
+    faults.add(FaultRule::at(1, unreadable).on(Operation::ReadAt).named_exactly(&*log).times(2));
+    let report = block_on(repair(Rc::new(faults.clone()), options.clone())).unwrap();
+    faults.clear();
+    assert!(report.findings.iter().any(|finding| finding.to_string().contains("cannot be read")), "{report:?}");
+    session(&env, &options, async |db| assert!(contents(db).len() > 2900, "{}", contents(db).len()));
+}
+
+/// Bytes behind the footer (a file rounded up by an undelete tool) made a table unreadable.
+#[test]
+fn a_table_with_bytes_behind_its_footer_is_used() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |db| {
+        db.put(b"a", b"1").await.unwrap();
+        db.flush().await.unwrap();
+    });
+    let table = env.names().into_iter().find(|name| name.ends_with(".ldb")).unwrap();
+    let longer = [env.read(&table).unwrap(), vec![0; 512]].concat();
+    env.write(&table, &longer);
+    let report = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    assert!(!report.findings.is_empty());
+    session(&env, &options, async |db| assert_eq!(contents(db).len(), 1));
+}
+
+/// Time grew with the square of a damaged log's size.
+#[test]
+fn a_log_of_garbage_is_read_in_linear_time() {
+    for fill in [0u8, 1, 2] {
+        let env = MemoryEnv::new();
+        let mut bytes = if fill == 2 { Random::new(7).bytes(16 << 20) } else { vec![fill; 16 << 20] };
+        bytes.push(1);
+        env.write("000003.log", &bytes);
+        let report = block_on(repair(Rc::new(env.clone()), new_options())).unwrap();
+        assert!(!report.findings.is_empty());
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 
+use crate::base::FileName;
 use crate::env::{Access, Env, NameEdit};
 use crate::error::{Error, Result};
 
-const NAMES_TRIED_MAX: u32 = 10_000;
+const NAMES_TRIED_MAX: u32 = 1_000;
 
 /// Names to be moved.
 #[derive(Default)]
@@ -20,10 +21,17 @@ impl Aside {
         }
     }
 
-    /// Moves them. Returns their names in `lost/`: an earlier repair may have put a file of the same name there, which stays.
-    pub(super) async fn move_all(&self, env: &dyn Env) -> Result<Vec<String>> {
-        let mut moved = Vec::new();
-        let mut edits = Vec::new();
+    pub(super) fn add_first(&mut self, name: &str) {
+        self.names.insert(0, name.to_owned());
+    }
+
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        !self.names.iter().any(|known| known == name)
+    }
+
+    /// Finds names in `lost/` that are free: an earlier repair may have put files of the same names there, which stay.
+    pub(super) async fn choose_targets(&self, env: &dyn Env) -> Result<Vec<Move>> {
+        let mut moves = Vec::new();
         for name in &self.names {
             let mut target = name.clone();
             let mut attempt = 1;
@@ -34,20 +42,37 @@ impl Aside {
                 target = format!("{name}.{attempt}");
                 attempt += 1;
             }
-            edits.push(NameEdit::Rename { from: name.clone(), to: format!("lost/{target}") });
-            moved.push(target);
+            moves.push(Move { name: name.clone(), target });
         }
-        env.edit_names(edits).await?;
-        Ok(moved)
+        Ok(moves)
     }
 }
 
-/// Whether `lost/` has a file of this name; one that may not be read is one.
+/// A file on its way to `lost/`.
+pub(super) struct Move {
+    pub(super) name: String,
+    /// Its name there.
+    pub(super) target: String,
+}
+
+impl Move {
+    pub(super) fn is_manifest(&self) -> bool {
+        matches!(FileName::parse(&self.name), Some(FileName::Manifest(_)))
+    }
+
+    pub(super) fn edit(&self) -> NameEdit {
+        NameEdit::Rename { from: self.name.clone(), to: format!("lost/{}", self.target) }
+    }
+}
+
+/// Whether `lost/` has something of this name; what may not be read is something. That `lost` itself is no directory is an error.
 async fn is_taken(env: &dyn Env, name: &str) -> Result<bool> {
     match env.open(&format!("lost/{name}"), Access::Read).await {
         Ok(_) => Ok(true),
         Err(error) if error.is_not_found() => Ok(false),
-        Err(Error::Io(error)) if error.kind == ErrorKind::PermissionDenied => Ok(true),
+        Err(Error::Io(error)) if matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::IsADirectory) => {
+            Ok(true)
+        }
         Err(error) => Err(error),
     }
 }

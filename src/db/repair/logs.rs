@@ -51,7 +51,7 @@ impl Repairer<'_> {
         };
         for (number, name) in files.all_logs() {
             self.aside.add(&name);
-            if old.is_done_with_log(number) {
+            if self.is_complete && old.is_done_with_log(number) {
                 self.leftovers.push((name, "the manifest says that what it holds is in tables"));
                 continue;
             }
@@ -133,6 +133,7 @@ impl Repairer<'_> {
                 oldest: gathered.oldest,
                 newest: gathered.newest,
                 rename_from: None,
+                is_from_log: true,
             });
         }
         Ok(())

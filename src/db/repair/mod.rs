@@ -8,13 +8,14 @@
 //! CURRENT goes          from here on only another repair opens the database
 //! tables get a place    levels as the manifest says, or all in level 0, or merged into level 1     placement.rs
 //! the rest              goes to `lost/`                                  aside.rs
-//! new manifest, CURRENT
+//! new manifest, CURRENT; the old manifests go to `lost/`
 //! ```
 //! Nothing is believed without its checksum, and everything that is not used is reported. A file that stays in the directory
 //! is one that the new manifest names or that no later open deletes. A repair that is interrupted can be repeated: until
 //! CURRENT goes only new files are made, and then everything is still there, in the directory or in `lost/`.
 //!
-//! Without a readable manifest, keys that were deleted or overwritten can come back where an old table was still there.
+//! Where the manifest cannot be read, or a file that it names is damaged or missing, older files that are still there are used:
+//! keys that were deleted can come back with them.
 //! Source of the idea: LevelDB `db/repair.cc`.
 
 mod aside;
@@ -26,7 +27,7 @@ mod tables;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use self::aside::Aside;
+use self::aside::{Aside, Move};
 use self::old_manifest::OldManifest;
 use self::placement::Kept;
 use super::files_on_storage::FilesOnStorage;
@@ -106,6 +107,11 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         return Ok(RepairReport { tables, entries, lost: Vec::new(), findings: findings.into_list() });
     }
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
+    if old.comparator.is_none() && !any_comparator {
+        let name = options.comparator.name();
+        let reason = format!("no manifest tells the comparator: taken for {name}");
+        findings.push(Error::corruption("CURRENT", 0, reason));
+    }
     let mut repairer = Repairer {
         env,
         options: &options,
@@ -116,6 +122,7 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         comparator_is_known: old.comparator.is_some(),
         kept: Vec::new(),
         has_strangers: false,
+        is_complete: old.is_complete(),
         aside: Aside::default(),
         leftovers: Vec::new(),
         last_sequence: old.last_sequence,
@@ -154,8 +161,8 @@ fn next_number(files: &FilesOnStorage, old: &OldManifest) -> FileNumber {
     FileNumber(largest.0 + 1).max(old.next_file_number)
 }
 
-/// Files that are not touched, and may hold something. `next` is a number that is free.
-fn report_resembling(files: &FilesOnStorage, next: FileNumber, findings: &mut Findings) {
+/// Files that are not touched, and may hold something. `next` is a number that is free; returns the next that is.
+fn report_resembling(files: &FilesOnStorage, mut next: FileNumber, findings: &mut Findings) -> FileNumber {
     for name in files.resembling() {
         let what = if name.ends_with(".log.damaged") {
             "a copy of a damaged log that an opening has kept"
@@ -164,7 +171,9 @@ fn report_resembling(files: &FilesOnStorage, next: FileNumber, findings: &mut Fi
         };
         let reason = format!("not used: {what}. {}", how_to_use(&name, next));
         findings.push(Error::corruption(name, 0, reason));
+        next = FileNumber(next.0 + 1);
     }
+    next
 }
 
 /// What to do with a file that is not used.
@@ -188,6 +197,8 @@ struct Repairer<'a> {
     kept: Vec<Kept>,
     /// Some of them the old manifest does not name.
     has_strangers: bool,
+    /// All that the old manifest names is there and sound: other tables and logs from before it are not needed.
+    is_complete: bool,
     aside: Aside,
     /// Files that go there although they may be sound, and why.
     leftovers: Vec<(String, &'static str)>,
@@ -223,20 +234,28 @@ impl Repairer<'_> {
 
     /// The point of no return: what the old manifest names is about to change.
     async fn install(mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<RepairReport> {
+        let current_is_understood = self.judge_current().await?;
+        // What can fail is done before anything is changed.
+        let moves = self.aside.choose_targets(&**self.env).await?;
         // Names of new tables become durable before the old way to them goes.
         self.env.edit_names(Vec::new()).await?;
-        self.retire_current().await?;
+        if current_is_understood {
+            self.env.edit_names(vec![NameEdit::Remove { name: FileName::Current.to_string() }]).await?;
+        }
         self.rename_kept().await?;
         let merged = self.place(old).await?;
-        let lost = self.aside.move_all(&**self.env).await?;
-        self.write_manifest(&lost).await?;
-        let edits = merged.into_iter().map(|name| NameEdit::Remove { name }).collect();
-        self.env.edit_names(edits).await?;
-        let next = self.next.get();
-        report_resembling(files, next, &mut self.findings);
+        // Manifests go last: without one there would be nothing to repair, should this be interrupted.
+        let (manifests, others): (Vec<Move>, Vec<Move>) = moves.into_iter().partition(Move::is_manifest);
+        self.env.edit_names(others.iter().map(Move::edit).collect()).await?;
+        self.write_manifest(&manifests).await?;
+        let removals = merged.into_iter().map(|name| NameEdit::Remove { name });
+        self.env.edit_names(manifests.iter().map(Move::edit).chain(removals).collect()).await?;
+        let lost = others.into_iter().chain(manifests).map(|moved| moved.target).collect();
+        let mut next = report_resembling(files, self.next.get(), &mut self.findings);
         for (name, why) in std::mem::take(&mut self.leftovers) {
             let reason = format!("not used: {why}; set aside in lost/. {}", how_to_use(&name, next));
             self.findings.push(Error::corruption(name, 0, reason));
+            next = FileNumber(next.0 + 1);
         }
         Ok(RepairReport {
             tables: to_u64(self.kept.len()),
@@ -246,22 +265,24 @@ impl Repairer<'_> {
         })
     }
 
-    /// From here on an open says that CURRENT is missing; one whose text is not understood is kept.
-    async fn retire_current(&mut self) -> Result<()> {
+    /// Whether CURRENT holds what it should, so that it may go; one whose text is not understood is kept.
+    async fn judge_current(&mut self) -> Result<bool> {
         let name = FileName::Current.to_string();
         match crate::version::read_current(&**self.env).await {
-            Ok(_) => self.env.edit_names(vec![NameEdit::Remove { name }]).await,
-            Err(error) if error.is_not_found() => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(_) => {
-                self.aside.add(&name);
-                Ok(())
+                // It goes first of all.
+                self.aside.add_first(&name);
+                Ok(false)
             }
         }
     }
 
-    async fn write_manifest(&mut self, lost: &[String]) -> Result<()> {
+    /// `old` are the manifests that are still there.
+    async fn write_manifest(&mut self, old: &[Move]) -> Result<()> {
         let first = FileName::Manifest(FileNumber(1));
-        let is_taken = lost.iter().any(|name| *name == first.to_string());
+        let is_taken = old.iter().any(|moved| FileName::parse(&moved.name) == Some(first));
         let number = if is_taken { self.new_number()? } else { FileNumber(1) };
         sort_by(&mut self.kept, |a, b| a.level.cmp(&b.level).then(a.file.number.cmp(&b.file.number)));
         let edit = VersionEdit {

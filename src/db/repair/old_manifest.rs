@@ -92,22 +92,24 @@ impl OldManifest {
         self.number.is_some()
     }
 
+    /// Whether everything that it names is there.
     pub(super) fn is_complete(&self) -> bool {
         self.is_whole && self.is_complete
     }
 
     /// Whether a table that it does not name is left from before, and not newer than it.
-    pub(super) fn knows_leftover(&self, number: FileNumber) -> bool {
-        self.is_complete() && number < self.next_file_number
+    pub(super) fn is_older(&self, number: FileNumber) -> bool {
+        number < self.next_file_number
     }
 
-    pub(super) fn level(&self, number: FileNumber) -> Option<usize> {
-        self.tables.get(&number).map(|(level, _)| *level)
+    /// Level and file of a table.
+    pub(super) fn table(&self, number: FileNumber) -> Option<&(usize, NewFile)> {
+        self.tables.get(&number)
     }
 
-    /// Whether all that a log holds is in tables.
+    /// Whether all that a log holds was in tables.
     pub(super) fn is_done_with_log(&self, number: FileNumber) -> bool {
-        self.is_complete() && number < self.log_number && number != self.previous_log_number
+        number < self.log_number && number != self.previous_log_number
     }
 
     /// Whether the log that it names is not there.

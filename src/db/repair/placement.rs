@@ -24,6 +24,8 @@ pub(super) struct Kept {
     pub(super) newest: SequenceNumber,
     /// The name that the file has until now, if that is to change.
     pub(super) rename_from: Option<String>,
+    /// Made of a log: nothing says that its entries are newer than those of tables.
+    pub(super) is_from_log: bool,
 }
 
 impl Repairer<'_> {
@@ -41,7 +43,7 @@ impl Repairer<'_> {
         if !old.is_whole() || self.has_strangers {
             self.kept.iter_mut().for_each(|kept| kept.level = 0);
         }
-        if (0..LEVELS).all(|level| self.is_valid(level)) {
+        if (0..LEVELS).all(|level| self.is_valid(level)) && self.logs_are_newest() {
             return Ok(Vec::new());
         }
         self.merge().await
@@ -62,6 +64,17 @@ impl Repairer<'_> {
             let behind = files.iter().skip(at + 1);
             behind.take_while(|b| overlap(a, b)).all(|b| in_order(a, b))
         })
+    }
+
+    /// Whether the tables made of logs, which a look-up asks first, have newer entries than all that they overlap.
+    fn logs_are_newest(&self) -> bool {
+        let user = self.order.user();
+        let overlap = |a: &Kept, b: &Kept| {
+            user.compare(user_key(&a.file.smallest), user_key(&b.file.largest)).is_le()
+                && user.compare(user_key(&b.file.smallest), user_key(&a.file.largest)).is_le()
+        };
+        let (logs, tables): (Vec<&Kept>, Vec<&Kept>) = self.kept.iter().partition(|kept| kept.is_from_log);
+        logs.iter().all(|log| tables.iter().all(|table| table.newest < log.oldest || !overlap(log, table)))
     }
 
     async fn merge(&mut self) -> Result<Vec<String>> {
@@ -99,6 +112,7 @@ impl Repairer<'_> {
                 oldest: SequenceNumber::ZERO,
                 newest: self.last_sequence,
                 rename_from: None,
+                is_from_log: false,
             })
             .collect();
         Ok(merged)

@@ -14,6 +14,16 @@ use crate::iter::{InternalIterator, OnBadBlock, finish};
 use crate::table::Table;
 use crate::version::NewFile;
 
+/// Where a table belongs.
+struct Placed {
+    number: FileNumber,
+    /// Under the name that it has.
+    stays: bool,
+    level: usize,
+    /// That the manifest gives.
+    size: Option<u64>,
+}
+
 /// What one reading of a table found.
 struct Scan {
     entries: u64,
@@ -26,49 +36,67 @@ struct Scan {
 }
 
 impl Repairer<'_> {
-    /// Reads every table in the directory, but for leftovers.
+    /// Reads every table in the directory, but for leftovers. Those that the manifest names come first: whether it tells all is
+    /// known only when they are read.
     pub(super) async fn tables(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
+        let mut others = Vec::new();
         for name in files.all_tables() {
             let Some(FileName::Table(number)) = FileName::parse(&name) else { continue };
-            let in_place = self.stays_in_place(files, number, &name).await?;
-            let others = files.others_of(number, &name);
-            if !others.is_empty() {
-                let reason = format!("{} has the same number", others.join(" and "));
+            let twins = files.others_of(number, &name);
+            if !twins.is_empty() {
+                let reason = format!("the same number as {}", twins.join(" and "));
                 self.findings.push(Error::corruption(&*name, 0, reason));
             } else if !FileName::Table(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
                 self.findings.push(Error::corruption(&*name, 0, "a table cannot keep this name"));
             }
-            let level = old.level(number).filter(|_| in_place);
-            let is_leftover = match old.level(number) {
-                // Another file has its number, and is the one.
-                Some(_) => old.is_complete() && !in_place,
-                None => old.knows_leftover(number),
-            };
-            if is_leftover {
+            // A reader that knows the number finds this file, and no other.
+            let is_found = files.table(&**self.env, number).await?.as_deref() == Some(&*name);
+            match old.table(number).filter(|_| is_found) {
+                Some((level, file)) => {
+                    let told = self.findings.len();
+                    let place = Placed { number, stays: number.0 < NUMBER_MAX, level: *level, size: Some(file.size) };
+                    self.read_table(&name, place).await?;
+                    self.is_complete &= self.findings.len() == told || self.aside.lacks(&name);
+                }
+                None => others.push((name, number, is_found)),
+            }
+        }
+        for (name, number, is_found) in others {
+            // Another file of its number is the one, or it is older than the manifest.
+            let is_known = old.table(number).is_some() && !is_found || old.is_older(number);
+            if self.is_complete && is_known {
                 self.aside.add(&name);
-                self.leftovers.push((name, "the manifest does not name it, and all that it names are there"));
+                self.leftovers.push((name, "the manifest does not name it, and all that it names is there"));
                 continue;
             }
-            if level.is_none() {
-                self.has_strangers = true;
-                if in_place && old.is_known() {
-                    self.findings.push(Error::corruption(&*name, 0, "the manifest does not name it"));
-                }
+            self.has_strangers = true;
+            if is_found && old.is_known() {
+                self.findings.push(Error::corruption(&*name, 0, "the manifest does not name it"));
             }
-            self.read_table(number, &name, in_place, level.unwrap_or_default()).await?;
+            let place = Placed { number, stays: is_found && number.0 < NUMBER_MAX, level: 0, size: None };
+            self.read_table(&name, place).await?;
         }
         Ok(())
     }
 
-    /// Whether a reader that knows the number finds this file, and no other.
-    async fn stays_in_place(&self, files: &FilesOnStorage, number: FileNumber, name: &str) -> Result<bool> {
-        let found = files.table(&**self.env, number).await?;
-        Ok(number.0 < NUMBER_MAX && found.as_deref() == Some(name))
+    /// Opens a table; one with bytes behind its footer, by the size that the manifest gives.
+    async fn open_table(&mut self, name: &str, size: Option<u64>) -> Result<Option<(Rc<Table>, bool)>> {
+        match self.tables.table_called(name, None).await {
+            Ok(table) => Ok(Some((table, true))),
+            Err(error) => {
+                if let Some(size) = size
+                    && is_finding(&error)
+                    && let Ok(table) = self.tables.table_called(name, Some(size)).await
+                {
+                    return Ok(Some((table, false)));
+                }
+                Ok(self.readable(Err(error))?.map(|table| (table, true)))
+            }
+        }
     }
 
-    async fn read_table(&mut self, number: FileNumber, name: &str, in_place: bool, level: usize) -> Result<()> {
-        let opened = self.tables.table_called(name).await;
-        let Some(table) = self.readable(opened)? else {
+    async fn read_table(&mut self, name: &str, place: Placed) -> Result<()> {
+        let Some((table, is_whole_file)) = self.open_table(name, place.size).await? else {
             self.aside.add(name);
             return Ok(());
         };
@@ -85,10 +113,10 @@ impl Repairer<'_> {
             self.aside.add(name);
             return Ok(());
         }
-        if scan.damages.is_empty() && scan.is_in_order && table.filter_error().is_none() {
+        if scan.damages.is_empty() && scan.is_in_order && is_whole_file && table.filter_error().is_none() {
             self.flush(name).await?;
             let (number, rename_from) =
-                if in_place { (number, None) } else { (self.new_number()?, Some(name.to_owned())) };
+                if place.stays { (place.number, None) } else { (self.new_number()?, Some(name.to_owned())) };
             if rename_from.is_some() {
                 let reason = format!("used under the name {}", table_file_name(number));
                 self.findings.push(Error::corruption(name, 0, reason));
@@ -96,7 +124,8 @@ impl Repairer<'_> {
             self.last_sequence = self.last_sequence.max(scan.newest);
             let Scan { entries, smallest, largest, oldest, newest, .. } = scan;
             let file = NewFile { number, size: table.size(), smallest, largest };
-            self.kept.push(Kept { level, file, entries, oldest, newest, rename_from });
+            let level = place.level;
+            self.kept.push(Kept { level, file, entries, oldest, newest, rename_from, is_from_log: false });
             return Ok(());
         }
         let first_new = self.kept.len();
@@ -107,7 +136,8 @@ impl Repairer<'_> {
         }
         self.copy(&table).await?;
         for kept in self.kept.iter_mut().skip(first_new) {
-            kept.level = level;
+            kept.level = place.level;
+            kept.is_from_log = false;
         }
         self.aside.add(name);
         Ok(())

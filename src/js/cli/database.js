@@ -49,7 +49,9 @@ async function warnOfDamage(db, location) {
     ...logs.map(({ file, entries }) => `  kept: ${file}: ${counted(entries, 'entry', 'entries')}`),
     ...left.map(({ file, offset, bytes }) => `  left: ${file}: ${counted(bytes, 'byte')} from offset ${grouped(offset)}`),
     ...copies.map((file) => `  copy: ${file}, which alone holds now what was left`),
-    `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy saves what stands behind it`
+    copies.length === 0
+      ? `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy saves what stands behind it`
+      : `\`varve repair\` on a copy tells how to use what is in ${copies.join(' and ')}`
   ]
   console.error(lines.map(visible).join('\n'))
 }
