@@ -571,9 +571,9 @@ fn what_stands_around_a_bad_sector_is_read() {
     block_on(env.edit_names(vec![varve::env::NameEdit::Remove { name: "CURRENT".into() }])).unwrap();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let log = env.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
-    // Reading a chunk fails, and one piece of it.
+    // Reading the second chunk fails, and one piece of it.
     let unreadable = FaultKind::Fail(ErrorKind::Other);
-    faults.add(FaultRule::at(1, unreadable).on(Operation::ReadAt).named_exactly(&*log).times(2));
+    faults.add(FaultRule::at(2, unreadable).on(Operation::ReadAt).named_exactly(&*log).times(2));
     let report = block_on(repair(Rc::new(faults.clone()), options.clone())).unwrap();
     faults.clear();
     assert!(report.findings.iter().any(|finding| finding.to_string().contains("cannot be read")), "{report:?}");
