@@ -13,7 +13,6 @@ use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
 use super::state::{Buffer, DbState, Inner, State};
-use super::verify::is_finding;
 use super::write::create_log;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, KeyOrder, table_file_name, to_u64};
 use crate::bugs::{Bug, seeded};
@@ -65,7 +64,7 @@ async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>
     for _ in 0..ATTEMPTS {
         match open_locked(env, options.clone()).await {
             Err(Error::SourceChanged(_)) => {}
-            Err(error) if is_finding(&error) => {
+            Err(error) if error.is_corruption() || error.is_not_found() => {
                 let stamp = Stamp::take(&**env).await;
                 if failed_at.as_ref() == Some(&stamp) {
                     return Err(error);

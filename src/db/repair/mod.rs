@@ -60,9 +60,8 @@ pub struct RepairReport {
 /// Tables and logs with larger numbers get new ones: the numbers that follow must last.
 const NUMBER_MAX: u64 = 1 << 62;
 
-/// Rebuilds the database in `env` from its tables and logs. Logs become tables; a database that is sound and whose logs are empty
-/// stays as it is. `options.comparator`
-/// must be the one that it was made with; [`repair_as`] overrules the manifest.
+/// Rebuilds the database in `env` from its tables and logs. Logs become tables; a database that is sound and whose logs are
+/// empty stays as it is. `options.comparator` must be the one that it was made with; [`repair_as`] overrules the manifest.
 ///
 /// # Errors
 /// `Locked`: it is open. `InvalidArgument`: there is nothing to repair, or the manifest names another comparator. `Io`,
