@@ -170,7 +170,7 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     inner.degrade(error);
 }
 
-/// Whoever asked for a range to be compacted is told, and so is the listener.
+/// Fails the waiting calls of `compact_range` and tells the listener.
 fn refuse_manual(inner: &Inner, error: &Error) {
     for manual in inner.state.borrow_mut().manual.drain(..) {
         manual.error.replace(Some(error.clone()));

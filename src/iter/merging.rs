@@ -234,7 +234,7 @@ impl<I: InternalIterator> MergingIterator<I> {
     }
 
     /// Forward past the current entry and all right behind it that are `hidden`, which need not come through the merge one by one.
-    /// `passed` is told of their bytes. Where a block is missing, some of them may still come.
+    /// Adds their bytes to `passed`. Where a block is missing, some of them may still come.
     #[inline]
     pub(crate) fn pass(&mut self, hidden: impl Fn(&[u8]) -> bool, passed: &mut usize) -> Step {
         if !self.valid() || self.backward {

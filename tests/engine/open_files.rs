@@ -97,7 +97,7 @@ fn a_flush_without_a_descriptor_is_tried_again_by_the_next_write() {
     assert_eq!(env.faults(), 3);
     assert!(memory.names().iter().any(|name| name.ends_with(".ldb")));
     assert_eq!(contents(&db).unwrap().len(), 100);
-    // Who asks is told, and can ask again.
+    // The caller gets the error and can try again.
     env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::ResourceBusy)).on(Operation::Create).named(".ldb").times(2));
     block_on(db.put(b"one more", b"")).unwrap();
     assert!(block_on(db.flush()).unwrap_err().is_too_many_open_files());

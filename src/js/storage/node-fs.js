@@ -103,7 +103,7 @@ export class NodeStorage {
   #takeLock(create) {
     const locks = this.#locks
     this.#locks = undefined
-    // Who cannot read the kernel's table of locks would take it that there are none.
+    // If the table of locks cannot be read, it looks as if there were no locks.
     if (!IS_WINDOWS && fs.statSync(this.#directory).isDirectory()) ensureSpare(SPARE_FOR_LOCK, this.#directory)
     return DirectoryLock.take(this.#directory, locks, create)
   }
