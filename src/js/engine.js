@@ -67,6 +67,10 @@ export class Engine {
   #base = 0
   /** Settles, well, when the engine is replaced or has failed. @type {Promise<void> | undefined} */
   #replacing
+  /** Opened in a fresh instance, and not in use before the calls that wait for it are made. @type {any} */
+  #fresh = null
+  /** Calls that wait, in their order. @type {(() => void)[]} */
+  #waiting = []
   /** What calls get from now on. @type {Error | undefined} */
   #failure
   /** The last one. @type {Error | undefined} */
@@ -176,13 +180,13 @@ export class Engine {
   }
 
   /** Opens the database in a fresh instance; if that traps, in another. @param {Record<string, any>} options */
-  async #start(options) {
+  async #start(options, isFresh = false) {
     for (;;) {
       /** @type {Instance | undefined} */
       let instance
       try {
         const made = instance = await Instance.make(this.#memoryLimit, (trap) => this.#onTrap(trap))
-        return await this.#adopt(made, () => made.exports.openDatabase(this.#storage, options))
+        return await this.#adopt(made, () => made.exports.openDatabase(this.#storage, options), isFresh)
       } catch (error) {
         if (error === instance?.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
         else return this.#giveUp(error)
@@ -191,12 +195,13 @@ export class Engine {
   }
 
   /** @param {Instance} instance @param {() => any} open answers the database */
-  async #adopt(instance, open) {
+  async #adopt(instance, open, isFresh = false) {
     const database = await instance.settled(open())
     if (instance.trap !== undefined) throw instance.trap
     this.#instance = instance
     this.#memory = instance.memory
-    this.#database = database
+    if (isFresh) this.#fresh = database
+    else this.#database = database
     if (this.#listener !== undefined) database.listen(this.#listener)
     return this
   }
@@ -209,7 +214,7 @@ export class Engine {
   #onTrap(trap) {
     if (this.#instance === null || this.#instance.trap !== trap) return
     this.#trap = trap
-    this.#instance = this.#database = this.#memory = null
+    this.#instance = this.#database = this.#fresh = this.#memory = null
     this.#bytes = EMPTY
     this.#scratch = this.#scratchSize = 0
     this.#base += IDS_PER_INSTANCE
@@ -226,6 +231,7 @@ export class Engine {
       let done = () => {}
       const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
       queueMicrotask(() => this.#replace().then((info) => {
+        this.#goOn()
         done()
         // What waits is made in its order, and before whatever a listener asks for.
         if (info !== undefined) queueMicrotask(() => this.#onRecovered?.(info))
@@ -233,6 +239,15 @@ export class Engine {
       this.#replacing = promise
     }
     return this.#replacing
+  }
+
+  /** Makes the calls that wait, all at once: a new call must not come in between. */
+  #goOn() {
+    this.#database = this.#fresh
+    this.#fresh = null
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const call of waiting) call()
   }
 
   /** Answers what to tell of it, if it is replaced. */
@@ -266,7 +281,7 @@ export class Engine {
     const start = performance.now()
     if (!this.#mayTryAgain()) return this.#giveUp(trap)
     await this.#storage?.settle()
-    await this.#start({ ...this.#options, createIfMissing: false, errorIfExists: false })
+    await this.#start({ ...this.#options, createIfMissing: false, errorIfExists: false }, true)
     return { cause: trap.cause, duration: performance.now() - start }
   }
 
@@ -279,7 +294,14 @@ export class Engine {
   #again(method, ...args) {
     if (this.#failure !== undefined) throw this.#failure
     const own = args.map(owned)
-    return this.#replaced().then(() => method.apply(this, own))
+    this.#replaced()
+    return new Promise((resolve, reject) => this.#waiting.push(() => {
+      try {
+        resolve(method.apply(this, own))
+      } catch (error) {
+        reject(error)
+      }
+    }))
   }
 
   /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args */

@@ -276,6 +276,30 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
+// A write that is asked for when the fresh instance is there must not be done before those that still wait for it.
+test('after a trap, writes of one key are done in the order in which they were asked', async () => {
+  const trapping = new Trapping()
+  try {
+    for (let round = 0; round < 20; round++) {
+      const db = await filled(PLACES.directory())
+      trapping.arm(1 + round)
+      const puts = []
+      for (let i = 0; i < 400; i++) {
+        const value = `write ${i}`
+        puts.push(db.put('one', value).then(() => value, (error) => assert.equal(error.code, 'LEVEL_POISONED')))
+        await microtasks(1 + i % 3)
+        if (i % 20 === 0) await nextTurn()
+      }
+      const done = await Promise.all(puts)
+      trapping.disarm()
+      assert.equal(await db.get('one'), done.findLast((value) => value !== undefined), `round ${round}`)
+      await db.close()
+    }
+  } finally {
+    trapping.restore()
+  }
+})
+
 test('calls that wait for a fresh instance after a trap are answered in order, and every one is settled', async () => {
   const trapping = new Trapping()
   let recovered = 0
