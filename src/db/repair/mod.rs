@@ -49,7 +49,7 @@ use crate::version::{Manifest, VersionEdit};
 pub struct RepairReport {
     /// Tables that the new manifest names.
     pub tables: u64,
-    /// Entries in them, shadowed ones and tombstones too. Of a database that was sound: in its logs too.
+    /// Entries in them, shadowed ones and tombstones too.
     pub entries: u64,
     /// Files that went to `lost/`, under their names there. Among them are logs and tables whose sound entries are used.
     pub lost: Vec<String>,

@@ -9,7 +9,7 @@ export const command = {
   summary: 'rebuild a damaged database from what its files still hold',
   usage: '<directory>',
   details: `Make a copy first. Everything whose checksum holds is kept; what is not used goes to the directory lost, and each part of it is
-listed. A sound database stays as it is. Without a readable manifest, entries that were overwritten or deleted may come back.
+listed. Logs become tables; a sound database with empty logs stays as it is. Without a readable manifest, entries that were overwritten or deleted may come back.
 A database that was made with another comparator (Chromium's idb_cmp1, say) is refused, unless --comparator names the one that it
 is to have from then on; the program that made it cannot open it then. Exit code 1 if anything was found wrong on the way; the
 database can be opened again.`,
