@@ -50,7 +50,7 @@ export async function bundle(options) {
     format: 'esm',
     platform: 'browser',
     target: TARGET,
-    alias: { buffer: inRoot('src', 'js', 'browser', 'buffer.js') },
+    alias: { buffer: inRoot('src', 'js', 'bytes', 'buffer-web.js') },
     external: [ENGINE_INLINE],
     absWorkingDir: inRoot(),
     metafile: true,

@@ -2,7 +2,7 @@
 import { AbstractChainedBatch } from 'abstract-level'
 import { fromEngine } from './errors.js'
 
-/** @typedef {import('./write-batch.js').WriteBatch} WriteBatch */
+/** @typedef {import('./bytes/write-batch.js').WriteBatch} WriteBatch */
 
 /**
  * abstract-level's chained batch over a WriteBatch, borrowed from the database until it is closed.

@@ -7,7 +7,7 @@
 // While it is replaced, calls wait in their order. Iterators and snapshots end with their instance.
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
-import { NativeBuffer } from './native-buffer.js'
+import { NativeBuffer } from './bytes/native-buffer.js'
 import { flags, unpack } from './packed.js'
 import { noteTurn, pause } from './pause.js'
 import { Pool } from './pool.js'

@@ -9,10 +9,10 @@
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 import { ROUNDS } from './answers.js'
 import { AbortError, InvalidArgumentError, fromEngine, rethrow } from './errors.js'
-import { NativeBuffer } from './native-buffer.js'
+import { NativeBuffer } from './bytes/native-buffer.js'
 import { Snapshot } from './snapshot.js'
-import { viewOf, writeText, textSizeBound } from './write-batch.js'
-import { readText } from './text.js'
+import { viewOf, writeText, textSizeBound } from './bytes/write-batch.js'
+import { readText } from './bytes/text.js'
 
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000

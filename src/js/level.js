@@ -12,14 +12,14 @@ import { Engine, following } from './engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt, rethrow } from './errors.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
-import { NativeBuffer } from './native-buffer.js'
+import { NativeBuffer } from './bytes/native-buffer.js'
 import { infoOf } from './info.js'
 import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
-import { readText } from './text.js'
+import { readText } from './bytes/text.js'
 import { Turns } from './turns.js'
-import { WriteBatch, textSizeBound, viewOf, writeText } from './write-batch.js'
+import { WriteBatch, textSizeBound, viewOf, writeText } from './bytes/write-batch.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 // An engine in a worker, with the methods of Engine (docs/border.md). Each answers a promise, but for those that only make or
 // free something: snapshots and iterators have numbers that are chosen here, so that nobody waits for them.
-import { WriteBatch } from '../write-batch.js'
+import { WriteBatch } from '../bytes/write-batch.js'
 import { Connection } from './connection.js'
 import { ReadAhead } from './read-ahead.js'
 import { VERBS } from './verbs.js'

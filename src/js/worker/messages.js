@@ -6,7 +6,7 @@
 //   entry   = end u32le, what verbs.js makes of a request or an answer
 //
 // Numbers are little-endian, lengths u32.
-import { NativeBuffer } from '../native-buffer.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
 
 const HEADER_SIZE = 4
 const NOTHING = 0xffffffff

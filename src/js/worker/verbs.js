@@ -4,7 +4,7 @@
 //   answer  = number of the request u32, 1, result  |  the same, 0, extra (an error, described)
 //
 // Requests are not numbered: both sides count those that have an answer.
-import { readText } from '../text.js'
+import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
 import { allocate } from './messages.js'
 

@@ -5,7 +5,7 @@
 //          | 0, varint32 length, key                              a delete
 //
 //   put a=b, del c   00 00 00 00 00 00 00 00  02 00 00 00  01 01 61 01 62  00 01 63
-import { InvalidArgumentError, VarveError } from './errors.js'
+import { InvalidArgumentError, VarveError } from '../errors.js'
 import { NativeBuffer } from './native-buffer.js'
 
 const HEADER_SIZE = 12
