@@ -1,7 +1,7 @@
 // varve/inline: the same, with the engine inside: for bundlers that leave `new URL('./engine.wasm', import.meta.url)` alone, and for
 // whoever wants one file. Importing it also provides `varve` itself.
 import { packed } from '../../pkg/engine-inline.js'
-import { provideModule } from './wasm.js'
+import { provideModule } from './engine/module.js'
 
 export * from './index.js'
 

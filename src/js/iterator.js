@@ -109,7 +109,7 @@ class Rows {
   #done = false
 
   /**
-   * @param {import('./engine.js').Engine} engine
+   * @param {import('./engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {any} options
    * @param {boolean} keys
@@ -307,7 +307,7 @@ class Rows {
     }, rethrow)
   }
 
-  /** @param {import('./engine.js').Page} page */
+  /** @param {import('./engine/engine.js').Page} page */
   #set({ rows, count, done }) {
     this.#page = rows
     this.#at = 0
@@ -366,7 +366,7 @@ export class Iterator extends AbstractIterator {
 
   /**
    * @param {import('./level.js').Varve} db
-   * @param {import('./engine.js').Engine} engine
+   * @param {import('./engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {Record<string, any>} options abstract-level's, encoded
    */
@@ -403,7 +403,7 @@ export class KeyIterator extends AbstractKeyIterator {
   /**
    * As Iterator's.
    * @param {import('./level.js').Varve} db
-   * @param {import('./engine.js').Engine} engine
+   * @param {import('./engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {any} options
    */
@@ -438,7 +438,7 @@ export class ValueIterator extends AbstractValueIterator {
   /**
    * As Iterator's.
    * @param {import('./level.js').Varve} db
-   * @param {import('./engine.js').Engine} engine
+   * @param {import('./engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {any} options
    */

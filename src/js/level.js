@@ -8,7 +8,7 @@ import { AbstractLevel } from 'abstract-level'
 import { Answers } from './answers.js'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
-import { Engine, following } from './engine.js'
+import { Engine, following } from './engine/engine.js'
 import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt, rethrow } from './errors.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
@@ -18,7 +18,7 @@ import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { readText } from './bytes/text.js'
-import { Turns } from './turns.js'
+import { Turns } from './engine/scheduler.js'
 import { WriteBatch, textSizeBound, viewOf, writeText } from './bytes/write-batch.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
@@ -716,7 +716,7 @@ function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }
 
-/** The keys of a page that has no values. @param {import('./engine.js').Page} page */
+/** The keys of a page that has no values. @param {import('./engine/engine.js').Page} page */
 function * keysOf({ rows, count }) {
   const lengths = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
   let at = 0

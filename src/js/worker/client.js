@@ -11,7 +11,7 @@ const VERB = Object.fromEntries(VERBS.map((verb) => [verb.name, verb]))
 const REST_ROWS = 1 << 16
 const REST_BYTES = 1 << 20
 
-/** @typedef {import('../engine.js').Page} Page */
+/** @typedef {import('../engine/engine.js').Page} Page */
 
 export class WorkerEngine {
   #connection

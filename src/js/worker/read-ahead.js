@@ -3,7 +3,7 @@
 
 import { allocate } from './messages.js'
 
-/** @typedef {import('../engine.js').Page} Page */
+/** @typedef {import('../engine/engine.js').Page} Page */
 
 /** A page, with what it was asked for. @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead */
 

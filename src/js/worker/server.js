@@ -5,8 +5,8 @@
 //
 // Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
 // another.
-import { Engine } from '../engine.js'
-import { Turns } from '../turns.js'
+import { Engine } from '../engine/engine.js'
+import { Turns } from '../engine/scheduler.js'
 import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'

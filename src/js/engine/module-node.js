@@ -20,7 +20,7 @@ function readWasm() {
     return readFileSync(join(folder, 'engine.wasm'))
   } catch (error) {
     try {
-      return readFileSync(join(folder, '..', '..', 'pkg', 'engine.wasm'))
+      return readFileSync(join(folder, '..', '..', '..', 'pkg', 'engine.wasm'))
     } catch {
       throw error
     }

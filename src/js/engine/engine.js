@@ -7,9 +7,9 @@
 // While it is replaced, calls wait in their order. Iterators and snapshots end with their instance.
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
-import { NativeBuffer } from './bytes/native-buffer.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
 import { flags, unpack } from './packed.js'
-import { noteTurn, pause } from './pause.js'
+import { noteTurn, pause } from './event-loop.js'
 import { Pool } from './pool.js'
 import { WriteGroup } from './write-group.js'
 import { ZipImport } from './zip-import.js'

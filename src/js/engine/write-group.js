@@ -4,7 +4,7 @@
 //   put  put  put  put  (end of the synchronous code and of what waited with it)
 //    |    '----'----'--> one batch, one record of the log, one promise
 //    '-> written
-import { WriteBatch } from './bytes/write-batch.js'
+import { WriteBatch } from '../bytes/write-batch.js'
 
 /** What is longer is written by itself: it would be copied once more here. */
 const MEMBER_SIZE_MAX = 4 << 10

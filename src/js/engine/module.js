@@ -1,6 +1,6 @@
 // Where the engine's module comes from: the file engine.wasm, unless an entry of the package (inline.js) brings it along.
 import { loadModule as loadFile } from '#wasm'
-import { VarveError } from './errors.js'
+import { VarveError } from '../errors.js'
 
 /** @typedef {() => WebAssembly.Module | Promise<WebAssembly.Module>} Loader */
 

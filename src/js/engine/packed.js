@@ -1,5 +1,5 @@
 // Many answers in one array of bytes, as the engine gives them (src/wasm/database.rs).
-import { NativeBuffer } from './bytes/native-buffer.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
 
 /** The length of a value that is not there. */
 const NO_VALUE = 0xffffffff

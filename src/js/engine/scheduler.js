@@ -1,5 +1,5 @@
 // Whose turn it is: the caller's, the engine's background work, or everybody else's.
-import { inNextTurn, noteTurn } from './pause.js'
+import { inNextTurn, noteTurn } from './event-loop.js'
 
 const SLICE_MS = 1
 const SLICE_BYTES_MIN = 4 << 10

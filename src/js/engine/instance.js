@@ -1,6 +1,6 @@
 // One instance of the engine, with a memory of its own, for as long as it is sound.
-import { MEMORY_PAGES_MIN, createInstance } from '../../pkg/instance.js'
-import { loadModule } from './wasm.js'
+import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance.js'
+import { loadModule } from './module.js'
 
 /** What memory may grow to where the caller has not said, in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB of it. */
 export const MEMORY_LIMIT = 2 ** 32
