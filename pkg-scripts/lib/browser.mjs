@@ -3,7 +3,7 @@
 //   pkg/browser.js         `varve`
 //   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
 //   pkg/http.js blob.js    `varve/http`, `varve/blob`
-//   pkg/entry-web.js       what runs in their workers (src/js/worker/thread-web.js starts one)
+//   pkg/entry-web.js       what runs in their workers (src/js/remote/thread-web.js starts one)
 //   pkg/chunk-*.js         what entries share, so that an error is of one class everywhere
 //   pkg/third-party.txt    the licences of what was bundled
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const ENTRIES = {
   inline: inRoot('src', 'js', 'inline.js'),
   http: inRoot('src', 'js', 'storage', 'http.js'),
   blob: inRoot('src', 'js', 'storage', 'blob.js'),
-  'entry-web': inRoot('src', 'js', 'worker', 'entry-web.js')
+  'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js')
 }
 
 /** What browsers have run since 2023, as the WebAssembly needs it too. */

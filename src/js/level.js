@@ -235,7 +235,7 @@ export class Varve extends AbstractLevel {
   /** @param {any} storage @param {any} options */
   async #openEngine(storage, options) {
     /** @type {any} */
-    const Class = this.#inWorker ? (await import('./worker/client.js')).WorkerEngine : Engine
+    const Class = this.#inWorker ? (await import('./remote/client.js')).WorkerEngine : Engine
     return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
   }
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, Varve, VarveError } from '../../src/js/index.js'
 import { MapStorage } from '../../src/js/storage/map.js'
-import { describe, revive } from '../../src/js/worker/failure.js'
+import { describe, revive } from '../../src/js/remote/failure.js'
 
 const over = (storage) => new Varve(null, { storage })
 const codeOf = (promise) => promise.then(() => 'done', (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause?.code : error.code)

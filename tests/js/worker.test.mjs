@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Varve, VarveError } from '../../src/js/index.js'
-import { ReadAhead } from '../../src/js/worker/read-ahead.js'
+import { ReadAhead } from '../../src/js/remote/read-ahead.js'
 import { Dying, InMap, Later } from './lib/storages.mjs'
 
 const MIB = 1 << 20

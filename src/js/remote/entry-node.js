@@ -1,6 +1,6 @@
 // What runs in a worker thread of Node's. A client that stands still looks at `signals` (thread-node.js).
 import { parentPort, workerData } from 'node:worker_threads'
-import { Server } from './server.js'
+import { Server } from './host.js'
 import { ANSWERS, ENDED } from './thread-node.js'
 
 const { answers, signals } = workerData

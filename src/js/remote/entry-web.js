@@ -1,5 +1,5 @@
 // What runs in a dedicated worker of a page's.
-import { Server } from './server.js'
+import { Server } from './host.js'
 
 new Server({
   post: (message, transfer) => self.postMessage(message, { transfer }),
