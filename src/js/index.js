@@ -1,2 +1,2 @@
 export { AbortError, InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from './errors.js'
-export { Varve } from './level.js'
+export { Varve } from './level/varve.js'

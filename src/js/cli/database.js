@@ -1,7 +1,7 @@
 // Opening a database for one command.
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Varve } from '../level.js'
+import { Varve } from '../level/varve.js'
 import { UsageError } from './arguments.js'
 import { checkDirectory } from './location.js'
 import { Progress } from './output.js'

@@ -27,7 +27,7 @@ database is damaged and something was left behind; standard error says what.`,
   }
 }
 
-/** @param {import('../../level.js').Varve<Buffer, Buffer>} db */
+/** @param {import('../../level/varve.js').Varve<Buffer, Buffer>} db */
 export async function digestOf(db) {
   const hash = createHash('sha256')
   const length = Buffer.alloc(4)

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { JSON_OPTION, UsageError } from '../arguments.js'
 import { tablesOf } from '../database.js'
 import { checkDirectory, checkFile } from '../location.js'
-import { Varve } from '../../level.js'
+import { Varve } from '../../level/varve.js'
 import { Progress } from '../output.js'
 import { counted, sized } from '../text.js'
 

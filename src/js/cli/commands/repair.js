@@ -1,7 +1,7 @@
 import { JSON_OPTION } from '../arguments.js'
 import { findingOf, lineOf, watched } from '../database.js'
 import { checkDirectory } from '../location.js'
-import { Varve } from '../../level.js'
+import { Varve } from '../../level/varve.js'
 import { counted } from '../text.js'
 
 export const command = {

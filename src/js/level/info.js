@@ -1,5 +1,5 @@
 // How a database is doing: what the engine counts, and what follows from it.
-import { fromEngine } from './errors.js'
+import { fromEngine } from '../errors.js'
 
 const LEVELS = 7
 

@@ -1,6 +1,6 @@
 // Databases as zip archives, streamed: out of the engine, and into a storage.
-import { InvalidArgumentError, OutOfRangeError, VarveError, fromEngine } from './errors.js'
-import { pause } from './engine/event-loop.js'
+import { InvalidArgumentError, OutOfRangeError, VarveError, fromEngine } from '../errors.js'
+import { pause } from '../engine/event-loop.js'
 
 /** What one call of the engine gives out, in bytes. */
 const PIECE_BYTES = 64 << 10
@@ -16,16 +16,16 @@ export class Export {
   #db
   #turns
   #engine
-  /** @type {import('./engine/engine.js').Id | Promise<number> | undefined} undefined when it is over */
+  /** @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined when it is over */
   #id
   /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller
 
   /**
    * The state of the engine now; nothing is read before the stream is.
-   * @param {import('./level.js').Varve} db
-   * @param {import('./engine/engine.js').Engine} engine
-   * @param {import('./engine/scheduler.js').Turns} turns
+   * @param {import('./varve.js').Varve} db
+   * @param {import('../engine/engine.js').Engine} engine
+   * @param {import('../engine/scheduler.js').Turns} turns
    */
   constructor(db, engine, turns) {
     this.#id = engine.exportStart()
@@ -187,7 +187,7 @@ function bytesOf(piece) {
 
 /**
  * Feeds an import with all of `pieces`, and opens what became of it; otherwise nothing is left of it.
- * @param {import('./engine/zip-import.js').ZipImport} zip
+ * @param {import('../engine/zip-import.js').ZipImport} zip
  * @param {AsyncIterable<unknown> | Iterable<unknown>} pieces
  * @param {object} options the engine's
  */

@@ -8,18 +8,18 @@ import { AbstractLevel } from 'abstract-level'
 import { Answers } from './answers.js'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
-import { Engine, following } from './engine/engine.js'
-import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt, rethrow } from './errors.js'
+import { Engine, following } from '../engine/engine.js'
+import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt, rethrow } from '../errors.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
-import { NativeBuffer } from './bytes/native-buffer.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
 import { infoOf } from './info.js'
 import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
-import { readText } from './bytes/text.js'
-import { Turns } from './engine/scheduler.js'
-import { WriteBatch, textSizeBound, viewOf, writeText } from './bytes/write-batch.js'
+import { readText } from '../bytes/text.js'
+import { Turns } from '../engine/scheduler.js'
+import { WriteBatch, textSizeBound, viewOf, writeText } from '../bytes/write-batch.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ export class Varve extends AbstractLevel {
   /** @param {any} storage @param {any} options */
   async #openEngine(storage, options) {
     /** @type {any} */
-    const Class = this.#inWorker ? (await import('./remote/client.js')).WorkerEngine : Engine
+    const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
     return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
   }
 
@@ -716,7 +716,7 @@ function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }
 
-/** The keys of a page that has no values. @param {import('./engine/engine.js').Page} page */
+/** The keys of a page that has no values. @param {import('../engine/engine.js').Page} page */
 function * keysOf({ rows, count }) {
   const lengths = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
   let at = 0

@@ -8,11 +8,11 @@
 // and one row. Strings are copies.
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
 import { ROUNDS } from './answers.js'
-import { AbortError, InvalidArgumentError, fromEngine, rethrow } from './errors.js'
-import { NativeBuffer } from './bytes/native-buffer.js'
+import { AbortError, InvalidArgumentError, fromEngine, rethrow } from '../errors.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
 import { Snapshot } from './snapshot.js'
-import { viewOf, writeText, textSizeBound } from './bytes/write-batch.js'
-import { readText } from './bytes/text.js'
+import { viewOf, writeText, textSizeBound } from '../bytes/write-batch.js'
+import { readText } from '../bytes/text.js'
 
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
@@ -109,7 +109,7 @@ class Rows {
   #done = false
 
   /**
-   * @param {import('./engine/engine.js').Engine} engine
+   * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {any} options
    * @param {boolean} keys
@@ -307,7 +307,7 @@ class Rows {
     }, rethrow)
   }
 
-  /** @param {import('./engine/engine.js').Page} page */
+  /** @param {import('../engine/engine.js').Page} page */
   #set({ rows, count, done }) {
     this.#page = rows
     this.#at = 0
@@ -365,8 +365,8 @@ export class Iterator extends AbstractIterator {
   #rows
 
   /**
-   * @param {import('./level.js').Varve} db
-   * @param {import('./engine/engine.js').Engine} engine
+   * @param {import('./varve.js').Varve} db
+   * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {Record<string, any>} options abstract-level's, encoded
    */
@@ -402,8 +402,8 @@ export class KeyIterator extends AbstractKeyIterator {
 
   /**
    * As Iterator's.
-   * @param {import('./level.js').Varve} db
-   * @param {import('./engine/engine.js').Engine} engine
+   * @param {import('./varve.js').Varve} db
+   * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {any} options
    */
@@ -437,8 +437,8 @@ export class ValueIterator extends AbstractValueIterator {
 
   /**
    * As Iterator's.
-   * @param {import('./level.js').Varve} db
-   * @param {import('./engine/engine.js').Engine} engine
+   * @param {import('./varve.js').Varve} db
+   * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
    * @param {any} options
    */

@@ -1,14 +1,14 @@
 import { AbstractSnapshot } from 'abstract-level'
-import { InvalidArgumentError, VarveError, fromEngine } from './errors.js'
+import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 
 /** An explicit snapshot: the state of the database when it was made, until it is closed. */
 export class Snapshot extends AbstractSnapshot {
   #engine
-  /** @type {import('./engine/engine.js').Id | undefined} undefined when it is closed */
+  /** @type {import('../engine/engine.js').Id | undefined} undefined when it is closed */
   #id
 
   /**
-   * @param {import('./engine/engine.js').Engine} engine
+   * @param {import('../engine/engine.js').Engine} engine
    * @param {any} options abstract-level's, with the owner
    */
   constructor(engine, options) {
@@ -27,8 +27,8 @@ export class Snapshot extends AbstractSnapshot {
   /**
    * The engine's number of an option `snapshot`, which must be of the same database.
    * @param {unknown} snapshot
-   * @param {import('./engine/engine.js').Engine} engine
-   * @returns {import('./engine/engine.js').Id | undefined}
+   * @param {import('../engine/engine.js').Engine} engine
+   * @returns {import('../engine/engine.js').Id | undefined}
    */
   static idOf(snapshot, engine) {
     if (snapshot === undefined || snapshot === null) return undefined

@@ -4,7 +4,7 @@
 export class Events {
   #db
   #names
-  /** @type {import('./engine/engine.js').Engine | undefined} */
+  /** @type {import('../engine/engine.js').Engine | undefined} */
   #engine
   #told = false
 
@@ -17,7 +17,7 @@ export class Events {
     db.on('removeListener', changed)
   }
 
-  /** @param {import('./engine/engine.js').Engine} engine one that was just opened */
+  /** @param {import('../engine/engine.js').Engine} engine one that was just opened */
   follow(engine) {
     this.#told &&= engine === this.#engine
     this.#engine = engine

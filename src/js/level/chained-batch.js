@@ -1,8 +1,8 @@
 // A batch that is put together call by call.
 import { AbstractChainedBatch } from 'abstract-level'
-import { fromEngine } from './errors.js'
+import { fromEngine } from '../errors.js'
 
-/** @typedef {import('./bytes/write-batch.js').WriteBatch} WriteBatch */
+/** @typedef {import('../bytes/write-batch.js').WriteBatch} WriteBatch */
 
 /**
  * abstract-level's chained batch over a WriteBatch, borrowed from the database until it is closed.
@@ -14,7 +14,7 @@ export class ChainedBatch extends AbstractChainedBatch {
   #release
 
   /**
-   * @param {import('./level.js').Varve} db
+   * @param {import('./varve.js').Varve} db
    * @param {{ batch: WriteBatch, commit: (bytes: Uint8Array, sync: boolean) => void | Promise<void>,
    *           release: (batch: WriteBatch) => void }} parts
    */

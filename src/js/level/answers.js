@@ -44,7 +44,7 @@ export class Answers {
     this.#letGo()
   }
 
-  /** @param {import('./engine/scheduler.js').Turns} turns */
+  /** @param {import('../engine/scheduler.js').Turns} turns */
   constructor(turns) {
     this.#turns = turns
   }
