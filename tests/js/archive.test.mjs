@@ -11,7 +11,7 @@ import { after, test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
 import { Varve } from '../../src/js/index.js'
 import { MapStorage } from '../../src/js/storage/map.js'
-import { NodeStorage } from '../../src/js/storage/node-fs.js'
+import { NodeStorage } from '../../src/js/storage/node/directory.js'
 import { later } from './lib/later.mjs'
 
 const LONG = process.env.VARVE_LONG !== undefined

@@ -260,7 +260,7 @@ const CONTRACT = `
   const { join } = await import('node:path')
   const { tmpdir } = await import('node:os')
   const root = tmpdir()
-  const { NodeStorage } = await import(${JSON.stringify(new URL('../../src/js/storage/node-fs.js', import.meta.url).href)})
+  const { NodeStorage } = await import(${JSON.stringify(new URL('../../src/js/storage/node/directory.js', import.meta.url).href)})
   const evicted = ${evicted}
   const read = (file) => { const into = Buffer.alloc(20); return into.toString('utf8', 0, file.read(0, into)) }
   const lock = async (storage) => { await storage.lock(true) }

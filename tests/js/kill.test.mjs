@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Varve } from '../../src/js/index.js'
-import { NodeStorage } from '../../src/js/storage/node-fs.js'
+import { NodeStorage } from '../../src/js/storage/node/directory.js'
 
 const LONG = process.env.VARVE_LONG !== undefined
 const ROUNDS = LONG ? 1000 : 100

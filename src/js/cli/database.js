@@ -78,7 +78,7 @@ export function writing(location, values, options, act) {
 export async function watched(label, location, act) {
   if (process.stderr.isTTY !== true) return act({ location, options: {} })
   const progress = new Progress(label, tablesSize(location))
-  const { NodeStorage } = await import('../storage/node-fs.js')
+  const { NodeStorage } = await import('../storage/node/directory.js')
   class WatchedStorage extends NodeStorage {
     open(name, access) {
       const file = super.open(name, access)

@@ -12,12 +12,12 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { TableDescriptor, ensureSpare, keepOpen, withSpare } from './descriptors.js'
-import { DirectoryLock, isLockName, nodeSqlite, readLocks } from './node-lock.js'
+import { DirectoryLock, isLockName, nodeSqlite, readLocks } from './lock.js'
 
 /**
- * @typedef {import('../index.js').Storage} Storage
- * @typedef {import('../index.js').StorageFile} StorageFile
- * @typedef {import('../index.js').NameEdit} NameEdit
+ * @typedef {import('../../index.js').Storage} Storage
+ * @typedef {import('../../index.js').StorageFile} StorageFile
+ * @typedef {import('../../index.js').NameEdit} NameEdit
  */
 
 const IS_WINDOWS = process.platform === 'win32'
