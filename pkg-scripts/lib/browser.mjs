@@ -15,7 +15,7 @@ import { inRoot } from './paths.mjs'
 const ENTRIES = {
   browser: inRoot('src', 'js', 'index.js'),
   inline: inRoot('src', 'js', 'inline.js'),
-  http: inRoot('src', 'js', 'storage', 'http.js'),
+  http: inRoot('src', 'js', 'storage', 'http', 'storage.js'),
   blob: inRoot('src', 'js', 'storage', 'blob.js'),
   'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js')
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { SourceChangedError, Varve } from '../../src/js/index.js'
-import { HttpStorage } from '../../src/js/storage/http.js'
+import { HttpStorage } from '../../src/js/storage/http/storage.js'
 import { FileServer } from './lib/file-server.mjs'
 import { LONG, codeOf, keyOf, made, opened, over, quiet, randomOf, tablesOf, valueOf } from './lib/remote.mjs'
 

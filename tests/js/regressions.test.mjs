@@ -294,7 +294,7 @@ test('a wrong argument is a TypeError or a RangeError, by class and by name, in 
   for (const location of [undefined, 1, '', 'a\0b', new URL('http://x/'), new URL('file:///%zz')]) {
     assert.deepEqual(kindOf(await thrownBy(() => new Varve(location))), TYPE, String(location))
   }
-  const { HttpStorage } = await import('../../src/js/storage/http.js')
+  const { HttpStorage } = await import('../../src/js/storage/http/storage.js')
   assert.deepEqual(kindOf(await thrownBy(() => new HttpStorage('http://x/', { retries: -1 }))), RANGE)
   assert.deepEqual(kindOf(await thrownBy(() => new HttpStorage('http://x/', { retries: '3' }))), TYPE)
   const zip = new Uint8Array()

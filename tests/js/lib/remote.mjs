@@ -1,7 +1,7 @@
 // What the tests of storages that only read share: databases as files in memory, and their keys and values.
 import assert from 'node:assert/strict'
 import { Varve, VarveError } from '../../../src/js/index.js'
-import { HttpStorage } from '../../../src/js/storage/http.js'
+import { HttpStorage } from '../../../src/js/storage/http/storage.js'
 import { MapStorage } from '../../../src/js/storage/map.js'
 
 export const LONG = process.env.VARVE_LONG === '1'

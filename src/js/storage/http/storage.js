@@ -9,10 +9,10 @@
 //   others     first request: the first 64 KiB
 //
 // A change that is seen once ends the place: from then on every read fails, until CURRENT is opened again.
-import { RangeClient } from './http/client.js'
-import { RangeCache } from './http/range-cache.js'
-import { baseOf, cloneableOf, httpOptionsOf } from './http/options.js'
-import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from './read-only.js'
+import { RangeClient } from './client.js'
+import { RangeCache } from './range-cache.js'
+import { baseOf, cloneableOf, httpOptionsOf } from './options.js'
+import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from '../read-only.js'
 
 /** Fetched of a file to begin with; the engine reads as much of a table's end at once. */
 const FIRST_SIZE = 64 << 10
