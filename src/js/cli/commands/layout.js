@@ -109,7 +109,7 @@ function versionOf({ sequence, type }) {
   return sequence === undefined ? '(no internal key)' : `@${sequence}${type === 'deletion' ? ' deletion' : ''}`
 }
 
-/** @type {Record<string, (span: import('../../inspect.js').Span, values: any) => Iterable<string>>} */
+/** @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} */
 const PARTS = {
   * footer(span) {
     const { magic, format, formatVersion, checksumType, metaindexOffset, metaindexSize, indexOffset, indexSize } = span.facts

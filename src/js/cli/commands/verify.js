@@ -4,7 +4,7 @@ import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { findingOf, lineOf, watched } from '../database.js'
 import { Varve } from '../../level/varve.js'
 import { checkDirectory } from '../location.js'
-import { inspectTable } from '../../inspect.js'
+import { inspectTable } from '../../inspect/table.js'
 import { counted, grouped, sized, visible } from '../text.js'
 
 export const command = {

@@ -1,6 +1,6 @@
 // What the bytes of a table file mean, without a database: the engine (src/inspect) says which bytes it wants, they are read, and
 // spans come out. Damage is an answer, too.
-import { Instance, MEMORY_LIMIT } from './engine/instance.js'
+import { Instance, MEMORY_LIMIT } from '../engine/instance.js'
 
 /** Bytes read at once, so that block after block costs few reads. */
 const READ_AHEAD = 1 << 20
