@@ -166,7 +166,7 @@ describe('the contract finds mistakes', () => {
 
 // ---- Locks ------------------------------------------------------------------------------------------------------------
 
-const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node-fs.js')).href
+const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node', 'directory.js')).href
 
 /** Holds the lock until its input ends; also as a worker. */
 const HOLD = `

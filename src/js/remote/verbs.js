@@ -9,9 +9,9 @@ import { describe, revive } from './failure.js'
 import { allocate } from './messages.js'
 
 /**
- * How one thing is written and read. What the server reads may need its `handles` (see server.js).
+ * How one thing is written and read. What the server reads may need its `handles` (see host.js).
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
- *             read(from: import('./messages.js').Inbox, server?: any): any }} Codec `server`: on its side, server.js
+ *             read(from: import('./messages.js').Inbox, server?: any): any }} Codec `server`: on its side, host.js
  */
 
 // ---- Arguments and results ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// What stands in a browser's build for node-fs.js.
+// What stands in a browser's build for node/directory.js.
 import { VarveError } from '../errors.js'
 
 /** Directories need Node, Deno or Bun: this only says so. */

@@ -5,7 +5,7 @@
 // sync           fdatasync through the callback API: a disk that flushes keeps no event loop waiting
 // editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync through the callback API too
 // descriptors    descriptors.js: those of tables are closed and opened again where the process may have few
-// lock           node-lock.js
+// lock           lock.js
 // ```
 import fs from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
