@@ -35,7 +35,7 @@ installed('it holds one .wasm, and nothing that was only built to be tested', ()
   const paths = app.files.map(({ path }) => path)
   deepStrictEqual(paths.filter((path) => path.endsWith('.wasm')), ['pkg/engine.wasm'])
   deepStrictEqual(paths.filter((path) => !/^(pkg|src\/js|docs)\/|^(README|CHANGELOG)\.md$|^LICENSE|^package\.json$/.test(path)), [])
-  deepStrictEqual(paths.filter((path) => /varve(_bg)?\.(js|wasm)|\.rs$|\.test\./.test(path)), [])
+  deepStrictEqual(paths.filter((path) => /^pkg\/varve(_bg)?\.(js|wasm)|\.rs$|\.test\./.test(path)), [])
   for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE', 'README.md', 'pkg/third-party.txt']) ok(paths.includes(name), name)
 })
 
