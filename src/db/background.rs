@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::driver::Driven;
-use super::files::{remove_obsolete, remove_unneeded};
+use super::obsolete_files::{remove_obsolete, remove_unneeded};
 use super::state::{DbState, Inner, State};
 use super::write::{nobody_writes, rotate_in_turn};
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};

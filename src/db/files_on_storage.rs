@@ -1,8 +1,8 @@
 //! Which files a database has, whether it can be opened or not.
 
-use super::findings::Findings;
+use super::findings::{Findings, is_finding};
 use super::open::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
-use super::verify::is_finding;
+
 use crate::base::{FileName, FileNumber, sort_by, table_file_name};
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};

@@ -15,7 +15,8 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use super::background::{log_and_apply, new_file};
-use super::files::remove_obsolete;
+use super::obsolete_files::remove_obsolete;
+use super::report::{LeftBehind, LogReport, RecoveryReport};
 use super::state::{Buffer, Inner, Log};
 use super::write::create_log;
 use crate::base::{FileKind, FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType, to_u64};
@@ -29,62 +30,6 @@ use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
 use crate::slice::Budget;
 use crate::version::{Manifest, ManifestState, VersionEdit};
-
-/// What opening found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecoveryReport {
-    /// Logs replayed, oldest first.
-    pub logs: Vec<LogReport>,
-    /// Acknowledged writes are missing from here on, and why that is known.
-    pub gap: Option<Error>,
-    /// Damaged logs that were kept aside under these names.
-    pub kept: Vec<String>,
-    /// The manifest's tail was torn; every file that it names before is there.
-    pub torn_manifest: Option<Error>,
-    /// What was not read, and is not in the database.
-    pub left: Vec<LeftBehind>,
-}
-
-impl RecoveryReport {
-    /// All damage that opening has passed over; empty where everything was read.
-    pub fn findings(&self) -> Vec<Error> {
-        let mut findings = Vec::new();
-        let of_logs = self.logs.iter().filter_map(|log| log.damage.as_ref());
-        for error in self.torn_manifest.iter().chain(of_logs).chain(&self.gap) {
-            if !findings.contains(error) {
-                findings.push(error.clone());
-            }
-        }
-        findings
-    }
-}
-
-/// Bytes of a file that opening has passed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LeftBehind {
-    /// The file's name.
-    pub name: String,
-    /// Where they begin; what stands before was read.
-    pub offset: u64,
-    /// How many there are.
-    pub bytes: u64,
-}
-
-/// What one log gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LogReport {
-    /// Its name.
-    pub name: String,
-    /// Batches taken from it.
-    pub batches: u64,
-    /// Entries in them.
-    pub entries: u64,
-    /// What ended it, if not the end of the file. In `compat` mode: the first damage passed over.
-    pub damage: Option<Error>,
-}
 
 /// So many logs are replayed into a memtable that is left to be flushed; more become a table at once, or short sessions
 /// would pile them up.

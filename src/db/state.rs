@@ -113,7 +113,7 @@ pub(crate) struct Inner {
     pub(crate) owes_turn: Cell<bool>,
     pub(crate) closed: Rc<Cell<bool>>,
     pub(crate) locked: Cell<bool>,
-    pub(crate) recovery: super::recovery::RecoveryReport,
+    pub(crate) recovery: super::report::RecoveryReport,
 }
 
 impl Inner {
