@@ -45,6 +45,13 @@ pub(crate) struct Buffer {
     pub(crate) last_sequence: SequenceNumber,
 }
 
+impl Buffer {
+    /// An empty one, whose entries will be in logs from `first_log` on.
+    pub(crate) fn new(memtable: Rc<MemTable>, first_log: FileNumber) -> Buffer {
+        Buffer { memtable, first_log, logs: Vec::new(), last_sequence: SequenceNumber::ZERO }
+    }
+}
+
 /// A write-ahead log being written, or written to its end.
 pub(crate) struct Log {
     pub(crate) number: FileNumber,
@@ -261,6 +268,26 @@ impl State {
             !names.is_empty()
         });
         gone
+    }
+}
+
+/// Whether a write may be tried. With a full disk, deletes may.
+pub(crate) fn check_state(inner: &Inner, only_deletes: bool) -> Result<()> {
+    inner.check_open()?;
+    let state = inner.state.borrow();
+    match &state.status {
+        DbState::Open => Ok(()),
+        DbState::Closed => Err(Error::Closed),
+        DbState::Degraded(Error::Full(_))
+            if only_deletes
+                && state.log.as_ref().is_some_and(|l| l.writer.is_ready())
+                // What an unfinished append left in an older log may have the next sequence number.
+                && state.older_dirty_logs().iter().all(|l| l.writer.is_ready()) =>
+        {
+            Ok(())
+        }
+        DbState::Degraded(cause @ Error::Full(_)) => Err(cause.clone()),
+        DbState::Degraded(cause) => Err(Error::Poisoned { cause: cause.to_string(), maybe_applied: false }),
     }
 }
 
