@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use super::background::ManualCompaction;
 use super::driver::Driver;
 use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
@@ -60,6 +59,19 @@ pub(crate) struct Log {
     pub(crate) dirty: Cell<bool>,
     /// Whether its name is known to be durable.
     pub(crate) name_durable: Cell<bool>,
+}
+
+/// A range that the user asked to be compacted, level after level.
+pub(crate) struct ManualCompaction {
+    pub(crate) begin: Option<Vec<u8>>,
+    pub(crate) end: Option<Vec<u8>>,
+    pub(crate) level: Cell<usize>,
+    /// Where the next round in this level begins.
+    pub(crate) next: RefCell<Option<Vec<u8>>>,
+    pub(crate) last_level: Cell<usize>,
+    pub(crate) done: Cell<bool>,
+    /// Damage that kept a part of the range from being compacted.
+    pub(crate) error: RefCell<Option<Error>>,
 }
 
 /// All mutable state.
