@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use super::background::{flush_memtables, handle_failure, log_and_apply_unless};
 use super::driver::Driven;
-use super::iter::DbIterator;
 use super::obsolete_files::remove_obsolete;
+use super::read::DbIterator;
 use super::state::Inner;
 use super::write::{Mark, mark_in_turn, write};
 use crate::base::{to_u64, user_key};

@@ -8,14 +8,15 @@ use std::rc::Rc;
 use super::background::log_and_apply;
 use super::driver::Driver;
 use super::files_on_storage::FilesOnStorage;
+use super::read::RowCache;
+use super::read::open_tables;
 use super::recovery::Recovery;
 use super::report::{LeftBehind, RecoveryReport};
-use super::row_cache::RowCache;
 use super::snapshot::SnapshotList;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
 use super::state::{Buffer, DbState, Inner, State};
 use super::write::create_log;
-use crate::base::{FileName, FileNumber, InternalKeyComparator, KeyOrder, table_file_name, to_u64};
+use crate::base::{FileName, FileNumber, InternalKeyComparator, table_file_name};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
@@ -23,7 +24,6 @@ use crate::events::LiveCounters;
 use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
 use crate::slice::Budget;
-use crate::table::{BlockCache, TableCache, TableOptions};
 use crate::version::{LEVELS, ManifestState, VersionEdit, VersionSet, read_current, recover_manifest};
 
 /// A database whose next file number is larger is not opened to be written: the numbers that follow must last.
@@ -392,31 +392,6 @@ fn build_inner(
         closed: Rc::new(Cell::new(false)),
         recovery,
     }
-}
-
-/// The tables of a database opened with `options`.
-pub(crate) fn open_tables(
-    env: &Rc<dyn Env>,
-    options: &Options,
-    order: &InternalKeyComparator,
-    counters: &Rc<LiveCounters>,
-) -> Rc<TableCache> {
-    let compat = options.recovery == RecoveryMode::Compat;
-    let value_max = to_u64(options.max_value_size);
-    let table_options = Rc::new(TableOptions {
-        order: KeyOrder::Internal(order.clone()),
-        block_size: options.block_size,
-        block_restart_interval: options.block_restart_interval,
-        compression: options.compression,
-        filter_policy: options.filter_policy.clone(),
-        block_size_max: value_max.saturating_mul(2).saturating_add(64 << 20),
-        verify_checksums: !compat || options.paranoid_checks,
-        paranoid_checks: !compat && (options.paranoid_checks || options.recovery == RecoveryMode::Strict),
-        lenient: compat,
-    });
-    let blocks = Rc::new(BlockCache::new(options.block_cache_size));
-    let (capacity, files) = (options.table_cache_size, options.max_open_files);
-    Rc::new(TableCache::new(env.clone(), table_options, blocks, counters.clone(), capacity, files))
 }
 
 /// A database where there was none.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::driver::Driver;
-use super::row_cache::RowCache;
+use super::read::RowCache;
 use super::snapshot::SnapshotList;
 use super::write::Queue;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, to_u64};

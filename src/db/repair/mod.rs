@@ -32,7 +32,7 @@ use self::old_manifest::OldManifest;
 use self::placement::Kept;
 use super::files_on_storage::FilesOnStorage;
 use super::findings::Findings;
-use super::open::open_tables;
+use super::read::open_tables;
 use super::verify::{VerifyReport, check};
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, sort_by, to_u64};
 use crate::env::{Access, Env, NameEdit};
