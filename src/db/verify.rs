@@ -3,12 +3,11 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::files_on_storage::FilesOnStorage;
 use super::findings::{Findings, is_finding};
 use super::log_walk::{Before, LogWalk};
-use super::open::FILE_NUMBER_MAX;
+use super::open::{ATTEMPTS, FILE_NUMBER_MAX, FilesOnStorage, Stamp, changed};
 use super::read::open_tables;
-use super::source::{ATTEMPTS, Stamp, changed};
+
 use super::state::Inner;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
 use crate::env::Env;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::NUMBER_MAX;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, table_file_name};
-use crate::db::files_on_storage::FilesOnStorage;
 use crate::db::findings::{Findings, is_finding};
+use crate::db::open::FilesOnStorage;
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::log::{LogReader, Semantics, Tail};
