@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
-use super::placement::Kept;
-use super::{NUMBER_MAX, Repairer};
+use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;

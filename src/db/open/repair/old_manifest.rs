@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::NUMBER_MAX;
+use super::repairer::NUMBER_MAX;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, table_file_name};
 use crate::db::findings::{Findings, is_finding};
 use crate::db::open::FilesOnStorage;

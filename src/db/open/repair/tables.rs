@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
-use super::placement::Kept;
-use super::{NUMBER_MAX, Repairer};
+use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name};
 use crate::db::findings::is_finding;
 use crate::db::open::FilesOnStorage;
