@@ -120,9 +120,9 @@ pub(crate) struct Inner {
     pub(crate) state: RefCell<State>,
     pub(crate) queue: RefCell<Queue>,
     /// Commits of groups of writers.
-    pub(crate) commits: Driver,
+    pub(crate) commits: Driver<Rc<Inner>>,
     /// Flushes and compactions.
-    pub(crate) background: Driver,
+    pub(crate) background: Driver<Rc<Inner>>,
     pub(crate) budget: Budget,
     /// Work that writes owe to the background, in bytes.
     pub(crate) debt: Cell<u64>,

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::apply::{log_and_apply, new_file};
-use super::slices::pick_context;
+use super::slices::{has_work, pick_context};
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext, pick, pick_range};
+use crate::db::driver::Work;
 use crate::db::obsolete_files::{remove_obsolete, remove_unneeded};
 use crate::db::state::{DbState, Inner, ManualCompaction};
 use crate::db::write::{nobody_writes, rotate_in_turn};
@@ -20,8 +21,13 @@ use crate::memtable::MemTable;
 use crate::table::FinishedTable;
 use crate::version::{FLUSH_LEVEL_MAX, VersionEdit};
 
+/// The job that polling the background drives, if there is one to do.
+pub(crate) fn next_job(inner: &Rc<Inner>) -> Option<Work> {
+    has_work(inner).then(|| Box::pin(job(inner.clone())) as Work)
+}
+
 /// One flush or one compaction, then the removal of what nobody needs any more.
-pub(super) async fn job(inner: Rc<Inner>) {
+async fn job(inner: Rc<Inner>) {
     let result = match one_job(&inner).await {
         Ok(()) => remove_obsolete(&inner).await,
         error => error,

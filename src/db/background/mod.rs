@@ -10,6 +10,6 @@ mod maintenance;
 mod slices;
 
 pub(crate) use apply::{log_and_apply, log_and_apply_unless, new_file};
-pub(crate) use jobs::handle_failure;
+pub(crate) use jobs::{handle_failure, next_job};
 pub(crate) use maintenance::{catch_up, compact_range, flush_memtables, resume, shorten_logs};
 pub(crate) use slices::{has_work, poll_slice, tidy};

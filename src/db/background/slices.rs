@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::jobs::job;
 use crate::base::user_key;
 use crate::compaction::{Pick, level_score, pick};
 use crate::db::driver::Driven;
@@ -68,7 +67,7 @@ pub(crate) fn poll_slice(inner: &Rc<Inner>, cx: &mut Context<'_>, bytes: u64) ->
     count(&inner.counters.slices, 1);
     inner.state.borrow_mut().held_up = None;
     loop {
-        match inner.background.poll(cx, || has_work(inner).then(|| Box::pin(job(inner.clone())) as _)) {
+        match inner.background.poll(cx, inner) {
             Driven::Idle => return Poll::Ready(false),
             Driven::Finished if inner.state.borrow().held_up.is_some() => return Poll::Ready(false),
             Driven::Finished if inner.budget.is_spent() => return Poll::Ready(has_work(inner)),

@@ -10,13 +10,13 @@ use super::replay::Recovery;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
 use crate::base::{FileName, FileNumber, InternalKeyComparator};
 use crate::bugs::{Bug, seeded};
-use crate::db::background::log_and_apply;
+use crate::db::background::{log_and_apply, next_job};
 use crate::db::driver::Driver;
 use crate::db::read::{RowCache, open_tables};
 use crate::db::report::{LeftBehind, RecoveryReport};
 use crate::db::snapshot::SnapshotList;
 use crate::db::state::{Buffer, DbState, Inner, State};
-use crate::db::write::create_log;
+use crate::db::write::{create_log, next_commit};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
@@ -160,8 +160,8 @@ fn build_inner(
         snapshots: Rc::new(SnapshotList::default()),
         state: RefCell::new(state),
         queue: RefCell::default(),
-        commits: Driver::default(),
-        background: Driver::default(),
+        commits: Driver::new(next_commit),
+        background: Driver::new(next_job),
         budget: Budget::default(),
         debt: Cell::new(0),
         slowed: Cell::new(false),

@@ -8,6 +8,7 @@ use super::ticket::{Mark, Ticket, Wants};
 use super::wal::{append, current_log, flush_logs, lacked_descriptor, logged, rotate, take_back};
 use crate::base::{SequenceNumber, ValueType, to_u64};
 use crate::batch::{BatchOperation, WriteBatch};
+use crate::db::driver::Work;
 use crate::db::state::{DbState, Inner, Log, check_state};
 use crate::env::Io;
 use crate::error::{Error, Result};
@@ -15,8 +16,13 @@ use crate::events::count;
 use crate::log::{AT_ONCE_MAX, Begun};
 use crate::memtable::MemTable;
 
+/// The commit that polling the queue drives.
+pub(crate) fn next_commit(inner: &Rc<Inner>) -> Option<Work> {
+    Some(Box::pin(commit(inner.clone())))
+}
+
 /// Commits the group at the front of the queue.
-pub(super) async fn commit(inner: Rc<Inner>) {
+async fn commit(inner: Rc<Inner>) {
     let front = inner.queue.borrow().front().cloned();
     let Some(front) = front else { return };
     let (group, result) = if front.wants == Wants::Mark {

@@ -12,6 +12,7 @@ mod submit;
 mod ticket;
 mod wal;
 
+pub(crate) use commit::next_commit;
 pub(crate) use queue::{mark_in_turn, nobody_writes, rotate_in_turn};
 pub(crate) use submit::{write, write_checked};
 pub(crate) use ticket::{Mark, Queue};

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::commit::commit;
 use super::ticket::{Mark, Ticket, Wants};
 use crate::batch::WriteBatch;
 use crate::db::driver::Driven;
@@ -63,7 +62,7 @@ pub(super) fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'
         if inner.closed.get() {
             return Poll::Ready(Err(Error::Closed));
         }
-        match inner.commits.poll(cx, || Some(Box::pin(commit(inner.clone())))) {
+        match inner.commits.poll(cx, inner) {
             Driven::Finished => {}
             Driven::Pending | Driven::Idle => {
                 ticket.waker.replace(Some(cx.waker().clone()));
