@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::moment::{Moment, open_table};
+use super::live_files::Moment;
+use super::read::open_table;
 use super::state::Inner;
 use crate::base::{FileKind, table_file_name, to_u64};
 use crate::env::{Env, Io, NameEdit, append_checked};

@@ -23,23 +23,29 @@ pub(crate) enum Driven {
 /// The future and those who wait for it.
 ///
 /// Invariants: while the future is polled it is out of `work`, so that whatever it calls may look here.
-pub(crate) struct Driver {
+pub(crate) struct Driver<T> {
+    /// Makes the next future, if there is work for one. Given at opening, so that who polls need not know what is done.
+    make: fn(&T) -> Option<Work>,
     work: RefCell<Option<Work>>,
     polling: Cell<bool>,
     waiting: Arc<Waiting>,
     waker: Waker,
 }
 
-impl Default for Driver {
-    fn default() -> Driver {
+impl<T> Driver<T> {
+    pub(crate) fn new(make: fn(&T) -> Option<Work>) -> Driver<T> {
         let waiting = Arc::new(Waiting::default());
-        Driver { work: RefCell::new(None), polling: Cell::new(false), waker: Waker::from(waiting.clone()), waiting }
+        let waker = Waker::from(waiting.clone());
+        Driver { make, work: RefCell::new(None), polling: Cell::new(false), waker, waiting }
     }
-}
 
-impl Driver {
-    /// Polls the future; makes one first if there is none.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>, make: impl FnOnce() -> Option<Work>) -> Driven {
+    /// Polls the future; makes one of what is due for `target` first if there is none.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, target: &T) -> Driven {
+        self.poll_or(cx, || (self.make)(target))
+    }
+
+    /// The same; makes another future if there is none.
+    pub(crate) fn poll_or(&self, cx: &mut Context<'_>, make: impl FnOnce() -> Option<Work>) -> Driven {
         if self.polling.get() {
             return Driven::Idle;
         }
@@ -66,7 +72,7 @@ impl Driver {
     pub(crate) fn hold(&self) -> Held<'_> {
         debug_assert!(!self.is_busy());
         self.polling.set(true);
-        Held(self)
+        Held(&self.polling)
     }
 
     /// Gives it a future to drive; there must be none.
@@ -89,11 +95,11 @@ impl Driver {
 }
 
 /// See [`Driver::hold`].
-pub(crate) struct Held<'a>(&'a Driver);
+pub(crate) struct Held<'a>(&'a Cell<bool>);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.polling.set(false);
+        self.0.set(false);
     }
 }
 

@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::moment::{Moment, open_table};
+use super::live_files::Moment;
+use super::read::open_table;
 use super::state::Inner;
 use crate::archive::{Crc32, ZipWriter};
 use crate::base::to_u64;

@@ -57,3 +57,8 @@ impl Findings {
         listed
     }
 }
+
+/// Whether an error says that stored bytes are wrong or cannot be read, so that the rest is still to be checked.
+pub(super) fn is_finding(error: &Error) -> bool {
+    matches!(error, Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_)) && !error.is_too_many_open_files()
+}

@@ -2,25 +2,20 @@
 
 mod background;
 mod checkpoint;
+mod delete_range;
 mod destroy;
 mod driver;
 #[cfg(feature = "archive")]
 mod export;
-mod files;
-mod files_on_storage;
 mod findings;
-mod iter;
+mod live_files;
 mod log_walk;
-mod moment;
+mod obsolete_files;
 mod open;
 mod property;
-mod range;
 mod read;
-mod recovery;
-mod repair;
-mod row_cache;
+mod report;
 mod snapshot;
-mod source;
 mod state;
 mod verify;
 mod write;
@@ -31,10 +26,9 @@ use std::rc::Rc;
 pub use destroy::destroy;
 #[cfg(feature = "archive")]
 pub use export::Export;
-pub use iter::DbIterator;
-pub use read::LookupTrace;
-pub use recovery::{LeftBehind, LogReport, RecoveryReport};
-pub use repair::{RepairReport, repair, repair_as};
+pub use open::{RepairReport, repair, repair_as};
+pub use read::{DbIterator, LookupTrace};
+pub use report::{LeftBehind, LogReport, RecoveryReport, TableInfo};
 pub use snapshot::Snapshot;
 pub use state::DbState;
 pub use verify::{VerifyReport, verify};
@@ -250,7 +244,7 @@ impl Db {
     /// are written for the first time after the call stay. Answers how many keys were deleted one by one. Errors as
     /// [`put_with`](Db::put_with) and [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
-        range::delete_range(&self.inner, begin, end).await
+        delete_range::delete_range(&self.inner, begin, end).await
     }
 
     /// Writes what is in memory to tables; durable when it returns.
@@ -420,22 +414,6 @@ impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Db").field("state", &self.state()).field("options", &self.inner.options).finish_non_exhaustive()
     }
-}
-
-/// One live table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TableInfo {
-    /// Its level.
-    pub level: usize,
-    /// Its file number.
-    pub number: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// User key of its first entry.
-    pub smallest: Vec<u8>,
-    /// User key of its last entry.
-    pub largest: Vec<u8>,
 }
 
 impl Inner {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::rc::Rc;
 
-use super::TableInfo;
+use super::report::TableInfo;
 use super::state::Inner;
 use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, parse_internal_key, to_u64, user_key};
 use crate::error::Result;

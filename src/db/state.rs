@@ -4,9 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use super::background::ManualCompaction;
 use super::driver::Driver;
-use super::row_cache::RowCache;
+use super::read::RowCache;
 use super::snapshot::SnapshotList;
 use super::write::Queue;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, to_u64};
@@ -45,6 +44,13 @@ pub(crate) struct Buffer {
     pub(crate) last_sequence: SequenceNumber,
 }
 
+impl Buffer {
+    /// An empty one, whose entries will be in logs from `first_log` on.
+    pub(crate) fn new(memtable: Rc<MemTable>, first_log: FileNumber) -> Buffer {
+        Buffer { memtable, first_log, logs: Vec::new(), last_sequence: SequenceNumber::ZERO }
+    }
+}
+
 /// A write-ahead log being written, or written to its end.
 pub(crate) struct Log {
     pub(crate) number: FileNumber,
@@ -53,6 +59,19 @@ pub(crate) struct Log {
     pub(crate) dirty: Cell<bool>,
     /// Whether its name is known to be durable.
     pub(crate) name_durable: Cell<bool>,
+}
+
+/// A range that the user asked to be compacted, level after level.
+pub(crate) struct ManualCompaction {
+    pub(crate) begin: Option<Vec<u8>>,
+    pub(crate) end: Option<Vec<u8>>,
+    pub(crate) level: Cell<usize>,
+    /// Where the next round in this level begins.
+    pub(crate) next: RefCell<Option<Vec<u8>>>,
+    pub(crate) last_level: Cell<usize>,
+    pub(crate) done: Cell<bool>,
+    /// Damage that kept a part of the range from being compacted.
+    pub(crate) error: RefCell<Option<Error>>,
 }
 
 /// All mutable state.
@@ -101,9 +120,9 @@ pub(crate) struct Inner {
     pub(crate) state: RefCell<State>,
     pub(crate) queue: RefCell<Queue>,
     /// Commits of groups of writers.
-    pub(crate) commits: Driver,
+    pub(crate) commits: Driver<Rc<Inner>>,
     /// Flushes and compactions.
-    pub(crate) background: Driver,
+    pub(crate) background: Driver<Rc<Inner>>,
     pub(crate) budget: Budget,
     /// Work that writes owe to the background, in bytes.
     pub(crate) debt: Cell<u64>,
@@ -113,7 +132,7 @@ pub(crate) struct Inner {
     pub(crate) owes_turn: Cell<bool>,
     pub(crate) closed: Rc<Cell<bool>>,
     pub(crate) locked: Cell<bool>,
-    pub(crate) recovery: super::recovery::RecoveryReport,
+    pub(crate) recovery: super::report::RecoveryReport,
 }
 
 impl Inner {
@@ -261,6 +280,26 @@ impl State {
             !names.is_empty()
         });
         gone
+    }
+}
+
+/// Whether a write may be tried. With a full disk, deletes may.
+pub(crate) fn check_state(inner: &Inner, only_deletes: bool) -> Result<()> {
+    inner.check_open()?;
+    let state = inner.state.borrow();
+    match &state.status {
+        DbState::Open => Ok(()),
+        DbState::Closed => Err(Error::Closed),
+        DbState::Degraded(Error::Full(_))
+            if only_deletes
+                && state.log.as_ref().is_some_and(|l| l.writer.is_ready())
+                // What an unfinished append left in an older log may have the next sequence number.
+                && state.older_dirty_logs().iter().all(|l| l.writer.is_ready()) =>
+        {
+            Ok(())
+        }
+        DbState::Degraded(cause @ Error::Full(_)) => Err(cause.clone()),
+        DbState::Degraded(cause) => Err(Error::Poisoned { cause: cause.to_string(), maybe_applied: false }),
     }
 }
 

@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::files_on_storage::FilesOnStorage;
-use super::findings::Findings;
+use super::findings::{Findings, is_finding};
 use super::log_walk::{Before, LogWalk};
-use super::open::{FILE_NUMBER_MAX, open_tables};
-use super::source::{ATTEMPTS, Stamp, changed};
+use super::open::{ATTEMPTS, FILE_NUMBER_MAX, FilesOnStorage, Stamp, changed};
+use super::read::open_tables;
+
 use super::state::Inner;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
 use crate::env::Env;
@@ -158,11 +158,6 @@ pub(crate) async fn verify_open(inner: &Rc<Inner>) -> Result<VerifyReport> {
     let Checker { mut report, .. } = checker;
     report.findings = findings.into_list();
     Ok(report)
-}
-
-/// Whether an error says that stored bytes are wrong or cannot be read, so that the rest is still to be checked.
-pub(super) fn is_finding(error: &Error) -> bool {
-    matches!(error, Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_)) && !error.is_too_many_open_files()
 }
 
 struct Checker<'a> {

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::state::{DbState, Inner};
 use crate::base::LookupKey;
+use crate::db::state::{DbState, Inner};
 use crate::error::{Error, Result};
 use crate::events::count;
 use crate::memtable::MemGet;

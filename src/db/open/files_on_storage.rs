@@ -1,8 +1,8 @@
 //! Which files a database has, whether it can be opened or not.
 
-use super::findings::Findings;
-use super::open::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
-use super::verify::is_finding;
+use super::discover::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
+use crate::db::findings::{Findings, is_finding};
+
 use crate::base::{FileName, FileNumber, sort_by, table_file_name};
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
@@ -12,12 +12,12 @@ use crate::version::{FileMetaData, VersionSet, read_current};
 const NAMED_MAX: usize = 3;
 
 /// All names; `None` where the storage cannot list them.
-pub(super) struct FilesOnStorage {
+pub(crate) struct FilesOnStorage {
     names: Option<Vec<String>>,
 }
 
 impl FilesOnStorage {
-    pub(super) async fn list(env: &dyn Env) -> Result<FilesOnStorage> {
+    pub(crate) async fn list(env: &dyn Env) -> Result<FilesOnStorage> {
         match env.list().await {
             Ok(mut names) => {
                 sort_by(&mut names, Ord::cmp);
@@ -31,7 +31,7 @@ impl FilesOnStorage {
         }
     }
 
-    pub(super) fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         self.names.as_deref().unwrap_or_default()
     }
 
@@ -40,7 +40,7 @@ impl FilesOnStorage {
     }
 
     /// Every log, oldest first.
-    pub(super) fn all_logs(&self) -> Vec<(FileNumber, String)> {
+    pub(crate) fn all_logs(&self) -> Vec<(FileNumber, String)> {
         let mut logs: Vec<_> = self
             .parsed()
             .filter_map(|(parsed, name)| match parsed {
@@ -53,13 +53,13 @@ impl FilesOnStorage {
     }
 
     /// Every table.
-    pub(super) fn all_tables(&self) -> Vec<String> {
+    pub(crate) fn all_tables(&self) -> Vec<String> {
         let tables = self.parsed().filter(|(parsed, _)| matches!(parsed, FileName::Table(_)));
         tables.map(|(_, name)| name.clone()).collect()
     }
 
     /// Every manifest, oldest first.
-    pub(super) fn all_manifests(&self) -> Vec<FileNumber> {
+    pub(crate) fn all_manifests(&self) -> Vec<FileNumber> {
         let mut numbers: Vec<_> = self
             .parsed()
             .filter_map(|(parsed, name)| match parsed {
@@ -72,7 +72,7 @@ impl FilesOnStorage {
     }
 
     /// The manifest that CURRENT names, else the newest. A finding says what is wrong with CURRENT.
-    pub(super) async fn manifest(&self, env: &dyn Env, findings: &mut Findings) -> Result<Option<FileNumber>> {
+    pub(crate) async fn manifest(&self, env: &dyn Env, findings: &mut Findings) -> Result<Option<FileNumber>> {
         let error = match read_current(env).await {
             Ok(number) => return Ok(Some(number)),
             Err(error) if error.is_not_found() => match self.without_current(env).await? {
@@ -93,7 +93,7 @@ impl FilesOnStorage {
 
     /// What is wrong if there are files of a database but no CURRENT. An interrupted creation leaves a manifest and an empty
     /// log: that is no database yet.
-    pub(super) async fn without_current(&self, env: &dyn Env) -> Result<Option<Error>> {
+    pub(crate) async fn without_current(&self, env: &dyn Env) -> Result<Option<Error>> {
         let tables = self.all_tables();
         let mut logs = Vec::new();
         for (_, name) in self.all_logs() {
@@ -125,12 +125,12 @@ impl FilesOnStorage {
     }
 
     /// Names files that may be the database's under names that undelete tools or copies gave them.
-    pub(super) fn resembling(&self) -> Vec<String> {
+    pub(crate) fn resembling(&self) -> Vec<String> {
         self.names().iter().filter(|name| FileName::resembles(name)).cloned().collect()
     }
 
     /// The same for the end of a message; empty where there are none.
-    pub(super) fn resembling_hint(&self) -> String {
+    pub(crate) fn resembling_hint(&self) -> String {
         let names = self.resembling();
         if names.is_empty() {
             return String::new();
@@ -139,7 +139,7 @@ impl FilesOnStorage {
     }
 
     /// The logs that opening would replay, oldest first.
-    pub(super) async fn logs_of(
+    pub(crate) async fn logs_of(
         &self,
         env: &dyn Env,
         versions: &VersionSet,
@@ -164,13 +164,13 @@ impl FilesOnStorage {
     }
 
     /// Other names of tables that have this table's number.
-    pub(super) fn others_of(&self, number: FileNumber, name: &str) -> Vec<String> {
+    pub(crate) fn others_of(&self, number: FileNumber, name: &str) -> Vec<String> {
         let same = self.parsed().filter(|(parsed, other)| *parsed == FileName::Table(number) && *other != name);
         same.map(|(_, other)| other.clone()).collect()
     }
 
     /// The name of the file of a table, if there is one.
-    pub(super) async fn table(&self, env: &dyn Env, number: FileNumber) -> Result<Option<String>> {
+    pub(crate) async fn table(&self, env: &dyn Env, number: FileNumber) -> Result<Option<String>> {
         let spelled = [table_file_name(number), format!("{number}.sst")];
         if self.names.is_some() {
             return Ok(spelled.into_iter().find(|name| self.names().contains(name)));
@@ -186,7 +186,7 @@ impl FilesOnStorage {
     }
 
     /// The finding that a table is not there.
-    pub(super) fn missing_table(&self, file: &FileMetaData, manifest: Option<FileNumber>) -> Error {
+    pub(crate) fn missing_table(&self, file: &FileMetaData, manifest: Option<FileNumber>) -> Error {
         let manifest = FileName::Manifest(manifest.unwrap_or_default());
         let spelled_otherwise = self.parsed().find(|(parsed, _)| *parsed == FileName::Table(file.number));
         let hint = match spelled_otherwise {
@@ -200,7 +200,7 @@ impl FilesOnStorage {
     }
 
     /// Files that an open would delete, or whose names a database cannot keep.
-    pub(super) fn unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> Vec<String> {
+    pub(crate) fn unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> Vec<String> {
         let counts = versions.counts;
         let live = versions.live_tables();
         let is_unused = |name: &&String| {

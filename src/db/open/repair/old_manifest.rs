@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::NUMBER_MAX;
+use super::repairer::NUMBER_MAX;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, table_file_name};
-use crate::db::files_on_storage::FilesOnStorage;
-use crate::db::findings::Findings;
-use crate::db::verify::is_finding;
+use crate::db::findings::{Findings, is_finding};
+use crate::db::open::FilesOnStorage;
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::log::{LogReader, Semantics, Tail};

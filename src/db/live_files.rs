@@ -8,11 +8,11 @@
 use std::rc::Rc;
 
 use super::background::new_file;
-use super::open::open_tables;
+use super::read::open_tables;
 use super::state::{Inner, View};
 use crate::base::{FileName, FileNumber, table_file_name};
-use crate::env::{Env, File};
-use crate::error::{Error, Result};
+use crate::env::Env;
+use crate::error::Result;
 use crate::events::LiveCounters;
 use crate::flush::{FlushContext, build_table};
 use crate::slice::Budget;
@@ -72,14 +72,4 @@ impl Moment {
         names.extend(manifest.map(|name| name.to_string()));
         names
     }
-}
-
-/// A table of the database, which older LevelDBs called `.sst`, and its name.
-pub(crate) async fn open_table(inner: &Inner, file: &FileMetaData) -> Result<(Rc<dyn File>, String)> {
-    let (found, name) = inner.tables.open_file(file.number, file.size).await?;
-    let size = found.size().await?;
-    if size != file.size {
-        return Err(Error::corruption(name, size, format!("file has {size} bytes, the manifest says {}", file.size)));
-    }
-    Ok((found, name))
 }

@@ -7,12 +7,12 @@ use std::cell::Cell;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
-use super::read::{block_read, charge_seek, check_snapshot};
-use super::state::Inner;
+use super::look_up::{block_read, charge_seek, check_snapshot};
 use crate::base::{
     InternalKeyComparator, KeyOrder, ParsedInternalKey, SequenceNumber, ValueType, append_internal_key,
     parse_internal_key, same_bytes, user_key,
 };
+use crate::db::state::Inner;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
 use crate::memtable::{MemTable, MemTableIterator};
@@ -106,7 +106,7 @@ pub struct DbIterator {
     version: Rc<Version>,
     until_sample: usize,
     /// The snapshot stays held as long as the iterator that reads it.
-    _snapshot: Option<super::Snapshot>,
+    _snapshot: Option<crate::db::snapshot::Snapshot>,
 }
 
 impl DbIterator {

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
-use super::placement::Kept;
-use super::{NUMBER_MAX, Repairer};
+use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name};
-use crate::db::files_on_storage::FilesOnStorage;
-use crate::db::verify::{READ_ALL, is_finding};
+use crate::db::findings::is_finding;
+use crate::db::open::FilesOnStorage;
+use crate::db::verify::READ_ALL;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, finish};
 use crate::table::Table;

@@ -13,19 +13,19 @@ const CURRENT_SIZE_MAX: u64 = 4096;
 /// What changes whenever the set of live files does: CURRENT and the size of the manifest that it names. What cannot be
 /// read is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     current: Option<Vec<u8>>,
     manifest_size: Option<u64>,
 }
 
 impl Stamp {
     /// Of a database whose manifest has this number and size.
-    pub(super) fn of(manifest: FileNumber, size: u64) -> Stamp {
+    pub(crate) fn of(manifest: FileNumber, size: u64) -> Stamp {
         let current = format!("{}\n", FileName::Manifest(manifest)).into_bytes();
         Stamp { current: Some(current), manifest_size: Some(size) }
     }
 
-    pub(super) async fn take(env: &dyn Env) -> Stamp {
+    pub(crate) async fn take(env: &dyn Env) -> Stamp {
         let current = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await.ok();
         let name = current.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(str::trim_end);
         let manifest = name.filter(|name| matches!(FileName::parse(name), Some(FileName::Manifest(_))));
@@ -42,16 +42,16 @@ async fn size_of(env: &dyn Env, name: &str) -> Result<u64> {
 }
 
 /// Repeats what reads without a lock until nothing was changed meanwhile, or fails with `SourceChanged`.
-pub(super) const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 
-pub(super) fn changed() -> Error {
+pub(crate) fn changed() -> Error {
     Error::SourceChanged("another process changes the database while it is read; try again".into())
 }
 
 /// Tells the table cache of a read-only database why a table is gone.
-pub(super) struct ManifestWatch {
-    pub(super) env: Rc<dyn Env>,
-    pub(super) stamp: Stamp,
+pub(crate) struct ManifestWatch {
+    pub(crate) env: Rc<dyn Env>,
+    pub(crate) stamp: Stamp,
 }
 
 impl Watch for ManifestWatch {

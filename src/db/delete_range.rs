@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use super::background::{flush_memtables, handle_failure, log_and_apply_unless};
 use super::driver::Driven;
-use super::files::remove_obsolete;
-use super::iter::DbIterator;
+use super::obsolete_files::remove_obsolete;
+use super::read::DbIterator;
 use super::state::Inner;
 use super::write::{Mark, mark_in_turn, write};
 use crate::base::{to_u64, user_key};
@@ -96,7 +96,7 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark)
             }
             inner.budget.start(slice_size(&inner.options.pause));
             let job = || Some(Box::pin(drop_job(inner.clone(), range.clone(), asked, outcome.clone())) as _);
-            match inner.background.poll(cx, job) {
+            match inner.background.poll_or(cx, job) {
                 Driven::Finished => Poll::Ready(None),
                 Driven::Pending if inner.budget.is_exhausted() => Poll::Ready(None),
                 Driven::Pending => Poll::Pending,

@@ -6,27 +6,14 @@
 
 use std::rc::Rc;
 
-use super::Repairer;
 use super::old_manifest::OldManifest;
+use super::repairer::{Kept, Repairer};
 use crate::base::{SequenceNumber, sort_by, table_file_name, user_key};
 use crate::compaction::{self, Compaction, CompactionContext};
 use crate::db::background::new_file;
 use crate::env::NameEdit;
 use crate::error::Result;
-use crate::version::{FileMetaData, LEVELS, NewFile, Version};
-
-/// A table of the repaired database.
-pub(super) struct Kept {
-    pub(super) level: usize,
-    pub(super) file: NewFile,
-    pub(super) entries: u64,
-    pub(super) oldest: SequenceNumber,
-    pub(super) newest: SequenceNumber,
-    /// The name that the file has until now, if that is to change.
-    pub(super) rename_from: Option<String>,
-    /// Made of a log: nothing says that its entries are newer than those of tables.
-    pub(super) is_from_log: bool,
-}
+use crate::version::{FileMetaData, LEVELS, Version};
 
 impl Repairer<'_> {
     /// Files get the names by which they are used.

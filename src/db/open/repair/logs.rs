@@ -3,14 +3,13 @@
 use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
-use super::placement::Kept;
-use super::{NUMBER_MAX, Repairer};
+use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;
-use crate::db::files_on_storage::FilesOnStorage;
+use crate::db::findings::is_finding;
 use crate::db::log_walk::{Before, LogWalk};
-use crate::db::verify::is_finding;
+use crate::db::open::FilesOnStorage;
 use crate::error::{Error, Result};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;

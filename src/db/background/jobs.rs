@@ -1,0 +1,296 @@
+//! One job at a time: a flush, or a compaction with the flushes that come due meanwhile.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::apply::{log_and_apply, new_file};
+use super::slices::{has_work, pick_context};
+use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
+use crate::compaction::{self, Compaction, CompactionContext, pick, pick_range};
+use crate::db::driver::Work;
+use crate::db::obsolete_files::{remove_obsolete, remove_unneeded};
+use crate::db::state::{DbState, Inner, ManualCompaction};
+use crate::db::write::{nobody_writes, rotate_in_turn};
+use crate::error::{Error, Result};
+use crate::events::{Event, count};
+use crate::flush::{FlushContext, build_table};
+use crate::memtable::MemTable;
+use crate::table::FinishedTable;
+use crate::version::{FLUSH_LEVEL_MAX, VersionEdit};
+
+/// The job that polling the background drives, if there is one to do.
+pub(crate) fn next_job(inner: &Rc<Inner>) -> Option<Work> {
+    has_work(inner).then(|| Box::pin(job(inner.clone())) as Work)
+}
+
+/// One flush or one compaction, then the removal of what nobody needs any more.
+async fn job(inner: Rc<Inner>) {
+    let result = match one_job(&inner).await {
+        Ok(()) => remove_obsolete(&inner).await,
+        error => error,
+    };
+    inner.state.borrow_mut().pending_outputs.clear();
+    if let Err(error) = result
+        && !inner.closed.get()
+    {
+        handle_failure(&inner, &error);
+    }
+}
+
+/// Damage in a live table ends compactions of that table; without a descriptor for a file nothing was done that counts, and it is
+/// tried again. Anything else ends writing, a new table that cannot be read back too: to build it once more would go on for ever.
+pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
+    let live = |number| inner.state.borrow().versions.current().files().any(|(_, f)| f.number == number);
+    if let Error::Corruption(corruption) = error
+        && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
+        && live(number)
+    {
+        inner.state.borrow_mut().quarantine.insert(number);
+        return refuse_manual(inner, error);
+    }
+    if error.is_too_many_open_files() && inner.state.borrow().status == DbState::Open {
+        inner.tables.gives_back(error);
+        inner.state.borrow_mut().held_up = Some(error.clone());
+        return refuse_manual(inner, error);
+    }
+    inner.degrade(error);
+}
+
+/// Fails the waiting calls of `compact_range` and tells the listener.
+fn refuse_manual(inner: &Inner, error: &Error) {
+    for manual in inner.state.borrow_mut().manual.drain(..) {
+        manual.error.replace(Some(error.clone()));
+        manual.done.set(true);
+    }
+    inner.emit(|| Event::BackgroundError { message: error.to_string() });
+}
+
+async fn one_job(inner: &Rc<Inner>) -> Result<()> {
+    let is_due = std::mem::take(&mut inner.state.borrow_mut().rotation_is_due);
+    // Writers will make room for themselves, and may come to wait for this job. Without a new log the full buffer stays.
+    if is_due && nobody_writes(inner) {
+        let _ = rotate_in_turn(inner).await;
+    }
+    if !inner.state.borrow().immutables.is_empty() {
+        return flush(inner, FLUSH_LEVEL_MAX).await;
+    }
+    let manual = inner.state.borrow().manual.front().cloned();
+    if let Some(manual) = manual {
+        return compact_manually(inner, &manual).await;
+    }
+    let compaction = {
+        let mut state = inner.state.borrow_mut();
+        let picked = pick(&pick_context(inner, &state));
+        state.seek_candidate = None;
+        picked
+    };
+    match compaction {
+        Some(compaction) => compact(inner, &compaction).await,
+        None => Ok(()),
+    }
+}
+
+/// All immutable memtables become one table, at `level_max` at the deepest.
+async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
+    let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables.iter().map(|b| b.memtable.clone()).collect();
+    let newest_first: Vec<Rc<MemTable>> = memtables.iter().rev().cloned().collect();
+    inner.emit(|| Event::FlushBegin {
+        memtables: memtables.len(),
+        entries: memtables.iter().map(|m| to_u64(m.len())).sum(),
+        bytes: memtables.iter().map(|m| to_u64(m.logical_size())).sum(),
+    });
+    let number = inner.new_output()?;
+    let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &inner.budget };
+    let built = build_table(&context, number, &newest_first, SequenceNumber::MAX).await?;
+    let (edit, level) = {
+        let state = inner.state.borrow();
+        let mut edit = VersionEdit { previous_log_number: Some(Default::default()), ..VersionEdit::default() };
+        // The logs of what stays in memory are still needed.
+        let next = state.immutables.get(memtables.len()).unwrap_or(&state.active);
+        edit.log_number = Some(next.first_log);
+        edit.last_sequence =
+            memtables.len().checked_sub(1).and_then(|i| state.immutables.get(i)).map(|b| b.last_sequence);
+        let mut level = 0;
+        if let Some(table) = &built {
+            let max_file_size = inner.options.max_file_size;
+            let version = state.versions.current();
+            level = version.flush_level(&inner.order, &table.smallest, &table.largest, max_file_size).min(level_max);
+            edit.new_files.push((level, new_file(table)));
+        }
+        (edit, level)
+    };
+    if crate::bugs::seeded(crate::bugs::Bug::LogRemovedEarly) {
+        let name = FileName::Log(inner.state.borrow().first_log()).to_string();
+        inner.env.edit_names(vec![crate::env::NameEdit::Remove { name }]).await?;
+    }
+    log_and_apply(inner, edit).await?;
+    let bytes = built.as_ref().map_or(0, |t| t.size);
+    {
+        let mut state = inner.state.borrow_mut();
+        state.drop_flushed(memtables.len());
+        if let Some((_, written)) = state.level_work.get_mut(level) {
+            *written = written.saturating_add(bytes);
+        }
+    }
+    count(&inner.counters.bytes_flushed, bytes);
+    announce(inner, built.iter());
+    let (table, entries) = (built.as_ref().map(|t| t.number), built.as_ref().map_or(0, |t| t.entries));
+    inner.emit(|| Event::Flush { table, level, bytes, memtables: memtables.len(), entries });
+    Ok(())
+}
+
+/// Tells of new tables.
+fn announce<'a>(inner: &Inner, tables: impl Iterator<Item = &'a FinishedTable>) {
+    for table in tables {
+        inner.emit(|| Event::FileCreated { name: table_file_name(table.number) });
+    }
+}
+
+async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
+    let mut edit = compaction.edit();
+    let inputs: Vec<_> = compaction.inputs().map(|(_, f)| f.number).collect();
+    let (upper, lower) = (compaction.level, compaction.level + 1);
+    inner.emit(|| Event::CompactionBegin {
+        level: upper,
+        inputs: inputs.clone(),
+        bytes: compaction.input_bytes(),
+        trivial_move: compaction.is_trivial_move(),
+    });
+    if compaction.is_trivial_move() {
+        edit.new_files.extend(compaction.inputs().map(|(_, f)| (lower, f.to_new_file())));
+        log_and_apply(inner, edit).await?;
+        let (outputs, trivial_move) = (inputs.clone(), true);
+        inner.emit(|| Event::Compaction {
+            level: upper,
+            inputs,
+            outputs,
+            bytes_read: 0,
+            bytes_written: 0,
+            trivial_move,
+        });
+        return Ok(());
+    }
+    let oldest_snapshot = inner.snapshots.oldest(inner.state.borrow().last_sequence());
+    let new_file_number = || inner.new_output();
+    let failure = RefCell::new(None);
+    let may_go_on = || failure.borrow().clone().map_or(Ok(()), Err);
+    let context = CompactionContext {
+        env: &inner.env,
+        tables: &inner.tables,
+        order: &inner.order,
+        budget: &inner.budget,
+        oldest_snapshot,
+        new_file_number: &new_file_number,
+        may_go_on: &may_go_on,
+    };
+    let outputs = with_flushes(inner, pin!(compaction::run(compaction, &context)), &failure).await?;
+    edit.new_files.extend(outputs.iter().map(|t| (lower, new_file(t))));
+    log_and_apply(inner, edit).await?;
+    let bytes_read = compaction.input_bytes();
+    let bytes_written = outputs.iter().map(|t| t.size).sum();
+    if let Some((read, written)) = inner.state.borrow_mut().level_work.get_mut(lower) {
+        *read = read.saturating_add(bytes_read);
+        *written = written.saturating_add(bytes_written);
+    }
+    count(&inner.counters.bytes_compaction_read, bytes_read);
+    count(&inner.counters.bytes_compacted, bytes_written);
+    announce(inner, outputs.iter());
+    let outputs: Vec<_> = outputs.iter().map(|t| t.number).collect();
+    inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read, bytes_written, trivial_move: false });
+    Ok(())
+}
+
+/// Drives a compaction, and flushes that come due meanwhile: these go first, but while one waits for its storage, the compaction
+/// goes on. A flush that fails ends both.
+async fn with_flushes<T>(
+    inner: &Rc<Inner>,
+    mut compaction: Pin<&mut impl Future<Output = Result<T>>>,
+    failure: &RefCell<Option<Error>>,
+) -> Result<T> {
+    let mut flush: Option<Pin<Box<dyn Future<Output = Result<()>>>>> = None;
+    let mut compacted = None;
+    let result = poll_fn(|cx| {
+        loop {
+            if flush.is_none() && compacted.is_none() && may_flush(inner, failure) {
+                flush = Some(Box::pin(flush_meanwhile(inner.clone())));
+            }
+            match flush.as_mut().map(|flush| flush.as_mut().poll(cx)) {
+                Some(Poll::Ready(result)) => {
+                    flush = None;
+                    failure.replace(result.err());
+                    continue;
+                }
+                Some(Poll::Pending) if inner.budget.is_exhausted() => return Poll::Pending,
+                _ => {}
+            }
+            if compacted.is_none()
+                && let Poll::Ready(result) = compaction.as_mut().poll(cx)
+            {
+                compacted = Some(result);
+            }
+            // A flush that has begun is not left half done.
+            return if flush.is_some() { Poll::Pending } else { compacted.take().map_or(Poll::Pending, Poll::Ready) };
+        }
+    })
+    .await;
+    failure.take().map_or(result, Err)
+}
+
+fn may_flush(inner: &Inner, failure: &RefCell<Option<Error>>) -> bool {
+    failure.borrow().is_none() && !inner.state.borrow().immutables.is_empty()
+}
+
+/// A flush in the middle of a compaction, whose logs need not wait for its end. Into level 0: deeper the table might come to lie
+/// where an output of the compaction will.
+async fn flush_meanwhile(inner: Rc<Inner>) -> Result<()> {
+    flush(&inner, 0).await?;
+    remove_unneeded(&inner).await
+}
+
+/// One round of a manual compaction, or the step to its next level.
+async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> Result<()> {
+    let level = manual.level.get();
+    if level >= manual.last_level.get() {
+        manual.done.set(true);
+        inner.state.borrow_mut().manual.retain(|m| !Rc::ptr_eq(m, manual));
+        return Ok(());
+    }
+    let compaction = {
+        let state = inner.state.borrow();
+        let next = manual.next.borrow();
+        pick_range(&pick_context(inner, &state), level, (next.as_deref(), manual.end.as_deref()))
+    };
+    if let Some(compaction) = compaction {
+        let reached = user_key(&compaction.compact_pointer).to_vec();
+        compact(inner, &compaction).await?;
+        let more = level > 0 && !is_past(inner, &reached, manual);
+        if more && manual.next.borrow().as_ref() != Some(&reached) {
+            manual.next.replace(Some(reached));
+            return Ok(());
+        }
+    } else {
+        note_quarantine(inner, manual, level);
+    }
+    manual.level.set(level + 1);
+    manual.next.replace(manual.begin.clone());
+    Ok(())
+}
+
+/// A range that holds a table found damaged earlier is left alone, and whoever asked for it is told.
+fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
+    let state = inner.state.borrow();
+    let range = (manual.begin.as_deref(), manual.end.as_deref());
+    let mut files =
+        [level, level + 1].into_iter().flat_map(|l| state.versions.current().overlapping(&inner.order, l, range));
+    if let Some(file) = files.find(|f| state.quarantine.contains(&f.number)) {
+        let reason = "this table was found damaged before; its range is not compacted";
+        manual.error.borrow_mut().get_or_insert_with(|| Error::corruption(table_file_name(file.number), 0, reason));
+    }
+}
+
+fn is_past(inner: &Inner, key: &[u8], manual: &ManualCompaction) -> bool {
+    manual.end.as_ref().is_some_and(|end| inner.order.user().compare(key, end).is_ge())
+}

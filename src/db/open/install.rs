@@ -1,0 +1,162 @@
+//! What was recovered is written down, so that it need not be recovered again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::replay::Recovery;
+use crate::base::{FileKind, FileName, FileNumber, to_u64};
+use crate::bugs::{Bug, seeded};
+use crate::db::background::log_and_apply;
+use crate::db::obsolete_files::remove_obsolete;
+use crate::db::report::RecoveryReport;
+use crate::db::state::{Inner, Log};
+use crate::db::write::create_log;
+use crate::env::{Access, NameEdit, append_checked};
+use crate::error::Result;
+use crate::log::LogWriter;
+use crate::version::{Manifest, ManifestState};
+
+/// So many logs are replayed into a memtable that is left to be flushed; more become a table at once, or short sessions
+/// would pile them up.
+const LOGS_KEPT_MAX: usize = 4;
+
+impl Recovery {
+    /// Read-only: what the logs gave stays in memory.
+    pub(super) fn keep_in_memory(self, inner: &Inner) -> RecoveryReport {
+        let mut state = inner.state.borrow_mut();
+        state.active.memtable = self.memtable;
+        state.versions.counts.last_sequence = self.last_sequence;
+        self.report
+    }
+
+    /// Writes down what was recovered, so that it need not be recovered again.
+    pub(super) async fn install(
+        mut self,
+        inner: &Inner,
+        logs: &[(FileNumber, String)],
+        manifest: &ManifestState,
+    ) -> Result<RecoveryReport> {
+        self.keep_damaged(inner, logs).await?;
+        let last_sequence = self.seen.max(self.last_sequence);
+        let many = logs.len() > LOGS_KEPT_MAX && !inner.options.reuse_logs;
+        if many || self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
+            // Damaged logs go out of use, and so do logs that the next one will not continue: what they gave must be in tables.
+            self.flush(inner).await?;
+            self.edit.last_sequence = Some(last_sequence);
+        }
+        inner.state.borrow_mut().versions.counts.last_sequence = last_sequence;
+        if self.reuse(inner, logs, manifest).await? {
+            remove_obsolete(inner).await?;
+            return Ok(self.report);
+        }
+        let log = create_log(inner).await?;
+        let first_log = {
+            let mut state = inner.state.borrow_mut();
+            // Their logs may never have been flushed: they are, before anything newer is.
+            self.set_aside(log.number);
+            if let Some(newest) = self.full.last_mut() {
+                newest.last_sequence = last_sequence;
+            }
+            state.immutables.extend(self.full.drain(..));
+            state.active.first_log = log.number;
+            state.log = Some(log.clone());
+            state.first_log()
+        };
+        if first_log != log.number {
+            self.sync_recovered_logs(inner, logs).await?;
+        }
+        let mut edit = std::mem::take(&mut self.edit);
+        edit.log_number = Some(first_log);
+        edit.previous_log_number = Some(FileNumber(0));
+        // Makes names durable too.
+        log_and_apply(inner, edit).await?;
+        log.name_durable.set(true);
+        remove_obsolete(inner).await?;
+        Ok(self.report)
+    }
+
+    /// A log that was replayed may be lost yet if it was never flushed: a synced write in a newer log would then be
+    /// behind a gap.
+    async fn sync_recovered_logs(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+        for (number, name) in logs {
+            if !self.empty_logs.contains(number) && !seeded(Bug::RecoveredLogNotSynced) {
+                inner.env.open(name, Access::Append).await?.sync().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the last log and the manifest, if both end cleanly and nothing else has changed: with `reuse_logs`, or where
+    /// there is one log, and it is empty, as a close or a flush left it, and new files would only take their time.
+    async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
+        let Some((number, end)) = self.clean_end else { return Ok(false) };
+        let is_wanted = inner.options.reuse_logs
+            || end == 0
+                && matches!(logs, [only] if *only == canonical(inner.state.borrow().versions.counts.log_number));
+        let is_whole = manifest.torn.is_none() && manifest.size == manifest.file_size;
+        if !is_wanted
+            || self.flushed
+            || !self.full.is_empty()
+            || !is_whole
+            || manifest.size >= inner.options.max_file_size
+        {
+            return Ok(false);
+        }
+        let Some((_, name)) = logs.iter().find(|(log, _)| *log == number) else { return Ok(false) };
+        let name = name.clone();
+        let file = match inner.env.open(&name, Access::Append).await {
+            // An old file that may only be read is no reason not to make a new one.
+            Err(_) if !inner.options.reuse_logs => return Ok(false),
+            file => file?,
+        };
+        if file.size().await? != end {
+            return Ok(false);
+        }
+        // The process before this one may have ended with names, logs and even a manifest record that are not durable yet. Where there
+        // is no more than that record, whoever comes to rely on it makes it so: a flush of the log, the next record, the removal of files.
+        // Sequence numbers tell of a second record, before which CURRENT was made durable.
+        let may_wait = end == 0 && logs.len() == 1 && self.last_sequence.get() > 0;
+        let reopened = match Manifest::reopen(&inner.env, manifest.number, manifest.size, may_wait).await {
+            Err(_) if !inner.options.reuse_logs => return Ok(false),
+            reopened => reopened?,
+        };
+        self.sync_recovered_logs(inner, logs).await?;
+        let writer = LogWriter::new(inner.env.clone(), file, name, end);
+        let mut state = inner.state.borrow_mut();
+        state.active.memtable = self.memtable.clone();
+        state.active.first_log = self.first_log.unwrap_or(number);
+        let log = Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(!may_wait) };
+        state.log = Some(Rc::new(log));
+        state.manifest = Some(Rc::new(reopened));
+        Ok(true)
+    }
+
+    /// Copies every log from the gap on to `NNNNNN.log.damaged`, before its own name can go.
+    async fn keep_damaged(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+        let Some(from) = self.gap_from else { return Ok(()) };
+        for (_, name) in logs.iter().filter(|(number, _)| *number >= from) {
+            let kept = format!("{name}.damaged");
+            let source = inner.env.open(name, Access::Read).await?;
+            let size = source.size().await?;
+            let copy = inner.env.create(&kept, FileKind::Log, size).await?;
+            let mut offset = 0u64;
+            while offset < size {
+                let piece = source.read_at(offset, 1 << 20).await?;
+                if piece.is_empty() {
+                    break;
+                }
+                let end = offset.saturating_add(to_u64(piece.len()));
+                append_checked(&*inner.env, &*copy, &kept, &piece, end).await?;
+                offset = end;
+            }
+            copy.sync().await?;
+            self.report.kept.push(kept);
+        }
+        inner.env.edit_names(Vec::<NameEdit>::new()).await
+    }
+}
+
+/// A log by the name that LevelDB gives it.
+fn canonical(number: FileNumber) -> (FileNumber, String) {
+    (number, FileName::Log(number).to_string())
+}

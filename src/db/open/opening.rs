@@ -1,0 +1,190 @@
+//! Opening: lock, replay the manifest, check the files, replay the logs.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::check::{check_files, check_not_moved, existing_manifest};
+use super::discover::{FILE_NUMBER_MAX, Files, known_files, list_or_probe, logs_to_replay};
+use super::replay::Recovery;
+use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
+use crate::base::{FileName, FileNumber, InternalKeyComparator};
+use crate::bugs::{Bug, seeded};
+use crate::db::background::{log_and_apply, next_job};
+use crate::db::driver::Driver;
+use crate::db::read::{RowCache, open_tables};
+use crate::db::report::{LeftBehind, RecoveryReport};
+use crate::db::snapshot::SnapshotList;
+use crate::db::state::{Buffer, DbState, Inner, State};
+use crate::db::write::{create_log, next_commit};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::events::LiveCounters;
+use crate::memtable::MemTable;
+use crate::options::Options;
+use crate::slice::Budget;
+use crate::version::{LEVELS, VersionEdit, VersionSet, recover_manifest};
+
+/// Gives the lock back if opening fails or is given up.
+struct LockGuard(Option<Rc<dyn Env>>);
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        if let Some(env) = self.0.take() {
+            env.unlock();
+        }
+    }
+}
+
+/// Opens the database in `env`.
+pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
+    options.check()?;
+    if options.read_only {
+        return open_unlocked(&env, &options).await;
+    }
+    env.lock(options.create_if_missing).await.map_err(no_place)?;
+    let mut guard = LockGuard(Some(env.clone()));
+    let inner = open_locked(&env, options).await?;
+    guard.0 = None;
+    Ok(inner)
+}
+
+/// Without a lock, another process may write meanwhile: files that the manifest has just made superfluous are missing then. What
+/// fails the same way twice, with nothing changed in between, is damage.
+async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
+    let mut failed_at = None;
+    for _ in 0..ATTEMPTS {
+        match open_locked(env, options.clone()).await {
+            Err(Error::SourceChanged(_)) => {}
+            Err(error) if error.is_corruption() || error.is_not_found() => {
+                let stamp = Stamp::take(&**env).await;
+                if failed_at.as_ref() == Some(&stamp) {
+                    return Err(error);
+                }
+                failed_at = Some(stamp);
+            }
+            result => return result,
+        }
+    }
+    Err(changed())
+}
+
+/// A place that is not there is a database that is not there.
+fn no_place(error: Error) -> Error {
+    if !error.is_not_found() {
+        return error;
+    }
+    Error::InvalidArgument(format!("the database does not exist: {error} (create_if_missing is false)"))
+}
+
+async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
+    let order = InternalKeyComparator::new(options.comparator.clone());
+    let mut versions = VersionSet::new(order.clone());
+    let Some(manifest) = existing_manifest(&**env, &options).await? else {
+        let inner = build_inner(env, options, order, versions, BTreeMap::new(), RecoveryReport::default());
+        start_new(&inner).await?;
+        return Ok(Rc::new(inner));
+    };
+    let state = recover_manifest(&**env, manifest, &mut versions, options.recovery).await?;
+    let names = list_or_probe(&**env, &versions, Some(manifest)).await?;
+    check_files(&**env, &options, &versions, &state, &names).await?;
+    let mut recovery = Recovery::new(&options, order.clone(), versions.counts.last_sequence);
+    recovery.report.torn_manifest = state.torn.clone();
+    if state.torn.is_some() {
+        let name = FileName::Manifest(manifest).to_string();
+        let bytes = state.file_size.saturating_sub(state.size);
+        recovery.report.left.push(LeftBehind { name, offset: state.size, bytes });
+    }
+    let (files, largest) = known_files(&names);
+    if let Some(largest) = largest.filter(|n| *n < FileNumber(u64::MAX))
+        && !seeded(Bug::FileNumberReused)
+    {
+        versions.mark_used(largest)?;
+    }
+    if !options.read_only && versions.counts.next_file_number.0 > FILE_NUMBER_MAX {
+        let next = versions.counts.next_file_number;
+        return Err(Error::LimitExceeded(format!(
+            "MANIFEST-{manifest}: the next file number is {next}, too near to 2^64 to be written to"
+        )));
+    }
+    let logs = logs_to_replay(&versions, &files);
+    let mut inner = build_inner(env, options, order, versions, files, RecoveryReport::default());
+    recovery.replay(&inner, &logs).await?;
+    inner.recovery = if inner.options.read_only {
+        check_not_moved(&**env, &state).await?;
+        let stamp = Stamp::of(manifest, state.file_size);
+        inner.tables.watch(Rc::new(ManifestWatch { env: env.clone(), stamp }));
+        recovery.keep_in_memory(&inner)
+    } else {
+        recovery.install(&inner, &logs, &state).await?
+    };
+    Ok(Rc::new(inner))
+}
+
+fn build_inner(
+    env: &Rc<dyn Env>,
+    options: Options,
+    order: InternalKeyComparator,
+    versions: VersionSet,
+    files: Files,
+    recovery: RecoveryReport,
+) -> Inner {
+    let counters = Rc::new(LiveCounters::default());
+    let tables = open_tables(env, &options, &order, &counters);
+    let memtable = Rc::new(MemTable::new(order.clone()));
+    let state = State {
+        status: DbState::Open,
+        active: Buffer::new(memtable, versions.counts.log_number),
+        immutables: VecDeque::new(),
+        log: None,
+        versions,
+        manifest: None,
+        pending_outputs: BTreeSet::new(),
+        files,
+        quarantine: BTreeSet::new(),
+        seek_candidate: None,
+        manual: VecDeque::new(),
+        rotation_is_due: false,
+        held_up: None,
+        resuming: false,
+        level_work: [(0, 0); LEVELS],
+    };
+    Inner {
+        env: env.clone(),
+        locked: Cell::new(!options.read_only),
+        rows: RefCell::new(RowCache::beside(options.block_cache_size)),
+        options,
+        order,
+        tables,
+        counters,
+        snapshots: Rc::new(SnapshotList::default()),
+        state: RefCell::new(state),
+        queue: RefCell::default(),
+        commits: Driver::new(next_commit),
+        background: Driver::new(next_job),
+        budget: Budget::default(),
+        debt: Cell::new(0),
+        slowed: Cell::new(false),
+        owes_turn: Cell::new(false),
+        closed: Rc::new(Cell::new(false)),
+        recovery,
+    }
+}
+
+/// A database where there was none.
+async fn start_new(inner: &Inner) -> Result<()> {
+    let log = create_log(inner).await?;
+    inner.env.edit_names(Vec::new()).await?;
+    log.name_durable.set(true);
+    {
+        let mut state = inner.state.borrow_mut();
+        state.active.first_log = log.number;
+        state.log = Some(log.clone());
+    }
+    let edit = VersionEdit {
+        log_number: Some(log.number),
+        previous_log_number: Some(FileNumber(0)),
+        ..VersionEdit::default()
+    };
+    log_and_apply(inner, edit).await
+}

@@ -1,0 +1,71 @@
+//! What a repair has found so far, and the tables that it keeps.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::aside::Aside;
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::db::findings::Findings;
+use crate::env::{Access, Env};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::slice::Budget;
+use crate::table::TableCache;
+use crate::version::NewFile;
+
+/// Tables and logs with larger numbers get new ones: the numbers that follow must last.
+pub(super) const NUMBER_MAX: u64 = 1 << 62;
+
+/// A table of the repaired database.
+pub(super) struct Kept {
+    pub(super) level: usize,
+    pub(super) file: NewFile,
+    pub(super) entries: u64,
+    pub(super) oldest: SequenceNumber,
+    pub(super) newest: SequenceNumber,
+    /// The name that the file has until now, if that is to change.
+    pub(super) rename_from: Option<String>,
+    /// Made of a log: nothing says that its entries are newer than those of tables.
+    pub(super) is_from_log: bool,
+}
+
+pub(super) struct Repairer<'a> {
+    pub(super) env: &'a Rc<dyn Env>,
+    pub(super) options: &'a Options,
+    pub(super) order: InternalKeyComparator,
+    /// Entries in another order are sorted anew; otherwise they are a reason to refuse.
+    pub(super) any_comparator: bool,
+    pub(super) comparator_is_known: bool,
+    pub(super) tables: Rc<TableCache>,
+    pub(super) next: Cell<FileNumber>,
+    pub(super) kept: Vec<Kept>,
+    /// Some of them the old manifest does not name.
+    pub(super) has_strangers: bool,
+    /// All that the old manifest names is there and sound: other tables and logs from before it are not needed.
+    pub(super) is_complete: bool,
+    pub(super) aside: Aside,
+    /// Files that go there although they may be sound, and why.
+    pub(super) leftovers: Vec<(String, &'static str)>,
+    pub(super) last_sequence: SequenceNumber,
+    pub(super) budget: Budget,
+    pub(super) findings: Findings,
+}
+
+impl Repairer<'_> {
+    pub(super) fn new_number(&self) -> Result<FileNumber> {
+        let number = self.next.get();
+        self.next.set(number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?);
+        Ok(number)
+    }
+
+    /// An earlier repair, or whatever it was that failed, may have left a table without flushing it.
+    pub(super) async fn flush(&self, name: &str) -> Result<()> {
+        let file = match self.env.open(name, Access::Append).await {
+            Err(Error::Io(error)) if error.kind == std::io::ErrorKind::PermissionDenied => {
+                self.env.open(name, Access::Read).await?
+            }
+            file => file?,
+        };
+        file.sync().await.map(|_| ())
+    }
+}

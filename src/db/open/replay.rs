@@ -1,0 +1,314 @@
+//! The logs of a database that is opened, and what is lost where they are damaged.
+//!
+//! A log holds a prefix of the history; what ends it decides what is lost:
+//!
+//! ```text
+//! clean     the file ends with a record
+//! torn      nothing valid follows: a crash cut the last record, which was never acknowledged as durable
+//! gap       something valid and newer follows: acknowledged writes are missing in between; or what follows is older: it was
+//!           written for another log, and what should stand there is missing
+//! ```
+//! Point-in-time recovery keeps the prefix before the first gap, and the damaged logs beside it as `NNNNNN.log.damaged`.
+
+use std::hint::black_box;
+use std::rc::Rc;
+
+use super::verdict::Batch;
+use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType};
+use crate::batch::{BatchHeader, BatchOperation, operations};
+use crate::bugs::{Bug, seeded};
+use crate::db::background::new_file;
+use crate::db::report::{LeftBehind, LogReport, RecoveryReport};
+use crate::db::state::{Buffer, Inner};
+use crate::error::{Error, Malformed, Result};
+use crate::flush::{FlushContext, build_table};
+use crate::log::{LogReader, Record, Semantics};
+use crate::memtable::MemTable;
+use crate::options::{Options, RecoveryMode};
+use crate::slice::Budget;
+use crate::version::VersionEdit;
+
+/// So many full write buffers, of so many bytes in all, wait for their table until the database is open; before more do they become one.
+const FULL_MAX: usize = 2;
+
+const FULL_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes that must be left for the next record of a log, twice.
+const ROOM_MIN: usize = 1 << 20;
+
+/// The logs being replayed.
+pub(super) struct Recovery {
+    pub(super) mode: RecoveryMode,
+    pub(super) paranoid: bool,
+    pub(super) write_buffer_size: usize,
+    pub(super) order: InternalKeyComparator,
+    /// Oldest first.
+    pub(super) full: Vec<Buffer>,
+    pub(super) memtable: Rc<MemTable>,
+    /// The oldest log with an entry in `memtable`.
+    pub(super) first_log: Option<FileNumber>,
+    pub(super) edit: VersionEdit,
+    pub(super) last_sequence: SequenceNumber,
+    /// The largest sequence number seen anywhere, in what is lost too.
+    pub(super) seen: SequenceNumber,
+    /// No batch that follows in the logs has a smaller sequence number.
+    pub(super) next_in_logs: u64,
+    pub(super) flushed: bool,
+    /// The last sequence number in the logs replayed so far.
+    pub(super) replayed: Option<SequenceNumber>,
+    /// The last log ended cleanly here.
+    pub(super) clean_end: Option<(FileNumber, u64)>,
+    /// From this log on, logs are damaged or lie behind damage.
+    pub(super) gap_from: Option<FileNumber>,
+    pub(super) empty_logs: Vec<FileNumber>,
+    pub(super) budget: Budget,
+    pub(super) report: RecoveryReport,
+}
+
+impl Recovery {
+    pub(super) fn new(options: &Options, order: InternalKeyComparator, last_sequence: SequenceNumber) -> Recovery {
+        Recovery {
+            mode: options.recovery,
+            paranoid: options.paranoid_checks,
+            write_buffer_size: options.write_buffer_size,
+            full: Vec::new(),
+            memtable: Rc::new(MemTable::new(order.clone())),
+            order,
+            first_log: None,
+            edit: VersionEdit::default(),
+            last_sequence,
+            seen: last_sequence,
+            next_in_logs: 0,
+            flushed: false,
+            replayed: None,
+            clean_end: None,
+            gap_from: None,
+            empty_logs: Vec::new(),
+            budget: Budget::of_call(&options.pause),
+            report: RecoveryReport::default(),
+        }
+    }
+
+    pub(super) async fn replay(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+        let mut torn = self.missing_log(inner, logs);
+        let mut before: Option<FileNumber> = None;
+        for (number, name) in logs {
+            if self.gap_from.is_some() {
+                self.look_through(inner, name).await?;
+                continue;
+            }
+            // A log that was lost to its last byte, or cut between two records, shows only in what the next one begins with.
+            let follows = torn.is_some() || before.is_some();
+            if follows
+                && self.mode != RecoveryMode::Compat
+                && !seeded(Bug::GapNotSeen)
+                && let Some(jump) = self.jump_to(inner, name).await?
+            {
+                // What the older log lost came before what this one holds.
+                let error = torn.take().unwrap_or(jump);
+                if self.mode == RecoveryMode::Strict || self.paranoid {
+                    return Err(error);
+                }
+                self.gap(before.unwrap_or(*number), error);
+                self.look_through(inner, name).await?;
+                continue;
+            }
+            torn = self.replay_log(inner, *number, name).await?;
+            before = Some(*number);
+        }
+        Ok(())
+    }
+
+    /// The log that the manifest names, if it is not there: newer logs may then lie behind a gap.
+    fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
+        let named = inner.state.borrow().versions.counts.log_number;
+        let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
+        (!there).then(|| {
+            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
+        })
+    }
+
+    /// The file is not read from `offset` on.
+    fn leave(&mut self, name: &str, offset: u64, size: u64) {
+        if size > offset {
+            self.report.left.push(LeftBehind { name: name.to_owned(), offset, bytes: size - offset });
+        }
+    }
+
+    pub(super) fn gap(&mut self, from: FileNumber, error: Error) {
+        self.gap_from = Some(from);
+        self.report.gap = Some(error);
+        self.clean_end = None;
+    }
+
+    /// A log that is not replayed: its sequence numbers must not be used again.
+    async fn look_through(&mut self, inner: &Inner, name: &str) -> Result<()> {
+        let mut reader = LogReader::open(&*inner.env, name, Semantics::Compat { verify: true }).await?;
+        self.leave(name, 0, reader.file_size().await?);
+        while let Some(record) = reader.next_record().await? {
+            self.saw(&record);
+        }
+        Ok(())
+    }
+
+    pub(super) fn saw(&mut self, record: &Record) {
+        if let Ok(header) = BatchHeader::decode(&record.data)
+            && let Ok(first) = header.first_sequence()
+        {
+            let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
+            self.seen = self.seen.max(last);
+        }
+    }
+
+    /// Takes the log's prefix. Answers what tore it, if nothing valid follows there.
+    async fn replay_log(&mut self, inner: &Inner, number: FileNumber, name: &str) -> Result<Option<Error>> {
+        let compat = self.mode == RecoveryMode::Compat;
+        let semantics = if compat { Semantics::Compat { verify: true } } else { Semantics::Prefix };
+        let mut reader = LogReader::open(&*inner.env, name, semantics).await?;
+        let mut log = LogReport { name: name.to_owned(), batches: 0, entries: 0, damage: None };
+        let size = reader.file_size().await?;
+        let mut end = 0;
+        let mut bad_batch = None;
+        let mut held: Option<Record> = None;
+        while let Some(record) = reader.next_record().await? {
+            self.budget.spent(record.data.len()).await;
+            let record = if seeded(Bug::RecoveryOffByOne) {
+                match held.replace(record) {
+                    Some(record) => record,
+                    None => continue,
+                }
+            } else {
+                record
+            };
+            self.saw(&record);
+            let entered = match self.judge(&record, compat) {
+                Ok(batch) => {
+                    let size = record.data.len();
+                    let entries = batch.count.min(u32::try_from(size).unwrap_or(u32::MAX));
+                    // What there is no memory for is not damaged.
+                    self.memtable.reserve(entries, size)?;
+                    self.apply(number, &record, batch, &mut log)
+                }
+                Err(malformed) => Err(malformed),
+            };
+            match entered {
+                Ok(()) => end = record.end,
+                Err(malformed) => {
+                    let error = malformed.in_file(name, record.offset);
+                    if !compat || self.paranoid {
+                        bad_batch = Some(error);
+                        break;
+                    }
+                    log.damage.get_or_insert(error);
+                }
+            }
+            if inner.options.read_only {
+                continue;
+            }
+            if self.memtable.logical_size() > self.write_buffer_size {
+                self.set_aside(number);
+            }
+            if self.is_crowded(record.data.len()) {
+                self.flush(inner).await?;
+            }
+        }
+        let damages = reader.take_damages();
+        let first_damage = damages.first().map(|d| Error::corruption(name, d.offset, &*d.reason));
+        if log.batches == 0 {
+            self.empty_logs.push(number);
+        }
+        let torn = if compat {
+            if self.paranoid
+                && let Some(error) = bad_batch.or(first_damage.clone())
+            {
+                return Err(error);
+            }
+            log.damage = log.damage.take().or(first_damage);
+            self.clean_end = log.damage.is_none().then_some((number, reader.good_end()));
+            None
+        } else if inner.options.read_only && bad_batch.is_none() && reader.file_size().await? > size {
+            // Another process is writing to it, and was in the middle of a record.
+            None
+        } else {
+            let torn = self.judge_tail(&mut reader, number, name, bad_batch, &mut log).await?;
+            if log.damage.is_some() {
+                self.leave(name, end, size);
+            }
+            torn
+        };
+        self.report.logs.push(log);
+        Ok(torn)
+    }
+
+    /// Whether what waits in memory is to become a table; the last record had so many bytes.
+    fn is_crowded(&self, record: usize) -> bool {
+        let waiting: usize = self.full.iter().map(|buffer| buffer.memtable.logical_size()).sum();
+        if self.full.len() > FULL_MAX || waiting > FULL_BYTES_MAX {
+            return true;
+        }
+        // The next record is read, and then entered.
+        let mut next = Vec::<u8>::new();
+        let room = record.max(ROOM_MIN).saturating_mul(2);
+        waiting + self.memtable.logical_size() > ROOM_MIN && black_box(&mut next).try_reserve_exact(room).is_err()
+    }
+
+    /// Enters one batch, or what is good of it, as LevelDB does.
+    fn apply(
+        &mut self,
+        number: FileNumber,
+        record: &Record,
+        Batch { count, first, last }: Batch,
+        log: &mut LogReport,
+    ) -> Result<(), Malformed> {
+        self.first_log.get_or_insert(number);
+        let mut sequence = first;
+        let mut result = Ok(());
+        let mut entered = 0u64;
+        for operation in operations(&record.data) {
+            match operation {
+                Ok(BatchOperation::Put { key, value }) => self.memtable.insert(sequence, ValueType::Value, key, value),
+                Ok(BatchOperation::Delete { key }) => self.memtable.insert(sequence, ValueType::Deletion, key, &[]),
+                Err(malformed) => {
+                    result = Err(malformed);
+                    break;
+                }
+            }
+            entered += 1;
+            sequence = SequenceNumber::truncated(sequence.get().wrapping_add(1));
+        }
+        log.batches += 1;
+        log.entries += entered;
+        if count > 0 {
+            self.last_sequence = self.last_sequence.max(last);
+            self.replayed = self.replayed.max(Some(last));
+        }
+        result
+    }
+
+    /// The memtable so far becomes a buffer that is to be flushed, if there is anything in it; `log` was the last with an entry.
+    pub(super) fn set_aside(&mut self, log: FileNumber) {
+        let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
+        let first_log = self.first_log.take().unwrap_or(log);
+        if !memtable.is_empty() {
+            self.full.push(Buffer { last_sequence: self.last_sequence, ..Buffer::new(memtable, first_log) });
+        }
+    }
+
+    /// What was replayed so far becomes a table of level 0.
+    pub(super) async fn flush(&mut self, inner: &Inner) -> Result<()> {
+        self.set_aside(FileNumber(0));
+        let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable).collect();
+        if newest_first.is_empty() {
+            return Ok(());
+        }
+        let number = inner.new_output()?;
+        let context =
+            FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &self.budget };
+        if let Some(table) = build_table(&context, number, &newest_first, SequenceNumber::MAX).await? {
+            self.edit.new_files.push((0, new_file(&table)));
+            self.edit.last_sequence = Some(self.last_sequence);
+            self.flushed = true;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! Reads: point look-ups, iterators, and the tables that both open.
+
+mod iter;
+mod look_up;
+mod row_cache;
+mod tables;
+
+pub use iter::DbIterator;
+pub use look_up::LookupTrace;
+pub(crate) use look_up::{get, has};
+pub(crate) use row_cache::RowCache;
+pub(crate) use tables::{open_table, open_tables};

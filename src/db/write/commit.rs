@@ -1,0 +1,218 @@
+//! A group becomes one log record and one flush, then the memtable changes.
+
+use std::rc::Rc;
+
+use super::pacing::make_room;
+use super::queue::{nobody_writes, take_group, wake_next};
+use super::ticket::{Mark, Ticket, Wants};
+use super::wal::{append, current_log, flush_logs, lacked_descriptor, logged, rotate, take_back};
+use crate::base::{SequenceNumber, ValueType, to_u64};
+use crate::batch::{BatchOperation, WriteBatch};
+use crate::db::driver::Work;
+use crate::db::state::{DbState, Inner, Log, check_state};
+use crate::env::Io;
+use crate::error::{Error, Result};
+use crate::events::count;
+use crate::log::{AT_ONCE_MAX, Begun};
+use crate::memtable::MemTable;
+
+/// The commit that polling the queue drives.
+pub(crate) fn next_commit(inner: &Rc<Inner>) -> Option<Work> {
+    Some(Box::pin(commit(inner.clone())))
+}
+
+/// Commits the group at the front of the queue.
+async fn commit(inner: Rc<Inner>) {
+    let front = inner.queue.borrow().front().cloned();
+    let Some(front) = front else { return };
+    let (group, result) = if front.wants == Wants::Mark {
+        front.mark.set(Some(Mark::now(&inner)));
+        (take_group(&inner), Ok(()))
+    } else if front.wants == Wants::Rotation {
+        (take_group(&inner), rotate(&inner).await)
+    } else {
+        let deletes = only_deletes(&front.batch.borrow());
+        let ready = match check_state(&inner, deletes) {
+            Ok(()) => make_room(&inner, front.bytes).await,
+            error => error,
+        };
+        let group = take_group(&inner);
+        let result = match ready {
+            Ok(()) => commit_group(&inner, &group).await,
+            error => error,
+        };
+        (group, result)
+    };
+    for ticket in group {
+        ticket.finish(result.clone());
+    }
+    wake_next(&inner);
+}
+
+fn only_deletes(batch: &Option<WriteBatch>) -> bool {
+    batch.as_ref().is_some_and(|b| b.iter().all(|o| matches!(o, Ok(BatchOperation::Delete { .. }))))
+}
+
+async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
+    let mut batch = None::<WriteBatch>;
+    for ticket in group {
+        match (&mut batch, ticket.batch.take()) {
+            (None, own) => batch = own,
+            (Some(all), Some(own)) => all.append(&own),
+            (Some(_), None) => {}
+        }
+    }
+    let sync = group.iter().any(|t| t.sync);
+    let Some(batch) = batch.filter(|b| !b.is_empty()) else {
+        if sync {
+            let log = current_log(inner)?;
+            flush_logs(inner, &log).await.inspect_err(|error| {
+                if !lacked_descriptor(inner, error) {
+                    inner.degrade(error);
+                }
+            })?;
+        }
+        return Ok(());
+    };
+    batch.check()?;
+    let entry = Entry::prepare(inner, batch)?;
+    let before = entry.log.writer.size();
+    append(inner, &entry.log, entry.batch.as_bytes()).await?;
+    if sync && let Err(error) = flush_logs(inner, &entry.log).await {
+        if lacked_descriptor(inner, &error) {
+            // The log is sound, only its name could not be made durable: the record goes again.
+            entry.log.writer.retract(before);
+            return Err(take_back(inner, &entry.log, error).await);
+        }
+        // The record may or may not survive: its sequence numbers must not be used again.
+        inner.state.borrow_mut().versions.counts.last_sequence = entry.last;
+        inner.degrade(&error);
+        return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
+    }
+    entry.apply(inner);
+    Ok(())
+}
+
+/// A batch with its sequence numbers, and where it goes.
+struct Entry {
+    batch: WriteBatch,
+    first: SequenceNumber,
+    last: SequenceNumber,
+    log: Rc<Log>,
+    memtable: Rc<MemTable>,
+}
+
+impl Entry {
+    /// From here on nothing may fail once the log has the record.
+    fn prepare(inner: &Inner, mut batch: WriteBatch) -> Result<Entry> {
+        let log = current_log(inner)?;
+        let (memtable, last) = {
+            let state = inner.state.borrow();
+            (state.active.memtable.clone(), state.last_sequence())
+        };
+        let first = last.advance(1).ok_or_else(out_of_sequences)?;
+        let last = last.advance(u64::from(batch.count())).ok_or_else(out_of_sequences)?;
+        batch.set_sequence(first);
+        memtable.reserve(batch.count(), batch.byte_size())?;
+        Ok(Entry { batch, first, last, log, memtable })
+    }
+
+    /// The log has it: now the memtable.
+    fn apply(&self, inner: &Inner) {
+        apply(&self.memtable, &self.batch, self.first);
+        inner.state.borrow_mut().versions.counts.last_sequence = self.last;
+        count(&inner.counters.entries_written, u64::from(self.batch.count()));
+        count(&inner.counters.bytes_in, to_u64(self.batch.byte_size()));
+    }
+}
+
+/// What came of [`commit_at_once`].
+pub(super) enum AtOnce {
+    Done(Result<()>),
+    /// The storage answers later, or something must be taken back: the ticket will tell.
+    Late(Rc<Ticket>),
+    /// It must wait its turn.
+    NotNow(WriteBatch),
+}
+
+/// Commits a batch that nobody is before and that there is room for: the same steps as for a group, without its queue and,
+/// where the storage answers at once, without a future.
+pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
+    let small = !batch.is_empty() && batch.byte_size() <= AT_ONCE_MAX;
+    if !nobody_writes(inner) || !small || !inner.env.appends_are_exact() || !has_room(inner) {
+        return AtOnce::NotNow(batch);
+    }
+    let entry = match Entry::prepare(inner, batch) {
+        Ok(entry) => entry,
+        Err(error) => return AtOnce::Done(Err(error)),
+    };
+    // A storage or a comparator that writes from inside finds a commit under way, and waits.
+    let held = inner.commits.hold();
+    let before = entry.log.writer.size();
+    entry.log.dirty.set(true);
+    let begun = match entry.log.writer.begin(entry.batch.as_bytes()) {
+        Ok(begun) => begun,
+        Err(error) => return AtOnce::Done(Err(error)),
+    };
+    let (asked, end) = (begun.asked, begun.end);
+    let taken = match begun.taken {
+        Io::Ready(taken) => {
+            let taken = taken.unwrap_or(Err(Error::Closed));
+            match entry.log.writer.complete(asked, end, taken) {
+                Ok(()) => {
+                    logged(inner, &entry.log, before);
+                    entry.apply(inner);
+                    drop(held);
+                    wake_next(inner);
+                    return AtOnce::Done(Ok(()));
+                }
+                Err(error) => Io::ready(Err(error)),
+            }
+        }
+        pending => pending,
+    };
+    drop(held);
+    let ticket = Rc::new(Ticket::new(None, false, Wants::Write));
+    inner.commits.start(Box::pin(finish_late(inner.clone(), ticket.clone(), entry, Begun { taken, asked, end })));
+    AtOnce::Late(ticket)
+}
+
+/// Whether a write may be tried and need not make room first.
+fn has_room(inner: &Inner) -> bool {
+    let state = inner.state.borrow();
+    state.status == DbState::Open
+        && state.active.memtable.logical_size() < inner.options.write_buffer_size
+        && state.log.as_ref().is_some_and(|log| log.writer.is_ready())
+}
+
+/// The rest of a commit that could not be done at once.
+async fn finish_late(inner: Rc<Inner>, ticket: Rc<Ticket>, entry: Entry, begun: Begun) {
+    let before = entry.log.writer.size();
+    let taken = begun.taken.await;
+    let result = match entry.log.writer.complete(begun.asked, begun.end, taken) {
+        Ok(()) => {
+            logged(&inner, &entry.log, before);
+            entry.apply(&inner);
+            Ok(())
+        }
+        Err(error) => Err(take_back(&inner, &entry.log, error).await),
+    };
+    ticket.finish(result);
+    wake_next(&inner);
+}
+
+fn out_of_sequences() -> Error {
+    Error::LimitExceeded("sequence numbers have reached 2^56".into())
+}
+
+/// Enters a batch whose operations were checked; the space was reserved.
+fn apply(memtable: &MemTable, batch: &WriteBatch, first: SequenceNumber) {
+    let mut sequence = first;
+    for operation in batch.iter().map_while(Result::ok) {
+        match operation {
+            BatchOperation::Put { key, value } => memtable.insert(sequence, ValueType::Value, key, value),
+            BatchOperation::Delete { key } => memtable.insert(sequence, ValueType::Deletion, key, &[]),
+        }
+        sequence = sequence.advance(1).unwrap_or(sequence);
+    }
+}

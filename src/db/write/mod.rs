@@ -1,0 +1,19 @@
+//! The way in: writers queue, the front one's group shares one log record and one flush, then the memtable changes.
+//!
+//! ```text
+//! write -> queue -> [ make room -> log record -> flush if asked -> memtable ] -> acknowledged
+//!                   '------------- one commit at a time ------------------'
+//! ```
+
+mod commit;
+mod pacing;
+mod queue;
+mod submit;
+mod ticket;
+mod wal;
+
+pub(crate) use commit::next_commit;
+pub(crate) use queue::{mark_in_turn, nobody_writes, rotate_in_turn};
+pub(crate) use submit::{write, write_checked};
+pub(crate) use ticket::{Mark, Queue};
+pub(crate) use wal::create_log;

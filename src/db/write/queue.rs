@@ -1,0 +1,103 @@
+//! One commit at a time: writers queue, and the one in front commits for a group of them.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::ticket::{Mark, Ticket, Wants};
+use crate::batch::WriteBatch;
+use crate::db::driver::Driven;
+use crate::db::state::{DbState, Inner};
+use crate::error::{Error, Result};
+
+/// Bytes of batches that one log record gathers.
+const GROUP_SIZE_MAX: usize = 1 << 20;
+
+/// A small write is not made to wait for a group larger than this beyond its own size.
+pub(super) const SMALL_GROUP: usize = 128 << 10;
+
+impl Mark {
+    pub(super) fn now(inner: &Inner) -> Mark {
+        let state = inner.state.borrow();
+        Mark { sequence: state.last_sequence(), next_file: state.versions.counts.next_file_number }
+    }
+}
+
+/// Whether what is asked for now would be done at once.
+pub(crate) fn nobody_writes(inner: &Inner) -> bool {
+    inner.queue.borrow().front().is_none() && !inner.commits.is_busy()
+}
+
+/// A new log and an empty memtable, between two commits.
+pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
+    enqueue(inner, None, false, Wants::Rotation).await.map(|_| ())
+}
+
+/// Between the writes that were asked for before, once they are done, and those that are asked for after.
+pub(crate) async fn mark_in_turn(inner: &Rc<Inner>) -> Result<Mark> {
+    if nobody_writes(inner) {
+        return Ok(Mark::now(inner));
+    }
+    let mark = enqueue(inner, None, false, Wants::Mark).await?;
+    Ok(mark.unwrap_or_else(|| Mark::now(inner)))
+}
+
+pub(super) async fn enqueue(
+    inner: &Rc<Inner>,
+    batch: Option<WriteBatch>,
+    sync: bool,
+    wants: Wants,
+) -> Result<Option<Mark>> {
+    let ticket = Rc::new(Ticket::new(batch, sync, wants));
+    inner.queue.borrow_mut().push(ticket.clone())?;
+    poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await?;
+    Ok(ticket.mark.get())
+}
+
+pub(super) fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    loop {
+        if let Some(result) = ticket.result.take() {
+            return Poll::Ready(result);
+        }
+        if inner.closed.get() {
+            return Poll::Ready(Err(Error::Closed));
+        }
+        match inner.commits.poll(cx, inner) {
+            Driven::Finished => {}
+            Driven::Pending | Driven::Idle => {
+                ticket.waker.replace(Some(cx.waker().clone()));
+                // The commit may have finished this ticket on the way.
+                match ticket.result.take() {
+                    Some(result) => return Poll::Ready(result),
+                    None => return Poll::Pending,
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn wake_next(inner: &Inner) {
+    let next = inner.queue.borrow().front().and_then(|t| t.waker.borrow().clone());
+    if let Some(waker) = next {
+        waker.wake();
+    }
+}
+
+/// Takes writers from the queue: at least one, and no sync writer into a group whose first did not ask for sync.
+pub(super) fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
+    // On a full disk deletes are taken and puts are not: each then stands for itself.
+    let alone = inner.state.borrow().status != DbState::Open;
+    let mut queue = inner.queue.borrow_mut();
+    let Some(first) = queue.pop() else { return Vec::new() };
+    let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
+    let (mut size, sync, wants) = (first.bytes, first.sync, first.wants);
+    let mut group = vec![first];
+    while let Some(next) = queue.front() {
+        size = size.saturating_add(next.bytes);
+        if alone || size > size_max || next.sync && !sync || next.wants != Wants::Write || wants != Wants::Write {
+            break;
+        }
+        group.extend(queue.pop());
+    }
+    group
+}

@@ -1,0 +1,84 @@
+//! A write is checked and handed in, and does its share of the background work once it is acknowledged.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+
+use super::commit::{AtOnce, commit_at_once};
+use super::pacing::{pace, work_off};
+use super::queue::{enqueue, poll_ticket};
+use super::ticket::Wants;
+use crate::batch::{BatchOperation, WriteBatch};
+use crate::db::state::Inner;
+use crate::error::{Error, Result};
+use crate::slice::pause;
+
+/// What a log record may hold.
+const BATCH_SIZE_MAX: usize = 1 << 30;
+
+/// Commits `batch` (or, without one, flushes the log) and returns when that is acknowledged.
+pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
+    check_writable(inner)?;
+    if let Some(batch) = &batch {
+        check_batch(inner, batch)?;
+        if batch.is_empty() && !sync {
+            return Ok(());
+        }
+    }
+    submit(inner, batch, sync).await
+}
+
+/// The same for a batch whose keys and values are known to be short enough.
+pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
+    check_writable(inner)?;
+    batch.check()?;
+    submit(inner, Some(batch), sync).await
+}
+
+async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
+    let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
+    if bytes > BATCH_SIZE_MAX {
+        return Err(Error::LimitExceeded(format!("batch has {bytes} bytes, at most 2^30 fit a log record")));
+    }
+    let result = match batch {
+        Some(batch) if !sync => match commit_at_once(inner, batch) {
+            AtOnce::Done(result) => result,
+            AtOnce::Late(ticket) => poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await,
+            AtOnce::NotNow(batch) => enqueue(inner, Some(batch), sync, Wants::Write).await.map(|_| ()),
+        },
+        batch => enqueue(inner, batch, sync, Wants::Write).await.map(|_| ()),
+    };
+    let left = pace(inner, bytes);
+    let owes_turn = inner.owes_turn.take();
+    if left > 0 {
+        work_off(inner, left).await;
+    } else if owes_turn {
+        pause(&inner.options.pause).await;
+    }
+    result
+}
+
+fn check_writable(inner: &Inner) -> Result<()> {
+    inner.check_open()?;
+    if inner.options.read_only {
+        return Err(Error::NotSupported("the database is open read-only".into()));
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be stored, before anything is written.
+fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
+    batch.check()?;
+    let limit = inner.options.max_value_size;
+    for operation in batch.iter() {
+        let (key, value) = match operation.map_err(|e| Error::InvalidArgument(format!("batch: {}", e.reason)))? {
+            BatchOperation::Put { key, value } => (key, value),
+            BatchOperation::Delete { key } => (key, &[][..]),
+        };
+        for (what, length) in [("key", key.len()), ("value", value.len())] {
+            if length > limit {
+                return Err(Error::LimitExceeded(format!("{what} has {length} bytes, max_value_size is {limit}")));
+            }
+        }
+    }
+    Ok(())
+}

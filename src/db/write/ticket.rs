@@ -1,0 +1,106 @@
+//! Writers that wait for their turn, and what each of them asks for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Waker;
+
+use crate::base::{FileNumber, SequenceNumber};
+use crate::batch::WriteBatch;
+use crate::error::{Error, Result};
+
+/// Writers that may wait at once.
+const QUEUE_MAX: usize = 1 << 16;
+
+/// Bytes of writes that may wait at once: twice what a browser's engine is asked to hold.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
+
+/// What a ticket asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// That its batch is written, or the log flushed.
+    Write,
+    /// A new log and an empty memtable; such a ticket is a group of its own.
+    Rotation,
+    /// To know what was written before it; a group of its own too.
+    Mark,
+}
+
+/// A place between two writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    /// The last write before it.
+    pub(crate) sequence: SequenceNumber,
+    /// Files that were begun before it have smaller numbers: no later write is in those.
+    pub(crate) next_file: FileNumber,
+}
+
+/// One writer in the queue.
+pub(crate) struct Ticket {
+    /// `None` asks only for a flush of the log, or what else the ticket wants.
+    pub(super) batch: RefCell<Option<WriteBatch>>,
+    pub(super) bytes: usize,
+    pub(super) sync: bool,
+    pub(super) wants: Wants,
+    /// Where it stood, if that is what it wants.
+    pub(super) mark: Cell<Option<Mark>>,
+    pub(super) result: RefCell<Option<Result<()>>>,
+    pub(super) waker: RefCell<Option<Waker>>,
+}
+
+impl Ticket {
+    pub(super) fn new(batch: Option<WriteBatch>, sync: bool, wants: Wants) -> Ticket {
+        let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
+        Ticket {
+            batch: RefCell::new(batch),
+            bytes,
+            sync,
+            wants,
+            mark: Cell::new(None),
+            result: RefCell::default(),
+            waker: RefCell::default(),
+        }
+    }
+
+    pub(super) fn finish(&self, result: Result<()>) {
+        self.result.replace(Some(result));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Writers that wait for their turn, and the bytes they bring.
+#[derive(Default)]
+pub(crate) struct Queue {
+    tickets: VecDeque<Rc<Ticket>>,
+    bytes: usize,
+}
+
+impl Queue {
+    /// Refuses what would make the queue too long. One write, however large, may always wait.
+    pub(super) fn push(&mut self, ticket: Rc<Ticket>) -> Result<()> {
+        let (count, bytes) = (self.tickets.len(), self.bytes.saturating_add(ticket.bytes));
+        if count >= QUEUE_MAX || count > 0 && ticket.bytes > 0 && bytes > QUEUE_BYTES_MAX {
+            return Err(Error::Busy(format!("{count} writes of {} bytes are waiting already", self.bytes)));
+        }
+        self.bytes = bytes;
+        self.tickets.push_back(ticket);
+        Ok(())
+    }
+
+    /// Whether a quarter of the room is taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.tickets.len() > QUEUE_MAX / 4 || self.bytes > QUEUE_BYTES_MAX / 4
+    }
+
+    pub(super) fn front(&self) -> Option<&Rc<Ticket>> {
+        self.tickets.front()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Rc<Ticket>> {
+        let ticket = self.tickets.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(ticket.bytes);
+        Some(ticket)
+    }
+}
