@@ -355,7 +355,7 @@ impl Db {
     }
 
     /// The same; `link` may give the target a file without a copy.
-    #[cfg(feature = "package")]
+    #[cfg(feature = "wasm")]
     pub(crate) async fn checkpoint_linking(&self, target: &Rc<dyn Env>, link: &checkpoint::Link) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, Some(link)).await
     }

@@ -34,7 +34,7 @@
 mod block_on;
 mod crash;
 mod fault;
-#[cfg(feature = "package")]
+#[cfg(feature = "wasm")]
 mod foreign;
 mod memory;
 mod seeded;
@@ -57,7 +57,7 @@ pub use block_on::block_on;
 pub use block_on::try_now;
 pub use crash::{CrashModel, CrashNames, CrashTail};
 pub use fault::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
-#[cfg(feature = "package")]
+#[cfg(feature = "wasm")]
 pub(crate) use foreign::{ForeignEnv, Storage, thrown_as};
 pub use memory::MemoryEnv;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
