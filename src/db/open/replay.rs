@@ -121,7 +121,7 @@ impl Recovery {
 
     /// The log that the manifest names, if it is not there: newer logs may then lie behind a gap.
     fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
-        let named = inner.state.borrow().versions.counts.log_number;
+        let named = inner.state.borrow().counts().log_number;
         let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
         (!there).then(|| {
             Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
@@ -264,7 +264,7 @@ impl Recovery {
 
     /// Whether what waits in memory is to become a table; the last record had so many bytes.
     fn is_crowded(&self, record: usize) -> bool {
-        let waiting: usize = self.full.iter().map(|buffer| buffer.memtable.logical_size()).sum();
+        let waiting: usize = self.full.iter().map(|buffer| buffer.memtable().logical_size()).sum();
         if self.full.len() > FULL_MAX || waiting > FULL_BYTES_MAX {
             return true;
         }
@@ -313,14 +313,14 @@ impl Recovery {
         let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
         let first_log = self.first_log.take().unwrap_or(log);
         if !memtable.is_empty() {
-            self.full.push(Buffer { last_sequence: self.last_sequence, ..Buffer::new(memtable, first_log) });
+            self.full.push(Buffer::new(memtable, first_log).up_to(self.last_sequence));
         }
     }
 
     /// What was replayed so far becomes a table of level 0.
     pub(super) async fn flush(&mut self, inner: &Inner) -> Result<()> {
         self.set_aside(FileNumber(0));
-        let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable).collect();
+        let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable().clone()).collect();
         if newest_first.is_empty() {
             return Ok(());
         }
