@@ -1,6 +1,6 @@
 // npm run build: the default WebAssembly build of the engine with its thin border, optimised, into pkg/ (not committed).
 //
-//   cargo -> wasm-bindgen (glue and types) -> wasm-opt -> pkg/
+//   cargo -> bindgen (glue and types) -> wasm-opt -> pkg/
 //
 // The package's engine is made smaller on the way: see lib/panics.mjs before wasm-opt, lib/order.mjs and lib/imports.mjs after it.
 //
@@ -50,8 +50,7 @@ const SMALL = [
 const compile = (profile, feature, folder, { cargo = [], rustc = [], bindgen }) => [
   ['cargo', 'rustc', '--lib', '--crate-type', 'cdylib', '--locked', '--profile', profile, '--target', 'wasm32-unknown-unknown',
     '--target-dir', inRoot('target'), '--no-default-features', '--features', feature, ...cargo, '--', ...rustc],
-  ['wasm-bindgen', ...bindgen, '--out-dir', folder, '--out-name', 'varve',
-    inRoot('target', 'wasm32-unknown-unknown', profile, 'varve.wasm')]
+  ['bindgen', ...bindgen, inRoot('target', 'wasm32-unknown-unknown', profile, 'varve.wasm'), folder, 'varve']
 ]
 const wasmOpt = (from, to, ...options) => ['wasm-opt', ...options, ...WASM_FEATURES, from, '-o', to]
 
@@ -64,12 +63,12 @@ export async function build() {
   const raw = join(glue, 'varve_bg.wasm')
   const engine = inRoot('pkg', 'engine.wasm')
   const steps = [
-    ...compile('wasm-release', 'wasm', inRoot('pkg'), { bindgen: ['--target', 'web'] }),
+    ...compile('wasm-release', 'wasm', inRoot('pkg'), { bindgen: ['--web'] }),
     wasmOpt(wasmFile, wasmFile, '-O3', ...WITHOUT_NAMES),
     ...compile('package-release', 'package', glue, {
       cargo: KEEP_NAMES,
       rustc: [...IMPORT_MEMORY, ...SMALL],
-      bindgen: ['--target', 'bundler', '--no-typescript', '--keep-debug']
+      bindgen: []
     }),
     rewrite(raw, panicsAsTraps),
     wasmOpt(raw, raw, '-Os', ...OTHER_CONTROL_FLOW, '-Os', '--debuginfo', ...LOW_MEMORY_UNUSED),
@@ -98,7 +97,7 @@ const USED = ['openDatabase', 'destroyDatabase', 'repairDatabase', 'verifyDataba
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await main(async () => {
-    await setup(['rust', 'compiler', 'target', 'tools', 'packages'])
+    await setup(['rust', 'linker', 'target', 'bindgen', 'packages'])
     await build()
     await printSizes()
     return 0

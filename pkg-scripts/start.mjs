@@ -23,7 +23,7 @@ async function built() {
   const sources = readdirSync(inRoot('src'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => inRoot('src', name))
   if ([...sources, inRoot('Cargo.lock')].every((path) => statSync(path).mtimeMs <= age)) return
   say('build', 'the engine is compiled; this takes a minute or two, once')
-  await setup(['rust', 'compiler', 'target', 'tools'])
+  await setup(['rust', 'linker', 'target', 'bindgen'])
   const { build } = await import('./build.mjs')
   await build()
   console.log('')
