@@ -39,6 +39,11 @@ const FIRST = { rust, lints, linker, system, target }
 
 const PARTS = /** @type {Part[]} */ ([...Object.keys(FIRST), ...TOOLS, 'packages'])
 
+/** What must be there before cargo can compile the engine, and what must be there once it is compiled. @type {Part[]} */
+export const BEFORE_CARGO = ['rust', 'linker', 'target']
+/** @type {Part[]} */
+export const AFTER_CARGO = ['bindgen', 'packages']
+
 /**
  * @param {Part[]} [only] all parts unless told; an unknown name is an error
  */
@@ -55,7 +60,7 @@ export async function setup(only = PARTS) {
  *
  * @param {(Promise<void> | false)[]} tasks
  */
-async function together(tasks) {
+export async function together(tasks) {
   const failed = (await Promise.allSettled(tasks)).find(({ status }) => status === 'rejected')
   if (failed) throw failed.reason
 }

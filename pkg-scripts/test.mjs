@@ -12,7 +12,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.mjs'
-import { build } from './build.mjs'
+import { build, isCurrent } from './build.mjs'
 import { cargoCounts, nodeCounts, tapCounts } from './lib/counts.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
@@ -89,10 +89,10 @@ const steps = {
   audit
 }
 
-/** For tests of the package: what it runs is built first, if that was not done. */
+/** For tests of the package: what it runs is built first, unless it is current. */
 function withPackage(step) {
   return async () => {
-    if (!existsSync(inRoot('pkg', 'browser.js'))) await build()
+    if (!isCurrent('engine.wasm', 'browser.js')) await build()
     return step()
   }
 }
