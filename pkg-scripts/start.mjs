@@ -19,7 +19,7 @@ const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s
 
 /** Builds what Node needs of pkg/ unless that is current; a pkg/ that has all stays complete. The build does its own set-up. */
 async function built() {
-  if (isCurrent('engine.wasm', 'instance.js')) return
+  if (isCurrent('full.wasm', 'instance-full.js')) return
   say('build', 'the engine is compiled; this takes a minute or two, once')
   await build({ forNode: !existsSync(inRoot('pkg', 'browser.js')) })
   console.log('')

@@ -62,7 +62,7 @@ const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-un
 
 /** The border is compiled for WebAssembly alone, so the native clippy does not see it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
-const PACKAGE_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'package']
+const FULL_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full']
 
 /** What only tests may see; one set for all of them, so that it is compiled once. */
 const FOR_TESTS = 'seeded-bugs,fuzzing'
@@ -74,7 +74,7 @@ const steps = {
   clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
   'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
-  'clippy-package': check('cargo', 'clippy', '--locked', '--lib', ...PACKAGE_ALONE, '--', '-D', 'warnings'),
+  'clippy-full': check('cargo', 'clippy', '--locked', '--lib', ...FULL_ALONE, '--', '-D', 'warnings'),
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast'),
   'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'engine', 'seeded_bugs'),
   fuzz: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'fuzz'),
@@ -92,7 +92,7 @@ const steps = {
 /** For tests of the package: what it runs is built first, unless it is current. */
 function withPackage(step) {
   return async () => {
-    if (!isCurrent('engine.wasm', 'browser.js')) await build()
+    if (!isCurrent('engine.wasm', 'full.wasm', 'browser.js')) await build()
     return step()
   }
 }

@@ -12,9 +12,6 @@ export const inRoot = (...parts) => join(root, ...parts)
 export const toolsDir = inRoot('target', 'tools')
 export const toolsBin = join(toolsDir, 'release')
 
-/** The default WebAssembly build. */
-export const wasmFile = inRoot('pkg', 'varve_bg.wasm')
-
 /** The environment of every command we start: our tools first, npm's programs next, cargo even where the shell does not know it. */
 export const environment = {
   ...process.env,
