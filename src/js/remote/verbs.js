@@ -4,9 +4,9 @@
 //   answer  = number of the request u32, 1, result  |  the same, 0, extra (an error, described)
 //
 // Requests are not numbered: both sides count those that have an answer.
+import { allocate } from '../bytes/bytes.js'
 import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
-import { allocate } from './messages.js'
 
 /**
  * How one thing is written and read. What the server reads may need its `handles` (see host.js).
