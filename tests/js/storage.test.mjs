@@ -17,7 +17,7 @@ import { Varve } from '../../src/js/index.js'
 import { testStorage } from '../../src/js/storage/contract.js'
 import { MapStorage } from '../../src/js/storage/map.js'
 import { NodeStorage } from '../../src/js/storage/node/directory.js'
-import { readLocks } from '../../src/js/storage/node/lock.js'
+import { readLocks } from '../../src/js/storage/node/os-lock.js'
 
 const IS_LINUX = process.platform === 'linux'
 const IS_WINDOWS = process.platform === 'win32'
