@@ -1,6 +1,7 @@
 // What runs in a worker thread of Node's. A client that stands still looks at `signals` (thread-node.js).
 import { parentPort, workerData } from 'node:worker_threads'
-import { Server } from './host.js'
+import { Host } from './host.js'
+import { Session } from './session.js'
 import { ANSWERS, ENDED } from './thread-node.js'
 
 const { answers, signals } = workerData
@@ -16,11 +17,11 @@ process.on('exit', () => {
   signal()
 })
 
-new Server({
+new Session({
   post: (message, transfer) => port.postMessage(message, transfer),
   listen: (receive) => port.on('message', receive),
   answerSync(answer) {
     answers.postMessage(answer)
     signal()
   }
-})
+}, new Host())
