@@ -11,6 +11,7 @@ import { Scratch, manyBytesOf } from '../bytes/scratch.js'
 import { readText } from '../bytes/text.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 import { Engine } from '../engine/engine.js'
+import { isFull } from '../engine/module.js'
 import { Turns } from '../engine/scheduler.js'
 import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt } from '../errors.js'
 import { Answers } from './answers.js'
@@ -191,7 +192,9 @@ export class Varve extends AbstractLevel {
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} */ (this.#importing)
     this.#importing = null
-    const zip = await Engine.import(storage, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
+    // Files in memory are in the instance that made them; where that lies in a worker they stay here.
+    const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
+    const zip = await (await fullEngine()).import(target, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
     if (!this.#inWorker) return engine
     await engine.close()
@@ -558,12 +561,12 @@ export class Varve extends AbstractLevel {
       throw new VarveError(`There is no comparator ${JSON.stringify(comparator)}; there is '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
     }
     const isNamed = comparator !== undefined
-    return withFindings(await Varve.#at(location, rest, (storage, given) => Engine.repair(storage, given, isNamed)))
+    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine()).repair(storage, given, isNamed)))
   }
 
   /** @param {string | URL | null | undefined} location @param {any} options */
   static async verify(location, options) {
-    return withFindings(await Varve.#at(location, options, (storage, given) => Engine.verifyFiles(storage, given)))
+    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine()).verifyFiles(storage, given)))
   }
 
   /**
@@ -610,6 +613,11 @@ export class Varve extends AbstractLevel {
   #assertOpen() {
     if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
   }
+}
+
+/** What does the tasks of the full module: here, or in a worker that has it. */
+async function fullEngine() {
+  return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
 }
 
 /** A report of the engine's with its findings as callers know errors. @param {any} report */

@@ -1,5 +1,6 @@
 // What runs in a worker thread of Node's. A client that stands still looks at `signals` (thread-node.js).
 import { parentPort, workerData } from 'node:worker_threads'
+import { serveTasks } from './full-tasks.js'
 import { Host } from './host.js'
 import { Session } from './session.js'
 import { ANSWERS, ENDED } from './thread-node.js'
@@ -17,9 +18,11 @@ process.on('exit', () => {
   signal()
 })
 
+const doTask = serveTasks((task, transfer) => port.postMessage({ task }, transfer))
+
 new Session({
   post: (message, transfer) => port.postMessage(message, transfer),
-  listen: (receive) => port.on('message', receive),
+  listen: (receive) => port.on('message', (message) => message.task === undefined ? receive(message) : doTask(message.task)),
   answerSync(answer) {
     answers.postMessage(answer)
     signal()
