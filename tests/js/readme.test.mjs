@@ -1,10 +1,10 @@
-// Every snippet of the README is run as it is written: `js` as a module, `sh` by the shell, in a directory of its own in which
-// `varve` is this package. What a line prints is what its comment says: console.log(...) // this
+// Runs every snippet of the README as it is written: `js` as a module, `sh` by the shell, in a directory of its own in which
+// `varve` is this package. A line must print what its comment says: console.log(...) // this
 //
-// A fence is left out when the line before it is a comment that begins with "not run:" and says why.
+// A snippet is skipped if the line before it is a comment that begins with "not run:" and says why.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -23,7 +23,7 @@ const snippets = [...readme.matchAll(/(?:^<!-- not run: (.+) -->\n)?^```(js|sh)\
 
 const run = (command, args) => spawnSync(command, args, { cwd: scratch, encoding: 'utf8', timeout: 60_000 })
 
-/** What the comments behind console.log() promise. */
+/** The outputs that the comments after console.log() promise. */
 const promised = (text) => text.split('\n').map((line) => /console\.log\(.*\) \/\/ (.+)$/.exec(line)?.[1]).filter((output) => output !== undefined)
 
 for (const { reason, language, text, line } of snippets) {
@@ -126,4 +126,15 @@ test('README quotes the figures of docs/figures.md', () => {
   for (const [, name, ratio] of quoted) assert.match(figures, new RegExp(`^\\| ${name} \\| \\S+ \\| \\S+ \\| ${ratio.replace('.', '\\.')} \\|`, 'm'))
   const size = /\| ([\d,]+) bytes \|/.exec(section)?.[1]
   assert.ok(figures.includes(`${size} bytes`), size)
+})
+
+test('links within the repository lead to files and headings that exist', () => {
+  const anchorsOf = (text) => [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'))
+  const links = [...readme.matchAll(/\]\(([^):]+)\)/g)].map(([, link]) => link)
+  assert.ok(links.length > 10)
+  for (const link of links) {
+    const [path, anchor] = link.split('#')
+    assert.ok(existsSync(inRoot(path)), link)
+    if (anchor !== undefined) assert.ok(anchorsOf(path === '' ? readme : readFileSync(inRoot(path), 'utf8')).includes(anchor), link)
+  }
 })
