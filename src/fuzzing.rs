@@ -13,8 +13,8 @@ use crate::iter::{InternalIterator, OnBadBlock, finish};
 use crate::log::{LogReader, Semantics, frame_record};
 use crate::options::Compression;
 use crate::table::{
-    Block, BlockCache, BlockHandle, BlockIterator, BlockRead, FOOTER_SIZE, FilterBlock, Footer, Origin, Table,
-    TableOptions, decompress,
+    Block, BlockCache, BlockHandle, BlockIterator, BlockRead, Codec, DecodeError, FOOTER_SIZE, FilterBlock, Footer,
+    Origin, Table, TableOptions, codec_of, decompress,
 };
 use crate::version::{VersionEdit, VersionSet, read_current};
 
@@ -255,9 +255,12 @@ pub fn decompression(data: &[u8]) {
     let Some((block_type, contents)) = data.split_first() else { return };
     let mut out = Vec::new();
     for size_max in [SIZE_MAX, 1000, 0] {
-        let result = decompress(*block_type, contents, size_max, &mut out);
+        let result = codec_of(*block_type, contents).map_err(DecodeError::from).and_then(|codec| {
+            decompress(codec, contents, size_max, &mut out)?;
+            Ok(codec)
+        });
         // What is stored as it is cannot grow: its size was checked with its handle.
-        assert!(*block_type == 0 || result.is_err() || out.len() <= size_max, "more than was allowed");
+        assert!(matches!(result, Err(_) | Ok(Codec::None)) || out.len() <= size_max, "more than was allowed");
         assert!(out.capacity() <= SIZE_MAX.max(contents.len()) + (1 << 20), "{} bytes claimed", out.capacity());
     }
 }

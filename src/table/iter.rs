@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::BlockRead;
-use super::block::BlockIterator;
-use super::footer::BlockHandle;
-use super::reader::{Stored, Table};
+use super::block::{Block, BlockIterator};
+use super::decode::Stored;
+use super::handle::BlockHandle;
+use super::options::BlockRead;
+use super::reader::Table;
 use crate::env::Io;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, Step};
@@ -78,6 +79,13 @@ impl ReadAhead {
     fn get(&self, offset: u64, size: usize) -> Option<&[u8]> {
         let at = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
         self.bytes.get(at..at.checked_add(size)?)
+    }
+}
+
+impl Table {
+    /// All entries, in order.
+    pub(crate) fn iter(self: &Rc<Table>, read: BlockRead, on_bad_block: OnBadBlock) -> TableIterator {
+        TableIterator::new(self.clone(), read, on_bad_block)
     }
 }
 
@@ -246,7 +254,7 @@ impl TableIterator {
         self.loaded = None;
         self.failed = None;
         let block = self.data.set(self.table.index().clone());
-        Rc::into_inner(block).map(super::block::Block::into_bytes).unwrap_or_default()
+        Rc::into_inner(block).map(Block::into_bytes).unwrap_or_default()
     }
 
     /// Reads the block of `handle`, or takes it from what was read ahead.

@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::{BlockCache, BlockRead, Table, TableBuilder, TableOptions};
+use super::builder::TableBuilder;
+use super::{BlockCache, BlockRead, Table, TableOptions};
 use crate::base::{BloomFilterPolicy, InternalKeyComparator, KeyOrder, SequenceNumber, ValueType, append_internal_key};
 use crate::env::{Access, Durability, Env, File, FileKind, Io, NameEdit};
 use crate::error::{Error, Result};

@@ -7,15 +7,17 @@ use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 
-use super::block::{Block, BlockIterator, Origin};
-use super::compression::{Compressor, decompress, store_raw};
-use super::footer::{BlockHandle, FOOTER_SIZE, Footer};
+use super::block::{BlockBuilder, BlockIterator};
+use super::builder::TableBuilder;
+use super::codec::Compressor;
 use super::testing::*;
+use super::trailer::store_raw;
 use super::*;
-use crate::base::UserComparator;
+use crate::base::{FilterPolicy, KeyOrder, UserComparator};
 use crate::error::Result;
 use crate::iter::conformance::{Row, check, finish_now, rows_backward, rows_forward};
 use crate::iter::{InternalIterator, OnBadBlock, Step};
+use crate::options::Compression;
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/fixtures/leveldb-table/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -373,7 +375,7 @@ fn a_skipping_iterator_loses_just_the_bad_block_and_keeps_the_error() {
 /// A table of these contents of data blocks, each with the key that the index has for it.
 fn forge(blocks: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut index = block_builder::BlockBuilder::new(1);
+    let mut index = BlockBuilder::new(1);
     for (key, contents) in blocks {
         let mut value = Vec::new();
         BlockHandle { offset: out.len() as u64, size: contents.len() as u64 }.encode_to(&mut value);
@@ -475,7 +477,7 @@ fn handles_that_lie_are_refused_before_anything_is_read() {
     ] {
         let mut value = Vec::new();
         handle.encode_to(&mut value);
-        let mut index = block_builder::BlockBuilder::new(1);
+        let mut index = BlockBuilder::new(1);
         index.add(&[], b"a", &value).unwrap();
         let mut out = Vec::new();
         store_raw(block, &mut out);
@@ -633,10 +635,10 @@ fn reseal_block(bytes: &mut [u8], handle: BlockHandle) -> Option<Rc<Block>> {
     let stored = handle.stored_size(bytes.len() as u64).ok()?;
     let start = usize::try_from(handle.offset).unwrap();
     let (sealed, checksum) = bytes[start..start + stored].split_last_chunk_mut::<4>()?;
-    *checksum = crate::base::mask(crate::base::crc32c(sealed)).to_le_bytes();
+    *checksum = format::masked(format::checksum(sealed)).to_le_bytes();
     let (block_type, contents) = sealed.split_last()?;
     let mut decoded = Vec::new();
-    decompress(*block_type, contents, 1 << 20, &mut decoded).ok()?;
+    decompress(codec_of(*block_type, contents).ok()?, contents, 1 << 20, &mut decoded).ok()?;
     Block::new(decoded, Origin::default(), true).ok().map(Rc::new)
 }
 

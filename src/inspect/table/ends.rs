@@ -39,7 +39,7 @@ impl TableInspector {
         }
         let footer_bytes = bytes.get(bytes.len().saturating_sub(FOOTER_SIZE)..).unwrap_or_default();
         let (Some((handles, magic)), true) = (footer_bytes.split_last_chunk::<8>(), bytes.len() >= FOOTER_SIZE) else {
-            span.bad("T01", 0, "the file has {} bytes, a table has at least 48", &[self.size]);
+            span.bad("T01", 0, "the file has {} bytes, a table has at least {}", &[self.size, to_u64(FOOTER_SIZE)]);
             self.step = Step::Head { footer: span, search: false };
             return;
         };

@@ -14,7 +14,7 @@ use super::block::{BLOCK_SIZE_MAX, Entries};
 use super::search::Search;
 use super::{Fact, Severity, Span, fill};
 use crate::base::to_u64;
-use crate::table::{BlockHandle, FOOTER_SIZE, FilterBlock};
+use crate::table::{BlockHandle, FOOTER_SIZE, FilterBlock, TRAILER_SIZE};
 
 /// The longest footer that is known, RocksDB's.
 const TAIL_SIZE: u64 = 53;
@@ -152,7 +152,9 @@ impl TableInspector {
                 (self.size - length, usize::try_from(length).unwrap_or(0))
             }
             Step::Head { .. } => (0, usize::try_from(self.size.min(HEAD_SIZE)).unwrap_or(0)),
-            Step::Block(_, handle) => (handle.offset, usize::try_from(handle.size.saturating_add(5)).unwrap_or(0)),
+            Step::Block(_, handle) => {
+                (handle.offset, usize::try_from(handle.size.saturating_add(to_u64(TRAILER_SIZE))).unwrap_or(0))
+            }
             Step::Gap { start, window, .. } => (*start, *window),
             Step::Pause => (0, 0),
             Step::Done => return None,
@@ -216,7 +218,7 @@ impl TableInspector {
     /// Reads a block, unless its handle cannot be.
     #[inline(never)]
     fn go_to(&mut self, role: Role, handle: BlockHandle) {
-        let mut span = Span::new(role.kind(), handle.offset, handle.size.saturating_add(5));
+        let mut span = Span::new(role.kind(), handle.offset, handle.size.saturating_add(to_u64(TRAILER_SIZE)));
         let limit = self.size.saturating_sub(to_u64(FOOTER_SIZE));
         let is_data = matches!(role, Role::Data(_));
         if handle.end().is_none_or(|end| end > limit) {
