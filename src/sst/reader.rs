@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::{BlockCache, BlockRead, Table, TableIterator, TableOptions};
 use crate::base::{BloomFilterPolicy, KeyOrder, to_u64};
 use crate::env::{Access, Env};
 use crate::error::Result;
 use crate::events::LiveCounters;
 use crate::iter::{InternalIterator, OnBadBlock, finish};
 use crate::options::{Options, RecoveryMode};
+use crate::table::{BlockCache, BlockRead, Table, TableIterator, TableOptions};
 
 /// A table file as it lies there: its keys as stored, which in a table of a database are internal keys (user key and
 /// eight bytes of tag).
