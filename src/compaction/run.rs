@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::plan::{BaseLevel, Compaction, Splitter};
 use super::stream::Survivors;
-use super::{BaseLevel, Compaction, Splitter};
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by, table_file_name};
 use crate::env::Env;
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::{FileMetaData, find_file};
+use super::file_meta::{FileMetaData, find_file};
 use crate::base::{FileNumber, InternalKeyComparator};
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, Step};
