@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Fact, KeyFact, Severity, Span, fill};
+use super::span::{Fact, KeyFact, Severity, Span, fill};
 use crate::base::{parse_internal_key, to_u64};
 use crate::error::Malformed;
 use crate::table::{

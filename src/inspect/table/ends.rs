@@ -1,10 +1,10 @@
 //! The ends of the file: the footer, and by what other kinds of files are known.
 
 use super::blocks::show_handle;
-use super::{Role, Step, TAIL_SIZE, TableInspector};
+use super::inspector::{Role, Step, TAIL_SIZE, TableInspector};
 use crate::base::{Input, decode_fixed32, to_u64};
 use crate::inspect::block::bytes_fact;
-use crate::inspect::{Severity, Span, fill};
+use crate::inspect::span::{Severity, Span, fill};
 use crate::table::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 
 /// A magic number with no more wrong bits was LevelDB's.
