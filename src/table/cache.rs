@@ -75,7 +75,7 @@ impl TableCache {
             result => result?,
         };
         let found = file.size().await?;
-        if found != size && !self.options.lenient {
+        if found != size && !self.options.policy.lenient {
             return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
         }
         let options = self.options.clone();

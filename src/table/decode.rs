@@ -4,6 +4,7 @@ use super::block::{Block, Origin};
 use super::codec::{Codec, decompress};
 use super::format::codec_of;
 use super::handle::BlockHandle;
+use super::policy::DamagePolicy;
 use super::trailer::open_trailer;
 use crate::error::{Error, Result};
 
@@ -40,16 +41,15 @@ impl Stored<'_> {
 pub(super) struct Context<'a> {
     pub(super) name: &'a str,
     pub(super) size_max: u64,
-    pub(super) verify: bool,
-    pub(super) lenient: bool,
+    pub(super) policy: DamagePolicy,
 }
 
 impl Context<'_> {
     /// From stored bytes to a block.
     pub(super) fn decode(&self, handle: BlockHandle, stored: &mut Stored<'_>, buffer: Vec<u8>) -> Result<Block> {
         let (bytes, raw) = self.contents(handle, stored, buffer)?;
-        let origin = Origin { offset: handle.offset, size: handle.size, raw, verified: self.verify };
-        Block::new(bytes, origin, self.lenient).map_err(|malformed| {
+        let origin = Origin { offset: handle.offset, size: handle.size, raw, verified: self.policy.verify_checksums };
+        Block::new(bytes, origin, self.policy.lenient).map_err(|malformed| {
             let base = if raw { handle.offset } else { handle.offset.saturating_sub(malformed.offset) };
             malformed.in_file(self.name, base)
         })
@@ -68,8 +68,8 @@ impl Context<'_> {
             let reason = format!("truncated block read: {} bytes, expected {expected}", bytes.len());
             return Err(Error::corruption(self.name, handle.offset, reason));
         }
-        let (contents, block_type) =
-            open_trailer(bytes, self.verify).map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
+        let (contents, block_type) = open_trailer(bytes, self.policy.verify_checksums)
+            .map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
         let size = contents.len();
         let codec = codec_of(block_type, contents).map_err(|malformed| malformed.in_file(self.name, handle.offset))?;
         let raw = codec == Codec::None;

@@ -33,7 +33,6 @@ const READ_AHEAD_FIRST: u64 = 8 << 10;
 pub(crate) struct TableIterator {
     table: Rc<Table>,
     read: BlockRead,
-    on_bad_block: OnBadBlock,
     index: BlockIterator,
     data: BlockIterator,
     loaded: Option<BlockHandle>,
@@ -84,19 +83,18 @@ impl ReadAhead {
 
 impl Table {
     /// All entries, in order.
-    pub(crate) fn iter(self: &Rc<Table>, read: BlockRead, on_bad_block: OnBadBlock) -> TableIterator {
-        TableIterator::new(self.clone(), read, on_bad_block)
+    pub(crate) fn iter(self: &Rc<Table>, read: BlockRead) -> TableIterator {
+        TableIterator::new(self.clone(), read)
     }
 }
 
 impl TableIterator {
-    pub(super) fn new(table: Rc<Table>, read: BlockRead, on_bad_block: OnBadBlock) -> TableIterator {
+    pub(super) fn new(table: Rc<Table>, read: BlockRead) -> TableIterator {
         let index = BlockIterator::new(table.index().clone());
         let data = BlockIterator::new(table.index().clone());
         TableIterator {
             table,
             read,
-            on_bad_block,
             index,
             data,
             loaded: None,
@@ -123,7 +121,7 @@ impl TableIterator {
         self.fill = Fill::Idle;
         self.passed = 0;
         self.sought = 0;
-        if self.on_bad_block == OnBadBlock::Stop {
+        if self.read.policy.on_bad_block == OnBadBlock::Stop {
             self.error = None;
             self.failed = None;
             self.index.clear_error();
@@ -187,7 +185,7 @@ impl TableIterator {
             let error = self.data.block().error(self.table.name(), error);
             self.note(error);
         }
-        let stops = self.on_bad_block == OnBadBlock::Stop && self.error.is_some();
+        let stops = self.read.policy.on_bad_block == OnBadBlock::Stop && self.error.is_some();
         if stops {
             self.data.invalidate();
         }
@@ -203,7 +201,7 @@ impl TableIterator {
 
     #[cold]
     fn note(&mut self, error: Error) {
-        let listed = self.on_bad_block == OnBadBlock::Skip && self.skipped.len() < SKIPPED_LISTED_MAX;
+        let listed = self.read.policy.on_bad_block == OnBadBlock::Skip && self.skipped.len() < SKIPPED_LISTED_MAX;
         if listed && self.skipped.last() != Some(&error) {
             self.skipped.push(error.clone());
         }
@@ -266,7 +264,10 @@ impl TableIterator {
                 return Poll::Pending;
             };
             // What cannot be read may lie behind the block itself.
-            if matches!(bytes, Err(Error::Io(_))) && self.on_bad_block == OnBadBlock::Skip && self.read.read_ahead > 0 {
+            if matches!(bytes, Err(Error::Io(_)))
+                && self.read.policy.on_bad_block == OnBadBlock::Skip
+                && self.read.read_ahead > 0
+            {
                 self.read.read_ahead = 0;
                 let Poll::Ready(again) = self.read_file(handle.offset, size, goal) else {
                     self.data.invalidate();

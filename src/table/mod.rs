@@ -35,6 +35,7 @@ mod iter;
 mod open;
 mod options;
 mod output;
+mod policy;
 mod reader;
 #[cfg(test)]
 mod testing;
@@ -55,5 +56,6 @@ pub(crate) use iter::TableIterator;
 pub use options::Lookup;
 pub(crate) use options::{BlockRead, TableOptions};
 pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};
+pub(crate) use policy::DamagePolicy;
 pub(crate) use reader::Table;
 pub(crate) use trailer::open_trailer;

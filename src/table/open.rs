@@ -60,19 +60,14 @@ impl<'a> Opening<'a> {
         let base = self.tail_offset.saturating_add(to_u64(at));
         let bytes = self.tail.get(at..).unwrap_or_default();
         let footer = Footer::decode(bytes).map_err(|malformed| malformed.in_file(self.name, base))?;
-        if self.options.paranoid_checks {
+        if self.options.policy.paranoid {
             footer.check_padding(bytes).map_err(|malformed| malformed.in_file(self.name, base))?;
         }
         Ok(footer)
     }
 
     fn context(&self) -> Context<'_> {
-        Context {
-            name: self.name,
-            size_max: self.options.block_size_max,
-            verify: self.options.verify_checksums,
-            lenient: self.options.lenient,
-        }
+        Context { name: self.name, size_max: self.options.block_size_max, policy: self.options.policy }
     }
 
     /// Contents and trailer, from the tail or from the file.
@@ -113,7 +108,7 @@ impl<'a> Opening<'a> {
     /// The filter that the metaindex names, if it was made by our policy.
     pub(super) async fn filter(&self, metaindex: BlockHandle, data_end: &mut u64) -> Result<Option<FilterBlock>> {
         let metaindex = Rc::new(self.block(metaindex).await?);
-        if self.options.paranoid_checks {
+        if self.options.policy.paranoid {
             self.check_named_blocks(&metaindex).await?;
         }
         let Some(policy) = &self.options.filter_policy else { return Ok(None) };

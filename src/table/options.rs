@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::base::{FilterPolicy, KeyOrder};
-use crate::options::Compression;
+use super::policy::DamagePolicy;
+use crate::base::{FilterPolicy, KeyOrder, to_u64};
+use crate::options::{Compression, Options};
 
 /// How tables are made and opened.
 #[derive(Clone)]
@@ -19,21 +20,31 @@ pub(crate) struct TableOptions {
     pub(crate) filter_policy: Option<Rc<dyn FilterPolicy>>,
     /// A block that decompresses to more bytes is not read.
     pub(crate) block_size_max: u64,
-    /// Verify index, metaindex and filter when a table is opened, and check the index block's form. Off only where
-    /// LevelDB's own reading is mimicked (`compat` without `paranoid_checks`).
-    pub(crate) verify_checksums: bool,
-    /// A damaged metaindex or filter fails the open; otherwise the filter is passed over (LevelDB does so always).
-    pub(crate) paranoid_checks: bool,
-    /// As LevelDB: take the manifest's word for a table's size although the file has another, and decode whatever blocks
-    /// hold as long as their checksums, where they are asked for, are right.
-    pub(crate) lenient: bool,
+    /// What is checked when a table is opened.
+    pub(crate) policy: DamagePolicy,
+}
+
+impl TableOptions {
+    /// Of tables in `order`, opened with `options`; with filters of `filter_policy`.
+    pub(crate) fn new(order: KeyOrder, filter_policy: Option<Rc<dyn FilterPolicy>>, options: &Options) -> TableOptions {
+        let value_max = to_u64(options.max_value_size);
+        TableOptions {
+            order,
+            block_size: options.block_size,
+            block_restart_interval: options.block_restart_interval,
+            compression: options.compression,
+            filter_policy,
+            block_size_max: value_max.saturating_mul(2).saturating_add(64 << 20),
+            policy: DamagePolicy::new(options),
+        }
+    }
 }
 
 /// How the blocks of one read are got.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockRead {
-    /// Verify the checksum of every block read.
-    pub(crate) verify_checksums: bool,
+    /// What is checked, and what damage leads to.
+    pub(crate) policy: DamagePolicy,
     /// Keep what is read in the cache.
     pub(crate) fill_cache: bool,
     /// Keep the first blocks behind a seek.
@@ -42,8 +53,6 @@ pub(crate) struct BlockRead {
     pub(crate) use_cache: bool,
     /// Bytes to read at once when blocks are passed in file order; 0 reads one block.
     pub(crate) read_ahead: u32,
-    /// Decode whatever is there, as LevelDB does: a block's form is not checked before it is used.
-    pub(crate) lenient: bool,
 }
 
 /// What a look-up did in one table.

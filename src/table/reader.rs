@@ -54,10 +54,10 @@ impl Table {
         let index = Rc::new(opening.block(footer.index).await?);
         let mut data_end = footer.metaindex.offset.min(footer.index.offset);
         let (mut filter, mut filter_error) = (None, None);
-        if options.filter_policy.is_some() || options.verify_checksums {
+        if options.filter_policy.is_some() || options.policy.verify_checksums {
             match opening.filter(footer.metaindex, &mut data_end).await {
                 Ok(found) => filter = found,
-                Err(error) if options.paranoid_checks || !is_about_content(&error) => return Err(error),
+                Err(error) if options.policy.paranoid || !is_about_content(&error) => return Err(error),
                 Err(error) => filter_error = Some(error),
             }
         }
@@ -209,7 +209,7 @@ impl Table {
         if !read.use_cache {
             return None;
         }
-        let block = self.cache.get(self.cache_id, handle, read.verify_checksums)?;
+        let block = self.cache.get(self.cache_id, handle, read.policy.verify_checksums)?;
         count(&self.counters.block_cache_hits, 1);
         Some(block)
     }
@@ -224,12 +224,7 @@ impl Table {
     ) -> Result<Rc<Block>> {
         count(&self.counters.block_reads, 1);
         count(&self.counters.block_read_bytes, to_u64(stored.bytes().len()));
-        let context = Context {
-            name: &self.name,
-            size_max: self.options.block_size_max,
-            verify: read.verify_checksums,
-            lenient: read.lenient,
-        };
+        let context = Context { name: &self.name, size_max: self.options.block_size_max, policy: read.policy };
         let block = Rc::new(context.decode(handle, &mut stored, buffer)?);
         if let Stored::Owned(bytes) = stored {
             self.cache.give_back(bytes);

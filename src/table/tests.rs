@@ -25,7 +25,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn scan(bytes: &[u8], options: &TableOptions) -> Vec<Row> {
     let table = open(&TestFile::new(bytes.to_vec()), options).unwrap();
-    let mut iterator = table.iter(READ, OnBadBlock::Stop);
+    let mut iterator = table.iter(READ);
     let rows = rows_forward(&mut iterator);
     iterator.status().unwrap();
     rows
@@ -102,7 +102,7 @@ fn iterators_obey_the_contract_whether_reads_are_ready_or_pending() {
                 for (read, on_bad_block) in
                     reads().into_iter().zip([OnBadBlock::Stop, OnBadBlock::Skip].into_iter().cycle())
                 {
-                    let mut iterator = table.iter(read, on_bad_block);
+                    let mut iterator = table.iter(on_damage(read, on_bad_block));
                     check(&mut iterator, &rows, &options.order, &targets, count + 7);
                 }
             }
@@ -154,7 +154,7 @@ fn ready_reads_and_cached_blocks_never_need_a_block() {
     let (rows, options) = (rows(1000), options());
     let file = TestFile::new(build(&rows, &options));
     let table = open_with(&file, &options, Rc::new(BlockCache::new(1 << 20))).unwrap();
-    let mut iterator = table.iter(READ, OnBadBlock::Stop);
+    let mut iterator = table.iter(READ);
     let mut steps = Vec::new();
     steps.push(iterator.seek_to_first());
     while iterator.valid() {
@@ -165,10 +165,10 @@ fn ready_reads_and_cached_blocks_never_need_a_block() {
     while iterator.valid() {
         steps.push(iterator.prev());
     }
-    steps.push(table.iter(READ, OnBadBlock::Stop).seek(&rows[500].0));
+    steps.push(table.iter(READ).seek(&rows[500].0));
     assert!(steps.len() > 2000 && steps.iter().all(|step| *step == Step::Done));
     let uncached = BlockRead { use_cache: false, ..READ };
-    assert_eq!(table.iter(uncached, OnBadBlock::Stop).seek(&rows[500].0), Step::NeedsBlock);
+    assert_eq!(table.iter(on_damage(uncached, OnBadBlock::Stop)).seek(&rows[500].0), Step::NeedsBlock);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_move_that_waits_reads_once_and_goes_on_where_it_was() {
     let table = open_with(&file, &options, Rc::new(BlockCache::new(0))).unwrap();
     file.pending_polls.set(Some(3));
     file.reads.set(0);
-    let mut iterator = table.iter(READ, OnBadBlock::Stop);
+    let mut iterator = table.iter(READ);
     assert_eq!(iterator.seek(&rows[700].0), Step::NeedsBlock);
     assert_eq!(iterator.resume(), Step::NeedsBlock, "nothing was filled");
     let mut cx = Context::from_waker(Waker::noop());
@@ -200,7 +200,7 @@ fn reading_ahead_takes_fewer_reads_and_nothing_behind_the_data() {
     let count = |read_ahead| {
         file.reads.set(0);
         let read = BlockRead { read_ahead, use_cache: false, fill_cache: false, ..READ };
-        assert_eq!(rows_forward(&mut table.iter(read, OnBadBlock::Stop)), rows);
+        assert_eq!(rows_forward(&mut table.iter(on_damage(read, OnBadBlock::Stop))), rows);
         file.reads.get()
     };
     let (one, several, all) = (count(0), count(16 << 10), count(16 << 20));
@@ -239,7 +239,7 @@ fn keys_of_other_orders_are_kept() {
     let mut rows = rows(200);
     rows.reverse();
     let table = open(&TestFile::new(build(&rows, &options)), &options).unwrap();
-    check(&mut table.iter(READ, OnBadBlock::Stop), &rows, &order, &[b"key1".to_vec(), Vec::new()], 3);
+    check(&mut table.iter(READ), &rows, &order, &[b"key1".to_vec(), Vec::new()], 3);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn long_keys_and_long_runs_are_walked_backwards() {
     for rows in [few, mixed, many] {
         let options = TableOptions { block_size: 4 << 20, block_restart_interval: 1 << 16, ..options() };
         let table = open(&TestFile::new(build(&rows, &options)), &options).unwrap();
-        let mut reversed = rows_backward(&mut table.iter(READ, OnBadBlock::Stop));
+        let mut reversed = rows_backward(&mut table.iter(READ));
         reversed.reverse();
         assert!(reversed == rows);
     }
@@ -262,7 +262,7 @@ fn long_keys_and_long_runs_are_walked_backwards() {
 fn strict_reading_is_right(bytes: Vec<u8>, rows: &[Row], options: &TableOptions) -> bool {
     let Ok(table) = open(&TestFile::new(bytes), options) else { return false };
     let mut whole = table.filter_error().is_none();
-    let mut iterator = table.iter(READ, OnBadBlock::Stop);
+    let mut iterator = table.iter(READ);
     let found = rows_forward(&mut iterator);
     assert!(rows.starts_with(&found));
     assert_eq!(iterator.status().is_ok(), found.len() == rows.len());
@@ -333,7 +333,7 @@ fn a_bad_block_stops_a_strict_iterator_and_is_named() {
     let (rows, options) = (rows(500), TableOptions { compression: Compression::None, ..options() });
     let (bytes, lost) = flip_block(&build(&rows, &options), &rows, 250, &options);
     let table = open(&TestFile::new(bytes), &options).unwrap();
-    let mut iterator = table.iter(READ, OnBadBlock::Stop);
+    let mut iterator = table.iter(READ);
     assert_eq!(rows_forward(&mut iterator), rows[..lost.start]);
     let error = iterator.status().unwrap_err().to_string();
     assert!(error.contains("000001.ldb at offset") && error.contains("block checksum mismatch: stored"), "{error}");
@@ -356,7 +356,7 @@ fn a_skipping_iterator_loses_just_the_bad_block_and_keeps_the_error() {
         let table = open(&file, &options).unwrap();
         file.pending_polls.set(pending);
         let left: Vec<Row> = rows[..lost.start].iter().chain(&rows[lost.end..]).cloned().collect();
-        let mut iterator = table.iter(READ, OnBadBlock::Skip);
+        let mut iterator = table.iter(on_damage(READ, OnBadBlock::Skip));
         assert_eq!(rows_forward(&mut iterator), left);
         let error = iterator.status().unwrap_err();
         let mut back = rows_backward(&mut iterator);
@@ -413,14 +413,14 @@ fn a_bad_entry_loses_the_rest_of_its_block() {
     let bytes = forge(&[(b"b", damaged), (b"c", good)]);
     let table = open(&TestFile::new(bytes), &user_options()).unwrap();
     for read in [READ, LENIENT] {
-        let mut iterator = table.iter(read, OnBadBlock::Skip);
+        let mut iterator = table.iter(on_damage(read, OnBadBlock::Skip));
         assert_eq!(keys(&rows_forward(&mut iterator)), "a ab c ");
         let error = iterator.status().unwrap_err().to_string();
         let expected = "corruption: 000001.ldb at offset 8: bad entry in block: 9 bytes shared with a key of 2";
         assert_eq!(error, expected);
         // Backwards LevelDB stops at the bad entry too: it scans from the restart point before.
         assert_eq!(keys(&rows_backward(&mut iterator)), "c b ");
-        let mut strict = table.iter(read, OnBadBlock::Stop);
+        let mut strict = table.iter(on_damage(read, OnBadBlock::Stop));
         assert_eq!(keys(&rows_forward(&mut strict)), "a ab ");
         assert_eq!(strict.status().unwrap_err().to_string(), expected);
         let step = strict.seek(b"b");
@@ -447,12 +447,12 @@ fn restart_arrays_that_lie_are_refused_strictly_and_read_as_leveldb_does_otherwi
         (&[u32::MAX], None),
     ] {
         let table = open(&TestFile::new(with(words)), &user_options()).unwrap();
-        let mut strict = table.iter(READ, OnBadBlock::Stop);
+        let mut strict = table.iter(READ);
         assert_eq!(rows_forward(&mut strict), [], "{words:?}");
         let error = strict.status().unwrap_err().to_string();
         assert!(error.contains("bad block contents"), "{words:?}: {error}");
         let table = open(&TestFile::new(with(words)), &user_options()).unwrap();
-        let mut iterator = table.iter(LENIENT, OnBadBlock::Skip);
+        let mut iterator = table.iter(on_damage(LENIENT, OnBadBlock::Skip));
         assert_eq!(keys(&rows_forward(&mut iterator)), lenient.unwrap_or_default(), "{words:?}");
         if lenient.is_none() {
             iterator.status().unwrap_err();
@@ -485,7 +485,7 @@ fn handles_that_lie_are_refused_before_anything_is_read() {
         let table = open(&file, &user_options()).unwrap();
         file.reads.set(0);
         for on_bad_block in [OnBadBlock::Stop, OnBadBlock::Skip] {
-            let mut iterator = table.iter(LENIENT, on_bad_block);
+            let mut iterator = table.iter(on_damage(LENIENT, on_bad_block));
             assert_eq!(rows_forward(&mut iterator), []);
             assert!(iterator.status().unwrap_err().to_string().contains("bad block handle"));
         }
@@ -517,10 +517,11 @@ fn a_damaged_filter_is_passed_over_unless_paranoid() {
         for (key, _) in &rows {
             assert_eq!(block_on(table.get(key, READ, |k, _| k == key)).unwrap().1, Some(true));
         }
-        let paranoid = TableOptions { paranoid_checks: true, ..options.clone() };
+        let paranoid =
+            TableOptions { policy: DamagePolicy { paranoid: true, ..DamagePolicy::STOP }, ..options.clone() };
         assert!(open(&TestFile::new(damaged.clone()), &paranoid).is_err());
         // LevelDB without paranoid checks looks at no checksum here, and uses a flipped filter.
-        let lenient = TableOptions { verify_checksums: false, ..options.clone() };
+        let lenient = TableOptions { policy: DamagePolicy::STOP.verifying(false), ..options.clone() };
         open(&TestFile::new(damaged), &lenient).unwrap();
     }
     // A filter of another name is none of ours.
@@ -545,7 +546,7 @@ fn a_failed_read_is_an_error_and_may_be_tried_again() {
     let file = TestFile::new(build(&rows, &options));
     let table = open(&file, &options).unwrap();
     file.fails_from.set(0);
-    let mut iterator = table.iter(READ, OnBadBlock::Stop);
+    let mut iterator = table.iter(READ);
     assert_eq!(rows_forward(&mut iterator), []);
     assert_eq!(iterator.status().unwrap_err().code(), "io");
     assert_eq!(block_on(table.get(&rows[0].0, READ, |_, _| ())).unwrap_err().code(), "io");
@@ -589,7 +590,7 @@ fn exercise(bytes: &[u8], options: &TableOptions) -> Result<usize> {
     let mut steps = 0;
     let table = open(&TestFile::new(bytes.to_vec()), options)?;
     for (read, on_bad_block) in [(READ, OnBadBlock::Stop), (LENIENT, OnBadBlock::Skip)] {
-        let mut iterator = table.iter(read, on_bad_block);
+        let mut iterator = table.iter(on_damage(read, on_bad_block));
         for backward in [false, true] {
             let step = if backward { iterator.seek_to_last() } else { iterator.seek_to_first() };
             finish_now(&mut iterator, step);
@@ -672,7 +673,7 @@ proptest! {
         file.pending_polls.set(pending);
         let table = open_with(&file, &options, Rc::new(BlockCache::new(2000))).unwrap();
         let read = BlockRead { read_ahead, ..READ };
-        check(&mut table.iter(read, OnBadBlock::Stop), &rows, &options.order, &targets, seed);
+        check(&mut table.iter(on_damage(read, OnBadBlock::Stop)), &rows, &options.order, &targets, seed);
         for target in rows.iter().map(|(k, _)| k).chain(&targets) {
             let expected = rows.binary_search_by(|(k, _)| options.order.compare(k, target)).ok().map(|i| &rows[i].1);
             let (_, found) = block_on(table.get(target, read, |k, v| (k == target).then(|| v.to_vec()))).unwrap();
@@ -687,7 +688,7 @@ proptest! {
         verify in any::<bool>(),
     ) {
         let compression = if compressed { Compression::Snappy } else { Compression::None };
-        let options = TableOptions { block_size: 200, compression, verify_checksums: verify, ..options() };
+        let options = TableOptions { block_size: 200, compression, policy: DamagePolicy::STOP.verifying(verify), ..options() };
         let mut bytes = build(&rows(30), &options);
         for (at, value) in mutations {
             let at = at.index(bytes.len());
