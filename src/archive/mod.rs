@@ -23,6 +23,8 @@
 
 mod crc32;
 #[cfg(any(test, feature = "package", feature = "fuzzing"))]
+mod fields;
+#[cfg(any(test, feature = "package", feature = "fuzzing"))]
 mod import;
 #[cfg(any(test, feature = "package", feature = "fuzzing"))]
 mod reader;
