@@ -1,4 +1,4 @@
-//! A compaction that is planned: its inputs, where outputs are cut, and what lies below them.
+//! A planned compaction: its inputs, where outputs are cut, and the levels below them.
 
 use std::cmp::Ordering;
 use std::rc::Rc;

@@ -242,7 +242,7 @@ impl Checker<'_> {
     }
 }
 
-/// How everything is read: from storage, verified, going on behind damage.
+/// Reads everything from storage, verifies it, and continues after damage.
 pub(super) const READ_ALL: BlockRead = BlockRead {
     policy: DamagePolicy::SKIP,
     fill_cache: false,

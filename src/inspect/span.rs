@@ -1,4 +1,4 @@
-//! Runs of bytes, explained: what an inspector answers.
+//! Spans: runs of bytes with facts and findings, as an inspector returns them.
 
 /// A run of bytes of a file, explained.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The codecs: contents to compressed bytes and back. Which number stands for which is the format's to say.
+//! The codecs: they compress and decompress contents. The format assigns their numbers.
 //!
 //! A block is stored compressed only if that saves more than an eighth. Source: LevelDB `table/format.cc`,
 //! `table/table_builder.cc`.

@@ -20,12 +20,12 @@ pub(crate) struct TableOptions {
     pub(crate) filter_policy: Option<Rc<dyn FilterPolicy>>,
     /// A block that decompresses to more bytes is not read.
     pub(crate) block_size_max: u64,
-    /// What is checked when a table is opened.
+    /// The checks made when a table is opened.
     pub(crate) policy: DamagePolicy,
 }
 
 impl TableOptions {
-    /// Of tables in `order`, opened with `options`; with filters of `filter_policy`.
+    /// Options for tables in `order`, with filters made by `filter_policy`; the rest comes from `options`.
     pub(crate) fn new(order: KeyOrder, filter_policy: Option<Rc<dyn FilterPolicy>>, options: &Options) -> TableOptions {
         let value_max = to_u64(options.max_value_size);
         TableOptions {
@@ -43,7 +43,7 @@ impl TableOptions {
 /// How the blocks of one read are got.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockRead {
-    /// What is checked, and what damage leads to.
+    /// The checks made on every block, and the effect of damage.
     pub(crate) policy: DamagePolicy,
     /// Keep what is read in the cache.
     pub(crate) fill_cache: bool,

@@ -145,7 +145,7 @@ pub(super) const READ: BlockRead =
 pub(super) const LENIENT: BlockRead =
     BlockRead { policy: DamagePolicy { verify_checksums: false, lenient: true, ..DamagePolicy::STOP }, ..READ };
 
-/// `read`, whose moves stop at a bad block or pass over it.
+/// `read` with another reaction to bad blocks.
 pub(super) fn on_damage(read: BlockRead, on_bad_block: OnBadBlock) -> BlockRead {
     BlockRead { policy: DamagePolicy { on_bad_block, ..read.policy }, ..read }
 }

@@ -3,8 +3,8 @@
 //! ```text
 //! stored block = contents, type (u8), checksum (u32)          checksum: of contents and type
 //! ```
-//! The contents `61 62 63` ("abc"), stored as they are: `61 62 63 | 00 | 00 54 1b bf`. What types and checksums mean is
-//! asked of the format.
+//! The contents `61 62 63` ("abc"), stored as they are: `61 62 63 | 00 | 00 54 1b bf`. The format defines types and
+//! checksums.
 
 use super::codec::{Codec, Compressor};
 use super::format;

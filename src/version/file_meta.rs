@@ -1,4 +1,4 @@
-//! What the manifest says of a live table, and searches in lists of them.
+//! A live table as the manifest describes it, and searches in lists of them.
 
 use std::cell::Cell;
 use std::cmp::Ordering;

@@ -1,4 +1,4 @@
-//! A version: the levels and their tables, looked into from the newest to the oldest.
+//! A version: the levels and their tables, searched from newest to oldest.
 
 use std::cmp::Ordering;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! The inspector of a table: which bytes it wants next, and what is known so far.
+//! The inspector of a table: the bytes it needs next, and its findings so far.
 
 use crate::base::to_u64;
 use crate::inspect::block::{BLOCK_SIZE_MAX, Entries};

@@ -1,4 +1,5 @@
-//! What LevelDB's reader does beside its tests, the end of the prefix, and the scan behind damage.
+//! Damaged logs: behaviour of LevelDB's reader that its own tests leave out, the end of the prefix, and the scan for the
+//! next record.
 
 use super::*;
 

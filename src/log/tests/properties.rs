@@ -1,4 +1,4 @@
-//! What holds of all logs.
+//! Properties of every log.
 
 use super::*;
 use proptest::collection::vec;

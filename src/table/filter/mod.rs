@@ -1,4 +1,4 @@
-//! Filters: whether a table can have a key at all.
+//! Filters: they tell that a table does not contain a key.
 //!
 //! ```text
 //! partial    a filter for every 2 KiB of the file

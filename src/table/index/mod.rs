@@ -1,4 +1,4 @@
-//! What finds a key's block.
+//! Finds the block of a key.
 //!
 //! ```text
 //! index block -> accelerator    the first differing bytes of its keys as numbers, its handles decoded

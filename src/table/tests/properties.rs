@@ -1,4 +1,4 @@
-//! What holds of all tables, and of all bytes.
+//! Properties of every table, and of any bytes.
 
 use super::*;
 
