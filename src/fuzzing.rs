@@ -13,8 +13,8 @@ use crate::iter::{InternalIterator, OnBadBlock, finish};
 use crate::log::{LogReader, Semantics, frame_record};
 use crate::options::Compression;
 use crate::table::{
-    Block, BlockCache, BlockHandle, BlockIterator, BlockRead, FOOTER_SIZE, FilterBlock, Footer, Origin, Table,
-    TableOptions, decompress,
+    Block, BlockCache, BlockHandle, BlockIterator, BlockRead, Codec, DamagePolicy, DecodeError, FOOTER_SIZE,
+    FilterBlock, Footer, Origin, Table, TableOptions, codec_of, decompress,
 };
 use crate::version::{VersionEdit, VersionSet, read_current};
 
@@ -255,9 +255,12 @@ pub fn decompression(data: &[u8]) {
     let Some((block_type, contents)) = data.split_first() else { return };
     let mut out = Vec::new();
     for size_max in [SIZE_MAX, 1000, 0] {
-        let result = decompress(*block_type, contents, size_max, &mut out);
+        let result = codec_of(*block_type, contents).map_err(DecodeError::from).and_then(|codec| {
+            decompress(codec, contents, size_max, &mut out)?;
+            Ok(codec)
+        });
         // What is stored as it is cannot grow: its size was checked with its handle.
-        assert!(*block_type == 0 || result.is_err() || out.len() <= size_max, "more than was allowed");
+        assert!(matches!(result, Err(_) | Ok(Codec::None)) || out.len() <= size_max, "more than was allowed");
         assert!(out.capacity() <= SIZE_MAX.max(contents.len()) + (1 << 20), "{} bytes claimed", out.capacity());
     }
 }
@@ -273,6 +276,8 @@ fn read_table(data: &[u8], verify: bool, lenient: bool) {
     let env = MemoryEnv::new();
     env.write("000001.ldb", data);
     let Ok(file) = block_on(env.open("000001.ldb", Access::Read)) else { return };
+    let on_bad_block = if verify { OnBadBlock::Stop } else { OnBadBlock::Skip };
+    let policy = DamagePolicy { verify_checksums: verify, paranoid: false, lenient, on_bad_block };
     let options = Rc::new(TableOptions {
         order: order(),
         block_size: 4096,
@@ -280,26 +285,17 @@ fn read_table(data: &[u8], verify: bool, lenient: bool) {
         compression: Compression::Snappy,
         filter_policy: Some(Rc::new(BloomFilterPolicy::new(10))),
         block_size_max: 4 << 20,
-        verify_checksums: verify,
-        paranoid_checks: false,
-        lenient,
+        policy,
     });
     let cache = Rc::new(BlockCache::new(16 << 10));
     let size = to_u64(data.len());
     let opened = Table::open(file, "000001.ldb".into(), size, 1, options, cache, Rc::new(LiveCounters::default()));
     let Ok(table) = block_on(opened).map(Rc::new) else { return };
-    let read = BlockRead {
-        verify_checksums: verify,
-        fill_cache: true,
-        fill_sought: false,
-        use_cache: verify,
-        read_ahead: 8 << 10,
-        lenient,
-    };
+    let read = BlockRead { policy, fill_cache: true, fill_sought: false, use_cache: verify, read_ahead: 8 << 10 };
     // Many index entries may name one block, and a block's keys may share much.
     let mut left = 20_000usize;
     let mut keys = Vec::new();
-    let mut it = table.iter(read, if verify { OnBadBlock::Stop } else { OnBadBlock::Skip });
+    let mut it = table.iter(read);
     let step = it.seek_to_first();
     block_on(finish(&mut it, step));
     while it.valid() && left > 0 {

@@ -45,6 +45,8 @@ mod memtable;
 
 mod table;
 
+mod sst;
+
 mod flush;
 mod version;
 
@@ -80,7 +82,8 @@ pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
 pub use slice::Pause;
-pub use table::{Lookup, TableFile, TableFileIterator};
+pub use sst::{TableFile, TableFileIterator};
+pub use table::Lookup;
 pub use version::{LEVELS, TableTouched, stored_comparator};
 
 /// The README's example is compiled with the documentation's.

@@ -23,6 +23,8 @@
 
 mod crc32;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
+mod fields;
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 mod import;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
 mod reader;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::Compaction;
+use super::plan::Compaction;
 use crate::base::{FileNumber, InternalKeyComparator, sort_by, to_u64, user_key};
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
+use super::plan::{BaseLevel, Compaction, Splitter};
 use super::stream::Survivors;
-use super::{BaseLevel, Compaction, Splitter};
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by, table_file_name};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
+use crate::iter::{InternalIterator, MergingIterator, Step, finish};
 use crate::slice::Budget;
-use crate::table::{BlockRead, FinishedTable, TableCache, TableOutput, UnprovenTable};
+use crate::table::{BlockRead, DamagePolicy, FinishedTable, TableCache, TableOutput, UnprovenTable};
 use crate::version::{FileMetaData, LevelIterator};
 
 /// What a compaction needs of the database.
@@ -100,15 +100,14 @@ fn blame(compaction: &Compaction, error: Error) -> Error {
 /// is never copied into a sound block.
 fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> MergingIterator<LevelIterator> {
     let read = BlockRead {
-        verify_checksums: true,
+        policy: DamagePolicy::STOP,
         fill_cache: false,
         fill_sought: false,
         use_cache: false,
         read_ahead: READ_AHEAD,
-        lenient: false,
     };
     let run = |files: Vec<Rc<FileMetaData>>| {
-        LevelIterator::new(files.into(), context.order.clone(), context.tables.clone(), read, OnBadBlock::Stop)
+        LevelIterator::new(files.into(), context.order.clone(), context.tables.clone(), read)
     };
     let [upper, lower] = &compaction.inputs;
     let mut sources = Vec::new();
@@ -118,7 +117,7 @@ fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> M
         sources.push(run(sorted(upper, context.order)));
     }
     sources.push(run(sorted(lower, context.order)));
-    MergingIterator::new(sources, crate::base::KeyOrder::Internal(context.order.clone()), OnBadBlock::Stop)
+    MergingIterator::new(sources, crate::base::KeyOrder::Internal(context.order.clone()), read.policy.on_bad_block)
 }
 
 fn sorted(files: &[Rc<FileMetaData>], order: &InternalKeyComparator) -> Vec<Rc<FileMetaData>> {

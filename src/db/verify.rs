@@ -13,10 +13,10 @@ use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, p
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
-use crate::iter::{InternalIterator, OnBadBlock, finish};
+use crate::iter::{InternalIterator, finish};
 use crate::options::{Options, RecoveryMode};
 use crate::slice::Budget;
-use crate::table::{BlockRead, Table, TableCache};
+use crate::table::{BlockRead, DamagePolicy, Table, TableCache};
 use crate::version::{FileMetaData, VersionSet, recover_manifest};
 
 /// What [`Db::verify`](super::Db::verify) and [`verify`] found.
@@ -242,14 +242,13 @@ impl Checker<'_> {
     }
 }
 
-/// How everything is read: from storage, verified.
+/// Reads everything from storage, verifies it, and continues after damage.
 pub(super) const READ_ALL: BlockRead = BlockRead {
-    verify_checksums: true,
+    policy: DamagePolicy::SKIP,
     fill_cache: false,
     fill_sought: false,
     use_cache: false,
     read_ahead: 128 << 10,
-    lenient: false,
 };
 
 /// Every entry with its block's checksum; order, sequence and filter, and the range that the manifest gives. Returns how many
@@ -263,7 +262,7 @@ async fn check_table(
 ) -> (u64, Option<Error>) {
     let name = file.map_or_else(|| table.name().to_owned(), |file| table_file_name(file.number));
     let mut wrong = table.filter_error().cloned();
-    let mut it = table.iter(READ_ALL, OnBadBlock::Skip);
+    let mut it = table.iter(READ_ALL);
     let mut previous: Vec<u8> = Vec::new();
     let mut entries = 0u64;
     let step = it.seek_to_first();

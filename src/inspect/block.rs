@@ -2,10 +2,13 @@
 
 use std::cmp::Ordering;
 
-use super::{Fact, KeyFact, Severity, Span, fill};
-use crate::base::{crc32c, parse_internal_key, to_u64, unmask};
+use super::span::{Fact, KeyFact, Severity, Span, fill};
+use crate::base::{parse_internal_key, to_u64};
 use crate::error::Malformed;
-use crate::table::{Block, BlockHandle, DecodeError, Entry, Origin, codec_name, decompress, is_raw, open_trailer};
+use crate::table::{
+    Block, BlockHandle, Codec, DecodeError, Entry, Origin, TRAILER_SIZE, checksum, codec_of, decompress, open_trailer,
+    unmasked,
+};
 
 /// A block that would be larger is not taken apart.
 pub(super) const BLOCK_SIZE_MAX: usize = 256 << 20;
@@ -30,7 +33,7 @@ pub(super) struct Opened {
 /// Takes the trailer off and decompresses: `stored` should be all of what `handle` says, trailer included. A wrong checksum is
 /// told, and what can be made of the contents is made.
 pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Opened {
-    let length = handle.size.saturating_add(5);
+    let length = handle.size.saturating_add(to_u64(TRAILER_SIZE));
     let mut span = Span::new(kind, handle.offset, length);
     span.number("storedSize", handle.size);
     let lost = |span: Span, sound: bool| Opened { span, contents: None, raw: false, sound };
@@ -38,14 +41,16 @@ pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Op
         span.bad("S02", handle.offset, "{} bytes could be read, expected {}", &[to_u64(stored.len()), length]);
         return lost(span, false);
     }
-    let (Ok((contents, codec)), Some((sealed, sum))) = (open_trailer(stored, false), stored.split_last_chunk::<4>())
+    let (Ok((contents, block_type)), Some((sealed, sum))) =
+        (open_trailer(stored, false), stored.split_last_chunk::<4>())
     else {
         return lost(span, false);
     };
-    let (stored_sum, computed) = (unmask(u32::from_le_bytes(*sum)), crc32c(sealed));
+    let (stored_sum, computed) = (unmasked(u32::from_le_bytes(*sum)), checksum(sealed));
     let sound = stored_sum == computed;
-    span.text("codec", codec_name(codec, contents));
-    span.number("codecId", u64::from(codec));
+    let codec = codec_of(block_type, contents);
+    span.text("codec", codec.as_ref().map_or("unknown", |codec| codec.name()));
+    span.number("codecId", u64::from(block_type));
     span.text("checksum", if sound { "sound" } else { "wrong" });
     span.number("storedChecksum", u64::from(stored_sum));
     span.number("computedChecksum", u64::from(computed));
@@ -55,10 +60,14 @@ pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Op
         span.bad("T10", at(contents.len() + 1), "the block's checksum is {x}, its bytes have {x}", &sums);
     }
     let mut out = Vec::new();
-    match decompress(codec, contents, BLOCK_SIZE_MAX, &mut out) {
-        Ok(()) => {
+    let decompressed = codec.map_err(DecodeError::from).and_then(|codec| {
+        decompress(codec, contents, BLOCK_SIZE_MAX, &mut out)?;
+        Ok(codec == Codec::None)
+    });
+    match decompressed {
+        Ok(raw) => {
             span.number("rawSize", to_u64(out.len()));
-            Opened { span, contents: Some(out), raw: is_raw(codec), sound }
+            Opened { span, contents: Some(out), raw, sound }
         }
         Err(DecodeError::NotSupported(reason)) => {
             span.find(Severity::Warn, "T11", at(contents.len()), reason);

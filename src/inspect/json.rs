@@ -6,7 +6,7 @@
 //! ```
 //! Bytes are hexadecimal. A number that JavaScript's cannot hold exactly is a string of digits.
 
-use super::{Fact, KeyFact, Severity, Span};
+use super::span::{Fact, KeyFact, Severity, Span};
 
 const EXACT_MAX: u64 = (1 << 53) - 1;
 

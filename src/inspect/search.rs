@@ -6,7 +6,7 @@
 //! Blocks follow one another, so the search behind a block is cheap; each byte skipped costs up to `SIZE_MAX` steps, and all
 //! steps together are bounded. A hit by chance has odds of one in 2^32, and must parse as well before it is believed.
 
-use crate::base::unmask;
+use crate::table::{TYPE_MAX, unmasked};
 
 /// Bytes of a block that is looked for anywhere.
 const SIZE_MAX: usize = 64 << 10;
@@ -14,8 +14,6 @@ const SIZE_MAX: usize = 64 << 10;
 pub(super) const SIZE_MAX_AT_START: usize = 4 << 20;
 /// No block is smaller: a filter block has five bytes.
 const SIZE_MIN: usize = 5;
-/// The highest number of a codec.
-const CODEC_MAX: u8 = 4;
 /// Bytes that are searched at once.
 pub(super) const WINDOW: usize = SIZE_MAX_AT_START * 4;
 /// Checksum steps that one inspection may spend.
@@ -70,7 +68,7 @@ impl Search {
             self.steps += 1;
             let [low, ..] = crc.to_le_bytes();
             crc = crc >> 8 ^ self.table.get(usize::from(low ^ byte)).copied().unwrap_or(0);
-            if size >= SIZE_MIN && *byte <= CODEC_MAX && unmask(read(sum)) == !crc {
+            if size >= SIZE_MIN && *byte <= TYPE_MAX && unmasked(read(sum)) == !crc {
                 return Some(size);
             }
         }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::block::Block;
-use super::footer::BlockHandle;
+use super::handle::BlockHandle;
 use crate::base::{WeightedLru, to_u64};
 
 /// What a kept block weighs besides its contents.

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::{BlockCache, Table, TableOptions};
+use super::block_cache::BlockCache;
+use super::options::TableOptions;
+use super::reader::Table;
 use crate::base::{FileNumber, WeightedLru, table_file_name, to_u64};
 use crate::env::{Access, Env, File, Io};
 use crate::error::{Error, Result};
@@ -73,7 +75,7 @@ impl TableCache {
             result => result?,
         };
         let found = file.size().await?;
-        if found != size && !self.options.lenient {
+        if found != size && !self.options.policy.lenient {
             return Err(Error::corruption(name, found, format!("file has {found} bytes, the manifest says {size}")));
         }
         let options = self.options.clone();

@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::BlockRead;
-use super::block::BlockIterator;
-use super::footer::BlockHandle;
-use super::reader::{Stored, Table};
+use super::block::{Block, BlockIterator};
+use super::decode::Stored;
+use super::handle::BlockHandle;
+use super::options::BlockRead;
+use super::reader::Table;
 use crate::env::Io;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, Step};
@@ -32,7 +33,6 @@ const READ_AHEAD_FIRST: u64 = 8 << 10;
 pub(crate) struct TableIterator {
     table: Rc<Table>,
     read: BlockRead,
-    on_bad_block: OnBadBlock,
     index: BlockIterator,
     data: BlockIterator,
     loaded: Option<BlockHandle>,
@@ -81,14 +81,20 @@ impl ReadAhead {
     }
 }
 
+impl Table {
+    /// All entries, in order.
+    pub(crate) fn iter(self: &Rc<Table>, read: BlockRead) -> TableIterator {
+        TableIterator::new(self.clone(), read)
+    }
+}
+
 impl TableIterator {
-    pub(super) fn new(table: Rc<Table>, read: BlockRead, on_bad_block: OnBadBlock) -> TableIterator {
+    pub(super) fn new(table: Rc<Table>, read: BlockRead) -> TableIterator {
         let index = BlockIterator::new(table.index().clone());
         let data = BlockIterator::new(table.index().clone());
         TableIterator {
             table,
             read,
-            on_bad_block,
             index,
             data,
             loaded: None,
@@ -115,7 +121,7 @@ impl TableIterator {
         self.fill = Fill::Idle;
         self.passed = 0;
         self.sought = 0;
-        if self.on_bad_block == OnBadBlock::Stop {
+        if self.read.policy.on_bad_block == OnBadBlock::Stop {
             self.error = None;
             self.failed = None;
             self.index.clear_error();
@@ -179,7 +185,7 @@ impl TableIterator {
             let error = self.data.block().error(self.table.name(), error);
             self.note(error);
         }
-        let stops = self.on_bad_block == OnBadBlock::Stop && self.error.is_some();
+        let stops = self.read.policy.on_bad_block == OnBadBlock::Stop && self.error.is_some();
         if stops {
             self.data.invalidate();
         }
@@ -195,7 +201,7 @@ impl TableIterator {
 
     #[cold]
     fn note(&mut self, error: Error) {
-        let listed = self.on_bad_block == OnBadBlock::Skip && self.skipped.len() < SKIPPED_LISTED_MAX;
+        let listed = self.read.policy.on_bad_block == OnBadBlock::Skip && self.skipped.len() < SKIPPED_LISTED_MAX;
         if listed && self.skipped.last() != Some(&error) {
             self.skipped.push(error.clone());
         }
@@ -246,7 +252,7 @@ impl TableIterator {
         self.loaded = None;
         self.failed = None;
         let block = self.data.set(self.table.index().clone());
-        Rc::into_inner(block).map(super::block::Block::into_bytes).unwrap_or_default()
+        Rc::into_inner(block).map(Block::into_bytes).unwrap_or_default()
     }
 
     /// Reads the block of `handle`, or takes it from what was read ahead.
@@ -258,7 +264,10 @@ impl TableIterator {
                 return Poll::Pending;
             };
             // What cannot be read may lie behind the block itself.
-            if matches!(bytes, Err(Error::Io(_))) && self.on_bad_block == OnBadBlock::Skip && self.read.read_ahead > 0 {
+            if matches!(bytes, Err(Error::Io(_)))
+                && self.read.policy.on_bad_block == OnBadBlock::Skip
+                && self.read.read_ahead > 0
+            {
                 self.read.read_ahead = 0;
                 let Poll::Ready(again) = self.read_file(handle.offset, size, goal) else {
                     self.data.invalidate();

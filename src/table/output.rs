@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{TableBuilder, TableCache};
+use super::builder::TableBuilder;
+use super::cache::TableCache;
 use crate::base::{FileKind, FileNumber, table_file_name};
 use crate::env::{Durability, Env, File, Io, NameEdit};
 use crate::error::{Error, Result};

@@ -6,11 +6,13 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::{BlockCache, BlockRead, Table, TableBuilder, TableOptions};
+use super::builder::TableBuilder;
+use super::{BlockCache, BlockRead, DamagePolicy, Table, TableOptions};
 use crate::base::{BloomFilterPolicy, InternalKeyComparator, KeyOrder, SequenceNumber, ValueType, append_internal_key};
 use crate::env::{Access, Durability, Env, File, FileKind, Io, NameEdit};
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
+use crate::iter::OnBadBlock;
 use crate::iter::conformance::Row;
 use crate::options::Compression;
 
@@ -131,24 +133,22 @@ pub(super) fn options() -> TableOptions {
         compression: Compression::Snappy,
         filter_policy: Some(Rc::new(BloomFilterPolicy::new(10))),
         block_size_max: 64 << 20,
-        verify_checksums: true,
-        paranoid_checks: false,
-        lenient: false,
+        policy: DamagePolicy::STOP,
     }
 }
 
 /// The default way of reading.
-pub(super) const READ: BlockRead = BlockRead {
-    verify_checksums: true,
-    fill_cache: true,
-    fill_sought: false,
-    use_cache: true,
-    read_ahead: 0,
-    lenient: false,
-};
+pub(super) const READ: BlockRead =
+    BlockRead { policy: DamagePolicy::STOP, fill_cache: true, fill_sought: false, use_cache: true, read_ahead: 0 };
 
 /// LevelDB's default way of reading.
-pub(super) const LENIENT: BlockRead = BlockRead { verify_checksums: false, lenient: true, ..READ };
+pub(super) const LENIENT: BlockRead =
+    BlockRead { policy: DamagePolicy { verify_checksums: false, lenient: true, ..DamagePolicy::STOP }, ..READ };
+
+/// `read` with another reaction to bad blocks.
+pub(super) fn on_damage(read: BlockRead, on_bad_block: OnBadBlock) -> BlockRead {
+    BlockRead { policy: DamagePolicy { on_bad_block, ..read.policy }, ..read }
+}
 
 /// An internal key.
 pub(super) fn key(user: &[u8], sequence: u64) -> Vec<u8> {

@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use super::LEVELS;
+use super::shape::LEVELS;
 use crate::base::{FileNumber, Input, SequenceNumber, put_length_prefixed, put_varint32, put_varint64, to_u64};
 use crate::error::Malformed;
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::{FileMetaData, find_file};
+use super::file_meta::{FileMetaData, find_file};
 use crate::base::{FileNumber, InternalKeyComparator};
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, OnBadBlock, Step};
@@ -19,7 +19,6 @@ pub(crate) struct LevelIterator {
     order: InternalKeyComparator,
     tables: Rc<TableCache>,
     read: BlockRead,
-    on_bad_block: OnBadBlock,
     /// Index of the file that the iterator stands in, or is going to.
     at: usize,
     /// An iterator over that file, once it is open. Boxed: a database's iterator has many of these, and few are ever opened.
@@ -50,7 +49,6 @@ impl LevelIterator {
         order: InternalKeyComparator,
         tables: Rc<TableCache>,
         read: BlockRead,
-        on_bad_block: OnBadBlock,
     ) -> LevelIterator {
         let at = files.len();
         LevelIterator {
@@ -58,7 +56,6 @@ impl LevelIterator {
             order,
             tables,
             read,
-            on_bad_block,
             at,
             table: None,
             landing: Landing::First,
@@ -70,7 +67,7 @@ impl LevelIterator {
 
     fn start(&mut self, at: usize, landing: Landing) -> Step {
         self.unfinished = None;
-        if self.on_bad_block == OnBadBlock::Stop {
+        if self.read.policy.on_bad_block == OnBadBlock::Stop {
             self.error = None;
             if self.table.as_ref().is_some_and(|(_, table)| table.status().is_err()) {
                 self.table = None;
@@ -91,7 +88,7 @@ impl LevelIterator {
             if self.table.as_ref().is_none_or(|(number, _)| *number != file.number) {
                 self.leave_table();
                 match self.tables.cached(file.number) {
-                    Some(table) => self.table = Some((file.number, Box::new(table.iter(self.read, self.on_bad_block)))),
+                    Some(table) => self.table = Some((file.number, Box::new(table.iter(self.read)))),
                     None => match self.begin_open(file.number, file.size) {
                         Poll::Pending => return Step::NeedsBlock,
                         Poll::Ready(Ok(table)) => self.take_table(&table),
@@ -134,7 +131,7 @@ impl LevelIterator {
             && let Err(error) = table.status()
         {
             self.error.get_or_insert(error);
-            if self.on_bad_block == OnBadBlock::Stop {
+            if self.read.policy.on_bad_block == OnBadBlock::Stop {
                 return true;
             }
         }
@@ -160,14 +157,14 @@ impl LevelIterator {
 
     fn take_table(&mut self, table: &Rc<Table>) {
         if let Some(file) = self.files.get(self.at) {
-            self.table = Some((file.number, Box::new(table.iter(self.read, self.on_bad_block))));
+            self.table = Some((file.number, Box::new(table.iter(self.read))));
         }
     }
 
     /// Whether to go on behind a table that cannot be opened.
     fn pass_bad_table(&mut self, error: Error) -> bool {
         self.error.get_or_insert(error);
-        if self.on_bad_block == OnBadBlock::Stop {
+        if self.read.policy.on_bad_block == OnBadBlock::Stop {
             self.at = self.files.len();
             return false;
         }

@@ -10,8 +10,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::edit::VersionEdit;
-use super::set::Builder;
-use super::{Counts, Version, VersionSet};
+use super::levels::Version;
+use super::set::{Builder, Counts, VersionSet};
 use crate::base::{FileKind, FileName, FileNumber, to_u64};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Env, NameEdit, read_file};

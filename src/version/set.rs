@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 
 use super::edit::{NewFile, VersionEdit};
-use super::{FileMetaData, LEVELS, Version};
+use super::file_meta::FileMetaData;
+use super::levels::Version;
+use super::shape::LEVELS;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by};
 use crate::error::{Error, Result};
 

@@ -16,7 +16,7 @@ use crate::db::state::Inner;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
 use crate::memtable::{MemTable, MemTableIterator};
-use crate::options::{ReadOptions, RecoveryMode};
+use crate::options::ReadOptions;
 use crate::version::{LEVELS, LevelIterator, Version};
 
 /// Bytes read between two samples of which tables reads have to merge.
@@ -114,12 +114,10 @@ impl DbIterator {
         db.check_open()?;
         check_snapshot(db, options)?;
         let view = db.view();
-        let compat = db.options.recovery == RecoveryMode::Compat;
-        let on_bad_block = if compat { OnBadBlock::Skip } else { OnBadBlock::Stop };
         let mut read = block_read(db, options);
+        let on_bad_block = read.policy.on_bad_block;
         read.read_ahead = READ_AHEAD;
-        let run =
-            |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read, on_bad_block));
+        let run = |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read));
         let deeper = (1..LEVELS).filter(|level| !view.version.level(*level).is_empty());
         let count = 1 + view.immutables.len() + view.version.level(0).len() + deeper.clone().count();
         let mut sources = Vec::with_capacity(count);

@@ -7,7 +7,7 @@ use crate::db::state::Inner;
 use crate::error::{Error, Result};
 use crate::events::count;
 use crate::memtable::MemGet;
-use crate::options::{ReadOptions, RecoveryMode};
+use crate::options::ReadOptions;
 use crate::table::BlockRead;
 use crate::version::{Found, TableTouched};
 
@@ -25,12 +25,11 @@ pub struct LookupTrace {
 /// How blocks are read for `options` in a database opened like this one.
 pub(crate) fn block_read(inner: &Inner, options: &ReadOptions) -> BlockRead {
     BlockRead {
-        verify_checksums: options.verify_checksums,
+        policy: inner.tables.options().policy.verifying(options.verify_checksums),
         fill_cache: options.fill_cache,
         fill_sought: options.fill_cache_sought,
         use_cache: true,
         read_ahead: 0,
-        lenient: inner.options.recovery == RecoveryMode::Compat,
     }
 }
 

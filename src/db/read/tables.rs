@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::base::{InternalKeyComparator, KeyOrder, to_u64};
+use crate::base::{InternalKeyComparator, KeyOrder};
 use crate::db::state::Inner;
 use crate::env::{Env, File};
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
-use crate::options::{Options, RecoveryMode};
+use crate::options::Options;
 use crate::table::{BlockCache, TableCache, TableOptions};
 use crate::version::FileMetaData;
 
@@ -18,19 +18,8 @@ pub(crate) fn open_tables(
     order: &InternalKeyComparator,
     counters: &Rc<LiveCounters>,
 ) -> Rc<TableCache> {
-    let compat = options.recovery == RecoveryMode::Compat;
-    let value_max = to_u64(options.max_value_size);
-    let table_options = Rc::new(TableOptions {
-        order: KeyOrder::Internal(order.clone()),
-        block_size: options.block_size,
-        block_restart_interval: options.block_restart_interval,
-        compression: options.compression,
-        filter_policy: options.filter_policy.clone(),
-        block_size_max: value_max.saturating_mul(2).saturating_add(64 << 20),
-        verify_checksums: !compat || options.paranoid_checks,
-        paranoid_checks: !compat && (options.paranoid_checks || options.recovery == RecoveryMode::Strict),
-        lenient: compat,
-    });
+    let order = KeyOrder::Internal(order.clone());
+    let table_options = Rc::new(TableOptions::new(order, options.filter_policy.clone(), options));
     let blocks = Rc::new(BlockCache::new(options.block_cache_size));
     let (capacity, files) = (options.table_cache_size, options.max_open_files);
     Rc::new(TableCache::new(env.clone(), table_options, blocks, counters.clone(), capacity, files))

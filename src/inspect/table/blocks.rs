@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::{META_MAX, Role, TableInspector};
+use super::inspector::{META_MAX, Role, TableInspector};
 use crate::base::{BloomFilterPolicy, FilterPolicy, InternalKeyComparator, parse_internal_key, to_u64, user_key};
 use crate::error::Malformed;
 use crate::inspect::block::{Entries, Found, KEY_TESTED_MAX, Listing, Opened, Order, bytes_fact, key_fact, open, tell};
-use crate::inspect::{Severity, Span, fill};
+use crate::inspect::span::{Severity, Span, fill};
 use crate::table::{BlockHandle, FilterBlock, Origin};
 
 impl TableInspector {

@@ -1,10 +1,10 @@
 //! The ends of the file: the footer, and by what other kinds of files are known.
 
 use super::blocks::show_handle;
-use super::{Role, Step, TAIL_SIZE, TableInspector};
+use super::inspector::{Role, Step, TAIL_SIZE, TableInspector};
 use crate::base::{Input, decode_fixed32, to_u64};
 use crate::inspect::block::bytes_fact;
-use crate::inspect::{Severity, Span, fill};
+use crate::inspect::span::{Severity, Span, fill};
 use crate::table::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 
 /// A magic number with no more wrong bits was LevelDB's.
@@ -39,7 +39,7 @@ impl TableInspector {
         }
         let footer_bytes = bytes.get(bytes.len().saturating_sub(FOOTER_SIZE)..).unwrap_or_default();
         let (Some((handles, magic)), true) = (footer_bytes.split_last_chunk::<8>(), bytes.len() >= FOOTER_SIZE) else {
-            span.bad("T01", 0, "the file has {} bytes, a table has at least 48", &[self.size]);
+            span.bad("T01", 0, "the file has {} bytes, a table has at least {}", &[self.size, to_u64(FOOTER_SIZE)]);
             self.step = Step::Head { footer: span, search: false };
             return;
         };

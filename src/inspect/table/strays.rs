@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::blocks::explain_filter;
-use super::{Step, TableInspector};
+use super::inspector::{Step, TableInspector};
 use crate::base::{BloomFilterPolicy, parse_internal_key, to_u64};
 use crate::inspect::block::{Entries, Opened, open};
 use crate::inspect::search::{Hit, SIZE_MAX_AT_START, Search, WINDOW};
-use crate::inspect::{Fact, Severity, Span};
+use crate::inspect::span::{Fact, Severity, Span};
 use crate::table::{BlockHandle, FilterBlock, Origin, TRAILER_SIZE};
 
 /// Overlaps and stray bytes that are told.

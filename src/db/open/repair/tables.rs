@@ -10,7 +10,7 @@ use crate::db::findings::is_finding;
 use crate::db::open::FilesOnStorage;
 use crate::db::verify::READ_ALL;
 use crate::error::{Error, Result};
-use crate::iter::{InternalIterator, OnBadBlock, finish};
+use crate::iter::{InternalIterator, finish};
 use crate::table::Table;
 use crate::version::NewFile;
 
@@ -145,7 +145,7 @@ impl Repairer<'_> {
 
     /// Moves over every entry of every sound block.
     async fn scan(&self, table: &Rc<Table>) -> Result<Scan> {
-        let mut it = table.iter(READ_ALL, OnBadBlock::Skip);
+        let mut it = table.iter(READ_ALL);
         let mut scan = Scan {
             entries: 0,
             smallest: Vec::new(),
@@ -189,7 +189,7 @@ impl Repairer<'_> {
     /// Makes new tables of what can be read.
     async fn copy(&mut self, table: &Rc<Table>) -> Result<()> {
         let mut gathered = self.gather();
-        let mut it = table.iter(READ_ALL, OnBadBlock::Skip);
+        let mut it = table.iter(READ_ALL);
         let step = it.seek_to_first();
         finish(&mut it, step).await;
         while it.valid() {

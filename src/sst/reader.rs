@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::{BlockCache, BlockRead, Table, TableIterator, TableOptions};
-use crate::base::{BloomFilterPolicy, KeyOrder, to_u64};
+use crate::base::{BloomFilterPolicy, KeyOrder};
 use crate::env::{Access, Env};
 use crate::error::Result;
 use crate::events::LiveCounters;
-use crate::iter::{InternalIterator, OnBadBlock, finish};
-use crate::options::{Options, RecoveryMode};
+use crate::iter::{InternalIterator, finish};
+use crate::options::Options;
+use crate::table::{BlockCache, BlockRead, DamagePolicy, Table, TableIterator, TableOptions};
 
 /// A table file as it lies there: its keys as stored, which in a table of a database are internal keys (user key and
 /// eight bytes of tag).
@@ -25,32 +25,21 @@ use crate::options::{Options, RecoveryMode};
 pub struct TableFile {
     table: Rc<Table>,
     size: u64,
-    on_bad_block: OnBadBlock,
+    policy: DamagePolicy,
 }
 
 impl TableFile {
     /// Reads footer, index and filter of the file called `name`. Of the options, `recovery`, `paranoid_checks` and
     /// `max_value_size` count. `Corruption`: it is no table, or a damaged one; `Io`: it cannot be read.
     pub async fn open(env: &dyn Env, name: &str, options: &Options) -> Result<TableFile> {
-        let compat = options.recovery == RecoveryMode::Compat;
         let file = env.open(name, Access::Read).await?;
         let size = file.size().await?;
-        let value_max = to_u64(options.max_value_size);
-        let table_options = Rc::new(TableOptions {
-            order: KeyOrder::BYTEWISE,
-            block_size: options.block_size,
-            block_restart_interval: options.block_restart_interval,
-            compression: options.compression,
-            filter_policy: Some(Rc::new(BloomFilterPolicy::new(10))),
-            block_size_max: value_max.saturating_mul(2).saturating_add(64 << 20),
-            verify_checksums: !compat || options.paranoid_checks,
-            paranoid_checks: !compat && (options.paranoid_checks || options.recovery == RecoveryMode::Strict),
-            lenient: compat,
-        });
+        let filter_policy = Rc::new(BloomFilterPolicy::new(10));
+        let table_options = Rc::new(TableOptions::new(KeyOrder::BYTEWISE, Some(filter_policy), options));
+        let policy = table_options.policy;
         let (blocks, counters) = (Rc::new(BlockCache::new(0)), Rc::new(LiveCounters::default()));
         let table = Table::open(file, name.to_owned(), size, 0, table_options, blocks, counters).await?;
-        let on_bad_block = if compat { OnBadBlock::Skip } else { OnBadBlock::Stop };
-        Ok(TableFile { table: Rc::new(table), size, on_bad_block })
+        Ok(TableFile { table: Rc::new(table), size, policy })
     }
 
     /// Bytes of the file.
@@ -61,14 +50,13 @@ impl TableFile {
     /// Moves over all entries. Without `verify_checksums` what damaged blocks decode to is given in `compat` mode.
     pub fn iter(&self, verify_checksums: bool) -> TableFileIterator {
         let read = BlockRead {
-            verify_checksums,
+            policy: self.policy.verifying(verify_checksums),
             fill_cache: false,
             fill_sought: false,
             use_cache: false,
             read_ahead: 128 << 10,
-            lenient: self.on_bad_block == OnBadBlock::Skip,
         };
-        TableFileIterator { inner: self.table.iter(read, self.on_bad_block) }
+        TableFileIterator { inner: self.table.iter(read) }
     }
 }
 

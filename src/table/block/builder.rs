@@ -1,4 +1,4 @@
-//! Makes blocks; their layout is told in `block.rs`.
+//! Makes blocks; their layout is told in `mod.rs`.
 
 use crate::base::{put_fixed32, put_varint32};
 use crate::error::Malformed;
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example_of_block_rs() {
+    fn the_worked_example_of_mod_rs() {
         let mut builder = BlockBuilder::new(2);
         builder.add(b"", b"apple", b"1").unwrap();
         builder.add(b"apple", b"apply", b"22").unwrap();

@@ -1,20 +1,24 @@
-//! Where things are: block handles, and the footer that says where to begin.
+//! LevelDB's tables: the types of their blocks, their checksums, and the footer that says where to begin.
 //!
 //! ```text
-//! block handle  varint64 offset, varint64 size           size: of the contents, without the five bytes of the trailer
+//! type          0 as it is, 1 snappy, 2 zlib or zstd, 3 zstd, 4 raw deflate
+//! checksum      mask(crc32c(contents, type))
 //! footer        metaindex handle, index handle, zeros to 40 bytes, magic (u64)                         48 bytes, last
 //! ```
+//! Type 2 has two owners: Minecraft's fork writes zlib there, LevelDB since 2023 zstd. The content tells: a zstd frame
+//! begins `28 b5 2f fd`, zlib with a byte whose low half is 8. Types 3 and 4 are the fork's.
+//!
 //! The footer of a table without entries, metaindex (8 bytes) at 0, index (8 bytes) at 13:
 //!
 //! ```text
 //! 00 08 | 0d 08 | 00 * 36 | 57 fb 80 8b 24 75 47 db
 //! ```
-//! A handle may be followed by bytes of newer versions; they are passed over. Source: LevelDB `table/format.{h,cc}`.
+//! Source: LevelDB `table/format.{h,cc}`.
 
-use crate::base::{Input, put_fixed64, put_varint64, to_u64};
+use crate::base::{Input, crc32c, mask, put_fixed64, to_u64, unmask};
 use crate::error::Malformed;
-
-use super::compression::TRAILER_SIZE;
+use crate::table::codec::Codec;
+use crate::table::handle::BlockHandle;
 
 /// Bytes of a footer.
 pub(crate) const FOOTER_SIZE: usize = 48;
@@ -23,56 +27,68 @@ pub(crate) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 
 const HANDLES_SIZE: usize = FOOTER_SIZE - 8;
 
-/// Where a block lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct BlockHandle {
-    /// Of its first byte in the file.
-    pub(crate) offset: u64,
-    /// Of its contents as stored, without the trailer.
-    pub(crate) size: u64,
+pub(super) const NONE: u8 = 0;
+pub(super) const SNAPPY: u8 = 1;
+pub(super) const ZLIB_OR_ZSTD: u8 = 2;
+pub(super) const ZSTD: u8 = 3;
+pub(super) const DEFLATE: u8 = 4;
+/// The highest type of a block.
+pub(crate) const TYPE_MAX: u8 = DEFLATE;
+
+const ZSTD_FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// How a block of this type is compressed; `contents` are its stored ones.
+#[inline]
+pub(crate) fn codec_of(block_type: u8, contents: &[u8]) -> Result<Codec, Malformed> {
+    match block_type {
+        NONE => Ok(Codec::None),
+        SNAPPY => Ok(Codec::Snappy),
+        ZLIB_OR_ZSTD | ZSTD if contents.starts_with(&ZSTD_FRAME) => Ok(Codec::Zstd),
+        ZLIB_OR_ZSTD if is_zlib(contents) => Ok(Codec::Zlib),
+        DEFLATE => Ok(Codec::Deflate),
+        other => Err(bad_type(other, contents)),
+    }
 }
 
-impl BlockHandle {
-    /// Appends two to twenty bytes.
-    pub(crate) fn encode_to(self, out: &mut Vec<u8>) {
-        put_varint64(out, self.offset);
-        put_varint64(out, self.size);
-    }
+#[cold]
+fn bad_type(block_type: u8, contents: &[u8]) -> Malformed {
+    let offset = to_u64(contents.len());
+    let known = if matches!(block_type, ZLIB_OR_ZSTD | ZSTD) { ", and neither zlib nor zstd before it" } else { "" };
+    Malformed::new(offset, format!("bad block type: {block_type}{known}"))
+}
 
-    /// The next handle of `input`.
-    pub(crate) fn decode(input: &mut Input<'_>) -> Result<BlockHandle, Malformed> {
-        Ok(BlockHandle {
-            offset: input.varint64("bad block handle: offset")?,
-            size: input.varint64("bad block handle: size")?,
-        })
-    }
+fn is_zlib(contents: &[u8]) -> bool {
+    matches!(contents, [a, b, ..] if a & 0x0f == 8 && (u32::from(*a) * 256 + u32::from(*b)).is_multiple_of(31))
+}
 
-    /// The handle that an index entry's value begins with.
-    #[inline]
-    pub(crate) fn decode_value(value: &[u8]) -> Result<BlockHandle, Malformed> {
-        BlockHandle::decode(&mut Input::new(value))
+/// The type of a block that is compressed so.
+#[inline]
+pub(crate) fn id_of(codec: Codec) -> u8 {
+    match codec {
+        Codec::None => NONE,
+        Codec::Snappy => SNAPPY,
+        Codec::Zlib => ZLIB_OR_ZSTD,
+        Codec::Zstd => ZSTD,
+        Codec::Deflate => DEFLATE,
     }
+}
 
-    /// Where the block's trailer ends; `None` past 2^64.
-    pub(crate) fn end(self) -> Option<u64> {
-        self.offset.checked_add(self.size)?.checked_add(u64::try_from(TRAILER_SIZE).ok()?)
-    }
+/// The checksum of contents and type.
+#[inline]
+pub(crate) fn checksum(sealed: &[u8]) -> u32 {
+    crc32c(sealed)
+}
 
-    /// Bytes to read for contents and trailer, if they end within `file_size`.
-    pub(crate) fn stored_size(self, file_size: u64) -> Result<usize, Malformed> {
-        let fits = self.end().is_some_and(|end| end <= file_size);
-        let stored = usize::try_from(self.size).ok().and_then(|size| size.checked_add(TRAILER_SIZE));
-        match stored {
-            Some(stored) if fits => Ok(stored),
-            _ => Err(Malformed::new(
-                0,
-                format!(
-                    "bad block handle: {} bytes and a trailer at offset {}, the file has {file_size} bytes",
-                    self.size, self.offset
-                ),
-            )),
-        }
-    }
+/// A checksum as it is stored.
+#[inline]
+pub(crate) fn masked(checksum: u32) -> u32 {
+    mask(checksum)
+}
+
+/// A checksum from what is stored.
+#[inline]
+pub(crate) fn unmasked(stored: u32) -> u32 {
+    unmask(stored)
 }
 
 /// The last bytes of a table.
@@ -153,14 +169,6 @@ mod tests {
         assert_eq!(Footer::decode(&bytes).unwrap().index, largest);
         assert_eq!(largest.end(), None);
         assert!(largest.stored_size(u64::MAX).is_err());
-    }
-
-    #[test]
-    fn a_handle_ends_within_its_file() {
-        let handle = BlockHandle { offset: 10, size: 5 };
-        assert_eq!(handle.stored_size(20).unwrap(), 10);
-        let error = handle.stored_size(19).unwrap_err();
-        assert_eq!(error.reason, "bad block handle: 5 bytes and a trailer at offset 10, the file has 19 bytes");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::compression::Compressor;
+use super::codec::Compressor;
 use crate::env::{ComputeThread, Io};
 use crate::error::{Error, Result};
 use crate::options::Compression;

@@ -13,14 +13,14 @@
 use std::cmp::Ordering;
 use std::mem::size_of;
 
-use super::block::Block;
-use super::footer::BlockHandle;
 use crate::base::{KeyOrder, UserComparator, common_length, compare_bytes, head_at, user_key};
+use crate::table::block::Block;
+use crate::table::handle::BlockHandle;
 
 /// Finds entries of one index block.
 ///
 /// Invariant: entry `i` of the block is at its restart point `i`, has the head `heads[i]` if it is not the last, and the handle `handles[i]`.
-pub(super) struct Finder {
+pub(in crate::table) struct Finder {
     common: Vec<u8>,
     heads: Vec<u64>,
     handles: Vec<BlockHandle>,
@@ -28,7 +28,7 @@ pub(super) struct Finder {
 
 impl Finder {
     /// Of `block`, if it is as every writer makes it: a restart point an entry, keys in rising bytewise order, good handles.
-    pub(super) fn new(block: &Block, order: &KeyOrder) -> Option<Finder> {
+    pub(in crate::table) fn new(block: &Block, order: &KeyOrder) -> Option<Finder> {
         let KeyOrder::Internal(internal) = order else { return None };
         if !matches!(internal.user(), UserComparator::Bytewise) {
             return None;
@@ -58,7 +58,7 @@ impl Finder {
 
     /// The first entry of `block` at or after `key`; the number of entries if there is none.
     #[inline]
-    pub(super) fn find(&self, block: &Block, order: &KeyOrder, key: &[u8]) -> usize {
+    pub(in crate::table) fn find(&self, block: &Block, order: &KeyOrder, key: &[u8]) -> usize {
         let user_key = user_key(key);
         let start = user_key.get(..self.common.len()).unwrap_or(user_key);
         let (mut low, alike) = match compare_bytes(start, &self.common) {
@@ -84,12 +84,12 @@ impl Finder {
 
     /// What entry `index` points to.
     #[inline]
-    pub(super) fn handle(&self, index: usize) -> Option<BlockHandle> {
+    pub(in crate::table) fn handle(&self, index: usize) -> Option<BlockHandle> {
         self.handles.get(index).copied()
     }
 
     /// Bytes of memory.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::table) fn len(&self) -> usize {
         self.heads.len().saturating_mul(size_of::<u64>() + size_of::<BlockHandle>()).saturating_add(self.common.len())
     }
 }
@@ -98,10 +98,9 @@ impl Finder {
 mod tests {
     use std::rc::Rc;
 
-    use super::super::block::{BlockIterator, Origin};
-    use super::super::block_builder::BlockBuilder;
     use super::*;
     use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber};
+    use crate::table::block::{BlockBuilder, BlockIterator, Origin};
 
     fn key(user: &[u8], sequence: u64) -> Vec<u8> {
         LookupKey::new(user, SequenceNumber::new(sequence).unwrap()).internal_key().to_vec()

@@ -1,0 +1,302 @@
+//! The inspector of a table: the bytes it needs next, and its findings so far.
+
+use crate::base::to_u64;
+use crate::inspect::block::{BLOCK_SIZE_MAX, Entries};
+use crate::inspect::search::Search;
+use crate::inspect::span::{Fact, Severity, Span, fill};
+use crate::table::{BlockHandle, FOOTER_SIZE, FilterBlock, TRAILER_SIZE};
+
+/// The longest footer that is known, RocksDB's.
+pub(super) const TAIL_SIZE: u64 = 53;
+/// Bytes by which other kinds of files are known.
+const HEAD_SIZE: u64 = 16;
+/// More meta blocks are not looked at; LevelDB has one.
+pub(super) const META_MAX: usize = 64;
+
+/// Explains a table file; see the head of [`inspect`](crate::inspect).
+///
+/// ```
+/// # use varve::inspect::TableInspector;
+/// let file = b"no table";
+/// let mut inspector = TableInspector::new(8, false);
+/// let mut spans = Vec::new();
+/// while let Some((offset, length)) = inspector.wanted() {
+///     let start = usize::try_from(offset).unwrap_or(usize::MAX);
+///     inspector.supply(file.get(start..start + length).unwrap_or_default());
+///     spans.extend(inspector.take());
+/// }
+/// assert_eq!(spans[0].findings[0].code, "T01");
+/// ```
+pub struct TableInspector {
+    pub(super) size: u64,
+    pub(super) list_entries: bool,
+    pub(super) step: Step,
+    /// What is to be read before data blocks, the next one last.
+    pub(super) queue: Vec<(Role, BlockHandle)>,
+    pub(super) index: Option<Entries>,
+    pub(super) filter: Option<FilterBlock>,
+    /// Explained bytes of the file, from and to.
+    pub(super) known: Vec<(u64, u64)>,
+    /// What was read as a block and is none by its checksum.
+    pub(super) doubtful: Vec<(u64, u64)>,
+    /// The next one last.
+    pub(super) gaps: Vec<(u64, u64)>,
+    pub(super) gaps_known: bool,
+    pub(super) no_footer: bool,
+    pub(super) search: Option<Search>,
+    /// The data blocks lie before this, so far.
+    pub(super) data_end: u64,
+    pub(super) last_key: Vec<u8>,
+    pub(super) last_separator: Vec<u8>,
+    pub(super) total: Total,
+    pub(super) ready: Vec<Span>,
+}
+
+/// What the wanted bytes are.
+pub(super) enum Step {
+    Tail,
+    Head {
+        footer: Span,
+        search: bool,
+    },
+    Block(Role, BlockHandle),
+    Gap {
+        start: u64,
+        end: u64,
+        window: usize,
+    },
+    /// Nothing: a pause, so that spans can be taken.
+    Pause,
+    Done,
+}
+
+pub(super) enum Role {
+    Metaindex,
+    Index,
+    Meta(Vec<u8>),
+    Data(Vec<u8>),
+}
+
+impl Role {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Role::Metaindex => "metaindex",
+            Role::Index => "index",
+            Role::Meta(name) if name.starts_with(b"filter.") => "filter",
+            Role::Meta(_) => "meta",
+            Role::Data(_) => "data",
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Total {
+    pub(super) format: &'static str,
+    pub(super) data_blocks: u64,
+    pub(super) entries: u64,
+    pub(super) deletions: u64,
+    pub(super) stored: u64,
+    pub(super) raw: u64,
+    /// Blocks whose entries are not, or not all, known.
+    pub(super) damaged: u64,
+    pub(super) found: u64,
+    pub(super) sequences: Option<(u64, u64)>,
+    pub(super) smallest: Option<Fact>,
+    pub(super) largest: Option<Fact>,
+    /// Offsets of the first blocks where keys, and index keys, are not in bytewise order.
+    pub(super) misordered: Option<u64>,
+    pub(super) misplaced: Option<u64>,
+    pub(super) bad: u64,
+    pub(super) notes: u64,
+}
+
+impl TableInspector {
+    /// Of a file of `size` bytes. `list_entries`: blocks have spans of their entries.
+    pub fn new(size: u64, list_entries: bool) -> TableInspector {
+        TableInspector {
+            size,
+            list_entries,
+            step: Step::Tail,
+            queue: Vec::new(),
+            index: None,
+            filter: None,
+            known: Vec::new(),
+            doubtful: Vec::new(),
+            gaps: Vec::new(),
+            gaps_known: false,
+            no_footer: false,
+            search: None,
+            data_end: 0,
+            last_key: Vec::new(),
+            last_separator: Vec::new(),
+            total: Total { format: "LevelDB", ..Total::default() },
+            ready: Vec::new(),
+        }
+    }
+
+    /// Offset and count of the bytes to hand to [`supply`](TableInspector::supply) next (which may be none); `None` at the end.
+    pub fn wanted(&self) -> Option<(u64, usize)> {
+        Some(match &self.step {
+            Step::Tail => {
+                let length = self.size.min(TAIL_SIZE);
+                (self.size - length, usize::try_from(length).unwrap_or(0))
+            }
+            Step::Head { .. } => (0, usize::try_from(self.size.min(HEAD_SIZE)).unwrap_or(0)),
+            Step::Block(_, handle) => {
+                (handle.offset, usize::try_from(handle.size.saturating_add(to_u64(TRAILER_SIZE))).unwrap_or(0))
+            }
+            Step::Gap { start, window, .. } => (*start, *window),
+            Step::Pause => (0, 0),
+            Step::Done => return None,
+        })
+    }
+
+    /// Takes the wanted bytes, or as many as could be read.
+    pub fn supply(&mut self, bytes: &[u8]) {
+        match std::mem::replace(&mut self.step, Step::Done) {
+            Step::Tail => self.tail(bytes),
+            Step::Head { footer, search } => self.head(footer, search, bytes),
+            Step::Block(role, handle) => self.block(role, handle, bytes),
+            Step::Gap { start, end, .. } => self.gap(start, end, bytes),
+            Step::Pause => self.advance(),
+            Step::Done => {}
+        }
+    }
+
+    /// Spans that are ready, in the order of the head of this file.
+    pub fn take(&mut self) -> Vec<Span> {
+        std::mem::take(&mut self.ready)
+    }
+
+    #[inline(never)]
+    pub(super) fn emit(&mut self, span: Span) {
+        for finding in &span.findings {
+            match finding.severity {
+                Severity::Bad => self.total.bad += 1,
+                _ => self.total.notes += 1,
+            }
+        }
+        self.ready.push(span);
+    }
+
+    /// Remembers that these bytes have an owner.
+    #[inline(never)]
+    pub(super) fn own(&mut self, start: u64, end: u64) {
+        // Data blocks come in order and so go to the end, or prolong what is there.
+        let place = self.known.partition_point(|region| *region < (start, end));
+        match place.checked_sub(1).and_then(|before| self.known.get_mut(before)) {
+            Some((_, last)) if *last == start => *last = end,
+            _ => self.known.insert(place, (start, end)),
+        }
+    }
+
+    /// Chooses what to read next.
+    pub(super) fn advance(&mut self) {
+        if let Some((role, handle)) = self.queue.pop().or_else(|| self.next_data()) {
+            return self.go_to(role, handle);
+        }
+        if !self.gaps_known {
+            self.gaps_known = true;
+            self.find_gaps();
+        }
+        if let Some((start, end)) = self.gaps.pop() {
+            return self.go_to_gap(start, end);
+        }
+        self.conclude();
+    }
+
+    /// Reads a block, unless its handle cannot be.
+    #[inline(never)]
+    fn go_to(&mut self, role: Role, handle: BlockHandle) {
+        let mut span = Span::new(role.kind(), handle.offset, handle.size.saturating_add(to_u64(TRAILER_SIZE)));
+        let limit = self.size.saturating_sub(to_u64(FOOTER_SIZE));
+        let is_data = matches!(role, Role::Data(_));
+        if handle.end().is_none_or(|end| end > limit) {
+            let reason = "a handle says {} bytes and a trailer at {}, expected to end before the footer at {}";
+            let numbers = [handle.size, handle.offset, limit];
+            span.bad("T30", handle.offset.min(self.size), reason, &numbers);
+        } else if is_data && handle.offset < self.data_end {
+            let numbers = [handle.offset, self.data_end];
+            span.bad("T31", handle.offset, "a block begins at {}, expected at {} or later", &numbers);
+        } else if handle.size > to_u64(BLOCK_SIZE_MAX) {
+            let reason =
+                fill("the block has {} bytes, at most {} are looked at", &[handle.size, to_u64(BLOCK_SIZE_MAX)]);
+            span.find(Severity::Warn, "T12", handle.offset, reason);
+            self.own(handle.offset, handle.end().unwrap_or(u64::MAX));
+        } else {
+            self.step = Step::Block(role, handle);
+            return;
+        }
+        self.total.damaged += u64::from(is_data);
+        self.emit(span);
+        self.step = Step::Pause;
+    }
+
+    #[inline(never)]
+    fn next_data(&mut self) -> Option<(Role, BlockHandle)> {
+        let entries = self.index.as_mut()?;
+        // What is wrong with the index was told when it was shown.
+        let mut unheard = Span::new("index", 0, 0);
+        while let Some(found) = entries.next(&mut unheard) {
+            if let Ok(handle) = BlockHandle::decode_value(entries.value(found.entry)) {
+                return Some((Role::Data(entries.key().to_vec()), handle));
+            }
+        }
+        None
+    }
+}
+
+// ---- The whole ------------------------------------------------------------------------------------------------------
+
+impl TableInspector {
+    pub(super) fn conclude(&mut self) {
+        self.step = Step::Done;
+        let mut total = std::mem::take(&mut self.total);
+        if self.no_footer && total.found == 0 {
+            total.format = "unknown";
+        }
+        let mut span = Span::new("table", 0, self.size);
+        span.text("format", total.format);
+        for (name, value) in [
+            ("dataBlocks", total.data_blocks),
+            ("entries", total.entries),
+            ("deletions", total.deletions),
+            ("storedSize", total.stored),
+            ("rawSize", total.raw),
+            ("damagedBlocks", total.damaged),
+            ("foundBlocks", total.found),
+        ] {
+            span.number(name, value);
+        }
+        if let Some((low, high)) = total.sequences {
+            span.number("minSequence", low);
+            span.number("maxSequence", high);
+        }
+        span.facts.extend(total.smallest.map(|key| ("firstKey", key)));
+        span.facts.extend(total.largest.map(|key| ("lastKey", key)));
+        match (total.misordered, total.misplaced) {
+            (Some(offset), _) => {
+                let reason =
+                    "keys are not in bytewise order: the database has another comparator, or entries are out of order";
+                span.note(Severity::Info, "T22", offset, reason);
+            }
+            (None, Some(offset)) => {
+                let reason = "the index key of this block or of the one before does not separate their keys";
+                span.note(Severity::Warn, "T33", offset, reason);
+            }
+            (None, None) => {}
+        }
+        span.number("findings", total.bad);
+        span.number("notes", total.notes + to_u64(span.findings.len()));
+        self.ready.push(span);
+    }
+}
+
+impl std::fmt::Debug for TableInspector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableInspector")
+            .field("size", &self.size)
+            .field("wanted", &self.wanted())
+            .finish_non_exhaustive()
+    }
+}
