@@ -137,6 +137,15 @@ impl Db {
         write::write(&self.inner, Some(batch), options.sync).await
     }
 
+    /// The same for a caller that cannot wait, over a storage that answers at once.
+    ///
+    /// # Errors
+    /// `Busy`, with nothing written, while an earlier write is under way, and where 16 write buffers wait for a flush whose storage
+    /// has not answered; else as [`write`](Db::write).
+    pub fn write_now(&self, options: &WriteOptions, batch: WriteBatch) -> Result<()> {
+        write::write_now(&self.inner, batch, options.sync)
+    }
+
     /// Makes every acknowledged write durable: one flush of the log.
     ///
     /// # Errors

@@ -63,25 +63,25 @@ impl Database {
         self.regions.outcome()
     }
 
-    /// Scratch holds the key, then the value. 0, or late.
-    pub fn put(&self, key: usize, value: usize, sync: bool) -> f64 {
+    /// Scratch holds the key, then the value. 0, or late. With `now` never late: busy where the write would have to wait, as the next two.
+    pub fn put(&self, key: usize, value: usize, sync: bool, now: bool) -> f64 {
         let put = |scratch: &[u8]| WriteBatch::of_put(part(scratch, 0, key), part(scratch, key, value));
         let batch = self.regions.with_scratch(put);
-        self.write_batch(batch, sync)
+        self.write_batch(batch, sync, now)
     }
 
     /// Scratch holds the key. 0, or late.
-    pub fn del(&self, key: usize, sync: bool) -> f64 {
+    pub fn del(&self, key: usize, sync: bool, now: bool) -> f64 {
         let mut batch = WriteBatch::new();
         self.regions.with_scratch(|scratch| batch.delete(part(scratch, 0, key)));
-        self.write_batch(batch, sync)
+        self.write_batch(batch, sync, now)
     }
 
     /// Scratch holds LevelDB's write batch. 0, or late.
-    pub fn write(&self, size: usize, sync: bool) -> f64 {
+    pub fn write(&self, size: usize, sync: bool, now: bool) -> f64 {
         let bytes = self.regions.copied(size);
         match WriteBatch::from_bytes(bytes) {
-            Ok(batch) => self.write_batch(batch, sync),
+            Ok(batch) => self.write_batch(batch, sync, now),
             Err(Malformed { offset, reason }) => {
                 self.regions.failed(to_js(&Error::InvalidArgument(format!("write batch, byte {offset}: {reason}"))))
             }
@@ -351,7 +351,11 @@ impl Database {
         }
     }
 
-    fn write_batch(&self, batch: WriteBatch, sync: bool) -> f64 {
+    fn write_batch(&self, batch: WriteBatch, sync: bool, now: bool) -> f64 {
+        if now {
+            let written = self.db.write_now(&WriteOptions { sync }, batch);
+            return written.map_or_else(|error| self.regions.failed(to_js(&error)), |()| 0.0);
+        }
         let db = self.db.clone();
         let written = self.regions.done(async move { db.write(&WriteOptions { sync }, batch).await });
         written.unwrap_or_else(|error| self.regions.failed(error))

@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) slowed: Cell<bool>,
     /// A stalled commit has worked for long: the host gets its chance when the write is done.
     pub(crate) owes_turn: Cell<bool>,
+    /// The write under way must end in this call: it neither pauses nor waits for background work.
+    pub(crate) must_end: Cell<bool>,
     // Changed by `shut` alone.
     closed: Rc<Cell<bool>>,
     locked: Cell<bool>,
@@ -76,6 +78,7 @@ impl Inner {
             debt: Cell::new(0),
             slowed: Cell::new(false),
             owes_turn: Cell::new(false),
+            must_end: Cell::new(false),
             closed: Rc::new(Cell::new(false)),
         }
     }

@@ -14,6 +14,6 @@ mod wal;
 
 pub(crate) use commit::next_commit;
 pub(crate) use queue::{mark_in_turn, nobody_writes, rotate_in_turn};
-pub(crate) use submit::{write, write_checked};
+pub(crate) use submit::{write, write_checked, write_now};
 pub(crate) use ticket::{Mark, Queue};
 pub(crate) use wal::create_log;

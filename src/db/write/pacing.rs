@@ -9,13 +9,16 @@ use super::wal::rotate;
 use crate::base::to_u64;
 use crate::db::background;
 use crate::db::state::{DbState, Inner};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{Event, StallCause, count};
 use crate::slice::pause;
 use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
 
 /// Least work that is worth a slice, in bytes.
 const SLICE_MIN: u64 = 4 << 10;
+
+/// A write that cannot wait makes the memtable larger instead, up to so many times its size.
+const MUST_END_BUFFERS: usize = 16;
 
 /// Makes the write buffer take `bytes` more: a full one becomes immutable. A writer waits only when so much unflushed or
 /// uncompacted data has piled up that its share of the background work did not keep pace: at twice the buffer's size for
@@ -49,7 +52,11 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
                 return Ok(());
             }
             let slice = to_u64(inner.options.slice_size);
-            poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
+            poll_fn(|cx| match background::poll_slice(inner, cx, slice) {
+                Poll::Pending if inner.must_end.get() => Poll::Ready(true),
+                other => other,
+            })
+            .await;
             inner.check_writes(false)?;
             match inner.state.borrow().held_up().cloned() {
                 Some(cause) => return Err(cause),
@@ -77,7 +84,16 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
         }
         let (share, slice) = (to_u64(bytes).saturating_mul(16), to_u64(inner.options.slice_size));
         for _ in 0..(share / slice.max(1)).max(1) {
-            let more = poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
+            let polled = poll_fn(|cx| match background::poll_slice(inner, cx, slice) {
+                Poll::Pending if inner.must_end.get() => Poll::Ready(None),
+                other => other.map(Some),
+            });
+            let Some(more) = polled.await else {
+                if size < limit.saturating_mul(MUST_END_BUFFERS) {
+                    return Ok(());
+                }
+                return Err(Error::Busy(format!("{size} bytes wait for a flush that has not ended")));
+            };
             if more && bytes > SMALL_GROUP {
                 pause_in_commit(inner).await;
             }
@@ -97,6 +113,9 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
 /// Gives the host its chance, unless so many wait for this commit that soon some would be refused. Small writes pause when they
 /// are done instead: where the storage answers at once, who has asked for one finds it.
 async fn pause_in_commit(inner: &Inner) {
+    if inner.must_end.get() {
+        return;
+    }
     let Some(mut wait) = inner.options.pause.as_ref().and_then(|host| host.pause()) else { return };
     // Whoever joins the queue polls the commit.
     poll_fn(|cx| if inner.queue.borrow().is_crowded() { Poll::Ready(()) } else { wait.as_mut().poll(cx) }).await;

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::commit::{AtOnce, commit_at_once};
 use super::pacing::{pace, work_off};
-use super::queue::{enqueue, poll_ticket};
+use super::queue::{enqueue, nobody_writes, poll_ticket};
 use super::ticket::Wants;
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::db::state::Inner;
+use crate::env::try_now;
 use crate::error::{Error, Result};
 use crate::slice::pause;
 
@@ -34,6 +35,19 @@ pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bo
     submit(inner, Some(batch), sync).await
 }
 
+/// The same for a caller that cannot wait. `Busy`, and nothing is written, where an earlier write is under way, or where the memtable
+/// has grown to many times its size because background work waits for the storage.
+pub(crate) fn write_now(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
+    if !nobody_writes(inner) {
+        return Err(Error::Busy("an earlier write has not ended".into()));
+    }
+    inner.must_end.set(true);
+    let result = try_now(write(inner, Some(batch), sync));
+    inner.must_end.set(false);
+    let late = || Error::Poisoned { cause: "the storage did not answer at once".into(), maybe_applied: true };
+    result.unwrap_or_else(|| Err(late()))
+}
+
 async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
     if bytes > BATCH_SIZE_MAX {
@@ -49,7 +63,9 @@ async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Res
     };
     let left = pace(inner, bytes);
     let owes_turn = inner.owes_turn.take();
-    if left > 0 {
+    if inner.must_end.get() {
+        inner.debt.set(inner.debt.get().max(left));
+    } else if left > 0 {
         work_off(inner, left).await;
     } else if owes_turn {
         pause(&inner.options.pause).await;
