@@ -41,7 +41,7 @@ test('there are snippets, and most are run', () => {
 })
 
 test('all error codes and methods that users may meet are in it', () => {
-  const types = readFileSync(inRoot('src', 'js', 'index.d.ts'), 'utf8')
+  const types = readFileSync(inRoot('src', 'js', 'types', 'index.d.ts'), 'utf8')
   for (const [, code] of types.matchAll(/^ {2}\| '(LEVEL_\w+)'/gm)) assert.ok(readme.includes(`\`${code}\``), code)
   const options = types.slice(types.indexOf('interface DatabaseOptions'), types.indexOf('interface ReadOptions'))
   for (const [, option] of options.matchAll(/^ {2}(\w+)\?:/gm)) assert.ok(readme.includes(`\`${option}\``), `option ${option}`)

@@ -73,17 +73,18 @@ export function checkFile(path) {
   }
 }
 
+/** @param {string} path @param {'read' | 'write' | 'make'} need @param {string} hint */
 function statsOf(path, need, hint) {
   try {
     return statSync(path)
-  } catch (error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code !== 'ENOENT') throw systemError(error, path)
     if (need === 'make') return undefined
     throw new UsageError(`there is no directory ${path} (ENOENT)${hint}`)
   }
 }
 
-/** A file: which command takes it. */
+/** A file: which command takes it. @param {string} path @param {boolean} isRegular */
 function insteadOf(path, isRegular) {
   const name = basename(path)
   if (/^\d+\.(ldb|sst)$/.test(name)) return `${path} is a table file, not a directory: \`varve layout\` takes it; its database is ${dirname(path)}`
@@ -94,6 +95,7 @@ function insteadOf(path, isRegular) {
   return `${path} is a file, not a directory; \`varve layout\` takes table files, \`varve import\` zips`
 }
 
+/** @param {string} path */
 function isZip(path) {
   try {
     const fd = openSync(path, 'r')

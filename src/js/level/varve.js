@@ -60,7 +60,7 @@ const COMPARATOR = 'leveldb.BytewiseComparator'
 const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
- * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See index.d.ts.
+ * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See types/index.d.ts.
  * @extends {AbstractLevel<any, any, any>}
  */
 export class Varve extends AbstractLevel {

@@ -19,8 +19,8 @@ import { APPEND, IS_WINDOWS } from './os.js'
 import { nodeSqlite, readLocks } from './os-lock.js'
 
 /**
- * @typedef {import('../../index.js').Storage} Storage
- * @typedef {import('../../index.js').NameEdit} NameEdit
+ * @typedef {import('../../types/index.js').Storage} Storage
+ * @typedef {import('../../types/index.js').NameEdit} NameEdit
  */
 
 /** LOCK, our file beside it, and the kernel's table. */
