@@ -18,7 +18,7 @@ const REASONS = {
   EISDIR: 'a directory, where a file should be'
 }
 
-/** What to do about an error of the system, as the end of a message. @param {any} error */
+/** What to do about an error of the system, as the end of a message. @param {any} error any: whatever was thrown */
 export const remedyOf = (error) => ['EACCES', 'EPERM'].includes(error?.code) ? '; ask its owner, or run as a user who may' : ''
 
 /**

@@ -57,7 +57,7 @@ function version(out) {
   return show(version, out)
 }
 
-/** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. @param {any} error */
+/** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. @param {any} error any: whatever was thrown */
 function explain(error) {
   const reason = error?.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
   // Node's own messages begin with their code.

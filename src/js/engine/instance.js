@@ -64,7 +64,7 @@ export class Instance {
 function newMemory(maximum) {
   try {
     return new WebAssembly.Memory({ initial: MEMORY_PAGES_MIN, maximum })
-  } catch (/** @type {any} */ cause) {
+  } catch (/** @type {any} any: whatever was thrown */ cause) {
     throw Object.assign(new Error(`no memory for another database: ${cause.message}`, { cause }), { code: 'limit-exceeded' })
   }
 }

@@ -68,7 +68,7 @@ class BlobFile extends ReadOnlyFile {
   }
 }
 
-/** What the reading of a Blob that stands for a file says when the file is another one, or none any more. @param {string} name @param {any} error */
+/** What the reading of a Blob that stands for a file says when the file is another one, or none any more. @param {string} name @param {any} error any: whatever was thrown */
 function failureOf(name, error) {
   const { name: kind, message } = error ?? {}
   if (kind === 'NotReadableError' || kind === 'NotFoundError') return changed(name, `${message} (${kind})`, error)

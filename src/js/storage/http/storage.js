@@ -111,7 +111,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** Where the table is not there because all has changed, that is what is said. @param {Place} place @param {number} sizeHint @param {any} error */
+  /** Where the table is not there because all has changed, that is what is said. @param {Place} place @param {number} sizeHint @param {any} error any: whatever was thrown */
   async #missing(place, sizeHint, error) {
     if (error.code === 'ENOENT' && sizeHint > 0) await this.#checkManifest(place)
     throw error
@@ -199,7 +199,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return answer
   }
 
-  /** @returns {never} @param {Place} place @param {any} error */
+  /** @returns {never} @param {Place} place @param {any} error any: whatever was thrown */
   #changed(place, error) {
     place.change ??= error
     this.#cache.drop(place)

@@ -146,7 +146,7 @@ export class NodeStorage {
     try {
       stats = attempt('open', path, () => fs.fstatSync(fd))
       if (stats.isDirectory()) throw failure('EISDIR', 'open', path, 'is a directory')
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       fs.closeSync(fd)
       throw error
     }
