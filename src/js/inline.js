@@ -11,7 +11,7 @@ let module
 
 provideModule({
   load: () => (module ??= compile().catch((error) => { module = undefined; throw error })),
-  createInstance,
+  createInstance: /** @type {import('./engine/module.js').CreateInstance} */ (createInstance),
   pagesMin: MEMORY_PAGES_MIN,
   isFull: false
 })

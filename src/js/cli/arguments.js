@@ -5,6 +5,14 @@ import { parseArgs } from 'node:util'
 import { nearest } from './suggest.js'
 import { ENCODINGS, bytesOf } from './text.js'
 
+/** @typedef {{ type: 'boolean' | 'string', short?: string, value?: string, help: string }} Option */
+/** Options as given, by their names. @typedef {Record<string, any>} Values any: a string or a boolean, as the option's table says */
+/** What a command is run with. @typedef {{ values: Values, positionals: string[], out: import('./output.js').Output }} Call */
+/**
+ * @typedef {{ name: string, summary: string, usage: string, details?: string, options: Record<string, Option>,
+ *             positionals: [number, number], run: (call: Call) => Promise<number | void> | number }} Command
+ */
+
 /** The caller's mistake: a message, and no more. */
 export class UsageError extends Error {
   code = 'LEVEL_INVALID_ARGUMENT'
@@ -12,11 +20,13 @@ export class UsageError extends Error {
   command
 }
 
+/** @type {Record<string, Option>} */
 const HELP = { help: { type: 'boolean', short: 'h', help: 'this text' } }
 
+/** @type {Record<string, Option>} */
 export const JSON_OPTION = { json: { type: 'boolean', help: 'print JSON' } }
 
-/** How keys and values are written, in and out. */
+/** How keys and values are written, in and out. @type {Record<string, Option>} */
 export const ENCODING_OPTIONS = {
   hex: { type: 'boolean', help: 'keys and values in hexadecimal, in and out' },
   utf8: { type: 'boolean', help: 'as text, what is no text as \\xNN (the default)' },
@@ -24,6 +34,7 @@ export const ENCODING_OPTIONS = {
   'value-encoding': { type: 'string', value: 'E', help: 'of values alone' }
 }
 
+/** @type {Record<string, Option>} */
 export const RANGE_OPTIONS = {
   gt: { type: 'string', value: 'KEY', help: 'only keys after KEY' },
   gte: { type: 'string', value: 'KEY', help: 'only KEY and those after it' },
@@ -32,23 +43,26 @@ export const RANGE_OPTIONS = {
   prefix: { type: 'string', value: 'KEY', help: 'only keys that begin with KEY; of several bounds all hold' }
 }
 
+/** @type {Record<string, Option>} */
 export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; a command that writes then fails' } }
 
+/** @type {Record<string, Option>} */
 export const SYNC_OPTION = { sync: { type: 'boolean', help: 'return when the write is durable' } }
 
-/** Options of one command, checked. */
+/** Options of one command, checked. @param {Command} command @param {string[]} args */
 export function parse(command, args) {
   const known = { ...command.options, ...HELP }
   const options = Object.fromEntries(Object.entries(known).map(([name, { type, short }]) => [name, short ? { type, short } : { type }]))
+  /** @type {(message: string) => never} */
   const fail = (message) => { throw Object.assign(new UsageError(message), { command: command.name }) }
   let parsed
   try {
     parsed = parseArgs({ args, options, allowPositionals: true, strict: true })
-  } catch (error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
-    fail(reasonOf(error, args, command))
+    return fail(reasonOf(error, args, command))
   }
-  const { values, positionals } = parsed
+  const { values, positionals } = /** @type {{ values: Values, positionals: string[] }} */ (parsed)
   if (values.help) return { values, positionals, help: true }
   const [least, most] = command.positionals
   if (positionals.length < least) fail(`too few arguments: varve ${command.name} ${command.usage}`)
@@ -61,7 +75,7 @@ export function parse(command, args) {
   }
 }
 
-/** What is wrong with options, in our words. @param {any} error of parseArgs */
+/** What is wrong with options, in our words. @param {any} error of parseArgs @param {string[]} args @param {Command} command */
 function reasonOf({ code, message }, args, { name, usage, options }) {
   const behind = `behind --, as in: varve ${name} [options] -- ${usage.replace(/ ?\[-.*$/, '')}`
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
@@ -77,6 +91,7 @@ function reasonOf({ code, message }, args, { name, usage, options }) {
   return /does not take/.test(message) ? `${option} takes no value` : message
 }
 
+/** @param {Values} values */
 function withEncodings(values) {
   const { hex, utf8 } = values
   if (hex && utf8) throw new UsageError('--hex and --utf8 exclude each other')
@@ -88,8 +103,9 @@ function withEncodings(values) {
   return { ...values, keyEncoding: key, valueEncoding: value }
 }
 
-/** The bounds among the options, as bytes. */
+/** The bounds among the options, as bytes. @param {Values} values */
 export function rangeOf(values) {
+  /** @type {Record<string, Buffer>} */
   const range = {}
   for (const name of Object.keys(RANGE_OPTIONS)) {
     if (values[name] !== undefined) range[name] = bytesOf(values[name], values.keyEncoding, `--${name}`)
@@ -100,10 +116,11 @@ export function rangeOf(values) {
   return Object.fromEntries(sides.filter((bound) => bound !== undefined))
 }
 
-/** Of the bounds of one side the one that allows the least; of equal ones the last. @param {1 | -1} side @param {[string, Buffer?][]} bounds */
+/** Of the bounds of one side the one that allows the least; of equal ones the last. @param {1 | -1} side @param {[string, Buffer | undefined][]} bounds */
 function tightest(side, bounds) {
-  const given = bounds.filter(([, key]) => key !== undefined)
-  return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one, undefined)
+  const given = /** @type {[string, Buffer][]} */ (bounds.filter(([, key]) => key !== undefined))
+  return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one,
+    /** @type {[string, Buffer] | undefined} */ (undefined))
 }
 
 /** The first key behind all with this prefix; none if it is empty or all of it is 0xff. @param {Buffer} prefix */
@@ -115,9 +132,16 @@ function endOf(prefix) {
   return end
 }
 
-/** A whole number among the options. */
+/**
+ * A whole number among the options.
+ * @template {number | undefined} [T=undefined]
+ * @param {Values} values
+ * @param {string} name
+ * @param {{ min?: number, max?: number, otherwise?: T }} [bounds]
+ * @returns {number | T}
+ */
 export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, otherwise } = {}) {
-  if (values[name] === undefined) return otherwise
+  if (values[name] === undefined) return /** @type {T} */ (otherwise)
   const number = Number(values[name])
   if (/^\d+$/.test(values[name]) && number >= min && number <= max) return number
   throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`)
@@ -125,6 +149,7 @@ export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, 
 
 // ---- Help -----------------------------------------------------------------------------------------------------------
 
+/** @param {Command[]} commands */
 export function overview(commands) {
   const width = Math.max(...commands.map(({ name }) => name.length))
   return `varve <command> <directory> ...
@@ -141,6 +166,7 @@ Exit code: 0 done, found or sound; 1 findings, or not found; 2 cannot (usage, lo
 standard error.`
 }
 
+/** @param {Command} command */
 export function helpOf({ name, summary, usage, details, options }) {
   const rows = Object.entries({ ...options, ...HELP }).map(([option, { short, value, help }]) =>
     [`${short ? `-${short}, ` : ''}--${option}${value ? ` ${value}` : ''}`, help])

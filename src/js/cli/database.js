@@ -7,6 +7,9 @@ import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
 import { counted, grouped, visible } from './text.js'
 
+/** A database as commands open it. @typedef {import('../types/index.js').Varve<Buffer, Buffer>} Db */
+/** @typedef {import('./arguments.js').Values} Values */
+
 /** What all commands open with: bytes in, bytes out. */
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
 
@@ -14,14 +17,14 @@ const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
  * Opens the database, acts, and closes it whatever comes of that.
  *
  * @template T
- * @param {string} location
- * @param {Record<string, any>} options of Varve
- * @param {(db: Varve<Buffer, Buffer>) => Promise<T>} act
+ * @param {string | null} location
+ * @param {Record<string, any>} options of Varve; any: it checks them itself
+ * @param {(db: Db) => Promise<T>} act
  * @returns {Promise<T>}
  */
 export async function withDatabase(location, options, act) {
   if (location !== null) checkDirectory(location, options.readOnly ? 'read' : options.createIfMissing === false ? 'write' : 'make')
-  const db = new Varve(location, { ...BYTES, ...options })
+  const db = /** @type {Db} */ (/** @type {unknown} */ (new Varve(location, { ...BYTES, ...options })))
   await db.open()
   try {
     await warnOfDamage(db, location)
@@ -34,10 +37,10 @@ export async function withDatabase(location, options, act) {
 /** Databases of which opening has left something behind. */
 const damaged = new WeakSet()
 
-/** Whether opening has left something behind, so that what is read is not everything. @param {Varve<any, any>} db */
+/** Whether opening has left something behind, so that what is read is not everything. @param {Db} db */
 export const wasDamaged = (db) => damaged.has(db)
 
-/** Says on standard error what opening has read past. @param {Varve<any, any>} db @param {string | null} location */
+/** Says on standard error what opening has read past. @param {Db} db @param {string | null} location */
 async function warnOfDamage(db, location) {
   const { recovery: { findings, logs, left, copies } } = await db.info()
   if (findings.length === 0) return
@@ -56,10 +59,17 @@ async function warnOfDamage(db, location) {
   console.error(lines.map(visible).join('\n'))
 }
 
-/** The same, without writing a byte. */
+/** The same, without writing a byte. @template T @param {string | null} location @param {(db: Db) => Promise<T>} act */
 export const reading = (location, act, options = {}) => withDatabase(location, { ...options, readOnly: true, createIfMissing: false }, act)
 
-/** The same for a command that writes, unless it was told not to. */
+/**
+ * The same for a command that writes, unless it was told not to.
+ * @template T
+ * @param {string | null} location
+ * @param {Values} values
+ * @param {Record<string, any>} options any: Varve checks them
+ * @param {(db: Db) => Promise<T>} act
+ */
 export function writing(location, values, options, act) {
   if (values.readonly) throw new UsageError('this command writes, which --readonly forbids')
   return withDatabase(location, options, act)
@@ -80,6 +90,7 @@ export async function watched(label, location, act) {
   const progress = new Progress(label, tablesSize(location))
   const { NodeStorage } = await import('../storage/node/directory.js')
   class WatchedStorage extends NodeStorage {
+    /** @param {string} name @param {'read' | 'append'} access */
     open(name, access) {
       const file = super.open(name, access)
       const read = file.read.bind(file)
@@ -100,6 +111,7 @@ export async function watched(label, location, act) {
 
 /** @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile */
 
+/** @type {[RegExp, DirectoryFile['kind']][]} */
 const KINDS = [
   [/^\d+\.(ldb|sst)$/, 'table'],
   [/^\d+\.log$/, 'log'],
@@ -110,7 +122,7 @@ const KINDS = [
   [/^\d+\.dbtmp$/, 'temporary']
 ]
 
-/** The files of a directory. @returns {DirectoryFile[]} */
+/** The files of a directory. @returns {DirectoryFile[]} @param {string} location */
 export function filesOf(location) {
   const found = readdirSync(location, { withFileTypes: true }).filter((entry) => !entry.isDirectory())
   return found.map(({ name }) => ({
@@ -120,6 +132,7 @@ export function filesOf(location) {
   })).sort((a, b) => a.name < b.name ? -1 : 1)
 }
 
+/** @param {string} location */
 function tablesSize(location) {
   try {
     return filesOf(location).filter(({ kind }) => kind === 'table' || kind === 'log').reduce((sum, { size }) => sum + size, 0)
@@ -133,6 +146,7 @@ function tablesSize(location) {
  * The live tables, level by level, of LevelDB's own list of them.
  *
  * @returns {{ level: number, number: number, name: string, size: number, range: string }[]}
+ * @param {{ getProperty(name: string): string }} db
  */
 export function tablesOf(db) {
   const tables = []
@@ -149,5 +163,5 @@ export function tablesOf(db) {
 /** @param {{ code: string, message: string }} finding */
 export const lineOf = ({ code, message }) => `${code}: ${message}`
 
-/** An error in JSON. */
+/** An error in JSON. @param {any} options */
 export const findingOf = ({ code, message, file, offset }) => ({ code, message, ...file !== undefined && { file }, ...offset !== undefined && { offset } })

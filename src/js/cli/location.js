@@ -18,7 +18,7 @@ const REASONS = {
   EISDIR: 'a directory, where a file should be'
 }
 
-/** What to do about an error of the system, as the end of a message. @param {any} error */
+/** What to do about an error of the system, as the end of a message. @param {any} error any: whatever was thrown */
 export const remedyOf = (error) => ['EACCES', 'EPERM'].includes(error?.code) ? '; ask its owner, or run as a user who may' : ''
 
 /**
@@ -73,17 +73,18 @@ export function checkFile(path) {
   }
 }
 
+/** @param {string} path @param {'read' | 'write' | 'make'} need @param {string} hint */
 function statsOf(path, need, hint) {
   try {
     return statSync(path)
-  } catch (error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code !== 'ENOENT') throw systemError(error, path)
     if (need === 'make') return undefined
     throw new UsageError(`there is no directory ${path} (ENOENT)${hint}`)
   }
 }
 
-/** A file: which command takes it. */
+/** A file: which command takes it. @param {string} path @param {boolean} isRegular */
 function insteadOf(path, isRegular) {
   const name = basename(path)
   if (/^\d+\.(ldb|sst)$/.test(name)) return `${path} is a table file, not a directory: \`varve layout\` takes it; its database is ${dirname(path)}`
@@ -94,6 +95,7 @@ function insteadOf(path, isRegular) {
   return `${path} is a file, not a directory; \`varve layout\` takes table files, \`varve import\` zips`
 }
 
+/** @param {string} path */
 function isZip(path) {
   try {
     const fd = openSync(path, 'r')

@@ -8,6 +8,8 @@ import { remedyOf } from './location.js'
 import { Output } from './output.js'
 import { nearest } from './suggest.js'
 
+/** @typedef {import('./arguments.js').Command} Command */
+
 const COMMANDS = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'bench']
 
 const CANNOT = 2
@@ -25,8 +27,10 @@ async function main(args, out) {
   return await command.run({ values, positionals, out }) ?? 0
 }
 
+/** @param {string} name */
 const load = async (name) => (await import(`./commands/${name}.js`)).command
 
+/** @param {string | undefined} topic @param {string | undefined} asked @param {Output} out */
 async function help(topic, asked, out) {
   if (topic !== undefined && COMMANDS.includes(topic)) return show(helpOf(await load(topic)), out)
   if (topic !== undefined && asked === 'help') throw noCommand(topic)
@@ -34,23 +38,26 @@ async function help(topic, asked, out) {
   return asked === undefined ? CANNOT : 0
 }
 
+/** @param {string} name */
 function noCommand(name) {
   if (name.startsWith('-')) return new UsageError(`there is no option '${name}' without a command; \`varve --help\` lists the commands`)
   const likely = nearest(name, [...COMMANDS, 'help'])
   return new UsageError(`there is no command '${name}'${likely ? `; did you mean ${likely}?` : ''}${likely ? ' ' : '; '}\`varve --help\` lists them`)
 }
 
+/** @param {string} text @param {Output} out */
 function show(text, out) {
   out.line(text)
   return 0
 }
 
+/** @param {Output} out */
 function version(out) {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
   return show(version, out)
 }
 
-/** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. */
+/** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. @param {any} error any: whatever was thrown */
 function explain(error) {
   const reason = error?.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
   // Node's own messages begin with their code.

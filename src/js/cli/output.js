@@ -11,10 +11,11 @@ const REDRAW_MS = 100
 /** Standard output: gathered, with regard for who reads it, and quiet when nobody does any more (`| head`). */
 export class Output {
   #stream
+  /** @type {Uint8Array[]} */
   #parts = []
   #size = 0
 
-  /** @param {import('node:stream').Writable} stream */
+  /** @param {NodeJS.WriteStream} stream */
   constructor(stream = process.stdout) {
     this.#stream = stream
     stream.on('error', (error) => {
@@ -46,6 +47,7 @@ export class Output {
     return this.write(`${text}\n`)
   }
 
+  /** @param {any} value */
   json(value) {
     return this.line(JSON.stringify(value))
   }
@@ -78,6 +80,7 @@ export class Progress {
     this.#stream = stream
   }
 
+  /** @param {number} count */
   add(count) {
     this.#done += count
     if (this.#stream.isTTY !== true) return
@@ -87,6 +90,7 @@ export class Progress {
     this.#stream.write(`\r\x1b[K${this.#text((now - this.#start) / 1000)}`)
   }
 
+  /** @param {number} seconds */
   #text(seconds) {
     if (this.#total === 0) return `${this.#label} ${this.#done.toLocaleString('en')}, ${seconds.toFixed(0)} s`
     // What is read twice must not make it more than all.

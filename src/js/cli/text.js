@@ -11,6 +11,7 @@ export const ENCODINGS = ['utf8', 'escaped', 'hex', 'base64']
  */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/u
 
+/** @type {Record<string, string>} */
 const NAMED = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /**
@@ -23,7 +24,7 @@ export function shown(bytes, encoding, { lines = false } = {}) {
   return escaped(bytes, encoding === 'escaped', lines)
 }
 
-/** Text as it is; what is not, as \xNN. `lossless` escapes the backslash as well. */
+/** Text as it is; what is not, as \xNN. `lossless` escapes the backslash as well. @param {Uint8Array} bytes @param {boolean} lossless @param {boolean} lines */
 function escaped(bytes, lossless, lines) {
   const text = textOf(bytes)
   if (text !== undefined && !UNSEEN.test(text) && !(lossless && text.includes('\\'))) return text
@@ -41,9 +42,10 @@ function escaped(bytes, lossless, lines) {
   return out
 }
 
+/** @param {Uint8Array} bytes */
 const hexEscapes = (bytes) => Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 
-/** Bytes of the character at `at`; 0 if there is none. */
+/** Bytes of the character at `at`; 0 if there is none. @param {Uint8Array} bytes @param {number} at */
 function characterSize(bytes, at) {
   const first = bytes[at]
   const size = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0
@@ -59,7 +61,7 @@ export function textOf(bytes) {
   }
 }
 
-/** For JSON: a string, or `{ "hex": ... }` for what is no text in the encoding `utf8`. */
+/** For JSON: a string, or `{ "hex": ... }` for what is no text in the encoding `utf8`. @param {Uint8Array} bytes @param {string} encoding */
 export function inJson(bytes, encoding) {
   if (encoding !== 'utf8') return shown(bytes, encoding)
   return textOf(bytes) ?? { hex: bufferOf(bytes).toString('hex') }
@@ -75,13 +77,18 @@ export function inJson(bytes, encoding) {
 export function bytesOf(text, encoding, what) {
   if (encoding === 'utf8') return Buffer.from(text)
   if (encoding === 'escaped') return unescaped(text, what)
-  const bytes = Buffer.from(text, encoding)
-  const back = bytes.toString(encoding)
+  const known = /** @type {BufferEncoding} */ (encoding)
+  const bytes = Buffer.from(text, known)
+  const back = bytes.toString(known)
   const same = encoding === 'hex' ? back === text.toLowerCase() : back.replace(/=+$/, '') === text.replace(/=+$/, '')
   if (!same) throw new InvalidArgumentError(`${what} is not ${encoding}: ${JSON.stringify(text.slice(0, 80))}`)
   return bytes
 }
 
+/** What stands for what, after a backslash. @type {Record<string, string>} */
+const LETTERS = { n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\' }
+
+/** @param {string} text @param {string} what */
 function unescaped(text, what) {
   const parts = []
   let end = 0
@@ -89,12 +96,13 @@ function unescaped(text, what) {
     const [whole, hex, letter, other] = match
     if (other !== undefined) throw new InvalidArgumentError(`${what} has an unknown escape: ${JSON.stringify(whole)}; there are \\xNN \\n \\r \\t \\0 \\\\`)
     parts.push(Buffer.from(text.slice(end, match.index)))
-    parts.push(Buffer.from(hex !== undefined ? [parseInt(hex, 16)] : { n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\' }[letter]))
+    parts.push(hex !== undefined ? Buffer.of(parseInt(hex, 16)) : Buffer.from(LETTERS[letter]))
     end = match.index + whole.length
   }
   return Buffer.concat([...parts, Buffer.from(text.slice(end))])
 }
 
+/** @param {Uint8Array} bytes */
 const bufferOf = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 // ---- Figures --------------------------------------------------------------------------------------------------------
@@ -102,7 +110,7 @@ const bufferOf = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.by
 /** A message without what could move the cursor. @param {string} text */
 export const visible = (text) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
 
-/** 1234567 as 1,234,567. A string of digits stays one. */
+/** 1234567 as 1,234,567. A string of digits stays one. @param {number | string} number */
 export const grouped = (number) => typeof number === 'number' ? number.toLocaleString('en') : String(number)
 
 /** @param {number} count @param {string} one @param {string} [many] */
@@ -110,7 +118,7 @@ export const counted = (count, one, many = `${one}s`) => `${grouped(count)} ${co
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
 
-/** 1536 as 1.5 KiB. */
+/** 1536 as 1.5 KiB. @param {number} bytes */
 export function sized(bytes) {
   let unit = 0
   for (; bytes >= 1024 && unit < UNITS.length - 1; unit++) bytes /= 1024

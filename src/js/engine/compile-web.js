@@ -38,7 +38,7 @@ async function compile(url) {
   const streams = response.headers.get('content-type')?.startsWith('application/wasm')
   try {
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()))
-  } catch (/** @type {any} */ cause) {
+  } catch (/** @type {any} any: whatever was thrown */ cause) {
     throw new Error(`${url}: ${cause.message}`, { cause })
   }
 }

@@ -255,7 +255,7 @@ export class Engine {
     let info
     try {
       info = await this.#recover(trap)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
       this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
     }
@@ -682,7 +682,7 @@ export class Engine {
     return this.#instance.settled(outcome, isWrite)
   }
 
-  /** A trap that a write came upon leaves its fate open. @param {any} error */
+  /** A trap that a write came upon leaves its fate open. @param {any} error any: whatever was thrown */
   #ofWrite(error) {
     return error === this.#trap ? unknownFate(error) : error
   }
@@ -764,7 +764,7 @@ export class Engine {
 
 const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
 
-/** An error as an object that can be cloned. @param {any} error */
+/** An error as an object that can be cloned. @param {any} error any: whatever was thrown */
 const plain = (error) => ({ message: error.message, ...error })
 
 /** NaN for one that was never made. @param {Id} id @returns {number} */

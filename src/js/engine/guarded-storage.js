@@ -20,7 +20,7 @@ export class GuardedStorage {
   #held = false
   #epoch = 0
 
-  /** @param {import('../index.js').Storage} storage */
+  /** @param {import('../types/index.js').Storage} storage */
   constructor(storage) {
     this.#storage = storage
   }
@@ -73,7 +73,7 @@ export class GuardedStorage {
     return this.during(this.#storage.link?.(name, /** @type {any} */ (own)) ?? false)
   }
 
-  /** @param {import('../index.js').NameEdit[]} edits */
+  /** @param {import('../types/index.js').NameEdit[]} edits */
   editNames(edits) { return this.during(this.#storage.editNames(edits)) }
 
   removePlace() {
@@ -188,4 +188,4 @@ class GuardedFile {
   }
 }
 
-/** @typedef {import('../index.js').Storage} Storage @typedef {import('../index.js').StorageFile} StorageFile */
+/** @typedef {import('../types/index.js').Storage} Storage @typedef {import('../types/index.js').StorageFile} StorageFile */

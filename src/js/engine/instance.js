@@ -16,7 +16,7 @@ export class Instance {
   #waiters = new Set()
 
   /**
-   * @param {Awaited<ReturnType<loadModule>>} module
+   * @param {Awaited<ReturnType<typeof loadModule>>} module
    * @param {number} memoryLimit in bytes
    * @param {(trap: Error) => void} onTrap called in the middle of what failed; again if that threw
    */
@@ -63,7 +63,7 @@ export class Instance {
 function newMemory(initial, maximum) {
   try {
     return new WebAssembly.Memory({ initial, maximum })
-  } catch (/** @type {any} */ cause) {
+  } catch (/** @type {any} any: whatever was thrown */ cause) {
     throw Object.assign(new Error(`no memory for another database: ${cause.message}`, { cause }), { code: 'limit-exceeded' })
   }
 }

@@ -6,7 +6,7 @@ import { fetchedOnce } from './compile-web.js'
 export const ownModule = {
   // Vite and webpack look for an expression of exactly this form; others leave it to the browser.
   load: fetchedOnce('engine.wasm', new URL('./engine.wasm', import.meta.url), import.meta.url),
-  createInstance,
+  createInstance: /** @type {import('./module.js').CreateInstance} */ (createInstance),
   pagesMin: MEMORY_PAGES_MIN,
   isFull: false
 }

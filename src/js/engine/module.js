@@ -3,10 +3,12 @@
 import { ownModule } from '#wasm'
 import { VarveError } from '../errors.js'
 
+/** @typedef {typeof import('../../../pkg/instance-full.js').createInstance} CreateInstance */
+
 /**
  * @typedef {object} EngineModule
  * @property {() => WebAssembly.Module | Promise<WebAssembly.Module>} load compiles it once and remembers it
- * @property {typeof import('../../../pkg/instance-full.js').createInstance} createInstance
+ * @property {CreateInstance} createInstance of a lean module: what is not in it is not there, so callers ask isFull() before
  * @property {number} pagesMin 64 KiB each: what the memory of an instance begins with
  * @property {boolean} isFull whether it has the other codecs, zip import, repair and the inspector
  */
@@ -30,7 +32,7 @@ export async function loadModule() {
   const { load, createInstance, pagesMin } = chosen
   try {
     return { compiled: await load(), createInstance, pagesMin }
-  } catch (/** @type {any} */ cause) {
+  } catch (/** @type {any} any: whatever was thrown */ cause) {
     throw new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
   }
 }

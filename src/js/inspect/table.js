@@ -77,7 +77,7 @@ class Window {
   async #try(offset, into) {
     try {
       return await this.#source.read(offset, into)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       // A part that the disk does not give: the inspector says so, and goes on.
       if (error.code === 'EIO') return 0
       throw error

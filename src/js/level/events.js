@@ -40,7 +40,7 @@ export class Events {
   #emit(name, info) {
     try {
       this.#db.emit(name, info)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       const message = `A listener of '${name}' failed: ${error?.stack ?? error}`
       if (globalThis.process?.emitWarning !== undefined) globalThis.process.emitWarning(message, 'VarveWarning')
       else console.error(message)

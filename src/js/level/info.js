@@ -11,7 +11,7 @@ const revived = (error) => fromEngine(Object.assign(new Error(error.message), er
 
 /**
  * @param {any} info the engine's (src/wasm/info.rs)
- * @returns {object} what index.d.ts calls Info, without the place
+ * @returns {object} what types/index.d.ts calls Info, without the place
  */
 export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
   const levels = Array.from({ length: LEVELS }, (_, level) => {

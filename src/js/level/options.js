@@ -81,7 +81,7 @@ const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames'
  * directory that the process works in now: `base`.
  * @param {unknown} location
  * @param {any} storage
- * @returns {{ path: string | null, base?: string, storage: import('../index.js').Storage | null }}
+ * @returns {{ path: string | null, base?: string, storage: import('../types/index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
   if (storage === undefined || storage === null) return { path: pathOf(location), base: workingDirectory(), storage: null }

@@ -61,7 +61,7 @@ const COMPARATOR = 'leveldb.BytewiseComparator'
 const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
- * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See index.d.ts.
+ * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See types/index.d.ts.
  * @extends {AbstractLevel<any, any, any>}
  */
 export class Varve extends AbstractLevel {
@@ -239,7 +239,7 @@ export class Varve extends AbstractLevel {
     if (this.#inMemory && !this.#inWorker) return
     try {
       await (this.#inMemory ? /** @type {any} */ (this.#engine).rest() : this.#engine.close())
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       // Closing failed before, and was done all the same.
       if (error?.code === 'closed') return
       this.#turns.restart()
@@ -503,7 +503,7 @@ export class Varve extends AbstractLevel {
     await this.#whenOpen(async (engine) => {
       try {
         await engine.checkpoint(await Varve.#storageOf(place))
-      } catch (/** @type {any} */ error) {
+      } catch (/** @type {any} any: whatever was thrown */ error) {
         // Other failures may be of either side.
         throw error?.code === 'invalid-argument' ? fromEngineAt(error, place.path) : error
       }
@@ -543,7 +543,7 @@ export class Varve extends AbstractLevel {
     db.#importing = importing
     try {
       await db.open()
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       throw error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause !== undefined ? error.cause : error
     }
     return db

@@ -6,17 +6,21 @@
 // Both sides may serve objects and call. Calls are made in the order in which they were asked; answers come when they come.
 import { describe, revive } from './failure.js'
 
+/** any: whatever crosses, which each method knows. @typedef {any} Value */
+
+/** @typedef {Record<string, (...args: Value[]) => Value>} Methods */
+
 export class Calls {
   #post
-  /** What the other side may call, by number. @type {Map<number, Record<string, (...args: any[]) => any>>} */
+  /** What the other side may call, by number. @type {Map<number, Methods>} */
   #served = new Map()
   #lastServed = 0
-  /** @type {Map<number, { resolve(value: any): void, reject(error: unknown): void }>} */
+  /** @type {Map<number, { resolve(value: Value): void, reject(error: unknown): void }>} */
   #waiting = new Map()
   #asked = 0
   #end = /** @type {Error | undefined} */ (undefined)
 
-  /** @param {(message: any, transfer: any[]) => void} post */
+  /** @param {(message: object, transfer: ArrayBuffer[]) => void} post */
   constructor(post) {
     this.#post = post
   }
@@ -24,7 +28,7 @@ export class Calls {
   /**
    * The other side may call these methods from now on, by the number that this answers. What a method answers must be what
    * `structuredClone` takes.
-   * @param {Record<string, (...args: any[]) => any>} methods
+   * @param {Methods} methods
    */
   serve(methods) {
     this.#served.set(++this.#lastServed, methods)
@@ -34,7 +38,7 @@ export class Calls {
   /** @param {number} number */
   release(number) { this.#served.delete(number) }
 
-  /** @param {number} on @param {string} method @param {any[]} args @param {any[]} [transfer] @returns {Promise<any>} */
+  /** @param {number} on @param {string} method @param {Value[]} args @param {ArrayBuffer[]} [transfer] @returns {Promise<Value>} */
   ask(on, method, args, transfer = []) {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end)
@@ -44,7 +48,7 @@ export class Calls {
     })
   }
 
-  /** @param {any} message */
+  /** @param {Value} message */
   receive(message) {
     if (message.call !== undefined) return this.#make(message)
     const waiter = this.#waiting.get(message.answer)
@@ -60,7 +64,7 @@ export class Calls {
     this.#waiting.clear()
   }
 
-  /** @param {{ call: number, on: number, method: string, args: any[] }} message */
+  /** @param {{ call: number, on: number, method: string, args: Value[] }} message */
   async #make({ call, on, method, args }) {
     try {
       const methods = this.#served.get(on)

@@ -100,7 +100,7 @@ export class WorkerEngine {
     if (!this.#connection.isAlive) return this.#connection.end()
     try {
       await this.#connection.ask(VERB.close, [])
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error.code !== 'closed') throw error
     }
     await this.#connection.end()
@@ -141,7 +141,7 @@ export class WorkerEngine {
     try {
       do pages.push(await this.next(id, REST_ROWS, REST_BYTES))
       while (!pages[pages.length - 1].done)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error.code === 'poisoned') return []
       throw error
     }

@@ -69,7 +69,7 @@ export class Connection {
     return new Promise((/** @type {(value?: any) => void} */ resolve, reject) => {
       try {
         this.#thread.post({ open: place }, [])
-      } catch (/** @type {any} */ cause) {
+      } catch (/** @type {any} any: whatever was thrown */ cause) {
         throw Object.assign(new Error(`The storage cannot be made in a worker: ${cause.message}`, { cause }), { code: 'invalid-argument' })
       }
       this.#opening = { resolve, reject }

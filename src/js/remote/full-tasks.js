@@ -5,8 +5,8 @@ import { describe } from './failure.js'
 import { LentStorage } from './lent-storage.js'
 
 /**
- * @param {(message: any, transfer: any[]) => void} post
- * @returns {(message: any) => void} takes messages of the other side
+ * @param {(message: object, transfer: ArrayBuffer[]) => void} post
+ * @returns {(message: object) => void} takes messages of the other side
  */
 export function serveTasks(post) {
   const calls = new Calls(post)
@@ -27,7 +27,7 @@ export function serveTasks(post) {
   return (message) => calls.receive(message)
 }
 
-/** A report whose findings, which are errors, can be cloned. @param {any} report */
+/** A report whose findings, which are errors, can be cloned. @param {{ findings: unknown[] }} report */
 function described(report) {
-  return { ...report, findings: report.findings.map((/** @type {unknown} */ error) => describe(error)) }
+  return { ...report, findings: report.findings.map((error) => describe(error)) }
 }

@@ -7,6 +7,8 @@ import { Calls } from './calls.js'
 import { revive } from './failure.js'
 import { lend } from './lent-storage.js'
 
+/** @typedef {import('../types/index.js').Storage} Storage */
+
 /** What the worker serves first (full-tasks.js). */
 const TASKS = 1
 
@@ -17,7 +19,7 @@ export class FullWorker {
   #loan
   #hasAnswered = false
 
-  /** @param {any} storage */
+  /** @param {Storage} storage */
   constructor(storage) {
     this.#thread = startThread({
       receive: ({ task }) => {
@@ -29,22 +31,22 @@ export class FullWorker {
     this.#calls = new Calls((task, transfer) => this.#thread.post({ task }, transfer))
     // Whatever becomes of the worker, files and lock are given back.
     this.#guarded = new GuardedStorage(storage)
-    this.#loan = lend(this.#calls, /** @type {any} */ (this.#guarded))
+    this.#loan = lend(this.#calls, this.#guarded)
   }
 
-  /** See `Engine.repair`. @param {any} storage @param {object} options @param {boolean} anyComparator */
+  /** See `Engine.repair`. @param {Storage} storage @param {object} options @param {boolean} anyComparator */
   static repair(storage, options, anyComparator) {
     return new FullWorker(storage).#once('repair', options, anyComparator)
   }
 
-  /** See `Engine.verifyFiles`. @param {any} storage @param {object} options */
+  /** See `Engine.verifyFiles`. @param {Storage} storage @param {object} options */
   static verifyFiles(storage, options) {
     return new FullWorker(storage).#once('verifyFiles', options)
   }
 
   /**
    * As `Engine.import`; the engine that `open` answers is one of this thread and the lean module.
-   * @param {any} storage
+   * @param {Storage} storage
    * @param {{ maxBytes: number, maxRatio: number, memoryLimit?: number }} limits
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
    */
@@ -63,12 +65,13 @@ export class FullWorker {
       /** @param {object} options */
       async open(options) {
         await worker.#ask('importEnd', options).finally(() => worker.#end())
-        return Engine.open(storage, { ...options, createIfMissing: false, errorIfExists: false }, onRecovered)
+        const existing = /** @type {{ memoryLimit?: number }} */ ({ ...options, createIfMissing: false, errorIfExists: false })
+        return Engine.open(storage, existing, onRecovered)
       }
     }
   }
 
-  /** @param {string} method @param {any[]} args */
+  /** @param {string} method @param {unknown[]} args */
   async #once(method, ...args) {
     try {
       const report = await this.#ask(method, this.#loan, ...args)
@@ -78,7 +81,7 @@ export class FullWorker {
     }
   }
 
-  /** @param {string} method @param {any[]} args */
+  /** @param {string} method @param {unknown[]} args */
   #ask(method, ...args) {
     return this.#calls.ask(TASKS, method, args)
   }

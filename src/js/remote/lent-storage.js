@@ -2,7 +2,7 @@
 //
 //   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, a storage like any other that answers later
 
-/** @typedef {import('../index.js').Storage} Storage @typedef {import('../index.js').StorageFile} StorageFile */
+/** @typedef {import('../types/index.js').Storage} Storage @typedef {import('../types/index.js').StorageFile} StorageFile */
 /** @typedef {import('./calls.js').Calls} Calls */
 
 /** What the borrower needs to know. @typedef {{ root: number, durability: Storage['durability'], appendsAreExact: boolean }} Loan */
@@ -72,12 +72,12 @@ export class LentStorage {
   /** @param {string} name @param {'read' | 'append'} access @param {number} [sizeHint] */
   open(name, access, sizeHint) { return this.#file('open', name, access, sizeHint) }
 
-  /** @param {import('../index.js').NameEdit[]} edits */
+  /** @param {import('../types/index.js').NameEdit[]} edits */
   editNames(edits) { return this.#calls.ask(this.#root, 'editNames', [edits]) }
 
   removePlace() { return this.#calls.ask(this.#root, 'removePlace', []) }
 
-  /** @param {string} method @param {any[]} args */
+  /** @param {string} method @param {unknown[]} args */
   async #file(method, ...args) {
     return new LentFile(this.#calls, await this.#calls.ask(this.#root, method, args))
   }

@@ -221,7 +221,7 @@ export class Session {
     out.end()
   }
 
-  /** @param {any} number @param {any} handle @param {any} error */
+  /** @param {any} number @param {any} handle @param {any} error any: whatever was thrown */
   #fail(number, handle, error) {
     if (number === undefined) {
       if (handle !== undefined) handle.error = error

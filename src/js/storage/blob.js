@@ -5,7 +5,7 @@
 import { InvalidArgumentError } from '../errors.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, checkedName, failure } from './read-only.js'
 
-/** Files by name. See blob.d.ts. */
+/** Files by name. See types/blob.d.ts. */
 export class BlobStorage extends ReadOnlyStorage {
   /** @type {Map<string, Blob>} */
   #blobs
@@ -25,6 +25,7 @@ export class BlobStorage extends ReadOnlyStorage {
     return [...this.#blobs.keys()]
   }
 
+  /** @param {string} name @param {'read' | 'append'} access */
   open(name, access) {
     const blob = this.#blobs.get(this.toRead(name, access))
     if (blob === undefined) throw failure('ENOENT', `there is no file ${name}`)
@@ -36,6 +37,7 @@ class BlobFile extends ReadOnlyFile {
   #name
   #blob
 
+  /** @param {string} name @param {Blob} blob */
   constructor(name, blob) {
     super()
     this.#name = name
@@ -46,11 +48,13 @@ class BlobFile extends ReadOnlyFile {
     return this.#blob.size
   }
 
+  /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
     const end = Math.min(this.#blob.size, offset + into.length)
     return end > offset ? this.#slice(offset, end) : 0
   }
 
+  /** @param {number} start @param {number} end */
   async #slice(start, end) {
     let bytes
     try {
@@ -64,7 +68,7 @@ class BlobFile extends ReadOnlyFile {
   }
 }
 
-/** What the reading of a Blob that stands for a file says when the file is another one, or none any more. */
+/** What the reading of a Blob that stands for a file says when the file is another one, or none any more. @param {string} name @param {any} error any: whatever was thrown */
 function failureOf(name, error) {
   const { name: kind, message } = error ?? {}
   if (kind === 'NotReadableError' || kind === 'NotFoundError') return changed(name, `${message} (${kind})`, error)
@@ -73,11 +77,13 @@ function failureOf(name, error) {
 
 // ---- What may be given --------------------------------------------------------------------------------------------------
 
+/** @param {unknown} value */
 const isBlob = (value) => value instanceof Blob
 
+/** @param {string} why */
 const invalid = (why) => new InvalidArgumentError(`The argument 'files' must be Files, or Blobs by name: ${why}`)
 
-/** @returns {Map<string, Blob>} */
+/** @returns {Map<string, Blob>} @param {any} files */
 function namedBlobsOf(files) {
   if (typeof files !== 'object' || files === null || isBlob(files)) throw invalid(`it is ${isBlob(files) ? 'one Blob' : String(files)}`)
   const blobs = new Map()
@@ -90,11 +96,13 @@ function namedBlobsOf(files) {
   return blobs
 }
 
+/** @param {any} files */
 function entriesOf(files) {
   if (files instanceof Map) return files
   return Symbol.iterator in files ? pathsOf([...files]) : Object.entries(files)
 }
 
+/** @param {string} name */
 function isName(name) {
   try {
     return checkedName(name) === name && !name.startsWith('lost/')
@@ -103,11 +111,12 @@ function isName(name) {
   }
 }
 
-/** Names within the chosen directory: of several, that which holds CURRENT. */
+/** Names within the chosen directory: of several, that which holds CURRENT. @param {unknown[]} files */
 function pathsOf(files) {
   const paths = files.map((file) => {
-    if (!isBlob(file) || typeof file.name !== 'string') throw invalid('one has no name')
-    return [file.webkitRelativePath || file.name, file]
+    const { name, webkitRelativePath } = /** @type {Partial<File>} */ (file)
+    if (!isBlob(file) || typeof name !== 'string') throw invalid('one has no name')
+    return /** @type {[string, Blob]} */ ([webkitRelativePath || name, file])
   })
   const currents = paths.map(([path]) => path).filter((path) => /(^|\/)CURRENT$/.test(path))
   if (currents.length > 1) throw invalid(`there are several databases: ${currents.join(', ')}`)

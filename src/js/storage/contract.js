@@ -14,9 +14,9 @@
 // a sync is under way is the file read and appended to.
 
 /**
- * @typedef {import('../index.js').Storage} Storage
- * @typedef {import('../index.js').StorageFile} StorageFile
- * @typedef {import('../index.js').NameEdit} NameEdit
+ * @typedef {import('../types/index.js').Storage} Storage
+ * @typedef {import('../types/index.js').StorageFile} StorageFile
+ * @typedef {import('../types/index.js').NameEdit} NameEdit
  */
 
 /**
@@ -44,7 +44,7 @@ export function testStorage(makeStorage, { test, prefix = '' }) {
 /**
  * The same for a storage that only reads.
  *
- * @param {(files: Map<string, Uint8Array>) => Storage | Promise<Storage>} makeStorage answers a storage over files of these names
+ * @param {(files: Map<string, Uint8Array<ArrayBuffer>>) => Storage | Promise<Storage>} makeStorage answers a storage over files of these names
  * and bytes
  * @param {object} options
  * @param {(name: string, run: () => Promise<void>) => unknown} options.test
@@ -423,12 +423,12 @@ const READ_ONLY = {
   },
 
   async 'a large file is read in pieces, forward, backward and at once'(storage, files) {
-    const content = files.get('000005.ldb')
+    const content = /** @type {Uint8Array} */ (files.get('000005.ldb'))
     const file = await storage.open('000005.ldb', 'read')
     const size = 30_011
     const pieces = []
     for (let offset = 0; offset < content.length; offset += size) pieces.push(offset)
-    const check = async (offset) => same(await read(file, offset, size), content.subarray(offset, offset + size), `at ${offset}`)
+    const check = async (/** @type {number} */ offset) => same(await read(file, offset, size), content.subarray(offset, offset + size), `at ${offset}`)
     for (const offset of pieces) await check(offset)
     for (const offset of pieces.reverse()) await check(offset)
     await Promise.all([...pieces, ...pieces].map(check))
@@ -482,27 +482,29 @@ const BAD_NAMES = [
   'a\0b', 'a\nb', 'LOCK', 'lost/LOCK', 'n'.repeat(256), 'ü'.repeat(128)
 ]
 
-/** @returns {NameEdit} */
+/** @returns {NameEdit} @param {string} from @param {string} to */
 const rename = (from, to) => ({ type: 'rename', from, to })
 
-/** @returns {NameEdit} */
+/** @returns {NameEdit} @param {string} name */
 const remove = (name) => ({ type: 'remove', name })
 
-/** @returns {NameEdit} */
+/** @returns {NameEdit} @param {string} name @param {string | Uint8Array} content */
 const replace = (name, content) => ({ type: 'replace', name, via: VIA, content: bytes(content) })
 
+/** @param {Storage} storage @param {string} name @param {string | Uint8Array} content */
 async function make(storage, name, content) {
   const file = await storage.create(name, 'table', 0)
   await append(file, content)
   return file
 }
 
+/** @param {StorageFile} file @param {string | Uint8Array} content */
 async function append(file, content) {
   const data = bytes(content)
   equal(await file.append(data), data.length, 'bytes taken by an append')
 }
 
-/** Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise. */
+/** Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise. @param {StorageFile} file @param {number} offset @param {number} length */
 async function read(file, offset, length) {
   const into = new Uint8Array(length).fill(UNTOUCHED)
   const answer = file.read(offset, into)
@@ -518,7 +520,7 @@ async function read(file, offset, length) {
 
 const UNTOUCHED = 0xa5
 
-/** Of a file that holds 0123456789. */
+/** Of a file that holds 0123456789. @param {StorageFile} file */
 async function readsAreExact(file) {
   same(await read(file, 0, 10), '0123456789', 'all')
   same(await read(file, 3, 4), '3456', 'within')
@@ -532,7 +534,7 @@ async function readsAreExact(file) {
   file.close()
 }
 
-/** The same. */
+/** The same. @param {StorageFile} file */
 async function readsIntoAPart(file) {
   const memory = bytes('................')
   const answer = file.read(2, memory.subarray(3, 7))
@@ -541,6 +543,7 @@ async function readsIntoAPart(file) {
   file.close()
 }
 
+/** @param {Storage} storage @param {string} name @param {string | Uint8Array} expected */
 async function contentIs(storage, name, expected) {
   const file = await storage.open(name, 'read')
   try {
@@ -550,20 +553,21 @@ async function contentIs(storage, name, expected) {
   }
 }
 
-/** A storage that cannot tell its names says so. */
+/** A storage that cannot tell its names says so. @param {Storage} storage @param {string[]} expected */
 async function listIs(storage, expected) {
   let names
   try {
     names = await storage.list()
-  } catch (error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code === 'LEVEL_NOT_SUPPORTED') return
     throw error
   }
   equal([...names].sort().join(' | '), [...expected].sort().join(' | '), 'names listed')
 }
 
-/** Thrown or rejected with: an Error, with this code if one is given. */
+/** Thrown or rejected with: an Error, with this code if one is given. @param {() => unknown} act @param {string} what @param {string} [code] */
 async function fails(act, what, code) {
+  /** any: whatever was thrown @type {any} */
   let error
   try {
     await act()
@@ -575,9 +579,10 @@ async function fails(act, what, code) {
 }
 
 const encoder = new TextEncoder()
+/** @param {string | Uint8Array} content */
 const bytes = (content) => (typeof content === 'string' ? encoder.encode(content) : content.slice())
 
-/** The same bytes each time, of no pattern that a mistake could hit. */
+/** The same bytes each time, of no pattern that a mistake could hit. @param {number} length */
 function noise(length) {
   const data = new Uint8Array(length)
   let state = 0x9e3779b9
@@ -588,6 +593,7 @@ function noise(length) {
   return data
 }
 
+/** @param {Uint8Array} found @param {string | Uint8Array} expected @param {string} what */
 function same(found, expected, what) {
   const wanted = bytes(expected)
   equal(found.length, wanted.length, `${what}: bytes`)
@@ -595,6 +601,7 @@ function same(found, expected, what) {
   equal(differs, -1, `${what}: the first byte that differs`)
 }
 
+/** @param {unknown} found @param {unknown} expected @param {string} what */
 function equal(found, expected, what) {
   if (found !== expected) throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`)
 }

@@ -1,18 +1,29 @@
 // A storage of your own, whole, as an example: the files are in a Map. docs/border.md has the contract, and the tests of
 // `varve/test/storage` tell whether you have kept it. Here every method answers at once; each may as well answer a promise.
 
+/** @typedef {import('../types/index.js').NameEdit} NameEdit @typedef {{ bytes: Uint8Array, size: number }} Content */
+
 /** Files in memory, gone with the process. Several storages may share one Place; one at a time has its lock. */
 export class MapStorage {
   /** What a directory is elsewhere: `files` is a Map, and undefined as long as it does not exist. */
-  static Place = class { files; owner; epoch = 0 }
+  static Place = class {
+    /** @type {Map<string, Content> | undefined} */
+    files
+    /** @type {MapStorage | undefined} */
+    owner
+    epoch = 0
+  }
+
   durability = /** @type {const} */ ('volatile')
-  appendsAreExact = true
+  appendsAreExact = /** @type {const} */ (true)
   #place
 
   constructor(place = new MapStorage.Place()) { this.#place = place }
   get #files() { return this.#place.files ?? fail('ENOENT', 'the database does not exist') }
+  /** @param {string} name */
   #find(name) { return this.#files.get(checked(name)) ?? fail('ENOENT', `there is no file ${name}`) }
 
+  /** @param {boolean} create */
   lock(create) {
     if (this.#place.owner !== undefined) fail('LEVEL_LOCKED', 'the files are in use')
     if (create) this.#place.files ??= new Map()
@@ -22,21 +33,29 @@ export class MapStorage {
 
   unlock() { if (this.#place.owner === this) this.#place.owner = undefined }
   list() { return [...this.#files.keys()].filter((name) => !name.startsWith('lost/')) }
+  /** @param {string} name @param {'read' | 'append'} access */
   open(name, access) { return new MapFile(name, this.#find(name), access === 'append') }
 
+  /** @param {string} name @param {string} _kind @param {number} _sizeHint */
   create(name, _kind, _sizeHint) {
     const content = { bytes: new Uint8Array(0), size: 0 }
     this.#files.set(checked(name), content)
     return new MapFile(name, content, true)
   }
 
+  /** @param {NameEdit[]} edits */
   editNames(edits) {
-    for (const edit of edits) for (const name of [edit.name, edit.from, edit.to, edit.via]) if (name !== undefined) checked(name)
-    for (const { type, name, from, to, via, content } of edits) {
-      const renamed = type === 'rename' ? this.#find(from) : undefined
-      this.#files.delete(from ?? name)
-      if (type === 'rename') this.#files.set(to, renamed)
-      if (type === 'replace') this.#files.set(name, { bytes: content.slice(), size: content.length }).delete(via)
+    for (const edit of edits) namesOf(edit).forEach(checked)
+    for (const edit of edits) {
+      if (edit.type === 'rename') {
+        const content = this.#find(edit.from)
+        this.#files.delete(edit.from)
+        this.#files.set(edit.to, content)
+      } else if (edit.type === 'replace') {
+        this.#files.set(edit.name, { bytes: edit.content.slice(), size: edit.content.length }).delete(edit.via)
+      } else {
+        this.#files.delete(edit.name)
+      }
     }
   }
 
@@ -49,23 +68,32 @@ export class MapStorage {
 
 /** An open file is its content: it stays readable when its name has gone, or gone to another. */
 class MapFile {
-  constructor(name, content, writable) { Object.assign(this, { name, content, writable }) }
+  /** @param {string} name @param {Content} content @param {boolean} writable */
+  constructor(name, content, writable) {
+    this.name = name
+    this.content = content
+    this.writable = writable
+  }
+
   size() { return this.content.size }
   sync() {}
   close() {}
 
+  /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
     const bytes = this.content.bytes.subarray(Math.min(offset, this.content.size), Math.min(offset + into.length, this.content.size))
     into.set(bytes)
     return bytes.length
   }
 
+  /** @param {Uint8Array} data */
   append(data) {
     this.truncate(this.content.size + data.length)
     this.content.bytes.set(data, this.content.size - data.length)
     return data.length
   }
 
+  /** @param {number} size */
   truncate(size) {
     if (!this.writable) fail('EACCES', `${this.name} was opened to be read`)
     const { bytes } = this.content
@@ -76,12 +104,18 @@ class MapFile {
   }
 }
 
-/** The engine checks names too; a storage whose names become paths or addresses must not rely on that. */
+/** @param {NameEdit} edit */
+function namesOf(edit) {
+  if (edit.type === 'rename') return [edit.from, edit.to]
+  return edit.type === 'replace' ? [edit.name, edit.via] : [edit.name]
+}
+
+/** The engine checks names too; a storage whose names become paths or addresses must not rely on that. @param {string} name */
 function checked(name) {
   const bare = name.replace(/^lost\//, '')
   const allowed = /^[^/\\:\p{Cc}]+$/u.test(bare) && !['.', '..', 'lost', 'LOCK'].includes(bare) && new TextEncoder().encode(bare).length <= 255
   return allowed ? name : fail('EINVAL', `${JSON.stringify(name)} cannot be the name of a file`)
 }
 
-/** @returns {never} */
+/** @returns {never} @param {string} code @param {string} message */
 function fail(code, message) { throw Object.assign(new Error(message), { code }) }

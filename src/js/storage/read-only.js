@@ -42,7 +42,7 @@ const refuse = () => { throw failure('LEVEL_NOT_SUPPORTED', 'this storage is rea
 export class ReadOnlyStorage {
   /** Nothing is written, so nothing that was acknowledged is lost. @type {'durable'} */
   durability = 'durable'
-  appendsAreExact = true
+  appendsAreExact = /** @type {const} */ (true)
 
   /** @param {boolean} _create @returns {never} */
   lock(_create) { return refuse() }
@@ -55,7 +55,7 @@ export class ReadOnlyStorage {
   /** @param {string} _name @param {string} _kind @param {number} _sizeHint @returns {never} */
   create(_name, _kind, _sizeHint) { return refuse() }
 
-  /** @param {import('../index.js').NameEdit[]} _edits @returns {never} */
+  /** @param {import('../types/index.js').NameEdit[]} _edits @returns {never} */
   editNames(_edits) { return refuse() }
 
   /** @returns {never} */

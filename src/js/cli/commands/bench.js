@@ -7,6 +7,9 @@ import { checkDirectory } from '../location.js'
 import { Progress } from '../output.js'
 import { grouped, table } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'bench',
   summary: 'measure operations, in the words of db_bench',
@@ -26,6 +29,7 @@ The database is in a temporary directory that is removed.`,
     ...JSON_OPTION
   },
 
+  /** @param {Call} call */
   async run({ values, positionals, out }) {
     const names = positionals.length > 0 ? positionals.flatMap((name) => name.split(',')) : DEFAULT
     const unknown = names.find((name) => !Object.hasOwn(WORKLOADS, name))
@@ -40,7 +44,7 @@ The database is in a temporary directory that is removed.`,
     const results = await inTemporaryDirectory(values.dir ?? tmpdir(), (root) => runAll(names, root, bench))
     if (values.json) return out.json({ node: process.version, num, valueSize: bench.value().length, results })
     out.line(`${grouped(num)} entries, keys of 16 bytes, values of ${grouped(bench.value().length)}; Node ${process.version.slice(1)}; latencies in microseconds\n`)
-    out.line(table([['workload', 'ops', 'ops/s', 'MB/s', 'p50', 'p99', 'p99.9', 'max'], ...results.map((result) =>
+    out.line(table([['workload', 'ops', 'ops/s', 'MB/s', 'p50', 'p99', 'p99.9', 'max'], ...results.map((/** @type {any} */ result) =>
       [result.name, result.ops, Math.round(result.opsPerSecond), result.megabytesPerSecond.toFixed(1), ...[result.p50, result.p99, result.p999, result.max].map((us) => us.toFixed(1))])]))
   }
 }
@@ -48,10 +52,13 @@ The database is in a temporary directory that is removed.`,
 const DEFAULT = ['fillseq', 'fillrandom', 'overwrite', 'readrandom', 'readseq', 'readreverse', 'compact', 'readrandom']
 
 /**
+ * @typedef {import('../../types/index.js').Varve<string, Buffer>} TextDb
+ * @typedef {(db: TextDb, index: number) => Promise<number> | number} Workload
  * @typedef {{ num: number, reads: number, value: () => Buffer, random: () => number }} Bench
- * @typedef {{ count: number, fresh?: boolean, run: (db: any, index: number) => Promise<number> | number, end?: (db: any) => Promise<void> }} Plan
+ * @typedef {{ count: number, fresh?: boolean, run: Workload, end?: (db: TextDb) => Promise<void> }} Plan
  */
 
+/** @param {number} number */
 const key = (number) => String(number).padStart(16, '0')
 
 /** What each workload does for one operation; it answers the bytes of the entries it handled. @type {Record<string, (bench: Bench) => Plan>} */
@@ -72,21 +79,23 @@ const WORKLOADS = {
   compact: () => ({ count: 1, run: async (db) => { await db.compactRange(); return 0 } })
 }
 
+/** @param {Bench} bench @param {(index: number) => number} at */
 function put({ value }, at, options = {}) {
-  return async (db, index) => {
+  return async (/** @type {TextDb} */ db, /** @type {number} */ index) => {
     const data = value()
     await db.put(key(at(index)), data, options)
     return 16 + data.length
   }
 }
 
+/** @param {Bench} bench */
 function batch({ num, value }) {
-  return async (db, index) => {
+  return async (/** @type {TextDb} */ db, /** @type {number} */ index) => {
     const operations = []
     let bytes = 0
     for (let i = index * 1000; i < Math.min(num, (index + 1) * 1000); i++) {
       const data = value()
-      operations.push({ type: 'put', key: key(i), value: data })
+      operations.push({ type: /** @type {const} */ ('put'), key: key(i), value: data })
       bytes += 16 + data.length
     }
     await db.batch(operations)
@@ -94,11 +103,13 @@ function batch({ num, value }) {
   }
 }
 
+/** @type {(bench: Bench, keyOf: () => string) => Workload} */
 const get = (_, keyOf) => async (db) => {
   const found = await db.get(keyOf())
   return found === undefined ? 0 : 16 + found.length
 }
 
+/** @type {(bench: Bench) => Workload} */
 const seek = (bench) => async (db) => {
   const iterator = db.iterator({ gte: key(below(bench, bench.num)), limit: 1 })
   const entry = await iterator.next()
@@ -106,10 +117,12 @@ const seek = (bench) => async (db) => {
   return entry === undefined ? 0 : 16 + entry[1].length
 }
 
-/** One iterator, from entry to entry. */
+/** One iterator, from entry to entry. @param {boolean} reverse */
 function step(reverse) {
+  /** @type {import('../../types/index.js').Iterator<TextDb, string, Buffer> | undefined} */
   let iterator
   return {
+    /** @param {TextDb} db */
     async run(db) {
       iterator ??= db.iterator({ reverse })
       const entry = await iterator.next()
@@ -119,8 +132,10 @@ function step(reverse) {
   }
 }
 
+/** @param {Bench} bench @param {number} limit */
 const below = ({ random }, limit) => random() % limit
 
+/** @param {string[]} names @param {string} root @param {Bench} bench */
 async function runAll(names, root, bench) {
   const results = []
   let place = join(root, '0')
@@ -128,11 +143,12 @@ async function runAll(names, root, bench) {
     const plan = WORKLOADS[name](bench)
     if (plan.fresh) place = join(root, String(index))
     // Keys are written as text: that they become bytes is a part of what is measured.
-    results.push(await withDatabase(place, { keyEncoding: 'utf8' }, (db) => measure(name, plan, db)))
+    results.push(await withDatabase(place, { keyEncoding: 'utf8' }, (db) => measure(name, plan, /** @type {TextDb} */ (/** @type {unknown} */ (db)))))
   }
   return results
 }
 
+/** @param {string} name @param {any} options @param {TextDb} db */
 async function measure(name, { count, run, end }, db) {
   const progress = new Progress(name, count)
   const latencies = new Float64Array(count)
@@ -153,7 +169,7 @@ async function measure(name, { count, run, end }, db) {
   await end?.(db)
   progress.end()
   const sorted = latencies.subarray(0, ops).sort()
-  const at = (share) => ops === 0 ? 0 : sorted[Math.min(ops - 1, Math.floor(ops * share))] * 1000
+  const at = (/** @type {number} */ share) => ops === 0 ? 0 : sorted[Math.min(ops - 1, Math.floor(ops * share))] * 1000
   return {
     name,
     ops,
@@ -167,7 +183,7 @@ async function measure(name, { count, run, end }, db) {
   }
 }
 
-/** Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one megabyte, as db_bench does. */
+/** Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one megabyte, as db_bench does. @param {number} size @param {number} ratio */
 function valuesOf(size, ratio) {
   const random = randomOf(301)
   const pool = Buffer.alloc(Math.max(1 << 20, size))
@@ -184,6 +200,7 @@ function valuesOf(size, ratio) {
   }
 }
 
+/** @param {string | undefined} text */
 function ratioOf(text) {
   if (text === undefined) return 0.5
   const ratio = Number(text)
@@ -191,7 +208,7 @@ function ratioOf(text) {
   return ratio
 }
 
-/** xorshift32: the same numbers everywhere. */
+/** xorshift32: the same numbers everywhere. @param {number} seed */
 function randomOf(seed) {
   let state = (seed ^ 0x9e3779b9) >>> 0 || 1
   return () => {
@@ -202,6 +219,7 @@ function randomOf(seed) {
   }
 }
 
+/** @param {string} parent @param {(root: string) => Promise<any>} use */
 async function inTemporaryDirectory(parent, use) {
   checkDirectory(parent, 'write', '')
   const root = mkdtempSync(join(parent, 'varve-bench-'))

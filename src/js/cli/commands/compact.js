@@ -4,6 +4,10 @@ import { tablesOf, watched, writing } from '../database.js'
 import { checkDirectory } from '../location.js'
 import { counted, sized } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'compact',
   summary: 'merge tables, so that what was deleted and overwritten gives its space back',
@@ -11,13 +15,14 @@ export const command = {
   positionals: [1, 1],
   options: { ...RANGE_OPTIONS, ...ENCODING_OPTIONS, ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
     const { gt, gte = gt && following(gt), lte, lt = lte && following(lte) } = rangeOf(values)
     checkDirectory(place, 'write')
     const [before, after] = await watched('compact', place, ({ location, options }) =>
       writing(location, values, { ...options, createIfMissing: false }, async (db) => {
         const before = sizeOf(db)
-        await db.compactRange(gte, lt)
+        await db.compactRange(/** @type {Buffer} */ (gte), /** @type {Buffer} */ (lt))
         return [before, sizeOf(db)]
       }))
     if (values.json) return out.json({ before, after })
@@ -25,6 +30,7 @@ export const command = {
   }
 }
 
+/** @param {Db} db */
 function sizeOf(db) {
   const tables = tablesOf(db)
   return { tables: tables.length, bytes: tables.reduce((sum, { size }) => sum + size, 0) }

@@ -2,6 +2,10 @@ import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION } from '../
 import { writing } from '../database.js'
 import { bytesOf, inJson } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'del',
   summary: 'delete a key',
@@ -10,6 +14,7 @@ export const command = {
   positionals: [2, 2],
   options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [location, text], out }) {
     const { keyEncoding, sync = false } = values
     const key = bytesOf(text, keyEncoding, 'the key')

@@ -3,8 +3,12 @@ import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { reading, wasDamaged, watched } from '../database.js'
 import { checkDirectory } from '../location.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
 const ROWS = 1000
 
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'digest',
   summary: 'one SHA-256 over all entries',
@@ -16,6 +20,7 @@ database is damaged and something was left behind; standard error says what.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
     checkDirectory(place, 'read')
     const { entries, sha256, code } = await watched('digest', place, ({ location, options }) => reading(location, async (db) => ({
@@ -27,7 +32,7 @@ database is damaged and something was left behind; standard error says what.`,
   }
 }
 
-/** @param {import('../../level/varve.js').Varve<Buffer, Buffer>} db */
+/** @param {Db} db */
 export async function digestOf(db) {
   const hash = createHash('sha256')
   const length = Buffer.alloc(4)

@@ -9,6 +9,10 @@ import { systemError } from '../location.js'
 import { Progress } from '../output.js'
 import { counted, sized } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'export',
   summary: 'write the database as a zip',
@@ -19,6 +23,7 @@ something was left behind; standard error says what.`,
   positionals: [1, 2],
   options: { output: { type: 'string', short: 'o', value: 'FILE', help: 'the file' }, ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [location, named], out }) {
     if (named !== undefined && values.output !== undefined) throw new UsageError('the file is named twice')
     const target = values.output ?? named ?? '-'
@@ -27,8 +32,8 @@ something was left behind; standard error says what.`,
     if (target === '-' && values.json) throw new UsageError('--json needs a file: the zip itself goes to standard output')
     const place = target === '-' ? undefined : await placeOf(target)
     const { bytes, code } = await reading(location, async (db) => {
-      const zip = Readable.fromWeb(db.export())
-      const bytes = await (place === undefined ? toOutput(zip) : toFile(zip, place))
+      const zip = Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (db.export()))
+      const bytes = place === undefined ? await toOutput(zip) : await toFile(zip, place)
       return { bytes, code: wasDamaged(db) ? 1 : 0 }
     })
     if (target === '-') return code
@@ -38,9 +43,11 @@ something was left behind; standard error says what.`,
   }
 }
 
+/** @param {import('node:stream').Readable} zip */
 async function toOutput(zip) {
   zip.pipe(process.stdout, { end: false })
   await finished(zip, { writable: false })
+  return 0
 }
 
 /** Where to write. Renamed over, a device or a pipe would be gone, and so would a link. @param {string} target */
@@ -53,6 +60,7 @@ async function placeOf(target) {
   return { path: await realpath(target), isSpecial: !present.isFile() }
 }
 
+/** @param {import('node:stream').Readable} zip @param {{ path: string, isSpecial: boolean }} place */
 async function toFile(zip, { path, isSpecial }) {
   const partial = isSpecial ? path : `${path}.partial`
   const progress = new Progress('export')
@@ -67,7 +75,7 @@ async function toFile(zip, { path, isSpecial }) {
   try {
     await pipeline(zip, count, createWriteStream(partial, { flags: 'w', flush: !isSpecial }))
     if (!isSpecial) await rename(partial, path)
-  } catch (error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (!isSpecial) await rm(partial, { force: true }).catch(() => {})
     throw error.path === partial ? systemError(error, error.code === 'ENOENT' ? dirname(path) : path) : error
   } finally {

@@ -2,6 +2,10 @@ import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { reading } from '../database.js'
 import { bytesOf, inJson, shown } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'get',
   summary: 'print the value of a key',
@@ -15,6 +19,7 @@ export const command = {
     ...READONLY_OPTION
   },
 
+  /** @param {Call} call */
   async run({ values, positionals: [location, text], out }) {
     const { keyEncoding, valueEncoding } = values
     const key = bytesOf(text, keyEncoding, 'the key')

@@ -6,6 +6,9 @@ import { Varve } from '../../level/varve.js'
 import { Progress } from '../output.js'
 import { counted, sized } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'import',
   summary: 'make a database of a zip',
@@ -14,6 +17,7 @@ export const command = {
   positionals: [1, 2],
   options: JSON_OPTION,
 
+  /** @param {Call} call */
   async run({ values, positionals: [location, source = '-'], out }) {
     if (source === '-' && process.stdin.isTTY === true) throw new UsageError('there is no zip: name the file, or send it to standard input')
     const size = source === '-' ? 0 : checkFile(source).size
@@ -29,7 +33,7 @@ export const command = {
   }
 }
 
-/** Node's own conversion throws beyond reach of the caller when an import that failed has cancelled the stream. */
+/** Node's own conversion throws beyond reach of the caller when an import that failed has cancelled the stream. @param {import('node:stream').Readable} input @param {Progress} progress */
 function streamOf(input, progress) {
   const chunks = input[Symbol.asyncIterator]()
   let isEmpty = true
@@ -43,7 +47,7 @@ function streamOf(input, progress) {
       controller.enqueue(value)
     },
     async cancel() {
-      await chunks.return()
+      await chunks.return?.()
     }
   }, { highWaterMark: 0 })
 }

@@ -8,11 +8,20 @@ import { Progress } from '../output.js'
 import { counted, grouped, shown, sized, table } from '../text.js'
 import { explained } from './verify.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../arguments.js').Values} Values */
+/** @typedef {import('../database.js').Db} Db */
+/** @typedef {import('../output.js').Output} Output */
+/** @typedef {import('../../inspect/table.js').Span} Span */
+/** @typedef {ReturnType<typeof tablesOf>[number]} Table */
+/** @typedef {{ out: Output, values: Values, progress: Progress | undefined }} Shown */
+
 /** Characters of a key in a row. */
 const KEY_WIDTH = 28
 /** Rows whose widths are made equal. */
 const ROWS = 200
 
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'layout',
   summary: "a table file's blocks, or a database's levels and files",
@@ -28,6 +37,7 @@ index, blocks are found by their checksums. Exit code 1 if anything is damaged.`
     ...READONLY_OPTION
   },
 
+  /** @param {Call} call */
   run({ values, positionals: [path], out }) {
     if (!isDirectory(path)) {
       checkFile(path)
@@ -40,6 +50,7 @@ index, blocks are found by their checksums. Exit code 1 if anything is damaged.`
 
 // ---- A table --------------------------------------------------------------------------------------------------------
 
+/** @param {string} path @param {Values} values @param {Output} out */
 async function file(path, values, out) {
   const kind = /\.log$/.test(path) ? 'log' : /^MANIFEST-\d+$/.test(basename(path)) ? 'manifest' : undefined
   if (kind) throw new VarveError(`${path} is a ${kind}; the layout of tables is shown, files named *.ldb or *.sst`, { code: 'LEVEL_NOT_SUPPORTED' })
@@ -53,6 +64,7 @@ async function file(path, values, out) {
   }
 }
 
+/** @param {string} path @param {number} size @param {AsyncIterable<Span>} spans @param {Shown} to */
 async function asJson(path, size, spans, { out, progress }) {
   let bad = 0
   let parted = ''
@@ -67,8 +79,10 @@ async function asJson(path, size, spans, { out, progress }) {
   return bad > 0 ? 1 : 0
 }
 
+/** @param {Span} span */
 const badOf = ({ findings }) => findings.filter(({ severity }) => severity === 'bad')
 
+/** @param {string} path @param {number} size @param {AsyncIterable<Span>} spans @param {Shown} to */
 async function asText(path, size, spans, { out, values, progress }) {
   out.line(`${path}: ${counted(size, 'byte')}`)
   out.line()
@@ -88,23 +102,30 @@ async function asText(path, size, spans, { out, values, progress }) {
   return bad > 0 ? 1 : 0
 }
 
+/** @param {any} value */
 const number = (value) => value === undefined ? '-' : grouped(value)
+/** @param {Span} span */
 const place = ({ offset, length }) => `${grouped(offset)} + ${grouped(length)}`
+/** @param {any} value */
 const hex = (value) => Number(value).toString(16).padStart(8, '0')
 
+/** @param {Span} span */
 function blockLine({ facts }) {
   const { storedSize, rawSize, codec, checksum, storedChecksum, computedChecksum } = facts
   const sums = checksum === 'wrong' ? ` (${hex(storedChecksum)} stored, ${hex(computedChecksum)} computed)` : ''
   return `${number(storedSize)} stored, ${number(rawSize)} decompressed (${codec ?? 'unknown codec'}), checksum ${checksum ?? 'unknown'}${sums}`
 }
 
+/** @param {string} kind @param {Span} span @param {string} text */
 const line = (kind, span, text) => `${kind.padEnd(10)} ${place(span).padEnd(20)} ${text}`
 
+/** @param {any} options @param {any} options */
 function keyText({ key, size }, { keyEncoding }, width = Infinity) {
   const text = shown(Buffer.from(key, 'hex'), keyEncoding)
   return text.length > width ? `${text.slice(0, width - 3)}...` : size * 2 > key.length ? `${text}...` : text
 }
 
+/** @param {any} options */
 function versionOf({ sequence, type }) {
   return sequence === undefined ? '(no internal key)' : `@${sequence}${type === 'deletion' ? ' deletion' : ''}`
 }
@@ -113,7 +134,7 @@ function versionOf({ sequence, type }) {
 const PARTS = {
   * footer(span) {
     const { magic, format, formatVersion, checksumType, metaindexOffset, metaindexSize, indexOffset, indexSize } = span.facts
-    const handle = (offset, size) => offset === undefined ? '?' : `${grouped(offset)} (${counted(size, 'byte')})`
+    const handle = (/** @type {number} */ offset, /** @type {number} */ size) => offset === undefined ? '?' : `${grouped(offset)} (${counted(size, 'byte')})`
     yield line('footer', span, `metaindex at ${handle(metaindexOffset, metaindexSize)}, index at ${handle(indexOffset, indexSize)}, magic ${magic ?? '-'}`)
     if (format) yield `${' '.repeat(32)}format: ${format}${formatVersion === undefined ? '' : ` version ${formatVersion}, checksums ${checksumType}`}`
   },
@@ -157,6 +178,7 @@ const PARTS = {
   }
 }
 
+/** @param {Span} span */
 function * notesOf({ findings }) {
   for (const { code, severity, offset, reason } of findings) yield `  ${severity === 'bad' ? '!' : '-'} ${code} at ${grouped(offset)}: ${reason}`
 }
@@ -165,14 +187,17 @@ function * notesOf({ findings }) {
 class Rows {
   #out
   #values
+  /** @type {Span[]} */
   #spans = []
   #begun = false
 
+  /** @param {Output} out @param {Values} values */
   constructor(out, values) {
     this.#out = out
     this.#values = values
   }
 
+  /** @param {Span} span */
   async add(span) {
     this.#spans.push(span)
     // What is told of a block stands under its row.
@@ -194,12 +219,13 @@ class Rows {
     if (!this.#begun) this.#out.line(`\n${lines[0]}`)
     this.#begun = true
     for (const row of lines.slice(2)) await this.#out.line(row)
-    const last = this.#spans.at(-1)
+    const last = this.#spans[this.#spans.length - 1]
     this.#spans = []
     for (const note of notesOf(last)) await this.#out.line(note)
     for (const entry of last.spans) await this.#out.line(entryLine(entry, this.#values))
   }
 
+  /** @param {Span} span */
   #row({ offset, facts }) {
     const { block, storedSize, rawSize, codec, entries, deletions, restarts, checksum, firstKey, lastKey } = facts
     const ratio = rawSize > 0 ? `${(storedSize / rawSize * 100).toFixed(1)}%` : '-'
@@ -208,6 +234,7 @@ class Rows {
   }
 }
 
+/** @param {Span} span @param {Values} values */
 function entryLine({ offset, facts }, values) {
   const { shared, unshared, valueSize, restart, key } = facts
   return `${String(offset).padStart(10)}  ${String(shared).padStart(4)} + ${String(unshared).padEnd(4)} = ${String(valueSize).padStart(8)}  ${
@@ -216,13 +243,16 @@ function entryLine({ offset, facts }, values) {
 
 // ---- A database -----------------------------------------------------------------------------------------------------
 
+/** @param {string} path @param {Values} values @param {Output} out */
 async function directory(path, values, out) {
   const files = filesOf(path)
+  /** @type {Table[]} */
   let tables = []
+  /** any: whatever was thrown @type {any} */
   let failure
   try {
     tables = await reading(path, async (db) => tablesOf(db))
-  } catch (error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     failure = error.cause ?? error
     if (failure.code !== 'LEVEL_CORRUPTION') throw error
   }
@@ -242,11 +272,13 @@ async function directory(path, values, out) {
   return failure ? 1 : 0
 }
 
+/** @param {Table[]} tables */
 function levelsOf(tables) {
+  /** @type {{ level: number, tables: Omit<Table, 'level'>[] }[]} */
   const levels = []
   for (const { level, ...rest } of tables) {
     if (levels.at(-1)?.level !== level) levels.push({ level, tables: [] })
-    levels.at(-1).tables.push(rest)
+    levels.at(-1)?.tables.push(rest)
   }
   return levels
 }

@@ -4,6 +4,10 @@ import { writing } from '../database.js'
 import { systemError } from '../location.js'
 import { bytesOf, inJson } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'put',
   summary: 'store a value under a key',
@@ -14,6 +18,7 @@ The database is made if it is not there.`,
   positionals: [2, 3],
   options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [location, text, given], out }) {
     const { keyEncoding, valueEncoding, sync = false } = values
     const key = bytesOf(text, keyEncoding, 'the key')
@@ -23,6 +28,7 @@ The database is made if it is not there.`,
   }
 }
 
+/** @param {string} encoding */
 async function fromInput(encoding) {
   const missing = "there is no value: give it behind the key, or send it to standard input; '' stores an empty one"
   if (process.stdin.isTTY === true) throw new UsageError(missing)

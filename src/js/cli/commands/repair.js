@@ -4,6 +4,9 @@ import { checkDirectory } from '../location.js'
 import { Varve } from '../../level/varve.js'
 import { counted } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'repair',
   summary: 'rebuild a damaged database from what its files still hold',
@@ -19,6 +22,7 @@ database can be opened again.`,
     ...JSON_OPTION
   },
 
+  /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
     checkDirectory(place, 'write')
     const report = await watched('repair', place, ({ location, options }) =>

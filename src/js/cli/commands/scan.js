@@ -3,9 +3,13 @@ import { reading, wasDamaged } from '../database.js'
 import { Progress } from '../output.js'
 import { inJson, shown } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
 /** Entries taken at once. */
 const ROWS = 1000
 
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'scan',
   summary: 'print entries in order of their keys',
@@ -23,6 +27,7 @@ export const command = {
     ...READONLY_OPTION
   },
 
+  /** @param {Call} call */
   async run({ values, positionals: [location], out }) {
     const { json, reverse = false, keyEncoding, valueEncoding } = values
     if (values.keys && values.values) throw new UsageError('--keys and --values exclude each other')
@@ -30,8 +35,8 @@ export const command = {
     const range = { ...rangeOf(values), reverse, limit: wholeOf(values, 'limit', { otherwise: -1 }) }
 
     const line = json
-      ? (key, value) => out.json({ ...keys && { key: inJson(key, keyEncoding) }, ...wantValues && { value: inJson(value, valueEncoding) } })
-      : (key, value) => out.line([...keys ? [shown(key, keyEncoding)] : [], ...wantValues ? [shown(value, valueEncoding)] : []].join('\t'))
+      ? (/** @type {Buffer} */ key, /** @type {Buffer} */ value) => out.json({ ...keys && { key: inJson(key, keyEncoding) }, ...wantValues && { value: inJson(value, valueEncoding) } })
+      : (/** @type {Buffer} */ key, /** @type {Buffer} */ value) => out.line([...keys ? [shown(key, keyEncoding)] : [], ...wantValues ? [shown(value, valueEncoding)] : []].join('\t'))
 
     // On a terminal the lines themselves are what moves.
     const progress = out.isTerminal ? undefined : new Progress('entries')

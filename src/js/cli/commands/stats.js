@@ -2,6 +2,10 @@ import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
 import { filesOf, reading, tablesOf } from '../database.js'
 import { counted, grouped, sized, table } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../database.js').Db} Db */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'stats',
   summary: 'levels, files, sizes and amplification',
@@ -11,6 +15,7 @@ bytes of all tables to those of the deepest level, which would be left of them i
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [location], out }) {
     const stats = await reading(location, async (db) => ({ tables: tablesOf(db), info: await db.info() }))
     const summary = summarise(location, stats)
@@ -33,7 +38,9 @@ bytes of all tables to those of the deepest level, which would be left of them i
   }
 }
 
+/** @param {string} location @param {{ tables: ReturnType<typeof tablesOf>, info: import('../../types/index.js').Info }} stats */
 function summarise(location, { tables, info }) {
+  /** @type {{ level: number, tables: number, bytes: number }[]} */
   const levels = []
   for (const { level, size } of tables) {
     const found = levels.find((one) => one.level === level)
@@ -51,7 +58,7 @@ function summarise(location, { tables, info }) {
     files,
     amplification: {
       read: levels.reduce((sum, { level, tables }) => sum + (level === 0 ? tables : 1), 0),
-      space: tableBytes === 0 ? null : tableBytes / levels.at(-1).bytes
+      space: tableBytes === 0 ? null : tableBytes / levels[levels.length - 1].bytes
     },
     memoryUsage: info.memoryUsage,
     counters: info.counters,

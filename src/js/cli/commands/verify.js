@@ -7,6 +7,10 @@ import { checkDirectory } from '../location.js'
 import { inspectTable } from '../../inspect/table.js'
 import { counted, grouped, sized, visible } from '../text.js'
 
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {{ code: string, message: string, file?: string, offset?: number | string }} Finding */
+
+/** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'verify',
   summary: 'read everything and check it',
@@ -17,6 +21,7 @@ if anything is wrong.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
+  /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
     checkDirectory(place, 'read')
     const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, options))
@@ -35,17 +40,20 @@ if anything is wrong.`,
   }
 }
 
-/** The engine names the first damage of a table; the inspector finds all of it. */
+/** The engine names the first damage of a table; the inspector finds all of it. @param {string} place @param {Finding[]} findings */
 async function inDetail(place, findings) {
+  /** @type {Finding[]} */
   const details = []
   for (const finding of findings) {
     details.push(finding)
-    if (/^\d+\.(ldb|sst)$/.test(finding.file ?? '')) details.push(...await damagedBlocks(join(place, finding.file), finding))
+    if (/^\d+\.(ldb|sst)$/.test(finding.file ?? '')) details.push(...await damagedBlocks(join(place, /** @type {string} */ (finding.file)), finding))
   }
   return details
 }
 
+/** @param {string} path @param {Finding} known */
 async function damagedBlocks(path, known) {
+  /** @type {Finding[]} */
   const found = []
   // What cannot be read is a finding of its own already.
   if (known.code !== 'LEVEL_CORRUPTION') return found
@@ -59,7 +67,7 @@ async function damagedBlocks(path, known) {
   return found
 }
 
-/** The spans of a table file; none where it is not there. */
+/** The spans of a table file; none where it is not there. @param {string} path @param {{ entries?: boolean }} [options] */
 export async function * explained(path, options) {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return
   const fd = openSync(path, 'r')
@@ -71,6 +79,7 @@ export async function * explained(path, options) {
   }
 }
 
+/** @param {number} fd @param {Uint8Array} into @param {number} offset */
 function readAll(fd, into, offset) {
   let done = 0
   for (let count = 1; done < into.length && count > 0; done += count) count = readSync(fd, into, done, into.length - done, offset + done)

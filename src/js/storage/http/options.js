@@ -1,4 +1,4 @@
-// Options of HttpStorage, checked: see http.d.ts.
+// Options of HttpStorage, checked: see types/http.d.ts.
 import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
 /** @typedef {(name: string, value: any) => any} Check answers the value, or throws */

@@ -14,6 +14,8 @@ import { RangeCache } from './range-cache.js'
 import { baseOf, cloneableOf, httpOptionsOf } from './options.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from '../read-only.js'
 
+/** @typedef {import('./version.js').Version} Version @typedef {import('./client.js').Answer} Answer */
+
 /** Fetched of a file to begin with; the engine reads as much of a table's end at once. */
 const FIRST_SIZE = 64 << 10
 /** Fetched beyond what is wanted when a scan goes backward, for which the engine does not read ahead. */
@@ -21,10 +23,10 @@ const BEHIND_SIZE = 64 << 10
 /** Reads that each ended where the one before began, before that is done. */
 const BACKWARD_READS_MIN = 2
 
-/** Made anew each time a database is opened, and read again when that is done. */
+/** Made anew each time a database is opened, and read again when that is done. @param {string} name */
 const isHead = (name) => name === 'CURRENT' || name.startsWith('MANIFEST-')
 
-/** Files by name under one URL. See http.d.ts. */
+/** Files by name under one URL. See types/http.d.ts. */
 export class HttpStorage extends ReadOnlyStorage {
   #base
   #options
@@ -61,6 +63,7 @@ export class HttpStorage extends ReadOnlyStorage {
 
   // ---- Opening ------------------------------------------------------------------------------------------------------
 
+  /** @param {string} name @param {'read' | 'append'} access */
   async open(name, access, sizeHint = 0) {
     this.toRead(name, access)
     if (name === 'CURRENT' && this.#place.change !== undefined) this.#place = new Place()
@@ -69,7 +72,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return new HttpFile(await (isHead(name) ? this.#look(place, name) : this.#source(place, name, sizeHint)), this)
   }
 
-  /** A source that is remembered, or looked up once however many ask for it. */
+  /** A source that is remembered, or looked up once however many ask for it. @param {Place} place @param {string} name @param {number} sizeHint */
   #source(place, name, sizeHint) {
     const known = place.sources.get(name)
     if (known !== undefined) return known
@@ -79,7 +82,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** CURRENT or a manifest, as they are now; they must be what they were. */
+  /** CURRENT or a manifest, as they are now; they must be what they were. @param {Place} place @param {string} name */
   async #look(place, name) {
     const known = await place.sources.get(name)
     const source = await this.#learn(place, name, 0, known)
@@ -87,6 +90,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return known ?? source
   }
 
+  /** @param {Place} place @param {string} name @param {number} sizeHint @param {Source} [known] */
   async #learn(place, name, sizeHint, known) {
     const start = Math.max(0, sizeHint - FIRST_SIZE)
     const answer = await this.#ask(place, () => this.#client.get(name, start, sizeHint || FIRST_SIZE))
@@ -107,13 +111,13 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** Where the table is not there because all has changed, that is what is said. */
+  /** Where the table is not there because all has changed, that is what is said. @param {Place} place @param {number} sizeHint @param {any} error any: whatever was thrown */
   async #missing(place, sizeHint, error) {
     if (error.code === 'ENOENT' && sizeHint > 0) await this.#checkManifest(place)
     throw error
   }
 
-  /** For servers that do not show Content-Range. */
+  /** For servers that do not show Content-Range. @param {Place} place @param {string} name @param {Answer} answer */
   async #totalOf(place, name, { start, bytes }) {
     const { total } = await this.#ask(place, () => this.#client.head(name))
     if (total === undefined) {
@@ -124,7 +128,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return total
   }
 
-  /** Whether what came first is of the same database as what came before. */
+  /** Whether what came first is of the same database as what came before. @param {Place} place @param {Source} source @param {Answer} answer @param {number} sizeHint @param {Source | undefined} known */
   #judge(place, { name, version }, { bytes }, sizeHint, known) {
     const difference = known?.version.differenceTo(version) ?? (known && !sameBytes(known.head, bytes) ? 'its content differs' : undefined)
     if (difference !== undefined) this.#changed(place, changed(name, difference))
@@ -137,7 +141,7 @@ export class HttpStorage extends ReadOnlyStorage {
     if (total !== sizeHint && !isOld) this.#changed(place, changed(name, `it has ${total} bytes, the manifest says ${sizeHint}`))
   }
 
-  /** Tables of a database that was built anew may have the same names, and sizes; its manifest is another. */
+  /** Tables of a database that was built anew may have the same names, and sizes; its manifest is another. @param {Place} place */
   async #checkManifest(place) {
     const { manifest } = place
     if (manifest === undefined || manifest.total === 0) return
@@ -146,7 +150,7 @@ export class HttpStorage extends ReadOnlyStorage {
 
   // ---- Reading ------------------------------------------------------------------------------------------------------
 
-  /** Bytes that are at hand, or a promise of them. `end` is not behind the file's end. */
+  /** Bytes that are at hand, or a promise of them. `end` is not behind the file's end. @param {Source} source @param {number} start @param {number} end */
   read(source, start, end) {
     source.place.assertSame()
     const backward = source.isReadBackward(start, end)
@@ -160,7 +164,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return reading
   }
 
-  /** `known` is where the wanted bytes begin or end: only the others are fetched, from a server that can. */
+  /** `known` is where the wanted bytes begin or end: only the others are fetched, from a server that can. @param {Source} source @param {number} start @param {number} end @param {any} known @param {boolean} backward */
   async #fetch(source, start, end, known, backward) {
     if (known === undefined || source.ignoresRanges) return this.#fetchAll(source, start, end, backward ? BEHIND_SIZE : 0)
     const bytes = new Uint8Array(end - start)
@@ -170,7 +174,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return bytes
   }
 
-  /** `behind` is how much in front of `start` is fetched too, since it is wanted next. */
+  /** `behind` is how much in front of `start` is fetched too, since it is wanted next. @param {Source} source @param {number} start @param {number} end @param {number} behind */
   async #fetchAll(source, start, end, behind) {
     const from = Math.max(0, start - behind)
     const { name, place, version } = source
@@ -181,13 +185,13 @@ export class HttpStorage extends ReadOnlyStorage {
 
   // ---- Changes ------------------------------------------------------------------------------------------------------
 
-  /** An answer for a place that nothing is known against, also after it. */
+  /** An answer for a place that nothing is known against, also after it. @param {Place} place @param {() => Promise<any>} act */
   async #ask(place, act) {
     place.assertSame()
     let answer
     try {
       answer = await act()
-    } catch (error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error.code === 'LEVEL_SOURCE_CHANGED') this.#changed(place, error)
       throw error
     }
@@ -195,13 +199,14 @@ export class HttpStorage extends ReadOnlyStorage {
     return answer
   }
 
-  /** @returns {never} */
+  /** @returns {never} @param {Place} place @param {any} error any: whatever was thrown */
   #changed(place, error) {
     place.change ??= error
     this.#cache.drop(place)
     throw error
   }
 
+  /** @param {Source} source */
   #warn({ name, version }) {
     if (this.#warned) return
     this.#warned = true
@@ -241,6 +246,7 @@ class Source {
   #lastStart = -1
   #backward = 0
 
+  /** @param {Place} place @param {string} name @param {Version} version */
   constructor(place, name, version) {
     this.place = place
     this.name = name
@@ -248,9 +254,10 @@ class Source {
   }
 
   get total() {
-    return this.version.total
+    return /** @type {number} */ (this.version.total)
   }
 
+  /** @param {number} start @param {number} end */
   isReadBackward(start, end) {
     this.#backward = end === this.#lastStart ? this.#backward + 1 : 0
     this.#lastStart = start
@@ -262,6 +269,7 @@ class HttpFile extends ReadOnlyFile {
   #source
   #storage
 
+  /** @param {Source} source @param {HttpStorage} storage */
   constructor(source, storage) {
     super()
     this.#source = source
@@ -272,6 +280,7 @@ class HttpFile extends ReadOnlyFile {
     return this.#source.total
   }
 
+  /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
     const end = Math.min(this.#source.total, offset + into.length)
     if (!(end > offset)) return 0
@@ -282,4 +291,5 @@ class HttpFile extends ReadOnlyFile {
   }
 }
 
-const sameBytes = (one, other) => one.length === other.length && one.every((byte, index) => byte === other[index])
+/** @param {Uint8Array | undefined} one @param {Uint8Array} other */
+const sameBytes = (one, other) => one?.length === other.length && one.every((byte, index) => byte === other[index])

@@ -72,7 +72,7 @@ export class TableDescriptor {
     let fd
     try {
       fd = fs.openSync(this.#path, 'r')
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       throw error.code === 'ENOENT' ? this.#changed('was removed', error) : error
     }
     const { size, mtimeMs } = fs.fstatSync(fd)
@@ -131,7 +131,7 @@ export function keepOpen(path) {
   for (const table of byPath.get(path) ?? []) {
     try {
       table.hold()
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       // It is gone already: there is nothing to keep.
       if (error.code !== 'ENOENT' && error.code !== 'LEVEL_SOURCE_CHANGED') throw error
     }
@@ -166,10 +166,10 @@ export function ensureSpare(count, path) {
   }
 }
 
-/** @param {any} error */
+/** @param {any} error any: whatever was thrown */
 const isExhausted = (error) => error?.code === 'EMFILE' || error?.code === 'ENFILE'
 
-/** @param {any} error */
+/** @param {any} error any: whatever was thrown */
 function explained(error) {
   const advice = '; no table has one to give back: close other files or sockets, or raise the limit (ulimit -n)'
   if (!error.message.includes(advice)) error.message += advice

@@ -19,8 +19,8 @@ import { APPEND, IS_WINDOWS } from './os.js'
 import { nodeSqlite, readLocks } from './os-lock.js'
 
 /**
- * @typedef {import('../../index.js').Storage} Storage
- * @typedef {import('../../index.js').NameEdit} NameEdit
+ * @typedef {import('../../types/index.js').Storage} Storage
+ * @typedef {import('../../types/index.js').NameEdit} NameEdit
  */
 
 /** LOCK, our file beside it, and the kernel's table. */
@@ -146,7 +146,7 @@ export class NodeStorage {
     try {
       stats = attempt('open', path, () => fs.fstatSync(fd))
       if (stats.isDirectory()) throw failure('EISDIR', 'open', path, 'is a directory')
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       fs.closeSync(fd)
       throw error
     }

@@ -28,7 +28,7 @@ export function attempt(operation, path, act) {
   try {
     const answer = act()
     return answer instanceof Promise ? answer.catch((error) => { throw explain(error, operation, path) }) : answer
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     throw explain(error, operation, path)
   }
 }

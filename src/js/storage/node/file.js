@@ -4,7 +4,7 @@ import { attempt, explain, failure } from './errors.js'
 import { flush, writeAll } from './os.js'
 
 /**
- * @typedef {import('../../index.js').StorageFile} StorageFile
+ * @typedef {import('../../types/index.js').StorageFile} StorageFile
  * @typedef {import('./descriptors.js').TableDescriptor} TableDescriptor
  */
 

@@ -87,7 +87,7 @@ export class LockFile {
     let fd
     try {
       fd = fs.openSync(path, 'wx', 0o600)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error.code === 'EEXIST') return undefined
       throw error
     }
@@ -95,7 +95,7 @@ export class LockFile {
     try {
       fs.writeSync(fd, text)
       return file
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       fs.closeSync(fd)
       fs.rmSync(path, { force: true })
       throw error
@@ -159,14 +159,14 @@ function moveAway(path, content) {
   const aside = `${path}.${newToken()}`
   try {
     fs.renameSync(path, aside)
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code === 'ENOENT') return
     throw error
   }
   if (readIfThere(aside) !== content) {
     try {
       fs.linkSync(aside, path)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       // A file system without links; with EEXIST the next owner is there already.
       if (error.code !== 'EEXIST') return fs.renameSync(aside, path)
     }
@@ -214,7 +214,7 @@ function parse(text) {
 function isAlive({ pid, start }) {
   try {
     process.kill(pid, 0)
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     // EPERM: it is there, and another user's.
     if (error.code === 'ESRCH') return false
   }

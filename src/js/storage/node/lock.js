@@ -77,7 +77,7 @@ export class DirectoryLock {
       // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as well come a moment later.
       if (!native) refuseIfLocked(path, await locks)
       return new DirectoryLock(directory, entry, native, file, isPassing)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       file?.remove()
       native?.close()
       entry.remove()

@@ -17,7 +17,7 @@ const CANNOT_SYNC_DIRECTORY = IS_WINDOWS ? ['EPERM', 'EISDIR', 'EINVAL'] : ['EIN
 export function createNew(path) {
   try {
     return fs.openSync(path, CREATE, FILE_MODE)
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code !== 'EEXIST') throw error
     keepOpen(path)
     fs.unlinkSync(path)
@@ -42,7 +42,7 @@ export function removeIfEmpty(directory) {
   try {
     fs.rmdirSync(directory)
     return true
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return false
     throw error
   }
@@ -64,7 +64,7 @@ export async function replace(path, via, content) {
       fs.closeSync(fd)
     }
     await renameOver(via, path)
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     try {
       fs.rmSync(via, { force: true })
     } catch {
@@ -78,7 +78,7 @@ export async function replace(path, via, content) {
 export function renameOver(from, to) {
   try {
     fs.renameSync(from, to)
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (!IS_WINDOWS || !RENAME_BUSY.includes(error.code)) throw error
     return renameLater(from, to)
   }
@@ -91,7 +91,7 @@ async function renameLater(from, to) {
     await wait(pause)
     try {
       return fs.renameSync(from, to)
-    } catch (/** @type {any} */ error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       if (!RENAME_BUSY.includes(error.code) || performance.now() + pause > deadline) throw error
     }
   }
@@ -115,7 +115,7 @@ export async function syncDirectory(directory) {
     } finally {
       fs.closeSync(fd)
     }
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (!CANNOT_SYNC_DIRECTORY.includes(error.code)) throw explain(error, 'sync', directory)
   }
 }

@@ -30,7 +30,7 @@ export function nodeSqlite() {
 export function makeIfMissing(path) {
   try {
     fs.closeSync(fs.openSync(path, 'wx', 0o600))
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code !== 'EEXIST') throw error
   }
 }
@@ -58,7 +58,7 @@ function lockOnce(sqlite, path) {
     // The journal in memory, so that none lies beside LOCK.
     connection.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
     return connection
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     connection?.close()
     // The primary code is the low byte; a runtime that does not give it gives the words.
     const primary = error.errcode & 0xff

@@ -30,7 +30,7 @@ export function flush(call, fd) {
 export function readIfThere(path) {
   try {
     return fs.readFileSync(path, 'utf8')
-  } catch (/** @type {any} */ error) {
+  } catch (/** @type {any} any: whatever was thrown */ error) {
     // ESRCH: a process that ended while its file in /proc was read. EACCES: the system hides it.
     if (['ENOENT', 'ESRCH'].includes(error.code) || path.startsWith('/proc/')) return undefined
     throw error
