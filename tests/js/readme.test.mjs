@@ -42,7 +42,7 @@ test('there are snippets, and most are run', () => {
 
 // The tables are compared with the types, which are the home of every option, default, error code and method.
 
-const types = readFileSync(inRoot('src', 'js', 'index.d.ts'), 'utf8')
+const types = readFileSync(inRoot('src', 'js', 'types', 'index.d.ts'), 'utf8')
 const abstractLevel = inRoot('node_modules', 'abstract-level')
 const abstractTypes = ['abstract-level', 'abstract-iterator'].map((name) => readFileSync(join(abstractLevel, 'types', `${name}.d.ts`), 'utf8')).join('\n')
 
