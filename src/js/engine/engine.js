@@ -89,6 +89,9 @@ export class Engine {
   #scratch = 0
   #scratchSize = 0
   #group
+  /** What the storage was found to do when a synchronous write asked. */
+  #answersInPlace = false
+  #flushesInPlace = false
 
   /**
    * @param {object | null} storage files; null: in memory
@@ -378,7 +381,7 @@ export class Engine {
     if (this.#database === null) return this.#again(this.put, key, value, sync)
     try {
       this.#enter(key, value)
-      return this.#answer(this.#database.put(key.length, value.length, sync), true)
+      return this.#answer(this.#database.put(key.length, value.length, sync, false), true)
     } catch (error) {
       throw this.#ofWrite(error)
     }
@@ -395,7 +398,7 @@ export class Engine {
     if (this.#database === null) return this.#again(this.del, key, sync)
     try {
       this.#enter(key)
-      return this.#answer(this.#database.del(key.length, sync), true)
+      return this.#answer(this.#database.del(key.length, sync, false), true)
     } catch (error) {
       throw this.#ofWrite(error)
     }
@@ -407,10 +410,60 @@ export class Engine {
     if (this.#database === null) return this.#again(this.write, batch, sync)
     try {
       this.#enter(batch)
-      return this.#answer(this.#database.write(batch.length, sync), true)
+      return this.#answer(this.#database.write(batch.length, sync, false), true)
     } catch (error) {
       throw this.#ofWrite(error)
     }
+  }
+
+  // ---- Writes that end in their call --------------------------------------------------------------------------------
+
+  /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
+  putSync(key, value, sync) {
+    this.#writeNow(sync, (database) => {
+      this.#enter(key, value)
+      return database.put(key.length, value.length, sync, true)
+    })
+  }
+
+  /** @param {Uint8Array} key @param {boolean} sync */
+  delSync(key, sync) {
+    this.#writeNow(sync, (database) => {
+      this.#enter(key)
+      return database.del(key.length, sync, true)
+    })
+  }
+
+  /** @param {Uint8Array} batch @param {boolean} sync */
+  writeSync(batch, sync) {
+    this.#writeNow(sync, (database) => {
+      this.#enter(batch)
+      return database.write(batch.length, sync, true)
+    })
+  }
+
+  /** Refused, with nothing written, where an earlier write is under way or the storage answers later. @param {boolean} sync @param {(database: any) => number} write any: as #database */
+  #writeNow(sync, write) {
+    this.#inOrder()
+    const database = this.#now()
+    this.#assertInPlace(sync)
+    try {
+      const storage = this.#storage
+      this.#answer(storage === undefined ? write(database) : storage.now(() => write(database)))
+    } catch (error) {
+      throw this.#ofWrite(error)
+    }
+  }
+
+  /** A storage is asked once. @param {boolean} sync */
+  #assertInPlace(sync) {
+    if (this.#storage === undefined || (sync ? this.#flushesInPlace : this.#answersInPlace)) return
+    if (!this.#storage.answersInPlace(sync)) {
+      const what = sync ? 'flushed' : 'written to'
+      throw Object.assign(new Error(`the storage of this database cannot be ${what} synchronously`), { code: 'not-supported' })
+    }
+    this.#answersInPlace = true
+    if (sync) this.#flushesInPlace = true
   }
 
   /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */

@@ -19,6 +19,8 @@ export class GuardedStorage {
   #round = 0
   #held = false
   #epoch = 0
+  /** A synchronous call is under way: what is flushed is flushed before the storage returns. */
+  #inPlace = false
 
   /** @param {import('../types/index.js').Storage} storage */
   constructor(storage) {
@@ -51,17 +53,18 @@ export class GuardedStorage {
 
   /** @param {string} name @param {'log' | 'manifest' | 'table' | 'other'} kind @param {number} sizeHint */
   create(name, kind, sizeHint) {
-    return this.during(this.#storage.create(name, kind, sizeHint), (file) => this.#guarded(file))
+    return this.during(this.#storage.create(name, kind, sizeHint), (file) => this.#guarded(file, true))
   }
 
   /** @param {string} name @param {'read' | 'append'} access @param {number} sizeHint */
   open(name, access, sizeHint) {
     const answer = this.#storage.open(name, access, sizeHint)
-    if (!isPromise(answer)) return this.#guarded(answer)
+    const isWritten = access === 'append'
+    if (!isPromise(answer)) return this.#guarded(answer, isWritten)
     const round = this.#round
     // Opening changes nothing, so nobody waits for it: what comes when the others were closed is closed at once.
     return Promise.resolve(answer).then((file) => {
-      const guarded = this.#guarded(file)
+      const guarded = this.#guarded(file, isWritten)
       if (round !== this.#round) guarded?.close?.()
       return guarded
     })
@@ -74,7 +77,32 @@ export class GuardedStorage {
   }
 
   /** @param {import('../types/index.js').NameEdit[]} edits */
-  editNames(edits) { return this.during(this.#storage.editNames(edits)) }
+  editNames(edits) { return this.during(this.#storage.editNames(edits, this.#inPlace)) }
+
+  get inPlace() { return this.#inPlace }
+
+  /** Makes a synchronous call of the engine's. @template T @param {() => T} call @returns {T} */
+  now(call) {
+    this.#inPlace = true
+    try {
+      return call()
+    } finally {
+      this.#inPlace = false
+    }
+  }
+
+  /**
+   * Whether the storage answers at once, and with `sync` whether it also flushes in place. Asked of a file that is being written,
+   * before something is: else it would be known too late.
+   * @param {boolean} sync
+   */
+  answersInPlace(sync) {
+    for (const file of this.#files) {
+      const answer = file.answersInPlace(sync)
+      if (answer !== undefined) return answer
+    }
+    return true
+  }
 
   removePlace() {
     return this.during(this.#storage.removePlace(), (removed) => {
@@ -129,11 +157,11 @@ export class GuardedStorage {
   /** @param {GuardedFile} file */
   closed(file) { this.#files.delete(file) }
 
-  /** @param {any} file */
-  #guarded(file) {
+  /** @param {any} file any: what the caller's storage answered @param {boolean} isWritten */
+  #guarded(file, isWritten) {
     // What is no file is for the engine to refuse.
     if (typeof file !== 'object' || file === null) return file
-    const guarded = new GuardedFile(this, file)
+    const guarded = new GuardedFile(this, file, isWritten)
     this.#files.add(guarded)
     return guarded
   }
@@ -144,12 +172,14 @@ class GuardedFile {
   #storage
   #file
   #reads = 0
+  #isWritten
   #closed = false
 
-  /** @param {GuardedStorage} storage @param {StorageFile} file */
-  constructor(storage, file) {
+  /** @param {GuardedStorage} storage @param {StorageFile} file @param {boolean} isWritten */
+  constructor(storage, file, isWritten) {
     this.#storage = storage
     this.#file = file
+    this.#isWritten = isWritten
   }
 
   /** @param {number} offset @param {Uint8Array} into */
@@ -166,7 +196,22 @@ class GuardedFile {
   /** @param {Uint8Array} data */
   append(data) { return this.#storage.during(this.#file.append(data)) }
 
-  sync() { return this.#storage.during(this.#file.sync()) }
+  sync() { return this.#storage.during(this.#file.sync(this.#storage.inPlace)) }
+
+  /** undefined where it is not being written. @param {boolean} sync @returns {boolean | undefined} */
+  answersInPlace(sync) {
+    if (!this.#isWritten) return undefined
+    try {
+      const answer = sync ? this.#file.sync(true) : this.#file.size()
+      if (!isPromise(answer)) return true
+      // It is of no interest; a flush that failed fails again when it is needed.
+      Promise.resolve(answer).catch(() => {})
+      return false
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error?.code === 'LEVEL_NOT_SUPPORTED') return false
+      throw error
+    }
+  }
 
   /** @param {number} size */
   truncate(size) { return this.#storage.during(this.#file.truncate(size)) }

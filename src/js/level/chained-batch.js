@@ -1,6 +1,6 @@
 // A batch that is put together call by call.
 import { AbstractChainedBatch } from 'abstract-level'
-import { fromEngine } from '../errors.js'
+import { VarveError, fromEngine } from '../errors.js'
 
 /** @typedef {import('../bytes/write-batch.js').WriteBatch} WriteBatch */
 
@@ -12,10 +12,12 @@ export class ChainedBatch extends AbstractChainedBatch {
   #batch
   #commit
   #release
+  /** While writeSync() is under way: what came of it. @type {{ error?: unknown, isDone: boolean } | null} */
+  #now = null
 
   /**
    * @param {import('./varve.js').Varve} db
-   * @param {{ batch: WriteBatch, commit: (bytes: Uint8Array, sync: boolean) => void | Promise<void>,
+   * @param {{ batch: WriteBatch, commit: (bytes: Uint8Array, sync: boolean, now: boolean) => void | Promise<void>,
    *           release: (batch: WriteBatch) => void }} parts
    */
   constructor(db, { batch, commit, release }) {
@@ -41,11 +43,29 @@ export class ChainedBatch extends AbstractChainedBatch {
 
   /** @param {Record<string, any>} options */
   _write(options) {
+    const now = this.#now
     try {
-      return this.#commit(this.#batch.finish(), options.sync === true)
+      const written = this.#commit(this.#batch.finish(), options.sync === true, now !== null)
+      if (now !== null) now.isDone = true
+      return written
     } catch (error) {
-      throw fromEngine(error)
+      const told = fromEngine(error)
+      if (now !== null) now.error = told
+      throw told
     }
+  }
+
+  /**
+   * Writes the batch before it returns. abstract-level's write() makes its steps up to the engine's at once; the event `write` is
+   * emitted a microtask later.
+   * @param {{ sync: boolean }} options
+   */
+  writeSync(options) {
+    const now = this.#now = { error: undefined, isDone: this.length === 0 }
+    this.write(options).catch(() => {})
+    this.#now = null
+    if (now.error !== undefined) throw now.error
+    if (!now.isDone) throw new VarveError('Batch is not open', { code: 'LEVEL_BATCH_NOT_OPEN' })
   }
 
   _close() {

@@ -1,5 +1,6 @@
 // Iterators of entries, keys and values.
 import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'abstract-level'
+import { VarveError } from '../errors.js'
 import { Rows } from './rows.js'
 
 /** @param {Rows} rows */
@@ -33,6 +34,17 @@ export class Iterator extends AbstractIterator {
   get cached() { return this.#rows.cached }
 
   _next() { return this.#rows.next(this.limit - this.count, entry) }
+
+  #given = 0
+
+  /** For rangeSync(), which alone uses it: the next entry as it is stored, or undefined. */
+  nextSync() {
+    if (this.db.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
+    const wanted = this.limit - this.#given
+    const found = wanted > 0 ? this.#rows.nextSync(wanted, entry) : undefined
+    if (found !== undefined) this.#given++
+    return found
+  }
 
   /** @param {number} size */
   _nextv(size) { return this.#rows.nextv(size, entry) }

@@ -2,7 +2,7 @@
 //
 // Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
 // and one row. Strings are copies.
-import { AbortError, InvalidArgumentError, fromEngine, rethrow } from '../errors.js'
+import { AbortError, InvalidArgumentError, VarveError, fromEngine, rethrow } from '../errors.js'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
 import { PageReader } from '../bytes/page.js'
@@ -112,6 +112,19 @@ export class Rows {
     if (this.#reader.left > 0) return cut(this)
     if (this.#done) return undefined
     return this.#answer(this.#loadAhead(wanted), cut, 0)
+  }
+
+  /** The same for a caller that cannot wait. @template T @param {number} wanted @param {(rows: Rows) => T} cut */
+  nextSync(wanted, cut) {
+    if (this.#signal !== null) this.#throwIfAborted()
+    if (this.#reader.left === 0 && !this.#done) {
+      const loading = this.#loadAhead(wanted)
+      if (loading !== undefined) {
+        loading.catch(() => {})
+        throw new VarveError('The storage of this database cannot be read synchronously', { code: 'LEVEL_NOT_SUPPORTED' })
+      }
+    }
+    return this.#reader.left > 0 ? cut(this) : undefined
   }
 
   /** At most `size` rows: what is left of the page at hand, else one page. @param {number} size @param {(rows: any) => any} cut */

@@ -24,6 +24,7 @@ import { infoOf } from './info.js'
 import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
+import { SyncCalls } from './sync-calls.js'
 import { WriteOrder } from './write-order.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
@@ -52,7 +53,7 @@ function inTime(answer) {
 
 // ---- The database ---------------------------------------------------------------------------------------------------
 
-const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
+const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
 /** The order of keys. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
@@ -82,6 +83,7 @@ export class Varve extends AbstractLevel {
   #works = new Set()
   /** @type {Events} */
   #events
+  #sync
   /** What the first opening takes its files from. @type {{ pieces: any, limits: any } | null} */
   #importing = null
 
@@ -120,6 +122,7 @@ export class Varve extends AbstractLevel {
     this.#inWorker = inWorker
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
     this.#events = new Events(this, EVENTS)
+    this.#sync = new SyncCalls(this, { inWorker, engineOf: () => this.#engine, wrote: () => { this.#turns.wrote() } })
   }
 
   /** The directory, or null where there is none. */
@@ -257,12 +260,53 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} key @param {any} options */
   _getSync(key, options) {
-    if (this.#inWorker) throw new VarveError('There is no getSync() with worker: true', { code: 'LEVEL_NOT_SUPPORTED' })
-    if (this.#engine.isReplacing) throw new VarveError('The engine has failed and is being replaced', { code: 'LEVEL_BUSY' })
-    const value = this.#read(key, options)
-    if (!(value instanceof Promise)) return value
-    value.catch(() => {})
-    throw new VarveError('The storage of this database cannot be read synchronously', { code: 'LEVEL_NOT_SUPPORTED' })
+    this.#sync.ready('getSync')
+    return SyncCalls.found(this.#read(key, options))
+  }
+
+  // ---- Synchronous calls --------------------------------------------------------------------------------------------
+
+  /** @param {any} keys @param {any} [options] any: as the public types say */
+  getManySync(keys, options) {
+    this.#sync.ready('getManySync')
+    if (!Array.isArray(keys)) throw new InvalidArgumentError("The first argument 'keys' must be an array")
+    const valueEncoding = this.valueEncoding(options?.valueEncoding)
+    const fromBytes = FROM_BYTES[valueEncoding.format]
+    const values = SyncCalls.found(this.#readMany('getMany', this.#encodedKeys(keys, options), options ?? {}))
+    return values.map((/** @type {Uint8Array | undefined} */ value) => value === undefined ? undefined : valueEncoding.decode(fromBytes(value)))
+  }
+
+  /** @param {any} key @param {any} [options] any: as the public types say */
+  hasSync(key, options) {
+    this.#sync.ready('hasSync')
+    const [encoded] = this.#encodedKeys([key], options)
+    const id = Snapshot.idOf(options?.snapshot, this.#engine)
+    try {
+      return SyncCalls.found(this.#engine.has(this.#keyScratch.bytesOf(encoded, 'key'), id, options?.fillCache !== false))
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  /** @param {any} key @param {any} value @param {any} [options] any: as the public types say */
+  putSync(key, value, options) { this.#sync.put(key, value, options) }
+
+  /** @param {any} key @param {any} [options] any: as the public types say */
+  delSync(key, options) { this.#sync.del(key, options) }
+
+  /** @param {any} operations @param {any} [options] any: as the public types say */
+  batchSync(operations, options) { this.#sync.batch(operations, options) }
+
+  /** @param {any} [options] any: as the public types say */
+  rangeSync(options) { return this.#sync.range(options) }
+
+  /** @param {any[]} keys @param {any} options any: as the public types say @returns {any[]} */
+  #encodedKeys(keys, options) {
+    const encoding = this.keyEncoding(options?.keyEncoding)
+    return keys.map((key) => {
+      /** @type {any} any: not in its published types */ (this)._assertValidKey(key)
+      return encoding.encode(key)
+    })
   }
 
   /** A value in the wanted format, or a promise of what the engine has. @param {any} key @param {any} options */
@@ -394,7 +438,7 @@ export class Varve extends AbstractLevel {
   _chainedBatch() {
     return new ChainedBatch(this, {
       batch: this.#takeBatch(),
-      commit: (bytes, sync) => this.#write(bytes, sync),
+      commit: (bytes, sync, now) => now ? this.#engine.writeSync(bytes, sync) : this.#write(bytes, sync),
       release: (left) => { this.#spareBatch = left }
     })
   }

@@ -130,6 +130,68 @@ export class Varve<KDefault = string, VDefault = string>
   getSync (key: KDefault): VDefault | undefined
   getSync<K = KDefault, V = VDefault> (key: K, options: GetOptions<K, V>): V | undefined
 
+  /**
+   * The values of `keys`, without a promise.
+   *
+   * @throws as {@link getSync}
+   */
+  getManySync (keys: KDefault[]): (VDefault | undefined)[]
+  getManySync<K = KDefault, V = VDefault> (keys: K[], options: GetManyOptions<K, V>): (V | undefined)[]
+
+  /**
+   * Whether `key` has a value, without a promise.
+   *
+   * @throws as {@link getSync}
+   */
+  hasSync (key: KDefault): boolean
+  hasSync<K = KDefault> (key: K, options: HasOptions<K>): boolean
+
+  /**
+   * The entries of a range in key order, without promises: a lazy iterable that reads pages as they are needed. The entries are those
+   * of the moment of the call, or of the option `snapshot`. Where the runtime has iterator helpers, it has them too. Leaving a loop
+   * early, or `return()`, closes it.
+   *
+   * @throws as {@link getSync}; `LEVEL_DATABASE_NOT_OPEN` after {@link close}
+   *
+   * @example
+   * ```js
+   * for (const [key, value] of db.rangeSync({ gte: 'a', lt: 'b' })) {
+   *   if (value === 'wanted') break
+   * }
+   * ```
+   */
+  rangeSync (): IterableIterator<[KDefault, VDefault]>
+  rangeSync<K = KDefault, V = VDefault> (options: IteratorOptions<K, V>): IterableIterator<[K, V]>
+
+  /**
+   * Sets `key` to `value` before it returns. With `sync: true` the disk is flushed before it returns, and the event loop waits for it.
+   *
+   * Hooks run as in {@link put}; the event `write` is emitted a microtask later.
+   *
+   * @throws `LEVEL_NOT_SUPPORTED`, with nothing written, with {@link DatabaseOptions.worker} and over a {@link Storage} that answers with
+   * promises, or that cannot flush in place when `sync` is set; `LEVEL_BUSY`, with nothing written, while an earlier write is
+   * unfinished, while the engine is being replaced after a failure, and where 16 write buffers wait for a flush that began before and
+   * has not ended: await something, and try again.
+   */
+  putSync (key: KDefault, value: VDefault): void
+  putSync<K = KDefault, V = VDefault> (key: K, value: V, options: PutOptions<K, V>): void
+
+  /**
+   * Deletes `key` before it returns.
+   *
+   * @throws as {@link putSync}
+   */
+  delSync (key: KDefault): void
+  delSync<K = KDefault> (key: K, options: DelOptions<K>): void
+
+  /**
+   * Writes all operations or none before it returns. Operations may have the option `sublevel`.
+   *
+   * @throws as {@link putSync}
+   */
+  batchSync (operations: Array<BatchOperation<typeof this, KDefault, VDefault>>): void
+  batchSync<K = KDefault, V = VDefault> (operations: Array<BatchOperation<typeof this, K, V>>, options: BatchOptions<K, V>): void
+
   getMany (keys: KDefault[]): Promise<(VDefault | undefined)[]>
   getMany<K = KDefault, V = VDefault> (keys: K[], options: GetManyOptions<K, V>): Promise<(V | undefined)[]>
 
@@ -792,8 +854,11 @@ export interface Storage {
    * are read next; a storage far away may fetch them at once.
    */
   open (name: string, access: 'read' | 'append', sizeHint?: number): StorageFile | Promise<StorageFile>
-  /** Applies the edits in order; done when they, and the names of all files created before, are durable. */
-  editNames (edits: NameEdit[]): void | Promise<void>
+  /**
+   * Applies the edits in order; done when they, and the names of all files created before, are durable. `inPlace` is set during a
+   * synchronous call of the database: a storage that can then finishes before it returns, and otherwise returns a promise as usual.
+   */
+  editNames (edits: NameEdit[], inPlace?: boolean): void | Promise<void>
   /** Removes the lock and, if nothing is left in it, the directory, or what stands for one. */
   removePlace (): void | Promise<void>
   /**
@@ -837,8 +902,12 @@ export interface StorageFile {
   read (offset: number, into: Uint8Array): number | Promise<Uint8Array>
   /** Adds all of `data` at the end, or fails; answers how many bytes were taken. Copy what is needed after this returns. */
   append (data: Uint8Array): number | Promise<number>
-  /** Makes all that was appended durable. */
-  sync (): void | Promise<void>
+  /**
+   * Makes all that was appended durable. `inPlace` is set during a synchronous call of the database ({@link Varve.putSync} with
+   * `sync: true`): a storage that can flushes before it returns. One that cannot throws `LEVEL_NOT_SUPPORTED` or returns a promise; it is
+   * asked once before the first such call writes anything.
+   */
+  sync (inPlace?: boolean): void | Promise<void>
   truncate (size: number): void | Promise<void>
   size (): number | Promise<number>
   /** The engine is done with the file. A file that this storage removed stays readable until then. */

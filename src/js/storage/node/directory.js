@@ -14,7 +14,7 @@ import { TableDescriptor, ensureSpare, keepOpen, withSpare } from './descriptors
 import { attempt, failure } from './errors.js'
 import { Descriptor, NodeFile } from './file.js'
 import { DirectoryLock, isLockName } from './lock.js'
-import { createNew, makeDirectory, makeLost, removeIfEmpty, removeIfThere, renameOver, replace, syncDirectory } from './names.js'
+import { createNew, makeDirectory, makeLost, removeIfEmpty, removeIfThere, removeNow, renameOver, replace, syncDirectory, syncDirectoryNow } from './names.js'
 import { APPEND, IS_WINDOWS } from './os.js'
 import { nodeSqlite, readLocks } from './os-lock.js'
 
@@ -181,10 +181,15 @@ export class NodeStorage {
     }
   }
 
-  /** @param {NameEdit[]} edits @returns {Promise<void>} */
-  editNames(edits) {
+  /**
+   * @param {NameEdit[]} edits
+   * @param {boolean} [inPlace] on this thread, where that can be done: removals, and none others under way
+   * @returns {void | Promise<void>}
+   */
+  editNames(edits, inPlace) {
     // Checked before the first is done, and contents are copied: they are the engine's memory.
     const own = edits.map((edit) => this.#checked(edit))
+    if (inPlace && this.#editing === undefined && own.every(({ type, lost }) => type === 'remove' && !lost)) return this.#removeNow(own)
     const apply = () => this.#apply(own)
     const editing = this.#whilePending(this.#editing ? this.#editing.then(apply, apply) : apply())
     this.#editing = editing
@@ -209,6 +214,17 @@ export class NodeStorage {
       default:
         throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} */ (edit).type)}`)
     }
+  }
+
+  /** @param {any[]} edits as checked */
+  #removeNow(edits) {
+    for (const { path } of edits) {
+      attempt('remove', path, () => {
+        keepOpen(path)
+        removeNow(path)
+      })
+    }
+    syncDirectoryNow(this.#directory)
   }
 
   /** @param {any[]} edits as checked */

@@ -71,15 +71,26 @@ export class NodeFile {
     return data.length
   }
 
-  sync() {
+  /** @param {boolean} [inPlace] the event loop waits for the disk */
+  sync(inPlace) {
     this.#check('sync')
     if (this.#failed) throw this.#failed
+    if (inPlace) return this.#syncNow()
     const fd = attempt('sync', this.#path, () => this.#descriptor.hold())
     this.#flushes++
     return this.#storage.pending(flush('fdatasync', fd).then(
       () => this.#flushed(),
       (error) => this.#flushed(explain(error, 'sync', this.#path))
     ))
+  }
+
+  #syncNow() {
+    try {
+      fs.fdatasyncSync(this.#descriptor.fd)
+    } catch (error) {
+      this.#failed = explain(error, 'sync', this.#path)
+      throw this.#failed
+    }
   }
 
   /** @param {any} [error] */

@@ -37,6 +37,15 @@ export function removeIfThere(path) {
   }))
 }
 
+/** The same on this thread. @param {string} path */
+export function removeNow(path) {
+  try {
+    fs.unlinkSync(path)
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    if (error.code !== 'ENOENT') throw error
+  }
+}
+
 /** Answers whether the directory is gone. @param {string} directory */
 export function removeIfEmpty(directory) {
   try {
@@ -106,6 +115,20 @@ export async function makeDirectory(directory) {
   for (const made of missing) await syncDirectory(dirname(made))
 }
 
+/** The same on this thread. @param {string} directory */
+export function syncDirectoryNow(directory) {
+  try {
+    const fd = withSpare(() => fs.openSync(directory, 'r'))
+    try {
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+  } catch (error) {
+    throwUnlessImpossible(error, directory)
+  }
+}
+
 /** @param {string} directory */
 export async function syncDirectory(directory) {
   try {
@@ -115,7 +138,12 @@ export async function syncDirectory(directory) {
     } finally {
       fs.closeSync(fd)
     }
-  } catch (/** @type {any} any: whatever was thrown */ error) {
-    if (!CANNOT_SYNC_DIRECTORY.includes(error.code)) throw explain(error, 'sync', directory)
+  } catch (error) {
+    throwUnlessImpossible(error, directory)
   }
+}
+
+/** @param {any} error any: whatever was thrown @param {string} directory */
+function throwUnlessImpossible(error, directory) {
+  if (!CANNOT_SYNC_DIRECTORY.includes(error.code)) throw explain(error, 'sync', directory)
 }

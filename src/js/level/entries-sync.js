@@ -1,0 +1,68 @@
+// The entries of a range, one after the other, for a caller that does not await.
+
+/** Where iterator helpers (map, filter, take ...) are, in runtimes that have them. */
+const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
+
+/** Closes the engine's iterator of a range that was left in the middle, when nobody can go on with it. */
+const abandoned = new FinalizationRegistry((/** @type {{ close(): Promise<void> }} */ iterator) => { iterator.close().catch(() => {}) })
+
+/**
+ * Of the moment when it was made. Pages are read as they are needed. The end, `return()` and an error close it.
+ * @implements {IterableIterator<[any, any]>}
+ */
+export class EntriesSync {
+  #iterator
+  #keyEncoding
+  #valueEncoding
+
+  /**
+   * @param {import('./iterator.js').Iterator} iterator
+   * @param {{ decode(data: unknown): unknown }} keyEncoding
+   * @param {{ decode(data: unknown): unknown }} valueEncoding
+   */
+  constructor(iterator, keyEncoding, valueEncoding) {
+    this.#iterator = /** @type {import('./iterator.js').Iterator | null} */ (iterator)
+    this.#keyEncoding = keyEncoding
+    this.#valueEncoding = valueEncoding
+    abandoned.register(this, iterator, this)
+  }
+
+  /** @returns {IteratorResult<[any, any], undefined>} */
+  next() {
+    if (this.#iterator === null) return { done: true, value: undefined }
+    let entry
+    try {
+      entry = this.#iterator.nextSync()
+    } catch (error) {
+      this.#close()
+      throw error
+    }
+    if (entry === undefined) {
+      this.#close()
+      return { done: true, value: undefined }
+    }
+    const [key, value] = entry
+    return { done: false, value: [decoded(this.#keyEncoding, key), decoded(this.#valueEncoding, value)] }
+  }
+
+  /** @param {any} [value] any: handed back as it is @returns {IteratorResult<[any, any], any>} */
+  return(value) {
+    this.#close()
+    return { done: true, value }
+  }
+
+  [Symbol.iterator]() { return this }
+
+  #close() {
+    const iterator = this.#iterator
+    this.#iterator = null
+    if (iterator === null) return
+    abandoned.unregister(this)
+    iterator.close().catch(() => {})
+  }
+}
+
+Object.setPrototypeOf(EntriesSync.prototype, ITERATOR)
+
+/** @param {{ decode(data: unknown): unknown }} encoding @param {unknown} data */
+const decoded = (encoding, data) => data === undefined ? undefined : encoding.decode(data)
