@@ -66,15 +66,15 @@ pub mod fuzzing;
 #[cfg(feature = "wasm")]
 mod wasm;
 
-pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, UserComparator};
+pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, Snapshot, UserComparator};
 pub use batch::{BatchOperation, WriteBatch};
 #[cfg(feature = "seeded-bugs")]
 pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
 pub use db::Export;
 pub use db::{
-    Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, RecoveryReport, RepairReport, Snapshot, TableInfo,
-    VerifyReport, destroy, repair, repair_as, verify,
+    Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, RecoveryReport, RepairReport, TableInfo, VerifyReport,
+    destroy, repair, repair_as, verify,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;

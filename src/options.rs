@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use crate::base::{BloomFilterPolicy, FilterPolicy, SequenceNumber, UserComparator};
-use crate::db::Snapshot;
+use crate::base::{BloomFilterPolicy, FilterPolicy, SequenceNumber, Snapshot, UserComparator};
 use crate::error::{Error, Result};
 use crate::events::Listener;
 use crate::slice::Pause;

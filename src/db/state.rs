@@ -6,9 +6,8 @@ use std::rc::Rc;
 
 use super::driver::Driver;
 use super::read::RowCache;
-use super::snapshot::SnapshotList;
 use super::write::Queue;
-use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, to_u64};
+use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList, to_u64};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::{Event, LiveCounters};
