@@ -13,8 +13,6 @@ const CIRCLES: &[&str] = &[
     "archive/reader.rs",
     "db/open/replay.rs",
     "db/open/verdict.rs",
-    "env/fault.rs",
-    "env/fault/file.rs",
     "memtable/iter.rs",
     "memtable/mod.rs",
     "wasm/database.rs",
