@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Groups from the bottom up: their modules, and what else of ours these may import.
 const LAYERS: [(&[&str], &[&str]); 12] = [
-    (&["base", "error", "options", "events", "slice", "bugs"], &[]),
+    (&["base", "error", "options", "events", "budget", "bugs"], &[]),
     (&["iter", "env"], &[FOUNDATION]),
     (&["batch"], &[FOUNDATION]),
     (&["log"], &[FOUNDATION, "env", "iter"]),
