@@ -33,11 +33,11 @@ mod error;
 mod options;
 
 pub mod base;
+mod budget;
 mod bugs;
 pub mod env;
 pub mod events;
 mod iter;
-mod slice;
 
 mod batch;
 mod log;
@@ -68,6 +68,7 @@ mod wasm;
 
 pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, Snapshot, UserComparator};
 pub use batch::{BatchOperation, WriteBatch};
+pub use budget::Pause;
 #[cfg(feature = "seeded-bugs")]
 pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
@@ -81,7 +82,6 @@ pub use env::block_on;
 pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
-pub use slice::Pause;
 pub use sst::{TableFile, TableFileIterator};
 pub use table::Lookup;
 pub use version::{LEVELS, TableTouched, stored_comparator};

@@ -8,13 +8,13 @@ use super::driver::Driver;
 use super::read::RowCache;
 use super::write::Queue;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList, to_u64};
+use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::{Event, LiveCounters};
 use crate::log::LogWriter;
 use crate::memtable::MemTable;
 use crate::options::Options;
-use crate::slice::Budget;
 use crate::table::TableCache;
 use crate::version::{FileMetaData, Manifest, Version, VersionSet};
 

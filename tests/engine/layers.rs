@@ -12,7 +12,7 @@ use source::{Source, sources};
 
 /// Groups from the bottom up: their modules, and what else of ours these may import.
 const LAYERS: [(&[&str], &[&str]); 13] = [
-    (&["base", "error", "options", "events", "slice", "bugs"], &[]),
+    (&["base", "error", "options", "events", "budget", "bugs"], &[]),
     (&["iter", "env"], &[FOUNDATION]),
     (&["batch"], &[FOUNDATION]),
     (&["log"], &[FOUNDATION, "env", "iter"]),

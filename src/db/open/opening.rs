@@ -9,6 +9,7 @@ use super::discover::{FILE_NUMBER_MAX, Files, known_files, list_or_probe, logs_t
 use super::replay::Recovery;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SnapshotList};
+use crate::budget::Budget;
 use crate::bugs::{Bug, seeded};
 use crate::db::background::{log_and_apply, next_job};
 use crate::db::driver::Driver;
@@ -21,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::memtable::MemTable;
 use crate::options::Options;
-use crate::slice::Budget;
 use crate::version::{LEVELS, VersionEdit, VersionSet, recover_manifest};
 
 /// Gives the lock back if opening fails or is given up.

@@ -8,9 +8,9 @@ use super::pacing::{pace, work_off};
 use super::queue::{enqueue, poll_ticket};
 use super::ticket::Wants;
 use crate::batch::{BatchOperation, WriteBatch};
+use crate::budget::pause;
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
-use crate::slice::pause;
 
 /// What a log record may hold.
 const BATCH_SIZE_MAX: usize = 1 << 30;
