@@ -25,7 +25,7 @@ impl History {
 impl Content {
     /// Bytes that are on the disk.
     pub(super) fn synced(bytes: Vec<u8>) -> Content {
-        Content { bytes, unsynced: History::default() }
+        Content { bytes, unsynced: Default::default() }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
