@@ -3,6 +3,7 @@
 //! A block is stored compressed only if that saves more than an eighth. Source: LevelDB `table/format.cc`,
 //! `table/table_builder.cc`.
 
+#[cfg(any(feature = "zlib", feature = "zstd"))]
 use crate::base::to_u64;
 use crate::error::{Error, Malformed};
 use crate::options::Compression;
