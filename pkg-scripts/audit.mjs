@@ -1,9 +1,10 @@
 // npm run audit: known holes in what the package and the crate depend on. Exit code 1 when there is one.
 //
 //   npm audit     what is installed with the package (its one dependency), by the registry's own answer
-//   cargo audit   Cargo.lock, by the RustSec database (cargo install cargo-audit)
+//   cargo audit   Cargo.lock, and that of the tools that generate a part of the package, by the RustSec database
+//                 (cargo install cargo-audit)
 //
-// Both ask the network. Where that, or the tool, is not there, nothing is known, which is said loudly and is no failure: a machine
+// All ask the network. Where that, or the tool, is not there, nothing is known, which is said loudly and is no failure: a machine
 // without a network must be able to run all tests.
 import { pathToFileURL } from 'node:url'
 import { findProgram, run } from './lib/run.mjs'
@@ -13,8 +14,14 @@ const AUDITS = {
     command: ['npm', 'audit', '--omit=dev', '--json'],
     isAnswer: (output) => /"vulnerabilities"\s*:/.test(output)
   },
-  cargo: {
-    command: ['cargo', 'audit', '--json'],
+  cargo: cargoAudit('Cargo.lock'),
+  'cargo (tools)': cargoAudit('pkg-scripts/bindgen/Cargo.lock')
+}
+
+/** @param {string} lock the lock file, from the root */
+function cargoAudit(lock) {
+  return {
+    command: ['cargo', 'audit', '--json', '--file', lock],
     isAnswer: (output) => /"vulnerabilities"\s*:/.test(output),
     lacks: () => findProgram('cargo-audit') ? undefined : 'cargo-audit is not installed'
   }

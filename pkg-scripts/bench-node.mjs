@@ -149,7 +149,7 @@ function space(rounds, names) {
 // ---- Main -----------------------------------------------------------------------------------------------------------
 
 await setup(['packages'])
-if (!existsSync(inRoot('pkg', 'instance.js'))) await build()
+if (!existsSync(inRoot('pkg', 'instance.js'))) await build({ forNode: true })
 const names = ['varve', ...flags.peers.split(',').filter((name) => name !== '')]
 const modules = await provide(names)
 const place = inRoot('target', 'bench', `node-${process.pid}`)

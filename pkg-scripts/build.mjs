@@ -1,23 +1,21 @@
-// npm run build: the default WebAssembly build of the engine with its thin border, optimised, into pkg/ (not committed).
+// npm run build: the two WebAssembly modules of the package, optimised, and the scripts that pages load, into pkg/ (not committed).
 //
-//   cargo -> wasm-bindgen (glue and types) -> wasm-opt -> pkg/
+//   cargo -> bindgen (glue) -> wasm-opt -> pkg/
 //
-// The package's engine is made smaller on the way: see lib/panics.mjs before wasm-opt, lib/order.mjs and lib/imports.mjs after it.
+// It does its own set-up: programs that are missing are made while cargo compiles. `npm start` builds what Node needs, alone.
 //
-//   pkg/varve.js, varve_bg.wasm     the smallest border: class Engine over the storage in memory (feature `wasm`)
-//   pkg/instance.js, engine.wasm    what src/js speaks to (feature `package`): as many instances as there are databases
-//   pkg/browser.js and others       src/js as pages load it: see lib/browser.mjs
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+//   pkg/engine.wasm, instance.js        feature `wasm`: what a page needs to read and write a database
+//   pkg/full.wasm, instance-full.js     feature `full`: the same with all other codecs, zip import, repair and the inspector
+//   pkg/browser.js and others           src/js as pages load it: see lib/browser.mjs
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildForBrowsers } from './lib/browser.mjs'
-import { withShortImports } from './lib/imports.mjs'
 import { instanceSource } from './lib/instance.mjs'
-import { namedForOrder } from './lib/order.mjs'
 import { panicsAsTraps } from './lib/panics.mjs'
-import { inRoot, wasmFile } from './lib/paths.mjs'
+import { inRoot } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
-import { main, setup } from './setup.mjs'
+import { AFTER_CARGO, BEFORE_CARGO, main, setup, together } from './setup.mjs'
 import { printSizes } from './size.mjs'
 
 // What rustc uses by default for this target, and every browser since 2023 has; nothing newer may be brought in here.
@@ -30,13 +28,14 @@ const IMPORT_MEMORY = ['-C', 'link-arg=--import-memory']
 /** LLVM's blocks and branches, made anew from a graph: fewer of them. */
 const OTHER_CONTROL_FLOW = ['--flatten', '--rereloop']
 
-/** Functions keep their names until panics are cut and the rest is ordered. */
-const KEEP_NAMES = ['--config', 'profile.package-release.strip=false']
+/** Functions keep their names for panicsAsTraps. */
+const KEEP_NAMES = ['--config', 'profile.wasm-release.strip=false']
 
 /** No address below 1,024 is used, since the stack is first in memory and grows down to it: more offsets are constants then. */
 const LOW_MEMORY_UNUSED = ['--low-memory-unused']
 
-const WITHOUT_NAMES = ['--strip-debug', '--strip-producers']
+/** The last step: no names of functions, and imports and exports of one letter. Prints what they are called now. */
+const SHORT = ['--strip-debug', '--strip-producers', '--minify-imports-and-exports-and-modules']
 
 /**
  * What LLVM does unasked at `opt-level = 2` that makes the engine larger and no faster (docs/design-notes.md, "The size of the module"):
@@ -46,59 +45,98 @@ const SMALL = [
   'inline-threshold=15', 'unroll-runtime=false', 'unroll-allow-partial=false', 'unroll-partial-threshold=0', 'enable-load-pre=false'
 ].flatMap((flag) => ['-C', `llvm-args=-${flag}`])
 
-/** One of the two builds, up to its glue in `folder`. */
-const compile = (profile, feature, folder, { cargo = [], rustc = [], bindgen }) => [
-  ['cargo', 'rustc', '--lib', '--crate-type', 'cdylib', '--locked', '--profile', profile, '--target', 'wasm32-unknown-unknown',
-    '--target-dir', inRoot('target'), '--no-default-features', '--features', feature, ...cargo, '--', ...rustc],
-  ['wasm-bindgen', ...bindgen, '--out-dir', folder, '--out-name', 'varve',
-    inRoot('target', 'wasm32-unknown-unknown', profile, 'varve.wasm')]
-]
-const wasmOpt = (from, to, ...options) => ['wasm-opt', ...options, ...WASM_FEATURES, from, '-o', to]
+/** @typedef {string[] | (() => unknown)} Step a command, or a step of our own */
 
-/** A step of our own: what `change` makes of a file takes its place. */
-const rewrite = (file, change) => () => writeFileSync(file, change(readFileSync(file)))
-
-/** Builds pkg/ anew; throws when a step fails. */
-export async function build() {
-  const glue = inRoot('target', 'glue')
+/**
+ * How one module is made. Cargo compiles one after the other; each is finished meanwhile, since its link-time optimisation and wasm-opt
+ * have one thread each. So no two write to one file.
+ *
+ * @param {string} feature
+ * @param {{ wasm: string, instance: string, used: string[], rewrite?: (wasm: Buffer) => Buffer }} made
+ * @returns {{ compile: Step, finish: Step[] }}
+ */
+function moduleOf(feature, { wasm, instance, used, rewrite = (bytes) => bytes }) {
+  const compiled = inRoot('target', `${feature}.wasm`)
+  const glue = inRoot('target', 'glue', feature)
   const raw = join(glue, 'varve_bg.wasm')
-  const engine = inRoot('pkg', 'engine.wasm')
-  const steps = [
-    ...compile('wasm-release', 'wasm', inRoot('pkg'), { bindgen: ['--target', 'web'] }),
-    wasmOpt(wasmFile, wasmFile, '-O3', ...WITHOUT_NAMES),
-    ...compile('package-release', 'package', glue, {
-      cargo: KEEP_NAMES,
-      rustc: [...IMPORT_MEMORY, ...SMALL],
-      bindgen: ['--target', 'bundler', '--no-typescript', '--keep-debug']
-    }),
-    rewrite(raw, panicsAsTraps),
-    wasmOpt(raw, raw, '-Os', ...OTHER_CONTROL_FLOW, '-Os', '--debuginfo', ...LOW_MEMORY_UNUSED),
-    rewrite(raw, namedForOrder),
-    wasmOpt(raw, engine, '--reorder-functions-by-name', ...WITHOUT_NAMES)
-  ]
-  rmSync(inRoot('pkg'), { recursive: true, force: true })
-  for (const step of steps) {
-    if (typeof step === 'function') {
-      step()
-      continue
-    }
-    const [command, ...args] = step
-    const { ok, why } = await run(command, args)
-    if (!ok) throw new Error(`${command}: ${why}`)
+  return {
+    compile: async () => {
+      await command('cargo', 'rustc', '--lib', '--crate-type', 'cdylib', '--locked', '--profile', 'wasm-release',
+        '--target', 'wasm32-unknown-unknown', '--target-dir', inRoot('target'), '--no-default-features', '--features', feature,
+        ...KEEP_NAMES, '--', ...IMPORT_MEMORY, ...SMALL)
+      copyFileSync(inRoot('target', 'wasm32-unknown-unknown', 'wasm-release', 'varve.wasm'), compiled)
+    },
+    finish: [
+      ['bindgen', compiled, glue, 'varve'],
+      async () => {
+        writeFileSync(raw, rewrite(readFileSync(raw)))
+        const optimise = ['-Os', ...OTHER_CONTROL_FLOW, '-Os', ...LOW_MEMORY_UNUSED, ...WASM_FEATURES]
+        const names = await command('wasm-opt', ...optimise, ...SHORT, raw, '-o', inRoot('pkg', wasm))
+        const source = instanceSource(readFileSync(join(glue, 'varve_bg.js'), 'utf8'), readFileSync(inRoot('pkg', wasm)), namesOf(names), used)
+        writeFileSync(inRoot('pkg', instance), source)
+      }
+    ]
   }
-  const { wasm, names } = withShortImports(readFileSync(engine))
-  writeFileSync(engine, wasm)
-  const instance = instanceSource(readFileSync(join(glue, 'varve_bg.js'), 'utf8'), { wasm, names }, USED)
-  writeFileSync(inRoot('pkg', 'instance.js'), instance)
-  await buildForBrowsers()
+}
+
+/** What wasm-opt says of the names that it has shortened. @param {string} output */
+function namesOf(output) {
+  const { imports, exports } = JSON.parse(output.slice(output.indexOf('{')))
+  return {
+    imports: new Map(imports.map(([, name, short]) => [name, short])),
+    exports: new Map(exports)
+  }
 }
 
 /** What src/js uses of an instance. */
-const USED = ['openDatabase', 'destroyDatabase', 'repairDatabase', 'verifyDatabase', 'inspectTable', 'importZip']
+const USED = ['openDatabase', 'destroyDatabase']
+const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'importZip']
+
+const MODULES = {
+  full: moduleOf('full', { wasm: 'full.wasm', instance: 'instance-full.js', used: USED_FULL }),
+  engine: moduleOf('wasm', { wasm: 'engine.wasm', instance: 'instance.js', used: USED, rewrite: panicsAsTraps })
+}
+
+/** True when these files of pkg/ are there and not older than the Rust that they are made of. @param {...string} names */
+export function isCurrent(...names) {
+  const sources = readdirSync(inRoot('src'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => inRoot('src', name))
+  const newest = Math.max(...[...sources, inRoot('Cargo.toml'), inRoot('Cargo.lock')].map((path) => statSync(path).mtimeMs))
+  return names.every((name) => (statSync(inRoot('pkg', name), { throwIfNoEntry: false })?.mtimeMs ?? 0) >= newest)
+}
+
+/**
+ * Builds pkg/ anew; throws when a step fails.
+ *
+ * @param {{ forNode?: boolean }} [options] only what src/js needs in Node: neither the lean module nor scripts for pages
+ */
+export async function build({ forNode = false } = {}) {
+  const modules = forNode ? [MODULES.full] : [MODULES.full, MODULES.engine]
+  await setup(BEFORE_CARGO)
+  rmSync(inRoot('pkg'), { recursive: true, force: true })
+  mkdirSync(inRoot('pkg'))
+  const ready = setup(AFTER_CARGO)
+  let compiled = Promise.resolve()
+  await together(modules.map(({ compile, finish }) => {
+    compiled = compiled.then(() => take([compile]))
+    return Promise.all([ready, compiled]).then(() => take(finish))
+  }))
+  if (!forNode) await buildForBrowsers()
+}
+
+/** @param {Step[]} steps */
+async function take(steps) {
+  for (const step of steps) await (typeof step === 'function' ? step() : command(...step))
+}
+
+/** Runs a command, and answers what it printed. @param {string} program @param {...string} args */
+async function command(program, ...args) {
+  const { ok, why, output } = await run(program, args, { quiet: args.includes('--minify-imports-and-exports-and-modules') })
+  if (!ok) throw new Error(`${program}: ${why}`)
+  return output
+}
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   await main(async () => {
-    await setup(['rust', 'compiler', 'target', 'tools', 'packages'])
     await build()
     await printSizes()
     return 0

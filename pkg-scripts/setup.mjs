@@ -1,43 +1,68 @@
 // npm run setup: prepares a fresh Debian, Ubuntu or macOS machine to build and test Varve, and does nothing (in under two
 // seconds) where all is in place. `npm start` and `npm test` call it themselves.
 //
-//   node pkg-scripts/setup.mjs [--only rust,compiler,system,target,tools,packages]
+//   node pkg-scripts/setup.mjs [--only rust,lints,linker,system,target,bindgen,test-runner,packages]
 //
-//   rust      cargo, rustc, clippy, rustfmt            we never install Rust itself; we say how
-//   compiler  a C++ compiler, whose linker cargo uses  apt installs it where it is there and we are root; else we say how
-//   system    chromium, chromedriver, and LevelDB and
-//             Snappy for C++ (to compare with)         the same
-//   target    rustc's wasm32-unknown-unknown           rustup adds it
-//   tools     wasm-bindgen of Cargo.lock's version,
-//             wasm-pack                                cargo builds both into target/tools
-//   packages  node_modules                             npm ci
+//   rust         cargo, rustc                          never installed here; a message says how to get them
+//   lints        clippy, rustfmt                       rustup adds them
+//   linker       a C compiler, whose linker cargo uses apt installs it where it is there and we are root; else we say how
+//   system       chromium, chromedriver, and a C++
+//                compiler with LevelDB and Snappy      the same
+//   target       rustc's wasm32-unknown-unknown        rustup adds it
+//   bindgen      wasm-bindgen's generator              cargo builds it into target/tools
+//   test-runner  wasm-bindgen's runner of tests        the same
+//   packages     node_modules                          npm ci
 //
-// A lack that remains ends the script, but in `system` it only makes those tests be skipped that need it, and is told.
+// The build needs rust, linker, target, bindgen and packages; the others are for tests. What is missing at the end is an error,
+// but for `system`: the tests that need it are skipped, with a warning.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { install, isInstalled, wantedTools } from './lib/cargo-tools.mjs'
+import { buildTools, isBuilt, lockedVersionProblem } from './lib/cargo-tools.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { ask, findProgram, run } from './lib/run.mjs'
-import { compilerNeeds, systemNeeds } from './lib/system.mjs'
+import { linkerNeeds, systemNeeds } from './lib/system.mjs'
 
 const WASM_TARGET = 'wasm32-unknown-unknown'
 
 /** What a user can mend: its message is all there is to show. */
 class SetupError extends Error {}
 
-// In this order: what is quick to find missing first, and what others are built with before them.
-const parts = { rust, compiler, system, target, tools, packages }
+/** @typedef {'rust' | 'lints' | 'linker' | 'system' | 'target' | 'bindgen' | 'test-runner' | 'packages'} Part */
+
+/** @type {import('./lib/cargo-tools.mjs').Tool[]} */
+const TOOLS = ['bindgen', 'test-runner']
+
+/** In this order: what is quick to find missing first, and what others are built with before them. */
+const FIRST = { rust, lints, linker, system, target }
+
+const PARTS = /** @type {Part[]} */ ([...Object.keys(FIRST), ...TOOLS, 'packages'])
+
+/** What must be there before cargo can compile the engine, and what must be there once it is compiled. @type {Part[]} */
+export const BEFORE_CARGO = ['rust', 'linker', 'target']
+/** @type {Part[]} */
+export const AFTER_CARGO = ['bindgen', 'packages']
 
 /**
- * @param {(keyof typeof parts)[]} [only] all parts unless told; an unknown name is an error
+ * @param {Part[]} [only] all parts unless told; an unknown name is an error
  */
-export async function setup(only = Object.keys(parts)) {
+export async function setup(only = PARTS) {
   for (const name of only) {
-    if (!Object.hasOwn(parts, name)) throw new SetupError(`no part '${name}'; there are ${Object.keys(parts).join(', ')}`)
+    if (!PARTS.includes(name)) throw new SetupError(`no part '${name}'; there are ${PARTS.join(', ')}`)
   }
-  for (const [name, part] of Object.entries(parts)) if (only.includes(name)) await part()
+  for (const [name, part] of Object.entries(FIRST)) if (only.includes(name)) await part()
+  await together([tools(TOOLS.filter((name) => only.includes(name))), only.includes('packages') && packages()])
+}
+
+/**
+ * Waits until all of these have ended, well or not, so that nothing runs on after an error; throws the first error.
+ *
+ * @param {(Promise<void> | false)[]} tasks
+ */
+export async function together(tasks) {
+  const failed = (await Promise.allSettled(tasks)).find(({ status }) => status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 /** Runs `setup` and then `body`; prints what a user can mend as one plain message. */
@@ -60,6 +85,9 @@ async function rust() {
   if (version.localeCompare(wanted, undefined, { numeric: true }) < 0) {
     throw new SetupError(`Rust ${version} is too old, ${wanted} is needed: run \`rustup update stable\``)
   }
+}
+
+async function lints() {
   const missing = ['clippy', 'fmt'].filter((name) => ask('cargo', [name, '--version']) === undefined)
   if (missing.length === 0) return
   const components = missing.map((name) => (name === 'fmt' ? 'rustfmt' : name))
@@ -80,16 +108,19 @@ async function rustup(args, need) {
   throw new SetupError(`Rust lacks ${need}. With rustup: \`rustup ${args.join(' ')}\`.`)
 }
 
-async function tools() {
-  for (const tool of wantedTools()) {
-    if (isInstalled(tool)) continue
-    console.log(`setup: building ${tool.crate} ${tool.version} into target/tools (once, some minutes)`)
-    await install(tool)
-  }
+async function tools(wanted) {
+  if (wanted.length === 0) return
+  const problem = lockedVersionProblem()
+  if (problem) throw new SetupError(problem)
+  const missing = wanted.filter((tool) => !isBuilt(tool))
+  if (missing.length === 0) return
+  console.log(`setup: building ${missing.join(' and ')} into target/tools, once`)
+  const { ok, why } = await buildTools(missing)
+  if (!ok) throw new SetupError(`cargo cannot build pkg-scripts/bindgen: ${why}`)
 }
 
-async function compiler() {
-  const [missing] = await provide(compilerNeeds)
+async function linker() {
+  const [missing] = await provide(linkerNeeds)
   if (missing) throw new SetupError(`missing: ${missing.what}. ${missing.advice()}`)
 }
 

@@ -4,9 +4,10 @@
 //   npm start [-- --dir DIR]      the database directory, by default target/cities (made anew each time)
 //
 // On a fresh machine it calls the set-up and the build before.
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { build, isCurrent } from './build.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { main, setup } from './setup.mjs'
 
@@ -16,16 +17,11 @@ const count = (number) => number.toLocaleString('en')
 const say = (what, text) => console.log(`${what.padEnd(12)} ${text}`)
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
-/** Builds pkg/ if it is not there or older than what it is made of. */
+/** Builds what Node needs of pkg/ unless that is current; a pkg/ that has all stays complete. The build does its own set-up. */
 async function built() {
-  const made = inRoot('pkg', 'engine.wasm')
-  const age = existsSync(made) && existsSync(inRoot('pkg', 'instance.js')) ? statSync(made).mtimeMs : 0
-  const sources = readdirSync(inRoot('src'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => inRoot('src', name))
-  if ([...sources, inRoot('Cargo.lock')].every((path) => statSync(path).mtimeMs <= age)) return
+  if (isCurrent('full.wasm', 'instance-full.js')) return
   say('build', 'the engine is compiled; this takes a minute or two, once')
-  await setup(['rust', 'compiler', 'target', 'tools'])
-  const { build } = await import('./build.mjs')
-  await build()
+  await build({ forNode: !existsSync(inRoot('pkg', 'browser.js')) })
   console.log('')
 }
 
@@ -95,8 +91,8 @@ await main(async () => {
     console.error(`${directory} is not empty; choose another --dir`)
     return 1
   }
-  await setup(['packages'])
   await built()
+  await setup(['packages'])
 
   const [{ Varve }, { tablesOf: list }, { cities }, { picture }] = await Promise.all(
     ['../src/js/index.js', '../src/js/cli/database.js', './lib/cities.mjs', './lib/picture.mjs'].map((path) => import(path)))

@@ -12,7 +12,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.mjs'
-import { build } from './build.mjs'
+import { build, isCurrent } from './build.mjs'
 import { cargoCounts, nodeCounts, tapCounts } from './lib/counts.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
@@ -24,7 +24,10 @@ const { values: flags } = parseArgs({ options: { only: { type: 'string' }, long:
 
 const HOUR = 3600
 const options = flags.long ? { env: { VARVE_LONG: '1' }, timeoutSeconds: 48 * HOUR } : { timeoutSeconds: HOUR }
-const show = (command, args) => { console.log(`$ ${[command, ...args].join(' ')}`); return run(command, args, options) }
+const show = (command, args, env = {}) => {
+  console.log(`$ ${[command, ...args].join(' ')}`)
+  return run(command, args, { ...options, env: { ...options.env, ...env } })
+}
 
 /** @typedef {import('./lib/counts.mjs').Counts & { why?: string }} Result `why` a step failed or was skipped */
 
@@ -34,9 +37,9 @@ const check = (command, ...args) => async () => {
   return { passed: Number(ok), failed: Number(!ok), skipped: 0, why }
 }
 
-/** Many tests, counted by what the runner prints. */
-const tests = (counter, command, ...args) => async () => {
-  const { ok, why, output } = await show(command, args)
+/** Many tests, counted by what the runner prints; `env` is added to their environment. */
+const tests = (counter, command, ...args) => async (env = {}) => {
+  const { ok, why, output } = await show(command, args, env)
   const counts = counter(output)
   if (!ok && counts.failed === 0) return { ...counts, failed: 1, why: `${why}, no failed test named` }
   if (ok && counts.passed === 0) return { ...counts, failed: counts.failed + 1, why: 'no test ran' }
@@ -54,9 +57,12 @@ const quietly = (counter, command, ...args) => async () => {
   return { ...counts, why }
 }
 
+/** As the Rust tests in WebAssembly are run; .cargo/config.toml names their runner. */
+const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-unknown', '--test']
+
 /** The border is compiled for WebAssembly alone, so the native clippy does not see it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
-const PACKAGE_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'package']
+const FULL_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full']
 
 /** What only tests may see; one set for all of them, so that it is compiled once. */
 const FOR_TESTS = 'seeded-bugs,fuzzing'
@@ -64,14 +70,15 @@ const FOR_TESTS = 'seeded-bugs,fuzzing'
 /** @type {Record<string, () => Promise<Result>>} */
 const steps = {
   fmt: check('cargo', 'fmt', '--check'),
+  'fmt-tools': check('cargo', 'fmt', '--check', '--manifest-path', 'pkg-scripts/bindgen/Cargo.toml'),
   clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
   'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
-  'clippy-package': check('cargo', 'clippy', '--locked', '--lib', ...PACKAGE_ALONE, '--', '-D', 'warnings'),
+  'clippy-full': check('cargo', 'clippy', '--locked', '--lib', ...FULL_ALONE, '--', '-D', 'warnings'),
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast'),
   'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'engine', 'seeded_bugs'),
   fuzz: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'fuzz'),
-  'wasm-node': tests(cargoCounts, 'wasm-pack', 'test', '--node', '--release', '--locked', '--test', 'node'),
+  'wasm-node': tests(cargoCounts, 'cargo', ...IN_WASM, 'node'),
   'wasm-chrome': inChrome,
   size: underBudget,
   types: withPackage(check('tsc', '--project', '.')),
@@ -82,10 +89,10 @@ const steps = {
   audit
 }
 
-/** For tests of the package: what it runs is built first, if that was not done. */
+/** For tests of the package: what it runs is built first, unless it is current. */
 function withPackage(step) {
   return async () => {
-    if (!existsSync(inRoot('pkg', 'browser.js'))) await build()
+    if (!isCurrent('engine.wasm', 'full.wasm', 'browser.js')) await build()
     return step()
   }
 }
@@ -97,7 +104,7 @@ async function inChrome() {
     console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${lack} here, so NOTHING was tested in a browser. \`npm run setup\` says how to get it.\n${'!'.repeat(78)}`)
     return { passed: 0, failed: 0, skipped: 1, why: `no ${lack}` }
   }
-  return tests(cargoCounts, 'wasm-pack', 'test', '--headless', '--chrome', '--chromedriver', chromedriver, '--release', '--locked', '--test', 'web')()
+  return tests(cargoCounts, 'cargo', ...IN_WASM, 'web')({ CHROMEDRIVER: chromedriver })
 }
 
 async function underBudget() {

@@ -1,4 +1,4 @@
-//! The tests of tests/wasm in Node: `wasm-pack test --node --release --test node`.
+//! The tests of tests/wasm in Node: `cargo test --release --target wasm32-unknown-unknown --test node`.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-// A backup of one moment while others go on writing: a zip of LevelDB's files, and a database made of it again.
+// A consistent backup while writes continue: exports a zip of LevelDB's files, then creates a database from it.
 //
 //   node examples/js/backup.mjs [FROM TO]
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -9,7 +9,7 @@ const [from = './lakes-busy', to = './lakes-restored'] = process.argv.slice(2)
 const db = new Varve(from)
 await db.batch(Array.from({ length: 10_000 }, (_, i) => ({ type: 'put', key: `key${i}`, value: `value ${i}` })))
 
-// What the zip holds is the state at this call.
+// The zip contains the state at this call.
 const zip = db.export()
 let writing = true
 const writer = (async () => {

@@ -1,4 +1,4 @@
-// A database in a directory: write, read, range, and be sure that it is on the disk.
+// A database in a directory: writes, reads, iterates over a range, and makes the writes durable.
 //
 //   node examples/js/hello.mjs [DIRECTORY]
 import { Varve } from 'varve'

@@ -1,4 +1,4 @@
-// A database on a web server, read-only: only the blocks that are needed travel.
+// A database on a web server, opened read-only: only the blocks that are needed are fetched.
 //
 //   node examples/js/http.mjs [DIRECTORY]
 import { createReadStream, statSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { HttpStorage } from 'varve/http'
 
 const directory = process.argv[2] ?? './lakes-published'
 
-// Made once, by whoever publishes it.
+// The publisher creates the database once.
 const made = new Varve(directory)
 for (let i = 0; i < 50; i++) {
   await made.batch(Array.from({ length: 1000 }, (_, j) => ({ type: 'put', key: `key${i * 1000 + j}`, value: `value ${i * 1000 + j} ${Math.random()}` })))
@@ -17,7 +17,7 @@ for (let i = 0; i < 50; i++) {
 await made.compactRange()
 await made.close()
 
-// Any static server or object store does; this one knows ranges and validators, and no more.
+// Any static server or object store works; this one supports only ranges and validators.
 let sent = 0
 const server = createServer((request, response) => {
   const path = join(directory, basename(new URL(request.url, 'http://x').pathname))

@@ -1,10 +1,10 @@
-// A storage of your own: files in a Map (`varve/map`, sixty lines to begin from), and around it one that counts what is read.
+// A storage of your own: extends `varve/map`, which keeps files in a Map, and counts the reads.
 //
 //   node examples/js/storage.mjs
 import { Varve } from 'varve'
 import { MapStorage } from 'varve/map'
 
-/** Each method of a storage answers a value or a promise of it. */
+/** Each method of a storage returns a value or a promise of it. */
 class CountingStorage extends MapStorage {
   reads = 0
 
@@ -13,7 +13,7 @@ class CountingStorage extends MapStorage {
     const read = file.read.bind(file)
     file.read = async (offset, into) => {
       this.reads++
-      // Whoever answers later must not write into the engine's memory: it answers bytes of its own.
+      // An asynchronous read must not write to the engine's memory: it returns bytes of its own.
       const own = new Uint8Array(into.length)
       return own.subarray(0, read(offset, own))
     }

@@ -1,9 +1,11 @@
 // The package's scripts for pages and workers, made of src/js and of abstract-level, which is CommonJS and asks for modules of Node's.
 //
 //   pkg/browser.js         `varve`
+//   pkg/full.js            `varve/full`
 //   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
 //   pkg/http.js blob.js    `varve/http`, `varve/blob`
 //   pkg/entry-web.js       what runs in their workers (src/js/remote/thread-web.js starts one)
+//   pkg/entry-full.js      the same with full.wasm
 //   pkg/chunk-*.js         what entries share, so that an error is of one class everywhere
 //   pkg/third-party.txt    the licences of what was bundled
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -14,10 +16,12 @@ import { inRoot } from './paths.mjs'
 /** What pages import, by the name of its bundle in pkg/. */
 const ENTRIES = {
   browser: inRoot('src', 'js', 'index.js'),
+  full: inRoot('src', 'js', 'full.js'),
   inline: inRoot('src', 'js', 'inline.js'),
   http: inRoot('src', 'js', 'storage', 'http', 'storage.js'),
   blob: inRoot('src', 'js', 'storage', 'blob.js'),
-  'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js')
+  'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js'),
+  'entry-full': inRoot('src', 'js', 'remote', 'entry-full.js')
 }
 
 /** What browsers have run since 2023, as the WebAssembly needs it too. */
@@ -25,7 +29,7 @@ const TARGET = 'es2022'
 
 const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
 
-/** Builds what pages load; needs instance.js and engine.wasm in pkg/. */
+/** Builds what pages load; needs both modules in pkg/. */
 export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
   const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true })

@@ -1,53 +1,81 @@
-// The two cargo programs that the WebAssembly build and its tests need, built once into target/tools.
-import { readFileSync } from 'node:fs'
+// The programs of pkg-scripts/bindgen, a crate of its own, which cargo builds into target/tools:
+//
+//   bindgen       wasm-bindgen's generator; every build of the package needs it
+//   test-runner   runs tests in WebAssembly; only `npm test` needs it, and most of its dependencies are its alone
+import { readFileSync, readdirSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
-import { inRoot, toolsBin, toolsBuild, toolsDir } from './paths.mjs'
-import { ask, run } from './run.mjs'
+import { inRoot, toolsBin, toolsDir } from './paths.mjs'
+import { run } from './run.mjs'
 
-const WASM_PACK_VERSION = '0.15.1'
+/** @typedef {'bindgen' | 'test-runner'} Tool */
 
-// Built to be ready soon, not to be fast: they run for seconds, and optimising them would take minutes.
-const QUICK_BUILD = {
-  CARGO_TARGET_DIR: toolsBuild,
-  CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
-  CARGO_PROFILE_RELEASE_DEBUG: '0',
-  CARGO_PROFILE_RELEASE_LTO: 'off',
-  CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
-  CARGO_PROFILE_RELEASE_STRIP: 'true'
-}
+const CRATE = inRoot('pkg-scripts', 'bindgen')
 
-/** wasm-bindgen's program and library must be of one version: that of Cargo.lock. */
-export function lockedWasmBindgen() {
-  const lock = readFileSync(inRoot('Cargo.lock'), 'utf8')
-  const version = /name = "wasm-bindgen"\nversion = "([^"]+)"/.exec(lock)?.[1]
-  if (!version) throw new Error('Cargo.lock does not name wasm-bindgen: run `cargo generate-lockfile` and commit it')
-  return version
-}
+/** What the tools' `Cargo.lock` and Varve's must agree on, and the packages that are released together with it. */
+const LIBRARY = 'wasm-bindgen'
+const TOOL_PACKAGES = ['wasm-bindgen-cli-support', 'wasm-bindgen-cli']
 
-/** @returns {{ crate: string, program: string, version: string }[]} */
-export function wantedTools() {
-  return [
-    { crate: 'wasm-bindgen-cli', program: 'wasm-bindgen', version: lockedWasmBindgen() },
-    { crate: 'wasm-pack', program: 'wasm-pack', version: WASM_PACK_VERSION }
-  ]
-}
-
-/** True when target/tools holds this program in this version. */
-export function isInstalled({ program, version }) {
-  const words = ask(join(toolsBin, program), ['--version'])?.split(/\s+/) ?? []
-  return words[1] === version
+/**
+ * The version of a package in a lock file of cargo.
+ *
+ * @param {string} lock the text of the file
+ * @param {string} name
+ */
+export function lockedVersion(lock, name) {
+  return lock.split('[[package]]').map((entry) => /^\s*name = "(.+)"\s+version = "(.+)"/.exec(entry)).find((match) => match?.[1] === name)?.[2]
 }
 
 /**
- * Builds one tool from its crate, with the versions of its own lock file. A registry that holds new releases back for some
- * days may not have one of them yet: then with the newest compatible versions that it does have.
+ * The generator reads what the library of its own version left in the module, so both lock files must hold one version.
+ *
+ * @param {string} library text of Varve's Cargo.lock
+ * @param {string} tools text of the Cargo.lock of pkg-scripts/bindgen
+ * @returns {string | undefined} what is wrong and what to do
  */
-export async function install({ crate, version }) {
-  const args = ['install', crate, '--version', version, '--force', '--root', toolsDir]
-  const locked = await run('cargo', [...args, '--locked'], { env: QUICK_BUILD })
-  if (locked.ok) return
-  if (!locked.output.includes('failed to select a version')) throw new Error(`cargo install ${crate} ${version}: ${locked.why}`)
-  console.log(`${crate}: the registry lacks a version of its lock file; building with those it has`)
-  const { ok, why } = await run('cargo', args, { env: QUICK_BUILD })
-  if (!ok) throw new Error(`cargo install ${crate} ${version}: ${why}`)
+export function versionProblem(library, tools) {
+  const wanted = lockedVersion(library, LIBRARY)
+  if (!wanted) return `Cargo.lock does not name ${LIBRARY}: run \`cargo generate-lockfile\` and commit it`
+  for (const name of TOOL_PACKAGES) {
+    const locked = lockedVersion(tools, name)
+    if (locked !== wanted) {
+      return `${LIBRARY} is ${wanted} in Cargo.lock, but ${name} is ${locked ?? 'missing'} in pkg-scripts/bindgen/Cargo.lock: ` +
+        `write "=${wanted}" in pkg-scripts/bindgen/Cargo.toml and run \`cargo update --manifest-path pkg-scripts/bindgen/Cargo.toml\``
+    }
+  }
+  return undefined
+}
+
+/** The same for the lock files of this directory. */
+export const lockedVersionProblem = () => versionProblem(...[inRoot(), CRATE].map((folder) => readFileSync(join(folder, 'Cargo.lock'), 'utf8')))
+
+/** Of what a later Rust will reject in dependencies of dependencies, which nobody can change here. */
+const QUIET = { CARGO_FUTURE_INCOMPAT_REPORT_FREQUENCY: 'never' }
+
+const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/**
+ * True when the program is not older than what it is made of.
+ *
+ * @param {Tool} tool
+ */
+export function isBuilt(tool) {
+  const sources = readdirSync(join(CRATE, 'src')).map((name) => join(CRATE, 'src', name))
+  const newest = Math.max(...[join(CRATE, 'Cargo.toml'), join(CRATE, 'Cargo.lock'), ...sources].map(changed))
+  return changed(join(toolsBin, tool)) >= newest
+}
+
+/**
+ * Builds tools with the versions of their lock file.
+ *
+ * @param {Tool[]} tools
+ * @returns {Promise<{ ok: boolean, why: string }>}
+ */
+export async function buildTools(tools) {
+  const features = tools.includes('test-runner') ? ['--features', 'test-runner'] : []
+  const { ok, why } = await run('cargo', ['build', '--release', '--locked', '--manifest-path', join(CRATE, 'Cargo.toml'),
+    '--target-dir', toolsDir, ...features, ...tools.flatMap((tool) => ['--bin', tool])], { env: QUIET })
+  // Cargo leaves a program as it is when only times of files have changed.
+  const now = new Date()
+  if (ok) for (const tool of tools) utimesSync(join(toolsBin, tool), now, now)
+  return { ok, why }
 }

@@ -15,15 +15,18 @@ const NEVER_THROWS = /_free$|_destroy_closure$|_table_dealloc$|__closures_/
 
 /**
  * @param {string} glue wasm-bindgen's, for bundlers
- * @param {{ wasm: Buffer, names: Map<string, string> }} module what it belongs to, and what its imports are called there
+ * @param {Buffer} wasm what it belongs to
+ * @param {{ imports: Map<string, string>, exports: Map<string, string> }} names what the glue's names are in `wasm`
  * @param {string[]} used functions and classes that callers need
  */
-export function instanceSource(glue, { wasm, names }, used) {
+export function instanceSource(glue, wasm, names, used) {
   for (const name of used) {
     if (!glue.includes(`export function ${name}(`)) throw new Error(`the glue does not export ${name}`)
   }
   const [memory, pages] = matched(glue, /^export const memory = new WebAssembly\.Memory\(\{initial:(\d+).*\n/m)
   const imports = [...glue.matchAll(/^export function (__wb\w+)\(([^)]*)\) \{(.*)/gm)].filter(([, name]) => name !== '__wbg_set_wasm')
+  const moduleName = WebAssembly.Module.imports(new WebAssembly.Module(wasm))[0].module
+  const functions = aritiesOf(wasm, moduleName, Number(pages), names.exports)
   const [handleError] = matched(glue, /^function handleError\([\s\S]*?^}\n/m)
   const body = glue.replace(memory, '').replace(handleError, '').replace(/^export (?=class|function)/gm, '')
 
@@ -34,7 +37,7 @@ export const MEMORY_PAGES_MIN = ${pages}
 
 /**
  * A fresh instance of the engine.
- * @param {WebAssembly.Module} module engine.wasm, compiled
+ * @param {WebAssembly.Module} module engine.wasm or full.wasm, compiled
  * @param {WebAssembly.Memory} memory its own, of at least MEMORY_PAGES_MIN
  * @param {(trap: Error) => void} onTrap called when the instance has failed and is of no more use; again if that threw
  */
@@ -69,14 +72,14 @@ function handleError(f, args) {
     return answer
 }
 
-const { exports } = new WebAssembly.Instance(module, { './varve_bg.js': {
-    memory,
-${imports.map((found) => guardedImport(found, names)).join(',\n')}
+const { exports } = new WebAssembly.Instance(module, { ${moduleName}: {
+    ${shortName(names.imports, 'memory')}: memory,
+${imports.map((found) => guardedImport(found, names.imports)).join(',\n')}
 } })
 __wbg_set_wasm({
     memory,
-    __wbindgen_externrefs: exports.__wbindgen_externrefs,
-${aritiesOf(wasm, Number(pages)).map(guardedExport).join(',\n')}
+    __wbindgen_externrefs: exports.${shortName(names.exports, '__wbindgen_externrefs')},
+${functions.map((found) => guardedExport(found, names.exports)).join(',\n')}
 })
 wasm.__wbindgen_start()
 return { ${used.join(', ')} }
@@ -90,25 +93,33 @@ function matched(text, pattern) {
   return found
 }
 
-/** Exported functions and how many arguments they take. @returns {[string, number][]} */
-function aritiesOf(wasm, initial) {
-  const stubs = new Proxy({}, { get: (_, name) => name === 'memory' ? new WebAssembly.Memory({ initial }) : () => {} })
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { './varve_bg.js': stubs })
-  return Object.entries(exports).filter(([, value]) => typeof value === 'function').map(([name, value]) => [name, value.length])
+/** @param {Map<string, string>} names @param {string} name of the glue */
+function shortName(names, name) {
+  const short = names.get(name)
+  if (short === undefined) throw new Error(`the engine has no ${name}`)
+  return short
+}
+
+/** Exported functions, by the names of the glue, and how many arguments they take. @returns {[string, number][]} */
+function aritiesOf(wasm, moduleName, initial, names) {
+  const stubs = Object.fromEntries(WebAssembly.Module.imports(new WebAssembly.Module(wasm))
+    .map(({ name, kind }) => [name, kind === 'memory' ? new WebAssembly.Memory({ initial }) : () => {}]))
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { [moduleName]: stubs })
+  const found = Array.from(names, ([name, short]) => [name, exports[short]])
+  return found.filter(([, value]) => typeof value === 'function').map(([name, value]) => [name, value.length])
 }
 
 // One function each, and none for all: so each is compiled for what it calls.
 
-function guardedExport([name, arity]) {
+function guardedExport([name, arity], names) {
   const parameters = Array.from({ length: arity }, (_, i) => `a${i}`).join(', ')
   const last = NEVER_THROWS.test(name) ? 'trapped(); return []' : 'throw trapped()'
-  const call = `exports.${name}(${parameters})`
+  const call = `exports.${shortName(names, name)}(${parameters})`
   return `    ${name}: (${parameters}) => { try { return ${call} } catch (e) { failure ??= e; wasm = dead; ${last} } }`
 }
 
 function guardedImport([, name, parameters, body], names) {
-  const short = names.get(name)
-  if (short === undefined) throw new Error(`the engine does not import ${name}`)
+  const short = shortName(names, name)
   if (body.includes('handleError(')) return `    ${short}: ${name}`
   const call = `${name}(${parameters})`
   return `    ${short}: (${parameters}) => { const answer = ${call}; if (wasm === dead) throw trapped(); return answer }`

@@ -8,13 +8,9 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 /** @param {...string} parts below the project's root */
 export const inRoot = (...parts) => join(root, ...parts)
 
-/** The tools that setup.mjs builds, and the cargo target directory they are built in (kept, so that a stopped build goes on). */
+/** Where cargo builds the tools that setup.mjs wants, and where their programs are then. */
 export const toolsDir = inRoot('target', 'tools')
-export const toolsBin = join(toolsDir, 'bin')
-export const toolsBuild = inRoot('target', 'tools-build')
-
-/** The default WebAssembly build. */
-export const wasmFile = inRoot('pkg', 'varve_bg.wasm')
+export const toolsBin = join(toolsDir, 'release')
 
 /** The environment of every command we start: our tools first, npm's programs next, cargo even where the shell does not know it. */
 export const environment = {

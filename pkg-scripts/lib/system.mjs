@@ -27,12 +27,12 @@ function hasHeader(name) {
 /** @typedef {{ what: string, present: () => boolean, apt: string[], without?: string, advice: () => string }} Need */
 
 /** @type {Need[]} */
-export const compilerNeeds = [
+export const linkerNeeds = [
   {
-    what: 'a C++ compiler',
-    present: () => findCompiler() !== undefined && findProgram('cc') !== undefined,
-    apt: ['g++', 'libc6-dev'],
-    advice: () => (onMac ? 'Run: xcode-select --install' : 'As root: apt-get install g++')
+    what: 'a C compiler, whose linker cargo uses',
+    present: () => findProgram('cc') !== undefined,
+    apt: ['gcc', 'libc6-dev'],
+    advice: () => (onMac ? 'Run: xcode-select --install' : 'As root: apt-get install gcc libc6-dev')
   }
 ]
 
@@ -48,10 +48,12 @@ export const systemNeeds = [
       : 'Debian, as root: apt-get install chromium chromium-driver. Ubuntu: snap install chromium')
   },
   {
-    what: 'LevelDB and Snappy for C++',
-    present: () => hasHeader('leveldb/db.h') && hasHeader('snappy.h'),
-    apt: ['libleveldb-dev', 'libsnappy-dev'],
+    what: 'a C++ compiler with LevelDB and Snappy',
+    present: () => findCompiler() !== undefined && hasHeader('leveldb/db.h') && hasHeader('snappy.h'),
+    apt: ['g++', 'libleveldb-dev', 'libsnappy-dev'],
     without: 'the comparisons with C++ LevelDB are skipped',
-    advice: () => (onMac ? 'Run: brew install leveldb snappy' : 'As root: apt-get install libleveldb-dev libsnappy-dev')
+    advice: () => (onMac
+      ? 'Run: xcode-select --install, and brew install leveldb snappy'
+      : 'As root: apt-get install g++ libleveldb-dev libsnappy-dev')
   }
 ]

@@ -101,11 +101,3 @@ export function namesOf(sections) {
   }
   return names
 }
-
-/** The sections with these names of functions, and no others. @param {[number, string][]} names by number, in rising order */
-export function withNames(sections, names) {
-  const map = Buffer.concat([number(names.length), ...names.flatMap(([index, name]) => [number(index), counted(Buffer.from(name))])])
-  const content = Buffer.concat([counted(Buffer.from('name')), number(NAMES_OF_FUNCTIONS), counted(map)])
-  const others = sections.filter(({ id, content }) => id !== SECTION.custom || new Reader(content).text() !== 'name')
-  return [...others, { id: SECTION.custom, content }]
-}

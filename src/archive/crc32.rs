@@ -16,7 +16,7 @@ impl Crc32 {
     }
 
     /// Of `bytes` alone.
-    #[cfg(any(test, feature = "package", feature = "fuzzing"))]
+    #[cfg(any(test, feature = "full", feature = "fuzzing"))]
     pub(crate) fn of(&mut self, bytes: &[u8]) -> u32 {
         self.reset();
         self.update(bytes);

@@ -22,11 +22,11 @@
 //! of each entry what the entry said of itself. Source: PKWARE's APPNOTE.TXT 6.3.10.
 
 mod crc32;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 mod fields;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 mod import;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 mod reader;
 mod writer;
 
@@ -36,16 +36,16 @@ mod writer;
 mod tests;
 
 pub(crate) use crc32::Crc32;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 pub(crate) use import::Import;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 pub(crate) use reader::Limits;
 #[cfg(test)]
 pub(crate) use reader::{Step, ZipReader};
 pub(crate) use writer::ZipWriter;
 
 const ENTRY: u32 = 0x0403_4b50;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 const DESCRIPTOR: u32 = 0x0807_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
 const ZIP64_END: u32 = 0x0606_4b50;
@@ -59,5 +59,5 @@ const LATER32: u32 = u32::MAX;
 const LATER16: u16 = u16::MAX;
 
 const STORED: u16 = 0;
-#[cfg(any(test, feature = "package", feature = "fuzzing"))]
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
 const DEFLATED: u16 = 8;

@@ -75,7 +75,7 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
 async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark) -> Result<()> {
     let any_inside = {
         let state = inner.state.borrow();
-        let version = state.versions.current();
+        let version = state.version();
         // On a full disk there is no room for a manifest record; deletes may still fit the log.
         state.works() && version.files().any(|(_, f)| lies_inside(inner, f, range))
     };
@@ -129,7 +129,7 @@ async fn drop_job(inner: Rc<Inner>, range: OwnedRange, asked: Mark, outcome: Rc<
         None => Ok(()),
     };
     if let Err(error) = &result
-        && !inner.closed.get()
+        && !inner.is_closed()
     {
         handle_failure(&inner, error);
     }
@@ -143,13 +143,13 @@ fn drop_edit(inner: &Inner, range: UserRange<'_>, asked: Mark) -> Option<(Versio
     if !inner.snapshots.is_empty() || !state.works() {
         return None;
     }
-    let all_old = state.versions.counts.flushed_sequence <= asked.sequence;
+    let all_old = state.counts().flushed_sequence <= asked.sequence;
     let (mut edit, mut undo) = (VersionEdit::default(), VersionEdit::default());
     // From the deepest level up, and from the oldest on: what stays protects what overlaps it and is newer.
     let mut staying: Vec<Rc<crate::version::FileMetaData>> = Vec::new();
     for level in (0..LEVELS).rev() {
         // Level 0 has the newest first; deeper, the older entries of a key that two tables share are in the later one.
-        for file in state.versions.current().level(level).iter().rev() {
+        for file in state.version().level(level).iter().rev() {
             let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
             let user = inner.order.user();
             let covers_older = staying.iter().any(|s| {

@@ -35,8 +35,8 @@ impl Moment {
         if !view.active.is_empty() {
             view.immutables.insert(0, view.active.clone());
         }
-        let table = state.versions.counts.next_file_number;
-        Moment { view, edit: state.versions.snapshot_edit(), table, manifest: FileNumber(table.0.saturating_add(1)) }
+        let table = state.counts().next_file_number;
+        Moment { view, edit: state.snapshot_edit(), table, manifest: FileNumber(table.0.saturating_add(1)) }
     }
 
     /// The tables that are copied as they are.

@@ -80,7 +80,7 @@ impl Db {
 
     /// Whether writes are taken.
     pub fn state(&self) -> DbState {
-        if self.inner.closed.get() { DbState::Closed } else { self.inner.state.borrow().status.clone() }
+        if self.inner.is_closed() { DbState::Closed } else { self.inner.state.borrow().status().clone() }
     }
 
     /// Sets `key` to `value`: [`put_with`](Db::put_with) the default options. Survives the process, not yet the machine.
@@ -273,7 +273,7 @@ impl Db {
         self.inner.check_open()?;
         let slice = if bytes == 0 { to_u64(self.inner.options.slice_size) } else { bytes };
         let more = poll_fn(|cx| background::poll_slice(&self.inner, cx, slice)).await;
-        match &self.inner.state.borrow().status {
+        match self.inner.state.borrow().status() {
             DbState::Degraded(cause) => Err(cause.clone()),
             DbState::Open | DbState::Closed => Ok(more),
         }
@@ -353,7 +353,7 @@ impl Db {
     }
 
     /// The same; `link` may give the target a file without a copy.
-    #[cfg(feature = "package")]
+    #[cfg(feature = "wasm")]
     pub(crate) async fn checkpoint_linking(&self, target: &Rc<dyn Env>, link: &checkpoint::Link) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, Some(link)).await
     }
@@ -375,7 +375,7 @@ impl Db {
     /// That of the log's flush, or the cause that stopped writing. It is closed all the same; writes that were not synced may not
     /// be durable.
     pub async fn close(&self) -> Result<()> {
-        if self.inner.closed.get() {
+        if self.inner.is_closed() {
             return Ok(());
         }
         let result = match self.state() {
@@ -411,22 +411,5 @@ impl Drop for Db {
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Db").field("state", &self.state()).field("options", &self.inner.options).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    /// Nothing is written or removed after this.
-    fn shut(&self) {
-        if self.closed.replace(true) {
-            return;
-        }
-        self.commits.cancel();
-        self.background.cancel();
-        if let Ok(mut state) = self.state.try_borrow_mut() {
-            state.status = DbState::Closed;
-        }
-        if self.locked.replace(false) {
-            self.env.unlock();
-        }
     }
 }

@@ -8,14 +8,14 @@ use crate::events::Event;
 
 /// Removes what nothing needs any more, outputs of a job that has ended too. While the stored manifest is in doubt that is nothing.
 pub(crate) async fn remove_obsolete(inner: &Inner) -> Result<()> {
-    inner.state.borrow_mut().pending_outputs.clear();
+    inner.state.borrow_mut().end_outputs();
     remove_unneeded(inner).await
 }
 
 /// The same in the middle of a job, whose outputs stay.
 pub(crate) async fn remove_unneeded(inner: &Inner) -> Result<()> {
     let gone = inner.state.borrow_mut().take_obsolete();
-    let manifest = inner.state.borrow().manifest.clone();
+    let manifest = inner.state.borrow().manifest().cloned();
     if gone.is_empty() && !manifest.as_ref().is_some_and(|manifest| manifest.must_sync()) {
         return Ok(());
     }

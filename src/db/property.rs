@@ -20,7 +20,7 @@ pub(crate) fn property(inner: &Inner, name: &str) -> Option<String> {
             let digits = rest.strip_prefix("num-files-at-level")?;
             let decimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
             let level: usize = decimal.then(|| digits.parse().ok()).flatten()?;
-            (level < LEVELS).then(|| inner.state.borrow().versions.current().level(level).len().to_string())
+            (level < LEVELS).then(|| inner.state.borrow().version().level(level).len().to_string())
         }
     }
 }
@@ -31,8 +31,8 @@ fn stats(inner: &Inner) -> String {
         "                               Compactions\nLevel  Files Size(MB) Time(sec) Read(MB) Write(MB)\n--------------------------------------------------\n",
     );
     let state = inner.state.borrow();
-    let version = state.versions.current();
-    for (level, (read, written)) in state.level_work.iter().enumerate() {
+    let version = state.version();
+    for (level, (read, written)) in state.level_work().iter().enumerate() {
         let files = version.level(level).len();
         if files > 0 || *read > 0 || *written > 0 {
             let (size, read, written) = (megabytes(version.level_bytes(level)), megabytes(*read), megabytes(*written));
@@ -51,7 +51,7 @@ fn sstables(inner: &Inner) -> String {
     let state = inner.state.borrow();
     for level in 0..LEVELS {
         let _ = writeln!(out, "--- level {level} ---");
-        for file in state.versions.current().level(level) {
+        for file in state.version().level(level) {
             let (smallest, largest) = (debug_key(&file.smallest), debug_key(&file.largest));
             let _ = writeln!(out, " {}:{}[{smallest} .. {largest}]", file.number.0, file.size);
         }
@@ -91,7 +91,7 @@ fn memory(inner: &Inner) -> u64 {
 
 /// See [`Db::tables`](super::Db::tables).
 pub(crate) fn tables(inner: &Inner) -> Vec<TableInfo> {
-    let version = inner.state.borrow().versions.current().clone();
+    let version = inner.state.borrow().version().clone();
     let info = |(level, file): (usize, &Rc<FileMetaData>)| TableInfo {
         level,
         number: file.number.0,
@@ -120,8 +120,7 @@ pub(crate) fn approximate_size_in_memory(inner: &Inner, begin: &[u8], end: &[u8]
         return Ok(0);
     }
     let state = inner.state.borrow();
-    let buffers = std::iter::once(&state.active).chain(&state.immutables);
-    Ok(buffers.map(|buffer| to_u64(buffer.memtable.size_between(begin, end))).sum())
+    Ok(state.memtables().map(|memtable| to_u64(memtable.size_between(begin, end))).sum())
 }
 
 /// Bytes of tables before `key`.
@@ -129,7 +128,7 @@ async fn offset_of(inner: &Inner, key: &[u8]) -> Result<u64> {
     let lookup = LookupKey::new(key, SequenceNumber::MAX);
     let key = lookup.internal_key();
     let order: &InternalKeyComparator = &inner.order;
-    let version = inner.state.borrow().versions.current().clone();
+    let version = inner.state.borrow().version().clone();
     let mut offset = 0u64;
     for (_, file) in version.files() {
         if order.compare(&file.largest, key).is_le() {

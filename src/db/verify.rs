@@ -124,7 +124,7 @@ pub(crate) async fn verify_open(inner: &Rc<Inner>) -> Result<VerifyReport> {
         let state = inner.state.borrow();
         let first = state.first_log();
         let logs: Vec<String> = state.logs_from(first);
-        (state.versions.current().clone(), state.last_sequence(), logs)
+        (state.version().clone(), state.last_sequence(), logs)
     };
     let mut checker = Checker {
         env: &inner.env,

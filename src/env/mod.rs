@@ -40,7 +40,7 @@ mod names;
 mod std_fs;
 #[cfg(feature = "testing")]
 mod testing;
-#[cfg(feature = "package")]
+#[cfg(feature = "wasm")]
 mod web;
 
 use std::rc::Rc;
@@ -61,7 +61,7 @@ pub use names::{NameEdit, check_name};
 pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]
 pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
-#[cfg(feature = "package")]
+#[cfg(feature = "wasm")]
 pub(crate) use web::{ForeignEnv, Storage, thrown_as};
 
 /// What a successful sync means.

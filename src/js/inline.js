@@ -1,6 +1,7 @@
-// varve/inline: the same, with the engine inside: for bundlers that leave `new URL('./engine.wasm', import.meta.url)` alone, and for
+// varve/inline: the same, with engine.wasm inside: for bundlers that leave `new URL('./engine.wasm', import.meta.url)` alone, and for
 // whoever wants one file. Importing it also provides `varve` itself.
 import { packed } from '../../pkg/engine-inline.js'
+import { MEMORY_PAGES_MIN, createInstance } from '../../pkg/instance.js'
 import { provideModule } from './engine/module.js'
 
 export * from './index.js'
@@ -8,9 +9,11 @@ export * from './index.js'
 /** @type {Promise<WebAssembly.Module> | undefined} */
 let module
 
-provideModule(() => {
-  module ??= compile().catch((error) => { module = undefined; throw error })
-  return module
+provideModule({
+  load: () => (module ??= compile().catch((error) => { module = undefined; throw error })),
+  createInstance,
+  pagesMin: MEMORY_PAGES_MIN,
+  isFull: false
 })
 
 async function compile() {

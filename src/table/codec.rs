@@ -165,7 +165,7 @@ fn inflate(contents: &[u8], header: bool, size_max: usize, out: &mut Vec<u8>) ->
 #[cfg(not(feature = "zlib"))]
 fn inflate(_: &[u8], header: bool, _: usize, _: &mut Vec<u8>) -> Result<(), DecodeError> {
     let name = if header { "zlib" } else { "deflate" };
-    Err(DecodeError::NotSupported(format!("this build reads no {name} blocks; enable the feature `zlib`")))
+    Err(no_codec(name, "zlib"))
 }
 
 #[cfg(feature = "zstd")]
@@ -230,7 +230,17 @@ fn decompress_zstd(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Resul
 
 #[cfg(not(feature = "zstd"))]
 fn decompress_zstd(_: &[u8], _: usize, _: &mut Vec<u8>) -> Result<(), DecodeError> {
-    Err(DecodeError::NotSupported("this build reads no zstd blocks; enable the feature `zstd`".into()))
+    Err(no_codec("zstd (id 2)", "zstd"))
+}
+
+#[cfg(not(all(feature = "zlib", feature = "zstd")))]
+fn no_codec(name: &str, feature: &str) -> DecodeError {
+    let advice = if cfg!(feature = "wasm") {
+        "import Varve from 'varve/full', whose module reads it".to_owned()
+    } else {
+        format!("enable the feature `{feature}`")
+    };
+    DecodeError::NotSupported(format!("compressed with {name}, which this build does not read: {advice}"))
 }
 
 /// Turns contents into stored bytes; keeps its buffers from block to block.

@@ -20,6 +20,6 @@ pub use levels::TableTouched;
 pub(crate) use levels::{Found, Version};
 pub use manifest::stored_comparator;
 pub(crate) use manifest::{Manifest, ManifestState, read_current, recover_manifest};
-pub(crate) use set::VersionSet;
+pub(crate) use set::{Counts, VersionSet};
 pub(crate) use shape::grandparent_overlap_max;
 pub use shape::{FLUSH_LEVEL_MAX, LEVEL0_COMPACTION, LEVEL0_SLOWDOWN, LEVEL0_STOP, LEVELS};

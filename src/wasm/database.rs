@@ -8,76 +8,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
-use js_sys::{Array, Object, Uint8Array};
+use js_sys::{Function, Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::future_to_promise;
 
 use super::cursor::{Cursor, CursorOptions, Rows};
 use super::error::{number, set, to_js, verify_report};
 use super::events::JsListener;
-use super::options::{EngineOptions, from_js};
-use crate::base::{Snapshot, put_fixed32, to_u64};
+use super::packed::{pack, unpack};
+use super::place::Place;
+use super::regions::{LATE, MISSING, Regions, exact, part, value_or_promise};
+use crate::base::{Snapshot, to_u64};
 use crate::batch::WriteBatch;
 use crate::db::{Db, Export};
-use crate::env::{Env, ForeignEnv, Io, MemoryEnv, Storage};
 use crate::error::{Error, Malformed, Result};
 use crate::options::{Options, ReadOptions, WriteOptions};
-
-/// The answer of a call that goes on: its promise is to be taken.
-pub(super) const LATE: f64 = -2.0;
-/// The answer of a call that failed: its error is to be taken.
-const FAILED: f64 = -3.0;
-/// The answer of a look-up that found nothing.
-pub(super) const MISSING: f64 = -1.0;
-/// A packed value that is not there.
-const NO_VALUE: u32 = u32::MAX;
-/// Regions are given back when they have grown beyond this.
-const REGION_KEPT_MAX: usize = 1 << 20;
-
-/// Where a database is.
-#[derive(Clone)]
-pub(super) enum Place {
-    Memory(Rc<MemoryEnv>),
-    Foreign(Rc<ForeignEnv>),
-}
-
-impl Place {
-    pub(super) fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
-        Ok(match storage {
-            None => Place::Memory(Rc::new(MemoryEnv::new())),
-            Some(storage) => Place::Foreign(Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?)),
-        })
-    }
-
-    pub(super) fn env(&self) -> Rc<dyn Env> {
-        match self {
-            Place::Memory(env) => env.clone(),
-            Place::Foreign(env) => env.clone(),
-        }
-    }
-
-    /// Shares the file of that name of `source`, if both can.
-    pub(super) fn link(&self, source: &Place, name: &str) -> Io<bool> {
-        match (self, source) {
-            (Place::Foreign(target), Place::Foreign(source)) => target.link(source, name),
-            _ => Io::ready(Ok(false)),
-        }
-    }
-
-    /// What `result` was, once a lock that was given back on the way is free.
-    pub(super) async fn released<T>(&self, result: Result<T>) -> Result<T> {
-        if let Place::Foreign(env) = self {
-            env.released().await;
-        }
-        result
-    }
-}
 
 /// A database, its open snapshots and iterators.
 #[wasm_bindgen]
@@ -87,124 +34,56 @@ pub struct Database {
     pub(super) listener: Rc<JsListener>,
     /// Few, if any.
     pub(super) exports: RefCell<Vec<(u32, Rc<Export>)>>,
-    scratch: RefCell<Vec<u8>>,
-    pub(super) out: RefCell<Vec<u8>>,
-    outcome: RefCell<Option<JsValue>>,
+    pub(super) regions: Regions,
     snapshots: RefCell<BTreeMap<u32, Snapshot>>,
     cursors: RefCell<BTreeMap<u32, Rc<Cursor>>>,
     next_id: Cell<u32>,
-}
-
-/// Opens the database in `storage` (none: files in memory). Answers it, or a promise of it.
-#[wasm_bindgen(js_name = openDatabase)]
-pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
-    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
-    let place = Place::of(storage)?;
-    value_or_promise(Database::open(place, options))
-}
-
-/// Removes the database in `storage`.
-#[wasm_bindgen(js_name = destroyDatabase)]
-pub fn destroy_database(storage: Storage) -> Result<JsValue, JsValue> {
-    let place = Place::of(Some(storage))?;
-    value_or_promise(async move {
-        let result = crate::db::destroy(place.env()).await;
-        place.released(result).await.map(|()| JsValue::UNDEFINED)
-    })
-}
-
-/// Checks the files of the database in `storage`, which need not be open: as `verify` of an open one.
-#[wasm_bindgen(js_name = verifyDatabase)]
-pub fn verify_database(storage: Storage, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
-    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
-    let options = Options { create_if_missing: false, ..options };
-    let place = Place::of(Some(storage))?;
-    value_or_promise(async move { Ok(verify_report(&crate::db::verify(place.env(), options).await?)) })
-}
-
-/// Rebuilds the database in `storage`: `{ tables, entries, lost, findings }`. With `any_comparator` one of another comparator,
-/// too.
-#[wasm_bindgen(js_name = repairDatabase)]
-pub fn repair_database(
-    storage: Storage,
-    options: Option<EngineOptions>,
-    any_comparator: bool,
-) -> Result<JsValue, JsValue> {
-    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
-    let place = Place::of(Some(storage))?;
-    value_or_promise(async move {
-        let result = if any_comparator {
-            crate::db::repair_as(place.env(), options).await
-        } else {
-            crate::db::repair(place.env(), options).await
-        };
-        let report = place.released(result).await?;
-        let object = JsValue::from(Object::new());
-        set(&object, "tables", number(report.tables));
-        set(&object, "entries", number(report.entries));
-        set(&object, "lost", report.lost.iter().map(JsValue::from).collect::<Array>());
-        set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
-        Ok(object)
-    })
 }
 
 #[wasm_bindgen]
 impl Database {
     /// Where to put at least `size` bytes for the next call.
     pub fn scratch(&self, size: usize) -> Result<*mut u8, JsValue> {
-        let mut scratch = self.scratch.borrow_mut();
-        if scratch.len() < size {
-            let more = size - scratch.len();
-            if scratch.try_reserve(more).is_err() {
-                return Err(to_js(&Error::LimitExceeded(format!("no memory for {size} bytes"))));
-            }
-            scratch.resize(size, 0);
-        } else if scratch.len() > REGION_KEPT_MAX && size <= REGION_KEPT_MAX {
-            scratch.truncate(REGION_KEPT_MAX);
-            scratch.shrink_to_fit();
-        }
-        Ok(scratch.as_mut_ptr())
+        self.regions.scratch(size).map_err(|error| to_js(&error))
     }
 
     /// Where the bytes of the last answer are.
     pub fn out(&self) -> *const u8 {
-        self.out.borrow().as_ptr()
+        self.regions.out()
     }
 
     /// How many bytes the last answer has.
     #[wasm_bindgen(js_name = outSize)]
     pub fn out_size(&self) -> usize {
-        self.out.borrow().len()
+        self.regions.out_size()
     }
 
-    /// The promise of the call that answered [`LATE`], or the error of the one that [`FAILED`].
+    /// The promise of the call that answered [`LATE`], or the error of the one that [`FAILED`](super::regions::FAILED).
     pub fn outcome(&self) -> JsValue {
-        self.outcome.take().unwrap_or(JsValue::UNDEFINED)
+        self.regions.outcome()
     }
 
     /// Scratch holds the key, then the value. 0, or late.
     pub fn put(&self, key: usize, value: usize, sync: bool) -> f64 {
-        let batch = {
-            let scratch = self.scratch.borrow();
-            WriteBatch::of_put(part(&scratch, 0, key), part(&scratch, key, value))
-        };
+        let put = |scratch: &[u8]| WriteBatch::of_put(part(scratch, 0, key), part(scratch, key, value));
+        let batch = self.regions.with_scratch(put);
         self.write_batch(batch, sync)
     }
 
     /// Scratch holds the key. 0, or late.
     pub fn del(&self, key: usize, sync: bool) -> f64 {
         let mut batch = WriteBatch::new();
-        batch.delete(part(&self.scratch.borrow(), 0, key));
+        self.regions.with_scratch(|scratch| batch.delete(part(scratch, 0, key)));
         self.write_batch(batch, sync)
     }
 
     /// Scratch holds LevelDB's write batch. 0, or late.
     pub fn write(&self, size: usize, sync: bool) -> f64 {
-        let bytes = part(&self.scratch.borrow(), 0, size).to_vec();
+        let bytes = self.regions.copied(size);
         match WriteBatch::from_bytes(bytes) {
             Ok(batch) => self.write_batch(batch, sync),
             Err(Malformed { offset, reason }) => {
-                self.failed(to_js(&Error::InvalidArgument(format!("write batch, byte {offset}: {reason}"))))
+                self.regions.failed(to_js(&Error::InvalidArgument(format!("write batch, byte {offset}: {reason}"))))
             }
         }
     }
@@ -212,26 +91,26 @@ impl Database {
     /// Scratch holds the key; `snapshot` 0 is now. The size of the value, which is in `out`; missing, or late (then the promise
     /// is of a `Uint8Array` or undefined).
     pub fn get(&self, key: usize, snapshot: u32, fill_cache: bool) -> f64 {
-        self.look_up(key, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
+        self.look_up(key, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
     /// Scratch holds `(u32 length, key)*`; `out` gets `(u32 length, value)*`, length 0xffffffff where there is none. How many
     /// bytes that is, or late (then the promise is of a `Uint8Array` with them).
     #[wasm_bindgen(js_name = getMany)]
     pub fn get_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> f64 {
-        self.look_up_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
+        self.look_up_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
     /// Scratch holds the key: 1 if it has a value, else 0; late or failed.
     pub fn has(&self, key: usize, snapshot: u32, fill_cache: bool) -> f64 {
-        self.look_for(key, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
+        self.look_for(key, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
     /// Scratch holds `(u32 length, key)*`; `out` gets a byte for each, 1 or 0. How many, late (then the promise is of a
     /// `Uint8Array` with them) or failed.
     #[wasm_bindgen(js_name = hasMany)]
     pub fn has_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> f64 {
-        self.look_for_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.failed(error))
+        self.look_for_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
     /// The state now, until it is released.
@@ -252,18 +131,19 @@ impl Database {
     /// reverse, 2 keys, 4 values, 8 fill the cache, 16 fill it with what is sought, 32 leave checksums alone.
     /// `limit` -1 is none. Reads what is there now, or in the snapshot.
     pub fn iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> f64 {
-        self.new_iterator(lower, upper, flags, limit, snapshot).unwrap_or_else(|error| self.failed(error))
+        self.new_iterator(lower, upper, flags, limit, snapshot).unwrap_or_else(|error| self.regions.failed(error))
     }
 
     /// Up to `count` entries, or about `bytes` of them, in `out` as `(u32 key length, key, u32 value length, value)*`: how
     /// many, with 2^32 added when none comes after; or late (then the promise is of `{ rows, count, done }`).
     pub fn next(&self, id: u32, count: u32, bytes: usize) -> f64 {
-        self.next_rows(id, count, bytes).unwrap_or_else(|error| self.failed(error))
+        self.next_rows(id, count, bytes).unwrap_or_else(|error| self.regions.failed(error))
     }
 
     /// Scratch holds the key at which the iterator goes on, in its direction.
     pub fn seek(&self, id: u32, target: usize) -> Result<(), JsValue> {
-        self.cursor(id)?.seek(part(&self.scratch.borrow(), 0, target));
+        let cursor = self.cursor(id)?;
+        self.regions.with_scratch(|scratch| cursor.seek(part(scratch, 0, target)));
         Ok(())
     }
 
@@ -277,26 +157,26 @@ impl Database {
     /// Writes what is in memory to a table. 0, or late.
     pub fn flush(&self) -> Result<f64, JsValue> {
         let db = self.db.clone();
-        self.done(async move { db.flush().await })
+        self.regions.done(async move { db.flush().await })
     }
 
     /// All that was acknowledged is durable. 0, or late.
     pub fn sync(&self) -> Result<f64, JsValue> {
         let db = self.db.clone();
-        self.done(async move { db.sync().await })
+        self.regions.done(async move { db.sync().await })
     }
 
     /// Back to writing after a failure. 0, or late.
     pub fn resume(&self) -> Result<f64, JsValue> {
         let db = self.db.clone();
-        self.done(async move { db.resume().await })
+        self.regions.done(async move { db.resume().await })
     }
 
     /// Scratch holds begin and end; a length of -1 is no bound. 0, or late.
     #[wasm_bindgen(js_name = compactRange)]
     pub fn compact_range(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
         let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
-        self.done(async move { db.compact_range(begin.as_deref(), end.as_deref()).await })
+        self.regions.done(async move { db.compact_range(begin.as_deref(), end.as_deref()).await })
     }
 
     /// Scratch holds begin and end (exclusive); a length of -1 is no bound. How many keys were deleted one by one, or late.
@@ -304,7 +184,7 @@ impl Database {
     pub fn delete_range(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
         let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
         let work = async move { db.delete_range(begin.as_deref(), end.as_deref()).await.map(number) };
-        Ok(self.now(work, JsValue::from)?.unwrap_or(LATE))
+        Ok(self.regions.now(work, JsValue::from)?.unwrap_or(LATE))
     }
 
     /// Scratch holds begin and end. About how many bytes the keys between take in tables and, as they are, in the logs; or late.
@@ -317,7 +197,7 @@ impl Database {
             let in_logs = db.approximate_size_in_memory(&range.0, &range.1)?;
             Ok(number(in_tables.iter().sum::<u64>().saturating_add(in_logs)))
         };
-        Ok(self.now(work, JsValue::from)?.unwrap_or(LATE))
+        Ok(self.regions.now(work, JsValue::from)?.unwrap_or(LATE))
     }
 
     /// One of `leveldb.*`, or undefined.
@@ -336,7 +216,7 @@ impl Database {
         let db = self.db.clone();
         let bytes = exact(bytes).map_or(0, to_u64);
         let work = async move { db.background(bytes).await };
-        Ok(self.now(work, JsValue::from)?.map_or(LATE, |more| f64::from(u8::from(more))))
+        Ok(self.regions.now(work, JsValue::from)?.map_or(LATE, |more| f64::from(u8::from(more))))
     }
 
     /// Whether a call of `background` would do something.
@@ -356,13 +236,19 @@ impl Database {
         let _ = std::hint::black_box(&mut room).try_reserve_exact(bytes);
     }
 
+    /// Tells `function` of flushes, compactions and stalls, as `(name, info)`; without one, nobody. It is called from inside
+    /// the engine and must not call back into it.
+    pub fn listen(&self, function: Option<Function>) {
+        self.listener.tell(function);
+    }
+
     /// Everything acknowledged is durable, and the lock is given back. 0, or late.
     pub fn close(&self) -> Result<f64, JsValue> {
         self.cursors.take();
         self.snapshots.take();
         self.exports.take();
         let (db, place) = (self.db.clone(), self.place.clone());
-        self.done(async move {
+        self.regions.done(async move {
             let result = db.close().await;
             place.released(result).await
         })
@@ -384,9 +270,7 @@ impl Database {
             place,
             listener,
             exports: RefCell::default(),
-            scratch: RefCell::default(),
-            out: RefCell::default(),
-            outcome: RefCell::default(),
+            regions: Regions::default(),
             snapshots: RefCell::default(),
             cursors: RefCell::default(),
             next_id: Cell::new(1),
@@ -395,66 +279,57 @@ impl Database {
 
     fn look_up(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
         let options = self.read_options(snapshot, fill_cache)?;
-        let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
+        let (db, key) = (self.db.clone(), self.regions.copied(key));
         let look_up = async move { db.get_with(&options, &key).await };
         match self
+            .regions
             .now(look_up, |found| found.map_or(JsValue::UNDEFINED, |value| Uint8Array::from(&value[..]).into()))?
         {
             None => Ok(LATE),
             Some(None) => Ok(MISSING),
-            Some(Some(value)) => {
-                let size = number(to_u64(value.len()));
-                self.out.replace(value);
-                Ok(size)
-            }
+            Some(Some(value)) => Ok(self.regions.answer(value)),
         }
     }
 
     fn look_up_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
         let options = self.read_options(snapshot, fill_cache)?;
-        let (db, keys) = (self.db.clone(), part(&self.scratch.borrow(), 0, size).to_vec());
+        let (db, keys) = (self.db.clone(), self.regions.copied(size));
         let look_up = async move {
             let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
             pack(&db.multi_get(&options, &keys).await?)
         };
-        self.bytes(look_up)
+        self.regions.bytes(look_up)
     }
 
     fn look_for(&self, key: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
         let options = self.read_options(snapshot, fill_cache)?;
-        let (db, key) = (self.db.clone(), part(&self.scratch.borrow(), 0, key).to_vec());
+        let (db, key) = (self.db.clone(), self.regions.copied(key));
         let look_up = async move { db.has(&options, &key).await };
-        Ok(self.now(look_up, JsValue::from)?.map_or(LATE, |found| f64::from(u8::from(found))))
+        Ok(self.regions.now(look_up, JsValue::from)?.map_or(LATE, |found| f64::from(u8::from(found))))
     }
 
     fn look_for_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> Result<f64, JsValue> {
         let options = self.read_options(snapshot, fill_cache)?;
-        let (db, keys) = (self.db.clone(), part(&self.scratch.borrow(), 0, size).to_vec());
+        let (db, keys) = (self.db.clone(), self.regions.copied(size));
         let look_up = async move {
             let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
             let found = db.multi_has(&options, &keys).await?;
             Ok(found.into_iter().map(u8::from).collect::<Vec<u8>>())
         };
-        self.bytes(look_up)
+        self.regions.bytes(look_up)
     }
 
     fn new_iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> Result<f64, JsValue> {
-        let options = {
-            let scratch = self.scratch.borrow();
-            let length = |bound: f64| if bound < 0.0 { None } else { exact(bound) };
-            let (lower, upper) = (length(lower), length(upper));
-            let mut read = self.read_options(snapshot, flags & 8 != 0)?;
-            read.fill_cache_sought = flags & 16 != 0;
-            read.verify_checksums = flags & 32 == 0;
-            read.lower_bound = lower.map(|size| part(&scratch, 0, size).to_vec());
-            read.upper_bound = upper.map(|size| part(&scratch, lower.unwrap_or(0), size).to_vec());
-            CursorOptions {
-                read,
-                reverse: flags & 1 != 0,
-                keys: flags & 2 != 0,
-                values: flags & 4 != 0,
-                limit: if limit < 0.0 { u64::MAX } else { exact(limit).map_or(u64::MAX, to_u64) },
-            }
+        let mut read = self.read_options(snapshot, flags & 8 != 0)?;
+        read.fill_cache_sought = flags & 16 != 0;
+        read.verify_checksums = flags & 32 == 0;
+        [read.lower_bound, read.upper_bound] = self.range(lower, upper);
+        let options = CursorOptions {
+            read,
+            reverse: flags & 1 != 0,
+            keys: flags & 2 != 0,
+            values: flags & 4 != 0,
+            limit: if limit < 0.0 { u64::MAX } else { exact(limit).map_or(u64::MAX, to_u64) },
         };
         let cursor = Cursor::new(&self.db, options).map_err(|error| to_js(&error))?;
         let id = self.new_id();
@@ -464,16 +339,13 @@ impl Database {
 
     fn next_rows(&self, id: u32, count: u32, bytes: usize) -> Result<f64, JsValue> {
         let cursor = self.cursor(id)?;
-        let mut buffer = self.out.take();
-        if buffer.capacity() > REGION_KEPT_MAX {
-            buffer = Vec::new();
-        }
+        let buffer = self.regions.take_out();
         let fill = async move { cursor.next(count, bytes, buffer).await };
-        match self.now(fill, rows_object)? {
+        match self.regions.now(fill, rows_object)? {
             None => Ok(LATE),
             Some(rows) => {
                 let done = if rows.done { 4_294_967_296.0 } else { 0.0 };
-                self.out.replace(rows.bytes);
+                self.regions.answer(rows.bytes);
                 Ok(f64::from(rows.count) + done)
             }
         }
@@ -481,44 +353,8 @@ impl Database {
 
     fn write_batch(&self, batch: WriteBatch, sync: bool) -> f64 {
         let db = self.db.clone();
-        let written = self.done(async move { db.write(&WriteOptions { sync }, batch).await });
-        written.unwrap_or_else(|error| self.failed(error))
-    }
-
-    /// Keeps `error` for [`outcome`](Database::outcome).
-    #[cold]
-    fn failed(&self, error: JsValue) -> f64 {
-        self.outcome.replace(Some(error));
-        FAILED
-    }
-
-    /// How many bytes the call put into `out`, or late.
-    fn bytes(&self, call: impl Future<Output = Result<Vec<u8>>> + 'static) -> Result<f64, JsValue> {
-        let Some(bytes) = self.now(call, |bytes| Uint8Array::from(&bytes[..]).into())? else { return Ok(LATE) };
-        let size = number(to_u64(bytes.len()));
-        self.out.replace(bytes);
-        Ok(size)
-    }
-
-    /// 0 for a call that is done, or late.
-    fn done(&self, call: impl Future<Output = Result<()>> + 'static) -> Result<f64, JsValue> {
-        Ok(self.now(call, |()| JsValue::UNDEFINED)?.map_or(LATE, |()| 0.0))
-    }
-
-    /// What the call answers at once. `None`: its promise is kept for [`outcome`](Database::outcome).
-    pub(super) fn now<T: 'static>(
-        &self,
-        call: impl Future<Output = Result<T>> + 'static,
-        convert: fn(T) -> JsValue,
-    ) -> Result<Option<T>, JsValue> {
-        let mut call: Pin<Box<dyn Future<Output = Result<T>>>> = Box::pin(call);
-        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => result.map(Some).map_err(|error| to_js(&error)),
-            Poll::Pending => {
-                self.outcome.replace(Some(promise_of(call, convert)));
-                Ok(None)
-            }
-        }
+        let written = self.regions.done(async move { db.write(&WriteOptions { sync }, batch).await });
+        written.unwrap_or_else(|error| self.regions.failed(error))
     }
 
     fn read_options(&self, snapshot: u32, fill_cache: bool) -> Result<ReadOptions, JsValue> {
@@ -532,14 +368,13 @@ impl Database {
         Ok(ReadOptions { snapshot, fill_cache, ..ReadOptions::default() })
     }
 
+    /// The bounds in the scratch region, one behind the other; a length of -1 is no bound.
     fn range(&self, begin: f64, end: f64) -> [Option<Vec<u8>>; 2] {
-        let scratch = self.scratch.borrow();
-        let length = |bound: f64| if bound < 0.0 { None } else { exact(bound) };
-        let at = length(begin).unwrap_or(0);
-        [
-            length(begin).map(|size| part(&scratch, 0, size).to_vec()),
-            length(end).map(|size| part(&scratch, at, size).to_vec()),
-        ]
+        let [begin, end] = [begin, end].map(|length| if length < 0.0 { None } else { exact(length) });
+        self.regions.with_scratch(|scratch| {
+            let copied = |at, size| part(scratch, at, size).to_vec();
+            [begin.map(|size| copied(0, size)), end.map(|size| copied(begin.unwrap_or(0), size))]
+        })
     }
 
     fn cursor(&self, id: u32) -> Result<Rc<Cursor>, JsValue> {
@@ -554,68 +389,10 @@ impl Database {
     }
 }
 
-/// `size` bytes of the region from `at`; what is not there is not there.
-fn part(region: &[u8], at: usize, size: usize) -> &[u8] {
-    at.checked_add(size).and_then(|end| region.get(at..end)).unwrap_or_default()
-}
-
-/// A number of JavaScript as a length.
-fn exact(number: f64) -> Option<usize> {
-    if !(0.0..=f64::from(u32::MAX)).contains(&number) {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-    Some(number as usize)
-}
-
-fn unpack(mut packed: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut parts = Vec::new();
-    while let Some((length, rest)) = packed.split_first_chunk() {
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (found, rest) = rest.split_at_checked(length)?;
-        parts.push(found);
-        packed = rest;
-    }
-    packed.is_empty().then_some(parts)
-}
-
-fn pack(values: &[Option<Vec<u8>>]) -> Result<Vec<u8>> {
-    let mut packed = Vec::new();
-    for value in values {
-        let Some(value) = value else {
-            put_fixed32(&mut packed, NO_VALUE);
-            continue;
-        };
-        let length = u32::try_from(value.len()).map_err(|_| Error::LimitExceeded("a value of 4 GiB".into()))?;
-        if packed.try_reserve(value.len().saturating_add(4)).is_err() {
-            return Err(Error::LimitExceeded("no memory for all these values together".into()));
-        }
-        put_fixed32(&mut packed, length);
-        packed.extend_from_slice(value);
-    }
-    Ok(packed)
-}
-
 fn rows_object(rows: Rows) -> JsValue {
     let object = JsValue::from(Object::new());
     set(&object, "rows", Uint8Array::from(&rows.bytes[..]));
     set(&object, "count", rows.count);
     set(&object, "done", rows.done);
     object
-}
-
-fn promise_of<T: 'static>(call: Pin<Box<dyn Future<Output = Result<T>>>>, convert: fn(T) -> JsValue) -> JsValue {
-    // One type of future for all: each has its own copy of what makes promises.
-    let call: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
-        Box::pin(async move { call.await.map(convert).map_err(|error| to_js(&error)) });
-    future_to_promise(call).into()
-}
-
-/// The answer of a rare call.
-pub(super) fn value_or_promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Result<JsValue, JsValue> {
-    let mut call: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(call);
-    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result.map_err(|error| to_js(&error)),
-        Poll::Pending => Ok(promise_of(call, |value| value)),
-    }
 }

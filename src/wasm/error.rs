@@ -26,7 +26,6 @@ pub(crate) fn to_js(error: &Error) -> JsValue {
     if error.maybe_applied() {
         set(&object, "maybeApplied", true);
     }
-    #[cfg(feature = "package")]
     if let Some(thrown) = message_of_storage(error).and_then(crate::env::thrown_as) {
         set(&object, "cause", thrown);
     } else if let Error::Poisoned { cause, .. } = error {
@@ -35,7 +34,6 @@ pub(crate) fn to_js(error: &Error) -> JsValue {
     object
 }
 
-#[cfg(feature = "package")]
 fn message_of_storage(error: &Error) -> Option<&str> {
     match error {
         Error::Io(io) | Error::Full(io) => Some(&io.message),

@@ -4,9 +4,7 @@ use std::cell::RefCell;
 
 use js_sys::{Array, Function, Object};
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::database::Database;
 use super::error::{number, set};
 use crate::base::{FileNumber, table_file_name, to_u64};
 use crate::events::{Event, Listener, StallCause};
@@ -17,12 +15,10 @@ pub(super) struct JsListener {
     function: RefCell<Option<Function>>,
 }
 
-#[wasm_bindgen]
-impl Database {
-    /// Tells `function` of flushes, compactions and stalls, as `(name, info)`; without one, nobody. It is called from inside
-    /// the engine and must not call back into it.
-    pub fn listen(&self, function: Option<Function>) {
-        self.listener.function.replace(function);
+impl JsListener {
+    /// Calls `function` from now on, or none.
+    pub(super) fn tell(&self, function: Option<Function>) {
+        self.function.replace(function);
     }
 }
 

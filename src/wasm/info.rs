@@ -36,10 +36,12 @@ impl Database {
         set(&object, "recovery", self.recovery());
         object
     }
+}
 
+impl Database {
     /// What opening found: `{ findings, logs, left, copies }`. `findings` are errors: all damage that was passed over. `logs` are
     /// `{ file, batches, entries }`, `left` `{ file, offset, bytes }`, `copies` names of damaged logs that were kept.
-    pub fn recovery(&self) -> JsValue {
+    fn recovery(&self) -> JsValue {
         let report = self.db.recovery();
         let object = JsValue::from(Object::new());
         set(&object, "findings", report.findings().iter().map(to_js).collect::<Array>());
@@ -64,7 +66,7 @@ impl Database {
     }
 
     /// What was counted since the database was opened, by name.
-    pub fn counters(&self) -> JsValue {
+    fn counters(&self) -> JsValue {
         let c = self.db.counters();
         let object = JsValue::from(Object::new());
         for (name, count) in [
@@ -92,7 +94,7 @@ impl Database {
     }
 
     /// `[{ file, level, number, size, smallest, largest }]` of all live tables.
-    pub fn tables(&self) -> JsValue {
+    fn tables(&self) -> JsValue {
         let tables = self.db.tables().into_iter().map(|table| {
             let object = JsValue::from(Object::new());
             set(&object, "file", table_file_name(FileNumber(table.number)));

@@ -1,36 +1,48 @@
 //! The border to JavaScript: a thin layer that converts and delegates.
 //!
 //! ```text
-//! database.rs  class Database: over any storage, a value or a promise; the package speaks to it
+//! open.rs      opens and removes databases
+//! database.rs  class Database: over any storage, a value or a promise
 //! cursor.rs    its iterators: entries in pages
-//! archive.rs   databases out of zips and to them
+//! export.rs    its copies: to zips, and to other storages
 //! events.rs    what happens inside, told to a function
 //! info.rs      how a database is doing, as one object
-//! db.rs        class Engine: the smallest border, over the storage in memory, in place of the above
-//! options.rs   a plain object to Options
-//! pause.rs     others' chance of the thread between slices of long calls
+//! place.rs     where a database is
+//! regions.rs   the memory through which bytes cross, and how answers get there
+//! packed.rs    keys and values packed into one array of bytes
 //! page.rs      entries packed into one array of bytes
-//! inspect.rs   what the bytes of a file mean, without a database
+//! options.rs   a plain object to Options
+//! pause.rs     others' chance of the thread during long calls
 //! error.rs     Error to a JavaScript Error with `code`, `file` and `offset`
+//! ```
+//! In the full module alone:
+//!
+//! ```text
+//! repair.rs    checks and rebuilds databases that are not open
+//! import.rs    databases out of zips
+//! inspect.rs   what the bytes of a file mean, without a database
+//! panic.rs     the message of a panic
 //! ```
 //! A panic would end the whole instance: nothing here unwraps, and every future is polled by `try_now` or becomes a promise.
 
-#[cfg(feature = "package")]
-mod archive;
-#[cfg(feature = "package")]
 mod cursor;
-#[cfg(feature = "package")]
 mod database;
-#[cfg(not(feature = "package"))]
-mod db;
 mod error;
-#[cfg(feature = "package")]
 mod events;
-#[cfg(feature = "package")]
+mod export;
+#[cfg(feature = "full")]
+mod import;
 mod info;
-#[cfg(feature = "package")]
+#[cfg(feature = "full")]
 mod inspect;
+mod open;
 mod options;
+mod packed;
 mod page;
-#[cfg(feature = "package")]
+#[cfg(feature = "full")]
+mod panic;
 mod pause;
+mod place;
+mod regions;
+#[cfg(feature = "full")]
+mod repair;

@@ -118,7 +118,6 @@ fn set_option(options: &mut Options, name: &str, value: &JsValue) -> Result<()> 
                 _ => return Err(Error::InvalidArgument("compression must be 'snappy' or 'none'".into())),
             }
         }
-        #[cfg(feature = "package")]
         "pause" => options.pause = Some(super::pause::from_js(name, value)?),
         _ => return Err(Error::InvalidArgument(format!("there is no option {name}"))),
     }

@@ -20,14 +20,12 @@ pub(crate) struct Page {
 
 impl Page {
     /// An empty page in the memory of `buffer`.
-    #[cfg(feature = "package")]
     pub(crate) fn in_buffer(mut buffer: Vec<u8>) -> Page {
         buffer.clear();
         Page { bytes: buffer, ..Page::default() }
     }
 
     /// How many entries are in it.
-    #[cfg(feature = "package")]
     pub(crate) fn entries(&self) -> u32 {
         self.entries
     }

@@ -6,6 +6,8 @@ mod sizes;
 mod source;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use paths::{inline_paths, uses};
 use source::{Source, sources};
@@ -72,6 +74,16 @@ fn every_module_has_its_place() {
         let placed = known.contains(module) || UPPER.iter().any(|(upper, _)| *upper == module);
         assert!(placed, "src/{}: module {module} is in no layer", source.path);
     }
+}
+
+#[test]
+fn files_that_the_architecture_names_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|name| name.starts_with("src/")).collect();
+    assert!(named.len() > 20, "{} names were found", named.len());
+    let gone: Vec<&str> = named.into_iter().filter(|name| !root.join(name).exists()).collect();
+    assert_eq!(gone, Vec::<&str>::new());
 }
 
 #[test]

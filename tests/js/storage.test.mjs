@@ -17,7 +17,7 @@ import { Varve } from '../../src/js/index.js'
 import { testStorage } from '../../src/js/storage/contract.js'
 import { MapStorage } from '../../src/js/storage/map.js'
 import { NodeStorage } from '../../src/js/storage/node/directory.js'
-import { readLocks } from '../../src/js/storage/node/lock.js'
+import { readLocks } from '../../src/js/storage/node/os-lock.js'
 
 const IS_LINUX = process.platform === 'linux'
 const IS_WINDOWS = process.platform === 'win32'
@@ -168,6 +168,14 @@ describe('the contract finds mistakes', () => {
 
 const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node', 'directory.js')).href
 
+/** The same modules once more, as in another package of this process. */
+function importCopy() {
+  const copy = newDirectory()
+  fs.cpSync(inRoot('src', 'js', 'storage', 'node'), copy, { recursive: true })
+  fs.writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
+  return import(pathToFileURL(join(copy, 'directory.js')).href)
+}
+
 /** Holds the lock until its input ends; also as a worker. */
 const HOLD = `
   const { NodeStorage } = await import(${JSON.stringify(moduleUrl)})
@@ -253,7 +261,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
       const link = newDirectory()
       fs.symlinkSync(storage.directory, link)
       await assert.rejects(new NodeStorage(link).lock(false), isLockedBy())
-      const { NodeStorage: Copy } = await import(`${moduleUrl}?copy`)
+      const { NodeStorage: Copy } = await importCopy()
       assert.notEqual(Copy, NodeStorage)
       await assert.rejects(new Copy(storage.directory).lock(false), isLockedBy())
       await assert.rejects(storage.lock(true), isLockedBy())
@@ -802,7 +810,7 @@ test('what a failure says', async (t) => {
 test('on Windows a rename is patient, directories are not flushed, and appends need no O_APPEND', { skip: IS_WINDOWS }, async (t) => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform')
   Object.defineProperty(process, 'platform', { ...platform, value: 'win32' })
-  const { NodeStorage: OnWindows } = await import(`${moduleUrl}?windows`).finally(() => Object.defineProperty(process, 'platform', platform))
+  const { NodeStorage: OnWindows } = await importCopy().finally(() => Object.defineProperty(process, 'platform', platform))
   const directory = newDirectory()
   fs.mkdirSync(directory)
   const storage = new OnWindows(directory)

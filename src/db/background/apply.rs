@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use crate::base::FileName;
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
 use crate::table::FinishedTable;
@@ -11,25 +10,39 @@ use crate::version::{Manifest, NewFile, VersionEdit};
 /// Makes `edit` durable, then current. New names are made durable first. After a failure the manifest is in doubt: nothing
 /// is removed, and the next edit goes into a new one.
 pub(crate) async fn log_and_apply(inner: &Inner, edit: VersionEdit) -> Result<()> {
-    log_and_apply_unless(inner, edit, || None).await.map(|_| ())
+    change(inner, edit, 0, || None).await.map(|_| ())
+}
+
+/// The same for an edit whose new table has the entries of the oldest `flushed` immutable memtables: these go with it.
+pub(crate) async fn log_and_apply_flush(inner: &Inner, edit: VersionEdit, flushed: usize) -> Result<()> {
+    change(inner, edit, flushed, || None).await.map(|_| ())
 }
 
 /// The same; but if `undo` gives an edit once this one is durable, that one is made durable too, and none is made current: both
 /// together must change nothing. Answers whether `edit` is current.
 pub(crate) async fn log_and_apply_unless(
     inner: &Inner,
+    edit: VersionEdit,
+    undo: impl FnOnce() -> Option<VersionEdit>,
+) -> Result<bool> {
+    change(inner, edit, 0, undo).await
+}
+
+async fn change(
+    inner: &Inner,
     mut edit: VersionEdit,
+    flushed: usize,
     undo: impl FnOnce() -> Option<VersionEdit>,
 ) -> Result<bool> {
     let (version, manifest) = {
         let state = inner.state.borrow();
-        edit.next_file_number = Some(state.versions.counts.next_file_number);
-        edit.last_sequence = edit.last_sequence.or(Some(state.versions.counts.flushed_sequence));
-        edit.log_number = edit.log_number.or(Some(state.versions.counts.log_number));
-        let version = state.versions.next_version(&edit).map_err(|reason| {
+        edit.next_file_number = Some(state.counts().next_file_number);
+        edit.last_sequence = edit.last_sequence.or(Some(state.counts().flushed_sequence));
+        edit.log_number = edit.log_number.or(Some(state.counts().log_number));
+        let version = state.next_version(&edit).map_err(|reason| {
             Error::corruption("MANIFEST", 0, format!("an edit contradicts the current version: {reason}"))
         })?;
-        (version, state.manifest.clone().filter(|m| !m.is_large()))
+        (version, state.manifest().cloned().filter(|m| !m.is_large()))
     };
     let manifest = match manifest {
         Some(manifest) => {
@@ -37,7 +50,7 @@ pub(crate) async fn log_and_apply_unless(
                 inner.env.edit_names(Vec::new()).await?;
             }
             // While the record is on its way, what is stored is in doubt.
-            inner.state.borrow_mut().manifest = None;
+            inner.state.borrow_mut().doubt_manifest();
             manifest.append(&edit.encode()).await?;
             manifest
         }
@@ -45,24 +58,19 @@ pub(crate) async fn log_and_apply_unless(
     };
     if let Some(undo) = undo() {
         manifest.append(&undo.encode()).await?;
-        inner.state.borrow_mut().manifest = Some(manifest);
+        inner.state.borrow_mut().trust_manifest(manifest);
         return Ok(false);
     }
-    let mut state = inner.state.borrow_mut();
-    state.manifest = Some(manifest);
-    state.versions.install(&edit, version);
+    inner.state.borrow_mut().install(manifest, &edit, version, flushed);
     Ok(true)
 }
 
 async fn new_manifest(inner: &Inner, edit: &mut VersionEdit) -> Result<Rc<Manifest>> {
     let (number, snapshot) = {
         let mut state = inner.state.borrow_mut();
-        state.manifest = None;
-        let number = state.versions.new_file_number()?;
-        state.note_file(FileName::Manifest(number));
-        state.note_file(FileName::Temporary(number));
-        edit.next_file_number = Some(state.versions.counts.next_file_number);
-        (number, state.versions.snapshot_edit())
+        let begun = state.begin_manifest()?;
+        edit.next_file_number = Some(state.counts().next_file_number);
+        begun
     };
     let records = [snapshot.encode(), edit.encode()];
     Ok(Rc::new(Manifest::create(&inner.env, number, &records).await?))

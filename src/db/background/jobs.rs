@@ -6,13 +6,13 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::apply::{log_and_apply, new_file};
-use super::slices::{has_work, pick_context};
+use super::apply::{log_and_apply, log_and_apply_flush, new_file};
+use super::slices::has_work;
 use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
-use crate::compaction::{self, Compaction, CompactionContext, pick, pick_range};
+use crate::compaction::{self, Compaction, CompactionContext};
 use crate::db::driver::Work;
 use crate::db::obsolete_files::{remove_obsolete, remove_unneeded};
-use crate::db::state::{DbState, Inner, ManualCompaction};
+use crate::db::state::{Inner, ManualCompaction};
 use crate::db::write::{nobody_writes, rotate_in_turn};
 use crate::error::{Error, Result};
 use crate::events::{Event, count};
@@ -32,9 +32,9 @@ async fn job(inner: Rc<Inner>) {
         Ok(()) => remove_obsolete(&inner).await,
         error => error,
     };
-    inner.state.borrow_mut().pending_outputs.clear();
+    inner.state.borrow_mut().end_outputs();
     if let Err(error) = result
-        && !inner.closed.get()
+        && !inner.is_closed()
     {
         handle_failure(&inner, &error);
     }
@@ -43,17 +43,17 @@ async fn job(inner: Rc<Inner>) {
 /// Damage in a live table ends compactions of that table; without a descriptor for a file nothing was done that counts, and it is
 /// tried again. Anything else ends writing, a new table that cannot be read back too: to build it once more would go on for ever.
 pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
-    let live = |number| inner.state.borrow().versions.current().files().any(|(_, f)| f.number == number);
+    let live = |number| inner.state.borrow().version().files().any(|(_, f)| f.number == number);
     if let Error::Corruption(corruption) = error
         && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
         && live(number)
     {
-        inner.state.borrow_mut().quarantine.insert(number);
+        inner.state.borrow_mut().set_apart(number);
         return refuse_manual(inner, error);
     }
-    if error.is_too_many_open_files() && inner.state.borrow().status == DbState::Open {
+    if error.is_too_many_open_files() && inner.state.borrow().is_open() {
         inner.tables.gives_back(error);
-        inner.state.borrow_mut().held_up = Some(error.clone());
+        inner.state.borrow_mut().hold_up(error.clone());
         return refuse_manual(inner, error);
     }
     inner.degrade(error);
@@ -61,32 +61,24 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
 
 /// Fails the waiting calls of `compact_range` and tells the listener.
 fn refuse_manual(inner: &Inner, error: &Error) {
-    for manual in inner.state.borrow_mut().manual.drain(..) {
-        manual.error.replace(Some(error.clone()));
-        manual.done.set(true);
-    }
+    inner.state.borrow_mut().refuse_manual(error);
     inner.emit(|| Event::BackgroundError { message: error.to_string() });
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
-    let is_due = std::mem::take(&mut inner.state.borrow_mut().rotation_is_due);
+    let is_due = inner.state.borrow_mut().take_wanted_rotation();
     // Writers will make room for themselves, and may come to wait for this job. Without a new log the full buffer stays.
     if is_due && nobody_writes(inner) {
         let _ = rotate_in_turn(inner).await;
     }
-    if !inner.state.borrow().immutables.is_empty() {
+    if inner.state.borrow().has_immutables() {
         return flush(inner, FLUSH_LEVEL_MAX).await;
     }
-    let manual = inner.state.borrow().manual.front().cloned();
+    let manual = inner.state.borrow().manual().cloned();
     if let Some(manual) = manual {
         return compact_manually(inner, &manual).await;
     }
-    let compaction = {
-        let mut state = inner.state.borrow_mut();
-        let picked = pick(&pick_context(inner, &state));
-        state.seek_candidate = None;
-        picked
-    };
+    let compaction = inner.state.borrow_mut().take_compaction(inner.options.max_file_size);
     match compaction {
         Some(compaction) => compact(inner, &compaction).await,
         None => Ok(()),
@@ -95,7 +87,7 @@ async fn one_job(inner: &Rc<Inner>) -> Result<()> {
 
 /// All immutable memtables become one table, at `level_max` at the deepest.
 async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
-    let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables.iter().map(|b| b.memtable.clone()).collect();
+    let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables().cloned().collect();
     let newest_first: Vec<Rc<MemTable>> = memtables.iter().rev().cloned().collect();
     inner.emit(|| Event::FlushBegin {
         memtables: memtables.len(),
@@ -109,14 +101,13 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
         let state = inner.state.borrow();
         let mut edit = VersionEdit { previous_log_number: Some(Default::default()), ..VersionEdit::default() };
         // The logs of what stays in memory are still needed.
-        let next = state.immutables.get(memtables.len()).unwrap_or(&state.active);
-        edit.log_number = Some(next.first_log);
-        edit.last_sequence =
-            memtables.len().checked_sub(1).and_then(|i| state.immutables.get(i)).map(|b| b.last_sequence);
+        let (log_number, last_sequence) = state.after_flush(memtables.len());
+        edit.log_number = Some(log_number);
+        edit.last_sequence = last_sequence;
         let mut level = 0;
         if let Some(table) = &built {
             let max_file_size = inner.options.max_file_size;
-            let version = state.versions.current();
+            let version = state.version();
             level = version.flush_level(&inner.order, &table.smallest, &table.largest, max_file_size).min(level_max);
             edit.new_files.push((level, new_file(table)));
         }
@@ -126,15 +117,9 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
         let name = FileName::Log(inner.state.borrow().first_log()).to_string();
         inner.env.edit_names(vec![crate::env::NameEdit::Remove { name }]).await?;
     }
-    log_and_apply(inner, edit).await?;
+    log_and_apply_flush(inner, edit, memtables.len()).await?;
     let bytes = built.as_ref().map_or(0, |t| t.size);
-    {
-        let mut state = inner.state.borrow_mut();
-        state.drop_flushed(memtables.len());
-        if let Some((_, written)) = state.level_work.get_mut(level) {
-            *written = written.saturating_add(bytes);
-        }
-    }
+    inner.state.borrow_mut().note_work(level, 0, bytes);
     count(&inner.counters.bytes_flushed, bytes);
     announce(inner, built.iter());
     let (table, entries) = (built.as_ref().map(|t| t.number), built.as_ref().map_or(0, |t| t.entries));
@@ -191,10 +176,7 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     log_and_apply(inner, edit).await?;
     let bytes_read = compaction.input_bytes();
     let bytes_written = outputs.iter().map(|t| t.size).sum();
-    if let Some((read, written)) = inner.state.borrow_mut().level_work.get_mut(lower) {
-        *read = read.saturating_add(bytes_read);
-        *written = written.saturating_add(bytes_written);
-    }
+    inner.state.borrow_mut().note_work(lower, bytes_read, bytes_written);
     count(&inner.counters.bytes_compaction_read, bytes_read);
     count(&inner.counters.bytes_compacted, bytes_written);
     announce(inner, outputs.iter());
@@ -240,7 +222,7 @@ async fn with_flushes<T>(
 }
 
 fn may_flush(inner: &Inner, failure: &RefCell<Option<Error>>) -> bool {
-    failure.borrow().is_none() && !inner.state.borrow().immutables.is_empty()
+    failure.borrow().is_none() && inner.state.borrow().has_immutables()
 }
 
 /// A flush in the middle of a compaction, whose logs need not wait for its end. Into level 0: deeper the table might come to lie
@@ -252,45 +234,36 @@ async fn flush_meanwhile(inner: Rc<Inner>) -> Result<()> {
 
 /// One round of a manual compaction, or the step to its next level.
 async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> Result<()> {
-    let level = manual.level.get();
-    if level >= manual.last_level.get() {
-        manual.done.set(true);
-        inner.state.borrow_mut().manual.retain(|m| !Rc::ptr_eq(m, manual));
+    let Some(level) = manual.level() else {
+        inner.state.borrow_mut().finish_manual(manual);
         return Ok(());
-    }
-    let compaction = {
-        let state = inner.state.borrow();
-        let next = manual.next.borrow();
-        pick_range(&pick_context(inner, &state), level, (next.as_deref(), manual.end.as_deref()))
     };
+    let compaction = inner.state.borrow().pick_manual(manual, level, inner.options.max_file_size);
     if let Some(compaction) = compaction {
         let reached = user_key(&compaction.compact_pointer).to_vec();
         compact(inner, &compaction).await?;
         let more = level > 0 && !is_past(inner, &reached, manual);
-        if more && manual.next.borrow().as_ref() != Some(&reached) {
-            manual.next.replace(Some(reached));
+        if more && manual.reached(reached) {
             return Ok(());
         }
     } else {
         note_quarantine(inner, manual, level);
     }
-    manual.level.set(level + 1);
-    manual.next.replace(manual.begin.clone());
+    manual.descend();
     Ok(())
 }
 
 /// A range that holds a table found damaged earlier is left alone, and whoever asked for it is told.
 fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
     let state = inner.state.borrow();
-    let range = (manual.begin.as_deref(), manual.end.as_deref());
-    let mut files =
-        [level, level + 1].into_iter().flat_map(|l| state.versions.current().overlapping(&inner.order, l, range));
-    if let Some(file) = files.find(|f| state.quarantine.contains(&f.number)) {
+    let version = state.version();
+    let mut files = [level, level + 1].into_iter().flat_map(|l| version.overlapping(&inner.order, l, manual.range()));
+    if let Some(file) = files.find(|f| state.is_set_apart(f)) {
         let reason = "this table was found damaged before; its range is not compacted";
-        manual.error.borrow_mut().get_or_insert_with(|| Error::corruption(table_file_name(file.number), 0, reason));
+        manual.note_damage(|| Error::corruption(table_file_name(file.number), 0, reason));
     }
 }
 
 fn is_past(inner: &Inner, key: &[u8], manual: &ManualCompaction) -> bool {
-    manual.end.as_ref().is_some_and(|end| inner.order.user().compare(key, end).is_ge())
+    manual.range().1.is_some_and(|end| inner.order.user().compare(key, end).is_ge())
 }

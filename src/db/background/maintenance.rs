@@ -1,6 +1,5 @@
 //! Calls that work in the background until theirs is done: flush, compaction of a range, resume.
 
-use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 
@@ -16,7 +15,7 @@ async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
     while !done() {
         let more = poll_fn(|cx| poll_slice(inner, cx, slice_size(&inner.options.pause))).await;
         check(inner)?;
-        let held_up = inner.state.borrow().held_up.clone();
+        let held_up = inner.state.borrow().held_up().cloned();
         if let Some(error) = held_up
             && !done()
         {
@@ -32,7 +31,7 @@ async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
 
 /// Short sessions may have left more tables in level 0 than writing ever lets gather. What goes wrong here shows in the state.
 pub(crate) async fn catch_up(inner: &Rc<Inner>) {
-    let few = || inner.state.borrow().versions.current().level(0).len() < LEVEL0_STOP;
+    let few = || inner.state.borrow().version().level(0).len() < LEVEL0_STOP;
     if !inner.options.read_only && !few() {
         let _ = work_until(inner, few).await;
     }
@@ -40,11 +39,7 @@ pub(crate) async fn catch_up(inner: &Rc<Inner>) {
 
 fn check(inner: &Inner) -> Result<()> {
     inner.check_open()?;
-    let state = inner.state.borrow();
-    match &state.status {
-        DbState::Degraded(cause) if !state.resuming => Err(cause.clone()),
-        _ => Ok(()),
-    }
+    inner.state.borrow().check_works()
 }
 
 /// Compacts every level that holds keys of the range into the next, from level 0 down.
@@ -52,24 +47,14 @@ pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: 
     flush_memtables(inner).await?;
     let manual = {
         let mut state = inner.state.borrow_mut();
-        // Who asks may know that the damage is gone; if it is not, it will be found again.
-        state.quarantine.clear();
-        let version = state.versions.current();
+        let version = state.version();
         let deepest = (1..LEVELS).rev().find(|level| version.overlaps(&inner.order, *level, (begin, end))).unwrap_or(1);
-        let manual = Rc::new(ManualCompaction {
-            begin: begin.map(<[u8]>::to_vec),
-            end: end.map(<[u8]>::to_vec),
-            level: Cell::new(0),
-            next: RefCell::new(begin.map(<[u8]>::to_vec)),
-            last_level: Cell::new(deepest.min(LEVELS - 1)),
-            done: Cell::new(false),
-            error: RefCell::new(None),
-        });
-        state.manual.push_back(manual.clone());
+        let manual = Rc::new(ManualCompaction::new((begin, end), deepest.min(LEVELS - 1)));
+        state.add_manual(manual.clone());
         manual
     };
-    work_until(inner, || manual.done.get()).await?;
-    manual.error.take().map_or(Ok(()), Err)
+    work_until(inner, || manual.is_done()).await?;
+    manual.result()
 }
 
 /// The memtable and all before it become tables.
@@ -79,11 +64,11 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
         return Err(Error::NotSupported("the database is open read-only".into()));
     }
     check(inner)?;
-    if !inner.state.borrow().active.memtable.is_empty() {
+    if !inner.state.borrow().active().is_empty() {
         rotate_in_turn(inner).await?;
     }
-    let Some(newest) = inner.state.borrow().immutables.back().map(|b| b.memtable.clone()) else { return Ok(()) };
-    work_until(inner, || !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, &newest))).await
+    let Some(newest) = inner.state.borrow().immutables().next_back().cloned() else { return Ok(()) };
+    work_until(inner, || !inner.state.borrow().immutables().any(|m| Rc::ptr_eq(m, &newest))).await
 }
 
 /// Entries and keys in the logs that a database is closed with, at most: more are a table at the next opening anyway, and until
@@ -101,11 +86,11 @@ pub(crate) async fn shorten_logs(inner: &Rc<Inner>) -> bool {
 /// old logs hold is in doubt, and a write in the new one, however well flushed, would lie behind a gap after a crash.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
     inner.check_open()?;
-    let status = inner.state.borrow().status.clone();
+    let status = inner.state.borrow().status().clone();
     match status {
         DbState::Open => {
             // What a storage answered wrongly once, it may answer rightly now.
-            inner.state.borrow_mut().quarantine.clear();
+            inner.state.borrow_mut().trust_tables();
             return Ok(());
         }
         DbState::Closed => return Err(Error::Closed),
@@ -114,20 +99,14 @@ pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
     rotate_in_turn(inner).await?;
     let newest = {
         let mut state = inner.state.borrow_mut();
-        state.manifest = None;
-        state.quarantine.clear();
-        state.resuming = true;
-        state.immutables.back().map(|b| b.memtable.clone())
+        state.begin_resume();
+        state.immutables().next_back().cloned()
     };
     work_until(inner, || match &newest {
-        Some(newest) => !inner.state.borrow().immutables.iter().any(|b| Rc::ptr_eq(&b.memtable, newest)),
+        Some(newest) => !inner.state.borrow().immutables().any(|m| Rc::ptr_eq(m, newest)),
         None => true,
     })
     .await?;
-    let mut state = inner.state.borrow_mut();
-    if state.resuming {
-        state.resuming = false;
-        state.status = DbState::Open;
-    }
+    inner.state.borrow_mut().end_resume();
     Ok(())
 }

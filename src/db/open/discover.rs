@@ -1,9 +1,9 @@
 //! Which files there are, by their names, and which of the logs are to be replayed.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::base::{FileName, FileNumber, table_file_name};
+use crate::db::state::Files;
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::version::VersionSet;
@@ -68,8 +68,6 @@ async fn probe_logs(env: &dyn Env, numbers: Range<u64>, names: &mut Vec<String>)
     }
     Ok(())
 }
-
-pub(super) type Files = BTreeMap<FileNumber, Vec<(FileName, String)>>;
 
 pub(super) fn known_files(names: &[String]) -> (Files, Option<FileNumber>) {
     let mut files = Files::new();

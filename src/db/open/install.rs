@@ -1,6 +1,5 @@
 //! What was recovered is written down, so that it need not be recovered again.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use super::replay::Recovery;
@@ -23,9 +22,7 @@ const LOGS_KEPT_MAX: usize = 4;
 impl Recovery {
     /// Read-only: what the logs gave stays in memory.
     pub(super) fn keep_in_memory(self, inner: &Inner) -> RecoveryReport {
-        let mut state = inner.state.borrow_mut();
-        state.active.memtable = self.memtable;
-        state.versions.counts.last_sequence = self.last_sequence;
+        inner.state.borrow_mut().keep_in_memory(self.memtable, self.last_sequence);
         self.report
     }
 
@@ -44,25 +41,20 @@ impl Recovery {
             self.flush(inner).await?;
             self.edit.last_sequence = Some(last_sequence);
         }
-        inner.state.borrow_mut().versions.counts.last_sequence = last_sequence;
+        inner.state.borrow_mut().use_sequences(last_sequence);
         if self.reuse(inner, logs, manifest).await? {
             remove_obsolete(inner).await?;
             return Ok(self.report);
         }
         let log = create_log(inner).await?;
+        self.set_aside(log.number());
         let first_log = {
             let mut state = inner.state.borrow_mut();
-            // Their logs may never have been flushed: they are, before anything newer is.
-            self.set_aside(log.number);
-            if let Some(newest) = self.full.last_mut() {
-                newest.last_sequence = last_sequence;
-            }
-            state.immutables.extend(self.full.drain(..));
-            state.active.first_log = log.number;
-            state.log = Some(log.clone());
+            state.begin_log(std::mem::take(&mut self.full), log.clone());
             state.first_log()
         };
-        if first_log != log.number {
+        // Their logs may never have been flushed: they are, before anything newer is.
+        if first_log != log.number() {
             self.sync_recovered_logs(inner, logs).await?;
         }
         let mut edit = std::mem::take(&mut self.edit);
@@ -70,7 +62,7 @@ impl Recovery {
         edit.previous_log_number = Some(FileNumber(0));
         // Makes names durable too.
         log_and_apply(inner, edit).await?;
-        log.name_durable.set(true);
+        log.name_is_durable();
         remove_obsolete(inner).await?;
         Ok(self.report)
     }
@@ -91,8 +83,7 @@ impl Recovery {
     async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
         let is_wanted = inner.options.reuse_logs
-            || end == 0
-                && matches!(logs, [only] if *only == canonical(inner.state.borrow().versions.counts.log_number));
+            || end == 0 && matches!(logs, [only] if *only == canonical(inner.state.borrow().counts().log_number));
         let is_whole = manifest.torn.is_none() && manifest.size == manifest.file_size;
         if !is_wanted
             || self.flushed
@@ -122,12 +113,9 @@ impl Recovery {
         };
         self.sync_recovered_logs(inner, logs).await?;
         let writer = LogWriter::new(inner.env.clone(), file, name, end);
-        let mut state = inner.state.borrow_mut();
-        state.active.memtable = self.memtable.clone();
-        state.active.first_log = self.first_log.unwrap_or(number);
-        let log = Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(!may_wait) };
-        state.log = Some(Rc::new(log));
-        state.manifest = Some(Rc::new(reopened));
+        let log = Log::new(number, writer, !may_wait);
+        let first_log = self.first_log.unwrap_or(number);
+        inner.state.borrow_mut().continue_log(self.memtable.clone(), first_log, log, Rc::new(reopened));
         Ok(true)
     }
 

@@ -1,28 +1,25 @@
 //! Opening: lock, replay the manifest, check the files, replay the logs.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::check::{check_files, check_not_moved, existing_manifest};
-use super::discover::{FILE_NUMBER_MAX, Files, known_files, list_or_probe, logs_to_replay};
+use super::discover::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
 use super::replay::Recovery;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
-use crate::base::{FileName, FileNumber, InternalKeyComparator, SnapshotList};
-use crate::budget::Budget;
+use crate::base::{FileName, FileNumber, InternalKeyComparator};
 use crate::bugs::{Bug, seeded};
 use crate::db::background::{log_and_apply, next_job};
 use crate::db::driver::Driver;
-use crate::db::read::{RowCache, open_tables};
-use crate::db::report::{LeftBehind, RecoveryReport};
-use crate::db::state::{Buffer, DbState, Inner, State};
+use crate::db::read::open_tables;
+use crate::db::report::LeftBehind;
+use crate::db::state::{Files, Inner, State};
 use crate::db::write::{create_log, next_commit};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::memtable::MemTable;
 use crate::options::Options;
-use crate::version::{LEVELS, VersionEdit, VersionSet, recover_manifest};
+use crate::version::{VersionEdit, VersionSet, recover_manifest};
 
 /// Gives the lock back if opening fails or is given up.
 struct LockGuard(Option<Rc<dyn Env>>);
@@ -80,7 +77,7 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     let order = InternalKeyComparator::new(options.comparator.clone());
     let mut versions = VersionSet::new(order.clone());
     let Some(manifest) = existing_manifest(&**env, &options).await? else {
-        let inner = build_inner(env, options, order, versions, BTreeMap::new(), RecoveryReport::default());
+        let inner = build_inner(env, options, order, versions, Files::new());
         start_new(&inner).await?;
         return Ok(Rc::new(inner));
     };
@@ -107,7 +104,7 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
         )));
     }
     let logs = logs_to_replay(&versions, &files);
-    let mut inner = build_inner(env, options, order, versions, files, RecoveryReport::default());
+    let mut inner = build_inner(env, options, order, versions, files);
     recovery.replay(&inner, &logs).await?;
     inner.recovery = if inner.options.read_only {
         check_not_moved(&**env, &state).await?;
@@ -126,64 +123,22 @@ fn build_inner(
     order: InternalKeyComparator,
     versions: VersionSet,
     files: Files,
-    recovery: RecoveryReport,
 ) -> Inner {
     let counters = Rc::new(LiveCounters::default());
     let tables = open_tables(env, &options, &order, &counters);
     let memtable = Rc::new(MemTable::new(order.clone()));
-    let state = State {
-        status: DbState::Open,
-        active: Buffer::new(memtable, versions.counts.log_number),
-        immutables: VecDeque::new(),
-        log: None,
-        versions,
-        manifest: None,
-        pending_outputs: BTreeSet::new(),
-        files,
-        quarantine: BTreeSet::new(),
-        seek_candidate: None,
-        manual: VecDeque::new(),
-        rotation_is_due: false,
-        held_up: None,
-        resuming: false,
-        level_work: [(0, 0); LEVELS],
-    };
-    Inner {
-        env: env.clone(),
-        locked: Cell::new(!options.read_only),
-        rows: RefCell::new(RowCache::beside(options.block_cache_size)),
-        options,
-        order,
-        tables,
-        counters,
-        snapshots: Rc::new(SnapshotList::default()),
-        state: RefCell::new(state),
-        queue: RefCell::default(),
-        commits: Driver::new(next_commit),
-        background: Driver::new(next_job),
-        budget: Budget::default(),
-        debt: Cell::new(0),
-        slowed: Cell::new(false),
-        owes_turn: Cell::new(false),
-        closed: Rc::new(Cell::new(false)),
-        recovery,
-    }
+    let state = State::new(versions, files, memtable);
+    let drivers = (Driver::new(next_commit), Driver::new(next_job));
+    Inner::new(env, options, (tables, counters), order, state, drivers)
 }
 
 /// A database where there was none.
 async fn start_new(inner: &Inner) -> Result<()> {
     let log = create_log(inner).await?;
     inner.env.edit_names(Vec::new()).await?;
-    log.name_durable.set(true);
-    {
-        let mut state = inner.state.borrow_mut();
-        state.active.first_log = log.number;
-        state.log = Some(log.clone());
-    }
-    let edit = VersionEdit {
-        log_number: Some(log.number),
-        previous_log_number: Some(FileNumber(0)),
-        ..VersionEdit::default()
-    };
+    log.name_is_durable();
+    let log_number = Some(log.number());
+    inner.state.borrow_mut().begin_log(Vec::new(), log);
+    let edit = VersionEdit { log_number, previous_log_number: Some(FileNumber(0)), ..VersionEdit::default() };
     log_and_apply(inner, edit).await
 }

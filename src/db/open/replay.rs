@@ -13,9 +13,9 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
-use super::verdict::Batch;
+use super::verdict::{Batch, Ending, judge, judge_leniently, judge_tail, jump_to, sequences_of};
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType};
-use crate::batch::{BatchHeader, BatchOperation, operations};
+use crate::batch::{BatchOperation, operations};
 use crate::budget::Budget;
 use crate::bugs::{Bug, seeded};
 use crate::db::background::new_file;
@@ -102,7 +102,7 @@ impl Recovery {
             if follows
                 && self.mode != RecoveryMode::Compat
                 && !seeded(Bug::GapNotSeen)
-                && let Some(jump) = self.jump_to(inner, name).await?
+                && let Some(jump) = jump_to(&*inner.env, name, self.replayed.unwrap_or(self.last_sequence)).await?
             {
                 // What the older log lost came before what this one holds.
                 let error = torn.take().unwrap_or(jump);
@@ -121,7 +121,7 @@ impl Recovery {
 
     /// The log that the manifest names, if it is not there: newer logs may then lie behind a gap.
     fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
-        let named = inner.state.borrow().versions.counts.log_number;
+        let named = inner.state.borrow().counts().log_number;
         let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
         (!there).then(|| {
             Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
@@ -135,7 +135,7 @@ impl Recovery {
         }
     }
 
-    pub(super) fn gap(&mut self, from: FileNumber, error: Error) {
+    fn gap(&mut self, from: FileNumber, error: Error) {
         self.gap_from = Some(from);
         self.report.gap = Some(error);
         self.clean_end = None;
@@ -151,11 +151,8 @@ impl Recovery {
         Ok(())
     }
 
-    pub(super) fn saw(&mut self, record: &Record) {
-        if let Ok(header) = BatchHeader::decode(&record.data)
-            && let Ok(first) = header.first_sequence()
-        {
-            let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
+    fn saw(&mut self, record: &Record) {
+        if let Some((_, last)) = sequences_of(&record.data) {
             self.seen = self.seen.max(last);
         }
     }
@@ -181,7 +178,9 @@ impl Recovery {
                 record
             };
             self.saw(&record);
-            let entered = match self.judge(&record, compat) {
+            let batch =
+                if compat { judge_leniently(&record) } else { judge(&record, self.last_sequence, self.next_in_logs) };
+            let entered = match batch {
                 Ok(batch) => {
                     let size = record.data.len();
                     let entries = batch.count.min(u32::try_from(size).unwrap_or(u32::MAX));
@@ -230,7 +229,9 @@ impl Recovery {
             // Another process is writing to it, and was in the middle of a record.
             None
         } else {
-            let torn = self.judge_tail(&mut reader, number, name, bad_batch, &mut log).await?;
+            let rules = (self.mode, self.paranoid);
+            let ending = judge_tail(&mut reader, name, bad_batch, self.last_sequence, rules).await?;
+            let torn = self.note_ending(number, ending, &mut log);
             if log.damage.is_some() {
                 self.leave(name, end, size);
             }
@@ -240,9 +241,30 @@ impl Recovery {
         Ok(torn)
     }
 
+    /// Answers what tore the log, if nothing valid follows there.
+    fn note_ending(&mut self, number: FileNumber, ending: Ending, log: &mut LogReport) -> Option<Error> {
+        self.clean_end = None;
+        match ending {
+            Ending::Clean(end) => {
+                self.clean_end = Some((number, end));
+                None
+            }
+            Ending::Torn(damage) => {
+                log.damage = Some(damage.clone());
+                Some(damage)
+            }
+            Ending::Gap(damage, newest) => {
+                log.damage = Some(damage.clone());
+                self.seen = self.seen.max(newest);
+                self.gap(number, damage);
+                None
+            }
+        }
+    }
+
     /// Whether what waits in memory is to become a table; the last record had so many bytes.
     fn is_crowded(&self, record: usize) -> bool {
-        let waiting: usize = self.full.iter().map(|buffer| buffer.memtable.logical_size()).sum();
+        let waiting: usize = self.full.iter().map(|buffer| buffer.memtable().logical_size()).sum();
         if self.full.len() > FULL_MAX || waiting > FULL_BYTES_MAX {
             return true;
         }
@@ -257,10 +279,11 @@ impl Recovery {
         &mut self,
         number: FileNumber,
         record: &Record,
-        Batch { count, first, last }: Batch,
+        Batch { count, first, last, next }: Batch,
         log: &mut LogReport,
     ) -> Result<(), Malformed> {
         self.first_log.get_or_insert(number);
+        self.next_in_logs = next;
         let mut sequence = first;
         let mut result = Ok(());
         let mut entered = 0u64;
@@ -290,14 +313,14 @@ impl Recovery {
         let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
         let first_log = self.first_log.take().unwrap_or(log);
         if !memtable.is_empty() {
-            self.full.push(Buffer { last_sequence: self.last_sequence, ..Buffer::new(memtable, first_log) });
+            self.full.push(Buffer::new(memtable, first_log).up_to(self.last_sequence));
         }
     }
 
     /// What was replayed so far becomes a table of level 0.
     pub(super) async fn flush(&mut self, inner: &Inner) -> Result<()> {
         self.set_aside(FileNumber(0));
-        let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable).collect();
+        let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable().clone()).collect();
         if newest_first.is_empty() {
             return Ok(());
         }

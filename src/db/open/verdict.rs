@@ -1,10 +1,8 @@
 //! What a record, and the end of a log, mean for the history that is being replayed.
 
-use super::replay::Recovery;
-use crate::base::{FileNumber, SequenceNumber};
+use crate::base::SequenceNumber;
 use crate::batch::{BatchHeader, operations};
-use crate::db::report::LogReport;
-use crate::db::state::Inner;
+use crate::env::Env;
 use crate::error::{Error, Malformed, Result};
 use crate::log::{LogReader, Record, Semantics, Tail};
 use crate::options::RecoveryMode;
@@ -14,117 +12,127 @@ pub(super) struct Batch {
     pub(super) count: u32,
     pub(super) first: SequenceNumber,
     pub(super) last: SequenceNumber,
+    /// No batch that follows in the logs has a smaller sequence number.
+    pub(super) next: u64,
 }
 
-impl Recovery {
-    /// What is wrong if the log holds something and does not begin where the history so far ends.
-    pub(super) async fn jump_to(&self, inner: &Inner, name: &str) -> Result<Option<Error>> {
-        let mut reader = LogReader::open(&*inner.env, name, Semantics::Prefix).await?;
-        let last = self.replayed.unwrap_or(self.last_sequence).get();
-        while let Some(record) = reader.next_record().await? {
-            if let Ok(header) = BatchHeader::decode(&record.data) {
-                let begin = header.sequence;
-                let reason = || format!("the log begins with sequence {begin}, the history before it ends with {last}");
-                return Ok((begin > last.saturating_add(1)).then(|| Error::corruption(name, record.offset, reason())));
-            }
-        }
-        let end = reader.tail().offset().unwrap_or_else(|| reader.good_end());
-        let found = reader.scan_for_record_after(end).await?;
-        Ok(found
-            .map(|f| Error::corruption(name, end, format!("a record follows at {}, none is whole before", f.offset))))
-    }
+/// What ends a log.
+pub(super) enum Ending {
+    /// The file ends here, with a record.
+    Clean(u64),
+    /// Nothing valid and newer follows the damage.
+    Torn(Error),
+    /// Acknowledged writes are missing; what follows the damage has sequence numbers up to this one.
+    Gap(Error, SequenceNumber),
+}
 
-    /// What the end of the whole records means.
-    pub(super) async fn judge_tail(
-        &mut self,
-        reader: &mut LogReader,
-        number: FileNumber,
-        name: &str,
-        bad_batch: Option<Error>,
-        log: &mut LogReport,
-    ) -> Result<Option<Error>> {
-        let damage = match (bad_batch, reader.tail().clone()) {
-            (Some(error), _) => {
-                // A record whose checksum holds but which is no batch: nobody can know what it was.
-                log.damage = Some(error.clone());
-                if self.mode == RecoveryMode::Strict || self.paranoid {
-                    return Err(error);
-                }
-                self.gap(number, error);
-                self.look_through_rest(reader).await?;
-                return Ok(None);
-            }
-            (None, Tail::Clean) => {
-                if let Some(offset) = reader.odd_trailer().filter(|_| self.mode == RecoveryMode::Strict) {
-                    return Err(Error::corruption(name, offset, "the unused end of a block is not zeros"));
-                }
-                self.clean_end = Some((number, reader.good_end()));
-                return Ok(None);
-            }
-            (None, Tail::Zeros { offset }) => Error::corruption(name, offset, "the rest of the log is zeros"),
-            (None, Tail::Torn { offset, reason }) => Error::corruption(name, offset, reason),
-        };
-        self.clean_end = None;
-        log.damage = Some(damage.clone());
-        if self.mode == RecoveryMode::Strict || self.paranoid {
-            return Err(damage);
-        }
-        if self.newer_record_follows(reader).await? {
-            self.gap(number, damage);
-            return Ok(None);
-        }
-        Ok(Some(damage))
-    }
+/// The last sequence number that a batch of this head has, if it is one, and its first.
+pub(super) fn sequences_of(head: &[u8]) -> Option<(SequenceNumber, SequenceNumber)> {
+    let header = BatchHeader::decode(head).ok()?;
+    let first = header.first_sequence().ok()?;
+    let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
+    Some((first, last))
+}
 
-    async fn look_through_rest(&mut self, reader: &mut LogReader) -> Result<()> {
-        while let Some(record) = reader.next_record().await? {
-            self.saw(&record);
+/// What is wrong if the log holds something and does not begin right after `last`, where the history so far ends.
+pub(super) async fn jump_to(env: &dyn Env, name: &str, last: SequenceNumber) -> Result<Option<Error>> {
+    let mut reader = LogReader::open(env, name, Semantics::Prefix).await?;
+    let last = last.get();
+    while let Some(record) = reader.next_record().await? {
+        if let Ok(header) = BatchHeader::decode(&record.data) {
+            let begin = header.sequence;
+            let reason = || format!("the log begins with sequence {begin}, the history before it ends with {last}");
+            return Ok((begin > last.saturating_add(1)).then(|| Error::corruption(name, record.offset, reason())));
         }
-        Ok(())
     }
+    let end = reader.tail().offset().unwrap_or_else(|| reader.good_end());
+    let found = reader.scan_for_record_after(end).await?;
+    Ok(found.map(|f| Error::corruption(name, end, format!("a record follows at {}, none is whole before", f.offset))))
+}
 
-    /// Looks behind the damage for records newer than all before it.
-    async fn newer_record_follows(&mut self, reader: &mut LogReader) -> Result<bool> {
-        let mut from = reader.tail().offset().unwrap_or_else(|| reader.good_end());
-        let mut found_newer = false;
-        while let Some(found) = reader.scan_for_record_after(from).await? {
-            if let Ok(header) = BatchHeader::decode(&found.head)
-                && let Ok(first) = header.first_sequence()
-                && first > self.last_sequence
-            {
-                found_newer = true;
-                let last = first.advance(u64::from(header.count).saturating_sub(1)).unwrap_or(first);
-                self.seen = self.seen.max(last);
-            }
-            from = found.end.max(from.saturating_add(1));
+/// What the end of the whole records means, where `last` is the newest sequence number before it. Damage that the mode does not
+/// pass over is the error.
+pub(super) async fn judge_tail(
+    reader: &mut LogReader,
+    name: &str,
+    bad_batch: Option<Error>,
+    last: SequenceNumber,
+    (mode, paranoid): (RecoveryMode, bool),
+) -> Result<Ending> {
+    let refuses = mode == RecoveryMode::Strict || paranoid;
+    let damage = match (bad_batch, reader.tail().clone()) {
+        // A record whose checksum holds but which is no batch: nobody can know what it was.
+        (Some(error), _) if refuses => return Err(error),
+        (Some(error), _) => return Ok(Ending::Gap(error, newest_in_rest(reader).await?)),
+        (None, Tail::Clean) => {
+            return match reader.odd_trailer().filter(|_| mode == RecoveryMode::Strict) {
+                Some(offset) => Err(Error::corruption(name, offset, "the unused end of a block is not zeros")),
+                None => Ok(Ending::Clean(reader.good_end())),
+            };
         }
-        Ok(found_newer)
+        (None, Tail::Zeros { offset }) => Error::corruption(name, offset, "the rest of the log is zeros"),
+        (None, Tail::Torn { offset, reason }) => Error::corruption(name, offset, reason),
+    };
+    if refuses {
+        return Err(damage);
     }
+    Ok(match newer_record_follows(reader, last).await? {
+        Some(newest) => Ending::Gap(damage, newest),
+        None => Ending::Torn(damage),
+    })
+}
 
-    /// Which sequence numbers the batch has. It must be whole, except in `compat` mode.
-    pub(super) fn judge(&mut self, record: &Record, compat: bool) -> Result<Batch, Malformed> {
-        let header = BatchHeader::decode(&record.data)?;
-        let exhausted = || Malformed::new(0, "sequence numbers run past 2^56");
-        let count = header.count;
-        let more = u64::from(count);
-        if compat {
-            // LevelDB counts in 64 bits and stores the low 56.
-            let last = header.sequence.wrapping_add(more).wrapping_sub(1);
-            let (first, last) = (SequenceNumber::truncated(header.sequence), SequenceNumber::new(last));
-            return Ok(Batch { count, first, last: last.unwrap_or(SequenceNumber::MAX) });
+/// The newest sequence number in the whole records that are left.
+async fn newest_in_rest(reader: &mut LogReader) -> Result<SequenceNumber> {
+    let mut newest = SequenceNumber::ZERO;
+    while let Some(record) = reader.next_record().await? {
+        if let Some((_, last)) = sequences_of(&record.data) {
+            newest = newest.max(last);
         }
-        // All of it or nothing.
-        let first = header.first_sequence()?;
-        // Sequence numbers only grow: this record was written before those in front of it, for another log.
-        if header.sequence < self.next_in_logs {
-            let reason = format!("sequence is {}, expected at least {}", header.sequence, self.next_in_logs);
-            return Err(Malformed::new(0, reason));
-        }
-        self.next_in_logs = header.sequence.saturating_add(more);
-        let last = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
-        for operation in operations(&record.data) {
-            operation?;
-        }
-        Ok(Batch { count, first, last: if more == 0 { self.last_sequence } else { last } })
     }
+    Ok(newest)
+}
+
+/// Looks behind the damage for records newer than `last`; answers the newest sequence number in them.
+async fn newer_record_follows(reader: &mut LogReader, last: SequenceNumber) -> Result<Option<SequenceNumber>> {
+    let mut from = reader.tail().offset().unwrap_or_else(|| reader.good_end());
+    let mut newest = None;
+    while let Some(found) = reader.scan_for_record_after(from).await? {
+        if let Some((first, end)) = sequences_of(&found.head)
+            && first > last
+        {
+            newest = newest.max(Some(end));
+        }
+        from = found.end.max(from.saturating_add(1));
+    }
+    Ok(newest)
+}
+
+/// Which sequence numbers the batch has, after batches that end with `last` and before `next`. It must be whole.
+pub(super) fn judge(record: &Record, last: SequenceNumber, next: u64) -> Result<Batch, Malformed> {
+    let header = BatchHeader::decode(&record.data)?;
+    let exhausted = || Malformed::new(0, "sequence numbers run past 2^56");
+    let more = u64::from(header.count);
+    // All of it or nothing.
+    let first = header.first_sequence()?;
+    // Sequence numbers only grow: this record was written before those in front of it, for another log.
+    if header.sequence < next {
+        let reason = format!("sequence is {}, expected at least {next}", header.sequence);
+        return Err(Malformed::new(0, reason));
+    }
+    let end = first.advance(more.saturating_sub(1)).ok_or_else(exhausted)?;
+    for operation in operations(&record.data) {
+        operation?;
+    }
+    let next = header.sequence.saturating_add(more);
+    Ok(Batch { count: header.count, first, last: if more == 0 { last } else { end }, next })
+}
+
+/// The same in `compat` mode: it need not be whole, nor follow what is before it.
+pub(super) fn judge_leniently(record: &Record) -> Result<Batch, Malformed> {
+    let header = BatchHeader::decode(&record.data)?;
+    // LevelDB counts in 64 bits and stores the low 56.
+    let last = header.sequence.wrapping_add(u64::from(header.count)).wrapping_sub(1);
+    let (first, last) = (SequenceNumber::truncated(header.sequence), SequenceNumber::new(last));
+    Ok(Batch { count: header.count, first, last: last.unwrap_or(SequenceNumber::MAX), next: 0 })
 }

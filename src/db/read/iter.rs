@@ -140,7 +140,7 @@ impl DbIterator {
             saved_key: Vec::new(),
             saved_value: Vec::new(),
             error: None,
-            closed: db.closed.clone(),
+            closed: db.closed(),
             database: Rc::downgrade(db),
             version: view.version,
             until_sample: SAMPLE_BYTES,

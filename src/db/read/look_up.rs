@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::LookupKey;
-use crate::db::state::{DbState, Inner};
+use crate::db::state::Inner;
 use crate::error::{Error, Result};
 use crate::events::count;
 use crate::memtable::MemGet;
@@ -73,9 +73,8 @@ async fn look_up(
         let state = inner.state.borrow();
         let sequence = options.sequence(state.last_sequence());
         let lookup = LookupKey::new(key, sequence);
-        let buffers = std::iter::once(&state.active).chain(state.immutables.iter().rev());
-        for (asked, buffer) in buffers.enumerate() {
-            let found = buffer.memtable.get(&lookup, copy);
+        for (asked, memtable) in state.memtables().enumerate() {
+            let found = memtable.get(&lookup, copy);
             if let Some(trace) = trace.as_deref_mut() {
                 trace.memtables = asked + 1;
                 trace.found_in_memtable = found.is_some();
@@ -86,7 +85,7 @@ async fn look_up(
                 None => {}
             }
         }
-        (lookup, state.versions.current().clone(), sequence >= state.last_sequence())
+        (lookup, state.version().clone(), sequence >= state.last_sequence())
     };
     // What an older snapshot sees is not what the next reader sees; and what was not verified is not for those who want it so.
     let by_rows = of_now && options.verify_checksums && trace.is_none();
@@ -101,7 +100,7 @@ async fn look_up(
         charge_seek(inner, level, &file);
     }
     let Found::Value(value) = found else { return Ok(None) };
-    if by_rows && copy && options.fill_cache && Rc::ptr_eq(&version, inner.state.borrow().versions.current()) {
+    if by_rows && copy && options.fill_cache && Rc::ptr_eq(&version, inner.state.borrow().version()) {
         inner.rows.borrow_mut().note(&version, key, &value);
     }
     Ok(Some(value))
@@ -112,14 +111,6 @@ pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version:
     let left = file.allowed_seeks.get() - 1;
     file.allowed_seeks.set(left);
     if left <= 0 && !inner.options.read_only {
-        let mut state = inner.state.borrow_mut();
-        let version = state.versions.current();
-        let live = |(level, file): &(usize, Rc<crate::version::FileMetaData>)| {
-            version.level(*level).iter().any(|f| f.number == file.number)
-        };
-        let taken = state.seek_candidate.as_ref().is_some_and(live);
-        if !taken && state.status == DbState::Open {
-            state.seek_candidate = Some((level, file.clone()));
-        }
+        inner.state.borrow_mut().charge_table(level, file);
     }
 }

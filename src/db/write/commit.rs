@@ -9,7 +9,7 @@ use super::wal::{append, current_log, flush_logs, lacked_descriptor, logged, rot
 use crate::base::{SequenceNumber, ValueType, to_u64};
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::db::driver::Work;
-use crate::db::state::{DbState, Inner, Log, check_state};
+use crate::db::state::{Inner, Log};
 use crate::env::Io;
 use crate::error::{Error, Result};
 use crate::events::count;
@@ -32,7 +32,7 @@ async fn commit(inner: Rc<Inner>) {
         (take_group(&inner), rotate(&inner).await)
     } else {
         let deletes = only_deletes(&front.batch.borrow());
-        let ready = match check_state(&inner, deletes) {
+        let ready = match inner.check_writes(deletes) {
             Ok(()) => make_room(&inner, front.bytes).await,
             error => error,
         };
@@ -76,16 +76,16 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     };
     batch.check()?;
     let entry = Entry::prepare(inner, batch)?;
-    let before = entry.log.writer.size();
+    let before = entry.log.writer().size();
     append(inner, &entry.log, entry.batch.as_bytes()).await?;
     if sync && let Err(error) = flush_logs(inner, &entry.log).await {
         if lacked_descriptor(inner, &error) {
             // The log is sound, only its name could not be made durable: the record goes again.
-            entry.log.writer.retract(before);
+            entry.log.writer().retract(before);
             return Err(take_back(inner, &entry.log, error).await);
         }
         // The record may or may not survive: its sequence numbers must not be used again.
-        inner.state.borrow_mut().versions.counts.last_sequence = entry.last;
+        inner.state.borrow_mut().use_sequences(entry.last);
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
@@ -108,7 +108,7 @@ impl Entry {
         let log = current_log(inner)?;
         let (memtable, last) = {
             let state = inner.state.borrow();
-            (state.active.memtable.clone(), state.last_sequence())
+            (state.active().clone(), state.last_sequence())
         };
         let first = last.advance(1).ok_or_else(out_of_sequences)?;
         let last = last.advance(u64::from(batch.count())).ok_or_else(out_of_sequences)?;
@@ -120,7 +120,7 @@ impl Entry {
     /// The log has it: now the memtable.
     fn apply(&self, inner: &Inner) {
         apply(&self.memtable, &self.batch, self.first);
-        inner.state.borrow_mut().versions.counts.last_sequence = self.last;
+        inner.state.borrow_mut().use_sequences(self.last);
         count(&inner.counters.entries_written, u64::from(self.batch.count()));
         count(&inner.counters.bytes_in, to_u64(self.batch.byte_size()));
     }
@@ -148,9 +148,9 @@ pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
     };
     // A storage or a comparator that writes from inside finds a commit under way, and waits.
     let held = inner.commits.hold();
-    let before = entry.log.writer.size();
-    entry.log.dirty.set(true);
-    let begun = match entry.log.writer.begin(entry.batch.as_bytes()) {
+    let before = entry.log.writer().size();
+    entry.log.begin_record();
+    let begun = match entry.log.writer().begin(entry.batch.as_bytes()) {
         Ok(begun) => begun,
         Err(error) => return AtOnce::Done(Err(error)),
     };
@@ -158,7 +158,7 @@ pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
     let taken = match begun.taken {
         Io::Ready(taken) => {
             let taken = taken.unwrap_or(Err(Error::Closed));
-            match entry.log.writer.complete(asked, end, taken) {
+            match entry.log.writer().complete(asked, end, taken) {
                 Ok(()) => {
                     logged(inner, &entry.log, before);
                     entry.apply(inner);
@@ -180,16 +180,14 @@ pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
 /// Whether a write may be tried and need not make room first.
 fn has_room(inner: &Inner) -> bool {
     let state = inner.state.borrow();
-    state.status == DbState::Open
-        && state.active.memtable.logical_size() < inner.options.write_buffer_size
-        && state.log.as_ref().is_some_and(|log| log.writer.is_ready())
+    state.is_open() && state.active().logical_size() < inner.options.write_buffer_size && state.log_is_ready()
 }
 
 /// The rest of a commit that could not be done at once.
 async fn finish_late(inner: Rc<Inner>, ticket: Rc<Ticket>, entry: Entry, begun: Begun) {
-    let before = entry.log.writer.size();
+    let before = entry.log.writer().size();
     let taken = begun.taken.await;
-    let result = match entry.log.writer.complete(begun.asked, begun.end, taken) {
+    let result = match entry.log.writer().complete(begun.asked, begun.end, taken) {
         Ok(()) => {
             logged(&inner, &entry.log, before);
             entry.apply(&inner);

@@ -9,7 +9,7 @@ use super::wal::rotate;
 use crate::base::to_u64;
 use crate::budget::pause;
 use crate::db::background;
-use crate::db::state::{DbState, Inner, check_state};
+use crate::db::state::{DbState, Inner};
 use crate::error::Result;
 use crate::events::{Event, StallCause, count};
 use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
@@ -32,33 +32,33 @@ pub(super) async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
 async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<StallCause>) -> Result<()> {
     let limit = inner.options.write_buffer_size;
     loop {
-        let (size, waiting) = {
+        let (size, is_waiting) = {
             let state = inner.state.borrow();
-            (state.active.memtable.logical_size(), state.immutables.len())
+            (state.active().logical_size(), state.has_immutables())
         };
         if size < limit || size == 0 {
             return Ok(());
         }
-        if let DbState::Degraded(cause) = &inner.state.borrow().status
+        if let DbState::Degraded(cause) = inner.state.borrow().status()
             && size >= limit.saturating_mul(2)
         {
             return Err(cause.clone());
         }
-        if waiting > 0 && inner.state.borrow().held_up.is_some() {
+        if is_waiting && inner.state.borrow().held_up().is_some() {
             if size < limit.saturating_mul(2) {
                 return Ok(());
             }
             let slice = to_u64(inner.options.slice_size);
             poll_fn(|cx| background::poll_slice(inner, cx, slice)).await;
-            check_state(inner, false)?;
-            match inner.state.borrow().held_up.clone() {
+            inner.check_writes(false)?;
+            match inner.state.borrow().held_up().cloned() {
                 Some(cause) => return Err(cause),
                 None => continue,
             }
         }
         let blocked = if level0_load(inner) >= LEVEL0_STOP {
             Some(StallCause::Level0Stop)
-        } else if waiting > 0 {
+        } else if is_waiting {
             Some(StallCause::MemtableFull)
         } else {
             None
@@ -81,7 +81,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             if more && bytes > SMALL_GROUP {
                 pause_in_commit(inner).await;
             }
-            check_state(inner, false)?;
+            inner.check_writes(false)?;
             if !more {
                 break;
             }
@@ -128,7 +128,7 @@ pub(super) fn pace(inner: &Rc<Inner>, bytes: usize) -> u64 {
 /// The rest of a large write's share, slice by slice, unless the job waits for its storage.
 pub(super) async fn work_off(inner: &Rc<Inner>, mut left: u64) {
     let slice = to_u64(inner.options.slice_size);
-    while left > 0 && !inner.closed.get() {
+    while left > 0 && !inner.is_closed() {
         pause(&inner.options.pause).await;
         match background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), left.min(slice)) {
             Poll::Ready(true) => left = left.saturating_sub(slice),
@@ -154,7 +154,7 @@ fn tell_of_slowdown(inner: &Inner, level0: usize) {
 /// the size, and would gather to twice the space.
 fn level0_load(inner: &Inner) -> usize {
     let state = inner.state.borrow();
-    let version = state.versions.current();
+    let version = state.version();
     let buffers = version.level_bytes(0) / to_u64(inner.options.write_buffer_size).max(1);
     version.level(0).len().max(usize::try_from(buffers).unwrap_or(usize::MAX))
 }
@@ -163,7 +163,7 @@ fn level0_load(inner: &Inner) -> usize {
 /// pressed harder the more tables level 0 has.
 fn background_share(inner: &Inner, level0: usize) -> u64 {
     let state = inner.state.borrow();
-    if state.status != DbState::Open {
+    if !state.is_open() {
         return 0;
     }
     let pressure = to_u64(level0.saturating_sub(crate::version::LEVEL0_COMPACTION - 1));
@@ -173,7 +173,7 @@ fn background_share(inner: &Inner, level0: usize) -> u64 {
         _ => pressure * 8,
     };
     let limit = inner.options.write_buffer_size;
-    let full = state.active.memtable.logical_size() >= limit;
-    let flush = if state.immutables.is_empty() { 0 } else { 2 };
+    let full = state.active().logical_size() >= limit;
+    let flush = if state.has_immutables() { 2 } else { 0 };
     if full { (flush + compaction).max(1) * 64 } else { flush + compaction }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::ticket::{Mark, Ticket, Wants};
 use crate::batch::WriteBatch;
 use crate::db::driver::Driven;
-use crate::db::state::{DbState, Inner};
+use crate::db::state::Inner;
 use crate::error::{Error, Result};
 
 /// Bytes of batches that one log record gathers.
@@ -19,7 +19,7 @@ pub(super) const SMALL_GROUP: usize = 128 << 10;
 impl Mark {
     pub(super) fn now(inner: &Inner) -> Mark {
         let state = inner.state.borrow();
-        Mark { sequence: state.last_sequence(), next_file: state.versions.counts.next_file_number }
+        Mark { sequence: state.last_sequence(), next_file: state.counts().next_file_number }
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'
         if let Some(result) = ticket.result.take() {
             return Poll::Ready(result);
         }
-        if inner.closed.get() {
+        if inner.is_closed() {
             return Poll::Ready(Err(Error::Closed));
         }
         match inner.commits.poll(cx, inner) {
@@ -86,7 +86,7 @@ pub(super) fn wake_next(inner: &Inner) {
 /// Takes writers from the queue: at least one, and no sync writer into a group whose first did not ask for sync.
 pub(super) fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
     // On a full disk deletes are taken and puts are not: each then stands for itself.
-    let alone = inner.state.borrow().status != DbState::Open;
+    let alone = !inner.state.borrow().is_open();
     let mut queue = inner.queue.borrow_mut();
     let Some(first) = queue.pop() else { return Vec::new() };
     let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };

@@ -1,6 +1,5 @@
 //! The write-ahead log: records are added, taken back and flushed, and a new log begins.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::base::{FileKind, FileName};
@@ -13,9 +12,9 @@ use crate::memtable::MemTable;
 
 /// Adds the record; a failed append is taken back, so that only this group is lost.
 pub(super) async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()> {
-    let before = log.writer.size();
-    log.dirty.set(true);
-    match log.writer.add_record(record).await {
+    let before = log.writer().size();
+    log.begin_record();
+    match log.writer().add_record(record).await {
         Ok(()) => {
             logged(inner, log, before);
             Ok(())
@@ -27,7 +26,7 @@ pub(super) async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()
 /// Notes that the log has one record more than when it had `before` bytes.
 pub(super) fn logged(inner: &Inner, log: &Log, before: u64) {
     count(&inner.counters.log_records, 1);
-    count(&inner.counters.bytes_logged, log.writer.size().saturating_sub(before));
+    count(&inner.counters.bytes_logged, log.writer().size().saturating_sub(before));
 }
 
 /// Cuts a failed append off; answers what to tell the writer.
@@ -36,12 +35,11 @@ pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
         return error;
     }
     // The cut is flushed too: else a crash could bring back what is refused here.
-    let cut = match log.writer.truncate_to_good().await {
+    let cut = match log.writer().truncate_to_good().await {
         Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
         result => result,
     };
-    // What it holds is not durable before its name is.
-    log.dirty.set(log.dirty.get() || !log.name_durable.get());
+    log.cut();
     let Err(second) = cut else { return error };
     inner.degrade(&second);
     Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true }
@@ -51,9 +49,9 @@ pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
 pub(super) fn lacked_descriptor(inner: &Inner, error: &Error) -> bool {
     let state = inner.state.borrow();
     let mut logs = state.older_dirty_logs();
-    logs.extend(state.log.clone());
+    logs.extend(state.log().cloned());
     inner.tables.gives_back(error);
-    error.is_too_many_open_files() && logs.iter().all(|log| log.writer.is_ready())
+    error.is_too_many_open_files() && logs.iter().all(|log| log.writer().is_ready())
 }
 
 /// Makes all that was logged durable: older logs first, so that what survives is always a prefix.
@@ -67,31 +65,31 @@ pub(super) async fn flush_logs(inner: &Inner, log: &Log) -> Result<()> {
             sync_log(inner, old).await?;
         }
     }
-    if older.is_empty() && !log.dirty.get() {
+    if older.is_empty() && !log.is_dirty() {
         return Ok(());
     }
-    if !log.name_durable.get() {
+    if !log.has_durable_name() {
         inner.env.edit_names(Vec::new()).await?;
-        log.name_durable.set(true);
+        log.name_is_durable();
     }
-    if log.dirty.get() {
+    if log.is_dirty() {
         sync_log(inner, log).await?;
     }
     Ok(())
 }
 
 async fn sync_log(inner: &Inner, log: &Log) -> Result<()> {
-    let result = log.writer.sync().await;
+    let result = log.writer().sync().await;
     if !seeded(Bug::SyncErrorIgnored) {
         result?;
     }
-    log.dirty.set(false);
+    log.flushed();
     count(&inner.counters.log_syncs, 1);
     Ok(())
 }
 
 pub(super) fn current_log(inner: &Inner) -> Result<Rc<Log>> {
-    let log = inner.state.borrow().log.clone();
+    let log = inner.state.borrow().log().cloned();
     log.ok_or_else(|| Error::NotSupported("the database is open read-only".into()))
 }
 
@@ -105,7 +103,7 @@ pub(super) async fn rotate(inner: &Rc<Inner>) -> Result<()> {
 
 /// A new, empty log. Its name becomes durable with the first flush.
 pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
-    let number = inner.state.borrow_mut().versions.new_file_number()?;
+    let number = inner.state.borrow_mut().new_file_number()?;
     let name = FileName::Log(number).to_string();
     let size_hint = u64::try_from(inner.options.write_buffer_size).unwrap_or(0);
     let file = match inner.env.create(&name, FileKind::Log, size_hint).await {
@@ -115,5 +113,5 @@ pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
     inner.state.borrow_mut().note_file(FileName::Log(number));
     inner.emit(|| Event::FileCreated { name: name.clone() });
     let writer = LogWriter::new(inner.env.clone(), file, name, 0);
-    Ok(Rc::new(Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(false) }))
+    Ok(Log::new(number, writer, false))
 }

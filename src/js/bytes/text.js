@@ -1,13 +1,19 @@
-// Strings out of bytes.
+// Strings out of bytes, and into them.
 import { NativeBuffer } from './native-buffer.js'
 
 /** Up to here looking for a byte beyond ASCII and reading Latin-1 is faster than reading UTF-8. */
 const SHORT_SIZE_MAX = 24
+/** Up to here a string gets three bytes a character without asking how many it takes. */
+const GUESSED_LENGTH_MAX = 1 << 16
+/** Up to here a loop is faster than a call into the platform. */
+const SHORT_LENGTH_MAX = 12
 
 const prototype = NativeBuffer?.prototype
 const latin1Slice = prototype?.latin1Slice
 const utf8Slice = prototype?.utf8Slice
+const utf8Write = prototype?.utf8Write
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const encoder = new TextEncoder()
 
 /**
  * The string that stands in `bytes` from `start` to `end`.
@@ -22,4 +28,38 @@ export function readText(bytes, start, end) {
     if (bytes[i] > 0x7f) return utf8Slice.call(bytes, start, end)
   }
   return latin1Slice.call(bytes, start, end)
+}
+
+/**
+ * Writes `text` at `at`, where there is room for it.
+ * @param {Uint8Array} into
+ * @param {number} at
+ * @param {string} text
+ * @returns {number} bytes written
+ */
+export function writeText(into, at, text) {
+  const { length } = text
+  if (length > SHORT_LENGTH_MAX) return writeLongText(into, at, text)
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return writeLongText(into, at, text)
+    into[at + i] = unit
+  }
+  return length
+}
+
+/** @param {Uint8Array} into @param {number} at @param {string} text */
+function writeLongText(into, at, text) {
+  if (at === 0) return encoder.encodeInto(text, into).written
+  if (utf8Write !== undefined) return utf8Write.call(into, text, at)
+  return encoder.encodeInto(text, into.subarray(at)).written
+}
+
+/**
+ * At least as many bytes as `text` takes in UTF-8: exact where a guess would cost memory.
+ * @param {string} text
+ */
+export function textSizeBound(text) {
+  if (text.length <= GUESSED_LENGTH_MAX) return text.length * 3
+  return NativeBuffer !== undefined ? NativeBuffer.byteLength(text) : text.length * 3
 }

@@ -7,6 +7,7 @@
 // While it is replaced, calls wait in their order. Iterators and snapshots end with their instance.
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
+import { following } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
 import { flags, unpack } from './packed.js'
 import { noteTurn, pause } from './event-loop.js'
@@ -46,8 +47,6 @@ const TRAPS_MS = 60_000
 
 /** Instances count their iterators and snapshots in 32 bits; above that are the instances. */
 const IDS_PER_INSTANCE = 2 ** 32
-
-/** @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
 
 /** An iterator or snapshot that is made when the engine is back: its number is known then. @typedef {number | Later} Id */
 class Later {
@@ -764,13 +763,6 @@ export class Engine {
 }
 
 const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
-
-/** The key right after `key`. @param {Uint8Array} key */
-export function following(key) {
-  const next = new Uint8Array(key.length + 1)
-  next.set(key)
-  return next
-}
 
 /** An error as an object that can be cloned. @param {any} error */
 const plain = (error) => ({ message: error.message, ...error })

@@ -1,5 +1,4 @@
 // One instance of the engine, with a memory of its own, for as long as it is sound.
-import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance.js'
 import { loadModule } from './module.js'
 
 /** What memory may grow to where the caller has not said, in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB of it. */
@@ -17,13 +16,13 @@ export class Instance {
   #waiters = new Set()
 
   /**
-   * @param {WebAssembly.Module} module
+   * @param {Awaited<ReturnType<loadModule>>} module
    * @param {number} memoryLimit in bytes
    * @param {(trap: Error) => void} onTrap called in the middle of what failed; again if that threw
    */
-  constructor(module, memoryLimit, onTrap) {
-    this.memory = newMemory(Math.floor(memoryLimit / PAGE_BYTES))
-    this.exports = createInstance(module, this.memory, (trap) => {
+  constructor({ compiled, createInstance, pagesMin }, memoryLimit, onTrap) {
+    this.memory = newMemory(pagesMin, Math.floor(memoryLimit / PAGE_BYTES))
+    this.exports = createInstance(compiled, this.memory, (trap) => {
       this.trap = trap
       for (const reject of this.#waiters) reject(trap)
       this.#waiters.clear()
@@ -60,10 +59,10 @@ export class Instance {
   }
 }
 
-/** @param {number} maximum in pages */
-function newMemory(maximum) {
+/** @param {number} initial in pages @param {number} maximum in pages */
+function newMemory(initial, maximum) {
   try {
-    return new WebAssembly.Memory({ initial: MEMORY_PAGES_MIN, maximum })
+    return new WebAssembly.Memory({ initial, maximum })
   } catch (/** @type {any} */ cause) {
     throw Object.assign(new Error(`no memory for another database: ${cause.message}`, { cause }), { code: 'limit-exceeded' })
   }

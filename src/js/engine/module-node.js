@@ -1,26 +1,30 @@
-// The engine's module, from the package's own directory, or from beside the script where a bundler has put all into one.
+// What Node runs: full.wasm, from the package's own directory, or from beside the script where a bundler has put all into one.
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { markAsUntransferable } from 'node:worker_threads'
+import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance-full.js'
 
 /** @type {WebAssembly.Module | undefined} */
 let module
 
-/** @returns {WebAssembly.Module} compiled once a process */
-export function loadModule() {
-  module ??= new WebAssembly.Module(readWasm())
-  return module
+/** @type {import('./module.js').EngineModule} */
+export const ownModule = {
+  load: () => (module ??= new WebAssembly.Module(readWasm('full.wasm'))),
+  createInstance,
+  pagesMin: MEMORY_PAGES_MIN,
+  isFull: true
 }
 
-function readWasm() {
+/** @param {string} name */
+function readWasm(name) {
   // A bundle of CommonJS has no URL.
   const folder = import.meta.url ? dirname(fileURLToPath(import.meta.url)) : __dirname
   try {
-    return readFileSync(join(folder, 'engine.wasm'))
+    return readFileSync(join(folder, name))
   } catch (error) {
     try {
-      return readFileSync(join(folder, '..', '..', '..', 'pkg', 'engine.wasm'))
+      return readFileSync(join(folder, '..', '..', '..', 'pkg', name))
     } catch {
       throw error
     }

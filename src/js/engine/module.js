@@ -1,31 +1,36 @@
-// Where the engine's module comes from: the file engine.wasm, unless an entry of the package (inline.js) brings it along.
-import { loadModule as loadFile } from '#wasm'
+// Which module of the engine this program runs, and where it comes from: the platform's own (full.wasm in Node, engine.wasm in a
+// page), unless an entry of the package (full.js, inline.js) provides another.
+import { ownModule } from '#wasm'
 import { VarveError } from '../errors.js'
 
-/** @typedef {() => WebAssembly.Module | Promise<WebAssembly.Module>} Loader */
+/**
+ * @typedef {object} EngineModule
+ * @property {() => WebAssembly.Module | Promise<WebAssembly.Module>} load compiles it once and remembers it
+ * @property {typeof import('../../../pkg/instance-full.js').createInstance} createInstance
+ * @property {number} pagesMin 64 KiB each: what the memory of an instance begins with
+ * @property {boolean} isFull whether it has the other codecs, zip import, repair and the inspector
+ */
 
-/** @type {Loader} */
-let load = loadFile
+/** @type {EngineModule} */
+let chosen = ownModule
 
-/** @param {Loader} loader compiles the module once and remembers it */
-export function provideModule(loader) {
-  load = loader
+/** @param {EngineModule} module for every instance from now on */
+export function provideModule(module) {
+  chosen = module
 }
 
-/** @returns {WebAssembly.Module | Promise<WebAssembly.Module>} */
-export function loadModule() {
-  try {
-    const module = load()
-    return module instanceof Promise ? module.catch(fail) : module
-  } catch (error) {
-    return fail(error)
-  }
-}
+/** Whether repair, zip import and the inspector are in this program's module. */
+export const isFull = () => chosen.isFull
 
 /**
- * @param {any} cause
- * @returns {never}
+ * The module to make an instance of.
+ * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: EngineModule['createInstance'], pagesMin: number }>}
  */
-function fail(cause) {
-  throw new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
+export async function loadModule() {
+  const { load, createInstance, pagesMin } = chosen
+  try {
+    return { compiled: await load(), createInstance, pagesMin }
+  } catch (/** @type {any} */ cause) {
+    throw new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
+  }
 }

@@ -1,6 +1,8 @@
 // What the bytes of a table file mean, without a database: the engine (src/inspect) says which bytes it wants, they are read, and
 // spans come out. Damage is an answer, too.
 import { Instance, MEMORY_LIMIT } from '../engine/instance.js'
+import { isFull } from '../engine/module.js'
+import { VarveError } from '../errors.js'
 
 /** Bytes read at once, so that block after block costs few reads. */
 const READ_AHEAD = 1 << 20
@@ -31,6 +33,7 @@ const READ_AHEAD = 1 << 20
  * @returns {AsyncGenerator<Span, void>}
  */
 export async function * inspectTable(source, { entries = false } = {}) {
+  if (!isFull()) throw new VarveError("Only the module of 'varve/full' explains tables", { code: 'LEVEL_NOT_SUPPORTED' })
   const instance = await Instance.make(MEMORY_LIMIT, () => {})
   const inspector = instance.exports.inspectTable(source.size, entries)
   const window = new Window(source)

@@ -187,7 +187,7 @@ function bytesOf(piece) {
 
 /**
  * Feeds an import with all of `pieces`, and opens what became of it; otherwise nothing is left of it.
- * @param {import('../engine/zip-import.js').ZipImport} zip
+ * @param {Pick<import('../engine/zip-import.js').ZipImport, 'feed' | 'open' | 'abort'>} zip
  * @param {AsyncIterable<unknown> | Iterable<unknown>} pieces
  * @param {object} options the engine's
  */

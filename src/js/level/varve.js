@@ -5,64 +5,28 @@
 // The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
 // awaits them once, and a value spares a promise an operation.
 import { AbstractLevel } from 'abstract-level'
+import { boundsOf, bytesOf } from '../bytes/bytes.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
+import { Scratch, manyBytesOf } from '../bytes/scratch.js'
+import { readText } from '../bytes/text.js'
+import { WriteBatch } from '../bytes/write-batch.js'
+import { Engine } from '../engine/engine.js'
+import { isFull } from '../engine/module.js'
+import { Turns } from '../engine/scheduler.js'
+import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt } from '../errors.js'
 import { Answers } from './answers.js'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
-import { Engine, following } from '../engine/engine.js'
-import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt, rethrow } from '../errors.js'
+import { clearRange, clearRows } from './clear.js'
 import { Events } from './events.js'
-import { Iterator, KeyIterator, ValueIterator, boundsOf, bytesOf } from './iterator.js'
-import { NativeBuffer } from '../bytes/native-buffer.js'
+import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
 import { engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
-import { readText } from '../bytes/text.js'
-import { Turns } from '../engine/scheduler.js'
-import { WriteBatch, textSizeBound, viewOf, writeText } from '../bytes/write-batch.js'
+import { WriteOrder } from './write-order.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
-
-const SCRATCH_SIZE_MAX = 256 << 10
-
-/** Strings become bytes here for one call: the engine has copied them when it returns. */
-class Scratch {
-  #bytes = new Uint8Array(1024)
-
-  /**
-   * @param {unknown} data
-   * @param {string} what
-   */
-  bytesOf(data, what) {
-    if (typeof data !== 'string') return viewOf(data, what)
-    if (data.length * 3 > this.#bytes.length && !this.#grow(data.length * 3)) return bytesOf(data, what)
-    const size = writeText(this.#bytes, 0, data)
-    return new Uint8Array(this.#bytes.buffer, 0, size)
-  }
-
-  /** @param {number} size */
-  #grow(size) {
-    if (size > SCRATCH_SIZE_MAX) return false
-    this.#bytes = new Uint8Array(Math.min(size * 2, SCRATCH_SIZE_MAX))
-    return true
-  }
-}
-
-/** Keys of a getMany: strings in one buffer. @param {any[]} keys */
-function manyBytesOf(keys) {
-  let bound = 0
-  for (const key of keys) {
-    if (typeof key !== 'string') return keys.map((/** @type {any} */ data) => bytesOf(data, 'key'))
-    bound += textSizeBound(key)
-  }
-  const bytes = NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(bound) : new Uint8Array(bound)
-  let at = 0
-  return keys.map((/** @type {any} */ key) => {
-    const start = at
-    at += writeText(bytes, start, key)
-    return bytes.subarray(start, at)
-  })
-}
 
 /** Values from the engine's bytes, which may be a Buffer: its slice() would not copy, as that of a view does. */
 /** @type {Record<string, (bytes: any) => any>} */
@@ -86,20 +50,7 @@ function inTime(answer) {
   return answer instanceof Promise ? answer : thenable(answer)
 }
 
-/** @param {Uint8Array} a @param {Uint8Array} b */
-function compare(a, b) {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    if (a[i] !== b[i]) return a[i] - b[i]
-  }
-  return a.length - b.length
-}
-
 // ---- The database ---------------------------------------------------------------------------------------------------
-
-/** Rows that a clear() by iterator takes at once. */
-const CLEAR_ROWS = 1000
-const CLEAR_BYTES = 64 << 10
 
 const ADDITIONAL_METHODS = ['sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
@@ -122,14 +73,11 @@ export class Varve extends AbstractLevel {
   #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   #answers = /** @type {Answers} */ (/** @type {unknown} */ (undefined))
+  #writeOrder = /** @type {WriteOrder} */ (/** @type {unknown} */ (undefined))
   #keyScratch = new Scratch()
   #valueScratch = new Scratch()
   /** @type {WriteBatch | null} one that nobody uses */
   #spareBatch = null
-  /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
-  #late = {}
-  /** The last write that the listeners are still to be told of. @type {{ own?: Promise<void>, told?: Promise<void>, last?: Promise<void> }} */
-  #told = {}
   /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
   #works = new Set()
   /** @type {Events} */
@@ -223,6 +171,7 @@ export class Varve extends AbstractLevel {
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
     this.#answers = new Answers(this.#turns)
+    this.#writeOrder = new WriteOrder(this.#answers, this.#inWorker)
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
   }
 
@@ -243,7 +192,9 @@ export class Varve extends AbstractLevel {
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} */ (this.#importing)
     this.#importing = null
-    const zip = await Engine.import(storage, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
+    // Files in memory are in the instance that made them; where that lies in a worker they stay here.
+    const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
+    const zip = await (await fullEngine()).import(target, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
     if (!this.#inWorker) return engine
     await engine.close()
@@ -436,33 +387,8 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} done @param {boolean} [mayBeLong] */
   #wrote(done, mayBeLong = false) {
-    const own = done instanceof Promise ? this.#wroteLate(done) : this.#answers.wrote(mayBeLong)
-    return this.listenerCount('write') === 0 ? own : this.#inOrder(own)
-  }
-
-  /** @param {Promise<void>} done */
-  #wroteLate(done) {
-    // Writes that went together have one promise. Answers of a worker come in turns of the event loop.
-    const answer = () => this.#inWorker ? this.#answers.late(undefined) : this.#answers.wrote()
-    if (done !== this.#late.done) this.#late = { done, turn: done.then(answer, rethrow) }
-    return /** @type {Promise<void>} */ (this.#late.turn)
-  }
-
-  /**
-   * Who listens for writes is told of them in the order in which they were done: one that shared another's promise, or that waits for a
-   * turn, is not overtaken.
-   * @param {Promise<void> | undefined} own what the write's caller waits for
-   */
-  #inOrder(own) {
-    const { last } = this.#told
-    if (own === undefined && last === undefined) return undefined
-    if (own !== undefined && own === this.#told.own) return this.#told.told
-    own?.catch(() => {})
-    const told = (last ?? Promise.resolve()).then(() => own)
-    const ended = told.then(() => {}, () => {})
-    this.#told = { own, told, last: ended }
-    ended.then(() => { if (this.#told.last === ended) this.#told = {} })
-    return told
+    const own = done instanceof Promise ? this.#writeOrder.late(done) : this.#answers.wrote(mayBeLong)
+    return this.listenerCount('write') === 0 ? own : this.#writeOrder.told(own)
   }
 
   _chainedBatch() {
@@ -482,39 +408,17 @@ export class Varve extends AbstractLevel {
     const bounds = boundsOf(options)
     try {
       const byRow = limit !== -1 || (snapshot !== undefined && snapshot !== null)
-      await this.#kept(byRow ? this.#clearRows(bounds, options) : this.#clearRange(bounds))
+      await this.#kept(byRow ? this.#clearRows(bounds, options) : clearRange(this.#engine, bounds))
     } catch (error) {
       throw fromEngine(error)
     }
     await this.#answers.wrote()
   }
 
-  /** @param {ReturnType<typeof boundsOf>} bounds */
-  #clearRange({ gt, gte, lt, lte }) {
-    const begin = gt !== undefined ? following(gt) : gte
-    const end = lte !== undefined ? following(lte) : lt
-    if (begin !== undefined && end !== undefined && compare(begin, end) >= 0) return undefined
-    return this.#engine.deleteRange(begin, end)
-  }
-
   /** @param {ReturnType<typeof boundsOf>} bounds @param {any} options */
   async #clearRows(bounds, { snapshot, reverse, limit }) {
-    const engine = this.#engine
-    const id = engine.iterator({
-      ...bounds, reverse, limit, keys: true, values: false, fillCache: false, snapshot: Snapshot.idOf(snapshot, engine)
-    })
-    try {
-      const batch = new WriteBatch()
-      for (let done = false; !done;) {
-        const page = await engine.next(id, CLEAR_ROWS, CLEAR_BYTES)
-        for (const key of keysOf(page)) batch.del(key)
-        if (page.count > 0) await this.#write(batch.finish(), false)
-        batch.clear()
-        done = page.done
-      }
-    } finally {
-      engine.closeIterator(id)
-    }
+    const id = Snapshot.idOf(snapshot, this.#engine)
+    await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
   }
 
   // ---- Iterators and snapshots --------------------------------------------------------------------------------------
@@ -657,12 +561,12 @@ export class Varve extends AbstractLevel {
       throw new VarveError(`There is no comparator ${JSON.stringify(comparator)}; there is '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
     }
     const isNamed = comparator !== undefined
-    return withFindings(await Varve.#at(location, rest, (storage, given) => Engine.repair(storage, given, isNamed)))
+    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine()).repair(storage, given, isNamed)))
   }
 
   /** @param {string | URL | null | undefined} location @param {any} options */
   static async verify(location, options) {
-    return withFindings(await Varve.#at(location, options, (storage, given) => Engine.verifyFiles(storage, given)))
+    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine()).verifyFiles(storage, given)))
   }
 
   /**
@@ -711,18 +615,12 @@ export class Varve extends AbstractLevel {
   }
 }
 
+/** What does the tasks of the full module: here, or in a worker that has it. */
+async function fullEngine() {
+  return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
+}
+
 /** A report of the engine's with its findings as callers know errors. @param {any} report */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
-}
-
-/** The keys of a page that has no values. @param {import('../engine/engine.js').Page} page */
-function * keysOf({ rows, count }) {
-  const lengths = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
-  let at = 0
-  for (let i = 0; i < count; i++) {
-    const end = at + 4 + lengths.getUint32(at, true)
-    yield rows.subarray(at + 4, end)
-    at = end + 4 + lengths.getUint32(end, true)
-  }
 }

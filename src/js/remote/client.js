@@ -1,5 +1,6 @@
 // An engine in a worker, with the methods of Engine (docs/border.md). Each answers a promise, but for those that only make or
 // free something: snapshots and iterators have numbers that are chosen here, so that nobody waits for them.
+import { entriesOf } from '../bytes/page.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 import { Connection } from './connection.js'
 import { ReadAhead } from './read-ahead.js'
@@ -11,7 +12,7 @@ const VERB = Object.fromEntries(VERBS.map((verb) => [verb.name, verb]))
 const REST_ROWS = 1 << 16
 const REST_BYTES = 1 << 20
 
-/** @typedef {import('../engine/engine.js').Page} Page */
+/** @typedef {import('../bytes/page.js').Page} Page */
 
 export class WorkerEngine {
   #connection
@@ -117,7 +118,7 @@ export class WorkerEngine {
     const batch = new WriteBatch()
     try {
       for (const page of this.#rest) {
-        for (const [key, value] of rowsOf(page)) batch.put(key, value)
+        for (const [key, value] of entriesOf(page)) batch.put(key, value)
         await connection.ask(VERB.write, [batch.finish(), false])
         batch.clear()
       }
@@ -167,16 +168,4 @@ export class WorkerEngine {
       })
     }
   }
-}
-
-/** The entries of a page. @param {Page} page @returns {Generator<[Uint8Array, Uint8Array]>} */
-function * rowsOf({ rows, count }) {
-  const lengths = new DataView(rows.buffer, rows.byteOffset, rows.byteLength)
-  let at = 0
-  const part = () => {
-    const start = at + 4
-    at = start + lengths.getUint32(at, true)
-    return rows.subarray(start, at)
-  }
-  for (let i = 0; i < count; i++) yield [part(), part()]
 }

@@ -1,5 +1,6 @@
 // The caller's side of a worker: requests go out, answers come in, and every promise settles, whatever becomes of the worker.
 import { startThread } from '#thread'
+import { isFull } from '../engine/module.js'
 import { revive } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { recipeOf } from './verbs.js'
@@ -59,7 +60,7 @@ export class Connection {
     this.#thread = startThread({
       receive: (message) => this.#receive(message),
       ended: (cause) => this.#ended(cause)
-    })
+    }, isFull())
     this.#out = new Outbox((message, transfer) => this.#thread.post(message, transfer))
   }
 

@@ -1,6 +1,8 @@
 // What runs in a worker thread of Node's. A client that stands still looks at `signals` (thread-node.js).
 import { parentPort, workerData } from 'node:worker_threads'
-import { Server } from './host.js'
+import { serveTasks } from './full-tasks.js'
+import { Host } from './host.js'
+import { Session } from './session.js'
 import { ANSWERS, ENDED } from './thread-node.js'
 
 const { answers, signals } = workerData
@@ -16,11 +18,13 @@ process.on('exit', () => {
   signal()
 })
 
-new Server({
+const doTask = serveTasks((task, transfer) => port.postMessage({ task }, transfer))
+
+new Session({
   post: (message, transfer) => port.postMessage(message, transfer),
-  listen: (receive) => port.on('message', receive),
+  listen: (receive) => port.on('message', (message) => message.task === undefined ? receive(message) : doTask(message.task)),
   answerSync(answer) {
     answers.postMessage(answer)
     signal()
   }
-})
+}, new Host())

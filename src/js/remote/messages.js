@@ -6,6 +6,7 @@
 //   entry   = end u32le, what verbs.js makes of a request or an answer
 //
 // Numbers are little-endian, lengths u32.
+import { allocate } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
 
 const HEADER_SIZE = 4
@@ -18,9 +19,6 @@ const ROOM_MIN = 1 << 10
 const SENT_SIZE = 256 << 10
 /** From here on bytes that own their buffer go as they are. */
 const EXTRA_SIZE_MIN = 4 << 10
-
-/** Bytes of their own, not yet written. @param {number} size */
-export const allocate = (size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
 
 /**
  * Runs `task` when everything that can go on now has gone on: what many callers ask in one turn is one message. Node tells when

@@ -1,9 +1,9 @@
 // Pages of one iterator, the next of which are on their way while the caller uses the one before. A message takes longer than
 // most callers need for a page.
 
-import { allocate } from './messages.js'
+import { joined, payloadOf, split } from '../bytes/page.js'
 
-/** @typedef {import('../engine/engine.js').Page} Page */
+/** @typedef {import('../bytes/page.js').Page} Page */
 
 /** A page, with what it was asked for. @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead */
 
@@ -13,9 +13,6 @@ const ROWS_BEFORE = 9
 const PAGES_MAX = 2
 /** Up to so many rows a caller whose pages grow is taken to go on growing. */
 const GROWN_ROWS_MAX = 1000
-/** Of a row, before its key and its value. */
-const LENGTHS_SIZE = 8
-
 export class ReadAhead {
   #ask
   /** On their way, in order. @type {Ahead[]} */
@@ -103,42 +100,4 @@ export class ReadAhead {
     page.catch(() => {})
     return { size, maxBytes: this.#maxBytes, page }
   }
-}
-
-/** Bytes of keys and values, which maxBytes counts. @param {{ rows: Uint8Array, count: number }} page */
-const payloadOf = ({ rows, count }) => rows.length - LENGTHS_SIZE * count
-
-/** @param {Page[]} pages @returns {Page} */
-function joined(pages) {
-  if (pages.length === 1) return pages[0]
-  const rows = allocate(pages.reduce((size, page) => size + page.rows.length, 0))
-  let at = 0
-  let count = 0
-  for (const page of pages) {
-    rows.set(page.rows, at)
-    at += page.rows.length
-    count += page.count
-  }
-  return { rows, count, done: pages[pages.length - 1].done }
-}
-
-/**
- * The first rows of a page, as many as the engine would have given, and the others.
- * @param {Page} page
- * @param {number} size
- * @param {number} maxBytes
- * @returns {[Page, Page?]}
- */
-function split({ rows, count, done }, size, maxBytes) {
-  if (count <= size && payloadOf({ rows, count }) <= maxBytes) return [{ rows, count, done }]
-  const lengths = new DataView(rows.buffer, rows.byteOffset, rows.length)
-  let taken = 0
-  let at = 0
-  do {
-    at += 4 + lengths.getUint32(at, true)
-    at += 4 + lengths.getUint32(at, true)
-    taken++
-  } while (taken < size && taken < count && at - LENGTHS_SIZE * taken <= maxBytes)
-  if (taken === count) return [{ rows, count, done }]
-  return [{ rows: rows.subarray(0, at), count: taken, done: false }, { rows: rows.subarray(at), count: count - taken, done }]
 }

@@ -10,8 +10,9 @@ const PATIENCE_MS = 10_000
 
 /**
  * @param {{ receive(message: any): void, ended(cause: unknown): void }} to `ended` once, when nothing of the thread is left
+ * @param {boolean} [_isFull] here every thread has the full module
  */
-export function startThread({ receive, ended }) {
+export function startThread({ receive, ended }, _isFull) {
   const { port1, port2 } = new MessageChannel()
   /** See entry-node.js. */
   const signals = new Int32Array(new SharedArrayBuffer(8))
@@ -23,7 +24,6 @@ export function startThread({ receive, ended }) {
     workerData: { answers: port2, signals },
     transferList: [port2]
   })
-  /** @type {unknown} */
   /** @type {unknown} */
   let cause
   port1.unref()

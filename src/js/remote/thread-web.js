@@ -2,9 +2,13 @@
 
 /**
  * @param {{ receive(message: any): void, ended(cause: unknown): void }} to
+ * @param {boolean} isFull whether it has the full module
  */
-export function startThread({ receive, ended }) {
-  const worker = new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
+export function startThread({ receive, ended }, isFull) {
+  // Bundlers look for expressions of exactly this form.
+  const worker = isFull
+    ? new Worker(new URL('./entry-full.js', import.meta.url), { name: 'varve', type: 'module' })
+    : new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
   worker.onmessage = ({ data }) => receive(data)
   // A worker lives on after an error; this one must not, since nobody knows what it has left undone.
   const die = (/** @type {any} */ event) => {

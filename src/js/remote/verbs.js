@@ -4,14 +4,14 @@
 //   answer  = number of the request u32, 1, result  |  the same, 0, extra (an error, described)
 //
 // Requests are not numbered: both sides count those that have an answer.
+import { allocate } from '../bytes/bytes.js'
 import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
-import { allocate } from './messages.js'
 
 /**
- * How one thing is written and read. What the server reads may need its `handles` (see host.js).
+ * How one thing is written and read. What the session reads may need its `handles` (see session.js).
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
- *             read(from: import('./messages.js').Inbox, server?: any): any }} Codec `server`: on its side, host.js
+ *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec `session`: on its side, session.js
  */
 
 // ---- Arguments and results ------------------------------------------------------------------------------------------
@@ -92,21 +92,21 @@ const REPORT = {
 /** A snapshot, for a reading verb; the engine's own number on the other side. @type {Codec} */
 const SNAPSHOT = {
   write: (out, id) => out.u32(id ?? 0),
-  read(from, server) {
+  read(from, session) {
     const id = from.u32()
-    return id === 0 ? undefined : server.idOf(id)
+    return id === 0 ? undefined : session.idOf(id)
   }
 }
 
 /** What a verb `of` one handle is about. @type {Codec} */
-const HANDLE = { write: (out, id) => out.u32(id), read: (from, server) => server.handle(from.u32(), false) }
+const HANDLE = { write: (out, id) => out.u32(id), read: (from, session) => session.handle(from.u32(), false) }
 /** The same for the last time. @type {Codec} */
-const FREED = { write: (out, id) => out.u32(id), read: (from, server) => server.handle(from.u32(), true) }
+const FREED = { write: (out, id) => out.u32(id), read: (from, session) => session.handle(from.u32(), true) }
 
 /** A storage, made anew on the other side. @type {Codec} */
 const STORAGE = {
   write: (out, storage) => out.extra(recipeOf(storage)),
-  read: (from, server) => server.storageOf(from.extra())
+  read: (from, session) => session.storageOf(from.extra())
 }
 
 /** @param {[string, Codec][]} fields @returns {Codec} */
@@ -114,7 +114,7 @@ const record = (...fields) => ({
   write(out, value) {
     for (const [name, codec] of fields) codec.write(out, value[name])
   },
-  read: (from, server) => Object.fromEntries(fields.map(([name, codec]) => [name, codec.read(from, server)]))
+  read: (from, session) => Object.fromEntries(fields.map(([name, codec]) => [name, codec.read(from, session)]))
 })
 
 const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES], ['reverse', FLAG], ['limit', NUMBER],
@@ -137,7 +137,7 @@ export function recipeOf(storage) {
  * @typedef {object} Verb
  * @property {string} name the method's
  * @property {number} code
- * @property {string} method of the server's engine, where it has another name
+ * @property {string} method of the engine, where it has another name
  * @property {Codec[]} args
  * @property {Codec | null} answer null: nobody waits for one, and a failure is the handle's
  * @property {boolean} writes a failure that nobody reported leaves its fate unknown

@@ -1,5 +1,5 @@
 import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, RANGE_OPTIONS, rangeOf } from '../arguments.js'
-import { following } from '../../engine/engine.js'
+import { following } from '../../bytes/bytes.js'
 import { tablesOf, watched, writing } from '../database.js'
 import { checkDirectory } from '../location.js'
 import { counted, sized } from '../text.js'

@@ -1,0 +1,143 @@
+//! One open database: what does not change, and the state.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::{State, View};
+use crate::base::{FileNumber, InternalKeyComparator, SnapshotList};
+use crate::budget::Budget;
+use crate::db::driver::Driver;
+use crate::db::read::RowCache;
+use crate::db::report::RecoveryReport;
+use crate::db::write::Queue;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::events::{Event, LiveCounters};
+use crate::options::Options;
+use crate::table::TableCache;
+
+/// One open database.
+pub(crate) struct Inner {
+    // Given at opening.
+    pub(crate) env: Rc<dyn Env>,
+    pub(crate) options: Options,
+    pub(crate) order: InternalKeyComparator,
+    pub(crate) recovery: RecoveryReport,
+    // Each with invariants of its own.
+    pub(crate) tables: Rc<TableCache>,
+    pub(crate) rows: RefCell<RowCache>,
+    pub(crate) counters: Rc<LiveCounters>,
+    pub(crate) snapshots: Rc<SnapshotList>,
+    pub(crate) state: RefCell<State>,
+    pub(crate) queue: RefCell<Queue>,
+    /// Commits of groups of writers.
+    pub(crate) commits: Driver<Rc<Inner>>,
+    /// Flushes and compactions.
+    pub(crate) background: Driver<Rc<Inner>>,
+    pub(crate) budget: Budget,
+    // Changed by writers alone (`write/pacing.rs`).
+    /// Work that writes owe to the background, in bytes.
+    pub(crate) debt: Cell<u64>,
+    /// Whether level 0 has so many tables that writers do more work each.
+    pub(crate) slowed: Cell<bool>,
+    /// A stalled commit has worked for long: the host gets its chance when the write is done.
+    pub(crate) owes_turn: Cell<bool>,
+    // Changed by `shut` alone.
+    closed: Rc<Cell<bool>>,
+    locked: Cell<bool>,
+}
+
+impl Inner {
+    /// A database whose files are read. Where it is not read-only, the lock is held, and given back by [`shut`](Inner::shut).
+    pub(crate) fn new(
+        env: &Rc<dyn Env>,
+        options: Options,
+        (tables, counters): (Rc<TableCache>, Rc<LiveCounters>),
+        order: InternalKeyComparator,
+        state: State,
+        (commits, background): (Driver<Rc<Inner>>, Driver<Rc<Inner>>),
+    ) -> Inner {
+        Inner {
+            env: env.clone(),
+            locked: Cell::new(!options.read_only),
+            rows: RefCell::new(RowCache::beside(options.block_cache_size)),
+            options,
+            order,
+            recovery: RecoveryReport::default(),
+            tables,
+            counters,
+            snapshots: Rc::new(SnapshotList::default()),
+            state: RefCell::new(state),
+            queue: RefCell::default(),
+            commits,
+            background,
+            budget: Budget::default(),
+            debt: Cell::new(0),
+            slowed: Cell::new(false),
+            owes_turn: Cell::new(false),
+            closed: Rc::new(Cell::new(false)),
+        }
+    }
+
+    /// Tells whoever listens.
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        if let Some(listener) = &self.options.listener
+            && listener.listens()
+        {
+            listener.event(&event());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// What iterators look at, which may outlive the database.
+    pub(crate) fn closed(&self) -> Rc<Cell<bool>> {
+        self.closed.clone()
+    }
+
+    /// Refuses calls on a closed database.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Whether a write may be tried. With a full disk, deletes may.
+    pub(crate) fn check_writes(&self, only_deletes: bool) -> Result<()> {
+        self.check_open()?;
+        self.state.borrow().check_writes(only_deletes)
+    }
+
+    /// Everything that a read at this moment needs.
+    pub(crate) fn view(&self) -> View {
+        self.state.borrow().view()
+    }
+
+    /// A file number that nothing has had, for a table that is about to be written.
+    pub(crate) fn new_output(&self) -> Result<FileNumber> {
+        self.state.borrow_mut().new_output()
+    }
+
+    /// Writing stops until `resume`.
+    pub(crate) fn degrade(&self, cause: &Error) {
+        self.state.borrow_mut().degrade(cause);
+        self.emit(|| Event::BackgroundError { message: cause.to_string() });
+    }
+
+    /// Nothing is written or removed after this.
+    pub(crate) fn shut(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        self.commits.cancel();
+        self.background.cancel();
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.close();
+        }
+        if self.locked.replace(false) {
+            self.env.unlock();
+        }
+    }
+}

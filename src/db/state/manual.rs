@@ -1,0 +1,84 @@
+//! A compaction that the user asked for, and how far it has come.
+
+use std::cell::{Cell, RefCell};
+
+use crate::error::{Error, Result};
+use crate::version::UserRange;
+
+/// A range that the user asked to be compacted, level after level.
+pub(crate) struct ManualCompaction {
+    begin: Option<Vec<u8>>,
+    end: Option<Vec<u8>>,
+    level: Cell<usize>,
+    /// Where the next round in this level begins.
+    next: RefCell<Option<Vec<u8>>>,
+    last_level: usize,
+    done: Cell<bool>,
+    /// Damage that kept a part of the range from being compacted.
+    error: RefCell<Option<Error>>,
+}
+
+impl ManualCompaction {
+    /// Of the levels from 0 on into `last_level`.
+    pub(crate) fn new((begin, end): UserRange<'_>, last_level: usize) -> ManualCompaction {
+        ManualCompaction {
+            begin: begin.map(<[u8]>::to_vec),
+            end: end.map(<[u8]>::to_vec),
+            level: Cell::new(0),
+            next: RefCell::new(begin.map(<[u8]>::to_vec)),
+            last_level,
+            done: Cell::new(false),
+            error: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn range(&self) -> UserRange<'_> {
+        (self.begin.as_deref(), self.end.as_deref())
+    }
+
+    /// The level whose tables are compacted into the next, unless all levels are done.
+    pub(crate) fn level(&self) -> Option<usize> {
+        Some(self.level.get()).filter(|level| *level < self.last_level)
+    }
+
+    /// Where the next round in this level begins.
+    pub(crate) fn next(&self) -> Option<Vec<u8>> {
+        self.next.borrow().clone()
+    }
+
+    /// The next round begins at `key`. Answers whether that is further than before.
+    pub(crate) fn reached(&self, key: Vec<u8>) -> bool {
+        let is_new = self.next.borrow().as_ref() != Some(&key);
+        self.next.replace(Some(key));
+        is_new
+    }
+
+    /// This level is done.
+    pub(crate) fn descend(&self) {
+        self.level.set(self.level.get() + 1);
+        self.next.replace(self.begin.clone());
+    }
+
+    /// A part of the range cannot be compacted; the first reason counts.
+    pub(crate) fn note_damage(&self, error: impl FnOnce() -> Error) {
+        self.error.borrow_mut().get_or_insert_with(error);
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.get()
+    }
+
+    pub(super) fn finish(&self) {
+        self.done.set(true);
+    }
+
+    pub(super) fn fail(&self, error: &Error) {
+        self.error.replace(Some(error.clone()));
+        self.done.set(true);
+    }
+
+    /// What came of it.
+    pub(crate) fn result(&self) -> Result<()> {
+        self.error.take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,233 @@
+//! What is read of the state.
+
+use std::rc::Rc;
+
+use super::{Buffer, DbState, Log, ManualCompaction, State};
+use crate::base::{FileName, FileNumber, SequenceNumber, to_u64};
+use crate::compaction::{Compaction, Pick, level_score, pick, pick_range};
+use crate::error::{Error, Result};
+use crate::memtable::MemTable;
+use crate::version::{Counts, FileMetaData, LEVELS, Manifest, Version, VersionEdit};
+
+/// What a read works on; it stays as it is whatever happens meanwhile.
+pub(crate) struct View {
+    pub(crate) active: Rc<MemTable>,
+    /// Newest first.
+    pub(crate) immutables: Vec<Rc<MemTable>>,
+    pub(crate) version: Rc<Version>,
+    pub(crate) last_sequence: SequenceNumber,
+}
+
+/// Whether writes are taken.
+impl State {
+    pub(crate) fn status(&self) -> &DbState {
+        &self.status
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.status == DbState::Open
+    }
+
+    /// Whether background work may go on.
+    pub(crate) fn works(&self) -> bool {
+        self.is_open() || self.resuming
+    }
+
+    /// Refuses to wait for background work that is not done.
+    pub(crate) fn check_works(&self) -> Result<()> {
+        match &self.status {
+            DbState::Degraded(cause) if !self.resuming => Err(cause.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a write may be tried. With a full disk, deletes may.
+    pub(crate) fn check_writes(&self, only_deletes: bool) -> Result<()> {
+        match &self.status {
+            DbState::Open => Ok(()),
+            DbState::Closed => Err(Error::Closed),
+            DbState::Degraded(Error::Full(_))
+                if only_deletes
+                    && self.log_is_ready()
+                    // What an unfinished append left in an older log may have the next sequence number.
+                    && self.older_dirty_logs().iter().all(|l| l.writer().is_ready()) =>
+            {
+                Ok(())
+            }
+            DbState::Degraded(cause @ Error::Full(_)) => Err(cause.clone()),
+            DbState::Degraded(cause) => Err(Error::Poisoned { cause: cause.to_string(), maybe_applied: false }),
+        }
+    }
+}
+
+/// Memtables.
+impl State {
+    pub(crate) fn view(&self) -> View {
+        View {
+            active: self.active.memtable.clone(),
+            immutables: self.immutables.iter().rev().map(|b| b.memtable.clone()).collect(),
+            version: self.versions.current().clone(),
+            last_sequence: self.last_sequence(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn active(&self) -> &Rc<MemTable> {
+        &self.active.memtable
+    }
+
+    /// Newest first.
+    #[inline]
+    pub(crate) fn memtables(&self) -> impl Iterator<Item = &Rc<MemTable>> {
+        std::iter::once(&self.active).chain(self.immutables.iter().rev()).map(Buffer::memtable)
+    }
+
+    /// Oldest first.
+    pub(crate) fn immutables(&self) -> impl DoubleEndedIterator<Item = &Rc<MemTable>> {
+        self.immutables.iter().map(Buffer::memtable)
+    }
+
+    pub(crate) fn has_immutables(&self) -> bool {
+        !self.immutables.is_empty()
+    }
+
+    /// Keys, values and what they cost beside, in all memtables.
+    pub(crate) fn memtable_bytes(&self) -> u64 {
+        self.memtables().map(|memtable| to_u64(memtable.logical_size())).sum()
+    }
+
+    #[inline]
+    pub(crate) fn last_sequence(&self) -> SequenceNumber {
+        self.versions.counts.last_sequence
+    }
+
+    /// Once the oldest `count` immutable memtables are in tables: the oldest log that is still needed, and the last sequence
+    /// number in those tables.
+    pub(crate) fn after_flush(&self, count: usize) -> (FileNumber, Option<SequenceNumber>) {
+        let next = self.immutables.get(count).unwrap_or(&self.active);
+        let newest = count.checked_sub(1).and_then(|i| self.immutables.get(i));
+        (next.first_log, newest.map(|b| b.last_sequence))
+    }
+}
+
+/// Logs.
+impl State {
+    /// The log that takes writes; none when read-only.
+    #[inline]
+    pub(crate) fn log(&self) -> Option<&Rc<Log>> {
+        self.log.as_ref()
+    }
+
+    /// Whether there is a log that a record can be added to.
+    #[inline]
+    pub(crate) fn log_is_ready(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.writer().is_ready())
+    }
+
+    /// The oldest log that must be kept.
+    pub(crate) fn first_log(&self) -> FileNumber {
+        self.immutables.front().map_or(self.active.first_log, |b| b.first_log)
+    }
+
+    /// Names of the logs from this one on, oldest first.
+    pub(crate) fn logs_from(&self, first: FileNumber) -> Vec<String> {
+        let files = self.files.range(first..).flat_map(|(_, names)| names);
+        let logs = files.filter(|(name, _)| matches!(name, FileName::Log(_)));
+        logs.map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Logs that must be flushed before a newer one, oldest first.
+    pub(crate) fn older_dirty_logs(&self) -> Vec<Rc<Log>> {
+        let buffers = self.immutables.iter().chain([&self.active]);
+        buffers.flat_map(|b| &b.logs).filter(|log| log.is_dirty()).cloned().collect()
+    }
+
+    /// Whether some log has what is not durable.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.is_dirty()) || !self.older_dirty_logs().is_empty()
+    }
+}
+
+/// The manifest and the version.
+impl State {
+    #[inline]
+    pub(crate) fn version(&self) -> &Rc<Version> {
+        self.versions.current()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.versions.counts
+    }
+
+    /// `None` while what is stored is in doubt.
+    pub(crate) fn manifest(&self) -> Option<&Rc<Manifest>> {
+        self.manifest.as_ref()
+    }
+
+    /// The version that `edit` makes of the current one. Refuses edits that contradict it.
+    pub(crate) fn next_version(&self, edit: &VersionEdit) -> Result<Version, String> {
+        self.versions.next_version(edit)
+    }
+
+    /// The edit that makes the current version out of nothing.
+    pub(crate) fn snapshot_edit(&self) -> VersionEdit {
+        self.versions.snapshot_edit()
+    }
+}
+
+/// Background work.
+impl State {
+    /// Whether there is something to do.
+    pub(crate) fn has_work(&self, file_size_max: u64) -> bool {
+        if !self.works() || self.held_up.is_some() {
+            return false;
+        }
+        if !self.immutables.is_empty() || !self.manual.is_empty() || self.rotation_is_due {
+            return true;
+        }
+        let version = self.version();
+        let due = (0..LEVELS).any(|level| level_score(version, level) >= 1.0) || self.seek_candidate.is_some();
+        due && pick(&self.pick_context(file_size_max)).is_some()
+    }
+
+    /// Why nobody works in the background, if so.
+    pub(crate) fn held_up(&self) -> Option<&Error> {
+        self.held_up.as_ref()
+    }
+
+    /// The range that was asked for first.
+    pub(crate) fn manual(&self) -> Option<&Rc<ManualCompaction>> {
+        self.manual.front()
+    }
+
+    /// The next round of a manual compaction in this level.
+    pub(crate) fn pick_manual(
+        &self,
+        manual: &ManualCompaction,
+        level: usize,
+        file_size_max: u64,
+    ) -> Option<Compaction> {
+        let (next, (_, end)) = (manual.next(), manual.range());
+        pick_range(&self.pick_context(file_size_max), level, (next.as_deref(), end))
+    }
+
+    /// Whether this table was found damaged.
+    pub(crate) fn is_set_apart(&self, file: &FileMetaData) -> bool {
+        self.quarantine.contains(&file.number)
+    }
+
+    /// Per level: bytes read, bytes written by compactions and flushes into it.
+    pub(crate) fn level_work(&self) -> &[(u64, u64); LEVELS] {
+        &self.level_work
+    }
+
+    pub(super) fn pick_context(&self, max_file_size: u64) -> Pick<'_> {
+        Pick {
+            versions: &self.versions,
+            max_file_size,
+            seek_candidate: self.seek_candidate.as_ref(),
+            quarantine: &self.quarantine,
+        }
+    }
+}

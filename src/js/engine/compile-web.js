@@ -1,0 +1,44 @@
+// A module fetched and compiled, from beside the scripts as servers and bundlers see them: the build puts both into pkg/.
+
+/**
+ * Compiles a module once a page or worker.
+ * @param {string} name
+ * @param {URL} url
+ * @param {string} script the one that names the URL
+ * @returns {() => Promise<WebAssembly.Module>}
+ */
+export function fetchedOnce(name, url, script) {
+  /** @type {Promise<WebAssembly.Module> | undefined} */
+  let module
+  // A failed load may be tried again.
+  return () => (module ??= load(name, url, script).catch((error) => { module = undefined; throw error }))
+}
+
+/** @param {string} name @param {URL} url @param {string} script */
+async function load(name, url, script) {
+  const copied = besideCopy(name, script)
+  const found = copied && await compile(copied).catch(() => undefined)
+  return found ?? compile(url)
+}
+
+/**
+ * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what lies beside them.
+ * @param {string} name
+ * @param {string} script
+ */
+function besideCopy(name, script) {
+  const ours = script.replace(/\/\.vite\/deps\/[^/]*$/, `/varve/pkg/${name}`)
+  return ours === script ? undefined : ours
+}
+
+/** @param {string | URL} url */
+async function compile(url) {
+  const response = await fetch(url)
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`)
+  const streams = response.headers.get('content-type')?.startsWith('application/wasm')
+  try {
+    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()))
+  } catch (/** @type {any} */ cause) {
+    throw new Error(`${url}: ${cause.message}`, { cause })
+  }
+}

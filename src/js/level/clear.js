@@ -1,0 +1,48 @@
+// Clearing a range: as a whole, which the engine can do by its tables, or row by row.
+import { following } from '../bytes/bytes.js'
+import { keysOf } from '../bytes/page.js'
+import { WriteBatch } from '../bytes/write-batch.js'
+
+/** Rows that a clear() by iterator takes at once. */
+const CLEAR_ROWS = 1000
+const CLEAR_BYTES = 64 << 10
+
+/** @typedef {ReturnType<typeof import('../bytes/bytes.js').boundsOf>} Bounds */
+
+/** @param {import('../engine/engine.js').Engine} engine @param {Bounds} bounds */
+export function clearRange(engine, { gt, gte, lt, lte }) {
+  const begin = gt !== undefined ? following(gt) : gte
+  const end = lte !== undefined ? following(lte) : lt
+  if (begin !== undefined && end !== undefined && compare(begin, end) >= 0) return undefined
+  return engine.deleteRange(begin, end)
+}
+
+/**
+ * @param {import('../engine/engine.js').Engine} engine
+ * @param {Bounds & { reverse: boolean, limit: number, snapshot: import('../engine/engine.js').Id | undefined }} range
+ * @param {(batch: Uint8Array) => void | Promise<void>} write
+ */
+export async function clearRows(engine, range, write) {
+  const id = engine.iterator({ ...range, keys: true, values: false, fillCache: false })
+  try {
+    const batch = new WriteBatch()
+    for (let done = false; !done;) {
+      const page = await engine.next(id, CLEAR_ROWS, CLEAR_BYTES)
+      for (const key of keysOf(page)) batch.del(key)
+      if (page.count > 0) await write(batch.finish())
+      batch.clear()
+      done = page.done
+    }
+  } finally {
+    engine.closeIterator(id)
+  }
+}
+
+/** @param {Uint8Array} a @param {Uint8Array} b */
+function compare(a, b) {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    if (a[i] !== b[i]) return a[i] - b[i]
+  }
+  return a.length - b.length
+}

@@ -1,0 +1,279 @@
+// The rows of one iterator, read page by page (bytes/page.js) and cut out when they are asked for.
+//
+// Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
+// and one row. Strings are copies.
+import { AbortError, InvalidArgumentError, fromEngine, rethrow } from '../errors.js'
+import { boundsOf, bytesOf } from '../bytes/bytes.js'
+import { NativeBuffer } from '../bytes/native-buffer.js'
+import { PageReader } from '../bytes/page.js'
+import { readText } from '../bytes/text.js'
+import { ROUNDS } from './answers.js'
+import { Snapshot } from './snapshot.js'
+
+const PAGE_BYTES = 64 * 1024
+const PAGE_ROWS_MAX = 1000
+/** Who takes a row after another gets ever more at once: many only want the first after a seek. */
+const PAGE_GROWTH = 8
+/** The engine counts rows in 32 bits. */
+const ROWS_MAX = 0x7fffffff
+/** Larger pages are no faster, and would take the engine's memory up. */
+const PAGE_BYTES_MAX = 64 << 20
+
+/** Microtasks that abstract-level's all() takes from the last page to its answer: 6. */
+const ALL_ROUNDS = 8
+
+/** @param {Uint8Array} bytes @param {number} start @param {number} end */
+const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+/** @param {Uint8Array} bytes @param {number} start @param {number} end */
+const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
+
+/** How a side of a row is cut out of a page, by the format of its encoding. */
+/** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} */
+const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
+
+/**
+ * Refuses nothing, as classic-level does not, which reads a number as 32 bits without a sign: fractions are cut off, NaN is 0 and a
+ * negative number has no bound. Unlike there, Infinity has none either, and other kinds of values are the default.
+ * @param {{ highWaterMarkBytes?: any }} options
+ */
+function pageBytesOf({ highWaterMarkBytes }) {
+  if (typeof highWaterMarkBytes !== 'number') return PAGE_BYTES
+  const bytes = Math.trunc(highWaterMarkBytes)
+  if (Number.isNaN(bytes) || bytes === -Infinity) return 0
+  return bytes < 0 ? PAGE_BYTES_MAX : Math.min(bytes, PAGE_BYTES_MAX)
+}
+
+/** @param {{ signal?: any }} options */
+function signalOf({ signal }) {
+  if (signal === undefined || signal === null) return null
+  // Anything else would never be aborted.
+  if (typeof signal === 'object' && typeof signal.aborted === 'boolean') return signal
+  throw new InvalidArgumentError("The option 'signal' must be an AbortSignal")
+}
+
+/** Whoever says nothing has the blocks that a seek comes to kept. @param {unknown} fillCache */
+const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
+
+/**
+ * What the three iterators share: the engine's iterator and the page at hand. With #done set nothing follows that page.
+ */
+export class Rows {
+  #engine
+  #answers
+  #id
+  #cutKey
+  #cutValue
+  #pageBytes
+  #signal
+  /** Microtasks that its answers take, beyond a plain call's. */
+  #rounds
+  #pageRows = 1
+  #reader = new PageReader()
+  #done = false
+
+  /**
+   * @param {import('../engine/engine.js').Engine} engine
+   * @param {import('./answers.js').Answers} answers
+   * @param {any} options
+   * @param {boolean} keys
+   * @param {boolean} values
+   */
+  constructor(engine, answers, options, keys, values) {
+    this.#engine = engine
+    this.#answers = answers
+    this.#cutKey = /** @type {any} */ (keys ? CUTS[options.keyEncoding] : undefined)
+    this.#cutValue = /** @type {any} */ (values ? CUTS[options.valueEncoding] : undefined)
+    this.#pageBytes = pageBytesOf(options)
+    this.#signal = signalOf(options)
+    this.#rounds = this.#signal === null ? answers.rounds : ROUNDS
+    const { gt, gte, lt, lte } = boundsOf(options)
+    const { reverse, verifyChecksums } = options
+    const fillCache = fillCacheOf(options.fillCache)
+    const snapshot = Snapshot.idOf(options.snapshot, engine)
+    try {
+      // No limit: rows that a seek throws away would count for the engine, and do not for the caller.
+      this.#id = engine.iterator({ gt, gte, lt, lte, reverse, limit: -1, keys, values, fillCache, verifyChecksums, snapshot })
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  get cached() { return this.#reader.left }
+
+  /**
+   * The next row, by one of the three ways below.
+   * @template T
+   * @param {number} wanted rows that may still be given out
+   * @param {(rows: Rows) => T} cut
+   * @returns {T | undefined | Promise<T | undefined>}
+   */
+  next(wanted, cut) {
+    if (this.#signal !== null) return this.#nextUnlessAborted(wanted, cut)
+    if (this.#reader.left > 0) return cut(this)
+    if (this.#done) return undefined
+    return this.#answer(this.#loadAhead(wanted), cut, 0)
+  }
+
+  /** At most `size` rows: what is left of the page at hand, else one page. @param {number} size @param {(rows: any) => any} cut */
+  nextv(size, cut) {
+    if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
+    if (this.#reader.left > 0 || this.#done) return this.#take(size, cut)
+    return this.#answer(this.#load(size), cut, size)
+  }
+
+  /** All rows, at most `wanted`. @param {number} wanted @param {(rows: any) => any} cut */
+  all(wanted, cut) {
+    if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
+    /** @type {any[]} */
+    const all = []
+    const wait = this.#fill(all, wanted, cut)
+    return wait === undefined ? this.#answers.long(all, Math.max(this.#rounds, ALL_ROUNDS)) : this.#allLater(all, wait, wanted, cut)
+  }
+
+  /** @param {any} target */
+  seek(target) {
+    this.#reader.clear()
+    this.#pageRows = 1
+    this.#done = false
+    try {
+      this.#engine.seek(this.#id, bytesOf(target, 'target'))
+    } catch (error) {
+      this.#done = true
+      throw fromEngine(error)
+    }
+  }
+
+  close() {
+    this.#reader.clear()
+    this.#done = true
+    try {
+      this.#engine.closeIterator(this.#id)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  // ---- One row: a key, a value or both; there must be one ---------------------------------------------------------
+
+  key() { return this.#reader.key(this.#cutKey) }
+
+  value() { return this.#reader.value(this.#cutValue) }
+
+  entry() { return this.#reader.entry(this.#cutKey, this.#cutValue) }
+
+  // ---- Pages ------------------------------------------------------------------------------------------------------
+
+  /** A row if there is one, or at most `size`. @param {(rows: any) => any} cut @param {number} size 0: one, not in an array */
+  #cut(cut, size) {
+    if (size > 0) return this.#take(size, cut)
+    return this.#reader.left > 0 ? cut(this) : undefined
+  }
+
+  /** @param {number} size @param {(rows: any) => any} cut */
+  #take(size, cut) {
+    const count = Math.min(size, this.#reader.left)
+    const rows = new Array(count)
+    for (let i = 0; i < count; i++) rows[i] = cut(this)
+    return rows
+  }
+
+  /** @param {number} wanted */
+  #loadAhead(wanted) {
+    const size = Math.min(this.#pageRows, wanted)
+    this.#pageRows = Math.min(this.#pageRows * PAGE_GROWTH, PAGE_ROWS_MAX)
+    return this.#load(size)
+  }
+
+  /**
+   * Moves rows to `all` until there are none, or enough: answers nothing then, or what to wait for before going on.
+   * @param {any[]} all @param {number} wanted @param {(rows: any) => any} cut
+   */
+  #fill(all, wanted, cut) {
+    for (let isFirst = true; ; isFirst = false) {
+      if (this.#reader.left > 0) all.push.apply(all, this.#take(wanted - all.length, cut))
+      if (this.#done || all.length >= wanted) return undefined
+      // Pages that come at once could go on for ever without a turn for anybody else.
+      const wait = (isFirst ? undefined : this.#answers.pause()) ?? this.#load(Math.min(wanted - all.length, PAGE_ROWS_MAX))
+      if (wait !== undefined) return wait
+    }
+  }
+
+  /** @param {any[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: any) => any} cut */
+  async #allLater(all, wait, wanted, cut) {
+    try {
+      for (let before = /** @type {Promise<any> | undefined} */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
+        const page = await before
+        if (page !== undefined) this.#set(page)
+      }
+    } catch (error) {
+      throw fromEngine(error)
+    }
+    return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
+  }
+
+  /** Nothing, or what to wait for if the page does not come at once. @param {number} size @returns {Promise<any> | undefined} */
+  #load(size) {
+    try {
+      const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
+      if (page instanceof Promise) return page
+      this.#set(page)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
+  /**
+   * What a page was asked for, when it is there.
+   * @param {Promise<any> | undefined} loading
+   * @param {(rows: any) => any} cut
+   * @param {number} size 0: one row, as it is
+   */
+  #answer(loading, cut, size) {
+    if (loading === undefined) return this.#answers.long(this.#cut(cut, size), this.#rounds)
+    return loading.then((page) => {
+      this.#set(page)
+      return this.#answers.late(this.#cut(cut, size), this.#rounds)
+    }, rethrow)
+  }
+
+  /** @param {import('../bytes/page.js').Page} page */
+  #set(page) {
+    this.#reader.set(page)
+    this.#done = page.done
+  }
+
+  // ---- With a signal, which may be aborted right after the call that it should end --------------------------------
+
+  /** @param {number} wanted @param {(rows: any) => any} cut */
+  async #nextUnlessAborted(wanted, cut) {
+    if (this.#reader.left === 0 && !this.#done) await this.#answer(this.#loadAhead(wanted), nothing, 0)
+    else await undefined
+    this.#throwIfAborted()
+    return this.#cut(cut, 0)
+  }
+
+  /** @param {number} size @param {(rows: any) => any} cut */
+  async #nextvUnlessAborted(size, cut) {
+    if (this.#reader.left === 0 && !this.#done) await this.#answer(this.#load(size), nothing, 0)
+    else await undefined
+    this.#throwIfAborted()
+    return this.#take(size, cut)
+  }
+
+  /** @param {number} wanted @param {(rows: any) => any} cut */
+  async #allUnlessAborted(wanted, cut) {
+    const all = []
+    while (all.length < wanted) {
+      const rows = await this.#nextvUnlessAborted(Math.min(wanted - all.length, PAGE_ROWS_MAX), cut)
+      if (rows.length === 0) break
+      for (const row of rows) all.push(row)
+    }
+    return all
+  }
+
+  #throwIfAborted() {
+    if (this.#signal.aborted) throw new AbortError(this.#signal.reason)
+  }
+}
+
+const nothing = () => undefined

@@ -1,0 +1,15 @@
+// What runs in a dedicated worker of a page's that has the full module: an engine, or a task of a page that has the lean one.
+import { fullModule } from '../engine/module-full-web.js'
+import { provideModule } from '../engine/module.js'
+import { serveTasks } from './full-tasks.js'
+import { Host } from './host.js'
+import { Session } from './session.js'
+
+provideModule(fullModule)
+
+const doTask = serveTasks((task, transfer) => self.postMessage({ task }, { transfer }))
+
+new Session({
+  post: (message, transfer) => self.postMessage(message, { transfer }),
+  listen: (receive) => { self.onmessage = ({ data }) => data.task === undefined ? receive(data) : doTask(data.task) }
+}, new Host())

@@ -1,0 +1,33 @@
+// The worker's side of full-worker.js: what only the full module can do, with a storage that stays where it is.
+import { Engine } from '../engine/engine.js'
+import { Calls } from './calls.js'
+import { describe } from './failure.js'
+import { LentStorage } from './lent-storage.js'
+
+/**
+ * @param {(message: any, transfer: any[]) => void} post
+ * @returns {(message: any) => void} takes messages of the other side
+ */
+export function serveTasks(post) {
+  const calls = new Calls(post)
+  /** @type {import('../engine/zip-import.js').ZipImport | undefined} */
+  let zip
+  const importing = () => {
+    if (zip === undefined) throw new Error('no import has begun')
+    return zip
+  }
+  calls.serve({
+    repair: async (loan, options, anyComparator) => described(await Engine.repair(new LentStorage(calls, loan), options, anyComparator)),
+    verifyFiles: async (loan, options) => described(await Engine.verifyFiles(new LentStorage(calls, loan), options)),
+    async importBegin(loan, limits) { zip = await Engine.import(new LentStorage(calls, loan), limits) },
+    importFeed: (bytes, last) => importing().feed(bytes, last),
+    async importEnd(options) { await (await importing().open(options)).close() },
+    importAbort: () => importing().abort()
+  })
+  return (message) => calls.receive(message)
+}
+
+/** A report whose findings, which are errors, can be cloned. @param {any} report */
+function described(report) {
+  return { ...report, findings: report.findings.map((/** @type {unknown} */ error) => describe(error)) }
+}

@@ -1,0 +1,97 @@
+// What the lean module lacks, done by a worker that holds the full one. It ends with its task. The storage stays here.
+import { startThread } from '#thread'
+import { Engine } from '../engine/engine.js'
+import { GuardedStorage } from '../engine/guarded-storage.js'
+import { VarveError } from '../errors.js'
+import { Calls } from './calls.js'
+import { revive } from './failure.js'
+import { lend } from './lent-storage.js'
+
+/** What the worker serves first (full-tasks.js). */
+const TASKS = 1
+
+export class FullWorker {
+  #thread
+  #calls
+  #guarded
+  #loan
+  #hasAnswered = false
+
+  /** @param {any} storage */
+  constructor(storage) {
+    this.#thread = startThread({
+      receive: ({ task }) => {
+        this.#hasAnswered = true
+        this.#calls.receive(task)
+      },
+      ended: (cause) => this.#calls.end(this.#failure(cause))
+    }, true)
+    this.#calls = new Calls((task, transfer) => this.#thread.post({ task }, transfer))
+    // Whatever becomes of the worker, files and lock are given back.
+    this.#guarded = new GuardedStorage(storage)
+    this.#loan = lend(this.#calls, /** @type {any} */ (this.#guarded))
+  }
+
+  /** See `Engine.repair`. @param {any} storage @param {object} options @param {boolean} anyComparator */
+  static repair(storage, options, anyComparator) {
+    return new FullWorker(storage).#once('repair', options, anyComparator)
+  }
+
+  /** See `Engine.verifyFiles`. @param {any} storage @param {object} options */
+  static verifyFiles(storage, options) {
+    return new FullWorker(storage).#once('verifyFiles', options)
+  }
+
+  /**
+   * As `Engine.import`; the engine that `open` answers is one of this thread and the lean module.
+   * @param {any} storage
+   * @param {{ maxBytes: number, maxRatio: number, memoryLimit?: number }} limits
+   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
+   */
+  static async import(storage, limits, onRecovered) {
+    const worker = new FullWorker(storage)
+    try {
+      await worker.#ask('importBegin', worker.#loan, limits)
+    } catch (error) {
+      await worker.#end()
+      throw error
+    }
+    return {
+      /** @param {Uint8Array} bytes @param {boolean} last */
+      feed: (bytes, last) => worker.#ask('importFeed', bytes, last),
+      abort: () => worker.#ask('importAbort').finally(() => worker.#end()),
+      /** @param {object} options */
+      async open(options) {
+        await worker.#ask('importEnd', options).finally(() => worker.#end())
+        return Engine.open(storage, { ...options, createIfMissing: false, errorIfExists: false }, onRecovered)
+      }
+    }
+  }
+
+  /** @param {string} method @param {any[]} args */
+  async #once(method, ...args) {
+    try {
+      const report = await this.#ask(method, this.#loan, ...args)
+      return { ...report, findings: report.findings.map(revive) }
+    } finally {
+      await this.#end()
+    }
+  }
+
+  /** @param {string} method @param {any[]} args */
+  #ask(method, ...args) {
+    return this.#calls.ask(TASKS, method, args)
+  }
+
+  async #end() {
+    await this.#thread.end()
+    await this.#guarded.release()
+  }
+
+  /** @param {unknown} cause */
+  #failure(cause) {
+    if (this.#hasAnswered) return Object.assign(new Error('The worker with the full module has ended', { cause }), { code: 'poisoned' })
+    const message = "The worker with the full module could not be started: import from 'varve/full', which needs none"
+    return new VarveError(message, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
+  }
+}

@@ -1,0 +1,258 @@
+// One client somewhere else that asks, on the side of the engine (host.js).
+//
+//   to the session     { open: { storage, options } }, then messages of requests (messages.js); { property, number }
+//   to the client      { opened: true } or { failed }, then messages of answers, { event, info }, { recovered }
+//
+// Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
+// another.
+import { describe } from './failure.js'
+import { Inbox, Outbox } from './messages.js'
+import { VERBS } from './verbs.js'
+
+/** So many requests may wait for their storage; the next are begun when some have ended. The engine itself would refuse more. */
+const WAITING_MAX = 4096
+const WAITING_BYTES_MAX = 8 << 20
+
+/** A snapshot or an iterator. */
+class Handle {
+  /** The engine's number. @type {number | undefined} */
+  id
+  /** Why there is none, or why it can be used no more. @type {unknown} */
+  error
+  /** What it was asked last, while that is under way. @type {Promise<void> | undefined} */
+  busy
+}
+
+const closedHandle = new Handle()
+closedHandle.error = Object.assign(new Error('the iterator or snapshot was closed'), { code: 'invalid-argument' })
+
+export class Session {
+  #port
+  #host
+  #out
+  /** @type {Map<number, Handle>} */
+  #handles = new Map()
+  /** Messages whose requests have not all been begun. @type {Inbox[]} */
+  #inboxes = []
+  /** Whether the first of them stands on a request that has to wait. */
+  #held = false
+  /** While others have their turn. */
+  #paused = false
+  #answered = 0
+  /** Requests under way, and the bytes that they carry. @type {Set<Promise<void>>} */
+  #waiting = new Set()
+  #waitingBytes = 0
+  #wrote = false
+
+  /**
+   * @param {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void,
+   *           answerSync?(answer: object): void }} port
+   * @param {import('./host.js').Host} host
+   */
+  constructor(port, host) {
+    this.#port = port
+    this.#host = host
+    this.#out = new Outbox((message, transfer) => port.post(message, transfer))
+    port.listen((message) => this.#receive(message))
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    if (message instanceof ArrayBuffer || Array.isArray(message)) {
+      this.#inboxes.push(new Inbox(message))
+      this.#work()
+    } else if (message.open !== undefined) {
+      this.#open(message.open)
+    } else if (message.property !== undefined) {
+      this.#property(message)
+    }
+  }
+
+  /** @param {{ storage: any, options: any }} place */
+  async #open(place) {
+    try {
+      await this.#host.open(place, (info) => this.#recovered(info))
+      this.#port.post({ opened: true })
+    } catch (error) {
+      this.#port.post({ failed: describe(error) })
+    }
+  }
+
+  /** @param {{ cause: unknown, duration: number }} info */
+  #recovered({ cause, duration }) {
+    this.#port.post({ recovered: { cause: describe(cause), duration } })
+  }
+
+  /** The client stands still until it has this answer. @param {{ property: string, number: number }} question */
+  #property({ property, number }) {
+    try {
+      this.#port.answerSync?.({ number, value: this.#host.engine.property(property) })
+    } catch (error) {
+      this.#port.answerSync?.({ number, failed: describe(error) })
+    }
+  }
+
+  // ---- Whose turn it is ---------------------------------------------------------------------------------------------
+
+  /** Begins what can be begun. What is answered by then is one message. */
+  #work() {
+    while (this.#inboxes.length > 0 && !this.#paused) {
+      const inbox = this.#inboxes[0]
+      this.#held ||= inbox.next()
+      if (!this.#held) {
+        this.#inboxes.shift()
+        this.#giveTurns()
+        continue
+      }
+      if (!this.#hasRoom(inbox.entrySize)) break
+      this.#held = false
+      this.#begin(inbox)
+    }
+    this.#out.flush()
+  }
+
+  /** @param {any} size */
+  #hasRoom(size) {
+    return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
+  }
+
+  /** Background work has its share of a busy thread, as it has where the engine is in place. */
+  #giveTurns() {
+    const turn = this.#wrote ? this.#host.turns.wrote() : this.#host.turns.counted()
+    this.#wrote = false
+    if (turn === undefined) return
+    this.#paused = true
+    turn.then(() => {
+      this.#paused = false
+      this.#work()
+    })
+  }
+
+  // ---- Requests -----------------------------------------------------------------------------------------------------
+
+  /** @param {Inbox} inbox at a request */
+  #begin(inbox) {
+    const verb = VERBS[inbox.u8()]
+    if (verb.makes) return this.#make(verb, inbox)
+    const number = verb.answer === null ? undefined : this.#answered++ >>> 0
+    const { entrySize } = inbox
+    this.#wrote ||= verb.writes
+    let handle
+    try {
+      const args = verb.args.map((codec) => codec.read(inbox, this))
+      if (verb.of) handle = args[0]
+      const late = args.some((arg) => arg instanceof Promise)
+      const result = late ? Promise.all(args).then((known) => this.#call(verb, known)) : this.#call(verb, args)
+      if (result instanceof Promise) this.#wait(result, entrySize, verb, number, handle)
+      else this.#answer(verb, number, result)
+    } catch (error) {
+      this.#fail(number, handle, error)
+    }
+  }
+
+  /** @param {any} verb @param {Inbox} inbox */
+  #make(verb, inbox) {
+    const handle = new Handle()
+    this.#handles.set(inbox.u32(), handle)
+    try {
+      handle.id = this.#host.engine[verb.method](...verb.args.map((/** @type {any} */ codec) => codec.read(inbox, this)))
+    } catch (error) {
+      handle.error = error
+    }
+  }
+
+  /** @param {boolean} wanted */
+  #listen(wanted) {
+    this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
+  }
+
+  /** @param {any} verb @param {any[]} args */
+  #call(verb, args) {
+    if (verb.name === 'close') return this.#host.close([...this.#waiting])
+    if (verb.name === 'listen') return this.#listen(args[0])
+    if (!verb.of) return this.#host.engine[verb.method](...args)
+    const [handle, ...rest] = args
+    const act = () => {
+      if (handle.error !== undefined && !verb.frees) throw handle.error
+      if (handle.id !== undefined) return this.#host.engine[verb.method](handle.id, ...rest)
+    }
+    const result = handle.busy === undefined ? act() : handle.busy.then(act)
+    if (result instanceof Promise) this.#occupy(handle, result)
+    return result
+  }
+
+  /** @param {any} handle @param {Promise<any>} promise */
+  #occupy(handle, promise) {
+    const ended = () => { if (handle.busy === busy) handle.busy = undefined }
+    const busy = handle.busy = promise.then(ended, ended)
+  }
+
+  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle */
+  #wait(result, size, verb, number, handle) {
+    const settle = result.then(
+      (/** @type {any} */ value) => this.#answer(verb, number, value),
+      (/** @type {any} */ error) => this.#fail(number, handle, error)
+    )
+    const ended = settle.then(() => {
+      this.#waiting.delete(ended)
+      this.#waitingBytes -= size
+      if (verb.writes) this.#host.turns.wrote()
+      if (this.#held) this.#work()
+    })
+    this.#waiting.add(ended)
+    this.#waitingBytes += size
+  }
+
+  // ---- Answers ------------------------------------------------------------------------------------------------------
+
+  /** @param {any} verb @param {any} number @param {any} result */
+  #answer(verb, number, result) {
+    if (number === undefined) return
+    const out = this.#out
+    out.begin()
+    try {
+      out.u32(number)
+      out.u8(1)
+      verb.answer.write(out, result)
+    } catch (error) {
+      out.cancel()
+      return this.#fail(number, undefined, error)
+    }
+    out.end()
+  }
+
+  /** @param {any} number @param {any} handle @param {any} error */
+  #fail(number, handle, error) {
+    if (number === undefined) {
+      if (handle !== undefined) handle.error = error
+      return
+    }
+    const out = this.#out
+    out.begin()
+    out.u32(number)
+    out.u8(0)
+    out.extra(describe(error))
+    out.end()
+  }
+
+  // ---- For verbs.js -------------------------------------------------------------------------------------------------
+
+  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees */
+  handle(number, frees) {
+    const handle = this.#handles.get(number)
+    if (frees) this.#handles.delete(number)
+    return handle ?? closedHandle
+  }
+
+  /** The engine's number of a snapshot. @param {any} number */
+  idOf(number) {
+    const { id, error } = this.handle(number, false)
+    if (error !== undefined) throw error
+    return id
+  }
+
+  /** @param {any} recipe */
+  storageOf(recipe) {
+    return this.#host.storageOf(recipe)
+  }
+}

@@ -1,0 +1,133 @@
+// One open file of a directory.
+import fs from 'node:fs'
+import { attempt, explain, failure } from './errors.js'
+import { flush, writeAll } from './os.js'
+
+/**
+ * @typedef {import('../../index.js').StorageFile} StorageFile
+ * @typedef {import('./descriptors.js').TableDescriptor} TableDescriptor
+ */
+
+/** One that stays open. */
+export class Descriptor {
+  /** @param {number} fd */
+  constructor(fd) {
+    this.fd = fd
+  }
+
+  hold() { return this.fd }
+
+  release() {}
+
+  close() { fs.closeSync(this.fd) }
+}
+
+/** @implements {StorageFile} */
+export class NodeFile {
+  #descriptor
+  #path
+  #writable
+  #storage
+  #closed = false
+  #flushes = 0
+  /** The first failure of a flush: the kernel may have dropped what it could not write, and would call a second one good. @type {any} */
+  #failed
+
+  /**
+   * @param {Descriptor | TableDescriptor} descriptor
+   * @param {string} path
+   * @param {boolean} writable
+   * @param {{ pending: (promise: Promise<void>) => Promise<void>, closed: () => void }} storage
+   */
+  constructor(descriptor, path, writable, storage) {
+    this.#descriptor = descriptor
+    this.#path = path
+    this.#writable = writable
+    this.#storage = storage
+  }
+
+  /** @param {number} offset @param {Uint8Array} into */
+  read(offset, into) {
+    this.#check('read')
+    // Numbers of this size are not exact, and no file reaches there: it ends before.
+    if (offset > Number.MAX_SAFE_INTEGER) return 0
+    return attempt('read', this.#path, () => {
+      const { fd } = this.#descriptor
+      let done = 0
+      while (done < into.length) {
+        const count = fs.readSync(fd, into, done, into.length - done, offset + done)
+        if (count === 0) break
+        done += count
+      }
+      return done
+    })
+  }
+
+  /** @param {Uint8Array} data */
+  append(data) {
+    this.#checkWritable('append')
+    if (this.#failed) throw this.#failed
+    attempt('append', this.#path, () => writeAll(this.#descriptor.fd, data))
+    return data.length
+  }
+
+  sync() {
+    this.#check('sync')
+    if (this.#failed) throw this.#failed
+    const fd = attempt('sync', this.#path, () => this.#descriptor.hold())
+    this.#flushes++
+    return this.#storage.pending(flush('fdatasync', fd).then(
+      () => this.#flushed(),
+      (error) => this.#flushed(explain(error, 'sync', this.#path))
+    ))
+  }
+
+  /** @param {any} [error] */
+  #flushed(error) {
+    this.#flushes--
+    this.#descriptor.release()
+    this.#closeWhenQuiet()
+    // Of two flushes at once only one is told of a failure.
+    this.#failed ??= error
+    if (this.#failed) throw this.#failed
+  }
+
+  /** @param {number} size */
+  truncate(size) {
+    this.#checkWritable('truncate')
+    attempt('truncate', this.#path, () => fs.ftruncateSync(this.#descriptor.fd, size))
+  }
+
+  size() {
+    this.#check('size')
+    return attempt('size', this.#path, () => fs.fstatSync(this.#descriptor.fd)).size
+  }
+
+  close() {
+    if (this.#closed) return
+    this.#closed = true
+    this.#storage.closed()
+    this.#closeWhenQuiet()
+  }
+
+  /** Not under a flush: the descriptor's number would go to another file. */
+  #closeWhenQuiet() {
+    if (!this.#closed || this.#flushes > 0) return
+    try {
+      this.#descriptor.close()
+    } catch {
+      // The descriptor is gone in any case, and for what was not synced nothing was promised.
+    }
+  }
+
+  /** @param {string} operation */
+  #check(operation) {
+    if (this.#closed) throw failure('EBADF', operation, this.#path, 'the file is closed')
+  }
+
+  /** @param {string} operation */
+  #checkWritable(operation) {
+    this.#check(operation)
+    if (!this.#writable) throw failure('EACCES', operation, this.#path, 'the file was opened to be read')
+  }
+}

@@ -1,0 +1,48 @@
+//! Where a database is: in memory, or in a storage of JavaScript.
+
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+
+use super::error::to_js;
+use crate::env::{Env, ForeignEnv, Io, MemoryEnv, Storage};
+use crate::error::Result;
+
+/// Where a database is.
+#[derive(Clone)]
+pub(super) enum Place {
+    Memory(Rc<MemoryEnv>),
+    Foreign(Rc<ForeignEnv>),
+}
+
+impl Place {
+    pub(super) fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
+        Ok(match storage {
+            None => Place::Memory(Rc::new(MemoryEnv::new())),
+            Some(storage) => Place::Foreign(Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?)),
+        })
+    }
+
+    pub(super) fn env(&self) -> Rc<dyn Env> {
+        match self {
+            Place::Memory(env) => env.clone(),
+            Place::Foreign(env) => env.clone(),
+        }
+    }
+
+    /// Shares the file of that name of `source`, if both can.
+    pub(super) fn link(&self, source: &Place, name: &str) -> Io<bool> {
+        match (self, source) {
+            (Place::Foreign(target), Place::Foreign(source)) => target.link(source, name),
+            _ => Io::ready(Ok(false)),
+        }
+    }
+
+    /// What `result` was, once a lock that was given back on the way is free.
+    pub(super) async fn released<T>(&self, result: Result<T>) -> Result<T> {
+        if let Place::Foreign(env) = self {
+            env.released().await;
+        }
+        result
+    }
+}

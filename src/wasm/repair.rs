@@ -1,0 +1,47 @@
+//! Checks and rebuilds databases that are not open.
+
+use js_sys::{Array, Object};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::error::{number, set, to_js, verify_report};
+use super::options::{EngineOptions, from_js};
+use super::place::Place;
+use super::regions::value_or_promise;
+use crate::env::Storage;
+use crate::options::Options;
+
+/// Checks the files of the database in `storage`, which need not be open: as `verify` of an open one.
+#[wasm_bindgen(js_name = verifyDatabase)]
+pub fn verify_database(storage: Storage, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
+    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
+    let options = Options { create_if_missing: false, ..options };
+    let place = Place::of(Some(storage))?;
+    value_or_promise(async move { Ok(verify_report(&crate::db::verify(place.env(), options).await?)) })
+}
+
+/// Rebuilds the database in `storage`: `{ tables, entries, lost, findings }`. With `any_comparator` one of another comparator,
+/// too.
+#[wasm_bindgen(js_name = repairDatabase)]
+pub fn repair_database(
+    storage: Storage,
+    options: Option<EngineOptions>,
+    any_comparator: bool,
+) -> Result<JsValue, JsValue> {
+    let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
+    let place = Place::of(Some(storage))?;
+    value_or_promise(async move {
+        let result = if any_comparator {
+            crate::db::repair_as(place.env(), options).await
+        } else {
+            crate::db::repair(place.env(), options).await
+        };
+        let report = place.released(result).await?;
+        let object = JsValue::from(Object::new());
+        set(&object, "tables", number(report.tables));
+        set(&object, "entries", number(report.entries));
+        set(&object, "lost", report.lost.iter().map(JsValue::from).collect::<Array>());
+        set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
+        Ok(object)
+    })
+}
