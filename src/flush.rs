@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::base::{FileNumber, InternalKeyComparator, KeyOrder, SequenceNumber, parse_internal_key, to_u64};
+use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::Result;
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock};
 use crate::memtable::MemTable;
-use crate::slice::Budget;
 use crate::table::{FinishedTable, TableCache, TableOutput};
 
 /// What a flush needs of the database.

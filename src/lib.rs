@@ -33,11 +33,11 @@ mod error;
 mod options;
 
 pub mod base;
+mod budget;
 mod bugs;
 pub mod env;
 pub mod events;
 mod iter;
-mod slice;
 
 mod batch;
 mod log;
@@ -66,22 +66,22 @@ pub mod fuzzing;
 #[cfg(feature = "wasm")]
 mod wasm;
 
-pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, UserComparator};
+pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, Snapshot, UserComparator};
 pub use batch::{BatchOperation, WriteBatch};
+pub use budget::Pause;
 #[cfg(feature = "seeded-bugs")]
 pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
 pub use db::Export;
 pub use db::{
-    Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, RecoveryReport, RepairReport, Snapshot, TableInfo,
-    VerifyReport, destroy, repair, repair_as, verify,
+    Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, RecoveryReport, RepairReport, TableInfo, VerifyReport,
+    destroy, repair, repair_as, verify,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;
 pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
-pub use slice::Pause;
 pub use sst::{TableFile, TableFileIterator};
 pub use table::Lookup;
 pub use version::{LEVELS, TableTouched, stored_comparator};

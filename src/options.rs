@@ -3,11 +3,10 @@
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use crate::base::{BloomFilterPolicy, FilterPolicy, SequenceNumber, UserComparator};
-use crate::db::Snapshot;
+use crate::base::{BloomFilterPolicy, FilterPolicy, SequenceNumber, Snapshot, UserComparator};
+use crate::budget::Pause;
 use crate::error::{Error, Result};
 use crate::events::Listener;
-use crate::slice::Pause;
 
 /// How table blocks are written. All kinds that this build knows are read, whatever is chosen here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::reader::{Entry, Step, ZipReader, shown, wrong};
+use super::reader::{Entry, Limits, Step, ZipReader, shown, wrong};
 use crate::base::{FileKind, FileName, FileNumber, to_u64};
 use crate::env::{Env, File, NameEdit, append_checked};
 use crate::error::{Error, Result};
@@ -25,15 +25,6 @@ use crate::error::{Error, Result};
 const CURRENT_SIZE_MAX: usize = 4096;
 /// Content written in one go, before others have their turn.
 const SLICE: u64 = 1 << 20;
-
-/// How much an archive may hold.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Bytes of content, all together.
-    pub(crate) bytes: u64,
-    /// How many times its own size, beyond the first MiB.
-    pub(crate) ratio: u64,
-}
 
 /// An import under way: fed from outside, it writes.
 pub(crate) struct Import {

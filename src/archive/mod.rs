@@ -37,7 +37,9 @@ mod tests;
 
 pub(crate) use crc32::Crc32;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
-pub(crate) use import::{Import, Limits};
+pub(crate) use import::Import;
+#[cfg(any(test, feature = "full", feature = "fuzzing"))]
+pub(crate) use reader::Limits;
 #[cfg(test)]
 pub(crate) use reader::{Step, ZipReader};
 pub(crate) use writer::ZipWriter;

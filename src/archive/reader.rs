@@ -12,9 +12,7 @@ use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 use super::fields::{descriptor, halves, head, wide};
-use super::{
-    CENTRAL, Crc32, DEFLATED, DESCRIPTOR, END, ENTRY, LATER16, LATER32, Limits, STORED, ZIP64_END, ZIP64_LOCATOR,
-};
+use super::{CENTRAL, Crc32, DEFLATED, DESCRIPTOR, END, ENTRY, LATER16, LATER32, STORED, ZIP64_END, ZIP64_LOCATOR};
 use crate::base::{Input, decode_fixed32, to_u64};
 use crate::error::{Error, Malformed, Result};
 
@@ -36,6 +34,15 @@ const OUTLANDISH: u16 = 1 << 5 | 1 << 6 | 1 << 13;
 const DESCRIPTOR_SIZE_MAX: usize = 24;
 /// Zip64's end may have data of others' behind it.
 const ZIP64_END_SIZE_MAX: usize = 4096;
+
+/// How much an archive may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of content, all together.
+    pub(crate) bytes: u64,
+    /// How many times its own size, beyond the first MiB.
+    pub(crate) ratio: u64,
+}
 
 /// What a step came to.
 #[derive(Debug, PartialEq, Eq)]

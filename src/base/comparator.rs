@@ -1,11 +1,10 @@
-//! The order of keys: the user's comparator, and the order of internal keys built on it.
+//! The order of user keys.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::rc::Rc;
 
 use super::bytes::compare_bytes;
-use super::key::InternalKeyComparator;
 
 /// The name stored in the MANIFEST of databases in bytewise order.
 pub const BYTEWISE_NAME: &str = "leveldb.BytewiseComparator";
@@ -97,54 +96,6 @@ fn bytewise_successor(key: &mut Vec<u8>) {
     {
         *byte += 1;
         key.truncate(at + 1);
-    }
-}
-
-/// How the keys of one table or iterator are ordered: as user keys or as internal keys.
-#[derive(Clone, Debug)]
-pub enum KeyOrder {
-    /// Keys are plain user keys (metaindex blocks, foreign tables).
-    User(UserComparator),
-    /// Keys end in a tag (all tables of a database).
-    Internal(InternalKeyComparator),
-}
-
-impl KeyOrder {
-    /// Plain bytewise order.
-    pub const BYTEWISE: KeyOrder = KeyOrder::User(UserComparator::Bytewise);
-
-    /// The order.
-    #[inline]
-    pub fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
-        match self {
-            KeyOrder::Internal(order) => order.compare(a, b),
-            KeyOrder::User(order) => order.compare(a, b),
-        }
-    }
-
-    /// See [`Comparator::find_shortest_separator`].
-    pub fn find_shortest_separator(&self, start: &mut Vec<u8>, limit: &[u8]) {
-        match self {
-            KeyOrder::User(order) => order.find_shortest_separator(start, limit),
-            KeyOrder::Internal(order) => order.find_shortest_separator(start, limit),
-        }
-    }
-
-    /// See [`Comparator::find_short_successor`].
-    pub fn find_short_successor(&self, key: &mut Vec<u8>) {
-        match self {
-            KeyOrder::User(order) => order.find_short_successor(key),
-            KeyOrder::Internal(order) => order.find_short_successor(key),
-        }
-    }
-
-    /// The part of a key that filters are built over.
-    #[inline]
-    pub fn filter_key<'a>(&self, key: &'a [u8]) -> &'a [u8] {
-        match self {
-            KeyOrder::User(_) => key,
-            KeyOrder::Internal(_) => super::key::user_key(key),
-        }
     }
 }
 

@@ -3,16 +3,14 @@
 mod bytes;
 mod coding;
 mod comparator;
-#[cfg(target_arch = "wasm32")]
 mod crc;
-mod crc32c;
-#[cfg(any(target_arch = "wasm32", test))]
-mod crc_fold;
 mod file_name;
 mod filter_policy;
 mod key;
+mod key_order;
 mod lru;
 mod sequence;
+mod snapshot;
 mod sort;
 
 pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at, same_bytes};
@@ -20,14 +18,17 @@ pub use coding::{
     Input, decode_fixed32, decode_fixed64, put_fixed32, put_fixed64, put_length_prefixed, put_varint32, put_varint64,
     to_u64, varint_length,
 };
-pub use comparator::{BYTEWISE_NAME, Comparator, KeyOrder, UserComparator};
+pub use comparator::{BYTEWISE_NAME, Comparator, UserComparator};
 #[cfg(all(feature = "archive", target_arch = "wasm32"))]
 pub(crate) use crc::Crc32Tables;
-pub use crc32c::{crc32c, crc32c_extend, mask, unmask};
+pub use crc::{crc32c, crc32c_extend, mask, unmask};
 pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
 pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};
 pub(crate) use key::TAG_SIZE;
 pub use key::{InternalKeyComparator, LookupKey, ParsedInternalKey, append_internal_key, parse_internal_key, user_key};
+pub use key_order::KeyOrder;
 pub use lru::WeightedLru;
 pub use sequence::{SequenceNumber, Tag, ValueType};
+pub use snapshot::Snapshot;
+pub(crate) use snapshot::SnapshotList;
 pub(crate) use sort::sort_by;

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use super::plan::{BaseLevel, Compaction, Splitter};
 use super::stream::Survivors;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by, table_file_name};
+use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, Step, finish};
-use crate::slice::Budget;
 use crate::table::{BlockRead, DamagePolicy, FinishedTable, TableCache, TableOutput, UnprovenTable};
 use crate::version::{FileMetaData, LevelIterator};
 

@@ -6,9 +6,9 @@ use super::live_files::Moment;
 use super::read::open_table;
 use super::state::Inner;
 use crate::base::{FileKind, table_file_name, to_u64};
+use crate::budget::Budget;
 use crate::env::{Env, Io, NameEdit, append_checked};
 use crate::error::{Error, Result};
-use crate::slice::Budget;
 use crate::version::FileMetaData;
 
 /// Bytes copied at once.

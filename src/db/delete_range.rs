@@ -13,9 +13,9 @@ use super::state::Inner;
 use super::write::{Mark, mark_in_turn, write};
 use crate::base::{to_u64, user_key};
 use crate::batch::WriteBatch;
+use crate::budget::{pause, slice_size};
 use crate::error::Result;
 use crate::options::ReadOptions;
-use crate::slice::{pause, slice_size};
 use crate::version::{LEVELS, UserRange, VersionEdit};
 
 /// Bytes of tombstones in one batch: written in a few milliseconds.

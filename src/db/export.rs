@@ -14,9 +14,9 @@ use super::read::open_table;
 use super::state::Inner;
 use crate::archive::{Crc32, ZipWriter};
 use crate::base::to_u64;
+use crate::budget::Budget;
 use crate::env::{Access, Env, File, MemoryEnv};
 use crate::error::{Error, Result};
-use crate::slice::Budget;
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;

@@ -11,11 +11,11 @@ use super::background::new_file;
 use super::read::open_tables;
 use super::state::{Inner, View};
 use crate::base::{FileName, FileNumber, table_file_name};
+use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::Result;
 use crate::events::LiveCounters;
 use crate::flush::{FlushContext, build_table};
-use crate::slice::Budget;
 use crate::version::{FileMetaData, Manifest, VersionEdit};
 
 /// See the module.

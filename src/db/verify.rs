@@ -10,12 +10,12 @@ use super::read::open_tables;
 
 use super::state::Inner;
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
+use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::iter::{InternalIterator, finish};
 use crate::options::{Options, RecoveryMode};
-use crate::slice::Budget;
 use crate::table::{BlockRead, DamagePolicy, Table, TableCache};
 use crate::version::{FileMetaData, VersionSet, recover_manifest};
 

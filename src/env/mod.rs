@@ -32,88 +32,37 @@
 //!    no place. Files that are left stay as they are; that is no error.
 
 mod block_on;
-mod crash;
-mod fault;
-#[cfg(feature = "wasm")]
-mod foreign;
+mod checked;
+mod io;
 mod memory;
-mod seeded;
+mod names;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 mod std_fs;
+#[cfg(feature = "testing")]
+mod testing;
+#[cfg(feature = "wasm")]
+mod web;
 
-use std::fmt;
-use std::future::Future;
-use std::io::ErrorKind;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 pub use crate::base::FileKind;
-use crate::base::to_u64;
-use crate::error::{Error, Result};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use block_on::block_on;
 pub use block_on::try_now;
-pub use crash::{CrashModel, CrashNames, CrashTail};
-pub use fault::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
-#[cfg(feature = "wasm")]
-pub(crate) use foreign::{ForeignEnv, Storage, thrown_as};
+pub(crate) use checked::check_taken;
+pub use checked::{append_checked, read_exact, read_file};
+pub use io::Io;
 pub use memory::MemoryEnv;
+#[cfg(feature = "testing")]
+pub use memory::{CrashModel, CrashNames, CrashTail};
+pub use names::{NameEdit, check_name};
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;
-
-/// The answer of a storage: ready at once, or later.
-pub enum Io<T> {
-    /// Known already (`None` once it has been taken).
-    Ready(Option<Result<T>>),
-    /// To be awaited.
-    Pending(Pin<Box<dyn Future<Output = Result<T>>>>),
-}
-
-impl<T> Io<T> {
-    /// Known already.
-    #[inline]
-    pub fn ready(result: Result<T>) -> Io<T> {
-        Io::Ready(Some(result))
-    }
-
-    /// To be awaited.
-    pub fn pending(future: impl Future<Output = Result<T>> + 'static) -> Io<T> {
-        Io::Pending(Box::pin(future))
-    }
-
-    /// The same answer, changed by `then` when it is known.
-    pub fn map<U>(self, then: impl FnOnce(Result<T>) -> Result<U> + 'static) -> Io<U>
-    where
-        T: 'static,
-    {
-        match self {
-            Io::Ready(result) => Io::ready(then(result.unwrap_or(Err(Error::Closed)))),
-            Io::Pending(future) => Io::pending(async move { then(future.await) }),
-        }
-    }
-}
-
-impl<T> Unpin for Io<T> {}
-
-impl<T> Future for Io<T> {
-    type Output = Result<T>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        match &mut *self {
-            Io::Ready(result) => Poll::Ready(result.take().unwrap_or(Err(Error::Closed))),
-            Io::Pending(future) => future.as_mut().poll(cx),
-        }
-    }
-}
-
-impl<T> fmt::Debug for Io<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if matches!(self, Io::Ready(_)) { "Io::Ready" } else { "Io::Pending" })
-    }
-}
+#[cfg(feature = "testing")]
+pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
+#[cfg(feature = "wasm")]
+pub(crate) use web::{ForeignEnv, Storage, thrown_as};
 
 /// What a successful sync means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,62 +82,6 @@ pub enum Access {
     Read,
     /// To be read, appended to and truncated.
     Append,
-}
-
-/// One change of the set of names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameEdit {
-    /// `from` becomes `to`, replacing it. `to` may begin with `lost/`: kept, but out of the way of `list`.
-    Rename {
-        /// The old name; it must exist.
-        from: String,
-        /// The new name.
-        to: String,
-    },
-    /// The name goes away. A name that does not exist is no error.
-    Remove {
-        /// The name.
-        name: String,
-    },
-    /// The file holds exactly `content`, atomically.
-    Replace {
-        /// The name, whether it exists or not.
-        name: String,
-        /// A name that the storage may use on the way; a crash may leave it behind.
-        via: String,
-        /// The whole content.
-        content: Vec<u8>,
-    },
-}
-
-impl NameEdit {
-    /// Whether all names in it are allowed ([`check_name`]).
-    pub fn check(&self) -> Result<()> {
-        let (one, other) = match self {
-            NameEdit::Rename { from, to } => (from, to),
-            NameEdit::Remove { name } => (name, name),
-            NameEdit::Replace { name, via, .. } => (name, via),
-        };
-        check_name(one)?;
-        check_name(other)
-    }
-}
-
-/// Whether a storage takes this name: 1 to 255 bytes, none of `/ \ :` and no control character, not `.`, `..` or `LOCK`
-/// (which is the lock's own); all this may follow one `lost/`.
-pub fn check_name(name: &str) -> Result<()> {
-    let bare = name.strip_prefix("lost/").unwrap_or(name);
-    let forbidden = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
-    if bare.is_empty() || bare.len() > 255 || matches!(bare, "." | ".." | "LOCK" | "lost") || bare.contains(forbidden) {
-        // Not `{:?}`: that brings Unicode's tables with it, for what may be printed.
-        return Err(Error::InvalidArgument(format!("\"{}\" cannot be the name of a file", name.escape_default())));
-    }
-    Ok(())
-}
-
-/// The answer of an append to a file that was opened to be read.
-fn opened_to_be_read(name: &str, operation: &'static str) -> Error {
-    Error::io(name, operation, ErrorKind::PermissionDenied, "the file was opened to be read")
 }
 
 /// One open file.
@@ -248,49 +141,4 @@ pub trait Env {
 pub trait ComputeThread {
     /// Hands `work` over; the answer comes when it is done. It is done even if the answer is dropped.
     fn run(&self, work: Box<dyn FnOnce() + Send>) -> Io<()>;
-}
-
-/// Appends and proves it: `end` is the size that the file must have afterwards.
-pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
-    let asked = to_u64(data.len());
-    let taken = file.append(data).await?;
-    check_taken(name, asked, taken)?;
-    if !env.appends_are_exact() && !crate::bugs::seeded(crate::bugs::Bug::SizeNotChecked) {
-        let size = file.size().await?;
-        if size != end {
-            let message = format!("the storage took {taken} bytes but the file ends at {size}, expected {end}");
-            return Err(Error::io(name, "append", ErrorKind::WriteZero, message));
-        }
-    }
-    Ok(())
-}
-
-/// An append took all the bytes it was given.
-pub(crate) fn check_taken(name: &str, asked: u64, taken: u64) -> Result<()> {
-    if taken == asked {
-        return Ok(());
-    }
-    let message = format!("the storage took {taken} of {asked} bytes");
-    Err(Error::io(name, "append", ErrorKind::WriteZero, message))
-}
-
-/// The whole of a file of at most `size_max` bytes.
-pub async fn read_file(env: &dyn Env, name: &str, size_max: u64) -> Result<Vec<u8>> {
-    let file = env.open(name, Access::Read).await?;
-    let size = file.size().await?;
-    if size > size_max {
-        return Err(Error::LimitExceeded(format!("{name} has {size} bytes, at most {size_max} are read at once")));
-    }
-    read_exact(&*file, name, 0, usize::try_from(size).unwrap_or(usize::MAX)).await
-}
-
-/// Exactly `length` bytes; a file that ends before is an error.
-pub async fn read_exact(file: &dyn File, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
-    let data = file.read_at(offset, length).await?;
-    if data.len() == length { Ok(data) } else { Err(short_read(name, offset, length, data.len())) }
-}
-
-/// What a read that came back short means: the file is shorter than what points into it says.
-pub(crate) fn short_read(name: &str, offset: u64, expected: usize, found: usize) -> Error {
-    Error::corruption(name, offset, format!("{expected} bytes expected, the file has {found} there"))
 }

@@ -33,8 +33,15 @@ impl std::fmt::Debug for MemTableIterator {
     }
 }
 
+impl MemTable {
+    /// An iterator over internal keys. It sees what is inserted meanwhile.
+    pub(crate) fn iter(self: &Rc<Self>) -> MemTableIterator {
+        MemTableIterator::new(Rc::clone(self))
+    }
+}
+
 impl MemTableIterator {
-    pub(super) fn new(table: Rc<MemTable>) -> MemTableIterator {
+    fn new(table: Rc<MemTable>) -> MemTableIterator {
         let (value, spare) = (OnceCell::new(), Cell::default());
         MemTableIterator { table, position: None, key: Vec::new(), value, spare, value_len: 0 }
     }

@@ -20,7 +20,6 @@ pub(crate) use iter::MemTableIterator;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::rc::Rc;
 
 use crate::base::{InternalKeyComparator, LookupKey, SequenceNumber, Tag, ValueType};
 use crate::error::Result;
@@ -129,11 +128,6 @@ impl MemTable {
     /// Whether there are no entries.
     pub(crate) fn is_empty(&self) -> bool {
         self.tree.borrow().count() == 0
-    }
-
-    /// An iterator over internal keys. It sees what is inserted meanwhile.
-    pub(crate) fn iter(self: &Rc<Self>) -> MemTableIterator {
-        MemTableIterator::new(Rc::clone(self))
     }
 }
 

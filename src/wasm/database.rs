@@ -20,9 +20,9 @@ use super::events::JsListener;
 use super::packed::{pack, unpack};
 use super::place::Place;
 use super::regions::{LATE, MISSING, Regions, exact, part, value_or_promise};
-use crate::base::to_u64;
+use crate::base::{Snapshot, to_u64};
 use crate::batch::WriteBatch;
-use crate::db::{Db, Export, Snapshot};
+use crate::db::{Db, Export};
 use crate::error::{Error, Malformed, Result};
 use crate::options::{Options, ReadOptions, WriteOptions};
 

@@ -8,8 +8,8 @@ use js_sys::{Function, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::budget::Pause;
 use crate::error::{Error, Result};
-use crate::slice::Pause;
 
 struct JsPause(Function);
 

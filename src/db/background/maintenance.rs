@@ -4,10 +4,10 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use super::slices::poll_slice;
+use crate::budget::{pause, slice_size};
 use crate::db::state::{DbState, Inner, ManualCompaction};
 use crate::db::write::rotate_in_turn;
 use crate::error::{Error, Result};
-use crate::slice::{pause, slice_size};
 use crate::version::{LEVEL0_STOP, LEVELS};
 
 /// Works until `done`, or until there is nothing left to do.

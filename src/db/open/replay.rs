@@ -16,6 +16,7 @@ use std::rc::Rc;
 use super::verdict::{Batch, Ending, judge, judge_leniently, judge_tail, jump_to, sequences_of};
 use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, ValueType};
 use crate::batch::{BatchOperation, operations};
+use crate::budget::Budget;
 use crate::bugs::{Bug, seeded};
 use crate::db::background::new_file;
 use crate::db::report::{LeftBehind, LogReport, RecoveryReport};
@@ -25,7 +26,6 @@ use crate::flush::{FlushContext, build_table};
 use crate::log::{LogReader, Record, Semantics};
 use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
-use crate::slice::Budget;
 use crate::version::VersionEdit;
 
 /// So many full write buffers, of so many bytes in all, wait for their table until the database is open; before more do they become one.

@@ -106,7 +106,7 @@ pub struct DbIterator {
     version: Rc<Version>,
     until_sample: usize,
     /// The snapshot stays held as long as the iterator that reads it.
-    _snapshot: Option<crate::db::snapshot::Snapshot>,
+    _snapshot: Option<crate::base::Snapshot>,
 }
 
 impl DbIterator {

@@ -4,17 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{State, View};
-use crate::base::{FileNumber, InternalKeyComparator};
+use crate::base::{FileNumber, InternalKeyComparator, SnapshotList};
+use crate::budget::Budget;
 use crate::db::driver::Driver;
 use crate::db::read::RowCache;
 use crate::db::report::RecoveryReport;
-use crate::db::snapshot::SnapshotList;
 use crate::db::write::Queue;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::{Event, LiveCounters};
 use crate::options::Options;
-use crate::slice::Budget;
 use crate::table::TableCache;
 
 /// One open database.

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, Waker};
 use super::queue::SMALL_GROUP;
 use super::wal::rotate;
 use crate::base::to_u64;
+use crate::budget::pause;
 use crate::db::background;
 use crate::db::state::{DbState, Inner};
 use crate::error::{Error, Result};
 use crate::events::{Event, StallCause, count};
-use crate::slice::pause;
 use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
 
 /// Least work that is worth a slice, in bytes.

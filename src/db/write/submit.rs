@@ -8,10 +8,10 @@ use super::pacing::{pace, work_off};
 use super::queue::{enqueue, nobody_writes, poll_ticket};
 use super::ticket::Wants;
 use crate::batch::{BatchOperation, WriteBatch};
+use crate::budget::pause;
 use crate::db::state::Inner;
 use crate::env::try_now;
 use crate::error::{Error, Result};
-use crate::slice::pause;
 
 /// What a log record may hold.
 const BATCH_SIZE_MAX: usize = 1 << 30;

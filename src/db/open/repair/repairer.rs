@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::aside::Aside;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
+use crate::budget::Budget;
 use crate::db::findings::Findings;
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::slice::Budget;
 use crate::table::TableCache;
 use crate::version::NewFile;
 

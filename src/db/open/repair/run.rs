@@ -8,6 +8,7 @@ use super::old_manifest::OldManifest;
 use super::repairer::{NUMBER_MAX, Repairer};
 use super::report::{RepairReport, report_resembling};
 use crate::base::{FileName, FileNumber, InternalKeyComparator};
+use crate::budget::Budget;
 use crate::db::findings::Findings;
 use crate::db::open::FilesOnStorage;
 use crate::db::read::open_tables;
@@ -16,7 +17,6 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::options::{Options, RecoveryMode};
-use crate::slice::Budget;
 
 /// Rebuilds the database in `env` from its tables and logs. Logs become tables; a database that is sound and whose logs are
 /// empty stays as it is. `options.comparator` must be the one that it was made with; [`repair_as`] overrules the manifest.

@@ -5,35 +5,31 @@
 //! durable   what a crash leaves            edit_names copies names here and clears `pending`
 //! ```
 
+mod content;
+#[cfg(feature = "testing")]
+mod crash;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
-use super::crash::{Content, CrashModel};
+#[cfg(feature = "testing")]
+pub(super) use crash::percent_of;
+#[cfg(feature = "testing")]
+pub use crash::{CrashModel, CrashNames, CrashTail};
+
+use self::content::Content;
+use super::checked::opened_to_be_read;
 use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::base::to_u64;
 use crate::error::{Error, Result};
 
 /// A storage in memory. Cheap to clone: a clone is another user of the same files, as another process would be.
 ///
-/// It keeps, for each file, what was not synced, and which names are not durable, so that [`crash`](MemoryEnv::crash) can
-/// answer the storage that a power cut would leave. Every call is ready at once.
-///
-/// ```
-/// use varve::env::{CrashModel, Env, FileKind, MemoryEnv, block_on};
-///
-/// let env = MemoryEnv::new();
-/// let file = block_on(env.create("a", FileKind::Log, 0))?;
-/// block_on(env.edit_names(vec![]))?; // the name is durable now
-/// block_on(file.append(b"synced"))?;
-/// block_on(file.sync())?;
-/// block_on(file.append(b", not synced"))?;
-/// assert_eq!(env.crash(&CrashModel::DROP).read("a"), Some(b"synced".to_vec()));
-/// assert_eq!(env.crash(&CrashModel::KEEP).read("a"), Some(b"synced, not synced".to_vec()));
-/// # Ok::<(), varve::Error>(())
-/// ```
+/// Every call is ready at once. In tests (feature `testing`) it keeps, for each file, what was not synced, and which names are
+/// not durable, so that its method `crash` can answer the storage that a power cut would leave.
 pub struct MemoryEnv {
     storage: Rc<Storage>,
     owns_lock: Cell<bool>,
@@ -99,6 +95,21 @@ impl MemoryEnv {
     }
 
     /// An independent storage as a power cut at this moment may leave it. This one goes on.
+    ///
+    /// ```
+    /// use varve::env::{CrashModel, Env, FileKind, MemoryEnv, block_on};
+    ///
+    /// let env = MemoryEnv::new();
+    /// let file = block_on(env.create("a", FileKind::Log, 0))?;
+    /// block_on(env.edit_names(vec![]))?; // the name is durable now
+    /// block_on(file.append(b"synced"))?;
+    /// block_on(file.sync())?;
+    /// block_on(file.append(b", not synced"))?;
+    /// assert_eq!(env.crash(&CrashModel::DROP).read("a"), Some(b"synced".to_vec()));
+    /// assert_eq!(env.crash(&CrashModel::KEEP).read("a"), Some(b"synced, not synced".to_vec()));
+    /// # Ok::<(), varve::Error>(())
+    /// ```
+    #[cfg(feature = "testing")]
     pub fn crash(&self, model: &CrashModel) -> MemoryEnv {
         let space = Space::new(self.storage.space.capacity.get());
         let state = self.storage.state.borrow();
@@ -295,7 +306,7 @@ impl MemoryFile {
     fn writable(&self, operation: &'static str) -> Result<()> {
         match self.access {
             Access::Append => Ok(()),
-            Access::Read => Err(super::opened_to_be_read(&self.name, operation)),
+            Access::Read => Err(opened_to_be_read(&self.name, operation)),
         }
     }
 

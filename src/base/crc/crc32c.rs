@@ -4,7 +4,7 @@
 //! `mask(c) = rotate_right(c, 15) + 0xa282ead8`. crc32c("123456789") = `e3069283`, masked `c78ab0e5`.
 //! Source: LevelDB `util/crc32c.h`. The polynomial arithmetic is the `crc32c` crate's, which knows the processor's instructions;
 //! WebAssembly has none, and there it is the `crc` crate's, which is half again as fast and whose tables need not be shipped, after
-//! [`crc_fold`](super::crc_fold) made long runs short.
+//! [`fold`](super::fold) made long runs short.
 
 const MASK_DELTA: u32 = 0xa282_ead8;
 
@@ -24,8 +24,8 @@ pub fn crc32c_extend(crc: u32, bytes: &[u8]) -> u32 {
 /// CRC-32C of what `crc` covers followed by `bytes`.
 #[cfg(target_arch = "wasm32")]
 pub fn crc32c_extend(crc: u32, bytes: &[u8]) -> u32 {
-    static TABLES: super::crc::Crc32Tables = super::crc::Crc32Tables::of(&::crc::CRC_32_ISCSI);
-    match super::crc_fold::fold(!crc, bytes) {
+    static TABLES: super::tables::Crc32Tables = super::tables::Crc32Tables::of(&::crc::CRC_32_ISCSI);
+    match super::fold::fold(!crc, bytes) {
         Some((left, end)) => TABLES.extend(TABLES.extend(!0, &left), end),
         None => TABLES.extend(crc, bytes),
     }

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
+use super::control::{Control, Fault, OpenFile};
 use super::rule::{FaultKind, Operation, SectorFault};
-use super::{Control, Fault, OpenFile};
 use crate::base::{crc32c, to_u64};
-use crate::env::crash::percent_of;
-use crate::env::seeded::Seeded;
+use crate::env::memory::percent_of;
+use crate::env::testing::random::Seeded;
 use crate::env::{Durability, File, Io};
 use crate::error::Result;
 

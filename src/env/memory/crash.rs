@@ -1,4 +1,4 @@
-//! What a power cut leaves: the bytes of one file with the history since its last sync, and the models of a crash.
+//! What a power cut leaves: the history of one file since its last sync, and the models of a crash.
 //!
 //! ```text
 //! append A, sync, append B, truncate to |A|, append C          bytes = A C
@@ -6,7 +6,7 @@
 //! ```
 //! The synced content is found by undoing the changes from the last to the first.
 
-use super::seeded::Seeded;
+use crate::env::testing::Seeded;
 
 /// What a storage in memory keeps of the bytes and names that were not yet durable when the power went.
 ///
@@ -21,7 +21,7 @@ pub struct CrashModel {
     pub grain: usize,
     /// What follows the bytes that were kept.
     pub tail: CrashTail,
-    /// Which creations are found, of those since the last [`edit_names`](super::Env::edit_names).
+    /// Which creations are found, of those since the last [`edit_names`](crate::env::Env::edit_names).
     pub names: CrashNames,
     /// Determines everything that is drawn.
     pub seed: u64,
@@ -94,12 +94,9 @@ impl CrashModel {
     }
 }
 
-/// The bytes of a file, and what happened since they were last synced.
+/// What happened to a file since it was last synced, oldest first.
 #[derive(Clone, Default)]
-pub(super) struct Content {
-    bytes: Vec<u8>,
-    unsynced: Vec<Change>,
-}
+pub(super) struct History(Vec<Change>);
 
 #[derive(Clone)]
 enum Change {
@@ -124,67 +121,43 @@ impl Redo {
     }
 }
 
-impl Content {
-    /// Bytes that are on the disk.
-    pub(super) fn synced(bytes: Vec<u8>) -> Content {
-        Content { bytes, unsynced: Vec::new() }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn has_room_for(&mut self, more: usize) -> bool {
-        self.bytes.try_reserve(more).is_ok()
-    }
-
-    pub(super) fn append(&mut self, data: &[u8]) {
-        self.bytes.extend_from_slice(data);
-        self.note_appended(data.len());
-    }
-
-    pub(super) fn set_size(&mut self, size: usize) {
-        if let Some(added) = size.checked_sub(self.bytes.len()) {
-            self.bytes.resize(size, 0);
-            self.note_appended(added);
-        } else {
-            let removed = self.bytes.split_off(size);
-            self.unsynced.push(Change::Cut(removed));
-        }
-    }
-
-    pub(super) fn sync(&mut self) {
-        self.unsynced.clear();
-    }
-
-    fn note_appended(&mut self, count: usize) {
-        match self.unsynced.last_mut() {
+impl History {
+    pub(super) fn appended(&mut self, count: usize) {
+        match self.0.last_mut() {
             Some(Change::Appended(total)) => *total = total.saturating_add(count),
-            _ if count > 0 => self.unsynced.push(Change::Appended(count)),
+            _ if count > 0 => self.0.push(Change::Appended(count)),
             _ => {}
         }
     }
 
-    /// The bytes that a crash now may leave of the file called `name`.
-    pub(super) fn after_crash(&self, model: &CrashModel, name: &str) -> Vec<u8> {
+    pub(super) fn cut(&mut self, removed: Vec<u8>) {
+        self.0.push(Change::Cut(removed));
+    }
+
+    pub(super) fn synced(&mut self) {
+        self.0.clear();
+    }
+
+    /// What a crash now may leave of `bytes`, those of the file called `name`.
+    pub(super) fn after_crash(&self, bytes: &[u8], model: &CrashModel, name: &str) -> Vec<u8> {
         let mut rng = Seeded::for_name(model.seed, name);
         let spread = usize::from(model.keep_max.saturating_sub(model.keep_min));
         let percent = model.keep_min.saturating_add(u8::try_from(rng.up_to(spread)).unwrap_or(0)).min(100);
-        if percent == 100 || self.unsynced.is_empty() {
-            return self.bytes.clone();
+        if percent == 100 || self.0.is_empty() {
+            return bytes.to_vec();
         }
-        let (bytes, redo) = self.undo();
+        let (synced, redo) = self.undo(bytes);
         if model.tail == CrashTail::Holes {
-            return with_holes(&self.bytes, bytes.len(), redo, percent, model.grain, &mut rng);
+            return with_holes(bytes, synced.len(), redo, percent, model.grain, &mut rng);
         }
-        replay(bytes, redo, percent, model, &mut rng)
+        replay(synced, redo, percent, model, &mut rng)
     }
 
     /// The synced content, and the changes since, oldest first.
-    fn undo(&self) -> (Vec<u8>, Vec<Redo>) {
-        let mut bytes = self.bytes.clone();
-        let mut redo = Vec::with_capacity(self.unsynced.len());
-        for change in self.unsynced.iter().rev() {
+    fn undo(&self, bytes: &[u8]) -> (Vec<u8>, Vec<Redo>) {
+        let mut bytes = bytes.to_vec();
+        let mut redo = Vec::with_capacity(self.0.len());
+        for change in self.0.iter().rev() {
             match change {
                 Change::Appended(count) => {
                     let start = bytes.len().saturating_sub(*count);
@@ -263,7 +236,7 @@ fn with_holes(bytes: &[u8], synced: usize, redo: Vec<Redo>, percent: u8, grain: 
     found
 }
 
-pub(super) fn percent_of(total: usize, percent: u8) -> usize {
+pub(in crate::env) fn percent_of(total: usize, percent: u8) -> usize {
     let hundredths = u128::try_from(total).unwrap_or(0).saturating_mul(u128::from(percent)) / 100;
     usize::try_from(hundredths).unwrap_or(total)
 }

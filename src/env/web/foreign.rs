@@ -4,8 +4,6 @@
 //! here too. Bytes cross without a copy: JavaScript gets a view of this module's memory, which is good until it returns.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::rc::Rc;
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
@@ -13,8 +11,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
+use super::answer::{answer, exact, number, promise};
+use super::error::unexpected;
 use crate::base::to_u64;
+use crate::env::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::error::{Error, Result};
 
 #[wasm_bindgen]
@@ -303,55 +303,6 @@ impl ForeignFile {
     }
 }
 
-/// A value or a promise of one, as an answer.
-fn answer<T: 'static>(
-    result: Result<JsValue, JsValue>,
-    name: &str,
-    operation: &'static str,
-    convert: impl FnOnce(JsValue) -> Result<T> + 'static,
-) -> Io<T> {
-    match result {
-        Err(thrown) => Io::ready(Err(to_error(&thrown, name, operation))),
-        Ok(value) => match promise(&value) {
-            None => Io::ready(convert(value)),
-            Some(promise) => {
-                let name = name.to_string();
-                // Listened to from now on: a promise that fails before somebody listens would end the process.
-                let answer = JsFuture::from(promise);
-                Io::pending(async move {
-                    let value = answer.await.map_err(|thrown| to_error(&thrown, &name, operation))?;
-                    convert(value)
-                })
-            }
-        },
-    }
-}
-
-/// The promise that `value` is, or behaves as.
-fn promise(value: &JsValue) -> Option<Promise> {
-    if let Some(promise) = value.dyn_ref::<Promise>() {
-        return Some(promise.clone());
-    }
-    let thenable =
-        value.is_object() && Reflect::get(value, &JsValue::from_str("then")).is_ok_and(|then| then.is_function());
-    thenable.then(|| Promise::resolve(value))
-}
-
-/// A whole number that JavaScript holds exactly.
-fn exact(value: &JsValue) -> Option<u64> {
-    let number = value.as_f64()?;
-    if number.fract() != 0.0 || !(0.0..=9_007_199_254_740_992.0).contains(&number) {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-    Some(number as u64)
-}
-
-/// Offsets and sizes; what is beyond 2^53 no storage has.
-fn number(value: u64) -> f64 {
-    value as f64
-}
-
 fn edited(edit: &NameEdit) -> &str {
     match edit {
         NameEdit::Rename { from, .. } => from,
@@ -382,63 +333,4 @@ fn edit_object(edit: &NameEdit) -> JsValue {
         }
     }
     object.into()
-}
-
-#[cold]
-fn unexpected(name: &str, operation: &'static str, expected: &str) -> Error {
-    Error::io(name, operation, ErrorKind::InvalidData, format!("the storage did not answer {expected}"))
-}
-
-/// What was thrown, by its `code`, or by its `name` as DOMExceptions have it.
-#[cold]
-fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
-    let property = |key: &str| Reflect::get(thrown, &JsValue::from_str(key)).ok().and_then(|value| value.as_string());
-    let code = property("code").or_else(|| property("name")).unwrap_or_default();
-    let message = property("message").or_else(|| thrown.as_string()).unwrap_or_else(|| "no reason was given".into());
-    remember(&message, thrown);
-    let kind = match code.as_str() {
-        "LEVEL_LOCKED" => return Error::Locked(message),
-        "LEVEL_FENCED" => return Error::Fenced(message),
-        "LEVEL_NOT_SUPPORTED" => return Error::NotSupported(message),
-        "LEVEL_EVICTED" => return Error::Evicted(message),
-        "LEVEL_SOURCE_CHANGED" | "SOURCE_CHANGED" => return Error::SourceChanged(message),
-        // A name that the storage does not take; from a disk it may mean anything.
-        "EINVAL" if matches!(operation, "create" | "open" | "change names") => return Error::InvalidArgument(message),
-        "ENOENT" | "NotFoundError" => ErrorKind::NotFound,
-        "EEXIST" => ErrorKind::AlreadyExists,
-        "EACCES" | "EPERM" | "EROFS" | "NotAllowedError" | "NoModificationAllowedError" => ErrorKind::PermissionDenied,
-        "ENOSPC" => ErrorKind::StorageFull,
-        "EDQUOT" | "QuotaExceededError" => ErrorKind::QuotaExceeded,
-        "EMFILE" | "ENFILE" => ErrorKind::ResourceBusy,
-        "ENOTDIR" => ErrorKind::NotADirectory,
-        "EISDIR" => ErrorKind::IsADirectory,
-        _ => ErrorKind::Other,
-    };
-    Error::io(name, operation, kind, message)
-}
-
-/// So many errors of storages are remembered: enough for those that are on their way to the caller.
-const REMEMBERED_MAX: usize = 16;
-
-thread_local! {
-    /// What storages threw lately, with its message: an `Error` of ours can be compared and copied, and what JavaScript threw cannot.
-    static THROWN: RefCell<VecDeque<(String, JsValue)>> = const { RefCell::new(VecDeque::new()) };
-}
-
-#[cold]
-fn remember(message: &str, thrown: &JsValue) {
-    THROWN.with_borrow_mut(|all| {
-        if all.len() == REMEMBERED_MAX {
-            all.pop_front();
-        }
-        all.push_back((message.into(), thrown.clone()));
-    });
-}
-
-/// What the storage threw that has become an error with this message, or with one that ends so, if that was lately.
-#[cold]
-pub(crate) fn thrown_as(message: &str) -> Option<JsValue> {
-    THROWN.with_borrow(|all| {
-        all.iter().rev().find(|(known, _)| message.ends_with(known.as_str())).map(|(_, thrown)| thrown.clone())
-    })
 }

@@ -1,28 +1,14 @@
-//! A storage that fails, lies, stops or keeps its callers waiting, as planned.
-//!
-//! ```text
-//! engine -> FaultEnv -> MemoryEnv            each call: count, find the rule, note, then do, fail or lie
-//!              rules, trace, pending polls
-//! ```
+//! The storage itself.
 
-mod file;
-mod rule;
-mod trace;
-
-use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::task::Poll;
 
-pub use rule::{FaultKind, FaultRule, Operation, SectorFault};
-pub use trace::Call;
-
-use self::file::FaultFile;
-use self::trace::Trace;
-use super::seeded::Seeded;
-use super::{Access, Durability, Env, File, FileKind, Io, NameEdit};
+use super::control::{Control, Fault, OpenFile, Turn};
+use super::file::FaultFile;
+use super::rule::{FaultKind, FaultRule, Operation};
+use super::trace::Call;
+use crate::env::{Access, Durability, Env, File, FileKind, Io, NameEdit};
 use crate::error::{Error, Result};
 
 /// A storage around another: it counts and notes calls and makes some of them go wrong. Clones share everything.
@@ -47,37 +33,10 @@ pub struct FaultEnv {
     control: Rc<Control>,
 }
 
-/// What the storage and its files share; a file does not keep the storage, and so the lock, alive.
-struct Control {
-    durability: Durability,
-    rules: RefCell<Vec<FaultRule>>,
-    trace: RefCell<Trace>,
-    rng: RefCell<Seeded>,
-    faults: Cell<u64>,
-    stopped: Cell<bool>,
-    pending_percent: Cell<u8>,
-    exact: Cell<Option<bool>>,
-    stale: RefCell<Vec<u8>>,
-    open_files: Cell<usize>,
-    open_files_max: Cell<usize>,
-}
-
 impl FaultEnv {
     /// Around `inner`, without faults so far. `seed` determines all that is drawn.
     pub fn new(inner: Rc<dyn Env>, seed: u64) -> FaultEnv {
-        let control = Control {
-            durability: inner.durability(),
-            rules: RefCell::default(),
-            trace: RefCell::default(),
-            rng: RefCell::new(Seeded::new(seed)),
-            faults: Cell::new(0),
-            stopped: Cell::new(false),
-            pending_percent: Cell::new(0),
-            exact: Cell::new(None),
-            stale: RefCell::default(),
-            open_files: Cell::new(0),
-            open_files_max: Cell::new(usize::MAX),
-        };
+        let control = Control::new(inner.durability(), seed);
         FaultEnv { inner, control: Rc::new(control) }
     }
 
@@ -184,106 +143,6 @@ impl FaultEnv {
     }
 }
 
-impl Control {
-    /// Counts and notes a call, and finds what goes wrong with it.
-    fn begin(self: &Rc<Self>, operation: Operation, name: &str, offset: u64, length: u64, checksum: u32) -> Turn {
-        let call = Call { operation, name: name.to_string(), offset, length, checksum, outcome: "" };
-        let at = self.trace.borrow_mut().begin(call);
-        let turn = |fault| Turn { control: Rc::clone(self), at, operation, name: name.to_string(), fault };
-        if self.stopped.get() {
-            return turn(Some(Fault::Stopped));
-        }
-        let mut found = None;
-        for rule in self.rules.borrow_mut().iter_mut() {
-            let met = rule.meet(operation, name);
-            found = found.or(met);
-        }
-        let Some((kind, stop)) = found else { return turn(None) };
-        self.faults.set(self.faults.get().saturating_add(1));
-        self.stopped.set(stop);
-        turn(Some(Fault::Planned(kind)))
-    }
-
-    /// Does the call now or, in pending mode, perhaps after some polls.
-    fn soon<T: 'static>(&self, call: impl FnOnce() -> Io<T> + 'static) -> Io<T> {
-        let polls = {
-            let mut rng = self.rng.borrow_mut();
-            let pending = self.pending_percent.get();
-            if pending > 0 && rng.chance(pending) { rng.up_to(2).saturating_add(1) } else { 0 }
-        };
-        if polls == 0 {
-            return call();
-        }
-        Io::pending(async move {
-            polled_again(polls).await;
-            call().await
-        })
-    }
-}
-
-/// Counts one open file.
-struct OpenFile(Rc<Control>);
-
-impl OpenFile {
-    fn new(control: &Rc<Control>) -> OpenFile {
-        control.open_files.set(control.open_files.get().saturating_add(1));
-        OpenFile(Rc::clone(control))
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        self.0.open_files.set(self.0.open_files.get().saturating_sub(1));
-    }
-}
-
-/// One call under way.
-struct Turn {
-    control: Rc<Control>,
-    at: usize,
-    operation: Operation,
-    name: String,
-    fault: Option<Fault>,
-}
-
-enum Fault {
-    Planned(FaultKind),
-    Stopped,
-}
-
-impl Turn {
-    /// The call with the faults that any operation may have.
-    fn plainly<T: 'static>(self, call: impl FnOnce() -> Io<T>) -> Io<T> {
-        let io = match &self.fault {
-            Some(Fault::Stopped) => {
-                let message = "the storage was stopped by a planned fault";
-                Io::ready(Err(Error::io(&self.name, self.operation.name(), ErrorKind::Other, message)))
-            }
-            Some(Fault::Planned(FaultKind::Fail(kind))) => Io::ready(Err(self.error(*kind))),
-            Some(Fault::Planned(FaultKind::Fenced)) => Io::ready(Err(Error::Fenced("as planned".to_string()))),
-            Some(Fault::Planned(FaultKind::FailAfter(kind))) => {
-                let error = self.error(*kind);
-                call().map(|done| done.and(Err(error)))
-            }
-            _ => call(),
-        };
-        self.end(io)
-    }
-
-    /// Notes what came of it.
-    fn end<T: 'static>(self, io: Io<T>) -> Io<T> {
-        io.map(move |result| {
-            let outcome = result.as_ref().map_or_else(|error| error.code(), |_| "ok");
-            self.control.trace.borrow_mut().end(self.at, outcome);
-            result
-        })
-    }
-
-    fn error(&self, kind: ErrorKind) -> Error {
-        Error::io(&self.name, self.operation.name(), kind, format!("planned fault ({kind})"))
-    }
-}
-
 impl Env for FaultEnv {
     fn lock(&self, create: bool) -> Io<u64> {
         let this = self.clone();
@@ -339,20 +198,6 @@ impl fmt::Debug for FaultEnv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FaultEnv ({} calls, {} faults)", self.calls(), self.faults())
     }
-}
-
-/// Ready at poll number `polls + 1`; wakes itself until then.
-async fn polled_again(polls: usize) {
-    let mut left = polls;
-    poll_fn(move |cx| {
-        if left == 0 {
-            return Poll::Ready(());
-        }
-        left = left.saturating_sub(1);
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// The first `count` edits, and half of the file that a replacement after them would go through.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::base::SequenceNumber;
+use super::sequence::SequenceNumber;
 
 /// A state of the database that stays readable while this, or a clone of it, lives.
 #[derive(Clone)]

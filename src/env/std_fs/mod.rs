@@ -24,6 +24,7 @@ use self::descriptors::{TableDescriptor, with_spare};
 use self::helper_thread::HelperThread;
 use self::lock::DirectoryLock;
 use self::names::{apply, create_new, make_directory, parent_of, sync_directory};
+use super::checked::opened_to_be_read;
 use super::{Access, ComputeThread, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::base::{FileName, to_u64};
 use crate::error::{Error, Result};
@@ -327,7 +328,7 @@ impl File for StdReader {
     }
 
     fn append(&self, _data: &[u8]) -> Io<u64> {
-        Io::ready(Err(super::opened_to_be_read(&self.name, "append")))
+        Io::ready(Err(opened_to_be_read(&self.name, "append")))
     }
 
     fn sync(&self) -> Io<Durability> {
@@ -336,7 +337,7 @@ impl File for StdReader {
     }
 
     fn truncate(&self, _size: u64) -> Io<()> {
-        Io::ready(Err(super::opened_to_be_read(&self.name, "truncate")))
+        Io::ready(Err(opened_to_be_read(&self.name, "truncate")))
     }
 
     fn size(&self) -> Io<u64> {

@@ -1,4 +1,4 @@
-//! Long work in slices: it gives way when its bytes of work are used up.
+//! Work budgets: long work gives way when it has done the bytes of work that its budget allows.
 //!
 //! ```text
 //! background job   gives way to whoever polls it, slice by slice

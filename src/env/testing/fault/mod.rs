@@ -1,0 +1,16 @@
+//! A storage that fails, lies, stops or keeps its callers waiting, as planned.
+//!
+//! ```text
+//! engine -> FaultEnv -> MemoryEnv            each call: count, find the rule, note, then do, fail or lie
+//!              rules, trace, pending polls
+//! ```
+
+mod control;
+mod env;
+mod file;
+mod rule;
+mod trace;
+
+pub use env::FaultEnv;
+pub use rule::{FaultKind, FaultRule, Operation, SectorFault};
+pub use trace::Call;
