@@ -149,7 +149,7 @@ export class Engine {
 
   /** Whether calls wait for a fresh instance. */
   get isReplacing() {
-    return this.#supervisor.isReplacing
+    return this.#database === null && this.#supervisor.isReplacing
   }
 
   /** Whether it has stopped for good, or was closed. */
