@@ -121,3 +121,17 @@ test('no script has over 500 lines but those that say why', () => {
     .filter((name) => name.endsWith('.js') && readFileSync(inRoot('src', 'js', name), 'utf8').split('\n').length > 501)
   deepStrictEqual(long.sort(), Object.keys(LONG).sort())
 })
+
+test('docs/architecture.md lists every file of src', () => {
+  const [, tree] = /## The tree[^]*?```text\n([^]*?)```/.exec(readFileSync(inRoot('docs', 'architecture.md'), 'utf8'))
+  const listed = []
+  let folder = ''
+  for (const line of tree.split('\n')) {
+    if (/^src\//.test(line)) folder = line.split(' ')[0]
+    else listed.push(...line.trim().split(/,\s*/).filter(Boolean).map((name) => folder + name))
+  }
+  const there = readdirSync(inRoot('src'), { recursive: true })
+    .filter((name) => /\.(rs|js|d\.ts)$/.test(name) && !/(^|\/)tests(\.rs$|\/)|(^|\/)mod\.rs$/.test(name))
+    .map((name) => `src/${name.replace(/\.(rs|js|d\.ts)$/, '')}`)
+  deepStrictEqual(listed.sort(), there.sort())
+})
