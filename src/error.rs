@@ -51,6 +51,9 @@ pub enum Error {
     /// The storage or this build cannot do that.
     #[error("not supported: {0}")]
     NotSupported(String),
+    /// A block is compressed in a way that this build does not read. Nothing is damaged: a build with the codec reads it.
+    #[error("not supported: {0}")]
+    MissingCodec(Box<MissingCodec>),
     /// The database is closed.
     #[error("the database is closed")]
     Closed,
@@ -73,6 +76,23 @@ impl fmt::Display for Corruption {
             return write!(f, "{}", self.reason);
         }
         write!(f, "{} at offset {}: {}", self.file, self.offset, self.reason)
+    }
+}
+
+/// A block whose codec this build lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingCodec {
+    /// Name of the file inside the database directory, e.g. `000005.ldb`.
+    pub file: String,
+    /// Byte offset of the block in that file.
+    pub offset: u64,
+    /// The codec, and which build has it.
+    pub reason: String,
+}
+
+impl fmt::Display for MissingCodec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, block at offset {}: {}", self.file, self.offset, self.reason)
     }
 }
 
@@ -168,7 +188,7 @@ impl Error {
             Error::Busy(_) => "busy",
             Error::LimitExceeded(_) => "limit-exceeded",
             Error::InvalidArgument(_) => "invalid-argument",
-            Error::NotSupported(_) => "not-supported",
+            Error::NotSupported(_) | Error::MissingCodec(_) => "not-supported",
             Error::Closed => "closed",
         }
     }

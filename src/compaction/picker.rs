@@ -1,11 +1,12 @@
 //! Pure: a version to the next compaction, if one is due.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::plan::Compaction;
 use crate::base::{FileNumber, InternalKeyComparator, sort_by, to_u64, user_key};
+use crate::error::Error;
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 
 /// Bytes that level 1 should hold; each deeper level ten times the one above.
@@ -17,8 +18,8 @@ pub(crate) struct Pick<'a> {
     pub(crate) max_file_size: u64,
     /// A table that was looked into in vain too often.
     pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
-    /// Tables found damaged: they are left alone.
-    pub(crate) quarantine: &'a BTreeSet<FileNumber>,
+    /// Tables that cannot be read: they are left alone.
+    pub(crate) quarantine: &'a BTreeMap<FileNumber, Error>,
 }
 
 /// How full a level is: from 1 on it wants compaction. The last level never does.
@@ -111,7 +112,7 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
             }
         }
     }
-    if upper.iter().chain(&lower).any(|f| context.quarantine.contains(&f.number)) {
+    if upper.iter().chain(&lower).any(|f| context.quarantine.contains_key(&f.number)) {
         return None;
     }
     let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();

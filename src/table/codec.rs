@@ -5,7 +5,7 @@
 
 #[cfg(any(feature = "zlib", feature = "zstd"))]
 use crate::base::to_u64;
-use crate::error::{Error, Malformed};
+use crate::error::{Error, Malformed, MissingCodec};
 use crate::options::Compression;
 
 /// How contents are compressed.
@@ -61,7 +61,9 @@ impl DecodeError {
     pub(crate) fn in_file(self, file: &str, base: u64) -> Error {
         match self {
             DecodeError::Malformed(malformed) => malformed.in_file(file, base),
-            DecodeError::NotSupported(what) => Error::NotSupported(format!("{file}, block at offset {base}: {what}")),
+            DecodeError::NotSupported(reason) => {
+                Error::MissingCodec(Box::new(MissingCodec { file: file.into(), offset: base, reason }))
+            }
             DecodeError::TooLarge(what) => Error::LimitExceeded(format!("{file}, block at offset {base}: {what}")),
         }
     }

@@ -20,7 +20,7 @@ const TAIL_SIZE: usize = 64 << 10;
 
 /// Whether an error says that bytes are wrong, rather than that they could not be had.
 pub(super) fn is_about_content(error: &Error) -> bool {
-    matches!(error, Error::Corruption(_) | Error::NotSupported(_) | Error::LimitExceeded(_))
+    matches!(error, Error::Corruption(_) | Error::MissingCodec(_) | Error::LimitExceeded(_))
 }
 
 /// A table while it is opened: the end of its file is in memory.

@@ -212,9 +212,9 @@ impl State {
         pick_range(&self.pick_context(file_size_max), level, (next.as_deref(), end))
     }
 
-    /// Whether this table was found damaged.
-    pub(crate) fn is_set_apart(&self, file: &FileMetaData) -> bool {
-        self.quarantine.contains(&file.number)
+    /// Why this table could not be read.
+    pub(crate) fn set_apart_for(&self, file: &FileMetaData) -> Option<&Error> {
+        self.quarantine.get(&file.number)
     }
 
     /// Per level: bytes read, bytes written by compactions and flushes into it.

@@ -49,8 +49,8 @@ pub(crate) struct State {
     pub(super) pending_outputs: BTreeSet<FileNumber>,
     /// Files of the database known to exist, except CURRENT, LOCK and LOG.
     pub(super) files: Files,
-    /// Tables found damaged: they are left alone.
-    pub(super) quarantine: BTreeSet<FileNumber>,
+    /// Tables that cannot be read, damaged or of a codec that this build lacks, and why: they are left alone.
+    pub(super) quarantine: BTreeMap<FileNumber, Error>,
     /// A table that was looked into in vain too often.
     pub(super) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(super) manual: VecDeque<Rc<ManualCompaction>>,
@@ -78,7 +78,7 @@ impl State {
             manifest: None,
             pending_outputs: BTreeSet::new(),
             files,
-            quarantine: BTreeSet::new(),
+            quarantine: BTreeMap::new(),
             seek_candidate: None,
             manual: VecDeque::new(),
             rotation_is_due: false,
@@ -319,9 +319,9 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Compactions leave this table alone: it was found damaged.
-    pub(crate) fn set_apart(&mut self, table: FileNumber) {
-        self.quarantine.insert(table);
+    /// Compactions leave this table alone: it cannot be read.
+    pub(crate) fn set_apart(&mut self, table: FileNumber, cause: Error) {
+        self.quarantine.insert(table, cause);
         debug_assert!(self.is_valid());
     }
 

@@ -3,19 +3,19 @@
 /**
  * Compiles a module once a page or worker.
  * @param {string} name
- * @param {URL} url
- * @param {string} script the one that names the URL
+ * @param {() => { url: URL, script: string }} place asked when it is loaded: a bundle that is no ES module has no URL, and may not need one
  * @returns {() => Promise<WebAssembly.Module>}
  */
-export function fetchedOnce(name, url, script) {
+export function fetchedOnce(name, place) {
   /** @type {Promise<WebAssembly.Module> | undefined} */
   let module
   // A failed load may be tried again.
-  return () => (module ??= load(name, url, script).catch((error) => { module = undefined; throw error }))
+  return () => (module ??= load(name, place).catch((error) => { module = undefined; throw error }))
 }
 
-/** @param {string} name @param {URL} url @param {string} script */
-async function load(name, url, script) {
+/** @param {string} name @param {() => { url: URL, script: string }} place */
+async function load(name, place) {
+  const { url, script } = place()
   const copied = besideCopy(name, script)
   const found = copied && await compile(copied).catch(() => undefined)
   return found ?? compile(url)

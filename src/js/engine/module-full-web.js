@@ -4,7 +4,7 @@ import { fetchedOnce } from './compile-web.js'
 
 /** @type {import('./module.js').EngineModule} */
 export const fullModule = {
-  load: fetchedOnce('full.wasm', new URL('./full.wasm', import.meta.url), import.meta.url),
+  load: fetchedOnce('full.wasm', () => ({ url: new URL('./full.wasm', import.meta.url), script: import.meta.url })),
   createInstance,
   pagesMin: MEMORY_PAGES_MIN,
   isFull: true

@@ -5,7 +5,7 @@ import { fetchedOnce } from './compile-web.js'
 /** @type {import('./module.js').EngineModule} */
 export const ownModule = {
   // Vite and webpack look for an expression of exactly this form; others leave it to the browser.
-  load: fetchedOnce('engine.wasm', new URL('./engine.wasm', import.meta.url), import.meta.url),
+  load: fetchedOnce('engine.wasm', () => ({ url: new URL('./engine.wasm', import.meta.url), script: import.meta.url })),
   createInstance: /** @type {import('./module.js').CreateInstance} */ (createInstance),
   pagesMin: MEMORY_PAGES_MIN,
   isFull: false

@@ -21,17 +21,26 @@ export class FullWorker {
 
   /** @param {Storage} storage */
   constructor(storage) {
-    this.#thread = startThread({
-      receive: ({ task }) => {
-        this.#hasAnswered = true
-        this.#calls.receive(task)
-      },
-      ended: (cause) => this.#calls.end(this.#failure(cause))
-    }, true)
+    this.#thread = this.#start()
     this.#calls = new Calls((task, transfer) => this.#thread.post({ task }, transfer))
     // Whatever becomes of the worker, files and lock are given back.
     this.#guarded = new GuardedStorage(storage)
     this.#loan = lend(this.#calls, this.#guarded)
+  }
+
+  #start() {
+    try {
+      return startThread({
+        receive: ({ task }) => {
+          this.#hasAnswered = true
+          this.#calls.receive(task)
+        },
+        ended: (cause) => this.#calls.end(this.#failure(cause))
+      }, true)
+    } catch (cause) {
+      // A bundle that is no ES module does not know where it is.
+      throw this.#failure(cause)
+    }
   }
 
   /** See `Engine.repair`. @param {Storage} storage @param {object} options @param {boolean} anyComparator */

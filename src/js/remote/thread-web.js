@@ -5,9 +5,9 @@
  * @param {boolean} isFull whether it has the full module
  */
 export function startThread({ receive, ended }, isFull) {
-  // Bundlers look for expressions of exactly this form.
+  // Bundlers look for expressions of exactly this form. Two names: webpack puts workers of one name into one script.
   const worker = isFull
-    ? new Worker(new URL('./entry-full.js', import.meta.url), { name: 'varve', type: 'module' })
+    ? new Worker(new URL('./entry-full.js', import.meta.url), { name: 'varve-full', type: 'module' })
     : new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
   worker.onmessage = ({ data }) => receive(data)
   // A worker lives on after an error; this one must not, since nobody knows what it has left undone.

@@ -6,11 +6,15 @@
  * import { Varve } from 'varve/inline'                                  // the same, with the engine inside of the script
  * ```
  * ```sh
- * cp node_modules/varve/pkg/engine.wasm dist/                           # or copy the engine to beside the script
+ * cp node_modules/varve/pkg/engine.wasm dist/                           # or copy the engine to beside the script (for Node: full.wasm)
  * ```
  *
+ * `varve/full` has the same exports. In a page it loads `full.wasm`, which also reads zlib and zstd blocks, and repairs, imports and
+ * verifies closed databases without a worker of its own. Node always has the full module.
+ *
  * A page without a bundler imports `node_modules/varve/pkg/browser.js`, by that name or through an import map. With
- * `worker: true`, esbuild and Rollup need `entry-web.js` and `chunk-*.js` of `pkg/` copied as well; `varve/inline` has no worker inside.
+ * `worker: true`, esbuild and Rollup need `entry-web.js` and `chunk-*.js` of `pkg/` copied as well, and for
+ * `Varve.repair`, `import` and `verify` `entry-full.js` and `full.wasm`; `varve/inline` has no worker inside.
  * Bundles for Node run without one; leave the package external there to have it.
  *
  * A content security policy needs `'wasm-unsafe-eval'` in its `script-src`, and `'self'` in `worker-src` for a worker. In browsers there
