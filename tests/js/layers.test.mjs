@@ -1,6 +1,6 @@
 // Who imports whom in src/js (docs/architecture.md), as dependency-cruiser sees it. Imports of types alone, in comments, do not count.
 import { deepStrictEqual, ok } from 'node:assert'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
@@ -107,4 +107,31 @@ test('a circle is found, and a file that has no part', async () => {
 test('a page that imports more than the package is found', async () => {
   const root = make('page', { 'www/main.js': "import '../src/js/errors.js'\n", 'src/js/errors.js': 'export const code = 1\n' })
   deepStrictEqual(await violationsIn(root, ['www']), ['www imports the package alone: www/main.js -> src/js/errors.js'])
+})
+
+/** Files over 500 lines, and why they are not split. */
+const LONG = {
+  'engine/engine.js': 'one method for each call of the engine',
+  'level/varve.js': 'one method for each call of the database',
+  'storage/contract.js': 'one test for each sentence of the contract'
+}
+
+test('no script has over 500 lines but those that say why', () => {
+  const long = readdirSync(inRoot('src', 'js'), { recursive: true })
+    .filter((name) => name.endsWith('.js') && readFileSync(inRoot('src', 'js', name), 'utf8').split('\n').length > 501)
+  deepStrictEqual(long.sort(), Object.keys(LONG).sort())
+})
+
+test('docs/architecture.md lists every file of src', () => {
+  const [, tree] = /## The tree[^]*?```text\n([^]*?)```/.exec(readFileSync(inRoot('docs', 'architecture.md'), 'utf8'))
+  const listed = []
+  let folder = ''
+  for (const line of tree.split('\n')) {
+    if (/^src\//.test(line)) folder = line.split(' ')[0]
+    else listed.push(...line.trim().split(/,\s*/).filter(Boolean).map((name) => folder + name))
+  }
+  const there = readdirSync(inRoot('src'), { recursive: true })
+    .filter((name) => /\.(rs|js|d\.ts)$/.test(name) && !/(^|\/)tests(\.rs$|\/)|(^|\/)mod\.rs$/.test(name))
+    .map((name) => `src/${name.replace(/\.(rs|js|d\.ts)$/, '')}`)
+  deepStrictEqual(listed.sort(), there.sort())
 })

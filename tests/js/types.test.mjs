@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
 /** Comments that use the type `any` and give no reason, as in "any: whatever was thrown". It may only become smaller. */
-const WITHOUT_REASON_MAX = 259
+const WITHOUT_REASON_MAX = 254
 
 const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))

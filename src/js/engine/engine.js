@@ -1,17 +1,13 @@
 // The engine as JavaScript uses it: bytes go in and out through regions of its memory (src/wasm/database.rs). A method answers a
 // value where nothing had to wait, else a promise of it.
-//
-//   open --- a trap: its instance is given up ---> replacing ---> open, in a fresh instance, from what is on storage
-//                                                      \---> failed: three traps in a minute, or files only in memory
-//
-// While it is replaced, calls wait in their order. Iterators and snapshots end with their instance.
+// Iterators and snapshots end with their instance; what replaces it is supervisor.js.
+import { following } from '../bytes/bytes.js'
+import { noteTurn, pause } from './event-loop.js'
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
-import { following } from '../bytes/bytes.js'
-import { NativeBuffer } from '../bytes/native-buffer.js'
 import { flags, unpack } from './packed.js'
-import { noteTurn, pause } from './event-loop.js'
-import { Pool } from './pool.js'
+import { EMPTY, Regions } from './regions.js'
+import { Supervisor } from './supervisor.js'
 import { WriteGroup } from './write-group.js'
 import { ZipImport } from './zip-import.js'
 
@@ -27,23 +23,10 @@ const FILL_CACHE = 8
 const FILL_CACHE_SOUGHT = 16
 const UNVERIFIED = 32
 
-/** Room that the scratch region has from the start: most keys and values fit. */
-const SCRATCH_SIZE = 4096
-/** Beyond this the region is asked for each time, so that the engine may give memory back. */
-const SCRATCH_KEPT = 1 << 20
-
-/** Beyond what is needed memory grows by half of it, by this at most; a large one by an eighth. */
-const GROWTH = 8 << 20
-
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** By the option fillCache; nobody's word means what is sought. */
 const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
-
-/** After so many traps in so many ms something is wrong that another instance does not mend. */
-const TRAPS_MAX = 3
-const TRAPS_MS = 60_000
-
 
 /** Instances count their iterators and snapshots in 32 bits; above that are the instances. */
 const IDS_PER_INSTANCE = 2 ** 32
@@ -54,40 +37,21 @@ class Later {
   id
 }
 
+const NONE = /** @type {Instance} */ (/** @type {unknown} */ (null))
+
 /** One database in an instance of its own. */
 export class Engine {
-  /** As #database. @type {any} */
-  #instance = null
-  /** @type {any} */
-  #memory
-  /** null while there is no instance to call. @type {any} */
+  /** null exactly when #database is. @type {Instance} */
+  #instance = NONE
+  /** any: wasm-bindgen's class Database, of either module; null while there is no instance to call. @type {any} */
   #database = null
   /** Added to the numbers of the instance's iterators and snapshots: those of an earlier one are below. */
   #base = 0
-  /** Settles, well, when the engine is replaced or has failed. @type {Promise<void> | undefined} */
-  #replacing
-  /** Opened in a fresh instance, and not in use before the calls that wait for it are made. @type {any} */
-  #fresh = null
-  /** Calls that wait, in their order. @type {(() => void)[]} */
-  #waiting = []
-  /** What calls get from now on. @type {Error | undefined} */
-  #failure
-  /** The last one. @type {Error | undefined} */
-  #trap
-  /** When there were any lately. @type {number[]} */
-  #traps = []
+  #regions = new Regions()
+  #supervisor
   #storage
-  #options
-  #memoryLimit
-  #onRecovered
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
-  /** The whole memory, as a Buffer where there is one; made anew when it has grown. @type {any} */
-  #bytes = new Uint8Array(0)
-  #values = new Pool(8 << 10)
-  #pages = new Pool(64 << 10)
-  #scratch = 0
-  #scratchSize = 0
   #group
   /** What the storage was found to do when a synchronous write asked. */
   #answersInPlace = false
@@ -100,7 +64,7 @@ export class Engine {
    */
   static async open(storage, options, onRecovered) {
     const engine = new Engine(storage, options, onRecovered)
-    await engine.#start(engine.#options)
+    await engine.#supervisor.start()
     return engine
   }
 
@@ -134,11 +98,12 @@ export class Engine {
   static async import(storage, { maxBytes, maxRatio, memoryLimit }, onRecovered) {
     /** @type {Engine | undefined} */
     let engine
-    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#onTrap(trap) })
+    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) })
     const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} */ (storage))
-    return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), (options, open) => {
+    return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), async (options, open) => {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
-      return own.#adopt(instance, () => open(own.#options))
+      await own.#supervisor.adopt(instance, open)
+      return own
     })
   }
 
@@ -165,150 +130,47 @@ export class Engine {
    */
   constructor(storage, { memoryLimit, ...options }, onRecovered) {
     this.#storage = storage === null ? undefined : storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
-    this.#options = { ...options, pause }
-    this.#memoryLimit = memoryLimit ?? MEMORY_LIMIT
-    this.#onRecovered = onRecovered
+    this.#supervisor = new Supervisor(this.#storage, { ...options, pause }, memoryLimit ?? MEMORY_LIMIT, onRecovered, {
+      begin: (instance, database) => {
+        this.#instance = instance
+        this.#database = database
+        this.#regions.use(database, instance.memory)
+        if (this.#listener !== undefined) database.listen(this.#listener)
+      },
+      end: () => {
+        this.#instance = NONE
+        this.#database = null
+        this.#regions.use(null)
+        this.#base += IDS_PER_INSTANCE
+      }
+    })
     this.#group = new WriteGroup((batch) => this.write(batch, false), options.maxValueSize)
   }
 
   /** Whether calls wait for a fresh instance. */
   get isReplacing() {
-    return this.#database === null && this.#failure === undefined
+    return this.#database === null && this.#supervisor.isReplacing
   }
 
   /** Whether it has stopped for good, or was closed. */
   get hasEnded() {
-    return this.#failure !== undefined
-  }
-
-  /** Opens the database in a fresh instance; if that traps, in another. @param {Record<string, any>} options */
-  async #start(options, isFresh = false) {
-    for (;;) {
-      /** @type {Instance | undefined} */
-      let instance
-      try {
-        const made = instance = await Instance.make(this.#memoryLimit, (trap) => this.#onTrap(trap))
-        return await this.#adopt(made, () => made.exports.openDatabase(this.#storage, options), isFresh)
-      } catch (error) {
-        if (error === instance?.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
-        else return this.#giveUp(error)
-      }
-    }
-  }
-
-  /** @param {Instance} instance @param {() => any} open answers the database */
-  async #adopt(instance, open, isFresh = false) {
-    const database = await instance.settled(open())
-    if (instance.trap !== undefined) throw instance.trap
-    this.#instance = instance
-    this.#memory = instance.memory
-    if (isFresh) this.#fresh = database
-    else this.#database = database
-    if (this.#listener !== undefined) database.listen(this.#listener)
-    return this
-  }
-
-  /**
-   * Called in the middle of the call that trapped, when the stack may be full: so here is only what cannot fail, and what is not
-   * begun now is begun by the next call. An instance that is not in use yet, or no more, is nobody's loss.
-   * @param {Error} trap
-   */
-  #onTrap(trap) {
-    if (this.#instance === null || this.#instance.trap !== trap) return
-    this.#trap = trap
-    this.#instance = this.#database = this.#fresh = this.#memory = null
-    this.#bytes = EMPTY
-    this.#scratch = this.#scratchSize = 0
-    this.#base += IDS_PER_INSTANCE
-    try {
-      this.#replaced()
-    } catch {
-      // See above.
-    }
-  }
-
-  /** Done, well, when there is an instance again, or none to be had. */
-  #replaced() {
-    if (this.#replacing === undefined) {
-      let done = () => {}
-      const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
-      queueMicrotask(() => this.#replace().then((info) => {
-        this.#goOn()
-        done()
-        // What waits is made in its order, and before whatever a listener asks for.
-        if (info !== undefined) queueMicrotask(() => this.#onRecovered?.(info))
-      }))
-      this.#replacing = promise
-    }
-    return this.#replacing
-  }
-
-  /** Makes the calls that wait, all at once: a new call must not come in between. */
-  #goOn() {
-    this.#database = this.#fresh
-    this.#fresh = null
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const call of waiting) call()
-  }
-
-  /** Answers what to tell of it, if it is replaced. */
-  async #replace() {
-    const trap = /** @type {Error} */ (this.#trap)
-    let info
-    try {
-      info = await this.#recover(trap)
-    } catch (/** @type {any} any: whatever was thrown */ error) {
-      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
-      this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
-    }
-    this.#replacing = undefined
-    return info
-  }
-
-  #mayTryAgain() {
-    const now = performance.now()
-    this.#traps = [...this.#traps.filter((time) => now - time < TRAPS_MS), now]
-    return this.#storage !== undefined && this.#traps.length < TRAPS_MAX
-  }
-
-  /** @param {unknown} error @returns {Promise<never>} */
-  async #giveUp(error) {
-    await this.#storage?.release()
-    throw error
-  }
-
-  /** @param {Error} trap */
-  async #recover(trap) {
-    const start = performance.now()
-    if (!this.#mayTryAgain()) return this.#giveUp(trap)
-    await this.#storage?.settle()
-    await this.#start({ ...this.#options, createIfMissing: false, errorIfExists: false }, true)
-    return { cause: trap.cause, duration: performance.now() - start }
+    return this.#supervisor.failure !== undefined
   }
 
   /**
    * What a call without an instance answers: it is made again when there is one.
    * @param {(...args: any[]) => any} method
-   * @param {any[]} args
+   * @param {any[]} args any: as the methods have them
    * @returns {any} a promise
    */
   #again(method, ...args) {
-    if (this.#failure !== undefined) throw this.#failure
     const own = args.map(owned)
-    this.#replaced()
-    return new Promise((resolve, reject) => this.#waiting.push(() => {
-      try {
-        resolve(method.apply(this, own))
-      } catch (error) {
-        reject(error)
-      }
-    }))
+    return this.#supervisor.whenBack(() => method.apply(this, own))
   }
 
   /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args */
   #whenBack(method, ...args) {
-    if (this.#failure === undefined) this.#again(method, ...args).catch(() => {})
+    if (!this.hasEnded) this.#again(method, ...args).catch(() => {})
   }
 
   /** The same for what answers an iterator or a snapshot. @param {() => Id} make @returns {Id} */
@@ -326,7 +188,7 @@ export class Engine {
   /** For calls that can only be made now. */
   #now() {
     if (this.#database !== null) return this.#database
-    if (this.#failure !== undefined) throw this.#failure
+    if (this.#supervisor.failure !== undefined) throw this.#supervisor.failure
     throw Object.assign(new Error('the engine has failed and is being replaced: try again in a moment'), { code: 'busy' })
   }
 
@@ -351,21 +213,22 @@ export class Engine {
   /** After a trap on the way the database is recovered, and closed then. @returns {Promise<void>} */
   async close() {
     this.#inOrder()
-    if (this.isReplacing) await this.#replaced()
+    if (this.isReplacing) await this.#supervisor.replaced()
     if (this.#database !== null) {
       const instance = this.#instance
       try {
         await this.#answer(this.#database.close())
       } catch (error) {
         if (instance.trap === undefined) throw error
-        if (this.isReplacing) await this.#replaced()
-        if (this.#failure !== undefined) throw this.#failure
+        if (this.isReplacing) await this.#supervisor.replaced()
+        if (this.#supervisor.failure !== undefined) throw this.#supervisor.failure
         return this.close()
       }
     }
-    this.#instance = this.#database = this.#memory = null
-    this.#bytes = EMPTY
-    this.#failure = Object.assign(new Error('the database is closed'), { code: 'closed' })
+    this.#instance = NONE
+    this.#database = null
+    this.#regions.use(null)
+    this.#supervisor.stop(Object.assign(new Error('the database is closed'), { code: 'closed' }))
     // Who only reads gives no lock back, which would have closed the files.
     await this.#storage?.settle()
   }
@@ -380,7 +243,7 @@ export class Engine {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.put, key, value, sync)
     try {
-      this.#enter(key, value)
+      this.#regions.enter(key, value)
       return this.#answer(this.#database.put(key.length, value.length, sync, false), true)
     } catch (error) {
       throw this.#ofWrite(error)
@@ -397,7 +260,7 @@ export class Engine {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.del, key, sync)
     try {
-      this.#enter(key)
+      this.#regions.enter(key)
       return this.#answer(this.#database.del(key.length, sync, false), true)
     } catch (error) {
       throw this.#ofWrite(error)
@@ -409,7 +272,7 @@ export class Engine {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.write, batch, sync)
     try {
-      this.#enter(batch)
+      this.#regions.enter(batch)
       return this.#answer(this.#database.write(batch.length, sync, false), true)
     } catch (error) {
       throw this.#ofWrite(error)
@@ -421,7 +284,7 @@ export class Engine {
   /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
   putSync(key, value, sync) {
     this.#writeNow(sync, (database) => {
-      this.#enter(key, value)
+      this.#regions.enter(key, value)
       return database.put(key.length, value.length, sync, true)
     })
   }
@@ -429,7 +292,7 @@ export class Engine {
   /** @param {Uint8Array} key @param {boolean} sync */
   delSync(key, sync) {
     this.#writeNow(sync, (database) => {
-      this.#enter(key)
+      this.#regions.enter(key)
       return database.del(key.length, sync, true)
     })
   }
@@ -437,7 +300,7 @@ export class Engine {
   /** @param {Uint8Array} batch @param {boolean} sync */
   writeSync(batch, sync) {
     this.#writeNow(sync, (database) => {
-      this.#enter(batch)
+      this.#regions.enter(batch)
       return database.write(batch.length, sync, true)
     })
   }
@@ -470,9 +333,9 @@ export class Engine {
   get(key, snapshot, fillCache) {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.get, key, snapshot, fillCache)
-    this.#enter(key)
+    this.#regions.enter(key)
     const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
-    if (size >= 0) return this.#value(size)
+    if (size >= 0) return this.#regions.value(size)
     return size === MISSING ? undefined : this.#outcome(size)
   }
 
@@ -480,27 +343,27 @@ export class Engine {
   getString(key, snapshot, fillCache) {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.getString, key, snapshot, fillCache)
-    this.#enter(key)
+    this.#regions.enter(key)
     const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
     if (size === MISSING) return undefined
     if (size < 0) return this.#outcome(size).then((/** @type {any} */ value) => value && decoder.decode(value))
     const start = this.#database.out()
-    return this.#string(start, start + size)
+    return this.#regions.string(start, start + size)
   }
 
   /** @param {Uint8Array[]} keys @param {Id | undefined} snapshot @param {boolean} fillCache */
   getMany(keys, snapshot, fillCache) {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.getMany, keys, snapshot, fillCache)
-    const packed = this.#database.getMany(this.#enterMany(keys), this.#snapshotOf(snapshot), fillCache)
-    return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#copy(packed))
+    const packed = this.#database.getMany(this.#regions.enterMany(keys), this.#snapshotOf(snapshot), fillCache)
+    return packed < 0 ? this.#outcome(packed).then(unpack) : unpack(this.#regions.copy(packed))
   }
 
   /** @param {Uint8Array} key @param {Id | undefined} snapshot @param {boolean} fillCache */
   has(key, snapshot, fillCache) {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.has, key, snapshot, fillCache)
-    this.#enter(key)
+    this.#regions.enter(key)
     const found = this.#database.has(key.length, this.#snapshotOf(snapshot), fillCache)
     return found < 0 ? this.#outcome(found) : found === 1
   }
@@ -509,8 +372,8 @@ export class Engine {
   hasMany(keys, snapshot, fillCache) {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.hasMany, keys, snapshot, fillCache)
-    const found = this.#database.hasMany(this.#enterMany(keys), this.#snapshotOf(snapshot), fillCache)
-    return found < 0 ? this.#outcome(found).then(flags) : flags(this.#copy(found))
+    const found = this.#database.hasMany(this.#regions.enterMany(keys), this.#snapshotOf(snapshot), fillCache)
+    return found < 0 ? this.#outcome(found).then(flags) : flags(this.#regions.copy(found))
   }
 
   /** @returns {Id} */
@@ -542,7 +405,7 @@ export class Engine {
     // The engine's bounds are "from" and "up to, not including"; the key after x is x with a zero byte.
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
-    this.#enter(lower ?? EMPTY, upper)
+    this.#regions.enter(lower ?? EMPTY, upper)
     const fill = FILL[/** @type {'sought'} */ (fillCache ?? 'sought')]
     const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | fill |
       (verifyChecksums === false ? UNVERIFIED : 0)
@@ -557,14 +420,14 @@ export class Engine {
     if (answer < 0) return this.#outcome(answer)
     const done = answer >= DONE
     const bytes = this.#database.outSize()
-    return { rows: bytes === 0 ? EMPTY : this.#page(bytes), count: done ? answer - DONE : answer, done }
+    return { rows: bytes === 0 ? EMPTY : this.#regions.page(bytes), count: done ? answer - DONE : answer, done }
   }
 
   /** @param {Id} iterator @param {Uint8Array} target */
   seek(iterator, target) {
     if (this.#database === null) return this.#whenBack(this.seek, iterator, target)
     const number = this.#numberOf(iterator)
-    this.#enter(target)
+    this.#regions.enter(target)
     this.#database.seek(number, target.length)
   }
 
@@ -597,7 +460,7 @@ export class Engine {
     noteTurn()
     this.#inOrder()
     if (this.#database === null) return this.#again(this.compactRange, begin, end)
-    this.#enter(begin ?? EMPTY, end)
+    this.#regions.enter(begin ?? EMPTY, end)
     return this.#answer(this.#database.compactRange(begin?.length ?? -1, end?.length ?? -1))
   }
 
@@ -607,7 +470,7 @@ export class Engine {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.deleteRange, begin, end)
     try {
-      this.#enter(begin ?? EMPTY, end)
+      this.#regions.enter(begin ?? EMPTY, end)
       return this.#number(this.#database.deleteRange(begin?.length ?? -1, end?.length ?? -1), true)
     } catch (error) {
       throw this.#ofWrite(error)
@@ -618,7 +481,7 @@ export class Engine {
   approximateSize(begin, end) {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.approximateSize, begin, end)
-    this.#enter(begin, end)
+    this.#regions.enter(begin, end)
     return this.#number(this.#database.approximateSize(begin.length, end.length))
   }
 
@@ -626,11 +489,6 @@ export class Engine {
   property(name) {
     this.#inOrder()
     return this.#now().property(name)
-  }
-
-  counters() {
-    this.#inOrder()
-    return this.#now().counters()
   }
 
   /** How the engine is doing, in one answer that can be cloned. */
@@ -654,10 +512,6 @@ export class Engine {
     this.#database?.listen(tell)
   }
 
-  tables() {
-    return this.#now().tables()
-  }
-
   verify() {
     noteTurn()
     this.#inOrder()
@@ -668,7 +522,7 @@ export class Engine {
   /** @param {any} storage */
   async checkpoint(storage) {
     this.#inOrder()
-    if (this.isReplacing) await this.#replaced()
+    if (this.isReplacing) await this.#supervisor.replaced()
     const database = this.#now()
     const instance = this.#instance
     const guarded = new GuardedStorage(storage)
@@ -690,7 +544,7 @@ export class Engine {
     if (this.#database === null) return this.#again(this.exportNext, id, bytes)
     const size = this.#database.exportNext(this.#numberOf(id), bytes)
     if (size === MISSING) return undefined
-    return size < 0 ? this.#outcome(size) : this.#copy(size)
+    return size < 0 ? this.#outcome(size) : this.#regions.copy(size)
   }
 
   /** @param {Id} id */
@@ -737,85 +591,9 @@ export class Engine {
 
   /** A trap that a write came upon leaves its fate open. @param {any} error any: whatever was thrown */
   #ofWrite(error) {
-    return error === this.#trap ? unknownFate(error) : error
-  }
-
-  /** Puts (u32 length, key)* into scratch; answers how many bytes that is. @param {Uint8Array[]} keys */
-  #enterMany(keys) {
-    let size = 4 * keys.length
-    for (const key of keys) size += key.length
-    let at = this.#reserve(size)
-    const view = new DataView(this.#memory.buffer)
-    for (const key of keys) {
-      view.setUint32(at, key.length, true)
-      this.#bytes.set(key, at + 4)
-      at += 4 + key.length
-    }
-    return size
-  }
-
-  /** Puts the parts into scratch, one behind the other. @param {Uint8Array} first @param {Uint8Array} [second] */
-  #enter(first, second) {
-    const at = this.#reserve(second === undefined ? first.length : first.length + second.length)
-    this.#bytes.set(first, at)
-    if (second !== undefined) this.#bytes.set(second, at + first.length)
-  }
-
-  /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. @param {number} size */
-  #reserve(size) {
-    if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
-      const room = Math.max(size, SCRATCH_SIZE)
-      this.#scratch = this.#database.scratch(room)
-      this.#scratchSize = room
-    }
-    this.#look()
-    return this.#scratch
-  }
-
-  #look() {
-    // A view of memory that has grown has no bytes.
-    if (this.#bytes.length === 0) {
-      // The allocator asks for 64 KiB at a time. Each time all of memory becomes a new ArrayBuffer, and V8 counts it among what
-      // is young: from 32 MiB on it then collects garbage before each ArrayBuffer that is made.
-      const size = this.#memory.buffer.byteLength
-      this.#database.grow(Math.max(size >>> 3, Math.min(size >>> 1, GROWTH)))
-      const { buffer } = this.#memory
-      this.#bytes = NativeBuffer ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
-    }
-  }
-
-  /** The last answer, which is one value. @param {number} size */
-  #value(size) {
-    const start = this.#database.out()
-    this.#look()
-    return this.#values.copy(this.#bytes, start, start + size)
-  }
-
-  /** The last answer, which is a page. @param {number} size */
-  #page(size) {
-    const start = this.#database.out()
-    this.#look()
-    return this.#pages.copy(this.#bytes, start, start + size)
-  }
-
-  /** The last answer, as bytes of its own. @param {number} size */
-  #copy(size) {
-    const start = this.#database.out()
-    this.#look()
-    if (!NativeBuffer) return this.#bytes.slice(start, start + size)
-    const copy = NativeBuffer.allocUnsafeSlow(size)
-    this.#bytes.copy(copy, 0, start, start + size)
-    return copy
-  }
-
-  /** @param {number} start @param {number} end */
-  #string(start, end) {
-    this.#look()
-    return NativeBuffer ? this.#bytes.utf8Slice(start, end) : decoder.decode(this.#bytes.subarray(start, end))
+    return error === this.#supervisor.trap ? unknownFate(error) : error
   }
 }
-
-const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
 
 /** An error as an object that can be cloned. @param {any} error any: whatever was thrown */
 const plain = (error) => ({ message: error.message, ...error })

@@ -260,7 +260,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {any} key @param {any} options */
   _getSync(key, options) {
-    this.#sync.ready('getSync')
+    if (this.#inWorker || this.#engine.isReplacing) this.#sync.ready('getSync')
     return SyncCalls.found(this.#read(key, options))
   }
 

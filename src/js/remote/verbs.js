@@ -173,8 +173,6 @@ const TABLE = [
   ['compactRange', [BYTES, BYTES], NOTHING],
   ['deleteRange', [BYTES, BYTES], NUMBER, writes],
   ['approximateSize', [BYTES, BYTES], NUMBER],
-  ['counters', [], PLAIN],
-  ['tables', [], PLAIN],
   ['info', [], PLAIN],
   ['verify', [], REPORT],
   ['checkpoint', [STORAGE], NOTHING],

@@ -1,4 +1,4 @@
-import { NameEdit, Storage, StorageFile } from '../index.js'
+import { NameEdit, Storage, StorageFile } from './index.js'
 
 /** A `File`. */
 export type NamedBlob = Blob & { readonly name: string, readonly webkitRelativePath?: string }

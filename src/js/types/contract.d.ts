@@ -1,4 +1,4 @@
-import { Storage } from '../index.js'
+import { Storage } from './index.js'
 
 /** Two independent handles to one directory, or what stands for one. */
 export interface Users {

@@ -1,4 +1,4 @@
-import { NameEdit, Storage, StorageFile } from '../index.js'
+import { NameEdit, Storage, StorageFile } from './index.js'
 
 /**
  * A database on a web server or in an object store, read-only: a plain LevelDB directory, of which only the blocks that are

@@ -1,4 +1,4 @@
-import { Storage, StorageFile, NameEdit } from '../index.js'
+import { Storage, StorageFile, NameEdit } from './index.js'
 
 /**
  * Files in a `Map`, gone with the process: the example of a {@link Storage}, sixty lines to begin your own with. (For a database

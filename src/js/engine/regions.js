@@ -1,0 +1,110 @@
+// The regions of an instance's memory through which bytes go in and out (src/wasm/regions.rs).
+import { NativeBuffer } from '../bytes/native-buffer.js'
+import { Pool } from './pool.js'
+
+/** Room that the scratch region has from the start: most keys and values fit. */
+const SCRATCH_SIZE = 4096
+/** Beyond this the region is asked for each time, so that the engine may give memory back. */
+const SCRATCH_KEPT = 1 << 20
+
+/** Beyond what is needed memory grows by half of it, by this at most; a large one by an eighth. */
+const GROWTH = 8 << 20
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+export const EMPTY = NativeBuffer ? NativeBuffer.alloc(0) : new Uint8Array(0)
+
+export class Regions {
+  /** any: wasm-bindgen's class Database, of either module @type {any} */
+  #database = null
+  /** @type {WebAssembly.Memory} */
+  #memory = /** @type {WebAssembly.Memory} */ (/** @type {unknown} */ (undefined))
+  /** The whole memory, as a Buffer where there is one; made anew when it has grown. @type {any} any: a Buffer or a view */
+  #bytes = EMPTY
+  #values = new Pool(8 << 10)
+  #pages = new Pool(64 << 10)
+  #scratch = 0
+  #scratchSize = 0
+
+  /** From now on the regions are those of `database`; null: of none. @param {any} database any: as #database @param {WebAssembly.Memory} [memory] */
+  use(database, memory) {
+    this.#database = database
+    this.#memory = /** @type {WebAssembly.Memory} */ (memory)
+    this.#bytes = EMPTY
+    this.#scratch = this.#scratchSize = 0
+  }
+
+  /** Puts (u32 length, key)* into scratch; answers how many bytes that is. @param {Uint8Array[]} keys */
+  enterMany(keys) {
+    let size = 4 * keys.length
+    for (const key of keys) size += key.length
+    let at = this.#reserve(size)
+    const view = new DataView(this.#memory.buffer)
+    for (const key of keys) {
+      view.setUint32(at, key.length, true)
+      this.#bytes.set(key, at + 4)
+      at += 4 + key.length
+    }
+    return size
+  }
+
+  /** Puts the parts into scratch, one behind the other. @param {Uint8Array} first @param {Uint8Array} [second] */
+  enter(first, second) {
+    const at = this.#reserve(second === undefined ? first.length : first.length + second.length)
+    this.#bytes.set(first, at)
+    if (second !== undefined) this.#bytes.set(second, at + first.length)
+  }
+
+  /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. @param {number} size */
+  #reserve(size) {
+    if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
+      const room = Math.max(size, SCRATCH_SIZE)
+      this.#scratch = this.#database.scratch(room)
+      this.#scratchSize = room
+    }
+    this.#look()
+    return this.#scratch
+  }
+
+  #look() {
+    // A view of memory that has grown has no bytes.
+    if (this.#bytes.length === 0) {
+      // The allocator asks for 64 KiB at a time. Each time all of memory becomes a new ArrayBuffer, and V8 counts it among what
+      // is young: from 32 MiB on it then collects garbage before each ArrayBuffer that is made.
+      const size = this.#memory.buffer.byteLength
+      this.#database.grow(Math.max(size >>> 3, Math.min(size >>> 1, GROWTH)))
+      const { buffer } = this.#memory
+      this.#bytes = NativeBuffer ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
+    }
+  }
+
+  /** The last answer, which is one value. @param {number} size */
+  value(size) {
+    const start = this.#database.out()
+    this.#look()
+    return this.#values.copy(this.#bytes, start, start + size)
+  }
+
+  /** The last answer, which is a page. @param {number} size */
+  page(size) {
+    const start = this.#database.out()
+    this.#look()
+    return this.#pages.copy(this.#bytes, start, start + size)
+  }
+
+  /** The last answer, as bytes of its own. @param {number} size */
+  copy(size) {
+    const start = this.#database.out()
+    this.#look()
+    if (!NativeBuffer) return this.#bytes.slice(start, start + size)
+    const copy = NativeBuffer.allocUnsafeSlow(size)
+    this.#bytes.copy(copy, 0, start, start + size)
+    return copy
+  }
+
+  /** @param {number} start @param {number} end */
+  string(start, end) {
+    this.#look()
+    return NativeBuffer ? this.#bytes.utf8Slice(start, end) : decoder.decode(this.#bytes.subarray(start, end))
+  }
+}

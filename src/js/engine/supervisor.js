@@ -1,0 +1,201 @@
+// Keeps one database open in an instance, and in another when that has failed.
+//
+//   open --- a trap: its instance is given up ---> replacing ---> open, in a fresh instance, from what is on storage
+//                                                      \---> failed: three traps in a minute, or files only in memory
+//
+// While it is replaced, calls wait in their order.
+import { Instance } from './instance.js'
+
+/** After so many traps in so many ms something is wrong that another instance does not mend. */
+const TRAPS_MAX = 3
+const TRAPS_MS = 60_000
+
+/**
+ * What uses the instance.
+ * @typedef {object} User
+ * @property {(instance: Instance, database: any) => void} begin any: as Supervisor's #fresh
+ * @property {() => void} end the instance has failed: called in the middle of a call, when the stack may be full
+ */
+
+export class Supervisor {
+  #user
+  #storage
+  #options
+  #memoryLimit
+  #onRecovered
+  /** @type {Instance | null} */
+  #instance = null
+  /** Whether calls go to the instance. */
+  #isUsed = false
+  /** Settles, well, when the engine is replaced or has failed. @type {Promise<void> | undefined} */
+  #replacing
+  /** any: wasm-bindgen's class Database. Opened in a fresh instance, and not in use before the calls that wait for it are made. @type {any} */
+  #fresh = null
+  /** Calls that wait, in their order. @type {(() => void)[]} */
+  #waiting = []
+  /** What calls get from now on. @type {Error | undefined} */
+  #failure
+  /** The last one. @type {Error | undefined} */
+  #trap
+  /** When there were any lately. @type {number[]} */
+  #traps = []
+
+  /**
+   * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage undefined: files in memory
+   * @param {Record<string, any>} options any: the engine's, which it checks
+   * @param {number} memoryLimit in bytes
+   * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
+   * @param {User} user
+   */
+  constructor(storage, options, memoryLimit, onRecovered, user) {
+    this.#storage = storage
+    this.#options = options
+    this.#memoryLimit = memoryLimit
+    this.#onRecovered = onRecovered
+    this.#user = user
+  }
+
+  /** Whether calls wait for a fresh instance. */
+  get isReplacing() {
+    return !this.#isUsed && this.#failure === undefined
+  }
+
+  get failure() { return this.#failure }
+
+  /** The last one. */
+  get trap() { return this.#trap }
+
+  /** What calls get from now on. @param {Error} failure */
+  stop(failure) {
+    this.#instance = null
+    this.#isUsed = false
+    this.#failure = failure
+  }
+
+  /** Opens the database in a fresh instance; if that traps, in another. @param {Record<string, any>} options */
+  async start(options = this.#options, isFresh = false) {
+    for (;;) {
+      /** @type {Instance | undefined} */
+      let instance
+      try {
+        const made = instance = await Instance.make(this.#memoryLimit, (trap) => this.onTrap(trap))
+        return await this.adopt(made, () => made.exports.openDatabase(this.#storage, options), isFresh)
+      } catch (error) {
+        if (error === instance?.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
+        else return this.#giveUp(error)
+      }
+    }
+  }
+
+  /** @param {Instance} instance @param {(options: Record<string, any>) => any} open any: returns the database, with options of the engine's @param {boolean} [isFresh] */
+  async adopt(instance, open, isFresh = false) {
+    const database = await instance.settled(open(this.#options))
+    if (instance.trap !== undefined) throw instance.trap
+    this.#instance = instance
+    if (isFresh) this.#fresh = database
+    else this.#begin(database)
+  }
+
+  /**
+   * Called in the middle of the call that trapped, when the stack may be full: so here is only what cannot fail, and what is not
+   * begun now is begun by the next call. An instance that is not in use yet, or no more, is nobody's loss.
+   * @param {Error} trap
+   */
+  onTrap(trap) {
+    if (this.#instance === null || this.#instance.trap !== trap) return
+    this.#trap = trap
+    this.#instance = this.#fresh = null
+    this.#isUsed = false
+    this.#user.end()
+    try {
+      this.replaced()
+    } catch {
+      // See above.
+    }
+  }
+
+  /** Done, well, when there is an instance again, or none to be had. */
+  replaced() {
+    if (this.#replacing === undefined) {
+      let done = () => {}
+      const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
+      queueMicrotask(() => this.#replace().then((info) => {
+        this.#goOn()
+        done()
+        // What waits is made in its order, and before whatever a listener asks for.
+        if (info !== undefined) queueMicrotask(() => this.#onRecovered?.(info))
+      }))
+      this.#replacing = promise
+    }
+    return this.#replacing
+  }
+
+  /** @param {any} database any: as #fresh */
+  #begin(database) {
+    this.#isUsed = true
+    this.#user.begin(/** @type {Instance} */ (this.#instance), database)
+  }
+
+  /** Makes the calls that wait, all at once: a new call must not come in between. */
+  #goOn() {
+    const database = this.#fresh
+    this.#fresh = null
+    if (database !== null) this.#begin(database)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const call of waiting) call()
+  }
+
+  /** Answers what to tell of it, if it is replaced. */
+  async #replace() {
+    const trap = /** @type {Error} */ (this.#trap)
+    let info
+    try {
+      info = await this.#recover(trap)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
+      this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
+    }
+    this.#replacing = undefined
+    return info
+  }
+
+  #mayTryAgain() {
+    const now = performance.now()
+    this.#traps = [...this.#traps.filter((time) => now - time < TRAPS_MS), now]
+    return this.#storage !== undefined && this.#traps.length < TRAPS_MAX
+  }
+
+  /** @param {unknown} error @returns {Promise<never>} */
+  async #giveUp(error) {
+    await this.#storage?.release()
+    throw error
+  }
+
+  /** @param {Error} trap */
+  async #recover(trap) {
+    const start = performance.now()
+    if (!this.#mayTryAgain()) return this.#giveUp(trap)
+    await this.#storage?.settle()
+    await this.start({ ...this.#options, createIfMissing: false, errorIfExists: false }, true)
+    return { cause: trap.cause, duration: performance.now() - start }
+  }
+
+  /**
+   * What a call without an instance answers: it is made when there is one.
+   * @template T
+   * @param {() => T} call
+   * @returns {Promise<T>}
+   */
+  whenBack(call) {
+    if (this.#failure !== undefined) throw this.#failure
+    this.replaced()
+    return new Promise((resolve, reject) => this.#waiting.push(() => {
+      try {
+        resolve(call())
+      } catch (error) {
+        reject(error)
+      }
+    }))
+  }
+}
