@@ -36,7 +36,7 @@ export function systemError(error, path) {
  * Throws unless `path` is a directory that the command can use.
  *
  * @param {string} path
- * @param {'read' | 'write' | 'make'} `read` and `write` need an existing directory; `make` allows none
+ * @param {'read' | 'write' | 'make'} need `read` and `write` need an existing directory
  * @param {string} [hint] advice if it does not exist
  */
 export function checkDirectory(path, need, hint = '; `varve put` and `varve import` create a database') {
