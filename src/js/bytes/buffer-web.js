@@ -1,8 +1,8 @@
 // What stands in a browser's build for Node's module `buffer`: as much as abstract-level's encodings ask for. The whole of it
-// would be a quarter of the scripts that a page loads.
+// Replaces Node's module `buffer` in browsers, as far as abstract-level's encodings need it. The
 //
 // Where the page has a Buffer of its own as `globalThis.Buffer`, what comes out of the encoding 'buffer' is that; otherwise it is
-// an Uint8Array whose toString() knows utf8, hex and base64.
+// The encoding 'buffer' returns the page's own `globalThis.Buffer` where it exists, else a
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -20,7 +20,7 @@ const FROM_TEXT = {
   hex: (text) => Uint8Array.from(/^(?:[0-9a-f]{2})*/i.exec(text)?.[0].match(/../g) ?? [], (digits) => parseInt(digits, 16)),
   base64: (text) => {
     const digits = text.replace(/=[^]*/, '').replaceAll('-', '+').replaceAll('_', '/').replace(/[^a-z0-9+/]/gi, '')
-    // A last digit alone is less than a byte.
+    // A single last digit is not a byte.
     return Uint8Array.from(atob(digits.length % 4 === 1 ? digits.slice(0, -1) : digits), (character) => character.charCodeAt(0))
   }
 }
@@ -54,7 +54,7 @@ const Small = {
   concat
 }
 
-/** The page's own, looked for at each use: it may come later than this module. */
+/** The page's own Buffer, looked up at each use: it may be defined later than this module. */
 const used = () => /** @type {any} */ (globalThis).Buffer ?? Small
 
 export const Buffer = {

@@ -1,10 +1,10 @@
-// Strings as bytes for one call.
+// Encodes strings as bytes for one call.
 import { allocate, bytesOf, viewOf } from './bytes.js'
 import { textSizeBound, writeText } from './text.js'
 
 const SCRATCH_SIZE_MAX = 256 << 10
 
-/** Strings become bytes here for one call: the engine has copied them when it returns. */
+/** A reused buffer for encoded strings: the engine copies them before the call returns. */
 export class Scratch {
   #bytes = new Uint8Array(1024)
 
@@ -27,7 +27,7 @@ export class Scratch {
   }
 }
 
-/** Keys of a getMany: strings in one buffer. @param {any[]} keys */
+/** Returns the keys of getMany() as bytes, strings in one buffer. @param {any[]} keys */
 export function manyBytesOf(keys) {
   let bound = 0
   for (const key of keys) {

@@ -1,7 +1,7 @@
-// A module fetched and compiled, from beside the scripts as servers and bundlers see them: the build puts both into pkg/.
+// Fetches and compiles a module, which the build puts next to the scripts in pkg/.
 
 /**
- * Compiles a module once a page or worker.
+ * Compiles a module once per page or worker.
  * @param {string} name
  * @param {URL} url
  * @param {string} script the one that names the URL
@@ -10,7 +10,7 @@
 export function fetchedOnce(name, url, script) {
   /** @type {Promise<WebAssembly.Module> | undefined} */
   let module
-  // A failed load may be tried again.
+  // A failed load can be retried.
   return () => (module ??= load(name, url, script).catch((error) => { module = undefined; throw error }))
 }
 

@@ -1,11 +1,11 @@
-// A batch that is put together call by call.
+// Chained batches.
 import { AbstractChainedBatch } from 'abstract-level'
 import { VarveError, fromEngine } from '../errors.js'
 
 /** @typedef {import('../bytes/write-batch.js').WriteBatch} WriteBatch */
 
 /**
- * abstract-level's chained batch over a WriteBatch, borrowed from the database until it is closed.
+ * abstract-level's chained batch over a WriteBatch, which it borrows from the database until it is closed.
  * @extends {AbstractChainedBatch<any, any, any>}
  */
 export class ChainedBatch extends AbstractChainedBatch {
@@ -57,7 +57,7 @@ export class ChainedBatch extends AbstractChainedBatch {
 
   /**
    * Writes the batch before it returns. abstract-level's write() makes its steps up to the engine's at once; the event `write` is
-   * emitted a microtask later.
+Writes the batch before it returns. abstract-level's write() reaches the engine synchronously;
    * @param {{ sync: boolean }} options
    */
   writeSync(options) {

@@ -1,4 +1,4 @@
-// How a database is doing: what the engine counts, and what follows from it.
+// Builds the result of info() from the engine's counters.
 import { fromEngine } from '../errors.js'
 
 const LEVELS = 7
@@ -39,7 +39,7 @@ export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tab
 
 /**
  * As RocksDB's users know them: bytes written for each byte put, blocks read for each look-up, and bytes kept for each that the
- * deepest level keeps, which has nothing twice.
+Returns amplification as RocksDB defines it: bytes written per byte put, blocks read per lookup,
  * @param {Record<string, number>} counters
  * @param {{ bytes: number }[]} levels
  */

@@ -11,7 +11,7 @@ const key = (rows) => rows.key()
 const value = (rows) => rows.value()
 
 /**
- * Entries in key order, of the moment when it was made or of an explicit snapshot.
+ * Iterates entries in key order, as of its creation or of an explicit snapshot.
  * @extends {AbstractIterator<any, any, any>}
  */
 export class Iterator extends AbstractIterator {
@@ -24,20 +24,20 @@ export class Iterator extends AbstractIterator {
    * @param {Record<string, any>} options abstract-level's, encoded
    */
   constructor(db, engine, answers, options) {
-    // Before super: what fails here must not be attached to the database.
+    // Before super: an iterator that fails here must not be attached to the database.
     const rows = new Rows(engine, answers, options, options.keys, options.values)
     super(db, options)
     this.#rows = rows
   }
 
-  /** Rows read ahead: for tests. */
+  /** The number of rows read ahead, for tests. */
   get cached() { return this.#rows.cached }
 
   _next() { return this.#rows.next(this.limit - this.count, entry) }
 
   #given = 0
 
-  /** For rangeSync(), which alone uses it: the next entry as it is stored, or undefined. */
+  /** Returns the next entry as stored, or undefined. Used by rangeSync() only. */
   nextSync() {
     if (this.db.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
     const wanted = this.limit - this.#given
@@ -58,7 +58,7 @@ export class Iterator extends AbstractIterator {
 }
 
 /**
- * Keys only: values are not even copied.
+ * Iterates keys; values are not copied.
  * @extends {AbstractKeyIterator<any, any>}
  */
 export class KeyIterator extends AbstractKeyIterator {
@@ -93,7 +93,7 @@ export class KeyIterator extends AbstractKeyIterator {
 }
 
 /**
- * Values only, in the order of their keys.
+ * Iterates values in key order.
  * @extends {AbstractValueIterator<any, any, any>}
  */
 export class ValueIterator extends AbstractValueIterator {

@@ -1,4 +1,4 @@
-// What a database is opened with and where it is: the caller's words checked, and turned into the engine's.
+// Checks the location and options of a database and converts them for the engine.
 import { InvalidArgumentError, OutOfRangeError, VarveError } from '../errors.js'
 
 const KIB = 1024
@@ -32,11 +32,11 @@ const compression = (name, value) => {
   return choice === true ? 'snappy' : choice === false ? 'none' : choice
 }
 
-/** Larger than LevelDB's 8 MiB: a block that is read again costs a read, a checksum and a decompression on the caller's thread. */
+/** Larger than LevelDB's 8 MiB: reading a block again costs a read, a checksum and a decompression on the calling thread. */
 const CACHE_SIZE = 32 * MIB
 
 /**
- * The caller's name (classic-level's, where it has one), the engine's, and what checks the value.
+ * Public name (classic-level's where it exists), the engine's name, and the check of the value.
  * @type {[string, string, Check][]}
  */
 const OPTIONS = [
@@ -57,7 +57,7 @@ const OPTIONS = [
 ]
 
 /**
- * What the engine is opened with. Options that are not ours are abstract-level's, or somebody else's, and pass by.
+ * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a plug-in's.
  * @param {Record<string, any>} options
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
@@ -65,7 +65,7 @@ export function engineOptionsOf(options) {
   /** @type {Record<string, unknown>} */
   const result = { blockCacheSize: CACHE_SIZE }
   for (const [name, engineName, check] of OPTIONS) {
-    // What somebody put on Object.prototype is not the caller's.
+    // Ignore properties of Object.prototype.
     const value = Object.hasOwn(options, name) ? options[name] : undefined
     if (value !== undefined && value !== null) result[engineName] = check(name, value)
   }
@@ -78,7 +78,7 @@ const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames'
 
 /**
  * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory). A relative path is of the
- * directory that the process works in now: `base`.
+Returns the place of a database: a directory's path, a Storage object, or neither (memory). A
  * @param {unknown} location
  * @param {any} storage
  * @returns {{ path: string | null, base?: string, storage: import('../types/index.js').Storage | null }}
@@ -98,14 +98,14 @@ export function placeOf(location, storage) {
 }
 
 /**
- * Whether the engine is to run in a worker, which must be able to make the storage anew: functions cannot go there.
+ * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions cannot be cloned.
  * @param {unknown} worker
  * @param {{ storage: any }} place
  */
 export function isInWorker(worker, { storage }) {
   if (worker === undefined || worker === null || !flag('worker', worker)) return false
   if (storage === null || isRecipe(storage.inWorker)) return true
-  const message = "A storage object cannot go to a worker: with the option 'worker' it needs a property inWorker, { module, export, args }"
+  const message = "With the option 'worker' a storage object needs a property inWorker, { module, export, args }, because objects with methods cannot be cloned"
   throw new VarveError(message, { code: 'LEVEL_NOT_SUPPORTED' })
 }
 
@@ -119,7 +119,7 @@ function isRecipe(recipe) {
 /** @param {unknown} location */
 function pathOf(location) {
   const path = location instanceof URL ? pathOfUrl(location) : location
-  // Nothing here falls back to memory: that would lose what the caller believes to be kept.
+  // Never fall back to memory: the caller would lose data.
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new InvalidArgumentError("The first argument 'location' must be a non-empty string, a file: URL, or null with the option 'storage'")
   }
@@ -148,7 +148,7 @@ function workingDirectory() {
   try {
     return globalThis.process?.cwd?.()
   } catch {
-    // It was removed. An absolute path needs none, and for a relative one opening fails.
+    // The directory was removed. An absolute path does not need it; opening a relative one fails.
     return undefined
   }
 }

@@ -1,7 +1,7 @@
-// The rows of one iterator, read page by page (bytes/page.js) and cut out when they are asked for.
+// The rows of one iterator, read page by page (bytes/page.js) and decoded on demand.
 //
 // Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
-// and one row. Strings are copies.
+// Views and Buffers point into their page: one that is kept keeps the page alive, at most
 import { AbortError, InvalidArgumentError, VarveError, fromEngine, rethrow } from '../errors.js'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -12,14 +12,14 @@ import { Snapshot } from './snapshot.js'
 
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
-/** Who takes a row after another gets ever more at once: many only want the first after a seek. */
+/** Pages grow with each call of next(), because many callers only want the first row after a seek. */
 const PAGE_GROWTH = 8
-/** The engine counts rows in 32 bits. */
+/** The engine counts rows with 32 bits. */
 const ROWS_MAX = 0x7fffffff
-/** Larger pages are no faster, and would take the engine's memory up. */
+/** Larger pages are no faster and would use up the engine's memory. */
 const PAGE_BYTES_MAX = 64 << 20
 
-/** Microtasks that abstract-level's all() takes from the last page to its answer: 6. */
+/** abstract-level's all() resolves 6 microtasks after the last page. */
 const ALL_ROUNDS = 8
 
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
@@ -27,13 +27,13 @@ const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOf
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
-/** How a side of a row is cut out of a page, by the format of its encoding. */
+/** Functions that read a key or value out of a page, by encoding format. */
 /** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
  * Refuses nothing, as classic-level does not, which reads a number as 32 bits without a sign: fractions are cut off, NaN is 0 and a
- * negative number has no bound. Unlike there, Infinity has none either, and other kinds of values are the default.
+Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
  * @param {{ highWaterMarkBytes?: any }} options
  */
 function pageBytesOf({ highWaterMarkBytes }) {
@@ -46,7 +46,7 @@ function pageBytesOf({ highWaterMarkBytes }) {
 /** @param {{ signal?: any }} options */
 function signalOf({ signal }) {
   if (signal === undefined || signal === null) return null
-  // Anything else would never be aborted.
+  // Any other value could never abort.
   if (typeof signal === 'object' && typeof signal.aborted === 'boolean') return signal
   throw new InvalidArgumentError("The option 'signal' must be an AbortSignal")
 }
@@ -55,7 +55,7 @@ function signalOf({ signal }) {
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
- * What the three iterators share: the engine's iterator and the page at hand. With #done set nothing follows that page.
+ * The part that the three iterators share: the engine's iterator and the current page. With #done set it is the last page.
  */
 export class Rows {
   #engine
@@ -65,7 +65,7 @@ export class Rows {
   #cutValue
   #pageBytes
   #signal
-  /** Microtasks that its answers take, beyond a plain call's. */
+  /** Extra microtasks of its results, compared with a plain call. */
   #rounds
   #pageRows = 1
   #reader = new PageReader()
@@ -91,7 +91,7 @@ export class Rows {
     const fillCache = fillCacheOf(options.fillCache)
     const snapshot = Snapshot.idOf(options.snapshot, engine)
     try {
-      // No limit: rows that a seek throws away would count for the engine, and do not for the caller.
+      // No limit: the engine would count rows that a seek discards, the caller does not.
       this.#id = engine.iterator({ gt, gte, lt, lte, reverse, limit: -1, keys, values, fillCache, verifyChecksums, snapshot })
     } catch (error) {
       throw fromEngine(error)
@@ -101,7 +101,7 @@ export class Rows {
   get cached() { return this.#reader.left }
 
   /**
-   * The next row, by one of the three ways below.
+   * Returns the next row, read by one of the three functions below.
    * @template T
    * @param {number} wanted rows that may still be given out
    * @param {(rows: Rows) => T} cut
@@ -127,14 +127,14 @@ export class Rows {
     return this.#reader.left > 0 ? cut(this) : undefined
   }
 
-  /** At most `size` rows: what is left of the page at hand, else one page. @param {number} size @param {(rows: any) => any} cut */
+  /** Returns at most `size` rows: the rest of the current page, or else the next page. @param {number} size @param {(rows: any) => any} cut */
   nextv(size, cut) {
     if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
     if (this.#reader.left > 0 || this.#done) return this.#take(size, cut)
     return this.#answer(this.#load(size), cut, size)
   }
 
-  /** All rows, at most `wanted`. @param {number} wanted @param {(rows: any) => any} cut */
+  /** Returns all rows, at most `wanted`. @param {number} wanted @param {(rows: any) => any} cut */
   all(wanted, cut) {
     if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
     /** @type {any[]} */
@@ -176,7 +176,7 @@ export class Rows {
 
   // ---- Pages ------------------------------------------------------------------------------------------------------
 
-  /** A row if there is one, or at most `size`. @param {(rows: any) => any} cut @param {number} size 0: one, not in an array */
+  /** Returns one row, or an array of at most `size`. @param {(rows: any) => any} cut @param {number} size 0: one, not in an array */
   #cut(cut, size) {
     if (size > 0) return this.#take(size, cut)
     return this.#reader.left > 0 ? cut(this) : undefined
@@ -198,14 +198,14 @@ export class Rows {
   }
 
   /**
-   * Moves rows to `all` until there are none, or enough: answers nothing then, or what to wait for before going on.
+   * Moves rows to `all` until the end, or until there are enough. Returns undefined, or a promise to await before continuing.
    * @param {any[]} all @param {number} wanted @param {(rows: any) => any} cut
    */
   #fill(all, wanted, cut) {
     for (let isFirst = true; ; isFirst = false) {
       if (this.#reader.left > 0) all.push.apply(all, this.#take(wanted - all.length, cut))
       if (this.#done || all.length >= wanted) return undefined
-      // Pages that come at once could go on for ever without a turn for anybody else.
+      // Pages that need no waiting could block the event loop for a long time.
       const wait = (isFirst ? undefined : this.#answers.pause()) ?? this.#load(Math.min(wanted - all.length, PAGE_ROWS_MAX))
       if (wait !== undefined) return wait
     }
@@ -224,7 +224,7 @@ export class Rows {
     return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
   }
 
-  /** Nothing, or what to wait for if the page does not come at once. @param {number} size @returns {Promise<any> | undefined} */
+  /** Loads a page. Returns a promise if that has to wait. @param {number} size @returns {Promise<any> | undefined} */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
@@ -236,7 +236,7 @@ export class Rows {
   }
 
   /**
-   * What a page was asked for, when it is there.
+   * Returns the requested rows once the page is loaded.
    * @param {Promise<any> | undefined} loading
    * @param {(rows: any) => any} cut
    * @param {number} size 0: one row, as it is

@@ -1,7 +1,7 @@
 import { AbstractSublevel } from 'abstract-level'
 
 /**
- * abstract-level's sublevel, whose iterators, and calls made before it is open, are answered in order with those of the database.
+ * abstract-level's sublevel. Its iterators, and calls made before it is open, resolve in order with those of the database.
  * @extends {AbstractSublevel<any, any, any, any>}
  */
 export class Sublevel extends AbstractSublevel {

@@ -1,9 +1,9 @@
-// class Varve: abstract-level's face of the engine.
+// class Varve: the abstract-level interface of the engine.
 //
 //   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns) -> Engine (docs/border.md)
 //
 // The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
-// awaits them once, and a value spares a promise an operation.
+// The engine and the private methods here return a value if nothing had to wait, else a promise:
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -29,7 +29,7 @@ import { WriteOrder } from './write-order.js'
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
-/** Values from the engine's bytes, which may be a Buffer: its slice() would not copy, as that of a view does. */
+/** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
 /** @type {Record<string, (bytes: any) => any>} */
 const FROM_BYTES = {
   utf8: (bytes) => readText(bytes, 0, bytes.length),
@@ -39,13 +39,13 @@ const FROM_BYTES = {
 
 const asIs = (/** @type {any} */ value) => value
 
-/** abstract-level awaits the answer of _has() one microtask less than that of _get(); if it had to wait, one more. */
+/** abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if it had to wait. */
 const HAS_ROUNDS = 2
 
 const thenable = (/** @type {any} */ answer) => ({ then: (/** @type {(value: any) => void} */ resolve) => resolve(answer) })
 const [YES, NO] = [thenable(true), thenable(false)]
 
-/** An answer of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer */
+/** Returns a result of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer */
 function inTime(answer) {
   if (typeof answer === 'boolean') return answer ? YES : NO
   return answer instanceof Promise ? answer : thenable(answer)
@@ -55,10 +55,10 @@ function inTime(answer) {
 
 const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
-/** The order of keys. */
+/** The name of the key order. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
 
-/** What the engine tells of, while somebody listens. */
+/** Events of the engine. */
 const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
@@ -70,21 +70,21 @@ export class Varve extends AbstractLevel {
   #durability
   #inMemory
   #inWorker
-  /** Once it was opened; or one in a worker, which answers promises. */
+  /** Set by the first opening. With `worker: true` a WorkerEngine, which returns promises. */
   #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   #answers = /** @type {Answers} */ (/** @type {unknown} */ (undefined))
   #writeOrder = /** @type {WriteOrder} */ (/** @type {unknown} */ (undefined))
   #keyScratch = new Scratch()
   #valueScratch = new Scratch()
-  /** @type {WriteBatch | null} one that nobody uses */
+  /** @type {WriteBatch | null} reused by the next batch */
   #spareBatch = null
   /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
   #works = new Set()
   /** @type {Events} */
   #events
   #sync
-  /** What the first opening takes its files from. @type {{ pieces: any, limits: any } | null} */
+  /** The zip that the first opening imports. @type {{ pieces: any, limits: any } | null} */
   #importing = null
 
   /**
@@ -92,7 +92,7 @@ export class Varve extends AbstractLevel {
    * @param {Record<string, any>} [options]
    */
   constructor(location, options) {
-    // One reading of what may be getters; and what is only inherited is no option, as in abstract-level.
+    // Read getters once, and ignore inherited properties, as abstract-level does.
     /** @type {Record<string, any>} */
     const own = { __proto__: null, ...(typeof options === 'object' ? options : {}) }
     const { storage, worker, ...forward } = own
@@ -125,7 +125,7 @@ export class Varve extends AbstractLevel {
     this.#sync = new SyncCalls(this, { inWorker, engineOf: () => this.#engine, wrote: () => { this.#turns.wrote() } })
   }
 
-  /** The directory, or null where there is none. */
+  /** The directory, or null if there is none. */
   get location() {
     return this.#place.path
   }
@@ -147,7 +147,7 @@ export class Varve extends AbstractLevel {
     return new Sublevel(this, name, options, (call) => this.#wrapped(call))
   }
 
-  /** Their answers go through more promises. @template T @param {() => T} call @returns {T} */
+  /** Calls made before opening resolve through more promises. @template T @param {() => T} call @returns {T} */
   #wrapped(call) {
     // Opening may have failed.
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
@@ -168,7 +168,7 @@ export class Varve extends AbstractLevel {
       const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
-      // What is damaged is the zip then.
+      // In an import, corruption is in the zip, not at the location.
       throw fromEngineAt(error, isImport && /** @type {any} */ (error)?.code === 'corruption' ? null : this.location)
     }
     this.#events.follow(this.#engine)
@@ -178,7 +178,7 @@ export class Varve extends AbstractLevel {
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
   }
 
-  /** Emits `damage` once the database is open, if opening has read past any. */
+  /** Emits `damage` once the database is open, if opening skipped any. */
   async #tellOfDamage() {
     const { recovery } = /** @type {any} */ (infoOf(await this.#engine.info()))
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
@@ -191,11 +191,11 @@ export class Varve extends AbstractLevel {
     return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
   }
 
-  /** A worker takes the database over when it is there. @param {any} storage @param {any} options */
+  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {any} options */
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} */ (this.#importing)
     this.#importing = null
-    // Files in memory are in the instance that made them; where that lies in a worker they stay here.
+    // Files in memory belong to the instance that created them, so they cannot move to a worker.
     const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
     const zip = await (await fullEngine()).import(target, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
@@ -211,11 +211,11 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Entries in memory live as long as this object, as memory-level's do: its engine is only put to rest.
+   * Reopens a database in memory. Its entries live as long as this object, as in memory-level, so closing keeps the engine.
    * @param {boolean} errorIfExists
    */
   async #reopen(errorIfExists) {
-    if (errorIfExists) throw new InvalidArgumentError('The database in memory exists (errorIfExists is true)')
+    if (errorIfExists) throw new InvalidArgumentError('The database in memory exists already (errorIfExists is true)')
     try {
       if (this.#inWorker) await /** @type {any} */ (this.#engine).wake()
       this.#events.follow(this.#engine)
@@ -226,7 +226,7 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The storage of a database, made anew for a directory. The module for directories is not needed, nor there, in a page.
+   * Returns the storage of a database, a new one for a directory. Pages do not contain the module for directories.
    * @param {ReturnType<typeof placeOf>} place
    * @returns {Promise<any>}
    */
@@ -243,7 +243,7 @@ export class Varve extends AbstractLevel {
     try {
       await (this.#inMemory ? /** @type {any} */ (this.#engine).rest() : this.#engine.close())
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      // Closing failed before, and was done all the same.
+      // An earlier close failed, but closed the engine.
       if (error?.code === 'closed') return
       this.#turns.restart()
       throw fromEngine(error)
@@ -309,7 +309,7 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  /** A value in the wanted format, or a promise of what the engine has. @param {any} key @param {any} options */
+  /** Returns a value in the requested format, or a promise. @param {any} key @param {any} options */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -362,10 +362,10 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The answer of a call that has to wait. Each takes as many promises: those of one moment are answered in their order.
+   * Returns the result of a call that has to wait. All use the same number of promises, so that they resolve in order.
    * @param {Promise<any>} promise
    * @param {(found: any) => any} convert
-   * @param {any} [snapshot] abstract-level lets go of it when has() and hasMany() return, not when they are done
+   * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
    */
   #whenLate(promise, convert, snapshot) {
     const { rounds } = this.#answers
@@ -417,7 +417,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** Nobody else's until it is the spare one again: a storage may write from inside. */
+  /** Takes the spare batch: a storage may write while it is in use. */
   #takeBatch() {
     const batch = this.#spareBatch ?? new WriteBatch()
     this.#spareBatch = null
@@ -444,7 +444,7 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * A range as a whole is the engine's to drop, tables and all; a part of one, or what a snapshot sees, goes row by row.
+   * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are deleted one by one.
    * @param {any} options
    */
   async _clear(options) {
@@ -548,7 +548,7 @@ export class Varve extends AbstractLevel {
       try {
         await engine.checkpoint(await Varve.#storageOf(place))
       } catch (/** @type {any} any: whatever was thrown */ error) {
-        // Other failures may be of either side.
+        // Other failures may come from either database.
         throw error?.code === 'invalid-argument' ? fromEngineAt(error, place.path) : error
       }
     })
@@ -560,7 +560,7 @@ export class Varve extends AbstractLevel {
         this.#assertOpen()
         return this.#export()
       })
-      // The stream's reader will be told.
+      // The stream's reader gets the error.
       begun.catch(() => {})
       return new ReadableStream(sourceOf(begun), { highWaterMark: 0 })
     }
@@ -582,7 +582,7 @@ export class Varve extends AbstractLevel {
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
     const db = new this(location, rest)
     if (db.#inWorker && db.#inMemory) {
-      throw new VarveError("A zip cannot be imported with the options storage: 'memory' and worker: true", { code: 'LEVEL_NOT_SUPPORTED' })
+      throw new VarveError("An import with storage: 'memory' does not support worker: true", { code: 'LEVEL_NOT_SUPPORTED' })
     }
     db.#importing = importing
     try {
@@ -602,7 +602,7 @@ export class Varve extends AbstractLevel {
   static async repair(location, options) {
     const { comparator, ...rest } = { __proto__: null, ...options }
     if (comparator !== undefined && comparator !== COMPARATOR) {
-      throw new VarveError(`There is no comparator ${JSON.stringify(comparator)}; there is '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
+      throw new VarveError(`Unknown comparator ${JSON.stringify(comparator)}: use '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
     }
     const isNamed = comparator !== undefined
     return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine()).repair(storage, given, isNamed)))
@@ -621,7 +621,7 @@ export class Varve extends AbstractLevel {
   static async #at(location, options, act) {
     const { storage, ...rest } = { __proto__: null, ...options }
     const place = placeOf(location, storage)
-    if (storage === 'memory') throw new InvalidArgumentError('A database in memory is gone when it is closed')
+    if (storage === 'memory') throw new InvalidArgumentError('A database in memory has no files: use a directory or a Storage')
     const given = engineOptionsOf(rest)
     try {
       return await act(await Varve.#storageOf(place), given)
@@ -641,7 +641,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** The engine would be closed under what it has not finished. @param {any} work */
+  /** Makes close() wait for `work`. @param {any} work */
   #kept(work) {
     if (!(work instanceof Promise)) return work
     this.#works.add(work)
@@ -659,12 +659,12 @@ export class Varve extends AbstractLevel {
   }
 }
 
-/** What does the tasks of the full module: here, or in a worker that has it. */
+/** Runs the tasks of the full module, here or in a worker that has it. */
 async function fullEngine() {
   return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
 }
 
-/** A report of the engine's with its findings as callers know errors. @param {any} report */
+/** Returns the engine's report with its findings as VarveErrors. @param {any} report */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }
