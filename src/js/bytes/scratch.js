@@ -27,11 +27,11 @@ export class Scratch {
   }
 }
 
-/** Returns the keys of getMany() as bytes, strings in one buffer. @param {any[]} keys */
+/** Returns the keys of getMany() as bytes, strings in one buffer. @param {unknown[]} keys */
 export function manyBytesOf(keys) {
   let bound = 0
   for (const key of keys) {
-    if (typeof key !== 'string') return keys.map((/** @type {any} */ data) => bytesOf(data, 'key'))
+    if (typeof key !== 'string') return keys.map((/** @type {unknown} */ data) => bytesOf(data, 'key'))
     bound += textSizeBound(key)
   }
   const bytes = allocate(bound)

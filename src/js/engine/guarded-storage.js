@@ -1,5 +1,5 @@
-// A storage with a list of what the engine has open in it. An engine that failed closes nothing: then it is closed from here,
 // A storage that tracks the engine's open files. A failed engine closes nothing: its files are closed
+// here, and the lock is kept for the next instance, so that no other process takes it.
 
 /** @param {any} value */
 const isPromise = (value) => typeof value?.then === 'function'
@@ -92,8 +92,8 @@ export class GuardedStorage {
   }
 
   /**
-   * Whether the storage answers at once, and with `sync` whether it also flushes in place. Asked of a file that is being written,
-Whether the storage returns values, and with `sync` whether it also flushes in place. This is tried
+   * Whether the storage returns values, and with `sync` whether it also flushes in place. This is tried
+   * on an open log before anything is written.
    * @param {boolean} sync
    */
   answersInPlace(sync) {

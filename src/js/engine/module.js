@@ -1,5 +1,5 @@
-// Which module of the engine this program runs, and where it comes from: the platform's own (full.wasm in Node, engine.wasm in a
 // Chooses the module of the engine: the platform's (full.wasm in Node, engine.wasm in a page), unless
+// an entry of the package (full.js, inline.js) provides another.
 import { ownModule } from '#wasm'
 import { VarveError } from '../errors.js'
 

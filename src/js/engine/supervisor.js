@@ -97,8 +97,8 @@ export class Supervisor {
   }
 
   /**
-   * Called in the middle of the call that trapped, when the stack may be full: so here is only what cannot fail, and what is not
-Called inside the call that trapped, when the stack may be full: do only what cannot fail; the next
+   * Called inside the call that trapped, when the stack may be full: do only what cannot fail; the next
+   * call starts the rest. A trap in an instance that is not in use is ignored.
    * @param {Error} trap
    */
   onTrap(trap) {

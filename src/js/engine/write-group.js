@@ -1,5 +1,5 @@
-// Writes asked for in one go, as by Promise.all: the first is written at once, those that follow before anybody could hear of it
 // Groups writes started together, as by Promise.all: the first is written at once, those that follow
+// before its promise resolves share one write.
 //
 //   put  put  put  put  (end of the synchronous code and of what waited with it)
 //    |    '----'----'--> one batch, one record of the log, one promise

@@ -1,3 +1,5 @@
+
+/** @typedef {import('./options.js').Encoded} Encoded */
 // The iterable that rangeSync() returns.
 
 /** The prototype with the iterator helpers (map, filter, take ...), in runtimes that have them. */
@@ -8,7 +10,7 @@ const abandoned = new FinalizationRegistry((/** @type {{ close(): Promise<void> 
 
 /**
  * A consistent view of a range. Pages are read as needed. The end, `return()` and an error close it.
- * @implements {IterableIterator<[any, any]>}
+ * @implements {IterableIterator<[unknown, unknown]>}
  */
 export class EntriesSync {
   #iterator
@@ -27,7 +29,7 @@ export class EntriesSync {
     abandoned.register(this, iterator, this)
   }
 
-  /** @returns {IteratorResult<[any, any], undefined>} */
+  /** @returns {IteratorResult<[Encoded, Encoded], undefined>} */
   next() {
     if (this.#iterator === null) return { done: true, value: undefined }
     let entry

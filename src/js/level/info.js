@@ -38,8 +38,8 @@ export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tab
 }
 
 /**
- * As RocksDB's users know them: bytes written for each byte put, blocks read for each look-up, and bytes kept for each that the
-Returns amplification as RocksDB defines it: bytes written per byte put, blocks read per lookup,
+ * Returns amplification as RocksDB defines it: bytes written per byte put, blocks read per lookup,
+ * and bytes of all tables per byte of the deepest level, which has no duplicates.
  * @param {Record<string, number>} counters
  * @param {{ bytes: number }[]} levels
  */

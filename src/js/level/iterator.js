@@ -3,6 +3,9 @@ import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'ab
 import { VarveError } from '../errors.js'
 import { Rows } from './rows.js'
 
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./options.js').Encoded} Encoded */
+
 /** @param {Rows} rows */
 const entry = (rows) => rows.entry()
 /** @param {Rows} rows */
@@ -12,7 +15,7 @@ const value = (rows) => rows.value()
 
 /**
  * Iterates entries in key order, as of its creation or of an explicit snapshot.
- * @extends {AbstractIterator<any, any, any>}
+ * @extends {AbstractIterator<Encoded, Encoded, Encoded>}
  */
 export class Iterator extends AbstractIterator {
   #rows
@@ -21,7 +24,7 @@ export class Iterator extends AbstractIterator {
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {Record<string, any>} options abstract-level's, encoded
+   * @param {Options} options abstract-level's, encoded
    */
   constructor(db, engine, answers, options) {
     // Before super: an iterator that fails here must not be attached to the database.
@@ -51,7 +54,7 @@ export class Iterator extends AbstractIterator {
 
   _all() { return this.#rows.all(this.limit - this.count, entry) }
 
-  /** @param {any} target */
+  /** @param {Encoded} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }
@@ -59,7 +62,7 @@ export class Iterator extends AbstractIterator {
 
 /**
  * Iterates keys; values are not copied.
- * @extends {AbstractKeyIterator<any, any>}
+ * @extends {AbstractKeyIterator<Encoded, Encoded>}
  */
 export class KeyIterator extends AbstractKeyIterator {
   #rows
@@ -69,7 +72,7 @@ export class KeyIterator extends AbstractKeyIterator {
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {any} options
+   * @param {Options} options
    */
   constructor(db, engine, answers, options) {
     const rows = new Rows(engine, answers, options, true, false)
@@ -86,7 +89,7 @@ export class KeyIterator extends AbstractKeyIterator {
 
   _all() { return this.#rows.all(this.limit - this.count, key) }
 
-  /** @param {any} target */
+  /** @param {Encoded} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }
@@ -94,7 +97,7 @@ export class KeyIterator extends AbstractKeyIterator {
 
 /**
  * Iterates values in key order.
- * @extends {AbstractValueIterator<any, any, any>}
+ * @extends {AbstractValueIterator<Encoded, Encoded, Encoded>}
  */
 export class ValueIterator extends AbstractValueIterator {
   #rows
@@ -104,7 +107,7 @@ export class ValueIterator extends AbstractValueIterator {
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {any} options
+   * @param {Options} options
    */
   constructor(db, engine, answers, options) {
     const rows = new Rows(engine, answers, options, false, true)
@@ -121,7 +124,7 @@ export class ValueIterator extends AbstractValueIterator {
 
   _all() { return this.#rows.all(this.limit - this.count, value) }
 
-  /** @param {any} target */
+  /** @param {unknown} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }

@@ -5,7 +5,9 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-/** @typedef {(name: string, value: any) => any} Check answers the value, or another one for it */
+/** any: options have values of many types @typedef {(name: string, value: any) => any} Check returns the value, or a replacement for it */
+/** Options of a method of abstract-level. any: its types do not declare those of private methods @typedef {any} Options */
+/** A key or value. any: its type depends on the encodings that the user chose @typedef {any} Encoded */
 
 /** @type {Check} */
 const flag = (name, value) => {
@@ -20,7 +22,7 @@ const whole = (min, max) => (name, value) => {
   throw new Class(`The option '${name}' must be a whole number from ${min} to ${max}`)
 }
 
-/** @param {...any} choices @returns {Check} */
+/** @param {...unknown} choices @returns {Check} */
 const oneOf = (...choices) => (name, value) => {
   if (choices.includes(value)) return value
   throw new InvalidArgumentError(`The option '${name}' must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
@@ -77,8 +79,8 @@ export function engineOptionsOf(options) {
 const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
 
 /**
- * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory). A relative path is of the
-Returns the place of a database: a directory's path, a Storage object, or neither (memory). A
+ * Returns the place of a database: a directory's path, a Storage object, or neither (memory). A
+ * relative path is resolved against the current working directory, `base`.
  * @param {unknown} location
  * @param {any} storage
  * @returns {{ path: string | null, base?: string, storage: import('../types/index.js').Storage | null }}

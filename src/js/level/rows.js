@@ -1,7 +1,7 @@
 // The rows of one iterator, read page by page (bytes/page.js) and decoded on demand.
 //
-// Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
 // Views and Buffers point into their page: one that is kept keeps the page alive, at most
+// highWaterMarkBytes and one row. Strings are copies.
 import { AbortError, InvalidArgumentError, VarveError, fromEngine, rethrow } from '../errors.js'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -9,6 +9,9 @@ import { PageReader } from '../bytes/page.js'
 import { readText } from '../bytes/text.js'
 import { ROUNDS } from './answers.js'
 import { Snapshot } from './snapshot.js'
+
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./options.js').Encoded} Encoded */
 
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
@@ -32,8 +35,9 @@ const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.b
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
- * Refuses nothing, as classic-level does not, which reads a number as 32 bits without a sign: fractions are cut off, NaN is 0 and a
-Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
+ * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
+ * are truncated, NaN is 0, a negative number means no bound. Unlike there, so does Infinity, and
+ * values of other types mean the default.
  * @param {{ highWaterMarkBytes?: any }} options
  */
 function pageBytesOf({ highWaterMarkBytes }) {
@@ -74,7 +78,7 @@ export class Rows {
   /**
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {any} options
+   * @param {Options} options
    * @param {boolean} keys
    * @param {boolean} values
    */
@@ -127,14 +131,14 @@ export class Rows {
     return this.#reader.left > 0 ? cut(this) : undefined
   }
 
-  /** Returns at most `size` rows: the rest of the current page, or else the next page. @param {number} size @param {(rows: any) => any} cut */
+  /** Returns at most `size` rows: the rest of the current page, or else the next page. @param {number} size @param {(rows: Rows) => Encoded} cut */
   nextv(size, cut) {
     if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
     if (this.#reader.left > 0 || this.#done) return this.#take(size, cut)
     return this.#answer(this.#load(size), cut, size)
   }
 
-  /** Returns all rows, at most `wanted`. @param {number} wanted @param {(rows: any) => any} cut */
+  /** Returns all rows, at most `wanted`. @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   all(wanted, cut) {
     if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
     /** @type {any[]} */
@@ -143,7 +147,7 @@ export class Rows {
     return wait === undefined ? this.#answers.long(all, Math.max(this.#rounds, ALL_ROUNDS)) : this.#allLater(all, wait, wanted, cut)
   }
 
-  /** @param {any} target */
+  /** @param {Encoded} target */
   seek(target) {
     this.#reader.clear()
     this.#pageRows = 1
@@ -176,13 +180,13 @@ export class Rows {
 
   // ---- Pages ------------------------------------------------------------------------------------------------------
 
-  /** Returns one row, or an array of at most `size`. @param {(rows: any) => any} cut @param {number} size 0: one, not in an array */
+  /** Returns one row, or an array of at most `size`. @param {(rows: Rows) => Encoded} cut @param {number} size 0: one, not in an array */
   #cut(cut, size) {
     if (size > 0) return this.#take(size, cut)
     return this.#reader.left > 0 ? cut(this) : undefined
   }
 
-  /** @param {number} size @param {(rows: any) => any} cut */
+  /** @param {number} size @param {(rows: Rows) => Encoded} cut */
   #take(size, cut) {
     const count = Math.min(size, this.#reader.left)
     const rows = new Array(count)
@@ -199,7 +203,7 @@ export class Rows {
 
   /**
    * Moves rows to `all` until the end, or until there are enough. Returns undefined, or a promise to await before continuing.
-   * @param {any[]} all @param {number} wanted @param {(rows: any) => any} cut
+   * @param {Encoded[]} all @param {number} wanted @param {(rows: Rows) => Encoded} cut
    */
   #fill(all, wanted, cut) {
     for (let isFirst = true; ; isFirst = false) {
@@ -211,7 +215,7 @@ export class Rows {
     }
   }
 
-  /** @param {any[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: any) => any} cut */
+  /** @param {Encoded[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #allLater(all, wait, wanted, cut) {
     try {
       for (let before = /** @type {Promise<any> | undefined} */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
@@ -238,7 +242,7 @@ export class Rows {
   /**
    * Returns the requested rows once the page is loaded.
    * @param {Promise<any> | undefined} loading
-   * @param {(rows: any) => any} cut
+   * @param {(rows: Rows) => Encoded} cut
    * @param {number} size 0: one row, as it is
    */
   #answer(loading, cut, size) {
@@ -257,7 +261,7 @@ export class Rows {
 
   // ---- With a signal, which may be aborted right after the call that it should end --------------------------------
 
-  /** @param {number} wanted @param {(rows: any) => any} cut */
+  /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #nextUnlessAborted(wanted, cut) {
     if (this.#reader.left === 0 && !this.#done) await this.#answer(this.#loadAhead(wanted), nothing, 0)
     else await undefined
@@ -265,7 +269,7 @@ export class Rows {
     return this.#cut(cut, 0)
   }
 
-  /** @param {number} size @param {(rows: any) => any} cut */
+  /** @param {number} size @param {(rows: Rows) => Encoded} cut */
   async #nextvUnlessAborted(size, cut) {
     if (this.#reader.left === 0 && !this.#done) await this.#answer(this.#load(size), nothing, 0)
     else await undefined
@@ -273,7 +277,7 @@ export class Rows {
     return this.#take(size, cut)
   }
 
-  /** @param {number} wanted @param {(rows: any) => any} cut */
+  /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #allUnlessAborted(wanted, cut) {
     const all = []
     while (all.length < wanted) {

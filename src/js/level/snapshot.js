@@ -1,6 +1,8 @@
 import { AbstractSnapshot } from 'abstract-level'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 
+/** @typedef {import('./options.js').Options} Options */
+
 /** An explicit snapshot: the state of the database when it was created, valid until it is closed. */
 export class Snapshot extends AbstractSnapshot {
   #engine
@@ -9,7 +11,7 @@ export class Snapshot extends AbstractSnapshot {
 
   /**
    * @param {import('../engine/engine.js').Engine} engine
-   * @param {any} options abstract-level's, with the owner
+   * @param {Options} options abstract-level's, with the owner
    */
   constructor(engine, options) {
     // @ts-expect-error abstract-level's types lack the parameter

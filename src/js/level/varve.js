@@ -2,8 +2,8 @@
 //
 //   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns) -> Engine (docs/border.md)
 //
-// The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
+// abstract-level awaits the result once, and a value saves one promise per operation.
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -26,6 +26,9 @@ import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
 import { WriteOrder } from './write-order.js'
+
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./options.js').Encoded} Encoded */
 
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
@@ -63,7 +66,7 @@ const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
  * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See types/index.d.ts.
- * @extends {AbstractLevel<any, any, any>}
+ * @extends {AbstractLevel<Encoded, Encoded, Encoded>}
  */
 export class Varve extends AbstractLevel {
   #place
@@ -89,7 +92,7 @@ export class Varve extends AbstractLevel {
 
   /**
    * @param {string | URL | null} [location]
-   * @param {Record<string, any>} [options]
+   * @param {Options} [options]
    */
   constructor(location, options) {
     // Read getters once, and ignore inherited properties, as abstract-level does.
@@ -132,17 +135,17 @@ export class Varve extends AbstractLevel {
 
   // ---- Calls made before it is open ---------------------------------------------------------------------------------
 
-  /** @param {() => any} fn @param {any} [options] */
+  /** @param {() => any} fn @param {Options} [options] */
   defer(fn, options) {
     super.defer(() => this.#wrapped(fn), options)
   }
 
-  /** @template T @param {() => Promise<T>} fn @param {any} [options] @returns {Promise<T>} */
+  /** @template T @param {() => Promise<T>} fn @param {Options} [options] @returns {Promise<T>} */
   deferAsync(fn, options) {
     return super.deferAsync(() => this.#wrapped(fn), options)
   }
 
-  /** @param {any} name @param {any} options */
+  /** @param {string | string[]} name @param {Options} options */
   _sublevel(name, options) {
     return new Sublevel(this, name, options, (call) => this.#wrapped(call))
   }
@@ -155,7 +158,7 @@ export class Varve extends AbstractLevel {
 
   // ---- Opening and closing ------------------------------------------------------------------------------------------
 
-  /** @param {any} options */
+  /** @param {Options} options */
   async _open(options) {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
@@ -184,14 +187,14 @@ export class Varve extends AbstractLevel {
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
-  /** @param {any} storage @param {any} options */
+  /** @param {any} storage @param {Options} options */
   async #openEngine(storage, options) {
     /** @type {any} */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
     return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
   }
 
-  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {any} options */
+  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {Options} options */
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} */ (this.#importing)
     this.#importing = null
@@ -252,13 +255,13 @@ export class Varve extends AbstractLevel {
 
   // ---- Reading ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _get(key, options) {
     const value = this.#read(key, options)
     return value instanceof Promise ? this.#whenLate(value, options.valueEncoding === 'utf8' ? asIs : FROM_BYTES[options.valueEncoding]) : this.#answers.short(value)
   }
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _getSync(key, options) {
     if (this.#inWorker || this.#engine.isReplacing) this.#sync.ready('getSync')
     return SyncCalls.found(this.#read(key, options))
@@ -309,7 +312,7 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  /** Returns a value in the requested format, or a promise. @param {any} key @param {any} options */
+  /** Returns a value in the requested format, or a promise. @param {Encoded} key @param {Options} options */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -323,7 +326,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any[]} keys @param {any} options */
+  /** @param {Encoded[]} keys @param {Options} options */
   _getMany(keys, options) {
     const fromBytes = FROM_BYTES[options.valueEncoding]
     const convert = (/** @type {any[]} */ values) => values.map((value) => value === undefined ? undefined : fromBytes(value))
@@ -331,7 +334,7 @@ export class Varve extends AbstractLevel {
     return values instanceof Promise ? this.#whenLate(values, convert) : this.#answers.long(convert(values))
   }
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _has(key, options) {
     const { snapshot, fillCache } = options
     const engine = this.#engine
@@ -345,13 +348,13 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any[]} keys @param {any} options */
+  /** @param {Encoded[]} keys @param {Options} options */
   _hasMany(keys, options) {
     const found = this.#readMany('hasMany', keys, options)
     return found instanceof Promise ? this.#whenLate(found, asIs, options.snapshot) : inTime(this.#answers.long(found, HAS_ROUNDS))
   }
 
-  /** @param {'getMany' | 'hasMany'} verb @param {any[]} keys @param {any} options */
+  /** @param {'getMany' | 'hasMany'} verb @param {Encoded[]} keys @param {Options} options */
   #readMany(verb, keys, { snapshot, fillCache }) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     try {
@@ -381,7 +384,7 @@ export class Varve extends AbstractLevel {
 
   // ---- Writing ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} key @param {any} value @param {any} options */
+  /** @param {Encoded} key @param {Encoded} value @param {Options} options */
   _put(key, value, options) {
     try {
       return this.#wrote(this.#engine.put(
@@ -391,7 +394,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _del(key, options) {
     try {
       return this.#wrote(this.#engine.del(this.#keyScratch.bytesOf(key, 'key'), options.sync === true))
@@ -400,7 +403,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {{ type: 'put' | 'del', key: any, value: any }[]} operations @param {any} options */
+  /** @param {{ type: 'put' | 'del', key: Encoded, value: Encoded }[]} operations @param {Options} options */
   _batch(operations, options) {
     const batch = this.#takeBatch()
     try {
@@ -445,7 +448,7 @@ export class Varve extends AbstractLevel {
 
   /**
    * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are deleted one by one.
-   * @param {any} options
+   * @param {Options} options
    */
   async _clear(options) {
     const { snapshot, limit } = options
@@ -459,7 +462,7 @@ export class Varve extends AbstractLevel {
     await this.#answers.wrote()
   }
 
-  /** @param {ReturnType<typeof boundsOf>} bounds @param {any} options */
+  /** @param {ReturnType<typeof boundsOf>} bounds @param {Options} options */
   async #clearRows(bounds, { snapshot, reverse, limit }) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
@@ -467,22 +470,22 @@ export class Varve extends AbstractLevel {
 
   // ---- Iterators and snapshots --------------------------------------------------------------------------------------
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _iterator(options) {
     return new Iterator(this, this.#engine, this.#answers, options)
   }
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _keys(options) {
     return new KeyIterator(this, this.#engine, this.#answers, options)
   }
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _values(options) {
     return new ValueIterator(this, this.#engine, this.#answers, options)
   }
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _snapshot(options) {
     return new Snapshot(this.#engine, options)
   }
@@ -497,12 +500,12 @@ export class Varve extends AbstractLevel {
     return this.#whenOpen((engine) => engine.flush())
   }
 
-  /** @param {any} start @param {any} end @param {any} options */
+  /** @param {Encoded} start @param {Encoded} end @param {Options} options */
   async compactRange(start, end, options) {
     return this.#whenOpen((engine) => engine.compactRange(this.#boundOf(start, options), this.#boundOf(end, options)))
   }
 
-  /** @param {any} start @param {any} end @param {any} options */
+  /** @param {Encoded} start @param {Encoded} end @param {Options} options */
   async approximateSize(start, end, options) {
     if (start === undefined || start === null || end === undefined || end === null) {
       throw new InvalidArgumentError("The arguments 'start' and 'end' are required")
@@ -576,7 +579,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} location @param {any} source @param {any} options */
+  /** @param {any} location @param {any} source @param {Options} options */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
@@ -593,12 +596,12 @@ export class Varve extends AbstractLevel {
     return db
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} options */
+  /** @param {string | URL | null | undefined} location @param {Options} options */
   static async destroy(location, options) {
     await Varve.#at(location, options, (storage) => Engine.destroy(storage))
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} options */
+  /** @param {string | URL | null | undefined} location @param {Options} options */
   static async repair(location, options) {
     const { comparator, ...rest } = { __proto__: null, ...options }
     if (comparator !== undefined && comparator !== COMPARATOR) {
@@ -608,14 +611,14 @@ export class Varve extends AbstractLevel {
     return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine()).repair(storage, given, isNamed)))
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} options */
+  /** @param {string | URL | null | undefined} location @param {Options} options */
   static async verify(location, options) {
     return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine()).verifyFiles(storage, given)))
   }
 
   /**
    * @param {string | URL | null | undefined} location
-   * @param {any} options
+   * @param {Options} options
    * @param {(storage: any, given: Record<string, unknown>) => any} act
    */
   static async #at(location, options, act) {
@@ -648,7 +651,7 @@ export class Varve extends AbstractLevel {
     return work.finally(() => this.#works.delete(work))
   }
 
-  /** @param {any} key @param {any} options @returns {any} */
+  /** @param {Encoded} key @param {Options} options @returns {any} */
   #boundOf(key, options) {
     if (key === undefined || key === null) return undefined
     return bytesOf(this.keyEncoding(options?.keyEncoding).encode(key), 'key')
