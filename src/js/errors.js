@@ -79,7 +79,7 @@ export class AbortError extends VarveError {
 
 /**
  * Converts an error of the engine to a VarveError. Other errors (bugs) are returned unchanged.
- * @param {any} error
+ * @param {any} error any: whatever was thrown
  * @returns {any}
  */
 export function fromEngine(error) {
@@ -88,7 +88,7 @@ export function fromEngine(error) {
 
 /**
  * As fromEngine, with the user's path in the message: the engine knows only file names.
- * @param {any} error
+ * @param {any} error any: whatever was thrown
  * @param {string | null} path
  * @returns {any}
  */

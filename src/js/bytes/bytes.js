@@ -43,7 +43,7 @@ export function bytesOf(data, what) {
 
 /**
  * Returns the bounds of a range as bytes, at most one per side: gte and lte take precedence over gt and lt.
- * @param {Record<string, any>} options
+ * @param {Record<string, any>} options any: keys, values and bounds may be strings or views
  * @returns {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }}
  */
 export function boundsOf({ gt, gte, lt, lte }) {

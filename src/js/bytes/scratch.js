@@ -36,7 +36,7 @@ export function manyBytesOf(keys) {
   }
   const bytes = allocate(bound)
   let at = 0
-  return keys.map((/** @type {any} */ key) => {
+  return keys.map((/** @type {any} any: keys, values and bounds may be strings or views */ key) => {
     const start = at
     at += writeText(bytes, start, key)
     return bytes.subarray(start, at)

@@ -71,7 +71,7 @@ export class WriteBatch {
     return new Uint8Array(bytes.buffer, bytes.byteOffset, this.#size)
   }
 
-  /** @param {number} at @param {any} data @param {string} what */
+  /** @param {number} at @param {any} data @param {string} what any: keys, values and bounds may be strings or views */
   #append(at, data, what) {
     return typeof data === 'string' ? this.#appendText(at, data) : this.#appendView(at, viewOf(data, what))
   }

@@ -1,7 +1,7 @@
 // A storage that tracks the engine's open files. A failed engine closes nothing: its files are closed
 // here, and the lock is kept for the next instance, so that no other process takes it.
 
-/** @param {any} value */
+/** @param {any} value any: the result of any call */
 const isPromise = (value) => typeof value?.then === 'function'
 
 /**
@@ -73,7 +73,7 @@ export class GuardedStorage {
   /** @param {string} name @param {unknown} source */
   link(name, source) {
     const own = source instanceof GuardedStorage ? source.#storage : source
-    return this.during(this.#storage.link?.(name, /** @type {any} */ (own)) ?? false)
+    return this.during(this.#storage.link?.(name, /** @type {any} any: the property is optional in foreign storages */ (own)) ?? false)
   }
 
   /** @param {import('../types/index.js').NameEdit[]} edits */
@@ -142,7 +142,7 @@ export class GuardedStorage {
 
   /**
    * Applies `then` to the result of a call, now or when it resolves.
-   * @param {any} answer
+   * @param {any} answer any: the result of any call
    * @param {(value: any) => any} [then]
    */
   during(answer, then = (value) => value) {

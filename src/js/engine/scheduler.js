@@ -33,11 +33,11 @@ export class Turns {
   #stopped = false
   /** Whether there was a write since the timer for maintenance last fired. */
   #written = false
-  /** @type {any} */
+  /** @type {any} any: timers have other types in browsers than in Node */
   #quietTimer
-  /** @type {any} */
+  /** @type {any} any: timers have other types in browsers than in Node */
   #timer
-  /** @type {any} */
+  /** @type {any} any: timers have other types in browsers than in Node */
   #immediate
 
   /** @param {import('./engine.js').Engine} engine */

@@ -72,7 +72,7 @@ export class Supervisor {
     this.#failure = failure
   }
 
-  /** Opens the database in a new instance; if that traps, in another. @param {Record<string, any>} options */
+  /** Opens the database in a new instance; if that traps, in another. @param {Record<string, any>} options any: the result of any call */
   async start(options = this.#options, isFresh = false) {
     for (;;) {
       /** @type {Instance | undefined} */
@@ -118,7 +118,7 @@ export class Supervisor {
   replaced() {
     if (this.#replacing === undefined) {
       let done = () => {}
-      const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
+      const promise = new Promise((/** @type {(value?: any) => void} any: the result of any call */ resolve) => { done = resolve })
       queueMicrotask(() => this.#replace().then((info) => {
         this.#goOn()
         done()

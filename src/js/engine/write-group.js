@@ -26,7 +26,7 @@ export class WriteGroup {
   #isOpen = false
   /** @type {Promise<void> | undefined} */
   #promise
-  /** @type {(value?: any) => void} */
+  /** @type {(value?: any) => void} any: the result of any call */
   #resolve = () => {}
   /** @type {(error: unknown) => void} */
   #reject = () => {}

@@ -17,7 +17,7 @@ const LATE_ROUNDS = 3
 /** Its then() schedules a microtask, as queueMicrotask does at several times the cost in Node. */
 const READY = Promise.resolve()
 
-/** @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting */
+/** @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting any: the result of any call */
 
 /**
  * 1. While #turn is set or #rounds remain, no result is returned.
@@ -72,7 +72,7 @@ export class Answers {
 
   /**
    * Returns the result of a short call: `value` itself if nothing has to wait.
-   * @param {any} value
+   * @param {any} value any: the result of any call
    * @param {number} [rounds] that the answer takes if it must wait
    */
   short(value, rounds = 0) {
@@ -81,12 +81,12 @@ export class Answers {
     return this.#inOrder(value, turn, this.#isWrapped ? ROUNDS : rounds)
   }
 
-  /** As `short`, for a call that can be long. @param {any} value @param {number} [rounds] that the answer takes */
+  /** As `short`, for a call that can be long. @param {any} value @param {number} [rounds] that the answer takes; any: the result of any call */
   long(value, rounds = 0) {
     return this.#inOrder(value, this.#turns.due(), this.#isWrapped ? ROUNDS : rounds)
   }
 
-  /** As `short`, for a call that had to wait, so that other tasks ran meanwhile. @param {any} value @param {number} [rounds] */
+  /** As `short`, for a call that had to wait, so that other tasks ran meanwhile. @param {any} value @param {number} [rounds] any: the result of any call */
   late(value, rounds = 0) {
     return this.#inOrder(value, undefined, this.#isHeld ? Math.max(rounds, LATE_ROUNDS) : rounds)
   }
@@ -105,7 +105,7 @@ export class Answers {
     return this.#queued(undefined, 0)
   }
 
-  /** @param {any} value @param {Promise<void> | undefined} turn @param {number} rounds */
+  /** @param {any} value @param {Promise<void> | undefined} turn @param {number} rounds any: the result of any call */
   #inOrder(value, turn, rounds) {
     const answer = this.#isHeld ? this.#queued(value, rounds) : value
     if (answer === value && rounds > 0) this.#hold(rounds)
@@ -113,7 +113,7 @@ export class Answers {
     return answer
   }
 
-  /** @param {any} value @param {number} rounds @returns {Promise<any>} */
+  /** @param {any} value @param {number} rounds @returns {Promise<any>} any: the result of any call */
   #queued(value, rounds) {
     return new Promise((resolve) => {
       const waiting = { resolve, value, rounds, next: null }

@@ -34,7 +34,7 @@ export class Export {
     this.#db = db
     this.#engine = engine
     this.#turns = turns
-    db.attachResource(/** @type {any} */ (this))
+    db.attachResource(/** @type {any} any: abstract-level types attach and detach too narrowly */ (this))
   }
 
   /** High water mark of the ReadableStream: it buffers one chunk. */
@@ -79,7 +79,7 @@ export class Export {
     const id = this.#id
     this.#id = undefined
     if (id === undefined) return
-    this.#db.detachResource(/** @type {any} */ (this))
+    this.#db.detachResource(/** @type {any} any: abstract-level types attach and detach too narrowly */ (this))
     try {
       this.#engine.exportEnd(await id)
     } catch {
@@ -116,7 +116,7 @@ export function sourceOf(begun) {
 
 // ---- Import ---------------------------------------------------------------------------------------------------------
 
-/** @param {Record<string, any>} options @param {string} name @param {number} otherwise */
+/** @param {Record<string, any>} options @param {string} name @param {number} otherwise any: user input, checked here */
 const bound = (options, name, otherwise) => {
   const value = Object.hasOwn(options, name) ? options[name] : undefined
   if (value === undefined || value === null) return otherwise
@@ -127,7 +127,7 @@ const bound = (options, name, otherwise) => {
 
 /**
  * Returns the limits of an import. The defaults protect the disk and are never reached by a real database.
- * @param {Record<string, any>} options
+ * @param {Record<string, any>} options any: user input, checked here
  */
 export function limitsOf(options) {
   return { maxBytes: bound(options, 'maxBytes', 16 * GIB), maxRatio: bound(options, 'maxRatio', 200) }
@@ -135,7 +135,7 @@ export function limitsOf(options) {
 
 /**
  * Returns the chunks of any kind of source.
- * @param {any} source
+ * @param {any} source any: user input, checked here
  * @returns {AsyncIterable<unknown> | Iterable<unknown>}
  */
 export function piecesOf(source) {

@@ -60,7 +60,7 @@ const OPTIONS = [
 
 /**
  * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a plug-in's.
- * @param {Record<string, any>} options
+ * @param {Record<string, any>} options any: user input, checked here
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
 export function engineOptionsOf(options) {
@@ -82,7 +82,7 @@ const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames'
  * Returns the place of a database: a directory's path, a Storage object, or neither (memory). A
  * relative path is resolved against the current working directory, `base`.
  * @param {unknown} location
- * @param {any} storage
+ * @param {any} storage any: user input, checked here
  * @returns {{ path: string | null, base?: string, storage: import('../types/index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
@@ -102,7 +102,7 @@ export function placeOf(location, storage) {
 /**
  * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions cannot be cloned.
  * @param {unknown} worker
- * @param {{ storage: any }} place
+ * @param {{ storage: any }} place any: user input, checked here
  */
 export function isInWorker(worker, { storage }) {
   if (worker === undefined || worker === null || !flag('worker', worker)) return false
@@ -111,7 +111,7 @@ export function isInWorker(worker, { storage }) {
   throw new VarveError(message, { code: 'LEVEL_NOT_SUPPORTED' })
 }
 
-/** @param {any} recipe */
+/** @param {any} recipe any: user input, checked here */
 function isRecipe(recipe) {
   if (typeof recipe !== 'object' || recipe === null) return false
   const { module, export: name, args } = recipe

@@ -31,14 +31,14 @@ const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOf
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
 /** Functions that read a key or value out of a page, by encoding format. */
-/** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} */
+/** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} any: keys and values have the types of their encodings */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
  * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
  * are truncated, NaN is 0, a negative number means no bound. Unlike there, so does Infinity, and
  * values of other types mean the default.
- * @param {{ highWaterMarkBytes?: any }} options
+ * @param {{ highWaterMarkBytes?: any }} options any: user input, checked here
  */
 function pageBytesOf({ highWaterMarkBytes }) {
   if (typeof highWaterMarkBytes !== 'number') return PAGE_BYTES
@@ -47,7 +47,7 @@ function pageBytesOf({ highWaterMarkBytes }) {
   return bytes < 0 ? PAGE_BYTES_MAX : Math.min(bytes, PAGE_BYTES_MAX)
 }
 
-/** @param {{ signal?: any }} options */
+/** @param {{ signal?: any }} options any: user input, checked here */
 function signalOf({ signal }) {
   if (signal === undefined || signal === null) return null
   // Any other value could never abort.
@@ -85,8 +85,8 @@ export class Rows {
   constructor(engine, answers, options, keys, values) {
     this.#engine = engine
     this.#answers = answers
-    this.#cutKey = /** @type {any} */ (keys ? CUTS[options.keyEncoding] : undefined)
-    this.#cutValue = /** @type {any} */ (values ? CUTS[options.valueEncoding] : undefined)
+    this.#cutKey = /** @type {any} any: keys and values have the types of their encodings */ (keys ? CUTS[options.keyEncoding] : undefined)
+    this.#cutValue = /** @type {any} any: keys and values have the types of their encodings */ (values ? CUTS[options.valueEncoding] : undefined)
     this.#pageBytes = pageBytesOf(options)
     this.#signal = signalOf(options)
     this.#rounds = this.#signal === null ? answers.rounds : ROUNDS
@@ -141,7 +141,7 @@ export class Rows {
   /** Returns all rows, at most `wanted`. @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   all(wanted, cut) {
     if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
-    /** @type {any[]} */
+    /** @type {any[]} any: keys and values have the types of their encodings */
     const all = []
     const wait = this.#fill(all, wanted, cut)
     return wait === undefined ? this.#answers.long(all, Math.max(this.#rounds, ALL_ROUNDS)) : this.#allLater(all, wait, wanted, cut)
@@ -215,10 +215,10 @@ export class Rows {
     }
   }
 
-  /** @param {Encoded[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: Rows) => Encoded} cut */
+  /** @param {Encoded[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: Rows) => Encoded} cut any: keys and values have the types of their encodings */
   async #allLater(all, wait, wanted, cut) {
     try {
-      for (let before = /** @type {Promise<any> | undefined} */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
+      for (let before = /** @type {Promise<any> | undefined} any: keys and values have the types of their encodings */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
         const page = await before
         if (page !== undefined) this.#set(page)
       }
@@ -228,7 +228,7 @@ export class Rows {
     return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
   }
 
-  /** Loads a page. Returns a promise if that has to wait. @param {number} size @returns {Promise<any> | undefined} */
+  /** Loads a page. Returns a promise if that has to wait. @param {number} size @returns {Promise<any> | undefined} any: keys and values have the types of their encodings */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
@@ -241,7 +241,7 @@ export class Rows {
 
   /**
    * Returns the requested rows once the page is loaded.
-   * @param {Promise<any> | undefined} loading
+   * @param {Promise<any> | undefined} loading any: keys and values have the types of their encodings
    * @param {(rows: Rows) => Encoded} cut
    * @param {number} size 0: one row, as it is
    */

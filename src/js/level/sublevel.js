@@ -44,7 +44,7 @@ export class Sublevel extends AbstractSublevel {
     return this.#wrapped(() => super._values(options))
   }
 
-  /** @param {() => any} fn @param {Options} [options] */
+  /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
     super.defer(() => this.#wrapped(fn), options)
   }

@@ -33,22 +33,22 @@ import { WriteOrder } from './write-order.js'
 // ---- Bytes ----------------------------------------------------------------------------------------------------------
 
 /** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
-/** @type {Record<string, (bytes: any) => any>} */
+/** @type {Record<string, (bytes: any) => any>} any: the result of any call */
 const FROM_BYTES = {
   utf8: (bytes) => readText(bytes, 0, bytes.length),
   view: (bytes) => bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
   buffer: (bytes) => NativeBuffer.isBuffer(bytes) ? bytes : NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-const asIs = (/** @type {any} */ value) => value
+const asIs = (/** @type {any} any: the result of any call */ value) => value
 
 /** abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if it had to wait. */
 const HAS_ROUNDS = 2
 
-const thenable = (/** @type {any} */ answer) => ({ then: (/** @type {(value: any) => void} */ resolve) => resolve(answer) })
+const thenable = (/** @type {any} any: the result of any call */ answer) => ({ then: (/** @type {(value: any) => void} any: the result of any call */ resolve) => resolve(answer) })
 const [YES, NO] = [thenable(true), thenable(false)]
 
-/** Returns a result of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer */
+/** Returns a result of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer any: the result of any call */
 function inTime(answer) {
   if (typeof answer === 'boolean') return answer ? YES : NO
   return answer instanceof Promise ? answer : thenable(answer)
@@ -87,7 +87,7 @@ export class Varve extends AbstractLevel {
   /** @type {Events} */
   #events
   #sync
-  /** The zip that the first opening imports. @type {{ pieces: any, limits: any } | null} */
+  /** The zip that the first opening imports. @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere */
   #importing = null
 
   /**
@@ -96,7 +96,7 @@ export class Varve extends AbstractLevel {
    */
   constructor(location, options) {
     // Read getters once, and ignore inherited properties, as abstract-level does.
-    /** @type {Record<string, any>} */
+    /** @type {Record<string, any>} any: user input, checked elsewhere */
     const own = { __proto__: null, ...(typeof options === 'object' ? options : {}) }
     const { storage, worker, ...forward } = own
     const place = placeOf(location, storage)
@@ -135,7 +135,7 @@ export class Varve extends AbstractLevel {
 
   // ---- Calls made before it is open ---------------------------------------------------------------------------------
 
-  /** @param {() => any} fn @param {Options} [options] */
+  /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
     super.defer(() => this.#wrapped(fn), options)
   }
@@ -172,7 +172,7 @@ export class Varve extends AbstractLevel {
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
       // In an import, corruption is in the zip, not at the location.
-      throw fromEngineAt(error, isImport && /** @type {any} */ (error)?.code === 'corruption' ? null : this.location)
+      throw fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
@@ -183,20 +183,20 @@ export class Varve extends AbstractLevel {
 
   /** Emits `damage` once the database is open, if opening skipped any. */
   async #tellOfDamage() {
-    const { recovery } = /** @type {any} */ (infoOf(await this.#engine.info()))
+    const { recovery } = /** @type {any} any: the object that the engine builds */ (infoOf(await this.#engine.info()))
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
-  /** @param {any} storage @param {Options} options */
+  /** @param {any} storage @param {Options} options any: user input, checked elsewhere */
   async #openEngine(storage, options) {
-    /** @type {any} */
+    /** @type {any} any: user input, checked elsewhere */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
+    return Class.open(storage, options, (/** @type {any} any: the object that the engine builds */ info) => this.#recovered(info))
   }
 
-  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {Options} options */
+  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {Options} options any: user input, checked elsewhere */
   async #import(storage, options) {
-    const { pieces, limits } = /** @type {any} */ (this.#importing)
+    const { pieces, limits } = /** @type {any} any: user input, checked elsewhere */ (this.#importing)
     this.#importing = null
     // Files in memory belong to the instance that created them, so they cannot move to a worker.
     const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
@@ -220,7 +220,7 @@ export class Varve extends AbstractLevel {
   async #reopen(errorIfExists) {
     if (errorIfExists) throw new InvalidArgumentError('The database in memory exists already (errorIfExists is true)')
     try {
-      if (this.#inWorker) await /** @type {any} */ (this.#engine).wake()
+      if (this.#inWorker) await /** @type {any} any: it may be a WorkerEngine, or a foreign error */ (this.#engine).wake()
       this.#events.follow(this.#engine)
     } catch (error) {
       throw fromEngine(error)
@@ -231,7 +231,7 @@ export class Varve extends AbstractLevel {
   /**
    * Returns the storage of a database, a new one for a directory. Pages do not contain the module for directories.
    * @param {ReturnType<typeof placeOf>} place
-   * @returns {Promise<any>}
+   * @returns {Promise<any>} any: user input, checked elsewhere
    */
   static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
@@ -244,7 +244,7 @@ export class Varve extends AbstractLevel {
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
-      await (this.#inMemory ? /** @type {any} */ (this.#engine).rest() : this.#engine.close())
+      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine, or a foreign error */ (this.#engine).rest() : this.#engine.close())
     } catch (/** @type {any} any: whatever was thrown */ error) {
       // An earlier close failed, but closed the engine.
       if (error?.code === 'closed') return
@@ -329,7 +329,7 @@ export class Varve extends AbstractLevel {
   /** @param {Encoded[]} keys @param {Options} options */
   _getMany(keys, options) {
     const fromBytes = FROM_BYTES[options.valueEncoding]
-    const convert = (/** @type {any[]} */ values) => values.map((value) => value === undefined ? undefined : fromBytes(value))
+    const convert = (/** @type {any[]} any: the result of any call */ values) => values.map((value) => value === undefined ? undefined : fromBytes(value))
     const values = this.#readMany('getMany', keys, options)
     return values instanceof Promise ? this.#whenLate(values, convert) : this.#answers.long(convert(values))
   }
@@ -366,7 +366,7 @@ export class Varve extends AbstractLevel {
 
   /**
    * Returns the result of a call that has to wait. All use the same number of promises, so that they resolve in order.
-   * @param {Promise<any>} promise
+   * @param {Promise<any>} promise any: the result of any call; the snapshot is abstract-level's
    * @param {(found: any) => any} convert
    * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
    */
@@ -432,7 +432,7 @@ export class Varve extends AbstractLevel {
     return this.#wrote(this.#engine.write(bytes, sync), true)
   }
 
-  /** @param {any} done @param {boolean} [mayBeLong] */
+  /** @param {any} done @param {boolean} [mayBeLong] any: the result of any call */
   #wrote(done, mayBeLong = false) {
     const own = done instanceof Promise ? this.#writeOrder.late(done) : this.#answers.wrote(mayBeLong)
     return this.listenerCount('write') === 0 ? own : this.#writeOrder.told(own)
@@ -542,7 +542,7 @@ export class Varve extends AbstractLevel {
     this.#turns.wrote()
   }
 
-  /** @param {any} location */
+  /** @param {any} location any: user input, checked elsewhere */
   async checkpoint(location) {
     const isStorage = typeof location === 'object' && location !== null && !(location instanceof URL)
     const place = isStorage ? placeOf(null, location) : placeOf(location, undefined)
@@ -579,7 +579,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} location @param {any} source @param {Options} options */
+  /** @param {any} location @param {any} source @param {Options} options any: user input, checked elsewhere */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
@@ -619,7 +619,7 @@ export class Varve extends AbstractLevel {
   /**
    * @param {string | URL | null | undefined} location
    * @param {Options} options
-   * @param {(storage: any, given: Record<string, unknown>) => any} act
+   * @param {(storage: any, given: Record<string, unknown>) => any} act any: user input, checked elsewhere
    */
   static async #at(location, options, act) {
     const { storage, ...rest } = { __proto__: null, ...options }
@@ -633,7 +633,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {(engine: Engine) => any} act @returns {Promise<any>} */
+  /** @param {(engine: Engine) => any} act @returns {Promise<any>} any: the result of any call */
   async #whenOpen(act) {
     if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(act))
     this.#assertOpen()
@@ -644,14 +644,14 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** Makes close() wait for `work`. @param {any} work */
+  /** Makes close() wait for `work`. @param {any} work any: the result of any call */
   #kept(work) {
     if (!(work instanceof Promise)) return work
     this.#works.add(work)
     return work.finally(() => this.#works.delete(work))
   }
 
-  /** @param {Encoded} key @param {Options} options @returns {any} */
+  /** @param {Encoded} key @param {Options} options @returns {any} any: the result of any call */
   #boundOf(key, options) {
     if (key === undefined || key === null) return undefined
     return bytesOf(this.keyEncoding(options?.keyEncoding).encode(key), 'key')
@@ -667,7 +667,7 @@ async function fullEngine() {
   return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
 }
 
-/** Returns the engine's report with its findings as VarveErrors. @param {any} report */
+/** Returns the engine's report with its findings as VarveErrors. @param {any} report any: the object that the engine builds */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }

@@ -40,7 +40,7 @@ export function startThread({ receive, ended }, _isFull) {
   }))
 
   return {
-    post: (/** @type {any} */ message, /** @type {any} */ transfer) => worker.postMessage(message, transfer),
+    post: (/** @type {any} any: messages are what structuredClone accepts */ message, /** @type {any} any: messages are what structuredClone accepts */ transfer) => worker.postMessage(message, transfer),
     ref: () => worker.ref(),
     unref: () => worker.unref(),
 
@@ -49,7 +49,7 @@ export function startThread({ receive, ended }, _isFull) {
       await exited
     },
 
-    /** What the worker answers, which this thread waits for. @param {any} question */
+    /** What the worker answers, which this thread waits for. @param {any} question any: messages are what structuredClone accepts */
     askSync(question) {
       const number = ++questions
       worker.postMessage({ ...question, number })

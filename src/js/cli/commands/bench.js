@@ -44,7 +44,7 @@ The database is in a temporary directory, which is removed.`,
     const results = await inTemporaryDirectory(values.dir ?? tmpdir(), (root) => runAll(names, root, bench))
     if (values.json) return out.json({ node: process.version, num, valueSize: bench.value().length, results })
     out.line(`${grouped(num)} entries, keys of 16 bytes, values of ${grouped(bench.value().length)}; Node ${process.version.slice(1)}; latencies in microseconds\n`)
-    out.line(table([['workload', 'ops', 'ops/s', 'MB/s', 'p50', 'p99', 'p99.9', 'max'], ...results.map((/** @type {any} */ result) =>
+    out.line(table([['workload', 'ops', 'ops/s', 'MB/s', 'p50', 'p99', 'p99.9', 'max'], ...results.map((/** @type {any} any: workloads return different results */ result) =>
       [result.name, result.ops, Math.round(result.opsPerSecond), result.megabytesPerSecond.toFixed(1), ...[result.p50, result.p99, result.p999, result.max].map((us) => us.toFixed(1))])]))
   }
 }
@@ -148,7 +148,7 @@ async function runAll(names, root, bench) {
   return results
 }
 
-/** @param {string} name @param {any} options @param {TextDb} db */
+/** @param {string} name @param {any} options @param {TextDb} db any: workloads return different results */
 async function measure(name, { count, run, end }, db) {
   const progress = new Progress(name, count)
   const latencies = new Float64Array(count)
@@ -219,7 +219,7 @@ function randomOf(seed) {
   }
 }
 
-/** @param {string} parent @param {(root: string) => Promise<any>} use */
+/** @param {string} parent @param {(root: string) => Promise<any>} use any: workloads return different results */
 async function inTemporaryDirectory(parent, use) {
   checkDirectory(parent, 'write', '')
   const root = mkdtempSync(join(parent, 'varve-bench-'))

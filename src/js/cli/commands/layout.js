@@ -102,11 +102,11 @@ async function asText(path, size, spans, { out, values, progress }) {
   return bad > 0 ? 1 : 0
 }
 
-/** @param {any} value */
+/** @param {any} value any: facts of the inspector, with a type for each kind of span */
 const number = (value) => value === undefined ? '-' : grouped(value)
 /** @param {Span} span */
 const place = ({ offset, length }) => `${grouped(offset)} + ${grouped(length)}`
-/** @param {any} value */
+/** @param {any} value any: facts of the inspector, with a type for each kind of span */
 const hex = (value) => Number(value).toString(16).padStart(8, '0')
 
 /** @param {Span} span */
@@ -119,18 +119,18 @@ function blockLine({ facts }) {
 /** @param {string} kind @param {Span} span @param {string} text */
 const line = (kind, span, text) => `${kind.padEnd(10)} ${place(span).padEnd(20)} ${text}`
 
-/** @param {any} options @param {any} options */
+/** @param {any} fact @param {any} options any: facts of the inspector, with a type for each kind of span */
 function keyText({ key, size }, { keyEncoding }, width = Infinity) {
   const text = shown(Buffer.from(key, 'hex'), keyEncoding)
   return text.length > width ? `${text.slice(0, width - 3)}...` : size * 2 > key.length ? `${text}...` : text
 }
 
-/** @param {any} options */
+/** @param {any} options any: facts of the inspector, with a type for each kind of span */
 function versionOf({ sequence, type }) {
   return sequence === undefined ? '(no internal key)' : `@${sequence}${type === 'deletion' ? ' deletion' : ''}`
 }
 
-/** @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} */
+/** @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} any: facts of the inspector, with a type for each kind of span */
 const PARTS = {
   * footer(span) {
     const { magic, format, formatVersion, checksumType, metaindexOffset, metaindexSize, indexOffset, indexSize } = span.facts
