@@ -4,7 +4,7 @@
 //
 //   a=b, c=d   01 00 00 00 61  01 00 00 00 62   01 00 00 00 63  01 00 00 00 64
 //
-// An iterator of keys alone has empty values, and one of values alone empty keys.
+// Pages of a key iterator have empty values, those of a value iterator empty keys.
 import { allocate } from './bytes.js'
 
 /** `done`: no rows follow. @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
@@ -13,7 +13,7 @@ import { allocate } from './bytes.js'
 
 const EMPTY = new Uint8Array(0)
 
-/** Bytes of a row besides its key and its value. */
+/** Bytes of a row in addition to its key and value. */
 const LENGTHS_SIZE = 8
 
 /** @param {Uint8Array} page @param {number} at */
@@ -28,7 +28,7 @@ export class PageReader {
   #at = 0
   #left = 0
 
-  /** Rows that were not read. */
+  /** The number of unread rows. */
   get left() { return this.#left }
 
   /** @param {Page} page */
@@ -67,7 +67,7 @@ export class PageReader {
   }
 
   /**
-   * Both; undefined for a side without a cut.
+   * Returns key and value; undefined for a side that is not wanted.
    * @template K, V
    * @param {Cut<K> | undefined} cutKey
    * @param {Cut<V> | undefined} cutValue
@@ -123,7 +123,7 @@ export function joined(pages) {
 }
 
 /**
- * The first rows of a page, as many as the engine would have given, and the others.
+ * Splits a page after as many rows as the engine would have returned.
  * @param {Page} page
  * @param {number} size
  * @param {number} maxBytes

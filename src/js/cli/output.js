@@ -47,7 +47,7 @@ export class Output {
     return this.write(`${text}\n`)
   }
 
-  /** @param {any} value */
+  /** @param {unknown} value */
   json(value) {
     return this.line(JSON.stringify(value))
   }

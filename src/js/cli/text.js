@@ -94,7 +94,7 @@ function unescaped(text, what) {
   let end = 0
   for (const match of text.matchAll(/\\(?:x([0-9a-f]{2})|([nrt0\\])|(.?))/gis)) {
     const [whole, hex, letter, other] = match
-    if (other !== undefined) throw new InvalidArgumentError(`${what} has an unknown escape: ${JSON.stringify(whole)}; there are \\xNN \\n \\r \\t \\0 \\\\`)
+    if (other !== undefined) throw new InvalidArgumentError(`${what} has an unknown escape: ${JSON.stringify(whole)}; use \\xNN \\n \\r \\t \\0 \\\\`)
     parts.push(Buffer.from(text.slice(end, match.index)))
     parts.push(hex !== undefined ? Buffer.of(parseInt(hex, 16)) : Buffer.from(LETTERS[letter]))
     end = match.index + whole.length

@@ -1,15 +1,15 @@
-// A module fetched and compiled, from beside the scripts as servers and bundlers see them: the build puts both into pkg/.
+// Fetches and compiles a module, which the build puts next to the scripts in pkg/.
 
 /**
- * Compiles a module once a page or worker.
+ * Compiles a module once per page or worker.
  * @param {string} name
- * @param {() => { url: URL, script: string }} place asked when it is loaded: a bundle that is no ES module has no URL, and may not need one
+ * @param {() => { url: URL, script: string }} called when the module is loaded: a bundle that is not an ES module has no URL, and may not need one
  * @returns {() => Promise<WebAssembly.Module>}
  */
 export function fetchedOnce(name, place) {
   /** @type {Promise<WebAssembly.Module> | undefined} */
   let module
-  // A failed load may be tried again.
+  // A failed load can be retried.
   return () => (module ??= load(name, place).catch((error) => { module = undefined; throw error }))
 }
 

@@ -68,14 +68,14 @@ export class Engine {
     return engine
   }
 
-  /** Removes the database in `storage`. @param {any} storage */
+  /** Removes the database in `storage`. @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so */
   static destroy(storage) {
     return Engine.#once(storage, {}, ({ destroyDatabase }, guarded) => destroyDatabase(guarded))
   }
 
   /**
    * Rebuilds the database in `storage`.
-   * @param {any} storage
+   * @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so
    * @param {Record<string, any>} options
    * @param {boolean} anyComparator also one that was made with another comparator
    */
@@ -83,7 +83,7 @@ export class Engine {
     return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own, anyComparator))
   }
 
-  /** Checks the files of the database in `storage`, which need not be open. @param {any} storage @param {Record<string, any>} options */
+  /** Checks the files of the database in `storage`, which need not be open. @param {any} storage @param {Record<string, any>} options any: null or a Storage; wasm-bindgen declares its parameters so */
   static verifyFiles(storage, options) {
     return Engine.#once(storage, options, ({ verifyDatabase }, guarded, own) => verifyDatabase(guarded, own))
   }
@@ -99,7 +99,7 @@ export class Engine {
     /** @type {Engine | undefined} */
     let engine
     const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) })
-    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} */ (storage))
+    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} any: null or a Storage; wasm-bindgen declares its parameters so */ (storage))
     return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), async (options, open) => {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
@@ -108,7 +108,7 @@ export class Engine {
   }
 
   /**
-   * @param {any} storage
+   * @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so
    * @param {Record<string, any>} options
    * @param {(exports: Instance['exports'], storage: GuardedStorage, options: object) => any} act
    */
@@ -124,7 +124,7 @@ export class Engine {
 
   /**
    * For `open` and `import` alone.
-   * @param {any} storage
+   * @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so
    * @param {Record<string, any>} options
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    */
@@ -168,7 +168,7 @@ export class Engine {
     return this.#supervisor.whenBack(() => method.apply(this, own))
   }
 
-  /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args */
+  /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args any: results of the engine have many types */
   #whenBack(method, ...args) {
     if (!this.hasEnded) this.#again(method, ...args).catch(() => {})
   }
@@ -233,7 +233,7 @@ export class Engine {
     await this.#storage?.settle()
   }
 
-  /** @param {Uint8Array} key @param {any} value @param {boolean} sync */
+  /** @param {Uint8Array} key @param {any} value @param {boolean} sync any: arguments and results pass to wasm-bindgen unchecked */
   put(key, value, sync) {
     if (!sync) {
       const joined = this.#group.put(key, value)
@@ -346,7 +346,7 @@ export class Engine {
     this.#regions.enter(key)
     const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
     if (size === MISSING) return undefined
-    if (size < 0) return this.#outcome(size).then((/** @type {any} */ value) => value && decoder.decode(value))
+    if (size < 0) return this.#outcome(size).then((/** @type {any} any: results of the engine have many types */ value) => value && decoder.decode(value))
     const start = this.#database.out()
     return this.#regions.string(start, start + size)
   }
@@ -397,7 +397,7 @@ export class Engine {
   iterator(options) {
     this.#inOrder()
     if (this.#database === null) {
-      const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} */ (options)[name])])
+      const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} any: arguments and results pass to wasm-bindgen unchecked */ (options)[name])])
       const copy = { ...options, ...Object.fromEntries(bounds) }
       return this.#laterId(() => this.iterator(copy))
     }
@@ -519,7 +519,7 @@ export class Engine {
     return this.#instance.settled(this.#database.verify())
   }
 
-  /** @param {any} storage */
+  /** @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so */
   async checkpoint(storage) {
     this.#inOrder()
     if (this.isReplacing) await this.#supervisor.replaced()
@@ -572,17 +572,17 @@ export class Engine {
     }
   }
 
-  /** Nothing, or a promise of it. @param {any} answer */
+  /** Nothing, or a promise of it. @param {any} answer any: results of the engine have many types */
   #answer(answer, isWrite = false) {
     return answer < 0 ? this.#outcome(answer, isWrite) : undefined
   }
 
-  /** @param {any} answer */
+  /** @param {any} answer any: results of the engine have many types */
   #number(answer, isWrite = false) {
     return answer < 0 ? this.#outcome(answer, isWrite) : answer
   }
 
-  /** The promise of a call that is late; throws what a call failed with. @param {any} answer */
+  /** The promise of a call that is late; throws what a call failed with. @param {any} answer any: results of the engine have many types */
   #outcome(answer, isWrite = false) {
     const outcome = this.#database.outcome()
     if (answer === FAILED) throw outcome
@@ -601,7 +601,7 @@ const plain = (error) => ({ message: error.message, ...error })
 /** NaN for one that was never made. @param {Id} id @returns {number} */
 const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
 
-/** Arguments that wait are no longer the caller's. @param {any} value @returns {any} */
+/** Arguments that wait are no longer the caller's. @param {any} value @returns {any} any: results of the engine have many types */
 function owned(value) {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   return Array.isArray(value) ? value.map(owned) : value

@@ -1,11 +1,11 @@
-// A storage with a list of what the engine has open in it. An engine that failed closes nothing: then it is closed from here,
-// and the lock is kept for the instance that takes over, so that nobody else comes in between.
+// A storage that tracks the engine's open files. A failed engine closes nothing: its files are closed
+// here, and the lock is kept for the next instance, so that no other process takes it.
 
-/** @param {any} value */
+/** @param {any} value any: the result of any call */
 const isPromise = (value) => typeof value?.then === 'function'
 
 /**
- * What the engine gets in place of the caller's storage.
+ * Wraps the caller's storage for the engine.
  *
  * @implements {Storage}
  */
@@ -13,13 +13,13 @@ export class GuardedStorage {
   #storage
   /** Open files. @type {Set<GuardedFile>} */
   #files = new Set()
-  /** Calls that change something and are under way. @type {Set<Promise<unknown>>} */
+  /** Pending calls that change something. @type {Set<Promise<unknown>>} */
   #pending = new Set()
-  /** How often all files were closed. */
+  /** The number of times all files were closed. */
   #round = 0
   #held = false
   #epoch = 0
-  /** A synchronous call is under way: what is flushed is flushed before the storage returns. */
+  /** Whether a synchronous call is running, in which flushes must finish before the storage returns. */
   #inPlace = false
 
   /** @param {import('../types/index.js').Storage} storage */
@@ -41,7 +41,7 @@ export class GuardedStorage {
     })
   }
 
-  /** Tables stay open until the engine goes away, and are closed before somebody else may have them. */
+  /** Tables stay open until the engine ends, and are closed before the lock is released. */
   unlock() {
     this.#held = false
     if (this.#pending.size > 0) return this.settle().then(() => this.during(this.#storage.unlock()))
@@ -62,7 +62,7 @@ export class GuardedStorage {
     const isWritten = access === 'append'
     if (!isPromise(answer)) return this.#guarded(answer, isWritten)
     const round = this.#round
-    // Opening changes nothing, so nobody waits for it: what comes when the others were closed is closed at once.
+    // Opening changes nothing, so closing does not wait for it: a file that arrives later is closed at once.
     return Promise.resolve(answer).then((file) => {
       const guarded = this.#guarded(file, isWritten)
       if (round !== this.#round) guarded?.close?.()
@@ -73,7 +73,7 @@ export class GuardedStorage {
   /** @param {string} name @param {unknown} source */
   link(name, source) {
     const own = source instanceof GuardedStorage ? source.#storage : source
-    return this.during(this.#storage.link?.(name, /** @type {any} */ (own)) ?? false)
+    return this.during(this.#storage.link?.(name, /** @type {any} any: the property is optional in foreign storages */ (own)) ?? false)
   }
 
   /** @param {import('../types/index.js').NameEdit[]} edits */
@@ -81,7 +81,7 @@ export class GuardedStorage {
 
   get inPlace() { return this.#inPlace }
 
-  /** Makes a synchronous call of the engine's. @template T @param {() => T} call @returns {T} */
+  /** Runs a synchronous call of the engine. @template T @param {() => T} call @returns {T} */
   now(call) {
     this.#inPlace = true
     try {
@@ -92,8 +92,8 @@ export class GuardedStorage {
   }
 
   /**
-   * Whether the storage answers at once, and with `sync` whether it also flushes in place. Asked of a file that is being written,
-   * before something is: else it would be known too late.
+   * Whether the storage returns values, and with `sync` whether it also flushes in place. This is tried
+   * on an open log before anything is written.
    * @param {boolean} sync
    */
   answersInPlace(sync) {
@@ -111,7 +111,7 @@ export class GuardedStorage {
     })
   }
 
-  /** After a trap, and at the end: waits for what is under way, then closes all files. The lock is kept. */
+  /** Waits for pending calls, then closes all files; the lock is kept. Called after a trap and at the end. */
   async settle() {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
     this.#closeFiles()
@@ -123,26 +123,26 @@ export class GuardedStorage {
       try {
         file.close()
       } catch {
-        // For what was not synced nothing was promised, and the others are to be closed too.
+        // Unsynced data was not acknowledged, and the other files must be closed too.
       }
     }
     this.#files.clear()
   }
 
-  /** The same, and gives the lock back. */
+  /** Closes all files and releases the lock. */
   async release() {
     await this.settle()
     if (!this.#held) return
     try {
       await this.unlock()
     } catch {
-      // Whoever gives a lock back goes on.
+      // A failure to unlock must not stop closing.
     }
   }
 
   /**
-   * What a call answered, with `then` done to it, now or when it is there.
-   * @param {any} answer
+   * Applies `then` to the result of a call, now or when it resolves.
+   * @param {any} answer any: the result of any call
    * @param {(value: any) => any} [then]
    */
   during(answer, then = (value) => value) {
@@ -159,7 +159,7 @@ export class GuardedStorage {
 
   /** @param {any} file any: what the caller's storage answered @param {boolean} isWritten */
   #guarded(file, isWritten) {
-    // What is no file is for the engine to refuse.
+    // The engine rejects a result that is not a file.
     if (typeof file !== 'object' || file === null) return file
     const guarded = new GuardedFile(this, file, isWritten)
     this.#files.add(guarded)
@@ -184,7 +184,7 @@ class GuardedFile {
 
   /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
-    // A look-up that is still under way when the database is closed.
+    // A lookup is still running while the database is closed.
     if (this.#closed) throw Object.assign(new Error('the database is closed'), { code: 'closed' })
     const answer = this.#file.read(offset, into)
     if (isPromise(answer)) this.#whileReading(/** @type {Promise<Uint8Array>} */ (answer))
@@ -198,13 +198,13 @@ class GuardedFile {
 
   sync() { return this.#storage.during(this.#file.sync(this.#storage.inPlace)) }
 
-  /** undefined where it is not being written. @param {boolean} sync @returns {boolean | undefined} */
+  /** Returns undefined for a file that is not being written. @param {boolean} sync @returns {boolean | undefined} */
   answersInPlace(sync) {
     if (!this.#isWritten) return undefined
     try {
       const answer = sync ? this.#file.sync(true) : this.#file.size()
       if (!isPromise(answer)) return true
-      // It is of no interest; a flush that failed fails again when it is needed.
+      // Ignore the result: a failed flush fails again when it is needed.
       Promise.resolve(answer).catch(() => {})
       return false
     } catch (/** @type {any} any: whatever was thrown */ error) {
@@ -223,7 +223,7 @@ class GuardedFile {
     if (this.#reads === 0) this.#file.close()
   }
 
-  /** A file is closed when its last read has ended. @param {Promise<Uint8Array>} answer */
+  /** Tracks a read: a file is closed after its last read has ended. @param {Promise<Uint8Array>} answer */
   #whileReading(answer) {
     this.#reads++
     const ended = () => {

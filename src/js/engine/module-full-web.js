@@ -1,4 +1,4 @@
-// What a page runs that imports varve/full: full.wasm.
+// The module of pages that import varve/full: full.wasm.
 import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance-full.js'
 import { fetchedOnce } from './compile-web.js'
 

@@ -1,14 +1,16 @@
-// The entries of a range, one after the other, for a caller that does not await.
 
-/** Where iterator helpers (map, filter, take ...) are, in runtimes that have them. */
+/** @typedef {import('./options.js').Encoded} Encoded */
+// The iterable that rangeSync() returns.
+
+/** The prototype with the iterator helpers (map, filter, take ...), in runtimes that have them. */
 const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
 
-/** Closes the engine's iterator of a range that was left in the middle, when nobody can go on with it. */
+/** Closes the engine's iterator of an unfinished range that was garbage collected. */
 const abandoned = new FinalizationRegistry((/** @type {{ close(): Promise<void> }} */ iterator) => { iterator.close().catch(() => {}) })
 
 /**
- * Of the moment when it was made. Pages are read as they are needed. The end, `return()` and an error close it.
- * @implements {IterableIterator<[any, any]>}
+ * A consistent view of a range. Pages are read as needed. The end, `return()` and an error close it.
+ * @implements {IterableIterator<[unknown, unknown]>}
  */
 export class EntriesSync {
   #iterator
@@ -27,7 +29,7 @@ export class EntriesSync {
     abandoned.register(this, iterator, this)
   }
 
-  /** @returns {IteratorResult<[any, any], undefined>} */
+  /** @returns {IteratorResult<[Encoded, Encoded], undefined>} */
   next() {
     if (this.#iterator === null) return { done: true, value: undefined }
     let entry

@@ -1,4 +1,4 @@
-// The synchronous calls of a database: done, or refused with nothing written, when they return.
+// The synchronous calls of a database: when they return, they are done; when they throw, nothing is written.
 import { Scratch } from '../bytes/scratch.js'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 import { EntriesSync } from './entries-sync.js'
@@ -69,14 +69,14 @@ export class SyncCalls {
   /** The engine, if it can be called now. @param {string} method */
   ready(method) {
     if (this.#db.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
-    if (this.#inWorker) throw new VarveError(`There is no ${method}() with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
+    if (this.#inWorker) throw new VarveError(`${method}() is not supported with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
     const engine = this.#engineOf()
-    if (engine.isReplacing) throw new VarveError('The engine has failed and is being replaced', { code: 'LEVEL_BUSY' })
+    if (engine.isReplacing) throw new VarveError('The engine failed and is being replaced: retry later', { code: 'LEVEL_BUSY' })
     return engine
   }
 
   /**
-   * What a reading call answered, unless it has to wait.
+   * Returns the result of a read; throws if it has to wait.
    * @template T
    * @param {T | Promise<T>} answer
    * @returns {T}
@@ -87,7 +87,7 @@ export class SyncCalls {
     throw new VarveError('The storage of this database cannot be read synchronously', { code: 'LEVEL_NOT_SUPPORTED' })
   }
 
-  /** Whether hooks or listeners must see each write: abstract-level's batches show it to them. */
+  /** Whether hooks or listeners must see each write: abstract-level's batches call them. */
   #isWatched() {
     const { hooks } = /** @type {any} any: not in its published types */ (this.#db)
     return !hooks.prewrite.noop || this.#db.listenerCount('write') > 0

@@ -1,4 +1,4 @@
-// When callers and listeners learn of writes that did not end at once.
+// Orders the results and events of writes that did not finish at once.
 import { rethrow } from '../errors.js'
 
 export class WriteOrder {
@@ -6,7 +6,7 @@ export class WriteOrder {
   #inWorker
   /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
   #late = {}
-  /** The last write that the listeners are still to be told of. @type {{ own?: Promise<void>, told?: Promise<void>, last?: Promise<void> }} */
+  /** The last write whose event is not emitted yet. @type {{ own?: Promise<void>, told?: Promise<void>, last?: Promise<void> }} */
   #told = {}
 
   /** @param {import('./answers.js').Answers} answers @param {boolean} inWorker */
@@ -17,7 +17,7 @@ export class WriteOrder {
 
   /** What the caller of a late write waits for. @param {Promise<void>} done */
   late(done) {
-    // Writes that went together have one promise. Answers of a worker come in turns of the event loop.
+    // Grouped writes share one promise. Results of a worker arrive in turns of the event loop.
     const answer = () => this.#inWorker ? this.#answers.late(undefined) : this.#answers.wrote()
     if (done !== this.#late.done) this.#late = { done, turn: done.then(answer, rethrow) }
     return /** @type {Promise<void>} */ (this.#late.turn)

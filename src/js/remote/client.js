@@ -32,7 +32,7 @@ export class WorkerEngine {
     return new WorkerEngine(await Connection.open(storage, options, onRecovered), options)
   }
 
-  /** For `open` alone. @param {Connection} connection @param {Record<string, any>} options */
+  /** For `open` alone. @param {Connection} connection @param {Record<string, any>} options any: verbs.js defines the type for each call */
   constructor(connection, options) {
     this.#connection = connection
     this.#options = options
@@ -47,7 +47,7 @@ export class WorkerEngine {
     return this.#make(VERB.snapshot, [])
   }
 
-  /** @param {any} range */
+  /** @param {any} range any: verbs.js defines the type for each call */
   iterator(range) {
     const id = this.#make(VERB.iterator, [range])
     this.#iterators.set(id, new ReadAhead((size, maxBytes) => this.#connection.ask(VERB.next, [id, size, maxBytes])))
@@ -149,7 +149,7 @@ export class WorkerEngine {
     return pages
   }
 
-  /** @param {any} verb @param {any[]} args */
+  /** @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
   #make(verb, args) {
     const id = this.#handles = this.#handles % 0xffffffff + 1
     this.#connection.make(verb, id, args)
@@ -164,7 +164,7 @@ export class WorkerEngine {
       Object.defineProperty(WorkerEngine.prototype, verb.name, {
         configurable: true,
         writable: true,
-        value(/** @type {any[]} */ ...args) { return this.#connection[way](verb, args) }
+        value(/** @type {any[]} any: verbs.js defines the type for each call */ ...args) { return this.#connection[way](verb, args) }
       })
     }
   }

@@ -7,7 +7,7 @@ import { recipeOf } from './verbs.js'
 
 /**
  * The names are the engine's: errors.js makes LEVEL_POISONED of it.
- * @param {any} message
+ * @param {any} message any: verbs.js defines the type for each call
  * @param {unknown} cause
  * @param {boolean} maybeApplied
  */
@@ -15,7 +15,7 @@ function poisoned(message, cause, maybeApplied) {
   return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
 }
 
-/** What a request waits for. @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter */
+/** What a request waits for. @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter any: whatever was thrown */
 
 /**
  * One worker with one engine.
@@ -30,7 +30,7 @@ export class Connection {
   /** @type {Map<number, Waiter>} */
   #waiting = new Map()
   #end = /** @type {{ cause: unknown } | null} */ (null)
-  /** @type {{ resolve(): void, reject(error: any): void } | null} */
+  /** @type {{ resolve(): void, reject(error: any): void } | null} any: whatever was thrown */
   #opening = null
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
@@ -64,9 +64,9 @@ export class Connection {
     this.#out = new Outbox((message, transfer) => this.#thread.post(message, transfer))
   }
 
-  /** @param {any} place */
+  /** @param {any} place any: verbs.js defines the type for each call */
   #open(place) {
-    return new Promise((/** @type {(value?: any) => void} */ resolve, reject) => {
+    return new Promise((/** @type {(value?: any) => void} any: verbs.js defines the type for each call */ resolve, reject) => {
       try {
         this.#thread.post({ open: place }, [])
       } catch (/** @type {any} any: whatever was thrown */ cause) {
@@ -82,7 +82,7 @@ export class Connection {
 
   /**
    * @param {import('./verbs.js').Verb} verb
-   * @param {any[]} args
+   * @param {any[]} args any: verbs.js defines the type for each call
    * @returns {Promise<any>}
    */
   ask(verb, args) {
@@ -95,24 +95,24 @@ export class Connection {
     })
   }
 
-  /** A request that has no answer; a worker that has ended needs none. @param {any} verb @param {any[]} args */
+  /** A request that has no answer; a worker that has ended needs none. @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
   tell(verb, args) {
     if (this.#end === null) this.#pack(verb, args)
   }
 
-  /** Events of the engine's go to `tell`, if there is one. @param {any} verb @param {((name: string, info: object) => void) | undefined} tell */
+  /** Events of the engine's go to `tell`, if there is one. @param {any} verb @param {((name: string, info: object) => void) | undefined} tell any: verbs.js defines the type for each call */
   listen(verb, tell) {
     this.#listener = tell
     this.tell(verb, [tell !== undefined])
   }
 
-  /** One that makes what the caller will know as `handle`. @param {any} verb @param {number} handle @param {any[]} args */
+  /** One that makes what the caller will know as `handle`. @param {any} verb @param {number} handle @param {any[]} args any: verbs.js defines the type for each call */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
     this.#pack(verb, args, handle)
   }
 
-  /** A property, now: the thread stands still until the answer is there. @param {any} name */
+  /** A property, now: the thread stands still until the answer is there. @param {any} name any: verbs.js defines the type for each call */
   property(name) {
     if (this.#end !== null) throw this.#failure(false)
     this.#out.flush()
@@ -127,7 +127,7 @@ export class Connection {
     await this.#thread.end()
   }
 
-  /** @param {any} verb @param {any[]} args @param {number} [handle] */
+  /** @param {any} verb @param {any[]} args @param {number} [handle] any: verbs.js defines the type for each call */
   #pack(verb, args, handle) {
     const out = this.#out
     out.begin()
@@ -142,7 +142,7 @@ export class Connection {
     out.end()
   }
 
-  /** @param {any} message */
+  /** @param {any} message any: verbs.js defines the type for each call */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
     if (message.event !== undefined) return this.#listener?.(message.event, message.info)

@@ -16,17 +16,17 @@ const WITH_DETAILS = [SourceChangedError, VarveError]
 
 /**
  * What can be cloned of an error: `kind` is the place of its class among CLASSES, if it has one.
- * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description
+ * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description any: an error may be anything, with any properties
  */
 
 /**
  * What can be cloned of an error, or of whatever else was thrown.
- * @param {any} error
+ * @param {any} error any: whatever was thrown
  * @returns {Description}
  */
 export function describe(error, depth = 1) {
   if (typeof error !== 'object' || error === null) return { name: 'Error', message: String(error), details: {} }
-  /** @type {Record<string, any>} */
+  /** @type {Record<string, any>} any: an error may be anything, with any properties */
   const details = {}
   for (const name of DETAILS) {
     if (['string', 'number', 'boolean'].includes(typeof error[name])) details[name] = error[name]
@@ -48,7 +48,7 @@ export function describe(error, depth = 1) {
  * @returns {Error}
  */
 export function revive({ kind, name, message, stack, details, cause }) {
-  /** @type {any} */
+  /** @type {any} any: an error may be anything, with any properties */
   const Class = kind === undefined ? Error : CLASSES[kind]
   const options = cause === undefined ? undefined : { cause: revive(cause) }
   const error = new Class(message, WITH_DETAILS.includes(Class) ? { ...details, ...options } : options)

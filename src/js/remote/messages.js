@@ -33,7 +33,7 @@ export class Outbox {
   #post
   #bytes = new Uint8Array(0)
   #view = new DataView(this.#bytes.buffer)
-  /** @type {any[]} */
+  /** @type {any[]} any: verbs.js defines the type for each call */
   #extras = []
   /** Where the entry under way began, and how many extras there were before it. */
   #entry = HEADER_SIZE
@@ -42,7 +42,7 @@ export class Outbox {
   #room = ROOM_MIN
   #planned = false
 
-  /** @param {(message: any, transfer: ArrayBuffer[]) => void} post */
+  /** @param {(message: any, transfer: ArrayBuffer[]) => void} post any: verbs.js defines the type for each call */
   constructor(post) {
     this.#post = post
   }
@@ -85,21 +85,21 @@ export class Outbox {
     else this.#post([packed, ...extras], [packed, ...extras.filter((extra) => extra instanceof ArrayBuffer)])
   }
 
-  /** @param {any} value */
+  /** @param {any} value any: verbs.js defines the type for each call */
   u8(value) {
     this.#reserve(1)
     this.#view.setUint8(this.#at, value)
     this.#at += 1
   }
 
-  /** @param {any} value */
+  /** @param {any} value any: verbs.js defines the type for each call */
   u32(value) {
     this.#reserve(4)
     this.#view.setUint32(this.#at, value, true)
     this.#at += 4
   }
 
-  /** @param {any} value */
+  /** @param {any} value any: verbs.js defines the type for each call */
   f64(value) {
     this.#reserve(8)
     this.#view.setFloat64(this.#at, value, true)
@@ -128,7 +128,7 @@ export class Outbox {
     else this.bytes(bytes)
   }
 
-  /** @param {any} extra a buffer to hand over, or what can be cloned */
+  /** @param {any} extra a buffer to hand over, or what can be cloned; any: verbs.js defines the type for each call */
   extra(extra) {
     this.u32(this.#extras.length)
     this.#extras.push(extra)
@@ -167,7 +167,7 @@ export class Inbox {
   #at = HEADER_SIZE
   #entryEnd = HEADER_SIZE
 
-  /** @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer */
+  /** @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer; any: verbs.js defines the type for each call */
   constructor(message) {
     const [packed, ...extras] = Array.isArray(message) ? message : [message]
     this.#bytes = NativeBuffer !== undefined ? NativeBuffer.from(packed) : new Uint8Array(packed)

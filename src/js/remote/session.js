@@ -45,6 +45,7 @@ export class Session {
   #wrote = false
 
   /**
+   * any: verbs.js defines the type for each call
    * @param {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void,
    *           answerSync?(answer: object): void }} port
    * @param {import('./host.js').Host} host
@@ -56,7 +57,7 @@ export class Session {
     port.listen((message) => this.#receive(message))
   }
 
-  /** @param {any} message */
+  /** @param {any} message any: verbs.js defines the type for each call */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) {
       this.#inboxes.push(new Inbox(message))
@@ -68,7 +69,7 @@ export class Session {
     }
   }
 
-  /** @param {{ storage: any, options: any }} place */
+  /** @param {{ storage: any, options: any }} place any: a Storage, or a description of one */
   async #open(place) {
     try {
       await this.#host.open(place, (info) => this.#recovered(info))
@@ -111,7 +112,7 @@ export class Session {
     this.#out.flush()
   }
 
-  /** @param {any} size */
+  /** @param {any} size any: verbs.js defines the type for each call */
   #hasRoom(size) {
     return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
   }
@@ -150,12 +151,12 @@ export class Session {
     }
   }
 
-  /** @param {any} verb @param {Inbox} inbox */
+  /** @param {any} verb @param {Inbox} inbox any: verbs.js defines the type for each call */
   #make(verb, inbox) {
     const handle = new Handle()
     this.#handles.set(inbox.u32(), handle)
     try {
-      handle.id = this.#host.engine[verb.method](...verb.args.map((/** @type {any} */ codec) => codec.read(inbox, this)))
+      handle.id = this.#host.engine[verb.method](...verb.args.map((/** @type {any} any: verbs.js defines the type for each call */ codec) => codec.read(inbox, this)))
     } catch (error) {
       handle.error = error
     }
@@ -166,7 +167,7 @@ export class Session {
     this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
   }
 
-  /** @param {any} verb @param {any[]} args */
+  /** @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
   #call(verb, args) {
     if (verb.name === 'close') return this.#host.close([...this.#waiting])
     if (verb.name === 'listen') return this.#listen(args[0])
@@ -181,17 +182,17 @@ export class Session {
     return result
   }
 
-  /** @param {any} handle @param {Promise<any>} promise */
+  /** @param {any} handle @param {Promise<any>} promise any: verbs.js defines the type for each call */
   #occupy(handle, promise) {
     const ended = () => { if (handle.busy === busy) handle.busy = undefined }
     const busy = handle.busy = promise.then(ended, ended)
   }
 
-  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle */
+  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle any: verbs.js defines the type for each call */
   #wait(result, size, verb, number, handle) {
     const settle = result.then(
-      (/** @type {any} */ value) => this.#answer(verb, number, value),
-      (/** @type {any} */ error) => this.#fail(number, handle, error)
+      (/** @type {any} any: verbs.js defines the type for each call */ value) => this.#answer(verb, number, value),
+      (/** @type {any} any: whatever was thrown */ error) => this.#fail(number, handle, error)
     )
     const ended = settle.then(() => {
       this.#waiting.delete(ended)
@@ -205,7 +206,7 @@ export class Session {
 
   // ---- Answers ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} verb @param {any} number @param {any} result */
+  /** @param {any} verb @param {any} number @param {any} result any: verbs.js defines the type for each call */
   #answer(verb, number, result) {
     if (number === undefined) return
     const out = this.#out
@@ -237,21 +238,21 @@ export class Session {
 
   // ---- For verbs.js -------------------------------------------------------------------------------------------------
 
-  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees */
+  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees any: verbs.js defines the type for each call */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)
     return handle ?? closedHandle
   }
 
-  /** The engine's number of a snapshot. @param {any} number */
+  /** The engine's number of a snapshot. @param {any} number any: verbs.js defines the type for each call */
   idOf(number) {
     const { id, error } = this.handle(number, false)
     if (error !== undefined) throw error
     return id
   }
 
-  /** @param {any} recipe */
+  /** @param {any} recipe any: a Storage, or a description of one */
   storageOf(recipe) {
     return this.#host.storageOf(recipe)
   }

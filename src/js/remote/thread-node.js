@@ -9,7 +9,7 @@ export const ENDED = 1
 const PATIENCE_MS = 10_000
 
 /**
- * @param {{ receive(message: any): void, ended(cause: unknown): void }} to `ended` once, when nothing of the thread is left
+ * @param {{ receive(message: unknown): void, ended(cause: unknown): void }} to `ended` once, when nothing of the thread is left
  * @param {boolean} [_isFull] here every thread has the full module
  */
 export function startThread({ receive, ended }, _isFull) {
@@ -33,14 +33,14 @@ export function startThread({ receive, ended }, _isFull) {
     worker.terminate()
   })
   worker.on('error', (error) => { cause ??= error })
-  const exited = new Promise((/** @type {(value?: any) => void} */ resolve) => worker.on('exit', (code) => {
+  const exited = new Promise((/** @type {(value?: unknown) => void} */ resolve) => worker.on('exit', (code) => {
     port1.close()
     ended(cause ?? new Error(`The thread has exited with code ${code}`))
     resolve()
   }))
 
   return {
-    post: (/** @type {any} */ message, /** @type {any} */ transfer) => worker.postMessage(message, transfer),
+    post: (/** @type {any} any: messages are what structuredClone accepts */ message, /** @type {any} any: messages are what structuredClone accepts */ transfer) => worker.postMessage(message, transfer),
     ref: () => worker.ref(),
     unref: () => worker.unref(),
 
@@ -49,7 +49,7 @@ export function startThread({ receive, ended }, _isFull) {
       await exited
     },
 
-    /** What the worker answers, which this thread waits for. @param {any} question */
+    /** What the worker answers, which this thread waits for. @param {any} question any: messages are what structuredClone accepts */
     askSync(question) {
       const number = ++questions
       worker.postMessage({ ...question, number })

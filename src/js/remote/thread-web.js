@@ -1,7 +1,7 @@
 // A dedicated worker of a page's, as connection.js sees one.
 
 /**
- * @param {{ receive(message: any): void, ended(cause: unknown): void }} to
+ * @param {{ receive(message: any): void, ended(cause: unknown): void }} to any: messages are what structuredClone accepts
  * @param {boolean} isFull whether it has the full module
  */
 export function startThread({ receive, ended }, isFull) {
@@ -11,14 +11,14 @@ export function startThread({ receive, ended }, isFull) {
     : new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
   worker.onmessage = ({ data }) => receive(data)
   // A worker lives on after an error; this one must not, since nobody knows what it has left undone.
-  const die = (/** @type {any} */ event) => {
+  const die = (/** @type {any} any: the event types of workers differ between platforms */ event) => {
     worker.terminate()
     ended(event.error ?? new Error(event.message ?? 'The worker could not be started, or a message could not be read'))
   }
   worker.onerror = worker.onmessageerror = die
 
   return {
-    post: (/** @type {any} */ message, /** @type {any} */ transfer) => worker.postMessage(message, transfer),
+    post: (/** @type {any} any: messages are what structuredClone accepts */ message, /** @type {any} any: messages are what structuredClone accepts */ transfer) => worker.postMessage(message, transfer),
     // A page lives as long as it is open.
     ref() {},
     unref() {},

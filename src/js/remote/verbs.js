@@ -9,6 +9,7 @@ import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
 
 /**
+ * any: verbs.js defines the type for each call
  * How one thing is written and read. What the session reads may need its `handles` (see session.js).
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
  *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec `session`: on its side, session.js
@@ -58,9 +59,9 @@ const VALUES = {
   },
   read(from) {
     const views = KEYS.read(from)
-    const all = allocate(views.reduce((/** @type {any} */ size, /** @type {any} */ view) => size + (view?.length ?? 0), 0))
+    const all = allocate(views.reduce((/** @type {any} any: verbs.js defines the type for each call */ size, /** @type {any} any: verbs.js defines the type for each call */ view) => size + (view?.length ?? 0), 0))
     let at = 0
-    return views.map((/** @type {any} */ view) => {
+    return views.map((/** @type {any} any: verbs.js defines the type for each call */ view) => {
       if (view === undefined) return undefined
       const start = at
       all.set(view, start)
@@ -82,7 +83,7 @@ const PAGE = {
 
 /** The report of verify(): its findings are errors. @type {Codec} */
 const REPORT = {
-  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((/** @type {any} */ error) => describe(error)) }),
+  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((/** @type {any} any: whatever was thrown */ error) => describe(error)) }),
   read(from) {
     const report = from.extra()
     return { ...report, findings: report.findings.map(revive) }
@@ -122,7 +123,7 @@ const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES
 
 /**
  * How another thread makes the same storage: what can be cloned, or null for files in memory.
- * @param {any} storage
+ * @param {any} storage any: a Storage, or a description of one
  * @returns {{ module: string, export: string, args: any[] } | null}
  */
 export function recipeOf(storage) {

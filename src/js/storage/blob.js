@@ -83,7 +83,7 @@ const isBlob = (value) => value instanceof Blob
 /** @param {string} why */
 const invalid = (why) => new InvalidArgumentError(`The argument 'files' must be Files, or Blobs by name: ${why}`)
 
-/** @returns {Map<string, Blob>} @param {any} files */
+/** @returns {Map<string, Blob>} @param {any} files any: user input, checked here */
 function namedBlobsOf(files) {
   if (typeof files !== 'object' || files === null || isBlob(files)) throw invalid(`it is ${isBlob(files) ? 'one Blob' : String(files)}`)
   const blobs = new Map()
@@ -96,7 +96,7 @@ function namedBlobsOf(files) {
   return blobs
 }
 
-/** @param {any} files */
+/** @param {any} files any: user input, checked here */
 function entriesOf(files) {
   if (files instanceof Map) return files
   return Symbol.iterator in files ? pathsOf([...files]) : Object.entries(files)

@@ -240,7 +240,7 @@ export class RangeClient {
       return /** @type {T} */ (await Promise.race([attempt(controller.signal), expired]))
     } catch (error) {
       if (error instanceof StorageError) throw error
-      const { cause, message } = /** @type {any} */ (error ?? {})
+      const { cause, message } = /** @type {any} any: whatever was thrown */ (error ?? {})
       throw new PassingError('EIO', `the request failed: ${cause?.message ?? message ?? error}`, { cause: error })
     } finally {
       clearTimeout(timer)

@@ -1,7 +1,7 @@
 // Options of HttpStorage, checked: see types/http.d.ts.
 import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
-/** @typedef {(name: string, value: any) => any} Check answers the value, or throws */
+/** @typedef {(name: string, value: any) => any} Check answers the value, or throws; any: user input, checked here */
 
 /** @type {(name: string, what: string) => never} */
 const invalid = (name, what) => { throw new InvalidArgumentError(`The option '${name}' must be ${what}`) }
@@ -48,7 +48,7 @@ const HOUR_MS = 3_600_000
 /** @type {(url: string, init: RequestInit) => Promise<Response>} */
 const fetchGlobally = (url, init) => globalThis.fetch(url, init)
 
-/** @type {Record<string, [Check, any]>} what checks the value, and the default */
+/** @type {Record<string, [Check, any]>} what checks the value, and the default; any: user input, checked here */
 const OPTIONS = {
   // Called as a method of nothing else: a page's own fetch minds.
   fetch: [callable, fetchGlobally],
@@ -69,9 +69,9 @@ const OPTIONS = {
 /** @param {unknown} options */
 export function httpOptionsOf(options = {}) {
   if (typeof options !== 'object' || options === null) throw new InvalidArgumentError("The second argument 'options' must be an object")
-  const result = /** @type {Record<string, any>} */ ({})
+  const result = /** @type {Record<string, any>} any: user input, checked here */ ({})
   for (const [name, [check, otherwise]] of Object.entries(OPTIONS)) {
-    const value = Object.hasOwn(options, name) ? /** @type {any} */ (options)[name] : undefined
+    const value = Object.hasOwn(options, name) ? /** @type {any} any: user input, checked here */ (options)[name] : undefined
     result[name] = value === undefined ? otherwise : check(name, value)
   }
   // What is sent in headers is meant for one server.
@@ -81,7 +81,7 @@ export function httpOptionsOf(options = {}) {
 
 /**
  * What of checked options another thread can have: nothing if one is a function.
- * @param {any} options
+ * @param {any} options any: user input, checked here
  */
 export function cloneableOf(options = {}) {
   const given = Object.keys(OPTIONS).filter((name) => Object.hasOwn(options, name) && options[name] !== undefined)

@@ -212,11 +212,11 @@ export class NodeStorage {
         return { type: 'replace', path, via, content: Uint8Array.from(edit.content), lost: isLost(edit.name) }
       }
       default:
-        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} */ (edit).type)}`)
+        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
     }
   }
 
-  /** @param {any[]} edits as checked */
+  /** @param {any[]} edits as checked; any: edits are checked here */
   #removeNow(edits) {
     for (const { path } of edits) {
       attempt('remove', path, () => {
@@ -227,7 +227,7 @@ export class NodeStorage {
     syncDirectoryNow(this.#directory)
   }
 
-  /** @param {any[]} edits as checked */
+  /** @param {any[]} edits as checked; any: edits are checked here */
   async #apply(edits) {
     let lost = false
     for (const edit of edits) {

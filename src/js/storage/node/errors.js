@@ -9,7 +9,7 @@ export function failure(code, operation, path, why) {
 }
 
 /**
- * Node's own error, which also says what was to be done with which file. @param {any} error
+ * Node's own error, which also says what was to be done with which file. @param {any} error any: whatever was thrown
  * @param {string} operation
  * @param {string} path
  */
@@ -23,7 +23,7 @@ export function explain(error, operation, path) {
   return error
 }
 
-/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act */
+/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act any: whatever was thrown */
 export function attempt(operation, path, act) {
   try {
     const answer = act()

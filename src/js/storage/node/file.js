@@ -30,7 +30,7 @@ export class NodeFile {
   #storage
   #closed = false
   #flushes = 0
-  /** The first failure of a flush: the kernel may have dropped what it could not write, and would call a second one good. @type {any} */
+  /** The first failure of a flush: the kernel may have dropped what it could not write, and would call a second one good. @type {any} any: whatever was thrown */
   #failed
 
   /**
@@ -93,7 +93,7 @@ export class NodeFile {
     }
   }
 
-  /** @param {any} [error] */
+  /** @param {any} [error] any: whatever was thrown */
   #flushed(error) {
     this.#flushes--
     this.#descriptor.release()

@@ -27,7 +27,7 @@ const WRITING_MS = 2000
  * @property {string} token different for every owner
  */
 
-/** @returns {Holder} @param {any} native */
+/** @returns {Holder} @param {any} native any: node:sqlite, or undefined where Node lacks it */
 function thisHolder(native) {
   return { ...thisProcess(), native, token: newToken() }
 }

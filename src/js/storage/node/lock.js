@@ -41,7 +41,7 @@ export class DirectoryLock {
   /** Whether LOCK goes with the lock if there is no database then. */
   #isPassing
 
-  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file @param {boolean} isPassing */
+  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file @param {boolean} isPassing any: node:sqlite, or undefined where Node lacks it */
   constructor(directory, entry, native, file, isPassing) {
     this.#directory = directory
     this.#entry = entry
@@ -145,7 +145,7 @@ const TABLE = Symbol.for('varve.locked-directories')
 
 /** @returns {Set<string>} */
 function table() {
-  const shared = /** @type {any} */ (globalThis)
+  const shared = /** @type {any} any: globalThis declares no such property */ (globalThis)
   shared[TABLE] ??= new Set()
   return shared[TABLE]
 }

@@ -12,7 +12,7 @@ const LOCKS = '/proc/locks'
 /** The module, or undefined in a runtime without it. That it is experimental in some versions is no news for our users. */
 export function nodeSqlite() {
   const { emitWarning } = process
-  /** @param {any} warning @param {any[]} rest */
+  /** @param {any} warning @param {any[]} rest any: the arguments of process.emitWarning */
   process.emitWarning = (warning, ...rest) => {
     const type = rest[0]?.type ?? rest[0]
     if (type !== 'ExperimentalWarning' || !/sqlite/i.test(String(warning))) Reflect.apply(emitWarning, process, [warning, ...rest])
@@ -35,7 +35,7 @@ export function makeIfMissing(path) {
   }
 }
 
-/** Answers the connection that holds LOCK until it is closed. @param {any} sqlite @param {string} path */
+/** Answers the connection that holds LOCK until it is closed. @param {any} sqlite @param {string} path any: node:sqlite, or undefined where Node lacks it */
 export function lockNatively(sqlite, path) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     makeIfMissing(path)
@@ -49,7 +49,7 @@ export function lockNatively(sqlite, path) {
   throw locked(path, 'processes that make and remove it')
 }
 
-/** @param {any} sqlite @param {string} path */
+/** @param {any} sqlite @param {string} path any: node:sqlite, or undefined where Node lacks it */
 function lockOnce(sqlite, path) {
   fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK)
   let connection
