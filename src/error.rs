@@ -158,7 +158,7 @@ impl Error {
         Error::io(file, operation, error.kind(), error.to_string())
     }
 
-    /// A short stable word for programs: `corruption`, `io`, `full`, `locked` ...
+    /// A short stable word for programs: `corruption`, `io`, `full`, `locked` and so on.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Corruption(_) => "corruption",
@@ -177,18 +177,19 @@ impl Error {
         }
     }
 
-    /// Whether the write that got this error may nevertheless be found after reopening.
+    /// Whether the write that returned this error may still be found after reopening.
     pub fn maybe_applied(&self) -> bool {
         matches!(self, Error::Poisoned { maybe_applied: true, .. })
     }
 
-    /// Whether the storage says that the file or directory does not exist.
+    /// Whether the storage reports that the file or directory does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::NotFound)
     }
 
-    /// Whether the storage could not open a file because too many are open. Nothing was done and nothing is damaged: the same
-    /// call can succeed later.
+    /// Whether the storage could not open a file because too many are open.
+    ///
+    /// Nothing was done and nothing is damaged: the same call can succeed later.
     pub fn is_too_many_open_files(&self) -> bool {
         matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::ResourceBusy)
     }
@@ -199,7 +200,9 @@ impl Error {
     }
 }
 
-/// Whether the process, or the system, has no descriptor left (EMFILE, ENFILE; the standard library has no kind for them).
+/// Whether the process or the system is out of file descriptors (EMFILE, ENFILE).
+///
+/// The standard library has no kind for them.
 pub(crate) fn is_exhausted(error: &std::io::Error) -> bool {
     let codes: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
