@@ -3,7 +3,7 @@
 /**
  * Compiles a module once per page or worker.
  * @param {string} name
- * @param {() => { url: URL, script: string }} called when the module is loaded: a bundle that is not an ES module has no URL, and may not need one
+ * @param {() => { url: URL, script: string }} place called when the module is loaded: a bundle that is not an ES module has no URL, and may not need one
  * @returns {() => Promise<WebAssembly.Module>}
  */
 export function fetchedOnce(name, place) {
