@@ -321,7 +321,10 @@ export class Engine {
   /** A storage is asked once. @param {boolean} sync */
   #assertInPlace(sync) {
     if (this.#storage === undefined || (sync ? this.#flushesInPlace : this.#answersInPlace)) return
-    if (!this.#storage.answersInPlace(sync)) {
+    const answer = this.#storage.answersInPlace(sync)
+    // Nothing is written to, or what is: the engine refuses it.
+    if (answer === undefined) return
+    if (!answer) {
       const what = sync ? 'flushed' : 'written to'
       throw Object.assign(new Error(`the storage of this database cannot be ${what} synchronously`), { code: 'not-supported' })
     }

@@ -77,23 +77,39 @@ export class GuardedStorage {
   }
 
   /** @param {import('../types/index.js').NameEdit[]} edits */
-  editNames(edits) { return this.during(this.#storage.editNames(edits, this.#inPlace)) }
+  editNames(edits) { return this.during(this.askedInPlace((inPlace) => this.#storage.editNames(edits, inPlace))) }
 
-  get inPlace() { return this.#inPlace }
+  /**
+   * Asks for it in place during a synchronous call; a storage that cannot does it later. Background work can wait for that, and a
+   * write that cannot was refused before anything was written.
+   * @template T @param {(inPlace: boolean) => T} ask @returns {T}
+   */
+  askedInPlace(ask) {
+    if (!this.#inPlace) return ask(false)
+    try {
+      return ask(true)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error?.code !== 'LEVEL_NOT_SUPPORTED') throw error
+      return ask(false)
+    }
+  }
 
   /** Runs a synchronous call of the engine. @template T @param {() => T} call @returns {T} */
   now(call) {
+    // A storage may ask for another from inside.
+    const outer = this.#inPlace
     this.#inPlace = true
     try {
       return call()
     } finally {
-      this.#inPlace = false
+      this.#inPlace = outer
     }
   }
 
   /**
-   * Whether the storage returns values, and with `sync` whether it also flushes in place. This is tried
-   * on an open log before anything is written.
+   * Returns whether the storage returns values, and with `sync` whether it also flushes in place. This
+   * is tried on a file that is being written, before anything is written. undefined: no such file can
+   * be asked now.
    * @param {boolean} sync
    */
   answersInPlace(sync) {
@@ -101,7 +117,7 @@ export class GuardedStorage {
       const answer = file.answersInPlace(sync)
       if (answer !== undefined) return answer
     }
-    return true
+    return undefined
   }
 
   removePlace() {
@@ -172,6 +188,9 @@ class GuardedFile {
   #storage
   #file
   #reads = 0
+  #syncs = 0
+  /** What a flush failed with that only asked: the engine hears of it at its own. @type {{ error: unknown } | undefined} */
+  #failed
   #isWritten
   #closed = false
 
@@ -196,20 +215,33 @@ class GuardedFile {
   /** @param {Uint8Array} data */
   append(data) { return this.#storage.during(this.#file.append(data)) }
 
-  sync() { return this.#storage.during(this.#file.sync(this.#storage.inPlace)) }
+  sync() {
+    if (this.#failed !== undefined) throw this.#failed.error
+    const answer = this.#storage.during(this.#storage.askedInPlace((inPlace) => this.#file.sync(inPlace)))
+    if (!isPromise(answer)) return answer
+    this.#syncs++
+    const ended = () => { this.#syncs-- }
+    answer.then(ended, ended)
+    return answer
+  }
 
-  /** Returns undefined for a file that is not being written. @param {boolean} sync @returns {boolean | undefined} */
+  /**
+   * Returns undefined for a file that is not being written, or is being flushed: only reads and appends
+   * may come then.
+   * @param {boolean} sync @returns {boolean | undefined}
+   */
   answersInPlace(sync) {
-    if (!this.#isWritten) return undefined
+    if (!this.#isWritten || this.#syncs > 0) return undefined
     try {
       const answer = sync ? this.#file.sync(true) : this.#file.size()
       if (!isPromise(answer)) return true
-      // Ignore the result: a failed flush fails again when it is needed.
-      Promise.resolve(answer).catch(() => {})
+      this.#storage.during(answer).catch((/** @type {unknown} */ error) => { if (sync) this.#failed = { error } })
       return false
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error?.code === 'LEVEL_NOT_SUPPORTED') return false
-      throw error
+      if (!sync) throw error
+      this.#failed = { error }
+      return undefined
     }
   }
 

@@ -1,7 +1,8 @@
+// The iterable that rangeSync() returns.
+import { VarveError } from '../errors.js'
+
 
 /** @typedef {import('./options.js').Encoded} Encoded */
-// The iterable that rangeSync() returns.
-
 /** The prototype with the iterator helpers (map, filter, take ...), in runtimes that have them. */
 const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
 
@@ -32,19 +33,18 @@ export class EntriesSync {
   /** @returns {IteratorResult<[Encoded, Encoded], undefined>} */
   next() {
     if (this.#iterator === null) return { done: true, value: undefined }
-    let entry
     try {
-      entry = this.#iterator.nextSync()
+      const entry = this.#iterator.nextSync()
+      if (entry !== undefined) {
+        const [key, value] = entry
+        return { done: false, value: [decoded(this.#keyEncoding, key, 'key'), decoded(this.#valueEncoding, value, 'value')] }
+      }
     } catch (error) {
       this.#close()
       throw error
     }
-    if (entry === undefined) {
-      this.#close()
-      return { done: true, value: undefined }
-    }
-    const [key, value] = entry
-    return { done: false, value: [decoded(this.#keyEncoding, key), decoded(this.#valueEncoding, value)] }
+    this.#close()
+    return { done: true, value: undefined }
   }
 
   /** @param {any} [value] any: handed back as it is @returns {IteratorResult<[any, any], any>} */
@@ -66,5 +66,12 @@ export class EntriesSync {
 
 Object.setPrototypeOf(EntriesSync.prototype, ITERATOR)
 
-/** @param {{ decode(data: unknown): unknown }} encoding @param {unknown} data */
-const decoded = (encoding, data) => data === undefined ? undefined : encoding.decode(data)
+/** @param {{ decode(data: unknown): unknown }} encoding @param {unknown} data undefined: there is none @param {'key' | 'value'} what */
+export function decoded(encoding, data, what) {
+  if (data === undefined) return undefined
+  try {
+    return encoding.decode(data)
+  } catch (cause) {
+    throw new VarveError(`Could not decode ${what}`, { code: 'LEVEL_DECODE_ERROR', cause })
+  }
+}

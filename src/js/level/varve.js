@@ -18,6 +18,7 @@ import { Answers } from './answers.js'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
 import { clearRange, clearRows } from './clear.js'
+import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
@@ -276,7 +277,7 @@ export class Varve extends AbstractLevel {
     const valueEncoding = this.valueEncoding(options?.valueEncoding)
     const fromBytes = FROM_BYTES[valueEncoding.format]
     const values = SyncCalls.found(this.#readMany('getMany', this.#encodedKeys(keys, options), options ?? {}))
-    return values.map((/** @type {Uint8Array | undefined} */ value) => value === undefined ? undefined : valueEncoding.decode(fromBytes(value)))
+    return values.map((/** @type {Uint8Array | undefined} */ value) => decoded(valueEncoding, value && fromBytes(value), 'value'))
   }
 
   /** @param {any} key @param {any} [options] any: as the public types say */

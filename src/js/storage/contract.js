@@ -162,6 +162,19 @@ const WITH_ONE = {
     }
   },
 
+  async 'a file is synced in place, or later, or that is refused'(storage) {
+    for (const kind of KINDS) {
+      const file = await storage.create('a', kind, 0)
+      await append(file, 'data')
+      await inPlace(() => file.sync(true))
+      await append(file, '!')
+      await inPlace(() => file.sync(true))
+      await file.sync()
+      file.close()
+      await contentIs(storage, 'a', 'data!')
+    }
+  },
+
   async 'a file is read and appended to while a sync is under way'(storage) {
     for (const kind of KINDS) {
       const file = await storage.create('a', kind, 0)
@@ -239,6 +252,17 @@ const WITH_ONE = {
     await storage.editNames([])
     await storage.editNames([remove('a'), remove('b'), remove('e')])
     await listIs(storage, [])
+  },
+
+  async 'edits made in place mean the same, unless they are refused'(storage) {
+    ;(await make(storage, 'a', 'A')).close()
+    ;(await make(storage, 'b', 'B')).close()
+    await inPlace(() => storage.editNames([], true))
+    const done = await inPlace(() => storage.editNames([remove('a'), remove('x')], true))
+    await listIs(storage, done ? ['b'] : ['a', 'b'])
+    const moved = await inPlace(() => storage.editNames([rename('b', 'c'), replace('d', 'D')], true))
+    await contentIs(storage, moved ? 'c' : 'b', 'B')
+    if (moved) await contentIs(storage, 'd', 'D')
   },
 
   async 'a rename replaces its target'(storage) {
@@ -576,6 +600,17 @@ async function fails(act, what, code) {
   }
   equal(error instanceof Error, true, `${what}: fails with an Error`)
   if (code !== undefined) equal(error.code, code, `${what}: the code of "${error.message}"`)
+}
+
+/** What may be done in place, or later, or be refused with nothing done: whether it was done. @param {() => unknown} act */
+async function inPlace(act) {
+  try {
+    await act()
+    return true
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    if (error?.code === 'LEVEL_NOT_SUPPORTED') return false
+    throw error
+  }
 }
 
 const encoder = new TextEncoder()

@@ -189,6 +189,8 @@ export class NodeStorage {
   editNames(edits, inPlace) {
     // Checked before the first is done, and contents are copied: they are the engine's memory.
     const own = edits.map((edit) => this.#checked(edit))
+    // Names that are there are durable then, whatever other edits are under way.
+    if (inPlace && own.length === 0) return syncDirectoryNow(this.#directory)
     if (inPlace && this.#editing === undefined && own.every(({ type, lost }) => type === 'remove' && !lost)) return this.#removeNow(own)
     const apply = () => this.#apply(own)
     const editing = this.#whilePending(this.#editing ? this.#editing.then(apply, apply) : apply())
