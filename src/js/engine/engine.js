@@ -68,22 +68,22 @@ export class Engine {
     return engine
   }
 
-  /** Removes the database in `storage`. @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so */
+  /** Removes the database in `storage`. @param {import('../types/index.js').Storage | null} storage */
   static destroy(storage) {
     return Engine.#once(storage, {}, ({ destroyDatabase }, guarded) => destroyDatabase(guarded))
   }
 
   /**
    * Rebuilds the database in `storage`.
-   * @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so
-   * @param {Record<string, any>} options
+   * @param {import('../types/index.js').Storage | null} storage
+   * @param {Record<string, unknown>} options
    * @param {boolean} anyComparator also one that was made with another comparator
    */
   static repair(storage, options, anyComparator) {
     return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own, anyComparator))
   }
 
-  /** Checks the files of the database in `storage`, which need not be open. @param {any} storage @param {Record<string, any>} options any: null or a Storage; wasm-bindgen declares its parameters so */
+  /** Checks the files of the database in `storage`, which need not be open. @param {import('../types/index.js').Storage | null} storage @param {Record<string, unknown>} options */
   static verifyFiles(storage, options) {
     return Engine.#once(storage, options, ({ verifyDatabase }, guarded, own) => verifyDatabase(guarded, own))
   }
@@ -233,7 +233,7 @@ export class Engine {
     await this.#storage?.settle()
   }
 
-  /** @param {Uint8Array} key @param {any} value @param {boolean} sync any: arguments and results pass to wasm-bindgen unchecked */
+  /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
   put(key, value, sync) {
     if (!sync) {
       const joined = this.#group.put(key, value)

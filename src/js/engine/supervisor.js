@@ -42,7 +42,7 @@ export class Supervisor {
 
   /**
    * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage undefined: files in memory
-   * @param {Record<string, any>} options any: the engine's, which it checks
+   * @param {Record<string, unknown>} options
    * @param {number} memoryLimit in bytes
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    * @param {User} user
@@ -72,7 +72,7 @@ export class Supervisor {
     this.#failure = failure
   }
 
-  /** Opens the database in a new instance; if that traps, in another. @param {Record<string, any>} options any: the result of any call */
+  /** Opens the database in a new instance; if that traps, in another. @param {Record<string, unknown>} options */
   async start(options = this.#options, isFresh = false) {
     for (;;) {
       /** @type {Instance | undefined} */

@@ -116,7 +116,7 @@ export function sourceOf(begun) {
 
 // ---- Import ---------------------------------------------------------------------------------------------------------
 
-/** @param {Record<string, any>} options @param {string} name @param {number} otherwise any: user input, checked here */
+/** @param {Record<string, unknown>} options @param {string} name @param {number} otherwise */
 const bound = (options, name, otherwise) => {
   const value = Object.hasOwn(options, name) ? options[name] : undefined
   if (value === undefined || value === null) return otherwise
@@ -127,7 +127,7 @@ const bound = (options, name, otherwise) => {
 
 /**
  * Returns the limits of an import. The defaults protect the disk and are never reached by a real database.
- * @param {Record<string, any>} options any: user input, checked here
+ * @param {Record<string, unknown>} options
  */
 export function limitsOf(options) {
   return { maxBytes: bound(options, 'maxBytes', 16 * GIB), maxRatio: bound(options, 'maxRatio', 200) }

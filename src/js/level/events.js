@@ -8,7 +8,7 @@ export class Events {
   #engine
   #told = false
 
-  /** @param {any} db @param {string[]} names any: a Varve; naming the class would be a circle of imports */
+  /** @param {import('./varve.js').Varve} db @param {string[]} names */
   constructor(db, names) {
     this.#db = db
     this.#names = names

@@ -60,7 +60,7 @@ const OPTIONS = [
 
 /**
  * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a plug-in's.
- * @param {Record<string, any>} options any: user input, checked here
+ * @param {Record<string, unknown>} options
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
 export function engineOptionsOf(options) {

@@ -187,7 +187,7 @@ export class Varve extends AbstractLevel {
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
-  /** @param {any} storage @param {Options} options any: user input, checked elsewhere */
+  /** @param {import('../types/index.js').Storage | null | undefined} storage @param {Options} options */
   async #openEngine(storage, options) {
     /** @type {any} any: user input, checked elsewhere */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
@@ -432,7 +432,7 @@ export class Varve extends AbstractLevel {
     return this.#wrote(this.#engine.write(bytes, sync), true)
   }
 
-  /** @param {any} done @param {boolean} [mayBeLong] any: the result of any call */
+  /** @param {Promise<void> | undefined} done @param {boolean} [mayBeLong] */
   #wrote(done, mayBeLong = false) {
     const own = done instanceof Promise ? this.#writeOrder.late(done) : this.#answers.wrote(mayBeLong)
     return this.listenerCount('write') === 0 ? own : this.#writeOrder.told(own)
@@ -542,7 +542,7 @@ export class Varve extends AbstractLevel {
     this.#turns.wrote()
   }
 
-  /** @param {any} location any: user input, checked elsewhere */
+  /** @param {string | URL | null | undefined} location */
   async checkpoint(location) {
     const isStorage = typeof location === 'object' && location !== null && !(location instanceof URL)
     const place = isStorage ? placeOf(null, location) : placeOf(location, undefined)
@@ -579,7 +579,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} location @param {any} source @param {Options} options any: user input, checked elsewhere */
+  /** @param {string | URL | null | undefined} location @param {any} source @param {Options} options any: user input, checked elsewhere */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
@@ -644,7 +644,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** Makes close() wait for `work`. @param {any} work any: the result of any call */
+  /** Makes close() wait for `work`. @param {Promise<unknown>} work */
   #kept(work) {
     if (!(work instanceof Promise)) return work
     this.#works.add(work)

@@ -149,7 +149,7 @@ export class WorkerEngine {
     return pages
   }
 
-  /** @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /** @param {import('./verbs.js').Verb} verb @param {any[]} args any: verbs.js defines the type for each call */
   #make(verb, args) {
     const id = this.#handles = this.#handles % 0xffffffff + 1
     this.#connection.make(verb, id, args)

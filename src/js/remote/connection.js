@@ -7,7 +7,7 @@ import { recipeOf } from './verbs.js'
 
 /**
  * The names are the engine's: errors.js makes LEVEL_POISONED of it.
- * @param {any} message any: verbs.js defines the type for each call
+ * @param {string} message
  * @param {unknown} cause
  * @param {boolean} maybeApplied
  */
@@ -95,24 +95,24 @@ export class Connection {
     })
   }
 
-  /** A request that has no answer; a worker that has ended needs none. @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /** A request that has no answer; a worker that has ended needs none. @param {import('./verbs.js').Verb} verb @param {any[]} args any: verbs.js defines the type for each call */
   tell(verb, args) {
     if (this.#end === null) this.#pack(verb, args)
   }
 
-  /** Events of the engine's go to `tell`, if there is one. @param {any} verb @param {((name: string, info: object) => void) | undefined} tell any: verbs.js defines the type for each call */
+  /** Events of the engine's go to `tell`, if there is one. @param {import('./verbs.js').Verb} verb @param {((name: string, info: object) => void) | undefined} tell */
   listen(verb, tell) {
     this.#listener = tell
     this.tell(verb, [tell !== undefined])
   }
 
-  /** One that makes what the caller will know as `handle`. @param {any} verb @param {number} handle @param {any[]} args any: verbs.js defines the type for each call */
+  /** One that makes what the caller will know as `handle`. @param {import('./verbs.js').Verb} verb @param {number} handle @param {any[]} args any: verbs.js defines the type for each call */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
     this.#pack(verb, args, handle)
   }
 
-  /** A property, now: the thread stands still until the answer is there. @param {any} name any: verbs.js defines the type for each call */
+  /** A property, now: the thread stands still until the answer is there. @param {string} name */
   property(name) {
     if (this.#end !== null) throw this.#failure(false)
     this.#out.flush()
@@ -127,7 +127,7 @@ export class Connection {
     await this.#thread.end()
   }
 
-  /** @param {any} verb @param {any[]} args @param {number} [handle] any: verbs.js defines the type for each call */
+  /** @param {import('./verbs.js').Verb} verb @param {any[]} args @param {number} [handle] any: verbs.js defines the type for each call */
   #pack(verb, args, handle) {
     const out = this.#out
     out.begin()

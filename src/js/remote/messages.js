@@ -85,21 +85,21 @@ export class Outbox {
     else this.#post([packed, ...extras], [packed, ...extras.filter((extra) => extra instanceof ArrayBuffer)])
   }
 
-  /** @param {any} value any: verbs.js defines the type for each call */
+  /** @param {number} value */
   u8(value) {
     this.#reserve(1)
     this.#view.setUint8(this.#at, value)
     this.#at += 1
   }
 
-  /** @param {any} value any: verbs.js defines the type for each call */
+  /** @param {number} value */
   u32(value) {
     this.#reserve(4)
     this.#view.setUint32(this.#at, value, true)
     this.#at += 4
   }
 
-  /** @param {any} value any: verbs.js defines the type for each call */
+  /** @param {number} value */
   f64(value) {
     this.#reserve(8)
     this.#view.setFloat64(this.#at, value, true)

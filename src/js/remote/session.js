@@ -112,7 +112,7 @@ export class Session {
     this.#out.flush()
   }
 
-  /** @param {any} size any: verbs.js defines the type for each call */
+  /** @param {number} size */
   #hasRoom(size) {
     return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
   }
@@ -151,7 +151,7 @@ export class Session {
     }
   }
 
-  /** @param {any} verb @param {Inbox} inbox any: verbs.js defines the type for each call */
+  /** @param {import('./verbs.js').Verb} verb @param {Inbox} inbox */
   #make(verb, inbox) {
     const handle = new Handle()
     this.#handles.set(inbox.u32(), handle)
@@ -167,7 +167,7 @@ export class Session {
     this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
   }
 
-  /** @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /** @param {import('./verbs.js').Verb} verb @param {any[]} args any: verbs.js defines the type for each call */
   #call(verb, args) {
     if (verb.name === 'close') return this.#host.close([...this.#waiting])
     if (verb.name === 'listen') return this.#listen(args[0])
@@ -188,7 +188,7 @@ export class Session {
     const busy = handle.busy = promise.then(ended, ended)
   }
 
-  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle any: verbs.js defines the type for each call */
+  /** @param {any} result @param {number} size @param {import('./verbs.js').Verb} verb @param {any} number @param {number} handle any: verbs.js defines the type for each call */
   #wait(result, size, verb, number, handle) {
     const settle = result.then(
       (/** @type {any} any: verbs.js defines the type for each call */ value) => this.#answer(verb, number, value),
@@ -238,14 +238,14 @@ export class Session {
 
   // ---- For verbs.js -------------------------------------------------------------------------------------------------
 
-  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees any: verbs.js defines the type for each call */
+  /** What the client knows by this number; `frees` it. @param {number} number @param {boolean} frees */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)
     return handle ?? closedHandle
   }
 
-  /** The engine's number of a snapshot. @param {any} number any: verbs.js defines the type for each call */
+  /** The engine's number of a snapshot. @param {number} number */
   idOf(number) {
     const { id, error } = this.handle(number, false)
     if (error !== undefined) throw error

@@ -106,7 +106,7 @@ async function asText(path, size, spans, { out, values, progress }) {
 const number = (value) => value === undefined ? '-' : grouped(value)
 /** @param {Span} span */
 const place = ({ offset, length }) => `${grouped(offset)} + ${grouped(length)}`
-/** @param {any} value any: facts of the inspector, with a type for each kind of span */
+/** @param {unknown} value */
 const hex = (value) => Number(value).toString(16).padStart(8, '0')
 
 /** @param {Span} span */

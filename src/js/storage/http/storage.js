@@ -164,7 +164,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return reading
   }
 
-  /** `known` is where the wanted bytes begin or end: only the others are fetched, from a server that can. @param {Source} source @param {number} start @param {number} end @param {any} known @param {boolean} backward any: see the callers: parts of responses */
+  /** `known` is where the wanted bytes begin or end: only the others are fetched, from a server that can. @param {Source} source @param {number} start @param {number} end @param {{ bytes: Uint8Array, start: number, end: number } | undefined} known @param {boolean} backward */
   async #fetch(source, start, end, known, backward) {
     if (known === undefined || source.ignoresRanges) return this.#fetchAll(source, start, end, backward ? BEHIND_SIZE : 0)
     const bytes = new Uint8Array(end - start)
