@@ -99,7 +99,7 @@ export class Engine {
     /** @type {Engine | undefined} */
     let engine
     const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) })
-    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} any: null or a Storage; wasm-bindgen declares its parameters so */ (storage))
+    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} any: null or a Storage */ (storage))
     return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), async (options, open) => {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
@@ -108,7 +108,7 @@ export class Engine {
   }
 
   /**
-   * @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so
+   * @param {any} storage any: null or a Storage
    * @param {Record<string, any>} options
    * @param {(exports: Instance['exports'], storage: GuardedStorage, options: object) => any} act
    */
@@ -124,7 +124,7 @@ export class Engine {
 
   /**
    * For `open` and `import` alone.
-   * @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so
+   * @param {any} storage any: null or a Storage
    * @param {Record<string, any>} options
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    */
@@ -519,7 +519,7 @@ export class Engine {
     return this.#instance.settled(this.#database.verify())
   }
 
-  /** @param {any} storage any: null or a Storage; wasm-bindgen declares its parameters so */
+  /** @param {any} storage any: null or a Storage */
   async checkpoint(storage) {
     this.#inOrder()
     if (this.isReplacing) await this.#supervisor.replaced()

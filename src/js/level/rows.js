@@ -215,10 +215,10 @@ export class Rows {
     }
   }
 
-  /** @param {Encoded[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: Rows) => Encoded} cut any: keys and values have the types of their encodings */
+  /** @param {Encoded[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: Rows) => Encoded} cut any: the page, which is not used */
   async #allLater(all, wait, wanted, cut) {
     try {
-      for (let before = /** @type {Promise<any> | undefined} any: keys and values have the types of their encodings */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
+      for (let before = /** @type {Promise<any> | undefined} any: the page, which is not used */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
         const page = await before
         if (page !== undefined) this.#set(page)
       }
@@ -228,7 +228,7 @@ export class Rows {
     return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
   }
 
-  /** Loads a page. Returns a promise if that has to wait. @param {number} size @returns {Promise<any> | undefined} any: keys and values have the types of their encodings */
+  /** Loads a page. Returns a promise if that has to wait. @param {number} size @returns {Promise<any> | undefined} any: the page, which callers do not use */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
@@ -241,7 +241,7 @@ export class Rows {
 
   /**
    * Returns the requested rows once the page is loaded.
-   * @param {Promise<any> | undefined} loading any: keys and values have the types of their encodings
+   * @param {Promise<any> | undefined} loading any: the page, which is not used
    * @param {(rows: Rows) => Encoded} cut
    * @param {number} size 0: one row, as it is
    */

@@ -189,9 +189,9 @@ export class Varve extends AbstractLevel {
 
   /** @param {import('../types/index.js').Storage | null | undefined} storage @param {Options} options */
   async #openEngine(storage, options) {
-    /** @type {any} any: user input, checked elsewhere */
+    /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options, (/** @type {any} any: the object that the engine builds */ info) => this.#recovered(info))
+    return Class.open(storage, options, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
   }
 
   /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {Options} options any: user input, checked elsewhere */
@@ -220,7 +220,7 @@ export class Varve extends AbstractLevel {
   async #reopen(errorIfExists) {
     if (errorIfExists) throw new InvalidArgumentError('The database in memory exists already (errorIfExists is true)')
     try {
-      if (this.#inWorker) await /** @type {any} any: it may be a WorkerEngine, or a foreign error */ (this.#engine).wake()
+      if (this.#inWorker) await /** @type {any} any: it may be a WorkerEngine */ (this.#engine).wake()
       this.#events.follow(this.#engine)
     } catch (error) {
       throw fromEngine(error)
@@ -231,7 +231,7 @@ export class Varve extends AbstractLevel {
   /**
    * Returns the storage of a database, a new one for a directory. Pages do not contain the module for directories.
    * @param {ReturnType<typeof placeOf>} place
-   * @returns {Promise<any>} any: user input, checked elsewhere
+   * @returns {Promise<any>} any: a Storage, null or undefined, by the kind of place
    */
   static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
@@ -244,7 +244,7 @@ export class Varve extends AbstractLevel {
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
-      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine, or a foreign error */ (this.#engine).rest() : this.#engine.close())
+      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine */ (this.#engine).rest() : this.#engine.close())
     } catch (/** @type {any} any: whatever was thrown */ error) {
       // An earlier close failed, but closed the engine.
       if (error?.code === 'closed') return

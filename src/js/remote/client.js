@@ -1,5 +1,5 @@
-// An engine in a worker, with the methods of Engine (docs/border.md). Each answers a promise, but for those that only make or
-// free something: snapshots and iterators have numbers that are chosen here, so that nobody waits for them.
+// An engine in a worker, with the methods of Engine (docs/border.md). Methods return promises, except
+// those that create or free snapshots and iterators: their ids are chosen here, without a round trip.
 import { entriesOf } from '../bytes/page.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 import { Connection } from './connection.js'
@@ -96,7 +96,7 @@ export class WorkerEngine {
   }
 
   async close() {
-    // A worker that has died took all with it, and there is nothing left to close.
+    // A worker that has died has nothing left to close.
     if (!this.#connection.isAlive) return this.#connection.end()
     try {
       await this.#connection.ask(VERB.close, [])
@@ -157,7 +157,7 @@ export class WorkerEngine {
   }
 
   static {
-    // All other verbs have one way.
+    // All other verbs are sent in one way.
     for (const verb of VERBS) {
       if (Object.hasOwn(WorkerEngine.prototype, verb.name)) continue
       const way = verb.answer === null ? 'tell' : 'ask'

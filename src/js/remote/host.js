@@ -1,12 +1,12 @@
-// One engine for whoever asks from another thread: its storage and its background work.
+// One engine that serves other threads, with its storage and background work.
 import { Engine } from '../engine/engine.js'
 import { Turns } from '../engine/scheduler.js'
 
 export class Host {
   /** Once it was opened. */
-  #engine = /** @type {any} any: verbs.js defines the type for each call */ (undefined)
+  #engine = /** @type {any} any: an Engine once it is open */ (undefined)
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
-  /** Classes of storages by module and name. @type {Map<string, new (...args: any[]) => any>} any: a Storage, or a description of one */
+  /** Classes of storages by module and name. @type {Map<string, new (...args: any[]) => any>} any: the user's classes, with any arguments */
   #classes = new Map()
 
   get engine() { return this.#engine }

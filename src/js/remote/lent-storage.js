@@ -1,6 +1,6 @@
-// A storage that stays where it is, for an engine in a worker: each call of the engine's becomes a call across (calls.js).
+// A storage for an engine in a worker that stays in this thread: each call becomes a remote call (calls.js).
 //
-//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, a storage like any other that answers later
+//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, an asynchronous storage
 
 /** @typedef {import('../types/index.js').Storage} Storage @typedef {import('../types/index.js').StorageFile} StorageFile */
 /** @typedef {import('./calls.js').Calls} Calls */
@@ -8,7 +8,7 @@
 /** What the borrower needs to know. @typedef {{ root: number, durability: Storage['durability'], appendsAreExact: boolean }} Loan */
 
 /**
- * Lets the other side of `calls` use `storage`.
+ * Makes `storage` available to the other side of `calls`.
  * @param {Calls} calls
  * @param {Storage} storage
  * @returns {Loan}

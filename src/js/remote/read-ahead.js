@@ -1,4 +1,4 @@
-// Pages of one iterator, the next of which are on their way while the caller uses the one before. A message takes longer than
+// Reads pages of an iterator ahead while the caller uses the current one: a message takes longer than
 // most callers need for a page.
 
 import { joined, payloadOf, split } from '../bytes/page.js'
@@ -27,7 +27,7 @@ export class ReadAhead {
   }
 
   /**
-   * As Engine.next(): the same rows, whatever is on its way.
+   * As Engine.next(), with the same rows, regardless of the pages read ahead.
    * @returns {Promise<Page>}
    * @param {number} size
    * @param {number} maxBytes
@@ -64,7 +64,7 @@ export class ReadAhead {
   }
 
   /**
-   * As many rows as are wanted; what is left of the pages comes next.
+   * Returns as many rows as are wanted; the next call continues in the same page.
    * @param {Ahead[]} pages
    * @param {number} size
    * @param {number} maxBytes
@@ -96,7 +96,7 @@ export class ReadAhead {
   /** @param {number} size */
   #request(size) {
     const page = this.#ask(size, this.#maxBytes)
-    // Who never comes to this page need not know.
+    // Ignore the error: it is reported only if this page is read.
     page.catch(() => {})
     return { size, maxBytes: this.#maxBytes, page }
   }

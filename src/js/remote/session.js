@@ -1,10 +1,10 @@
-// One client somewhere else that asks, on the side of the engine (host.js).
+// Serves one client in another thread, on the side of the engine (host.js).
 //
 //   to the session     { open: { storage, options } }, then messages of requests (messages.js); { property, number }
 //   to the client      { opened: true } or { failed }, then messages of answers, { event, info }, { recovered }
 //
-// Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
-// another.
+// Requests start in the order in which they were made, so a snapshot or an iterator sees the state of
+// that moment. They may end in another order.
 import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'
@@ -238,7 +238,7 @@ export class Session {
 
   // ---- For verbs.js -------------------------------------------------------------------------------------------------
 
-  /** What the client knows by this number; `frees` it. @param {number} number @param {boolean} frees */
+  /** Returns the object with this id; with `frees`, forgets it. @param {number} number @param {boolean} frees */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)

@@ -148,7 +148,7 @@ async function runAll(names, root, bench) {
   return results
 }
 
-/** @param {string} name @param {any} options @param {TextDb} db any: workloads return different results */
+/** @param {string} name @param {any} options @param {TextDb} db any: workloads have different options */
 async function measure(name, { count, run, end }, db) {
   const progress = new Progress(name, count)
   const latencies = new Float64Array(count)

@@ -1,4 +1,4 @@
-// Parts of files that were fetched and not asked for yet, the oldest given up first.
+// Caches parts of files that were fetched in advance; the oldest is evicted first.
 
 /** @typedef {{ source: { place: object }, start: number, bytes: Uint8Array }} Range */
 
@@ -14,7 +14,7 @@ export class RangeCache {
   }
 
   /**
-   * The largest known part of `start..end` that begins or ends with it.
+   * Returns the largest cached part of `start..end` at its begin or end.
    * @param {Range['source']} source
    * @param {number} start
    * @param {number} end
@@ -46,7 +46,7 @@ export class RangeCache {
   }
 
   /**
-   * Forgets all files of a place.
+   * Removes all files of a place.
    * @param {object} place
    */
   drop(place) {

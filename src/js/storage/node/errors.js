@@ -23,7 +23,7 @@ export function explain(error, operation, path) {
   return error
 }
 
-/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act any: whatever was thrown */
+/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act any: the result of any operation */
 export function attempt(operation, path, act) {
   try {
     const answer = act()
