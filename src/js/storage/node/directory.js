@@ -99,7 +99,7 @@ export class NodeStorage {
   /** @param {boolean} create */
   async lock(create) {
     if (this.#lock) {
-      throw Object.assign(new Error(`${this.#directory} is locked by this handle already`), { code: 'LEVEL_LOCKED', path: this.#directory })
+      throw Object.assign(new Error(`${this.#directory} is locked by this very handle`), { code: 'LEVEL_LOCKED', path: this.#directory })
     }
     if (create) await makeDirectory(this.#directory)
     this.#lock = await attempt('lock', this.#directory, () => this.#takeLock(create))
@@ -212,7 +212,7 @@ export class NodeStorage {
         return { type: 'replace', path, via, content: Uint8Array.from(edit.content), lost: isLost(edit.name) }
       }
       default:
-        throw failure('EINVAL', 'edit names', this.#directory, `unknown edit ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
+        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
     }
   }
 
@@ -278,7 +278,7 @@ export class NodeStorage {
   /** @param {string} name */
   #path(name) {
     if (typeof name !== 'string' || !isAllowed(name.startsWith('lost/') ? name.slice(5) : name)) {
-      throw Object.assign(new Error(`${JSON.stringify(name)} is not a valid file name`), { code: 'EINVAL' })
+      throw Object.assign(new Error(`${JSON.stringify(name)} cannot be the name of a file`), { code: 'EINVAL' })
     }
     return join(this.#directory, name)
   }

@@ -176,7 +176,7 @@ class Entry {
 function identify(directory) {
   const stats = fs.statSync(directory, { bigint: true })
   if (!stats.isDirectory()) {
-    throw Object.assign(new Error(`ENOTDIR: a file, not a directory, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
+    throw Object.assign(new Error(`ENOTDIR: a file, where a directory should be, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
   }
   return IS_WINDOWS ? fs.realpathSync.native(directory) : `${stats.dev}:${stats.ino}`
 }
