@@ -14,7 +14,10 @@ const TO_TEXT = {
   base64: (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 }
 
-/** As Node has it: what is no digit ends the text. @type {Record<string, (text: string) => Uint8Array>} */
+/**
+ * As Node has it: what is no digit ends the text.
+ * @type {Record<string, (text: string) => Uint8Array>}
+ */
 const FROM_TEXT = {
   utf8: (text) => encoder.encode(text),
   hex: (text) => Uint8Array.from(/^(?:[0-9a-f]{2})*/i.exec(text)?.[0].match(/../g) ?? [], (digits) => parseInt(digits, 16)),

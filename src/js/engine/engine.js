@@ -28,10 +28,15 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 /** Flags of the option fillCache. Default: cache the blocks read by a seek. */
 const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
 
-/** Ids of iterators and snapshots: the low 32 bits are the instance's, the rest counts instances. */
+/**
+ * Ids of iterators and snapshots: the low 32 bits are the instance's, the rest counts instances.
+ */
 const IDS_PER_INSTANCE = 2 ** 32
 
-/** An iterator or snapshot that is created once the engine is replaced, when its id is known. @typedef {number | Later} Id */
+/**
+ * An iterator or snapshot that is created once the engine is replaced, when its id is known.
+ * @typedef {number | Later} Id
+ */
 class Later {
   /** @type {number | undefined} */
   id
@@ -43,9 +48,15 @@ const NONE = /** @type {Instance} */ (/** @type {unknown} */ (null))
 export class Engine {
   /** null exactly when #database is. @type {Instance} */
   #instance = NONE
-  /** any: wasm-bindgen's class Database, of either module; null while there is no instance to call. @type {any} */
+  /**
+   * any: wasm-bindgen's class Database, of either module; null while there is no instance to call.
+   * @type {any}
+   */
   #database = null
-  /** Added to the ids of the instance's iterators and snapshots; those of earlier instances are smaller. */
+  /**
+   * Added to the ids of the instance's iterators and snapshots; those of earlier instances are
+   * smaller.
+   */
   #base = 0
   #regions = new Regions()
   #supervisor
@@ -68,7 +79,10 @@ export class Engine {
     return engine
   }
 
-  /** Removes the database in `storage`. @param {import('../types/index.js').Storage | null} storage */
+  /**
+   * Removes the database in `storage`.
+   * @param {import('../types/index.js').Storage | null} storage
+   */
   static destroy(storage) {
     return Engine.#once(storage, {}, ({ destroyDatabase }, guarded) => destroyDatabase(guarded))
   }
@@ -83,7 +97,11 @@ export class Engine {
     return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own, anyComparator))
   }
 
-  /** Checks the files of the database in `storage` without opening it. @param {import('../types/index.js').Storage | null} storage @param {Record<string, unknown>} options */
+  /**
+   * Checks the files of the database in `storage` without opening it.
+   * @param {import('../types/index.js').Storage | null} storage
+   * @param {Record<string, unknown>} options
+   */
   static verifyFiles(storage, options) {
     return Engine.#once(storage, options, ({ verifyDatabase }, guarded, own) => verifyDatabase(guarded, own))
   }
@@ -168,12 +186,20 @@ export class Engine {
     return this.#supervisor.whenBack(() => method.apply(this, own))
   }
 
-  /** As `#again`, for methods without a result. @param {(...args: any[]) => any} method @param {any[]} args any: results of the engine have many types */
+  /**
+   * As `#again`, for methods without a result.
+   * @param {(...args: any[]) => any} method
+   * @param {any[]} args any: results of the engine have many types
+   */
   #whenBack(method, ...args) {
     if (!this.hasEnded) this.#again(method, ...args).catch(() => {})
   }
 
-  /** As `#again`, for methods that return an iterator or a snapshot. @param {() => Id} make @returns {Id} */
+  /**
+   * As `#again`, for methods that return an iterator or a snapshot.
+   * @param {() => Id} make
+   * @returns {Id}
+   */
   #laterId(make) {
     const later = new Later()
     this.#again(() => { later.id = /** @type {number} */ (make()) }).catch(() => {})
@@ -210,7 +236,10 @@ export class Engine {
     return id === undefined ? 0 : this.#numberOf(id)
   }
 
-  /** Closes the database. After a trap meanwhile, recovers and then closes it. @returns {Promise<void>} */
+  /**
+   * Closes the database. After a trap meanwhile, recovers and then closes it.
+   * @returns {Promise<void>}
+   */
   async close() {
     this.#inOrder()
     if (this.isReplacing) await this.#supervisor.replaced()
@@ -279,7 +308,8 @@ export class Engine {
     }
   }
 
-  // ---- Synchronous writes --------------------------------------------------------------------------------
+  // ---- Synchronous writes
+  // --------------------------------------------------------------------------------
 
   /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
   putSync(key, value, sync) {
@@ -305,7 +335,12 @@ export class Engine {
     })
   }
 
-  /** Throws, with nothing written, while an earlier write is unfinished or if the storage returns promises. @param {boolean} sync @param {(database: any) => number} write any: as #database */
+  /**
+   * Throws, with nothing written, while an earlier write is unfinished or if the storage returns
+   * promises.
+   * @param {boolean} sync
+   * @param {(database: any) => number} write any: as #database
+   */
   #writeNow(sync, write) {
     this.#inOrder()
     const database = this.#now()
@@ -402,7 +437,8 @@ export class Engine {
       return this.#laterId(() => this.iterator(copy))
     }
     const { gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot } = options
-    // The engine's bounds are inclusive start and exclusive end; the key after x is x with a zero byte.
+    // The engine's bounds are inclusive start and exclusive end; the key after x is x with a zero
+    // byte.
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
     this.#regions.enter(lower ?? EMPTY, upper)
@@ -504,7 +540,8 @@ export class Engine {
   }
 
   /**
-   * Reports flushes, compactions and stalls to `tell`, which must not call the engine; undefined turns it off.
+   * Reports flushes, compactions and stalls to `tell`, which must not call the engine; undefined
+   * turns it off.
    * @param {((name: string, info: object) => void) | undefined} tell
    */
   listen(tell) {
@@ -539,7 +576,11 @@ export class Engine {
     return this.#base + this.#now().exportStart()
   }
 
-  /** Returns the next bytes, maybe none yet; undefined at the end. @param {Id} id @param {number} bytes */
+  /**
+   * Returns the next bytes, maybe none yet; undefined at the end.
+   * @param {Id} id
+   * @param {number} bytes
+   */
   exportNext(id, bytes) {
     if (this.#database === null) return this.#again(this.exportNext, id, bytes)
     const size = this.#database.exportNext(this.#numberOf(id), bytes)
@@ -572,7 +613,10 @@ export class Engine {
     }
   }
 
-  /** Returns undefined, or a promise. @param {any} answer any: results of the engine have many types */
+  /**
+   * Returns undefined, or a promise.
+   * @param {any} answer any: results of the engine have many types
+   */
   #answer(answer, isWrite = false) {
     return answer < 0 ? this.#outcome(answer, isWrite) : undefined
   }
@@ -582,14 +626,20 @@ export class Engine {
     return answer < 0 ? this.#outcome(answer, isWrite) : answer
   }
 
-  /** Returns the promise of a call that has to wait; throws if the call failed. @param {any} answer any: results of the engine have many types */
+  /**
+   * Returns the promise of a call that has to wait; throws if the call failed.
+   * @param {any} answer any: results of the engine have many types
+   */
   #outcome(answer, isWrite = false) {
     const outcome = this.#database.outcome()
     if (answer === FAILED) throw outcome
     return this.#instance.settled(outcome, isWrite)
   }
 
-  /** After a trap during a write, marks it as maybe applied. @param {any} error any: whatever was thrown */
+  /**
+   * After a trap during a write, marks it as maybe applied.
+   * @param {any} error any: whatever was thrown
+   */
   #ofWrite(error) {
     return error === this.#supervisor.trap ? unknownFate(error) : error
   }
@@ -601,7 +651,11 @@ const plain = (error) => ({ message: error.message, ...error })
 /** Returns NaN for an id that was never assigned. @param {Id} id @returns {number} */
 const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
 
-/** Copies arguments that have to wait, because the caller may change them. @param {any} value @returns {any} any: results of the engine have many types */
+/**
+ * Copies arguments that have to wait, because the caller may change them.
+ * @param {any} value
+ * @returns {any} any: results of the engine have many types
+ */
 function owned(value) {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   return Array.isArray(value) ? value.map(owned) : value

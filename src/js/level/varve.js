@@ -30,7 +30,8 @@ import { WriteOrder } from './write-order.js'
 /** @typedef {import('./options.js').Options} Options */
 /** @typedef {import('./options.js').Encoded} Encoded */
 
-// ---- Bytes ----------------------------------------------------------------------------------------------------------
+// ---- Bytes
+// ----------------------------------------------------------------------------------------------------------
 
 /** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
 /** @type {Record<string, (bytes: any) => any>} any: the result of any call */
@@ -42,19 +43,26 @@ const FROM_BYTES = {
 
 const asIs = (/** @type {any} any: the result of any call */ value) => value
 
-/** abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if it had to wait. */
+/**
+ * abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if
+ * it had to wait.
+ */
 const HAS_ROUNDS = 2
 
 const thenable = (/** @type {any} any: the result of any call */ answer) => ({ then: (/** @type {(value: any) => void} any: the result of any call */ resolve) => resolve(answer) })
 const [YES, NO] = [thenable(true), thenable(false)]
 
-/** Returns a result of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer any: the result of any call */
+/**
+ * Returns a result of _has() or _hasMany() that takes as many microtasks as any other.
+ * @param {any} answer any: the result of any call
+ */
 function inTime(answer) {
   if (typeof answer === 'boolean') return answer ? YES : NO
   return answer instanceof Promise ? answer : thenable(answer)
 }
 
-// ---- The database ---------------------------------------------------------------------------------------------------
+// ---- The database
+// ---------------------------------------------------------------------------------------------------
 
 const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
@@ -65,7 +73,8 @@ const COMPARATOR = 'leveldb.BytewiseComparator'
 const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
- * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See types/index.d.ts.
+ * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See
+ * types/index.d.ts.
  * @extends {AbstractLevel<Encoded, Encoded, Encoded>}
  */
 export class Varve extends AbstractLevel {
@@ -82,12 +91,17 @@ export class Varve extends AbstractLevel {
   #valueScratch = new Scratch()
   /** @type {WriteBatch | null} reused by the next batch */
   #spareBatch = null
-  /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
+  /**
+   * @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for
+   */
   #works = new Set()
   /** @type {Events} */
   #events
   #sync
-  /** The zip that the first opening imports. @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere */
+  /**
+   * The zip that the first opening imports.
+   * @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere
+   */
   #importing = null
 
   /**
@@ -133,7 +147,8 @@ export class Varve extends AbstractLevel {
     return this.#place.path
   }
 
-  // ---- Calls made before it is open ---------------------------------------------------------------------------------
+  // ---- Calls made before it is open
+  // ---------------------------------------------------------------------------------
 
   /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
@@ -150,13 +165,19 @@ export class Varve extends AbstractLevel {
     return new Sublevel(this, name, options, (call) => this.#wrapped(call))
   }
 
-  /** Calls made before opening resolve through more promises. @template T @param {() => T} call @returns {T} */
+  /**
+   * Calls made before opening resolve through more promises.
+   * @template T
+   * @param {() => T} call
+   * @returns {T}
+   */
   #wrapped(call) {
     // Opening may have failed.
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
   }
 
-  // ---- Opening and closing ------------------------------------------------------------------------------------------
+  // ---- Opening and closing
+  // ------------------------------------------------------------------------------------------
 
   /** @param {Options} options */
   async _open(options) {
@@ -187,14 +208,21 @@ export class Varve extends AbstractLevel {
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
-  /** @param {import('../types/index.js').Storage | null | undefined} storage @param {Options} options */
+  /**
+   * @param {import('../types/index.js').Storage | null | undefined} storage
+   * @param {Options} options
+   */
   async #openEngine(storage, options) {
     /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
     return Class.open(storage, options, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
   }
 
-  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {Options} options any: user input, checked elsewhere */
+  /**
+   * Imports a database. A worker, if any, opens it afterwards.
+   * @param {any} storage any: user input, checked elsewhere
+   * @param {Options} options
+   */
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} any: user input, checked elsewhere */ (this.#importing)
     this.#importing = null
@@ -214,7 +242,8 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Reopens a database in memory. Its entries live as long as this object, as in memory-level, so closing keeps the engine.
+   * Reopens a database in memory. Its entries live as long as this object, as in memory-level, so
+   * closing keeps the engine.
    * @param {boolean} errorIfExists
    */
   async #reopen(errorIfExists) {
@@ -229,7 +258,8 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Returns the storage of a database, a new one for a directory. Pages do not contain the module for directories.
+   * Returns the storage of a database, a new one for a directory. Pages do not contain the module
+   * for directories.
    * @param {ReturnType<typeof placeOf>} place
    * @returns {Promise<any>} any: a Storage, null or undefined, by the kind of place
    */
@@ -253,7 +283,8 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  // ---- Reading ------------------------------------------------------------------------------------------------------
+  // ---- Reading
+  // ------------------------------------------------------------------------------------------------------
 
   /** @param {Encoded} key @param {Options} options */
   _get(key, options) {
@@ -267,7 +298,8 @@ export class Varve extends AbstractLevel {
     return SyncCalls.found(this.#read(key, options))
   }
 
-  // ---- Synchronous calls --------------------------------------------------------------------------------------------
+  // ---- Synchronous calls
+  // --------------------------------------------------------------------------------------------
 
   /** @param {any} keys @param {any} [options] any: as the public types say */
   getManySync(keys, options) {
@@ -312,7 +344,11 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  /** Returns a value in the requested format, or a promise. @param {Encoded} key @param {Options} options */
+  /**
+   * Returns a value in the requested format, or a promise.
+   * @param {Encoded} key
+   * @param {Options} options
+   */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -365,7 +401,8 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Returns the result of a call that has to wait. All use the same number of promises, so that they resolve in order.
+   * Returns the result of a call that has to wait. All use the same number of promises, so that
+   * they resolve in order.
    * @param {Promise<any>} promise any: the result of any call; the snapshot is abstract-level's
    * @param {(found: any) => any} convert
    * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
@@ -382,7 +419,8 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  // ---- Writing ------------------------------------------------------------------------------------------------------
+  // ---- Writing
+  // ------------------------------------------------------------------------------------------------------
 
   /** @param {Encoded} key @param {Encoded} value @param {Options} options */
   _put(key, value, options) {
@@ -403,7 +441,10 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {{ type: 'put' | 'del', key: Encoded, value: Encoded }[]} operations @param {Options} options */
+  /**
+   * @param {{ type: 'put' | 'del', key: Encoded, value: Encoded }[]} operations
+   * @param {Options} options
+   */
   _batch(operations, options) {
     const batch = this.#takeBatch()
     try {
@@ -447,7 +488,8 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are deleted one by one.
+   * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are
+   * deleted one by one.
    * @param {Options} options
    */
   async _clear(options) {
@@ -468,7 +510,8 @@ export class Varve extends AbstractLevel {
     await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
   }
 
-  // ---- Iterators and snapshots --------------------------------------------------------------------------------------
+  // ---- Iterators and snapshots
+  // --------------------------------------------------------------------------------------
 
   /** @param {Options} options */
   _iterator(options) {
@@ -490,7 +533,8 @@ export class Varve extends AbstractLevel {
     return new Snapshot(this.#engine, options)
   }
 
-  // ---- Beyond abstract-level ----------------------------------------------------------------------------------------
+  // ---- Beyond abstract-level
+  // ----------------------------------------------------------------------------------------
 
   async sync() {
     return this.#whenOpen((engine) => engine.sync())
@@ -579,7 +623,11 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} source @param {Options} options any: user input, checked elsewhere */
+  /**
+   * @param {string | URL | null | undefined} location
+   * @param {any} source any: user input, checked elsewhere
+   * @param {Options} options
+   */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
@@ -667,7 +715,10 @@ async function fullEngine() {
   return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
 }
 
-/** Returns the engine's report with its findings as VarveErrors. @param {any} report any: the object that the engine builds */
+/**
+ * Returns the engine's report with its findings as VarveErrors.
+ * @param {any} report any: the object that the engine builds
+ */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }

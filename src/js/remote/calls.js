@@ -38,7 +38,13 @@ export class Calls {
   /** @param {number} number */
   release(number) { this.#served.delete(number) }
 
-  /** @param {number} on @param {string} method @param {Value[]} args @param {ArrayBuffer[]} [transfer] @returns {Promise<Value>} */
+  /**
+   * @param {number} on
+   * @param {string} method
+   * @param {Value[]} args
+   * @param {ArrayBuffer[]} [transfer]
+   * @returns {Promise<Value>}
+   */
   ask(on, method, args, transfer = []) {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end)

@@ -32,7 +32,11 @@ export class WorkerEngine {
     return new WorkerEngine(await Connection.open(storage, options, onRecovered), options)
   }
 
-  /** For `open` alone. @param {Connection} connection @param {Record<string, any>} options any: verbs.js defines the type for each call */
+  /**
+   * For `open` alone.
+   * @param {Connection} connection
+   * @param {Record<string, any>} options any: verbs.js defines the type for each call
+   */
   constructor(connection, options) {
     this.#connection = connection
     this.#options = options
@@ -106,7 +110,9 @@ export class WorkerEngine {
     await this.#connection.end()
   }
 
-  /** Closes a database in memory and keeps its entries, unless an engine that failed has lost them. */
+  /**
+   * Closes a database in memory and keeps its entries, unless an engine that failed has lost them.
+   */
   async rest() {
     this.#rest = this.#connection.isAlive ? await this.#allPages() : []
     await this.close()
@@ -149,7 +155,10 @@ export class WorkerEngine {
     return pages
   }
 
-  /** @param {import('./verbs.js').Verb} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   #make(verb, args) {
     const id = this.#handles = this.#handles % 0xffffffff + 1
     this.#connection.make(verb, id, args)

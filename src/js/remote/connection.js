@@ -1,4 +1,5 @@
-// The caller's side of a worker: sends requests, receives replies, and settles every promise even if the worker dies.
+// The caller's side of a worker: sends requests, receives replies, and settles every promise even
+// if the worker dies.
 import { startThread } from '#thread'
 import { isFull } from '../engine/module.js'
 import { revive } from './failure.js'
@@ -15,7 +16,10 @@ function poisoned(message, cause, maybeApplied) {
   return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
 }
 
-/** A pending request. @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter any: whatever was thrown */
+/**
+ * A pending request.
+ * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter any: whatever was thrown
+ */
 
 /**
  * One worker with one engine.
@@ -54,7 +58,10 @@ export class Connection {
     }
   }
 
-  /** For `open` alone. @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered */
+  /**
+   * For `open` alone.
+   * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
+   */
   constructor(onRecovered) {
     this.#onRecovered = onRecovered
     this.#thread = startThread({
@@ -95,24 +102,40 @@ export class Connection {
     })
   }
 
-  /** Sends a request without a reply; does nothing if the worker has ended. @param {import('./verbs.js').Verb} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /**
+   * Sends a request without a reply; does nothing if the worker has ended.
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   tell(verb, args) {
     if (this.#end === null) this.#pack(verb, args)
   }
 
-  /** Sends the engine's events to `tell`, or to nothing. @param {import('./verbs.js').Verb} verb @param {((name: string, info: object) => void) | undefined} tell */
+  /**
+   * Sends the engine's events to `tell`, or to nothing.
+   * @param {import('./verbs.js').Verb} verb
+   * @param {((name: string, info: object) => void) | undefined} tell
+   */
   listen(verb, tell) {
     this.#listener = tell
     this.tell(verb, [tell !== undefined])
   }
 
-  /** Sends a request that creates an object with the id `handle`. @param {import('./verbs.js').Verb} verb @param {number} handle @param {any[]} args any: verbs.js defines the type for each call */
+  /**
+   * Sends a request that creates an object with the id `handle`.
+   * @param {import('./verbs.js').Verb} verb
+   * @param {number} handle
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
     this.#pack(verb, args, handle)
   }
 
-  /** Returns a property synchronously: blocks the thread until the worker replies. @param {string} name */
+  /**
+   * Returns a property synchronously: blocks the thread until the worker replies.
+   * @param {string} name
+   */
   property(name) {
     if (this.#end !== null) throw this.#failure(false)
     this.#out.flush()
@@ -127,7 +150,11 @@ export class Connection {
     await this.#thread.end()
   }
 
-  /** @param {import('./verbs.js').Verb} verb @param {any[]} args @param {number} [handle] any: verbs.js defines the type for each call */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   * @param {number} [handle]
+   */
   #pack(verb, args, handle) {
     const out = this.#out
     out.begin()

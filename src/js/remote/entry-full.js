@@ -1,4 +1,5 @@
-// Entry of a page's worker with the full module: an engine, or a task for a page with the lean module.
+// Entry of a page's worker with the full module: an engine, or a task for a page with the lean
+// module.
 import { fullModule } from '../engine/module-full-web.js'
 import { provideModule } from '../engine/module.js'
 import { serveTasks } from './full-tasks.js'

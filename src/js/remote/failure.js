@@ -2,7 +2,9 @@
 // object and restored.
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
-/** Fields that are copied in addition to the message: those of the engine and of Node's file system. */
+/**
+ * Fields that are copied in addition to the message: those of the engine and of Node's file system.
+ */
 const DETAILS = ['code', 'file', 'offset', 'maybeApplied', 'errno', 'syscall', 'path']
 
 /** How many causes deep. */

@@ -27,7 +27,10 @@ export function serveTasks(post) {
   return (message) => calls.receive(message)
 }
 
-/** A report whose findings, which are errors, can be cloned. @param {{ findings: unknown[] }} report */
+/**
+ * A report whose findings, which are errors, can be cloned.
+ * @param {{ findings: unknown[] }} report
+ */
 function described(report) {
   return { ...report, findings: report.findings.map((error) => describe(error)) }
 }

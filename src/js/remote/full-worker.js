@@ -1,4 +1,5 @@
-// Runs tasks that the lean module lacks in a worker with the full module, which ends with its task. The storage stays here.
+// Runs tasks that the lean module lacks in a worker with the full module, which ends with its task.
+// The storage stays here.
 import { startThread } from '#thread'
 import { Engine } from '../engine/engine.js'
 import { GuardedStorage } from '../engine/guarded-storage.js'
@@ -34,7 +35,12 @@ export class FullWorker {
     this.#loan = lend(this.#calls, this.#guarded)
   }
 
-  /** See `Engine.repair`. @param {Storage} storage @param {object} options @param {boolean} anyComparator */
+  /**
+   * See `Engine.repair`.
+   * @param {Storage} storage
+   * @param {object} options
+   * @param {boolean} anyComparator
+   */
   static repair(storage, options, anyComparator) {
     return new FullWorker(storage).#once('repair', options, anyComparator)
   }

@@ -42,7 +42,9 @@ export class Outbox {
   #room = ROOM_MIN
   #planned = false
 
-  /** @param {(message: any, transfer: ArrayBuffer[]) => void} post any: anything that can be cloned */
+  /**
+   * @param {(message: any, transfer: ArrayBuffer[]) => void} post any: anything that can be cloned
+   */
   constructor(post) {
     this.#post = post
   }
@@ -117,7 +119,8 @@ export class Outbox {
   }
 
   /**
-   * The same for bytes that are not needed here any more: a large buffer is transferred, not copied.
+   * The same for bytes that are not needed here any more: a large buffer is transferred, not
+   * copied.
    * @param {Uint8Array} bytes
    */
   handOver(bytes) {
@@ -128,7 +131,9 @@ export class Outbox {
     else this.bytes(bytes)
   }
 
-  /** @param {any} extra a buffer to hand over, or what can be cloned; any: anything that can be cloned */
+  /**
+   * @param {any} extra a buffer to hand over, or what can be cloned; any: anything that can be cloned
+   */
   extra(extra) {
     this.u32(this.#extras.length)
     this.#extras.push(extra)
@@ -167,7 +172,9 @@ export class Inbox {
   #at = HEADER_SIZE
   #entryEnd = HEADER_SIZE
 
-  /** @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer; any: anything that can be cloned */
+  /**
+   * @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer; any: anything that can be cloned
+   */
   constructor(message) {
     const [packed, ...extras] = Array.isArray(message) ? message : [message]
     this.#bytes = NativeBuffer !== undefined ? NativeBuffer.from(packed) : new Uint8Array(packed)
@@ -221,7 +228,11 @@ export class Inbox {
     return NativeBuffer !== undefined ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
   }
 
-  /** What `read` makes of the bytes that come. @template T @param {(bytes: Uint8Array, start: number, end: number) => T} read */
+  /**
+   * What `read` makes of the bytes that come.
+   * @template T
+   * @param {(bytes: Uint8Array, start: number, end: number) => T} read
+   */
   text(read) {
     const length = this.u32()
     if (length === NOTHING) return undefined

@@ -5,9 +5,14 @@ import { joined, payloadOf, split } from '../bytes/page.js'
 
 /** @typedef {import('../bytes/page.js').Page} Page */
 
-/** A page, with what it was asked for. @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead */
+/**
+ * A page, with what it was asked for.
+ * @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead
+ */
 
-/** Who has asked for so many rows will want more: before, most only look at the first after a seek. */
+/**
+ * Who has asked for so many rows will want more: before, most only look at the first after a seek.
+ */
 const ROWS_BEFORE = 9
 /** Pages on their way at most. */
 const PAGES_MAX = 2
@@ -50,7 +55,10 @@ export class ReadAhead {
     this.#rowsAsked = 0
   }
 
-  /** Pages with at least `size` rows together, asked for now as far as they were not. @param {number} size */
+  /**
+   * Pages with at least `size` rows together, asked for now as far as they were not.
+   * @param {number} size
+   */
   #take(size) {
     const pages = []
     let left = size

@@ -9,7 +9,10 @@ import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'
 
-/** So many requests may wait for their storage; the next are begun when some have ended. The engine itself would refuse more. */
+/**
+ * So many requests may wait for their storage; the next are begun when some have ended. The engine
+ * itself would refuse more.
+ */
 const WAITING_MAX = 4096
 const WAITING_BYTES_MAX = 8 << 20
 
@@ -84,7 +87,10 @@ export class Session {
     this.#port.post({ recovered: { cause: describe(cause), duration } })
   }
 
-  /** The client stands still until it has this answer. @param {{ property: string, number: number }} question */
+  /**
+   * The client stands still until it has this answer.
+   * @param {{ property: string, number: number }} question
+   */
   #property({ property, number }) {
     try {
       this.#port.answerSync?.({ number, value: this.#host.engine.property(property) })
@@ -93,7 +99,8 @@ export class Session {
     }
   }
 
-  // ---- Whose turn it is ---------------------------------------------------------------------------------------------
+  // ---- Whose turn it is
+  // ---------------------------------------------------------------------------------------------
 
   /** Begins what can be begun. What is answered by then is one message. */
   #work() {
@@ -129,7 +136,8 @@ export class Session {
     })
   }
 
-  // ---- Requests -----------------------------------------------------------------------------------------------------
+  // ---- Requests
+  // -----------------------------------------------------------------------------------------------------
 
   /** @param {Inbox} inbox at a request */
   #begin(inbox) {
@@ -167,7 +175,10 @@ export class Session {
     this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
   }
 
-  /** @param {import('./verbs.js').Verb} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   #call(verb, args) {
     if (verb.name === 'close') return this.#host.close([...this.#waiting])
     if (verb.name === 'listen') return this.#listen(args[0])
@@ -182,13 +193,22 @@ export class Session {
     return result
   }
 
-  /** @param {any} handle @param {Promise<any>} promise any: verbs.js defines the type for each call */
+  /**
+   * @param {any} handle
+   * @param {Promise<any>} promise any: verbs.js defines the type for each call
+   */
   #occupy(handle, promise) {
     const ended = () => { if (handle.busy === busy) handle.busy = undefined }
     const busy = handle.busy = promise.then(ended, ended)
   }
 
-  /** @param {any} result @param {number} size @param {import('./verbs.js').Verb} verb @param {any} number @param {number} handle any: verbs.js defines the type for each call */
+  /**
+   * @param {any} result any: verbs.js defines the type for each call
+   * @param {number} size
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any} number
+   * @param {number} handle
+   */
   #wait(result, size, verb, number, handle) {
     const settle = result.then(
       (/** @type {any} any: verbs.js defines the type for each call */ value) => this.#answer(verb, number, value),
@@ -204,9 +224,14 @@ export class Session {
     this.#waitingBytes += size
   }
 
-  // ---- Answers ------------------------------------------------------------------------------------------------------
+  // ---- Answers
+  // ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} verb @param {any} number @param {any} result any: verbs.js defines the type for each call */
+  /**
+   * @param {any} verb
+   * @param {any} number
+   * @param {any} result any: verbs.js defines the type for each call
+   */
   #answer(verb, number, result) {
     if (number === undefined) return
     const out = this.#out
@@ -236,9 +261,14 @@ export class Session {
     out.end()
   }
 
-  // ---- For verbs.js -------------------------------------------------------------------------------------------------
+  // ---- For verbs.js
+  // -------------------------------------------------------------------------------------------------
 
-  /** Returns the object with this id; with `frees`, forgets it. @param {number} number @param {boolean} frees */
+  /**
+   * Returns the object with this id; with `frees`, forgets it.
+   * @param {number} number
+   * @param {boolean} frees
+   */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)

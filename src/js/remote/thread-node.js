@@ -49,7 +49,10 @@ export function startThread({ receive, ended }, _isFull) {
       await exited
     },
 
-    /** Sends a question and blocks this thread until the worker replies. @param {any} question any: messages are what structuredClone accepts */
+    /**
+     * Sends a question and blocks this thread until the worker replies.
+     * @param {any} question any: messages are what structuredClone accepts
+     */
     askSync(question) {
       const number = ++questions
       worker.postMessage({ ...question, number })

@@ -15,7 +15,8 @@ import { describe, revive } from './failure.js'
  *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec `session`: on its side, session.js
  */
 
-// ---- Arguments and results ------------------------------------------------------------------------------------------
+// ---- Arguments and results
+// ------------------------------------------------------------------------------------------
 
 /** @type {Codec} */
 const NOTHING = { write() {}, read() {} }
@@ -132,7 +133,8 @@ export function recipeOf(storage) {
   return { module: String(module), export: name, args: [...args] }
 }
 
-// ---- The table ------------------------------------------------------------------------------------------------------
+// ---- The table
+// ------------------------------------------------------------------------------------------------------
 
 /**
  * @typedef {object} Verb

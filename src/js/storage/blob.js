@@ -68,14 +68,19 @@ class BlobFile extends ReadOnlyFile {
   }
 }
 
-/** Returns the error for a failed read, in particular of a file that was changed or removed. @param {string} name @param {any} error any: whatever was thrown */
+/**
+ * Returns the error for a failed read, in particular of a file that was changed or removed.
+ * @param {string} name
+ * @param {any} error any: whatever was thrown
+ */
 function failureOf(name, error) {
   const { name: kind, message } = error ?? {}
   if (kind === 'NotReadableError' || kind === 'NotFoundError') return changed(name, `${message} (${kind})`, error)
   return failure(kind === 'NotAllowedError' || kind === 'SecurityError' ? 'EACCES' : 'EIO', `${name}: ${message ?? error}`, error)
 }
 
-// ---- Arguments --------------------------------------------------------------------------------------------------
+// ---- Arguments
+// --------------------------------------------------------------------------------------------------
 
 /** @param {unknown} value */
 const isBlob = (value) => value instanceof Blob
@@ -111,7 +116,10 @@ function isName(name) {
   }
 }
 
-/** Returns the names within the chosen directory, or within its folder that contains CURRENT. @param {unknown[]} files */
+/**
+ * Returns the names within the chosen directory, or within its folder that contains CURRENT.
+ * @param {unknown[]} files
+ */
 function pathsOf(files) {
   const paths = files.map((file) => {
     const { name, webkitRelativePath } = /** @type {Partial<File>} */ (file)

@@ -3,7 +3,10 @@
 
 /** @typedef {import('../types/index.js').NameEdit} NameEdit @typedef {{ bytes: Uint8Array, size: number }} Content */
 
-/** Files in memory, lost when the process ends. Several storages may share one Place; one at a time holds its lock. */
+/**
+ * Files in memory, lost when the process ends. Several storages may share one Place; one at a time
+ * holds its lock.
+ */
 export class MapStorage {
   /** The equivalent of a directory: `files` is undefined while it does not exist. */
   static Place = class {
@@ -110,7 +113,11 @@ function namesOf(edit) {
   return edit.type === 'replace' ? [edit.name, edit.via] : [edit.name]
 }
 
-/** The engine checks names too; a storage that turns names into paths or addresses must not rely on that. @param {string} name */
+/**
+ * The engine checks names too; a storage that turns names into paths or addresses must not rely on
+ * that.
+ * @param {string} name
+ */
 function checked(name) {
   const bare = name.replace(/^lost\//, '')
   const allowed = /^[^/\\:\p{Cc}]+$/u.test(bare) && !['.', '..', 'lost', 'LOCK'].includes(bare) && new TextEncoder().encode(bare).length <= 255

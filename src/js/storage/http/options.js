@@ -1,7 +1,9 @@
 // Checks the options of HttpStorage: see types/http.d.ts.
 import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
-/** @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input, checked here */
+/**
+ * @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input, checked here
+ */
 
 /** @type {(name: string, what: string) => never} */
 const invalid = (name, what) => { throw new InvalidArgumentError(`The option '${name}' must be ${what}`) }
@@ -48,7 +50,9 @@ const HOUR_MS = 3_600_000
 /** @type {(url: string, init: RequestInit) => Promise<Response>} */
 const fetchGlobally = (url, init) => globalThis.fetch(url, init)
 
-/** @type {Record<string, [Check, any]>} what checks the value, and the default; any: user input, checked here */
+/**
+ * @type {Record<string, [Check, any]>} what checks the value, and the default; any: user input, checked here
+ */
 const OPTIONS = {
   // A page's fetch must be called with globalThis as `this`.
   fetch: [callable, fetchGlobally],

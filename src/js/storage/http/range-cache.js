@@ -8,7 +8,9 @@ export class RangeCache {
   /** Oldest first; a few dozen at most. @type {Range[]} */
   #ranges = []
 
-  /** @param {number} capacity bytes; the newest range is kept whatever its size, unless this is 0 */
+  /**
+   * @param {number} capacity bytes; the newest range is kept whatever its size, unless this is 0
+   */
   constructor(capacity) {
     this.#capacity = capacity
   }

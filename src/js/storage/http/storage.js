@@ -61,7 +61,8 @@ export class HttpStorage extends ReadOnlyStorage {
     return { module: import.meta.url, export: 'HttpStorage', args: [this.url, this.#cloneable] }
   }
 
-  // ---- Opening ------------------------------------------------------------------------------------------------------
+  // ---- Opening
+  // ------------------------------------------------------------------------------------------------------
 
   /** @param {string} name @param {'read' | 'append'} access */
   async open(name, access, sizeHint = 0) {
@@ -72,7 +73,12 @@ export class HttpStorage extends ReadOnlyStorage {
     return new HttpFile(await (isHead(name) ? this.#look(place, name) : this.#source(place, name, sizeHint)), this)
   }
 
-  /** Returns a source, looked up once for all callers. @param {Place} place @param {string} name @param {number} sizeHint */
+  /**
+   * Returns a source, looked up once for all callers.
+   * @param {Place} place
+   * @param {string} name
+   * @param {number} sizeHint
+   */
   #source(place, name, sizeHint) {
     const known = place.sources.get(name)
     if (known !== undefined) return known
@@ -82,7 +88,11 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** Reads CURRENT or a manifest again; it must be unchanged. @param {Place} place @param {string} name */
+  /**
+   * Reads CURRENT or a manifest again; it must be unchanged.
+   * @param {Place} place
+   * @param {string} name
+   */
   async #look(place, name) {
     const known = await place.sources.get(name)
     const source = await this.#learn(place, name, 0, known)
@@ -111,13 +121,23 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** Reports a change of the database instead of a missing table. @param {Place} place @param {number} sizeHint @param {any} error any: whatever was thrown */
+  /**
+   * Reports a change of the database instead of a missing table.
+   * @param {Place} place
+   * @param {number} sizeHint
+   * @param {any} error any: whatever was thrown
+   */
   async #missing(place, sizeHint, error) {
     if (error.code === 'ENOENT' && sizeHint > 0) await this.#checkManifest(place)
     throw error
   }
 
-  /** Used for servers that do not expose Content-Range. @param {Place} place @param {string} name @param {Answer} answer */
+  /**
+   * Used for servers that do not expose Content-Range.
+   * @param {Place} place
+   * @param {string} name
+   * @param {Answer} answer
+   */
   async #totalOf(place, name, { start, bytes }) {
     const { total } = await this.#ask(place, () => this.#client.head(name))
     if (total === undefined) {
@@ -128,7 +148,14 @@ export class HttpStorage extends ReadOnlyStorage {
     return total
   }
 
-  /** Checks that a new file belongs to the same database as earlier ones. @param {Place} place @param {Source} source @param {Answer} answer @param {number} sizeHint @param {Source | undefined} known */
+  /**
+   * Checks that a new file belongs to the same database as earlier ones.
+   * @param {Place} place
+   * @param {Source} source
+   * @param {Answer} answer
+   * @param {number} sizeHint
+   * @param {Source | undefined} known
+   */
   #judge(place, { name, version }, { bytes }, sizeHint, known) {
     const difference = known?.version.differenceTo(version) ?? (known && !sameBytes(known.head, bytes) ? 'its content differs' : undefined)
     if (difference !== undefined) this.#changed(place, changed(name, difference))
@@ -141,16 +168,25 @@ export class HttpStorage extends ReadOnlyStorage {
     if (total !== sizeHint && !isOld) this.#changed(place, changed(name, `it has ${total} bytes, the manifest says ${sizeHint}`))
   }
 
-  /** Tables of a rebuilt database may have the same names and sizes; its manifest differs. @param {Place} place */
+  /**
+   * Tables of a rebuilt database may have the same names and sizes; its manifest differs.
+   * @param {Place} place
+   */
   async #checkManifest(place) {
     const { manifest } = place
     if (manifest === undefined || manifest.total === 0) return
     await this.#ask(place, () => this.#client.get(manifest.name, 0, 1, manifest.version))
   }
 
-  // ---- Reading ------------------------------------------------------------------------------------------------------
+  // ---- Reading
+  // ------------------------------------------------------------------------------------------------------
 
-  /** Returns cached bytes, or a promise of bytes. `end` is at most the file's end. @param {Source} source @param {number} start @param {number} end */
+  /**
+   * Returns cached bytes, or a promise of bytes. `end` is at most the file's end.
+   * @param {Source} source
+   * @param {number} start
+   * @param {number} end
+   */
   read(source, start, end) {
     source.place.assertSame()
     const backward = source.isReadBackward(start, end)
@@ -164,7 +200,15 @@ export class HttpStorage extends ReadOnlyStorage {
     return reading
   }
 
-  /** `known` is where the wanted bytes begin or end: only the others are fetched, from a server that can. @param {Source} source @param {number} start @param {number} end @param {{ bytes: Uint8Array, start: number, end: number } | undefined} known @param {boolean} backward */
+  /**
+   * `known` is where the wanted bytes begin or end: only the others are fetched, from a server that
+   * can.
+   * @param {Source} source
+   * @param {number} start
+   * @param {number} end
+   * @param {{ bytes: Uint8Array, start: number, end: number } | undefined} known
+   * @param {boolean} backward
+   */
   async #fetch(source, start, end, known, backward) {
     if (known === undefined || source.ignoresRanges) return this.#fetchAll(source, start, end, backward ? BEHIND_SIZE : 0)
     const bytes = new Uint8Array(end - start)
@@ -174,7 +218,13 @@ export class HttpStorage extends ReadOnlyStorage {
     return bytes
   }
 
-  /** `behind` is how much in front of `start` is fetched too, since it is wanted next. @param {Source} source @param {number} start @param {number} end @param {number} behind */
+  /**
+   * `behind` is how much in front of `start` is fetched too, since it is wanted next.
+   * @param {Source} source
+   * @param {number} start
+   * @param {number} end
+   * @param {number} behind
+   */
   async #fetchAll(source, start, end, behind) {
     const from = Math.max(0, start - behind)
     const { name, place, version } = source
@@ -183,9 +233,14 @@ export class HttpStorage extends ReadOnlyStorage {
     return answer.bytes.subarray(start - answer.start, end - answer.start)
   }
 
-  // ---- Changes ------------------------------------------------------------------------------------------------------
+  // ---- Changes
+  // ------------------------------------------------------------------------------------------------------
 
-  /** Runs `act`; fails if a change of the place is known before or after it. @param {Place} place @param {() => Promise<any>} act any: see the callers: parts of responses */
+  /**
+   * Runs `act`; fails if a change of the place is known before or after it.
+   * @param {Place} place
+   * @param {() => Promise<any>} act any: see the callers: parts of responses
+   */
   async #ask(place, act) {
     place.assertSame()
     let answer

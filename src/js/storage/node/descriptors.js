@@ -100,7 +100,10 @@ export class TableDescriptor {
     if (--this.#holds === 0 && this.#fd !== undefined) closable.add(this)
   }
 
-  /** Closes the descriptor if it was not used since the clock last passed it; returns whether it did. */
+  /**
+   * Closes the descriptor if it was not used since the clock last passed it; returns whether it
+   * did.
+   */
   closeIfUnused() {
     closable.delete(this)
     if (this.#used) {
@@ -127,7 +130,10 @@ export class TableDescriptor {
   }
 }
 
-/** Called before the file at `path` loses its name: open readers keep their descriptor. @param {string} path */
+/**
+ * Called before the file at `path` loses its name: open readers keep their descriptor.
+ * @param {string} path
+ */
 export function keepOpen(path) {
   for (const table of byPath.get(path) ?? []) {
     try {
@@ -140,7 +146,8 @@ export function keepOpen(path) {
 }
 
 /**
- * Runs `act`, which needs a descriptor. If the process has none left, closes those of tables and retries.
+ * Runs `act`, which needs a descriptor. If the process has none left, closes those of tables and
+ * retries.
  *
  * @template T
  * @param {() => T} act
@@ -157,7 +164,11 @@ export function withSpare(act) {
   }
 }
 
-/** Ensures that `count` descriptors are free, for code that misinterprets a failure to open a file. @param {number} count @param {string} path of a file or directory */
+/**
+ * Ensures that `count` descriptors are free, for code that misinterprets a failure to open a file.
+ * @param {number} count
+ * @param {string} path of a file or directory
+ */
 export function ensureSpare(count, path) {
   const fds = /** @type {number[]} */ ([])
   try {
@@ -192,7 +203,10 @@ function makeRoom() {
   closeUntil(openMax)
 }
 
-/** Skips descriptors used since the clock last passed, so that a scan does not evict the busiest. @param {number} count */
+/**
+ * Skips descriptors used since the clock last passed, so that a scan does not evict the busiest.
+ * @param {number} count
+ */
 function closeUntil(count) {
   while (closable.size > count) {
     for (const table of closable) {

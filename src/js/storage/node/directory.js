@@ -53,7 +53,10 @@ export class NodeStorage {
   #directory
   /** @type {DirectoryLock | undefined} */
   #lock
-  /** The kernel's table of locks, requested in advance. @type {Promise<string | undefined> | undefined} */
+  /**
+   * The kernel's table of locks, requested in advance.
+   * @type {Promise<string | undefined> | undefined}
+   */
   #locks
   /** @type {Set<NodeFile>} those that are open */
   #files = new Set()
@@ -62,7 +65,10 @@ export class NodeStorage {
   /** The last group of edits; the next starts after it. @type {Promise<void> | undefined} */
   #editing
 
-  /** @param {string | URL} directory @param {string} [base] what a relative path starts from; else where the process works */
+  /**
+   * @param {string | URL} directory
+   * @param {string} [base] what a relative path starts from; else where the process works
+   */
   constructor(directory, base = '') {
     this.#directory = resolve(base, directory instanceof URL ? fileURLToPath(directory) : directory)
   }
@@ -120,7 +126,11 @@ export class NodeStorage {
       .map((/** @type {fs.Dirent} */ entry) => entry.name)
   }
 
-  /** A link to a file counts as a file. A name that is not UTF-8 is decoded differently and not found. @param {fs.Dirent} entry */
+  /**
+   * A link to a file counts as a file. A name that is not UTF-8 is decoded differently and not
+   * found.
+   * @param {fs.Dirent} entry
+   */
   #isFile(entry) {
     if (entry.isFile() && !entry.name.includes('\ufffd')) return true
     return fs.statSync(join(this.#directory, entry.name), { throwIfNoEntry: false })?.isFile() === true
@@ -154,7 +164,11 @@ export class NodeStorage {
     return this.#track(isTable ? new TableDescriptor(path, fd, stats, this.#lock !== undefined) : new Descriptor(fd), path, writable)
   }
 
-  /** @param {Descriptor | TableDescriptor} descriptor @param {string} path @param {boolean} writable */
+  /**
+   * @param {Descriptor | TableDescriptor} descriptor
+   * @param {string} path
+   * @param {boolean} writable
+   */
   #track(descriptor, path, writable) {
     const file = new NodeFile(descriptor, path, writable, {
       pending: (/** @type {Promise<void>} */ promise) => this.#whilePending(promise),
@@ -165,7 +179,8 @@ export class NodeStorage {
   }
 
   /**
-   * Hard-links a file of another directory, if the file system supports it. Only for files that never change.
+   * Hard-links a file of another directory, if the file system supports it. Only for files that
+   * never change.
    * @param {string} name
    * @param {unknown} source
    */
@@ -176,7 +191,8 @@ export class NodeStorage {
       fs.linkSync(from, to)
       return true
     } catch (error) {
-      // Another disk, no support for links, or too many links: the caller copies, which reports read errors.
+      // Another disk, no support for links, or too many links: the caller copies, which reports
+      // read errors.
       return false
     }
   }
@@ -187,7 +203,8 @@ export class NodeStorage {
    * @returns {void | Promise<void>}
    */
   editNames(edits, inPlace) {
-    // Check all edits before applying the first, and copy contents, which are in the engine's memory.
+    // Check all edits before applying the first, and copy contents, which are in the engine's
+    // memory.
     const own = edits.map((edit) => this.#checked(edit))
     if (inPlace && this.#editing === undefined && own.every(({ type, lost }) => type === 'remove' && !lost)) return this.#removeNow(own)
     const apply = () => this.#apply(own)

@@ -3,7 +3,12 @@
 /** Number of attempts to lock while other processes change the lock's files. */
 export const ATTEMPTS_MAX = 20
 
-/** @param {string} code @param {string} operation @param {string} path @param {string | Error} why */
+/**
+ * @param {string} code
+ * @param {string} operation
+ * @param {string} path
+ * @param {string | Error} why
+ */
 export function failure(code, operation, path, why) {
   return Object.assign(new Error(`${code}: ${why}, ${operation} '${path}'`), { code, path })
 }
@@ -23,7 +28,12 @@ export function explain(error, operation, path) {
   return error
 }
 
-/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act any: the result of any operation */
+/**
+ * @returns what `act` answers, or a promise of it
+ * @param {string} operation
+ * @param {string} path
+ * @param {() => any} act any: the result of any operation
+ */
 export function attempt(operation, path, act) {
   try {
     const answer = act()

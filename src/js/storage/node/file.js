@@ -30,7 +30,11 @@ export class NodeFile {
   #storage
   #closed = false
   #flushes = 0
-  /** The first failed flush. It is permanent: the kernel may have dropped the data, and a second flush would succeed. @type {any} any: whatever was thrown */
+  /**
+   * The first failed flush. It is permanent: the kernel may have dropped the data, and a second
+   * flush would succeed.
+   * @type {any} any: whatever was thrown
+   */
   #failed
 
   /**

@@ -8,10 +8,16 @@ import { IS_LINUX, readIfThere, readlinkIfThere } from './os.js'
 /** Milliseconds to wait for another process's takeover, which takes less than one. */
 const TAKEOVER_MS = 5
 
-/** Milliseconds to wait after a takeover that was killed, so that others that judged the same files stale can finish. */
+/**
+ * Milliseconds to wait after a takeover that was killed, so that others that judged the same files
+ * stale can finish.
+ */
 const SETTLE_MS = 50
 
-/** Age in ms after which an empty or torn LOCK.varve is stale: its writer was killed, or the power failed. */
+/**
+ * Age in ms after which an empty or torn LOCK.varve is stale: its writer was killed, or the power
+ * failed.
+ */
 const WRITING_MS = 2000
 
 /**
@@ -32,7 +38,10 @@ function thisHolder(native) {
   return { ...thisProcess(), native, token: newToken() }
 }
 
-/** Unique in this boot, and random elsewhere; loading `node:crypto` would take longer than the whole lock. */
+/**
+ * Unique in this boot, and random elsewhere; loading `node:crypto` would take longer than the whole
+ * lock.
+ */
 function newToken() {
   return `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`
 }
@@ -103,7 +112,8 @@ export class LockFile {
   }
 
   /**
-   * Removes a stale file, unless another process has. Returns whether yet another may remove the next file.
+   * Removes a stale file, unless another process has. Returns whether yet another may remove the
+   * next file.
    * @param {string} path
    * @param {string} stale its content
    * @param {string} text
@@ -230,7 +240,8 @@ function isAlive({ pid, start }) {
 function startOf(pid) {
   const stat = IS_LINUX ? readIfThere(`/proc/${pid}/stat`) : undefined
   if (stat === undefined) return undefined
-  // The program name in parentheses may contain anything; the state is field 3, the start time field 22.
+  // The program name in parentheses may contain anything; the state is field 3, the start time
+  // field 22.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return 'ZX'.includes(fields[0]) ? '' : fields[19]
 }

@@ -24,12 +24,18 @@ import { LockFile } from './lock-file.js'
 import { IS_WINDOWS } from './os.js'
 import { lockNatively, makeIfMissing, nodeSqlite, refuseIfLocked } from './os-lock.js'
 
-/** Whether the name is one of the lock's files: LOCK, LOCK.varve, or a leftover takeover file. @param {string} name */
+/**
+ * Whether the name is one of the lock's files: LOCK, LOCK.varve, or a leftover takeover file.
+ * @param {string} name
+ */
 export function isLockName(name) {
   return name === 'LOCK' || /^LOCK\.varve(\.|$)/.test(name)
 }
 
-/** SQLite refuses longer paths, in bytes; a directory that deep is locked as if there were no `node:sqlite`. */
+/**
+ * SQLite refuses longer paths, in bytes; a directory that deep is locked as if there were no
+ * `node:sqlite`.
+ */
 const SQLITE_PATH_MAX = 511
 
 /** The lock of one directory, held until it is released. */
@@ -41,7 +47,14 @@ export class DirectoryLock {
   /** Whether LOCK is removed on release if there is no database. */
   #isPassing
 
-  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file @param {boolean} isPassing any: node:sqlite, or undefined where Node lacks it */
+  /**
+   * @private
+   * @param {string} directory
+   * @param {Entry} entry
+   * @param {any} native any: node:sqlite, or undefined where Node lacks it
+   * @param {LockFile} file
+   * @param {boolean} isPassing
+   */
   constructor(directory, entry, native, file, isPassing) {
     this.#directory = directory
     this.#entry = entry
@@ -74,7 +87,8 @@ export class DirectoryLock {
         makeIfMissing(path)
       }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
-      // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as well come a moment later.
+      // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as
+      // well come a moment later.
       if (!native) refuseIfLocked(path, await locks)
       return new DirectoryLock(directory, entry, native, file, isPassing)
     } catch (/** @type {any} any: whatever was thrown */ error) {
@@ -108,7 +122,10 @@ export class DirectoryLock {
     }
   }
 
-  /** Releases the lock and removes its files: LOCK while it is held, so that no process can hold a removed LOCK. */
+  /**
+   * Releases the lock and removes its files: LOCK while it is held, so that no process can hold a
+   * removed LOCK.
+   */
   releaseAndRemove() {
     const path = join(this.#directory, 'LOCK')
     // Windows keeps the name of an open file.
@@ -139,7 +156,8 @@ function holdsNoDatabase(directory) {
   }
 }
 
-// ---- The table of this thread -----------------------------------------------------------------------------------------
+// ---- The table of this thread
+// -----------------------------------------------------------------------------------------
 
 const TABLE = Symbol.for('varve.locked-directories')
 

@@ -6,14 +6,23 @@ import { keepOpen, withSpare } from './descriptors.js'
 import { attempt, explain } from './errors.js'
 import { CREATE, DIRECTORY_MODE, FILE_MODE, IS_WINDOWS, flush, writeAll } from './os.js'
 
-/** Milliseconds a rename retries while files are in use: on Windows, virus scanners and indexers open new files. */
+/**
+ * Milliseconds a rename retries while files are in use: on Windows, virus scanners and indexers
+ * open new files.
+ */
 const RENAME_PATIENCE_MS = 2000
 const RENAME_BUSY = ['EPERM', 'EACCES', 'EBUSY']
 
-/** Errors of flushing a directory where that is not supported, as on NTFS, which journals names, and some network file systems. */
+/**
+ * Errors of flushing a directory where that is not supported, as on NTFS, which journals names, and
+ * some network file systems.
+ */
 const CANNOT_SYNC_DIRECTORY = IS_WINDOWS ? ['EPERM', 'EISDIR', 'EINVAL'] : ['EINVAL', 'ENOTSUP', 'ENOSYS']
 
-/** Creates a file, replacing any of that name: open readers keep the old one. @param {string} path */
+/**
+ * Creates a file, replacing any of that name: open readers keep the old one.
+ * @param {string} path
+ */
 export function createNew(path) {
   try {
     return fs.openSync(path, CREATE, FILE_MODE)
@@ -28,7 +37,11 @@ export function createNew(path) {
 /** @param {string} directory */
 export const makeLost = (directory) => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
 
-/** Removes a file in Node's thread pool: freeing a large file can take 10 ms. @param {string} path @returns {Promise<void>} */
+/**
+ * Removes a file in Node's thread pool: freeing a large file can take 10 ms.
+ * @param {string} path
+ * @returns {Promise<void>}
+ */
 export function removeIfThere(path) {
   // Deno passes undefined on success.
   return new Promise((resolve, reject) => fs.unlink(path, (error) => {
@@ -83,7 +96,11 @@ export async function replace(path, via, content) {
   }
 }
 
-/** Renames a file. On Windows it may return a promise that retries for a while. @param {string} from @param {string} to */
+/**
+ * Renames a file. On Windows it may return a promise that retries for a while.
+ * @param {string} from
+ * @param {string} to
+ */
 export function renameOver(from, to) {
   try {
     fs.renameSync(from, to)
@@ -106,7 +123,10 @@ async function renameLater(from, to) {
   }
 }
 
-/** Creates the directory and its parents, and makes their names durable. @param {string} directory */
+/**
+ * Creates the directory and its parents, and makes their names durable.
+ * @param {string} directory
+ */
 export async function makeDirectory(directory) {
   const missing = []
   for (let place = directory; !fs.existsSync(place) && dirname(place) !== place; place = dirname(place)) missing.push(place)

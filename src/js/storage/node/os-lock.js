@@ -9,7 +9,10 @@ const SQLITE_FORBIDDEN = [3, 8, 14]
 
 const LOCKS = '/proc/locks'
 
-/** Returns the module, or undefined in a runtime without it. Hides its warning that it is experimental. */
+/**
+ * Returns the module, or undefined in a runtime without it. Hides its warning that it is
+ * experimental.
+ */
 export function nodeSqlite() {
   const { emitWarning } = process
   /** @param {any} warning @param {any[]} rest any: the arguments of process.emitWarning */
@@ -26,7 +29,11 @@ export function nodeSqlite() {
   }
 }
 
-/** Creates LOCK with the mode of our other files. A new file can be closed, because no process has locked it yet. @param {string} path */
+/**
+ * Creates LOCK with the mode of our other files. A new file can be closed, because no process has
+ * locked it yet.
+ * @param {string} path
+ */
 export function makeIfMissing(path) {
   try {
     fs.closeSync(fs.openSync(path, 'wx', 0o600))
@@ -35,7 +42,11 @@ export function makeIfMissing(path) {
   }
 }
 
-/** Returns a connection that holds LOCK until it is closed. @param {any} sqlite @param {string} path any: node:sqlite, or undefined where Node lacks it */
+/**
+ * Returns a connection that holds LOCK until it is closed.
+ * @param {any} sqlite any: node:sqlite, or undefined where Node lacks it
+ * @param {string} path
+ */
 export function lockNatively(sqlite, path) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     makeIfMissing(path)
@@ -73,13 +84,19 @@ function lockOnce(sqlite, path) {
   }
 }
 
-/** Returns an id that changes when the name refers to another file, even one with the same inode. @param {string} path */
+/**
+ * Returns an id that changes when the name refers to another file, even one with the same inode.
+ * @param {string} path
+ */
 function identityOf(path) {
   const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
   return stats && `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
 }
 
-/** Reads the kernel's table of locks, if readable, in Node's thread pool. @returns {Promise<string | undefined>} */
+/**
+ * Reads the kernel's table of locks, if readable, in Node's thread pool.
+ * @returns {Promise<string | undefined>}
+ */
 export async function readLocks() {
   let fd
   try {
@@ -131,7 +148,8 @@ function holderOf(path, locks) {
     const [, kind, , , pid, place] = line.split(/\s+/)
     if (!place || !['POSIX', 'OFDLCK'].includes(kind)) continue
     const [lineMajor, lineMinor, inode] = place.split(':')
-    // Of file systems without a device of their own (btrfs, overlay), stat and this table may name different ones.
+    // Of file systems without a device of their own (btrfs, overlay), stat and this table may name
+    // different ones.
     const sameDevice = major === 0n || (BigInt(`0x${lineMajor}`) === major && BigInt(`0x${lineMinor}`) === minor)
     if (sameDevice && BigInt(inode) === stats.ino) return Number(pid)
   }

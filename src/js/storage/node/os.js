@@ -10,7 +10,11 @@ export const DIRECTORY_MODE = 0o700
 export const APPEND = fs.constants.O_RDWR | (IS_WINDOWS ? 0 : fs.constants.O_APPEND)
 export const CREATE = APPEND | fs.constants.O_CREAT | fs.constants.O_EXCL
 
-/** Continues a partial write until it is complete or fails with a reason. @param {number} fd @param {Uint8Array} data */
+/**
+ * Continues a partial write until it is complete or fails with a reason.
+ * @param {number} fd
+ * @param {Uint8Array} data
+ */
 export function writeAll(fd, data) {
   let end = IS_WINDOWS ? fs.fstatSync(fd).size : null
   for (let done = 0; done < data.length;) {
@@ -21,7 +25,10 @@ export function writeAll(fd, data) {
   }
 }
 
-/** @param {'fsync' | 'fdatasync'} call done by a thread of Node's, not the event loop's @param {number} fd */
+/**
+ * @param {'fsync' | 'fdatasync'} call done by a thread of Node's, not the event loop's
+ * @param {number} fd
+ */
 export function flush(call, fd) {
   return /** @type {Promise<void>} */ (new Promise((resolve, reject) => fs[call](fd, (error) => (error ? reject(error) : resolve()))))
 }
