@@ -101,7 +101,11 @@ export function fromEngineAt(error, path) {
   return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
 }
 
-/** Whether a word of the message is the path, or a file below it. @param {string} message @param {string} path */
+/**
+ * Whether a word of the message is the path, or a file below it.
+ * @param {string} message
+ * @param {string} path
+ */
 function names(message, path) {
   return message.split(/[\s'":,]+/).some((word) => word === path || word.startsWith(`${path}/`))
 }

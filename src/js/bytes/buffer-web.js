@@ -14,7 +14,10 @@ const TO_TEXT = {
   base64: (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 }
 
-/** As Node has it: what is no digit ends the text. @type {Record<string, (text: string) => Uint8Array>} */
+/**
+ * As Node has it: what is no digit ends the text.
+ * @type {Record<string, (text: string) => Uint8Array>}
+ */
 const FROM_TEXT = {
   utf8: (text) => encoder.encode(text),
   hex: (text) => Uint8Array.from(/^(?:[0-9a-f]{2})*/i.exec(text)?.[0].match(/../g) ?? [], (digits) => parseInt(digits, 16)),
@@ -47,15 +50,15 @@ function concat(parts, size) {
 }
 
 const Small = {
-  /** @param {any} data any: the real Buffer accepts and returns many types */
+  /** @param {any} data any: Buffer accepts many types */
   isBuffer: (data) => data instanceof Bytes,
-  /** @param {any} data @param {any[]} rest any: the real Buffer accepts and returns many types */
+  /** @param {any} data @param {any[]} rest any: Buffer accepts many types */
   from: (data, ...rest) => typeof data === 'string' ? asBytes(FROM_TEXT[rest[0] ?? 'utf8'](data)) : new Bytes(data, ...rest),
   concat
 }
 
 /** The page's own Buffer, looked up at each use: it may be defined later than this module. */
-const used = () => /** @type {any} any: the real Buffer accepts and returns many types */ (globalThis).Buffer ?? Small
+const used = () => /** @type {any} any: a page may define a Buffer */ (globalThis).Buffer ?? Small
 
 export const Buffer = {
   /** @param {unknown} data */

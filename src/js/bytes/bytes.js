@@ -10,7 +10,8 @@ export const allocate = (size) => NativeBuffer !== undefined ? NativeBuffer.allo
 const checkView = Object.getPrototypeOf(Uint8Array.prototype).keys
 
 /**
- * Returns the bytes of a value encoded as 'view' or 'buffer': any view is accepted, as in abstract-level.
+ * Returns the bytes of a value encoded as 'view' or 'buffer': any view is accepted, as in
+ * abstract-level.
  * @param {unknown} data
  * @param {string} what key, value or target, for the message
  * @returns {Uint8Array}
@@ -42,7 +43,8 @@ export function bytesOf(data, what) {
 }
 
 /**
- * Returns the bounds of a range as bytes, at most one per side: gte and lte take precedence over gt and lt.
+ * Returns the bounds of a range as bytes, at most one per side: gte and lte take precedence over gt
+ * and lt.
  * @param {Record<string, any>} options any: keys, values and bounds may be strings or views
  * @returns {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }}
  */

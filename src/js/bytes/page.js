@@ -9,7 +9,10 @@ import { allocate } from './bytes.js'
 
 /** `done`: no rows follow. @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
 
-/** @template T @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut makes a key or value of bytes of a page */
+/**
+ * @template T
+ * @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut makes a key or value of bytes of a page
+ */
 
 const EMPTY = new Uint8Array(0)
 
@@ -105,7 +108,10 @@ export function * entriesOf(page) {
   while (reader.left > 0) yield /** @type {[Uint8Array, Uint8Array]} */ (reader.entry(view, view))
 }
 
-/** Bytes of keys and values, which the engine's limit of a page counts. @param {{ rows: Uint8Array, count: number }} page */
+/**
+ * Bytes of keys and values, which the engine's limit of a page counts.
+ * @param {{ rows: Uint8Array, count: number }} page
+ */
 export const payloadOf = ({ rows, count }) => rows.length - LENGTHS_SIZE * count
 
 /** Several pages, one after the other, as one. @param {Page[]} pages @returns {Page} */

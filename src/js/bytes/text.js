@@ -3,7 +3,9 @@ import { NativeBuffer } from './native-buffer.js'
 
 /** Up to this size, checking for ASCII and decoding Latin-1 is faster than decoding UTF-8. */
 const SHORT_SIZE_MAX = 24
-/** Up to this length, three bytes per character are reserved instead of computing the exact size. */
+/**
+ * Up to this length, three bytes per character are reserved instead of computing the exact size.
+ */
 const GUESSED_LENGTH_MAX = 1 << 16
 /** Up to this length, a loop is faster than a platform call. */
 const SHORT_LENGTH_MAX = 12

@@ -71,7 +71,11 @@ export class WriteBatch {
     return new Uint8Array(bytes.buffer, bytes.byteOffset, this.#size)
   }
 
-  /** @param {number} at @param {any} data @param {string} what any: keys, values and bounds may be strings or views */
+  /**
+   * @param {number} at
+   * @param {any} data any: keys, values and bounds may be strings or views
+   * @param {string} what
+   */
   #append(at, data, what) {
     return typeof data === 'string' ? this.#appendText(at, data) : this.#appendView(at, viewOf(data, what))
   }
@@ -85,7 +89,8 @@ export class WriteBatch {
   }
 
   /**
-   * The length precedes the text but is known only afterwards: reserve the space that the length of an ASCII text needs, which usually fits.
+   * The length precedes the text but is known only afterwards: reserve the space that the length of
+   * an ASCII text needs, which usually fits.
    * @param {number} at
    * @param {string} text
    */
@@ -110,7 +115,10 @@ export class WriteBatch {
     return at
   }
 
-  /** Room for `extra` bytes after those that count; what was written there stays. @param {number} extra */
+  /**
+   * Room for `extra` bytes after those that count; what was written there stays.
+   * @param {number} extra
+   */
   #reserve(extra) {
     const needed = this.#size + extra
     if (needed <= this.#bytes.length) return

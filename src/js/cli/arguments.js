@@ -5,9 +5,17 @@ import { parseArgs } from 'node:util'
 import { nearest } from './suggest.js'
 import { ENCODINGS, bytesOf } from './text.js'
 
-/** @typedef {{ type: 'boolean' | 'string', short?: string, value?: string, help: string }} Option */
-/** Parsed options by name. @typedef {Record<string, any>} Values any: a string or a boolean, as the option's table says */
-/** The arguments of a command's `run`. @typedef {{ values: Values, positionals: string[], out: import('./output.js').Output }} Call */
+/**
+ * @typedef {{ type: 'boolean' | 'string', short?: string, value?: string, help: string }} Option
+ */
+/**
+ * Parsed options by name.
+ * @typedef {Record<string, any>} Values any: a string or a boolean, as the option's table says
+ */
+/**
+ * The arguments of a command's `run`.
+ * @typedef {{ values: Values, positionals: string[], out: import('./output.js').Output }} Call
+ */
 /**
  * @typedef {{ name: string, summary: string, usage: string, details?: string, options: Record<string, Option>,
  *             positionals: [number, number], run: (call: Call) => Promise<number | void> | number }} Command
@@ -75,7 +83,12 @@ export function parse(command, args) {
   }
 }
 
-/** Explains an error of parseArgs. @param {{ code: string, message: string }} error @param {string[]} args @param {Command} command */
+/**
+ * Explains an error of parseArgs.
+ * @param {{ code: string, message: string }} error
+ * @param {string[]} args
+ * @param {Command} command
+ */
 function reasonOf({ code, message }, args, { name, usage, options }) {
   const behind = `after --, as in: varve ${name} [options] -- ${usage.replace(/ ?\[-.*$/, '')}`
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
@@ -116,14 +129,21 @@ export function rangeOf(values) {
   return Object.fromEntries(sides.filter((bound) => bound !== undefined))
 }
 
-/** Returns the tightest bound of one side; of equal ones the last. @param {1 | -1} side @param {[string, Buffer | undefined][]} bounds */
+/**
+ * Returns the tightest bound of one side; of equal ones the last.
+ * @param {1 | -1} side
+ * @param {[string, Buffer | undefined][]} bounds
+ */
 function tightest(side, bounds) {
   const given = /** @type {[string, Buffer][]} */ (bounds.filter(([, key]) => key !== undefined))
   return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one,
     /** @type {[string, Buffer] | undefined} */ (undefined))
 }
 
-/** Returns the first key after all keys with this prefix; undefined if it is empty or all 0xff. @param {Buffer} prefix */
+/**
+ * Returns the first key after all keys with this prefix; undefined if it is empty or all 0xff.
+ * @param {Buffer} prefix
+ */
 function endOf(prefix) {
   const last = prefix.findLastIndex((byte) => byte !== 0xff)
   if (last < 0) return undefined
@@ -147,7 +167,8 @@ export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, 
   throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`)
 }
 
-// ---- Help -----------------------------------------------------------------------------------------------------------
+// ---- Help
+// -----------------------------------------------------------------------------------------------------------
 
 /** @param {Command[]} commands */
 export function overview(commands) {

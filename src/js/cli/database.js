@@ -7,7 +7,10 @@ import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
 import { counted, grouped, visible } from './text.js'
 
-/** A database opened by a command. @typedef {import('../types/index.js').Varve<Buffer, Buffer>} Db */
+/**
+ * A database opened by a command.
+ * @typedef {import('../types/index.js').Varve<Buffer, Buffer>} Db
+ */
 /** @typedef {import('./arguments.js').Values} Values */
 
 /** Options of every opening: keys and values are bytes. */
@@ -40,7 +43,11 @@ const damaged = new WeakSet()
 /** Whether opening skipped damage, so that entries may be missing. @param {Db} db */
 export const wasDamaged = (db) => damaged.has(db)
 
-/** Reports damage that was skipped on opening on standard error. @param {Db} db @param {string | null} location */
+/**
+ * Reports damage that was skipped on opening on standard error.
+ * @param {Db} db
+ * @param {string | null} location
+ */
 async function warnOfDamage(db, location) {
   const { recovery: { findings, logs, left, copies } } = await db.info()
   if (findings.length === 0) return
@@ -59,7 +66,12 @@ async function warnOfDamage(db, location) {
   console.error(lines.map(visible).join('\n'))
 }
 
-/** As withDatabase, read-only. @template T @param {string | null} location @param {(db: Db) => Promise<T>} act */
+/**
+ * As withDatabase, read-only.
+ * @template T
+ * @param {string | null} location
+ * @param {(db: Db) => Promise<T>} act
+ */
 export const reading = (location, act, options = {}) => withDatabase(location, { ...options, readOnly: true, createIfMissing: false }, act)
 
 /**
@@ -109,7 +121,9 @@ export async function watched(label, location, act) {
   }
 }
 
-/** @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile */
+/**
+ * @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile
+ */
 
 /** @type {[RegExp, DirectoryFile['kind']][]} */
 const KINDS = [
@@ -163,5 +177,8 @@ export function tablesOf(db) {
 /** @param {{ code: string, message: string }} finding */
 export const lineOf = ({ code, message }) => `${code}: ${message}`
 
-/** Returns an error as JSON. @param {{ code: string, message: string, file?: string, offset?: number | string }} finding */
+/**
+ * Returns an error as JSON.
+ * @param {{ code: string, message: string, file?: string, offset?: number | string }} finding
+ */
 export const findingOf = ({ code, message, file, offset }) => ({ code, message, ...file !== undefined && { file }, ...offset !== undefined && { offset } })

@@ -18,7 +18,10 @@ const REASONS = {
   EISDIR: 'is a directory, not a file'
 }
 
-/** Returns advice for a system error, to append to a message. @param {any} error any: whatever was thrown */
+/**
+ * Returns advice for a system error, to append to a message.
+ * @param {any} error any: whatever was thrown
+ */
 export const remedyOf = (error) => ['EACCES', 'EPERM'].includes(error?.code) ? '; ask its owner for access, or run as another user' : ''
 
 /**
@@ -84,7 +87,11 @@ function statsOf(path, need, hint) {
   }
 }
 
-/** Returns a message that says which command accepts this file. @param {string} path @param {boolean} isRegular */
+/**
+ * Returns a message that says which command accepts this file.
+ * @param {string} path
+ * @param {boolean} isRegular
+ */
 function insteadOf(path, isRegular) {
   const name = basename(path)
   if (/^\d+\.(ldb|sst)$/.test(name)) return `${path} is a table file, not a directory: use \`varve layout\`, or give the database ${dirname(path)}`

@@ -57,7 +57,11 @@ function version(out) {
   return show(version, out)
 }
 
-/** Returns the code and message of an error. abstract-level wraps an error of opening: report its cause. @param {any} error any: whatever was thrown */
+/**
+ * Returns the code and message of an error. abstract-level wraps an error of opening: report its
+ * cause.
+ * @param {any} error any: whatever was thrown
+ */
 function explain(error) {
   const reason = error?.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
   // Node's own messages begin with their code.

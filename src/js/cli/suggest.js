@@ -17,7 +17,8 @@ function distance(a, b) {
 const LENGTH_MAX = 40
 
 /**
- * Returns the nearest word: one that is a prefix of `word` or has it as one, or is one or two edits away.
+ * Returns the nearest word: one that is a prefix of `word` or has it as one, or is one or two edits
+ * away.
  *
  * @param {string} word
  * @param {string[]} words

@@ -22,7 +22,8 @@ async function load(name, place) {
 }
 
 /**
- * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what lies beside them.
+ * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what
+ * lies beside them.
  * @param {string} name
  * @param {string} script
  */

@@ -34,7 +34,10 @@ export function pause() {
   })
 }
 
-/** Restarts the time: other tasks have run, or a call begins, which completes at once if it is short. */
+/**
+ * Restarts the time: other tasks have run, or a call begins, which completes at once if it is
+ * short.
+ */
 export function noteTurn() {
   since = performance.now()
 }

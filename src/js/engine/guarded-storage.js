@@ -19,7 +19,9 @@ export class GuardedStorage {
   #round = 0
   #held = false
   #epoch = 0
-  /** Whether a synchronous call is running, in which flushes must finish before the storage returns. */
+  /**
+   * Whether a synchronous call is running, in which flushes must finish before the storage returns.
+   */
   #inPlace = false
 
   /** @param {import('../types/index.js').Storage} storage */
@@ -51,7 +53,11 @@ export class GuardedStorage {
 
   list() { return this.#storage.list() }
 
-  /** @param {string} name @param {'log' | 'manifest' | 'table' | 'other'} kind @param {number} sizeHint */
+  /**
+   * @param {string} name
+   * @param {'log' | 'manifest' | 'table' | 'other'} kind
+   * @param {number} sizeHint
+   */
   create(name, kind, sizeHint) {
     return this.during(this.#storage.create(name, kind, sizeHint), (file) => this.#guarded(file, true))
   }
@@ -62,7 +68,8 @@ export class GuardedStorage {
     const isWritten = access === 'append'
     if (!isPromise(answer)) return this.#guarded(answer, isWritten)
     const round = this.#round
-    // Opening changes nothing, so closing does not wait for it: a file that arrives later is closed at once.
+    // Opening changes nothing, so closing does not wait for it: a file that arrives later is closed
+    // at once.
     return Promise.resolve(answer).then((file) => {
       const guarded = this.#guarded(file, isWritten)
       if (round !== this.#round) guarded?.close?.()
@@ -127,7 +134,10 @@ export class GuardedStorage {
     })
   }
 
-  /** Waits for pending calls, then closes all files; the lock is kept. Called after a trap and at the end. */
+  /**
+   * Waits for pending calls, then closes all files; the lock is kept. Called after a trap and at
+   * the end.
+   */
   async settle() {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
     this.#closeFiles()
@@ -228,7 +238,8 @@ class GuardedFile {
   /**
    * Returns undefined for a file that is not being written, or is being flushed: only reads and appends
    * may come then.
-   * @param {boolean} sync @returns {boolean | undefined}
+   * @param {boolean} sync
+   * @returns {boolean | undefined}
    */
   answersInPlace(sync) {
     if (!this.#isWritten || this.#syncs > 0) return undefined
@@ -255,7 +266,10 @@ class GuardedFile {
     if (this.#reads === 0) this.#file.close()
   }
 
-  /** Tracks a read: a file is closed after its last read has ended. @param {Promise<Uint8Array>} answer */
+  /**
+   * Tracks a read: a file is closed after its last read has ended.
+   * @param {Promise<Uint8Array>} answer
+   */
   #whileReading(answer) {
     this.#reads++
     const ended = () => {

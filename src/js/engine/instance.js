@@ -1,12 +1,17 @@
 // One instance of the engine with its own memory, until it traps.
 import { loadModule } from './module.js'
 
-/** Default limit of the memory in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB. */
+/**
+ * Default limit of the memory in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB.
+ */
 export const MEMORY_LIMIT = 2 ** 32
 
 const PAGE_BYTES = 64 << 10
 
-/** A trap ends an instance: its promises are rejected, and it is not called again (pkg-scripts/lib/instance.mjs). */
+/**
+ * A trap ends an instance: its promises are rejected, and it is not called again
+ * (pkg-scripts/lib/instance.mjs).
+ */
 export class Instance {
   /** The trap, after which the instance cannot be used. @type {Error | undefined} */
   trap

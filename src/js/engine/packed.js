@@ -7,7 +7,10 @@ const NO_VALUE = 0xffffffff
 /** Decodes booleans: one byte each, 1 or 0. @param {Uint8Array} bytes */
 export const flags = (bytes) => Array.from(bytes, (byte) => byte === 1)
 
-/** Decodes (u32 length, value)* to values; length 0xffffffff means none. @param {Uint8Array} packed */
+/**
+ * Decodes (u32 length, value)* to values; length 0xffffffff means none.
+ * @param {Uint8Array} packed
+ */
 export function unpack(packed) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
   const values = []

@@ -11,7 +11,9 @@ export class Pool {
   #slab = new ArrayBuffer(0)
   #used
 
-  /** @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its own */
+  /**
+   * @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its own
+   */
   constructor(size) {
     this.#size = size
     this.#used = Infinity

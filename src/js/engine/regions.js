@@ -19,14 +19,21 @@ export class Regions {
   #database = null
   /** @type {WebAssembly.Memory} */
   #memory = /** @type {WebAssembly.Memory} */ (/** @type {unknown} */ (undefined))
-  /** The whole memory, as a Buffer where there is one; replaced when the memory has grown. @type {any} any: a Buffer or a view */
+  /**
+   * The whole memory, as a Buffer where there is one; replaced when the memory has grown.
+   * @type {any} any: a Buffer or a view
+   */
   #bytes = EMPTY
   #values = new Pool(8 << 10)
   #pages = new Pool(64 << 10)
   #scratch = 0
   #scratchSize = 0
 
-  /** Sets the database whose regions are used; null for none. @param {any} database any: as #database @param {WebAssembly.Memory} [memory] */
+  /**
+   * Sets the database whose regions are used; null for none.
+   * @param {any} database any: as #database
+   * @param {WebAssembly.Memory} [memory]
+   */
   use(database, memory) {
     this.#database = database
     this.#memory = /** @type {WebAssembly.Memory} */ (memory)
@@ -48,14 +55,22 @@ export class Regions {
     return size
   }
 
-  /** Writes the parts to scratch, one after another. @param {Uint8Array} first @param {Uint8Array} [second] */
+  /**
+   * Writes the parts to scratch, one after another.
+   * @param {Uint8Array} first
+   * @param {Uint8Array} [second]
+   */
   enter(first, second) {
     const at = this.#reserve(second === undefined ? first.length : first.length + second.length)
     this.#bytes.set(first, at)
     if (second !== undefined) this.#bytes.set(second, at + first.length)
   }
 
-  /** Returns the address of `size` bytes of scratch; the view of memory is valid until the next call of the engine. @param {number} size */
+  /**
+   * Returns the address of `size` bytes of scratch; the view of memory is valid until the next call
+   * of the engine.
+   * @param {number} size
+   */
   #reserve(size) {
     if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
       const room = Math.max(size, SCRATCH_SIZE)

@@ -7,7 +7,10 @@ const SLICE_BYTES_MAX = 16 << 20
 const TURN_MS = 2
 /** While background work lags, it gets about a third of the time. */
 const TURN_MS_BEHIND = 2
-/** Operations between readings of the clock (a power of two): a reading costs as much as an operation. */
+/**
+ * Operations between readings of the clock (a power of two): a reading costs as much as an
+ * operation.
+ */
 const CALLS_PER_LOOK = 16
 
 /** Milliseconds without a write after which the engine may do maintenance. */
@@ -162,7 +165,8 @@ export class Turns {
   }
 
   /**
-   * Changes by a factor of two at most, because one slice is a poor measurement, and of a slice that waited only the computing part is seen.
+   * Changes by a factor of two at most, because one slice is a poor measurement, and of a slice
+   * that waited only the computing part is seen.
    * @param {number} elapsed
    * @param {boolean} whole
    */

@@ -29,7 +29,11 @@ export class Supervisor {
   #isUsed = false
   /** Resolves when the engine is replaced or has failed. @type {Promise<void> | undefined} */
   #replacing
-  /** any: wasm-bindgen's class Database. Opened in a new instance, not yet in use until the queued calls are made. @type {any} */
+  /**
+   * any: wasm-bindgen's class Database. Opened in a new instance, not yet in use until the queued
+   * calls are made.
+   * @type {any}
+   */
   #fresh = null
   /** Queued calls. @type {(() => void)[]} */
   #waiting = []
@@ -42,7 +46,7 @@ export class Supervisor {
 
   /**
    * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage undefined: files in memory
-   * @param {Record<string, any>} options any: the engine's, which it checks
+   * @param {Record<string, unknown>} options
    * @param {number} memoryLimit in bytes
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    * @param {User} user
@@ -72,7 +76,10 @@ export class Supervisor {
     this.#failure = failure
   }
 
-  /** Opens the database in a new instance; if that traps, in another. @param {Record<string, any>} options any: the result of any call */
+  /**
+   * Opens the database in a new instance; if that traps, in another.
+   * @param {Record<string, unknown>} options
+   */
   async start(options = this.#options, isFresh = false) {
     for (;;) {
       /** @type {Instance | undefined} */
@@ -87,7 +94,11 @@ export class Supervisor {
     }
   }
 
-  /** @param {Instance} instance @param {(options: Record<string, any>) => any} open any: returns the database, with options of the engine's @param {boolean} [isFresh] */
+  /**
+   * @param {Instance} instance
+   * @param {(options: Record<string, any>) => any} open any: returns the database, with options of the engine's
+   * @param {boolean} [isFresh]
+   */
   async adopt(instance, open, isFresh = false) {
     const database = await instance.settled(open(this.#options))
     if (instance.trap !== undefined) throw instance.trap

@@ -18,7 +18,10 @@ export class WriteGroup {
   #write
   #memberSizeMax
   #batch = new WriteBatch()
-  /** Replaces the batch while it is written: a storage may write meanwhile. @type {WriteBatch | null} */
+  /**
+   * Replaces the batch while it is written: a storage may write meanwhile.
+   * @type {WriteBatch | null}
+   */
   #spare = null
   #size = 0
   /** Puts and deletes are not mixed: on a full disk only deletes succeed. */
@@ -54,7 +57,11 @@ export class WriteGroup {
     READY.then(this.#end)
   }
 
-  /** @param {Uint8Array} key @param {Uint8Array} value @returns {Promise<void> | undefined} none: it must be made by itself */
+  /**
+   * @param {Uint8Array} key
+   * @param {Uint8Array} value
+   * @returns {Promise<void> | undefined} none: it must be made by itself
+   */
   put(key, value) {
     if (!this.#takes(key.length + value.length, false)) return undefined
     this.#batch.put(key, value)

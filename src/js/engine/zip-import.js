@@ -22,7 +22,8 @@ export class ZipImport {
   }
 
   /**
-   * Adds bytes of the archive, which ends there if `last`. Returns false if it must be called again, without bytes.
+   * Adds bytes of the archive, which ends there if `last`. Returns false if it must be called
+   * again, without bytes.
    * @param {Uint8Array} bytes
    * @param {boolean} last
    */

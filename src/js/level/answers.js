@@ -8,7 +8,10 @@
 // of the event loop that is due, or for an earlier result that needs more microtasks to reach its caller. Then every later
 // result waits too, so that no caller sees a newer state before another sees an older one.
 
-/** The largest number of microtasks a call of abstract-level takes, such as all() of an iterator created before a sublevel is open. */
+/**
+ * The largest number of microtasks a call of abstract-level takes, such as all() of an iterator
+ * created before a sublevel is open.
+ */
 export const ROUNDS = 32
 
 /** The same for a call that had to wait, which uses one more promise. */
@@ -17,7 +20,9 @@ const LATE_ROUNDS = 3
 /** Its then() schedules a microtask, as queueMicrotask does at several times the cost in Node. */
 const READY = Promise.resolve()
 
-/** @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting any: the result of any call */
+/**
+ * @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting any: the result of any call
+ */
 
 /**
  * 1. While #turn is set or #rounds remain, no result is returned.
@@ -81,12 +86,20 @@ export class Answers {
     return this.#inOrder(value, turn, this.#isWrapped ? ROUNDS : rounds)
   }
 
-  /** As `short`, for a call that can be long. @param {any} value @param {number} [rounds] that the answer takes; any: the result of any call */
+  /**
+   * As `short`, for a call that can be long.
+   * @param {any} value any: the result of any call
+   * @param {number} [rounds] that the answer takes
+   */
   long(value, rounds = 0) {
     return this.#inOrder(value, this.#turns.due(), this.#isWrapped ? ROUNDS : rounds)
   }
 
-  /** As `short`, for a call that had to wait, so that other tasks ran meanwhile. @param {any} value @param {number} [rounds] any: the result of any call */
+  /**
+   * As `short`, for a call that had to wait, so that other tasks ran meanwhile.
+   * @param {any} value any: the result of any call
+   * @param {number} [rounds]
+   */
   late(value, rounds = 0) {
     return this.#inOrder(value, undefined, this.#isHeld ? Math.max(rounds, LATE_ROUNDS) : rounds)
   }
@@ -97,7 +110,10 @@ export class Answers {
     return this.#isHeld || turn !== undefined ? this.#inOrder(undefined, turn, 0) : undefined
   }
 
-  /** For long calls, between two parts: nothing, or what to wait for. @returns {Promise<void> | undefined} */
+  /**
+   * For long calls, between two parts: nothing, or what to wait for.
+   * @returns {Promise<void> | undefined}
+   */
   pause() {
     const turn = this.#turns.due()
     if (turn === undefined) return undefined
@@ -105,7 +121,11 @@ export class Answers {
     return this.#queued(undefined, 0)
   }
 
-  /** @param {any} value @param {Promise<void> | undefined} turn @param {number} rounds any: the result of any call */
+  /**
+   * @param {any} value any: the result of any call
+   * @param {Promise<void> | undefined} turn
+   * @param {number} rounds
+   */
   #inOrder(value, turn, rounds) {
     const answer = this.#isHeld ? this.#queued(value, rounds) : value
     if (answer === value && rounds > 0) this.#hold(rounds)
@@ -113,7 +133,11 @@ export class Answers {
     return answer
   }
 
-  /** @param {any} value @param {number} rounds @returns {Promise<any>} any: the result of any call */
+  /**
+   * @param {any} value
+   * @param {number} rounds
+   * @returns {Promise<any>} any: the result of any call
+   */
   #queued(value, rounds) {
     return new Promise((resolve) => {
       const waiting = { resolve, value, rounds, next: null }

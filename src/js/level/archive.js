@@ -10,13 +10,16 @@ const FEED_BYTES = 64 << 10
 const GIB = 2 ** 30
 
 /**
- * A running export: a stream whose source is a resource of the database, so that closing the database ends it.
+ * A running export: a stream whose source is a resource of the database, so that closing the
+ * database ends it.
  */
 export class Export {
   #db
   #turns
   #engine
-  /** @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined when it is over */
+  /**
+   * @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined when it is over
+   */
   #id
   /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller
@@ -29,7 +32,8 @@ export class Export {
    */
   constructor(db, engine, turns) {
     this.#id = engine.exportStart()
-    // The stream's reader gets the error; before there is one, it must not be an unhandled rejection.
+    // The stream's reader gets the error; before there is one, it must not be an unhandled
+    // rejection.
     if (this.#id instanceof Promise) this.#id.catch(() => {})
     this.#db = db
     this.#engine = engine
@@ -114,9 +118,10 @@ export function sourceOf(begun) {
   }
 }
 
-// ---- Import ---------------------------------------------------------------------------------------------------------
+// ---- Import
+// ---------------------------------------------------------------------------------------------------------
 
-/** @param {Record<string, any>} options @param {string} name @param {number} otherwise any: user input, checked here */
+/** @param {Record<string, unknown>} options @param {string} name @param {number} otherwise */
 const bound = (options, name, otherwise) => {
   const value = Object.hasOwn(options, name) ? options[name] : undefined
   if (value === undefined || value === null) return otherwise
@@ -126,8 +131,9 @@ const bound = (options, name, otherwise) => {
 }
 
 /**
- * Returns the limits of an import. The defaults protect the disk and are never reached by a real database.
- * @param {Record<string, any>} options any: user input, checked here
+ * Returns the limits of an import. The defaults protect the disk and are never reached by a real
+ * database.
+ * @param {Record<string, unknown>} options
  */
 export function limitsOf(options) {
   return { maxBytes: bound(options, 'maxBytes', 16 * GIB), maxRatio: bound(options, 'maxRatio', 200) }
@@ -186,7 +192,8 @@ function bytesOf(piece) {
 }
 
 /**
- * Feeds all of `pieces` to an import and opens the database; after a failure it removes the partial database.
+ * Feeds all of `pieces` to an import and opens the database; after a failure it removes the partial
+ * database.
  * @param {Pick<import('../engine/zip-import.js').ZipImport, 'feed' | 'open' | 'abort'>} zip
  * @param {AsyncIterable<unknown> | Iterable<unknown>} pieces
  * @param {object} options the engine's

@@ -7,14 +7,18 @@ import { VarveError, fromEngine } from '../errors.js'
 /** @typedef {import('../bytes/write-batch.js').WriteBatch} WriteBatch */
 
 /**
- * abstract-level's chained batch over a WriteBatch, which it borrows from the database until it is closed.
+ * abstract-level's chained batch over a WriteBatch, which it borrows from the database until it is
+ * closed.
  * @extends {AbstractChainedBatch<unknown, unknown, unknown>}
  */
 export class ChainedBatch extends AbstractChainedBatch {
   #batch
   #commit
   #release
-  /** While writeSync() is under way: what came of it. @type {{ error?: unknown, isDone: boolean } | null} */
+  /**
+   * While writeSync() is under way: what came of it.
+   * @type {{ error?: unknown, isDone: boolean } | null}
+   */
   #now = null
 
   /**

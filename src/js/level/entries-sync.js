@@ -10,7 +10,8 @@ const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]
 const abandoned = new FinalizationRegistry((/** @type {{ close(): Promise<void> }} */ iterator) => { iterator.close().catch(() => {}) })
 
 /**
- * A consistent view of a range. Pages are read as needed. The end, `return()` and an error close it.
+ * A consistent view of a range. Pages are read as needed. The end, `return()` and an error close
+ * it.
  * @implements {IterableIterator<[unknown, unknown]>}
  */
 export class EntriesSync {

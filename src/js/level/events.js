@@ -8,7 +8,7 @@ export class Events {
   #engine
   #told = false
 
-  /** @param {any} db @param {string[]} names any: a Varve; naming the class would be a circle of imports */
+  /** @param {import('./varve.js').Varve} db @param {string[]} names */
   constructor(db, names) {
     this.#db = db
     this.#names = names
@@ -24,7 +24,9 @@ export class Events {
     this.#update()
   }
 
-  /** Subscribes to the engine only while there are listeners, so that events cost nothing otherwise. */
+  /**
+   * Subscribes to the engine only while there are listeners, so that events cost nothing otherwise.
+   */
   #update() {
     const wanted = this.#names.some((name) => this.#db.listenerCount(name) > 0)
     if (this.#engine === undefined || wanted === this.#told) return
@@ -36,7 +38,12 @@ export class Events {
     }
   }
 
-  /** Emits outside the engine: a listener may use the database, and its exceptions must not reach other code. @param {string} name @param {object} info */
+  /**
+   * Emits outside the engine: a listener may use the database, and its exceptions must not reach
+   * other code.
+   * @param {string} name
+   * @param {object} info
+   */
   #emit(name, info) {
     try {
       this.#db.emit(name, info)

@@ -3,7 +3,11 @@ import { fromEngine } from '../errors.js'
 
 const LEVELS = 7
 
-/** A ratio, or null where there is nothing to compare with. @param {number} part @param {number} whole */
+/**
+ * A ratio, or null where there is nothing to compare with.
+ * @param {number} part
+ * @param {number} whole
+ */
 const ratio = (part, whole) => whole > 0 ? part / whole : null
 
 /** @param {any} error as an object that could be cloned; any: whatever was thrown */

@@ -5,9 +5,18 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-/** any: options have values of many types @typedef {(name: string, value: any) => any} Check returns the value, or a replacement for it */
-/** Options of a method of abstract-level. any: its types do not declare those of private methods @typedef {any} Options */
-/** A key or value. any: its type depends on the encodings that the user chose @typedef {any} Encoded */
+/**
+ * any: options have values of many types
+ * @typedef {(name: string, value: any) => any} Check returns the value, or a replacement for it
+ */
+/**
+ * Options of a method of abstract-level. any: its types do not declare those of private methods
+ * @typedef {any} Options
+ */
+/**
+ * A key or value. any: its type depends on the encodings that the user chose
+ * @typedef {any} Encoded
+ */
 
 /** @type {Check} */
 const flag = (name, value) => {
@@ -34,7 +43,10 @@ const compression = (name, value) => {
   return choice === true ? 'snappy' : choice === false ? 'none' : choice
 }
 
-/** Larger than LevelDB's 8 MiB: reading a block again costs a read, a checksum and a decompression on the calling thread. */
+/**
+ * Larger than LevelDB's 8 MiB: reading a block again costs a read, a checksum and a decompression
+ * on the calling thread.
+ */
 const CACHE_SIZE = 32 * MIB
 
 /**
@@ -59,8 +71,9 @@ const OPTIONS = [
 ]
 
 /**
- * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a plug-in's.
- * @param {Record<string, any>} options any: user input, checked here
+ * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a
+ * plug-in's.
+ * @param {Record<string, unknown>} options
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
 export function engineOptionsOf(options) {
@@ -74,7 +87,8 @@ export function engineOptionsOf(options) {
   return result
 }
 
-// ---- Where a database is --------------------------------------------------------------------------------------------
+// ---- Where a database is
+// --------------------------------------------------------------------------------------------
 
 const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
 
@@ -100,7 +114,8 @@ export function placeOf(location, storage) {
 }
 
 /**
- * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions cannot be cloned.
+ * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions
+ * cannot be cloned.
  * @param {unknown} worker
  * @param {{ storage: any }} place any: user input, checked here
  */

@@ -15,7 +15,9 @@ import { Snapshot } from './snapshot.js'
 
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
-/** Pages grow with each call of next(), because many callers only want the first row after a seek. */
+/**
+ * Pages grow with each call of next(), because many callers only want the first row after a seek.
+ */
 const PAGE_GROWTH = 8
 /** The engine counts rows with 32 bits. */
 const ROWS_MAX = 0x7fffffff
@@ -31,7 +33,9 @@ const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOf
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
 /** Functions that read a key or value out of a page, by encoding format. */
-/** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} any: keys and values have the types of their encodings */
+/**
+ * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} any: keys and values have the types of their encodings
+ */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
@@ -59,7 +63,8 @@ function signalOf({ signal }) {
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
- * The part that the three iterators share: the engine's iterator and the current page. With #done set it is the last page.
+ * The part that the three iterators share: the engine's iterator and the current page. With #done
+ * set it is the last page.
  */
 export class Rows {
   #engine
@@ -118,7 +123,12 @@ export class Rows {
     return this.#answer(this.#loadAhead(wanted), cut, 0)
   }
 
-  /** The same for a caller that cannot wait. @template T @param {number} wanted @param {(rows: Rows) => T} cut */
+  /**
+   * The same for a caller that cannot wait.
+   * @template T
+   * @param {number} wanted
+   * @param {(rows: Rows) => T} cut
+   */
   nextSync(wanted, cut) {
     if (this.#signal !== null) this.#throwIfAborted()
     if (this.#reader.left === 0 && !this.#done) {
@@ -131,14 +141,22 @@ export class Rows {
     return this.#reader.left > 0 ? cut(this) : undefined
   }
 
-  /** Returns at most `size` rows: the rest of the current page, or else the next page. @param {number} size @param {(rows: Rows) => Encoded} cut */
+  /**
+   * Returns at most `size` rows: the rest of the current page, or else the next page.
+   * @param {number} size
+   * @param {(rows: Rows) => Encoded} cut
+   */
   nextv(size, cut) {
     if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
     if (this.#reader.left > 0 || this.#done) return this.#take(size, cut)
     return this.#answer(this.#load(size), cut, size)
   }
 
-  /** Returns all rows, at most `wanted`. @param {number} wanted @param {(rows: Rows) => Encoded} cut */
+  /**
+   * Returns all rows, at most `wanted`.
+   * @param {number} wanted
+   * @param {(rows: Rows) => Encoded} cut
+   */
   all(wanted, cut) {
     if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
     /** @type {any[]} any: keys and values have the types of their encodings */
@@ -170,7 +188,8 @@ export class Rows {
     }
   }
 
-  // ---- One row: a key, a value or both; there must be one ---------------------------------------------------------
+  // ---- One row: a key, a value or both; there must be one
+  // ---------------------------------------------------------
 
   key() { return this.#reader.key(this.#cutKey) }
 
@@ -178,9 +197,14 @@ export class Rows {
 
   entry() { return this.#reader.entry(this.#cutKey, this.#cutValue) }
 
-  // ---- Pages ------------------------------------------------------------------------------------------------------
+  // ---- Pages
+  // ------------------------------------------------------------------------------------------------------
 
-  /** Returns one row, or an array of at most `size`. @param {(rows: Rows) => Encoded} cut @param {number} size 0: one, not in an array */
+  /**
+   * Returns one row, or an array of at most `size`.
+   * @param {(rows: Rows) => Encoded} cut
+   * @param {number} size 0: one, not in an array
+   */
   #cut(cut, size) {
     if (size > 0) return this.#take(size, cut)
     return this.#reader.left > 0 ? cut(this) : undefined
@@ -202,7 +226,8 @@ export class Rows {
   }
 
   /**
-   * Moves rows to `all` until the end, or until there are enough. Returns undefined, or a promise to await before continuing.
+   * Moves rows to `all` until the end, or until there are enough. Returns undefined, or a promise
+   * to await before continuing.
    * @param {Encoded[]} all @param {number} wanted @param {(rows: Rows) => Encoded} cut
    */
   #fill(all, wanted, cut) {
@@ -215,10 +240,15 @@ export class Rows {
     }
   }
 
-  /** @param {Encoded[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: Rows) => Encoded} cut any: keys and values have the types of their encodings */
+  /**
+   * @param {Encoded[]} all
+   * @param {Promise<any>} wait any: the page, which is not used
+   * @param {number} wanted
+   * @param {(rows: Rows) => Encoded} cut
+   */
   async #allLater(all, wait, wanted, cut) {
     try {
-      for (let before = /** @type {Promise<any> | undefined} any: keys and values have the types of their encodings */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
+      for (let before = /** @type {Promise<any> | undefined} any: the page, which is not used */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
         const page = await before
         if (page !== undefined) this.#set(page)
       }
@@ -228,7 +258,11 @@ export class Rows {
     return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
   }
 
-  /** Loads a page. Returns a promise if that has to wait. @param {number} size @returns {Promise<any> | undefined} any: keys and values have the types of their encodings */
+  /**
+   * Loads a page. Returns a promise if that has to wait.
+   * @param {number} size
+   * @returns {Promise<any> | undefined} any: the page, which callers do not use
+   */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
@@ -241,7 +275,7 @@ export class Rows {
 
   /**
    * Returns the requested rows once the page is loaded.
-   * @param {Promise<any> | undefined} loading any: keys and values have the types of their encodings
+   * @param {Promise<any> | undefined} loading any: the page, which is not used
    * @param {(rows: Rows) => Encoded} cut
    * @param {number} size 0: one row, as it is
    */
@@ -259,7 +293,8 @@ export class Rows {
     this.#done = page.done
   }
 
-  // ---- With a signal, which may be aborted right after the call that it should end --------------------------------
+  // ---- With a signal, which may be aborted right after the call that it should end
+  // --------------------------------
 
   /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #nextUnlessAborted(wanted, cut) {

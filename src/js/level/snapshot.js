@@ -3,7 +3,9 @@ import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 
 /** @typedef {import('./options.js').Options} Options */
 
-/** An explicit snapshot: the state of the database when it was created, valid until it is closed. */
+/**
+ * An explicit snapshot: the state of the database when it was created, valid until it is closed.
+ */
 export class Snapshot extends AbstractSnapshot {
   #engine
   /** @type {import('../engine/engine.js').Id | undefined} undefined when it is closed */

@@ -4,7 +4,8 @@ import { AbstractSublevel } from 'abstract-level'
 /** @typedef {import('./options.js').Encoded} Encoded */
 
 /**
- * abstract-level's sublevel. Its iterators, and calls made before it is open, resolve in order with those of the database.
+ * abstract-level's sublevel. Its iterators, and calls made before it is open, resolve in order with
+ * those of the database.
  * @extends {AbstractSublevel<unknown, unknown, unknown, unknown>}
  */
 export class Sublevel extends AbstractSublevel {

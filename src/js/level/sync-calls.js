@@ -1,10 +1,13 @@
-// The synchronous calls of a database: when they return, they are done; when they throw, nothing is written.
+// The synchronous calls of a database: when they return, they are done; when they throw, nothing is
+// written.
 import { Scratch } from '../bytes/scratch.js'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 import { EntriesSync } from './entries-sync.js'
 
 /** @typedef {import('../engine/engine.js').Engine} Engine */
-/** @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown, sync?: boolean } | undefined} WriteOptions */
+/**
+ * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown, sync?: boolean } | undefined} WriteOptions
+ */
 /** @typedef {{ type: 'put' | 'del', key: unknown, value?: unknown }} Operation */
 
 export class SyncCalls {
@@ -59,7 +62,10 @@ export class SyncCalls {
     }, options)
   }
 
-  /** @param {Record<string, any>} [options] any: abstract-level checks them @returns {EntriesSync} */
+  /**
+   * @param {Record<string, any>} [options] any: abstract-level checks them
+   * @returns {EntriesSync}
+   */
   range(options) {
     this.ready('rangeSync')
     const iterator = /** @type {any} any: its type says no nextSync() */ (this.#db.iterator(options ?? {}))
@@ -93,7 +99,10 @@ export class SyncCalls {
     return !hooks.prewrite.noop || this.#db.listenerCount('write') > 0
   }
 
-  /** @param {(batch: any) => void} add any: its type says no writeSync() @param {WriteOptions} options */
+  /**
+   * @param {(batch: any) => void} add any: its type says no writeSync()
+   * @param {WriteOptions} options
+   */
   #inBatch(add, options) {
     const batch = /** @type {any} any: as above */ (this.#db.batch())
     try {

@@ -31,7 +31,8 @@ import { WriteOrder } from './write-order.js'
 /** @typedef {import('./options.js').Options} Options */
 /** @typedef {import('./options.js').Encoded} Encoded */
 
-// ---- Bytes ----------------------------------------------------------------------------------------------------------
+// ---- Bytes
+// ----------------------------------------------------------------------------------------------------------
 
 /** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
 /** @type {Record<string, (bytes: any) => any>} any: the result of any call */
@@ -43,19 +44,26 @@ const FROM_BYTES = {
 
 const asIs = (/** @type {any} any: the result of any call */ value) => value
 
-/** abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if it had to wait. */
+/**
+ * abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if
+ * it had to wait.
+ */
 const HAS_ROUNDS = 2
 
 const thenable = (/** @type {any} any: the result of any call */ answer) => ({ then: (/** @type {(value: any) => void} any: the result of any call */ resolve) => resolve(answer) })
 const [YES, NO] = [thenable(true), thenable(false)]
 
-/** Returns a result of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer any: the result of any call */
+/**
+ * Returns a result of _has() or _hasMany() that takes as many microtasks as any other.
+ * @param {any} answer any: the result of any call
+ */
 function inTime(answer) {
   if (typeof answer === 'boolean') return answer ? YES : NO
   return answer instanceof Promise ? answer : thenable(answer)
 }
 
-// ---- The database ---------------------------------------------------------------------------------------------------
+// ---- The database
+// ---------------------------------------------------------------------------------------------------
 
 const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
@@ -66,7 +74,8 @@ const COMPARATOR = 'leveldb.BytewiseComparator'
 const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
- * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See types/index.d.ts.
+ * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See
+ * types/index.d.ts.
  * @extends {AbstractLevel<Encoded, Encoded, Encoded>}
  */
 export class Varve extends AbstractLevel {
@@ -83,12 +92,17 @@ export class Varve extends AbstractLevel {
   #valueScratch = new Scratch()
   /** @type {WriteBatch | null} reused by the next batch */
   #spareBatch = null
-  /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
+  /**
+   * @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for
+   */
   #works = new Set()
   /** @type {Events} */
   #events
   #sync
-  /** The zip that the first opening imports. @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere */
+  /**
+   * The zip that the first opening imports.
+   * @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere
+   */
   #importing = null
 
   /**
@@ -134,7 +148,8 @@ export class Varve extends AbstractLevel {
     return this.#place.path
   }
 
-  // ---- Calls made before it is open ---------------------------------------------------------------------------------
+  // ---- Calls made before it is open
+  // ---------------------------------------------------------------------------------
 
   /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
@@ -151,13 +166,19 @@ export class Varve extends AbstractLevel {
     return new Sublevel(this, name, options, (call) => this.#wrapped(call))
   }
 
-  /** Calls made before opening resolve through more promises. @template T @param {() => T} call @returns {T} */
+  /**
+   * Calls made before opening resolve through more promises.
+   * @template T
+   * @param {() => T} call
+   * @returns {T}
+   */
   #wrapped(call) {
     // Opening may have failed.
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
   }
 
-  // ---- Opening and closing ------------------------------------------------------------------------------------------
+  // ---- Opening and closing
+  // ------------------------------------------------------------------------------------------
 
   /** @param {Options} options */
   async _open(options) {
@@ -188,14 +209,21 @@ export class Varve extends AbstractLevel {
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
-  /** @param {any} storage @param {Options} options any: user input, checked elsewhere */
+  /**
+   * @param {import('../types/index.js').Storage | null | undefined} storage
+   * @param {Options} options
+   */
   async #openEngine(storage, options) {
-    /** @type {any} any: user input, checked elsewhere */
+    /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options, (/** @type {any} any: the object that the engine builds */ info) => this.#recovered(info))
+    return Class.open(storage, options, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
   }
 
-  /** Imports a database. A worker, if any, opens it afterwards. @param {any} storage @param {Options} options any: user input, checked elsewhere */
+  /**
+   * Imports a database. A worker, if any, opens it afterwards.
+   * @param {any} storage any: user input, checked elsewhere
+   * @param {Options} options
+   */
   async #import(storage, options) {
     const { pieces, limits } = /** @type {any} any: user input, checked elsewhere */ (this.#importing)
     this.#importing = null
@@ -215,13 +243,14 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Reopens a database in memory. Its entries live as long as this object, as in memory-level, so closing keeps the engine.
+   * Reopens a database in memory. Its entries live as long as this object, as in memory-level, so
+   * closing keeps the engine.
    * @param {boolean} errorIfExists
    */
   async #reopen(errorIfExists) {
     if (errorIfExists) throw new InvalidArgumentError('The database in memory exists already (errorIfExists is true)')
     try {
-      if (this.#inWorker) await /** @type {any} any: it may be a WorkerEngine, or a foreign error */ (this.#engine).wake()
+      if (this.#inWorker) await /** @type {any} any: it may be a WorkerEngine */ (this.#engine).wake()
       this.#events.follow(this.#engine)
     } catch (error) {
       throw fromEngine(error)
@@ -230,9 +259,10 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Returns the storage of a database, a new one for a directory. Pages do not contain the module for directories.
+   * Returns the storage of a database, a new one for a directory. Pages do not contain the module
+   * for directories.
    * @param {ReturnType<typeof placeOf>} place
-   * @returns {Promise<any>} any: user input, checked elsewhere
+   * @returns {Promise<any>} any: a Storage, null or undefined, by the kind of place
    */
   static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
@@ -245,7 +275,7 @@ export class Varve extends AbstractLevel {
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
-      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine, or a foreign error */ (this.#engine).rest() : this.#engine.close())
+      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine */ (this.#engine).rest() : this.#engine.close())
     } catch (/** @type {any} any: whatever was thrown */ error) {
       // An earlier close failed, but closed the engine.
       if (error?.code === 'closed') return
@@ -254,7 +284,8 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  // ---- Reading ------------------------------------------------------------------------------------------------------
+  // ---- Reading
+  // ------------------------------------------------------------------------------------------------------
 
   /** @param {Encoded} key @param {Options} options */
   _get(key, options) {
@@ -268,7 +299,8 @@ export class Varve extends AbstractLevel {
     return SyncCalls.found(this.#read(key, options))
   }
 
-  // ---- Synchronous calls --------------------------------------------------------------------------------------------
+  // ---- Synchronous calls
+  // --------------------------------------------------------------------------------------------
 
   /** @param {any} keys @param {any} [options] any: as the public types say */
   getManySync(keys, options) {
@@ -313,7 +345,11 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  /** Returns a value in the requested format, or a promise. @param {Encoded} key @param {Options} options */
+  /**
+   * Returns a value in the requested format, or a promise.
+   * @param {Encoded} key
+   * @param {Options} options
+   */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -366,7 +402,8 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Returns the result of a call that has to wait. All use the same number of promises, so that they resolve in order.
+   * Returns the result of a call that has to wait. All use the same number of promises, so that
+   * they resolve in order.
    * @param {Promise<any>} promise any: the result of any call; the snapshot is abstract-level's
    * @param {(found: any) => any} convert
    * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
@@ -383,7 +420,8 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  // ---- Writing ------------------------------------------------------------------------------------------------------
+  // ---- Writing
+  // ------------------------------------------------------------------------------------------------------
 
   /** @param {Encoded} key @param {Encoded} value @param {Options} options */
   _put(key, value, options) {
@@ -404,7 +442,10 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {{ type: 'put' | 'del', key: Encoded, value: Encoded }[]} operations @param {Options} options */
+  /**
+   * @param {{ type: 'put' | 'del', key: Encoded, value: Encoded }[]} operations
+   * @param {Options} options
+   */
   _batch(operations, options) {
     const batch = this.#takeBatch()
     try {
@@ -433,7 +474,7 @@ export class Varve extends AbstractLevel {
     return this.#wrote(this.#engine.write(bytes, sync), true)
   }
 
-  /** @param {any} done @param {boolean} [mayBeLong] any: the result of any call */
+  /** @param {Promise<void> | undefined} done @param {boolean} [mayBeLong] */
   #wrote(done, mayBeLong = false) {
     const own = done instanceof Promise ? this.#writeOrder.late(done) : this.#answers.wrote(mayBeLong)
     return this.listenerCount('write') === 0 ? own : this.#writeOrder.told(own)
@@ -448,7 +489,8 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are deleted one by one.
+   * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are
+   * deleted one by one.
    * @param {Options} options
    */
   async _clear(options) {
@@ -469,7 +511,8 @@ export class Varve extends AbstractLevel {
     await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
   }
 
-  // ---- Iterators and snapshots --------------------------------------------------------------------------------------
+  // ---- Iterators and snapshots
+  // --------------------------------------------------------------------------------------
 
   /** @param {Options} options */
   _iterator(options) {
@@ -491,7 +534,8 @@ export class Varve extends AbstractLevel {
     return new Snapshot(this.#engine, options)
   }
 
-  // ---- Beyond abstract-level ----------------------------------------------------------------------------------------
+  // ---- Beyond abstract-level
+  // ----------------------------------------------------------------------------------------
 
   async sync() {
     return this.#whenOpen((engine) => engine.sync())
@@ -543,7 +587,7 @@ export class Varve extends AbstractLevel {
     this.#turns.wrote()
   }
 
-  /** @param {any} location any: user input, checked elsewhere */
+  /** @param {string | URL | null | undefined} location */
   async checkpoint(location) {
     const isStorage = typeof location === 'object' && location !== null && !(location instanceof URL)
     const place = isStorage ? placeOf(null, location) : placeOf(location, undefined)
@@ -580,7 +624,11 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} location @param {any} source @param {Options} options any: user input, checked elsewhere */
+  /**
+   * @param {string | URL | null | undefined} location
+   * @param {any} source any: user input, checked elsewhere
+   * @param {Options} options
+   */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
@@ -645,7 +693,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** Makes close() wait for `work`. @param {any} work any: the result of any call */
+  /** Makes close() wait for `work`. @param {Promise<unknown>} work */
   #kept(work) {
     if (!(work instanceof Promise)) return work
     this.#works.add(work)
@@ -668,7 +716,10 @@ async function fullEngine() {
   return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
 }
 
-/** Returns the engine's report with its findings as VarveErrors. @param {any} report any: the object that the engine builds */
+/**
+ * Returns the engine's report with its findings as VarveErrors.
+ * @param {any} report any: the object that the engine builds
+ */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }

@@ -4,9 +4,15 @@ import { rethrow } from '../errors.js'
 export class WriteOrder {
   #answers
   #inWorker
-  /** The last write that was late, and when its callers go on. @type {{ done?: Promise<void>, turn?: Promise<void> }} */
+  /**
+   * The last write that was late, and when its callers go on.
+   * @type {{ done?: Promise<void>, turn?: Promise<void> }}
+   */
   #late = {}
-  /** The last write whose event is not emitted yet. @type {{ own?: Promise<void>, told?: Promise<void>, last?: Promise<void> }} */
+  /**
+   * The last write whose event is not emitted yet.
+   * @type {{ own?: Promise<void>, told?: Promise<void>, last?: Promise<void> }}
+   */
   #told = {}
 
   /** @param {import('./answers.js').Answers} answers @param {boolean} inWorker */
@@ -24,7 +30,8 @@ export class WriteOrder {
   }
 
   /**
-   * Emits `write` events in commit order: a write that shared another's promise, or that waits for a turn, is not overtaken.
+   * Emits `write` events in commit order: a write that shared another's promise, or that waits for
+   * a turn, is not overtaken.
    * @param {Promise<void> | undefined} own what the write's caller waits for
    * @returns {Promise<void> | undefined} what it waits for with the listeners
    */

@@ -1,8 +1,10 @@
-// Errors that cross from one thread to another. Cloning one keeps its message and loses its code, so what matters is taken apart
-// and put together again.
+// Passes errors between threads. Cloning an error loses its code, so its fields are copied to a plain
+// object and restored.
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
-/** What an error may say beside its message: the engine's own words, and those of Node's file system. */
+/**
+ * Fields that are copied in addition to the message: those of the engine and of Node's file system.
+ */
 const DETAILS = ['code', 'file', 'offset', 'maybeApplied', 'errno', 'syscall', 'path']
 
 /** How many causes deep. */
@@ -15,12 +17,12 @@ const CLASSES = [InvalidArgumentError, OutOfRangeError, SourceChangedError, Varv
 const WITH_DETAILS = [SourceChangedError, VarveError]
 
 /**
- * What can be cloned of an error: `kind` is the place of its class among CLASSES, if it has one.
+ * A cloneable description of an error: `kind` is the index of its class in CLASSES, if any.
  * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description any: an error may be anything, with any properties
  */
 
 /**
- * What can be cloned of an error, or of whatever else was thrown.
+ * Returns a cloneable description of an error, or of anything else that was thrown.
  * @param {any} error any: whatever was thrown
  * @returns {Description}
  */
@@ -43,7 +45,7 @@ export function describe(error, depth = 1) {
 }
 
 /**
- * The error that was described: of the same class where it is a known one.
+ * Returns the error that was described, of the same class if that is known.
  * @param {Description} description
  * @returns {Error}
  */

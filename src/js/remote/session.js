@@ -1,15 +1,18 @@
-// One client somewhere else that asks, on the side of the engine (host.js).
+// Serves one client in another thread, on the side of the engine (host.js).
 //
 //   to the session     { open: { storage, options } }, then messages of requests (messages.js); { property, number }
 //   to the client      { opened: true } or { failed }, then messages of answers, { event, info }, { recovered }
 //
-// Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
-// another.
+// Requests start in the order in which they were made, so a snapshot or an iterator sees the state of
+// that moment. They may end in another order.
 import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'
 
-/** So many requests may wait for their storage; the next are begun when some have ended. The engine itself would refuse more. */
+/**
+ * So many requests may wait for their storage; the next are begun when some have ended. The engine
+ * itself would refuse more.
+ */
 const WAITING_MAX = 4096
 const WAITING_BYTES_MAX = 8 << 20
 
@@ -84,7 +87,10 @@ export class Session {
     this.#port.post({ recovered: { cause: describe(cause), duration } })
   }
 
-  /** The client stands still until it has this answer. @param {{ property: string, number: number }} question */
+  /**
+   * The client stands still until it has this answer.
+   * @param {{ property: string, number: number }} question
+   */
   #property({ property, number }) {
     try {
       this.#port.answerSync?.({ number, value: this.#host.engine.property(property) })
@@ -93,7 +99,8 @@ export class Session {
     }
   }
 
-  // ---- Whose turn it is ---------------------------------------------------------------------------------------------
+  // ---- Whose turn it is
+  // ---------------------------------------------------------------------------------------------
 
   /** Begins what can be begun. What is answered by then is one message. */
   #work() {
@@ -112,7 +119,7 @@ export class Session {
     this.#out.flush()
   }
 
-  /** @param {any} size any: verbs.js defines the type for each call */
+  /** @param {number} size */
   #hasRoom(size) {
     return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
   }
@@ -129,7 +136,8 @@ export class Session {
     })
   }
 
-  // ---- Requests -----------------------------------------------------------------------------------------------------
+  // ---- Requests
+  // -----------------------------------------------------------------------------------------------------
 
   /** @param {Inbox} inbox at a request */
   #begin(inbox) {
@@ -151,7 +159,7 @@ export class Session {
     }
   }
 
-  /** @param {any} verb @param {Inbox} inbox any: verbs.js defines the type for each call */
+  /** @param {import('./verbs.js').Verb} verb @param {Inbox} inbox */
   #make(verb, inbox) {
     const handle = new Handle()
     this.#handles.set(inbox.u32(), handle)
@@ -167,7 +175,10 @@ export class Session {
     this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
   }
 
-  /** @param {any} verb @param {any[]} args any: verbs.js defines the type for each call */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   #call(verb, args) {
     if (verb.name === 'close') return this.#host.close([...this.#waiting])
     if (verb.name === 'listen') return this.#listen(args[0])
@@ -182,13 +193,22 @@ export class Session {
     return result
   }
 
-  /** @param {any} handle @param {Promise<any>} promise any: verbs.js defines the type for each call */
+  /**
+   * @param {any} handle
+   * @param {Promise<any>} promise any: verbs.js defines the type for each call
+   */
   #occupy(handle, promise) {
     const ended = () => { if (handle.busy === busy) handle.busy = undefined }
     const busy = handle.busy = promise.then(ended, ended)
   }
 
-  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle any: verbs.js defines the type for each call */
+  /**
+   * @param {any} result any: verbs.js defines the type for each call
+   * @param {number} size
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any} number
+   * @param {number} handle
+   */
   #wait(result, size, verb, number, handle) {
     const settle = result.then(
       (/** @type {any} any: verbs.js defines the type for each call */ value) => this.#answer(verb, number, value),
@@ -204,9 +224,14 @@ export class Session {
     this.#waitingBytes += size
   }
 
-  // ---- Answers ------------------------------------------------------------------------------------------------------
+  // ---- Answers
+  // ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} verb @param {any} number @param {any} result any: verbs.js defines the type for each call */
+  /**
+   * @param {any} verb
+   * @param {any} number
+   * @param {any} result any: verbs.js defines the type for each call
+   */
   #answer(verb, number, result) {
     if (number === undefined) return
     const out = this.#out
@@ -236,16 +261,21 @@ export class Session {
     out.end()
   }
 
-  // ---- For verbs.js -------------------------------------------------------------------------------------------------
+  // ---- For verbs.js
+  // -------------------------------------------------------------------------------------------------
 
-  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees any: verbs.js defines the type for each call */
+  /**
+   * Returns the object with this id; with `frees`, forgets it.
+   * @param {number} number
+   * @param {boolean} frees
+   */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)
     return handle ?? closedHandle
   }
 
-  /** The engine's number of a snapshot. @param {any} number any: verbs.js defines the type for each call */
+  /** The engine's number of a snapshot. @param {number} number */
   idOf(number) {
     const { id, error } = this.handle(number, false)
     if (error !== undefined) throw error

@@ -1,4 +1,4 @@
-// A worker thread of Node's, as connection.js sees one.
+// A worker thread in Node, for connection.js.
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
 
 /** What is in `signals`: how many answers there were, and whether the thread has ended. */
@@ -19,7 +19,7 @@ export function startThread({ receive, ended }, _isFull) {
   let questions = 0
   const worker = new Worker(new URL('./entry-node.js', import.meta.url), {
     name: 'varve',
-    // Options such as --input-type are the program's, not the worker's.
+    // Options such as --input-type must not apply to the worker.
     execArgv: [],
     workerData: { answers: port2, signals },
     transferList: [port2]
@@ -49,13 +49,16 @@ export function startThread({ receive, ended }, _isFull) {
       await exited
     },
 
-    /** What the worker answers, which this thread waits for. @param {any} question any: messages are what structuredClone accepts */
+    /**
+     * Sends a question and blocks this thread until the worker replies.
+     * @param {any} question any: messages are what structuredClone accepts
+     */
     askSync(question) {
       const number = ++questions
       worker.postMessage({ ...question, number })
       for (const end = performance.now() + PATIENCE_MS; ;) {
         const seen = Atomics.load(signals, ANSWERS)
-        // Some may be there that nobody waited for any more.
+        // Skip replies to calls that timed out.
         for (let answer; (answer = receiveMessageOnPort(port1)?.message) !== undefined;) {
           if (answer.number === number) return answer
         }

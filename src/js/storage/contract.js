@@ -20,7 +20,8 @@
  */
 
 /**
- * Registers one test for each property, by calling `test(name, run)`, where `run` answers a promise.
+ * Registers one test for each property, by calling `test(name, run)`, where `run` answers a
+ * promise.
  *
  * @param {() => Users | Promise<Users>} makeStorage answers two independent handles to one directory, or what stands for one, that does not exist yet
  * @param {object} options
@@ -59,7 +60,8 @@ export function testReadOnlyStorage(makeStorage, { test, prefix = '' }) {
   }
 }
 
-// ---- With the lock of a new place -------------------------------------------------------------------------------------
+// ---- With the lock of a new place
+// -------------------------------------------------------------------------------------
 
 /** @type {Record<string, (storage: Storage) => Promise<void>>} */
 const WITH_ONE = {
@@ -335,7 +337,8 @@ const WITH_ONE = {
   }
 }
 
-// ---- Two users --------------------------------------------------------------------------------------------------------
+// ---- Two users
+// --------------------------------------------------------------------------------------------------------
 
 /** @type {Record<string, (users: Users) => Promise<void>>} */
 const WITH_TWO = {
@@ -407,7 +410,8 @@ const WITH_TWO = {
   }
 }
 
-// ---- Only to be read --------------------------------------------------------------------------------------------------
+// ---- Only to be read
+// --------------------------------------------------------------------------------------------------
 
 /** @type {Record<string, (storage: Storage, files: Map<string, Uint8Array>) => Promise<void>>} */
 const READ_ONLY = {
@@ -497,7 +501,8 @@ const READ_ONLY = {
   }
 }
 
-// ---- Words of the tests -----------------------------------------------------------------------------------------------
+// ---- Words of the tests
+// -----------------------------------------------------------------------------------------------
 
 const KINDS = /** @type {const} */ (['log', 'manifest', 'table', 'other'])
 const VIA = '000009.dbtmp'
@@ -528,7 +533,12 @@ async function append(file, content) {
   equal(await file.append(data), data.length, 'bytes taken by an append')
 }
 
-/** Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise. @param {StorageFile} file @param {number} offset @param {number} length */
+/**
+ * Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise.
+ * @param {StorageFile} file
+ * @param {number} offset
+ * @param {number} length
+ */
 async function read(file, offset, length) {
   const into = new Uint8Array(length).fill(UNTOUCHED)
   const answer = file.read(offset, into)
@@ -577,7 +587,11 @@ async function contentIs(storage, name, expected) {
   }
 }
 
-/** A storage that cannot tell its names says so. @param {Storage} storage @param {string[]} expected */
+/**
+ * A storage that cannot tell its names says so.
+ * @param {Storage} storage
+ * @param {string[]} expected
+ */
 async function listIs(storage, expected) {
   let names
   try {
@@ -589,7 +603,12 @@ async function listIs(storage, expected) {
   equal([...names].sort().join(' | '), [...expected].sort().join(' | '), 'names listed')
 }
 
-/** Thrown or rejected with: an Error, with this code if one is given. @param {() => unknown} act @param {string} what @param {string} [code] */
+/**
+ * Thrown or rejected with: an Error, with this code if one is given.
+ * @param {() => unknown} act
+ * @param {string} what
+ * @param {string} [code]
+ */
 async function fails(act, what, code) {
   /** any: whatever was thrown @type {any} */
   let error

@@ -61,7 +61,10 @@ const DEFAULT = ['fillseq', 'fillrandom', 'overwrite', 'readrandom', 'readseq', 
 /** @param {number} number */
 const key = (number) => String(number).padStart(16, '0')
 
-/** What each workload does for one operation; it answers the bytes of the entries it handled. @type {Record<string, (bench: Bench) => Plan>} */
+/**
+ * What each workload does for one operation; it answers the bytes of the entries it handled.
+ * @type {Record<string, (bench: Bench) => Plan>}
+ */
 const WORKLOADS = {
   fillseq: (bench) => ({ count: bench.num, fresh: true, run: put(bench, (index) => index) }),
   fillrandom: (bench) => ({ count: bench.num, fresh: true, run: put(bench, () => below(bench, bench.num)) }),
@@ -148,7 +151,11 @@ async function runAll(names, root, bench) {
   return results
 }
 
-/** @param {string} name @param {any} options @param {TextDb} db any: workloads return different results */
+/**
+ * @param {string} name
+ * @param {any} options any: workloads have different options
+ * @param {TextDb} db
+ */
 async function measure(name, { count, run, end }, db) {
   const progress = new Progress(name, count)
   const latencies = new Float64Array(count)
@@ -183,7 +190,12 @@ async function measure(name, { count, run, end }, db) {
   }
 }
 
-/** Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one megabyte, as db_bench does. @param {number} size @param {number} ratio */
+/**
+ * Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one
+ * megabyte, as db_bench does.
+ * @param {number} size
+ * @param {number} ratio
+ */
 function valuesOf(size, ratio) {
   const random = randomOf(301)
   const pool = Buffer.alloc(Math.max(1 << 20, size))
@@ -219,7 +231,10 @@ function randomOf(seed) {
   }
 }
 
-/** @param {string} parent @param {(root: string) => Promise<any>} use any: workloads return different results */
+/**
+ * @param {string} parent
+ * @param {(root: string) => Promise<any>} use any: workloads return different results
+ */
 async function inTemporaryDirectory(parent, use) {
   checkDirectory(parent, 'write', '')
   const root = mkdtempSync(join(parent, 'varve-bench-'))

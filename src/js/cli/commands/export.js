@@ -51,7 +51,10 @@ async function toOutput(zip) {
   return 0
 }
 
-/** Where to write. Renamed over, a device or a pipe would be gone, and so would a link. @param {string} target */
+/**
+ * Where to write. Renamed over, a device or a pipe would be gone, and so would a link.
+ * @param {string} target
+ */
 async function placeOf(target) {
   const present = await stat(target).catch((error) => {
     if (error.code !== 'ENOENT') throw systemError(error, target)
@@ -61,7 +64,10 @@ async function placeOf(target) {
   return { path: await realpath(target), isSpecial: !present.isFile() }
 }
 
-/** @param {import('node:stream').Readable} zip @param {{ path: string, isSpecial: boolean }} place */
+/**
+ * @param {import('node:stream').Readable} zip
+ * @param {{ path: string, isSpecial: boolean }} place
+ */
 async function toFile(zip, { path, isSpecial }) {
   const partial = isSpecial ? path : `${path}.partial`
   const progress = new Progress('export')

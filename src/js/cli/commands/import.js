@@ -33,7 +33,12 @@ export const command = {
   }
 }
 
-/** Node's own conversion throws beyond reach of the caller when an import that failed has cancelled the stream. @param {import('node:stream').Readable} input @param {Progress} progress */
+/**
+ * Node's own conversion throws beyond reach of the caller when an import that failed has cancelled
+ * the stream.
+ * @param {import('node:stream').Readable} input
+ * @param {Progress} progress
+ */
 function streamOf(input, progress) {
   const chunks = input[Symbol.asyncIterator]()
   let isEmpty = true

@@ -48,7 +48,8 @@ printed; without an index, blocks are found by their checksums. Exit code 1 if a
   }
 }
 
-// ---- A table --------------------------------------------------------------------------------------------------------
+// ---- A table
+// --------------------------------------------------------------------------------------------------------
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function file(path, values, out) {
@@ -64,7 +65,12 @@ async function file(path, values, out) {
   }
 }
 
-/** @param {string} path @param {number} size @param {AsyncIterable<Span>} spans @param {Shown} to */
+/**
+ * @param {string} path
+ * @param {number} size
+ * @param {AsyncIterable<Span>} spans
+ * @param {Shown} to
+ */
 async function asJson(path, size, spans, { out, progress }) {
   let bad = 0
   let parted = ''
@@ -82,7 +88,12 @@ async function asJson(path, size, spans, { out, progress }) {
 /** @param {Span} span */
 const badOf = ({ findings }) => findings.filter(({ severity }) => severity === 'bad')
 
-/** @param {string} path @param {number} size @param {AsyncIterable<Span>} spans @param {Shown} to */
+/**
+ * @param {string} path
+ * @param {number} size
+ * @param {AsyncIterable<Span>} spans
+ * @param {Shown} to
+ */
 async function asText(path, size, spans, { out, values, progress }) {
   out.line(`${path}: ${counted(size, 'byte')}`)
   out.line()
@@ -106,7 +117,7 @@ async function asText(path, size, spans, { out, values, progress }) {
 const number = (value) => value === undefined ? '-' : grouped(value)
 /** @param {Span} span */
 const place = ({ offset, length }) => `${grouped(offset)} + ${grouped(length)}`
-/** @param {any} value any: facts of the inspector, with a type for each kind of span */
+/** @param {unknown} value */
 const hex = (value) => Number(value).toString(16).padStart(8, '0')
 
 /** @param {Span} span */
@@ -119,7 +130,10 @@ function blockLine({ facts }) {
 /** @param {string} kind @param {Span} span @param {string} text */
 const line = (kind, span, text) => `${kind.padEnd(10)} ${place(span).padEnd(20)} ${text}`
 
-/** @param {any} fact @param {any} options any: facts of the inspector, with a type for each kind of span */
+/**
+ * @param {any} fact
+ * @param {any} options any: facts of the inspector, with a type for each kind of span
+ */
 function keyText({ key, size }, { keyEncoding }, width = Infinity) {
   const text = shown(Buffer.from(key, 'hex'), keyEncoding)
   return text.length > width ? `${text.slice(0, width - 3)}...` : size * 2 > key.length ? `${text}...` : text
@@ -130,7 +144,9 @@ function versionOf({ sequence, type }) {
   return sequence === undefined ? '(no internal key)' : `@${sequence}${type === 'deletion' ? ' deletion' : ''}`
 }
 
-/** @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} any: facts of the inspector, with a type for each kind of span */
+/**
+ * @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} any: facts of the inspector, with a type for each kind of span
+ */
 const PARTS = {
   * footer(span) {
     const { magic, format, formatVersion, checksumType, metaindexOffset, metaindexSize, indexOffset, indexSize } = span.facts
@@ -241,7 +257,8 @@ function entryLine({ offset, facts }, values) {
     restart ? 'restart' : '       '}  ${keyText(key, values)} ${versionOf(key)}`
 }
 
-// ---- A database -----------------------------------------------------------------------------------------------------
+// ---- A database
+// -----------------------------------------------------------------------------------------------------
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function directory(path, values, out) {

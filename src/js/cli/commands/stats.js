@@ -38,7 +38,10 @@ bytes of all tables divided by bytes of the deepest level.`,
   }
 }
 
-/** @param {string} location @param {{ tables: ReturnType<typeof tablesOf>, info: import('../../types/index.js').Info }} stats */
+/**
+ * @param {string} location
+ * @param {{ tables: ReturnType<typeof tablesOf>, info: import('../../types/index.js').Info }} stats
+ */
 function summarise(location, { tables, info }) {
   /** @type {{ level: number, tables: number, bytes: number }[]} */
   const levels = []

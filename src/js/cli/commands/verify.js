@@ -40,7 +40,11 @@ any damage.`,
   }
 }
 
-/** Adds the other damaged blocks of a table: the engine reports only the first. @param {string} place @param {Finding[]} findings */
+/**
+ * Adds the other damaged blocks of a table: the engine reports only the first.
+ * @param {string} place
+ * @param {Finding[]} findings
+ */
 async function inDetail(place, findings) {
   /** @type {Finding[]} */
   const details = []
@@ -67,7 +71,11 @@ async function damagedBlocks(path, known) {
   return found
 }
 
-/** Yields the spans of a table file; none if it does not exist. @param {string} path @param {{ entries?: boolean }} [options] */
+/**
+ * Yields the spans of a table file; none if it does not exist.
+ * @param {string} path
+ * @param {{ entries?: boolean }} [options]
+ */
 export async function * explained(path, options) {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return
   const fd = openSync(path, 'r')
