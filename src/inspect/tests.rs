@@ -117,7 +117,7 @@ fn a_table_of_one_entry_is_explained() {
 }
 
 #[test]
-fn spans_are_json() {
+fn spans_are_written_as_json() {
     let mut file = one_entry();
     file[20] ^= 1;
     for span in inspect(&file, true) {
@@ -143,7 +143,7 @@ fn spans_are_json() {
 }
 
 #[test]
-fn tables_of_real_engines_are_sound_and_every_byte_has_an_owner() {
+fn tables_of_real_engines_have_no_findings_and_every_byte_is_explained() {
     for (name, file) in fixtures() {
         let spans = inspect(&file, false);
         assert_eq!(codes(&spans), Vec::<&str>::new(), "{name}");
@@ -161,7 +161,7 @@ fn tables_of_real_engines_are_sound_and_every_byte_has_an_owner() {
 }
 
 #[test]
-fn a_damaged_block_is_told_and_the_others_are_read() {
+fn a_damaged_block_is_reported_and_the_others_are_read() {
     let sound = inspect(&fixture("leveldb-table/block256-none.ldb"), false);
     let all = number(sound.last().unwrap(), "entries");
     let mut file = fixture("leveldb-table/block256-none.ldb");
@@ -246,7 +246,7 @@ fn table_of(data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_wrong_inside_a_sound_checksum_is_told() {
+fn damage_under_a_valid_checksum_is_reported() {
     let entry = |key: &[u8]| [&[0, u8::try_from(key.len()).unwrap(), 0], key].concat();
     let restart = b"\0\0\0\0\x01\0\0\0".to_vec();
     let cases: [(&str, Vec<u8>, &[&str]); 7] = [
@@ -278,7 +278,7 @@ fn what_is_wrong_inside_a_sound_checksum_is_told() {
 }
 
 #[test]
-fn a_block_with_a_bad_entry_goes_on_at_the_next_restart_point() {
+fn a_block_is_read_on_from_the_restart_point_after_a_bad_entry() {
     let entry = |key: &[u8]| [&[0, u8::try_from(key.len()).unwrap(), 0], key].concat();
     let (bad, good) = (b"\0\x7f\0x".to_vec(), entry(b"b\x01\x02\0\0\0\0\0\0"));
     let first = entry(b"a\x01\x02\0\0\0\0\0\0");
@@ -312,7 +312,7 @@ fn a_prefix_bomb_costs_no_more_than_its_bytes() {
 }
 
 #[test]
-fn other_files_are_named() {
+fn other_kinds_of_files_are_identified() {
     let rocks = [
         vec![1; 100],
         vec![1, 0x20, 5, 0x30, 6],
@@ -339,7 +339,7 @@ fn other_files_are_named() {
 }
 
 #[test]
-fn bytes_that_cannot_be_read_are_told() {
+fn unreadable_bytes_are_reported() {
     let file = fixture("leveldb-table/block256-none.ldb");
     let lost = of(&inspect(&file, false), "data")[2].offset;
     let mut inspector = TableInspector::new(to_u64(file.len()), false);
@@ -360,7 +360,7 @@ fn random(seed: &mut u64) -> usize {
 }
 
 #[test]
-fn no_mutation_makes_it_panic_or_hang() {
+fn no_mutation_causes_a_panic_or_an_endless_loop() {
     let mut seed = 20_240_607;
     for (name, file) in fixtures().into_iter().chain([("one", one_entry())]) {
         let sample: Vec<u8> = file

@@ -83,7 +83,7 @@ fn listening(mut options: Options) -> (Rc<Heard>, Options) {
 }
 
 #[test]
-fn a_trace_tells_where_a_key_was_looked_for() {
+fn a_trace_lists_where_a_key_was_looked_up() {
     let db = open(&MemoryEnv::new(), options());
     let trace = |key: &str| block_on(db.trace(&ReadOptions::default(), key.as_bytes())).unwrap();
     put_many(&db, 0..1000, "table");
@@ -112,7 +112,7 @@ fn a_trace_tells_where_a_key_was_looked_for() {
 }
 
 #[test]
-fn events_tell_of_flushes_compactions_and_files() {
+fn events_report_flushes_compactions_and_files() {
     let (heard, options) = listening(options());
     let env = MemoryEnv::new();
     let db = open(&env, options);
@@ -172,7 +172,7 @@ fn a_listener_may_read_the_database() {
 }
 
 #[test]
-fn stalls_are_told() {
+fn stalls_are_reported() {
     // A storage that answers late: the work that writers do in passing comes to nothing, so at last they must wait.
     let faults = FaultEnv::new(Rc::new(MemoryEnv::new()), 1);
     let (heard, options) = listening(Options { write_buffer_size: 4 << 10, slice_size: 1 << 10, ..options() });
@@ -191,7 +191,7 @@ fn stalls_are_told() {
 }
 
 #[test]
-fn a_level_0_that_slows_writers_down_is_told_once() {
+fn a_level_0_slowdown_is_reported_once() {
     let env = MemoryEnv::new();
     // Sessions that are killed: their logs become tables when the next ones open, and none lives to compact them.
     for _ in 0..46 {
@@ -209,7 +209,7 @@ fn a_level_0_that_slows_writers_down_is_told_once() {
 }
 
 #[test]
-fn waiting_writes_are_bounded_by_their_bytes() {
+fn waiting_writes_are_limited_by_their_bytes() {
     let faults = FaultEnv::new(Rc::new(MemoryEnv::new()), 3);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
     faults.set_pending(100);
@@ -235,7 +235,7 @@ fn waiting_writes_are_bounded_by_their_bytes() {
 }
 
 #[test]
-fn counters_count() {
+fn counters_are_updated() {
     let db = open(&MemoryEnv::new(), options());
     put_many(&db, 0..1000, "value");
     block_on(db.put_with(&WriteOptions { sync: true }, b"synced", b"v")).unwrap();
@@ -262,7 +262,7 @@ fn counters_count() {
 }
 
 #[test]
-fn properties_look_as_leveldbs() {
+fn properties_look_like_leveldbs() {
     let db = open(&MemoryEnv::new(), options());
     put(&db, "a\0b", "1");
     flush(&db);
@@ -295,7 +295,7 @@ fn properties_look_as_leveldbs() {
 }
 
 #[test]
-fn approximate_sizes_are_about_right() {
+fn approximate_sizes_are_roughly_right() {
     let db = open(&MemoryEnv::new(), options());
     let value = "x".repeat(1000);
     put_many(&db, 0..1000, &value);
@@ -372,7 +372,7 @@ fn verify_reports_each_damaged_table() {
 }
 
 #[test]
-fn destroy_leaves_what_is_not_the_databases() {
+fn destroy_keeps_files_that_are_not_the_databases() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "a", "1");
@@ -402,7 +402,7 @@ fn a_snapshot_of_another_database_is_refused() {
 }
 
 #[test]
-fn multi_get_answers_of_one_moment() {
+fn multi_get_reads_one_snapshot() {
     let db = open(&MemoryEnv::new(), options());
     put(&db, "a", "1");
     put(&db, "c", "3");
@@ -420,7 +420,7 @@ fn multi_get_answers_of_one_moment() {
 }
 
 #[test]
-fn iterators_keep_their_bounds_both_ways() {
+fn iterators_keep_their_bounds_in_both_directions() {
     let db = open(&MemoryEnv::new(), options());
     for key in ["a", "b", "c", "d", "e", "f"] {
         put(&db, key, key);
@@ -501,7 +501,7 @@ fn a_database_is_closed_with_little_to_replay() {
 }
 
 #[test]
-fn a_table_that_cannot_be_written_at_the_close_is_no_error_of_the_close() {
+fn a_failed_flush_during_close_does_not_fail_the_close() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
@@ -515,7 +515,7 @@ fn a_table_that_cannot_be_written_at_the_close_is_no_error_of_the_close() {
 }
 
 #[test]
-fn what_a_filter_spares_wears_out_no_table() {
+fn look_ups_excluded_by_a_filter_trigger_no_seek_compaction() {
     for (filter_policy, worn) in [(options().filter_policy, false), (None, true)] {
         let env = MemoryEnv::new();
         let db = open(&env, Options { filter_policy, ..options() });
@@ -535,7 +535,7 @@ fn what_a_filter_spares_wears_out_no_table() {
 }
 
 #[test]
-fn after_close_everything_answers_closed() {
+fn after_close_every_call_returns_closed() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "a", "1");
@@ -569,7 +569,7 @@ fn after_close_everything_answers_closed() {
 }
 
 #[test]
-fn writers_that_wait_share_one_record_and_one_flush() {
+fn waiting_writers_share_one_record_and_one_sync() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 3);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
@@ -595,7 +595,7 @@ fn writers_that_wait_share_one_record_and_one_flush() {
 }
 
 #[test]
-fn writers_and_readers_that_go_away_hinder_nobody() {
+fn dropped_writers_and_readers_do_not_block_others() {
     for seed in 0..30 {
         let env = MemoryEnv::new();
         let faults = FaultEnv::new(Rc::new(env.clone()), seed);
@@ -639,7 +639,7 @@ fn get_bytes(db: &Db, i: usize) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn an_open_that_is_given_up_gives_the_lock_back() {
+fn an_abandoned_open_releases_the_lock() {
     use std::future::Future;
     use std::task::{Context, Waker};
     let env = MemoryEnv::new();
@@ -659,7 +659,7 @@ fn an_open_that_is_given_up_gives_the_lock_back() {
 }
 
 #[test]
-fn background_works_until_nothing_is_left() {
+fn background_works_until_no_work_is_left() {
     let db = open(&MemoryEnv::new(), Options { write_buffer_size: 16 << 10, max_file_size: 16 << 10, ..options() });
     put_many(&db, 0..2000, &"x".repeat(100));
     put_many(&db, 0..2000, &"y".repeat(100));
@@ -671,7 +671,7 @@ fn background_works_until_nothing_is_left() {
 }
 
 #[test]
-fn a_slice_is_bounded() {
+fn a_work_budget_is_a_limit() {
     let db = open(&MemoryEnv::new(), Options { write_buffer_size: 1 << 20, ..options() });
     for _ in 0..8 {
         put_many(&db, 0..900, &"x".repeat(1000));
@@ -684,7 +684,7 @@ fn a_slice_is_bounded() {
 }
 
 #[test]
-fn tables_worn_out_by_look_ups_are_compacted() {
+fn tables_with_many_failed_look_ups_are_compacted() {
     let (heard, options) = listening(Options { filter_policy: None, ..options() });
     let db = open(&MemoryEnv::new(), options);
     put(&db, "a", "1");
@@ -707,7 +707,7 @@ fn tables_worn_out_by_look_ups_are_compacted() {
 }
 
 #[test]
-fn tombstones_go_at_the_base_level() {
+fn tombstones_are_dropped_at_the_base_level() {
     for held in [true, false] {
         let db = open(&MemoryEnv::new(), options());
         put_many(&db, 0..1000, &"x".repeat(100));
@@ -727,7 +727,7 @@ fn tombstones_go_at_the_base_level() {
 }
 
 #[test]
-fn tables_that_overlap_nothing_are_only_moved() {
+fn tables_without_overlap_are_only_moved() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put_many(&db, 0..4000, &"x".repeat(20));
@@ -782,7 +782,7 @@ fn several_memtables_become_one_table() {
 }
 
 #[test]
-fn budgets_of_files_and_bytes_are_kept() {
+fn limits_of_open_files_and_cache_bytes_are_kept() {
     let env = MemoryEnv::new();
     let small = Options { max_open_files: 10, max_file_size: 16 << 10, block_cache_size: 20 << 10, ..options() };
     let db = open(&env, small.clone());
@@ -812,7 +812,7 @@ fn budgets_of_files_and_bytes_are_kept() {
 }
 
 #[test]
-fn compression_is_as_asked_for() {
+fn the_chosen_compression_is_used() {
     let sizes = [Compression::None, Compression::Snappy].map(|compression| {
         let env = MemoryEnv::new();
         let db = open(&env, Options { compression, ..options() });
@@ -835,7 +835,7 @@ fn compression_is_as_asked_for() {
 }
 
 #[test]
-fn incompressible_blocks_are_stored_as_they_are() {
+fn incompressible_blocks_are_stored_uncompressed() {
     let db = open(&MemoryEnv::new(), Options { compression: Compression::Snappy, ..options() });
     let mut random = crate::common::random::Random::new(1);
     let noise: Vec<u8> = (0..200_000).map(|_| random.next() as u8).collect();
@@ -870,7 +870,7 @@ fn tables_of_older_leveldbs_are_read_and_replaced() {
 }
 
 #[test]
-fn logs_are_reused_only_where_asked_for() {
+fn logs_are_reused_only_on_request() {
     for reuse_logs in [false, true] {
         let env = MemoryEnv::new();
         let options = Options { reuse_logs, ..options() };
@@ -899,7 +899,7 @@ fn logs_are_reused_only_where_asked_for() {
 }
 
 #[test]
-fn databases_are_made_and_refused_as_asked() {
+fn databases_are_created_or_refused_as_the_options_say() {
     let env = MemoryEnv::new();
     let code = |options: Options| block_on(Db::open(Rc::new(env.clone()), options)).map(drop).map_err(|e| e.code());
     let missing = Options { create_if_missing: false, ..options() };
@@ -941,7 +941,7 @@ fn delete_range_drops_whole_tables_and_deletes_the_rest() {
 }
 
 #[test]
-fn batches_are_applied_whole_and_in_order() {
+fn batches_are_applied_completely_and_in_order() {
     let db = open(&MemoryEnv::new(), options());
     let mut batch = WriteBatch::new();
     batch.put(b"a", b"1");
@@ -957,7 +957,7 @@ fn batches_are_applied_whole_and_in_order() {
 }
 
 #[test]
-fn files_of_an_old_state_stay_while_an_iterator_reads_them() {
+fn files_of_an_old_state_are_kept_while_an_iterator_reads_them() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put_many(&db, 0..1000, "old");
@@ -984,7 +984,7 @@ fn files_of_an_old_state_stay_while_an_iterator_reads_them() {
 }
 
 #[test]
-fn filters_of_any_strength_find_all() {
+fn filters_of_any_size_find_all_keys() {
     for policy in [None, Some(1), Some(10), Some(40)] {
         let filter_policy = policy.map(|bits| Rc::new(BloomFilterPolicy::new(bits)) as Rc<dyn varve::FilterPolicy>);
         let db = open(&MemoryEnv::new(), Options { filter_policy, ..options() });

@@ -101,7 +101,7 @@ fn scan(db: &Db) -> (usize, Option<Error>) {
 }
 
 #[test]
-fn a_directory_that_is_no_database() {
+fn a_directory_that_is_not_a_database() {
     let temp = TempDir::new();
     let mine = temp.join("holiday.txt");
     fs::write(&mine, b"mine").unwrap();
@@ -119,7 +119,7 @@ fn a_directory_that_is_no_database() {
 }
 
 #[test]
-fn a_directory_that_is_not_there() {
+fn a_directory_that_does_not_exist() {
     let temp = TempDir::new();
     let place = temp.join("nowhere");
     for options in [Options::default(), read_only()] {
@@ -131,7 +131,7 @@ fn a_directory_that_is_not_there() {
 }
 
 #[test]
-fn a_file_where_a_directory_should_be() {
+fn a_file_in_place_of_the_directory() {
     let temp = TempDir::new();
     let place = temp.join("file");
     fs::write(&place, b"mine").unwrap();
@@ -142,7 +142,7 @@ fn a_file_where_a_directory_should_be() {
 }
 
 #[test]
-fn a_directory_where_a_file_should_be() {
+fn a_directory_in_place_of_a_file() {
     for kind in ["CURRENT", "MANIFEST", ".log", ".ldb", "LOCK"] {
         let temp = TempDir::new();
         let sample = sample();
@@ -162,7 +162,7 @@ fn a_directory_where_a_file_should_be() {
 }
 
 #[test]
-fn a_lock_that_this_process_holds() {
+fn a_lock_held_by_this_process() {
     let temp = TempDir::new();
     let db = open_at(temp.path(), create()).unwrap();
     block_on(db.put(b"k", b"v")).unwrap();
@@ -178,7 +178,7 @@ fn a_lock_that_this_process_holds() {
 }
 
 #[test]
-fn a_lock_that_another_process_holds() {
+fn a_lock_held_by_another_process() {
     let temp = TempDir::new();
     drop(open_at(temp.path(), create()).unwrap());
     let before = tree(temp.path());
@@ -407,7 +407,7 @@ fn options_out_of_range() {
 }
 
 #[test]
-fn keys_and_values_of_no_bytes_and_of_a_mebibyte() {
+fn empty_keys_and_values_and_ones_of_a_mebibyte() {
     let env = MemoryEnv::new();
     let large = vec![7u8; 1 << 20];
     let pairs: [(&[u8], &[u8]); 4] = [(b"", b""), (b"k", b""), (&large, b"v"), (b"z", &large)];
@@ -519,7 +519,7 @@ fn a_full_disk() {
 }
 
 #[test]
-fn a_disk_that_was_full_from_the_start() {
+fn a_disk_that_is_full_from_the_start() {
     for capacity in [0, 10, 40] {
         let env = MemoryEnv::with_capacity(capacity);
         let error = open(&env, create()).unwrap_err();
@@ -530,7 +530,7 @@ fn a_disk_that_was_full_from_the_start() {
 }
 
 #[test]
-fn a_storage_that_cannot_be_written_to() {
+fn a_read_only_storage() {
     for kind in [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied] {
         let env = sample();
         let before = bytes_of(&env);
@@ -552,7 +552,7 @@ fn a_storage_that_cannot_be_written_to() {
 }
 
 #[test]
-fn a_native_directory_that_is_read_only_is_read_without_a_trace() {
+fn a_read_only_native_directory_is_read_without_changes() {
     let temp = TempDir::new();
     for (name, bytes) in bytes_of(&sample()) {
         fs::write(temp.join(&name), bytes).unwrap();
@@ -566,7 +566,7 @@ fn a_native_directory_that_is_read_only_is_read_without_a_trace() {
 }
 
 #[test]
-fn sequence_numbers_near_their_end() {
+fn sequence_numbers_near_their_limit() {
     let env = MemoryEnv::new();
     manifest_with(&env, (1 << 56) - 1 - 3, 10);
     let db = open(&env, create()).unwrap();
@@ -599,7 +599,7 @@ fn sequence_numbers_near_their_end() {
 }
 
 #[test]
-fn manifests_with_numbers_past_their_end() {
+fn manifests_with_numbers_past_their_limit() {
     // Tags: 2 log, 3 next file, 4 last sequence.
     type Numbers = &'static [(u8, u64)];
     let cases: [(Numbers, &str, &str); 4] = [
@@ -618,7 +618,7 @@ fn manifests_with_numbers_past_their_end() {
 }
 
 #[test]
-fn a_stray_file_with_a_number_near_the_end() {
+fn a_stray_file_with_a_number_near_the_limit() {
     let env = sample();
     env.write("18446744073709551614.log", b"");
     let before = bytes_of(&env);

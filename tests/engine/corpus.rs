@@ -41,18 +41,18 @@ fn compat_mode_reads_damage_exactly_as_leveldb() {
 }
 
 #[test]
-fn strict_mode_finds_all_damage_that_can_be_found() {
+fn strict_mode_finds_all_detectable_damage() {
     for case in cases().iter().filter(|case| case.is_damaged()) {
         assert_eq!(case.strict_finds_it(), !INVISIBLE.contains(&case.id.as_str()), "{}", case.id);
     }
 }
 
 #[test]
-fn point_in_time_mode_gives_an_error_or_a_state_that_once_was() {
+fn point_in_time_mode_returns_an_error_or_a_state_that_once_existed() {
     cases().iter().filter(|case| case.is_damaged()).for_each(Case::check_point_in_time);
 }
 
 #[test]
-fn repair_gives_what_leveldbs_repair_gives() {
+fn repair_recovers_the_same_entries_as_leveldbs_repair() {
     cases().iter().filter(|case| case.is_repair()).for_each(Case::check_repair);
 }

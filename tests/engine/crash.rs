@@ -27,7 +27,7 @@ const MOMENTS: [fn(u64) -> FaultRule; 3] = [
 ];
 
 #[test]
-fn power_cuts_at_every_call_of_six_scripts() {
+fn power_failures_at_every_call_of_six_scripts() {
     let start = std::time::Instant::now();
     let cases = must("R01", every_crash_point(threads(), 1));
     println!("R01: {cases} crashes in {:.1} s", start.elapsed().as_secs_f64());
@@ -80,7 +80,7 @@ fn crash_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<usize, S
 
 /// What a killed process left unflushed the next one may rely on only once it has flushed it.
 #[test]
-fn processes_killed_at_every_call_and_power_cuts_after_the_next_one() {
+fn kills_at_every_call_and_power_failures_after_the_next_one() {
     let start = std::time::Instant::now();
     let prepared = must("R01", prepare_all());
     let points: Vec<(usize, u64)> =
@@ -137,7 +137,7 @@ fn kill_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<(), Strin
 }
 
 #[test]
-fn power_cuts_at_random() {
+fn power_failures_at_random_calls() {
     let start = std::time::Instant::now();
     let seeds = seeds(3_000, 100_000);
     let count = seeds.end - seeds.start;
@@ -222,7 +222,7 @@ fn add_random_steps(random: &mut Random, space: usize, steps: &mut Vec<Step>) {
 }
 
 #[test]
-fn power_cuts_while_recovering() {
+fn power_failures_during_recovery() {
     let start = std::time::Instant::now();
     let seeds = seeds(1_000, 20_000);
     let count = seeds.end - seeds.start;
@@ -293,7 +293,7 @@ fn open_and_crash(
 }
 
 #[test]
-fn power_cuts_while_repairing() {
+fn power_failures_during_repair() {
     let prepared = must("R03", prepare_all());
     let Some(repair) = prepared.iter().find(|p| p.script.name == "repair") else { panic!("no such script") };
     let step = if is_long() { 1 } else { 3 };
@@ -328,7 +328,7 @@ fn crash_repair_twice(
 }
 
 #[test]
-fn the_same_seed_gives_the_same_calls() {
+fn the_same_seed_makes_the_same_calls() {
     for seed in 0..100 {
         let run = || must("R38", until_a_crash(&mut Random::new(seed), seed)).env.trace_hash();
         assert_eq!(run(), run(), "R38: seed {seed}");

@@ -82,7 +82,7 @@ fn every_fault_of(threads: usize, stride: usize, exact: bool) -> Result<(usize, 
 }
 
 #[test]
-fn lies_about_appends_are_found_before_the_acknowledgement() {
+fn false_results_of_appends_are_found_before_the_acknowledgement() {
     let start = std::time::Instant::now();
     let (cases, faults) = must("R05", every_lie(threads(), 1));
     println!("R05: {cases} runs, {faults} with a lie, in {:.1} s", start.elapsed().as_secs_f64());
@@ -197,7 +197,7 @@ fn resume(session: &mut Session) -> Result<(), String> {
 }
 
 #[test]
-fn a_lying_sync_is_found_at_the_next_open() {
+fn a_lost_sync_is_found_at_the_next_open() {
     let stats = must("R05", every_lost_sync(threads(), 1));
     println!("R05: {} lost syncs: {} gave a clean prefix, {} an error", stats.0, stats.1, stats.0 - stats.1);
 }
@@ -242,7 +242,7 @@ pub fn every_lost_sync(threads: usize, stride: usize) -> Result<(usize, usize), 
 }
 
 #[test]
-fn a_full_disk_refuses_writes_and_nothing_else() {
+fn a_full_disk_fails_writes_and_nothing_else() {
     for capacity in (20_000..120_000).step_by(1_777) {
         must(&format!("capacity {capacity}"), fill_up(capacity));
     }
@@ -322,7 +322,7 @@ fn late(percent: u8, seed: u64, memory: &MemoryEnv) -> FaultEnv {
 }
 
 #[test]
-fn the_oracle_agrees_over_a_storage_that_answers_late() {
+fn operations_agree_with_the_oracle_on_a_pending_storage() {
     let range = 0..12u64;
     let run = |(): &mut (), seed: usize| {
         crate::oracle::run_on(seed as u64, 1_500, Rc::new(late(60, seed as u64, &MemoryEnv::new())));
@@ -381,7 +381,7 @@ fn group_commit(seed: u64) -> Result<(), String> {
 }
 
 #[test]
-fn writers_that_go_away_leave_a_sound_database() {
+fn dropped_writers_leave_a_valid_database() {
     let run = |(): &mut (), seed: usize| dropped_writers(seed as u64);
     must("case = seed", parallel(threads(), 400, || (), run));
 }

@@ -34,7 +34,7 @@ const LIES_32: [(&str, u32); 5] =
 
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
-fn lies_get_the_verdicts_of_the_table() {
+fn hostile_databases_give_the_recorded_results() {
     if std::env::var_os("VARVE_BLESS").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/hostile.txt");
         return std::fs::write(path, verdicts().join("\n") + "\n").unwrap();

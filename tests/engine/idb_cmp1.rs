@@ -83,7 +83,7 @@ fn keys_sort_by_type_then_by_value() {
 }
 
 #[test]
-fn prefixes_sort_by_their_numbers_however_long_they_are_written() {
+fn prefixes_sort_by_their_numbers_in_any_encoding_length() {
     let keys = [
         vec![0, 0, 0, 0, 0],
         vec![0, 0, 0, 0, 1],
@@ -131,12 +131,12 @@ fn index_entries_sort_by_key_then_primary_key_then_sequence() {
 }
 
 #[test]
-fn zero_has_no_sign() {
+fn negative_zero_equals_zero() {
     assert_eq!(order(&record(&number(0.0)), &record(&number(-0.0))), Ordering::Equal);
 }
 
 #[test]
-fn what_cannot_be_decoded_comes_last_bytewise() {
+fn undecodable_keys_sort_last_bytewise() {
     let mut keys = vec![record(&number(1.0)), [&[0, 255, 1, 1][..], &[0]].concat()];
     keys.extend([vec![], vec![0], vec![0, 0, 0, 0], vec![0, 0, 0, 0, 9], record(&[1, 9]), record(&[4, 2, 5])]);
     keys.extend([
@@ -150,7 +150,7 @@ fn what_cannot_be_decoded_comes_last_bytewise() {
 }
 
 #[test]
-fn arrays_in_arrays_in_arrays_need_no_stack() {
+fn deeply_nested_arrays_do_not_overflow_the_stack() {
     let deep = |bottom: u8| record(&[[4, 1].repeat(200_000), vec![bottom]].concat());
     assert_eq!(order(&deep(5), &deep(0)), Ordering::Less);
     assert_eq!(order(&deep(5), &deep(5)), Ordering::Equal);

@@ -32,7 +32,7 @@ fn faulty(memory: &MemoryEnv) -> (FaultEnv, Db) {
 }
 
 #[test]
-fn tables_that_nobody_reads_give_their_files_back_where_a_storage_has_no_more() {
+fn unused_tables_are_closed_when_the_storage_is_out_of_files() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     fill(&db, 3000);
@@ -54,7 +54,7 @@ fn tables_that_nobody_reads_give_their_files_back_where_a_storage_has_no_more() 
 }
 
 #[test]
-fn without_a_descriptor_nothing_is_called_damaged_and_everything_goes_on_later() {
+fn running_out_of_descriptors_is_not_damage_and_work_continues_later() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     fill(&db, 1000);
@@ -87,7 +87,7 @@ fn without_a_descriptor_nothing_is_called_damaged_and_everything_goes_on_later()
 
 /// The flush had worked, and found no descriptor to prove its table with. Nobody tried again, or for ever and without a pause.
 #[test]
-fn a_flush_without_a_descriptor_is_tried_again_by_the_next_write() {
+fn a_flush_without_a_descriptor_is_retried_by_the_next_write() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::ResourceBusy)).on(Operation::Create).named(".ldb").times(3));
@@ -107,7 +107,7 @@ fn a_flush_without_a_descriptor_is_tried_again_by_the_next_write() {
 }
 
 #[test]
-fn a_synced_write_whose_log_has_no_durable_name_yet_is_taken_back() {
+fn a_synced_write_to_a_log_without_a_durable_name_is_undone() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     block_on(db.put(b"before", b"")).unwrap();
@@ -158,13 +158,13 @@ fn native(place: &Path, read_only: bool) -> Db {
 
 #[cfg(unix)]
 #[test]
-fn databases_of_a_process_with_few_descriptors_share_them() {
+fn databases_in_one_process_share_few_descriptors() {
     let Some(place) = std::env::var_os("VARVE_OPEN_FILES") else {
         let temp = TempDir::new();
         for name in ["one", "other"] {
             fill(&native(&temp.join(name), false), 4000);
         }
-        return run_within(40, "open_files::databases_of_a_process_with_few_descriptors_share_them", temp.path());
+        return run_within(40, "open_files::databases_in_one_process_share_few_descriptors", temp.path());
     };
     let before = descriptors();
     let places = ["one", "other"].map(|name| Path::new(&place).join(name));
@@ -202,13 +202,13 @@ fn databases_of_a_process_with_few_descriptors_share_them() {
 
 #[cfg(unix)]
 #[test]
-fn a_table_without_a_descriptor_stays_readable_when_its_name_goes() {
+fn a_table_without_a_descriptor_stays_readable_when_its_name_is_removed() {
     use varve::env::{Access, NameEdit};
     let Some(place) = std::env::var_os("VARVE_OPEN_FILES") else {
         let temp = TempDir::new();
         return run_within(
             40,
-            "open_files::a_table_without_a_descriptor_stays_readable_when_its_name_goes",
+            "open_files::a_table_without_a_descriptor_stays_readable_when_its_name_is_removed",
             temp.path(),
         );
     };

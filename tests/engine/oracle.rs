@@ -24,7 +24,7 @@ struct Run {
 
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
-fn the_oracle_agrees() {
+fn random_operations_agree_with_the_oracle() {
     let long = std::env::var_os("VARVE_LONG").is_some();
     let (seeds, operations) = if long { (1000, 10_000) } else { (100, 10_000) };
     let first = std::env::var("VARVE_SEED").ok().and_then(|s| s.parse().ok());

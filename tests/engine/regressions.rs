@@ -14,7 +14,7 @@ use crate::corruption::bytes::{records, reseal_first_block};
 /// that filled up meanwhile and lay inside the gap was flushed straight to the level of the output: two tables of one level
 /// overlapped, and the edit was refused. A flush during a compaction now goes to level 0.
 #[test]
-fn a_flush_during_a_compaction_does_not_land_among_its_outputs() {
+fn a_flush_during_a_compaction_does_not_overlap_its_outputs() {
     let options = Options { create_if_missing: true, write_buffer_size: 16 << 10, ..Options::default() };
     let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options)).unwrap();
     let put = |key: &str, size: usize| block_on(db.put(key.as_bytes(), &vec![7; size])).unwrap();
@@ -45,7 +45,7 @@ fn file_named(env: &MemoryEnv, part: &str) -> String {
 /// flush refused the second as out of order, the error named the table being made, that table was set aside as damaged,
 /// and the flush was tried again, for ever. The second is now left out, and only live tables are set aside.
 #[test]
-fn a_sequence_that_comes_twice_does_not_flush_for_ever() {
+fn a_repeated_sequence_number_does_not_flush_for_ever() {
     let env = MemoryEnv::new();
     let options = Options { create_if_missing: true, ..Options::default() };
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
@@ -111,7 +111,7 @@ fn tables_out_of_order_are_not_compacted_for_ever() {
 /// A manifest cut exactly between two records opened as the version before, although the log of that version was gone: what
 /// the log had held, long in tables, was lost without a word, and the tables were removed as unknown.
 #[test]
-fn a_manifest_cut_between_records_is_no_older_database() {
+fn a_manifest_truncated_between_records_is_not_read_as_an_older_database() {
     let env = MemoryEnv::new();
     let options = Options { create_if_missing: true, ..Options::default() };
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();

@@ -421,7 +421,7 @@ fn made(seed: u64) -> Subject {
 }
 
 #[test]
-fn every_file_of_made_databases_damaged_in_turn() {
+fn repair_recovers_generated_databases_with_each_file_damaged() {
     let seeds = if is_long() { 40 } else { 4 };
     let cases: usize = (0..seeds).map(|seed| check_subject(&made(seed))).sum();
     println!("{cases} repairs");
@@ -446,12 +446,12 @@ fn check_golden(cases: &[Case]) {
 }
 
 #[test]
-fn every_file_of_the_fixtures_damaged_in_turn() {
+fn repair_recovers_fixtures_with_each_file_damaged() {
     check_golden(&load(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/expected.json").as_ref()));
 }
 
 #[test]
-fn every_file_of_the_corpus_damaged_in_turn() {
+fn repair_recovers_the_corpus_with_each_file_damaged() {
     check_golden(&super::corpus::cases());
 }
 
@@ -485,7 +485,7 @@ fn an_old_log_does_not_hide_newer_tables() {
 
 /// A table that the manifest names was taken for a leftover because of its number.
 #[test]
-fn a_live_table_of_a_number_near_2_64_is_kept() {
+fn a_live_table_with_a_number_near_2_64_is_kept() {
     let (env, options) = (MemoryEnv::new(), new_options());
     session(&env, &options, async |_| {});
     env.write("9223372036854775000.log", b"");
@@ -501,7 +501,7 @@ fn a_live_table_of_a_number_near_2_64_is_kept() {
 
 /// The output of a compaction was cut by a power failure, and its inputs, still there, were set aside as leftovers.
 #[test]
-fn what_an_unreadable_table_was_made_of_is_used() {
+fn the_inputs_of_an_unreadable_table_are_used() {
     let (env, options) = (MemoryEnv::new(), new_options());
     session(&env, &options, async |db| {
         for round in 0..2 {
@@ -560,7 +560,7 @@ fn a_copy_of_a_log_in_a_value_is_not_read_as_records() {
 
 /// One sector of a log that could not be read made an empty database.
 #[test]
-fn what_stands_around_a_bad_sector_is_read() {
+fn data_around_a_bad_sector_is_recovered() {
     let (env, options) = (MemoryEnv::new(), new_options());
     // Not closed: a close makes a table of so long a log.
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
@@ -582,7 +582,7 @@ fn what_stands_around_a_bad_sector_is_read() {
 
 /// Bytes behind the footer (a file rounded up by an undelete tool) made a table unreadable.
 #[test]
-fn a_table_with_bytes_behind_its_footer_is_used() {
+fn a_table_with_bytes_after_its_footer_is_used() {
     let (env, options) = (MemoryEnv::new(), new_options());
     session(&env, &options, async |db| {
         db.put(b"a", b"1").await.unwrap();

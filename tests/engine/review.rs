@@ -58,7 +58,7 @@ fn files_of(env: &MemoryEnv) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_new_table_that_reads_back_wrong_stops_writing_and_is_not_built_for_ever() {
+fn a_new_table_that_fails_verification_stops_writes_and_is_not_rebuilt_for_ever() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, options());
     put(&db, "k", "v");
@@ -76,7 +76,7 @@ fn a_new_table_that_reads_back_wrong_stops_writing_and_is_not_built_for_ever() {
 }
 
 #[test]
-fn a_snapshot_of_the_present_state_outlives_delete_range() {
+fn a_snapshot_of_the_current_state_survives_delete_range() {
     let db = open(&MemoryEnv::new(), options());
     put(&db, "k", "v");
     block_on(db.flush()).unwrap();
@@ -88,7 +88,7 @@ fn a_snapshot_of_the_present_state_outlives_delete_range() {
 }
 
 #[test]
-fn delete_range_and_flushes_at_once_lose_no_table() {
+fn concurrent_delete_range_and_flushes_lose_no_table() {
     for seed in 0..40 {
         let env = MemoryEnv::new();
         let faults = FaultEnv::new(Rc::new(env.clone()), seed);
@@ -123,7 +123,7 @@ fn delete_range_and_flushes_at_once_lose_no_table() {
 }
 
 #[test]
-fn delete_range_leaves_what_is_written_meanwhile() {
+fn delete_range_keeps_concurrent_writes() {
     let small = Options { write_buffer_size: 64 << 10, pause: Some(Rc::new(Restless)), ..options() };
     let db = open(&MemoryEnv::new(), small);
     for i in 0..5000 {
@@ -149,7 +149,7 @@ fn delete_range_leaves_what_is_written_meanwhile() {
 }
 
 #[test]
-fn writes_that_nobody_waits_for_are_there_at_once_in_memory_and_none_is_refused() {
+fn writes_not_awaited_are_visible_at_once_and_none_is_refused() {
     let small = Options { write_buffer_size: 64 << 10, pause: Some(Rc::new(Restless)), ..options() };
     let db = open(&MemoryEnv::new(), small);
     let cx = &mut Context::from_waker(Waker::noop());
@@ -175,7 +175,7 @@ fn writes_that_nobody_waits_for_are_there_at_once_in_memory_and_none_is_refused(
 }
 
 #[test]
-fn delete_range_never_brings_an_older_value_back() {
+fn delete_range_never_restores_an_older_value() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, Options { max_file_size: 16 << 10, filter_policy: None, ..options() });
     // Many versions of one key that snapshots keep, so that a compaction cuts between two of them.
@@ -200,7 +200,7 @@ fn delete_range_never_brings_an_older_value_back() {
 }
 
 #[test]
-fn compact_range_says_that_it_met_damage() {
+fn compact_range_reports_damage() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     for round in 0..2 {
@@ -227,7 +227,7 @@ fn compact_range_says_that_it_met_damage() {
 }
 
 #[test]
-fn an_iterator_that_seeks_away_from_damage_forgets_it() {
+fn an_iterator_that_seeks_away_from_damage_clears_its_error() {
     let env = MemoryEnv::new();
     let small = Options { max_file_size: 16 << 10, ..options() };
     let db = open(&env, small.clone());
@@ -262,7 +262,7 @@ fn an_iterator_that_seeks_away_from_damage_forgets_it() {
 }
 
 #[test]
-fn repair_does_not_let_a_table_written_anew_hide_newer_ones() {
+fn repair_does_not_let_a_rewritten_table_hide_newer_ones() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "k", "old");
@@ -307,7 +307,7 @@ fn sync_on_a_read_only_database_writes_nothing() {
 }
 
 #[test]
-fn short_sessions_do_not_pile_up_logs_and_tables() {
+fn short_sessions_do_not_accumulate_logs_and_tables() {
     let env = MemoryEnv::new();
     for i in 0..200 {
         let db = open(&env, options());
@@ -326,7 +326,7 @@ fn short_sessions_do_not_pile_up_logs_and_tables() {
 }
 
 #[test]
-fn logs_without_current_are_a_broken_database_and_not_a_missing_one() {
+fn logs_without_current_are_a_damaged_database_and_not_a_missing_one() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "k", "v");
@@ -341,7 +341,7 @@ fn logs_without_current_are_a_broken_database_and_not_a_missing_one() {
 }
 
 #[test]
-fn what_an_interrupted_creation_left_is_no_hindrance() {
+fn files_of_an_interrupted_creation_do_not_prevent_opening() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::EditNames).named("CURRENT"));
@@ -351,7 +351,7 @@ fn what_an_interrupted_creation_left_is_no_hindrance() {
 }
 
 #[test]
-fn a_worn_out_table_that_is_gone_does_not_end_seek_compactions() {
+fn a_removed_seek_compaction_candidate_does_not_end_seek_compactions() {
     let env = MemoryEnv::new();
     let db = open(&env, Options { filter_policy: None, ..options() });
     // Round after round: a table above another, worn out by look-ups in vain. Background work must take each.
@@ -400,7 +400,7 @@ fn is_manifest(name: &str) -> bool {
 }
 
 #[test]
-fn an_empty_log_and_its_manifest_are_gone_on_with() {
+fn an_empty_log_and_its_manifest_are_reused() {
     let env = closed_with_an_empty_log();
     let before = files_of(&env);
     drop(open(&env, options()));
@@ -408,7 +408,7 @@ fn an_empty_log_and_its_manifest_are_gone_on_with() {
 }
 
 #[test]
-fn a_manifest_with_something_behind_its_last_record_is_not_gone_on_with() {
+fn a_manifest_with_bytes_after_its_last_record_is_not_reused() {
     // Behind a record that was cut, or behind the unused end of a block, nothing that is appended is found.
     let unused_end = |manifest: &mut Vec<u8>| {
         // An edit that says again and again that there is no log before the log, up to one or two bytes before the end.
@@ -439,7 +439,7 @@ fn a_manifest_with_something_behind_its_last_record_is_not_gone_on_with() {
 }
 
 #[test]
-fn a_log_that_the_manifest_does_not_name_is_not_gone_on_with() {
+fn a_log_that_the_manifest_does_not_name_is_not_reused() {
     let env = closed_with_an_empty_log();
     let log = the_one(&env, |name| name.ends_with(".log"));
     block_on(env.edit_names(vec![NameEdit::Rename { from: log, to: "000099.log".into() }])).unwrap();
@@ -449,7 +449,7 @@ fn a_log_that_the_manifest_does_not_name_is_not_gone_on_with() {
 }
 
 #[test]
-fn an_empty_log_by_another_name_is_no_obstacle() {
+fn an_empty_log_with_another_name_does_not_prevent_opening() {
     let env = closed_with_an_empty_log();
     let log = the_one(&env, |name| name.ends_with(".log"));
     let short = log.trim_start_matches('0').to_string();
@@ -459,7 +459,7 @@ fn an_empty_log_by_another_name_is_no_obstacle() {
 }
 
 #[test]
-fn what_is_written_while_a_close_makes_a_table_is_durable_after_it() {
+fn writes_during_the_flush_of_a_close_are_durable_after_it() {
     for wait in 0..120 {
         let env = MemoryEnv::new();
         let (faults, db) = faulty(&env, options());
@@ -482,7 +482,7 @@ fn what_is_written_while_a_close_makes_a_table_is_durable_after_it() {
 }
 
 #[test]
-fn sync_after_a_kill_makes_all_durable_that_the_reopened_database_has() {
+fn sync_after_a_kill_makes_the_reopened_database_durable() {
     let mut seen_in_new_log = false;
     for wait in 0..60 {
         let env = MemoryEnv::new();
@@ -562,7 +562,7 @@ fn the_last_sequence_number_survives_reopening() {
 }
 
 #[test]
-fn file_numbers_near_their_end_are_refused_before_anything_is_written() {
+fn file_numbers_near_their_limit_are_refused_before_anything_is_written() {
     for next in [u64::MAX, u64::MAX - 1, u64::MAX - 2, u64::MAX - 3] {
         let env = MemoryEnv::new();
         manifest_with(&env, 5, next);
@@ -576,7 +576,7 @@ fn file_numbers_near_their_end_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn an_old_file_that_cannot_be_removed_is_no_reason_to_stop() {
+fn an_old_file_that_cannot_be_removed_does_not_stop_writes() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, options());
     let stuck = || FaultRule::at(1, FaultKind::Fail(ErrorKind::PermissionDenied)).on(Operation::EditNames).named("-0");
@@ -627,7 +627,7 @@ fn on_a_full_disk_delete_range_deletes_key_by_key() {
 }
 
 #[test]
-fn on_a_full_disk_puts_and_deletes_do_not_share_their_fate() {
+fn on_a_full_disk_a_failed_put_does_not_fail_a_delete() {
     let (faults, db) = full();
     faults.set_pending(100);
     let (db, mut tasks) = (&db, Vec::<Pin<Box<dyn Future<Output = ()>>>>::new());

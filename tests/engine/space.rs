@@ -39,7 +39,7 @@ fn peak(seed: u64, percent_late: u8) -> f64 {
 /// Logs that a flush in the middle of a compaction left until its end, and compactions that stood still while a flush waited for
 /// its storage, made it 5.1 and 5.8 where the storage answers late.
 #[test]
-fn overwriting_large_values_takes_little_room_beside_them() {
+fn overwriting_large_values_needs_little_extra_space() {
     for (seed, percent_late) in [(1, 0), (2, 50), (3, 100)] {
         let peak = peak(seed, percent_late);
         assert!(peak < 4.6, "{peak} bytes for each byte of live data, {percent_late} % of the calls late");

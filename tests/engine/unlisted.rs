@@ -100,7 +100,7 @@ fn database() -> MemoryEnv {
 }
 
 #[test]
-fn a_database_without_list_is_read_whole() {
+fn a_database_without_list_is_read_completely() {
     let files = database();
     let remote = Remote::new(&files, |_, _| None);
     let db = block_on(Db::open(remote.clone(), read_only())).unwrap();
@@ -114,7 +114,7 @@ fn a_database_without_list_is_read_whole() {
 }
 
 #[test]
-fn a_log_that_cannot_be_looked_for_is_not_taken_for_missing() {
+fn a_log_that_cannot_be_probed_is_not_treated_as_missing() {
     let denied = |_: &MemoryEnv, name: &str| {
         name.ends_with(".log").then(|| Error::io(name, "open", ErrorKind::PermissionDenied, "403"))
     };
@@ -136,7 +136,7 @@ fn logs_beyond_the_number_that_the_manifest_knows_are_found() {
 
 /// While the logs were looked for, a writer put their entries into a table and removed them.
 #[test]
-fn a_database_that_moves_on_during_the_opening_is_opened_again() {
+fn a_database_that_changes_while_it_is_opened_is_opened_again() {
     for (moves, opens) in [(1, true), (4, true), (usize::MAX, false)] {
         let left = Cell::new(moves);
         let written = Rc::new(Cell::new(2100));
@@ -164,7 +164,7 @@ fn a_database_that_moves_on_during_the_opening_is_opened_again() {
 }
 
 #[test]
-fn a_manifest_that_would_have_thousands_of_logs_looked_for_is_refused() {
+fn a_manifest_that_requires_probing_thousands_of_logs_is_refused() {
     let files = database();
     let manifest = files.names().into_iter().find(|name| name.starts_with("MANIFEST")).unwrap();
     let mut bytes = files.read(&manifest).unwrap();

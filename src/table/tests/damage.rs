@@ -73,7 +73,7 @@ fn flip_block(bytes: &[u8], rows: &[Row], at: usize, options: &TableOptions) -> 
 }
 
 #[test]
-fn a_bad_block_stops_a_strict_iterator_and_is_named() {
+fn a_bad_block_stops_a_strict_iterator_and_the_error_names_it() {
     let (rows, options) = (rows(500), TableOptions { compression: Compression::None, ..options() });
     let (bytes, lost) = flip_block(&build(&rows, &options), &rows, 250, &options);
     let table = open(&TestFile::new(bytes), &options).unwrap();
@@ -92,7 +92,7 @@ fn a_bad_block_stops_a_strict_iterator_and_is_named() {
 }
 
 #[test]
-fn a_skipping_iterator_loses_just_the_bad_block_and_keeps_the_error() {
+fn a_skipping_iterator_loses_only_the_bad_block_and_keeps_the_error() {
     let (rows, options) = (rows(500), options());
     let (bytes, lost) = flip_block(&build(&rows, &options), &rows, 250, &options);
     for pending in [None, Some(1)] {
@@ -170,7 +170,7 @@ fn a_bad_entry_loses_the_rest_of_its_block() {
 }
 
 #[test]
-fn restart_arrays_that_lie_are_refused_strictly_and_read_as_leveldb_does_otherwise() {
+fn bad_restart_arrays_are_refused_when_strict_else_read_as_leveldb_does() {
     let entries = b"\x00\x01\x00a\x00\x01\x00b";
     let with = |words: &[u32]| {
         let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -206,7 +206,7 @@ fn restart_arrays_that_lie_are_refused_strictly_and_read_as_leveldb_does_otherwi
 }
 
 #[test]
-fn handles_that_lie_are_refused_before_anything_is_read() {
+fn bad_handles_are_refused_before_anything_is_read() {
     let block = b"\x00\x01\x00a\0\0\0\0\x01\0\0\0";
     for handle in [
         BlockHandle { offset: 0, size: u64::MAX },
@@ -241,7 +241,7 @@ fn handles_that_lie_are_refused_before_anything_is_read() {
 }
 
 #[test]
-fn a_damaged_filter_is_passed_over_unless_paranoid() {
+fn a_damaged_filter_is_ignored_unless_paranoid() {
     let (rows, options) = (rows(300), options());
     let bytes = build(&rows, &options);
     let table = open(&TestFile::new(bytes.clone()), &options).unwrap();
@@ -281,7 +281,7 @@ fn a_damaged_filter_is_passed_over_unless_paranoid() {
 }
 
 #[test]
-fn a_failed_read_is_an_error_and_may_be_tried_again() {
+fn a_failed_read_is_an_error_and_can_be_retried() {
     let (rows, options) = (rows(500), options());
     let file = TestFile::new(build(&rows, &options));
     let table = open(&file, &options).unwrap();
@@ -297,7 +297,7 @@ fn a_failed_read_is_an_error_and_may_be_tried_again() {
 }
 
 #[test]
-fn what_is_not_a_table_is_said_so() {
+fn a_file_that_is_not_a_table_is_reported_as_such() {
     let reason = |bytes: Vec<u8>| open(&TestFile::new(bytes), &options()).err().unwrap().to_string();
     assert!(reason(Vec::new()).contains("file is too short to be an sstable: 0 bytes"));
     assert!(reason(vec![0; 47]).contains("file is too short to be an sstable: 47 bytes"));

@@ -64,7 +64,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_table_is_a_sorted_map(
+    fn a_table_behaves_like_a_sorted_map(
         entries in prop::collection::btree_map(
             prop::collection::vec(prop_oneof![Just(0u8), Just(255), b'a'..b'd'], 0..12),
             prop::collection::vec(any::<u8>(), 0..200),

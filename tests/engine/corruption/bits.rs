@@ -46,7 +46,7 @@ fn every_bit_of_a_table(what: &str, image: &Image, verified: bool) {
 }
 
 #[test]
-fn a_flipped_bit_of_a_plain_table_is_seen() {
+fn a_flipped_bit_of_a_plain_table_is_detected() {
     every_bit_of_a_table("none", &Image::of_one_table(Compression::None), true);
 }
 
@@ -56,7 +56,7 @@ fn a_flipped_bit_of_a_plain_table_is_harmless_unverified() {
 }
 
 #[test]
-fn a_flipped_bit_of_a_snappy_table_is_seen() {
+fn a_flipped_bit_of_a_snappy_table_is_detected() {
     every_bit_of_a_table("snappy", &Image::of_one_table(Compression::Snappy), true);
 }
 
@@ -67,7 +67,7 @@ fn a_flipped_bit_of_a_snappy_table_is_harmless_unverified() {
 
 #[cfg(feature = "zlib")]
 #[test]
-fn a_flipped_bit_of_a_zlib_table_is_seen() {
+fn a_flipped_bit_of_a_zlib_table_is_detected() {
     every_bit_of_a_table("zlib (inflated)", &repack(&Image::of_one_table(Compression::Snappy), Repack::Zlib), true);
 }
 

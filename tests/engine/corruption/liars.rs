@@ -145,7 +145,7 @@ fn edits(table: (u64, u64)) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn manifests_that_lie() {
+fn manifests_with_false_contents_never_cause_a_panic() {
     let image = Image::with_log();
     let name = image.manifest_name();
     let table = image.table_names()[0].clone();
@@ -185,7 +185,7 @@ fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn logs_that_lie() {
+fn logs_with_false_contents_never_cause_a_panic() {
     let image = Image::with_log();
     let name = image.log_name();
     let whole = records(image.read(&name));
@@ -300,7 +300,7 @@ fn blocks(contents: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn tables_that_lie() {
+fn tables_with_false_contents_never_cause_a_panic() {
     let image = Image::with_log();
     let manifest = image.manifest_name();
     let name = image.table_names()[0].clone();

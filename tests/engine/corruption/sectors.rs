@@ -33,7 +33,7 @@ fn stale(seed: u64, older: &Image, suffix: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_bad_sector_of_a_table_is_seen_or_does_not_matter() {
+fn a_bad_sector_of_a_table_is_detected_or_harmless() {
     let (image, older) = (Image::with_log(), Image::with_other_log());
     let expected = image.whole();
     let mut tally = Tally::default();
@@ -117,7 +117,7 @@ fn layered() -> (MemoryEnv, Map) {
 }
 
 #[test]
-fn a_compaction_does_not_pass_damage_on() {
+fn a_compaction_does_not_copy_damage() {
     let (below, expected) = layered();
     let mut tally = Tally::default();
     for seed in 0..seeds() {
@@ -144,7 +144,7 @@ fn a_compaction_does_not_pass_damage_on() {
 }
 
 #[test]
-fn a_compaction_over_a_damaged_table_leaves_the_others_alone() {
+fn a_compaction_with_a_damaged_table_keeps_the_other_tables() {
     let (below, expected) = layered();
     let names: Vec<String> = below.names().into_iter().filter(|n| n.ends_with(".ldb")).collect();
     let read = ReadOptions::default();

@@ -33,7 +33,7 @@ fn files_have_their_plain_names() {
 }
 
 #[test]
-fn the_list_has_regular_files_with_names_in_unicode() {
+fn list_returns_regular_files_with_unicode_names() {
     let temp = TempDir::new();
     std::fs::create_dir(temp.join("a directory")).unwrap();
     std::fs::write(temp.join("a file"), b"").unwrap();
@@ -51,7 +51,7 @@ fn the_list_has_regular_files_with_names_in_unicode() {
 }
 
 #[test]
-fn locking_makes_directories_above_too() {
+fn locking_creates_parent_directories_too() {
     let temp = TempDir::new();
     let deep = temp.join("one/two/three");
     drop(locked(&deep));
@@ -99,7 +99,7 @@ fn a_lock_without_a_database_leaves_nothing() {
 }
 
 #[test]
-fn a_file_is_no_directory() {
+fn a_file_is_not_a_directory() {
     let temp = TempDir::new();
     std::fs::write(temp.join("file"), b"mine").unwrap();
     for place in [temp.join("file"), temp.join("file/below")] {
@@ -115,7 +115,7 @@ fn a_file_is_no_directory() {
 
 #[cfg(unix)]
 #[test]
-fn a_directory_that_cannot_be_written_to_is_an_error_of_permission() {
+fn a_directory_without_write_permission_is_a_permission_error() {
     use std::os::unix::fs::PermissionsExt;
     let temp = TempDir::new();
     std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
@@ -131,7 +131,7 @@ fn a_directory_that_cannot_be_written_to_is_an_error_of_permission() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_said_to_be_full() {
+fn a_full_disk_is_reported_as_full() {
     let temp = TempDir::new();
     std::os::unix::fs::symlink("/dev/full", temp.join("000003.log")).unwrap();
     let env = locked(temp.path());
@@ -141,7 +141,7 @@ fn a_full_disk_is_said_to_be_full() {
 }
 
 #[test]
-fn another_path_to_the_same_directory_is_locked_too() {
+fn the_lock_holds_for_other_paths_to_the_same_directory() {
     let temp = TempDir::new();
     let place = temp.join("db");
     let env = locked(&place);
@@ -158,7 +158,7 @@ fn another_path_to_the_same_directory_is_locked_too() {
 }
 
 #[test]
-fn another_process_is_kept_out_and_keeps_us_out() {
+fn the_lock_excludes_other_processes_both_ways() {
     let temp = TempDir::new();
     let env = locked(temp.path());
     assert_eq!(Peer::varve(temp.path()).said, "locked");
@@ -175,7 +175,7 @@ fn another_process_is_kept_out_and_keeps_us_out() {
 
 /// C++ LevelDB calls fcntl(F_SETLK) for the whole file; so does this peer.
 #[test]
-fn the_lock_is_that_of_fcntl() {
+fn the_lock_uses_fcntl() {
     if Command::new("python3").args(["-c", "import fcntl"]).status().map_or(true, |status| !status.success()) {
         return eprintln!("not tested: no python3 with fcntl");
     }
@@ -253,7 +253,7 @@ fn peer() {
 }
 
 #[test]
-fn syncs_and_names_on_the_thread_are_done_before_the_lock_is_given_back() {
+fn syncs_and_name_edits_on_the_thread_finish_before_the_lock_is_released() {
     let temp = TempDir::new();
     for round in 0..50 {
         let env = locked(temp.path());
@@ -267,7 +267,7 @@ fn syncs_and_names_on_the_thread_are_done_before_the_lock_is_given_back() {
 }
 
 #[test]
-fn errors_on_the_thread_arrive() {
+fn errors_on_the_thread_are_returned() {
     let temp = TempDir::new();
     let env = locked(temp.path());
     let missing = NameEdit::Rename { from: "a".into(), to: "b".into() };
