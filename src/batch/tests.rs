@@ -1,4 +1,4 @@
-//! Batches, built and taken apart.
+//! Builds and decodes batches.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn sequence(n: u64) -> SequenceNumber {
     SequenceNumber::new(n).unwrap()
 }
 
-/// As LevelDB's tests print a batch.
+/// Prints a batch as LevelDB's tests do.
 fn show(batch: &WriteBatch) -> String {
     let first = batch.sequence().get();
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();

@@ -1,4 +1,4 @@
-//! Tables that are sound, damaged, cut, somebody else's, or no tables.
+//! Tables that are valid, damaged, truncated, of other formats, or not tables.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::{Fact, KeyFact, Severity, Span, TableInspector};
 use crate::base::{crc32c, mask, to_u64};
 
-/// All spans; the inspector must come to an end, and what it wants must lie in the file.
+/// All spans; the inspector must end, and the bytes that it requests must lie in the file.
 fn inspect(file: &[u8], entries: bool) -> Vec<Span> {
     let size = to_u64(file.len());
     let mut inspector = TableInspector::new(size, entries);
@@ -56,7 +56,7 @@ fn codes(spans: &[Span]) -> Vec<&'static str> {
     codes
 }
 
-/// Every byte has an owner, and only one.
+/// Checks that every byte is explained exactly once.
 fn assert_tiled(spans: &[Span], size: usize) {
     let mut regions: Vec<_> = spans.iter().filter(|span| span.kind != "table").map(|s| (s.offset, s.length)).collect();
     regions.sort_unstable();
@@ -68,7 +68,7 @@ fn assert_tiled(spans: &[Span], size: usize) {
     assert_eq!(at, to_u64(size));
 }
 
-/// The table of one entry in the head of `table/mod.rs`.
+/// The table of one entry in the documentation of `table/mod.rs`.
 fn one_entry() -> Vec<u8> {
     let mut file = b"\x00\x0c\x03only\x01\x01\0\0\0\0\0\0one\0\0\0\0\x01\0\0\0\0\x9c\x69\xaa\x96".to_vec();
     file.extend(b"\0\0\0\0\x01\0\0\0\0\xc0\xf2\xa1\xb0\0\x01\x02p\0\x1a\0\0\0\0\x01\0\0\0\0\x74\x7d\x43\xf8");
@@ -201,7 +201,7 @@ fn without_an_index_the_blocks_are_found_by_their_checksums() {
         assert!(of(&spans, "data").iter().all(|span| span.fact("found") == Some(&Fact::Flag(true))));
         assert_eq!(of(&spans, "filter").len(), 1, "{damage}");
     }
-    // Cut: all blocks before the cut are there.
+    // Truncated: all blocks before the cut are found.
     let file = fixture("leveldb-table/block256-none.ldb");
     let sound = inspect(&file, false);
     let cut = &file[..file.len() * 6 / 10];
@@ -272,7 +272,7 @@ fn damage_under_a_valid_checksum_is_reported() {
     ];
     for (name, contents, expected) in cases {
         let spans = inspect(&table_of(&contents), true);
-        // What stands in a restart array is told by both looks at it, the whole and the walk.
+        // Damage in a restart array is reported by both passes: over the whole and entry by entry.
         assert_eq!(codes(&spans), expected, "{name}: {spans:#?}");
     }
 }
@@ -293,7 +293,7 @@ fn a_block_is_read_on_from_the_restart_point_after_a_bad_entry() {
 
 #[test]
 fn a_prefix_bomb_costs_no_more_than_its_bytes() {
-    // One key of 100 KiB, then 200,000 that share all but their tag with it: 20 GB of keys.
+    // One key of 100 KiB, then 200,000 that share all of it but their tag: 20 GB of keys.
     let mut contents = vec![0];
     crate::base::put_varint64(&mut contents, 100 << 10);
     contents.push(0);
@@ -380,7 +380,7 @@ fn no_mutation_causes_a_panic_or_an_endless_loop() {
                     _ => mutant.insert(at, 0xff),
                 }
             }
-            // The footer decides most: it gets its share.
+            // The footer matters most, so it is mutated more often.
             if round % 3 == 0 && mutant.len() > 48 {
                 let at = mutant.len() - 48 + random(&mut seed) % 12;
                 mutant[at] = u8::try_from(random(&mut seed) % 256).unwrap();
@@ -404,7 +404,7 @@ fn every_flipped_bit_of_a_table_is_found() {
     }
 }
 
-/// `$VARVE_CORPUS`, or the folder beside the repository.
+/// `$VARVE_CORPUS`, or the directory beside the repository.
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let root = std::env::var_os("VARVE_CORPUS").map_or(beside, PathBuf::from);

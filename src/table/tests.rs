@@ -1,4 +1,4 @@
-//! Whole tables: against LevelDB's own files, against a model, damaged, and hostile.
+//! Whole tables: compared with LevelDB's own files and with a model, damaged, and hostile.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 mod damage;

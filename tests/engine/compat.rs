@@ -1,4 +1,4 @@
-//! Files of real engines that the repository carries (`tests/fixtures`), intact and damaged.
+//! Files of real engines in the repository (`tests/fixtures`), intact and damaged.
 
 use std::path::Path;
 

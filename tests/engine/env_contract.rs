@@ -1,4 +1,5 @@
-//! The contract at the head of `src/env/mod.rs`, on every storage; then what each storage promises beyond it.
+//! The contract in `src/env/mod.rs`, tested on every storage; then the further guarantees of each
+//! storage.
 
 mod crash;
 mod fault;

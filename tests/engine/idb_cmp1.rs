@@ -1,4 +1,5 @@
-//! The example's comparator for Chromium's IndexedDB databases: Chromium's order on good keys, a total order on any bytes.
+//! The example's comparator for Chromium's IndexedDB: Chromium's order on valid keys, a total order
+//! on any bytes.
 
 use std::cmp::Ordering;
 
@@ -38,7 +39,7 @@ fn record(key: &[u8]) -> Vec<u8> {
     [&[0, 1, 1, 1][..], key].concat()
 }
 
-/// Every key before all that follow it.
+/// Checks that every key sorts before all that follow it.
 fn assert_ascending(keys: &[Vec<u8>]) {
     for (i, a) in keys.iter().enumerate() {
         for (j, b) in keys.iter().enumerate() {
@@ -169,7 +170,7 @@ fn any_value() -> impl Strategy<Value = Vec<u8>> {
     leaf.prop_recursive(3, 12, 3, |item| vec(item, 0..3).prop_map(|items| array(&items)))
 }
 
-/// Good keys, keys with something wrong, and any bytes; few enough ids that they meet.
+/// Valid keys, keys with errors, and any bytes; few enough ids that they coincide.
 fn any_key() -> impl Strategy<Value = Vec<u8>> {
     let id = prop_oneof![Just(0u8), Just(1), Just(2), Just(30)];
     let prefix = (id.clone(), id.clone(), id).prop_map(|(a, b, c)| vec![0, a, b, c]);
@@ -196,7 +197,8 @@ proptest! {
         prop_assert_eq!(order(&a, &b), order(&b, &a).reverse());
         let mut sorted = [&a, &b, &c];
         sorted.sort_by(|x, y| order(x, y));
-        // Transitive: the first is not after the last; and where two neighbours are equal, so are their orders to the third.
+        // Transitive: the first is not after the last; if two neighbours are equal, both compare
+        // equally with the third.
         prop_assert_ne!(order(sorted[0], sorted[2]), Ordering::Greater);
         if order(&a, &b) == Ordering::Equal {
             prop_assert_eq!(order(&a, &c), order(&b, &c));

@@ -1,4 +1,4 @@
-//! What it costs to pass over deleted keys.
+//! The cost of skipping deleted keys.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -26,7 +26,7 @@ fn key(i: usize) -> Vec<u8> {
     format!("key{i:06}").into_bytes()
 }
 
-/// A table of values, a memtable of their tombstones, and one entry behind them.
+/// A table of values, a memtable of their tombstones, and one entry after them.
 fn emptied(env: FaultEnv, options: Options) -> Db {
     let db = block_on(Db::open(Rc::new(env), Options { create_if_missing: true, ..options })).unwrap();
     for i in 0..DELETED {

@@ -1,4 +1,4 @@
-//! Stored blocks of every type, opened again.
+//! Seals blocks of every type and opens them again.
 
 use super::codec_of;
 use super::leveldb::{DEFLATE, NONE, SNAPPY, ZLIB_OR_ZSTD, ZSTD};
@@ -121,7 +121,7 @@ fn zstd_is_read_up_to_its_limit() {
     for cut in 0..frame.len().min(300) {
         assert!(reopen(&sealed(&frame[..cut], ZLIB_OR_ZSTD), data.len()).is_err());
     }
-    // A frame of no known size, window 2^41: refused before anything is allocated.
+    // A frame of unknown size, window 2^41: refused before anything is allocated.
     let window = sealed(&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00], ZSTD);
     assert!(reopen(&window, 1 << 20).is_err());
 }

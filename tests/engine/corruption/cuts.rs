@@ -128,7 +128,7 @@ fn a_table_truncated_or_with_extra_bytes_is_an_error() {
     tally.print("table cuts and tails");
 }
 
-/// LevelDB issue 251: a repair that believed a tail of zeros made a key of it.
+/// LevelDB issue 251: a repair that accepted zeros at the end made a key of them.
 #[test]
 fn repair_makes_no_key_from_extra_bytes() {
     let image = Image::with_log();
@@ -136,7 +136,7 @@ fn repair_makes_no_key_from_extra_bytes() {
     let read = ReadOptions::default();
     let mut tally = Tally::default();
     let mut tails = tails();
-    // Zeros that begin where a record would, in the middle of a file as well.
+    // Zeros where a record would begin, inside a file as well.
     tails.push(vec![0; 3 * 32_768]);
     for tail in &tails {
         for name in [&log, &table] {
