@@ -1,4 +1,4 @@
-//! Each public feature that the oracle does not reach, once.
+//! Each public feature that the oracle does not test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use varve::{
 
 use crate::common::executor::Executor;
 
-/// Compaction only when asked for, tables as large as what is in them.
+/// Compaction only on request, and tables as large as their contents.
 fn options() -> Options {
     Options { create_if_missing: true, compression: Compression::None, ..Options::default() }
 }
@@ -141,7 +141,7 @@ fn events_report_flushes_compactions_and_files() {
     });
     assert!(merged, "{events:?}");
     assert!(events.contains(&Event::FileRemoved { name }), "{events:?}");
-    // What is said to be there is there.
+    // Every file that events report exists.
     let files: Vec<String> = db.tables().iter().map(|t| format!("{:06}.ldb", t.number)).collect();
     assert!(files.iter().all(|f| env.read(f).is_some()) && count_files(&env, ".ldb") == files.len());
 }
@@ -173,7 +173,8 @@ fn a_listener_may_read_the_database() {
 
 #[test]
 fn stalls_are_reported() {
-    // A storage that answers late: the work that writers do in passing comes to nothing, so at last they must wait.
+    // A storage that answers later: writers' background work does not finish, so in the end they
+    // must wait.
     let faults = FaultEnv::new(Rc::new(MemoryEnv::new()), 1);
     let (heard, options) = listening(Options { write_buffer_size: 4 << 10, slice_size: 1 << 10, ..options() });
     let db = block_on(Db::open(Rc::new(faults.clone()), options)).unwrap();
@@ -193,7 +194,8 @@ fn stalls_are_reported() {
 #[test]
 fn a_level_0_slowdown_is_reported_once() {
     let env = MemoryEnv::new();
-    // Sessions that are killed: their logs become tables when the next ones open, and none lives to compact them.
+    // Killed sessions: their logs become tables in the next ones, and none runs long enough to
+    // compact them.
     for _ in 0..46 {
         put(&open(&env, options()), "key", "value");
     }
@@ -326,7 +328,7 @@ fn a_checkpoint_is_a_database_of_its_own() {
     let target = MemoryEnv::new();
     block_on(db.checkpoint(&(Rc::new(target.clone()) as Rc<dyn Env>))).unwrap();
     let expected = contents(&db);
-    // It is durable and does not follow what happens here.
+    // It is durable and independent of later changes.
     put(&db, "key00001", "later");
     block_on(db.delete_range(None, Some(b"key00300"))).unwrap();
     let copy = open(&target.crash(&varve::env::CrashModel::DROP), Options { create_if_missing: false, ..options() });
@@ -335,7 +337,7 @@ fn a_checkpoint_is_a_database_of_its_own() {
     put(&copy, "mine", "alone");
     flush(&copy);
     assert_eq!(get(&db, "mine"), None);
-    // Only into an empty place.
+    // Only to an empty place.
     let error = block_on(db.checkpoint(&(Rc::new(target.clone()) as Rc<dyn Env>))).unwrap_err();
     assert_eq!(error.code(), "invalid-argument");
     // A read-only database can be copied too.
@@ -488,7 +490,7 @@ fn a_database_is_closed_with_little_to_replay() {
         assert_eq!(replayed, if kept { kib as u64 } else { 0 });
         assert_eq!(contents(&db).len(), kib);
     }
-    // One that only reads writes no table.
+    // A session that only reads writes no table.
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put_many(&db, 0..2 << 10, &"x".repeat(1 << 10));
@@ -519,7 +521,7 @@ fn look_ups_excluded_by_a_filter_trigger_no_seek_compaction() {
     for (filter_policy, worn) in [(options().filter_policy, false), (None, true)] {
         let env = MemoryEnv::new();
         let db = open(&env, Options { filter_policy, ..options() });
-        // The upper table has both ends of the lower one's range, and not what is looked up.
+        // The upper table has both ends of the lower one's range, but not the key looked up.
         for keys in [0..1_000, 0..1, 999..1_000] {
             put_many(&db, keys, "value");
             if db.tables().is_empty() {
@@ -528,7 +530,7 @@ fn look_ups_excluded_by_a_filter_trigger_no_seek_compaction() {
             }
         }
         flush(&db);
-        // Each once: the row cache spares the rest.
+        // Each key once: the row cache would answer a repeated look-up.
         (100..300).for_each(|i| assert!(get(&db, &format!("key{i:05}")).is_some()));
         assert_eq!(db.has_background_work(), worn);
     }
@@ -562,7 +564,7 @@ fn after_close_every_call_returns_closed() {
         assert_eq!(db.approximate_sizes(&[]).await, Err(Error::Closed));
         assert!(!db.has_background_work());
     });
-    // The lock is given back though the handle lives, and what was written is durable.
+    // The lock is released although the handle is alive, and the writes are durable.
     let after = open(&env.crash(&varve::env::CrashModel::DROP), options());
     assert_eq!(contents(&after).len(), 2);
     open(&env, options());
@@ -718,7 +720,7 @@ fn tombstones_are_dropped_at_the_base_level() {
         }
         block_on(db.compact_range(None, None)).unwrap();
         assert!(contents(&db).is_empty());
-        // What a snapshot sees stays, and so do the tombstones that hide it from others.
+        // Entries visible to a snapshot are kept, and so are the tombstones that hide them.
         assert_eq!(block_on(db.verify()).unwrap().entries, if held { 2000 } else { 0 });
         assert_eq!(db.tables().is_empty(), !held);
         let then = ReadOptions { snapshot, ..ReadOptions::default() };
@@ -732,7 +734,7 @@ fn tables_without_overlap_are_only_moved() {
     let db = open(&env, options());
     put_many(&db, 0..4000, &"x".repeat(20));
     drop(db);
-    // A replayed log becomes tables of level 0 as soon as some buffers are full: here disjoint ones.
+    // A replayed log becomes tables of level 0 once some buffers are full; these are disjoint.
     let (heard, small) = listening(Options { write_buffer_size: 4 << 10, ..options() });
     let db = open(&env, small);
     work(&db);
@@ -756,7 +758,7 @@ fn several_memtables_become_one_table() {
     let (heard, options) = listening(Options { write_buffer_size: 4 << 10, ..options() });
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let db = block_on(Db::open(Rc::new(faults.clone()), options)).unwrap();
-    // While the storage refuses tables, memtables pile up; then one flush takes them all.
+    // While the storage refuses tables, memtables accumulate; then one flush writes all of them.
     faults.add(
         varve::env::FaultRule::at(1, varve::env::FaultKind::Fail(std::io::ErrorKind::StorageFull))
             .on(Operation::Create)
@@ -820,10 +822,11 @@ fn the_chosen_compression_is_used() {
         flush(&db);
         let table = &db.tables()[0];
         let bytes = env.read(&format!("{:06}.ldb", table.number)).unwrap();
-        // The first block's type stands behind its bytes; uncompressed, the values are there to be seen.
+        // The first block's type follows its contents; if they are not compressed, the values are
+        // visible.
         let plain = bytes.windows(96).any(|w| w == "abcdefgh".repeat(12).as_bytes());
         assert_eq!(plain, compression == Compression::None);
-        // Whatever is chosen, both are read.
+        // Both are read, with any setting.
         let other = if plain { Compression::Snappy } else { Compression::None };
         let (expected, size) = (contents(&db), table.size);
         drop(db);
@@ -931,7 +934,7 @@ fn delete_range_drops_whole_tables_and_deletes_the_rest() {
     let expected: Vec<_> = (0..100).chain(900..1000).map(|i| format!("key{i:05}").into_bytes()).collect();
     assert_eq!(left, expected);
     assert_eq!(count_files(&env, ".ldb"), db.tables().len());
-    // Backwards or empty ranges hold nothing.
+    // Reversed or empty ranges contain nothing.
     assert_eq!(block_on(db.delete_range(Some(b"z"), Some(b"a"))).unwrap(), 0);
     assert_eq!(block_on(db.delete_range(Some(b"key00001"), Some(b"key00001"))).unwrap(), 0);
     block_on(db.delete_range(None, None)).unwrap();

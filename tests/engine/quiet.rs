@@ -1,4 +1,4 @@
-//! What the engine does when its host says that nobody writes (`Db::tidy`).
+//! The engine's work when its host reports that no write is in progress (`Db::tidy`).
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ fn options() -> Options {
     Options { create_if_missing: true, write_buffer_size: BUFFER, ..Options::default() }
 }
 
-/// Three buffers full in one write: nothing asks for their flush before the next.
+/// Fills three buffers in one write: nothing flushes them before the next.
 fn overfill(db: &Db) {
     let mut batch = WriteBatch::new();
     for i in 0..200u32 {
@@ -94,7 +94,7 @@ fn without_a_new_log_the_buffer_is_kept_and_writes_continue() {
 #[test]
 fn two_tables_of_the_same_range_are_merged() {
     let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options())).unwrap();
-    // The first goes to level 2, the second to level 1, as deep as what lies beneath lets them.
+    // The first goes to level 2, the second to level 1: as deep as the levels below allow.
     for value in [b"1", b"2", b"3", b"4"] {
         block_on(db.put(b"a", value)).unwrap();
         block_on(db.put(b"z", value)).unwrap();
@@ -108,8 +108,8 @@ fn two_tables_of_the_same_range_are_merged() {
     assert_eq!(block_on(db.get(b"a")).unwrap().unwrap(), b"4");
 }
 
-/// The flush of a full buffer waited for its turn among writers one of whom waited for that flush, and the thread span for ever or
-/// everybody stood still.
+/// The flush of a full buffer waited in the queue of writers, one of which waited for that flush:
+/// the thread looped for ever, or every writer waited.
 #[test]
 fn among_writers_of_large_batches_none_starves() {
     for seed in 0..400 {

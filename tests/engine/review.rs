@@ -1,4 +1,4 @@
-//! Stories that a review found: each failed once.
+//! Bugs found by a review: each of these tests failed once.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -43,7 +43,7 @@ fn together(mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     }));
 }
 
-/// Lets the others have a turn.
+/// Lets other futures run.
 async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
@@ -178,7 +178,8 @@ fn writes_not_awaited_are_visible_at_once_and_none_is_refused() {
 fn delete_range_never_restores_an_older_value() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, Options { max_file_size: 16 << 10, filter_policy: None, ..options() });
-    // Many versions of one key that snapshots keep, so that a compaction cuts between two of them.
+    // Many versions of one key, kept by snapshots, so that a compaction splits its output between
+    // two of them.
     let mut snapshots = Vec::new();
     for version in 0..14 {
         put(&db, "k", &format!("{version:02}{}", "x".repeat(4000)));
@@ -220,7 +221,7 @@ fn compact_range_reports_damage() {
         let error = block_on(db.compact_range(None, None)).unwrap_err();
         assert!(error.is_corruption() && error.to_string().contains(&name), "{error}");
     }
-    // Only that table is left alone: writing goes on.
+    // Only that table is excluded: writes continue.
     assert_eq!(db.state(), DbState::Open);
     put(&db, "more", "yes");
     block_on(db.flush()).unwrap();
@@ -275,7 +276,7 @@ fn repair_does_not_let_a_rewritten_table_hide_newer_ones() {
     block_on(db.flush()).unwrap();
     block_on(db.close()).unwrap();
     drop(db);
-    // Its last block is damaged: what stands before it is written to a table with a new number.
+    // Its last block is damaged: the entries before it are written to a table with a new number.
     let name = format!("{table:06}.ldb");
     let mut bytes = env.read(&name).unwrap();
     bytes[16_000] ^= 1;
@@ -354,7 +355,8 @@ fn files_of_an_interrupted_creation_do_not_prevent_opening() {
 fn a_removed_seek_compaction_candidate_does_not_end_seek_compactions() {
     let env = MemoryEnv::new();
     let db = open(&env, Options { filter_policy: None, ..options() });
-    // Round after round: a table above another, worn out by look-ups in vain. Background work must take each.
+    // In each round, a table above another reaches its limit of failed look-ups. Background work
+    // must compact each.
     for round in 0..3 {
         put(&db, "a", "1");
         put(&db, "z", "1");
@@ -370,7 +372,7 @@ fn a_removed_seek_compaction_candidate_does_not_end_seek_compactions() {
             block_on(db.get(b"m")).unwrap();
         }
         assert!(db.has_background_work(), "round {round}: {:?}", db.tables());
-        // The table goes another way before the background comes to it.
+        // The table is moved or compacted before background work reaches it.
         if round == 0 {
             block_on(db.compact_range(None, None)).unwrap();
         } else {
@@ -409,9 +411,10 @@ fn an_empty_log_and_its_manifest_are_reused() {
 
 #[test]
 fn a_manifest_with_bytes_after_its_last_record_is_not_reused() {
-    // Behind a record that was cut, or behind the unused end of a block, nothing that is appended is found.
+    // Data appended after a truncated record, or after the unused end of a block, is not found.
     let unused_end = |manifest: &mut Vec<u8>| {
-        // An edit that says again and again that there is no log before the log, up to one or two bytes before the end.
+        // An edit that repeats "no previous log" up to one or two bytes before the end of the
+        // block.
         let room = (32 << 10) - manifest.len() - 7 - 1;
         frame(manifest, &[9, 0].repeat(room / 2), None);
         manifest.resize(32 << 10, 0);
@@ -604,7 +607,7 @@ fn flush_and_compact(db: &Db) {
     });
 }
 
-/// A database that found the disk full when it wanted to write a table.
+/// A database on a disk that was full when it wrote a table.
 fn full() -> (FaultEnv, Db) {
     let (faults, db) = faulty(&MemoryEnv::new(), options());
     for key in ["a", "b", "c", "d"] {
@@ -641,12 +644,12 @@ fn on_a_full_disk_a_failed_put_does_not_fail_a_delete() {
     assert_eq!(["a", "b", "x0", "x9"].map(|key| get(db, key).is_some()), [false, true, false, false]);
 }
 
-/// A database whose manifest says this and no more.
+/// A database whose manifest has only this record.
 pub(super) fn manifest_with(env: &MemoryEnv, last_sequence: u64, next_file_number: u64) {
     manifest_of(env, &[(2, 0), (9, 0), (3, next_file_number), (4, last_sequence)]);
 }
 
-/// The same of any numbers, each with its tag: a log of one record.
+/// The same with any numbers, each with its tag: a log of one record.
 pub(super) fn manifest_of(env: &MemoryEnv, numbers: &[(u8, u64)]) {
     let mut record = vec![1, 26];
     record.extend_from_slice(b"leveldb.BytewiseComparator");

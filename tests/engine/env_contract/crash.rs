@@ -1,4 +1,4 @@
-//! What the models of a power cut drop, keep and tear.
+//! The data that the models of a power failure lose, keep and tear.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ fn sync(file: &Rc<dyn File>) {
     assert_eq!(block_on(file.sync()).unwrap(), Durability::Volatile);
 }
 
-/// `name` holds `synced` durably and `unsynced` not.
+/// Writes `name` with `synced` durable and `unsynced` not.
 fn half_synced(env: &MemoryEnv, name: &str, synced: &[u8], unsynced: &[u8]) -> Rc<dyn File> {
     let file = create(env, name);
     edit(env, vec![]);
@@ -127,7 +127,8 @@ fn truncated_bytes_may_reappear() {
     assert_eq!(after(&env, CrashModel::DROP), b"syn");
 }
 
-/// Any history, any model that tears cleanly: what is found is one of the states that the file went through, or lies between two.
+/// With any history and any model without noise, the result is a state of the file, or between two
+/// of them.
 #[test]
 fn the_content_after_a_crash_existed_before() {
     for seed in 0..2_000u64 {

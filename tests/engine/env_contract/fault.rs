@@ -1,4 +1,4 @@
-//! Each fault does what it says, once, often or for ever.
+//! Each fault has its described effect: once, several times or always.
 
 use std::future::Future;
 use std::io::ErrorKind;

@@ -1,4 +1,5 @@
-//! What a native directory promises beyond the contract: LevelDB's names and lock, and errors that say what is wrong.
+//! Guarantees of a native directory beyond the contract: LevelDB's file names and lock, and precise
+//! errors.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -69,7 +70,7 @@ fn removing_the_place_leaves_nothing() {
     block_on(env.lock(true)).unwrap();
 }
 
-/// `repair` and `open` without a database left `LOCK` where they had found none.
+/// `repair` and `open` without a database left a new `LOCK` behind.
 #[test]
 fn a_lock_without_a_database_leaves_nothing() {
     let temp = TempDir::new();
@@ -84,7 +85,8 @@ fn a_lock_without_a_database_leaves_nothing() {
     std::fs::write(temp.join("a file"), b"mine").unwrap();
     refused();
     assert_eq!(names(), ["a file"]);
-    // A LOCK that was there stays, and so does that of a C++ LevelDB about to take it, which has made its LOG.
+    // An existing LOCK is kept, and so is that of a C++ LevelDB about to take it, which has created
+    // its LOG.
     std::fs::write(temp.join("LOCK"), b"").unwrap();
     refused();
     assert!(temp.join("LOCK").exists());
@@ -190,7 +192,7 @@ fn the_lock_uses_fcntl() {
     block_on(env.lock(true)).unwrap();
 }
 
-/// A process that tries the lock, says what came of it, and holds it until it is killed.
+/// A process that tries to take the lock, prints the result, and holds it until it is killed.
 struct Peer {
     child: Child,
     said: String,
@@ -239,7 +241,7 @@ impl Drop for Peer {
     }
 }
 
-/// Not a test: what [`Peer::varve`] runs.
+/// Not a test: the process started by [`Peer::varve`].
 #[test]
 fn peer() {
     let Some(directory) = std::env::var_os("VARVE_TEST_PEER") else { return };
@@ -275,7 +277,7 @@ fn errors_on_the_thread_are_returned() {
     assert_eq!((error.file.as_str(), error.operation, error.kind), ("a", "rename", std::io::ErrorKind::NotFound));
 }
 
-/// What is compressed on a thread is what would have been compressed in place.
+/// Compressing on a thread gives the same bytes as compressing in place.
 #[test]
 fn a_table_is_the_same_with_threads_and_without() {
     let tables = [true, false].map(|threads| {
