@@ -57,7 +57,8 @@ struct Path {
 ///
 /// Invariants:
 /// 1. Links of a leaf are in ascending order of their entries; so are the leaves, by `next`.
-/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator i.
+/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator
+///    i.
 /// 3. All keys of the tree begin with the first `common` bytes of the user key of `sample`.
 /// 4. All keys that lie between a node's fences agree in the first `skip` bytes.
 #[derive(Debug)]
