@@ -1,5 +1,6 @@
-//! Entry points of each decoder for fuzzing: each function takes any bytes and panics on a wrong
-//! result.
+//! Entry points of each decoder for fuzzing.
+//!
+//! Each function takes any bytes and panics on a wrong result.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -39,8 +40,9 @@ pub const TARGETS: [(&str, Target); 10] = [
 /// Larger than any block here may become.
 const SIZE_MAX: usize = 4 << 20;
 
-/// A zip, imported as a whole and in pieces: both give the same result, and a refused one leaves
-/// nothing.
+/// A zip, imported as a whole and in pieces.
+///
+/// Both give the same result, and a refused one leaves nothing.
 pub fn archive(data: &[u8]) {
     let [whole, pieces] = [data.len().max(1), 7].map(|size| {
         let env = MemoryEnv::new();

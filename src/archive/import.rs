@@ -230,8 +230,9 @@ impl Work {
         env.edit_names(vec![NameEdit::Replace { name, via, content }]).await
     }
 
-    /// Removes the import; files that cannot be removed are harmless without CURRENT, which is
-    /// removed first.
+    /// Removes the import.
+    ///
+    /// Files that cannot be removed are harmless without CURRENT, which is removed first.
     async fn clean_up(&mut self, env: &dyn Env) {
         self.target = Target::Nowhere;
         while let Some(name) = self.written.pop() {

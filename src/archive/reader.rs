@@ -456,8 +456,9 @@ impl ZipReader {
 }
 
 impl Inflater {
-    /// Inflates `input` until the window is full; returns the reason for stopping and the bytes
-    /// used.
+    /// Inflates `input` until the window is full.
+    ///
+    /// Returns the reason for stopping and the bytes used.
     fn inflate(&mut self, input: &[u8], more: bool, piece: &mut Vec<u8>) -> (TINFLStatus, usize) {
         let flags = if more { TINFL_FLAG_HAS_MORE_INPUT } else { 0 };
         let (status, used, made) = decompress(&mut self.state, input, &mut self.window, self.at, flags);

@@ -19,8 +19,9 @@ use crate::base::{decode_fixed32, decode_fixed64, to_u64};
 use crate::error::Result;
 
 impl LogReader {
-    /// Sets the sequence number expected in the next batch. It limits those of batches found by
-    /// searching.
+    /// Sets the sequence number expected in the next batch.
+    ///
+    /// It limits those of batches found by searching.
     pub(crate) fn expect_sequence(&mut self, next: u64) {
         self.expected_sequence = Some(next);
     }

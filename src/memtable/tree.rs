@@ -34,8 +34,9 @@ use super::node::{FANOUT, Inner, Leaf, NONE, Target};
 use crate::base::{HEAD_SIZE, InternalKeyComparator, UserComparator, compare_from, head_at};
 use crate::error::{Error, Result};
 
-/// No tree of 2^32 entries is higher: inner nodes, except those at the right edge, have 32 children
-/// or more.
+/// No tree of 2^32 entries is higher.
+///
+/// Inner nodes, except those at the right edge, have 32 children or more.
 const HEIGHT_MAX: usize = 10;
 /// The position of an entry in the current tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
