@@ -179,7 +179,7 @@ impl ZipReader {
             }
             (Some(_), Some(_)) => self.central(bytes),
             _ if self.offset == 0 => Err(self.wrong("this is not a zip file")),
-            _ => Err(self.wrong("here should be an entry, or the central directory")),
+            _ => Err(self.wrong("expected an entry or the central directory")),
         }
     }
 
@@ -213,7 +213,7 @@ impl ZipReader {
         }
         let has_descriptor = flags & HAS_DESCRIPTOR != 0;
         if !has_descriptor && method == STORED && stored != size {
-            return Err(wrong(&shown, offset, "the entry is stored, and has two sizes"));
+            return Err(wrong(&shown, offset, "the entry is stored but has two different sizes"));
         }
         // With a descriptor, some tools omit both sizes and some only one. Deflated content needs
         // none.

@@ -63,7 +63,7 @@ impl LogReader {
         match (kind, self.open) {
             (FragmentType::Full | FragmentType::First, _) => self.end_record("another record begins before it"),
             (FragmentType::Middle | FragmentType::Last, None) => {
-                self.report(offset, end - start, "part of a record whose beginning is missing");
+                self.report(offset, end - start, "part of a record without its beginning");
                 return Ok(None);
             }
             _ => {}
