@@ -171,7 +171,8 @@ impl WriteBatch {
         self.count == 0
     }
 
-    /// Bytes that this batch will take in the log, without the log's own headers (LevelDB's `ApproximateSize`).
+    /// Bytes that this batch will take in the log, without the log's own headers (LevelDB's
+    /// `ApproximateSize`).
     pub fn byte_size(&self) -> usize {
         self.bytes.len()
     }

@@ -13,8 +13,9 @@ use std::task::Poll;
 
 /// A host whose thread has other tasks too, such as an event loop.
 pub trait Pause {
-    /// Called between two parts of a long call: `None` to continue, else a future to wait for
-    /// first.
+    /// Called between two parts of a long call.
+    ///
+    /// `None` to continue, else a future to wait for first.
     fn pause(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>>;
 }
 

@@ -33,7 +33,7 @@ pub enum Error {
     #[error("evicted: {0}")]
     Evicted(String),
     /// An earlier failure stopped writes; call `resume` or reopen.
-    #[error("{} after an earlier failure: {cause}", if *.maybe_applied { "write of unknown fate" } else { "no more writes" })]
+    #[error("{} after an earlier failure: {cause}", if *.maybe_applied { "write with unknown result" } else { "no more writes" })]
     Poisoned {
         /// The failure that stopped writing.
         cause: String,
@@ -173,7 +173,7 @@ impl Error {
     pub fn from_std(file: impl Into<String>, operation: &'static str, error: &std::io::Error) -> Error {
         if is_exhausted(error) {
             let advice = "close other files or sockets of the process, or raise its limit (ulimit -n)";
-            let message = format!("{error}; no table has a descriptor to give back: {advice}");
+            let message = format!("{error}; no table has a descriptor that could be closed: {advice}");
             return Error::io(file, operation, std::io::ErrorKind::ResourceBusy, message);
         }
         Error::io(file, operation, error.kind(), error.to_string())

@@ -13,8 +13,9 @@ use crate::events::Listener;
 pub enum Compression {
     /// Not compressed.
     None,
-    /// Snappy, the default, as in LevelDB. A block that saves less than an eighth is stored
-    /// uncompressed.
+    /// Snappy, the default, as in LevelDB.
+    ///
+    /// A block that saves less than an eighth is stored uncompressed.
     #[default]
     Snappy,
 }
@@ -24,8 +25,9 @@ pub enum Compression {
 pub enum RecoveryMode {
     /// Any detectable damage is an error, a torn tail included.
     Strict,
-    /// Recovers the longest undamaged prefix of the history. The default, since the result is a
-    /// state that once existed.
+    /// Recovers the longest undamaged prefix of the history.
+    ///
+    /// The default, since the result is a state that once existed.
     #[default]
     PointInTime,
     /// As LevelDB does: skips damaged records. The result may be a state that never existed.
@@ -41,8 +43,9 @@ pub struct Options {
     pub error_if_exists: bool,
     /// Write nothing and take no lock; writes fail with `NotSupported`. Default false.
     pub read_only: bool,
-    /// Fail on a table with a damaged filter or metaindex, and on any damage in a log. Default
-    /// false.
+    /// Fail on a table with a damaged filter or metaindex, and on any damage in a log.
+    ///
+    /// Default false.
     ///
     /// This is LevelDB's `paranoid_checks`. The checksum of an index is verified anyway, but in
     /// `compat` only with this option.
@@ -73,8 +76,9 @@ pub struct Options {
     pub compression: Compression,
     /// Continue the last log and manifest if they end cleanly. Default false.
     pub reuse_logs: bool,
-    /// Filter policy. Default a Bloom filter of 10 bits per key, so that a missing key costs no
-    /// block read.
+    /// Filter policy.
+    ///
+    /// Default a Bloom filter of 10 bits per key, so that a missing key costs no block read.
     ///
     /// LevelDB's default is none.
     pub filter_policy: Option<Rc<dyn FilterPolicy>>,
@@ -84,8 +88,9 @@ pub struct Options {
     pub recovery: RecoveryMode,
     /// Largest key or value, written or read, in bytes: 1 KiB to 1 GiB. Default 256 MiB.
     pub max_value_size: usize,
-    /// The work budget: bytes of background work that one write, or one call of `background(0)`,
-    /// does.
+    /// The work budget.
+    ///
+    /// Bytes of background work that one write, or one call of `background(0)`, does.
     ///
     /// It is a maximum. Default 64 KiB: a fraction of a millisecond.
     pub slice_size: usize,
@@ -219,8 +224,9 @@ impl ReadOptions {
 /// How one write is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Return only when the write survives a power failure, not just the process. Default false, as
-    /// in LevelDB.
+    /// Return only when the write survives a power failure, not just the process.
+    ///
+    /// Default false, as in LevelDB.
     pub sync: bool,
 }
 

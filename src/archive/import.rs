@@ -160,9 +160,7 @@ impl Work {
         let ours =
             |name: &&String| FileName::parse(name).is_some_and(|n| n != FileName::Lock && n != FileName::InfoLog);
         match names.iter().find(ours) {
-            Some(name) => {
-                Err(Error::InvalidArgument(format!("there is a database already, or what is left of one: {name}")))
-            }
+            Some(name) => Err(Error::InvalidArgument(format!("a database, or a part of one, already exists: {name}"))),
             None => Ok(()),
         }
     }
@@ -171,7 +169,7 @@ impl Work {
         let refuse = |reason: &str| wrong(&shown(&entry.name), entry.offset, reason);
         let Content::File(name, kind, folder) = classify(&entry.name).map_err(refuse)? else { return Ok(()) };
         if *self.folder.get_or_insert_with(|| folder.to_vec()) != folder {
-            return Err(refuse("the entry is in another folder than the files before it"));
+            return Err(refuse("the entry is not in the same folder as the files before it"));
         }
         let [manifests, logs, tables] = &mut self.numbers;
         let (numbers, kind, number) = match kind {
@@ -230,8 +228,9 @@ impl Work {
         env.edit_names(vec![NameEdit::Replace { name, via, content }]).await
     }
 
-    /// Removes the import; files that cannot be removed are harmless without CURRENT, which is
-    /// removed first.
+    /// Removes the import.
+    ///
+    /// Files that cannot be removed are harmless without CURRENT, which is removed first.
     async fn clean_up(&mut self, env: &dyn Env) {
         self.target = Target::Nowhere;
         while let Some(name) = self.written.pop() {
@@ -271,7 +270,7 @@ pub(super) fn classify(name: &[u8]) -> Result<Content<'_>, &'static str> {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     let mut parts = path.split(|byte| *byte == b'/');
     if name != b"./" && parts.any(|part| part.is_empty() || part == b"." || part == b"..") {
-        return Err("the name is absolute, climbs, or is empty");
+        return Err("the name is absolute, contains .. or is empty");
     }
     let slash = path.iter().rposition(|byte| *byte == b'/');
     let (folder, file) = path.split_at(slash.map_or(0, |at| at + 1));
@@ -284,6 +283,6 @@ pub(super) fn classify(name: &[u8]) -> Result<Content<'_>, &'static str> {
         Some(FileName::Lock | FileName::InfoLog | FileName::Temporary(_)) => Ok(Content::Nothing),
         Some(kind) => Ok(Content::File(text, kind, folder)),
         None if text.ends_with(".log.damaged") => Ok(Content::Nothing),
-        None => Err("this is no file of LevelDB's"),
+        None => Err("this is not a LevelDB file"),
     }
 }

@@ -179,7 +179,7 @@ impl ZipReader {
             }
             (Some(_), Some(_)) => self.central(bytes),
             _ if self.offset == 0 => Err(self.wrong("this is not a zip file")),
-            _ => Err(self.wrong("here should be an entry, or the central directory")),
+            _ => Err(self.wrong("expected an entry or the central directory")),
         }
     }
 
@@ -213,7 +213,7 @@ impl ZipReader {
         }
         let has_descriptor = flags & HAS_DESCRIPTOR != 0;
         if !has_descriptor && method == STORED && stored != size {
-            return Err(wrong(&shown, offset, "the entry is stored, and has two sizes"));
+            return Err(wrong(&shown, offset, "the entry is stored but has two different sizes"));
         }
         // With a descriptor, some tools omit both sizes and some only one. Deflated content needs
         // none.
@@ -456,8 +456,9 @@ impl ZipReader {
 }
 
 impl Inflater {
-    /// Inflates `input` until the window is full; returns the reason for stopping and the bytes
-    /// used.
+    /// Inflates `input` until the window is full.
+    ///
+    /// Returns the reason for stopping and the bytes used.
     fn inflate(&mut self, input: &[u8], more: bool, piece: &mut Vec<u8>) -> (TINFLStatus, usize) {
         let flags = if more { TINFL_FLAG_HAS_MORE_INPUT } else { 0 };
         let (status, used, made) = decompress(&mut self.state, input, &mut self.window, self.at, flags);

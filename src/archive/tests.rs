@@ -242,7 +242,7 @@ fn an_import_accepts_only_one_complete_database() {
         (vec![current], "does not name a manifest"),
         (vec![manifest], "no CURRENT"),
         (vec![current, manifest, current], "two entries"),
-        (vec![current, manifest, ("4/000005.ldb", b"")], "another folder"),
+        (vec![current, manifest, ("4/000005.ldb", b"")], "not in the same folder"),
         (vec![current, manifest, ("000005.ldb", b""), ("000005.sst", b"")], "two entries"),
         (vec![manifest, ("CURRENT", b"../MANIFEST-000004\n")], "does not name a manifest"),
     ] {

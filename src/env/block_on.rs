@@ -80,8 +80,9 @@ mod parker {
         }
     }
 
-    /// Polls until the future is ready. The first poll is immediate: the one before it had no waker
-    /// to call.
+    /// Polls until the future is ready.
+    ///
+    /// The first poll is immediate: the one before it had no waker to call.
     pub(super) fn block<F: Future>(mut future: Pin<&mut F>) -> F::Output {
         let new = || Arc::new(Parker { woken: AtomicBool::new(false), thread: thread::current() });
         let parker = SPARE.take().unwrap_or_else(new);

@@ -156,7 +156,8 @@ pub trait Env {
 
 /// A thread for computation; see [`Env::compute_thread`].
 pub trait ComputeThread {
-    /// Runs `work` there; the result is ready when it is done. It runs even if the result is
-    /// dropped.
+    /// Runs `work` there; the result is ready when it is done.
+    ///
+    /// It runs even if the result is dropped.
     fn run(&self, work: Box<dyn FnOnce() + Send>) -> Io<()>;
 }

@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 /// One change to the set of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameEdit {
-    /// Renames `from` to `to`, replacing it. `to` may begin with `lost/`: kept, but not listed by
-    /// `list`.
+    /// Renames `from` to `to`, replacing it.
+    ///
+    /// `to` may begin with `lost/`: kept, but not listed by `list`.
     Rename {
         /// The old name; it must exist.
         from: String,

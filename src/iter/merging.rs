@@ -56,8 +56,9 @@ enum Seek {
     Pivot,
 }
 
-/// A reversal takes up to two moves of a source: a seek to the pivot, then a step off it or back
-/// from it.
+/// A reversal takes up to two moves of a source.
+///
+/// A seek to the pivot, then a step off it or back from it.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
     Sought,

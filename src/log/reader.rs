@@ -39,8 +39,9 @@ pub(crate) struct Record {
     pub(crate) data: Vec<u8>,
 }
 
-/// Bytes that are not a record: with [`Semantics::Compat`] those that LevelDB's reader would report
-/// as dropped.
+/// Bytes that are not a record.
+///
+/// With [`Semantics::Compat`] those that LevelDB's reader would report as dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
     /// Offset of the first.
@@ -56,16 +57,18 @@ pub(crate) struct Damage {
 pub(crate) enum Tail {
     /// At the end of the file.
     Clean,
-    /// From `offset` to its end the file is zeros: space that was preallocated, or that a crash
-    /// left unwritten.
+    /// From `offset` to its end the file is zeros.
+    ///
+    /// Space that was preallocated, or that a crash left unwritten.
     Zeros {
         /// Offset of the first.
         offset: u64,
     },
     /// At `offset` there are other bytes.
     Torn {
-        /// Offset of the bad fragment. If only the rest of a record is missing, the end of the
-        /// file.
+        /// Offset of the bad fragment.
+        ///
+        /// If only the rest of a record is missing, the end of the file.
         offset: u64,
         /// The field, the stored value and the expected value.
         reason: String,
@@ -121,8 +124,9 @@ impl std::fmt::Debug for LogReader {
 
 /// One step through the file.
 pub(super) enum Fragment {
-    /// A fragment with a valid (or unverified) checksum; `start..end` is its payload in the block
-    /// at `block`.
+    /// A fragment with a valid (or unverified) checksum.
+    ///
+    /// `start..end` is its payload in the block at `block`.
     Whole {
         offset: u64,
         type_byte: u8,

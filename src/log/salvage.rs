@@ -19,8 +19,9 @@ use crate::base::{decode_fixed32, decode_fixed64, to_u64};
 use crate::error::Result;
 
 impl LogReader {
-    /// Sets the sequence number expected in the next batch. It limits those of batches found by
-    /// searching.
+    /// Sets the sequence number expected in the next batch.
+    ///
+    /// It limits those of batches found by searching.
     pub(crate) fn expect_sequence(&mut self, next: u64) {
         self.expected_sequence = Some(next);
     }
@@ -62,7 +63,7 @@ impl LogReader {
         match (kind, self.open) {
             (FragmentType::Full | FragmentType::First, _) => self.end_record("another record begins before it"),
             (FragmentType::Middle | FragmentType::Last, None) => {
-                self.report(offset, end - start, "part of a record whose beginning is missing");
+                self.report(offset, end - start, "part of a record without its beginning");
                 return Ok(None);
             }
             _ => {}

@@ -21,8 +21,9 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
     /// Its end; continue the search here.
     pub(crate) end: u64,
-    /// Only `Full` and `First` begin a record; `Middle` and `Last` may belong to the damaged record
-    /// itself.
+    /// Only `Full` and `First` begin a record.
+    ///
+    /// `Middle` and `Last` may belong to the damaged record itself.
     pub(crate) kind: FragmentType,
     /// The first bytes of its payload, at most 12.
     pub(crate) head: Vec<u8>,

@@ -142,8 +142,9 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Invalidates the records after `end`: [`truncate_to_good`](LogWriter::truncate_to_good) will
-    /// remove them.
+    /// Invalidates the records after `end`.
+    ///
+    /// [`truncate_to_good`](LogWriter::truncate_to_good) will remove them.
     pub(crate) fn retract(&self, end: u64) {
         self.end.set(end.min(self.end.get()));
         if self.state.get() == State::Ready {

@@ -1,5 +1,6 @@
-//! The arena of a memtable's entries: they never move and are never freed, and have 32-bit
-//! addresses.
+//! The arena of a memtable's entries.
+//!
+//! They never move and are never freed, and have 32-bit addresses.
 //!
 //! ```text
 //! entry     key length u32, value length u32, internal key, value; padded to 4 bytes

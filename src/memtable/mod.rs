@@ -102,8 +102,9 @@ impl MemTable {
         }
     }
 
-    /// Bytes of keys, tags and values, plus [`ENTRY_OVERHEAD`] per entry: the same on all
-    /// platforms.
+    /// Bytes of keys, tags and values, plus [`ENTRY_OVERHEAD`] per entry.
+    ///
+    /// The same on all platforms.
     pub(crate) fn logical_size(&self) -> usize {
         self.size.get()
     }

@@ -105,8 +105,9 @@ fn check_all<K: Ord + Clone>(table: &Rc<MemTable>, oracle: &Oracle<K>, bytes: im
     assert!(!iter.valid());
 }
 
-/// Inserts, looks up, and moves a cursor in between; compares all results with the expected
-/// content.
+/// Inserts, looks up, and moves a cursor in between.
+///
+/// Compares all results with the expected content.
 fn exercise<K: Ord + Clone>(
     order: UserComparator,
     seed: u64,

@@ -34,8 +34,9 @@ use super::node::{FANOUT, Inner, Leaf, NONE, Target};
 use crate::base::{HEAD_SIZE, InternalKeyComparator, UserComparator, compare_from, head_at};
 use crate::error::{Error, Result};
 
-/// No tree of 2^32 entries is higher: inner nodes, except those at the right edge, have 32 children
-/// or more.
+/// No tree of 2^32 entries is higher.
+///
+/// Inner nodes, except those at the right edge, have 32 children or more.
 const HEIGHT_MAX: usize = 10;
 /// The position of an entry in the current tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,8 @@ struct Path {
 ///
 /// Invariants:
 /// 1. Links of a leaf are in ascending order of their entries; so are the leaves, by `next`.
-/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator i.
+/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator
+///    i.
 /// 3. All keys of the tree begin with the first `common` bytes of the user key of `sample`.
 /// 4. All keys that lie between a node's fences agree in the first `skip` bytes.
 #[derive(Debug)]

@@ -31,11 +31,13 @@ pub(crate) struct TableBuilder {
     index: BlockBuilder,
     filter: Option<FilterBlockBuilder>,
     sealer: Sealer,
-    /// A block has just been closed. Its index entry waits for the next key, so that the shortest
-    /// separator of both can be used.
+    /// A block has just been closed.
+    ///
+    /// Its index entry waits for the next key, so that the shortest separator of both can be used.
     between: bool,
-    /// Index entries are made of both, front to front: separators of closed blocks, handles of
-    /// placed blocks.
+    /// Index entries are made of both, front to front.
+    ///
+    /// Separators of closed blocks, handles of placed blocks.
     separators: VecDeque<Vec<u8>>,
     handles: VecDeque<BlockHandle>,
     /// The last key added; between blocks, the separator made from it.

@@ -20,8 +20,9 @@ use crate::options::Compression;
 
 /// Bytes of contents for which a batch is worth sending.
 const BATCH_SIZE: usize = 64 << 10;
-/// Batches in progress while the next is filled, if they are not larger than this: a large block is
-/// a batch.
+/// Batches in progress while the next is filled, if they are not larger than this.
+///
+/// A large block is a batch.
 const IN_FLIGHT: usize = 2;
 const IN_FLIGHT_SIZE: usize = 4 * BATCH_SIZE;
 /// A batch with more memory than this is not reused.

@@ -55,8 +55,9 @@ impl Context<'_> {
         })
     }
 
-    /// Decodes stored bytes to contents, and whether these are not compressed; then an owned buffer
-    /// is reused.
+    /// Decodes stored bytes to contents, and whether these are not compressed.
+    ///
+    /// If they are not, an owned buffer is reused.
     pub(super) fn contents(
         &self,
         handle: BlockHandle,

@@ -37,8 +37,9 @@ pub(crate) struct TableIterator {
     index: BlockIterator,
     data: BlockIterator,
     loaded: Option<BlockHandle>,
-    /// The block that could not be read: with `Skip` it is not tried again while `index` is at it,
-    /// as in LevelDB.
+    /// The block that could not be read.
+    ///
+    /// With `Skip` it is not tried again while `index` is at it, as in LevelDB.
     failed: Option<BlockHandle>,
     unfinished: Option<Goal>,
     /// The target of an unfinished seek.
@@ -133,8 +134,9 @@ impl TableIterator {
         }
     }
 
-    /// Moves to the first entry that fits `goal`, from the block at `index` on; skips blocks
-    /// without one.
+    /// Moves to the first entry that fits `goal`, from the block at `index` on.
+    ///
+    /// Skips blocks without one.
     fn enter(&mut self, mut goal: Goal, target: &[u8]) -> Step {
         loop {
             if !self.index.valid() {
@@ -306,8 +308,9 @@ impl TableIterator {
         Ok(())
     }
 
-    /// The size of the next read. A scan that has just begun may end soon; one without the cache is
-    /// known to be long.
+    /// The size of the next read.
+    ///
+    /// A scan that has just begun may end soon; one without the cache is known to be long.
     fn read_ahead(&mut self) -> u64 {
         let most = u64::from(self.read.read_ahead);
         if !self.read.use_cache {

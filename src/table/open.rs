@@ -15,8 +15,9 @@ use crate::base::{KeyOrder, to_u64};
 use crate::env::File;
 use crate::error::{Error, Result};
 
-/// Read with one request when a table is opened: it contains footer, index and filter of most
-/// tables.
+/// Read with one request when a table is opened.
+///
+/// It contains footer, index and filter of most tables.
 const TAIL_SIZE: usize = 64 << 10;
 
 /// Whether an error means damaged bytes, rather than a failed read.

@@ -25,7 +25,9 @@ pub(crate) struct TableOptions {
 }
 
 impl TableOptions {
-    /// Options for tables in `order`, with filters made by `filter_policy`; the rest comes from `options`.
+    /// Options for tables in `order`, with filters made by `filter_policy`.
+    ///
+    /// The rest comes from `options`.
     pub(crate) fn new(order: KeyOrder, filter_policy: Option<Rc<dyn FilterPolicy>>, options: &Options) -> TableOptions {
         let value_max = to_u64(options.max_value_size);
         TableOptions {

@@ -121,8 +121,9 @@ pub(crate) struct UnprovenTable {
 }
 
 impl UnprovenTable {
-    /// Waits for the sync and opens the table through the cache. On any failure the file is
-    /// removed.
+    /// Waits for the sync and opens the table through the cache.
+    ///
+    /// On any failure the file is removed.
     pub(crate) async fn prove(self, tables: &TableCache) -> Result<FinishedTable> {
         let UnprovenTable { env, sync, table } = self;
         let result = async {

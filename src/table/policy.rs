@@ -6,13 +6,15 @@ use crate::options::{Options, RecoveryMode};
 /// The checks made when a table is opened or read, and the effect of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DamagePolicy {
-    /// Verify checksums: at open those of index, metaindex and filter; in a read those of every
-    /// block.
+    /// Verify checksums.
+    ///
+    /// At open those of index, metaindex and filter; in a read those of every block.
     ///
     /// Off at open only to behave as LevelDB does (`compat` without `paranoid_checks`).
     pub(crate) verify_checksums: bool,
-    /// A damaged metaindex or filter fails the open; otherwise the filter is ignored, as in
-    /// LevelDB.
+    /// A damaged metaindex or filter fails the open.
+    ///
+    /// Otherwise the filter is ignored, as in LevelDB.
     pub(crate) paranoid: bool,
     /// Check no more than LevelDB does.
     ///

@@ -105,8 +105,9 @@ impl Table {
         self.filter_error.as_ref()
     }
 
-    /// Looks up `key`; `found` receives the first entry at or after it in the only block that could
-    /// hold it.
+    /// Looks up `key`.
+    ///
+    /// `found` receives the first entry at or after it in the only block that could hold it.
     #[inline]
     pub(crate) async fn get<R>(
         &self,

@@ -33,13 +33,15 @@ pub struct CrashModel {
 pub enum CrashTail {
     /// Nothing: the file ends there.
     Cut,
-    /// Zeros, up to a random length that the file had: its length reached the disk, its bytes did
-    /// not.
+    /// Zeros, up to a random length that the file had.
+    ///
+    /// Its length reached the disk, its bytes did not.
     Zeros,
     /// Random bytes, up to a random length that the file had.
     Noise,
-    /// The file has its full length; each `grain` of unsynced bytes survives (with the percentage
-    /// as probability) or is zeros.
+    /// The file has its full length.
+    ///
+    /// Each `grain` of unsynced bytes survives (with the percentage as probability) or is zeros.
     Holes,
 }
 

@@ -82,8 +82,9 @@ impl MemoryEnv {
         MemoryEnv::with_capacity(u64::MAX)
     }
 
-    /// An empty storage that is full at `capacity` bytes: an append writes what still fits, then
-    /// fails.
+    /// An empty storage that is full at `capacity` bytes.
+    ///
+    /// An append writes what still fits, then fails.
     pub fn with_capacity(capacity: u64) -> MemoryEnv {
         MemoryEnv::of(State::default(), Space::new(capacity), true)
     }

@@ -19,8 +19,9 @@ const OPEN_MIN: usize = 8;
 /// Used if the limit is unknown.
 const OPEN_MAX_UNKNOWN: usize = 1000;
 
-/// The file under this name is another one now, or missing: ours is gone (for example, removed on a
-/// file server).
+/// The file under this name is another one now, or missing.
+///
+/// Ours is gone (for example, removed on a file server).
 const CHANGED: io::ErrorKind = io::ErrorKind::StaleNetworkFileHandle;
 
 /// A table open for reading, whether or not it has a descriptor at the moment.

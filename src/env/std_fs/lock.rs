@@ -152,8 +152,9 @@ fn is_unlinked(file: &fs::File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
 }
 
-/// Opened without sharing: no other process, LevelDB included, can open the file until it is
-/// closed.
+/// Opened without sharing.
+///
+/// No other process, LevelDB included, can open the file until it is closed.
 #[cfg(windows)]
 fn open_locked(path: &Path) -> io::Result<Option<fs::File>> {
     use std::os::windows::fs::OpenOptionsExt;

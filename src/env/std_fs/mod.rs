@@ -58,8 +58,9 @@ impl StdFsEnv {
         StdFsEnv::with_threads(directory, true)
     }
 
-    /// The same without threads: every call is ready at once, and system calls are made in the
-    /// order of the calls.
+    /// The same without threads.
+    ///
+    /// Every call is ready at once, and system calls are made in the order of the calls.
     pub fn with_threads(directory: impl Into<PathBuf>, threads: bool) -> StdFsEnv {
         let helper = |name| threads.then(|| Rc::new(HelperThread::new(name)));
         let (thread, compute) = (helper("varve-sync"), helper("varve-compute"));
@@ -240,8 +241,9 @@ struct StdFile {
 struct Shared {
     file: fs::File,
     name: Box<str>,
-    /// The first failed sync: the kernel may have dropped the dirty pages, and a second sync would
-    /// succeed.
+    /// The first failed sync.
+    ///
+    /// The kernel may have dropped the dirty pages, and a second sync would succeed.
     sync_failed: OnceLock<Error>,
 }
 

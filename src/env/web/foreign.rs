@@ -97,8 +97,9 @@ impl ForeignEnv {
         }
     }
 
-    /// Copies a file of `source` here by reference, under the same name; false if that is not
-    /// possible.
+    /// Copies a file of `source` here by reference, under the same name.
+    ///
+    /// False if that is not possible.
     pub(crate) fn link(&self, source: &ForeignEnv, name: &str) -> Io<bool> {
         if !Reflect::get(&self.storage, &JsValue::from_str("link")).is_ok_and(|link| link.is_function()) {
             return Io::ready(Ok(false));

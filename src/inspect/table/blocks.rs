@@ -58,7 +58,7 @@ impl TableInspector {
                     Severity::Info,
                     "T02",
                     span.offset,
-                    "this is a table of RocksDB's in LevelDB's format (version 0)",
+                    "this is a RocksDB table in LevelDB's format (version 0)",
                 );
             }
         }
@@ -181,7 +181,7 @@ impl TableInspector {
             entries.tell(span, "T25", &Malformed::new(to_u64(at), reason));
         }
         if let Some(at) = denied {
-            let reason = "the filter denies the key of this entry, expected to admit every key of its block";
+            let reason = "the filter excludes the key of this entry, expected to match every key of its block";
             entries.tell(span, "T41", &Malformed::new(to_u64(at), reason));
         }
         if count > 0 {

@@ -23,7 +23,7 @@ impl TableInspector {
                 self.gaps.push((end, *start));
             }
             if *start < end && overlaps.findings.len() < REGIONS_TOLD_MAX {
-                overlaps.bad("T31", *start, "a block at {} lies in another that ends at {}", &[*start, end]);
+                overlaps.bad("T31", *start, "a block at {} overlaps another that ends at {}", &[*start, end]);
             }
             end = end.max(*stop);
         }

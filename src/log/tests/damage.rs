@@ -1,5 +1,6 @@
-//! Damaged logs: cases that LevelDB's own tests lack, the end of the prefix, and the scan for the
-//! next record.
+//! Damaged logs.
+//!
+//! Cases that LevelDB's own tests lack, the end of the prefix, and the scan for the next record.
 
 use super::*;
 

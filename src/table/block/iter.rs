@@ -289,8 +289,9 @@ impl BlockIterator {
         self.key.clear();
     }
 
-    /// Decodes the entry at `next`, whose key continues `key`. False at the end of the block and at
-    /// a bad entry.
+    /// Decodes the entry at `next`, whose key continues `key`.
+    ///
+    /// False at the end of the block and at a bad entry.
     #[inline(always)]
     fn advance(&mut self) -> bool {
         let at = self.next;

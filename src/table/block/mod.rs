@@ -14,7 +14,8 @@
 //! 15  00 06 00 | 62 61 6e 61 6e 61
 //! 24  00 00 00 00 | 0f 00 00 00 | 02 00 00 00
 //! ```
-//! A block without entries is `00 00 00 00 | 01 00 00 00`. Source: LevelDB `table/block.cc`, `table/block_builder.cc`.
+//! A block without entries is `00 00 00 00 | 01 00 00 00`. Source: LevelDB `table/block.cc`,
+//! `table/block_builder.cc`.
 
 mod builder;
 mod iter;

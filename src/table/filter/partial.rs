@@ -25,8 +25,9 @@ const BASE_LG: u8 = 11;
 /// Collects keys and builds filters of them.
 pub(crate) struct FilterBlockBuilder {
     policy: Rc<dyn FilterPolicy>,
-    /// Keys, concatenated, and the end of each. The first `taken` of them, up to `start`, are in
-    /// filters already.
+    /// Keys, concatenated, and the end of each.
+    ///
+    /// The first `taken` of them, up to `start`, are in filters already.
     keys: Vec<u8>,
     ends: Vec<usize>,
     taken: usize,
@@ -107,8 +108,9 @@ impl FilterBlockBuilder {
         Ok(())
     }
 
-    /// Drops the keys that are in filters once they outnumber the others: on average, each key is
-    /// moved at most once.
+    /// Drops the keys that are in filters once they outnumber the others.
+    ///
+    /// On average, each key is moved at most once.
     fn forget(&mut self) {
         let (count, size) = (self.taken, self.start);
         if count * 2 < self.ends.len() {
@@ -158,8 +160,9 @@ impl FilterBlock {
         self.bytes.len()
     }
 
-    /// False only if `key` is certainly not in the data block at `block_offset`. Damage counts as
-    /// "may contain".
+    /// False only if `key` is certainly not in the data block at `block_offset`.
+    ///
+    /// Damage counts as "may contain".
     #[inline]
     pub(crate) fn key_may_match(&self, block_offset: u64, key: &[u8]) -> bool {
         let index = block_offset.checked_shr(u32::from(self.base_lg)).unwrap_or(0);
@@ -189,8 +192,9 @@ impl FilterBlock {
         if limit <= self.array { self.bytes.get(start..limit) } else { None }
     }
 
-    /// The start and end of filter `index`; the word after the last offset is the start of the
-    /// offsets.
+    /// The start and end of filter `index`.
+    ///
+    /// The word after the last offset is the start of the offsets.
     #[inline]
     fn range(&self, index: u64) -> Option<(usize, usize)> {
         let at = usize::try_from(index).ok()?.checked_mul(4)?.checked_add(self.array)?;

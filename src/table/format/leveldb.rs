@@ -139,7 +139,7 @@ impl Footer {
             None => Ok(()),
             Some(at) => {
                 let offset = to_u64(at);
-                Err(Malformed::new(offset, "the footer's bytes behind the handles are not zeros"))
+                Err(Malformed::new(offset, "the footer's bytes after the handles are not zeros"))
             }
         }
     }

@@ -1,5 +1,6 @@
-//! The index accelerator: an array of key prefixes and decoded handles, to find a key's block
-//! quickly.
+//! The index accelerator.
+//!
+//! An array of key prefixes and decoded handles, to find a key's block quickly.
 //!
 //! The prefixes are the first bytes in which the keys differ, as numbers.
 //!

@@ -1,5 +1,6 @@
-//! State shared by a storage with faults and its files: the plans, the trace, and the calls in
-//! progress.
+//! State shared by a storage with faults and its files.
+//!
+//! The plans, the trace, and the calls in progress.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

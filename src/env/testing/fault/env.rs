@@ -11,8 +11,9 @@ use super::trace::Call;
 use crate::env::{Access, Durability, Env, File, FileKind, Io, NameEdit};
 use crate::error::{Error, Result};
 
-/// A storage around another that records calls and makes some of them fail. Clones share
-/// everything.
+/// A storage around another that records calls and makes some of them fail.
+///
+/// Clones share everything.
 ///
 /// ```
 /// use std::{io::ErrorKind, rc::Rc};
@@ -56,8 +57,9 @@ impl FaultEnv {
         self.control.pending_percent.set(percent);
     }
 
-    /// Sets whether callers may trust the result of `append` alone; by default as the inner
-    /// storage.
+    /// Sets whether callers may trust the result of `append` alone.
+    ///
+    /// By default as the inner storage.
     pub fn set_appends_are_exact(&self, exact: bool) {
         self.control.exact.set(Some(exact));
     }
@@ -72,14 +74,16 @@ impl FaultEnv {
         self.control.open_files.get()
     }
 
-    /// The bytes that [`SectorFault::Stale`] returns: the earlier content of the medium, from the
-    /// file's start.
+    /// The bytes that [`SectorFault::Stale`] returns.
+    ///
+    /// The earlier content of the medium, from the file's start.
     pub fn set_stale(&self, content: Vec<u8>) {
         self.control.stale.replace(content);
     }
 
-    /// Sets whether calls are kept for [`trace`](FaultEnv::trace) (default true). Counts and hash
-    /// continue.
+    /// Sets whether calls are kept for [`trace`](FaultEnv::trace) (default true).
+    ///
+    /// Counts and hash continue.
     pub fn set_recording(&self, recording: bool) {
         self.control.trace.borrow_mut().recording = recording;
     }

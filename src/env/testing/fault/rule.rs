@@ -233,8 +233,9 @@ impl FaultRule {
         self.times(u64::MAX)
     }
 
-    /// After the fault no call does anything: [`crash`](crate::env::MemoryEnv::crash) the inner
-    /// storage then.
+    /// After the fault no call does anything.
+    ///
+    /// [`crash`](crate::env::MemoryEnv::crash) the inner storage then.
     pub fn then_stop(mut self) -> FaultRule {
         self.stop = true;
         self
