@@ -141,6 +141,7 @@ export function recipeOf(storage) {
  * @property {Codec[]} args
  * @property {Codec | null} answer null: nobody waits for one, and a failure is the handle's
  * @property {boolean} writes a failure that nobody reported leaves its fate unknown
+ * @property {string} [inPlace] the engine's method that does it before it returns, the disk's flush too
  * @property {boolean} makes a handle, whose number the client has chosen
  * @property {boolean} of a handle, the first argument: begins when what was asked of that before has ended
  * @property {boolean} frees that handle
@@ -153,9 +154,9 @@ const frees = { of: true, frees: true }
 
 /** @type {[string, Codec[], Codec | null, Partial<Verb>?][]} */
 const TABLE = [
-  ['put', [BYTES, BYTES, FLAG], NOTHING, writes],
-  ['del', [BYTES, FLAG], NOTHING, writes],
-  ['write', [BYTES, FLAG], NOTHING, writes],
+  ['put', [BYTES, BYTES, FLAG], NOTHING, { ...writes, inPlace: 'putSync' }],
+  ['del', [BYTES, FLAG], NOTHING, { ...writes, inPlace: 'delSync' }],
+  ['write', [BYTES, FLAG], NOTHING, { ...writes, inPlace: 'writeSync' }],
   ['get', [BYTES, SNAPSHOT, FLAG], VALUE],
   ['getString', [BYTES, SNAPSHOT, FLAG], TEXT, { method: 'get' }],
   ['getMany', [KEYS, SNAPSHOT, FLAG], VALUES],
