@@ -491,7 +491,7 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Om
   /**
    * Runs the engine in a worker thread of its own, which ends with `close()`. Everything is the same, but for these:
    *
-   * - {@link Varve.getSync} is not there (`LEVEL_NOT_SUPPORTED`), and `db.supports.getSync` is false.
+   * - The synchronous calls are not there (`LEVEL_NOT_SUPPORTED`), and `db.supports.getSync` is false.
    * - {@link Varve.getProperty} makes the caller's thread wait for the worker; {@link Varve.info} does not.
    * - A {@link Storage} of your own needs {@link Storage.inWorker}.
    *
