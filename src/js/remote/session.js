@@ -184,13 +184,13 @@ export class Session {
 
   /**
    * A durable write that nobody else waits with: no other can share its flush, and nothing else is kept waiting by it.
-   * @param {any} verb @param {any[]} args @param {Inbox} inbox
+   * @param {any} verb any: as #call @param {any[]} args any: of every verb @param {Inbox} inbox
    */
   #endsAlone(verb, args, inbox) {
     return verb.inPlace !== undefined && args.at(-1) && inbox.isLast && this.#inboxes.length === 1 && this.#waiting.size === 0
   }
 
-  /** Flushes on this thread: the way to another and back takes longer than many a disk. @param {any} verb @param {any[]} args */
+  /** Flushes on this thread: the way to another and back takes longer than many a disk. @param {any} verb any: as #call @param {any[]} args any: of every verb */
   #callNow(verb, args) {
     try {
       return this.#host.engine[verb.inPlace](...args)
