@@ -297,6 +297,28 @@ test('with a worker there are none', async () => {
   await db.close()
 })
 
+test('durable writes in a worker, one by one and many at once, are there and in order', async () => {
+  const place = newPlace()
+  const db = await opened(place, { worker: true, writeBufferSize: 64 << 10 })
+  for (const i of range(20)) await db.put('a', `${i}`, { sync: true })
+  assert.equal(await db.get('a'), '19')
+  await db.batch([{ type: 'put', key: 'b', value: '1' }, { type: 'del', key: 'a' }], { sync: true })
+  await Promise.all(range(50).map((i) => db.put('c', `${i}`, { sync: i % 2 === 0 })))
+  assert.deepEqual(await db.getMany(['a', 'b', 'c']), [undefined, '1', '49'])
+  // Flushes and compactions are under way: where the engine cannot write at once the write waits as any other.
+  for (const i of range(100)) await Promise.all([db.put(keyOf(i), 'x'.repeat(2000)), db.put(keyOf(i), `${i}`, { sync: true })])
+  for (const i of range(100)) assert.equal(await db.get(keyOf(i)), `${i}`)
+  await assert.rejects(db.put('k', 'x'.repeat(10), { sync: true, keyEncoding: 'none' }))
+  const told = (await db.info()).counters
+  await db.del('c', { sync: true })
+  assert.equal((await db.info()).counters.logSyncs, told.logSyncs + 1)
+  await db.close()
+  const again = await opened(place, { worker: true, readOnly: true })
+  await assert.rejects(again.put('a', '1', { sync: true }), code('LEVEL_NOT_SUPPORTED'))
+  assert.equal(await again.get('b'), '1')
+  await again.close()
+})
+
 test('a database that is open to be read refuses writes', async () => {
   const place = newPlace()
   const made = await opened(place)

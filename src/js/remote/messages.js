@@ -191,6 +191,11 @@ export class Inbox {
     return true
   }
 
+  /** Whether this entry is the last. */
+  get isLast() {
+    return this.#entryEnd >= this.#end
+  }
+
   /** Bytes of this entry that were not read yet. */
   get entrySize() {
     return this.#entryEnd - this.#at

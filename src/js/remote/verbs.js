@@ -144,6 +144,7 @@ export function recipeOf(storage) {
  * @property {Codec[]} args
  * @property {Codec | null} answer null: there is no reply, and a failure is reported by the handle
  * @property {boolean} writes if the worker dies, it may have been applied
+ * @property {string} [inPlace] the engine's method that also flushes the disk before it returns
  * @property {boolean} makes a handle, whose number the client has chosen
  * @property {boolean} of a handle, the first argument: begins when what was asked of that before has ended
  * @property {boolean} frees that handle
@@ -156,9 +157,9 @@ const frees = { of: true, frees: true }
 
 /** @type {[string, Codec[], Codec | null, Partial<Verb>?][]} */
 const TABLE = [
-  ['put', [BYTES, BYTES, FLAG], NOTHING, writes],
-  ['del', [BYTES, FLAG], NOTHING, writes],
-  ['write', [BYTES, FLAG], NOTHING, writes],
+  ['put', [BYTES, BYTES, FLAG], NOTHING, { ...writes, inPlace: 'putSync' }],
+  ['del', [BYTES, FLAG], NOTHING, { ...writes, inPlace: 'delSync' }],
+  ['write', [BYTES, FLAG], NOTHING, { ...writes, inPlace: 'writeSync' }],
   ['get', [BYTES, SNAPSHOT, FLAG], VALUE],
   ['getString', [BYTES, SNAPSHOT, FLAG], TEXT, { method: 'get' }],
   ['getMany', [KEYS, SNAPSHOT, FLAG], VALUES],

@@ -531,8 +531,7 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Om
   /**
    * Runs the engine in its own worker thread, which ends with `close()`. The differences are:
    *
-   * - The synchronous calls, such as {@link Varve.getSync}, throw `LEVEL_NOT_SUPPORTED`, and
-   *   `db.supports.getSync` is false.
+   * - The synchronous calls throw `LEVEL_NOT_SUPPORTED`, and `db.supports.getSync` is false.
    * - {@link Varve.getProperty} blocks the calling thread until the worker replies; {@link
    *   Varve.info} does not.
    * - A {@link Storage} of your own needs {@link Storage.inWorker}.
