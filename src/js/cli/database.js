@@ -57,7 +57,7 @@ async function warnOfDamage(db, location) {
     `varve: warning: ${place} is damaged; only the data before the damage was read`,
     ...findings.map((finding) => `  damage: ${lineOf(finding)}`),
     ...logs.map(({ file, entries }) => `  kept: ${file}: ${counted(entries, 'entry', 'entries')}`),
-    ...left.map(({ file, offset, bytes }) => `  not read: ${file}: ${counted(bytes, 'byte')} from offset ${grouped(offset)}`),
+    ...left.map(({ file, offset, bytes }) => `  left: ${file}: ${counted(bytes, 'byte')} from offset ${grouped(offset)}`),
     ...copies.map((file) => `  copy: ${file} has the data that was not read`),
     copies.length === 0
       ? `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy recovers the data after it`
