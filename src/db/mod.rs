@@ -1,3 +1,4 @@
+//! The public interface of an open database.
 //! The public face of one open database.
 
 mod background;
@@ -41,9 +42,10 @@ use state::Inner;
 
 /// One open database: an ordered map of byte strings.
 ///
-/// Nothing here spawns, sleeps or reads a clock. Over a storage that answers at once every future is ready at its first
-/// poll ([`block_on`](crate::env::block_on)). Background work (flushes, compactions) is done in slices by writes, in
-/// proportion to what they add, and by whoever calls [`background`](Db::background) in idle moments.
+/// The database never spawns a thread, sleeps or reads a clock. Over a storage that works
+/// synchronously, every future is ready at its first poll ([`block_on`](crate::env::block_on)).
+/// Writes do the background work (flushes, compactions) in proportion to the bytes they add; a host
+/// can do more of it in idle moments with [`background`](Db::background).
 ///
 /// ```
 /// use varve::{Db, Options, block_on, env::MemoryEnv};
@@ -62,28 +64,30 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens the database in `env`, or makes it if `create_if_missing` is set.
+    /// Opens the database in `env`, or creates it if `create_if_missing` is set.
     ///
     /// # Errors
-    /// `InvalidArgument`: options out of range, no database there, another comparator, or a database there despite
-    /// `error_if_exists`. `Locked`: open elsewhere. `Corruption`: damage that [`Options::recovery`] does not pass over.
+    /// `InvalidArgument`: an option is out of range, the database does not exist, it has another
+    /// comparator, or it exists although `error_if_exists` is set. `Locked`: it is open elsewhere.
+    /// `Corruption`: damage that [`Options::recovery`] does not accept.
     pub async fn open(env: Rc<dyn Env>, options: Options) -> Result<Db> {
         let db = Db { inner: open::open(env, options).await? };
         background::catch_up(&db.inner).await;
         Ok(db)
     }
 
-    /// What opening found: logs replayed, what tore them, what was kept aside.
+    /// Returns what opening found: the logs replayed, the damage in them, and the copies kept.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.inner.recovery
     }
 
-    /// Whether writes are taken.
+    /// Returns whether the database accepts writes.
     pub fn state(&self) -> DbState {
         if self.inner.is_closed() { DbState::Closed } else { self.inner.state.borrow().status().clone() }
     }
 
-    /// Sets `key` to `value`: [`put_with`](Db::put_with) the default options. Survives the process, not yet the machine.
+    /// Sets `key` to `value` with the default options: the write survives the process, but not yet
+    /// a power loss. Errors as [`put_with`](Db::put_with).
     pub async fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.put_with(&WriteOptions::default(), key, value).await
     }
@@ -91,20 +95,21 @@ impl Db {
     /// Sets `key` to `value`. Both may be empty.
     ///
     /// # Errors
-    /// `LimitExceeded`: longer than `max_value_size`, or both together than 1 GiB; `Full`, `Io`: the storage refused, and the write did not happen;
-    /// `Poisoned`: an earlier failure, or this one left its fate unknown ([`Error::maybe_applied`]).
+    /// `LimitExceeded`: one is longer than `max_value_size`, or both together exceed 1 GiB. `Full`,
+    /// `Io`: the storage refused the write, and it was not applied. `Poisoned`: an earlier write
+    /// failed, or it is unknown whether this one was applied ([`Error::maybe_applied`]).
     pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         self.check_length("value", value)?;
         write::write_checked(&self.inner, WriteBatch::of_put(key, value), options.sync).await
     }
 
-    /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
+    /// Deletes `key`. A missing key is not an error. Errors as [`put_with`](Db::put_with).
     pub async fn delete(&self, key: &[u8]) -> Result<()> {
         self.delete_with(&WriteOptions::default(), key).await
     }
 
-    /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
+    /// Deletes `key`. A missing key is not an error. Errors as [`put_with`](Db::put_with).
     pub async fn delete_with(&self, options: &WriteOptions, key: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         let mut batch = WriteBatch::new();
@@ -135,42 +140,45 @@ impl Db {
         write::write(&self.inner, Some(batch), options.sync).await
     }
 
-    /// The same for a caller that cannot wait, over a storage that answers at once.
+    /// Writes `batch` before it returns, over a storage that works synchronously.
     ///
     /// # Errors
-    /// `Busy`, with nothing written, while an earlier write is under way, and where 16 write buffers wait for a flush whose storage
-    /// has not answered; else as [`write`](Db::write).
+    /// `Busy`: an earlier write is in progress, or 16 write buffers wait for a flush that the
+    /// storage has not finished; nothing was written. Otherwise as [`write`](Db::write).
     pub fn write_now(&self, options: &WriteOptions, batch: WriteBatch) -> Result<()> {
         write::write_now(&self.inner, batch, options.sync)
     }
 
-    /// Makes every acknowledged write durable: one flush of the log.
+    /// Makes all acknowledged writes durable, with one flush of the log.
     ///
     /// # Errors
-    /// `Poisoned`: the flush failed; writes are refused until [`resume`](Db::resume).
+    /// `Poisoned`: the flush failed. Writes are refused until [`resume`](Db::resume) succeeds.
     pub async fn sync(&self) -> Result<()> {
         write::write(&self.inner, None, true).await
     }
 
-    /// The value of `key`, now. Errors as [`get_with`](Db::get_with).
+    /// Returns the current value of `key`. Errors as [`get_with`](Db::get_with).
     pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, &ReadOptions::default(), None).await
     }
 
-    /// The value of `key`. Bounds of `options` play no part.
+    /// Returns the value of `key`. The bounds in `options` are ignored.
     ///
     /// # Errors
-    /// `Corruption`: a block on the way is damaged; `InvalidArgument`: a snapshot of another database.
+    /// `Corruption`: a block that must be read is damaged. `InvalidArgument`: the snapshot belongs
+    /// to another database.
     pub async fn get_with(&self, options: &ReadOptions, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, options, None).await
     }
 
-    /// Whether `key` has a value, which is not copied. Errors as [`get_with`](Db::get_with).
+    /// Returns whether `key` exists, without copying its value. Errors as
+    /// [`get_with`](Db::get_with).
     pub async fn has(&self, options: &ReadOptions, key: &[u8]) -> Result<bool> {
         read::has(&self.inner, key, options).await
     }
 
-    /// The values of `keys`, in their order, all of one moment. Errors as [`get_with`](Db::get_with).
+    /// Returns the values of `keys` in the given order, all from the same state. Errors as
+    /// [`get_with`](Db::get_with).
     pub async fn multi_get(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         let options = self.of_one_moment(options);
         let mut values = vec![None; keys.len()];
@@ -183,7 +191,8 @@ impl Db {
         Ok(values)
     }
 
-    /// Whether each of `keys` has a value, all of one moment. Errors as [`get_with`](Db::get_with).
+    /// Returns whether each of `keys` exists, all in the same state. Errors as
+    /// [`get_with`](Db::get_with).
     pub async fn multi_has(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<bool>> {
         let options = self.of_one_moment(options);
         let mut found = vec![false; keys.len()];
@@ -201,31 +210,31 @@ impl Db {
         ReadOptions { snapshot: Some(snapshot), ..options.clone() }
     }
 
-    /// Keys with their places: in key order neighbours share blocks.
+    /// The keys with their positions, in key order: neighbours share blocks.
     fn in_order<'a>(&self, keys: &[&'a [u8]]) -> Vec<(usize, &'a [u8])> {
         let mut order: Vec<_> = keys.iter().copied().enumerate().collect();
         sort_by(&mut order, |(_, a), (_, b)| self.inner.order.user().compare(a, b));
         order
     }
 
-    /// Looks `key` up and tells where: which memtables and tables, what their filters said, which blocks were read. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Looks up `key` and reports where: the memtables and tables searched, the results of their
+    /// filters, and the blocks read. Errors as [`get_with`](Db::get_with).
     pub async fn trace(&self, options: &ReadOptions, key: &[u8]) -> Result<(Option<Vec<u8>>, LookupTrace)> {
         let mut trace = LookupTrace::default();
         let value = read::get(&self.inner, key, options, Some(&mut trace)).await?;
         Ok((value, trace))
     }
 
-    /// An iterator over the database as it is now, or as of the snapshot in `options`; it stands nowhere yet. It reads no
-    /// block before its first move.
+    /// Returns an iterator over the current state, or over the snapshot in `options`. It is not
+    /// positioned, and reads no block before its first move.
     ///
     /// # Errors
-    /// `Closed`; `InvalidArgument`: a snapshot of another database.
+    /// `Closed`. `InvalidArgument`: the snapshot belongs to another database.
     pub fn iter(&self, options: &ReadOptions) -> Result<DbIterator> {
         DbIterator::new(&self.inner, options)
     }
 
-    /// Keeps the present state readable until it is dropped.
+    /// Returns a snapshot of the current state, which stays readable until the snapshot is dropped.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -246,38 +255,45 @@ impl Db {
         self.inner.snapshots.take(last)
     }
 
-    /// Removes every key from `begin` up to, not including, `end` (`None`: no bound). Tables that lie wholly in the range
-    /// are dropped first, where no snapshot needs them; the rest is deleted key by key, in batches, not atomically. Keys that
-    /// are written for the first time after the call stay. Answers how many keys were deleted one by one. Errors as
-    /// [`put_with`](Db::put_with) and [`get_with`](Db::get_with).
+    /// Deletes every key from `begin` (inclusive) to `end` (exclusive); `None` means no bound.
+    /// Returns how many keys were deleted one by one.
+    ///
+    /// Tables that lie completely in the range are dropped first if no snapshot needs them. The
+    /// remaining keys are deleted in batches, so the deletion is not atomic. Keys first written
+    /// after the call are kept. Errors as [`put_with`](Db::put_with) and
+    /// [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
         delete_range::delete_range(&self.inner, begin, end).await
     }
 
-    /// Writes what is in memory to tables; durable when it returns.
+    /// Writes the memtables to tables, which are durable when it returns.
     ///
     /// # Errors
-    /// The failure that stopped background work (see [`state`](Db::state)); `NotSupported` when read-only.
+    /// The failure that stopped background work (see [`state`](Db::state)). `NotSupported`: the
+    /// database is read-only.
     pub async fn flush(&self) -> Result<()> {
         background::flush_memtables(&self.inner).await
     }
 
-    /// A new log and an empty write buffer; the one before waits to be flushed. Writing comes to this by itself: for tests.
+    /// Starts a new log and an empty memtable. For tests: writes do this when the memtable is full.
     #[doc(hidden)]
     pub async fn begin_log(&self) -> Result<()> {
         write::rotate_in_turn(&self.inner).await
     }
 
-    /// Merges all tables with keys from `begin` to `end` (both inclusive; `None`: no bound) down to the deepest level that
-    /// has any; overwritten and deleted entries go, except those that a snapshot needs. Errors as [`flush`](Db::flush).
+    /// Merges all tables with keys from `begin` to `end` (both inclusive; `None` means no bound)
+    /// down to the deepest level that has any. Overwritten and deleted entries are removed, except
+    /// those that a snapshot needs. Errors as [`flush`](Db::flush).
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
         background::compact_range(&self.inner, begin, end).await
     }
 
-    /// One slice of background work, of at most `bytes` (0: the option `slice_size`). Answers whether there is more.
+    /// Does background work of at most `bytes` (0: the option `slice_size`). Returns whether there
+    /// is more.
     ///
     /// # Errors
-    /// The failure that stopped background work; see [`state`](Db::state) and [`resume`](Db::resume).
+    /// The failure that stopped background work; see [`state`](Db::state) and
+    /// [`resume`](Db::resume).
     pub async fn background(&self, bytes: u64) -> Result<bool> {
         self.inner.check_open()?;
         let slice = if bytes == 0 { to_u64(self.inner.options.slice_size) } else { bytes };
@@ -288,86 +304,93 @@ impl Db {
         }
     }
 
-    /// Whether background work is due.
+    /// Returns whether there is background work.
     pub fn has_background_work(&self) -> bool {
         background::has_work(&self.inner)
     }
 
-    /// For a host that has nothing to do. A full write buffer, which waited for others to be flushed, becomes a table before the next
-    /// write asks for it: an opening after a kill has less to replay. Tables of level 0 that lie over one range are merged although there
-    /// are fewer of them than LevelDB waits for, if little has to be rewritten for it: look-ups have fewer tables to ask. Answers
-    /// whether there is work for [`background`](Db::background) now.
+    /// Prepares background work for an idle host. Returns whether there is work for
+    /// [`background`](Db::background).
+    ///
+    /// A full memtable is scheduled to be flushed without waiting for the next write, so that
+    /// opening after a kill has less to replay. Overlapping tables of level 0 are merged before
+    /// there are as many as LevelDB waits for, if that rewrites little: a look-up then searches
+    /// fewer tables.
     pub fn tidy(&self) -> bool {
         background::tidy(&self.inner)
     }
 
-    /// After a failure that stopped writing: a new log, a new manifest, and everything in memory to tables. On success
-    /// writes are taken again; otherwise the failure is answered and the state stays as it was. Tables that were found
-    /// damaged, and were left out of compactions since, are tried again.
+    /// Resumes writing after a failure: starts a new log and a new manifest, and flushes the
+    /// memtables. If this fails, the error is returned and the state does not change. Tables that
+    /// were found damaged, and excluded from compactions since, are tried again.
     pub async fn resume(&self) -> Result<()> {
         background::resume(&self.inner).await
     }
 
-    /// LevelDB's properties: `leveldb.num-files-at-level<N>`, `leveldb.stats`, `leveldb.sstables`,
-    /// `leveldb.approximate-memory-usage`. `None` for other names.
+    /// Returns one of LevelDB's properties: `leveldb.num-files-at-level<N>`, `leveldb.stats`,
+    /// `leveldb.sstables` or `leveldb.approximate-memory-usage`. `None` for other names.
     pub fn property(&self, name: &str) -> Option<String> {
         property::property(&self.inner, name)
     }
 
-    /// Bytes of table files that each range `[begin, end)` takes, about; what is in memory does not count. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Returns the approximate number of bytes in table files that each range `[begin, end)` uses,
+    /// without the memtables. Errors as [`get_with`](Db::get_with).
     pub async fn approximate_sizes(&self, ranges: &[(&[u8], &[u8])]) -> Result<Vec<u64>> {
         property::approximate_sizes(&self.inner, ranges).await
     }
 
-    /// Bytes of keys and values in `[begin, end)` that were written and are in no table yet, overwritten and deleted ones too.
+    /// Returns the bytes of keys and values in `[begin, end)` that are not in a table yet,
+    /// including overwritten and deleted ones.
     pub fn approximate_size_in_memory(&self, begin: &[u8], end: &[u8]) -> Result<u64> {
         property::approximate_size_in_memory(&self.inner, begin, end)
     }
 
-    /// Bytes of decoded blocks that are in the cache now, and how many may be.
+    /// Returns the bytes of decoded blocks in the block cache, and its capacity.
     pub fn block_cache(&self) -> (u64, u64) {
         (self.inner.tables.blocks().weight(), self.inner.options.block_cache_size)
     }
 
-    /// Running totals since the database was opened.
+    /// Returns the totals counted since the database was opened.
     pub fn counters(&self) -> Counters {
         self.inner.counters.read()
     }
 
-    /// The live tables, level by level.
+    /// Returns the live tables, level by level.
     pub fn tables(&self) -> Vec<TableInfo> {
         property::tables(&self.inner)
     }
 
-    /// Number of the newest write: each put and each delete is one, from 1 on.
+    /// Returns the sequence number of the newest write. Each put and each delete has one, starting
+    /// at 1.
     pub fn last_sequence(&self) -> u64 {
         self.inner.state.borrow().last_sequence().get()
     }
 
-    /// Reads everything: every block of every table with its checksum, the order of keys, the ranges in the manifest, and
-    /// the filters. Damage is reported, not returned as an error. Writes nothing.
+    /// Reads the whole database: every block of every table with its checksum, the order of keys,
+    /// the ranges in the manifest, and the filters. Damage is reported, not returned as an error.
+    /// Writes nothing.
     pub async fn verify(&self) -> Result<VerifyReport> {
         verify::verify_open(&self.inner).await
     }
 
-    /// Copies the present state into the empty storage `target`, as a database of its own, and returns when it is durable.
-    /// Writing may go on meanwhile.
+    /// Copies the current state into the empty storage `target`, as a separate database, which is
+    /// durable when it returns. Writes can continue meanwhile.
     ///
     /// # Errors
-    /// `InvalidArgument`: there is a file already; `Locked`: somebody uses it; `Io`, `Full`: either storage refused, and
-    /// what was copied is removed again.
+    /// `InvalidArgument`: `target` has files. `Locked`: it is in use. `Io`, `Full`: one of the
+    /// storages refused; the files copied so far are removed.
     pub async fn checkpoint(&self, target: &Rc<dyn Env>) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, None).await
     }
 
-    /// The same; `link` may give the target a file without a copy.
+    /// As [`checkpoint`](Db::checkpoint); `link` can give the target a file without copying it.
     #[cfg(feature = "wasm")]
     pub(crate) async fn checkpoint_linking(&self, target: &Rc<dyn Env>, link: &checkpoint::Link) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, Some(link)).await
     }
 
-    /// The present state as a zip of LevelDB's files, read piece by piece while writing goes on.
+    /// Returns the current state as a zip of LevelDB's files, which is read piece by piece while
+    /// writes continue.
     ///
     /// # Errors
     /// `Closed`.
@@ -376,13 +399,15 @@ impl Db {
         Export::new(&self.inner)
     }
 
-    /// Flushes the log, gives the lock back. Where the next opening would have more than 128 KiB of logs to replay, they become a
-    /// table now. Unfinished compactions are dropped; they are done again after the next open. Iterators of this database answer
-    /// `Closed` from then on. Closing again does nothing.
+    /// Flushes the log, releases the lock and closes the database. Closing again does nothing.
+    ///
+    /// If the next opening would replay more than 128 KiB of logs, they are written to a table
+    /// first. Unfinished compactions are dropped and done again after the next open. Iterators of
+    /// this database return `Closed` from then on.
     ///
     /// # Errors
-    /// That of the log's flush, or the cause that stopped writing. It is closed all the same; writes that were not synced may not
-    /// be durable.
+    /// The error of the log's flush, or the failure that stopped writing. The database is closed in
+    /// any case; writes that were not synced may not be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.is_closed() {
             return Ok(());
