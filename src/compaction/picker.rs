@@ -12,11 +12,11 @@ use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version
 /// Bytes that level 1 should hold; each deeper level ten times the one above.
 const LEVEL1_BYTES: u64 = 10 << 20;
 
-/// What the picker goes by beside the version.
+/// The inputs of the picker besides the version.
 pub(crate) struct Pick<'a> {
     pub(crate) versions: &'a VersionSet,
     pub(crate) max_file_size: u64,
-    /// A table that was looked into in vain too often.
+    /// A table with too many unsuccessful seeks.
     pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
     /// Tables that cannot be read: they are left alone.
     pub(crate) quarantine: &'a BTreeMap<FileNumber, Error>,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::base::{InternalKeyComparator, user_key};
 use crate::version::{FileMetaData, LEVELS, Version, VersionEdit, grandparent_overlap_max, total_size};
 
-/// What is to be merged.
+/// The inputs and outputs of one compaction.
 pub(crate) struct Compaction {
     /// The upper level.
     pub(crate) level: usize,
@@ -43,7 +43,7 @@ impl Compaction {
             && total_size(&self.grandparents) <= grandparent_overlap_max(self.max_file_size)
     }
 
-    /// The edit that takes the inputs away; outputs are added by whoever made them.
+    /// Returns the edit that removes the inputs; the caller adds the outputs.
     pub(crate) fn edit(&self) -> VersionEdit {
         VersionEdit {
             compact_pointers: vec![(self.level, self.compact_pointer.clone())],

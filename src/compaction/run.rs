@@ -12,7 +12,7 @@ use crate::iter::{InternalIterator, MergingIterator, Step, finish};
 use crate::table::{BlockRead, DamagePolicy, FinishedTable, TableCache, TableOutput, UnprovenTable};
 use crate::version::{FileMetaData, LevelIterator};
 
-/// What a compaction needs of the database.
+/// The parts of the database that a compaction uses.
 pub(crate) struct CompactionContext<'a> {
     pub(crate) env: &'a Rc<dyn Env>,
     pub(crate) tables: &'a Rc<TableCache>,

@@ -7,7 +7,7 @@ use crate::base::{InternalKeyComparator, SequenceNumber, ValueType, parse_intern
 /// Sees the merged entries in order and says which to keep.
 pub(crate) struct Survivors {
     order: InternalKeyComparator,
-    /// The oldest state that somebody can still read.
+    /// The oldest state that can still be read.
     oldest_snapshot: SequenceNumber,
     current_key: Vec<u8>,
     /// Sequence of the entry before of the same key; `None` at a key's first.
@@ -24,7 +24,7 @@ impl Survivors {
     #[inline]
     pub(crate) fn keep(&mut self, key: &[u8], is_base: impl FnOnce(&[u8]) -> bool) -> bool {
         let Ok(parsed) = parse_internal_key(key) else {
-            // What cannot be understood is kept, and nothing is hidden by it.
+            // An entry that cannot be parsed is kept, and hides no other.
             self.has_key = false;
             self.previous = None;
             return true;

@@ -21,7 +21,7 @@ use crate::version::{LEVELS, UserRange, VersionEdit};
 /// Bytes of tombstones in one batch: written in a few milliseconds.
 const BATCH_SIZE: usize = 32 << 10;
 
-/// See [`Db::delete_range`](super::Db::delete_range). Answers how many keys were deleted one by one.
+/// See [`Db::delete_range`](super::Db::delete_range). Returns how many keys were deleted one by one.
 pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
     inner.check_open()?;
     // Others write meanwhile: what is newer stays.

@@ -31,7 +31,7 @@ async fn remove_all(env: &dyn Env) -> Result<()> {
         Err(Error::NotSupported(_)) => return Err(Error::NotSupported("the storage cannot list its files".into())),
         Err(error) => return Err(error),
     };
-    // CURRENT first: from then on there is no database, only files that nobody needs.
+    // CURRENT first: after that there is no database, only obsolete files.
     let ours =
         names.iter().filter(|n| FileName::parse(n).is_some_and(|f| f != FileName::Lock && f != FileName::Current));
     let remove = |name: &String| NameEdit::Remove { name: name.clone() };

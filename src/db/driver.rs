@@ -1,4 +1,4 @@
-//! One future that several tasks drive. Any of them may go away; the future goes on with whoever polls next.
+//! One future that several tasks drive. If one of them is dropped, the next task that polls continues it.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What a poll of the driver came to.
+/// The result of polling the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driven {
     /// There was no work to make a future of.
@@ -20,11 +20,11 @@ pub(crate) enum Driven {
     Pending,
 }
 
-/// The future and those who wait for it.
+/// The future and its waiters.
 ///
 /// Invariants: while the future is polled it is out of `work`, so that whatever it calls may look here.
 pub(crate) struct Driver<T> {
-    /// Makes the next future, if there is work for one. Given at opening, so that who polls need not know what is done.
+    /// Makes the next future, if there is work for one. Given at opening, so that callers of `poll` need not know the work.
     make: fn(&T) -> Option<Work>,
     work: RefCell<Option<Work>>,
     polling: Cell<bool>,
@@ -68,7 +68,7 @@ impl<T> Driver<T> {
         }
     }
 
-    /// Until the guard goes, whoever asks finds it busy, as while the future is polled: for work that needs no future.
+    /// Makes the driver busy until the guard is dropped, as while the future is polled: for work without a future.
     pub(crate) fn hold(&self) -> Held<'_> {
         debug_assert!(!self.is_busy());
         self.polling.set(true);

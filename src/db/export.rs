@@ -62,7 +62,7 @@ impl Export {
                 match work.as_mut().poll(cx) {
                     Poll::Ready(Ok(())) => return Poll::Ready(Ok(self.outlet.take())),
                     Poll::Ready(Err(error)) => {
-                        // Whoever asks again must not take it for the end.
+                        // The next call must not take this for the end.
                         let again = error.clone();
                         self.work.replace(Some(Box::pin(async { Err(again) })));
                         return Poll::Ready(Err(error));

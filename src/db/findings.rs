@@ -1,4 +1,4 @@
-//! What is wrong with a database: a list with a bound.
+//! A bounded list of the damage in a database.
 
 use crate::error::Error;
 
@@ -44,7 +44,7 @@ impl Findings {
         self.listed.is_empty() && self.unlisted == 0
     }
 
-    /// All of them; the last tells how many more there are.
+    /// Returns all findings; the last one gives the number of those left out.
     pub(super) fn into_list(self) -> Vec<Error> {
         let Findings { mut listed, unlisted } = self;
         if unlisted > 0 {

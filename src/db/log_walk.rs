@@ -15,7 +15,7 @@ pub(super) struct LogWalk {
     before: Before,
 }
 
-/// What is known of the sequence numbers before a batch.
+/// The sequence numbers known before a batch.
 #[derive(Clone, Copy)]
 pub(super) enum Before {
     /// Nothing: any number may follow.
@@ -29,7 +29,7 @@ pub(super) enum Before {
 }
 
 impl Before {
-    /// What is known before the next log; `flushed` is the last sequence number in tables.
+    /// The state before the next log; `flushed` is the last sequence number in tables.
     pub(super) fn next_log(self, flushed: Option<u64>) -> Before {
         match (self, flushed) {
             (Before::SameLog(last) | Before::Logs(last), _) => Before::Logs(last),
@@ -46,7 +46,7 @@ impl Before {
         }
     }
 
-    /// What is wrong with a batch that begins with `first`.
+    /// Returns the error of a batch that begins with `first`, if it has one.
     fn objection(self, first: u64) -> Option<String> {
         let (Before::Tables(last) | Before::Logs(last) | Before::SameLog(last)) = self else { return None };
         let next = last.saturating_add(1);

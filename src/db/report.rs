@@ -1,25 +1,25 @@
-//! What calls report to the user: an opening, and the live tables.
+//! Reports for the user: the result of an opening, and the live tables.
 
 use crate::error::Error;
 
-/// What opening found.
+/// The result of opening a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryReport {
     /// Logs replayed, oldest first.
     pub logs: Vec<LogReport>,
-    /// Acknowledged writes are missing from here on, and why that is known.
+    /// Acknowledged writes are missing from here on; the evidence for it.
     pub gap: Option<Error>,
     /// Damaged logs that were kept aside under these names.
     pub kept: Vec<String>,
     /// The manifest's tail was torn; every file that it names before is there.
     pub torn_manifest: Option<Error>,
-    /// What was not read, and is not in the database.
+    /// The data that was not read, and is not in the database.
     pub left: Vec<LeftBehind>,
 }
 
 impl RecoveryReport {
-    /// All damage that opening has passed over; empty where everything was read.
+    /// Returns all damage that opening skipped; empty if everything was read.
     pub fn findings(&self) -> Vec<Error> {
         let mut findings = Vec::new();
         let of_logs = self.logs.iter().filter_map(|log| log.damage.as_ref());
@@ -44,7 +44,7 @@ pub struct LeftBehind {
     pub bytes: u64,
 }
 
-/// What one log gave.
+/// The result of replaying one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogReport {
@@ -54,7 +54,7 @@ pub struct LogReport {
     pub batches: u64,
     /// Entries in them.
     pub entries: u64,
-    /// What ended it, if not the end of the file. In `compat` mode: the first damage passed over.
+    /// The damage that ended it, if any. In `compat` mode: the first damage that was skipped.
     pub damage: Option<Error>,
 }
 

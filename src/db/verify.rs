@@ -19,7 +19,7 @@ use crate::options::{Options, RecoveryMode};
 use crate::table::{BlockRead, DamagePolicy, Table, TableCache};
 use crate::version::{FileMetaData, VersionSet, recover_manifest};
 
-/// What [`Db::verify`](super::Db::verify) and [`verify`] found.
+/// The result of [`Db::verify`](super::Db::verify) and [`verify`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
@@ -33,14 +33,14 @@ pub struct VerifyReport {
     pub log_entries: u64,
     /// Bytes of the tables.
     pub bytes: u64,
-    /// What is wrong: at most one finding for each table, each damage of a log.
+    /// The damage found: at most one finding for each table, and one for each damage in a log.
     pub findings: Vec<Error>,
     /// Files that are not part of the database: left from before, or named as undelete tools and copies name them. Of a closed
     /// database alone.
     pub unused: Vec<String>,
 }
 
-/// Checks the files of the database in `env`, which nobody needs to have open, and writes nothing. Damage and missing files
+/// Checks the files of the database in `env`, which need not be open, and writes nothing. Damage and missing files
 /// do not end it: CURRENT, the manifest, the logs, and every table that is there are read. Without a readable manifest,
 /// each table and log is checked by itself.
 ///
@@ -217,7 +217,7 @@ impl Checker<'_> {
         self.checked(table, Some(file)).await
     }
 
-    /// A table of which no manifest tells anything.
+    /// A table that no manifest names.
     async fn table_called(&mut self, name: &str) -> Result<()> {
         self.report.tables += 1;
         let table = self.tables.table_called(name, None).await;

@@ -30,7 +30,7 @@ const DELETED_FILE: u32 = 6;
 const NEW_FILE: u32 = 7;
 const PREVIOUS_LOG_NUMBER: u32 = 9;
 
-/// What the manifest says of one table.
+/// The entry of one table in the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFile {
     /// Its number.

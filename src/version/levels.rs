@@ -9,7 +9,7 @@ use crate::base::{FileNumber, InternalKeyComparator, LookupKey, ValueType, parse
 use crate::error::Result;
 use crate::table::{BlockRead, Lookup, TableCache};
 
-/// What a look-up in the tables found.
+/// The result of a look-up in the tables.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Value(Vec<u8>),
@@ -24,7 +24,7 @@ pub struct TableTouched {
     pub level: usize,
     /// Its number.
     pub table: FileNumber,
-    /// What happened there.
+    /// The result in this table.
     pub lookup: Lookup,
 }
 
@@ -188,7 +188,7 @@ fn candidate<'a>(
     }
 }
 
-/// What the first entry at or after the looked-up key says of it.
+/// The meaning of the first entry at or after the key of a look-up.
 fn decide(
     order: &InternalKeyComparator,
     lookup: &LookupKey,

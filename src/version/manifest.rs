@@ -129,7 +129,7 @@ impl Manifest {
     }
 }
 
-/// What CURRENT points to.
+/// Returns the number of the manifest that CURRENT names.
 pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
     let content = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await?;
     let Some((b'\n', name)) = content.split_last() else {

@@ -11,7 +11,7 @@ use super::shape::LEVELS;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by};
 use crate::error::{Error, Result};
 
-/// What the manifest counts.
+/// The counters in the manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) log_number: FileNumber,
@@ -27,7 +27,7 @@ pub(crate) struct Counts {
 ///
 /// Invariants:
 /// 1. Every file number in use, and every one ever given out, is below `counts.next_file_number`.
-/// 2. `versions` names every version that somebody still holds, `current` too.
+/// 2. `versions` has every version that is still referenced, including `current`.
 pub(crate) struct VersionSet {
     order: InternalKeyComparator,
     current: Rc<Version>,

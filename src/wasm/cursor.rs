@@ -7,7 +7,7 @@ use crate::db::{Db, DbIterator};
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 
-/// What a cursor passes over, and what of it is wanted.
+/// The range of a cursor, and the parts of its entries that are wanted.
 pub(super) struct CursorOptions {
     pub(super) read: ReadOptions,
     pub(super) reverse: bool,
@@ -34,7 +34,7 @@ enum Next {
     /// Behind what the iterator stands on.
     Behind,
     End,
-    /// A move failed: where the iterator stands nobody knows, until it seeks.
+    /// A move failed: the position of the iterator is unknown until it seeks.
     Failed(Error),
 }
 
@@ -125,14 +125,14 @@ impl Cursor {
                 Err(error) => return self.failed_behind(page, error),
             }
         }
-        // Damage that was skipped is told at the end, as LevelDB does.
+        // Skipped damage is reported at the end, as in LevelDB.
         if done && let Err(error) = iterator.status() {
             return self.failed_behind(page, error);
         }
         Ok(Rows { count: page.entries(), bytes: page.into_bytes(), done })
     }
 
-    /// What was read is good; the failure is the next page's.
+    /// Returns the entries read so far; the next page returns the failure.
     fn failed_behind(&self, page: Page, error: Error) -> Result<Rows> {
         if page.entries() == 0 {
             return Err(error);

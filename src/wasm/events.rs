@@ -1,4 +1,4 @@
-//! What happens inside, told to a function of JavaScript.
+//! Passes the engine's events to a JavaScript function.
 
 use std::cell::RefCell;
 
@@ -26,7 +26,7 @@ impl Listener for JsListener {
     fn event(&self, event: &Event) {
         let function = self.function.borrow().clone();
         if let (Some(function), Some((name, info))) = (function, described(event)) {
-            // What a listener throws is its own affair.
+            // Exceptions of the listener are ignored.
             let _ = function.call2(&JsValue::UNDEFINED, &name.into(), &info);
         }
     }

@@ -65,7 +65,7 @@ impl Database {
         object
     }
 
-    /// What was counted since the database was opened, by name.
+    /// Returns the counters since the database was opened, by name.
     fn counters(&self) -> JsValue {
         let c = self.db.counters();
         let object = JsValue::from(Object::new());

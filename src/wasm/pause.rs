@@ -1,4 +1,4 @@
-//! A function of JavaScript that lets others at the thread: it answers nothing, or a promise of their having had it.
+//! A JavaScript function that lets other tasks run: it returns nothing, or a promise that resolves after them.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -38,7 +38,7 @@ impl Place {
         }
     }
 
-    /// What `result` was, once a lock that was given back on the way is free.
+    /// Returns `result` once a lock that is being released is free.
     pub(super) async fn released<T>(&self, result: Result<T>) -> Result<T> {
         if let Place::Foreign(env) = self {
             env.released().await;

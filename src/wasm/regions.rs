@@ -1,4 +1,4 @@
-//! The regions of memory through which bytes cross the border, and how the answers of calls get there.
+//! The regions of memory through which bytes cross the border, and the results of calls in them.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,11 +13,11 @@ use super::error::{number, to_js};
 use crate::base::to_u64;
 use crate::error::{Error, Result};
 
-/// The answer of a call that goes on: its promise is to be taken.
+/// The result of a call that is not done: take its promise.
 pub(super) const LATE: f64 = -2.0;
-/// The answer of a call that failed: its error is to be taken.
+/// The result of a call that failed: take its error.
 pub(super) const FAILED: f64 = -3.0;
-/// The answer of a look-up that found nothing.
+/// The result of a look-up that found nothing.
 pub(super) const MISSING: f64 = -1.0;
 /// Regions are given back when they have grown beyond this.
 const KEPT_MAX: usize = 1 << 20;
@@ -49,7 +49,7 @@ impl Regions {
         Ok(scratch.as_mut_ptr())
     }
 
-    /// What `take` makes of the scratch region.
+    /// Calls `take` with the scratch region.
     pub(super) fn with_scratch<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
         take(&self.scratch.borrow())
     }
@@ -69,7 +69,7 @@ impl Regions {
         self.out.borrow().len()
     }
 
-    /// Answers `bytes`: how many they are.
+    /// Puts `bytes` into `out`; returns their number.
     pub(super) fn answer(&self, bytes: Vec<u8>) -> f64 {
         let size = number(to_u64(bytes.len()));
         self.out.replace(bytes);
@@ -94,7 +94,7 @@ impl Regions {
         FAILED
     }
 
-    /// How many bytes the call answers, or late.
+    /// Returns the number of bytes in the result, or late.
     pub(super) fn bytes(&self, call: impl Future<Output = Result<Vec<u8>>> + 'static) -> Result<f64, JsValue> {
         let Some(bytes) = self.now(call, |bytes| Uint8Array::from(&bytes[..]).into())? else { return Ok(LATE) };
         Ok(self.answer(bytes))
@@ -105,7 +105,7 @@ impl Regions {
         Ok(self.now(call, |()| JsValue::UNDEFINED)?.map_or(LATE, |()| 0.0))
     }
 
-    /// What the call answers at once. `None`: its promise is kept for [`outcome`](Regions::outcome).
+    /// Returns the result if the call is done. `None`: its promise is kept for [`outcome`](Regions::outcome).
     pub(super) fn now<T: 'static>(
         &self,
         call: impl Future<Output = Result<T>> + 'static,

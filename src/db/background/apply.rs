@@ -19,7 +19,7 @@ pub(crate) async fn log_and_apply_flush(inner: &Inner, edit: VersionEdit, flushe
 }
 
 /// The same; but if `undo` gives an edit once this one is durable, that one is made durable too, and none is made current: both
-/// together must change nothing. Answers whether `edit` is current.
+/// together must change nothing. Returns whether `edit` is current.
 pub(crate) async fn log_and_apply_unless(
     inner: &Inner,
     edit: VersionEdit,

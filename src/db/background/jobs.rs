@@ -26,7 +26,7 @@ pub(crate) fn next_job(inner: &Rc<Inner>) -> Option<Work> {
     has_work(inner).then(|| Box::pin(job(inner.clone())) as Work)
 }
 
-/// One flush or one compaction, then the removal of what nobody needs any more.
+/// One flush or one compaction, then the removal of obsolete files.
 async fn job(inner: Rc<Inner>) {
     let result = match one_job(&inner).await {
         Ok(()) => remove_obsolete(&inner).await,
@@ -257,7 +257,7 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
     Ok(())
 }
 
-/// A range that holds a table that could not be read earlier is left alone, and the caller is told.
+/// A range with a table that could not be read earlier is not compacted; the caller gets the error.
 fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
     let state = inner.state.borrow();
     let version = state.version();

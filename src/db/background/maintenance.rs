@@ -89,7 +89,7 @@ pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
     let status = inner.state.borrow().status().clone();
     match status {
         DbState::Open => {
-            // What a storage answered wrongly once, it may answer rightly now.
+            // The storage may have failed only temporarily.
             inner.state.borrow_mut().trust_tables();
             return Ok(());
         }

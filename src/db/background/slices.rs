@@ -20,7 +20,7 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
     inner.state.borrow().has_work(inner.options.max_file_size)
 }
 
-/// What rewriting may cost, for each byte of level 0, where nothing asks for it yet.
+/// The bytes that may be rewritten for each byte of level 0 before a compaction is due.
 const TIDY_COST_MAX: u64 = 2;
 
 /// A full memtable, which waited for others to be flushed, is to become a table now, and not with the next write: whoever opens the

@@ -97,7 +97,7 @@ impl FilesOnStorage {
         let tables = self.all_tables();
         let mut logs = Vec::new();
         for (_, name) in self.all_logs() {
-            // What cannot be read may hold something.
+            // An unreadable file may have entries.
             let is_empty = match env.open(&name, Access::Read).await {
                 Ok(file) => file.size().await.is_ok_and(|size| size == 0),
                 Err(_) => false,
@@ -178,7 +178,7 @@ impl FilesOnStorage {
         for name in spelled {
             match env.open(&name, Access::Read).await {
                 Err(error) if error.is_not_found() => {}
-                // What else is wrong is found when it is read.
+                // Other damage is found when the file is read.
                 _ => return Ok(Some(name)),
             }
         }

@@ -1,4 +1,4 @@
-//! What was recovered is written down, so that it need not be recovered again.
+//! Writes the recovered state to storage, so that it need not be recovered again.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ impl Recovery {
         self.report
     }
 
-    /// Writes down what was recovered, so that it need not be recovered again.
+    /// Writes the recovered state to storage, so that it need not be recovered again.
     pub(super) async fn install(
         mut self,
         inner: &Inner,

@@ -108,7 +108,7 @@ impl Recovery {
                 && !seeded(Bug::GapNotSeen)
                 && let Some(jump) = jump_to(&*inner.env, name, self.replayed.unwrap_or(self.last_sequence)).await?
             {
-                // What the older log lost came before what this one holds.
+                // The entries lost from the older log come before those of this one.
                 let error = torn.take().unwrap_or(jump);
                 if self.mode == RecoveryMode::Strict || self.paranoid {
                     return Err(error);
@@ -161,7 +161,7 @@ impl Recovery {
         }
     }
 
-    /// Takes the log's prefix. Answers what tore it, if nothing valid follows there.
+    /// Replays the intact beginning of the log. Returns the damage that ends it, if nothing valid follows.
     async fn replay_log(&mut self, inner: &Inner, number: FileNumber, name: &str) -> Result<Option<Error>> {
         let compat = self.mode == RecoveryMode::Compat;
         let semantics = if compat { Semantics::Compat { verify: true } } else { Semantics::Prefix };
@@ -188,7 +188,7 @@ impl Recovery {
                 Ok(batch) => {
                     let size = record.data.len();
                     let entries = batch.count.min(u32::try_from(size).unwrap_or(u32::MAX));
-                    // What there is no memory for is not damaged.
+                    // Running out of memory is not damage.
                     self.memtable.reserve(entries, size)?;
                     self.apply(number, &record, batch, &mut log)
                 }
@@ -245,7 +245,7 @@ impl Recovery {
         Ok(torn)
     }
 
-    /// Answers what tore the log, if nothing valid follows there.
+    /// Returns the damage that ends the log, if nothing valid follows.
     fn note_ending(&mut self, number: FileNumber, ending: Ending, log: &mut LogReport) -> Option<Error> {
         self.clean_end = None;
         match ending {
@@ -321,7 +321,7 @@ impl Recovery {
         }
     }
 
-    /// What was replayed so far becomes a table of level 0.
+    /// Writes the entries replayed so far to a table of level 0.
     pub(super) async fn flush(&mut self, inner: &Inner) -> Result<()> {
         self.set_aside(FileNumber(0));
         let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable().clone()).collect();

@@ -1,4 +1,4 @@
-//! What a record, and the end of a log, mean for the history that is being replayed.
+//! Decides what a record, and the end of a log, mean for the replayed history.
 
 use crate::base::SequenceNumber;
 use crate::batch::{BatchHeader, operations};
@@ -7,7 +7,7 @@ use crate::error::{Error, Malformed, Result};
 use crate::log::{LogReader, Record, Semantics, Tail};
 use crate::options::RecoveryMode;
 
-/// What a record of a log holds.
+/// The batch in a log record.
 pub(super) struct Batch {
     pub(super) count: u32,
     pub(super) first: SequenceNumber,
@@ -16,7 +16,7 @@ pub(super) struct Batch {
     pub(super) next: u64,
 }
 
-/// What ends a log.
+/// How a log ends.
 pub(super) enum Ending {
     /// The file ends here, with a record.
     Clean(u64),
@@ -34,7 +34,7 @@ pub(super) fn sequences_of(head: &[u8]) -> Option<(SequenceNumber, SequenceNumbe
     Some((first, last))
 }
 
-/// What is wrong if the log holds something and does not begin right after `last`, where the history so far ends.
+/// Returns the error if the log has entries and does not begin right after `last`, the end of the history so far.
 pub(super) async fn jump_to(env: &dyn Env, name: &str, last: SequenceNumber) -> Result<Option<Error>> {
     let mut reader = LogReader::open(env, name, Semantics::Prefix).await?;
     let last = last.get();
@@ -61,7 +61,7 @@ pub(super) async fn judge_tail(
 ) -> Result<Ending> {
     let refuses = mode == RecoveryMode::Strict || paranoid;
     let damage = match (bad_batch, reader.tail().clone()) {
-        // A record whose checksum holds but which is no batch: nobody can know what it was.
+        // The checksum of the record is valid, but it is not a batch: its meaning is unknown.
         (Some(error), _) if refuses => return Err(error),
         (Some(error), _) => return Ok(Ending::Gap(error, newest_in_rest(reader).await?)),
         (None, Tail::Clean) => {
@@ -93,7 +93,7 @@ async fn newest_in_rest(reader: &mut LogReader) -> Result<SequenceNumber> {
     Ok(newest)
 }
 
-/// Looks behind the damage for records newer than `last`; answers the newest sequence number in them.
+/// Searches after the damage for records newer than `last`; returns their newest sequence number.
 async fn newer_record_follows(reader: &mut LogReader, last: SequenceNumber) -> Result<Option<SequenceNumber>> {
     let mut from = reader.tail().offset().unwrap_or_else(|| reader.good_end());
     let mut newest = None;

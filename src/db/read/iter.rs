@@ -86,7 +86,7 @@ impl InternalIterator for Source {
 
 /// Moves over the live entries of a database as of one moment, whatever is written meanwhile.
 ///
-/// Every move answers whether the iterator then stands on an entry. After an error it stands nowhere and may seek again. A
+/// Every move returns whether the iterator is then positioned at an entry. After an error it is not positioned and may seek again. A
 /// move that is dropped before it ends leaves the iterator nowhere.
 pub struct DbIterator {
     inner: MergingIterator<Source>,
@@ -180,7 +180,7 @@ impl DbIterator {
         }
     }
 
-    /// The first error met: with [`RecoveryMode::Compat`] moves go on behind damage, and only this tells of it.
+    /// Returns the first error. With [`RecoveryMode::Compat`], moves skip damage and only this reports it.
     pub fn status(&self) -> Result<()> {
         match &self.error {
             Some(error) => Err(error.clone()),
@@ -188,7 +188,7 @@ impl DbIterator {
         }
     }
 
-    /// To the first entry. Answers, as all moves, whether there is one.
+    /// Moves to the first entry. Returns, like all moves, whether there is one.
     ///
     /// # Errors
     /// `Corruption`, `Io`: a block on the way cannot be read (in [`RecoveryMode::Compat`] it is passed over); `Closed`.

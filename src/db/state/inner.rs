@@ -82,7 +82,7 @@ impl Inner {
         }
     }
 
-    /// Tells whoever listens.
+    /// Calls the listener, if there is one.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listener) = &self.options.listener
             && listener.listens()
@@ -96,7 +96,7 @@ impl Inner {
         self.closed.get()
     }
 
-    /// What iterators look at, which may outlive the database.
+    /// Whether the database is closed, for iterators, which may outlive it.
     pub(crate) fn closed(&self) -> Rc<Cell<bool>> {
         self.closed.clone()
     }

@@ -46,7 +46,7 @@ impl ManualCompaction {
         self.next.borrow().clone()
     }
 
-    /// The next round begins at `key`. Answers whether that is further than before.
+    /// Starts the next round at `key`. Returns whether that is further than before.
     pub(crate) fn reached(&self, key: Vec<u8>) -> bool {
         let is_new = self.next.borrow().as_ref() != Some(&key);
         self.next.replace(Some(key));
@@ -77,7 +77,7 @@ impl ManualCompaction {
         self.done.set(true);
     }
 
-    /// What came of it.
+    /// Its result.
     pub(crate) fn result(&self) -> Result<()> {
         self.error.take().map_or(Ok(()), Err)
     }

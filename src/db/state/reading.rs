@@ -1,4 +1,4 @@
-//! What is read of the state.
+//! Read access to the state.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::memtable::MemTable;
 use crate::version::{Counts, FileMetaData, LEVELS, Manifest, Version, VersionEdit};
 
-/// What a read works on; it stays as it is whatever happens meanwhile.
+/// The immutable state that a read uses.
 pub(crate) struct View {
     pub(crate) active: Rc<MemTable>,
     /// Newest first.
@@ -50,7 +50,7 @@ impl State {
             DbState::Degraded(Error::Full(_))
                 if only_deletes
                     && self.log_is_ready()
-                    // What an unfinished append left in an older log may have the next sequence number.
+                    // An unfinished append in an older log may have the next sequence number.
                     && self.older_dirty_logs().iter().all(|l| l.writer().is_ready()) =>
             {
                 Ok(())
@@ -191,7 +191,7 @@ impl State {
         due && pick(&self.pick_context(file_size_max)).is_some()
     }
 
-    /// Why nobody works in the background, if so.
+    /// Returns why background work is stopped, if it is.
     pub(crate) fn held_up(&self) -> Option<&Error> {
         self.held_up.as_ref()
     }

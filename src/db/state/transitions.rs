@@ -51,7 +51,7 @@ pub(crate) struct State {
     pub(super) files: Files,
     /// Tables that cannot be read, damaged or of a codec that this build lacks, and why: they are left alone.
     pub(super) quarantine: BTreeMap<FileNumber, Error>,
-    /// A table that was looked into in vain too often.
+    /// A table with too many unsuccessful seeks.
     pub(super) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(super) manual: VecDeque<Rc<ManualCompaction>>,
     /// Nobody writes, and the active memtable is full.
@@ -251,7 +251,7 @@ impl State {
         Ok((number, self.versions.snapshot_edit()))
     }
 
-    /// What is stored in `manifest` says the current version, as before.
+    /// `manifest` stores the current version again.
     pub(crate) fn trust_manifest(&mut self, manifest: Rc<Manifest>) {
         self.manifest = Some(manifest);
         debug_assert!(self.is_valid());
@@ -272,7 +272,7 @@ impl State {
 
 /// Background work.
 impl State {
-    /// A table was looked into in vain too often. The first one that is still live counts.
+    /// A table has too many unsuccessful seeks. The first one that is still live is kept.
     pub(crate) fn charge_table(&mut self, level: usize, file: &Rc<FileMetaData>) {
         let version = self.versions.current();
         let live =
@@ -311,7 +311,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// No range that somebody asked for is compacted.
+    /// Drops all requested compactions of ranges.
     pub(crate) fn refuse_manual(&mut self, error: &Error) {
         for manual in self.manual.drain(..) {
             manual.fail(error);
@@ -331,7 +331,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Background work stops until somebody tries again.
+    /// Stops background work until it is tried again.
     pub(crate) fn hold_up(&mut self, cause: Error) {
         self.held_up = Some(cause);
         debug_assert!(self.is_valid());

@@ -126,17 +126,17 @@ impl Entry {
     }
 }
 
-/// What came of [`commit_at_once`].
+/// The result of [`commit_at_once`].
 pub(super) enum AtOnce {
     Done(Result<()>),
-    /// The storage answers later, or something must be taken back: the ticket will tell.
+    /// The storage has not finished, or a failed append must be cut off: the ticket gets the result.
     Late(Rc<Ticket>),
     /// It must wait its turn.
     NotNow(WriteBatch),
 }
 
-/// Commits a batch that nobody is before and that there is room for: the same steps as for a group, without its queue and,
-/// where the storage answers at once, without a future.
+/// Commits a batch if the queue is empty and there is room for it: the same steps as for a group, without the queue and,
+/// if the storage works synchronously, without a future.
 pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
     let small = !batch.is_empty() && batch.byte_size() <= AT_ONCE_MAX;
     if !nobody_writes(inner) || !small || !inner.env.appends_are_exact() || !has_room(inner) {

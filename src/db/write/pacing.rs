@@ -73,7 +73,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
         let Some(cause) = blocked.filter(|_| background::has_work(inner)) else {
             return rotate(inner).await;
         };
-        // Each write does its share afterwards; until the buffer has twice its size nobody waits here.
+        // Each write does its share afterwards; writes wait here only when the memtable has twice its size.
         if size.saturating_add(bytes.min(limit)) < limit.saturating_mul(2) {
             return Ok(());
         }
@@ -117,7 +117,7 @@ async fn pause_in_commit(inner: &Inner) {
         return;
     }
     let Some(mut wait) = inner.options.pause.as_ref().and_then(|host| host.pause()) else { return };
-    // Whoever joins the queue polls the commit.
+    // Each task that joins the queue polls the commit.
     poll_fn(|cx| if inner.queue.borrow().is_crowded() { Poll::Ready(()) } else { wait.as_mut().poll(cx) }).await;
 }
 

@@ -13,7 +13,7 @@ use crate::db::state::Inner;
 use crate::env::try_now;
 use crate::error::{Error, Result};
 
-/// What a log record may hold.
+/// The largest log record.
 const BATCH_SIZE_MAX: usize = 1 << 30;
 
 /// Commits `batch` (or, without one, flushes the log) and returns when that is acknowledged.

@@ -15,14 +15,14 @@ const QUEUE_MAX: usize = 1 << 16;
 /// Bytes of writes that may wait at once: twice what a browser's engine is asked to hold.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
 
-/// What a ticket asks for.
+/// The request of a ticket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wants {
-    /// That its batch is written, or the log flushed.
+    /// Write its batch, or flush the log.
     Write,
-    /// A new log and an empty memtable; such a ticket is a group of its own.
+    /// Start a new log and an empty memtable; such a ticket is a group of its own.
     Rotation,
-    /// To know what was written before it; a group of its own too.
+    /// Report the position between writes; also a group of its own.
     Mark,
 }
 

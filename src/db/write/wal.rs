@@ -29,7 +29,7 @@ pub(super) fn logged(inner: &Inner, log: &Log, before: u64) {
     count(&inner.counters.bytes_logged, log.writer().size().saturating_sub(before));
 }
 
-/// Cuts a failed append off; answers what to tell the writer.
+/// Cuts off a failed append; returns the error for the writer.
 pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
     if seeded(Bug::FailedAppendNotTruncated) {
         return error;

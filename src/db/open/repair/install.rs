@@ -32,7 +32,7 @@ impl Repairer<'_> {
     /// The point of no return: what the old manifest names is about to change.
     pub(super) async fn install(mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<RepairReport> {
         let current_is_understood = self.judge_current().await?;
-        // What can fail is done before anything is changed.
+        // Steps that can fail come before the first change.
         let moves = self.aside.choose_targets(&**self.env).await?;
         // Names of new tables become durable before the old way to them goes.
         self.env.edit_names(Vec::new()).await?;

@@ -76,7 +76,7 @@ impl Repairer<'_> {
         let mut gathered = self.gather();
         loop {
             let next = walk.next(&mut self.findings).await;
-            // What could be read before an error counts.
+            // The records before an error are kept.
             let Some(Some(batch)) = self.readable(next)? else { break };
             let size = batch.record.data.len();
             self.budget.spent(size).await;

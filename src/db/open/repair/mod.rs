@@ -1,4 +1,4 @@
-//! A database made anew from what its files still hold.
+//! Rebuilds a database from the readable parts of its files.
 //!
 //! ```text
 //! sound, logs empty?    then nothing is changed

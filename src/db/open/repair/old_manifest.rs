@@ -1,4 +1,4 @@
-//! What the old manifest still tells.
+//! The readable part of the old manifest.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -86,7 +86,7 @@ impl OldManifest {
         self.is_whole
     }
 
-    /// Whether there is a manifest that tells which tables there should be.
+    /// Whether a manifest names the tables that should exist.
     pub(super) fn is_known(&self) -> bool {
         self.number.is_some()
     }
@@ -132,7 +132,7 @@ impl OldManifest {
                 Ok(opened) => opened.size().await.ok(),
                 Err(_) => None,
             };
-            // What cannot be read is reported when it is read.
+            // Unreadable files are reported when they are read.
             if let Some(size) = size.filter(|size| *size != file.size) {
                 let reason = format!("file has {size} bytes, the manifest says {}", file.size);
                 findings.push(Error::corruption(name, size, reason));

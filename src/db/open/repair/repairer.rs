@@ -1,4 +1,4 @@
-//! What a repair has found so far, and the tables that it keeps.
+//! The findings of a repair so far, and the tables that it keeps.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -33,7 +33,7 @@ pub(super) struct Repairer<'a> {
     pub(super) env: &'a Rc<dyn Env>,
     pub(super) options: &'a Options,
     pub(super) order: InternalKeyComparator,
-    /// Entries in another order are sorted anew; otherwise they are a reason to refuse.
+    /// If set, entries in another order are sorted again; otherwise the repair refuses them.
     pub(super) any_comparator: bool,
     pub(super) comparator_is_known: bool,
     pub(super) tables: Rc<TableCache>,

@@ -1,11 +1,11 @@
-//! What a repair reports, and how files can be used that it does not use.
+//! The report of a repair, with advice for the files that it does not use.
 
 use crate::base::FileNumber;
 use crate::db::findings::Findings;
 use crate::db::open::FilesOnStorage;
 use crate::error::Error;
 
-/// What [`repair`](super::repair) did.
+/// The result of [`repair`](super::repair).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepairReport {
@@ -15,7 +15,7 @@ pub struct RepairReport {
     pub entries: u64,
     /// Files that went to `lost/`, under their names there. Among them are logs and tables whose sound entries are used.
     pub lost: Vec<String>,
-    /// What was wrong, and everything that is not used: each damage, each file, each record.
+    /// The damage found, and everything that is not used: each file and each record.
     pub findings: Vec<Error>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn report_resembling(files: &FilesOnStorage, mut next: FileNumber, fi
     next
 }
 
-/// What to do with a file that is not used.
+/// Advice for a file that is not used.
 pub(super) fn how_to_use(name: &str, next: FileNumber) -> String {
     let suffix = if name.to_ascii_lowercase().contains(".log") { "log" } else { "ldb" };
     format!(

@@ -24,7 +24,7 @@ struct Placed {
     size: Option<u64>,
 }
 
-/// What one reading of a table found.
+/// The result of reading a table once.
 struct Scan {
     entries: u64,
     smallest: Vec<u8>,
