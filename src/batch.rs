@@ -44,10 +44,14 @@ const OPERATION_OVERHEAD_MAX: usize = 11;
 /// Invariants:
 /// 1. `bytes` begins with a header whose count is `count`, followed by `count` complete operations.
 /// 2. Once `refused` is set, the batch lacks an operation that was requested, and is never written.
+/// 3. No key or value is longer than `longest`, and `puts` tells whether there is a put: the checks
+///    before a write need not decode the operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteBatch {
     bytes: Vec<u8>,
     count: u32,
+    longest: usize,
+    puts: bool,
     refused: Option<Refused>,
 }
 
@@ -95,7 +99,7 @@ impl WriteBatch {
         let mut bytes = Vec::new();
         let _ = bytes.try_reserve_exact(size.saturating_add(HEADER_SIZE));
         bytes.extend_from_slice(&[0; HEADER_SIZE]);
-        WriteBatch { bytes, count: 0, refused: None }
+        WriteBatch { bytes, count: 0, longest: 0, puts: false, refused: None }
     }
 
     /// One put.
@@ -118,6 +122,8 @@ impl WriteBatch {
             self.bytes.extend_from_slice(key);
             put_varint32(&mut self.bytes, value_length);
             self.bytes.extend_from_slice(value);
+            self.longest = self.longest.max(key.len()).max(value.len());
+            self.puts = true;
             self.set_count(self.count + 1);
         }
     }
@@ -131,6 +137,7 @@ impl WriteBatch {
             self.bytes.push(TAG_DELETE);
             put_varint32(&mut self.bytes, key_length);
             self.bytes.extend_from_slice(key);
+            self.longest = self.longest.max(key.len());
             self.set_count(self.count + 1);
         }
     }
@@ -145,6 +152,8 @@ impl WriteBatch {
             }
             Some(count) => {
                 self.bytes.extend_from_slice(operations);
+                self.longest = self.longest.max(other.longest);
+                self.puts |= other.puts;
                 self.set_count(count);
             }
         }
@@ -158,12 +167,24 @@ impl WriteBatch {
         self.bytes.truncate(HEADER_SIZE);
         self.bytes.fill(0);
         self.count = 0;
+        self.longest = 0;
+        self.puts = false;
         self.refused = None;
     }
 
     /// The number of operations.
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// The length of the longest key or value.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Whether one of the operations is a put.
+    pub(crate) fn has_puts(&self) -> bool {
+        self.puts
     }
 
     /// Whether there are no operations.
@@ -197,10 +218,17 @@ impl WriteBatch {
             let reason = format!("sequence {} leaves no room for {} operations in 56 bits", first.get(), header.count);
             return Err(Malformed::new(0, reason));
         }
+        let (mut longest, mut puts) = (0, false);
         for operation in operations(&bytes) {
-            operation?;
+            match operation? {
+                BatchOperation::Put { key, value } => {
+                    longest = longest.max(key.len()).max(value.len());
+                    puts = true;
+                }
+                BatchOperation::Delete { key } => longest = longest.max(key.len()),
+            }
         }
-        Ok(WriteBatch { bytes, count: header.count, refused: None })
+        Ok(WriteBatch { bytes, count: header.count, longest, puts, refused: None })
     }
 
     /// The bytes of the log record.

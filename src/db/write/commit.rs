@@ -50,7 +50,7 @@ async fn commit(inner: Rc<Inner>) {
 }
 
 fn only_deletes(batch: &Option<WriteBatch>) -> bool {
-    batch.as_ref().is_some_and(|b| b.iter().all(|o| matches!(o, Ok(BatchOperation::Delete { .. }))))
+    batch.as_ref().is_some_and(|batch| !batch.has_puts())
 }
 
 async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {

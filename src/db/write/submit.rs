@@ -86,8 +86,11 @@ fn check_writable(inner: &Inner) -> Result<()> {
 fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
     batch.check()?;
     let limit = inner.options.max_value_size;
-    for operation in batch.iter() {
-        let (key, value) = match operation.map_err(|e| Error::InvalidArgument(format!("batch: {}", e.reason)))? {
+    if batch.longest() <= limit {
+        return Ok(());
+    }
+    for operation in batch.iter().map_while(Result::ok) {
+        let (key, value) = match operation {
             BatchOperation::Put { key, value } => (key, value),
             BatchOperation::Delete { key } => (key, &[][..]),
         };
