@@ -41,9 +41,10 @@ use state::Inner;
 
 /// One open database: an ordered map of byte strings.
 ///
-/// Nothing here spawns, sleeps or reads a clock. Over a storage that answers at once every future is ready at its first
-/// poll ([`block_on`](crate::env::block_on)). Background work (flushes, compactions) is done in slices by writes, in
-/// proportion to what they add, and by whoever calls [`background`](Db::background) in idle moments.
+/// The engine never spawns, sleeps or reads a clock. Over a synchronous storage every future is
+/// ready at its first poll ([`block_on`](crate::env::block_on)). Background work (flushes,
+/// compactions) runs in small steps: after writes, in proportion to their size, and in calls of
+/// [`background`](Db::background).
 ///
 /// ```
 /// use varve::{Db, Options, block_on, env::MemoryEnv};
@@ -62,28 +63,32 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens the database in `env`, or makes it if `create_if_missing` is set.
+    /// Opens the database in `env`, or creates it if `create_if_missing` is set.
     ///
     /// # Errors
-    /// `InvalidArgument`: options out of range, no database there, another comparator, or a database there despite
-    /// `error_if_exists`. `Locked`: open elsewhere. `Corruption`: damage that [`Options::recovery`] does not pass over.
+    /// `InvalidArgument`: an option is out of range, the database does not exist, it uses another
+    /// comparator, or it exists and `error_if_exists` is set. `Locked`: it is open elsewhere.
+    /// `Corruption`: damage that [`Options::recovery`] does not allow to skip.
     pub async fn open(env: Rc<dyn Env>, options: Options) -> Result<Db> {
         let db = Db { inner: open::open(env, options).await? };
         background::catch_up(&db.inner).await;
         Ok(db)
     }
 
-    /// What opening found: logs replayed, what tore them, what was kept aside.
+    /// Returns what opening found: replayed logs, damage, and copies of damaged logs.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.inner.recovery
     }
 
-    /// Whether writes are taken.
+    /// Returns whether the database accepts writes.
     pub fn state(&self) -> DbState {
         if self.inner.is_closed() { DbState::Closed } else { self.inner.state.borrow().status().clone() }
     }
 
-    /// Sets `key` to `value`: [`put_with`](Db::put_with) the default options. Survives the process, not yet the machine.
+    /// Sets `key` to `value` with default options.
+    ///
+    /// The write survives a crash of the process, but not of the machine until [`sync`](Db::sync).
+    /// Errors as [`put_with`](Db::put_with).
     pub async fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.put_with(&WriteOptions::default(), key, value).await
     }
@@ -91,20 +96,21 @@ impl Db {
     /// Sets `key` to `value`. Both may be empty.
     ///
     /// # Errors
-    /// `LimitExceeded`: longer than `max_value_size`, or both together than 1 GiB; `Full`, `Io`: the storage refused, and the write did not happen;
-    /// `Poisoned`: an earlier failure, or this one left its fate unknown ([`Error::maybe_applied`]).
+    /// `LimitExceeded`: the key or value is longer than `max_value_size`, or both together exceed 1
+    /// GiB. `Full`, `Io`: the storage failed and the write did not happen. `Poisoned`: an earlier
+    /// write failed, or this one did and may have been applied ([`Error::maybe_applied`]).
     pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         self.check_length("value", value)?;
         write::write_checked(&self.inner, WriteBatch::of_put(key, value), options.sync).await
     }
 
-    /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
+    /// Removes `key`; a missing key is no error. Errors as [`put_with`](Db::put_with).
     pub async fn delete(&self, key: &[u8]) -> Result<()> {
         self.delete_with(&WriteOptions::default(), key).await
     }
 
-    /// Removes `key`; no error if it is not there. Errors as [`put_with`](Db::put_with).
+    /// Removes `key`; a missing key is no error. Errors as [`put_with`](Db::put_with).
     pub async fn delete_with(&self, options: &WriteOptions, key: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         let mut batch = WriteBatch::new();
@@ -112,10 +118,10 @@ impl Db {
         write::write_checked(&self.inner, batch, options.sync).await
     }
 
-    /// Applies all operations of `batch`, or none.
+    /// Applies all operations of `batch` atomically.
     ///
     /// # Errors
-    /// As [`put_with`](Db::put_with); `LimitExceeded` also for a batch of more than 1 GiB.
+    /// As [`put_with`](Db::put_with); also `LimitExceeded` if the batch exceeds 1 GiB.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -135,16 +141,16 @@ impl Db {
         write::write(&self.inner, Some(batch), options.sync).await
     }
 
-    /// The same for a caller that cannot wait, over a storage that answers at once.
+    /// Applies `batch` before it returns, over a synchronous storage.
     ///
     /// # Errors
-    /// `Busy`, with nothing written, while an earlier write is under way, and where 16 write buffers wait for a flush whose storage
-    /// has not answered; else as [`write`](Db::write).
+    /// `Busy`, with nothing written: an earlier write is unfinished, or 16 write buffers wait for a
+    /// flush that the storage has not finished. Otherwise as [`write`](Db::write).
     pub fn write_now(&self, options: &WriteOptions, batch: WriteBatch) -> Result<()> {
         write::write_now(&self.inner, batch, options.sync)
     }
 
-    /// Makes every acknowledged write durable: one flush of the log.
+    /// Makes every acknowledged write durable by flushing the log to storage.
     ///
     /// # Errors
     /// `Poisoned`: the flush failed; writes are refused until [`resume`](Db::resume).
@@ -152,25 +158,30 @@ impl Db {
         write::write(&self.inner, None, true).await
     }
 
-    /// The value of `key`, now. Errors as [`get_with`](Db::get_with).
+    /// Returns the current value of `key`. Errors as [`get_with`](Db::get_with).
     pub async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, &ReadOptions::default(), None).await
     }
 
-    /// The value of `key`. Bounds of `options` play no part.
+    /// Returns the value of `key`. The bounds in `options` are ignored.
     ///
     /// # Errors
-    /// `Corruption`: a block on the way is damaged; `InvalidArgument`: a snapshot of another database.
+    /// `Corruption`: a block needed for the read is damaged. `InvalidArgument`: the snapshot
+    /// belongs to another database.
     pub async fn get_with(&self, options: &ReadOptions, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, options, None).await
     }
 
-    /// Whether `key` has a value, which is not copied. Errors as [`get_with`](Db::get_with).
+    /// Returns whether `key` exists, without copying its value.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn has(&self, options: &ReadOptions, key: &[u8]) -> Result<bool> {
         read::has(&self.inner, key, options).await
     }
 
-    /// The values of `keys`, in their order, all of one moment. Errors as [`get_with`](Db::get_with).
+    /// Returns the values of `keys`, in the order given, from one consistent state.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn multi_get(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         let options = self.of_one_moment(options);
         let mut values = vec![None; keys.len()];
@@ -183,7 +194,9 @@ impl Db {
         Ok(values)
     }
 
-    /// Whether each of `keys` has a value, all of one moment. Errors as [`get_with`](Db::get_with).
+    /// Returns whether each of `keys` exists, in one consistent state.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn multi_has(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<bool>> {
         let options = self.of_one_moment(options);
         let mut found = vec![false; keys.len()];
@@ -201,31 +214,33 @@ impl Db {
         ReadOptions { snapshot: Some(snapshot), ..options.clone() }
     }
 
-    /// Keys with their places: in key order neighbours share blocks.
+    /// Sorts the keys with their positions, because neighbours in key order share blocks.
     fn in_order<'a>(&self, keys: &[&'a [u8]]) -> Vec<(usize, &'a [u8])> {
         let mut order: Vec<_> = keys.iter().copied().enumerate().collect();
         sort_by(&mut order, |(_, a), (_, b)| self.inner.order.user().compare(a, b));
         order
     }
 
-    /// Looks `key` up and tells where: which memtables and tables, what their filters said, which blocks were read. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Reads `key` and reports each memtable, table, filter and block consulted.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn trace(&self, options: &ReadOptions, key: &[u8]) -> Result<(Option<Vec<u8>>, LookupTrace)> {
         let mut trace = LookupTrace::default();
         let value = read::get(&self.inner, key, options, Some(&mut trace)).await?;
         Ok((value, trace))
     }
 
-    /// An iterator over the database as it is now, or as of the snapshot in `options`; it stands nowhere yet. It reads no
-    /// block before its first move.
+    /// Returns an iterator over the current state, or over the snapshot in `options`.
+    ///
+    /// It is not positioned yet, and reads no block before its first move.
     ///
     /// # Errors
-    /// `Closed`; `InvalidArgument`: a snapshot of another database.
+    /// `Closed`. `InvalidArgument`: the snapshot belongs to another database.
     pub fn iter(&self, options: &ReadOptions) -> Result<DbIterator> {
         DbIterator::new(&self.inner, options)
     }
 
-    /// Keeps the present state readable until it is dropped.
+    /// Returns a snapshot: the current state stays readable until it is dropped.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -246,15 +261,17 @@ impl Db {
         self.inner.snapshots.take(last)
     }
 
-    /// Removes every key from `begin` up to, not including, `end` (`None`: no bound). Tables that lie wholly in the range
-    /// are dropped first, where no snapshot needs them; the rest is deleted key by key, in batches, not atomically. Keys that
-    /// are written for the first time after the call stay. Answers how many keys were deleted one by one. Errors as
-    /// [`put_with`](Db::put_with) and [`get_with`](Db::get_with).
+    /// Deletes every key from `begin` (inclusive) to `end` (exclusive; `None`: no bound).
+    ///
+    /// Tables wholly inside the range are dropped first unless a snapshot needs them. The remaining
+    /// keys are deleted in batches, not atomically; keys first written after the call stay. Returns
+    /// the number of keys deleted one by one. Errors as [`put_with`](Db::put_with) and
+    /// [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
         delete_range::delete_range(&self.inner, begin, end).await
     }
 
-    /// Writes what is in memory to tables; durable when it returns.
+    /// Flushes the memtables to tables, which are durable when it returns.
     ///
     /// # Errors
     /// The failure that stopped background work (see [`state`](Db::state)); `NotSupported` when read-only.
@@ -262,19 +279,21 @@ impl Db {
         background::flush_memtables(&self.inner).await
     }
 
-    /// A new log and an empty write buffer; the one before waits to be flushed. Writing comes to this by itself: for tests.
+    /// Starts a new log and an empty memtable, as a full write buffer does. For tests.
     #[doc(hidden)]
     pub async fn begin_log(&self) -> Result<()> {
         write::rotate_in_turn(&self.inner).await
     }
 
-    /// Merges all tables with keys from `begin` to `end` (both inclusive; `None`: no bound) down to the deepest level that
-    /// has any; overwritten and deleted entries go, except those that a snapshot needs. Errors as [`flush`](Db::flush).
+    /// Compacts the tables with keys from `begin` to `end` (inclusive; `None`: no bound).
+    ///
+    /// They are merged into the deepest level that has keys of the range. Overwritten and deleted
+    /// entries are removed unless a snapshot needs them. Errors as [`flush`](Db::flush).
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
         background::compact_range(&self.inner, begin, end).await
     }
 
-    /// One slice of background work, of at most `bytes` (0: the option `slice_size`). Answers whether there is more.
+    /// Runs at most `bytes` of background work (0: `slice_size`); returns whether more is due.
     ///
     /// # Errors
     /// The failure that stopped background work; see [`state`](Db::state) and [`resume`](Db::resume).
@@ -288,86 +307,97 @@ impl Db {
         }
     }
 
-    /// Whether background work is due.
+    /// Returns whether background work is due.
     pub fn has_background_work(&self) -> bool {
         background::has_work(&self.inner)
     }
 
-    /// For a host that has nothing to do. A full write buffer, which waited for others to be flushed, becomes a table before the next
-    /// write asks for it: an opening after a kill has less to replay. Tables of level 0 that lie over one range are merged although there
-    /// are fewer of them than LevelDB waits for, if little has to be rewritten for it: look-ups have fewer tables to ask. Answers
-    /// whether there is work for [`background`](Db::background) now.
+    /// Schedules optional work while the host is idle; returns whether work is due now.
+    ///
+    /// A full write buffer is flushed without waiting for the next write, so that opening after a
+    /// kill replays less. Overlapping tables of level 0 are compacted before LevelDB's threshold if
+    /// that rewrites little, so that reads check fewer tables.
     pub fn tidy(&self) -> bool {
         background::tidy(&self.inner)
     }
 
-    /// After a failure that stopped writing: a new log, a new manifest, and everything in memory to tables. On success
-    /// writes are taken again; otherwise the failure is answered and the state stays as it was. Tables that were found
-    /// damaged, and were left out of compactions since, are tried again.
+    /// Accepts writes again after a failure that stopped them.
+    ///
+    /// Starts a new log and manifest and flushes all memtables. If that fails, the error is
+    /// returned and the state does not change. Compactions retry tables that they skipped as
+    /// damaged.
     pub async fn resume(&self) -> Result<()> {
         background::resume(&self.inner).await
     }
 
-    /// LevelDB's properties: `leveldb.num-files-at-level<N>`, `leveldb.stats`, `leveldb.sstables`,
-    /// `leveldb.approximate-memory-usage`. `None` for other names.
+    /// Returns a LevelDB property, or `None` for an unknown name.
+    ///
+    /// Known: `leveldb.num-files-at-level<N>`, `leveldb.stats`, `leveldb.sstables`,
+    /// `leveldb.approximate-memory-usage`.
     pub fn property(&self, name: &str) -> Option<String> {
         property::property(&self.inner, name)
     }
 
-    /// Bytes of table files that each range `[begin, end)` takes, about; what is in memory does not count. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Returns the approximate size in table files of each range `[begin, end)`.
+    ///
+    /// Memtables are not counted. Errors as [`get_with`](Db::get_with).
     pub async fn approximate_sizes(&self, ranges: &[(&[u8], &[u8])]) -> Result<Vec<u64>> {
         property::approximate_sizes(&self.inner, ranges).await
     }
 
-    /// Bytes of keys and values in `[begin, end)` that were written and are in no table yet, overwritten and deleted ones too.
+    /// Returns the bytes of entries in `[begin, end)` that are in memtables only.
+    ///
+    /// Overwritten and deleted entries count too.
     pub fn approximate_size_in_memory(&self, begin: &[u8], end: &[u8]) -> Result<u64> {
         property::approximate_size_in_memory(&self.inner, begin, end)
     }
 
-    /// Bytes of decoded blocks that are in the cache now, and how many may be.
+    /// Returns the used bytes and the capacity of the block cache.
     pub fn block_cache(&self) -> (u64, u64) {
         (self.inner.tables.blocks().weight(), self.inner.options.block_cache_size)
     }
 
-    /// Running totals since the database was opened.
+    /// Returns totals counted since the database was opened.
     pub fn counters(&self) -> Counters {
         self.inner.counters.read()
     }
 
-    /// The live tables, level by level.
+    /// Returns the live tables, level by level.
     pub fn tables(&self) -> Vec<TableInfo> {
         property::tables(&self.inner)
     }
 
-    /// Number of the newest write: each put and each delete is one, from 1 on.
+    /// Returns the sequence number of the newest write; each put or delete takes one, from 1.
     pub fn last_sequence(&self) -> u64 {
         self.inner.state.borrow().last_sequence().get()
     }
 
-    /// Reads everything: every block of every table with its checksum, the order of keys, the ranges in the manifest, and
-    /// the filters. Damage is reported, not returned as an error. Writes nothing.
+    /// Checks every table and log, and reports damage instead of failing.
+    ///
+    /// Reads all blocks with their checksums and checks key order, filters and the ranges in the
+    /// manifest. Writes nothing.
     pub async fn verify(&self) -> Result<VerifyReport> {
         verify::verify_open(&self.inner).await
     }
 
-    /// Copies the present state into the empty storage `target`, as a database of its own, and returns when it is durable.
-    /// Writing may go on meanwhile.
+    /// Copies the current state to the empty storage `target` as a database of its own.
+    ///
+    /// The copy is durable when the call returns. Writes may continue meanwhile.
     ///
     /// # Errors
-    /// `InvalidArgument`: there is a file already; `Locked`: somebody uses it; `Io`, `Full`: either storage refused, and
-    /// what was copied is removed again.
+    /// `InvalidArgument`: `target` has a database file already. `Locked`: `target` is in use. `Io`,
+    /// `Full`: one of the storages failed; the partial copy is removed.
     pub async fn checkpoint(&self, target: &Rc<dyn Env>) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, None).await
     }
 
-    /// The same; `link` may give the target a file without a copy.
+    /// Copies like `checkpoint`; `link` may share a file with the target instead of copying it.
     #[cfg(feature = "wasm")]
     pub(crate) async fn checkpoint_linking(&self, target: &Rc<dyn Env>, link: &checkpoint::Link) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, Some(link)).await
     }
 
-    /// The present state as a zip of LevelDB's files, read piece by piece while writing goes on.
+    /// Exports the current state as a zip, read piece by piece while writes continue.
     ///
     /// # Errors
     /// `Closed`.
@@ -376,13 +406,15 @@ impl Db {
         Export::new(&self.inner)
     }
 
-    /// Flushes the log, gives the lock back. Where the next opening would have more than 128 KiB of logs to replay, they become a
-    /// table now. Unfinished compactions are dropped; they are done again after the next open. Iterators of this database answer
-    /// `Closed` from then on. Closing again does nothing.
+    /// Flushes the log to storage and releases the lock; closing twice is no error.
+    ///
+    /// More than 128 KiB of logs are flushed to a table, so that the next open replays less.
+    /// Unfinished compactions are dropped and start again after the next open. Iterators return
+    /// `Closed` afterwards.
     ///
     /// # Errors
-    /// That of the log's flush, or the cause that stopped writing. It is closed all the same; writes that were not synced may not
-    /// be durable.
+    /// The error of flushing the log, or the error that stopped writes. The database is closed all
+    /// the same, but writes without `sync` may not be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.is_closed() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What a database says of itself: LevelDB's properties, sizes, tables.
+//! LevelDB's properties, approximate sizes and the list of tables.
 
 use std::fmt::Write;
 use std::rc::Rc;

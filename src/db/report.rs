@@ -1,25 +1,25 @@
-//! What calls report to the user: an opening, and the live tables.
+//! Reports returned to the user: on opening, and on live tables.
 
 use crate::error::Error;
 
-/// What opening found.
+/// The result of opening a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryReport {
     /// Logs replayed, oldest first.
     pub logs: Vec<LogReport>,
-    /// Acknowledged writes are missing from here on, and why that is known.
+    /// The first place where acknowledged writes are missing, with the reason.
     pub gap: Option<Error>,
-    /// Damaged logs that were kept aside under these names.
+    /// Names of the copies of damaged logs.
     pub kept: Vec<String>,
-    /// The manifest's tail was torn; every file that it names before is there.
+    /// The damage at the manifest's end; every file named before it exists.
     pub torn_manifest: Option<Error>,
-    /// What was not read, and is not in the database.
+    /// Parts of files that were not read and are not in the database.
     pub left: Vec<LeftBehind>,
 }
 
 impl RecoveryReport {
-    /// All damage that opening has passed over; empty where everything was read.
+    /// Returns all damage that opening skipped; empty if everything was read.
     pub fn findings(&self) -> Vec<Error> {
         let mut findings = Vec::new();
         let of_logs = self.logs.iter().filter_map(|log| log.damage.as_ref());
@@ -32,29 +32,29 @@ impl RecoveryReport {
     }
 }
 
-/// Bytes of a file that opening has passed over.
+/// Bytes of a file that opening skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftBehind {
     /// The file's name.
     pub name: String,
-    /// Where they begin; what stands before was read.
+    /// Offset of the first skipped byte; everything before it was read.
     pub offset: u64,
-    /// How many there are.
+    /// Number of skipped bytes.
     pub bytes: u64,
 }
 
-/// What one log gave.
+/// The result of replaying one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogReport {
-    /// Its name.
+    /// The log's file name.
     pub name: String,
-    /// Batches taken from it.
+    /// Number of batches replayed.
     pub batches: u64,
-    /// Entries in them.
+    /// Number of entries in these batches.
     pub entries: u64,
-    /// What ended it, if not the end of the file. In `compat` mode: the first damage passed over.
+    /// The damage that ended replay, if any. In `compat` mode: the first damage skipped.
     pub damage: Option<Error>,
 }
 
