@@ -1,4 +1,4 @@
-//! The public face of one open database.
+//! The public API of one open database.
 
 mod background;
 mod checkpoint;
