@@ -27,7 +27,7 @@
 //! read:   memtable -> version -> table cache -> block -> iterator
 //! ```
 //!
-//! The files are LevelDB's, byte for byte; each module's head shows its part of the format.
+//! The files are LevelDB's, byte for byte; each module describes its part of the format.
 
 mod error;
 mod options;
@@ -86,7 +86,7 @@ pub use sst::{TableFile, TableFileIterator};
 pub use table::Lookup;
 pub use version::{LEVELS, TableTouched, stored_comparator};
 
-/// The README's example is compiled with the documentation's.
+/// Compiles the README's example with the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
