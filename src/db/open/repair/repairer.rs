@@ -1,4 +1,4 @@
-//! What a repair has found so far, and the tables that it keeps.
+//! The findings of a repair so far, and the tables that it keeps.
 
 use std::cell::Cell;
 use std::rc::Rc;
