@@ -18,7 +18,7 @@ import { ask, run } from './lib/run.mjs'
 import { setup } from './setup.mjs'
 
 const READS = ['readseq', 'readrandom', 'readrandom_async', 'readmissing', 'seekrandom']
-const ALL = ['fillseq', 'fillrandom', 'fillsync', 'sustained', 'fillseq_batch1000', 'fillrandom_batch1000', ...READS]
+const ALL = ['fillseq', 'fillrandom', 'fillsync', 'putsync', 'putsync_durable', 'sustained', 'fillseq_batch1000', 'fillrandom_batch1000', ...READS]
 
 const { values: flags } = parseArgs({
   options: {
@@ -45,6 +45,8 @@ const needed = ALL.filter((name) => wanted.includes(name) || (name === 'fillrand
 async function provide(names) {
   const folder = inRoot('target', 'bench-peers')
   const extra = names.filter((name) => ['lmdb', 'memory-level'].includes(name))
+  // Its installation compiles: whoever wants it beside the others installs it there.
+  if (names.includes('better-sqlite3') && !existsSync(join(folder, 'node_modules', 'better-sqlite3'))) fail(`install better-sqlite3 in ${folder}`)
   const missing = extra.filter((name) => !existsSync(join(folder, 'node_modules', name)))
   if (missing.length > 0) {
     mkdirSync(folder, { recursive: true })
@@ -167,7 +169,7 @@ for (let round = 0; round < Number(flags.rounds); round++) {
 const commit = ask('git', ['rev-parse', '--short', 'HEAD']) ?? 'unknown'
 console.log(`Varve at commit ${commit} in Node ${process.versions.node}. n = ${flags.n}, ${flags.rounds} rounds, ${flags.cap} s a workload at most.
 16-byte keys, 100-byte values, half compressible; the defaults of every package (cache of blocks: Varve 32 MiB, LevelDB 8 MiB). Writes survive
-the process; fillsync survives the machine. readrandom and readmissing by getSync().
+the process; fillsync and putsync_durable survive the machine. putsync by putSync() where there is one; readrandom and readmissing by getSync().
 ${cpus().length} cores of ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}. Load average before and after each round: ${loads.map((load) => load.toFixed(1)).join(', ')}.\n`)
 console.log(`${throughput(rounds, names)}\n`)
 if (wanted.includes('sustained')) console.log(`${sustained(rounds, names)}\n`)

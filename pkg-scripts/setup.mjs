@@ -26,7 +26,7 @@ import { linkerNeeds, systemNeeds } from './lib/system.mjs'
 
 const WASM_TARGET = 'wasm32-unknown-unknown'
 
-/** What a user can mend: its message is all there is to show. */
+/** An error that the user can fix: only its message is printed. */
 class SetupError extends Error {}
 
 /** @typedef {'rust' | 'lints' | 'linker' | 'system' | 'target' | 'bindgen' | 'test-runner' | 'packages'} Part */
@@ -34,29 +34,29 @@ class SetupError extends Error {}
 /** @type {import('./lib/cargo-tools.mjs').Tool[]} */
 const TOOLS = ['bindgen', 'test-runner']
 
-/** In this order: what is quick to find missing first, and what others are built with before them. */
+/** In this order: quick checks first, and dependencies before dependents. */
 const FIRST = { rust, lints, linker, system, target }
 
 const PARTS = /** @type {Part[]} */ ([...Object.keys(FIRST), ...TOOLS, 'packages'])
 
-/** What must be there before cargo can compile the engine, and what must be there once it is compiled. @type {Part[]} */
+/** The parts needed before cargo compiles the engine, and after it. @type {Part[]} */
 export const BEFORE_CARGO = ['rust', 'linker', 'target']
 /** @type {Part[]} */
 export const AFTER_CARGO = ['bindgen', 'packages']
 
 /**
- * @param {Part[]} [only] all parts unless told; an unknown name is an error
+ * @param {Part[]} [only] the parts to set up, default all; an unknown name is an error
  */
 export async function setup(only = PARTS) {
   for (const name of only) {
-    if (!PARTS.includes(name)) throw new SetupError(`no part '${name}'; there are ${PARTS.join(', ')}`)
+    if (!PARTS.includes(name)) throw new SetupError(`unknown part '${name}'; use ${PARTS.join(', ')}`)
   }
   for (const [name, part] of Object.entries(FIRST)) if (only.includes(name)) await part()
   await together([tools(TOOLS.filter((name) => only.includes(name))), only.includes('packages') && packages()])
 }
 
 /**
- * Waits until all of these have ended, well or not, so that nothing runs on after an error; throws the first error.
+ * Waits until all have settled, so that nothing runs after an error; then throws the first error.
  *
  * @param {(Promise<void> | false)[]} tasks
  */
@@ -65,7 +65,7 @@ export async function together(tasks) {
   if (failed) throw failed.reason
 }
 
-/** Runs `setup` and then `body`; prints what a user can mend as one plain message. */
+/** Runs `setup`, then `body`; prints an error that the user can fix as one message. */
 export async function main(body) {
   try {
     process.exitCode = await body()
@@ -130,19 +130,19 @@ async function system() {
   }
 }
 
-/** Installs what apt can install of these needs; answers those still unmet. */
+/** Installs packages for these needs with apt; returns the needs still unmet. */
 async function provide(needs) {
   const missing = needs.filter((need) => !need.present())
   const canInstall = findProgram('apt-get') && process.getuid?.() === 0
   if (missing.length === 0 || !canInstall) return missing
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   await run('apt-get', ['update'], { env })
-  // Need by need: Ubuntu has no package of some of these names, and that must not keep the others away.
+  // One by one: a package that does not exist on Ubuntu must not prevent the others.
   for (const need of missing) await run('apt-get', ['install', '-y', '--no-install-recommends', ...need.apt], { env })
   return missing.filter((need) => !need.present())
 }
 
-/** Current when npm wrote its own record in node_modules after the lock file last changed. */
+/** Current if npm's record in node_modules is newer than the lock file. */
 async function packages() {
   const record = join('node_modules', '.package-lock.json')
   const current = existsSync(inRoot(record)) && statSync(inRoot(record)).mtimeMs >= statSync(inRoot('package-lock.json')).mtimeMs

@@ -10,24 +10,24 @@ import { inRoot } from './lib/paths.mjs'
 /** engine.wasm and the scripts that a page loads, as a bundler leaves them: bytes after gzip at its best level. The aim is 250,000. */
 const PAGE_GZIP_MAX = 270_000
 
-/** full.wasm, after gzip: a tenth more than it has, so that the next codec need not begin with savings. */
+/** full.wasm after gzip, with a tenth free for the next codec. */
 const FULL_GZIP_MAX = 365_000
 
-/** A build without its border exports nothing and is small for the wrong reason. */
+/** A module without exports is small because the build is broken. */
 const exportsFunctions = (wasm) => WebAssembly.Module.exports(new WebAssembly.Module(wasm)).some(({ kind }) => kind === 'function')
 
 const count = (bytes) => bytes.toLocaleString('en').padStart(9)
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length
 const verdict = (size, max) => `the budget of ${max.toLocaleString('en')} is ${size <= max ? 'held' : 'EXCEEDED'}`
 
-/** One line: bytes as they are, with gzip and with brotli; answers those with gzip. */
+/** Prints one line: size, gzip and brotli; returns the size with gzip. */
 function print(what, bytes) {
   const size = gzipped(bytes)
   console.log([what.padEnd(46), count(bytes.length), count(size), count(brotliCompressSync(bytes).length)].join(' '))
   return size
 }
 
-/** What a page loads of `pkg/NAME` before it opens a database: the file and what it imports, but not what it may import later. */
+/** Returns the files a page loads for `pkg/NAME` before it opens a database: static imports, not dynamic ones. */
 async function scriptsOf(name, minify) {
   const { metafile, outputFiles } = await bundle({
     entryPoints: { page: inRoot('pkg', name) }, outdir: inRoot('pkg'), splitting: true, minify, write: false, external: [], logLevel: 'error'
@@ -40,7 +40,7 @@ async function scriptsOf(name, minify) {
   return Buffer.concat(outputFiles.filter(({ path }) => loaded.has(path)).map(({ contents }) => contents))
 }
 
-/** Prints the sizes in bytes; true when both budgets are held. */
+/** Prints the sizes in bytes; returns whether both are within budget. */
 export async function printSizes() {
   const [engine, full] = ['engine.wasm', 'full.wasm'].map((name) => readFileSync(inRoot('pkg', name)))
   for (const wasm of [engine, full]) {

@@ -1,9 +1,9 @@
 // npm start: what Varve does, in one go, through the npm package: loads the world's towns into a directory, reads ranges of them,
 // flushes, compacts, draws levels and tables, and has LevelDB itself (classic-level) open the directory and agree with every entry.
 //
-//   npm start [-- --dir DIR]      the database directory, by default target/cities (made anew each time)
+//   npm start [-- --dir DIR]      the database directory, by default target/cities (deleted first)
 //
-// On a fresh machine it calls the set-up and the build before.
+// On a fresh machine it runs the set-up and the build first.
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,7 +17,7 @@ const count = (number) => number.toLocaleString('en')
 const say = (what, text) => console.log(`${what.padEnd(12)} ${text}`)
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
-/** Builds what Node needs of pkg/ unless that is current; a pkg/ that has all stays complete. The build does its own set-up. */
+/** Builds the part of pkg/ that Node needs, unless it is current. The build does its own set-up. */
 async function built() {
   if (isCurrent('full.wasm', 'instance-full.js')) return
   say('build', 'the engine is compiled; this takes a minute or two, once')

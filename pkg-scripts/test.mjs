@@ -31,13 +31,13 @@ const show = (command, args, env = {}) => {
 
 /** @typedef {import('./lib/counts.mjs').Counts & { why?: string }} Result `why` a step failed or was skipped */
 
-/** One check: good when the command is. */
+/** One check: passes if the command succeeds. */
 const check = (command, ...args) => async () => {
   const { ok, why } = await show(command, args)
   return { passed: Number(ok), failed: Number(!ok), skipped: 0, why }
 }
 
-/** Many tests, counted by what the runner prints; `env` is added to their environment. */
+/** Many tests, counted from the runner's output; `env` is added to their environment. */
 const tests = (counter, command, ...args) => async (env = {}) => {
   const { ok, why, output } = await show(command, args, env)
   const counts = counter(output)
@@ -46,7 +46,7 @@ const tests = (counter, command, ...args) => async (env = {}) => {
   return { ...counts, why }
 }
 
-/** The same for a suite of thousands of lines: only what fails is shown. */
+/** The same for a suite with thousands of lines: prints only failures. */
 const quietly = (counter, command, ...args) => async () => {
   console.log(`$ ${[command, ...args].join(' ')}`)
   const { ok, why, output } = await run(command, args, { ...options, quiet: true })
@@ -60,11 +60,11 @@ const quietly = (counter, command, ...args) => async () => {
 /** As the Rust tests in WebAssembly are run; .cargo/config.toml names their runner. */
 const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-unknown', '--test']
 
-/** The border is compiled for WebAssembly alone, so the native clippy does not see it. */
+/** The border is compiled only for WebAssembly, so the native clippy does not check it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
 const FULL_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full']
 
-/** What only tests may see; one set for all of them, so that it is compiled once. */
+/** Features for tests; one set for all, so that it is compiled once. */
 const FOR_TESTS = 'seeded-bugs,fuzzing'
 
 /** @type {Record<string, () => Promise<Result>>} */
@@ -89,7 +89,7 @@ const steps = {
   audit
 }
 
-/** For tests of the package: what it runs is built first, unless it is current. */
+/** For tests of the package: builds it first, unless it is current. */
 function withPackage(step) {
   return async () => {
     if (!isCurrent('engine.wasm', 'full.wasm', 'browser.js')) await build()
@@ -144,7 +144,7 @@ function printTable(results) {
   }
 }
 
-/** Prints the closing line; answers the exit code. */
+/** Prints the last line; returns the exit code. */
 function conclude(results) {
   const total = (kind) => results.reduce((sum, result) => sum + result[kind], 0)
   const skipped = total('skipped')
@@ -152,7 +152,7 @@ function conclude(results) {
   return total('failed') > 0 ? 1 : 0
 }
 
-/** Not a test, so it counts as none; but without it there is nothing to run. */
+/** Not a test and not counted, but tests need it. */
 async function prepare() {
   await setup()
   return { passed: 0, failed: 0, skipped: 0 }

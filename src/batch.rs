@@ -1,4 +1,4 @@
-//! A group of writes that is applied as one: all of it or nothing.
+//! A group of writes that is applied as one: either all or none of them.
 //!
 //! One batch is one record of the write-ahead log. Its bytes are LevelDB's own:
 //!
@@ -8,8 +8,9 @@
 //! operation         01 lp(key) lp(value)     put
 //!                   00 lp(key)               delete
 //! ```
-//! Integers are little-endian, `lp(x)` is a varint32 length and that many bytes. A key may come more than once; the last
-//! wins, since its sequence is the highest. put(a, 1) as the first write of a database:
+//! Integers are little-endian, `lp(x)` is a varint32 length and that many bytes. A key may occur
+//! more than once; the last wins, since its sequence number is the highest. For example, put(a, 1)
+//! as the first write of a database:
 //!
 //! ```text
 //! 01 00 00 00 00 00 00 00   sequence 1
@@ -26,7 +27,7 @@ const HEADER_SIZE: usize = 12;
 const COUNT_OFFSET: usize = 8;
 const TAG_DELETE: u8 = 0;
 const TAG_PUT: u8 = 1;
-/// Tag and two lengths of five bytes each.
+/// A tag and two lengths of five bytes each.
 const OPERATION_OVERHEAD_MAX: usize = 11;
 
 /// A group of puts and deletes, applied together and in this order.
@@ -41,8 +42,8 @@ const OPERATION_OVERHEAD_MAX: usize = 11;
 /// ```
 ///
 /// Invariants:
-/// 1. `bytes` begins with a header whose count is `count`, and `count` whole operations follow it.
-/// 2. Once `refused` is set, the batch lacks an operation that was asked for, and is never written.
+/// 1. `bytes` begins with a header whose count is `count`, followed by `count` complete operations.
+/// 2. Once `refused` is set, the batch lacks an operation that was requested, and is never written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteBatch {
     bytes: Vec<u8>,
@@ -50,7 +51,7 @@ pub struct WriteBatch {
     refused: Option<Refused>,
 }
 
-/// Why an operation did not get into the batch.
+/// The reason why an operation was not added to the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     Length(usize),
@@ -61,14 +62,14 @@ enum Refused {
 /// One operation of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchOperation<'a> {
-    /// The key gets the value.
+    /// Sets a key to a value.
     Put {
         /// The key.
         key: &'a [u8],
         /// Its new value.
         value: &'a [u8],
     },
-    /// The key goes away, whether it was there or not.
+    /// Deletes a key, whether it exists or not.
     Delete {
         /// The key.
         key: &'a [u8],
@@ -87,7 +88,9 @@ impl WriteBatch {
         WriteBatch::default()
     }
 
-    /// An empty one with room for operations of `size` bytes. (Room that cannot be had is refused when it is needed.)
+    /// An empty batch with room for operations of `size` bytes.
+    ///
+    /// If the memory is not available, the operation that needs it is refused.
     pub(crate) fn with_capacity(size: usize) -> WriteBatch {
         let mut bytes = Vec::new();
         let _ = bytes.try_reserve_exact(size.saturating_add(HEADER_SIZE));
@@ -104,7 +107,9 @@ impl WriteBatch {
         batch
     }
 
-    /// Adds: `key` gets `value`. What the format cannot hold (4 GiB and more) makes the write of this batch fail.
+    /// Adds a put of `key` and `value`.
+    ///
+    /// If it exceeds the format's limits (4 GiB and more), writing this batch fails.
     #[inline]
     pub fn put(&mut self, key: &[u8], value: &[u8]) {
         if let Some((key_length, value_length)) = self.make_room(key, value) {
@@ -117,7 +122,9 @@ impl WriteBatch {
         }
     }
 
-    /// Adds: `key` goes away. What the format cannot hold (4 GiB and more) makes the write of this batch fail.
+    /// Adds a deletion of `key`.
+    ///
+    /// If it exceeds the format's limits (4 GiB and more), writing this batch fails.
     #[inline]
     pub fn delete(&mut self, key: &[u8]) {
         if let Some((key_length, _)) = self.make_room(key, &[]) {
@@ -128,7 +135,7 @@ impl WriteBatch {
         }
     }
 
-    /// Adds all of `other`'s operations.
+    /// Appends all operations of `other`.
     pub fn append(&mut self, other: &WriteBatch) {
         let operations = other.operation_bytes();
         match self.count.checked_add(other.count) {
@@ -146,7 +153,7 @@ impl WriteBatch {
         }
     }
 
-    /// Makes it empty again; keeps its memory.
+    /// Removes all operations; keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.truncate(HEADER_SIZE);
         self.bytes.fill(0);
@@ -154,7 +161,7 @@ impl WriteBatch {
         self.refused = None;
     }
 
-    /// How many operations.
+    /// The number of operations.
     pub fn count(&self) -> u32 {
         self.count
     }
@@ -164,12 +171,13 @@ impl WriteBatch {
         self.count == 0
     }
 
-    /// Bytes that this batch will take in the log, without the log's own headers (LevelDB's `ApproximateSize`).
+    /// Bytes that this batch will take in the log, without the log's own headers (LevelDB's
+    /// `ApproximateSize`).
     pub fn byte_size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// An error if an operation was too large to be added. Whoever writes a batch asks this first.
+    /// An error if an operation was too large to be added. Checked before a batch is written.
     pub fn check(&self) -> Result<()> {
         let Some(reason) = self.refused else { return Ok(()) };
         Err(Error::LimitExceeded(match reason {
@@ -181,7 +189,7 @@ impl WriteBatch {
         }))
     }
 
-    /// A batch from its bytes, all of them checked.
+    /// Decodes a batch and checks all of it.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<WriteBatch, Malformed> {
         let header = BatchHeader::decode(&bytes)?;
         let first = header.first_sequence()?;
@@ -195,7 +203,7 @@ impl WriteBatch {
         Ok(WriteBatch { bytes, count: header.count, refused: None })
     }
 
-    /// The bytes, as they go into the log.
+    /// The bytes of the log record.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -205,14 +213,16 @@ impl WriteBatch {
         decode_fixed64(&self.bytes).and_then(SequenceNumber::new).unwrap_or_default()
     }
 
-    /// Says which sequence number the first operation has.
+    /// Sets the sequence number of the first operation.
     pub fn set_sequence(&mut self, sequence: SequenceNumber) {
         if let Some(field) = self.bytes.first_chunk_mut() {
             *field = sequence.get().to_le_bytes();
         }
     }
 
-    /// The operations, in order. Never an error for a batch that was built here or came through
+    /// The operations, in order.
+    ///
+    /// Never an error for a batch that was built here or returned by
     /// [`from_bytes`](WriteBatch::from_bytes).
     pub fn iter(&self) -> impl Iterator<Item = Result<BatchOperation<'_>, Malformed>> {
         operations(&self.bytes)
@@ -222,7 +232,7 @@ impl WriteBatch {
         self.bytes.get(HEADER_SIZE..).unwrap_or_default()
     }
 
-    /// Room for one more operation, and its lengths as they are stored.
+    /// Reserves room for one more operation, with its lengths as they are stored.
     #[inline]
     fn make_room(&mut self, key: &[u8], value: &[u8]) -> Option<(u32, u32)> {
         let (Some(key_length), Some(value_length)) = (stored_length(key), stored_length(value)) else {
@@ -256,23 +266,23 @@ impl WriteBatch {
     }
 }
 
-/// The length, if the format can hold it.
+/// The length, if it is within the format's limits.
 #[inline]
 fn stored_length(bytes: &[u8]) -> Option<u32> {
     u32::try_from(bytes.len()).ok().filter(|length| *length < u32::MAX)
 }
 
-/// What stands before the operations, as stored.
+/// The header before the operations, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// Of the first operation; unchecked, the format has 56 bits for it.
+    /// Sequence number of the first operation; unchecked, the format has 56 bits for it.
     pub sequence: u64,
-    /// How many operations should follow.
+    /// Number of operations that should follow.
     pub count: u32,
 }
 
 impl BatchHeader {
-    /// Reads the header of a log record.
+    /// Decodes the header of a log record.
     pub fn decode(record: &[u8]) -> Result<BatchHeader, Malformed> {
         let count = record.get(COUNT_OFFSET..).and_then(decode_fixed32);
         match (decode_fixed64(record), count) {
@@ -284,7 +294,7 @@ impl BatchHeader {
         }
     }
 
-    /// The sequence number, if it is one.
+    /// The sequence number, if it is valid.
     pub fn first_sequence(self) -> Result<SequenceNumber, Malformed> {
         SequenceNumber::new(self.sequence).ok_or_else(|| {
             Malformed::new(0, format!("sequence is {}, expected at most {}", self.sequence, SequenceNumber::MAX.get()))
@@ -292,8 +302,9 @@ impl BatchHeader {
     }
 }
 
-/// The operations of a log record that nobody has checked: all those before the first error, then the error (LevelDB
-/// applies as many before it gives up). A wrong count is told at the end.
+/// The operations of an unchecked log record: all before the first error, then the error.
+///
+/// LevelDB applies those before the error, too. A wrong count is reported at the end.
 pub fn operations(record: &[u8]) -> Operations<'_> {
     let (count, error) = match BatchHeader::decode(record) {
         Ok(header) => (header.count, None),
@@ -308,7 +319,7 @@ pub fn operations(record: &[u8]) -> Operations<'_> {
 #[derive(Clone, Debug)]
 pub struct Operations<'a> {
     input: Input<'a>,
-    /// What the header says.
+    /// The decoded header.
     count: u32,
     found: u32,
     error: Option<Malformed>,
@@ -335,7 +346,7 @@ impl<'a> Iterator for Operations<'a> {
 }
 
 impl Operations<'_> {
-    /// What there is to complain about when no bytes are left.
+    /// The error at the end of the bytes, if there is one.
     fn verdict(&mut self) -> Option<Malformed> {
         if let Some(error) = self.error.take() {
             return Some(error);

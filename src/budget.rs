@@ -1,4 +1,4 @@
-//! Work budgets: long work gives way when it has done the bytes of work that its budget allows.
+//! Work budgets: long work yields when it has done as many bytes of work as its budget allows.
 //!
 //! ```text
 //! background job   gives way to whoever polls it, slice by slice
@@ -11,72 +11,74 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-/// A host whose thread others need too, such as an event loop.
+/// A host whose thread has other tasks too, such as an event loop.
 pub trait Pause {
-    /// Between two slices of a long call: `None` to go on, else what to wait for before.
+    /// Called between two parts of a long call.
+    ///
+    /// `None` to continue, else a future to wait for first.
     fn pause(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>>;
 }
 
 /// Bytes of work between two pauses of a long call.
 const BETWEEN_PAUSES: u64 = 64 << 10;
 
-/// The host's, if there is one.
+/// The host's pause, if there is a host.
 pub(crate) type Host = Option<Rc<dyn Pause>>;
 
-/// Bytes of work that a long call does at once.
+/// Bytes of work that a long call does between two pauses.
 pub(crate) fn slice_size(host: &Host) -> u64 {
     if host.is_some() { BETWEEN_PAUSES } else { 1 << 20 }
 }
 
-/// Gives the host its chance.
+/// Lets the host run other tasks.
 pub(crate) async fn pause(host: &Host) {
     if let Some(wait) = host.as_ref().and_then(|host| host.pause()) {
         wait.await;
     }
 }
 
-/// How much work the current slice may still do.
+/// The work that may still be done before the next pause.
 #[derive(Default)]
 pub(crate) struct Budget {
     left: Cell<i64>,
     exhausted: Cell<bool>,
-    /// Nobody polls slice by slice: it goes on by itself.
+    /// Whether the work continues by itself, because no caller polls it budget by budget.
     of_call: bool,
     host: Host,
 }
 
 impl Budget {
-    /// Of a long call: it pauses where its host wants it.
+    /// The budget of a long call: it pauses where its host requests it.
     pub(crate) fn of_call(host: &Host) -> Budget {
         let budget = Budget { of_call: true, host: host.clone(), ..Budget::default() };
         budget.start(slice_size(host));
         budget
     }
 
-    /// Begins a slice of `bytes` of work.
+    /// Starts a budget of `bytes` of work.
     pub(crate) fn start(&self, bytes: u64) {
         self.left.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.exhausted.set(false);
     }
 
-    /// Whether the slice ended for want of budget. A job that is pending without this waits for its storage.
+    /// Whether the budget was used up. A pending job without this waits for its storage.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
     }
 
-    /// Notes work done without giving way.
+    /// Counts work done, without yielding.
     #[inline]
     pub(crate) fn spend(&self, bytes: usize) {
         self.left.set(self.left.get().saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX)));
     }
 
-    /// Whether [`give_way`](Budget::give_way) would.
+    /// Whether [`give_way`](Budget::give_way) would yield.
     #[inline]
     pub(crate) fn is_spent(&self) -> bool {
         self.left.get() <= 0
     }
 
-    /// Notes work done, and gives way where that was all that the slice may do.
+    /// Counts work done, and yields if the budget is used up.
     pub(crate) async fn spent(&self, bytes: usize) {
         self.spend(bytes);
         if self.is_spent() {
@@ -84,7 +86,7 @@ impl Budget {
         }
     }
 
-    /// Ends the slice if its budget is spent; goes on when the job is polled in the next.
+    /// Yields if the budget is used up; continues when the job is polled with the next budget.
     pub(crate) async fn give_way(&self) {
         if self.of_call {
             if self.is_spent() {

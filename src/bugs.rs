@@ -1,42 +1,43 @@
-//! Faults planted on purpose, to prove that the test harness would catch them. Without the feature `seeded-bugs` every
-//! question is answered "no" at compile time.
+//! Bugs planted on purpose, to prove that the tests would find them.
+//!
+//! Without the feature `seeded-bugs` none is planted, which is known at compile time.
 
-/// One planted fault.
+/// One planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// `sync: true` writes are acknowledged without a flush of the log.
+    /// `sync: true` writes are acknowledged without a sync of the log.
     LogNotSynced,
-    /// A finished table is not flushed before the manifest names it.
+    /// A finished table is not synced before the manifest names it.
     TableNotSynced,
-    /// A manifest record is not flushed before old files are removed.
+    /// A manifest record is not synced before old files are removed.
     ManifestNotSynced,
     /// New names are not made durable before the manifest names them.
     NamesNotSynced,
-    /// `CURRENT` is switched before the new manifest is flushed.
+    /// `CURRENT` is switched before the new manifest is synced.
     CurrentBeforeManifest,
     /// The size of the log is not checked after an append.
     SizeNotChecked,
-    /// A failed append is not cut off.
+    /// A failed append is not truncated.
     FailedAppendNotTruncated,
-    /// A file number is used again after a failure.
+    /// A file number is reused after a failure.
     FileNumberReused,
-    /// The log is removed when its memtable is flushed, before the manifest says so.
+    /// The log is removed when its memtable is flushed, before the manifest records it.
     LogRemovedEarly,
     /// Recovery loses the last record of a log.
     RecoveryOffByOne,
     /// Compaction drops tombstones above the base level.
     TombstoneDroppedEarly,
-    /// Earlier logs are not flushed before a synced write in a newer one.
+    /// Earlier logs are not synced before a synced write in a newer one.
     OlderLogNotSynced,
-    /// What is cut off a log after a failed append can come back after a crash.
+    /// The part of a log truncated after a failed append can reappear after a crash.
     CutNotSynced,
-    /// Logs that were replayed are not flushed before newer ones are.
+    /// Replayed logs are not synced before newer ones are.
     RecoveredLogNotSynced,
-    /// A log that does not begin where the one before it ends is replayed all the same.
+    /// A log that does not begin where the previous one ends is replayed anyway.
     GapNotSeen,
-    /// A log that could not be flushed counts as flushed.
+    /// A log whose sync failed counts as synced.
     SyncErrorIgnored,
-    /// Rows that were read from tables are kept when the tables change.
+    /// The row cache is not invalidated when the tables change.
     RowsOutliveVersion,
 }
 
@@ -50,7 +51,7 @@ mod planted {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
-    /// Plants `bug` in this thread, or digs it out.
+    /// Plants or removes `bug` in this thread.
     pub fn plant(bug: Option<Bug>) {
         PLANTED.set(bug);
     }

@@ -1,69 +1,74 @@
-//! The only public error type. Its variants answer one question: what can the caller do?
+//! The only public error type. Its variants tell what the caller can do.
 
 use std::fmt;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed, sorted by what the caller can do about it.
+/// The reason why a call failed, by what the caller can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Stored bytes are not what they should be. Other files, and mostly other keys, stay readable;
-    /// `repair` rebuilds what can be read.
+    /// Stored bytes are damaged.
+    ///
+    /// Other files, and most other keys, stay readable; `repair` recovers what can be read.
     #[error("corruption: {0}")]
     Corruption(Box<Corruption>),
-    /// The storage refused a call. Retry, or reopen once the cause is gone.
+    /// The storage failed a call. Retry, or reopen once the cause is fixed.
     #[error("i/o error: {0}")]
     Io(Box<IoError>),
-    /// Quota or disk is full. Reads go on; free space, then call `resume`.
+    /// The quota or disk is full. Reads still work; free space, then call `resume`.
     #[error("storage is full: {0}")]
     Full(Box<IoError>),
-    /// Somebody else holds the database open.
+    /// Another process or handle has the database open.
     #[error("locked: {0}")]
     Locked(String),
-    /// Another owner has taken the database over; this handle must be closed.
+    /// Another owner has taken over the database; close this handle.
     #[error("fenced: {0}")]
     Fenced(String),
     /// A read-only source changed while it was open; open it again.
     #[error("source changed: {0}")]
     SourceChanged(String),
-    /// The platform threw the database away.
+    /// The platform deleted the database.
     #[error("evicted: {0}")]
     Evicted(String),
-    /// An earlier failure stopped writing; `resume` or reopen.
-    #[error("{} after an earlier failure: {cause}", if *.maybe_applied { "write of unknown fate" } else { "no more writes" })]
+    /// An earlier failure stopped writes; call `resume` or reopen.
+    #[error("{} after an earlier failure: {cause}", if *.maybe_applied { "write with unknown result" } else { "no more writes" })]
     Poisoned {
         /// The failure that stopped writing.
         cause: String,
-        /// Whether the write that got this error may be found after reopening.
+        /// Whether the write that returned this error may be present after reopening.
         maybe_applied: bool,
     },
-    /// Too much is waiting already; try again later.
+    /// Too many calls are queued; try again later.
     #[error("busy: {0}")]
     Busy(String),
     /// An input is larger than a documented limit. Nothing was written.
     #[error("limit exceeded: {0}")]
     LimitExceeded(String),
-    /// An argument or option makes no sense, or contradicts what is stored. Nothing was written.
+    /// An argument or option is invalid, or contradicts what is stored. Nothing was written.
     #[error("invalid argument: {0}")]
     InvalidArgument(String),
-    /// The storage or this build cannot do that.
+    /// The storage or this build does not support this.
     #[error("not supported: {0}")]
     NotSupported(String),
+    /// A block is compressed with a codec that this build does not have. Nothing is damaged: a build
+    /// with the codec reads it.
+    #[error("not supported: {0}")]
+    MissingCodec(Box<MissingCodec>),
     /// The database is closed.
     #[error("the database is closed")]
     Closed,
 }
 
-/// Where stored bytes are wrong, and how.
+/// The place of damaged bytes, and the damage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
     /// Name of the file inside the database directory, e.g. `000005.ldb`.
     pub file: String,
-    /// Byte offset in that file of the thing that is wrong.
+    /// Byte offset of the damage in that file.
     pub offset: u64,
-    /// The field, what was stored and what was expected.
+    /// The field, the stored value and the expected value.
     pub reason: String,
 }
 
@@ -76,16 +81,33 @@ impl fmt::Display for Corruption {
     }
 }
 
-/// What a storage said when it refused a call.
+/// A block whose codec this build lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingCodec {
+    /// Name of the file inside the database directory, e.g. `000005.ldb`.
+    pub file: String,
+    /// Byte offset of the block in that file.
+    pub offset: u64,
+    /// The codec, and which build has it.
+    pub reason: String,
+}
+
+impl fmt::Display for MissingCodec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, block at offset {}: {}", self.file, self.offset, self.reason)
+    }
+}
+
+/// The failure that a storage reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoError {
     /// Name of the file inside the database directory, or of the directory.
     pub file: String,
     /// The call that failed: `append`, `sync`, `read`, `create` ...
     pub operation: &'static str,
-    /// What kind of failure, in the standard library's words.
+    /// The kind of failure, as in the standard library.
     pub kind: std::io::ErrorKind,
-    /// The storage's own message.
+    /// The storage's message.
     pub message: String,
 }
 
@@ -95,32 +117,35 @@ impl fmt::Display for IoError {
     }
 }
 
-/// What is wrong inside one slice. A decoder knows only its slice; whoever knows the file turns this into a [`Corruption`].
+/// Damage inside one byte slice.
+///
+/// A decoder knows only its slice; its caller, which knows the file, turns this into a
+/// [`Corruption`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// Byte offset inside the slice.
+    /// Byte offset in the slice.
     pub offset: u64,
-    /// The field, what was stored and what was expected.
+    /// The field, the stored value and the expected value.
     pub reason: String,
 }
 
 impl Malformed {
-    /// `reason` at `offset` of the slice being decoded.
+    /// An error at `offset` of the slice being decoded.
     pub fn new(offset: u64, reason: impl Into<String>) -> Malformed {
         Malformed { offset, reason: reason.into() }
     }
 
-    /// The same, in `file`, whose decoded slice begins at `base`.
+    /// The same error in `file`, whose decoded slice begins at `base`.
     pub fn in_file(self, file: &str, base: u64) -> Error {
         Error::corruption(file, base.saturating_add(self.offset), self.reason)
     }
 }
 
-/// How the reason of a file that is not there begins.
+/// The beginning of the reason for a missing file.
 const MISSING: &str = "missing: ";
 
 impl Error {
-    /// The [`Corruption`] that `file` is not there; `why` says what names it.
+    /// The [`Corruption`] of a missing `file`; `why` says what refers to it.
     pub fn missing(file: impl Into<String>, why: &str) -> Error {
         let file = file.into();
         let reason = format!("{MISSING}{file}: {why}");
@@ -148,13 +173,13 @@ impl Error {
     pub fn from_std(file: impl Into<String>, operation: &'static str, error: &std::io::Error) -> Error {
         if is_exhausted(error) {
             let advice = "close other files or sockets of the process, or raise its limit (ulimit -n)";
-            let message = format!("{error}; no table has a descriptor to give back: {advice}");
+            let message = format!("{error}; no table has a descriptor that could be closed: {advice}");
             return Error::io(file, operation, std::io::ErrorKind::ResourceBusy, message);
         }
         Error::io(file, operation, error.kind(), error.to_string())
     }
 
-    /// A short stable word for programs: `corruption`, `io`, `full`, `locked` ...
+    /// A short stable word for programs: `corruption`, `io`, `full`, `locked` and so on.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Corruption(_) => "corruption",
@@ -168,23 +193,24 @@ impl Error {
             Error::Busy(_) => "busy",
             Error::LimitExceeded(_) => "limit-exceeded",
             Error::InvalidArgument(_) => "invalid-argument",
-            Error::NotSupported(_) => "not-supported",
+            Error::NotSupported(_) | Error::MissingCodec(_) => "not-supported",
             Error::Closed => "closed",
         }
     }
 
-    /// Whether the write that got this error may nevertheless be found after reopening.
+    /// Whether the write that returned this error may still be found after reopening.
     pub fn maybe_applied(&self) -> bool {
         matches!(self, Error::Poisoned { maybe_applied: true, .. })
     }
 
-    /// Whether the storage says that the file or directory does not exist.
+    /// Whether the storage reports that the file or directory does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::NotFound)
     }
 
-    /// Whether the storage could not open a file because too many are open. Nothing was done and nothing is damaged: the same
-    /// call can succeed later.
+    /// Whether the storage could not open a file because too many are open.
+    ///
+    /// Nothing was done and nothing is damaged: the same call can succeed later.
     pub fn is_too_many_open_files(&self) -> bool {
         matches!(self, Error::Io(e) if e.kind == std::io::ErrorKind::ResourceBusy)
     }
@@ -195,7 +221,9 @@ impl Error {
     }
 }
 
-/// Whether the process, or the system, has no descriptor left (EMFILE, ENFILE; the standard library has no kind for them).
+/// Whether the process or the system is out of file descriptors (EMFILE, ENFILE).
+///
+/// The standard library has no kind for them.
 pub(crate) fn is_exhausted(error: &std::io::Error) -> bool {
     let codes: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
     error.raw_os_error().is_some_and(|code| codes.contains(&code))

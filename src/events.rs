@@ -1,4 +1,4 @@
-//! What happens inside, for those who listen. Nothing is built or counted twice when nobody does.
+//! Events and counters. No event is built if there is no listener.
 
 use std::cell::Cell;
 
@@ -8,37 +8,37 @@ use crate::base::FileNumber;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Memtables are about to become a table.
+    /// A flush of memtables has begun.
     FlushBegin {
-        /// How many.
+        /// Number of memtables.
         memtables: usize,
         /// Entries in them.
         entries: u64,
-        /// Bytes of their keys and values, about.
+        /// Approximate bytes of their keys and values.
         bytes: u64,
     },
-    /// Memtables became a table at `level` (no table if all of it was empty).
+    /// Memtables were written to a table at `level` (no table if they had no entries).
     Flush {
         /// The new table.
         table: Option<FileNumber>,
-        /// Where it was put.
+        /// Its level.
         level: usize,
         /// Its size in bytes.
         bytes: u64,
-        /// How many memtables went into it.
+        /// Number of memtables it was made from.
         memtables: usize,
         /// Entries in it.
         entries: u64,
     },
-    /// Tables of `level` and `level + 1` are about to be merged.
+    /// A merge of tables of `level` and `level + 1` has begun.
     CompactionBegin {
         /// The upper level.
         level: usize,
-        /// Tables that will be read.
+        /// Number of tables to read.
         inputs: Vec<FileNumber>,
         /// Their bytes.
         bytes: u64,
-        /// Only the manifest will change.
+        /// Whether only the manifest will change.
         trivial_move: bool,
     },
     /// Tables of `level` and `level + 1` were merged into tables of `level + 1`.
@@ -47,31 +47,31 @@ pub enum Event {
         level: usize,
         /// Tables read.
         inputs: Vec<FileNumber>,
-        /// Tables written (the inputs themselves in a trivial move).
+        /// Tables written (in a trivial move, the inputs themselves).
         outputs: Vec<FileNumber>,
         /// Bytes of the tables read (0 in a trivial move).
         bytes_read: u64,
         /// Bytes of the tables written (0 in a trivial move).
         bytes_written: u64,
-        /// Only the manifest changed.
+        /// Whether only the manifest changed.
         trivial_move: bool,
     },
-    /// A write had to wait, or was made to do more background work than usual.
+    /// A write had to wait, or to do more background work than usual.
     Stall {
-        /// Why.
+        /// The reason.
         cause: StallCause,
     },
-    /// Writes go on as usual.
+    /// Writes continue as usual.
     StallEnd {
-        /// Why they did not.
+        /// The reason for which they did not.
         cause: StallCause,
     },
-    /// A table or log was made.
+    /// A table or log was created.
     FileCreated {
         /// Its name.
         name: String,
     },
-    /// A file is no longer needed and was removed.
+    /// A file was removed because it is no longer needed.
     FileRemoved {
         /// Its name.
         name: String,
@@ -83,22 +83,25 @@ pub enum Event {
     },
 }
 
-/// Why writes take longer.
+/// The reason why writes take longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StallCause {
-    /// Level 0 has come to have as many tables as slow writers down: each then does more of the work, none waits.
+    /// Level 0 has enough tables to slow writers down: each write does more background work.
     Level0Slowdown,
-    /// A write waits: level 0 has as many tables as stop writers.
+    /// A write waits: level 0 has enough tables to stop writers.
     Level0Stop,
-    /// A write waits: the write buffer is full and the one before it is not yet a table.
+    /// A write waits: the write buffer is full and the previous one is not flushed yet.
     MemtableFull,
 }
 
-/// Hears events. Called between steps of the engine, never inside one: it may read the database but must return quickly.
+/// Receives events.
+///
+/// Called between steps of the engine, never inside one: it may read the database but must return
+/// quickly.
 pub trait Listener {
     /// Called with each event, in order.
     fn event(&self, event: &Event);
-    /// Whether events matter now; those of other times are not even made.
+    /// Whether events are wanted now; if not, they are not built.
     fn listens(&self) -> bool {
         true
     }
@@ -114,9 +117,9 @@ pub struct Counters {
     pub bytes_in: u64,
     /// Bytes appended to write-ahead logs.
     pub bytes_logged: u64,
-    /// Log records (one for each group of writers).
+    /// Log records (one per group of writers).
     pub log_records: u64,
-    /// Flushes of the log to stable storage.
+    /// Syncs of the log.
     pub log_syncs: u64,
     /// Bytes of tables written by flushes.
     pub bytes_flushed: u64,
@@ -130,21 +133,21 @@ pub struct Counters {
     pub block_reads: u64,
     /// Bytes of these blocks, as stored.
     pub block_read_bytes: u64,
-    /// Blocks found in the cache.
+    /// Blocks found in the block cache.
     pub block_cache_hits: u64,
-    /// Point look-ups answered by the row cache, which is asked before tables are.
+    /// Point look-ups answered by the row cache, which is consulted before tables.
     pub row_cache_hits: u64,
-    /// Tables that a filter ruled out.
+    /// Tables that a filter excluded.
     pub filter_negatives: u64,
     /// Tables opened.
     pub table_opens: u64,
-    /// Slices of background work.
+    /// Work budgets of background work that were used.
     pub slices: u64,
-    /// Writes that had to wait.
+    /// Writes that waited.
     pub stalls: u64,
 }
 
-/// The totals while they grow; shared by all parts of one open database.
+/// The running totals; shared by all parts of one open database.
 #[derive(Debug, Default)]
 pub(crate) struct LiveCounters {
     pub(crate) entries_written: Cell<u64>,
@@ -167,7 +170,7 @@ pub(crate) struct LiveCounters {
 }
 
 impl LiveCounters {
-    /// The totals now.
+    /// The current totals.
     pub(crate) fn read(&self) -> Counters {
         Counters {
             entries_written: self.entries_written.get(),

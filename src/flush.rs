@@ -1,4 +1,4 @@
-//! Immutable memtables to one table: LevelDB's `BuildTable`.
+//! Writes immutable memtables to one table: LevelDB's `BuildTable`.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::iter::{InternalIterator, MergingIterator, OnBadBlock};
 use crate::memtable::MemTable;
 use crate::table::{FinishedTable, TableCache, TableOutput};
 
-/// What a flush needs of the database.
+/// The parts of the database that a flush uses.
 pub(crate) struct FlushContext<'a> {
     pub(crate) env: &'a Rc<dyn Env>,
     pub(crate) tables: &'a Rc<TableCache>,
@@ -18,8 +18,10 @@ pub(crate) struct FlushContext<'a> {
     pub(crate) budget: &'a Budget,
 }
 
-/// Writes every entry of `memtables`, newest memtable first, up to the one numbered `last`, into table `number`: builds it,
-/// syncs it, and opens it again to prove that it is usable. `None` if there are no entries. On failure the file is removed.
+/// Writes all entries of `memtables` to table `number`; `None` if there are no entries.
+///
+/// Newest memtable first; entries up to sequence number `last`. The table is synced, and opened
+/// again to verify that it is usable. On failure the file is removed.
 pub(crate) async fn build_table(
     context: &FlushContext<'_>,
     number: FileNumber,
@@ -49,11 +51,11 @@ async fn fill(
     output: &mut TableOutput,
     last: SequenceNumber,
 ) -> Result<()> {
-    // A memtable has all its entries at hand: its moves are always done.
+    // A memtable has all its entries in memory: its moves are always done.
     let _ = input.seek_to_first();
     while input.valid() {
-        // A log that lies can give one sequence number twice; the first found is what reads answer. A memtable that is still
-        // written to may have entries that are too new.
+        // A damaged log can give one sequence number twice: reads return the first found. A
+        // memtable that still receives writes may have entries that are too new.
         let wanted =
             last == SequenceNumber::MAX || parse_internal_key(input.key()).is_ok_and(|key| key.sequence <= last);
         if wanted && !output.ends_with(input.key()) {

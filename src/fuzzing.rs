@@ -1,4 +1,6 @@
-//! One door to each decoder, for fuzzing only: each function takes any bytes and panics if a promise is broken.
+//! Entry points of each decoder for fuzzing.
+//!
+//! Each function takes any bytes and panics on a wrong result.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -35,10 +37,12 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("archive", archive),
 ];
 
-/// More than any block here may become.
+/// Larger than any block here may become.
 const SIZE_MAX: usize = 4 << 20;
 
-/// A zip, imported at once and in pieces: the same comes of it, and nothing of one that is refused.
+/// A zip, imported as a whole and in pieces.
+///
+/// Both give the same result, and a refused one leaves nothing.
 pub fn archive(data: &[u8]) {
     let [whole, pieces] = [data.len().max(1), 7].map(|size| {
         let env = MemoryEnv::new();
@@ -53,7 +57,7 @@ pub fn archive(data: &[u8]) {
             while !import.feed(&[], true).await? {}
             Ok::<(), Error>(())
         });
-        // After the end there is nothing to give up.
+        // After the end there is nothing to abandon.
         block_on(import.abort());
         let names = env.names();
         assert_eq!(names.iter().any(|name| name == "CURRENT"), result.is_ok());
@@ -64,7 +68,7 @@ pub fn archive(data: &[u8]) {
     assert_eq!(whole, pieces);
 }
 
-/// A log or manifest, under each semantics.
+/// A log or manifest, with each of the semantics.
 pub fn log(data: &[u8]) {
     let prefix = read_log(data, Semantics::Prefix);
     let compat = read_log(data, Semantics::Compat { verify: true });
@@ -171,7 +175,7 @@ pub fn index(data: &[u8]) {
 
 type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The contents of a block, both ways and by seeking.
+/// The contents of a block, read in both directions and by seeking.
 pub fn block(data: &[u8]) {
     for lenient in [false, true] {
         let Ok(block) = Block::new(data.to_vec(), Origin::default(), lenient) else { continue };
@@ -183,7 +187,7 @@ pub fn block(data: &[u8]) {
         it.seek_to_first();
         while it.valid() {
             bytes = bytes.saturating_add(it.key().len());
-            // Long keys that share much are allowed to be large together, but not to be kept here.
+            // Long keys that share much may be large in total, but must not be kept here.
             if bytes < SIZE_MAX {
                 forward.push((it.key().to_vec(), it.value().to_vec()));
             }
@@ -213,7 +217,7 @@ pub fn block(data: &[u8]) {
     }
 }
 
-/// Where entries begin, as far as their lengths tell.
+/// Offsets of entries, as far as their lengths tell.
 fn entry_starts(block: &Block) -> BTreeSet<usize> {
     let mut starts = BTreeSet::new();
     let mut at = 0;
@@ -259,13 +263,13 @@ pub fn decompression(data: &[u8]) {
             decompress(codec, contents, size_max, &mut out)?;
             Ok(codec)
         });
-        // What is stored as it is cannot grow: its size was checked with its handle.
+        // An uncompressed block cannot grow: its size was checked with its handle.
         assert!(matches!(result, Err(_) | Ok(Codec::None)) || out.len() <= size_max, "more than was allowed");
         assert!(out.capacity() <= SIZE_MAX.max(contents.len()) + (1 << 20), "{} bytes claimed", out.capacity());
     }
 }
 
-/// A whole table file, opened in each way, read both ways, sought in.
+/// A whole table file, opened in each way, read in both directions, and searched.
 pub fn table(data: &[u8]) {
     for (verify, lenient) in [(true, false), (false, true)] {
         read_table(data, verify, lenient);
@@ -292,7 +296,7 @@ fn read_table(data: &[u8], verify: bool, lenient: bool) {
     let opened = Table::open(file, "000001.ldb".into(), size, 1, options, cache, Rc::new(LiveCounters::default()));
     let Ok(table) = block_on(opened).map(Rc::new) else { return };
     let read = BlockRead { policy, fill_cache: true, fill_sought: false, use_cache: verify, read_ahead: 8 << 10 };
-    // Many index entries may name one block, and a block's keys may share much.
+    // Many index entries may refer to one block, and a block's keys may share much.
     let mut left = 20_000usize;
     let mut keys = Vec::new();
     let mut it = table.iter(read);

@@ -80,7 +80,7 @@ pub use db::{
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;
 pub use env::try_now;
-pub use error::{Corruption, Error, IoError, Malformed, Result};
+pub use error::{Corruption, Error, IoError, Malformed, MissingCodec, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
 pub use sst::{TableFile, TableFileIterator};
 pub use table::Lookup;

@@ -1,4 +1,4 @@
-//! What can be chosen, with each default's reason. Names are LevelDB's.
+//! Options, with the reason for each default. Names are LevelDB's.
 
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -8,74 +8,97 @@ use crate::budget::Pause;
 use crate::error::{Error, Result};
 use crate::events::Listener;
 
-/// How table blocks are written. All kinds that this build knows are read, whatever is chosen here.
+/// How table blocks are compressed. Every codec in this build can be read, whatever is chosen here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// As they are.
+    /// Not compressed.
     None,
-    /// Snappy: the default, as in LevelDB. A block that saves less than an eighth is stored as it is.
+    /// Snappy, the default, as in LevelDB.
+    ///
+    /// A block that saves less than an eighth is stored uncompressed.
     #[default]
     Snappy,
 }
 
-/// What opening does when the write-ahead log or the manifest is damaged.
+/// How opening handles a damaged write-ahead log or manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecoveryMode {
-    /// Any damage that can be detected is an error; a torn tail too.
+    /// Any detectable damage is an error, a torn tail included.
     Strict,
-    /// The longest prefix of the history that is whole: the default, since what is found is a state that once was.
+    /// Recovers the longest undamaged prefix of the history.
+    ///
+    /// The default, since the result is a state that once existed.
     #[default]
     PointInTime,
-    /// What LevelDB does: skip what is damaged and go on. The result may be a state that never was.
+    /// As LevelDB does: skips damaged records. The result may be a state that never existed.
     Compat,
 }
 
 /// How a database is opened.
 #[derive(Clone)]
 pub struct Options {
-    /// Make the database if it is not there. Default false.
+    /// Create the database if it does not exist. Default false.
     pub create_if_missing: bool,
-    /// Refuse a database that is there. Default false.
+    /// Fail if the database exists. Default false.
     pub error_if_exists: bool,
-    /// Write nothing, take no lock; writes fail with `NotSupported`. Default false.
+    /// Write nothing and take no lock; writes fail with `NotSupported`. Default false.
     pub read_only: bool,
-    /// Refuse tables whose filter or metaindex is damaged, and stop at any damage in a log. Default false (LevelDB's
-    /// `paranoid_checks`; the checksum of an index is verified anyway, but in `compat` only with this).
+    /// Fail on a table with a damaged filter or metaindex, and on any damage in a log.
+    ///
+    /// Default false.
+    ///
+    /// This is LevelDB's `paranoid_checks`. The checksum of an index is verified anyway, but in
+    /// `compat` only with this option.
     pub paranoid_checks: bool,
-    /// Logical bytes of entries that gather in memory before they become a table: 4 KiB to 1 GiB. Default 4 MiB.
+    /// Bytes of entries collected in memory before they are written to a table. Default 4 MiB.
+    ///
+    /// Logical bytes, 4 KiB to 1 GiB.
     pub write_buffer_size: usize,
-    /// Tables held open at once, with their indexes and filters: 10 to 50,000. Default 1,000. In a directory that is no number of
-    /// descriptors: all databases of the process share a fifth of those it may have, or half of 1,024 and more.
+    /// Tables kept open, with their indexes and filters: 10 to 50,000. Default 1,000.
+    ///
+    /// In a directory this does not limit file descriptors: all databases of the process share a
+    /// fifth of its limit, or half of 1,024 if the limit is higher.
     pub max_open_files: usize,
-    /// Logical bytes of decoded blocks kept in memory; 0 keeps none. Default 8 MiB. Beside them up to an eighth as many bytes of rows
-    /// are kept that were looked up more than once.
+    /// Logical bytes of decoded blocks kept in memory; 0 keeps none. Default 8 MiB.
+    ///
+    /// In addition, up to an eighth as many bytes are used for rows that were looked up more than
+    /// once.
     pub block_cache_size: u64,
     /// Logical bytes of indexes and filters of open tables kept in memory. Default 64 MiB.
     pub table_cache_size: u64,
     /// Bytes of entries in a data block before compression: 64 bytes to 4 MiB. Default 4 KiB.
     pub block_size: usize,
-    /// Every how many entries a key is stored whole: 1 to 65,536. Default 16.
+    /// Number of entries between keys that are stored whole: 1 to 65,536. Default 16.
     pub block_restart_interval: usize,
-    /// Bytes at which compaction starts another table: 16 KiB to 1 GiB. Default 2 MiB.
+    /// Size in bytes at which compaction starts a new table: 16 KiB to 1 GiB. Default 2 MiB.
     pub max_file_size: u64,
-    /// Default Snappy.
+    /// Compression of blocks. Default Snappy.
     pub compression: Compression,
-    /// Go on appending to the last log and manifest when they end cleanly. Default false.
+    /// Continue the last log and manifest if they end cleanly. Default false.
     pub reuse_logs: bool,
-    /// Default a Bloom filter of 10 bits a key (LevelDB's own default is none): a missing key costs no block read.
+    /// Filter policy.
+    ///
+    /// Default a Bloom filter of 10 bits per key, so that a missing key costs no block read.
+    ///
+    /// LevelDB's default is none.
     pub filter_policy: Option<Rc<dyn FilterPolicy>>,
-    /// Order of keys; must be the one that the database was made with. Default bytewise.
+    /// Order of keys; must be the one that the database was created with. Default bytewise.
     pub comparator: UserComparator,
-    /// Default [`RecoveryMode::PointInTime`].
+    /// How a damaged log is handled. Default [`RecoveryMode::PointInTime`].
     pub recovery: RecoveryMode,
     /// Largest key or value, written or read, in bytes: 1 KiB to 1 GiB. Default 256 MiB.
     pub max_value_size: usize,
-    /// Bytes of background work that one write, or one call of `background(0)`, does at most. Default 64 KiB: a fraction
-    /// of a millisecond.
+    /// The work budget.
+    ///
+    /// Bytes of background work that one write, or one call of `background(0)`, does.
+    ///
+    /// It is a maximum. Default 64 KiB: a fraction of a millisecond.
     pub slice_size: usize,
-    /// Hears of flushes, compactions, stalls and files. Default nobody.
+    /// Receives events of flushes, compactions, stalls and files. Default none.
     pub listener: Option<Rc<dyn Listener>>,
-    /// Whom long calls (opening, `compact_range`, `verify` ...) let at the thread every 64 KiB of work. Default nobody.
+    /// Called by long operations so that the host can run other tasks. Default none.
+    ///
+    /// Opening, `compact_range`, `verify` and others call it every 64 KiB of work.
     pub pause: Option<Rc<dyn Pause>>,
 }
 
@@ -132,7 +155,7 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// Refuses what is out of range, naming the option and its range.
+    /// Rejects values out of range; the error names the option and its range.
     pub(crate) fn check(&self) -> Result<()> {
         in_range("write_buffer_size", self.write_buffer_size, 4 << 10..=1 << 30)?;
         in_range("max_open_files", self.max_open_files, 10..=50_000)?;
@@ -159,19 +182,23 @@ fn in_range<T: PartialOrd + std::fmt::Display>(name: &str, value: T, range: Rang
 /// How one read is done.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// Verify the checksum of every block read from storage. Default true: it costs little beside the read, and damage
-    /// would otherwise be answered as data. (LevelDB's default is false.)
+    /// Verify the checksum of every block read from storage. Default true.
+    ///
+    /// The cost is small beside that of the read, and without it damage would be returned as data.
+    /// LevelDB's default is false.
     pub verify_checksums: bool,
-    /// Keep the blocks read in the cache. Default true; turn it off for one long scan.
+    /// Cache the blocks read. Default true; set it to false for one long scan.
     pub fill_cache: bool,
-    /// With `fill_cache` off, iterators yet keep the first two blocks of each table behind every seek: short ranges are read
-    /// again and again, and a long scan adds next to nothing. Default false.
+    /// Cache the blocks read by a seek, even with `fill_cache` off. Default false.
+    ///
+    /// These are the first two blocks of each table after every seek: short ranges are often read
+    /// again, and a long scan adds almost nothing.
     pub fill_cache_sought: bool,
-    /// Read as of this snapshot. Default: as of now.
+    /// Read as of this snapshot. Default: the current state.
     pub snapshot: Option<Snapshot>,
-    /// Iterators give only keys at or after this one.
+    /// Iterators return only keys at or after this one.
     pub lower_bound: Option<Vec<u8>>,
-    /// Iterators give only keys before this one.
+    /// Iterators return only keys before this one.
     pub upper_bound: Option<Vec<u8>>,
 }
 
@@ -197,7 +224,9 @@ impl ReadOptions {
 /// How one write is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Acknowledge only when the write survives the machine, not just the process. Default false, as in LevelDB.
+    /// Return only when the write survives a power failure, not just the process.
+    ///
+    /// Default false, as in LevelDB.
     pub sync: bool,
 }
 
@@ -206,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_are_in_range_and_nonsense_is_named() {
+    fn defaults_are_in_range_and_errors_name_the_option() {
         Options::default().check().unwrap();
         let error = Options { block_size: 0, ..Options::default() }.check().unwrap_err();
         assert_eq!(error.to_string(), "invalid argument: block_size is 0, expected 64 to 4194304");

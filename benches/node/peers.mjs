@@ -7,6 +7,7 @@ const level = (Class, location, options) => {
   const db = new Class(location, { keyEncoding: 'view', valueEncoding: 'view', ...options })
   return db.open().then(() => ({
     put: (key, value, sync) => db.put(key, value, { sync }),
+    ...(db.putSync && { putSync: (key, value, sync) => db.putSync(key, value, { sync }) }),
     batch: (operations) => db.batch(operations),
     get: (key) => db.get(key),
     getSync: (key) => db.getSync(key),
@@ -68,6 +69,31 @@ export const PEERS = {
         },
         close: () => db.close()
       }
+    }
+  },
+  'better-sqlite3': {
+    persistent: true,
+    async open(path, modules, durable) {
+      const Database = createRequire(join(modules, 'peers.cjs'))('better-sqlite3')
+      const db = new Database(path)
+      db.pragma('journal_mode = WAL')
+      // As for lmdb: NORMAL does not flush each commit.
+      db.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`)
+      db.exec('CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID')
+      const put = db.prepare('INSERT OR REPLACE INTO entries VALUES (?, ?)')
+      const get = db.prepare('SELECT value FROM entries WHERE key = ?').pluck()
+      const from = db.prepare('SELECT key, value FROM entries WHERE key >= ? ORDER BY key LIMIT ?').raw()
+      const all = db.prepare('SELECT key, value FROM entries ORDER BY key').raw()
+      const store = {
+        put: (key, value) => { put.run(key, value) },
+        batch: db.transaction((operations) => { for (const { key, value } of operations) put.run(key, value) }),
+        get: (key) => get.get(key),
+        getSync: (key) => get.get(key),
+        from: (start, limit) => from.all(start, limit),
+        * pages() { for (const row of all.iterate()) yield [row] },
+        close: () => { db.close() }
+      }
+      return { ...store, putSync: store.put }
     }
   }
 }

@@ -80,6 +80,13 @@ const put = (order, sync) => async () => {
   return each(n, (i) => store.put(keys[order[i]], values[order[i]], sync))
 }
 
+/** The same by calls that are done when they return, where the peer has them. */
+const putNow = (sync) => async () => {
+  await fresh(sync)
+  const put = store.putSync ?? store.put
+  return each(n, (i) => put(keys[shuffled[i]], values[shuffled[i]], sync))
+}
+
 /** Latency of every put, and how long the event loop was away from others. */
 async function sustained() {
   await fresh()
@@ -132,6 +139,8 @@ const WORKLOADS = {
   fillseq: put(sequential, false),
   fillrandom: put(shuffled, false),
   fillsync: put(shuffled, true),
+  putsync: putNow(false),
+  putsync_durable: putNow(true),
   sustained,
   fillseq_batch1000: () => fill(sequential, 1000),
   fillrandom_batch1000: () => fill(shuffled, 1000),

@@ -1,4 +1,4 @@
-// The package's scripts for pages and workers, made of src/js and of abstract-level, which is CommonJS and asks for modules of Node's.
+// Bundles the scripts for pages and workers from src/js and abstract-level, which is CommonJS and imports modules of Node.
 //
 //   pkg/browser.js         `varve`
 //   pkg/full.js            `varve/full`
@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { inRoot } from './paths.mjs'
 
-/** What pages import, by the name of its bundle in pkg/. */
+/** Entries for pages, by the name of their bundle in pkg/. */
 const ENTRIES = {
   browser: inRoot('src', 'js', 'index.js'),
   full: inRoot('src', 'js', 'full.js'),
@@ -24,30 +24,30 @@ const ENTRIES = {
   'entry-full': inRoot('src', 'js', 'remote', 'entry-full.js')
 }
 
-/** What browsers have run since 2023, as the WebAssembly needs it too. */
+/** Browsers since 2023, which the WebAssembly needs too. */
 const TARGET = 'es2022'
 
 const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
 
-/** Builds what pages load; needs both modules in pkg/. */
+/** Builds the scripts for pages; needs both modules in pkg/. */
 export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
   const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true })
   writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
 }
 
-/** Compressed before it is put into letters: over a connection that compresses it costs no more than the file. */
+/** Compressed before base64: over a compressed connection it is no larger than the file. */
 function inlineEngine(wasm) {
   return `// engine.wasm, in base64 of gzip\nexport const packed = '${gzipSync(wasm, { level: 9 }).toString('base64')}'\n`
 }
 
 /**
- * Scripts for a browser by esbuild; what needs Node fails here.
+ * Bundles scripts for a browser with esbuild; an import of Node's modules fails.
  *
  * @param {import('esbuild').BuildOptions} options
  */
 export async function bundle(options) {
-  // Only here: this file is loaded before the packages are installed.
+  // Imported here, because this file is loaded before the packages are installed.
   const { build } = await import('esbuild')
   return build({
     bundle: true,

@@ -45,16 +45,16 @@ export function versionProblem(library, tools) {
   return undefined
 }
 
-/** The same for the lock files of this directory. */
+/** The same check for the lock files of this repository. */
 export const lockedVersionProblem = () => versionProblem(...[inRoot(), CRATE].map((folder) => readFileSync(join(folder, 'Cargo.lock'), 'utf8')))
 
-/** Of what a later Rust will reject in dependencies of dependencies, which nobody can change here. */
+/** Silences warnings about dependencies of dependencies that a later Rust will reject. */
 const QUIET = { CARGO_FUTURE_INCOMPAT_REPORT_FREQUENCY: 'never' }
 
 const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 /**
- * True when the program is not older than what it is made of.
+ * Returns whether the program is newer than its sources.
  *
  * @param {Tool} tool
  */
@@ -74,7 +74,7 @@ export async function buildTools(tools) {
   const features = tools.includes('test-runner') ? ['--features', 'test-runner'] : []
   const { ok, why } = await run('cargo', ['build', '--release', '--locked', '--manifest-path', join(CRATE, 'Cargo.toml'),
     '--target-dir', toolsDir, ...features, ...tools.flatMap((tool) => ['--bin', tool])], { env: QUIET })
-  // Cargo leaves a program as it is when only times of files have changed.
+  // Cargo does not rebuild a program if only file times changed.
   const now = new Date()
   if (ok) for (const tool of tools) utimesSync(join(toolsBin, tool), now, now)
   return { ok, why }

@@ -1,4 +1,4 @@
-// How many tests a test runner says it ran.
+// Counts tests from the output of test runners.
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 

@@ -1,11 +1,11 @@
-// A panic of the engine as what remains of it in WebAssembly: a trap.
+// Replaces panics with traps in WebAssembly.
 //
 // Nobody sees the message of a panic: the standard library writes it to standard error, and WebAssembly has none. So what formats
 // it, and the places in the source that it names, need not be shipped. The functions become `unreachable`, wasm-opt then finds that
 // nobody needs their arguments, and the places become zeros, which compress to nothing.
 import { Reader, SECTION, bodiesOf, codeOf, importedFunctions, moduleOf, namesOf, sectionsOf } from './wasm.mjs'
 
-/** Functions of the standard library that only ever panic, as wasm-bindgen leaves their names. */
+/** Functions of the standard library that always panic, by the names that wasm-bindgen keeps. */
 const PANICS = new RegExp([
   /^core\[\w+\]::panicking::/,
   /^core\[\w+\]::(option|result)::\w+_failed$/,

@@ -1,11 +1,11 @@
-// Starting other programs: shown to the user, or only read.
+// Starts other programs.
 import { spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { environment, root } from './paths.mjs'
 
 /**
- * Runs a command to its end, showing its output as it comes and keeping it.
+ * Runs a command, prints its output and returns it.
  * Standard input is closed, so that nothing can wait for an answer.
  *
  * @param {string} command
@@ -16,7 +16,7 @@ import { environment, root } from './paths.mjs'
  */
 export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = false } = {}) {
   return new Promise((resolve) => {
-    // A group of its own, so that a timeout ends what the command started, too.
+    // Its own process group, so that a timeout also ends its children.
     const child = spawn(command, args, { cwd: root, env: { ...environment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const endGroup = (signal) => { try { process.kill(-child.pid, signal) } catch { /* gone already */ } }
     const interrupted = () => { endGroup('SIGTERM'); process.exit(130) }
@@ -42,7 +42,7 @@ export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = fa
 }
 
 /**
- * The standard output of a short command, trimmed; undefined when it cannot be started or fails.
+ * Returns the standard output of a short command, trimmed; undefined if it fails.
  *
  * @param {string} command
  * @param {string[]} args
@@ -53,7 +53,7 @@ export function ask(command, args) {
 }
 
 /**
- * The first of these programs that is there: names are looked up in PATH, paths are taken as they are.
+ * Returns the first of these programs that exists: names are looked up in PATH, paths are used unchanged.
  *
  * @param {...(string | undefined)} candidates
  */

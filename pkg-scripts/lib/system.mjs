@@ -1,4 +1,4 @@
-// What building, tests and benchmarks need of the system: how to tell that it is there, and how to get it.
+// System programs and libraries for builds, tests and benchmarks: how to find and install them.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { environment } from './paths.mjs'
@@ -6,16 +6,16 @@ import { findProgram } from './run.mjs'
 
 const onMac = process.platform === 'darwin'
 
-/** The WebDriver of Chromium or Chrome; CHROMEDRIVER names another one. */
+/** The WebDriver of Chromium or Chrome; set CHROMEDRIVER to use another one. */
 export const findChromedriver = () => findProgram(process.env.CHROMEDRIVER, 'chromedriver', 'chromium.chromedriver')
 
-/** A Chromium or Chrome. Only to know that there is one: chromedriver finds it by itself. */
+/** A Chromium or Chrome, to check that one exists: chromedriver finds it itself. */
 export const findChromium = () => findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome', '/Applications/Chromium.app/Contents/MacOS/Chromium')
 
 export const findCompiler = () => findProgram('c++', 'g++', 'clang++')
 
-/** True when the C++ compiler finds this header; the usual folders are looked at first, since that is quicker. */
+/** Whether the C++ compiler finds this header; checks the usual folders first, which is faster. */
 function hasHeader(name) {
   if (['/usr/include', '/usr/local/include', '/opt/homebrew/include'].some((folder) => existsSync(`${folder}/${name}`))) return true
   const compiler = findCompiler()

@@ -1,11 +1,11 @@
-// A WebAssembly module as its sections, to look into and to put together again.
+// Splits a WebAssembly module into sections and joins them again.
 
-/** Numbers of sections, as the format has them. */
+/** Section ids of the format. */
 export const SECTION = { custom: 0, imports: 2, code: 10, data: 11 }
 
 const PREAMBLE_BYTES = 8
 
-/** Reads what modules are made of, from the front. */
+/** Reads the values of a module in order. */
 export class Reader {
   #bytes
   position
@@ -33,7 +33,7 @@ export class Reader {
     }
   }
 
-  /** As many bytes as the number before them says. */
+  /** Reads bytes that are preceded by their length. */
   bytes() {
     const length = this.number()
     this.position += length
@@ -52,7 +52,7 @@ export function number(value) {
   return Buffer.from([...bytes, value])
 }
 
-/** With its length before it. */
+/** Prepends the length. */
 export const counted = (bytes) => Buffer.concat([number(bytes.length), bytes])
 
 /** @returns {{ id: number, content: Buffer }[]} */
@@ -79,14 +79,14 @@ export function bodiesOf(sections) {
 /** The content of a section of code. */
 export const codeOf = (bodies) => Buffer.concat([number(bodies.length), ...bodies.map(counted)])
 
-/** How many functions are imported: those are numbered before the module's own. */
+/** The number of imported functions, which precede the module's own. */
 export function importedFunctions(wasm) {
   return WebAssembly.Module.imports(new WebAssembly.Module(wasm)).filter(({ kind }) => kind === 'function').length
 }
 
 const NAMES_OF_FUNCTIONS = 1
 
-/** Names of functions by their number, as far as the module has them. @returns {Map<number, string>} */
+/** Function names by index, if the module has them. @returns {Map<number, string>} */
 export function namesOf(sections) {
   const names = new Map()
   for (const { id, content } of sections) {

@@ -1,10 +1,12 @@
-//! Fields of a zip's headers, descriptors and extra fields.
+//! The fields of a zip's headers, descriptors and extra fields.
 
 use super::{DESCRIPTOR, LATER32, ZIP64};
 use crate::base::Input;
 use crate::error::Malformed;
 
-/// What both headers of an entry have, from the mark on: version, flags with method, date, checksum, stored size, size.
+/// Fields of both headers of an entry.
+///
+/// From the mark on: version, flags with method, date, checksum, stored size, size.
 pub(super) fn head(input: &mut Input<'_>) -> Result<[u32; 6], Malformed> {
     input.bytes(4, "mark")?;
     let version = input.fixed16("version")?;
@@ -15,14 +17,16 @@ pub(super) fn head(input: &mut Input<'_>) -> Result<[u32; 6], Malformed> {
     Ok(fields)
 }
 
-/// Two fields of 16 bits that were read as one of 32.
+/// Splits a 32-bit value into two fields of 16 bits.
 pub(super) fn halves(field: u32) -> [u16; 2] {
     let [a, b, c, d] = field.to_le_bytes();
     [u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d])]
 }
 
-/// How long the descriptor is that `bytes` begin with, if one says just this. With or without its mark, with sizes of 32 or 64
-/// bits: what follows tells the short ones from the beginning of a long one.
+/// The length of a descriptor with these values at the start of `bytes`, if there is one.
+///
+/// With or without its mark, with sizes of 32 or 64 bits: the bytes after it distinguish the short
+/// forms from the beginning of a long one.
 pub(super) fn descriptor(bytes: &[u8], crc: u32, stored: u64, size: u64) -> Option<usize> {
     [(true, true), (true, false), (false, true), (false, false)].into_iter().find_map(|(marked, wide)| {
         let mut said = Input::new(bytes);
@@ -35,7 +39,7 @@ pub(super) fn descriptor(bytes: &[u8], crc: u32, stored: u64, size: u64) -> Opti
     })
 }
 
-/// Sizes, and then an offset, some of which are in the extra field. `None` if one is not there.
+/// Sizes, and then an offset, some of them in the extra field. `None` if one is missing.
 pub(super) fn wide<const N: usize>(extra: &[u8], fields: [u32; N]) -> Option<[u64; N]> {
     let mut found = Input::new(zip64_field(extra));
     let mut result = [0; N];
@@ -45,7 +49,7 @@ pub(super) fn wide<const N: usize>(extra: &[u8], fields: [u32; N]) -> Option<[u6
     Some(result)
 }
 
-/// What the extra field holds under zip64's id. Fields that make no sense are other tools' business.
+/// The data under zip64's id in the extra field. Malformed fields of other tools are ignored.
 fn zip64_field(extra: &[u8]) -> &[u8] {
     let mut input = Input::new(extra);
     while let (Ok(id), Ok(length)) = (input.fixed16(""), input.fixed16("")) {

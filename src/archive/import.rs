@@ -1,6 +1,6 @@
-//! A database out of a zip, into a storage that has none.
+//! Imports a database from a zip into a storage without one.
 //!
-//! What an entry is, its name tells:
+//! The name of an entry determines how it is handled:
 //!
 //! ```text
 //! CURRENT  MANIFEST-n  n.log  n.ldb  n.sst          written, all of one folder of the archive, wherever that is
@@ -9,8 +9,9 @@
 //! desktop.ini  a folder                             passed over
 //! anything else                                     ends the import
 //! ```
-//! So does a name that is absolute, climbs (`..`), or has a backslash, a colon or a control character. Files are written and
-//! synced one by one, CURRENT last: before it, there is no database. After a failure nothing is left.
+//! An absolute name, one with `..`, and one with a backslash, a colon or a control character is
+//! refused too. Files are written and synced one by one, CURRENT last: before it, there is no
+//! database. After a failure nothing is left.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -21,37 +22,37 @@ use crate::base::{FileKind, FileName, FileNumber, to_u64};
 use crate::env::{Env, File, NameEdit, append_checked};
 use crate::error::{Error, Result};
 
-/// No CURRENT is longer.
+/// Limit of the size of CURRENT.
 const CURRENT_SIZE_MAX: usize = 4096;
-/// Content written in one go, before others have their turn.
+/// Content written at once, before other tasks run.
 const SLICE: u64 = 1 << 20;
 
-/// An import under way: fed from outside, it writes.
+/// An import in progress.
 pub(crate) struct Import {
     env: Rc<dyn Env>,
-    /// `None` while it is at work, and when it is over.
+    /// `None` while it is working, and after its end.
     work: RefCell<Option<Box<Work>>>,
 }
 
 struct Work {
     zip: ZipReader,
-    /// Bytes of the archive that were not used yet.
+    /// Bytes of the archive not processed yet.
     bytes: Vec<u8>,
     piece: Vec<u8>,
     target: Target,
-    /// The folder of the archive that the database is in.
+    /// The folder of the database in the archive.
     folder: Option<Vec<u8>>,
-    /// Numbers of files, by kind: none may come twice.
+    /// File numbers, by kind: each must be unique.
     numbers: [BTreeSet<FileNumber>; 3],
     current: Option<Vec<u8>>,
-    /// Names that must go if it fails.
+    /// Names to remove if the import fails.
     written: Vec<String>,
     locked: bool,
-    /// The place was not there before.
+    /// The place was created by this import.
     made_place: bool,
 }
 
-/// Where content goes.
+/// The destination of content.
 enum Target {
     Nowhere,
     Current,
@@ -59,7 +60,7 @@ enum Target {
 }
 
 impl Import {
-    /// Into `env`, where no database may be.
+    /// Imports into `env`, which must not contain a database.
     pub(crate) fn new(env: Rc<dyn Env>, limits: Limits) -> Import {
         let work = Work {
             zip: ZipReader::new(limits),
@@ -76,8 +77,10 @@ impl Import {
         Import { env, work: RefCell::new(Some(Box::new(work))) }
     }
 
-    /// The archive goes on with `bytes`, and with `last` ends behind them. True: more is wanted, or it is all written and
-    /// durable; false: this is to be called again with none. After an error nothing is left of it.
+    /// Processes the next `bytes` of the archive; `last` marks its end.
+    ///
+    /// True: more bytes are needed, or everything is written and durable; false: call again without
+    /// bytes. After an error nothing is left of the import.
     pub(crate) async fn feed(&self, bytes: &[u8], last: bool) -> Result<bool> {
         let taken = self.work.take();
         let Some(mut work) = taken else { return Err(Error::Closed) };
@@ -96,7 +99,7 @@ impl Import {
         Ok(true)
     }
 
-    /// Gives up, and leaves nothing behind.
+    /// Abandons the import, and leaves nothing.
     pub(crate) async fn abort(&self) {
         let taken = self.work.take();
         if let Some(mut work) = taken {
@@ -106,7 +109,7 @@ impl Import {
 }
 
 impl Work {
-    /// Until the bytes are used up, or much was written.
+    /// Works until the bytes are processed, or much was written.
     async fn go_on(&mut self, env: &dyn Env, last: bool) -> Result<bool> {
         if !self.locked {
             self.take_place(env).await?;
@@ -142,7 +145,7 @@ impl Work {
         Ok(done)
     }
 
-    /// Takes the lock of a place that has no database, and makes the place if need be.
+    /// Takes the lock of a place without a database, and creates the place if necessary.
     async fn take_place(&mut self, env: &dyn Env) -> Result<()> {
         match env.lock(false).await {
             Ok(_) => {}
@@ -157,9 +160,7 @@ impl Work {
         let ours =
             |name: &&String| FileName::parse(name).is_some_and(|n| n != FileName::Lock && n != FileName::InfoLog);
         match names.iter().find(ours) {
-            Some(name) => {
-                Err(Error::InvalidArgument(format!("there is a database already, or what is left of one: {name}")))
-            }
+            Some(name) => Err(Error::InvalidArgument(format!("a database, or a part of one, already exists: {name}"))),
             None => Ok(()),
         }
     }
@@ -168,7 +169,7 @@ impl Work {
         let refuse = |reason: &str| wrong(&shown(&entry.name), entry.offset, reason);
         let Content::File(name, kind, folder) = classify(&entry.name).map_err(refuse)? else { return Ok(()) };
         if *self.folder.get_or_insert_with(|| folder.to_vec()) != folder {
-            return Err(refuse("the entry is in another folder than the files before it"));
+            return Err(refuse("the entry is not in the same folder as the files before it"));
         }
         let [manifests, logs, tables] = &mut self.numbers;
         let (numbers, kind, number) = match kind {
@@ -209,7 +210,7 @@ impl Work {
         Ok(())
     }
 
-    /// Makes all names durable, and then the one that makes a database of the files.
+    /// Makes all names durable, then writes CURRENT, which completes the database.
     async fn switch(&mut self, env: &dyn Env) -> Result<()> {
         let Some(content) = self.current.take() else {
             return Err(wrong("archive", 0, "there is no CURRENT in it, so it holds no database"));
@@ -227,7 +228,9 @@ impl Work {
         env.edit_names(vec![NameEdit::Replace { name, via, content }]).await
     }
 
-    /// As it was before; what cannot be removed is harmless without CURRENT, which goes first.
+    /// Removes the import.
+    ///
+    /// Files that cannot be removed are harmless without CURRENT, which is removed first.
     async fn clean_up(&mut self, env: &dyn Env) {
         self.target = Target::Nowhere;
         while let Some(name) = self.written.pop() {
@@ -246,7 +249,7 @@ impl Work {
     }
 }
 
-/// What to do with an entry.
+/// How an entry is handled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content<'a> {
     /// One of LevelDB's files, in this folder.
@@ -254,7 +257,7 @@ pub(super) enum Content<'a> {
     Nothing,
 }
 
-/// What the name of an entry says; what is wrong with it.
+/// How the entry of this name is handled, or the error in its name.
 pub(super) fn classify(name: &[u8]) -> Result<Content<'_>, &'static str> {
     if name.iter().any(|byte| *byte < 0x20 || *byte == 0x7f) {
         return Err("the name has a control character");
@@ -267,7 +270,7 @@ pub(super) fn classify(name: &[u8]) -> Result<Content<'_>, &'static str> {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     let mut parts = path.split(|byte| *byte == b'/');
     if name != b"./" && parts.any(|part| part.is_empty() || part == b"." || part == b"..") {
-        return Err("the name is absolute, climbs, or is empty");
+        return Err("the name is absolute, contains .. or is empty");
     }
     let slash = path.iter().rposition(|byte| *byte == b'/');
     let (folder, file) = path.split_at(slash.map_or(0, |at| at + 1));
@@ -280,6 +283,6 @@ pub(super) fn classify(name: &[u8]) -> Result<Content<'_>, &'static str> {
         Some(FileName::Lock | FileName::InfoLog | FileName::Temporary(_)) => Ok(Content::Nothing),
         Some(kind) => Ok(Content::File(text, kind, folder)),
         None if text.ends_with(".log.damaged") => Ok(Content::Nothing),
-        None => Err("this is no file of LevelDB's"),
+        None => Err("this is not a LevelDB file"),
     }
 }

@@ -1,4 +1,4 @@
-//! The zip container that a database travels in: the plain files of LevelDB's directory, and nothing else.
+//! Databases as zip archives: the files of a LevelDB directory, and nothing else.
 //!
 //! ```text
 //! archive    = entry*, central*, [zip64 end, zip64 locator], end
@@ -14,12 +14,13 @@
 //!              offset of centrals u32, comment length u16, comment                                         22 bytes + ...
 //! extra      = (id u16, length u16, value)*    id 1: the sizes and the offset, as u64, that are 0xffffffff where they belong
 //! ```
-//! All little-endian. What is written is stored, never deflated (blocks of tables are compressed already), has its sizes and
-//! checksum before its content, and the same date always: one state of a database is one sequence of bytes. What is read may be
-//! made by any tool: stored or deflated, with descriptors, zip64, in a folder.
+//! All integers are little-endian. Written entries are stored, not deflated (blocks of tables are
+//! compressed already), have their sizes and checksum before the content, and always the same date:
+//! the same state of a database gives the same bytes. Archives of any tool can be read: stored or
+//! deflated, with descriptors, zip64, in a folder.
 //!
-//! It is read from front to back, as it comes, so that nothing has to be kept; the central directory at the end must then say
-//! of each entry what the entry said of itself. Source: PKWARE's APPNOTE.TXT 6.3.10.
+//! An archive is read from front to back, as it arrives, so that it need not be kept; the central
+//! directory at its end must then agree with each entry. Source: PKWARE's APPNOTE.TXT 6.3.10.
 
 mod crc32;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
@@ -54,7 +55,7 @@ const END: u32 = 0x0605_4b50;
 
 /// The id of the extra field with sizes of 64 bits.
 const ZIP64: u16 = 1;
-/// Stands for what is in the extra field, or not known yet.
+/// Marks a value that is in the extra field, or not known yet.
 const LATER32: u32 = u32::MAX;
 const LATER16: u16 = u16::MAX;
 

@@ -1,11 +1,11 @@
-//! Reads a zip from front to back, whoever made it, and believes nothing of it.
+//! Reads a zip of any tool from front to back, as untrusted input.
 //!
 //! ```text
 //! step: Entry, Piece .., EntryEnd, Entry .. EntryEnd, End      More in between: the bytes do not suffice
 //! ```
-//! An entry may say its sizes and checksum before its content or behind it (a descriptor). Deflated content knows its own end;
-//! stored content of unknown length ends where a descriptor says so with the right length and checksum. At the end the central
-//! directory must agree with all that came before.
+//! An entry may have its sizes and checksum before its content or after it (in a descriptor).
+//! Deflated content marks its own end; stored content of unknown length ends at a descriptor with
+//! the right length and checksum. At the end, the central directory must agree with the entries.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
@@ -16,13 +16,13 @@ use super::{CENTRAL, Crc32, DEFLATED, DESCRIPTOR, END, ENTRY, LATER16, LATER32, 
 use crate::base::{Input, decode_fixed32, to_u64};
 use crate::error::{Error, Malformed, Result};
 
-/// More files than any database has; each costs some memory until its central entry came.
+/// More files than any database has; each uses memory until its central entry is read.
 const ENTRIES_MAX: usize = 100_000;
-/// Of a name with its folders.
+/// Limit of a name with its folders.
 const NAME_SIZE_MAX: usize = 1024;
-/// Content that is given out at once, and what an inflater looks back on.
+/// Content returned at once, and the inflater's window.
 const PIECE: usize = 64 << 10;
-/// A little archive may hold this much, whatever the ratio.
+/// A small archive may contain this much, at any ratio.
 const RATIO_FREE: u64 = 1 << 20;
 
 const ENCRYPTED: u16 = 1;
@@ -32,65 +32,67 @@ const OUTLANDISH: u16 = 1 << 5 | 1 << 6 | 1 << 13;
 
 /// The longest descriptor: with its mark, and sizes of 64 bits.
 const DESCRIPTOR_SIZE_MAX: usize = 24;
-/// Zip64's end may have data of others' behind it.
+/// Zip64's end record may be followed by other tools' data.
 const ZIP64_END_SIZE_MAX: usize = 4096;
 
-/// How much an archive may hold.
+/// Limits of an archive's content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Bytes of content, all together.
+    /// Bytes of content, in total.
     pub(crate) bytes: u64,
-    /// How many times its own size, beyond the first MiB.
+    /// Ratio to the archive's size, beyond the first MiB.
     pub(crate) ratio: u64,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// More bytes are needed, if none were used.
     More,
     /// An entry begins.
     Entry(Entry),
-    /// Some of its content.
+    /// A part of its content.
     Piece,
-    /// All of its content came, and was as it should be.
+    /// Its content is complete and valid.
     EntryEnd,
-    /// The archive ended, and was sound.
+    /// The archive is complete and valid.
     End,
 }
 
-/// What an entry says of itself before its content.
+/// The header of an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// As it is stored: any bytes.
+    /// As stored: any bytes.
     pub(crate) name: Vec<u8>,
-    /// Where it lies in the archive.
+    /// Its offset in the archive.
     pub(crate) offset: u64,
-    /// Bytes of its content, 0 if that is not said before.
+    /// Size of its content; 0 if it is not known yet.
     pub(crate) size: u64,
 }
 
-/// What the central directory must say again of an entry. Of its name there is only the checksum: nothing hangs on it.
+/// The values that the central directory must repeat.
+///
+/// Of the name only the checksum is kept: a collision would be harmless.
 struct Seen {
     offset: u64,
     fields: [u64; 5],
-    /// The central directory has named it.
+    /// The central directory has listed it.
     named: bool,
 }
 
 enum Body {
-    /// So many bytes as they are.
+    /// A known number of stored bytes.
     Stored(u64),
-    /// As they are, up to a descriptor.
+    /// Stored, up to a descriptor.
     Searched,
-    /// Up to the end that it knows itself.
+    /// Deflated, up to its own end mark.
     Deflated(Box<Inflater>),
     Over,
 }
 
 struct Inflater {
     state: DecompressorOxide,
-    /// A ring of what was made last, since content repeats it.
+    /// A ring of the latest output, since content repeats it.
     window: Vec<u8>,
     at: usize,
 }
@@ -102,9 +104,9 @@ struct Current {
     offset: u64,
     method: u16,
     has_descriptor: bool,
-    /// What it says before its content; of no meaning where a descriptor follows.
+    /// The values in its header; meaningless if a descriptor follows.
     crc: u32,
-    /// Sizes, stored and then made, where they are said before.
+    /// Stored size and size, if they are known before the content.
     said: Option<(u64, u64)>,
     body: Body,
     start: u64,
@@ -115,13 +117,13 @@ struct Current {
 pub(crate) struct ZipReader {
     limits: Limits,
     crc: Crc32,
-    /// By offset, since that only grows.
+    /// By offset, which only increases.
     seen: Vec<Seen>,
     /// Bytes of the archive so far, and of content.
     offset: u64,
     made: u64,
     current: Option<Box<Current>>,
-    /// Where the central directory began.
+    /// Offset of the central directory.
     directory: Option<u64>,
     ended: bool,
 }
@@ -140,8 +142,9 @@ impl ZipReader {
         }
     }
 
-    /// One step with `bytes`, which follow those used so far; `last`: nothing follows them. `piece` gets content, if there is
-    /// some. Answers how many bytes were used.
+    /// Processes `bytes`, which follow those used so far; returns how many bytes were used.
+    ///
+    /// `last`: no bytes follow. `piece` receives content, if there is some.
     pub(crate) fn step(&mut self, bytes: &[u8], last: bool, piece: &mut Vec<u8>) -> Result<(usize, Step)> {
         piece.clear();
         let (used, step) = match self.current.take() {
@@ -151,14 +154,14 @@ impl ZipReader {
         self.offset = self.offset.saturating_add(to_u64(used));
         if step == Step::More && last && used == 0 {
             let name = self.current.as_ref().map_or("archive", |current| &current.name);
-            return Err(wrong(name, self.offset.saturating_add(to_u64(bytes.len())), "the archive is cut off here"));
+            return Err(wrong(name, self.offset.saturating_add(to_u64(bytes.len())), "the archive is truncated here"));
         }
         Ok((used, step))
     }
 
-    // ---- Entries ----------------------------------------------------------------------------------------------------
+    // ---- Entries ----
 
-    /// What stands where an entry, or what follows the last one, should begin.
+    /// Reads the mark of an entry, or of the central directory.
     fn between(&mut self, bytes: &[u8], last: bool) -> Result<(usize, Step)> {
         if self.ended {
             return match bytes.is_empty() {
@@ -176,7 +179,7 @@ impl ZipReader {
             }
             (Some(_), Some(_)) => self.central(bytes),
             _ if self.offset == 0 => Err(self.wrong("this is not a zip file")),
-            _ => Err(self.wrong("here should be an entry, or the central directory")),
+            _ => Err(self.wrong("expected an entry or the central directory")),
         }
     }
 
@@ -210,9 +213,10 @@ impl ZipReader {
         }
         let has_descriptor = flags & HAS_DESCRIPTOR != 0;
         if !has_descriptor && method == STORED && stored != size {
-            return Err(wrong(&shown, offset, "the entry is stored, and has two sizes"));
+            return Err(wrong(&shown, offset, "the entry is stored but has two different sizes"));
         }
-        // With a descriptor some tools leave both sizes out and some but one. Deflated content needs none.
+        // With a descriptor, some tools omit both sizes and some only one. Deflated content needs
+        // none.
         let said = (!has_descriptor || method == STORED && stored == size && size != 0).then_some((stored, size));
         let start = offset.saturating_add(to_u64(input.offset()));
         self.check_limits(
@@ -233,7 +237,7 @@ impl ZipReader {
         Ok((input.offset(), Step::Entry(entry)))
     }
 
-    /// A piece of content, or what comes behind it.
+    /// Reads a piece of content, or the descriptor after it.
     fn content(
         &mut self,
         mut current: Box<Current>,
@@ -291,14 +295,16 @@ impl ZipReader {
         Ok((used, step))
     }
 
-    /// Stored content of unknown length: up to what may be a descriptor. True: it is one, and `made` bytes were all.
+    /// Reads stored content of unknown length, up to a possible descriptor.
+    ///
+    /// True if it is the descriptor, so that `made` bytes were all.
     fn search(&self, bytes: &[u8], made: u64, piece: &mut Vec<u8>) -> bool {
         let mark = DESCRIPTOR.to_le_bytes();
         let searched = bytes.len().saturating_sub(DESCRIPTOR_SIZE_MAX + 1).min(PIECE);
         let found = (0..searched).find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(&mark)));
         let up_to = match found {
             Some(0) if descriptor(bytes, self.crc.value(), made, made).is_some() => return true,
-            // Content may have the mark in it.
+            // The content may contain the mark.
             Some(0) => 1,
             found => found.unwrap_or(searched),
         };
@@ -306,7 +312,7 @@ impl ZipReader {
         false
     }
 
-    /// All of the content has come: is it what was said?
+    /// Checks the size and checksum of complete content.
     fn end(&mut self, current: Box<Current>, bytes: &[u8], last: bool) -> Result<(usize, Step)> {
         let stored = self.offset.saturating_sub(current.start);
         let (crc, made) = (self.crc.value(), current.made);
@@ -335,7 +341,7 @@ impl ZipReader {
         Ok((used, Step::EntryEnd))
     }
 
-    /// Whether `more` content may come, when `read` bytes of the archive have.
+    /// Whether `more` content is allowed after `read` bytes of the archive.
     fn check_limits(&self, more: u64, read: u64) -> Result<()> {
         let made = self.made.saturating_add(more);
         let Limits { bytes, ratio } = self.limits;
@@ -348,9 +354,9 @@ impl ZipReader {
         Ok(())
     }
 
-    // ---- The central directory --------------------------------------------------------------------------------------
+    // ---- The central directory ----
 
-    /// One central entry, or the end of the archive.
+    /// Reads one central entry, or the end of the archive.
     fn central(&mut self, bytes: &[u8]) -> Result<(usize, Step)> {
         let mut input = Input::new(bytes);
         let found = match decode_fixed32(bytes) {
@@ -366,7 +372,8 @@ impl ZipReader {
 
     fn central_entry(&mut self, input: &mut Input<'_>) -> Result<Result<(), &'static str>, Malformed> {
         let start = input.rest();
-        // Then the rest is laid out as an entry's head, with who made it at the end of the mark.
+        // The rest has the layout of an entry's header, with the creator's version at the end of
+        // the mark.
         input.bytes(2, "")?;
         let [_, method_flags, _, crc, stored, size] = head(input)?;
         let [name_length, extra_length] = halves(input.fixed32("lengths")?);
@@ -379,7 +386,7 @@ impl ZipReader {
         let Some([size, stored, offset]) = wide(extra, [size, stored, offset]) else {
             return Ok(Err("a size of 64 bits is missing in the central directory"));
         };
-        // Unix and macOS say what kind of file it is: a link is none that is wanted here.
+        // Unix and macOS store the kind of file: links are refused.
         let made_on = start.get(5).copied().unwrap_or_default();
         if matches!(made_on, 3 | 19) && mode >> 28 == 0o12 {
             return Ok(Err("the central directory says that an entry is a symbolic link"));
@@ -398,7 +405,7 @@ impl ZipReader {
         })
     }
 
-    /// What follows the last central entry, all at once, up to the comment's end.
+    /// Reads the rest after the last central entry, up to the end of the comment.
     fn tail(&mut self, input: &mut Input<'_>) -> Result<Result<(), &'static str>, Malformed> {
         let start = self.directory.unwrap_or(self.offset);
         let expected = [to_u64(self.seen.len()), self.offset.saturating_sub(start), start];
@@ -449,7 +456,9 @@ impl ZipReader {
 }
 
 impl Inflater {
-    /// Makes content of `input` until the window is full; answers what stopped it and how much it used.
+    /// Inflates `input` until the window is full.
+    ///
+    /// Returns the reason for stopping and the bytes used.
     fn inflate(&mut self, input: &[u8], more: bool, piece: &mut Vec<u8>) -> (TINFLStatus, usize) {
         let flags = if more { TINFL_FLAG_HAS_MORE_INPUT } else { 0 };
         let (status, used, made) = decompress(&mut self.state, input, &mut self.window, self.at, flags);
@@ -460,12 +469,12 @@ impl Inflater {
     }
 }
 
-/// A name that can be shown, whatever is in it.
+/// A printable form of any name.
 pub(crate) fn shown(name: &[u8]) -> String {
     name.get(..200).unwrap_or(name).escape_ascii().to_string()
 }
 
-/// What is wrong with an entry, or with the whole, and where in the archive.
+/// An error of an entry, or of the archive, with its offset.
 #[cold]
 pub(crate) fn wrong(name: &str, offset: u64, reason: &str) -> Error {
     Error::corruption(name, offset, reason)

@@ -1,4 +1,6 @@
-//! Zips of our own and of other tools, cut, damaged and lying. Other tools' own archives are in the package's tests.
+//! Zips that we write and zips in other tools' forms, truncated and damaged.
+//!
+//! The package's tests have archives made by other tools.
 
 use std::rc::Rc;
 
@@ -24,7 +26,7 @@ fn small() -> Vec<u8> {
     zip(&[("000005.ldb", &[7; 100]), ("MANIFEST-000004", b"PK\x07\x08 edits"), ("CURRENT", b"MANIFEST-000004\n")])
 }
 
-/// Names and contents, with the archive given in pieces of `size`.
+/// Names and contents, read from the archive in pieces of `size`.
 fn read(archive: &[u8], size: usize, limits: Limits) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let (mut reader, mut found, mut piece) = (ZipReader::new(limits), Vec::<(Vec<u8>, Vec<u8>)>::new(), Vec::new());
     let (mut at, mut given) = (0, 0);
@@ -42,7 +44,7 @@ fn read(archive: &[u8], size: usize, limits: Limits) -> Result<Vec<(Vec<u8>, Vec
 }
 
 #[test]
-fn what_is_written_is_read_however_it_comes() {
+fn a_written_archive_is_read_back_in_pieces_of_any_size() {
     let archive = small();
     for size in [1, 2, 7, 64, 1000] {
         let found = read(&archive, size, NO_LIMITS).unwrap();
@@ -52,7 +54,7 @@ fn what_is_written_is_read_however_it_comes() {
 }
 
 #[test]
-fn every_cut_and_every_damaged_byte_is_seen_or_harmless() {
+fn every_truncation_and_damaged_byte_is_detected_or_harmless() {
     let archive = small();
     let whole = read(&archive, 1000, NO_LIMITS).unwrap();
     for cut in 0..archive.len() {
@@ -61,7 +63,7 @@ fn every_cut_and_every_damaged_byte_is_seen_or_harmless() {
     for at in 0..archive.len() {
         let mut damaged = archive.clone();
         damaged[at] ^= 0x55;
-        // Versions, dates, modes and comments are nobody's business; names and contents are.
+        // Versions, dates, modes and comments are ignored; names and contents are not.
         if let Ok(found) = read(&damaged, 1000, NO_LIMITS) {
             assert_eq!(found, whole, "byte {at}");
         }
@@ -71,7 +73,7 @@ fn every_cut_and_every_damaged_byte_is_seen_or_harmless() {
     assert!(read(&longer, 1000, NO_LIMITS).is_err());
 }
 
-/// An entry with its sizes behind it, in each of the four forms, and its archive.
+/// An entry with its sizes after the content, in each of the four forms, and its archive.
 fn with_descriptor(content: &[u8], method: u16, stored: &[u8], marked: bool, wide: bool) -> Vec<u8> {
     let crc = Crc32::new().of(content);
     let fields = |crc: u32, stored: u32, size: u32| [crc, stored, size].map(u32::to_le_bytes).concat();
@@ -104,7 +106,7 @@ fn with_descriptor(content: &[u8], method: u16, stored: &[u8], marked: bool, wid
 }
 
 #[test]
-fn sizes_may_come_behind_the_content() {
+fn sizes_may_follow_the_content() {
     let long: Vec<u8> = (0..200_000u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect();
     for content in [&b""[..], b"MANIFEST-000004\n", b"PK\x07\x08PK\x07\x08PK", &long] {
         let deflated = miniz_oxide::deflate::compress_to_vec(content, 6);
@@ -139,7 +141,7 @@ fn sizes_of_64_bits_are_in_the_extra_field() {
 }
 
 #[test]
-fn a_bomb_is_refused_at_its_head_or_soon_after() {
+fn a_zip_bomb_is_refused_at_its_header_or_soon_after() {
     let zeros = vec![0; 40 << 20];
     let deflated = miniz_oxide::deflate::compress_to_vec(&zeros, 9);
     let archive = with_descriptor(&zeros, 8, &deflated, true, false);
@@ -150,7 +152,7 @@ fn a_bomb_is_refused_at_its_head_or_soon_after() {
 }
 
 #[test]
-fn names_are_taken_refused_or_passed_over() {
+fn names_are_accepted_refused_or_ignored() {
     let file = |name: &'static str| match classify(name.as_bytes()) {
         Ok(Content::File(file, kind, folder)) => Some((file, kind, folder.to_vec())),
         _ => None,
@@ -233,14 +235,14 @@ fn a_failed_import_leaves_nothing() {
 }
 
 #[test]
-fn an_import_holds_one_whole_database() {
+fn an_import_accepts_only_one_complete_database() {
     let current = ("CURRENT", &b"MANIFEST-000004\n"[..]);
     let manifest = ("MANIFEST-000004", &b"x"[..]);
     for (files, reason) in [
         (vec![current], "does not name a manifest"),
         (vec![manifest], "no CURRENT"),
         (vec![current, manifest, current], "two entries"),
-        (vec![current, manifest, ("4/000005.ldb", b"")], "another folder"),
+        (vec![current, manifest, ("4/000005.ldb", b"")], "not in the same folder"),
         (vec![current, manifest, ("000005.ldb", b""), ("000005.sst", b"")], "two entries"),
         (vec![manifest, ("CURRENT", b"../MANIFEST-000004\n")], "does not name a manifest"),
     ] {

@@ -1,16 +1,16 @@
-//! Writes a zip: headers as bytes; the contents go past.
+//! Writes a zip: produces the headers; the caller writes the contents.
 
 use super::{CENTRAL, END, ENTRY, LATER16, LATER32, STORED, ZIP64, ZIP64_END, ZIP64_LOCATOR};
 use crate::base::{put_fixed32, put_fixed64, to_u64};
 
-/// 1 January 1980, the first date there is: the engine reads no clock.
+/// 1 January 1980, the earliest date in a zip: the engine reads no clock.
 const DATE: u16 = 1 << 5 | 1;
-/// What a reader must know: stored content, or sizes of 64 bits too.
+/// The version a reader needs: for stored content, or for sizes of 64 bits.
 const VERSION: u16 = 10;
 const VERSION_ZIP64: u16 = 45;
-/// Made on a Unix, so that the mode below counts.
+/// Made on Unix, so that the mode below is used.
 const MADE_BY: u16 = 3 << 8 | VERSION_ZIP64;
-/// A file, for its owner alone.
+/// A regular file, accessible to its owner only.
 const MODE: u32 = 0o100_600 << 16;
 
 struct Entry {
@@ -24,12 +24,12 @@ struct Entry {
 #[derive(Default)]
 pub(crate) struct ZipWriter {
     entries: Vec<Entry>,
-    /// Bytes of all so far.
+    /// Bytes written so far.
     offset: u64,
 }
 
 impl ZipWriter {
-    /// What goes before the content of a file, of which exactly `size` bytes with that checksum must follow.
+    /// The header of a file, to be followed by exactly `size` bytes with that checksum.
     pub(crate) fn begin(&mut self, name: &str, crc: u32, size: u64) -> Vec<u8> {
         let entry = Entry { name: name.to_owned(), crc, size, offset: self.offset };
         let mut extra = Vec::new();
@@ -47,7 +47,7 @@ impl ZipWriter {
         out
     }
 
-    /// What goes behind the last content.
+    /// The end of the archive.
     pub(crate) fn finish(self) -> Vec<u8> {
         let mut out = Vec::new();
         for entry in &self.entries {
@@ -79,7 +79,7 @@ impl ZipWriter {
     }
 }
 
-/// What both headers of an entry have, up to the length of its name.
+/// The fields of both headers of an entry, up to the length of its name.
 fn put_common(out: &mut Vec<u8>, entry: &Entry, version: u16) {
     out.extend([version, 0, STORED, 0, DATE].map(u16::to_le_bytes).as_flattened());
     put_fixed32(out, entry.crc);
@@ -114,7 +114,7 @@ fn put_zip64(extra: &mut Vec<u8>, fields: &[u64]) {
     }
 }
 
-/// Lengths of names and extra fields: some twenty bytes.
+/// Lengths of names and extra fields: about twenty bytes.
 fn put_u16(out: &mut Vec<u8>, value: usize) {
     out.extend_from_slice(&u16::try_from(value).unwrap_or(LATER16).to_le_bytes());
 }
@@ -123,7 +123,7 @@ fn version(entry: &Entry) -> u16 {
     if large(entry.size) || large(entry.offset) { VERSION_ZIP64 } else { VERSION }
 }
 
-/// Whether a number needs the field of 64 bits.
+/// Whether a number needs the 64-bit field.
 fn large(number: u64) -> bool {
     number >= u64::from(LATER32)
 }

@@ -1,8 +1,10 @@
-//! Byte strings compared eight bytes at a time: in WebAssembly a call of `memcmp` costs more than a short key.
+//! Compares byte strings eight bytes at a time.
+//!
+//! In WebAssembly a call of `memcmp` costs more than comparing a short key.
 
 use std::cmp::Ordering;
 
-/// Bytes of a head.
+/// Bytes of a key prefix that is compared as a number.
 pub const HEAD_SIZE: usize = 8;
 
 /// Eight bytes of the key from `skip` on.
@@ -26,8 +28,10 @@ fn short_head(rest: &[u8]) -> u64 {
     u64::from_be_bytes(padded)
 }
 
-/// Bytewise order of two keys whose first `same` bytes are the same. Word by word: keys differ early, and in WebAssembly a
-/// call of `memcmp` costs more than all this.
+/// Bytewise order of two keys whose first `same` bytes are equal.
+///
+/// Word by word: keys differ early, and in WebAssembly a call of `memcmp` costs more than this
+/// loop.
 #[inline]
 pub fn compare_from(a: &[u8], b: &[u8], same: usize) -> Ordering {
     let mut offset = same;
@@ -49,7 +53,9 @@ pub fn compare_bytes(a: &[u8], b: &[u8]) -> Ordering {
     if cfg!(target_arch = "wasm32") { compare_from(a, b, 0) } else { a.cmp(b) }
 }
 
-/// Whether two strings are the same. Their ends are looked at first: there neighbours in an order differ.
+/// Whether two strings are equal.
+///
+/// Their ends are compared first: there, neighbours in a sorted order differ.
 #[inline]
 pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len()
@@ -57,7 +63,7 @@ pub fn same_bytes(a: &[u8], b: &[u8]) -> bool {
         && compare_bytes(a, b) == Ordering::Equal
 }
 
-/// How many bytes two strings begin with in common.
+/// The length of the common prefix of two strings.
 #[inline]
 pub fn common_length(a: &[u8], b: &[u8]) -> usize {
     let (a_words, b_words) = (a.as_chunks::<HEAD_SIZE>().0, b.as_chunks::<HEAD_SIZE>().0);
@@ -78,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_and_the_common_part_are_those_of_the_bytes() {
+    fn order_and_common_prefix_match_a_comparison_of_single_bytes() {
         let bytes = b"abcdefghijklmnopqrstuvwxyz";
         for a_size in 0..bytes.len() {
             for b_size in 0..bytes.len() {

@@ -1,12 +1,13 @@
-//! Fixed and varint integers, and [`Input`], the reader of bytes from outside.
+//! Fixed and varint integers, and [`Input`], which decodes untrusted bytes.
 //!
 //! ```text
 //! fixed32, fixed64   little-endian
 //! varint32, varint64 seven bits a byte, least significant group first, high bit on all bytes but the last
 //! lp(x)              varint32 length, then that many bytes
 //! ```
-//! 300 as a varint: `ac 02`. A varint32 has at most five bytes; what the fifth has above 32 bits is dropped, as LevelDB
-//! does (`util/coding.cc`). Encodings longer than needed are accepted.
+//! For example, 300 as a varint: `ac 02`. A varint32 has at most five bytes; bits of the fifth
+//! above 32 are dropped, as LevelDB does (`util/coding.cc`). Encodings longer than needed are
+//! accepted.
 
 use crate::error::Malformed;
 
@@ -37,13 +38,13 @@ pub fn put_varint64(out: &mut Vec<u8>, mut value: u64) {
     out.push(low);
 }
 
-/// Appends the length of `bytes` as a varint, then `bytes`. Callers bound the length to 32 bits.
+/// Appends the length of `bytes` as a varint, then `bytes`. Callers limit the length to 32 bits.
 pub fn put_length_prefixed(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint64(out, to_u64(bytes.len()));
     out.extend_from_slice(bytes);
 }
 
-/// How many bytes [`put_varint64`] appends.
+/// The number of bytes that [`put_varint64`] appends.
 pub const fn varint_length(value: u64) -> usize {
     let mut length = 1;
     let mut rest = value >> 7;
@@ -54,19 +55,19 @@ pub const fn varint_length(value: u64) -> usize {
     length
 }
 
-/// The first four bytes of `bytes`, if there are so many.
+/// The first four bytes of `bytes`, if it has so many.
 #[inline]
 pub fn decode_fixed32(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk().map(|c| u32::from_le_bytes(*c))
 }
 
-/// The first eight bytes of `bytes`, if there are so many.
+/// The first eight bytes of `bytes`, if it has so many.
 #[inline]
 pub fn decode_fixed64(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|c| u64::from_le_bytes(*c))
 }
 
-/// Reads bytes from outside, knows its offset, and says what was missing.
+/// Decodes untrusted bytes, tracks its offset, and names a missing field.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
     rest: &'a [u8],
@@ -79,19 +80,19 @@ impl<'a> Input<'a> {
         Input { rest: bytes, length: bytes.len() }
     }
 
-    /// How far from the start the next byte is.
+    /// Offset of the next byte.
     #[inline]
     pub fn offset(&self) -> usize {
         self.length - self.rest.len()
     }
 
-    /// What has not been read.
+    /// The bytes not yet read.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// How much has not been read.
+    /// The number of bytes not yet read.
     #[inline]
     pub fn remaining(&self) -> usize {
         self.rest.len()
@@ -103,12 +104,12 @@ impl<'a> Input<'a> {
         self.rest.is_empty()
     }
 
-    /// An error at this place.
+    /// An error at the current offset.
     pub fn malformed(&self, reason: impl Into<String>) -> Malformed {
         Malformed::new(to_u64(self.offset()), reason)
     }
 
-    /// The next `count` bytes, called `what` if they are missing.
+    /// Reads `count` bytes; an error calls them `what`.
     #[inline]
     pub fn bytes(&mut self, count: usize, what: &str) -> Result<&'a [u8], Malformed> {
         match self.rest.split_at_checked(count) {
@@ -120,7 +121,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// One byte.
+    /// Reads one byte.
     #[inline]
     pub fn u8(&mut self, what: &str) -> Result<u8, Malformed> {
         match self.rest.split_first() {
@@ -132,7 +133,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Two bytes, little-endian.
+    /// Reads two bytes, little-endian.
     pub fn fixed16(&mut self, what: &str) -> Result<u16, Malformed> {
         match self.rest.split_first_chunk() {
             Some((head, tail)) => {
@@ -143,7 +144,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Four bytes, little-endian.
+    /// Reads four bytes, little-endian.
     pub fn fixed32(&mut self, what: &str) -> Result<u32, Malformed> {
         match self.rest.split_first_chunk() {
             Some((head, tail)) => {
@@ -154,7 +155,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Eight bytes, little-endian.
+    /// Reads eight bytes, little-endian.
     pub fn fixed64(&mut self, what: &str) -> Result<u64, Malformed> {
         match self.rest.split_first_chunk() {
             Some((head, tail)) => {
@@ -165,7 +166,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// One to five bytes; bits above the 32nd are dropped.
+    /// Reads one to five bytes; bits above the 32nd are dropped.
     #[inline]
     pub fn varint32(&mut self, what: &str) -> Result<u32, Malformed> {
         if let Some((first, tail)) = self.rest.split_first()
@@ -179,12 +180,12 @@ impl<'a> Input<'a> {
         Ok(value as u32)
     }
 
-    /// One to ten bytes; bits above the 64th are dropped.
+    /// Reads one to ten bytes; bits above the 64th are dropped.
     pub fn varint64(&mut self, what: &str) -> Result<u64, Malformed> {
         self.varint(10, what)
     }
 
-    /// A varint32 length and that many bytes.
+    /// Reads a varint32 length and that many bytes.
     pub fn length_prefixed(&mut self, what: &str) -> Result<&'a [u8], Malformed> {
         let start = self.clone();
         let length = self.varint32(what)?;
@@ -214,7 +215,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A length as an offset or a count of bytes: no platform has larger ones.
+/// A length as a `u64`: no platform has larger ones.
 #[inline]
 pub fn to_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
@@ -225,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example() {
+    fn varint_matches_the_worked_example() {
         let mut out = Vec::new();
         put_varint32(&mut out, 300);
         assert_eq!(out, [0xac, 0x02]);
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_width_comes_back() {
+    fn integers_of_every_width_round_trip() {
         for shift in 0..64 {
             for value in [1u64 << shift, (1u64 << shift) - 1, (1u64 << shift) | 1] {
                 let mut out = Vec::new();

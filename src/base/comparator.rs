@@ -9,31 +9,35 @@ use super::bytes::compare_bytes;
 /// The name stored in the MANIFEST of databases in bytewise order.
 pub const BYTEWISE_NAME: &str = "leveldb.BytewiseComparator";
 
-/// A total order of user keys. Its name is stored in the MANIFEST: opening with another name is refused.
+/// A total order of user keys.
+///
+/// Its name is stored in the MANIFEST: a database cannot be opened with another one.
 ///
 /// Keys come from files, so `compare` must be a total order over *any* bytes and must not panic.
 pub trait Comparator {
-    /// A name that changes whenever the order does.
+    /// A name that must change whenever the order does.
     fn name(&self) -> &str;
-    /// The order itself.
+    /// Compares two keys.
     fn compare(&self, a: &[u8], b: &[u8]) -> Ordering;
-    /// May shorten `start` to any key in `[start, limit)`; index blocks get smaller. The default leaves it alone.
+    /// May shorten `start` to any key in `[start, limit)`, for smaller index blocks.
+    ///
+    /// The default does nothing.
     fn find_shortest_separator(&self, start: &mut Vec<u8>, limit: &[u8]) {
         let _ = (start, limit);
     }
-    /// May shorten `key` to any key at or after it. The default leaves it alone.
+    /// May shorten `key` to any key at or after it. The default does nothing.
     fn find_short_successor(&self, key: &mut Vec<u8>) {
         let _ = key;
     }
 }
 
-/// Bytewise order, or one given by the user.
+/// Bytewise order, or a user's comparator.
 #[derive(Clone, Default)]
 pub enum UserComparator {
-    /// Unsigned bytes, shorter first: `leveldb.BytewiseComparator`.
+    /// Unsigned bytes, shorter keys first: `leveldb.BytewiseComparator`.
     #[default]
     Bytewise,
-    /// The user's own.
+    /// The user's comparator.
     Custom(Rc<dyn Comparator>),
 }
 
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn separators_are_short_and_between() {
+    fn separators_are_short_and_between_their_keys() {
         assert_eq!(separator(b"abcdef", b"abzz"), b"abd");
         assert_eq!(separator(b"abc", b"abcd"), b"abc");
         assert_eq!(separator(b"abcd", b"abc"), b"abcd");

@@ -1,14 +1,14 @@
-//! The names of a database's files.
+//! File names of a database.
 //!
 //! ```text
 //! CURRENT  LOCK  LOG  LOG.old  MANIFEST-000002  000003.log  000005.ldb  000005.sst  000004.dbtmp
 //! ```
-//! Numbers are decimal, printed with at least six digits, and fit 64 bits. Any other name is not the database's:
-//! it is never touched. Source: LevelDB `db/filename.cc`.
+//! Numbers are decimal, printed with at least six digits, and fit 64 bits. Any other name does not
+//! belong to the database: it is never touched. Source: LevelDB `db/filename.cc`.
 
 use std::fmt;
 
-/// The number of a file; one counter serves all kinds, and no number is used twice.
+/// A file number. One counter serves all kinds of files, and no number is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileNumber(pub u64);
 
@@ -25,25 +25,25 @@ impl fmt::Display for FileNumber {
     }
 }
 
-/// What a storage needs to know of a file before it is written.
+/// The kind of a new file, from which a storage can choose how to write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileKind {
-    /// A write-ahead log: many small appends, some of them flushed while a writer waits.
+    /// A write-ahead log: many small appends, some of them synced while a writer waits.
     Log,
-    /// A manifest: few small appends, each flushed.
+    /// A manifest: few small appends, each synced.
     Manifest,
-    /// A table: large appends, flushed once at the end.
+    /// A table: large appends, synced once at the end.
     Table,
 }
 
-/// A file name taken apart.
+/// A parsed file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileName {
-    /// `CURRENT`: the name of the manifest in use.
+    /// `CURRENT`: the name of the current manifest.
     Current,
-    /// `LOCK`: held while the database is open.
+    /// `LOCK`: locked while the database is open.
     Lock,
-    /// `LOG`, `LOG.old`: text for people (LevelDB writes it, Varve leaves it alone).
+    /// `LOG`, `LOG.old`: LevelDB's messages (Varve leaves them alone).
     InfoLog,
     /// `MANIFEST-000002`.
     Manifest(FileNumber),
@@ -51,17 +51,17 @@ pub enum FileName {
     Log(FileNumber),
     /// `000005.ldb`, or `000005.sst` as written before LevelDB 1.14.
     Table(FileNumber),
-    /// `000004.dbtmp`: about to become `CURRENT`.
+    /// `000004.dbtmp`: will be renamed to `CURRENT`.
     Temporary(FileNumber),
 }
 
-/// `000005.ldb`.
+/// Parses a name: `000005.ldb`.
 pub fn table_file_name(number: FileNumber) -> String {
     format!("{number}.ldb")
 }
 
 impl FileName {
-    /// `None` for names that are not the database's.
+    /// `None` for other files' names.
     pub fn parse(name: &str) -> Option<FileName> {
         match name {
             "CURRENT" => return Some(FileName::Current),
@@ -82,7 +82,9 @@ impl FileName {
         }
     }
 
-    /// Whether this is how the engine, or an older LevelDB, spells the name of that file: `000005.ldb`, not `5.ldb`.
+    /// Whether this engine, or an older LevelDB, writes that file's name so.
+    ///
+    /// `000005.ldb`, not `5.ldb`.
     pub fn is_spelled(self, name: &str) -> bool {
         match self {
             FileName::InfoLog => true,
@@ -91,8 +93,10 @@ impl FileName {
         }
     }
 
-    /// Whether a file that is not the database's may once have been: undelete tools, copies and other file systems change
-    /// names (`f1234567.ldb`, `000005.LDB`, `000005 (1).ldb`, `MANIFEST-000004.bak`), and opening keeps damaged logs as
+    /// Whether a file that is not the database's may once have been.
+    ///
+    /// Undelete tools, copies and other file systems change names (`f1234567.ldb`, `000005.LDB`,
+    /// `000005 (1).ldb`, `MANIFEST-000004.bak`), and opening keeps damaged logs as
     /// `000003.log.damaged`.
     pub fn resembles(name: &str) -> bool {
         if FileName::parse(name).is_some() {
@@ -113,7 +117,7 @@ impl FileName {
 }
 
 impl fmt::Display for FileName {
-    /// As written by this engine (tables end in `.ldb`).
+    /// Formats the name as this engine writes it (tables end in `.ldb`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FileName::Current => f.write_str("CURRENT"),
@@ -137,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_go_there_and_back() {
+    fn names_are_parsed_as_they_are_formatted() {
         for name in [
             "CURRENT",
             "LOCK",
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_undelete_tools_give_are_recognised() {
+    fn names_given_by_undelete_tools_are_recognised() {
         for name in
             ["f1234567.ldb", "000005.LDB", "000005 (1).ldb", "000005.ldb.bak", "000003.log.damaged", "Manifest-4 (2)"]
         {
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_not_ours() {
+    fn other_names_are_not_the_databases() {
         for name in [
             "",
             "foo",

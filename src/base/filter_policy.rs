@@ -1,21 +1,23 @@
-//! Filters: small summaries of a set of keys that may say "certainly not in it".
+//! Filters: small summaries of sets of keys that can rule a key out.
 //!
 //! ```text
 //! bloom filter = bit array, k (1 byte)          bits = max(64, keys * bits_per_key), rounded up to bytes
 //! ```
 //! Probe i of k sets bit `(h + i * delta) mod bits`, h = hash32(key), delta = rotate_right(h, 17).
-//! The filter of the single key `hello` at 10 bits a key is in the tests below.
-//! Source: LevelDB `util/bloom.cc`, `util/hash.cc`.
+//! The tests below have the filter of the single key `hello` at 10 bits per key. Source: LevelDB
+//! `util/bloom.cc`, `util/hash.cc`.
 
 use super::coding::decode_fixed32;
 
-/// Makes and asks filters. The name is stored in every table; filters of other names are ignored when reading.
+/// Makes and queries filters.
+///
+/// The name is stored in every table; filters with other names are ignored when reading.
 pub trait FilterPolicy {
-    /// A name that changes whenever the format does.
+    /// A name that must change whenever the filter's format does.
     fn name(&self) -> &str;
     /// Appends a filter for `keys` (which may repeat) to `out`.
     fn create_filter(&self, keys: &[&[u8]], out: &mut Vec<u8>);
-    /// False only if `key` was not among the keys of `filter`. Must accept any bytes.
+    /// Returns false only if `key` was not among the keys of `filter`. Must accept any bytes.
     fn key_may_match(&self, key: &[u8], filter: &[u8]) -> bool;
 }
 
@@ -27,9 +29,12 @@ pub struct BloomFilterPolicy {
 }
 
 impl BloomFilterPolicy {
-    /// `bits_per_key` of 10 gives about 1 % false positives; more than 43 brings nothing (30 probes are the most).
+    /// Makes filters of `bits_per_key`.
+    ///
+    /// 10 gives about 1 % false positives; more than 43 has no effect (there are at most 30
+    /// probes).
     pub fn new(bits_per_key: u32) -> BloomFilterPolicy {
-        // 0.69 =~ ln(2), in integers so that every platform agrees.
+        // 0.69 =~ ln(2), in integers so that the result is the same on every platform.
         let probes = (u64::from(bits_per_key) * 69 / 100).clamp(1, 30);
         BloomFilterPolicy {
             bits_per_key: usize::try_from(bits_per_key).unwrap_or(usize::MAX),
@@ -114,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_leveldbs() {
+    fn hashes_match_leveldbs() {
         let vectors: [(&[u8], u32); 6] = [
             (b"", 0xbc9f_1d34),
             (b"a", 0x286e_9db0),
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worked_example() {
+    fn filter_matches_the_worked_example() {
         let mut filter = Vec::new();
         BloomFilterPolicy::new(10).create_filter(&[b"hello"], &mut filter);
         assert_eq!(filter.len(), 9);
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_ever_missed_and_few_strangers_match() {
+    fn every_added_key_matches_and_few_others_do() {
         let policy = BloomFilterPolicy::new(10);
         let keys: Vec<Vec<u8>> = (0u32..10_000).map(|i| i.to_le_bytes().to_vec()).collect();
         let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
@@ -150,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn probe_counts_are_leveldbs() {
+    fn probe_counts_match_leveldbs() {
         for (bits, probes) in [(1, 1), (5, 3), (10, 6), (24, 16), (43, 29), (100, 30)] {
             assert_eq!(BloomFilterPolicy::new(bits).probes, probes);
         }
     }
 
     #[test]
-    fn any_bytes_are_a_filter() {
+    fn any_bytes_are_accepted_as_a_filter() {
         let policy = BloomFilterPolicy::new(10);
         assert!(!policy.key_may_match(b"k", b""));
         assert!(!policy.key_may_match(b"k", b"\x06"));

@@ -1,10 +1,11 @@
-//! Internal keys: a user key and the tag that says when and what.
+//! Internal keys: a user key and a tag of sequence number and type.
 //!
 //! ```text
 //! internal key = user key, tag (u64, see sequence.rs)
 //! ```
-//! Order: user key up, then tag **down**: the newest entry of a key comes first.
-//! `a` at sequence 5, value: `61 01 05 00 00 00 00 00 00`. Source: LevelDB `db/dbformat.{h,cc}`.
+//! Order: user keys ascending, then tags **descending**: the newest entry of a key comes first. For
+//! example, `a` at sequence 5, a value: `61 01 05 00 00 00 00 00 00`. Source: LevelDB
+//! `db/dbformat.{h,cc}`.
 
 use std::cmp::Ordering;
 
@@ -13,21 +14,21 @@ use super::comparator::UserComparator;
 use super::sequence::{SequenceNumber, Tag, ValueType};
 use crate::error::Malformed;
 
-/// Bytes of a tag.
+/// Size of a tag.
 pub(crate) const TAG_SIZE: usize = 8;
 
-/// An internal key taken apart.
+/// A decoded internal key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParsedInternalKey<'a> {
-    /// What the user wrote.
+    /// The user key.
     pub user_key: &'a [u8],
-    /// When.
+    /// Its sequence number.
     pub sequence: SequenceNumber,
-    /// Put or deleted.
+    /// Put or delete.
     pub value_type: ValueType,
 }
 
-/// Takes an internal key apart; refuses one shorter than its tag or of an unknown type.
+/// Decodes an internal key; refuses one shorter than its tag or of an unknown type.
 #[inline]
 pub fn parse_internal_key(key: &[u8]) -> Result<ParsedInternalKey<'_>, Malformed> {
     let Some((user_key, tag)) = key.split_last_chunk::<TAG_SIZE>() else { return Err(too_short(key)) };
@@ -40,7 +41,7 @@ fn too_short(key: &[u8]) -> Malformed {
     Malformed::new(0, format!("internal key has {} bytes, expected at least 8", key.len()))
 }
 
-/// The user's part of an internal key (empty if it is too short to have one).
+/// The user key in an internal key (empty if it is too short to have one).
 #[inline]
 pub fn user_key(internal_key: &[u8]) -> &[u8] {
     match internal_key.split_last_chunk::<TAG_SIZE>() {
@@ -57,14 +58,17 @@ pub fn append_internal_key(out: &mut Vec<u8>, user_key: &[u8], sequence: Sequenc
     out.extend_from_slice(&Tag::new(sequence, value_type).packed().to_le_bytes());
 }
 
-/// A key to look up: sorts before every entry of `user_key` that is at or before `sequence`, after every newer one.
+/// A key to look up.
+///
+/// It sorts before every entry of `user_key` that is at or before `sequence`, and after every newer
+/// one.
 #[derive(Clone, Debug)]
 pub struct LookupKey {
     internal: Vec<u8>,
 }
 
 impl LookupKey {
-    /// `user_key` as it was at `sequence`.
+    /// Looks up `user_key` as of `sequence`.
     pub fn new(user_key: &[u8], sequence: SequenceNumber) -> LookupKey {
         let mut internal = Vec::with_capacity(user_key.len() + TAG_SIZE);
         append_internal_key(&mut internal, user_key, sequence, ValueType::Value);
@@ -77,7 +81,7 @@ impl LookupKey {
         &self.internal
     }
 
-    /// The user's part.
+    /// The user key.
     #[inline]
     pub fn user_key(&self) -> &[u8] {
         user_key(&self.internal)
@@ -91,7 +95,7 @@ pub struct InternalKeyComparator {
 }
 
 impl InternalKeyComparator {
-    /// Over the given order of user keys.
+    /// The order of internal keys with this order of user keys.
     pub fn new(user: UserComparator) -> InternalKeyComparator {
         InternalKeyComparator { user }
     }
@@ -102,7 +106,9 @@ impl InternalKeyComparator {
         &self.user
     }
 
-    /// User key up, tag down. Keys too short for a tag sort as an empty user key with the largest tag.
+    /// User keys ascending, tags descending.
+    ///
+    /// Keys too short for a tag sort as an empty user key with the largest tag.
     #[inline]
     pub fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         let (a_user, a_tag) = split(a);
@@ -110,14 +116,14 @@ impl InternalKeyComparator {
         self.user.compare(a_user, b_user).then_with(|| b_tag.cmp(&a_tag))
     }
 
-    /// Shortens `start` to an internal key in `[start, limit)`, if the user's order can.
+    /// Shortens `start` to an internal key in `[start, limit)`, if the order of user keys can.
     pub fn find_shortest_separator(&self, start: &mut Vec<u8>, limit: &[u8]) {
         let mut shorter = user_key(start).to_vec();
         self.user.find_shortest_separator(&mut shorter, user_key(limit));
         self.take_if_shorter(start, shorter);
     }
 
-    /// Shortens `key` to an internal key at or after it, if the user's order can.
+    /// Shortens `key` to an internal key at or after it, if the order of user keys can.
     pub fn find_short_successor(&self, key: &mut Vec<u8>) {
         let mut shorter = user_key(key).to_vec();
         self.user.find_short_successor(&mut shorter);
@@ -152,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worked_example() {
+    fn internal_key_matches_the_worked_example() {
         assert_eq!(key(b"a", 5), b"\x61\x01\x05\0\0\0\0\0\0");
     }
 
@@ -165,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_separator_sorts_between() {
+    fn a_separator_sorts_between_its_two_keys() {
         let order = InternalKeyComparator::default();
         let mut start = key(b"foo", 100);
         order.find_shortest_separator(&mut start, &key(b"hello", 200));
@@ -176,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_unknown_keys_are_refused() {
+    fn short_keys_and_unknown_types_are_refused() {
         assert!(parse_internal_key(b"1234567").is_err());
         assert!(parse_internal_key(b"\x02\0\0\0\0\0\0\0").is_err());
     }

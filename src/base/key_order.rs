@@ -8,7 +8,7 @@ use super::key::InternalKeyComparator;
 /// How the keys of one table or iterator are ordered: as user keys or as internal keys.
 #[derive(Clone, Debug)]
 pub enum KeyOrder {
-    /// Keys are plain user keys (metaindex blocks, foreign tables).
+    /// Keys are plain user keys (metaindex blocks, other programs' tables).
     User(UserComparator),
     /// Keys end in a tag (all tables of a database).
     Internal(InternalKeyComparator),
@@ -43,7 +43,7 @@ impl KeyOrder {
         }
     }
 
-    /// The part of a key that filters are built over.
+    /// The part of a key that filters use.
     #[inline]
     pub fn filter_key<'a>(&self, key: &'a [u8]) -> &'a [u8] {
         match self {

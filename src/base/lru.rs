@@ -1,15 +1,15 @@
-//! A cache bounded by the weight of what it holds; the least recently used goes first.
+//! A cache limited by the total weight of its values; evicts the least recently used.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 const NONE: u32 = u32::MAX;
 
-/// Values of known weight under keys, at most `capacity` of weight in all.
+/// Values by key, with a total weight of at most `capacity`.
 ///
 /// Invariants:
 /// 1. `weight` is the sum of the weights of all slots in the list.
-/// 2. The list from `newest` to `oldest` holds exactly the slots that `index` names.
+/// 2. The list from `newest` to `oldest` has exactly the slots in `index`.
 pub struct WeightedLru<K, V> {
     capacity: u64,
     weight: u64,
@@ -28,7 +28,7 @@ struct Slot<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
-    /// Holds at most `capacity` of weight; with 0 it holds nothing.
+    /// A cache of at most `capacity` in weight; 0 disables it.
     pub fn new(capacity: u64) -> WeightedLru<K, V> {
         WeightedLru {
             capacity,
@@ -52,7 +52,9 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         self.slot(at)?.entry.as_ref().map(|(_, v)| v.clone())
     }
 
-    /// Puts `value` under `key`. What is heavier than the whole cache is not kept. Answers the last value that had to go.
+    /// Inserts `value` under `key`, and returns the last value evicted.
+    ///
+    /// A value heavier than the whole cache is not kept.
     pub fn insert(&mut self, key: K, value: V, weight: u64) -> Option<V> {
         let mut evicted = self.remove(&key);
         if weight > self.capacity {
@@ -81,28 +83,28 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
         evicted
     }
 
-    /// Forgets `key`.
+    /// Removes `key`.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let at = self.index.remove(key)?;
         self.release(at).map(|(_, v)| v)
     }
 
-    /// Holds nothing any more.
+    /// Removes everything.
     pub fn clear(&mut self) {
         *self = WeightedLru::new(self.capacity);
     }
 
-    /// The weight of all that is held.
+    /// The total weight.
     pub fn weight(&self) -> u64 {
         self.weight
     }
 
-    /// How many values are held.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether nothing is held.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
@@ -157,7 +159,7 @@ impl<K: Hash + Eq + Clone, V: Clone> WeightedLru<K, V> {
     }
 }
 
-/// A fast hash for the integers that key our caches (multiply and fold; not for keys an attacker picks).
+/// A fast hash for our caches' integer keys (multiply and fold; not for keys an attacker picks).
 #[derive(Default)]
 pub struct Mix(u64);
 
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_recently_used_goes_first() {
+    fn the_least_recently_used_value_is_evicted_first() {
         let mut lru = WeightedLru::new(3);
         for key in 1u64..=3 {
             lru.insert(key, key * 10, 1);
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn weight_bounds_it_and_what_is_too_heavy_is_not_kept() {
+    fn total_weight_is_limited_and_a_value_too_heavy_is_not_kept() {
         let mut lru = WeightedLru::new(10);
         lru.insert(1u64, 'a', 6);
         lru.insert(2, 'b', 6);
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn it_behaves_like_a_list() {
+    fn it_behaves_like_a_simple_list() {
         let mut lru = WeightedLru::new(8);
         let mut model: Vec<(u64, u64)> = Vec::new();
         let mut x = 7u64;

@@ -1,4 +1,4 @@
-//! The vocabulary: keys, sequence numbers, orders, integers, checksums, names. Pure data, no input or output.
+//! Basic types without I/O: keys, sequence numbers, orders, integers, checksums, file names.
 
 mod bytes;
 mod coding;

@@ -1,14 +1,13 @@
-//! Sequence numbers and the tag that ends every internal key.
+//! Sequence numbers, and the tag at the end of every internal key.
 //!
 //! ```text
 //! tag: u64 little-endian = sequence << 8 | type          sequence: 56 bits; type: 0 deletion, 1 value
 //! ```
-//! Sequence 5, value: `01 05 00 00 00 00 00 00`.
-//! Source: LevelDB `db/dbformat.h`.
+//! For example, sequence 5, a value: `01 05 00 00 00 00 00 00`. Source: LevelDB `db/dbformat.h`.
 
 use crate::error::Malformed;
 
-/// The place of one write in the history of a database: 56 bits, each write takes the next.
+/// The position of one write in the history of a database: 56 bits, increased by each write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceNumber(u64);
 
@@ -23,7 +22,7 @@ impl SequenceNumber {
         if value <= Self::MAX.0 { Some(SequenceNumber(value)) } else { None }
     }
 
-    /// The low 56 bits: what LevelDB stores of a number that is too large.
+    /// The low 56 bits, which LevelDB stores of a number that is too large.
     pub const fn truncated(value: u64) -> SequenceNumber {
         SequenceNumber(value & Self::MAX.0)
     }
@@ -33,23 +32,23 @@ impl SequenceNumber {
         self.0
     }
 
-    /// `count` writes later; `None` above [`SequenceNumber::MAX`].
+    /// The sequence number `count` writes later; `None` above [`SequenceNumber::MAX`].
     pub fn advance(self, count: u64) -> Option<SequenceNumber> {
         self.0.checked_add(count).and_then(SequenceNumber::new)
     }
 }
 
-/// What an entry says of its key.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ValueType {
     /// The key was deleted (a tombstone).
     Deletion = 0,
-    /// The key has the value that follows.
+    /// The key has a value.
     Value = 1,
 }
 
 impl ValueType {
-    /// From the byte stored in tags and batches.
+    /// Decodes the byte stored in tags and batches.
     pub const fn from_byte(byte: u8) -> Option<ValueType> {
         match byte {
             0 => Some(ValueType::Deletion),
@@ -67,18 +66,18 @@ impl ValueType {
     }
 }
 
-/// Sequence and type packed as they are stored; a larger tag sorts first.
+/// Sequence number and type, packed as they are stored; a larger tag sorts first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(u64);
 
 impl Tag {
-    /// Packs the two.
+    /// Packs a sequence number and a type.
     pub const fn new(sequence: SequenceNumber, value_type: ValueType) -> Tag {
         #[expect(clippy::as_conversions, reason = "u8 to u64 in a const fn")]
         Tag(sequence.0 << 8 | value_type.to_byte() as u64)
     }
 
-    /// The tag to seek with: at or before `sequence`, whatever the type.
+    /// The tag to seek with: finds entries at or before `sequence`, of any type.
     pub const fn seek(sequence: SequenceNumber) -> Tag {
         Tag::new(sequence, ValueType::Value)
     }
@@ -93,7 +92,7 @@ impl Tag {
         }
     }
 
-    /// As stored.
+    /// The encoded tag.
     pub const fn packed(self) -> u64 {
         self.0
     }
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example() {
+    fn tag_matches_the_worked_example() {
         let tag = Tag::new(SequenceNumber::new(5).unwrap(), ValueType::Value);
         assert_eq!(tag.packed().to_le_bytes(), [1, 5, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Tag::decode(tag.packed()).unwrap(), (SequenceNumber(5), ValueType::Value));

@@ -1,4 +1,4 @@
-//! The live snapshots and the oldest of them.
+//! The live snapshots, and the oldest of them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::sequence::SequenceNumber;
 
-/// A state of the database that stays readable while this, or a clone of it, lives.
+/// A state of the database that stays readable while this, or a clone of it, is alive.
 #[derive(Clone)]
 pub struct Snapshot(Rc<Held>);
 
@@ -17,12 +17,12 @@ struct Held {
 }
 
 impl Snapshot {
-    /// The last write that it sees.
+    /// Sequence number of the last write that it sees.
     pub fn sequence(&self) -> SequenceNumber {
         self.0.sequence
     }
 
-    /// Whether it is of the database that owns `list`.
+    /// Whether it belongs to the database that owns `list`.
     pub(crate) fn is_of(&self, list: &Rc<SnapshotList>) -> bool {
         Rc::ptr_eq(&self.0.list, list)
     }
@@ -46,7 +46,7 @@ impl Drop for Held {
     }
 }
 
-/// How many snapshots are held of each state.
+/// The number of snapshots per sequence number.
 #[derive(Default)]
 pub(crate) struct SnapshotList {
     counts: RefCell<BTreeMap<SequenceNumber, usize>>,
@@ -58,12 +58,12 @@ impl SnapshotList {
         Snapshot(Rc::new(Held { sequence, list: self.clone() }))
     }
 
-    /// Whether nobody holds a snapshot.
+    /// Whether there is no snapshot.
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.borrow().is_empty()
     }
 
-    /// The oldest state that somebody can read; `last` if nobody holds one.
+    /// The sequence number of the oldest snapshot; `last` if there is none.
     pub(crate) fn oldest(&self, last: SequenceNumber) -> SequenceNumber {
         self.counts.borrow().keys().next().copied().unwrap_or(last)
     }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_is_the_oldest_still_held() {
+    fn the_oldest_snapshot_is_the_oldest_still_held() {
         let list = Rc::new(SnapshotList::default());
         let at = |n| SequenceNumber::new(n).unwrap();
         assert_eq!(list.oldest(at(9)), at(9));

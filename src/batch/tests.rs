@@ -1,4 +1,4 @@
-//! Batches, built and taken apart.
+//! Builds and decodes batches.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn sequence(n: u64) -> SequenceNumber {
     SequenceNumber::new(n).unwrap()
 }
 
-/// As LevelDB's tests print a batch.
+/// Prints a batch as LevelDB's tests do.
 fn show(batch: &WriteBatch) -> String {
     let first = batch.sequence().get();
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
@@ -18,7 +18,7 @@ fn show(batch: &WriteBatch) -> String {
 }
 
 #[test]
-fn the_worked_example() {
+fn batch_matches_the_worked_example() {
     let mut batch = WriteBatch::new();
     batch.put(b"a", b"1");
     batch.set_sequence(sequence(1));
@@ -35,7 +35,7 @@ fn an_empty_batch_is_twelve_bytes() {
 }
 
 #[test]
-fn operations_come_back_in_order_with_rising_sequences() {
+fn operations_are_read_in_order_with_increasing_sequence_numbers() {
     let mut batch = WriteBatch::new();
     batch.put(b"foo", b"bar");
     batch.delete(b"box");
@@ -79,7 +79,7 @@ fn the_size_grows_with_every_operation() {
 }
 
 #[test]
-fn every_cut_is_told() {
+fn every_truncation_is_an_error() {
     let mut batch = WriteBatch::new();
     batch.put(b"foo", b"bar");
     batch.delete(b"box");
@@ -96,7 +96,7 @@ fn every_cut_is_told() {
 }
 
 #[test]
-fn what_stands_before_a_bad_operation_can_still_be_read() {
+fn operations_before_a_bad_one_can_still_be_read() {
     let mut batch = WriteBatch::new();
     batch.put(b"foo", b"bar");
     let mut bytes = batch.as_bytes().to_vec();
@@ -143,7 +143,7 @@ mod properties {
 
     proptest! {
         #[test]
-        fn batches_come_back(ops in vec((any::<bool>(), vec(any::<u8>(), 0..300), vec(any::<u8>(), 0..300)), 0..20)) {
+        fn batches_round_trip(ops in vec((any::<bool>(), vec(any::<u8>(), 0..300), vec(any::<u8>(), 0..300)), 0..20)) {
             let mut batch = WriteBatch::new();
             for (put, key, value) in &ops {
                 if *put { batch.put(key, value) } else { batch.delete(key) }

@@ -1,11 +1,12 @@
 //! Picks the next compaction of a version, without I/O.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::plan::Compaction;
 use crate::base::{FileNumber, InternalKeyComparator, sort_by, to_u64, user_key};
+use crate::error::Error;
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 
 /// Target size of level 1 in bytes; each deeper level is ten times larger.
@@ -17,8 +18,8 @@ pub(crate) struct Pick<'a> {
     pub(crate) max_file_size: u64,
     /// A table with too many seeks that found nothing.
     pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
-    /// Damaged tables, which are skipped.
-    pub(crate) quarantine: &'a BTreeSet<FileNumber>,
+    /// Unreadable tables, which are skipped.
+    pub(crate) quarantine: &'a BTreeMap<FileNumber, Error>,
 }
 
 /// Returns how full a level is: from 1 on it needs compaction. The last level never does.
@@ -112,7 +113,7 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
             }
         }
     }
-    if upper.iter().chain(&lower).any(|f| context.quarantine.contains(&f.number)) {
+    if upper.iter().chain(&lower).any(|f| context.quarantine.contains_key(&f.number)) {
         return None;
     }
     let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();

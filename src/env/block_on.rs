@@ -1,4 +1,4 @@
-//! Running a future to its end on this thread, without an executor.
+//! Runs a future to completion on this thread, without an executor.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// The output of a future that needs nobody else: it is polled for as long as it wakes itself. `None` if it then still waits
-/// for something, such as a storage that answers later; the future is dropped.
+/// The output of a future that depends on nothing else, polled for as long as it wakes itself.
 ///
-/// Over a storage that answers at once this is one poll and no allocation.
+/// Returns `None`, and drops the future, if it is still pending after that: for example, if its
+/// storage answers later.
+///
+/// With a storage that answers at once, this is one poll and no allocation.
 pub fn try_now<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -33,10 +35,10 @@ impl Wake for Woken {
     }
 }
 
-/// Runs a future to its end; this thread sleeps while the future waits.
+/// Runs a future to completion; this thread sleeps while the future is pending.
 ///
-/// Over a storage that answers at once this is one poll and no allocation. Absent from WebAssembly, which cannot wait: there,
-/// use [`try_now`] or await.
+/// With a storage that answers at once, this is one poll and no allocation. Not available in
+/// WebAssembly, which cannot block: use [`try_now`] or await there.
 ///
 /// ```
 /// assert_eq!(varve::env::block_on(async { 2 + 2 }), 4);
@@ -58,7 +60,7 @@ mod parker {
     use std::thread::{self, Thread};
 
     thread_local! {
-        /// One parker a thread is kept for the next call; a call inside a call makes its own.
+        /// One parker per thread is kept for the next call; a nested call creates its own.
         static SPARE: Cell<Option<Arc<Parker>>> = const { Cell::new(None) };
     }
 
@@ -78,7 +80,9 @@ mod parker {
         }
     }
 
-    /// Polls until the future is ready. The first poll here comes at once: the one before had no waker to call.
+    /// Polls until the future is ready.
+    ///
+    /// The first poll is immediate: the one before it had no waker to call.
     pub(super) fn block<F: Future>(mut future: Pin<&mut F>) -> F::Output {
         let new = || Arc::new(Parker { woken: AtomicBool::new(false), thread: thread::current() });
         let parker = SPARE.take().unwrap_or_else(new);

@@ -1,4 +1,4 @@
-//! Appends and reads that are checked: all bytes were taken, or are there.
+//! Appends and reads that check whether all bytes were written or read.
 
 use std::io::ErrorKind;
 
@@ -6,7 +6,7 @@ use super::{Access, Env, File};
 use crate::base::to_u64;
 use crate::error::{Error, Result};
 
-/// Appends and proves it: `end` is the size that the file must have afterwards.
+/// Appends and verifies it: `end` is the size that the file must have afterwards.
 pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
     let asked = to_u64(data.len());
     let taken = file.append(data).await?;
@@ -21,7 +21,7 @@ pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[
     Ok(())
 }
 
-/// An append took all the bytes it was given.
+/// Checks that an append wrote all the bytes it was given.
 pub(crate) fn check_taken(name: &str, asked: u64, taken: u64) -> Result<()> {
     if taken == asked {
         return Ok(());
@@ -30,7 +30,7 @@ pub(crate) fn check_taken(name: &str, asked: u64, taken: u64) -> Result<()> {
     Err(Error::io(name, "append", ErrorKind::WriteZero, message))
 }
 
-/// The whole of a file of at most `size_max` bytes.
+/// Reads a whole file of at most `size_max` bytes.
 pub async fn read_file(env: &dyn Env, name: &str, size_max: u64) -> Result<Vec<u8>> {
     let file = env.open(name, Access::Read).await?;
     let size = file.size().await?;
@@ -40,18 +40,18 @@ pub async fn read_file(env: &dyn Env, name: &str, size_max: u64) -> Result<Vec<u
     read_exact(&*file, name, 0, usize::try_from(size).unwrap_or(usize::MAX)).await
 }
 
-/// Exactly `length` bytes; a file that ends before is an error.
+/// Reads exactly `length` bytes; it is an error if the file ends before.
 pub async fn read_exact(file: &dyn File, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
     let data = file.read_at(offset, length).await?;
     if data.len() == length { Ok(data) } else { Err(short_read(name, offset, length, data.len())) }
 }
 
-/// What a read that came back short means: the file is shorter than what points into it says.
+/// The error for a short read: the file is shorter than the place that points into it says.
 fn short_read(name: &str, offset: u64, expected: usize, found: usize) -> Error {
     Error::corruption(name, offset, format!("{expected} bytes expected, the file has {found} there"))
 }
 
-/// The answer of an append to a file that was opened to be read.
+/// The result of an append to a file that was opened for reading.
 pub(super) fn opened_to_be_read(name: &str, operation: &'static str) -> Error {
     Error::io(name, operation, ErrorKind::PermissionDenied, "the file was opened to be read")
 }

@@ -1,4 +1,4 @@
-//! The answer of a storage.
+//! The result of a call of a storage.
 
 use std::fmt;
 use std::future::Future;
@@ -7,27 +7,27 @@ use std::task::{Context, Poll};
 
 use crate::error::{Error, Result};
 
-/// The answer of a storage: ready at once, or later.
+/// The result of a call of a storage: ready at once, or later.
 pub enum Io<T> {
-    /// Known already (`None` once it has been taken).
+    /// Ready (`None` once it has been taken).
     Ready(Option<Result<T>>),
-    /// To be awaited.
+    /// Must be awaited.
     Pending(Pin<Box<dyn Future<Output = Result<T>>>>),
 }
 
 impl<T> Io<T> {
-    /// Known already.
+    /// A result that is ready.
     #[inline]
     pub fn ready(result: Result<T>) -> Io<T> {
         Io::Ready(Some(result))
     }
 
-    /// To be awaited.
+    /// A result that must be awaited.
     pub fn pending(future: impl Future<Output = Result<T>> + 'static) -> Io<T> {
         Io::Pending(Box::pin(future))
     }
 
-    /// The same answer, changed by `then` when it is known.
+    /// The same result, transformed by `then` when it is ready.
     pub fn map<U>(self, then: impl FnOnce(Result<T>) -> Result<U> + 'static) -> Io<U>
     where
         T: 'static,

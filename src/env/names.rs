@@ -1,27 +1,29 @@
-//! Names of files, and changes of them.
+//! Names of files, and changes to them.
 
 use crate::error::{Error, Result};
 
-/// One change of the set of names.
+/// One change to the set of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameEdit {
-    /// `from` becomes `to`, replacing it. `to` may begin with `lost/`: kept, but out of the way of `list`.
+    /// Renames `from` to `to`, replacing it.
+    ///
+    /// `to` may begin with `lost/`: kept, but not listed by `list`.
     Rename {
         /// The old name; it must exist.
         from: String,
         /// The new name.
         to: String,
     },
-    /// The name goes away. A name that does not exist is no error.
+    /// Removes the name. A name that does not exist is not an error.
     Remove {
         /// The name.
         name: String,
     },
-    /// The file holds exactly `content`, atomically.
+    /// Atomically makes the file contain exactly `content`.
     Replace {
         /// The name, whether it exists or not.
         name: String,
-        /// A name that the storage may use on the way; a crash may leave it behind.
+        /// A temporary name that the storage may use; a crash may leave it behind.
         via: String,
         /// The whole content.
         content: Vec<u8>,
@@ -41,13 +43,15 @@ impl NameEdit {
     }
 }
 
-/// Whether a storage takes this name: 1 to 255 bytes, none of `/ \ :` and no control character, not `.`, `..` or `LOCK`
-/// (which is the lock's own); all this may follow one `lost/`.
+/// Whether a storage accepts this name.
+///
+/// Allowed are 1 to 255 bytes, without `/ \ :` and control characters, other than `.`, `..` and
+/// `LOCK` (reserved for the lock). One `lost/` may precede them.
 pub fn check_name(name: &str) -> Result<()> {
     let bare = name.strip_prefix("lost/").unwrap_or(name);
     let forbidden = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
     if bare.is_empty() || bare.len() > 255 || matches!(bare, "." | ".." | "LOCK" | "lost") || bare.contains(forbidden) {
-        // Not `{:?}`: that brings Unicode's tables with it, for what may be printed.
+        // Not `{:?}`: it would add Unicode's tables of printable characters to the module.
         return Err(Error::InvalidArgument(format!("\"{}\" cannot be the name of a file", name.escape_default())));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! One block: from stored bytes to contents, and from contents to entries, going on behind what is wrong.
+//! One block: decodes its stored bytes, then its entries, and continues after damage.
 
 use std::cmp::Ordering;
 
@@ -10,19 +10,19 @@ use crate::table::{
     unmasked,
 };
 
-/// A block that would be larger is not taken apart.
+/// Larger blocks are not decoded.
 pub(super) const BLOCK_SIZE_MAX: usize = 256 << 20;
-/// Bytes of a key that are shown.
+/// Bytes of a key that are listed.
 const KEY_SHOWN_MAX: usize = 64 << 10;
-/// Entries of one block that are shown one by one, and bytes of their keys.
+/// Entries of one block that are listed, and bytes of their keys.
 const ENTRIES_SHOWN_MAX: usize = 100_000;
 const ENTRY_BYTES_SHOWN_MAX: usize = 4 << 20;
-/// Findings about the entries of one block; damage makes as many as there are bytes.
+/// Findings about the entries of one block; damage could produce as many as there are bytes.
 const FINDINGS_MAX: usize = 20;
-/// Longer keys are not looked up in filters: a small block can claim very many of them.
+/// Longer keys are not looked up in filters: a small block can claim to have very many of them.
 pub(super) const KEY_TESTED_MAX: usize = 4 << 10;
 
-/// The contents of a stored block, decompressed, if that can be done.
+/// The contents of a stored block, decompressed, if possible.
 pub(super) struct Opened {
     pub(super) span: Span,
     pub(super) contents: Option<Vec<u8>>,
@@ -30,8 +30,10 @@ pub(super) struct Opened {
     pub(super) sound: bool,
 }
 
-/// Takes the trailer off and decompresses: `stored` should be all of what `handle` says, trailer included. A wrong checksum is
-/// told, and what can be made of the contents is made.
+/// Removes the trailer and decompresses.
+///
+/// `stored` should be all bytes of `handle`, with the trailer. A wrong checksum is reported, and
+/// the contents are decoded as far as possible.
 pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Opened {
     let length = handle.size.saturating_add(to_u64(TRAILER_SIZE));
     let mut span = Span::new(kind, handle.offset, length);
@@ -85,14 +87,14 @@ pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Op
     }
 }
 
-/// Moves over the entries of a block, and over what is wrong between them.
+/// An iterator over the entries of a block that continues after damage.
 pub(super) struct Entries {
     block: Block,
-    /// Of the block in the file, and whether places inside are places in the file.
+    /// Offset of the block in the file, and whether offsets in the block are offsets in the file.
     origin: Origin,
     at: usize,
     key: Vec<u8>,
-    /// The end of the key before, from where the two may differ.
+    /// The end of the previous key, from the point where the two may differ.
     tail: Vec<u8>,
     tail_at: usize,
     restart: usize,
@@ -100,27 +102,27 @@ pub(super) struct Entries {
     findings: usize,
 }
 
-/// One of them.
+/// One entry.
 pub(super) struct Found {
     pub(super) at: usize,
     pub(super) entry: Entry,
     pub(super) is_restart: bool,
-    /// How it compares with the one before, where there is one and both are internal keys.
+    /// How it compares with the previous one, if there is one and both are internal keys.
     pub(super) order: Option<Order>,
 }
 
-/// Of an entry and the one before it.
+/// The order of an entry and the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     After,
-    /// By bytes; another comparator may think otherwise.
+    /// By bytes; another comparator may order them differently.
     UserKeyBefore,
-    /// The same user key, and not an older one.
+    /// The same user key, and not an older entry.
     TagNotOlder(Ordering),
 }
 
 impl Entries {
-    /// `None`: nothing can be found in it; `span` says why.
+    /// `None`: nothing could be decoded; `span` has the reason.
     pub(super) fn new(contents: Vec<u8>, offset: u64, raw: bool, span: &mut Span) -> Option<Entries> {
         let origin = Origin { offset, size: 0, raw, verified: true };
         let block = match Block::new(contents, origin, true) {
@@ -146,7 +148,7 @@ impl Entries {
         self.block.bytes().get(entry.value_start..entry.end).unwrap_or_default()
     }
 
-    /// The next entry that can be read. What is wrong on the way there goes to `span`.
+    /// The next entry that can be decoded. Damage before it is added to `span`.
     pub(super) fn next(&mut self, span: &mut Span) -> Option<Found> {
         while self.at < self.block.entries_end() {
             let at = self.at;
@@ -163,7 +165,7 @@ impl Entries {
         None
     }
 
-    /// Restart points before `at` that no entry began at are told; answers whether one is at `at`.
+    /// Reports restart points before `at` where no entry begins; returns whether one is at `at`.
     fn pass_restarts(&mut self, at: usize, span: &mut Span) -> bool {
         while self.restart < self.block.restart_count() {
             let point = self.block.restart(self.restart);
@@ -185,7 +187,7 @@ impl Entries {
         let unshared = self.block.bytes().get(entry.key_start..entry.value_start).unwrap_or_default();
         let (before, after) = (self.key.len(), entry.shared.saturating_add(unshared.len()));
         let comparable = !self.first && before >= 8 && after >= 8;
-        // What both share is equal; a tag may lie in it, and is compared by itself.
+        // The shared part is equal; a tag may lie in it, and is compared separately.
         let same = entry.shared.min(before.saturating_sub(8)).min(after.saturating_sub(8));
         self.tail.clear();
         self.tail.extend_from_slice(self.key.get(same..).unwrap_or_default());
@@ -214,7 +216,7 @@ impl Entries {
         }
     }
 
-    /// From an entry that cannot be read to the next restart point.
+    /// Skips from an entry that cannot be decoded to the next restart point.
     fn skip(&mut self, at: usize, is_restart: bool, span: &mut Span) {
         let why = self.block.explain(at, self.key.len(), is_restart);
         self.tell(span, "T21", &why);
@@ -233,7 +235,7 @@ impl Entries {
     }
 }
 
-/// A finding inside a block, placed in the file where that can be.
+/// A finding inside a block, with its offset in the file if it has one.
 pub(super) fn tell(span: &mut Span, origin: Origin, code: &'static str, what: &Malformed) {
     if origin.raw {
         span.find(Severity::Bad, code, origin.offset.saturating_add(what.offset), what.reason.clone());
@@ -258,7 +260,7 @@ pub(super) fn bytes_fact(bytes: &[u8]) -> Fact {
     Fact::Bytes(bytes.get(..KEY_SHOWN_MAX).unwrap_or(bytes).to_vec())
 }
 
-/// Gathers the spans of single entries, within bounds.
+/// Collects the spans of single entries, up to a limit.
 pub(super) struct Listing {
     wanted: bool,
     /// Keys are internal keys.
@@ -271,7 +273,7 @@ impl Listing {
         Listing { wanted, internal, bytes: 0 }
     }
 
-    /// Adds the entry to `span`; answers it for more facts.
+    /// Adds the entry to `span`; returns it so that facts can be added.
     pub(super) fn add<'a>(&mut self, span: &'a mut Span, found: &Found, key: &[u8]) -> Option<&'a mut Span> {
         if !self.wanted || span.spans.len() >= ENTRIES_SHOWN_MAX {
             return None;

@@ -1,10 +1,10 @@
-//! Spans as JSON, one line each. Written here: the smallest way over the border.
+//! Spans as JSON, one per line. Written by hand: the smallest code for this purpose.
 //!
 //! ```text
 //! {"kind":"data","offset":0,"length":31,"facts":{"entries":1,"firstKey":{"key":"6f6e6c79","sequence":0,"type":"value"}},
 //!  "findings":[{"code":"T10","severity":"bad","offset":27,"reason":"..."}],"spans":[]}
 //! ```
-//! Bytes are hexadecimal. A number that JavaScript's cannot hold exactly is a string of digits.
+//! Bytes are hexadecimal. A number that JavaScript cannot represent exactly is a string of digits.
 
 use super::span::{Fact, KeyFact, Severity, Span};
 
@@ -104,7 +104,8 @@ fn text(out: &mut String, text: &str) {
                 out.push('\\');
                 out.push(c);
             }
-            // Reasons are ours and hold no control characters; should one, it must not break the line.
+            // Reasons are our own text, without control characters; if one occurs, the line must
+            // stay whole.
             c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }

@@ -1,15 +1,18 @@
-//! Explains the bytes of a file: what lies where, what it says, and what is wrong with it. Opens no database.
+//! Explains the bytes of a file: its structure, its contents and its damage. Opens no database.
 //!
 //! ```text
 //! size of the file -> inspector -> "give me these bytes" -> the caller reads -> spans, findings -> ... -> nothing more
 //! ```
-//! An inspector reads nothing by itself: it says which bytes it wants next and is handed them, so that the same code serves
-//! files, blobs and ranges over a network, and no file is held whole. Its answers are [`Span`]s: each is a run of bytes with
-//! a kind, facts, findings and, where that is asked for, the spans inside. Damage ends nothing: what can be read behind it is.
+//! An inspector does no I/O: it returns the offset and size of the bytes that it needs next, and
+//! its caller supplies them. The same code thus serves files, blobs and ranges over a network, and
+//! no file is held in memory as a whole. It returns [`Span`]s: each is a range of bytes with a
+//! kind, facts, findings and, on request, the spans inside. Damage never stops it: the bytes after
+//! it are still read.
 //!
-//! The codes of findings are stable: T01 the size, T02 the magic, T10 a checksum, T11 a codec, T12 what does not decompress,
-//! T20 restart points, T21 an entry, T22 and T23 the order of keys, T24 an internal key, T30 to T33 handles, overlaps, bytes of
-//! nobody and index keys, T40 and T41 filters, S02 bytes that could not be read.
+//! The codes of findings are stable: T01 the size, T02 the magic number, T10 a checksum, T11 a
+//! codec, T12 a block that does not decompress, T20 restart points, T21 an entry, T22 and T23 the
+//! order of keys, T24 an internal key, T30 to T33 handles, overlaps, unreferenced bytes and index
+//! keys, T40 and T41 filters, S02 bytes that could not be read.
 
 mod block;
 mod json;

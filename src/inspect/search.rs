@@ -1,22 +1,23 @@
-//! Finds blocks that nothing refers to, by their checksums alone.
+//! Finds blocks to which nothing refers, by their checksums alone.
 //!
 //! ```text
 //! from a start, keep a running checksum; where the next five bytes are a type and that checksum, a block ends
 //! ```
-//! Blocks follow one another, so the search behind a block is cheap; each byte skipped costs up to `SIZE_MAX` steps, and all
-//! steps together are bounded. A hit by chance has odds of one in 2^32, and must parse as well before it is believed.
+//! Blocks follow one another, so that the search after a block is cheap; each byte skipped costs up
+//! to `SIZE_MAX` steps, and the total is limited. A false match has a probability of one in 2^32,
+//! and must also decode.
 
 use crate::table::{TYPE_MAX, unmasked};
 
-/// Bytes of a block that is looked for anywhere.
+/// Largest block that is searched for at every offset.
 const SIZE_MAX: usize = 64 << 10;
-/// Bytes of a block that is looked for where one is likely to begin.
+/// Largest block that is searched for where one is likely to begin.
 pub(super) const SIZE_MAX_AT_START: usize = 4 << 20;
-/// No block is smaller: a filter block has five bytes.
+/// The smallest block: a filter block of five bytes.
 const SIZE_MIN: usize = 5;
-/// Bytes that are searched at once.
+/// Bytes that are searched at a time.
 pub(super) const WINDOW: usize = SIZE_MAX_AT_START * 4;
-/// Checksum steps that one inspection may spend.
+/// Checksum steps of one inspection, at most.
 const STEPS_MAX: u64 = 1 << 28;
 
 pub(super) struct Search {
@@ -24,14 +25,14 @@ pub(super) struct Search {
     steps: u64,
 }
 
-/// What came of one window.
+/// The result of searching one window.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hit {
-    /// A block of so many bytes of contents begins so many bytes behind the start.
+    /// A block with this many bytes of contents begins this many bytes after the start.
     Block { skipped: usize, size: usize },
-    /// None begins in so many bytes.
+    /// None begins in this many bytes.
     Nothing { skipped: usize },
-    /// The bound is reached.
+    /// The limit is reached.
     Exhausted,
 }
 
@@ -44,8 +45,8 @@ impl Search {
         Search { table, steps: 0 }
     }
 
-    /// `whole`: the window reaches to the end of what is to be searched. Otherwise the last `SIZE_MAX` bytes are left for the
-    /// next window.
+    /// `whole`: the window reaches the end of the search. Otherwise the last `SIZE_MAX` bytes are
+    /// left for the next window.
     pub(super) fn first(&mut self, window: &[u8], whole: bool) -> Hit {
         let last = if whole { window.len() } else { window.len().saturating_sub(SIZE_MAX) };
         for start in 0..last {
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_found_behind_rubbish() {
+    fn finds_a_block_after_garbage() {
         let mut bytes = b"rubbish".to_vec();
         bytes.extend(sealed(b"the contents of a block"));
         bytes.extend(sealed(b"another"));
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_ends() {
+    fn the_search_stops_at_its_limit() {
         let noise: Vec<u8> = (0..1u32 << 20).flat_map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24).to_le_bytes()).collect();
         assert_eq!(Search::new().first(&noise, true), Hit::Exhausted);
     }

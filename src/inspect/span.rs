@@ -1,69 +1,72 @@
-//! Spans: runs of bytes with facts and findings, as an inspector returns them.
+//! Spans: ranges of bytes with facts and findings, as an inspector returns them.
 
-/// A run of bytes of a file, explained.
+/// A range of bytes of a file, explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// What it is: `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`, or `table` for the file as a whole.
+    /// Its kind.
+    ///
+    /// `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`, or `table` for the
+    /// whole file.
     pub kind: &'static str,
-    /// Where it begins: in the file, or for what lies in a block in the decompressed contents of that.
+    /// Its offset in the file; inside a block, in the block's decompressed contents.
     pub offset: u64,
-    /// Bytes of it, a block's trailer among them.
+    /// Its size in bytes, including a block's trailer.
     pub length: u64,
-    /// What it says, by name.
+    /// Its contents, by name.
     pub facts: Vec<(&'static str, Fact)>,
-    /// What is wrong with it.
+    /// Its damage.
     pub findings: Vec<Finding>,
-    /// What it is made of.
+    /// The spans inside.
     pub spans: Vec<Span>,
 }
 
-/// Something that bytes say.
+/// The value of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A count, a size, an offset, a checksum.
     Number(u64),
-    /// Whether.
+    /// Yes or no.
     Flag(bool),
-    /// A word of ours.
+    /// A fixed word.
     Text(&'static str),
-    /// Bytes from the file, shortened to the first 64 KiB.
+    /// Bytes from the file, truncated to 64 KiB.
     Bytes(Vec<u8>),
     /// An internal key.
     Key(KeyFact),
 }
 
-/// An internal key, as far as it is one.
+/// An internal key, as far as it is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFact {
-    /// The user's part; all of it where it is no internal key. Shortened to the first 64 KiB.
+    /// The user key, or the whole key if it is not an internal key. Truncated to 64 KiB.
     pub key: Vec<u8>,
-    /// Bytes before it was shortened.
+    /// Bytes before truncation.
     pub size: u64,
-    /// When it was written, and whether that was a put (true) or a deletion.
+    /// Its sequence number, and whether it is a put (true) or a deletion.
     pub tag: Option<(u64, bool)>,
 }
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing; nothing is wrong.
+    /// Information; nothing is wrong.
     Info,
-    /// Readable, but not as any writer makes it.
+    /// Readable, but no writer produces it.
     Warn,
-    /// Damage: something cannot be trusted or not be read.
+    /// Damage: data that is unreadable or cannot be trusted.
     Bad,
 }
 
-/// What is wrong, where, and what was expected.
+/// Damage, its offset and the expected value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Stable; see the head of `inspect`.
+    /// Stable; the documentation of `inspect` lists the codes.
     pub code: &'static str,
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
-    /// In the file.
+    /// Offset in the file.
     pub offset: u64,
-    /// What was found and what was expected.
+    /// The value found and the value expected.
     pub reason: String,
 }
 
@@ -72,7 +75,7 @@ impl Span {
         Span { kind, offset, length, facts: Vec::new(), findings: Vec::new(), spans: Vec::new() }
     }
 
-    // Called from very many places: calls are smaller than what they do.
+    // Called from very many places: calls are smaller than the inlined code.
     #[inline(never)]
     pub(crate) fn state(&mut self, name: &'static str, fact: Fact) {
         self.facts.push((name, fact));
@@ -110,7 +113,9 @@ impl Span {
     }
 }
 
-/// `text` with the numbers in place of its `{}`, in hexadecimal in place of `{x}`. Smaller than `format!` where there are many.
+/// `text` with the numbers in place of its `{}`, and in hexadecimal in place of `{x}`.
+///
+/// The code is smaller than that of `format!` where there are many calls.
 #[inline(never)]
 pub(crate) fn fill(text: &str, numbers: &[u64]) -> String {
     let mut out = String::new();

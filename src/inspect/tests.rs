@@ -1,4 +1,4 @@
-//! Tables that are sound, damaged, cut, somebody else's, or no tables.
+//! Tables that are valid, damaged, truncated, of other formats, or not tables.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::{Fact, KeyFact, Severity, Span, TableInspector};
 use crate::base::{crc32c, mask, to_u64};
 
-/// All spans; the inspector must come to an end, and what it wants must lie in the file.
+/// All spans; the inspector must end, and the bytes that it requests must lie in the file.
 fn inspect(file: &[u8], entries: bool) -> Vec<Span> {
     let size = to_u64(file.len());
     let mut inspector = TableInspector::new(size, entries);
@@ -56,7 +56,7 @@ fn codes(spans: &[Span]) -> Vec<&'static str> {
     codes
 }
 
-/// Every byte has an owner, and only one.
+/// Checks that every byte is explained exactly once.
 fn assert_tiled(spans: &[Span], size: usize) {
     let mut regions: Vec<_> = spans.iter().filter(|span| span.kind != "table").map(|s| (s.offset, s.length)).collect();
     regions.sort_unstable();
@@ -68,7 +68,7 @@ fn assert_tiled(spans: &[Span], size: usize) {
     assert_eq!(at, to_u64(size));
 }
 
-/// The table of one entry in the head of `table/mod.rs`.
+/// The table of one entry in the documentation of `table/mod.rs`.
 fn one_entry() -> Vec<u8> {
     let mut file = b"\x00\x0c\x03only\x01\x01\0\0\0\0\0\0one\0\0\0\0\x01\0\0\0\0\x9c\x69\xaa\x96".to_vec();
     file.extend(b"\0\0\0\0\x01\0\0\0\0\xc0\xf2\xa1\xb0\0\x01\x02p\0\x1a\0\0\0\0\x01\0\0\0\0\x74\x7d\x43\xf8");
@@ -117,7 +117,7 @@ fn a_table_of_one_entry_is_explained() {
 }
 
 #[test]
-fn spans_are_json() {
+fn spans_are_written_as_json() {
     let mut file = one_entry();
     file[20] ^= 1;
     for span in inspect(&file, true) {
@@ -143,7 +143,7 @@ fn spans_are_json() {
 }
 
 #[test]
-fn tables_of_real_engines_are_sound_and_every_byte_has_an_owner() {
+fn tables_of_real_engines_have_no_findings_and_every_byte_is_explained() {
     for (name, file) in fixtures() {
         let spans = inspect(&file, false);
         assert_eq!(codes(&spans), Vec::<&str>::new(), "{name}");
@@ -161,7 +161,7 @@ fn tables_of_real_engines_are_sound_and_every_byte_has_an_owner() {
 }
 
 #[test]
-fn a_damaged_block_is_told_and_the_others_are_read() {
+fn a_damaged_block_is_reported_and_the_others_are_read() {
     let sound = inspect(&fixture("leveldb-table/block256-none.ldb"), false);
     let all = number(sound.last().unwrap(), "entries");
     let mut file = fixture("leveldb-table/block256-none.ldb");
@@ -201,7 +201,7 @@ fn without_an_index_the_blocks_are_found_by_their_checksums() {
         assert!(of(&spans, "data").iter().all(|span| span.fact("found") == Some(&Fact::Flag(true))));
         assert_eq!(of(&spans, "filter").len(), 1, "{damage}");
     }
-    // Cut: all blocks before the cut are there.
+    // Truncated: all blocks before the cut are found.
     let file = fixture("leveldb-table/block256-none.ldb");
     let sound = inspect(&file, false);
     let cut = &file[..file.len() * 6 / 10];
@@ -246,7 +246,7 @@ fn table_of(data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_wrong_inside_a_sound_checksum_is_told() {
+fn damage_under_a_valid_checksum_is_reported() {
     let entry = |key: &[u8]| [&[0, u8::try_from(key.len()).unwrap(), 0], key].concat();
     let restart = b"\0\0\0\0\x01\0\0\0".to_vec();
     let cases: [(&str, Vec<u8>, &[&str]); 7] = [
@@ -272,13 +272,13 @@ fn what_is_wrong_inside_a_sound_checksum_is_told() {
     ];
     for (name, contents, expected) in cases {
         let spans = inspect(&table_of(&contents), true);
-        // What stands in a restart array is told by both looks at it, the whole and the walk.
+        // Damage in a restart array is reported by both passes: over the whole and entry by entry.
         assert_eq!(codes(&spans), expected, "{name}: {spans:#?}");
     }
 }
 
 #[test]
-fn a_block_with_a_bad_entry_goes_on_at_the_next_restart_point() {
+fn a_block_is_read_on_from_the_restart_point_after_a_bad_entry() {
     let entry = |key: &[u8]| [&[0, u8::try_from(key.len()).unwrap(), 0], key].concat();
     let (bad, good) = (b"\0\x7f\0x".to_vec(), entry(b"b\x01\x02\0\0\0\0\0\0"));
     let first = entry(b"a\x01\x02\0\0\0\0\0\0");
@@ -293,7 +293,7 @@ fn a_block_with_a_bad_entry_goes_on_at_the_next_restart_point() {
 
 #[test]
 fn a_prefix_bomb_costs_no_more_than_its_bytes() {
-    // One key of 100 KiB, then 200,000 that share all but their tag with it: 20 GB of keys.
+    // One key of 100 KiB, then 200,000 that share all of it but their tag: 20 GB of keys.
     let mut contents = vec![0];
     crate::base::put_varint64(&mut contents, 100 << 10);
     contents.push(0);
@@ -312,7 +312,7 @@ fn a_prefix_bomb_costs_no_more_than_its_bytes() {
 }
 
 #[test]
-fn other_files_are_named() {
+fn other_kinds_of_files_are_identified() {
     let rocks = [
         vec![1; 100],
         vec![1, 0x20, 5, 0x30, 6],
@@ -339,7 +339,7 @@ fn other_files_are_named() {
 }
 
 #[test]
-fn bytes_that_cannot_be_read_are_told() {
+fn unreadable_bytes_are_reported() {
     let file = fixture("leveldb-table/block256-none.ldb");
     let lost = of(&inspect(&file, false), "data")[2].offset;
     let mut inspector = TableInspector::new(to_u64(file.len()), false);
@@ -360,7 +360,7 @@ fn random(seed: &mut u64) -> usize {
 }
 
 #[test]
-fn no_mutation_makes_it_panic_or_hang() {
+fn no_mutation_causes_a_panic_or_an_endless_loop() {
     let mut seed = 20_240_607;
     for (name, file) in fixtures().into_iter().chain([("one", one_entry())]) {
         let sample: Vec<u8> = file
@@ -380,7 +380,7 @@ fn no_mutation_makes_it_panic_or_hang() {
                     _ => mutant.insert(at, 0xff),
                 }
             }
-            // The footer decides most: it gets its share.
+            // The footer matters most, so it is mutated more often.
             if round % 3 == 0 && mutant.len() > 48 {
                 let at = mutant.len() - 48 + random(&mut seed) % 12;
                 mutant[at] = u8::try_from(random(&mut seed) % 256).unwrap();
@@ -404,7 +404,7 @@ fn every_flipped_bit_of_a_table_is_found() {
     }
 }
 
-/// `$VARVE_CORPUS`, or the folder beside the repository.
+/// `$VARVE_CORPUS`, or the directory beside the repository.
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let root = std::env::var_os("VARVE_CORPUS").map_or(beside, PathBuf::from);

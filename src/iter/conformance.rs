@@ -1,4 +1,4 @@
-//! One test for every sorted source: moves compared with a sorted list.
+//! One test for every iterator: its moves are compared with a sorted list.
 
 use std::cmp::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -9,7 +9,7 @@ use crate::base::KeyOrder;
 /// A key and its value.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
-/// Carries a move to its end, polling as often as it takes.
+/// Completes a move, polling as often as needed.
 pub(crate) fn finish_now<I: InternalIterator + ?Sized>(iterator: &mut I, mut step: Step) {
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..1_000_000 {
@@ -24,7 +24,7 @@ pub(crate) fn finish_now<I: InternalIterator + ?Sized>(iterator: &mut I, mut ste
     panic!("the move does not end");
 }
 
-/// Everything from the first entry on.
+/// All entries from the first on.
 pub(crate) fn rows_forward<I: InternalIterator + ?Sized>(iterator: &mut I) -> Vec<Row> {
     let mut rows = Vec::new();
     let step = iterator.seek_to_first();
@@ -37,7 +37,7 @@ pub(crate) fn rows_forward<I: InternalIterator + ?Sized>(iterator: &mut I) -> Ve
     rows
 }
 
-/// Everything from the last entry back.
+/// All entries from the last one backwards.
 pub(crate) fn rows_backward<I: InternalIterator + ?Sized>(iterator: &mut I) -> Vec<Row> {
     let mut rows = Vec::new();
     let step = iterator.seek_to_last();
@@ -50,8 +50,10 @@ pub(crate) fn rows_backward<I: InternalIterator + ?Sized>(iterator: &mut I) -> V
     rows
 }
 
-/// Checks that `iterator`, which was never moved, gives exactly `expected`: forwards, backwards, by seeks to `targets`
-/// and to its own keys, and in a walk of 2,000 steps that turns, seeks and abandons moves as `seed` says.
+/// Checks that `iterator`, which was never moved, returns exactly `expected`.
+///
+/// It is moved forwards, backwards, by seeks to `targets` and to its own keys, and in a walk of
+/// 2,000 steps that turns, seeks and abandons moves as `seed` determines.
 ///
 /// `expected` and the keys must be strictly increasing in `order`.
 pub(crate) fn check<I: InternalIterator + ?Sized>(
@@ -123,7 +125,7 @@ pub(crate) fn check<I: InternalIterator + ?Sized>(
     }
 }
 
-/// `iterator` stands on row `place`, or nowhere if there is none.
+/// Checks that `iterator` is at row `place`, or not valid if there is none.
 fn at<I: InternalIterator + ?Sized>(iterator: &I, expected: &[Row], place: Option<usize>) {
     assert_eq!(iterator.status(), Ok(()));
     let row = place.and_then(|i| expected.get(i));

@@ -1,6 +1,7 @@
-//! Many sorted sources as one, in both directions.
+//! Merges several sorted iterators into one, in both directions.
 //!
-//! Equal keys come out in the order of the sources, so that a newer source wins where keys have no tag.
+//! Equal keys are returned in the order of the sources, so that a newer source wins where keys have
+//! no tag.
 
 use std::cmp::Ordering;
 use std::task::{Context, Poll};
@@ -12,22 +13,24 @@ use crate::error::Result;
 /// The union of its sources.
 ///
 /// Invariants, while no move is unfinished:
-/// 1. Forward: every source but `current` stands on its first entry after `key`; backward: on its last entry before it.
-/// 2. `heap` holds the valid sources, smallest first (backward: largest first), `current` at its root.
+/// 1. Forward: every source but `current` is at its first entry after `key`; backward: at its last
+///    entry before it.
+/// 2. `heap` holds the valid sources, smallest first (backward: largest first), `current` at its
+///    root.
 pub struct MergingIterator<I> {
     sources: Vec<I>,
     order: KeyOrder,
     on_bad_block: OnBadBlock,
     heap: Vec<usize>,
     backward: bool,
-    /// A source met damage and the whole was asked to stop there: what it lost might come next.
+    /// A source found damage and the iterator must stop there: the lost entries might be next.
     stopped: bool,
     unfinished: Option<Unfinished>,
-    /// The key that a turn of direction goes round.
+    /// The key at which the direction is reversed.
     pivot: Vec<u8>,
 }
 
-/// Where a move stopped for a block. `source` is the one that needs it.
+/// The point where a move stopped for a block. `source` is the one that needs it.
 #[derive(Clone, Copy)]
 enum Unfinished {
     Seek {
@@ -40,7 +43,7 @@ enum Unfinished {
         stage: Stage,
     },
     Advance,
-    /// Another source than the current one moves on.
+    /// A source other than the current one continues its move.
     Pass {
         source: usize,
     },
@@ -53,7 +56,9 @@ enum Seek {
     Pivot,
 }
 
-/// Turning needs up to two moves of a source: a seek to the pivot, then a step off it or back from it.
+/// A reversal takes up to two moves of a source.
+///
+/// A seek to the pivot, then a step off it or back from it.
 #[derive(Clone, Copy, PartialEq)]
 enum Stage {
     Sought,
@@ -102,7 +107,7 @@ impl<I: InternalIterator> MergingIterator<I> {
         Step::Done
     }
 
-    /// Puts every source but `current` on the other side of the pivot.
+    /// Moves every source but `current` to the other side of the pivot.
     fn turn(&mut self, from: usize, current: usize) -> Step {
         for source in from..self.sources.len() {
             if source == current {
@@ -124,12 +129,13 @@ impl<I: InternalIterator> MergingIterator<I> {
         Step::NeedsBlock
     }
 
-    /// `source` stands at or after the pivot. Forward: past it. Backward: before it.
+    /// Moves `source`, which is at or after the pivot. Forward: past it. Backward: before it.
     fn step_off_pivot(&mut self, source: usize, current: usize) -> Step {
         let Some(iterator) = self.sources.get_mut(source) else { return Step::Done };
         let at_pivot = iterator.valid() && self.order.compare(iterator.key(), &self.pivot) == Ordering::Equal;
         match (self.backward, iterator.valid()) {
-            // Of equal keys, those of later sources come after the current one, those of earlier sources came before it.
+            // Of equal keys, those of later sources come after the current one, those of earlier
+            // sources before it.
             (false, true) if at_pivot && source < current => iterator.next(),
             (false, _) => Step::Done,
             (true, true) if at_pivot && source < current => Step::Done,
@@ -149,7 +155,7 @@ impl<I: InternalIterator> MergingIterator<I> {
         Step::Done
     }
 
-    /// Whether source `a` comes out before source `b`; both are valid.
+    /// Whether source `a` comes before source `b`; both are valid.
     #[inline]
     fn before(&self, a: usize, b: usize) -> bool {
         let (Some(x), Some(y)) = (self.sources.get(a), self.sources.get(b)) else { return false };
@@ -194,7 +200,7 @@ impl<I: InternalIterator> MergingIterator<I> {
         }
     }
 
-    /// The current source has moved: it sinks to its place, or leaves.
+    /// Restores the heap after the current source has moved.
     #[inline]
     fn settle(&mut self) {
         let Some(current) = self.heap.first().copied() else { return };
@@ -233,14 +239,17 @@ impl<I: InternalIterator> MergingIterator<I> {
         Step::Done
     }
 
-    /// Forward past the current entry and all right behind it that are `hidden`, which need not come through the merge one by one.
-    /// Adds their bytes to `passed`. Where a block is missing, some of them may still come.
+    /// Moves forward past the current entry and all following ones that are `hidden`.
+    ///
+    /// They need not pass through the merge one by one. Adds their bytes to `passed`. If a block is
+    /// missing, some of them may still be returned.
     #[inline]
     pub(crate) fn pass(&mut self, hidden: impl Fn(&[u8]) -> bool, passed: &mut usize) -> Step {
         if !self.valid() || self.backward {
             return self.move_by_one(false);
         }
-        // The root comes before all: what is right behind it is below it directly, or below such.
+        // The root is the smallest: the next entry is its child, or below children of the same
+        // source.
         let mut at = 1;
         while at <= 2 {
             let Some(source) = self.heap.get(at).copied() else { break };

@@ -1,23 +1,23 @@
-// What goes wrong, as callers see it. The engine's code says what happened, the code of a VarveError what can be done:
+// Errors as callers see them. The engine's code says what happened, the code of a VarveError what to do:
 //
 //   engine             error.code                what to do
 //   corruption         LEVEL_CORRUPTION          bytes of `file` are damaged at `offset`: verify(), repair, restore a copy
-//   io                 LEVEL_IO_ERROR            the storage failed; look at `cause`, then resume() or open again
-//   full               LEVEL_FULL                no space, or a quota: make room, then resume(); reads go on
-//   locked             LEVEL_LOCKED              somebody else has the database open
-//   fenced             LEVEL_FENCED              the lock was lost to somebody else: open again
+//   io                 LEVEL_IO_ERROR            the storage failed: see `cause`, then resume() or open again
+//   full               LEVEL_FULL                the disk or a quota is full: free space, then resume(); reads work
+//   locked             LEVEL_LOCKED              another process or object has the database open
+//   fenced             LEVEL_FENCED              another process or object took the lock: open again
 //   source-changed     LEVEL_SOURCE_CHANGED      a file was replaced while it was being read: open again
-//   evicted            LEVEL_EVICTED             the browser took the files away
-//   poisoned           LEVEL_POISONED            the engine has failed; a fresh one goes on by itself (event 'recovered'). In memory, after
-//                                                three failures in a minute, or if it comes again: resume(), or close, open again
-//   busy               LEVEL_BUSY                something else has to end first; try again
+//   evicted            LEVEL_EVICTED             the browser deleted the files
+//   poisoned           LEVEL_POISONED            the engine failed and is replaced (event 'recovered'). In memory, after
+//                                                three failures in a minute, or if it fails again: resume(), or close and reopen
+//   busy               LEVEL_BUSY                other work must finish first: retry
 //   limit-exceeded     LEVEL_LIMIT_EXCEEDED      a key, value or batch is larger than the options or the format allow
-//   invalid-argument   LEVEL_INVALID_ARGUMENT    the caller's mistake: a TypeError or RangeError
-//   not-supported      LEVEL_NOT_SUPPORTED       this database or storage cannot do that (a write to a read-only one, say)
-//   closed             LEVEL_DATABASE_NOT_OPEN   as abstract-level's own
-//   (none was loaded)  LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not where it is looked for, or a policy forbids to compile it
+//   invalid-argument   LEVEL_INVALID_ARGUMENT    an invalid argument: a TypeError or RangeError
+//   not-supported      LEVEL_NOT_SUPPORTED       this database or storage does not support it, such as a write to a read-only one
+//   closed             LEVEL_DATABASE_NOT_OPEN   the same code as abstract-level's
+//   (none was loaded)  LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not found, or a policy forbids compiling it
 //
-// `maybeApplied` is true on a write whose fate is unknown: it may be found after opening again.
+// `maybeApplied` is true for a write that may have been applied, and may be found after reopening.
 
 const CODES = new Map([
   ['corruption', 'LEVEL_CORRUPTION'],
@@ -52,22 +52,22 @@ export class VarveError extends Error {
   get name() { return 'VarveError' }
 }
 
-/** An argument or option of the wrong kind: a TypeError, also by its `name`, as abstract-level throws, with a code. */
+/** An argument or option of the wrong type: a TypeError, also by its `name`, with a code. */
 export class InvalidArgumentError extends TypeError {
   code = 'LEVEL_INVALID_ARGUMENT'
 }
 
-/** A number that is out of the range of an argument or option: a RangeError, also by its `name`. */
+/** A number outside the range of an argument or option: a RangeError, also by its `name`. */
 export class OutOfRangeError extends RangeError {
   code = 'LEVEL_INVALID_ARGUMENT'
 }
 
-/** A file was replaced while it was being read: answers of before and after are not mixed. */
+/** A file was replaced while it was being read: versions are never mixed. */
 export class SourceChangedError extends VarveError {
   get name() { return 'SourceChangedError' }
 }
 
-/** The signal of an iterator was aborted; named as the web names it. */
+/** The signal of an iterator was aborted; its name is the web's. */
 export class AbortError extends VarveError {
   /** @param {unknown} [cause] the signal's reason */
   constructor(cause) {
@@ -78,8 +78,8 @@ export class AbortError extends VarveError {
 }
 
 /**
- * The engine's error as a VarveError. What is not the engine's (a bug) stays what it is.
- * @param {any} error
+ * Converts an error of the engine to a VarveError. Other errors (bugs) are returned unchanged.
+ * @param {any} error any: whatever was thrown
  * @returns {any}
  */
 export function fromEngine(error) {
@@ -87,8 +87,8 @@ export function fromEngine(error) {
 }
 
 /**
- * The same, naming the database by the path that its user gave: the engine knows files alone.
- * @param {any} error
+ * As fromEngine, with the user's path in the message: the engine knows only file names.
+ * @param {any} error any: whatever was thrown
  * @param {string | null} path
  * @returns {any}
  */
@@ -101,13 +101,17 @@ export function fromEngineAt(error, path) {
   return new ErrorOf(message, { code, cause, file, offset, maybeApplied })
 }
 
-/** Whether a word of the message is the path, or a file below it. @param {string} message @param {string} path */
+/**
+ * Whether a word of the message is the path, or a file below it.
+ * @param {string} message
+ * @param {string} path
+ */
 function names(message, path) {
   return message.split(/[\s'":,]+/).some((word) => word === path || word.startsWith(`${path}/`))
 }
 
 /**
- * For the second half of a promise of the engine's.
+ * Rejection handler for promises of the engine: throws the converted error.
  * @param {unknown} error
  * @returns {never}
  */

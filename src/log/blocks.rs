@@ -1,4 +1,4 @@
-//! Reading a file block by block.
+//! Reads a file block by block.
 
 use std::rc::Rc;
 
@@ -7,42 +7,42 @@ use crate::base::to_u64;
 use crate::env::File;
 use crate::error::{Error, Result};
 
-/// How much of a file is read at once: 8 blocks.
+/// Bytes of a file that are read at once: 8 blocks.
 const CHUNK_SIZE: usize = 8 * BLOCK_SIZE;
 /// The same, as an offset.
 const CHUNK_SIZE_U64: u64 = 8 * BLOCK_SIZE_U64;
-/// How much is given up where it cannot be read.
+/// Bytes that are skipped together if they cannot be read.
 const PIECE_SIZE: usize = 4 << 10;
 
 /// The blocks of a file, a chunk of them in memory.
 pub(super) struct Blocks {
-    /// `None`: all is in memory already.
+    /// `None` if all bytes are in memory.
     source: Option<Rc<dyn File>>,
     pub(super) name: String,
     window: Vec<u8>,
-    /// Where in the file the window begins; `None` before the first read.
+    /// Offset of the window in the file; `None` before the first read.
     window_start: Option<u64>,
-    /// Zeros take the place of what cannot be read.
+    /// Replace bytes that cannot be read with zeros.
     pub(super) patches: bool,
-    /// What could not, in order: where it begins, where it ends, and why.
+    /// The ranges that could not be read, in order, with the reason of each.
     pub(super) unreadable: Vec<(u64, u64, Error)>,
 }
 
 impl Blocks {
-    /// Of an open file.
+    /// The blocks of an open file.
     pub(super) fn of_file(file: Rc<dyn File>, name: String) -> Blocks {
         let (patches, unreadable) = (false, Vec::new());
         Blocks { source: Some(file), name, window: Vec::new(), window_start: None, patches, unreadable }
     }
 
-    /// Of bytes in memory.
+    /// The blocks of bytes in memory.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn of_bytes(bytes: Vec<u8>, name: String) -> Blocks {
         let (patches, unreadable) = (false, Vec::new());
         Blocks { source: None, name, window: bytes, window_start: Some(0), patches, unreadable }
     }
 
-    /// Bytes of the file.
+    /// The size of the file.
     pub(super) async fn file_size(&self) -> Result<u64> {
         match &self.source {
             Some(file) => file.size().await,
@@ -50,7 +50,9 @@ impl Blocks {
         }
     }
 
-    /// The block that begins at `start`, if it is in memory. Shorter than `BLOCK_SIZE` (or empty) at the end of the file.
+    /// The block at `start`, if it is in memory.
+    ///
+    /// Shorter than `BLOCK_SIZE` (or empty) at the end of the file.
     #[inline]
     pub(super) fn loaded(&self, start: u64) -> Option<&[u8]> {
         let from = start.checked_sub(self.window_start?)?;
@@ -61,11 +63,12 @@ impl Blocks {
         Some(rest.get(..BLOCK_SIZE).unwrap_or(rest))
     }
 
-    /// Reads the chunk that holds the block at `start`.
+    /// Reads the chunk that contains the block at `start`.
     pub(super) async fn load(&mut self, start: u64) -> Result<()> {
         let chunk_start = start - start % CHUNK_SIZE_U64;
         if let Some(file) = self.source.clone() {
-            // A read that comes back short would look like the end of the file, and what it held would be given up.
+            // A short read would look like the end of the file, and the records after it would be
+            // lost.
             let size = file.size().await?;
             let window = match file.read_at(chunk_start, CHUNK_SIZE).await {
                 Err(error @ Error::Io(_)) if self.patches && !error.is_too_many_open_files() => {
@@ -84,7 +87,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Reads a chunk piece by piece. If no piece of it can be read, `error` stands for the file.
+    /// Reads a chunk piece by piece. If no piece can be read, returns `error`.
     async fn read_pieces(&mut self, file: &dyn File, chunk_start: u64, size: u64, error: Error) -> Result<Vec<u8>> {
         let end = size.min(chunk_start.saturating_add(CHUNK_SIZE_U64));
         let (mut window, mut at, mut any) = (Vec::new(), chunk_start, false);
@@ -115,7 +118,7 @@ impl Blocks {
         Ok(window)
     }
 
-    /// The block that begins at `start`.
+    /// The block at `start`.
     pub(super) async fn get(&mut self, start: u64) -> Result<&[u8]> {
         if self.loaded(start).is_none() {
             self.load(start).await?;

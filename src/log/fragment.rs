@@ -1,26 +1,26 @@
-//! One fragment: its header, its checksum, and what may be wrong with it.
+//! One fragment: its header, its checksum and its errors.
 
 use super::HEADER_SIZE;
 use crate::base::{crc32c, mask};
 
-/// Where in a fragment its type stands, behind checksum and length.
+/// Offset of the type in a fragment, after checksum and length.
 const TYPE_OFFSET: usize = 6;
 
-/// What a fragment is of its record.
+/// The part of a record that a fragment holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FragmentType {
-    /// All of it.
+    /// The whole record.
     Full,
     /// Its beginning.
     First,
-    /// Neither end.
+    /// Its middle.
     Middle,
     /// Its end.
     Last,
 }
 
 impl FragmentType {
-    /// From the byte stored.
+    /// Decodes the stored byte.
     pub(crate) const fn from_byte(byte: u8) -> Option<FragmentType> {
         match byte {
             1 => Some(FragmentType::Full),
@@ -31,7 +31,7 @@ impl FragmentType {
         }
     }
 
-    /// The byte stored.
+    /// The byte to store.
     pub(crate) const fn to_byte(self) -> u8 {
         match self {
             FragmentType::Full => 1,
@@ -51,19 +51,19 @@ impl FragmentType {
     }
 }
 
-/// What stands before a payload, as stored.
+/// The header before a payload, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FragmentHeader {
-    /// Masked.
+    /// The masked checksum.
     pub(crate) checksum: u32,
-    /// Of the payload.
+    /// Length of the payload.
     pub(crate) length: u16,
-    /// 0 to 4 where all is well.
+    /// 0 to 4 if valid.
     pub(crate) type_byte: u8,
 }
 
 impl FragmentHeader {
-    /// From the first seven of `bytes`, if there are so many.
+    /// Decodes the first seven bytes of `bytes`, if it has so many.
     #[inline]
     pub(crate) fn decode(bytes: &[u8]) -> Option<FragmentHeader> {
         let [a, b, c, d, e, f, type_byte] = *bytes.first_chunk::<HEADER_SIZE>()?;
@@ -74,33 +74,35 @@ impl FragmentHeader {
         })
     }
 
-    /// Bytes of header and payload.
+    /// Size of header and payload.
     #[inline]
     pub(crate) fn size(self) -> usize {
         HEADER_SIZE + usize::from(self.length)
     }
 }
 
-/// The checksum of a fragment as it should be stored: over its type byte and its payload, which stand side by side.
+/// The checksum to store for a fragment.
+///
+/// It covers the type byte and the payload, which are adjacent.
 #[inline]
 pub(crate) fn checksum(fragment: &[u8]) -> u32 {
     mask(crc32c(fragment.get(TYPE_OFFSET..).unwrap_or_default()))
 }
 
-/// Why bytes are no fragment. `left` is how many there are up to the end of the block.
+/// The reason why bytes are not a fragment. `left` is the number of bytes to the end of the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// The header says a payload that would cross the end of the block.
+    /// The payload would cross the end of the block.
     Length { length: u16, left: usize },
-    /// The same in the last, short block, or not even a header fits: the file was cut here.
+    /// The same in the last, short block, or a header does not fit: the file was truncated here.
     CutOff { length: Option<u16>, left: usize },
-    /// Type 0, length 0: space set aside.
+    /// Type 0, length 0: preallocated space.
     Unused,
-    /// Stored and computed.
+    /// The checksums stored and computed.
     Checksum { stored: u32, computed: u32, left: usize },
 }
 
-/// The fragment at the start of `left`, the rest of a block.
+/// Decodes the fragment at the start of `left`, the rest of a block.
 #[inline]
 pub(super) fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeader, Trouble> {
     let Some(header) = FragmentHeader::decode(left) else {

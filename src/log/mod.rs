@@ -1,7 +1,8 @@
 //! The record format of write-ahead logs and manifests.
 //!
-//! A file is a run of blocks of 32 KiB, the last one mostly shorter. A record is cut into fragments so that none crosses a
-//! block; a reader can therefore go on at the next block after damage.
+//! A file is a sequence of blocks of 32 KiB; the last one may be shorter. A record is split into
+//! fragments so that none crosses the end of a block; after damage, a reader can therefore continue
+//! at the next block.
 //!
 //! ```text
 //! block     fragment fragment ... trailer           fewer than 7 bytes left: zeros
@@ -12,8 +13,9 @@
 //!                          0 with length 0: space that a writer set aside and never used
 //!           payload
 //! ```
-//! Integers are little-endian. With exactly 7 bytes left in a block, a record begins with an empty `first` fragment. An
-//! empty record is one `full` fragment of length 0. The log of a new database after put(a, 1) begins:
+//! Integers are little-endian. With exactly 7 bytes left in a block, a record begins with an empty
+//! `first` fragment. An empty record is one `full` fragment of length 0. For example, the log of a
+//! new database after put(a, 1) begins:
 //!
 //! ```text
 //! e9 9f 78 19   checksum
@@ -39,20 +41,20 @@ pub(crate) use reader::{LogReader, Record, Semantics, Tail};
 pub(crate) use writer::frame_record;
 pub(crate) use writer::{AT_ONCE_MAX, Begun, LogWriter};
 
-/// Bytes of a block.
+/// Size of a block.
 pub(crate) const BLOCK_SIZE: usize = 32 << 10;
 /// The same, as an offset.
 const BLOCK_SIZE_U64: u64 = 32 << 10;
-/// Bytes before a payload.
+/// Size of the header before a payload.
 pub(crate) const HEADER_SIZE: usize = 7;
 /// The same, as an offset.
 const HEADER_SIZE_U64: u64 = 7;
-/// No record longer than this is read, unless a caller says otherwise: 1 GiB.
+/// The default limit of a record that is read: 1 GiB.
 pub(crate) const RECORD_SIZE_MAX: u64 = 1 << 30;
 
 const _: () = assert!(BLOCK_SIZE - HEADER_SIZE <= 0xffff, "a payload's length fits 16 bits");
 
-/// How far into its block an offset is.
+/// The position of an offset in its block.
 fn block_position(offset: u64) -> usize {
     usize::try_from(offset % BLOCK_SIZE_U64).unwrap_or(0)
 }

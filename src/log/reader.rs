@@ -1,4 +1,4 @@
-//! Fragments back to records, and what a torn tail means.
+//! Reads fragments, joins them to records, and classifies the end of a log.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -10,66 +10,73 @@ use crate::base::to_u64;
 use crate::env::{Access, Env, File};
 use crate::error::{Error, Result};
 
-/// Damages past this number are counted, not listed: a hostile file holds one in every seven bytes.
+/// Further damage is counted, not listed: a hostile file may have some every seven bytes.
 const DAMAGES_LISTED_MAX: usize = 1000;
 
-/// What a reader does at bytes that are no record.
+/// How a reader handles bytes that are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Semantics {
-    /// LevelDB's way: it drops them, goes on, and lists them as [`Damage`].
+    /// LevelDB's behaviour: it drops them, continues, and lists them as [`Damage`].
     Compat {
         /// Verify checksums (LevelDB does, except in repair).
         verify: bool,
     },
-    /// It stops there for good; [`LogReader::tail`] says what it met.
+    /// It stops there; [`LogReader::tail`] has the reason.
     Prefix,
-    /// It goes on behind each, verifies every checksum, and lists all that it passes over as [`Damage`] (salvage.rs).
+    /// It continues after each, verifies every checksum, and lists all skipped bytes as [`Damage`]
+    /// (salvage.rs).
     Salvage,
 }
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Where its first fragment begins.
+    /// Start of its first fragment.
     pub(crate) offset: u64,
-    /// Where its last fragment ends.
+    /// End of its last fragment.
     pub(crate) end: u64,
     /// Its payload.
     pub(crate) data: Vec<u8>,
 }
 
-/// Bytes that are no record: with [`Semantics::Compat`] those that LevelDB's reader would report as dropped.
+/// Bytes that are not a record.
+///
+/// With [`Semantics::Compat`] those that LevelDB's reader would report as dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
-    /// Where they begin.
+    /// Offset of the first.
     pub(crate) offset: u64,
-    /// How many. Of `Compat`: as LevelDB counts.
+    /// Number of bytes; in `Compat`, as LevelDB counts them.
     pub(crate) bytes: u64,
-    /// Why. Of `Compat`: LevelDB's words.
+    /// The reason; in `Compat`, LevelDB's message.
     pub(crate) reason: Cow<'static, str>,
 }
 
-/// How the prefix of whole records ends.
+/// How the prefix of complete records ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
-    /// The file ends with it.
+    /// At the end of the file.
     Clean,
-    /// From `offset` to its end the file is zeros: space that a writer set aside, or that a crash left unwritten.
+    /// From `offset` to its end the file is zeros.
+    ///
+    /// Space that was preallocated, or that a crash left unwritten.
     Zeros {
-        /// Where they begin.
+        /// Offset of the first.
         offset: u64,
     },
-    /// At `offset` something else stands.
+    /// At `offset` there are other bytes.
     Torn {
-        /// Where the bad fragment begins. If nothing but the rest of a record is missing: the end of the file.
+        /// Offset of the bad fragment.
+        ///
+        /// If only the rest of a record is missing, the end of the file.
         offset: u64,
-        /// The field, what was stored and what was expected.
+        /// The field, the stored value and the expected value.
         reason: String,
     },
 }
 
 impl Tail {
-    /// Where to look on for later records; `None` where the file ends cleanly.
+    /// Offset at which to look for later records; `None` if the file ends cleanly.
     pub(crate) fn offset(&self) -> Option<u64> {
         match self {
             Tail::Clean => None,
@@ -81,9 +88,10 @@ impl Tail {
 /// Reads the records of one log or manifest, in order.
 ///
 /// Invariants:
-/// 1. All before `offset` has been judged; `offset` is where the next fragment would begin.
-/// 2. `open` is the offset of the `first` fragment whose record `scratch` is gathering; `scratch` is empty without it.
-/// 3. Memory is bounded by one chunk, the record being read and `DAMAGES_LISTED_MAX` damages.
+/// 1. All bytes before `offset` have been processed; the next fragment would begin at `offset`.
+/// 2. `open` is the offset of the `first` fragment of the record in `scratch`; without it,
+///    `scratch` is empty.
+/// 3. Memory is limited to one chunk, the current record and `DAMAGES_LISTED_MAX` damages.
 pub(crate) struct LogReader {
     pub(super) blocks: Blocks,
     semantics: Semantics,
@@ -99,9 +107,9 @@ pub(crate) struct LogReader {
     damage_count: u64,
     damage_bytes: u64,
     pub(super) scan_budget: Option<(u64, usize)>,
-    /// Of `Salvage`: the sequence number of the next batch, where it is known.
+    /// In `Salvage`: the sequence number of the next batch, if known.
     pub(super) expected_sequence: Option<u64>,
-    /// A byte that is not zero, once one was looked for.
+    /// The offset of a byte other than zero, once one was searched.
     nonzero: u64,
 }
 
@@ -116,7 +124,9 @@ impl std::fmt::Debug for LogReader {
 
 /// One step through the file.
 pub(super) enum Fragment {
-    /// A fragment whose checksum holds (or was not asked for); `start..end` is its payload in the block at `block`.
+    /// A fragment with a valid (or unverified) checksum.
+    ///
+    /// `start..end` is its payload in the block at `block`.
     Whole {
         offset: u64,
         type_byte: u8,
@@ -124,7 +134,7 @@ pub(super) enum Fragment {
         start: usize,
         end: usize,
     },
-    /// Something else.
+    /// Other bytes.
     Bad {
         offset: u64,
         trouble: Trouble,
@@ -139,12 +149,12 @@ impl LogReader {
         Ok(LogReader::from_file(file, name.to_owned(), semantics))
     }
 
-    /// Reads an open file. It must not grow meanwhile.
+    /// Reads an open file, which must not grow meanwhile.
     pub(crate) fn from_file(file: Rc<dyn File>, name: String, semantics: Semantics) -> LogReader {
         LogReader::new(Blocks::of_file(file, name), semantics)
     }
 
-    /// Reads bytes in memory; `name` is for messages.
+    /// Reads bytes in memory; `name` is used in messages.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn from_bytes(bytes: Vec<u8>, name: String, semantics: Semantics) -> LogReader {
         LogReader::new(Blocks::of_bytes(bytes, name), semantics)
@@ -178,7 +188,9 @@ impl LogReader {
         self.record_size_max = bytes;
     }
 
-    /// The next record; `None` at the end of what this reader's semantics can see. After an error there is nothing more.
+    /// The next record; `None` at the end, as this reader's semantics define it.
+    ///
+    /// After an error, no more records are returned.
     pub(crate) async fn next_record(&mut self) -> Result<Option<Record>> {
         let result = match self.semantics {
             Semantics::Compat { verify } => self.next_compat(verify).await,
@@ -189,42 +201,44 @@ impl LogReader {
         result
     }
 
-    /// Bytes of the file.
+    /// The size of the file.
     pub(crate) async fn file_size(&self) -> Result<u64> {
         self.blocks.file_size().await
     }
 
-    /// How the prefix ends: known once [`next_record`](LogReader::next_record) has answered `None`.
+    /// How the prefix ends: known once [`next_record`](LogReader::next_record) has returned `None`.
     pub(crate) fn tail(&self) -> &Tail {
         &self.tail
     }
 
-    /// Where the last record that was given out ends (0 before the first).
+    /// End of the last record returned (0 before the first).
     pub(crate) fn good_end(&self) -> u64 {
         self.good_end
     }
 
-    /// Where the first block trailer begins that is not zeros. It holds nothing, but no writer leaves it so.
+    /// Offset of the first block trailer that is not zeros.
+    ///
+    /// It contains no data, but no writer leaves it so.
     pub(crate) fn odd_trailer(&self) -> Option<u64> {
         self.odd_trailer
     }
 
-    /// What was dropped so far (the first 1000 of it) and not yet taken.
+    /// Takes the damage found so far (at most the first 1000).
     pub(crate) fn take_damages(&mut self) -> Vec<Damage> {
         std::mem::take(&mut self.damages)
     }
 
-    /// Of `Salvage`: what could not be read.
+    /// In `Salvage`: the ranges that could not be read.
     pub(crate) fn take_unreadable(&mut self) -> Vec<(u64, u64, Error)> {
         std::mem::take(&mut self.blocks.unreadable)
     }
 
-    /// How many times something was dropped.
+    /// The number of times that bytes were dropped.
     pub(crate) fn damage_count(&self) -> u64 {
         self.damage_count
     }
 
-    /// How many bytes were dropped, as LevelDB counts.
+    /// The number of bytes dropped, as LevelDB counts them.
     #[cfg(test)]
     pub(crate) fn damage_bytes(&self) -> u64 {
         self.damage_bytes
@@ -235,8 +249,8 @@ impl LogReader {
             match self.fragment(verify).await? {
                 Fragment::End => self.finish_compat(),
                 Fragment::Bad { offset, trouble } => self.drop_bad(offset, &trouble),
-                // LevelDB's reader takes these two types for its own inner signals: end of file, and a bad fragment
-                // that was already reported.
+                // LevelDB's reader uses these two types for internal results: end of file, and a
+                // bad fragment that was already reported.
                 Fragment::Whole { type_byte: 5, .. } => self.finish_compat(),
                 Fragment::Whole { type_byte: 6, .. } => self.abandon(),
                 Fragment::Whole { offset, type_byte, block, start, end } => {
@@ -258,7 +272,7 @@ impl LogReader {
         Ok(None)
     }
 
-    /// A good fragment, in LevelDB's eyes.
+    /// Handles a valid fragment as LevelDB does.
     fn take_compat(
         &mut self,
         kind: FragmentType,
@@ -286,7 +300,7 @@ impl LogReader {
         self.gather(kind, offset, block, start, end)
     }
 
-    /// Bytes that are no fragment, in LevelDB's eyes. The rest of their block goes with them.
+    /// Handles bytes that are not a fragment as LevelDB does: drops the rest of their block.
     fn drop_bad(&mut self, offset: u64, trouble: &Trouble) {
         self.offset = next_block(offset);
         match trouble {
@@ -298,7 +312,7 @@ impl LogReader {
         self.abandon();
     }
 
-    /// The record being gathered will not be completed.
+    /// Drops the current record, which will not be completed.
     fn abandon(&mut self) {
         if let Some(begin) = self.open {
             self.report(begin, self.scratch.len(), "error in middle of record");
@@ -306,7 +320,7 @@ impl LogReader {
         }
     }
 
-    /// The end of the file. A record without its end is dropped in silence: its writer died.
+    /// Handles the end of the file. An incomplete record is dropped silently: its writer died.
     fn finish_compat(&mut self) {
         self.finished = true;
         self.close();
@@ -346,7 +360,7 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Why a fragment of this type cannot stand here.
+    /// The reason why a fragment of this type is invalid here.
     fn objection(&self, type_byte: u8) -> Option<String> {
         let open = self.open.filter(|_| !self.scratch.is_empty());
         match (FragmentType::from_byte(type_byte), open, self.open) {
@@ -373,7 +387,7 @@ impl LogReader {
         self.finished = true;
     }
 
-    /// Adds a fragment that fits what is open; answers the record if that completes it.
+    /// Adds a fragment that fits the current record; returns the record if it is complete.
     pub(super) fn gather(
         &mut self,
         kind: FragmentType,
@@ -413,7 +427,7 @@ impl LogReader {
         self.scratch.clear();
     }
 
-    /// The next fragment, or what stands in its place; moves behind a good one.
+    /// The next fragment, or the bytes in its place; moves past a valid one.
     pub(super) async fn fragment(&mut self, verify: bool) -> Result<Fragment> {
         loop {
             let position = block_position(self.offset);
@@ -467,7 +481,7 @@ impl LogReader {
     }
 }
 
-/// Where the block after the one that holds `offset` begins.
+/// Offset of the block after the one that contains `offset`.
 fn next_block(offset: u64) -> u64 {
     (offset - offset % BLOCK_SIZE_U64).saturating_add(BLOCK_SIZE_U64)
 }

@@ -1,15 +1,16 @@
-//! Reading on behind damage: every record whose checksum holds is returned, every other byte is reported.
+//! Reads on after damage: returns every record with a valid checksum, and reports every other byte.
 //!
 //! ```text
 //! | fragment | bad fragment | fragment |      its length leads to a sound fragment: read on there
 //! | fragment | bad length ......... | fragment |      else look for one byte by byte, up to the end of the block
 //! ```
-//! LevelDB's reader drops the rest of a block at a bad checksum. Here only the bad record is lost. The checksum does not
-//! cover a fragment's length: where the distance to the next sound fragment makes the stored checksum right, only the
-//! length was damaged, and the record is sound.
+//! LevelDB's reader drops the rest of a block at a bad checksum. Here only the bad record is lost.
+//! The checksum does not cover a fragment's length: if the distance to the next valid fragment
+//! makes the stored checksum valid, only the length was damaged, and the record is intact.
 //!
-//! Bytes inside a damaged record may look like a fragment, for instance where a value holds a copy of a log. A fragment
-//! found by searching is therefore taken for the beginning of a record only if the sequence number of its batch fits.
+//! Bytes inside a damaged record may look like a fragment, for instance if a value is a copy of a
+//! log. A fragment found by searching is therefore accepted as the beginning of a record only if
+//! the sequence number of its batch fits.
 
 use super::fragment::{FragmentHeader, FragmentType, Trouble, checksum};
 use super::reader::{Fragment, LogReader, Record};
@@ -18,7 +19,9 @@ use crate::base::{decode_fixed32, decode_fixed64, to_u64};
 use crate::error::Result;
 
 impl LogReader {
-    /// Says which sequence number the next batch should have. It bounds those of batches found by searching.
+    /// Sets the sequence number expected in the next batch.
+    ///
+    /// It limits those of batches found by searching.
     pub(crate) fn expect_sequence(&mut self, next: u64) {
         self.expected_sequence = Some(next);
     }
@@ -43,7 +46,7 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Takes a fragment whose checksum holds. Returns the record that it completes.
+    /// Handles a fragment with a valid checksum. Returns the record that it completes.
     fn take_sound(
         &mut self,
         offset: u64,
@@ -60,7 +63,7 @@ impl LogReader {
         match (kind, self.open) {
             (FragmentType::Full | FragmentType::First, _) => self.end_record("another record begins before it"),
             (FragmentType::Middle | FragmentType::Last, None) => {
-                self.report(offset, end - start, "part of a record whose beginning is missing");
+                self.report(offset, end - start, "part of a record without its beginning");
                 return Ok(None);
             }
             _ => {}
@@ -68,7 +71,7 @@ impl LogReader {
         self.gather(kind, offset, block, start, end)
     }
 
-    /// The record being gathered will not be completed.
+    /// Drops the current record, which will not be completed.
     fn end_record(&mut self, why: &str) {
         if let Some(begin) = self.open {
             // An old writer left an empty first fragment at the end of a block.
@@ -79,8 +82,9 @@ impl LogReader {
         }
     }
 
-    /// Reports the bad fragment at `offset` and moves to where reading can go on. Returns the record, if only the length
-    /// of its last fragment was damaged.
+    /// Reports the bad fragment at `offset` and moves to the next readable one.
+    ///
+    /// Returns the record if only the length of its last fragment was damaged.
     async fn pass_over(&mut self, offset: u64, trouble: &Trouble) -> Result<Option<Record>> {
         if matches!(trouble, Trouble::Unused | Trouble::CutOff { .. }) && self.is_zero_from(offset).await? {
             self.end_record("the rest of the log is zeros");
@@ -122,8 +126,9 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Where the next fragment begins, if the length of the bad one at `offset` leads to a sound one or to the end of what
-    /// was written in the block.
+    /// The start of the next fragment, if the bad one at `offset` has a plausible length.
+    ///
+    /// That is, it leads to a valid fragment or to the end of the data written in the block.
     async fn after_its_length(&mut self, offset: u64, trouble: &Trouble) -> Result<Option<u64>> {
         let Trouble::Checksum { .. } = trouble else { return Ok(None) };
         let position = block_position(offset);
@@ -135,9 +140,10 @@ impl LogReader {
         Ok(leads_on.then(|| offset + to_u64(header.size())))
     }
 
-    /// The first sound fragment behind `offset` in its block that begins a batch which can stand there: what is missing in
-    /// between cannot hold more operations than it has bytes. Where nothing is known of the batches before, only one that makes
-    /// the bad fragment's own checksum right is believed.
+    /// The first valid fragment after `offset` in its block that may begin a batch there.
+    ///
+    /// The missing part cannot contain more operations than it has bytes. If nothing is known of
+    /// the batches before, only a fragment that makes the bad one's own checksum valid is accepted.
     async fn search_block(&mut self, offset: u64) -> Result<Option<u64>> {
         let expected = self.expected_after(offset).await?;
         let position = block_position(offset);
@@ -164,8 +170,10 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Whether the sound fragments from `offset` to the first bad one of the block begin batches whose sequence numbers grow.
-    /// Behind a copy of a log, the records that follow go back to smaller ones.
+    /// Whether the batches from `offset` to the block's first bad fragment have increasing sequence
+    /// numbers.
+    ///
+    /// After a copy of a log, the records that follow return to smaller ones.
     async fn leads_forward(&mut self, offset: u64) -> Result<bool> {
         let position = block_position(offset);
         let block = self.blocks.get(offset - to_u64(position)).await?;
@@ -186,8 +194,11 @@ impl LogReader {
         Ok(true)
     }
 
-    /// The least sequence number behind the bad fragment at `offset`, and where what is missing begins. The batch in the bad
-    /// fragment itself may tell more, if it is the one that should stand there. `None` where nothing is known.
+    /// The least sequence number after the bad fragment at `offset`, and the start of the missing
+    /// part.
+    ///
+    /// The batch in the bad fragment may give more, if it is the expected one. `None` if nothing is
+    /// known.
     async fn expected_after(&mut self, offset: u64) -> Result<Option<(u64, u64)>> {
         let Some(next) = self.expected_sequence else { return Ok(None) };
         let position = block_position(offset);
@@ -203,7 +214,7 @@ impl LogReader {
     }
 }
 
-/// Whether a sound fragment stands at the start of `bytes`.
+/// Whether `bytes` begins with a valid fragment.
 fn is_sound(bytes: &[u8]) -> bool {
     let Some(header) = FragmentHeader::decode(bytes) else { return false };
     FragmentType::from_byte(header.type_byte).is_some()

@@ -1,4 +1,4 @@
-//! Looks behind damage: is there a later record that is whole?
+//! Searches for a complete record after damage.
 
 use super::reader::LogReader;
 use super::{
@@ -7,20 +7,23 @@ use super::{
 use crate::base::to_u64;
 use crate::error::Result;
 
-/// Bytes that may be checksummed in one block before the rest of its candidates is passed over. Random bytes need about
-/// 40 blocks' worth; only bytes made for the purpose need more.
+/// Bytes to checksum in one block before the rest of its candidates is skipped.
+///
+/// Random bytes need about 40 blocks' worth; only crafted bytes need more.
 const CHECKSUM_BYTES_MAX: usize = 64 * BLOCK_SIZE;
-/// As much of a payload is kept: sequence and count of a write batch.
+/// Bytes kept of a payload: sequence number and count of a write batch.
 const HEAD_SIZE: usize = 12;
 
-/// A fragment with a right checksum.
+/// A fragment with a valid checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Where it begins.
+    /// Its offset.
     pub(crate) offset: u64,
-    /// Where it ends; go on looking here.
+    /// Its end; continue the search here.
     pub(crate) end: u64,
-    /// Only `Full` and `First` begin a record; `Middle` and `Last` may belong to the very record that is damaged.
+    /// Only `Full` and `First` begin a record.
+    ///
+    /// `Middle` and `Last` may belong to the damaged record itself.
     pub(crate) kind: FragmentType,
     /// The first bytes of its payload, at most 12.
     pub(crate) head: Vec<u8>,
@@ -34,8 +37,10 @@ impl Found {
 }
 
 impl LogReader {
-    /// The first fragment at or after `offset` that begins a record and whose checksum is right: asked with the offset of a
-    /// [`Tail`](super::Tail), it tells whether a later record than the torn one was written.
+    /// The first fragment at or after `offset` that begins a record and has a valid checksum.
+    ///
+    /// With the offset of a [`Tail`](super::Tail), it tells whether a record was written after the
+    /// torn one.
     pub(crate) async fn scan_for_record_after(&mut self, mut offset: u64) -> Result<Option<Found>> {
         while let Some(found) = self.scan_for_valid_after(offset).await? {
             if found.begins_record() {
@@ -46,15 +51,18 @@ impl LogReader {
         Ok(None)
     }
 
-    /// The first fragment at or after `offset` whose checksum is right. It looks at every byte, since after damage nobody
-    /// knows where fragments begin. The work is linear in the size of the file.
+    /// The first fragment at or after `offset` with a valid checksum.
     ///
-    /// The fragment may be part of a value that holds a log's bytes; what follows from it must be safe either way.
+    /// It checks every byte, since after damage the start of fragments is unknown. The work is
+    /// linear in the size of the file.
+    ///
+    /// The fragment may be part of a value that contains a copy of a log; callers must be safe in
+    /// that case.
     pub(crate) async fn scan_for_valid_after(&mut self, offset: u64) -> Result<Option<Found>> {
         self.scan(offset, false).await
     }
 
-    /// The same, up to the end of the block that holds `offset`.
+    /// The same, up to the end of the block that contains `offset`.
     pub(super) async fn scan_block_after(&mut self, offset: u64) -> Result<Option<Found>> {
         self.scan(offset, true).await
     }
@@ -89,13 +97,13 @@ type Candidate<'a> = (usize, FragmentHeader, FragmentType, &'a [u8]);
 
 fn scan_block<'a>(block: &'a [u8], from: usize, budget: &mut usize) -> Option<Candidate<'a>> {
     let from_there = block.get(from..)?.windows(HEADER_SIZE).zip(from..);
-    // The type comes last in a header; most bytes are no type.
+    // The type is the last byte of a header; most bytes are not a type.
     let mut plausible = from_there.filter(|(header, _)| matches!(header, [.., 1..=4]));
     plausible.find_map(|(header, at)| {
         let header = FragmentHeader::decode(header)?;
         let kind = FragmentType::from_byte(header.type_byte)?;
         let fragment = block.get(at..at + header.size())?;
-        // A block's first byte is where a writer always begins: it is looked at whatever it costs.
+        // A writer always begins at a block's first byte, so it is checked at any cost.
         if at > 0 {
             *budget = budget.checked_sub(header.size())?;
         }

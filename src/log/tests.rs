@@ -1,4 +1,4 @@
-//! The reader and the writer together.
+//! Tests of reader and writer together.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 mod damage;
@@ -25,7 +25,7 @@ struct Log {
     bytes: Vec<u8>,
 }
 
-/// What LevelDB's tests look at.
+/// The results that LevelDB's tests check.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     records: Vec<Vec<u8>>,
@@ -67,7 +67,7 @@ impl Log {
         LogReader::from_bytes(self.bytes.clone(), "000001.log".into(), semantics)
     }
 
-    /// Reads to the end, from memory and from a file: the same comes out.
+    /// Reads to the end, from memory and from a file; both must give the same.
     fn read(&self) -> Outcome {
         let outcome = read_all(&mut self.reader(COMPAT));
         let env = MemoryEnv::new();
@@ -77,7 +77,7 @@ impl Log {
         outcome
     }
 
-    /// The prefix of whole records, and how it ends.
+    /// The prefix of complete records, and the way it ends.
     fn prefix(&self) -> (Vec<Record>, Tail) {
         let mut reader = self.reader(Semantics::Prefix);
         let mut records = Vec::new();
@@ -93,7 +93,7 @@ impl Log {
         self.prefix().0.into_iter().map(|r| r.data).collect()
     }
 
-    /// All that a scan from `offset` finds: where and what.
+    /// The records that a scan from `offset` finds, with their offsets.
     fn scan(&self, mut offset: u64) -> Vec<(u64, FragmentType)> {
         let mut reader = self.reader(Semantics::Prefix);
         let mut all = Vec::new();
@@ -132,14 +132,14 @@ fn check(log: &Log, records: &[&[u8]], dropped: u64, reasons: &[&str]) {
     assert_eq!(outcome.records, records);
 }
 
-// The cases of LevelDB.
+// LevelDB's test cases.
 
-/// A file that fails as told.
+/// A file that fails on request.
 #[derive(Default)]
 struct Faulty {
     bytes: RefCell<Vec<u8>>,
     fail_reads: Cell<bool>,
-    /// The next append takes this many bytes, then fails (or lies).
+    /// The next append writes this many bytes, then fails (or reports success).
     take: Cell<Option<usize>>,
     lie: Cell<bool>,
     fail_truncate: Cell<bool>,

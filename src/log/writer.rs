@@ -1,4 +1,4 @@
-//! Records to fragments, fragments to a file.
+//! Splits records into fragments and appends them to a file.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,19 +8,20 @@ use crate::base::to_u64;
 use crate::env::{Durability, Env, File, Io, append_checked, check_taken};
 use crate::error::{Error, Result};
 
-/// A record longer than this is appended in pieces of about this size, so that a huge value is not copied whole.
+/// A longer record is appended in pieces of about this size, so that a huge value is not copied as
+/// a whole.
 const APPEND_SIZE_MAX: usize = 4 << 20;
-/// Bytes of a checksum, the first of a fragment.
+/// Size of a checksum, the first field of a fragment.
 const CHECKSUM_SIZE: usize = 4;
-/// The buffer is kept for the next record up to this capacity.
+/// The buffer is kept for reuse up to this capacity.
 const BUFFER_KEPT_MAX: usize = 256 << 10;
 
 /// Appends records to one file.
 ///
 /// Invariants:
-/// 1. The file holds whole records up to `end`, and while `state` is `Ready` it ends there.
-/// 2. `end` moves only when the storage has taken a whole record.
-/// 3. No borrow of `buffer` lives across an await: it is taken out and put back.
+/// 1. The file contains complete records up to `end`, and while `state` is `Ready` it ends there.
+/// 2. `end` advances only when the storage has written a complete record.
+/// 3. No borrow of `buffer` is held across an await: it is taken out and put back.
 pub(crate) struct LogWriter {
     env: Rc<dyn Env>,
     file: Rc<dyn File>,
@@ -30,25 +31,25 @@ pub(crate) struct LogWriter {
     buffer: RefCell<Vec<u8>>,
 }
 
-/// The longest record that [`LogWriter::begin`] takes.
+/// The longest record that [`LogWriter::begin`] accepts.
 pub(crate) const AT_ONCE_MAX: usize = 128 << 10;
 
-/// An append under way.
+/// An append in progress.
 pub(crate) struct Begun {
-    /// What the storage says it took.
+    /// The number of bytes that the storage reports as written.
     pub(crate) taken: Io<u64>,
-    /// Bytes it was given.
+    /// The number of bytes requested.
     pub(crate) asked: u64,
-    /// Where the file ends when it has taken them.
+    /// The end of the file once they are written.
     pub(crate) end: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Ready,
-    /// An append began and did not succeed (yet): bytes may stand behind `end`.
+    /// An append began and has not succeeded: there may be bytes after `end`.
     Unfinished,
-    /// A sync failed: what the file holds since the last good one is unknown, for good.
+    /// A sync failed: the bytes since the last successful one may be lost, which is final.
     SyncFailed,
 }
 
@@ -65,18 +66,22 @@ impl LogWriter {
         LogWriter { env, file, name, end, state, buffer }
     }
 
-    /// Bytes of the file that are whole records.
+    /// The size of all complete records.
     pub(crate) fn size(&self) -> u64 {
         self.end.get()
     }
 
-    /// Whether [`add_record`](LogWriter::add_record) would be tried: no failed append waits to be cut off, no sync failed.
+    /// Whether [`add_record`](LogWriter::add_record) would be tried.
+    ///
+    /// That is, no failed append must be truncated, and no sync has failed.
     pub(crate) fn is_ready(&self) -> bool {
         self.state.get() == State::Ready
     }
 
-    /// Appends one record and proves that the storage took it. After an error, or if the future is dropped, nothing more is
-    /// accepted until [`truncate_to_good`](LogWriter::truncate_to_good) has succeeded.
+    /// Appends one record and verifies that the storage wrote it.
+    ///
+    /// After an error, or if the future is dropped, nothing more is accepted until
+    /// [`truncate_to_good`](LogWriter::truncate_to_good) has succeeded.
     pub(crate) async fn add_record(&self, record: &[u8]) -> Result<()> {
         self.check_ready()?;
         self.state.set(State::Unfinished);
@@ -90,8 +95,10 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Begins to append a record of at most [`AT_ONCE_MAX`] bytes, to a storage whose count of bytes can be trusted
-    /// ([`Env::appends_are_exact`]). What comes of it goes to [`complete`](LogWriter::complete); until then, as
+    /// Starts to append a record of at most [`AT_ONCE_MAX`] bytes.
+    ///
+    /// The storage must report exact counts ([`Env::appends_are_exact`]). Pass the result to
+    /// [`complete`](LogWriter::complete); until then, the writer is as in
     /// [`add_record`](LogWriter::add_record).
     pub(crate) fn begin(&self, record: &[u8]) -> Result<Begun> {
         self.check_ready()?;
@@ -110,7 +117,7 @@ impl LogWriter {
         Ok(Begun { taken, asked, end: end.saturating_add(asked) })
     }
 
-    /// The storage answered an append: the record is in the file, or an append has failed.
+    /// Handles the result of an append: the record is in the file, or the append has failed.
     pub(crate) fn complete(&self, asked: u64, end: u64, taken: Result<u64>) -> Result<()> {
         check_taken(&self.name, asked, taken?)?;
         self.end.set(end);
@@ -118,13 +125,15 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Cuts off what a failed append left, and proves it. Afterwards the writer is usable again, unless a sync failed.
+    /// Truncates a failed append, and verifies it.
+    ///
+    /// Afterwards the writer is usable again, unless a sync failed.
     pub(crate) async fn truncate_to_good(&self) -> Result<()> {
         let end = self.end.get();
         self.file.truncate(end).await?;
         let size = self.file.size().await?;
         if size != end {
-            let message = format!("the file has {size} bytes after it was cut to {end}");
+            let message = format!("the file has {size} bytes after it was truncated to {end}");
             return Err(Error::io(&*self.name, "truncate", std::io::ErrorKind::Other, message));
         }
         if self.state.get() == State::Unfinished {
@@ -133,7 +142,9 @@ impl LogWriter {
         Ok(())
     }
 
-    /// The records behind `end` are not to count: [`truncate_to_good`](LogWriter::truncate_to_good) will cut them off.
+    /// Invalidates the records after `end`.
+    ///
+    /// [`truncate_to_good`](LogWriter::truncate_to_good) will remove them.
     pub(crate) fn retract(&self, end: u64) {
         self.end.set(end.min(self.end.get()));
         if self.state.get() == State::Ready {
@@ -153,7 +164,7 @@ impl LogWriter {
         result
     }
 
-    /// Frames the record and appends it; answers where the file then ends.
+    /// Frames the record and appends it; returns the new end of the file.
     async fn append_in_pieces(&self, record: &[u8], buffer: &mut Vec<u8>) -> Result<u64> {
         let mut end = self.end.get();
         let mut fragmenter = Fragmenter::new(record, block_position(end));
@@ -175,7 +186,7 @@ impl LogWriter {
     fn check_ready(&self) -> Result<()> {
         match self.state.get() {
             State::Ready => Ok(()),
-            State::Unfinished => Err(self.refusal("an append did not succeed and was not cut off")),
+            State::Unfinished => Err(self.refusal("an append failed and was not truncated")),
             State::SyncFailed => Err(self.refusal("a sync failed")),
         }
     }
@@ -186,11 +197,11 @@ impl LogWriter {
     }
 }
 
-/// Cuts one record into fragments.
+/// Splits one record into fragments.
 #[derive(Debug)]
 struct Fragmenter<'a> {
     rest: &'a [u8],
-    /// Where the next fragment would begin in its block.
+    /// Offset of the next fragment in its block.
     position: usize,
     begun: bool,
     done: bool,
@@ -201,7 +212,8 @@ impl<'a> Fragmenter<'a> {
         Fragmenter { rest: record, position, begun: false, done: false }
     }
 
-    /// Appends fragments to `out` until the record is done or `out` has `size_max` bytes or a little more.
+    /// Appends fragments to `out` until the record is complete or `out` has at least `size_max`
+    /// bytes.
     fn frame(&mut self, out: &mut Vec<u8>, size_max: usize) {
         while !self.done && out.len() < size_max {
             self.fragment(out);
@@ -233,7 +245,7 @@ impl<'a> Fragmenter<'a> {
     }
 }
 
-/// Appends `record` to `out` as it would stand in a file at `offset`; answers where the file then ends.
+/// Appends `record` to `out` as a file has it at `offset`; returns the end of the record.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn frame_record(record: &[u8], offset: u64, out: &mut Vec<u8>) -> u64 {
     let before = out.len();

@@ -1,45 +1,48 @@
-//! Where the entries of a memtable live: bytes that never move and never go away, named by 32 bits.
+//! The arena of a memtable's entries.
+//!
+//! They never move and are never freed, and have 32-bit addresses.
 //!
 //! ```text
 //! entry     key length u32, value length u32, internal key, value; padded to 4 bytes
 //! link      u32: page << 16 | place in the page / 4
 //! page      256 KiB of addresses; a chunk of memory covers one page or more, so that an entry of any size has one link
 //! ```
-//! Integers are little-endian. 65,536 pages make 16 GiB of addresses; nothing but addresses is spent on the end of a page.
-//! `a` at sequence 5 with the value `1`: `09 00 00 00  01 00 00 00  61 01 05 00 00 00 00 00 00  31  00 00`.
+//! Integers are little-endian. 65,536 pages make 16 GiB of addresses; the unused end of a page
+//! costs addresses only, no memory. For example, `a` at sequence 5 with the value `1`: `09 00 00 00
+//! 01 00 00 00 61 01 05 00 00 00 00 00 00 31 00 00`.
 
 use crate::error::{Error, Result};
 
-/// Bytes before a key.
+/// Size of the header before a key.
 const HEADER_SIZE: usize = 8;
 /// Entries begin at multiples of this.
 const ALIGNMENT: usize = 4;
-/// Bytes of an entry that are neither key nor value, at most.
+/// Bytes of an entry besides key and value, at most.
 pub(super) const ENTRY_OVERHEAD_MAX: usize = HEADER_SIZE + ALIGNMENT - 1;
 /// Bytes of addresses in a page.
 const PAGE_SIZE: usize = 1 << 18;
-/// Bits of a link that say where in the page.
+/// Bits of a link that give the offset in a page.
 const PLACE_BITS: u32 = 16;
-/// A chunk made for no more than this has room for others.
+/// A chunk allocated for at most this much has room for other entries.
 const SHARED_MAX: usize = PAGE_SIZE / 4;
-/// The first chunk of a memtable is smaller: many memtables stay small.
+/// The first chunk of a memtable is smaller, because many memtables stay small.
 const FIRST_CHUNK_SIZE: usize = 16 << 10;
 
-/// Names an entry.
+/// The address of an entry.
 pub(super) type Link = u32;
 
 /// Part of a chunk.
 #[derive(Clone, Copy, Debug)]
 struct Page {
     chunk: usize,
-    /// Where in the chunk the page begins.
+    /// Offset of the page in the chunk.
     base: usize,
 }
 
 #[derive(Debug, Default)]
 struct Chunk {
     first_page: usize,
-    /// Of its `bytes`, which never grow past it.
+    /// Capacity of its `bytes`, which never grow past it.
     size_max: usize,
     bytes: Vec<u8>,
 }
@@ -50,19 +53,20 @@ impl Chunk {
     }
 }
 
-/// Entries, added only.
+/// An append-only arena of entries.
 ///
-/// Invariant: the pages of a chunk stand together in `pages`, as many as its `size_max` needs.
+/// Invariant: the pages of a chunk are adjacent in `pages`, as many as its `size_max` needs.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
     pages: Vec<Page>,
     chunks: Vec<Chunk>,
-    /// The chunk that the next entry goes to, if it fits.
+    /// The chunk for the next entry, if it fits.
     current: usize,
 }
 
 impl Arena {
-    /// Makes room for entries of `bytes` bytes together, [`ENTRY_OVERHEAD_MAX`] counted for each.
+    /// Reserves room for entries of `bytes` bytes in total, with [`ENTRY_OVERHEAD_MAX`] included
+    /// for each.
     #[inline]
     pub(super) fn reserve(&mut self, bytes: usize) -> Result<()> {
         match self.chunks.get(self.current) {
@@ -71,7 +75,7 @@ impl Arena {
         }
     }
 
-    /// Adds an entry; `None` only where nothing was reserved for it and nothing can be.
+    /// Adds an entry; `None` only if no room was reserved for it and none can be allocated.
     #[inline]
     pub(super) fn push(&mut self, user_key: &[u8], tag: u64, value: &[u8]) -> Option<Link> {
         let key_size = user_key.len().checked_add(8)?;
@@ -94,7 +98,7 @@ impl Arena {
         Some(page << PLACE_BITS | place)
     }
 
-    /// The internal key and the value of an entry (both empty for a link that this arena never gave).
+    /// The internal key and the value of an entry (both empty for an invalid link).
     #[inline]
     pub(super) fn entry(&self, link: Link) -> (&[u8], &[u8]) {
         self.find(link).unwrap_or_default()
@@ -124,10 +128,10 @@ impl Arena {
         Some((key, rest.get(..value_length)?))
     }
 
-    /// Makes a chunk with room for `bytes` the current one, or finds one that has it.
+    /// Makes a chunk with room for `bytes` the current one, allocating it if necessary.
     #[cold]
     fn reserve_chunk(&mut self, bytes: usize) -> Result<()> {
-        // Behind a chunk that was made for one large batch, an older one may still have room.
+        // Before a chunk allocated for one large batch, an older one may still have room.
         let recent = self.chunks.len().saturating_sub(4)..self.chunks.len();
         for index in recent.rev() {
             if self.chunks.get(index).is_some_and(|chunk| chunk.free() >= bytes) {
@@ -166,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example() {
+    fn entry_matches_the_worked_example() {
         let mut arena = Arena::default();
         let link = arena.push(b"a", 5 << 8 | 1, b"1").unwrap();
         let expected = [9, 0, 0, 0, 1, 0, 0, 0, 0x61, 1, 5, 0, 0, 0, 0, 0, 0, 0x31, 0, 0];
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_is_there_whatever_the_sizes() {
+    fn reserved_room_is_available_for_entries_of_any_size() {
         let mut arena = Arena::default();
         let sizes = [70_000, 1, 260_000, 0, 5_000_000, 17];
         let total: usize = sizes.iter().map(|s| s + 8 + ENTRY_OVERHEAD_MAX).sum();

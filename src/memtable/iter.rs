@@ -1,4 +1,4 @@
-//! Moves over a memtable that may grow meanwhile.
+//! Iterates over a memtable that may grow meanwhile.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -11,17 +11,18 @@ use super::{MemTable, Position, place_now};
 use crate::error::Result;
 use crate::iter::{InternalIterator, Step};
 
-/// The buffer of a value is kept for the next one up to this capacity.
+/// The buffer for values is kept for reuse up to this capacity.
 const BUFFER_KEPT_MAX: usize = 64 << 10;
 
 /// An iterator over the internal keys of a memtable. Every move is `Done` at once.
 ///
-/// Invariant: `key`, and `value` once it has been asked for, are copies of the entry at `position`; `value_len` is its value's.
+/// Invariant: `key`, and `value` once it was read, are copies of the entry at `position`;
+/// `value_len` is its value's length.
 pub(crate) struct MemTableIterator {
     table: Rc<MemTable>,
     position: Option<Position>,
     key: Vec<u8>,
-    /// Filled when it is asked for: a merge passes over many values unseen.
+    /// Filled on demand: a merge skips many values unread.
     value: OnceCell<Vec<u8>>,
     spare: Cell<Vec<u8>>,
     value_len: usize,
@@ -34,7 +35,7 @@ impl std::fmt::Debug for MemTableIterator {
 }
 
 impl MemTable {
-    /// An iterator over internal keys. It sees what is inserted meanwhile.
+    /// An iterator over internal keys. It sees entries inserted meanwhile.
     pub(crate) fn iter(self: &Rc<Self>) -> MemTableIterator {
         MemTableIterator::new(Rc::clone(self))
     }
@@ -46,7 +47,7 @@ impl MemTableIterator {
         MemTableIterator { table, position: None, key: Vec::new(), value, spare, value_len: 0 }
     }
 
-    /// Stands where `find` says.
+    /// Moves to the entry that `find` returns.
     #[inline]
     fn go(&mut self, find: impl FnOnce(&Tree, Option<Position>) -> Option<(Place, Link)>) -> Step {
         if let Some(mut value) = self.value.take()

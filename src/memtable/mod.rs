@@ -1,11 +1,11 @@
-//! The sorted write buffer: what was written and is not yet in a table.
+//! The sorted write buffer: writes that are not in a table yet.
 //!
 //! ```text
 //! put, delete -> MemTable -> tree.rs (order, in nodes of node.rs) -> arena.rs (bytes)
 //! ```
-//! Entries are added and never changed or removed; a later write of the same key is another entry with a higher sequence,
-//! which sorts first. Room is reserved before the log is written ([`MemTable::reserve`]), so that the insert after it cannot
-//! fail.
+//! Entries are added and never changed or removed; a later write of the same key is another entry
+//! with a higher sequence number, which sorts first. Room is reserved before the log is written
+//! ([`MemTable::reserve`]), so that the insert after it cannot fail.
 
 mod arena;
 mod iter;
@@ -27,21 +27,23 @@ use arena::Link;
 use node::Target;
 use tree::{Place, Tree};
 
-/// Bytes of a tag.
+/// Size of a tag.
 const TAG_SIZE: usize = 8;
-/// What an entry counts in [`MemTable::logical_size`] beside its key, tag and value: about what link, head and lengths take
-/// (8 + 12 / 0.7 with leaves 70 % full), and what LevelDB's skip list takes.
+/// Bytes counted per entry in [`MemTable::logical_size`] besides its key, tag and value.
+///
+/// About the size of link, head and lengths (8 + 12 / 0.7 with leaves 70 % full), which is about
+/// that of a node of LevelDB's skip list.
 pub(crate) const ENTRY_OVERHEAD: usize = 24;
 
-/// Entries in the order of their internal keys. Shared: the writer and all iterators hold the same one.
+/// Entries in the order of their internal keys. Shared by the writer and all iterators.
 ///
-/// Invariant: no borrow of `tree` outlives a call, and no call makes one while it holds another.
+/// Invariant: a borrow of `tree` ends with the call, and no call nests one in another.
 pub(crate) struct MemTable {
     tree: RefCell<Tree>,
     size: std::cell::Cell<usize>,
 }
 
-/// What a memtable knows of a key.
+/// The result of looking up a key in a memtable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MemGet {
     /// It has this value.
@@ -50,7 +52,7 @@ pub(crate) enum MemGet {
     Deleted,
 }
 
-/// An entry, and where the tree of that version has it.
+/// An entry, and its position in this version of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Position {
     link: Link,
@@ -65,18 +67,20 @@ impl fmt::Debug for MemTable {
 }
 
 impl MemTable {
-    /// An empty memtable, sorted by `order`.
+    /// An empty memtable with this order of keys.
     pub(crate) fn new(order: InternalKeyComparator) -> MemTable {
         MemTable { tree: RefCell::new(Tree::new(order)), size: std::cell::Cell::new(0) }
     }
 
-    /// Makes room so that the next `entries` inserts, with `bytes` bytes of keys and values together (or fewer), cannot fail.
+    /// Reserves room so that the next `entries` inserts cannot fail.
+    ///
+    /// They may have up to `bytes` bytes of keys and values in total.
     pub(crate) fn reserve(&self, entries: u32, bytes: usize) -> Result<()> {
         let tags = usize::try_from(entries).unwrap_or(usize::MAX).saturating_mul(TAG_SIZE);
         self.tree.borrow_mut().reserve(entries, bytes.saturating_add(tags))
     }
 
-    /// Adds an entry, for which room was reserved. No two entries have the same key and sequence.
+    /// Adds an entry, for which room was reserved. Key and sequence number together must be unique.
     pub(crate) fn insert(&self, sequence: SequenceNumber, value_type: ValueType, key: &[u8], value: &[u8]) {
         let tag = Tag::new(sequence, value_type).packed();
         let inserted = self.tree.borrow_mut().insert(Target { user_key: key, tag }, value);
@@ -85,7 +89,9 @@ impl MemTable {
         self.size.set(self.size.get().saturating_add(size));
     }
 
-    /// The newest entry of the key at or before the sequence looked for; without `copy`, its value is left out.
+    /// The newest entry of the key at or before the requested sequence number.
+    ///
+    /// Without `copy`, its value is omitted.
     pub(crate) fn get(&self, lookup: &LookupKey, copy: bool) -> Option<MemGet> {
         let tree = self.tree.borrow();
         let (tag, value) = tree.get(Target::new(lookup.internal_key()))?;
@@ -96,13 +102,16 @@ impl MemTable {
         }
     }
 
-    /// Bytes of keys, tags and values, and [`ENTRY_OVERHEAD`] for each entry: the same on all platforms.
+    /// Bytes of keys, tags and values, plus [`ENTRY_OVERHEAD`] per entry.
+    ///
+    /// The same on all platforms.
     pub(crate) fn logical_size(&self) -> usize {
         self.size.get()
     }
 
-    /// Bytes of keys and values of the entries from `begin` to before `end`, overwritten and deleted ones too. `begin` must
-    /// not be behind `end`.
+    /// Bytes of keys and values of the entries from `begin` to before `end`.
+    ///
+    /// Overwritten and deleted ones are included. `begin` must not be after `end`.
     pub(crate) fn size_between(&self, begin: &[u8], end: &[u8]) -> usize {
         let tree = self.tree.borrow();
         let first_of = |user_key| {
@@ -120,7 +129,7 @@ impl MemTable {
         size
     }
 
-    /// How many entries.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         usize::try_from(self.tree.borrow().count()).unwrap_or(usize::MAX)
     }
@@ -131,7 +140,7 @@ impl MemTable {
     }
 }
 
-/// Where the entry is, in the tree as it is now.
+/// The position of the entry in the current tree.
 #[inline]
 fn place_now(tree: &Tree, position: Position) -> Option<Place> {
     if position.version == tree.version() {

@@ -1,16 +1,16 @@
-//! The nodes of the tree: where links stand, and what is known of their keys without looking.
+//! The nodes of the tree: links to entries, and cached prefixes of their keys.
 
 use super::arena::{Arena, Link};
 use crate::base::{HEAD_SIZE, head_at};
 
 /// Links in a leaf, and separators in an inner node.
 pub(super) const FANOUT: usize = 64;
-/// No node.
+/// A link to no node.
 pub(super) const NONE: u32 = u32::MAX;
-/// Heads are taken anew when a split shows that they could begin this many bytes later.
+/// Heads are recomputed when a split shows that they could begin this many bytes later.
 const SKIP_GAIN_MIN: usize = 4;
 
-/// An internal key taken apart for comparing.
+/// An internal key split for comparing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
     pub(super) user_key: &'a [u8],
@@ -18,7 +18,7 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// From an internal key; one too short for a tag is an empty user key with the largest tag.
+    /// Splits an internal key; one too short for a tag is an empty user key with the largest tag.
     #[inline]
     pub(super) fn new(internal_key: &'a [u8]) -> Target<'a> {
         match internal_key.split_last_chunk() {
@@ -28,13 +28,13 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What leaves and inner nodes share.
+/// The common part of leaves and inner nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     pub(super) heads: [u64; FANOUT],
     pub(super) links: [Link; FANOUT],
     pub(super) count: usize,
-    /// Heads begin this far into the user key.
+    /// Offset of the heads in the user key.
     pub(super) skip: usize,
 }
 
@@ -48,8 +48,10 @@ pub(super) struct Leaf {
 #[derive(Clone, Debug)]
 pub(super) struct Inner {
     pub(super) keys: Keys,
-    /// The eight bytes behind the heads: many keys share more than a head (`!table!row`), and a miss here costs an entry
-    /// read at every level.
+    /// The eight bytes after the heads.
+    ///
+    /// Many keys share more than a head (`!table!row`), and without these each level would read an
+    /// entry.
     pub(super) tails: [u64; FANOUT],
     /// One more than there are separators.
     pub(super) children: [u32; FANOUT + 1],
@@ -74,8 +76,10 @@ impl Keys {
         self.count >= FANOUT
     }
 
-    /// How many links there are for which `before` holds, asked with their index; it holds for a beginning of them, for all
-    /// with smaller heads and for none with larger ones.
+    /// The number of links for which `before` holds, called with their index.
+    ///
+    /// It holds for a prefix of the links: for all with smaller heads and for none with larger
+    /// ones.
     #[inline]
     pub(super) fn search(&self, head: u64, before: impl Fn(usize, Link) -> bool) -> usize {
         let heads = self.heads();
@@ -106,7 +110,7 @@ impl Keys {
         self.count = (self.count + 1).min(FANOUT);
     }
 
-    /// Gives away all from `at` on.
+    /// Moves all links from `at` on to a new node.
     pub(super) fn split_off(&mut self, at: usize) -> Keys {
         let mut right = Keys::new(self.skip);
         move_tail(&self.heads, at..self.count, &mut right.heads);
@@ -116,7 +120,7 @@ impl Keys {
         right
     }
 
-    /// Takes the heads anew, from `skip` on.
+    /// Recomputes the heads, from `skip` on.
     pub(super) fn renew(&mut self, arena: &Arena, skip: usize) {
         self.skip = skip;
         for (head, link) in self.heads.iter_mut().zip(&self.links).take(self.count) {
@@ -139,14 +143,14 @@ impl Inner {
         Inner { keys: Keys::new(skip), tails: [0; FANOUT], children }
     }
 
-    /// Adds a separator and the child behind it.
+    /// Adds a separator and the child after it.
     pub(super) fn insert(&mut self, at: usize, heads: (u64, u64), separator: Link, child: u32) {
         insert_at(&mut self.children, self.keys.count + 1, at + 1, child);
         insert_at(&mut self.tails, self.keys.count, at, heads.1);
         self.keys.insert(at, heads.0, separator);
     }
 
-    /// Gives away all behind separator `at`; that one goes up.
+    /// Moves all after separator `at` to a new node; that separator moves up.
     pub(super) fn split_off(&mut self, at: usize) -> (Option<Link>, Inner) {
         let count = self.keys.count;
         let mut right = Inner::new(self.keys.skip, NONE);
@@ -171,7 +175,7 @@ impl Inner {
     }
 }
 
-/// Puts `value` at `at` of the first `count` of `array`, shifting the rest.
+/// Inserts `value` at `at` into the first `count` elements of `array`.
 #[inline]
 pub(super) fn insert_at<T: Copy>(array: &mut [T], count: usize, at: usize, value: T) {
     if let Some(tail) = array.get_mut(at..=count) {

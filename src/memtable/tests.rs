@@ -1,4 +1,4 @@
-//! The memtable against an ordered map.
+//! Compares the memtable with an ordered map.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 use std::cmp::{Ordering, Reverse};
@@ -24,7 +24,7 @@ fn bytewise() -> Rc<MemTable> {
     Rc::new(MemTable::new(InternalKeyComparator::default()))
 }
 
-/// Longer keys later, then bytes downwards.
+/// Longer keys later, then by bytes in descending order.
 struct Odd;
 
 impl Comparator for Odd {
@@ -37,7 +37,7 @@ impl Comparator for Odd {
     }
 }
 
-/// A small generator: the same numbers on all platforms.
+/// A small random generator with the same numbers on all platforms.
 struct Random(u64);
 
 impl Random {
@@ -53,7 +53,7 @@ impl Random {
     }
 }
 
-/// Keys that are hard on heads and prefixes.
+/// Keys that are difficult for key prefixes.
 fn hard_key(random: &mut Random, family: usize) -> Vec<u8> {
     match family {
         // Few distinct keys, prefixes of one another, zeros that look like padding.
@@ -68,7 +68,7 @@ fn hard_key(random: &mut Random, family: usize) -> Vec<u8> {
             key
         }
         3 => random.next().to_be_bytes().to_vec(),
-        // The difference comes late, in several places.
+        // The keys differ late, in several places.
         4 => {
             let mut key = vec![b'x'; 40];
             for _ in 0..2 {
@@ -80,7 +80,7 @@ fn hard_key(random: &mut Random, family: usize) -> Vec<u8> {
     }
 }
 
-/// The truth: user key, newest first.
+/// The expected content: user key, newest first.
 type Oracle<K> = BTreeMap<(K, Reverse<u64>), (ValueType, Vec<u8>)>;
 
 fn check_all<K: Ord + Clone>(table: &Rc<MemTable>, oracle: &Oracle<K>, bytes: impl Fn(&K) -> Vec<u8>) {
@@ -105,7 +105,9 @@ fn check_all<K: Ord + Clone>(table: &Rc<MemTable>, oracle: &Oracle<K>, bytes: im
     assert!(!iter.valid());
 }
 
-/// Inserts, looks up, and lets a cursor run to and fro in between; all against the oracle.
+/// Inserts, looks up, and moves a cursor in between.
+///
+/// Compares all results with the expected content.
 fn exercise<K: Ord + Clone>(
     order: UserComparator,
     seed: u64,
@@ -171,7 +173,7 @@ fn exercise<K: Ord + Clone>(
 }
 
 #[test]
-fn it_is_an_ordered_map() {
+fn it_behaves_like_an_ordered_map() {
     for family in 0..6 {
         for seed in 0..3 {
             exercise(UserComparator::Bytewise, seed, family, 3000, |k| k, Vec::clone);
@@ -180,7 +182,7 @@ fn it_is_an_ordered_map() {
 }
 
 #[test]
-fn it_is_an_ordered_map_in_any_order() {
+fn it_behaves_like_an_ordered_map_with_any_comparator() {
     for family in 0..6 {
         let order = UserComparator::Custom(Rc::new(Odd));
         exercise(order, 7, family, 3000, |k| (k.len(), Reverse(k)), |k| k.1.0.clone());
@@ -188,7 +190,7 @@ fn it_is_an_ordered_map_in_any_order() {
 }
 
 #[test]
-fn ascending_descending_and_alternating_keys_come_back_in_order() {
+fn ascending_descending_and_alternating_inserts_are_sorted() {
     let count = 70_000u64;
     let ways: [fn(u64, u64) -> u64; 4] =
         [|i, _| i, |i, n| n - i, |i, n| if i % 2 == 0 { i } else { n - i }, |i, n| i.wrapping_mul(7919) % n];
@@ -237,14 +239,14 @@ fn an_empty_memtable_has_no_entries() {
 }
 
 #[test]
-fn the_size_is_that_of_keys_tags_and_values_and_a_constant() {
+fn the_size_counts_keys_tags_values_and_a_constant_per_entry() {
     let table = bytewise();
     table.insert(sequence(1), ValueType::Value, &[1; 16], &[2; 100]);
     assert_eq!(table.logical_size(), 16 + 8 + 100 + ENTRY_OVERHEAD);
 }
 
 #[test]
-fn nothing_is_allocated_by_inserts_after_a_reserve() {
+fn inserts_after_a_reserve_allocate_nothing() {
     let table = bytewise();
     let mut random = Random(5);
     for round in 0..200u64 {
@@ -267,7 +269,7 @@ fn more_than_the_address_space_is_refused() {
 }
 
 #[test]
-fn large_values_stand_beside_small_ones() {
+fn large_and_small_values_can_be_mixed() {
     let table = bytewise();
     for i in 0..300u64 {
         let size = if i % 50 == 0 { 3 << 20 } else { 50 };
@@ -293,12 +295,12 @@ mod properties {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
         #[test]
-        fn any_history_is_an_ordered_map(seed: u64, family in 0usize..6, inserts in 1usize..1500) {
+        fn any_history_behaves_like_an_ordered_map(seed: u64, family in 0usize..6, inserts in 1usize..1500) {
             exercise(UserComparator::Bytewise, seed, family, inserts, |k| k, Vec::clone);
         }
 
         #[test]
-        fn any_history_is_an_ordered_map_in_any_order(seed: u64, family in 0usize..6, inserts in 1usize..600) {
+        fn any_history_behaves_like_an_ordered_map_with_any_comparator(seed: u64, family in 0usize..6, inserts in 1usize..600) {
             let order = UserComparator::Custom(Rc::new(Odd));
             exercise(order, seed, family, inserts, |k| (k.len(), Reverse(k)), |k| k.1.0.clone());
         }

@@ -1,10 +1,11 @@
-//! An arena B+tree: entries stay where the arena put them, nodes hold links to them in order.
+//! An arena B+tree: entries stay at their address in the arena, nodes hold links to them in order.
 //!
-//! A node keeps, beside each link, eight bytes of the entry's user key: its **head**, big-endian and padded with zeros, so
-//! that a search compares integers that stand side by side and looks at the entry itself only where heads are equal. Heads
-//! begin behind what all keys of a node have in common. That is known without looking: the keys of a subtree lie between
-//! two **fences**, the separators beside it, and have in common what these two have. At the left and right edge, where a
-//! fence is missing, they have in common what all keys of the tree have.
+//! For each link, a node stores eight bytes of the entry's user key: its **head**, big-endian and
+//! padded with zeros. A search compares these adjacent integers, and reads an entry itself only if
+//! heads are equal. Heads begin after the common prefix of a node's keys. This prefix is known
+//! without reading entries: the keys of a subtree lie between two **fences**, the separators beside
+//! it, and share the prefix that these share. At the left and right edge, where a fence is missing,
+//! it is the common prefix of all keys of the tree.
 //!
 //! ```text
 //! inner     head   head   head            separator i is the first key that child i + 1 ever had
@@ -14,12 +15,13 @@
 //! leaf      head   head   head            -> next leaf, <- leaf before
 //!           link   link   link
 //! ```
-//! In a tree of `user/01` and `user/02`, both heads are taken behind `user/0`: `31 00 00 00 00 00 00 00` and `32 00 ...`.
+//! In a tree of `user/01` and `user/02`, both heads begin after `user/0`: `31 00 00 00 00 00 00 00`
+//! and `32 00 ...`.
 //!
-//! With another order than bytewise, all heads are 0 and every comparison looks at the entry.
+//! In any order but bytewise, all heads are 0 and every comparison reads the entry.
 //!
-//! A full node is cut in the middle; but the last leaf, when it is full and a key comes behind it, is left full and a new
-//! one begun, so that ascending keys fill their leaves.
+//! A full node is split in the middle. One exception: if the last leaf is full and a key comes
+//! after it, a new leaf is begun, so that ascending keys fill their leaves.
 
 #[cfg(test)]
 mod check;
@@ -32,19 +34,21 @@ use super::node::{FANOUT, Inner, Leaf, NONE, Target};
 use crate::base::{HEAD_SIZE, InternalKeyComparator, UserComparator, compare_from, head_at};
 use crate::error::{Error, Result};
 
-/// No tree of 2^32 entries is higher: inner nodes but those at the right edge have 32 children or more.
+/// No tree of 2^32 entries is higher.
+///
+/// Inner nodes, except those at the right edge, have 32 children or more.
 const HEIGHT_MAX: usize = 10;
-/// Where an entry stands in the tree as it is now.
+/// The position of an entry in the current tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     leaf: u32,
     index: usize,
 }
 
-/// The way from the root to a leaf.
+/// The path from the root to a leaf.
 #[derive(Default)]
 struct Path {
-    /// Node and which of its children.
+    /// Node and index of its child.
     steps: [(u32, usize); HEIGHT_MAX],
     low: Option<Link>,
     high: Option<Link>,
@@ -54,7 +58,8 @@ struct Path {
 ///
 /// Invariants:
 /// 1. Links of a leaf are in ascending order of their entries; so are the leaves, by `next`.
-/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator i.
+/// 2. Every key below child i of an inner node is at or after separator i - 1 and before separator
+///    i.
 /// 3. All keys of the tree begin with the first `common` bytes of the user key of `sample`.
 /// 4. All keys that lie between a node's fences agree in the first `skip` bytes.
 #[derive(Debug)]
@@ -68,7 +73,7 @@ pub(super) struct Tree {
     last_leaf: u32,
     /// Fewer than 2^31: an entry takes 16 bytes of the arena's 16 GiB or more.
     count: u32,
-    /// Grows with every insert.
+    /// Increases with every insert.
     version: u64,
     sample: Link,
     common: usize,
@@ -109,12 +114,12 @@ impl Tree {
         }
     }
 
-    /// How many entries.
+    /// The number of entries.
     pub(super) fn count(&self) -> u32 {
         self.count
     }
 
-    /// Changes whenever the tree does: places of another version are void.
+    /// Changes whenever the tree does: positions of another version are invalid.
     #[inline]
     pub(super) fn version(&self) -> u64 {
         self.version
@@ -126,13 +131,15 @@ impl Tree {
         self.arena.entry(link)
     }
 
-    /// Makes room so that `entries` inserts of `bytes` bytes of internal keys and values together cannot fail.
+    /// Reserves room so that `entries` inserts cannot fail.
+    ///
+    /// They may have up to `bytes` bytes of internal keys and values in total.
     #[inline]
     pub(super) fn reserve(&mut self, entries: u32, bytes: usize) -> Result<()> {
         let count = usize::try_from(entries).unwrap_or(usize::MAX);
         self.arena.reserve(bytes.saturating_add(count.saturating_mul(ENTRY_OVERHEAD_MAX)))?;
-        // Every leaf may be full and split once, whatever is made then takes half a leaf of inserts to fill again; a leaf
-        // left full at the right edge is the exception, once for every leaf filled.
+        // Every leaf may be full and split once; each new leaf then needs half a leaf of inserts to
+        // fill again. A leaf left full at the right edge is the exception, once per filled leaf.
         let filled = count / (FANOUT / 4);
         let leaves = count.min(self.leaves.len().saturating_add(filled)).saturating_add(2);
         let inners = count.min(self.inners.len().saturating_add(filled)).saturating_add(HEIGHT_MAX);
@@ -151,7 +158,7 @@ impl Tree {
             .map_err(|_| Error::LimitExceeded(format!("no memory for {leaves} more leaves of a memtable")))
     }
 
-    /// Adds an entry. It fails only where nothing was reserved for it and nothing can be.
+    /// Adds an entry. Fails only if no room was reserved for it and none can be allocated.
     pub(super) fn insert(&mut self, target: Target<'_>, value: &[u8]) -> Option<()> {
         let link = self.arena.push(target.user_key, target.tag, value)?;
         self.version += 1;
@@ -179,7 +186,7 @@ impl Tree {
         Some(())
     }
 
-    /// What the tree's memory could hold without growing.
+    /// The capacity of the tree's memory.
     #[cfg(test)]
     pub(super) fn capacities(&self) -> (usize, usize, usize) {
         (self.leaves.capacity(), self.inners.capacity(), self.arena.chunk_count())
@@ -203,7 +210,7 @@ impl Tree {
         self.at_or_behind(Place { leaf, index })
     }
 
-    /// The first entry at or after the target, if it is of the same user key: its tag and its value.
+    /// The tag and value of the first entry at or after the target, if it has the same user key.
     #[inline]
     pub(super) fn get(&self, target: Target<'_>) -> Option<(u64, &[u8])> {
         let (_, link) = self.seek(target)?;
@@ -225,13 +232,13 @@ impl Tree {
         Some((Place { leaf: self.last_leaf, index }, *keys.links().get(index)?))
     }
 
-    /// The entry behind a place of this version.
+    /// The next entry after a position of this version.
     #[inline]
     pub(super) fn next(&self, place: Place) -> Option<(Place, Link)> {
         self.at_or_behind(Place { leaf: place.leaf, index: place.index + 1 })
     }
 
-    /// The entry before a place of this version.
+    /// The previous entry before a position of this version.
     #[inline]
     pub(super) fn previous(&self, place: Place) -> Option<(Place, Link)> {
         let leaf = at(&self.leaves, place.leaf)?;
@@ -243,7 +250,8 @@ impl Tree {
         Some((Place { leaf: leaf.previous, index }, *keys.links().get(index)?))
     }
 
-    /// The entry at a place, or the first of the next leaf if the place is at the end of its own.
+    /// The entry at a position, or the first of the next leaf if the position is at the end of a
+    /// leaf.
     #[inline]
     fn at_or_behind(&self, place: Place) -> Option<(Place, Link)> {
         let leaf = at(&self.leaves, place.leaf)?;
@@ -254,14 +262,14 @@ impl Tree {
         Some((Place { leaf: leaf.next, index: 0 }, link))
     }
 
-    /// The entry's place in the order, seen from the target; the first `same` bytes of their user keys are the same.
+    /// The order of the entry and the target; the first `same` bytes of their user keys are equal.
     #[inline]
     fn compare(&self, link: Link, target: Target<'_>, same: usize) -> Ordering {
         let entry = Target::new(self.arena.key(link));
         self.compare_user_keys(entry.user_key, target.user_key, same).then_with(|| target.tag.cmp(&entry.tag))
     }
 
-    /// The order of two user keys whose first `same` bytes are the same.
+    /// The order of two user keys whose first `same` bytes are equal.
     #[inline]
     fn compare_user_keys(&self, a: &[u8], b: &[u8], same: usize) -> Ordering {
         match self.bytewise {
@@ -270,7 +278,7 @@ impl Tree {
         }
     }
 
-    /// The order of the target and what all keys have in common.
+    /// The order of the target and the common prefix of all keys.
     #[inline]
     fn compare_with_common(&self, target: Target<'_>) -> Ordering {
         let common = self.arena.key(self.sample).get(..self.common).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A table file by itself, without the database that it belonged to.
+//! A single table file, without the database that it belonged to.
 //!
 //! ```text
 //! file -> TableFile::open -> TableFileIterator: every entry, in the order of the file

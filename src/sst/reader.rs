@@ -1,4 +1,4 @@
-//! One table file by itself, without the database that it belonged to.
+//! A single table file, without the database that it belonged to.
 
 use std::rc::Rc;
 
@@ -10,8 +10,9 @@ use crate::iter::{InternalIterator, finish};
 use crate::options::Options;
 use crate::table::{BlockCache, BlockRead, DamagePolicy, Table, TableIterator, TableOptions};
 
-/// A table file as it lies there: its keys as stored, which in a table of a database are internal keys (user key and
-/// eight bytes of tag).
+/// A single table file, with its keys as stored.
+///
+/// In a table of a database these are internal keys: the user key and a tag of eight bytes.
 ///
 /// ```
 /// # use std::rc::Rc;
@@ -29,8 +30,10 @@ pub struct TableFile {
 }
 
 impl TableFile {
-    /// Reads footer, index and filter of the file called `name`. Of the options, `recovery`, `paranoid_checks` and
-    /// `max_value_size` count. `Corruption`: it is no table, or a damaged one; `Io`: it cannot be read.
+    /// Opens the file called `name`: reads its footer, index and filter.
+    ///
+    /// Of the options, `recovery`, `paranoid_checks` and `max_value_size` are used. Returns
+    /// `Corruption` if it is not a table or is damaged, `Io` if it cannot be read.
     pub async fn open(env: &dyn Env, name: &str, options: &Options) -> Result<TableFile> {
         let file = env.open(name, Access::Read).await?;
         let size = file.size().await?;
@@ -42,12 +45,15 @@ impl TableFile {
         Ok(TableFile { table: Rc::new(table), size, policy })
     }
 
-    /// Bytes of the file.
+    /// The file's size in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Moves over all entries. Without `verify_checksums` what damaged blocks decode to is given in `compat` mode.
+    /// An iterator over all entries.
+    ///
+    /// Without `verify_checksums`, the entries of damaged blocks are returned in `compat` mode as
+    /// far as they decode.
     pub fn iter(&self, verify_checksums: bool) -> TableFileIterator {
         let read = BlockRead {
             policy: self.policy.verifying(verify_checksums),
@@ -66,37 +72,37 @@ impl std::fmt::Debug for TableFile {
     }
 }
 
-/// Moves over the entries of a [`TableFile`], in the order of the file.
+/// An iterator over the entries of a [`TableFile`], in the file's order.
 pub struct TableFileIterator {
     inner: TableIterator,
 }
 
 impl TableFileIterator {
-    /// To the first entry; answers whether there is one.
+    /// Moves to the first entry; returns whether there is one.
     pub async fn seek_to_first(&mut self) -> bool {
         let step = self.inner.seek_to_first();
         finish(&mut self.inner, step).await;
         self.inner.valid()
     }
 
-    /// To the entry behind; answers whether there is one. Call it only on an entry.
+    /// Moves to the next entry; returns whether there is one. The iterator must be valid.
     pub async fn next(&mut self) -> bool {
         let step = self.inner.next();
         finish(&mut self.inner, step).await;
         self.inner.valid()
     }
 
-    /// The key as stored; empty where there is no entry.
+    /// The key as stored; empty if the iterator is not valid.
     pub fn key(&self) -> &[u8] {
         self.inner.key()
     }
 
-    /// The value; empty where there is no entry.
+    /// The value; empty if the iterator is not valid.
     pub fn value(&self) -> &[u8] {
         self.inner.value()
     }
 
-    /// The first damage met: without one, an iterator that stands on no entry is at the end.
+    /// The first damage found: without one, an iterator that is not valid is at the end.
     pub fn status(&self) -> Result<()> {
         self.inner.status()
     }

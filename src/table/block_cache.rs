@@ -1,4 +1,4 @@
-//! Decoded blocks by table and offset, bounded by their bytes.
+//! A cache of decoded blocks by table and offset, limited by their bytes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,34 +7,36 @@ use super::block::Block;
 use super::handle::BlockHandle;
 use crate::base::{WeightedLru, to_u64};
 
-/// What a kept block weighs besides its contents.
+/// Memory of a cached block besides its contents.
 const OVERHEAD: u64 = 64;
 
-/// Buffers kept for the next block, and how large one may be.
+/// Buffers kept for reuse, and the size limit of one.
 const BUFFERS_MAX: usize = 4;
 const BUFFER_SIZE_MAX: usize = 256 << 10;
 
-/// The blocks read last, of all tables.
+/// The most recently used blocks of all tables.
 pub(crate) struct BlockCache {
     blocks: RefCell<WeightedLru<(u64, u64), Rc<Block>>>,
-    /// Buffers that nobody uses: an allocator takes as long for one of this size as decoding a part of a block.
+    /// Free buffers: allocating one of this size takes as long as decoding part of a block.
     buffers: RefCell<Vec<Vec<u8>>>,
 }
 
 impl BlockCache {
-    /// Keeps at most `capacity` logical bytes; with 0 it keeps nothing.
+    /// A cache of at most `capacity` logical bytes; 0 disables it.
     pub(crate) fn new(capacity: u64) -> BlockCache {
         BlockCache { blocks: RefCell::new(WeightedLru::new(capacity)), buffers: RefCell::default() }
     }
 
-    /// The block of `handle` in the table known as `cache_id`; with `verified`, only one whose checksum was verified.
+    /// The block of `handle` in the table with `cache_id`.
+    ///
+    /// With `verified`, only if its checksum was verified.
     #[inline]
     pub(crate) fn get(&self, cache_id: u64, handle: BlockHandle, verified: bool) -> Option<Rc<Block>> {
         let block = self.blocks.borrow_mut().get(&(cache_id, handle.offset))?;
         (block.origin().size == handle.size && (block.origin().verified || !verified)).then_some(block)
     }
 
-    /// Keeps `block`.
+    /// Inserts `block`.
     pub(crate) fn insert(&self, cache_id: u64, block: Rc<Block>) {
         let weight = to_u64(block.len()).saturating_add(OVERHEAD);
         let evicted = self.blocks.borrow_mut().insert((cache_id, block.origin().offset), block, weight);
@@ -43,14 +45,16 @@ impl BlockCache {
         }
     }
 
-    /// A buffer with any content, for a block of `size` stored bytes: what is far too large would be wasted on it.
+    /// A buffer with any content, for a block of `size` stored bytes.
+    ///
+    /// Much larger ones are not returned, since the block would keep their memory.
     pub(crate) fn buffer(&self, size: usize) -> Vec<u8> {
         let mut buffers = self.buffers.borrow_mut();
         let fits = buffers.iter().rposition(|b| b.capacity() / 4 <= size);
         fits.map(|at| buffers.swap_remove(at)).unwrap_or_default()
     }
 
-    /// Keeps a buffer for the next one who needs it, if there are few and it is not large.
+    /// Keeps a buffer for reuse, if there are few and it is not large.
     pub(crate) fn give_back(&self, buffer: Vec<u8>) {
         let mut buffers = self.buffers.borrow_mut();
         if buffers.len() < BUFFERS_MAX && (1..=BUFFER_SIZE_MAX).contains(&buffer.capacity()) {
@@ -58,7 +62,7 @@ impl BlockCache {
         }
     }
 
-    /// Logical bytes held.
+    /// Logical bytes in use.
     pub(crate) fn weight(&self) -> u64 {
         self.blocks.borrow().weight()
     }
@@ -87,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unverified_block_does_not_answer_a_verifying_read() {
+    fn a_verifying_read_ignores_an_unverified_block() {
         let cache = BlockCache::new(1 << 10);
         let handle = BlockHandle { offset: 0, size: 8 };
         cache.insert(1, block(0, 8, false));
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_without_capacity() {
+    fn a_cache_without_capacity_keeps_no_blocks() {
         let cache = BlockCache::new(0);
         cache.insert(1, block(0, 8, true));
         assert_eq!(cache.weight(), 0);

@@ -1,7 +1,8 @@
-//! Sorted entries to a file.
+//! Writes sorted entries to a table file.
 //!
-//! Given the same entries and options, the file is LevelDB's byte for byte (but for what two Snappy encoders make of the
-//! same block). Source: LevelDB `table/table_builder.cc`.
+//! Given the same entries and options, the file is byte for byte the same as LevelDB's, except
+//! where two Snappy encoders compress a block differently. Source: LevelDB
+//! `table/table_builder.cc`.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -20,7 +21,7 @@ use crate::base::to_u64;
 use crate::env::{Env, File, append_checked};
 use crate::error::{Error, Malformed, Result};
 
-/// A table being made. After an error it must be given up, and its file removed.
+/// A table being built. After an error it must be abandoned, and its file removed.
 pub(crate) struct TableBuilder {
     env: Rc<dyn Env>,
     file: Rc<dyn File>,
@@ -30,25 +31,29 @@ pub(crate) struct TableBuilder {
     index: BlockBuilder,
     filter: Option<FilterBlockBuilder>,
     sealer: Sealer,
-    /// A block was just closed. Its index entry waits for the next key: the shortest that separates the two is enough.
+    /// A block has just been closed.
+    ///
+    /// Its index entry waits for the next key, so that the shortest separator of both can be used.
     between: bool,
-    /// Index entries come of both of these, front to front: separators of blocks closed, handles of blocks placed.
+    /// Index entries are made of both, front to front.
+    ///
+    /// Separators of closed blocks, handles of placed blocks.
     separators: VecDeque<Vec<u8>>,
     handles: VecDeque<BlockHandle>,
-    /// The key added last; between blocks, the separator made of it.
+    /// The last key added; between blocks, the separator made from it.
     last_key: Vec<u8>,
     entries: u64,
-    /// Where the next block will be placed.
+    /// The offset of the next block.
     offset: u64,
-    /// Bytes of contents of blocks closed, and of those that were placed.
+    /// Bytes of contents of closed blocks, and of placed blocks.
     raw_closed: u64,
     raw_placed: u64,
-    /// An append was begun and its end not seen.
+    /// An append was started and not completed.
     unsure: bool,
 }
 
 impl TableBuilder {
-    /// Makes a table in `file`, which is empty and called `name`.
+    /// Builds a table in `file`, which is empty and has the name `name`.
     pub(crate) fn new(env: Rc<dyn Env>, file: Rc<dyn File>, name: String, options: Rc<TableOptions>) -> TableBuilder {
         let sealer = Sealer::new(options.compression, env.compute_thread());
         TableBuilder {
@@ -72,7 +77,7 @@ impl TableBuilder {
         }
     }
 
-    /// Adds an entry; its key must come after all before it.
+    /// Adds an entry; its key must come after all previous ones.
     #[inline]
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if self.entries > 0 && self.options.order.compare(key, &self.last_key) != Ordering::Greater {
@@ -96,13 +101,15 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// Entries added.
+    /// The number of entries added.
     #[inline]
     pub(crate) fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// Bytes that all closed blocks take, or will: of those that are not compressed yet, as much as the others on average.
+    /// The size of all closed blocks.
+    ///
+    /// Blocks that are not compressed yet are estimated from the average of the others.
     #[inline]
     pub(crate) fn estimated_size(&self) -> u64 {
         let waiting = self.raw_closed.saturating_sub(self.raw_placed);
@@ -111,18 +118,18 @@ impl TableBuilder {
         self.offset.saturating_add(ratio_of(waiting))
     }
 
-    /// Whether enough has gathered for [`write_out`](TableBuilder::write_out).
+    /// Whether enough is buffered for [`write_out`](TableBuilder::write_out).
     #[inline]
     pub(crate) fn wants_write(&self) -> bool {
         self.sealer.is_full()
     }
 
-    /// Moves what has gathered on towards the file.
+    /// Writes buffered blocks, as far as they are compressed.
     pub(crate) async fn write_out(&mut self) -> Result<()> {
         self.move_on(false).await
     }
 
-    /// The same; `all` of it reaches the file.
+    /// The same; with `all`, everything is written.
     async fn move_on(&mut self, all: bool) -> Result<()> {
         self.sealer.hand_over();
         while let Some(batch) = self.sealer.next(all).await? {
@@ -133,10 +140,10 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// Bytes that end at `offset`.
+    /// Appends bytes; the file must then end at `offset`.
     async fn append(&mut self, bytes: &[u8]) -> Result<()> {
         if self.unsure {
-            let message = "an earlier append to this table was given up";
+            let message = "an earlier append to this table was abandoned";
             return Err(Error::io(self.name.as_str(), "append", ErrorKind::Other, message));
         }
         self.unsure = true;
@@ -145,7 +152,7 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// Writes the rest and answers the size of the file. Does not sync.
+    /// Writes the rest and returns the file's size. Does not sync.
     pub(crate) async fn finish(mut self) -> Result<u64> {
         self.close_block();
         if self.between {
@@ -186,7 +193,7 @@ impl TableBuilder {
         }
     }
 
-    /// The blocks of `batch` have their places now.
+    /// Assigns offsets to the blocks of `batch`.
     fn place(&mut self, batch: &Batch) -> Result<()> {
         self.raw_placed = self.raw_placed.saturating_add(to_u64(batch.raw_size()));
         for size in batch.sizes() {
@@ -199,7 +206,7 @@ impl TableBuilder {
         self.add_index_entries()
     }
 
-    /// Entries of the index for all blocks of which both the place and the separator are known.
+    /// Adds index entries for all blocks whose offset and separator are known.
     fn add_index_entries(&mut self) -> Result<()> {
         while let (Some(separator), Some(handle)) = (self.separators.front(), self.handles.front()) {
             let mut value = Vec::with_capacity(20);
@@ -235,7 +242,7 @@ impl TableBuilder {
         Ok(self.placed(size))
     }
 
-    /// Notes that a block of `size` bytes was put at the end.
+    /// Counts a block of `size` bytes appended at the end.
     fn placed(&mut self, size: usize) -> BlockHandle {
         let handle = BlockHandle { offset: self.offset, size: to_u64(size) };
         self.offset += to_u64(size + TRAILER_SIZE);

@@ -1,4 +1,4 @@
-//! Open tables by file number: at most so many, and at most so many bytes of indexes and filters.
+//! Open tables by file number, limited in number and in bytes of their indexes and filters.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,22 +11,22 @@ use crate::env::{Access, Env, File, Io};
 use crate::error::{Error, Result};
 use crate::events::{LiveCounters, count};
 
-/// Tells whether another process has changed the database since it was opened.
+/// Detects whether another process has changed the database since it was opened.
 pub(crate) trait Watch {
-    /// Whether its live files are others now.
+    /// Whether the database has other live files now.
     fn has_changed(&self) -> Io<bool>;
 }
 
-/// Opens tables once and keeps the most recently used open.
+/// Opens tables and keeps the most recently used ones open.
 pub(crate) struct TableCache {
     env: Rc<dyn Env>,
     options: Rc<TableOptions>,
     blocks: Rc<BlockCache>,
     counters: Rc<LiveCounters>,
     tables: RefCell<WeightedLru<FileNumber, Rc<Table>>>,
-    /// Of a database that is read without its lock.
+    /// Set for a database that is read without its lock.
     watch: RefCell<Option<Rc<dyn Watch>>>,
-    /// The least that a table weighs, so that no more than `max_open_files` fit.
+    /// The smallest charge of a table, so that no more than `max_open_files` fit.
     weight_min: u64,
 }
 
@@ -65,7 +65,9 @@ impl TableCache {
         self.tables.borrow_mut().get(&number)
     }
 
-    /// The table, opened if need be. `size` is what the manifest says; a file of another size is damaged.
+    /// The table, opened if necessary.
+    ///
+    /// `size` is the manifest's; a file of another size is damaged.
     pub(crate) async fn table(&self, number: FileNumber, size: u64) -> Result<Rc<Table>> {
         if let Some(table) = self.cached(number) {
             return Ok(table);
@@ -87,8 +89,9 @@ impl TableCache {
         Ok(table)
     }
 
-    /// The table in the file of any name, opened for one reader and not kept. It is as long as the file, or has the first `size`
-    /// bytes of it.
+    /// Opens the table in a file of any name for one reader, without keeping it.
+    ///
+    /// Its size is the file's size, or `size` if given.
     pub(crate) async fn table_called(&self, name: &str, size: Option<u64>) -> Result<Rc<Table>> {
         let file = match self.env.open(name, Access::Read).await {
             Err(error) if self.gives_back(&error) => self.env.open(name, Access::Read).await?,
@@ -101,7 +104,7 @@ impl TableCache {
         Ok(Rc::new(table))
     }
 
-    /// Older LevelDBs named their tables `.sst`.
+    /// Early releases of LevelDB named tables `.sst`.
     pub(crate) async fn open_file(&self, number: FileNumber, size: u64) -> Result<(Rc<dyn File>, String)> {
         let name = table_file_name(number);
         match self.env.open_table(&name, size).await {
@@ -117,12 +120,14 @@ impl TableCache {
         }
     }
 
-    /// Other processes may write to this database: a table that they have removed is asked for no more, once `watch` says so.
+    /// Other processes may write to this database.
+    ///
+    /// Once `watch` reports a change, a table that they removed is not opened again.
     pub(crate) fn watch(&self, watch: Rc<dyn Watch>) {
         *self.watch.borrow_mut() = Some(watch);
     }
 
-    /// Why a table is not there.
+    /// The reason why a table is missing.
     #[cold]
     async fn gone(&self, name: &str, error: Error) -> Error {
         let watch = self.watch.borrow().clone();
@@ -134,8 +139,9 @@ impl TableCache {
         }
     }
 
-    /// If a file could not be opened because too many are: closes the tables that nobody reads just now. Answers whether it is
-    /// worth trying again.
+    /// Closes unused tables if a file could not be opened because too many are.
+    ///
+    /// Returns whether the call should be retried.
     pub(crate) fn gives_back(&self, error: &Error) -> bool {
         if !error.is_too_many_open_files() || self.tables.borrow().is_empty() {
             return false;
@@ -144,7 +150,9 @@ impl TableCache {
         true
     }
 
-    /// The file is going away: close the table. Its blocks grow old in their cache; the number never comes again.
+    /// Closes the table before its file is removed.
+    ///
+    /// Its blocks stay in the block cache until they are evicted; the number is never reused.
     pub(crate) fn forget(&self, number: FileNumber) {
         self.tables.borrow_mut().remove(&number);
     }

@@ -1,23 +1,23 @@
-//! The codecs: they compress and decompress contents. The format assigns their numbers.
+//! Codecs: they compress and decompress contents. The format assigns their numbers.
 //!
-//! A block is stored compressed only if that saves more than an eighth. Source: LevelDB `table/format.cc`,
-//! `table/table_builder.cc`.
+//! A block is stored compressed only if that saves more than an eighth. Source: LevelDB
+//! `table/format.cc`, `table/table_builder.cc`.
 
 #[cfg(any(feature = "zlib", feature = "zstd"))]
 use crate::base::to_u64;
-use crate::error::{Error, Malformed};
+use crate::error::{Error, Malformed, MissingCodec};
 use crate::options::Compression;
 
-/// How contents are compressed.
+/// A kind of compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
-    /// As they are.
+    /// Not compressed.
     None,
     Snappy,
-    /// Deflate with zlib's header.
+    /// Deflate with a zlib header.
     Zlib,
     Zstd,
-    /// Without any header.
+    /// Deflate without a header.
     Deflate,
 }
 
@@ -34,18 +34,18 @@ impl Codec {
     }
 }
 
-/// Three bytes of Snappy make at most 64: a header that claims more than this many times its input lies.
+/// Three bytes of Snappy decode to at most 64: a header that claims a higher ratio is wrong.
 const SNAPPY_RATIO_MAX: usize = 22;
 
-/// Why stored bytes do not become contents.
+/// The reason why stored bytes cannot be decompressed.
 #[derive(Debug)]
 pub(crate) enum DecodeError {
     /// They are damaged.
     Malformed(Malformed),
-    /// This build has no codec for them.
+    /// This build does not have the codec.
     #[cfg_attr(all(feature = "zlib", feature = "zstd"), expect(dead_code, reason = "this build has them all"))]
     NotSupported(String),
-    /// The contents would be larger than allowed.
+    /// The contents would exceed the limit.
     TooLarge(String),
 }
 
@@ -56,12 +56,14 @@ impl From<Malformed> for DecodeError {
 }
 
 impl DecodeError {
-    /// The same, in `file`, whose block begins at `base`.
+    /// The same error in `file`, whose block begins at `base`.
     #[cold]
     pub(crate) fn in_file(self, file: &str, base: u64) -> Error {
         match self {
             DecodeError::Malformed(malformed) => malformed.in_file(file, base),
-            DecodeError::NotSupported(what) => Error::NotSupported(format!("{file}, block at offset {base}: {what}")),
+            DecodeError::NotSupported(reason) => {
+                Error::MissingCodec(Box::new(MissingCodec { file: file.into(), offset: base, reason }))
+            }
             DecodeError::TooLarge(what) => Error::LimitExceeded(format!("{file}, block at offset {base}: {what}")),
         }
     }
@@ -89,14 +91,14 @@ fn too_large(size: impl std::fmt::Display, size_max: usize) -> DecodeError {
     DecodeError::TooLarge(format!("{size} bytes decompressed, at most {size_max} are allowed"))
 }
 
-/// Makes `out` exactly `size` zeros, without aborting where memory is short.
+/// Resizes `out` to `size` zeros; an error, not an abort, if memory is not available.
 fn claim(out: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
     reserve(out, size)?;
     out.resize(size, 0);
     Ok(())
 }
 
-/// Makes room for `size` bytes in all.
+/// Reserves room for `size` bytes in total.
 fn reserve(out: &mut Vec<u8>, size: usize) -> Result<(), DecodeError> {
     if out.capacity() < size && out.try_reserve_exact(size - out.len()).is_err() {
         return Err(DecodeError::TooLarge(format!("{size} bytes decompressed, more than memory has")));
@@ -174,9 +176,9 @@ fn decompress_zstd(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Resul
     use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
     use std::io::Read;
 
-    /// A window that is always allowed, as zstd's specification asks.
+    /// A window size that every decoder must support, by zstd's specification.
     const WINDOW_MIN: u64 = 8 << 20;
-    /// Bytes decoded before they are taken out: bounds what a small frame can make the decoder hold.
+    /// Bytes decoded before they are read out: limits the memory that a small frame can require.
     const STEP: usize = 1 << 18;
 
     let bad = |at: usize, reason: String| DecodeError::Malformed(Malformed::new(to_u64(at), reason));
@@ -202,7 +204,7 @@ fn decompress_zstd(contents: &[u8], size_max: usize, out: &mut Vec<u8>) -> Resul
             return Err(too_large(format_args!("more than {}", written + ready), size_max));
         }
         if out.capacity() < written + ready {
-            // Doubled, since a frame may come in many steps.
+            // Doubled, since a frame may need many steps.
             reserve(out, out.capacity().saturating_mul(2).clamp(written + ready, size_max))?;
         }
         claim(out, written + ready)?;
@@ -243,7 +245,7 @@ fn no_codec(name: &str, feature: &str) -> DecodeError {
     DecodeError::NotSupported(format!("compressed with {name}, which this build does not read: {advice}"))
 }
 
-/// Turns contents into stored bytes; keeps its buffers from block to block.
+/// Compresses contents; reuses its buffers from block to block.
 pub(crate) struct Compressor {
     compression: Compression,
     snappy: snap::raw::Encoder,
@@ -255,7 +257,7 @@ impl Compressor {
         Compressor { compression, snappy: snap::raw::Encoder::new(), scratch: Vec::new() }
     }
 
-    /// `contents` compressed, and how, if that saves more than an eighth.
+    /// `contents` compressed, and the codec, if that saves more than an eighth.
     pub(super) fn compress(&mut self, contents: &[u8]) -> Option<(Codec, &[u8])> {
         match self.compression {
             Compression::None => None,

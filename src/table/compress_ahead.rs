@@ -1,10 +1,12 @@
-//! Closed blocks become stored bytes, a batch at a time: on another thread where the storage's platform has one to spare,
-//! else in place.
+//! Compresses closed blocks in batches.
+//!
+//! This happens on another thread if the storage's platform has one to spare, else in place.
 //!
 //! ```text
 //! close block -> [ filling ] -> hand over -> [ sealing, at most IN_FLIGHT ] -> placed in the file, oldest first
 //! ```
-//! Which batch a block is in, and when it is placed, does not depend on the thread: the same entries make the same tables.
+//! Neither the batch of a block nor its offset depends on the thread: the same entries make the
+//! same tables.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -16,17 +18,19 @@ use crate::env::{ComputeThread, Io};
 use crate::error::{Error, Result};
 use crate::options::Compression;
 
-/// Bytes of contents that make a batch worth handing over.
+/// Bytes of contents for which a batch is worth sending.
 const BATCH_SIZE: usize = 64 << 10;
-/// Batches that may be on their way while the next is filled, if they have no more bytes than this: a large block is a batch.
+/// Batches in progress while the next is filled, if they are not larger than this.
+///
+/// A large block is a batch.
 const IN_FLIGHT: usize = 2;
 const IN_FLIGHT_SIZE: usize = 4 * BATCH_SIZE;
-/// A batch with more memory than this is not kept for the next.
+/// A batch with more memory than this is not reused.
 const KEPT_SIZE: usize = 8 * BATCH_SIZE;
 
-/// Some blocks, all of them sealed or none.
+/// A number of blocks: either all of them are sealed or none.
 pub(super) struct Batch {
-    /// Contents not sealed yet, one block behind the other, and where each ends.
+    /// Contents not sealed yet, concatenated, and the end of each.
     contents: Vec<u8>,
     ends: Vec<usize>,
     /// Bytes of contents of all blocks, sealed or not.
@@ -70,7 +74,7 @@ impl Batch {
         self.raw_size
     }
 
-    /// Blocks with their trailers.
+    /// Blocks with their trailers, concatenated.
     pub(super) fn stored(&self) -> &[u8] {
         &self.stored
     }
@@ -81,14 +85,14 @@ impl Batch {
     }
 }
 
-/// A batch handed over; it comes back when `done` is.
+/// A batch in progress; it is returned when `done` completes.
 struct Sealing {
     done: Io<()>,
     raw_size: usize,
     batch: Arc<Mutex<Option<Batch>>>,
 }
 
-/// See the module.
+/// See the module documentation.
 pub(super) struct Sealer {
     compression: Compression,
     thread: Option<Rc<dyn ComputeThread>>,
@@ -99,7 +103,7 @@ pub(super) struct Sealer {
 
 impl Sealer {
     pub(super) fn new(compression: Compression, thread: Option<Rc<dyn ComputeThread>>) -> Sealer {
-        // Without compression there is next to nothing to do.
+        // Without compression there is almost no work.
         let thread = thread.filter(|_| compression != Compression::None);
         let filling = Batch::new(compression);
         Sealer { compression, thread, filling, sealing: VecDeque::new(), spare: Vec::new() }
@@ -123,7 +127,7 @@ impl Sealer {
         self.filling.raw_size >= BATCH_SIZE
     }
 
-    /// The blocks gathered are on their way.
+    /// Sends the current batch.
     pub(super) fn hand_over(&mut self) {
         if self.filling.raw_size == 0 {
             return;
@@ -144,7 +148,7 @@ impl Sealer {
         self.sealing.push_back(Sealing { done, raw_size, batch });
     }
 
-    /// The oldest batch handed over, sealed, if there are more than may be on their way (`all`: if there is one).
+    /// The oldest batch, sealed, if more than allowed are in progress (`all`: if there is one).
     pub(super) async fn next(&mut self, all: bool) -> Result<Option<Batch>> {
         let large = self.sealing.iter().map(|s| s.raw_size).fold(0, usize::saturating_add) > IN_FLIGHT_SIZE;
         let may_wait = if all || large { 0 } else { IN_FLIGHT };
@@ -155,11 +159,11 @@ impl Sealer {
         (&mut oldest.done).await?;
         let oldest = self.sealing.pop_front();
         let batch = oldest.and_then(|o| o.batch.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let lost = || Error::io("", "compress", ErrorKind::Other, "a batch of blocks was lost on its way");
+        let lost = || Error::io("", "compress", ErrorKind::Other, "a batch of blocks was lost on the compute thread");
         batch.map(Some).ok_or_else(lost)
     }
 
-    /// A batch that was placed; its memory is used again.
+    /// Takes back a placed batch, to reuse its memory.
     pub(super) fn give_back(&mut self, mut batch: Batch) {
         if batch.contents.capacity().max(batch.stored.capacity()) <= KEPT_SIZE {
             batch.clear();
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
     use crate::env::try_now;
 
-    /// Does the work when somebody waits for it.
+    /// Does the work when its result is polled.
     struct Late;
 
     impl ComputeThread for Late {
@@ -185,7 +189,7 @@ mod tests {
         }
     }
 
-    /// What comes out, batch by batch.
+    /// The sealed blocks, batch by batch.
     fn sealed(thread: Option<Rc<dyn ComputeThread>>) -> Vec<(Vec<u8>, Vec<usize>)> {
         let mut sealer = Sealer::new(Compression::Snappy, thread);
         let mut batches = Vec::new();
@@ -210,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_changes_nothing_but_who_works() {
+    fn the_result_does_not_depend_on_the_thread() {
         let here = sealed(None);
         assert!(here.len() > 10);
         assert_eq!(here.iter().map(|(_, sizes)| sizes.len()).sum::<usize>(), 1000);

@@ -1,4 +1,4 @@
-//! From stored bytes to a block.
+//! Decodes the stored bytes of a block.
 
 use super::block::{Block, Origin};
 use super::codec::{Codec, decompress};
@@ -8,7 +8,7 @@ use super::policy::DamagePolicy;
 use super::trailer::open_trailer;
 use crate::error::{Error, Result};
 
-/// Bytes to read for the block of `handle`: they lie in the file, and are not more than contents may have.
+/// Bytes to read for the block of `handle`, checked against the file's size and the size limit.
 #[inline]
 pub(super) fn stored_size(handle: BlockHandle, name: &str, file_size: u64, size_max: u64) -> Result<usize> {
     let size = handle.stored_size(file_size).map_err(|malformed| malformed.in_file(name, handle.offset))?;
@@ -22,9 +22,9 @@ pub(super) fn stored_size(handle: BlockHandle, name: &str, file_size: u64, size_
 
 /// Bytes of a block with its trailer.
 pub(super) enum Stored<'a> {
-    /// Nobody else's: contents stored as they are need no copy.
+    /// An owned buffer: contents that are not compressed need no copy.
     Owned(Vec<u8>),
-    /// Cut from a longer read.
+    /// A part of a longer read.
     Slice(&'a [u8]),
 }
 
@@ -37,7 +37,7 @@ impl Stored<'_> {
     }
 }
 
-/// What decoding needs to know.
+/// The parameters of decoding.
 pub(super) struct Context<'a> {
     pub(super) name: &'a str,
     pub(super) size_max: u64,
@@ -45,7 +45,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// From stored bytes to a block.
+    /// Decodes stored bytes to a block.
     pub(super) fn decode(&self, handle: BlockHandle, stored: &mut Stored<'_>, buffer: Vec<u8>) -> Result<Block> {
         let (bytes, raw) = self.contents(handle, stored, buffer)?;
         let origin = Origin { offset: handle.offset, size: handle.size, raw, verified: self.policy.verify_checksums };
@@ -55,7 +55,9 @@ impl Context<'_> {
         })
     }
 
-    /// From stored bytes to contents, and whether these are stored as they are; then an owned buffer is taken.
+    /// Decodes stored bytes to contents, and whether these are not compressed.
+    ///
+    /// If they are not, an owned buffer is reused.
     pub(super) fn contents(
         &self,
         handle: BlockHandle,

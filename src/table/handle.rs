@@ -1,22 +1,23 @@
-//! Block handles: where a block is in its file.
+//! Block handles: offset and size of a block in its file.
 //!
 //! ```text
 //! block handle  varint64 offset, varint64 size           size: of the contents, without the five bytes of the trailer
 //! ```
-//! A handle may be followed by bytes of newer versions; they are passed over. Source: LevelDB `table/format.{h,cc}`.
+//! A handle may be followed by bytes of newer versions; they are ignored. Source: LevelDB
+//! `table/format.{h,cc}`.
 
 use crate::base::{Input, put_varint64};
 use crate::error::Malformed;
 
-/// Bytes of the trailer behind every block: type and checksum.
+/// Size of the trailer after every block: type and checksum.
 pub(crate) const TRAILER_SIZE: usize = 5;
 
-/// Where a block lies.
+/// The offset and size of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BlockHandle {
-    /// Of its first byte in the file.
+    /// Offset of its first byte in the file.
     pub(crate) offset: u64,
-    /// Of its contents as stored, without the trailer.
+    /// Size of its stored contents, without the trailer.
     pub(crate) size: u64,
 }
 
@@ -27,7 +28,7 @@ impl BlockHandle {
         put_varint64(out, self.size);
     }
 
-    /// The next handle of `input`.
+    /// Decodes the next handle of `input`.
     pub(crate) fn decode(input: &mut Input<'_>) -> Result<BlockHandle, Malformed> {
         Ok(BlockHandle {
             offset: input.varint64("bad block handle: offset")?,
@@ -35,18 +36,18 @@ impl BlockHandle {
         })
     }
 
-    /// The handle that an index entry's value begins with.
+    /// The handle at the beginning of an index entry's value.
     #[inline]
     pub(crate) fn decode_value(value: &[u8]) -> Result<BlockHandle, Malformed> {
         BlockHandle::decode(&mut Input::new(value))
     }
 
-    /// Where the block's trailer ends; `None` past 2^64.
+    /// The end of the block's trailer; `None` past 2^64.
     pub(crate) fn end(self) -> Option<u64> {
         self.offset.checked_add(self.size)?.checked_add(u64::try_from(TRAILER_SIZE).ok()?)
     }
 
-    /// Bytes to read for contents and trailer, if they end within `file_size`.
+    /// Size of contents and trailer, if they end within `file_size`.
     pub(crate) fn stored_size(self, file_size: u64) -> Result<usize, Malformed> {
         let fits = self.end().is_some_and(|end| end <= file_size);
         let stored = usize::try_from(self.size).ok().and_then(|size| size.checked_add(TRAILER_SIZE));

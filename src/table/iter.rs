@@ -1,6 +1,7 @@
-//! The entries of a table in order: the index block's iterator over those of data blocks.
+//! Iterates over a table: the index block's iterator, and one over each data block.
 //!
-//! Source of the moves, and of what [`OnBadBlock::Skip`] passes over: LevelDB `table/two_level_iterator.cc`.
+//! The moves, and the damage that [`OnBadBlock::Skip`] skips, are LevelDB's:
+//! `table/two_level_iterator.cc`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,41 +19,44 @@ use crate::iter::{InternalIterator, OnBadBlock, Step};
 
 /// Blocks read one by one before a scan reads ahead.
 const READ_AHEAD_AFTER: u32 = 2;
-/// Blocks that a seek leaves in the cache, if it may.
+/// Blocks that a seek may leave in the cache.
 const SOUGHT: u32 = 2;
-/// A hostile table has a bad block in every few bytes.
+/// A hostile table may have a bad block every few bytes.
 const SKIPPED_LISTED_MAX: usize = 1000;
-/// Half of what it reads first; then twice as much each time.
+/// Half of the first read-ahead; each further one is twice as large.
 const READ_AHEAD_FIRST: u64 = 8 << 10;
 
-/// Moves over a table.
+/// Iterates over a table.
 ///
 /// Invariants:
 /// 1. `data` is over the block of `loaded`; while that is `None` it is not valid.
-/// 2. While a move is `unfinished`, `data` is not valid and `index` stands on the block that is missing.
+/// 2. While a move is `unfinished`, `data` is not valid and `index` is at the missing block.
 pub(crate) struct TableIterator {
     table: Rc<Table>,
     read: BlockRead,
     index: BlockIterator,
     data: BlockIterator,
     loaded: Option<BlockHandle>,
-    /// The block that could not be read: with `Skip` it is not tried again while `index` stands on it, as in LevelDB.
+    /// The block that could not be read.
+    ///
+    /// With `Skip` it is not tried again while `index` is at it, as in LevelDB.
     failed: Option<BlockHandle>,
     unfinished: Option<Goal>,
-    /// What an unfinished seek looks for.
+    /// The target of an unfinished seek.
     target: Vec<u8>,
     fill: Fill,
     ahead: ReadAhead,
-    /// Reads in file order since the last seek.
+    /// Bytes read in file order since the last seek.
     passed: u32,
-    /// Blocks taken in since then.
+    /// Blocks loaded since then.
     sought: u32,
     error: Option<Error>,
-    /// With `Skip`: what was passed over, the first too.
+    /// With `Skip`: the errors skipped, including the first.
     skipped: Vec<Error>,
 }
 
-/// Where to stand in the next block, and so where to go if there is no such place.
+/// The position to take in the next block, which also gives the direction if there is no such
+/// entry.
 #[derive(Clone, Copy, PartialEq)]
 enum Goal {
     First,
@@ -67,7 +71,7 @@ enum Fill {
     Read { offset: u64, result: Result<Vec<u8>> },
 }
 
-/// More of the file than was needed, from `offset`.
+/// Bytes of the file from `offset` that were read ahead.
 #[derive(Default)]
 struct ReadAhead {
     offset: u64,
@@ -82,7 +86,7 @@ impl ReadAhead {
 }
 
 impl Table {
-    /// All entries, in order.
+    /// An iterator over all entries, in order.
     pub(crate) fn iter(self: &Rc<Table>, read: BlockRead) -> TableIterator {
         TableIterator::new(self.clone(), read)
     }
@@ -110,7 +114,8 @@ impl TableIterator {
         }
     }
 
-    /// With [`OnBadBlock::Skip`]: each damage passed over since the last call, [`SKIPPED_LISTED_MAX`] at most.
+    /// With [`OnBadBlock::Skip`]: errors skipped since the last call, at most
+    /// [`SKIPPED_LISTED_MAX`].
     pub(crate) fn take_skipped(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.skipped)
     }
@@ -129,7 +134,9 @@ impl TableIterator {
         }
     }
 
-    /// From where `index` stands to the first place that fits `goal`; past blocks that have none.
+    /// Moves to the first entry that fits `goal`, from the block at `index` on.
+    ///
+    /// Skips blocks without one.
     fn enter(&mut self, mut goal: Goal, target: &[u8]) -> Step {
         loop {
             if !self.index.valid() {
@@ -156,7 +163,7 @@ impl TableIterator {
         }
     }
 
-    /// Moves `index` to the next block on the way, and says where to stand in it.
+    /// Moves `index` to the next block in the direction, and returns the position to take in it.
     fn next_block(&mut self, goal: Goal) -> Goal {
         if goal == Goal::Last {
             self.index.prev();
@@ -167,7 +174,7 @@ impl TableIterator {
         }
     }
 
-    /// The block behind or before, because this one is at its end.
+    /// Moves to the next or previous block, because this one is at its end.
     #[cold]
     fn leave_block(&mut self, goal: Goal) -> Step {
         if self.unfinished.is_some() || self.stops() || !self.index.valid() {
@@ -216,7 +223,7 @@ impl TableIterator {
         }
     }
 
-    /// Makes `data` the block that `index` stands on. False if it cannot be read.
+    /// Loads the block at `index` into `data`. False if it cannot be read.
     fn load(&mut self, goal: Goal) -> Poll<bool> {
         let handle = match self.table.handle(&self.index) {
             Ok(handle) => handle,
@@ -247,7 +254,7 @@ impl TableIterator {
         Poll::Ready(false)
     }
 
-    /// `data` gives its block up; answers the block's buffer if nobody else holds it.
+    /// Releases the block of `data`; returns its buffer if it has no other owner.
     fn unload(&mut self) -> Vec<u8> {
         self.loaded = None;
         self.failed = None;
@@ -255,7 +262,7 @@ impl TableIterator {
         Rc::into_inner(block).map(Block::into_bytes).unwrap_or_default()
     }
 
-    /// Reads the block of `handle`, or takes it from what was read ahead.
+    /// Reads the block of `handle`, or takes it from the bytes read ahead.
     fn fetch(&mut self, handle: BlockHandle, goal: Goal) -> Poll<Result<()>> {
         let size = self.table.stored_size(handle)?;
         if self.ahead.get(handle.offset, size).is_none() {
@@ -263,7 +270,7 @@ impl TableIterator {
                 self.data.invalidate();
                 return Poll::Pending;
             };
-            // What cannot be read may lie behind the block itself.
+            // The error may be in the bytes read after the block itself.
             if matches!(bytes, Err(Error::Io(_)))
                 && self.read.policy.on_bad_block == OnBadBlock::Skip
                 && self.read.read_ahead > 0
@@ -301,7 +308,9 @@ impl TableIterator {
         Ok(())
     }
 
-    /// How far to read: a scan that has only just begun may end soon, one that does not use the cache is known to be long.
+    /// The size of the next read.
+    ///
+    /// A scan that has just begun may end soon; one without the cache is known to be long.
     fn read_ahead(&mut self) -> u64 {
         let most = u64::from(self.read.read_ahead);
         if !self.read.use_cache {
@@ -314,7 +323,7 @@ impl TableIterator {
         }
     }
 
-    /// Bytes from `offset`: `size` of them, or more where blocks are passed in file order.
+    /// Reads `size` bytes from `offset`, or more if blocks are read in file order.
     fn read_file(&mut self, offset: u64, size: usize, goal: Goal) -> Poll<Result<Vec<u8>>> {
         match std::mem::replace(&mut self.fill, Fill::Idle) {
             Fill::Read { offset: at, result } if at == offset => return Poll::Ready(result),

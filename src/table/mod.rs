@@ -1,4 +1,4 @@
-//! One sorted table file. Keys are opaque bytes here, in the order that the options give.
+//! One sorted table file. Keys are opaque bytes here, in the order of the options.
 //!
 //! ```text
 //! data block*       entries in key order, each block about block_size bytes before compression     block/
@@ -7,8 +7,9 @@
 //! index block       a key at or after the last of each data block, before the next -> its handle    block/
 //! footer            handles of metaindex and index, magic; 48 bytes                                 format/
 //! ```
-//! Every block is followed by its type and checksum (`trailer.rs`). A table of one entry, whose key is `only` and a tag
-//! and whose value is `one`, in bytewise order, without compression and filter:
+//! Every block is followed by its type and checksum (`trailer.rs`). For example, a table of one
+//! entry, with the key `only` and a tag, and the value `one`, in bytewise order, without
+//! compression and filter:
 //!
 //! ```text
 //!   0  00 0c 03 | 6f 6e 6c 79 01 01 00 00 00 00 00 00 | 6f 6e 65 | 00 00 00 00 | 01 00 00 00      the entry
@@ -17,8 +18,8 @@
 //!  44  00 01 02 | 70 | 00 1a | 00 00 00 00 | 01 00 00 00 | 00 | 74 7d 43 f8                      index: up to "p"
 //!  63  1f 08 | 2c 0e | 00 * 36 | 57 fb 80 8b 24 75 47 db                                         footer
 //! ```
-//! RocksDB's tables share blocks, handles and trailers, with another footer, other types of blocks and other checksums:
-//! only `format/` knows LevelDB's.
+//! RocksDB's tables have the same blocks, handles and trailers, but another footer, other block
+//! types and other checksums: only `format/` knows LevelDB's.
 
 mod block;
 mod block_cache;

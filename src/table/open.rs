@@ -1,6 +1,6 @@
-//! A table while it is opened.
+//! Opens a table.
 //!
-//! Source of what is read when, and of what is forgiven: LevelDB `table/table.cc`, `table/format.cc`.
+//! The order of reads and the tolerated damage are LevelDB's: `table/table.cc`, `table/format.cc`.
 
 use std::rc::Rc;
 
@@ -15,15 +15,17 @@ use crate::base::{KeyOrder, to_u64};
 use crate::env::File;
 use crate::error::{Error, Result};
 
-/// Read at once when a table is opened: footer, index and filter of most tables lie in it.
+/// Read with one request when a table is opened.
+///
+/// It contains footer, index and filter of most tables.
 const TAIL_SIZE: usize = 64 << 10;
 
-/// Whether an error says that bytes are wrong, rather than that they could not be had.
+/// Whether an error means damaged bytes, rather than a failed read.
 pub(super) fn is_about_content(error: &Error) -> bool {
-    matches!(error, Error::Corruption(_) | Error::NotSupported(_) | Error::LimitExceeded(_))
+    matches!(error, Error::Corruption(_) | Error::MissingCodec(_) | Error::LimitExceeded(_))
 }
 
-/// A table while it is opened: the end of its file is in memory.
+/// A table being opened: the end of its file is in memory.
 pub(super) struct Opening<'a> {
     file: &'a dyn File,
     name: &'a str,
@@ -70,7 +72,7 @@ impl<'a> Opening<'a> {
         Context { name: self.name, size_max: self.options.block_size_max, policy: self.options.policy }
     }
 
-    /// Contents and trailer, from the tail or from the file.
+    /// Contents and trailer, from the tail in memory or from the file.
     async fn stored(&self, handle: BlockHandle) -> Result<Stored<'_>> {
         let size = stored_size(handle, self.name, self.file_size, self.options.block_size_max)?;
         let in_tail = handle.offset.checked_sub(self.tail_offset).and_then(|at| usize::try_from(at).ok());
@@ -85,7 +87,8 @@ impl<'a> Opening<'a> {
         self.context().decode(handle, &mut stored, Vec::new())
     }
 
-    /// Verifies the checksums of all blocks that the metaindex names, those of foreign filters too.
+    /// Verifies the checksums of all blocks that the metaindex names, including other policies'
+    /// filters.
     async fn check_named_blocks(&self, metaindex: &Rc<Block>) -> Result<()> {
         let mut entries = BlockIterator::new(metaindex.clone());
         entries.seek_to_first();
@@ -93,7 +96,7 @@ impl<'a> Opening<'a> {
         while entries.valid() {
             let handle = BlockHandle::decode_value(entries.value()).map_err(|e| metaindex.error(self.name, &e))?;
             let stored = self.stored(handle).await?;
-            // Blocks that overlap could name the same bytes any number of times.
+            // Overlapping blocks could refer to the same bytes any number of times.
             let size = to_u64(stored.bytes().len());
             left = left.checked_sub(size).ok_or_else(|| {
                 let reason = "the blocks that the metaindex names have more bytes than the file";

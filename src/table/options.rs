@@ -1,4 +1,4 @@
-//! How tables are made, opened and read.
+//! Options for making, opening and reading tables.
 
 use std::rc::Rc;
 
@@ -6,26 +6,28 @@ use super::policy::DamagePolicy;
 use crate::base::{FilterPolicy, KeyOrder, to_u64};
 use crate::options::{Compression, Options};
 
-/// How tables are made and opened.
+/// Options for making and opening tables.
 #[derive(Clone)]
 pub(crate) struct TableOptions {
-    /// Of the keys.
+    /// Order of the keys.
     pub(crate) order: KeyOrder,
-    /// A data block is closed when it has so many bytes before compression.
+    /// A data block is closed at this size before compression.
     pub(crate) block_size: usize,
-    /// Every how many entries a key is stored whole.
+    /// Number of entries between keys that are stored whole.
     pub(crate) block_restart_interval: usize,
     pub(crate) compression: Compression,
-    /// Filters are made by it, and read if made by one of its name.
+    /// Makes filters; an existing filter is used if its policy has the same name.
     pub(crate) filter_policy: Option<Rc<dyn FilterPolicy>>,
-    /// A block that decompresses to more bytes is not read.
+    /// A block that decompresses to more bytes is refused.
     pub(crate) block_size_max: u64,
     /// The checks made when a table is opened.
     pub(crate) policy: DamagePolicy,
 }
 
 impl TableOptions {
-    /// Options for tables in `order`, with filters made by `filter_policy`; the rest comes from `options`.
+    /// Options for tables in `order`, with filters made by `filter_policy`.
+    ///
+    /// The rest comes from `options`.
     pub(crate) fn new(order: KeyOrder, filter_policy: Option<Rc<dyn FilterPolicy>>, options: &Options) -> TableOptions {
         let value_max = to_u64(options.max_value_size);
         TableOptions {
@@ -40,36 +42,36 @@ impl TableOptions {
     }
 }
 
-/// How the blocks of one read are got.
+/// Options for the blocks of one read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockRead {
     /// The checks made on every block, and the effect of damage.
     pub(crate) policy: DamagePolicy,
-    /// Keep what is read in the cache.
+    /// Cache the blocks read.
     pub(crate) fill_cache: bool,
-    /// Keep the first blocks behind a seek.
+    /// Cache the first blocks read after a seek.
     pub(crate) fill_sought: bool,
-    /// Look in the cache at all.
+    /// Use the cache.
     pub(crate) use_cache: bool,
-    /// Bytes to read at once when blocks are passed in file order; 0 reads one block.
+    /// Bytes to read at once when blocks are read in file order; 0 reads single blocks.
     pub(crate) read_ahead: u32,
 }
 
-/// What a look-up did in one table.
+/// The result of a look-up in one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// The key is behind the last.
+    /// The key is after the last one.
     PastEnd,
-    /// The filter says that the block at `offset` does not have the key.
+    /// The filter excludes the key from the block at `offset`.
     FilterNo {
-        /// Of the block in the file.
+        /// Offset of the block in the file.
         offset: u64,
     },
     /// The block at `offset` was searched.
     Block {
-        /// Of the block in the file.
+        /// Offset of the block in the file.
         offset: u64,
-        /// It was in the cache.
+        /// The block was in the cache.
         cached: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! One table on its way to storage: created, filled, synced, and opened again as proof.
+//! Writes one table to storage: creates it, fills it, syncs it and opens it again to verify it.
 
 use std::rc::Rc;
 
@@ -57,19 +57,19 @@ impl TableOutput {
         Ok(())
     }
 
-    /// Whether `key` is the last one added.
+    /// Whether `key` was the last one added.
     #[inline]
     pub(crate) fn ends_with(&self, key: &[u8]) -> bool {
         self.builder.entries() > 0 && self.largest == key
     }
 
-    /// Whether enough has gathered for [`write_out`](TableOutput::write_out).
+    /// Whether enough is buffered for [`write_out`](TableOutput::write_out).
     #[inline]
     pub(crate) fn wants_write(&self) -> bool {
         self.builder.wants_write()
     }
 
-    /// Moves what has gathered on towards the file.
+    /// Writes buffered blocks, as far as they are compressed.
     pub(crate) async fn write_out(&mut self) -> Result<()> {
         self.builder.write_out().await
     }
@@ -80,13 +80,16 @@ impl TableOutput {
         self.builder.estimated_size()
     }
 
-    /// Writes the rest, syncs, and opens the table through the cache to prove that it is usable. On any failure the file
-    /// is removed.
+    /// Writes the rest, syncs, and opens the table through the cache to verify that it is usable.
+    ///
+    /// On any failure the file is removed.
     pub(crate) async fn finish(self, tables: &TableCache) -> Result<FinishedTable> {
         self.end(tables).await?.prove(tables).await
     }
 
-    /// Writes the rest and begins the sync, which may go on while the next table is built. On failure the file is removed.
+    /// Writes the rest and starts the sync, which may continue while the next table is built.
+    ///
+    /// On failure the file is removed.
     pub(crate) async fn end(self, tables: &TableCache) -> Result<UnprovenTable> {
         let TableOutput { env, file, number, builder, smallest, largest } = self;
         let entries = builder.entries();
@@ -102,7 +105,7 @@ impl TableOutput {
         }
     }
 
-    /// Gives the table up and removes its file.
+    /// Abandons the table and removes its file.
     pub(crate) async fn abandon(self, tables: &TableCache) {
         let TableOutput { env, file, number, builder, .. } = self;
         drop((file, builder));
@@ -110,7 +113,7 @@ impl TableOutput {
     }
 }
 
-/// A whole table whose sync may still be under way.
+/// A complete table whose sync may still be in progress.
 pub(crate) struct UnprovenTable {
     env: Rc<dyn Env>,
     sync: Option<Io<Durability>>,
@@ -118,7 +121,9 @@ pub(crate) struct UnprovenTable {
 }
 
 impl UnprovenTable {
-    /// Waits for the sync and opens the table through the cache. On any failure the file is removed.
+    /// Waits for the sync and opens the table through the cache.
+    ///
+    /// On any failure the file is removed.
     pub(crate) async fn prove(self, tables: &TableCache) -> Result<FinishedTable> {
         let UnprovenTable { env, sync, table } = self;
         let result = async {
@@ -136,13 +141,13 @@ impl UnprovenTable {
         Ok(table)
     }
 
-    /// Gives the table up and removes its file.
+    /// Abandons the table and removes its file.
     pub(crate) async fn abandon(self, tables: &TableCache) {
         remove(&self.env, tables, self.table.number).await;
     }
 }
 
-/// Removes a table that no version names. It is no harm if that fails: the next open removes it.
+/// Removes a table that no version names. A failure is harmless: the next open removes it.
 async fn remove(env: &Rc<dyn Env>, tables: &TableCache, number: FileNumber) {
     tables.forget(number);
     let _ = env.edit_names(vec![NameEdit::Remove { name: table_file_name(number) }]).await;

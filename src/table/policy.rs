@@ -6,15 +6,22 @@ use crate::options::{Options, RecoveryMode};
 /// The checks made when a table is opened or read, and the effect of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DamagePolicy {
-    /// Verify checksums: at open those of index, metaindex and filter; in a read those of every block. Off at open only
-    /// where LevelDB's own reading is mimicked (`compat` without `paranoid_checks`).
+    /// Verify checksums.
+    ///
+    /// At open those of index, metaindex and filter; in a read those of every block.
+    ///
+    /// Off at open only to behave as LevelDB does (`compat` without `paranoid_checks`).
     pub(crate) verify_checksums: bool,
-    /// A damaged metaindex or filter fails the open; otherwise the filter is passed over (LevelDB does so always).
+    /// A damaged metaindex or filter fails the open.
+    ///
+    /// Otherwise the filter is ignored, as in LevelDB.
     pub(crate) paranoid: bool,
-    /// As LevelDB: take the manifest's word for a table's size although the file has another, and decode whatever blocks
-    /// hold, without a check of their form, as long as their checksums, where they are asked for, are right.
+    /// Check no more than LevelDB does.
+    ///
+    /// A table's size is taken from the manifest although the file has another, and the layout of
+    /// blocks is not checked if their checksums, where verified, are right.
     pub(crate) lenient: bool,
-    /// The reaction of an iterator to a block that cannot be read.
+    /// How an iterator handles a block that cannot be read.
     pub(crate) on_bad_block: OnBadBlock,
 }
 

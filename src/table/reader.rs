@@ -1,6 +1,6 @@
-//! An open table: index and filter in memory, everything else read block by block.
+//! An open table: index and filter in memory, other blocks are read when needed.
 //!
-//! Source of what is read when, and of what is forgiven: LevelDB `table/table.cc`, `table/format.cc`.
+//! The order of reads and the tolerated damage are LevelDB's: `table/table.cc`, `table/format.cc`.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::env::File;
 use crate::error::{Error, Result};
 use crate::events::{LiveCounters, count};
 
-/// A table that can be read.
+/// An open table.
 pub(crate) struct Table {
     file: Rc<dyn File>,
     name: String,
@@ -31,15 +31,17 @@ pub(crate) struct Table {
     finder: Option<Finder>,
     filter: Option<FilterBlock>,
     filter_error: Option<Error>,
-    /// Data blocks end here, as far as the footer and the metaindex tell.
+    /// The end of the data blocks, as far as the footer and the metaindex tell.
     data_end: u64,
     metaindex_offset: u64,
-    /// A buffer for the keys that look-ups pass.
+    /// A buffer for the keys decoded by look-ups.
     scratch: Cell<Vec<u8>>,
 }
 
 impl Table {
-    /// Reads footer, index and filter of `file`, `file_size` bytes long; its blocks are kept in `cache` under `cache_id`.
+    /// Reads footer, index and filter of `file`, whose size is `file_size`.
+    ///
+    /// Its blocks are cached in `cache` under `cache_id`.
     pub(crate) async fn open(
         file: Rc<dyn File>,
         name: String,
@@ -86,24 +88,26 @@ impl Table {
         &self.name
     }
 
-    /// Bytes of the file.
+    /// The file's size in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.file_size
     }
 
-    /// Logical bytes of index, filter and what finds entries in the index.
+    /// Logical bytes of index, filter and index accelerator.
     pub(crate) fn memory(&self) -> u64 {
         let finder = self.finder.as_ref().map_or(0, Finder::len);
         let filter = self.filter.as_ref().map_or(0, FilterBlock::len);
         to_u64(self.index.len().saturating_add(finder).saturating_add(filter))
     }
 
-    /// Why the filter is not used, if it is damaged. Reads are right without it.
+    /// The reason why the filter is not used, if it is damaged. Reads are correct without it.
     pub(crate) fn filter_error(&self) -> Option<&Error> {
         self.filter_error.as_ref()
     }
 
-    /// Looks for `key`; `found` gets the first entry at or after it in the one block where it would be.
+    /// Looks up `key`.
+    ///
+    /// `found` receives the first entry at or after it in the only block that could hold it.
     #[inline]
     pub(crate) async fn get<R>(
         &self,
@@ -136,12 +140,12 @@ impl Table {
         Ok((Lookup::Block { offset: handle.offset, cached }, answer))
     }
 
-    /// About where in the file `key` is or would be.
+    /// The approximate offset of `key` in the file.
     pub(crate) fn approximate_offset(&self, key: &[u8]) -> u64 {
         self.locate(key).ok().flatten().map_or(self.metaindex_offset, |handle| handle.offset)
     }
 
-    /// The block that holds `key` if any does.
+    /// The only block that can hold `key`.
     #[inline]
     fn locate(&self, key: &[u8]) -> Result<Option<BlockHandle>> {
         if let Some(finder) = &self.finder {
@@ -157,7 +161,7 @@ impl Table {
         Ok(handle)
     }
 
-    /// Moves `index` to the entry of the block that holds `key` if any does.
+    /// Moves `index` to the entry of the only block that can hold `key`.
     #[inline]
     pub(super) fn seek_index(&self, index: &mut BlockIterator, key: &[u8]) {
         match &self.finder {
@@ -166,7 +170,7 @@ impl Table {
         }
     }
 
-    /// What the index entry under `index` points to.
+    /// The handle in the current entry of `index`.
     #[inline]
     pub(super) fn handle(&self, index: &BlockIterator) -> Result<BlockHandle> {
         BlockHandle::decode_value(index.value()).map_err(|mut malformed| {
@@ -184,7 +188,7 @@ impl Table {
         &*self.file
     }
 
-    /// A buffer to read or decode a block of `size` stored bytes into.
+    /// A buffer for reading or decoding a block of `size` stored bytes.
     pub(super) fn buffer(&self, size: usize) -> Vec<u8> {
         self.cache.buffer(size)
     }
@@ -203,7 +207,7 @@ impl Table {
         stored_size(handle, &self.name, self.file_size, self.options.block_size_max)
     }
 
-    /// The block of `handle`, if it is in the cache and may be taken from there.
+    /// The block of `handle`, if it is in the cache and may be used.
     #[inline]
     pub(super) fn cached(&self, handle: BlockHandle, read: BlockRead) -> Option<Rc<Block>> {
         if !read.use_cache {
@@ -214,7 +218,7 @@ impl Table {
         Some(block)
     }
 
-    /// Decodes the block of `handle` from its stored bytes, in `buffer` if it can, and keeps it if `read` says so.
+    /// Decodes the block of `handle`, in `buffer` if possible, and caches it if `read` says so.
     pub(super) fn admit(
         &self,
         handle: BlockHandle,

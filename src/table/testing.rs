@@ -1,4 +1,4 @@
-//! Files and short cuts for the tests of this module.
+//! Files and helpers for the tests of this module.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -16,14 +16,14 @@ use crate::iter::OnBadBlock;
 use crate::iter::conformance::Row;
 use crate::options::Compression;
 
-/// A file in memory whose reads are ready, or pending for so many polls.
+/// A file in memory whose reads are ready, or pending for a number of polls.
 pub(super) struct TestFile {
     pub(super) bytes: RefCell<Vec<u8>>,
     pub(super) pending_polls: Cell<Option<u32>>,
     pub(super) reads: Cell<usize>,
-    /// Appends take this many bytes fewer than they say.
+    /// Appends write this many bytes fewer than they report.
     pub(super) loses: Cell<usize>,
-    /// Reads from this offset on fail.
+    /// Reads fail from this offset on.
     pub(super) fails_from: Cell<u64>,
 }
 
@@ -83,7 +83,7 @@ impl File for TestFile {
     }
 }
 
-/// A storage of which only one answer is asked.
+/// A storage of which only one method is called.
 pub(super) struct TestEnv;
 
 impl Env for TestEnv {
@@ -137,15 +137,15 @@ pub(super) fn options() -> TableOptions {
     }
 }
 
-/// The default way of reading.
+/// The default options of a read.
 pub(super) const READ: BlockRead =
     BlockRead { policy: DamagePolicy::STOP, fill_cache: true, fill_sought: false, use_cache: true, read_ahead: 0 };
 
-/// LevelDB's default way of reading.
+/// LevelDB's default options of a read.
 pub(super) const LENIENT: BlockRead =
     BlockRead { policy: DamagePolicy { verify_checksums: false, lenient: true, ..DamagePolicy::STOP }, ..READ };
 
-/// `read` with another reaction to bad blocks.
+/// `read` with another handling of bad blocks.
 pub(super) fn on_damage(read: BlockRead, on_bad_block: OnBadBlock) -> BlockRead {
     BlockRead { policy: DamagePolicy { on_bad_block, ..read.policy }, ..read }
 }
@@ -157,12 +157,12 @@ pub(super) fn key(user: &[u8], sequence: u64) -> Vec<u8> {
     out
 }
 
-/// `count` rows with keys `key00000000`, `key00000002` ...
+/// `count` rows with keys `key00000000`, `key00000002` and so on.
 pub(super) fn rows(count: u64) -> Vec<Row> {
     (0..count).map(|i| (key(format!("key{:08}", i * 2).as_bytes(), i + 1), value_of(i))).collect()
 }
 
-/// Values of 0 to 60 bytes, half compressible.
+/// Values of 0 to 60 bytes, half of them compressible.
 pub(super) fn value_of(i: u64) -> Vec<u8> {
     let noise = i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
     noise.repeat(8).into_iter().take(usize::try_from(i % 61).unwrap()).collect()
@@ -189,7 +189,7 @@ pub(super) fn try_build(rows: &[Row], options: &TableOptions) -> Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// Opens `file` as a table, with a cache of 1 MiB of its own.
+/// Opens `file` as a table, with its own cache of 1 MiB.
 pub(super) fn open(file: &Rc<TestFile>, options: &TableOptions) -> Result<Rc<Table>> {
     open_with(file, options, Rc::new(BlockCache::new(1 << 20)))
 }

@@ -1,4 +1,4 @@
-//! Whole tables: against LevelDB's own files, against a model, damaged, and hostile.
+//! Whole tables: compared with LevelDB's own files and with a model, damaged, and hostile.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is how a failure is said")]
 
 mod damage;
@@ -39,7 +39,7 @@ fn user_options() -> TableOptions {
 }
 
 #[test]
-fn tables_are_leveldbs_byte_for_byte() {
+fn tables_are_identical_to_leveldbs() {
     let none = TableOptions { compression: Compression::None, ..user_options() };
     let small = TableOptions { block_size: 256, ..none.clone() };
     let restart2 = TableOptions { order: options().order, block_size: 1024, block_restart_interval: 2, ..none.clone() };
@@ -69,7 +69,7 @@ fn snappy_tables_of_leveldb_are_read() {
 }
 
 #[test]
-fn the_worked_example_of_mod_rs() {
+fn table_matches_the_worked_example() {
     let none = TableOptions { compression: Compression::None, ..user_options() };
     let built = build(&[(key(b"only", 1), b"one".to_vec())], &none);
     let hex: String = built.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -96,7 +96,7 @@ fn reads() -> Vec<BlockRead> {
 }
 
 #[test]
-fn iterators_obey_the_contract_whether_reads_are_ready_or_pending() {
+fn iterators_follow_the_contract_whether_reads_are_ready_or_pending() {
     let targets = [key(b"", 9), key(b"key00000001", 5), key(b"key00000100", 0), key(b"key00000100", 900), key(b"z", 1)];
     for count in [0, 1, 2, 17, 300] {
         let rows = rows(count);
@@ -118,7 +118,7 @@ fn iterators_obey_the_contract_whether_reads_are_ready_or_pending() {
 }
 
 #[test]
-fn get_answers_like_a_map() {
+fn get_behaves_like_a_map() {
     let rows = rows(400);
     for options in variants() {
         let table = open(&TestFile::new(build(&rows, &options)), &options).unwrap();
@@ -145,7 +145,7 @@ fn get_answers_like_a_map() {
 }
 
 #[test]
-fn approximate_offsets_grow_with_the_key() {
+fn approximate_offsets_increase_with_the_key() {
     let rows = rows(2000);
     let options = TableOptions { compression: Compression::None, ..options() };
     let bytes = build(&rows, &options);
@@ -179,7 +179,7 @@ fn ready_reads_and_cached_blocks_never_need_a_block() {
 }
 
 #[test]
-fn a_move_that_waits_reads_once_and_goes_on_where_it_was() {
+fn a_pending_move_reads_once_and_continues_where_it_stopped() {
     let (rows, options) = (rows(1000), options());
     let file = TestFile::new(build(&rows, &options));
     let table = open_with(&file, &options, Rc::new(BlockCache::new(0))).unwrap();
@@ -200,7 +200,7 @@ fn a_move_that_waits_reads_once_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn reading_ahead_takes_fewer_reads_and_nothing_behind_the_data() {
+fn reading_ahead_needs_fewer_reads_and_none_past_the_data() {
     let (rows, options) = (rows(3000), options());
     let file = TestFile::new(build(&rows, &options));
     let table = open(&file, &options).unwrap();
@@ -215,7 +215,7 @@ fn reading_ahead_takes_fewer_reads_and_nothing_behind_the_data() {
 }
 
 #[test]
-fn a_builder_refuses_disorder_and_lost_appends() {
+fn a_builder_refuses_unordered_keys_and_lost_appends() {
     let row = |user: &[u8], sequence| (key(user, sequence), Vec::new());
     for rows in [[row(b"b", 1), row(b"a", 2)], [row(b"a", 1), row(b"a", 1)], [row(b"a", 1), row(b"a", 2)]] {
         let error = try_build(&rows, &options()).unwrap_err();
@@ -231,7 +231,7 @@ fn a_builder_refuses_disorder_and_lost_appends() {
 }
 
 #[test]
-fn keys_of_other_orders_are_kept() {
+fn tables_work_with_other_comparators() {
     struct Reverse;
     impl crate::base::Comparator for Reverse {
         fn name(&self) -> &str {
@@ -250,7 +250,7 @@ fn keys_of_other_orders_are_kept() {
 }
 
 #[test]
-fn long_keys_and_long_runs_are_walked_backwards() {
+fn long_keys_and_long_restart_intervals_are_iterated_backwards() {
     let few: Vec<Row> = (0..20u8).map(|i| (key(&[vec![7; 5000], vec![i]].concat(), 1), vec![i])).collect();
     let mixed: Vec<Row> = (0..60u8).map(|i| (key(&[i].repeat(100 * usize::from(i)), 1), vec![i])).collect();
     let many = rows(20_000);

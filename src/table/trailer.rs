@@ -1,10 +1,10 @@
-//! The trailer behind a block's contents: how they are compressed, and a checksum over both.
+//! The trailer of a block: its compression type, and a checksum of contents and type.
 //!
 //! ```text
 //! stored block = contents, type (u8), checksum (u32)          checksum: of contents and type
 //! ```
-//! The contents `61 62 63` ("abc"), stored as they are: `61 62 63 | 00 | 00 54 1b bf`. The format defines types and
-//! checksums.
+//! The contents `61 62 63` ("abc"), not compressed: `61 62 63 | 00 | 00 54 1b bf`. The format
+//! defines types and checksums.
 
 use super::codec::{Codec, Compressor};
 use super::format;
@@ -12,7 +12,7 @@ use super::handle::TRAILER_SIZE;
 use crate::base::{put_fixed32, to_u64};
 use crate::error::Malformed;
 
-/// Contents and type of `stored`, whose last bytes are its trailer.
+/// The contents and type of `stored`, whose last bytes are its trailer.
 #[inline]
 pub(crate) fn open_trailer(stored: &[u8], verify: bool) -> Result<(&[u8], u8), Malformed> {
     let Some((sealed, checksum)) = stored.split_last_chunk::<4>() else { return Err(truncated(stored)) };
@@ -37,7 +37,9 @@ fn truncated(stored: &[u8]) -> Malformed {
 }
 
 impl Compressor {
-    /// Appends `contents`, compressed if that is worth it, and the trailer. Answers the size without the trailer.
+    /// Appends `contents`, compressed if that saves enough, and the trailer.
+    ///
+    /// Returns the size without the trailer.
     pub(crate) fn store(&mut self, contents: &[u8], out: &mut Vec<u8>) -> usize {
         match self.compress(contents) {
             Some((codec, packed)) => {
@@ -49,13 +51,13 @@ impl Compressor {
     }
 }
 
-/// Appends `contents` as they are, and the trailer. Answers the size without the trailer.
+/// Appends `contents`, not compressed, and the trailer. Returns the size without the trailer.
 pub(crate) fn store_raw(contents: &[u8], out: &mut Vec<u8>) -> usize {
     seal(contents, format::id_of(Codec::None), out);
     contents.len()
 }
 
-/// Appends `contents` and a trailer of that type.
+/// Appends `contents` and a trailer of this type.
 pub(super) fn seal(contents: &[u8], block_type: u8, out: &mut Vec<u8>) {
     let start = out.len();
     out.reserve(contents.len() + TRAILER_SIZE);

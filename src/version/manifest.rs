@@ -7,7 +7,10 @@
 //! A new manifest becomes current in this order: its content synced, its name durable, CURRENT replaced.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use super::edit::VersionEdit;
 use super::levels::Version;
@@ -34,6 +37,29 @@ pub(crate) struct Manifest {
     may_wait: bool,
 }
 
+/// Waits for two steps that go on at the same time; the first begins first.
+async fn both<A, B>(first: impl Future<Output = Result<A>>, second: impl Future<Output = Result<B>>) -> Result<()> {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut a, mut b) = (None, None);
+    poll_fn(|cx| {
+        if a.is_none()
+            && let Poll::Ready(result) = first.as_mut().poll(cx)
+        {
+            a = Some(result);
+        }
+        if b.is_none()
+            && let Poll::Ready(result) = second.as_mut().poll(cx)
+        {
+            b = Some(result);
+        }
+        if a.is_some() && b.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    a.transpose()?;
+    b.transpose()?;
+    Ok(())
+}
+
 impl Manifest {
     /// Writes `MANIFEST-number` with `records` and points CURRENT to it.
     pub(crate) async fn create(env: &Rc<dyn Env>, number: FileNumber, records: &[Vec<u8>]) -> Result<Manifest> {
@@ -58,8 +84,8 @@ impl Manifest {
             manifest.writer.sync().await?;
             return Ok(manifest);
         }
-        manifest.writer.sync().await?;
-        env.edit_names(Vec::new()).await?;
+        // Content and name may become durable in any order, but both before CURRENT names the file.
+        both(manifest.writer.sync(), env.edit_names(Vec::new())).await?;
         env.edit_names(vec![replace]).await?;
         Ok(manifest)
     }

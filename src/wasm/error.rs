@@ -20,6 +20,10 @@ pub(crate) fn to_js(error: &Error) -> JsValue {
             set(&object, "file", &*corruption.file);
             set(&object, "offset", number(corruption.offset));
         }
+        Error::MissingCodec(block) => {
+            set(&object, "file", &*block.file);
+            set(&object, "offset", number(block.offset));
+        }
         Error::Io(io) | Error::Full(io) => set(&object, "file", &*io.file),
         _ => {}
     }

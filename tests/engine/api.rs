@@ -1,4 +1,4 @@
-//! Each public feature that the oracle does not reach, once.
+//! Each public feature that the oracle does not test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use varve::{
 
 use crate::common::executor::Executor;
 
-/// Compaction only when asked for, tables as large as what is in them.
+/// Compaction only on request, and tables as large as their contents.
 fn options() -> Options {
     Options { create_if_missing: true, compression: Compression::None, ..Options::default() }
 }
@@ -83,7 +83,7 @@ fn listening(mut options: Options) -> (Rc<Heard>, Options) {
 }
 
 #[test]
-fn a_trace_tells_where_a_key_was_looked_for() {
+fn a_trace_lists_where_a_key_was_looked_up() {
     let db = open(&MemoryEnv::new(), options());
     let trace = |key: &str| block_on(db.trace(&ReadOptions::default(), key.as_bytes())).unwrap();
     put_many(&db, 0..1000, "table");
@@ -112,7 +112,7 @@ fn a_trace_tells_where_a_key_was_looked_for() {
 }
 
 #[test]
-fn events_tell_of_flushes_compactions_and_files() {
+fn events_report_flushes_compactions_and_files() {
     let (heard, options) = listening(options());
     let env = MemoryEnv::new();
     let db = open(&env, options);
@@ -141,7 +141,7 @@ fn events_tell_of_flushes_compactions_and_files() {
     });
     assert!(merged, "{events:?}");
     assert!(events.contains(&Event::FileRemoved { name }), "{events:?}");
-    // What is said to be there is there.
+    // Every file that events report exists.
     let files: Vec<String> = db.tables().iter().map(|t| format!("{:06}.ldb", t.number)).collect();
     assert!(files.iter().all(|f| env.read(f).is_some()) && count_files(&env, ".ldb") == files.len());
 }
@@ -172,8 +172,9 @@ fn a_listener_may_read_the_database() {
 }
 
 #[test]
-fn stalls_are_told() {
-    // A storage that answers late: the work that writers do in passing comes to nothing, so at last they must wait.
+fn stalls_are_reported() {
+    // A storage that answers later: writers' background work does not finish, so in the end they
+    // must wait.
     let faults = FaultEnv::new(Rc::new(MemoryEnv::new()), 1);
     let (heard, options) = listening(Options { write_buffer_size: 4 << 10, slice_size: 1 << 10, ..options() });
     let db = block_on(Db::open(Rc::new(faults.clone()), options)).unwrap();
@@ -191,9 +192,10 @@ fn stalls_are_told() {
 }
 
 #[test]
-fn a_level_0_that_slows_writers_down_is_told_once() {
+fn a_level_0_slowdown_is_reported_once() {
     let env = MemoryEnv::new();
-    // Sessions that are killed: their logs become tables when the next ones open, and none lives to compact them.
+    // Killed sessions: their logs become tables in the next ones, and none runs long enough to
+    // compact them.
     for _ in 0..46 {
         put(&open(&env, options()), "key", "value");
     }
@@ -209,7 +211,7 @@ fn a_level_0_that_slows_writers_down_is_told_once() {
 }
 
 #[test]
-fn waiting_writes_are_bounded_by_their_bytes() {
+fn waiting_writes_are_limited_by_their_bytes() {
     let faults = FaultEnv::new(Rc::new(MemoryEnv::new()), 3);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
     faults.set_pending(100);
@@ -235,7 +237,7 @@ fn waiting_writes_are_bounded_by_their_bytes() {
 }
 
 #[test]
-fn counters_count() {
+fn counters_are_updated() {
     let db = open(&MemoryEnv::new(), options());
     put_many(&db, 0..1000, "value");
     block_on(db.put_with(&WriteOptions { sync: true }, b"synced", b"v")).unwrap();
@@ -262,7 +264,7 @@ fn counters_count() {
 }
 
 #[test]
-fn properties_look_as_leveldbs() {
+fn properties_look_like_leveldbs() {
     let db = open(&MemoryEnv::new(), options());
     put(&db, "a\0b", "1");
     flush(&db);
@@ -295,7 +297,7 @@ fn properties_look_as_leveldbs() {
 }
 
 #[test]
-fn approximate_sizes_are_about_right() {
+fn approximate_sizes_are_roughly_right() {
     let db = open(&MemoryEnv::new(), options());
     let value = "x".repeat(1000);
     put_many(&db, 0..1000, &value);
@@ -326,7 +328,7 @@ fn a_checkpoint_is_a_database_of_its_own() {
     let target = MemoryEnv::new();
     block_on(db.checkpoint(&(Rc::new(target.clone()) as Rc<dyn Env>))).unwrap();
     let expected = contents(&db);
-    // It is durable and does not follow what happens here.
+    // It is durable and independent of later changes.
     put(&db, "key00001", "later");
     block_on(db.delete_range(None, Some(b"key00300"))).unwrap();
     let copy = open(&target.crash(&varve::env::CrashModel::DROP), Options { create_if_missing: false, ..options() });
@@ -335,7 +337,7 @@ fn a_checkpoint_is_a_database_of_its_own() {
     put(&copy, "mine", "alone");
     flush(&copy);
     assert_eq!(get(&db, "mine"), None);
-    // Only into an empty place.
+    // Only to an empty place.
     let error = block_on(db.checkpoint(&(Rc::new(target.clone()) as Rc<dyn Env>))).unwrap_err();
     assert_eq!(error.code(), "invalid-argument");
     // A read-only database can be copied too.
@@ -372,7 +374,7 @@ fn verify_reports_each_damaged_table() {
 }
 
 #[test]
-fn destroy_leaves_what_is_not_the_databases() {
+fn destroy_keeps_files_that_are_not_the_databases() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "a", "1");
@@ -402,7 +404,7 @@ fn a_snapshot_of_another_database_is_refused() {
 }
 
 #[test]
-fn multi_get_answers_of_one_moment() {
+fn multi_get_reads_one_snapshot() {
     let db = open(&MemoryEnv::new(), options());
     put(&db, "a", "1");
     put(&db, "c", "3");
@@ -420,7 +422,7 @@ fn multi_get_answers_of_one_moment() {
 }
 
 #[test]
-fn iterators_keep_their_bounds_both_ways() {
+fn iterators_keep_their_bounds_in_both_directions() {
     let db = open(&MemoryEnv::new(), options());
     for key in ["a", "b", "c", "d", "e", "f"] {
         put(&db, key, key);
@@ -488,7 +490,7 @@ fn a_database_is_closed_with_little_to_replay() {
         assert_eq!(replayed, if kept { kib as u64 } else { 0 });
         assert_eq!(contents(&db).len(), kib);
     }
-    // One that only reads writes no table.
+    // A session that only reads writes no table.
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put_many(&db, 0..2 << 10, &"x".repeat(1 << 10));
@@ -501,7 +503,7 @@ fn a_database_is_closed_with_little_to_replay() {
 }
 
 #[test]
-fn a_table_that_cannot_be_written_at_the_close_is_no_error_of_the_close() {
+fn a_failed_flush_during_close_does_not_fail_the_close() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
@@ -515,11 +517,11 @@ fn a_table_that_cannot_be_written_at_the_close_is_no_error_of_the_close() {
 }
 
 #[test]
-fn what_a_filter_spares_wears_out_no_table() {
+fn look_ups_excluded_by_a_filter_trigger_no_seek_compaction() {
     for (filter_policy, worn) in [(options().filter_policy, false), (None, true)] {
         let env = MemoryEnv::new();
         let db = open(&env, Options { filter_policy, ..options() });
-        // The upper table has both ends of the lower one's range, and not what is looked up.
+        // The upper table has both ends of the lower one's range, but not the key looked up.
         for keys in [0..1_000, 0..1, 999..1_000] {
             put_many(&db, keys, "value");
             if db.tables().is_empty() {
@@ -528,14 +530,14 @@ fn what_a_filter_spares_wears_out_no_table() {
             }
         }
         flush(&db);
-        // Each once: the row cache spares the rest.
+        // Each key once: the row cache would answer a repeated look-up.
         (100..300).for_each(|i| assert!(get(&db, &format!("key{i:05}")).is_some()));
         assert_eq!(db.has_background_work(), worn);
     }
 }
 
 #[test]
-fn after_close_everything_answers_closed() {
+fn after_close_every_call_returns_closed() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "a", "1");
@@ -562,14 +564,14 @@ fn after_close_everything_answers_closed() {
         assert_eq!(db.approximate_sizes(&[]).await, Err(Error::Closed));
         assert!(!db.has_background_work());
     });
-    // The lock is given back though the handle lives, and what was written is durable.
+    // The lock is released although the handle is alive, and the writes are durable.
     let after = open(&env.crash(&varve::env::CrashModel::DROP), options());
     assert_eq!(contents(&after).len(), 2);
     open(&env, options());
 }
 
 #[test]
-fn writers_that_wait_share_one_record_and_one_flush() {
+fn waiting_writers_share_one_record_and_one_sync() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 3);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
@@ -595,7 +597,7 @@ fn writers_that_wait_share_one_record_and_one_flush() {
 }
 
 #[test]
-fn writers_and_readers_that_go_away_hinder_nobody() {
+fn dropped_writers_and_readers_do_not_block_others() {
     for seed in 0..30 {
         let env = MemoryEnv::new();
         let faults = FaultEnv::new(Rc::new(env.clone()), seed);
@@ -639,7 +641,7 @@ fn get_bytes(db: &Db, i: usize) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn an_open_that_is_given_up_gives_the_lock_back() {
+fn an_abandoned_open_releases_the_lock() {
     use std::future::Future;
     use std::task::{Context, Waker};
     let env = MemoryEnv::new();
@@ -659,7 +661,7 @@ fn an_open_that_is_given_up_gives_the_lock_back() {
 }
 
 #[test]
-fn background_works_until_nothing_is_left() {
+fn background_works_until_no_work_is_left() {
     let db = open(&MemoryEnv::new(), Options { write_buffer_size: 16 << 10, max_file_size: 16 << 10, ..options() });
     put_many(&db, 0..2000, &"x".repeat(100));
     put_many(&db, 0..2000, &"y".repeat(100));
@@ -671,7 +673,7 @@ fn background_works_until_nothing_is_left() {
 }
 
 #[test]
-fn a_slice_is_bounded() {
+fn a_work_budget_is_a_limit() {
     let db = open(&MemoryEnv::new(), Options { write_buffer_size: 1 << 20, ..options() });
     for _ in 0..8 {
         put_many(&db, 0..900, &"x".repeat(1000));
@@ -684,7 +686,7 @@ fn a_slice_is_bounded() {
 }
 
 #[test]
-fn tables_worn_out_by_look_ups_are_compacted() {
+fn tables_with_many_failed_look_ups_are_compacted() {
     let (heard, options) = listening(Options { filter_policy: None, ..options() });
     let db = open(&MemoryEnv::new(), options);
     put(&db, "a", "1");
@@ -707,7 +709,7 @@ fn tables_worn_out_by_look_ups_are_compacted() {
 }
 
 #[test]
-fn tombstones_go_at_the_base_level() {
+fn tombstones_are_dropped_at_the_base_level() {
     for held in [true, false] {
         let db = open(&MemoryEnv::new(), options());
         put_many(&db, 0..1000, &"x".repeat(100));
@@ -718,7 +720,7 @@ fn tombstones_go_at_the_base_level() {
         }
         block_on(db.compact_range(None, None)).unwrap();
         assert!(contents(&db).is_empty());
-        // What a snapshot sees stays, and so do the tombstones that hide it from others.
+        // Entries visible to a snapshot are kept, and so are the tombstones that hide them.
         assert_eq!(block_on(db.verify()).unwrap().entries, if held { 2000 } else { 0 });
         assert_eq!(db.tables().is_empty(), !held);
         let then = ReadOptions { snapshot, ..ReadOptions::default() };
@@ -727,12 +729,12 @@ fn tombstones_go_at_the_base_level() {
 }
 
 #[test]
-fn tables_that_overlap_nothing_are_only_moved() {
+fn tables_without_overlap_are_only_moved() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put_many(&db, 0..4000, &"x".repeat(20));
     drop(db);
-    // A replayed log becomes tables of level 0 as soon as some buffers are full: here disjoint ones.
+    // A replayed log becomes tables of level 0 once some buffers are full; these are disjoint.
     let (heard, small) = listening(Options { write_buffer_size: 4 << 10, ..options() });
     let db = open(&env, small);
     work(&db);
@@ -756,7 +758,7 @@ fn several_memtables_become_one_table() {
     let (heard, options) = listening(Options { write_buffer_size: 4 << 10, ..options() });
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let db = block_on(Db::open(Rc::new(faults.clone()), options)).unwrap();
-    // While the storage refuses tables, memtables pile up; then one flush takes them all.
+    // While the storage refuses tables, memtables accumulate; then one flush writes all of them.
     faults.add(
         varve::env::FaultRule::at(1, varve::env::FaultKind::Fail(std::io::ErrorKind::StorageFull))
             .on(Operation::Create)
@@ -782,7 +784,7 @@ fn several_memtables_become_one_table() {
 }
 
 #[test]
-fn budgets_of_files_and_bytes_are_kept() {
+fn limits_of_open_files_and_cache_bytes_are_kept() {
     let env = MemoryEnv::new();
     let small = Options { max_open_files: 10, max_file_size: 16 << 10, block_cache_size: 20 << 10, ..options() };
     let db = open(&env, small.clone());
@@ -812,7 +814,7 @@ fn budgets_of_files_and_bytes_are_kept() {
 }
 
 #[test]
-fn compression_is_as_asked_for() {
+fn the_chosen_compression_is_used() {
     let sizes = [Compression::None, Compression::Snappy].map(|compression| {
         let env = MemoryEnv::new();
         let db = open(&env, Options { compression, ..options() });
@@ -820,10 +822,11 @@ fn compression_is_as_asked_for() {
         flush(&db);
         let table = &db.tables()[0];
         let bytes = env.read(&format!("{:06}.ldb", table.number)).unwrap();
-        // The first block's type stands behind its bytes; uncompressed, the values are there to be seen.
+        // The first block's type follows its contents; if they are not compressed, the values are
+        // visible.
         let plain = bytes.windows(96).any(|w| w == "abcdefgh".repeat(12).as_bytes());
         assert_eq!(plain, compression == Compression::None);
-        // Whatever is chosen, both are read.
+        // Both are read, with any setting.
         let other = if plain { Compression::Snappy } else { Compression::None };
         let (expected, size) = (contents(&db), table.size);
         drop(db);
@@ -835,7 +838,7 @@ fn compression_is_as_asked_for() {
 }
 
 #[test]
-fn incompressible_blocks_are_stored_as_they_are() {
+fn incompressible_blocks_are_stored_uncompressed() {
     let db = open(&MemoryEnv::new(), Options { compression: Compression::Snappy, ..options() });
     let mut random = crate::common::random::Random::new(1);
     let noise: Vec<u8> = (0..200_000).map(|_| random.next() as u8).collect();
@@ -870,7 +873,7 @@ fn tables_of_older_leveldbs_are_read_and_replaced() {
 }
 
 #[test]
-fn logs_are_reused_only_where_asked_for() {
+fn logs_are_reused_only_on_request() {
     for reuse_logs in [false, true] {
         let env = MemoryEnv::new();
         let options = Options { reuse_logs, ..options() };
@@ -899,7 +902,7 @@ fn logs_are_reused_only_where_asked_for() {
 }
 
 #[test]
-fn databases_are_made_and_refused_as_asked() {
+fn databases_are_created_or_refused_as_the_options_say() {
     let env = MemoryEnv::new();
     let code = |options: Options| block_on(Db::open(Rc::new(env.clone()), options)).map(drop).map_err(|e| e.code());
     let missing = Options { create_if_missing: false, ..options() };
@@ -931,7 +934,7 @@ fn delete_range_drops_whole_tables_and_deletes_the_rest() {
     let expected: Vec<_> = (0..100).chain(900..1000).map(|i| format!("key{i:05}").into_bytes()).collect();
     assert_eq!(left, expected);
     assert_eq!(count_files(&env, ".ldb"), db.tables().len());
-    // Backwards or empty ranges hold nothing.
+    // Reversed or empty ranges contain nothing.
     assert_eq!(block_on(db.delete_range(Some(b"z"), Some(b"a"))).unwrap(), 0);
     assert_eq!(block_on(db.delete_range(Some(b"key00001"), Some(b"key00001"))).unwrap(), 0);
     block_on(db.delete_range(None, None)).unwrap();
@@ -941,7 +944,7 @@ fn delete_range_drops_whole_tables_and_deletes_the_rest() {
 }
 
 #[test]
-fn batches_are_applied_whole_and_in_order() {
+fn batches_are_applied_completely_and_in_order() {
     let db = open(&MemoryEnv::new(), options());
     let mut batch = WriteBatch::new();
     batch.put(b"a", b"1");
@@ -957,7 +960,7 @@ fn batches_are_applied_whole_and_in_order() {
 }
 
 #[test]
-fn files_of_an_old_state_stay_while_an_iterator_reads_them() {
+fn files_of_an_old_state_are_kept_while_an_iterator_reads_them() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put_many(&db, 0..1000, "old");
@@ -984,7 +987,7 @@ fn files_of_an_old_state_stay_while_an_iterator_reads_them() {
 }
 
 #[test]
-fn filters_of_any_strength_find_all() {
+fn filters_of_any_size_find_all_keys() {
     for policy in [None, Some(1), Some(10), Some(40)] {
         let filter_policy = policy.map(|bits| Rc::new(BloomFilterPolicy::new(bits)) as Rc<dyn varve::FilterPolicy>);
         let db = open(&MemoryEnv::new(), Options { filter_policy, ..options() });

@@ -1,4 +1,5 @@
-//! Bad input, each by its name: the error says what is wrong where, and nothing on disk has changed.
+//! Bad input of each kind: the error names the file and the damage, and nothing on disk has
+//! changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,7 +37,7 @@ fn bytes_of(env: &MemoryEnv) -> BTreeMap<String, Vec<u8>> {
     env.names().into_iter().map(|name| (name.clone(), env.read(&name).unwrap())).collect()
 }
 
-/// Everything in a directory but the empty lock.
+/// Everything in a directory except the empty lock.
 fn tree(place: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(place).unwrap().map(Result::unwrap) {
@@ -58,7 +59,7 @@ fn assert_says(error: &Error, code: &str, words: &[&str]) {
     }
 }
 
-/// A database with a table of 400 keys and a log of 100 more, each in a record of its own.
+/// A database with a table of 400 keys and a log of 100 more, each in its own record.
 fn sample() -> MemoryEnv {
     let env = MemoryEnv::new();
     let db = open(&env, create()).unwrap();
@@ -101,7 +102,7 @@ fn scan(db: &Db) -> (usize, Option<Error>) {
 }
 
 #[test]
-fn a_directory_that_is_no_database() {
+fn a_directory_that_is_not_a_database() {
     let temp = TempDir::new();
     let mine = temp.join("holiday.txt");
     fs::write(&mine, b"mine").unwrap();
@@ -112,14 +113,14 @@ fn a_directory_that_is_no_database() {
     let error = block_on(varve::repair(Rc::new(StdFsEnv::new(temp.path())), Options::default())).unwrap_err();
     assert_says(&error, "invalid-argument", &["no table, log or manifest"]);
     assert_eq!(tree(temp.path()), before);
-    // Beside a database foreign files stay.
+    // Other files are not touched.
     drop(open_at(temp.path(), create()).unwrap());
     block_on(varve::destroy(Rc::new(StdFsEnv::new(temp.path())))).unwrap();
     assert_eq!(tree(temp.path()), before);
 }
 
 #[test]
-fn a_directory_that_is_not_there() {
+fn a_directory_that_does_not_exist() {
     let temp = TempDir::new();
     let place = temp.join("nowhere");
     for options in [Options::default(), read_only()] {
@@ -131,7 +132,7 @@ fn a_directory_that_is_not_there() {
 }
 
 #[test]
-fn a_file_where_a_directory_should_be() {
+fn a_file_in_place_of_the_directory() {
     let temp = TempDir::new();
     let place = temp.join("file");
     fs::write(&place, b"mine").unwrap();
@@ -142,7 +143,7 @@ fn a_file_where_a_directory_should_be() {
 }
 
 #[test]
-fn a_directory_where_a_file_should_be() {
+fn a_directory_in_place_of_a_file() {
     for kind in ["CURRENT", "MANIFEST", ".log", ".ldb", "LOCK"] {
         let temp = TempDir::new();
         let sample = sample();
@@ -162,7 +163,7 @@ fn a_directory_where_a_file_should_be() {
 }
 
 #[test]
-fn a_lock_that_this_process_holds() {
+fn a_lock_held_by_this_process() {
     let temp = TempDir::new();
     let db = open_at(temp.path(), create()).unwrap();
     block_on(db.put(b"k", b"v")).unwrap();
@@ -178,7 +179,7 @@ fn a_lock_that_this_process_holds() {
 }
 
 #[test]
-fn a_lock_that_another_process_holds() {
+fn a_lock_held_by_another_process() {
     let temp = TempDir::new();
     drop(open_at(temp.path(), create()).unwrap());
     let before = tree(temp.path());
@@ -223,7 +224,7 @@ fn another_comparator() {
 
 type Damage = fn(&mut Vec<u8>);
 
-/// The damage that each kind of file gets.
+/// The damage of each kind of file.
 const DAMAGE: [(&str, Damage); 6] = [
     ("empty", |bytes| bytes.clear()),
     ("cut in half", |bytes| bytes.truncate(bytes.len() / 2 - 3)),
@@ -275,7 +276,7 @@ fn manifest_damaged() {
                 match open(&env, Options { recovery: mode, ..options.clone() }) {
                     Err(error) => {
                         assert_says(&error, "corruption", &["offset"]);
-                        // A record lost may show first in a table or log that is named no more.
+                        // A lost record may show first in a table or log that is no longer named.
                         let text = error.to_string();
                         assert!(text.contains(&name) || text.contains(".l"), "{what}: {text}");
                         assert_eq!(bytes_of(&env), before, "{what}");
@@ -320,7 +321,8 @@ fn log_damaged() {
         assert_eq!(db.recovery().gap.is_some(), what == "bit-flipped", "{what}: {:?}", db.recovery());
         drop(db);
         assert_eq!(bytes_of(&env), before, "{what}");
-        // Opened to be written, what it gave is there again, and after that too; damage with a gap behind is kept.
+        // After opening for writing, the same entries are found, and again later; damage followed
+        // by a gap is kept.
         for round in 0..3 {
             let db = open(&env, create()).unwrap();
             assert_eq!(scan(&db), (count, None), "{what}, round {round}");
@@ -344,7 +346,7 @@ fn table_damaged() {
         assert_says(&findings[0], "corruption", &[&name]);
         drop(db);
         assert_eq!(bytes_of(&env), before, "{what}");
-        // Others can be written and read beside it.
+        // Other tables can still be written and read.
         let db = open(&env, create()).unwrap();
         block_on(async {
             db.put(b"new", b"value").await.unwrap();
@@ -390,7 +392,7 @@ fn options_out_of_range() {
             });
         }
     }
-    // Budgets may be anything.
+    // Work budgets may have any value.
     for budget in [0, 1, u64::MAX] {
         let options = Options { block_cache_size: budget, table_cache_size: budget, ..create() };
         let db = open(&MemoryEnv::new(), options).unwrap();
@@ -407,7 +409,7 @@ fn options_out_of_range() {
 }
 
 #[test]
-fn keys_and_values_of_no_bytes_and_of_a_mebibyte() {
+fn empty_keys_and_values_and_ones_of_a_mebibyte() {
     let env = MemoryEnv::new();
     let large = vec![7u8; 1 << 20];
     let pairs: [(&[u8], &[u8]); 4] = [(b"", b""), (b"k", b""), (&large, b"v"), (b"z", &large)];
@@ -455,7 +457,7 @@ fn keys_and_values_that_are_too_large() {
     drop(huge);
     assert_eq!((bytes_of(&env), db.last_sequence()), (before, last));
     assert_eq!(block_on(db.get(b"k")).unwrap().as_deref(), Some(&b"v"[..]));
-    // In a batch: none of it.
+    // In a batch, no operation is applied.
     let env = MemoryEnv::new();
     let db = open(&env, Options { max_value_size: 1 << 10, ..create() }).unwrap();
     let before = bytes_of(&env);
@@ -485,7 +487,7 @@ fn a_full_disk() {
             assert!(stored < 1000);
         };
         assert_says(&error, "full", &["full"]);
-        // Reads, iterators, snapshots and deletes go on; a put is refused with the same word.
+        // Reads, iterators, snapshots and deletes still work; a put fails with the same error.
         let snapshot = db.snapshot();
         for i in 0..stored {
             assert_eq!(db.get(&key(i)).await.unwrap(), Some(vec![i as u8; 1000]), "{i}");
@@ -499,7 +501,7 @@ fn a_full_disk() {
         }
         assert_eq!(count, stored);
         assert_eq!(db.put(&key(stored), &[0; 100_000]).await.unwrap_err().code(), "full");
-        // Room again.
+        // There is room again.
         env.set_capacity(3_000_000);
         db.delete(&key(0)).await.unwrap();
         assert_eq!(db.get(&key(0)).await.unwrap(), None);
@@ -519,7 +521,7 @@ fn a_full_disk() {
 }
 
 #[test]
-fn a_disk_that_was_full_from_the_start() {
+fn a_disk_that_is_full_from_the_start() {
     for capacity in [0, 10, 40] {
         let env = MemoryEnv::with_capacity(capacity);
         let error = open(&env, create()).unwrap_err();
@@ -530,7 +532,7 @@ fn a_disk_that_was_full_from_the_start() {
 }
 
 #[test]
-fn a_storage_that_cannot_be_written_to() {
+fn a_read_only_storage() {
     for kind in [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied] {
         let env = sample();
         let before = bytes_of(&env);
@@ -545,14 +547,14 @@ fn a_storage_that_cannot_be_written_to() {
         block_on(db.close()).unwrap();
         drop(db);
         assert_eq!(bytes_of(&env), before);
-        // Not even a file that nobody can write to is asked for.
+        // Files without write permission are not opened for writing.
         let changes = |call: &varve::env::Call| call.operation.is_change() || call.operation == Operation::Lock;
         assert_eq!(faults.trace().iter().filter(|call| changes(call)).count(), 1, "only the first open tried");
     }
 }
 
 #[test]
-fn a_native_directory_that_is_read_only_is_read_without_a_trace() {
+fn a_read_only_native_directory_is_read_without_changes() {
     let temp = TempDir::new();
     for (name, bytes) in bytes_of(&sample()) {
         fs::write(temp.join(&name), bytes).unwrap();
@@ -566,7 +568,7 @@ fn a_native_directory_that_is_read_only_is_read_without_a_trace() {
 }
 
 #[test]
-fn sequence_numbers_near_their_end() {
+fn sequence_numbers_near_their_limit() {
     let env = MemoryEnv::new();
     manifest_with(&env, (1 << 56) - 1 - 3, 10);
     let db = open(&env, create()).unwrap();
@@ -599,7 +601,7 @@ fn sequence_numbers_near_their_end() {
 }
 
 #[test]
-fn manifests_with_numbers_past_their_end() {
+fn manifests_with_numbers_past_their_limit() {
     // Tags: 2 log, 3 next file, 4 last sequence.
     type Numbers = &'static [(u8, u64)];
     let cases: [(Numbers, &str, &str); 4] = [
@@ -618,7 +620,7 @@ fn manifests_with_numbers_past_their_end() {
 }
 
 #[test]
-fn a_stray_file_with_a_number_near_the_end() {
+fn a_stray_file_with_a_number_near_the_limit() {
     let env = sample();
     env.write("18446744073709551614.log", b"");
     let before = bytes_of(&env);

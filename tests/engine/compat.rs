@@ -1,4 +1,4 @@
-//! Files of real engines that the repository carries (`tests/fixtures`), intact and damaged.
+//! Files of real engines in the repository (`tests/fixtures`), intact and damaged.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ fn intact_fixtures_stay_the_same_through_compaction_and_reopening() {
 }
 
 #[test]
-fn damaged_fixtures_are_read_as_leveldb_reads_them_found_by_strict_and_cut_by_point_in_time() {
+fn damaged_fixtures_are_read_in_each_recovery_mode() {
     for case in cases().iter().filter(|case| case.is_damaged()) {
         case.check_compat();
         case.check_point_in_time();
@@ -30,6 +30,6 @@ fn damaged_fixtures_are_read_as_leveldb_reads_them_found_by_strict_and_cut_by_po
 }
 
 #[test]
-fn a_repaired_fixture_holds_what_leveldbs_repair_saves() {
+fn a_repaired_fixture_has_the_entries_that_leveldbs_repair_recovers() {
     cases().iter().filter(|case| case.is_repair()).for_each(Case::check_repair);
 }

@@ -1,5 +1,7 @@
-//! Power cuts: at every call of six scripts, at random, and again while the database recovers (scorecard R01, R02, R03,
-//! R38). `VARVE_LONG=1` runs more seeds, `VARVE_SEED=n` one.
+//! Power failures: at every call of six scripts, at random calls, and during recovery (scorecard
+//! R01, R02, R03, R38).
+//!
+//! `VARVE_LONG=1` runs more seeds, `VARVE_SEED=n` one.
 #![allow(clippy::disallowed_methods, reason = "tests say how long they took")]
 
 use std::io::ErrorKind;
@@ -16,7 +18,7 @@ use crate::common::world::{
     random_model, seeds, small_options, text, threads,
 };
 
-/// Where around a call the power goes.
+/// The time of the failure relative to a call.
 const MOMENTS: [fn(u64) -> FaultRule; 3] = [
     |k| FaultRule::at(k, FaultKind::Fail(ErrorKind::Other)).then_stop(),
     |k| FaultRule::at(k, FaultKind::FailAfter(ErrorKind::Other)).then_stop(),
@@ -27,13 +29,13 @@ const MOMENTS: [fn(u64) -> FaultRule; 3] = [
 ];
 
 #[test]
-fn power_cuts_at_every_call_of_six_scripts() {
+fn power_failures_at_every_call_of_six_scripts() {
     let start = std::time::Instant::now();
     let cases = must("R01", every_crash_point(threads(), 1));
     println!("R01: {cases} crashes in {:.1} s", start.elapsed().as_secs_f64());
 }
 
-/// Every `stride`-th call; answers the number of crashes.
+/// Every `stride`-th call; returns the number of crashes.
 pub fn every_crash_point(threads: usize, stride: usize) -> Result<usize, String> {
     let calls: Vec<u64> = prepare_all()?.iter().map(|p| p.calls).collect();
     let points: Vec<(usize, u64)> =
@@ -78,9 +80,9 @@ fn crash_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<usize, S
     Ok(models.len())
 }
 
-/// What a killed process left unflushed the next one may rely on only once it has flushed it.
+/// Data that a killed process left unsynced must be synced before the next one relies on it.
 #[test]
-fn processes_killed_at_every_call_and_power_cuts_after_the_next_one() {
+fn kills_at_every_call_and_power_failures_after_the_next_one() {
     let start = std::time::Instant::now();
     let prepared = must("R01", prepare_all());
     let points: Vec<(usize, u64)> =
@@ -105,7 +107,7 @@ fn kill_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<(), Strin
         }
     }
     session.db = None;
-    // The machine goes on: with every byte that was written, flushed or not.
+    // The machine continues, with every byte that was written, synced or not.
     let synced = session.history.synced;
     session.history.all_synced();
     let writes = [false, true, false].map(|sync| Step::Write { first: 1, count: 2, length: 300, sync });
@@ -137,7 +139,7 @@ fn kill_script(prepared: &Prepared, k: u64, rule: FaultRule) -> Result<(), Strin
 }
 
 #[test]
-fn power_cuts_at_random() {
+fn power_failures_at_random_calls() {
     let start = std::time::Instant::now();
     let seeds = seeds(3_000, 100_000);
     let count = seeds.end - seeds.start;
@@ -173,11 +175,12 @@ fn random_small_options(random: &mut Random) -> Options {
     }
 }
 
-/// Random steps until the storage stops, at a call drawn beforehand, or until there were enough.
+/// Random steps until the storage stops, at a random call, or until there were enough.
 fn until_a_crash(random: &mut Random, seed: u64) -> Result<Session, String> {
     let options = random_small_options(random);
     let mut session = Session::new(MemoryEnv::new(), options, History::new(), seed);
-    // A write takes another way where counts of bytes cannot be trusted, and where the storage answers late.
+    // Writes take another path if counts of bytes cannot be trusted, and if the storage answers
+    // later.
     session.env.set_appends_are_exact(seed.is_multiple_of(2));
     session.env.set_pending(if seed % 8 < 2 { 30 } else { 0 });
     let scale = *random.pick(&[30, 200, 600]);
@@ -222,7 +225,7 @@ fn add_random_steps(random: &mut Random, space: usize, steps: &mut Vec<Step>) {
 }
 
 #[test]
-fn power_cuts_while_recovering() {
+fn power_failures_during_recovery() {
     let start = std::time::Instant::now();
     let seeds = seeds(1_000, 20_000);
     let count = seeds.end - seeds.start;
@@ -231,7 +234,8 @@ fn power_cuts_while_recovering() {
     println!("R03: {count} seeds in {:.1} s", start.elapsed().as_secs_f64());
 }
 
-/// Crashes two to four times, from the second on while opening; recovery of one image is the same each time.
+/// Crashes two to four times, from the second on while opening; recovery of one image is
+/// deterministic.
 pub fn repeated_crash(seed: u64) -> Result<(), String> {
     let mut random = Random::new(seed ^ 0x0052_3033);
     let session = until_a_crash(&mut random, seed)?;
@@ -255,7 +259,7 @@ pub fn repeated_crash(seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens with a crash planned; if it comes to that, goes on writing until the crash.
+/// Opens with a planned crash; if it does not happen, writes until the crash.
 fn open_and_crash(
     image: &MemoryEnv,
     options: &Options,
@@ -293,7 +297,7 @@ fn open_and_crash(
 }
 
 #[test]
-fn power_cuts_while_repairing() {
+fn power_failures_during_repair() {
     let prepared = must("R03", prepare_all());
     let Some(repair) = prepared.iter().find(|p| p.script.name == "repair") else { panic!("no such script") };
     let step = if is_long() { 1 } else { 3 };
@@ -307,7 +311,7 @@ fn power_cuts_while_repairing() {
     }
 }
 
-/// A repair is cut off, and so is the next; the third ends.
+/// A repair is interrupted, and so is the next; the third completes.
 fn crash_repair_twice(
     prepared: &Prepared,
     k: u64,
@@ -328,7 +332,7 @@ fn crash_repair_twice(
 }
 
 #[test]
-fn the_same_seed_gives_the_same_calls() {
+fn the_same_seed_makes_the_same_calls() {
     for seed in 0..100 {
         let run = || must("R38", until_a_crash(&mut Random::new(seed), seed)).env.trace_hash();
         assert_eq!(run(), run(), "R38: seed {seed}");

@@ -1,4 +1,5 @@
-//! The contract at the head of `src/env/mod.rs`, on every storage; then what each storage promises beyond it.
+//! The contract in `src/env/mod.rs`, tested on every storage; then the further guarantees of each
+//! storage.
 
 mod crash;
 mod fault;
@@ -14,7 +15,7 @@ use crate::common::temp_dir::TempDir;
 use suite::Users;
 
 #[test]
-fn memory_keeps_the_contract() {
+fn memory_follows_the_contract() {
     block_on(suite::run_contract(|| {
         let memory = MemoryEnv::new();
         [Rc::new(memory.clone()), Rc::new(memory)]
@@ -22,7 +23,7 @@ fn memory_keeps_the_contract() {
 }
 
 #[test]
-fn memory_whose_appends_are_not_to_be_trusted_keeps_the_contract() {
+fn memory_with_untrusted_appends_follows_the_contract() {
     block_on(suite::run_contract(|| {
         let memory = MemoryEnv::new();
         memory.set_appends_are_exact(false);
@@ -31,7 +32,7 @@ fn memory_whose_appends_are_not_to_be_trusted_keeps_the_contract() {
 }
 
 #[test]
-fn memory_that_answers_later_keeps_the_contract() {
+fn memory_with_pending_calls_follows_the_contract() {
     for (seed, percent) in [(1, 100), (2, 50), (3, 20)] {
         block_on(suite::run_contract(|| users_that_wait(seed, percent)));
     }
@@ -47,12 +48,12 @@ fn users_that_wait(seed: u64, percent: u8) -> Users {
 }
 
 #[test]
-fn a_native_directory_keeps_the_contract() {
+fn a_native_directory_follows_the_contract() {
     native_directory(false);
 }
 
 #[test]
-fn a_native_directory_with_a_sync_thread_keeps_the_contract() {
+fn a_native_directory_with_a_sync_thread_follows_the_contract() {
     native_directory(true);
 }
 

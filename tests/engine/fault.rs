@@ -1,4 +1,4 @@
-//! Storages that fail, lie, fill up or answer late (scorecard R04, R05).
+//! Storages that fail, report wrong results, fill up or answer later (scorecard R04, R05).
 #![allow(clippy::disallowed_methods, reason = "tests say how long they took")]
 
 use std::cell::{Cell, RefCell};
@@ -20,7 +20,7 @@ use crate::common::world::{
 
 type MakeRule = fn(u64) -> FaultRule;
 
-/// Every way in which a call fails and says so, once or for ever.
+/// Every way in which a call fails with an error, once or always.
 const FAILURES: [(&str, MakeRule); 14] = [
     ("EIO once", |k| FaultRule::at(k, FaultKind::Fail(ErrorKind::Other))),
     ("EIO for ever", |k| FaultRule::at(k, FaultKind::Fail(ErrorKind::Other)).for_ever()),
@@ -40,13 +40,13 @@ const FAILURES: [(&str, MakeRule); 14] = [
     ("short read", |k| FaultRule::at(k, FaultKind::ShortRead { percent: 50 })),
 ];
 
-/// The process has no descriptor left for a file, or for the directory that is to be synced.
+/// The process has no descriptor left for a file, or for the directory to sync.
 fn no_descriptor(k: u64) -> FaultRule {
     let rule = FaultRule::at(k.div_ceil(4), FaultKind::Fail(ErrorKind::ResourceBusy));
     rule.on(Operation::Open).on(Operation::Create).on(Operation::EditNames)
 }
 
-/// Every way in which an append fails and says otherwise. The sizes of files are true.
+/// Every way in which an append fails without an error. The sizes of files are right.
 const LIES: [(&str, MakeRule); 6] = [
     ("garbage count, as Firefox", |k| FaultRule::at(k, FaultKind::WrongCount(32_523))),
     ("-8 as u32, as Chromium", |k| FaultRule::at(k, FaultKind::WrongCount(4_294_967_288)).for_ever()),
@@ -69,7 +69,7 @@ pub fn every_fault(threads: usize, stride: usize) -> Result<(usize, usize), Stri
     Ok((cases + more_cases, faults + more_faults))
 }
 
-/// On a storage whose counts of bytes can be trusted, or not: writes take different ways.
+/// On a storage with trusted counts of bytes, or without: writes take different paths.
 fn every_fault_of(threads: usize, stride: usize, exact: bool) -> Result<(usize, usize), String> {
     sweep(threads, stride, &FAILURES, false, &|session, name, rule| {
         session.env.set_appends_are_exact(exact);
@@ -82,7 +82,7 @@ fn every_fault_of(threads: usize, stride: usize, exact: bool) -> Result<(usize, 
 }
 
 #[test]
-fn lies_about_appends_are_found_before_the_acknowledgement() {
+fn false_results_of_appends_are_found_before_the_acknowledgement() {
     let start = std::time::Instant::now();
     let (cases, faults) = must("R05", every_lie(threads(), 1));
     println!("R05: {cases} runs, {faults} with a lie, in {:.1} s", start.elapsed().as_secs_f64());
@@ -121,7 +121,7 @@ fn sweep(
                 session.print_calls();
                 format!("{}: {error}", place())
             })?;
-            // Only the removal of files that nobody needs may fail unnoticed, and that is no append.
+            // Only the removal of obsolete files may fail unnoticed, and that is not an append.
             if faulty && !noticed && must_be_noticed {
                 return Err(format!("{}: nobody was told", place()));
             }
@@ -133,7 +133,8 @@ fn sweep(
     Ok((cases.into_inner(), met.into_inner()))
 }
 
-/// Runs a script. Where a step fails, the fault goes away, the database resumes, and the step is done again.
+/// Runs a script. If a step fails, the fault is removed, the database resumes, and the step is
+/// repeated.
 fn run_through(prepared: &Prepared, session: &mut Session) -> Result<(bool, bool), String> {
     session.any_failure_is_a_crash = false;
     let mut noticed = false;
@@ -197,12 +198,13 @@ fn resume(session: &mut Session) -> Result<(), String> {
 }
 
 #[test]
-fn a_lying_sync_is_found_at_the_next_open() {
+fn a_lost_sync_is_found_at_the_next_open() {
     let stats = must("R05", every_lost_sync(threads(), 1));
     println!("R05: {} lost syncs: {} gave a clean prefix, {} an error", stats.0, stats.1, stats.0 - stats.1);
 }
 
-/// The sync of call k does nothing; then the power goes. What opens is a state of the history; else it is an error.
+/// The sync of call k does nothing; then the power fails. The database opens in a state of its
+/// history, or with an error.
 pub fn every_lost_sync(threads: usize, stride: usize) -> Result<(usize, usize), String> {
     let calls: Vec<u64> = prepare_all()?.iter().map(|p| p.calls).collect();
     let (cases, clean) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -242,7 +244,7 @@ pub fn every_lost_sync(threads: usize, stride: usize) -> Result<(usize, usize), 
 }
 
 #[test]
-fn a_full_disk_refuses_writes_and_nothing_else() {
+fn a_full_disk_fails_writes_and_nothing_else() {
     for capacity in (20_000..120_000).step_by(1_777) {
         must(&format!("capacity {capacity}"), fill_up(capacity));
     }
@@ -271,7 +273,7 @@ fn fill_up(capacity: u64) -> Result<(), String> {
         other => return Err(format!("expected a full disk, got {other:?}")),
     }
     session.history.maybe.clear();
-    // Reads, iterators and snapshots go on.
+    // Reads, iterators and snapshots still work.
     session.step(&Step::Scan)?.map_err(|e| format!("scan on a full disk: {e}"))?;
     if let Some((snapshot, map)) = snapshot {
         let options = ReadOptions { snapshot: Some(snapshot), ..ReadOptions::default() };
@@ -281,15 +283,15 @@ fn fill_up(capacity: u64) -> Result<(), String> {
             }
         }
     }
-    // Nothing acknowledged is lost if the power goes now.
+    // No acknowledged write is lost if the power fails now.
     check_room(&session, &memory)?;
-    // A little room: deletes are taken.
+    // A little room: deletes succeed.
     memory.set_capacity(memory.total_bytes().max(capacity) + 20_000);
     for at in 0..20 {
         let step = Step::Delete { key: at, sync: false };
         session.step(&step)?.map_err(|e| format!("a delete with some room: {e}"))?;
     }
-    // Enough room: all goes on.
+    // Enough room: all writes succeed.
     memory.set_capacity(u64::MAX);
     resume(&mut session)?;
     for at in 0..50 {
@@ -313,7 +315,7 @@ fn check_room(session: &Session, memory: &MemoryEnv) -> Result<(), String> {
     check_image(&image, &session.history, &session.options, false).map(|_| ())
 }
 
-/// A database over a storage that answers late, `percent` of the time.
+/// A database on a storage that answers `percent` of its calls later.
 fn late(percent: u8, seed: u64, memory: &MemoryEnv) -> FaultEnv {
     let env = FaultEnv::new(Rc::new(memory.clone()), seed);
     env.set_recording(false);
@@ -322,7 +324,7 @@ fn late(percent: u8, seed: u64, memory: &MemoryEnv) -> FaultEnv {
 }
 
 #[test]
-fn the_oracle_agrees_over_a_storage_that_answers_late() {
+fn operations_agree_with_the_oracle_on_a_pending_storage() {
     let range = 0..12u64;
     let run = |(): &mut (), seed: usize| {
         crate::oracle::run_on(seed as u64, 1_500, Rc::new(late(60, seed as u64, &MemoryEnv::new())));
@@ -381,12 +383,13 @@ fn group_commit(seed: u64) -> Result<(), String> {
 }
 
 #[test]
-fn writers_that_go_away_leave_a_sound_database() {
+fn dropped_writers_leave_a_valid_database() {
     let run = |(): &mut (), seed: usize| dropped_writers(seed as u64);
     must("case = seed", parallel(threads(), 400, || (), run));
 }
 
-/// Each writer puts its pairs of keys one after the other; some are dropped half way, and so are flushes and compactions.
+/// Each writer puts its pairs of keys one after the other; some are dropped half way, and so are
+/// flushes and compactions.
 fn dropped_writers(seed: u64) -> Result<(), String> {
     let mut random = Random::new(seed);
     let memory = MemoryEnv::new();
@@ -451,7 +454,7 @@ fn dropped_writers(seed: u64) -> Result<(), String> {
     };
     for writer in 0..WRITERS {
         let (found, acked) = (halves(&live, writer)?, acknowledged.borrow().get(&writer).copied());
-        // The write after the last acknowledged one may have been dropped on its way.
+        // The write after the last acknowledged one may have been dropped in progress.
         if found < acked || found > acked.map_or(Some(0), |i| Some(i + 1)) {
             return Err(format!("writer {writer}: {acked:?} acknowledged, {found:?} found"));
         }

@@ -1,7 +1,10 @@
-//! Lies in every field that is a length, an offset, a number or a count. A 32-bit `usize` must not change one verdict: the
-//! same table, `hostile.txt`, is checked natively and, by `tests/web.rs` and `tests/node.rs`, in WebAssembly.
+//! False values in every field that is a length, an offset, a number or a count.
 //!
-//! `VARVE_BLESS=1` writes the table anew from what happens natively; read the difference before you commit it.
+//! The results must not depend on the size of `usize`: the same table, `hostile.txt`, is checked
+//! natively and, by `tests/web.rs` and `tests/node.rs`, in WebAssembly.
+//!
+//! `VARVE_BLESS=1` writes the table again from the native results; read the difference before you
+//! commit it.
 
 #[path = "hostile/files.rs"]
 mod files;
@@ -16,7 +19,7 @@ use files::{Batch, Database, Edit, Handle, Table};
 
 const EXPECTED: &str = include_str!("hostile.txt");
 
-/// Where 32 and 64 bits, signed and unsigned, and sums with a block's trailer part.
+/// Values where 32 and 64 bits, signed and unsigned, and sums with a block's trailer differ.
 const LIES: [(&str, u64); 9] = [
     ("0", 0),
     ("2^31-1", (1 << 31) - 1),
@@ -34,7 +37,7 @@ const LIES_32: [(&str, u32); 5] =
 
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
-fn lies_get_the_verdicts_of_the_table() {
+fn hostile_databases_give_the_recorded_results() {
     if std::env::var_os("VARVE_BLESS").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/hostile.txt");
         return std::fs::write(path, verdicts().join("\n") + "\n").unwrap();
@@ -42,7 +45,7 @@ fn lies_get_the_verdicts_of_the_table() {
     check();
 }
 
-/// Panics with every verdict that is not the expected one.
+/// Panics with all results that are not as expected.
 pub fn check() {
     let found = verdicts();
     let expected: Vec<&str> = EXPECTED.lines().collect();
@@ -56,7 +59,7 @@ pub fn check() {
     assert_eq!(found.len(), expected.len(), "cases");
 }
 
-/// A line for each case.
+/// One line per case.
 fn verdicts() -> Vec<String> {
     cases().iter().map(|(name, database)| format!("{name}: {}", verdict(&database.env()))).collect()
 }
@@ -118,7 +121,7 @@ fn cases() -> Vec<(String, Database)> {
     cases
 }
 
-/// What a user meets: each kind of opening, reading, verifying and repairing, each on its own copy.
+/// The results of opening, reading, verifying and repairing, each on its own copy.
 fn verdict(env: &MemoryEnv) -> String {
     let options = |recovery| Options { recovery, ..Options::default() };
     let mut out = match open(env, options(RecoveryMode::PointInTime)) {

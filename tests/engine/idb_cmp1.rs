@@ -1,4 +1,5 @@
-//! The example's comparator for Chromium's IndexedDB databases: Chromium's order on good keys, a total order on any bytes.
+//! The example's comparator for Chromium's IndexedDB: Chromium's order on valid keys, a total order
+//! on any bytes.
 
 use std::cmp::Ordering;
 
@@ -38,7 +39,7 @@ fn record(key: &[u8]) -> Vec<u8> {
     [&[0, 1, 1, 1][..], key].concat()
 }
 
-/// Every key before all that follow it.
+/// Checks that every key sorts before all that follow it.
 fn assert_ascending(keys: &[Vec<u8>]) {
     for (i, a) in keys.iter().enumerate() {
         for (j, b) in keys.iter().enumerate() {
@@ -83,7 +84,7 @@ fn keys_sort_by_type_then_by_value() {
 }
 
 #[test]
-fn prefixes_sort_by_their_numbers_however_long_they_are_written() {
+fn prefixes_sort_by_their_numbers_in_any_encoding_length() {
     let keys = [
         vec![0, 0, 0, 0, 0],
         vec![0, 0, 0, 0, 1],
@@ -131,12 +132,12 @@ fn index_entries_sort_by_key_then_primary_key_then_sequence() {
 }
 
 #[test]
-fn zero_has_no_sign() {
+fn negative_zero_equals_zero() {
     assert_eq!(order(&record(&number(0.0)), &record(&number(-0.0))), Ordering::Equal);
 }
 
 #[test]
-fn what_cannot_be_decoded_comes_last_bytewise() {
+fn undecodable_keys_sort_last_bytewise() {
     let mut keys = vec![record(&number(1.0)), [&[0, 255, 1, 1][..], &[0]].concat()];
     keys.extend([vec![], vec![0], vec![0, 0, 0, 0], vec![0, 0, 0, 0, 9], record(&[1, 9]), record(&[4, 2, 5])]);
     keys.extend([
@@ -150,7 +151,7 @@ fn what_cannot_be_decoded_comes_last_bytewise() {
 }
 
 #[test]
-fn arrays_in_arrays_in_arrays_need_no_stack() {
+fn deeply_nested_arrays_do_not_overflow_the_stack() {
     let deep = |bottom: u8| record(&[[4, 1].repeat(200_000), vec![bottom]].concat());
     assert_eq!(order(&deep(5), &deep(0)), Ordering::Less);
     assert_eq!(order(&deep(5), &deep(5)), Ordering::Equal);
@@ -169,7 +170,7 @@ fn any_value() -> impl Strategy<Value = Vec<u8>> {
     leaf.prop_recursive(3, 12, 3, |item| vec(item, 0..3).prop_map(|items| array(&items)))
 }
 
-/// Good keys, keys with something wrong, and any bytes; few enough ids that they meet.
+/// Valid keys, keys with errors, and any bytes; few enough ids that they coincide.
 fn any_key() -> impl Strategy<Value = Vec<u8>> {
     let id = prop_oneof![Just(0u8), Just(1), Just(2), Just(30)];
     let prefix = (id.clone(), id.clone(), id).prop_map(|(a, b, c)| vec![0, a, b, c]);
@@ -196,7 +197,8 @@ proptest! {
         prop_assert_eq!(order(&a, &b), order(&b, &a).reverse());
         let mut sorted = [&a, &b, &c];
         sorted.sort_by(|x, y| order(x, y));
-        // Transitive: the first is not after the last; and where two neighbours are equal, so are their orders to the third.
+        // Transitive: the first is not after the last; if two neighbours are equal, both compare
+        // equally with the third.
         prop_assert_ne!(order(sorted[0], sorted[2]), Ordering::Greater);
         if order(&a, &b) == Ordering::Equal {
             prop_assert_eq!(order(&a, &c), order(&b, &c));

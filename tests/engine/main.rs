@@ -34,3 +34,4 @@ mod seeded_bugs;
 mod space;
 mod tombstones;
 mod unlisted;
+mod write_now;

@@ -1,5 +1,7 @@
-//! More tables than files that may be open. 90 sound tables in a process with 64 descriptors could not be read, were called damaged by
-//! `verify`, and writing ended for good.
+//! More tables than files that may be open.
+//!
+//! 90 intact tables in a process with 64 descriptors could not be read, `verify` reported them as
+//! damaged, and writes stopped for good.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -32,7 +34,7 @@ fn faulty(memory: &MemoryEnv) -> (FaultEnv, Db) {
 }
 
 #[test]
-fn tables_that_nobody_reads_give_their_files_back_where_a_storage_has_no_more() {
+fn unused_tables_are_closed_when_the_storage_is_out_of_files() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     fill(&db, 3000);
@@ -54,7 +56,7 @@ fn tables_that_nobody_reads_give_their_files_back_where_a_storage_has_no_more() 
 }
 
 #[test]
-fn without_a_descriptor_nothing_is_called_damaged_and_everything_goes_on_later() {
+fn running_out_of_descriptors_is_not_damage_and_work_continues_later() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     fill(&db, 1000);
@@ -85,9 +87,10 @@ fn without_a_descriptor_nothing_is_called_damaged_and_everything_goes_on_later()
     assert_eq!(contents(&db).unwrap().len(), 1000 + acknowledged);
 }
 
-/// The flush had worked, and found no descriptor to prove its table with. Nobody tried again, or for ever and without a pause.
+/// The flush succeeded, but no descriptor was left to verify its table. It was not retried, or for
+/// ever without a pause.
 #[test]
-fn a_flush_without_a_descriptor_is_tried_again_by_the_next_write() {
+fn a_flush_without_a_descriptor_is_retried_by_the_next_write() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::ResourceBusy)).on(Operation::Create).named(".ldb").times(3));
@@ -97,7 +100,7 @@ fn a_flush_without_a_descriptor_is_tried_again_by_the_next_write() {
     assert_eq!(env.faults(), 3);
     assert!(memory.names().iter().any(|name| name.ends_with(".ldb")));
     assert_eq!(contents(&db).unwrap().len(), 100);
-    // The caller gets the error and can try again.
+    // The caller gets the error and can retry.
     env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::ResourceBusy)).on(Operation::Create).named(".ldb").times(2));
     block_on(db.put(b"one more", b"")).unwrap();
     assert!(block_on(db.flush()).unwrap_err().is_too_many_open_files());
@@ -107,7 +110,7 @@ fn a_flush_without_a_descriptor_is_tried_again_by_the_next_write() {
 }
 
 #[test]
-fn a_synced_write_whose_log_has_no_durable_name_yet_is_taken_back() {
+fn a_synced_write_to_a_log_without_a_durable_name_is_undone() {
     let memory = MemoryEnv::new();
     let (env, db) = faulty(&memory);
     block_on(db.put(b"before", b"")).unwrap();
@@ -127,7 +130,7 @@ fn a_synced_write_whose_log_has_no_durable_name_yet_is_taken_back() {
     }
 }
 
-// ---- A native directory -----------------------------------------------------------------------------------------------
+// ---- A native directory ----
 
 /// Runs the test called `name` again, in a process that may have `limit` files open.
 #[cfg(unix)]
@@ -158,13 +161,13 @@ fn native(place: &Path, read_only: bool) -> Db {
 
 #[cfg(unix)]
 #[test]
-fn databases_of_a_process_with_few_descriptors_share_them() {
+fn databases_in_one_process_share_few_descriptors() {
     let Some(place) = std::env::var_os("VARVE_OPEN_FILES") else {
         let temp = TempDir::new();
         for name in ["one", "other"] {
             fill(&native(&temp.join(name), false), 4000);
         }
-        return run_within(40, "open_files::databases_of_a_process_with_few_descriptors_share_them", temp.path());
+        return run_within(40, "open_files::databases_in_one_process_share_few_descriptors", temp.path());
     };
     let before = descriptors();
     let places = ["one", "other"].map(|name| Path::new(&place).join(name));
@@ -180,9 +183,9 @@ fn databases_of_a_process_with_few_descriptors_share_them() {
         assert!(block_on(it.seek_to_last()).is_ok());
         assert_eq!(block_on(db.verify()).unwrap().findings, []);
     }
-    // A fifth of 40, and for each database its lock, log, manifest and what is being written.
+    // A fifth of 40, and for each database its lock, log, manifest and the file being written.
     assert!(most <= before + 8 + 2 * 5, "{most} descriptors, {before} before");
-    // A thread more, which only reads.
+    // One more thread, which only reads.
     let reader = native(&places[0], true);
     assert_eq!(contents(&reader).unwrap().len(), 4000);
     for db in &dbs {
@@ -194,7 +197,7 @@ fn databases_of_a_process_with_few_descriptors_share_them() {
         assert_eq!(block_on(db.verify()).unwrap().findings, []);
         block_on(db.close()).unwrap();
     }
-    // Where a table that it had open is gone with its name, that is kept: both are of one process.
+    // If an open table is removed, its descriptor is kept: both databases are in one process.
     assert_eq!(contents(&reader).unwrap().len(), 4000);
     drop(reader);
     assert_eq!(contents(&native(&places[1], false)).unwrap().len(), 6000);
@@ -202,13 +205,13 @@ fn databases_of_a_process_with_few_descriptors_share_them() {
 
 #[cfg(unix)]
 #[test]
-fn a_table_without_a_descriptor_stays_readable_when_its_name_goes() {
+fn a_table_without_a_descriptor_stays_readable_when_its_name_is_removed() {
     use varve::env::{Access, NameEdit};
     let Some(place) = std::env::var_os("VARVE_OPEN_FILES") else {
         let temp = TempDir::new();
         return run_within(
             40,
-            "open_files::a_table_without_a_descriptor_stays_readable_when_its_name_goes",
+            "open_files::a_table_without_a_descriptor_stays_readable_when_its_name_is_removed",
             temp.path(),
         );
     };

@@ -1,4 +1,5 @@
-//! Random operations on random options against an ordered map. `VARVE_LONG=1` runs 1,000 seeds of 10,000 operations.
+//! Random operations with random options, compared with an ordered map. `VARVE_LONG=1` runs 1,000
+//! seeds of 10,000 operations.
 
 use std::rc::Rc;
 
@@ -24,7 +25,7 @@ struct Run {
 
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
-fn the_oracle_agrees() {
+fn random_operations_agree_with_the_oracle() {
     let long = std::env::var_os("VARVE_LONG").is_some();
     let (seeds, operations) = if long { (1000, 10_000) } else { (100, 10_000) };
     let first = std::env::var("VARVE_SEED").ok().and_then(|s| s.parse().ok());
@@ -38,14 +39,14 @@ fn the_oracle_agrees() {
     }
 }
 
-/// Runs `operations` random operations; panics where the database and the map differ.
+/// Runs `operations` random operations; panics if the database and the map differ.
 pub fn run(seed: u64, operations: usize) {
     let env = MemoryEnv::new();
     env.set_appends_are_exact(seed.is_multiple_of(2));
     run_on(seed, operations, Rc::new(env));
 }
 
-/// The same over another storage.
+/// The same on another storage.
 pub fn run_on(seed: u64, operations: usize, env: Rc<dyn Env>) {
     let mut random = Random::new(seed);
     let comparator = random_comparator(&mut random);
@@ -129,7 +130,7 @@ impl Run {
         }
     }
 
-    /// A key to look up: any, or one of a few that are looked up again and again.
+    /// A key to look up: any, or one of a few that are looked up repeatedly.
     fn sought_key(&mut self) -> Vec<u8> {
         let space = if self.random.one_in(2) { HOT } else { SPACE + 100 };
         random_key(&mut self.random, space)
@@ -158,7 +159,7 @@ impl Run {
         assert_eq!(found, expected);
     }
 
-    /// An iterator moves at random while writes, flushes and compactions go on.
+    /// An iterator moves at random during writes, flushes and compactions.
     fn iterate(&mut self) {
         let (mut options, map) = self.view();
         let order = self.options.comparator.clone();
@@ -243,7 +244,7 @@ impl Run {
         if self.random.one_in(2) {
             block_on(self.db.close()).unwrap();
         } else {
-            // Dropped: the process ends without a word, but what it wrote is with the storage.
+            // Dropped: the process ends without a close, but its writes are in the storage.
         }
         let comparator = self.options.comparator.clone();
         self.options = Options { comparator, ..random_options(&mut self.random) };

@@ -1,4 +1,4 @@
-//! What the engine does when its host says that nobody writes (`Db::tidy`).
+//! The engine's work when its host reports that no write is in progress (`Db::tidy`).
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ fn options() -> Options {
     Options { create_if_missing: true, write_buffer_size: BUFFER, ..Options::default() }
 }
 
-/// Three buffers full in one write: nothing asks for their flush before the next.
+/// Fills three buffers in one write: nothing flushes them before the next.
 fn overfill(db: &Db) {
     let mut batch = WriteBatch::new();
     for i in 0..200u32 {
@@ -34,7 +34,7 @@ fn bytes_of_logs(env: &MemoryEnv) -> usize {
 }
 
 #[test]
-fn a_full_buffer_becomes_a_table_and_an_opening_after_a_kill_replays_nothing() {
+fn a_full_buffer_is_flushed_so_that_opening_after_a_kill_replays_nothing() {
     let env = MemoryEnv::new();
     let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
     overfill(&db);
@@ -53,7 +53,7 @@ fn a_full_buffer_becomes_a_table_and_an_opening_after_a_kill_replays_nothing() {
 }
 
 #[test]
-fn a_buffer_that_is_not_full_stays() {
+fn a_buffer_that_is_not_full_is_kept() {
     let env = MemoryEnv::new();
     let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
     block_on(db.put(b"k", b"v")).unwrap();
@@ -62,7 +62,7 @@ fn a_buffer_that_is_not_full_stays() {
 }
 
 #[test]
-fn a_write_that_comes_first_leaves_nothing_to_do() {
+fn an_earlier_write_leaves_nothing_to_do() {
     let env = MemoryEnv::new();
     let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
     overfill(&db);
@@ -75,7 +75,7 @@ fn a_write_that_comes_first_leaves_nothing_to_do() {
 }
 
 #[test]
-fn where_no_log_can_be_made_the_buffer_stays_and_writing_goes_on() {
+fn without_a_new_log_the_buffer_is_kept_and_writes_continue() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let db = block_on(Db::open(Rc::new(faults.clone()), options())).unwrap();
@@ -92,9 +92,9 @@ fn where_no_log_can_be_made_the_buffer_stays_and_writing_goes_on() {
 }
 
 #[test]
-fn two_tables_over_one_range_are_merged() {
+fn two_tables_of_the_same_range_are_merged() {
     let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options())).unwrap();
-    // The first goes to level 2, the second to level 1, as deep as what lies beneath lets them.
+    // The first goes to level 2, the second to level 1: as deep as the levels below allow.
     for value in [b"1", b"2", b"3", b"4"] {
         block_on(db.put(b"a", value)).unwrap();
         block_on(db.put(b"z", value)).unwrap();
@@ -108,10 +108,10 @@ fn two_tables_over_one_range_are_merged() {
     assert_eq!(block_on(db.get(b"a")).unwrap().unwrap(), b"4");
 }
 
-/// The flush of a full buffer waited for its turn among writers one of whom waited for that flush, and the thread span for ever or
-/// everybody stood still.
+/// The flush of a full buffer waited in the queue of writers, one of which waited for that flush:
+/// the thread looped for ever, or every writer waited.
 #[test]
-fn among_writers_of_large_batches_nobody_stands_still() {
+fn among_writers_of_large_batches_none_starves() {
     for seed in 0..400 {
         let mut random = Random::new(seed);
         let env = FaultEnv::new(Rc::new(MemoryEnv::new()), seed);
@@ -150,7 +150,7 @@ fn among_writers_of_large_batches_nobody_stands_still() {
 }
 
 #[test]
-fn a_full_buffer_does_not_keep_tables_over_one_range_from_being_merged() {
+fn a_full_buffer_does_not_prevent_merging_tables_of_the_same_range() {
     let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options())).unwrap();
     for _ in 0..4 {
         overfill(&db);

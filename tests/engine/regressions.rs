@@ -1,4 +1,4 @@
-//! Bugs found, each with its story.
+//! Bugs that were found, each with a description.
 
 mod storage;
 
@@ -10,11 +10,12 @@ use varve::{Compression, Db, DbState, Options, block_on};
 use crate::common::framing::frame;
 use crate::corruption::bytes::{records, reseal_first_block};
 
-/// A manual compaction took two tables of level 1 with a gap between them, and wrote one output across the gap. A memtable
-/// that filled up meanwhile and lay inside the gap was flushed straight to the level of the output: two tables of one level
-/// overlapped, and the edit was refused. A flush during a compaction now goes to level 0.
+/// A manual compaction took two tables of level 1 with a gap between them, and wrote one output
+/// across the gap. A memtable whose keys lay inside the gap was flushed meanwhile, directly to the
+/// level of the output: two tables of one level overlapped, and the edit was refused. A flush
+/// during a compaction now goes to level 0.
 #[test]
-fn a_flush_during_a_compaction_does_not_land_among_its_outputs() {
+fn a_flush_during_a_compaction_does_not_overlap_its_outputs() {
     let options = Options { create_if_missing: true, write_buffer_size: 16 << 10, ..Options::default() };
     let db = block_on(Db::open(Rc::new(MemoryEnv::new()), options)).unwrap();
     let put = |key: &str, size: usize| block_on(db.put(key.as_bytes(), &vec![7; size])).unwrap();
@@ -27,7 +28,7 @@ fn a_flush_during_a_compaction_does_not_land_among_its_outputs() {
     for round in 0..200 {
         put(&format!("a{:03}", round % 50), 900);
         put(&format!("z{:03}", round % 50), 900);
-        // A slice of whatever compaction is under way, then keys that lie in the gap.
+        // One work budget of the compaction, then keys in the gap.
         block_on(db.background(2000)).unwrap();
         put(&format!("m{round:03}"), 3000);
         if round % 20 == 0 {
@@ -41,11 +42,12 @@ fn file_named(env: &MemoryEnv, part: &str) -> String {
     env.names().into_iter().rfind(|name| name.contains(part)).unwrap()
 }
 
-/// Found by a log that lied: a record came twice, so the memtable held two entries with the same key and sequence. The
-/// flush refused the second as out of order, the error named the table being made, that table was set aside as damaged,
-/// and the flush was tried again, for ever. The second is now left out, and only live tables are set aside.
+/// A log with false contents had one record twice, so the memtable had two entries with the same
+/// key and sequence number. The flush refused the second as out of order, the error named the table
+/// being built, that table was set aside as damaged, and the flush was retried for ever. The second
+/// entry is now omitted, and only live tables are set aside.
 #[test]
-fn a_sequence_that_comes_twice_does_not_flush_for_ever() {
+fn a_repeated_sequence_number_does_not_flush_for_ever() {
     let env = MemoryEnv::new();
     let options = Options { create_if_missing: true, ..Options::default() };
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
@@ -65,8 +67,9 @@ fn a_sequence_that_comes_twice_does_not_flush_for_ever() {
     assert_eq!(block_on(db.verify()).unwrap().findings, []);
 }
 
-/// Found with the same log: a compaction whose inputs were out of order (with right checksums) blamed its output, and was
-/// picked again, for ever. It blames an input now, which is set aside; reads and writes go on.
+/// With the same log: a compaction whose inputs were out of order (with valid checksums) reported
+/// its output as damaged, and was picked again for ever. It now reports an input, which is set
+/// aside; reads and writes continue.
 #[test]
 fn tables_out_of_order_are_not_compacted_for_ever() {
     let env = MemoryEnv::new();
@@ -108,10 +111,11 @@ fn tables_out_of_order_are_not_compacted_for_ever() {
     assert_eq!(block_on(db.get(b"lake-0")).unwrap().as_deref(), Some(&b"value"[..]));
 }
 
-/// A manifest cut exactly between two records opened as the version before, although the log of that version was gone: what
-/// the log had held, long in tables, was lost without a word, and the tables were removed as unknown.
+/// A manifest truncated exactly between two records opened as the previous version, although the
+/// log of that version was removed: its entries, long in tables, were lost without an error, and
+/// the tables were removed as unknown.
 #[test]
-fn a_manifest_cut_between_records_is_no_older_database() {
+fn a_manifest_truncated_between_records_is_not_read_as_an_older_database() {
     let env = MemoryEnv::new();
     let options = Options { create_if_missing: true, ..Options::default() };
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();

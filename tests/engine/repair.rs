@@ -1,5 +1,7 @@
-//! Repair as a family: every file of a database in turn missing, empty, zeroed, cut, with one bit flipped, renamed, doubled
-//! and unreadable. What the result must hold is worked out here, from the entries of the files as they were before.
+//! Repair of a database in which one file at a time is damaged.
+//!
+//! Each file in turn is missing, empty, zeroed, truncated, with a flipped bit, renamed, doubled and
+//! unreadable. The expected result is computed here from the entries of the undamaged files.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -17,20 +19,20 @@ use super::common::golden::{Case, load};
 use super::common::random::Random;
 use super::common::world::is_long;
 
-/// An entry as it stands in a file.
+/// An entry of a file.
 #[derive(Clone)]
 struct Entry {
     sequence: u64,
     key: Vec<u8>,
     /// `None`: a tombstone.
     value: Option<Vec<u8>>,
-    /// Where in the file the part begins and ends that is lost if a byte of it is.
+    /// The range of the file whose damage loses the entry.
     extent: (u64, u64),
 }
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// A database as it was before anything happened to it.
+/// A database before the damage.
 struct Subject {
     id: String,
     env: MemoryEnv,
@@ -53,7 +55,7 @@ impl Subject {
         Subject { id, env, options, files, entries }
     }
 
-    /// The newest entry of each key among those that `keep` says are there.
+    /// The newest entry of each key among those for which `keep` holds.
     fn newest(&self, keep: impl Fn(&str, &Entry) -> bool) -> Map {
         let mut newest: BTreeMap<&[u8], &Entry> = BTreeMap::new();
         for (name, entries) in &self.entries {
@@ -71,7 +73,7 @@ impl Subject {
 /// The entries of a table. The extent of each is the whole file.
 fn of_table(env: &MemoryEnv, name: &str, options: &Options, size: u64) -> Vec<Entry> {
     block_on(async {
-        // A compaction may have been cut off.
+        // A compaction may have been interrupted.
         let Ok(table) = TableFile::open(env, name, options).await else { return Vec::new() };
         let mut it = table.iter(true);
         let mut entries = Vec::new();
@@ -88,7 +90,7 @@ fn of_table(env: &MemoryEnv, name: &str, options: &Options, size: u64) -> Vec<En
     })
 }
 
-/// The entries of a sound log; the extent of each is that of its record.
+/// The entries of an undamaged log; the extent of each is that of its record.
 fn of_log(bytes: &[u8]) -> Vec<Entry> {
     let mut entries = Vec::new();
     let (mut at, mut begin, mut record) = (0, 0, Vec::new());
@@ -128,13 +130,13 @@ fn files_of(env: &MemoryEnv) -> BTreeMap<String, Vec<u8>> {
     env.names().into_iter().map(|name| (name.clone(), env.read(&name).unwrap())).collect()
 }
 
-/// What happens to one file.
+/// The damage of one file.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
     Missing,
     Empty,
     Zeroed,
-    /// To this share of its bytes, in percent.
+    /// To this percentage of its bytes.
     Cut(usize),
     /// Before its last bytes.
     CutShort(usize),
@@ -149,7 +151,7 @@ enum Spelling {
     /// `5.ldb` for `000005.ldb`.
     Short,
     Number(u64),
-    /// As old LevelDBs: `.sst`.
+    /// As old LevelDBs name it: `.sst`.
     Sst,
 }
 
@@ -199,7 +201,7 @@ const DAMAGES: [Damage; 26] = [
 ];
 
 impl Damage {
-    /// Does it. Returns what of the file is damaged; `None` if it cannot be done to this file.
+    /// Applies it. Returns the damaged range of the file; `None` if it does not apply to this file.
     fn apply(self, env: &MemoryEnv, faults: &FaultEnv, name: &str, bytes: &[u8]) -> Option<(u64, u64)> {
         let all = (0, u64::MAX);
         let remove = |name: &str| {
@@ -294,7 +296,7 @@ fn check_repaired(
         Options { create_if_missing: false, error_if_exists: false, read_only: false, ..subject.options.clone() };
     let repaired = files_of(env);
 
-    // It changes nothing the second time, and nobody deletes what it has left.
+    // A second repair changes nothing, and does not delete the files that the first moved.
     let again = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
     assert_eq!((&again.findings[..], &again.lost[..]), (&[][..], &[][..]), "{what}: a second repair; first {report:?}");
     assert!(files_of(env) == repaired, "{what}: a second repair changes files");
@@ -310,7 +312,7 @@ fn check_repaired(
         assert!(!is_kept || opened.get(file) == Some(bytes), "{what}: opening changes {file}");
     }
 
-    // Every entry whose bytes are sound is there, and none that was never written.
+    // Every entry whose bytes are undamaged is found, and none that was never written.
     let is_index_lost = |file: &str| FileName::parse(file).is_some_and(|f| matches!(f, FileName::Table(_)));
     let touches = |entry: &Entry| entry.extent.0 < to && from < entry.extent.1;
     let without = subject.newest(|file, entry| file != name || !touches(entry));
@@ -328,19 +330,19 @@ fn check_repaired(
         );
     }
 
-    // What is left behind is told, and is still there.
+    // Files left out are reported, and still exist.
     let is_log = name.ends_with(".log");
     let was_empty = subject.files[name].is_empty();
     let invisible = match damage {
-        // A log that no manifest names, and behind which none follows; or a table that nothing needs.
+        // A log that no manifest names and that no other follows, or a table that nothing needs.
         Damage::Missing if is_log => !is_named(subject, name),
         Damage::Missing => name.ends_with(".ldb") && found == with,
-        // As one that was only just begun.
+        // The log looks like one that has just been created.
         Damage::Empty => is_log,
         Damage::Doubled(_) => is_log && was_empty,
         // The last log may have any number.
         Damage::Renamed(_) => is_log && found == with,
-        // Some bytes of a table mean nothing.
+        // Some bytes of a table have no meaning.
         Damage::FlippedBit(_) => found == with,
         _ => false,
     };
@@ -355,15 +357,16 @@ fn check_repaired(
     for (file, bytes) in before.into_iter().filter(|(file, bytes)| is_changed(file, bytes)) {
         let is_there = repaired.values().any(|other| *other == bytes);
         let is_told = report.findings.iter().any(|finding| file_of(finding) == Some(&file));
-        // A table or log that is sound and used may have become another.
+        // A valid table or log in use may have been converted to another file.
         let is_used = found == with && (!is_told || matches!(damage, Damage::Renamed(_) | Damage::Doubled(_)));
         assert!(!is_main(&file) || is_used || is_there, "{what}: {file} is gone; {report:?}");
     }
 }
 
-/// Whether a damage of this log can be seen from other files: the manifest names it, or another follows that holds something.
+/// Whether other files show the damage of this log: the manifest names it, or a log with records
+/// follows.
 fn is_named(subject: &Subject, name: &str) -> bool {
-    // With reuse_logs, as Chromium has it, LevelDB leaves the manifest as it was before there was a log.
+    // With reuse_logs, as in Chromium, LevelDB keeps the manifest from before there was a log.
     let first = subject.files.keys().find(|name| name.ends_with(".log"));
     first.is_some_and(|first| first == name) && !subject.id.starts_with("chromium") && subject.id != "reuse-logs"
 }
@@ -389,7 +392,7 @@ fn contents(db: &Db) -> Map {
     })
 }
 
-/// Several sessions with overwriting and deleting, tables on several levels, and a log.
+/// Several sessions that overwrite and delete: tables on several levels, and a log.
 fn made(seed: u64) -> Subject {
     let options = Options {
         create_if_missing: true,
@@ -421,7 +424,7 @@ fn made(seed: u64) -> Subject {
 }
 
 #[test]
-fn every_file_of_made_databases_damaged_in_turn() {
+fn repair_recovers_generated_databases_with_each_file_damaged() {
     let seeds = if is_long() { 40 } else { 4 };
     let cases: usize = (0..seeds).map(|seed| check_subject(&made(seed))).sum();
     println!("{cases} repairs");
@@ -446,16 +449,16 @@ fn check_golden(cases: &[Case]) {
 }
 
 #[test]
-fn every_file_of_the_fixtures_damaged_in_turn() {
+fn repair_recovers_fixtures_with_each_file_damaged() {
     check_golden(&load(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/expected.json").as_ref()));
 }
 
 #[test]
-fn every_file_of_the_corpus_damaged_in_turn() {
+fn repair_recovers_the_corpus_with_each_file_damaged() {
     check_golden(&super::corpus::cases());
 }
 
-/// A database of `options()`, and what happens to it.
+/// A database of `options()`, and the damage.
 fn session(env: &MemoryEnv, options: &Options, act: impl AsyncFn(&Db)) {
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
     block_on(act(&db));
@@ -466,7 +469,8 @@ fn new_options() -> Options {
     Options { create_if_missing: true, ..Options::default() }
 }
 
-/// An old log was turned into a table of level 0, which `get` asks first: it answered older values than a scan.
+/// An old log was converted to a table of level 0, which `get` reads first: it returned older
+/// values than a scan.
 #[test]
 fn an_old_log_does_not_hide_newer_tables() {
     let (env, options) = (MemoryEnv::new(), new_options());
@@ -483,9 +487,9 @@ fn an_old_log_does_not_hide_newer_tables() {
     session(&env, &options, async |db| assert_eq!(db.get(b"k").await.unwrap().as_deref(), Some(&b"new"[..])));
 }
 
-/// A table that the manifest names was taken for a leftover because of its number.
+/// A table named by the manifest was treated as left over because of its number.
 #[test]
-fn a_live_table_of_a_number_near_2_64_is_kept() {
+fn a_live_table_with_a_number_near_2_64_is_kept() {
     let (env, options) = (MemoryEnv::new(), new_options());
     session(&env, &options, async |_| {});
     env.write("9223372036854775000.log", b"");
@@ -499,9 +503,10 @@ fn a_live_table_of_a_number_near_2_64_is_kept() {
     session(&env, &options, async |db| assert_eq!(contents(db).len(), 2));
 }
 
-/// The output of a compaction was cut by a power failure, and its inputs, still there, were set aside as leftovers.
+/// The output of a compaction was torn by a power failure, and its inputs, still present, were set
+/// aside as left over.
 #[test]
-fn what_an_unreadable_table_was_made_of_is_used() {
+fn the_inputs_of_an_unreadable_table_are_used() {
     let (env, options) = (MemoryEnv::new(), new_options());
     session(&env, &options, async |db| {
         for round in 0..2 {
@@ -522,7 +527,7 @@ fn what_an_unreadable_table_was_made_of_is_used() {
     session(&env, &options, async |db| assert_eq!(contents(db).len(), 40));
 }
 
-/// A value that holds a log was taken for records where the record's own header was damaged.
+/// A value that contains a log was read as records when the record's own header was damaged.
 #[test]
 fn a_copy_of_a_log_in_a_value_is_not_read_as_records() {
     let (source, env, options) = (MemoryEnv::new(), MemoryEnv::new(), new_options());
@@ -558,11 +563,11 @@ fn a_copy_of_a_log_in_a_value_is_not_read_as_records() {
     }
 }
 
-/// One sector of a log that could not be read made an empty database.
+/// One unreadable sector of a log resulted in an empty database.
 #[test]
-fn what_stands_around_a_bad_sector_is_read() {
+fn data_around_a_bad_sector_is_recovered() {
     let (env, options) = (MemoryEnv::new(), new_options());
-    // Not closed: a close makes a table of so long a log.
+    // Not closed: closing would flush such a long log to a table.
     let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
     for i in 0..3000 {
         block_on(db.put(format!("k{i:05}").as_bytes(), &[b'v'; 100])).unwrap();
@@ -571,7 +576,7 @@ fn what_stands_around_a_bad_sector_is_read() {
     block_on(env.edit_names(vec![varve::env::NameEdit::Remove { name: "CURRENT".into() }])).unwrap();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     let log = env.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
-    // Reading the second chunk fails, and one piece of it.
+    // Reading the second chunk fails, and one part of it.
     let unreadable = FaultKind::Fail(ErrorKind::Other);
     faults.add(FaultRule::at(2, unreadable).on(Operation::ReadAt).named_exactly(&*log).times(2));
     let report = block_on(repair(Rc::new(faults.clone()), options.clone())).unwrap();
@@ -580,9 +585,9 @@ fn what_stands_around_a_bad_sector_is_read() {
     session(&env, &options, async |db| assert!(contents(db).len() > 2900, "{}", contents(db).len()));
 }
 
-/// Bytes behind the footer (a file rounded up by an undelete tool) made a table unreadable.
+/// Bytes after the footer (a file rounded up by an undelete tool) made a table unreadable.
 #[test]
-fn a_table_with_bytes_behind_its_footer_is_used() {
+fn a_table_with_bytes_after_its_footer_is_used() {
     let (env, options) = (MemoryEnv::new(), new_options());
     session(&env, &options, async |db| {
         db.put(b"a", b"1").await.unwrap();
@@ -596,7 +601,7 @@ fn a_table_with_bytes_behind_its_footer_is_used() {
     session(&env, &options, async |db| assert_eq!(contents(db).len(), 1));
 }
 
-/// Time grew with the square of a damaged log's size.
+/// The time was quadratic in the size of a damaged log.
 #[test]
 fn a_log_of_garbage_is_read_in_linear_time() {
     for fill in [0u8, 1, 2] {

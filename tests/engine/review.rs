@@ -1,4 +1,4 @@
-//! Stories that a review found: each failed once.
+//! Bugs found by a review: each of these tests failed once.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -43,7 +43,7 @@ fn together(mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     }));
 }
 
-/// Lets the others have a turn.
+/// Lets other futures run.
 async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
@@ -58,7 +58,7 @@ fn files_of(env: &MemoryEnv) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_new_table_that_reads_back_wrong_stops_writing_and_is_not_built_for_ever() {
+fn a_new_table_that_fails_verification_stops_writes_and_is_not_rebuilt_for_ever() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, options());
     put(&db, "k", "v");
@@ -76,7 +76,7 @@ fn a_new_table_that_reads_back_wrong_stops_writing_and_is_not_built_for_ever() {
 }
 
 #[test]
-fn a_snapshot_of_the_present_state_outlives_delete_range() {
+fn a_snapshot_of_the_current_state_survives_delete_range() {
     let db = open(&MemoryEnv::new(), options());
     put(&db, "k", "v");
     block_on(db.flush()).unwrap();
@@ -88,7 +88,7 @@ fn a_snapshot_of_the_present_state_outlives_delete_range() {
 }
 
 #[test]
-fn delete_range_and_flushes_at_once_lose_no_table() {
+fn concurrent_delete_range_and_flushes_lose_no_table() {
     for seed in 0..40 {
         let env = MemoryEnv::new();
         let faults = FaultEnv::new(Rc::new(env.clone()), seed);
@@ -123,7 +123,7 @@ fn delete_range_and_flushes_at_once_lose_no_table() {
 }
 
 #[test]
-fn delete_range_leaves_what_is_written_meanwhile() {
+fn delete_range_keeps_concurrent_writes() {
     let small = Options { write_buffer_size: 64 << 10, pause: Some(Rc::new(Restless)), ..options() };
     let db = open(&MemoryEnv::new(), small);
     for i in 0..5000 {
@@ -149,7 +149,7 @@ fn delete_range_leaves_what_is_written_meanwhile() {
 }
 
 #[test]
-fn writes_that_nobody_waits_for_are_there_at_once_in_memory_and_none_is_refused() {
+fn writes_not_awaited_are_visible_at_once_and_none_is_refused() {
     let small = Options { write_buffer_size: 64 << 10, pause: Some(Rc::new(Restless)), ..options() };
     let db = open(&MemoryEnv::new(), small);
     let cx = &mut Context::from_waker(Waker::noop());
@@ -175,10 +175,11 @@ fn writes_that_nobody_waits_for_are_there_at_once_in_memory_and_none_is_refused(
 }
 
 #[test]
-fn delete_range_never_brings_an_older_value_back() {
+fn delete_range_never_restores_an_older_value() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, Options { max_file_size: 16 << 10, filter_policy: None, ..options() });
-    // Many versions of one key that snapshots keep, so that a compaction cuts between two of them.
+    // Many versions of one key, kept by snapshots, so that a compaction splits its output between
+    // two of them.
     let mut snapshots = Vec::new();
     for version in 0..14 {
         put(&db, "k", &format!("{version:02}{}", "x".repeat(4000)));
@@ -200,7 +201,7 @@ fn delete_range_never_brings_an_older_value_back() {
 }
 
 #[test]
-fn compact_range_says_that_it_met_damage() {
+fn compact_range_reports_damage() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     for round in 0..2 {
@@ -220,14 +221,14 @@ fn compact_range_says_that_it_met_damage() {
         let error = block_on(db.compact_range(None, None)).unwrap_err();
         assert!(error.is_corruption() && error.to_string().contains(&name), "{error}");
     }
-    // Only that table is left alone: writing goes on.
+    // Only that table is excluded: writes continue.
     assert_eq!(db.state(), DbState::Open);
     put(&db, "more", "yes");
     block_on(db.flush()).unwrap();
 }
 
 #[test]
-fn an_iterator_that_seeks_away_from_damage_forgets_it() {
+fn an_iterator_that_seeks_away_from_damage_clears_its_error() {
     let env = MemoryEnv::new();
     let small = Options { max_file_size: 16 << 10, ..options() };
     let db = open(&env, small.clone());
@@ -262,7 +263,7 @@ fn an_iterator_that_seeks_away_from_damage_forgets_it() {
 }
 
 #[test]
-fn repair_does_not_let_a_table_written_anew_hide_newer_ones() {
+fn repair_does_not_let_a_rewritten_table_hide_newer_ones() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "k", "old");
@@ -275,7 +276,7 @@ fn repair_does_not_let_a_table_written_anew_hide_newer_ones() {
     block_on(db.flush()).unwrap();
     block_on(db.close()).unwrap();
     drop(db);
-    // Its last block is damaged: what stands before it is written to a table with a new number.
+    // Its last block is damaged: the entries before it are written to a table with a new number.
     let name = format!("{table:06}.ldb");
     let mut bytes = env.read(&name).unwrap();
     bytes[16_000] ^= 1;
@@ -307,7 +308,7 @@ fn sync_on_a_read_only_database_writes_nothing() {
 }
 
 #[test]
-fn short_sessions_do_not_pile_up_logs_and_tables() {
+fn short_sessions_do_not_accumulate_logs_and_tables() {
     let env = MemoryEnv::new();
     for i in 0..200 {
         let db = open(&env, options());
@@ -326,7 +327,7 @@ fn short_sessions_do_not_pile_up_logs_and_tables() {
 }
 
 #[test]
-fn logs_without_current_are_a_broken_database_and_not_a_missing_one() {
+fn logs_without_current_are_a_damaged_database_and_not_a_missing_one() {
     let env = MemoryEnv::new();
     let db = open(&env, options());
     put(&db, "k", "v");
@@ -341,7 +342,7 @@ fn logs_without_current_are_a_broken_database_and_not_a_missing_one() {
 }
 
 #[test]
-fn what_an_interrupted_creation_left_is_no_hindrance() {
+fn files_of_an_interrupted_creation_do_not_prevent_opening() {
     let env = MemoryEnv::new();
     let faults = FaultEnv::new(Rc::new(env.clone()), 1);
     faults.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::EditNames).named("CURRENT"));
@@ -351,10 +352,11 @@ fn what_an_interrupted_creation_left_is_no_hindrance() {
 }
 
 #[test]
-fn a_worn_out_table_that_is_gone_does_not_end_seek_compactions() {
+fn a_removed_seek_compaction_candidate_does_not_end_seek_compactions() {
     let env = MemoryEnv::new();
     let db = open(&env, Options { filter_policy: None, ..options() });
-    // Round after round: a table above another, worn out by look-ups in vain. Background work must take each.
+    // In each round, a table above another reaches its limit of failed look-ups. Background work
+    // must compact each.
     for round in 0..3 {
         put(&db, "a", "1");
         put(&db, "z", "1");
@@ -370,7 +372,7 @@ fn a_worn_out_table_that_is_gone_does_not_end_seek_compactions() {
             block_on(db.get(b"m")).unwrap();
         }
         assert!(db.has_background_work(), "round {round}: {:?}", db.tables());
-        // The table goes another way before the background comes to it.
+        // The table is moved or compacted before background work reaches it.
         if round == 0 {
             block_on(db.compact_range(None, None)).unwrap();
         } else {
@@ -400,7 +402,7 @@ fn is_manifest(name: &str) -> bool {
 }
 
 #[test]
-fn an_empty_log_and_its_manifest_are_gone_on_with() {
+fn an_empty_log_and_its_manifest_are_reused() {
     let env = closed_with_an_empty_log();
     let before = files_of(&env);
     drop(open(&env, options()));
@@ -408,10 +410,11 @@ fn an_empty_log_and_its_manifest_are_gone_on_with() {
 }
 
 #[test]
-fn a_manifest_with_something_behind_its_last_record_is_not_gone_on_with() {
-    // Behind a record that was cut, or behind the unused end of a block, nothing that is appended is found.
+fn a_manifest_with_bytes_after_its_last_record_is_not_reused() {
+    // Data appended after a truncated record, or after the unused end of a block, is not found.
     let unused_end = |manifest: &mut Vec<u8>| {
-        // An edit that says again and again that there is no log before the log, up to one or two bytes before the end.
+        // An edit that repeats "no previous log" up to one or two bytes before the end of the
+        // block.
         let room = (32 << 10) - manifest.len() - 7 - 1;
         frame(manifest, &[9, 0].repeat(room / 2), None);
         manifest.resize(32 << 10, 0);
@@ -439,7 +442,7 @@ fn a_manifest_with_something_behind_its_last_record_is_not_gone_on_with() {
 }
 
 #[test]
-fn a_log_that_the_manifest_does_not_name_is_not_gone_on_with() {
+fn a_log_that_the_manifest_does_not_name_is_not_reused() {
     let env = closed_with_an_empty_log();
     let log = the_one(&env, |name| name.ends_with(".log"));
     block_on(env.edit_names(vec![NameEdit::Rename { from: log, to: "000099.log".into() }])).unwrap();
@@ -449,7 +452,7 @@ fn a_log_that_the_manifest_does_not_name_is_not_gone_on_with() {
 }
 
 #[test]
-fn an_empty_log_by_another_name_is_no_obstacle() {
+fn an_empty_log_with_another_name_does_not_prevent_opening() {
     let env = closed_with_an_empty_log();
     let log = the_one(&env, |name| name.ends_with(".log"));
     let short = log.trim_start_matches('0').to_string();
@@ -459,7 +462,7 @@ fn an_empty_log_by_another_name_is_no_obstacle() {
 }
 
 #[test]
-fn what_is_written_while_a_close_makes_a_table_is_durable_after_it() {
+fn writes_during_the_flush_of_a_close_are_durable_after_it() {
     for wait in 0..120 {
         let env = MemoryEnv::new();
         let (faults, db) = faulty(&env, options());
@@ -482,7 +485,7 @@ fn what_is_written_while_a_close_makes_a_table_is_durable_after_it() {
 }
 
 #[test]
-fn sync_after_a_kill_makes_all_durable_that_the_reopened_database_has() {
+fn sync_after_a_kill_makes_the_reopened_database_durable() {
     let mut seen_in_new_log = false;
     for wait in 0..60 {
         let env = MemoryEnv::new();
@@ -562,7 +565,7 @@ fn the_last_sequence_number_survives_reopening() {
 }
 
 #[test]
-fn file_numbers_near_their_end_are_refused_before_anything_is_written() {
+fn file_numbers_near_their_limit_are_refused_before_anything_is_written() {
     for next in [u64::MAX, u64::MAX - 1, u64::MAX - 2, u64::MAX - 3] {
         let env = MemoryEnv::new();
         manifest_with(&env, 5, next);
@@ -576,7 +579,7 @@ fn file_numbers_near_their_end_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn an_old_file_that_cannot_be_removed_is_no_reason_to_stop() {
+fn an_old_file_that_cannot_be_removed_does_not_stop_writes() {
     let env = MemoryEnv::new();
     let (faults, db) = faulty(&env, options());
     let stuck = || FaultRule::at(1, FaultKind::Fail(ErrorKind::PermissionDenied)).on(Operation::EditNames).named("-0");
@@ -604,7 +607,7 @@ fn flush_and_compact(db: &Db) {
     });
 }
 
-/// A database that found the disk full when it wanted to write a table.
+/// A database on a disk that was full when it wrote a table.
 fn full() -> (FaultEnv, Db) {
     let (faults, db) = faulty(&MemoryEnv::new(), options());
     for key in ["a", "b", "c", "d"] {
@@ -627,7 +630,7 @@ fn on_a_full_disk_delete_range_deletes_key_by_key() {
 }
 
 #[test]
-fn on_a_full_disk_puts_and_deletes_do_not_share_their_fate() {
+fn on_a_full_disk_a_failed_put_does_not_fail_a_delete() {
     let (faults, db) = full();
     faults.set_pending(100);
     let (db, mut tasks) = (&db, Vec::<Pin<Box<dyn Future<Output = ()>>>>::new());
@@ -641,12 +644,12 @@ fn on_a_full_disk_puts_and_deletes_do_not_share_their_fate() {
     assert_eq!(["a", "b", "x0", "x9"].map(|key| get(db, key).is_some()), [false, true, false, false]);
 }
 
-/// A database whose manifest says this and no more.
+/// A database whose manifest has only this record.
 pub(super) fn manifest_with(env: &MemoryEnv, last_sequence: u64, next_file_number: u64) {
     manifest_of(env, &[(2, 0), (9, 0), (3, next_file_number), (4, last_sequence)]);
 }
 
-/// The same of any numbers, each with its tag: a log of one record.
+/// The same with any numbers, each with its tag: a log of one record.
 pub(super) fn manifest_of(env: &MemoryEnv, numbers: &[(u8, u64)]) {
     let mut record = vec![1, 26];
     record.extend_from_slice(b"leveldb.BytewiseComparator");

@@ -1,5 +1,6 @@
-//! Proof of the harness: each planted bug is caught by a family (scorecard R41). `cargo test --release --features seeded-bugs
-//! --test engine seeded_bugs`.
+//! Proves that the tests find each planted bug (scorecard R41).
+//!
+//! Run with `cargo test --release --features seeded-bugs --test engine seeded_bugs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

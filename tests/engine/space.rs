@@ -1,4 +1,4 @@
-//! How much room a database takes while its entries are overwritten without a pause.
+//! The space that a database needs while its entries are overwritten continuously.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use varve::{Db, Options, block_on};
 const KEYS: usize = 400;
 const VALUE: usize = 8 << 10;
 
-/// The most that all files had, for each byte of live data.
+/// The peak size of all files per byte of live data.
 fn peak(seed: u64, percent_late: u8) -> f64 {
     let memory = MemoryEnv::new();
     let env = FaultEnv::new(Rc::new(memory.clone()), seed);
@@ -36,10 +36,11 @@ fn peak(seed: u64, percent_late: u8) -> f64 {
     peak as f64 / (KEYS * VALUE) as f64
 }
 
-/// Logs that a flush in the middle of a compaction left until its end, and compactions that stood still while a flush waited for
-/// its storage, made it 5.1 and 5.8 where the storage answers late.
+/// Logs kept until the end of a compaction after a flush in the middle of it, and compactions that
+/// stopped while a flush waited for its storage, made it 5.1 and 5.8 on a storage that answers
+/// later.
 #[test]
-fn overwriting_large_values_takes_little_room_beside_them() {
+fn overwriting_large_values_needs_little_extra_space() {
     for (seed, percent_late) in [(1, 0), (2, 50), (3, 100)] {
         let peak = peak(seed, percent_late);
         assert!(peak < 4.6, "{peak} bytes for each byte of live data, {percent_late} % of the calls late");

@@ -1,4 +1,4 @@
-//! What it costs to pass over deleted keys.
+//! The cost of skipping deleted keys.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -26,7 +26,7 @@ fn key(i: usize) -> Vec<u8> {
     format!("key{i:06}").into_bytes()
 }
 
-/// A table of values, a memtable of their tombstones, and one entry behind them.
+/// A table of values, a memtable of their tombstones, and one entry after them.
 fn emptied(env: FaultEnv, options: Options) -> Db {
     let db = block_on(Db::open(Rc::new(env), Options { create_if_missing: true, ..options })).unwrap();
     for i in 0..DELETED {
@@ -41,7 +41,7 @@ fn emptied(env: FaultEnv, options: Options) -> Db {
 }
 
 #[test]
-fn a_tombstone_and_what_it_hides_take_two_comparisons() {
+fn a_tombstone_and_the_values_it_hides_cost_two_comparisons() {
     let compared = Rc::new(Cell::new(0));
     let comparator = UserComparator::Custom(Rc::new(Counting(compared.clone())));
     let env = FaultEnv::new(Rc::new(MemoryEnv::new()), 1);
@@ -55,7 +55,7 @@ fn a_tombstone_and_what_it_hides_take_two_comparisons() {
 }
 
 #[test]
-fn to_clear_an_emptied_range_writes_nothing() {
+fn clearing_an_empty_range_writes_nothing() {
     let env = FaultEnv::new(Rc::new(MemoryEnv::new()), 1);
     let db = emptied(env.clone(), Options::default());
     let before = env.trace().len();

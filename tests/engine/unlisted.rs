@@ -1,4 +1,5 @@
-//! Databases on a storage that cannot list its files, and that others may change: open follows CURRENT and the manifest.
+//! Databases on a storage that cannot list files, and that others may change: open follows CURRENT
+//! and the manifest.
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
@@ -7,10 +8,10 @@ use std::rc::Rc;
 use varve::env::{Access, Durability, Env, File, FileKind, Io, MemoryEnv, NameEdit};
 use varve::{Db, Error, Options, block_on};
 
-/// What happens before a file is opened; an error is the answer.
+/// Called before a file is opened; an error is returned to the caller.
 type BeforeOpen = Box<dyn Fn(&MemoryEnv, &str) -> Option<Error>>;
 
-/// Files as a web server has them: they are read by name.
+/// Files as on a web server: they are read by name.
 struct Remote {
     files: MemoryEnv,
     before_open: BeforeOpen,
@@ -87,7 +88,7 @@ fn count(db: &Db) -> usize {
     count
 }
 
-/// Tables, and entries that only a log has.
+/// Tables, and entries that are only in a log.
 fn database() -> MemoryEnv {
     let env = MemoryEnv::new();
     let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
@@ -100,7 +101,7 @@ fn database() -> MemoryEnv {
 }
 
 #[test]
-fn a_database_without_list_is_read_whole() {
+fn a_database_without_list_is_read_completely() {
     let files = database();
     let remote = Remote::new(&files, |_, _| None);
     let db = block_on(Db::open(remote.clone(), read_only())).unwrap();
@@ -114,7 +115,7 @@ fn a_database_without_list_is_read_whole() {
 }
 
 #[test]
-fn a_log_that_cannot_be_looked_for_is_not_taken_for_missing() {
+fn a_log_that_cannot_be_probed_is_not_treated_as_missing() {
     let denied = |_: &MemoryEnv, name: &str| {
         name.ends_with(".log").then(|| Error::io(name, "open", ErrorKind::PermissionDenied, "403"))
     };
@@ -134,9 +135,9 @@ fn logs_beyond_the_number_that_the_manifest_knows_are_found() {
     assert_eq!(count(&db), 2100);
 }
 
-/// While the logs were looked for, a writer put their entries into a table and removed them.
+/// While the logs were probed, a writer flushed their entries to a table and removed them.
 #[test]
-fn a_database_that_moves_on_during_the_opening_is_opened_again() {
+fn a_database_that_changes_while_it_is_opened_is_opened_again() {
     for (moves, opens) in [(1, true), (4, true), (usize::MAX, false)] {
         let left = Cell::new(moves);
         let written = Rc::new(Cell::new(2100));
@@ -149,7 +150,7 @@ fn a_database_that_moves_on_during_the_opening_is_opened_again() {
                 put(&db, from..end.get());
                 block_on(db.flush()).unwrap();
                 block_on(db.close()).unwrap();
-                // One change for each opening.
+                // One change per attempt to open.
                 return Some(Error::io(name, "open", ErrorKind::NotFound, "gone"));
             }
             None
@@ -164,7 +165,7 @@ fn a_database_that_moves_on_during_the_opening_is_opened_again() {
 }
 
 #[test]
-fn a_manifest_that_would_have_thousands_of_logs_looked_for_is_refused() {
+fn a_manifest_that_requires_probing_thousands_of_logs_is_refused() {
     let files = database();
     let manifest = files.names().into_iter().find(|name| name.starts_with("MANIFEST")).unwrap();
     let mut bytes = files.read(&manifest).unwrap();

@@ -13,13 +13,18 @@ import { later } from './lib/storages.mjs'
 
 const require = createRequire(import.meta.url)
 
+const LEAN = new URL('./lib/lean.mjs', import.meta.url).href
+
+/** Those of `lean` run the module of pages. */
 const PLACES = {
   memory: (options) => new Varve(null, { ...options, storage: 'memory' }),
   directory: (options) => new Varve(newDirectory(), options),
   map: (options) => new Varve(null, { ...options, storage: new MapStorage() }),
   later: (options) => new Varve(null, { ...options, storage: later(new MapStorage()) }),
   'worker-memory': (options) => new Varve(null, { ...options, storage: 'memory', worker: true }),
-  'worker-directory': (options) => new Varve(newDirectory(), { ...options, worker: true })
+  'worker-directory': (options) => new Varve(newDirectory(), { ...options, worker: true }),
+  'lean-memory': (options) => new Varve(null, { ...options, storage: 'memory' }),
+  'lean-directory': (options) => new Varve(newDirectory(), options)
 }
 
 let root
@@ -30,7 +35,8 @@ const newDirectory = () => join(root ??= mkdtempSync(join(tmpdir(), 'varve-suite
 function runAll(names) {
   const failed = names.filter((name) => {
     console.log(`# storage: ${name}`)
-    return spawnSync(process.execPath, [fileURLToPath(import.meta.url), name], { stdio: 'inherit' }).status !== 0
+    const preload = name.startsWith('lean-') ? ['--import', LEAN] : []
+    return spawnSync(process.execPath, [...preload, fileURLToPath(import.meta.url), name], { stdio: 'inherit' }).status !== 0
   })
   process.exitCode = failed.length > 0 ? 1 : 0
 }

@@ -21,18 +21,18 @@ describe('help', { concurrency: 2 }, () => {
 
   test('bad usage is 2, with the reason on standard error', async () => {
     await Promise.all([
-      cannot(['nonsense'], /no command 'nonsense'/),
+      cannot(['nonsense'], /unknown command 'nonsense'/),
       cannot(['get'], /too few arguments/),
       cannot(['get', 'a', 'b', 'c'], /too many arguments/),
       cannot(['scan', 'db', '--nonsense'], /LEVEL_INVALID_ARGUMENT.*--nonsense/),
       cannot(['scan', 'db', '--limit', 'many'], /--limit must be a whole number/),
-      cannot(['scan', 'db', '--keys', '--values'], /exclude each other/),
+      cannot(['scan', 'db', '--keys', '--values'], /cannot be combined/),
       cannot(['get', 'db', 'zz', '--hex'], /the key is not hex/),
       cannot(['get', 'db', '\\q', '--key-encoding', 'escaped'], /unknown escape/),
-      cannot(['get', 'db', 'a', '--key-encoding', 'utf7'], /no encoding 'utf7'/),
-      cannot(['bench', 'fillnothing'], /no workload 'fillnothing'/),
-      cannot(['__proto__'], /no command/),
-      cannot(['put', place(), 'a', 'b', '--readonly'], /--readonly forbids/)
+      cannot(['get', 'db', 'a', '--key-encoding', 'utf7'], /unknown encoding 'utf7'/),
+      cannot(['bench', 'fillnothing'], /unknown workload 'fillnothing'/),
+      cannot(['__proto__'], /unknown command/),
+      cannot(['put', place(), 'a', 'b', '--readonly'], /without --readonly/)
     ])
     const { code, text } = await varve([])
     assert.equal(code, 2)
@@ -203,19 +203,19 @@ describe('a mistake', { concurrency: 2 }, () => {
   test('in an option or a command suggests the right one', async () => {
     const db = await made(10)
     await Promise.all([
-      cannot(['scan', db, '--limt', '3'], /no option '--limt'; did you mean --limit\?/),
+      cannot(['scan', db, '--limt', '3'], /unknown option '--limt'; did you mean --limit\?/),
       cannot(['scan', db, '--revrese'], /did you mean --reverse\?/),
       cannot(['scan', db, '--lim=3'], /did you mean --limit\?/),
-      cannot(['scan', db, '-limit', '3'], /no option '-limit'; did you mean --limit\?/),
+      cannot(['scan', db, '-limit', '3'], /unknown option '-limit'; did you mean --limit\?/),
       cannot(['get', db, 'a', '--key-encodign', 'hex'], /did you mean --key-encoding\?/),
-      cannot(['scan', db, '--nothing-like-it'], /no option '--nothing-like-it'\. An argument/),
-      cannot(['scna', db], /no command 'scna'; did you mean scan\?/),
+      cannot(['scan', db, '--nothing-like-it'], /unknown option '--nothing-like-it'\. Put an argument/),
+      cannot(['scna', db], /unknown command 'scna'; did you mean scan\?/),
       cannot(['delete', db, 'a'], /did you mean del\?/),
       cannot(['help', 'verfiy'], /did you mean verify\?/),
-      cannot(['xyzzy'], /no command 'xyzzy'; `varve --help` lists them/),
-      cannot(['--limt'], /no option '--limt' without a command/),
+      cannot(['xyzzy'], /unknown command 'xyzzy'; `varve --help` lists the commands/),
+      cannot(['--limt'], /unknown option '--limt' before the command/),
       cannot(['scan', db, '--limit'], /--limit needs a value/),
-      cannot(['scan', db, '--gte', '-a'], /--gte needs a value; one that begins with - is written --gte=-/),
+      cannot(['scan', db, '--gte', '-a'], /--gte needs a value; write one that begins with - as --gte=-/),
       cannot(['get', db, 'a', '--json=1'], /--json takes no value/)
     ])
   })
@@ -223,7 +223,7 @@ describe('a mistake', { concurrency: 2 }, () => {
   // An empty value was stored: `varve put db key` at the end of a script that forgot the value.
   test('put without a value and without input stores nothing, and says how to store an empty value', async () => {
     const db = place()
-    const advice = /there is no value: .*standard input; '' stores an empty one/
+    const advice = /no value given: .*standard input; '' stores an empty value/
     await cannot(['put', db, 'a'], advice)
     await cannot(['put', db, 'a', '--hex'], /the key is not hex/)
     await cannot(['put', db, 'aa', '--hex'], advice)
@@ -247,8 +247,8 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.equal(await ok('scan', '--keys', '--', db), '--\n--limit\n-key\n')
     assert.equal(await ok('scan', db, '--keys', '--gte=-k'), '-key\n')
     await ok('del', db, '--', '--limit')
-    await cannot(['get', db, '-key'], /no option '-key'; did you mean --key-encoding\? An argument that begins with - goes behind --, as in: varve get \[options\] -- <directory> <key>/)
-    await cannot(['put', db, '-1', 'x'], /goes behind --/)
+    await cannot(['get', db, '-key'], /unknown option '-key'; did you mean --key-encoding\? Put an argument that begins with - after --, as in: varve get \[options\] -- <directory> <key>/)
+    await cannot(['put', db, '-1', 'x'], /begins with - after --/)
     const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'verify', '--', '-db'], { cwd: mkdtemp('-db', db), encoding: 'utf8' })
     assert.deepEqual([status, stderr], [0, ''])
     assert.match(stdout, /sound/)
@@ -266,21 +266,21 @@ describe('a mistake', { concurrency: 2 }, () => {
     const before = stateOf(db)
     const commands = [['get', 'a'], ['put', 'a', 'b'], ['del', 'a'], ['scan'], ['stats'], ['verify'], ['digest'], ['repair'], ['compact'], ['export'], ['import', zip]]
     await Promise.all(commands.map(async ([name, ...rest]) => {
-      await cannot([name, table, ...rest], /is a table file, not a directory: `varve layout` takes it/)
-      await cannot([name, zip, ...rest], /is a zip, not a directory: `varve import <directory> /)
+      await cannot([name, table, ...rest], /is a table file, not a directory: use `varve layout`/)
+      await cannot([name, zip, ...rest], /is a zip, not a directory: use `varve import <directory> /)
       for (const file of [log, manifest, join(db, 'CURRENT')]) await cannot([name, file, ...rest], new RegExp(`is one file of a database, not a directory: give the directory, ${db}`))
       await cannot([name, text, ...rest], /is a file, not a directory/)
       await cannot([name, join(text, 'below'), ...rest], /a part of the path is a file/)
-      if (!['put', 'import'].includes(name)) await cannot([name, place(), ...rest], /there is no directory \S+ \(ENOENT\); `varve put` and `varve import` make a database/)
-      await cannot([name, '', ...rest], /the directory is an empty string/)
+      if (!['put', 'import'].includes(name)) await cannot([name, place(), ...rest], /directory \S+ does not exist \(ENOENT\); `varve put` and `varve import` create a database/)
+      await cannot([name, '', ...rest], /the directory name is empty/)
     }))
     await cannot(['layout', place()], /no such file or directory \(ENOENT\)/)
     await cannot(['import', place(), place()], /no such file or directory \(ENOENT\)/)
-    await cannot(['import', place(), db], /a directory, where a file should be/)
-    await cannot(['import', place()], /there is no zip/)
+    await cannot(['import', place(), db], /is a directory, not a file/)
+    await cannot(['import', place()], /no zip given/)
     await cannot(['export', db, '-o', join(place(), 'x.zip')], /no such file or directory \(ENOENT\)/)
-    await cannot(['export', db, '-o', zip, zip], /named twice/)
-    await cannot(['bench', '--dir', place()], /there is no directory/)
+    await cannot(['export', db, '-o', zip, zip], /given twice/)
+    await cannot(['bench', '--dir', place()], /does not exist/)
     assert.deepEqual(stateOf(db), before)
   })
 
@@ -292,7 +292,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     writeFileSync(join(other, 'notes'), 'mine')
     for (const [name, ...rest] of [['repair'], ['verify'], ['compact'], ['del', 'a'], ['get', 'a'], ['scan'], ['stats'], ['digest'], ['export']]) {
       for (const directory of [empty, other]) await cannot([name, directory, ...rest], new RegExp(`${directory}: .*(no database|does not exist)`))
-      await cannot([name, missing, ...rest], new RegExp(`there is no directory ${missing}`))
+      await cannot([name, missing, ...rest], new RegExp(`directory ${missing} does not exist`))
       assert.deepEqual([readdirSync(empty), readdirSync(other), existsSync(missing)], [[], ['notes'], false], name)
     }
     await Varve.destroy(missing)
@@ -325,7 +325,7 @@ test('what may not be read or written is named, with what to do', { skip: canBeN
   chmodSync(db, 0)
   for (const [name, ...rest] of [['get', 'a'], ['scan'], ['verify'], ['stats'], ['repair'], ['put', 'a', 'b'], ['layout']]) {
     const { status, stderr } = as(name, db, ...rest)
-    assert.deepEqual([status, stderr], [2, `varve: LEVEL_IO_ERROR: ${db}: permission denied (EACCES); ask its owner, or run as a user who may\n`], name)
+    assert.deepEqual([status, stderr], [2, `varve: LEVEL_IO_ERROR: ${db}: permission denied (EACCES); ask its owner for access, or run as another user\n`], name)
   }
   chmodSync(db, 0o755)
   const zip = place()
@@ -372,14 +372,14 @@ test('on a terminal export asks for -o FILE, put for a value and import for a zi
   const onTerminal = (...args) => spawnSync('script', ['-qec', [process.execPath, MAIN, ...args].join(' '), '/dev/null'], { encoding: 'utf8', stdio: ['inherit', 'pipe', 'pipe'] })
   const shown = onTerminal('export', db)
   assert.deepEqual([shown.status, shown.stdout.includes('PK')], [2, false])
-  assert.match(shown.stdout, /nothing for a terminal: name a file with -o FILE/)
+  assert.match(shown.stdout, /will not write a zip to a terminal: name a file with -o FILE/)
   const zip = place()
   assert.equal(onTerminal('export', db, '-o', zip).status, 0)
   assert.equal(readFileSync(zip).toString('latin1', 0, 2), 'PK')
   assert.match(await ok('export', db, '--output', zip), /bytes/)
   // script(1) gives its child a terminal as standard input, too.
-  assert.match(onTerminal('put', db, 'key').stdout, /there is no value/)
-  assert.match(onTerminal('import', place()).stdout, /there is no zip/)
+  assert.match(onTerminal('put', db, 'key').stdout, /no value given/)
+  assert.match(onTerminal('import', place()).stdout, /no zip given/)
   const copy = place()
   assert.match(await ok('import', copy, zip), /table/)
   assert.equal(await ok('digest', copy).then((line) => line.split(' ')[0]), await ok('digest', db).then((line) => line.split(' ')[0]))

@@ -45,23 +45,25 @@ const bundled = (name, act) => test(name, async (context) => {
 /** Opens a page and compares what it found with Node's answer. `workers`: whether the bundle can have one. */
 async function seen(context, { workers = true, ...options }) {
   if (noBrowser) return context.skip(noBrowser)
-  const { error, answer, inWorker, directory } = await visit(chromium, options)
+  const { error, answer, inWorker, imported, directory } = await visit(chromium, options)
   strictEqual(error, undefined)
   if (workers) deepStrictEqual(inWorker, [['a', 'ä'], ['b', 'ß']])
   else strictEqual(inWorker[0], 'LEVEL_DATABASE_NOT_OPEN')
+  // A page's own module cannot: it needs the worker that holds the full one.
+  deepStrictEqual(imported, workers ? [['a', '1']] : ['LEVEL_ENGINE_UNAVAILABLE', true])
   deepStrictEqual(answer, expected)
   deepStrictEqual(directory, ['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_NOT_SUPPORTED', true])
 }
 
 const page = (out, script, ...head) => writeFileSync(join(out, 'index.html'), htmlOf(script, ...head))
 
-/** The one documented step for bundlers that leave the URL of engine.wasm alone. */
-const copyEngine = (out) => copyFileSync(app.path('node_modules', 'varve', 'pkg', 'engine.wasm'), join(out, 'engine.wasm'))
+/** The one documented step for bundlers that leave the URL of a module alone: engine.wasm is a page's, full.wasm Node's. */
+const copyEngine = (out, name = 'engine.wasm') => copyFileSync(app.path('node_modules', 'varve', 'pkg', name), join(out, name))
 
 /** The same with what `worker: true` needs. */
 function copyAll(out) {
   const pkg = app.path('node_modules', 'varve', 'pkg')
-  for (const name of readdirSync(pkg)) if (/^(engine\.wasm|entry-web\.js|chunk-.*\.js)$/.test(name)) copyFileSync(join(pkg, name), join(out, name))
+  for (const name of readdirSync(pkg)) if (/^((engine|full)\.wasm|entry-(web|full)\.js|chunk-.*\.js)$/.test(name)) copyFileSync(join(pkg, name), join(out, name))
 }
 
 const engines = (out) => readdirSync(out, { recursive: true }).filter((name) => name.endsWith('.wasm'))
@@ -70,7 +72,8 @@ for (const script of ['page.js', 'page-inline.js', 'page-worker.js']) {
   bundled(`Vite builds ${script} unconfigured`, async (out, context) => {
     page(app.directory, `/${script}`)
     await vite.build({ root: app.directory, configFile: false, logLevel: 'error', build: { outDir: join(out, 'dist') } })
-    if (script === 'page.js') strictEqual(engines(out).length, 1)
+    // The full module is for the worker of repair and import.
+    if (script === 'page.js') strictEqual(engines(out).length, 2)
     await seen(context, { folder: join(out, 'dist') })
   })
 }
@@ -107,7 +110,7 @@ const runWebpack = (config) => new Promise((resolve, reject) => webpack(config, 
 for (const script of ['page.js', 'page-worker.js']) {
   bundled(`webpack builds ${script} unconfigured`, async (out, context) => {
     await runWebpack({ context: app.directory, entry: `./${script}`, mode: 'production', output: { path: out } })
-    strictEqual(engines(out).length, 1)
+    strictEqual(engines(out).length, 2)
     page(out, './main.js')
     await seen(context, { folder: out })
   })
@@ -224,19 +227,19 @@ for (const [format, extension] of [['esm', '.mjs'], ['cjs', '.cjs']]) {
     ran(out, `node-inline${extension}`)
   })
 
-  bundled(`esbuild for Node, ${format}, engine.wasm copied`, async (out) => {
+  bundled(`esbuild for Node, ${format}, full.wasm copied`, async (out) => {
     await esbuild.build({
       absWorkingDir: app.directory, entryPoints: ['node.js'], bundle: true, platform: 'node', format, outdir: out, outExtension: { '.js': extension }, logLevel: 'error',
       banner: format === 'esm' ? REQUIRE : {}
     })
-    copyEngine(out)
+    copyEngine(out, 'full.wasm')
     ran(out, `node${extension}`)
   })
 }
 
 bundled('webpack for Node', async (out) => {
   await runWebpack({ context: app.directory, entry: './node.js', mode: 'production', optimization: { minimize: false }, target: 'node', output: { path: out, filename: 'node.cjs' } })
-  copyEngine(out)
+  copyEngine(out, 'full.wasm')
   ran(out, 'node.cjs')
 })
 

@@ -31,9 +31,9 @@ const targets = (value) => typeof value === 'string' ? [value] : Object.values(v
 
 // ---- The tarball ----------------------------------------------------------------------------------------------------
 
-installed('it holds one .wasm, and nothing that was only built to be tested', () => {
+installed('it holds the two modules, and nothing that was only built to be tested', () => {
   const paths = app.files.map(({ path }) => path)
-  deepStrictEqual(paths.filter((path) => path.endsWith('.wasm')), ['pkg/engine.wasm'])
+  deepStrictEqual(paths.filter((path) => path.endsWith('.wasm')).sort(), ['pkg/engine.wasm', 'pkg/full.wasm'])
   deepStrictEqual(paths.filter((path) => !/^(pkg|src\/js|docs)\/|^(README|CHANGELOG)\.md$|^LICENSE|^package\.json$/.test(path)), [])
   deepStrictEqual(paths.filter((path) => /^pkg\/varve(_bg)?\.(js|wasm)|\.rs$|\.test\./.test(path)), [])
   for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE', 'README.md', 'pkg/third-party.txt']) ok(paths.includes(name), name)

@@ -77,7 +77,7 @@ describe('a machine where all is in place', () => {
   test('an unknown part ends with the names of all parts', () => {
     const { status, output } = call('setup.mjs', ['--only', 'rust,wasm-pack'])
     strictEqual(status, 1)
-    match(output, /no part 'wasm-pack'; there are rust, .*, bindgen, test-runner, packages/)
+    match(output, /unknown part 'wasm-pack'; use rust, .*, bindgen, test-runner, packages/)
   })
 })
 

@@ -1,34 +1,39 @@
-//! CRC-32C without tables, where no instruction of the processor helps: long runs shrink to a short one of the same remainder.
+//! CRC-32C without tables or processor instructions.
 //!
-//! A CRC is the remainder of the message as a polynomial, first bit highest. CRC-32C's polynomial divides this one, too, all of whose
-//! exponents are multiples of 8:
+//! A long run of bytes is folded into a short one with the same remainder.
+//!
+//! A CRC is the remainder of the message as a polynomial, first bit highest. CRC-32C's polynomial
+//! divides the following one, all of whose exponents are multiples of 8:
 //!
 //! ```text
 //! x^(8 * 209) + x^(8 * 144) + x^(8 * 54) + x^(8 * 39) + x^(8 * 14) + 1
 //! ```
 //!
-//! So a byte may be dropped if it is added (XOR) to those 65, 155, 170, 195 and 209 bytes behind it: a few loads for eight bytes where
-//! tables ask for eight look-ups with what computes their places. Nothing in a step waits for the step itself, since none of the
-//! distances is shorter.
+//! A byte may therefore be dropped if it is added (XOR) to the 65th, 155th, 170th, 195th and 209th
+//! bytes after it: a few loads per eight bytes, where tables need eight look-ups and their index
+//! computations. No step depends on its own result, since no distance is shorter than a step.
 //!
-//! Sources: K. Kadatch and B. Jenkins, "Everything we know about CRC but afraid to forget" (2010), for the arithmetic; the idea of
-//! sparse multiples is Chorba's (zlib-ng, 2024), which has those of CRC-32. This multiple was searched for: of all with six terms and
-//! no distance below 64 it has the least degree.
+//! Sources: K. Kadatch and B. Jenkins, "Everything we know about CRC but afraid to forget" (2010),
+//! for the arithmetic; the use of sparse multiples is that of Chorba (zlib-ng, 2024), for CRC-32.
+//! This multiple was found by a search: of all with six terms and no distance below 64, it has the
+//! lowest degree.
 
-/// How far behind it a byte is added.
+/// The distances at which a byte is added.
 const DISTANCES: [usize; 5] = [65, 155, 170, 195, 209];
-/// What is left to divide: the longest distance in whole words.
+/// Bytes left after folding: the longest distance in whole words.
 pub(super) const LEFT: usize = 216;
 /// Bytes that are folded at once.
 const STEP: usize = 64;
-/// Steps until what is still needed of the past moves back to the front.
+/// Steps before the window moves back to the front of the buffer.
 const STEPS: usize = 16;
 const PAST: usize = 256;
 
 const _: () = assert!(DISTANCES[0] >= STEP && DISTANCES[4] <= LEFT && LEFT <= PAST && LEFT.is_multiple_of(8));
 
-/// `bytes`, taken in by a CRC in `state`, leave the remainder that these leave: [`LEFT`] bytes taken in by a CRC of state 0, and the end
-/// of `bytes` behind them. `None` where nothing would be gained.
+/// Folds `bytes`, taken in by a CRC in `state`.
+///
+/// The result has the same remainder: [`LEFT`] bytes for a CRC of state 0, followed by the end of
+/// `bytes`. `None` if `bytes` is too short to gain from it.
 #[expect(
     clippy::indexing_slicing,
     reason = "each place is within what the constants above say, and the compiler sees it"
@@ -53,7 +58,7 @@ pub(super) fn fold(state: u32, bytes: &[u8]) -> Option<([u8; LEFT], &[u8])> {
         }
         at += STEP;
     }
-    // Those behind the last step are not dropped: they take in, and give nothing on.
+    // Bytes after the last step are not dropped: they are added to, but not added further.
     let mut window = [0; PAST + LEFT];
     window[..PAST].copy_from_slice(&room[at..at + PAST]);
     let mut left = [0; LEFT];
@@ -64,7 +69,7 @@ pub(super) fn fold(state: u32, bytes: &[u8]) -> Option<([u8; LEFT], &[u8])> {
     Some((left, end))
 }
 
-/// What is added to the eight bytes at `place`.
+/// The value to add to the eight bytes at `place`.
 #[inline(always)]
 fn past(window: &[u8], place: usize) -> u64 {
     let mut sum = 0;
@@ -94,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_has_the_same_remainder() {
+    fn folding_keeps_the_remainder() {
         let bytes: Vec<u8> = (0..6000u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
         for state in [0, !0, 0x1234_5678] {
             for length in (0..1400).chain([2048, 2200, 4096, 4101, 6000]) {
@@ -115,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn the_multiple_is_one() {
-        // x^(8 * 209) and the others behind it: a message of which nothing remains.
+    fn the_polynomial_is_a_multiple_of_crc32cs() {
+        // x^(8 * 209) and the other terms: a message with remainder 0.
         let mut message = [0; 214];
         for distance in [0].iter().chain(&DISTANCES) {
             message[*distance] = 0x80;

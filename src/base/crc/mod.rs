@@ -1,4 +1,4 @@
-//! Checksums: CRC-32C with LevelDB's mask, and how it is computed without the processor's help.
+//! Checksums: CRC-32C with LevelDB's mask, and its computation without processor instructions.
 
 mod crc32c;
 #[cfg(any(target_arch = "wasm32", test))]

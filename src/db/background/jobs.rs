@@ -40,16 +40,20 @@ async fn job(inner: Rc<Inner>) {
     }
 }
 
-/// Damage in a live table excludes that table from compaction, and a lack of file descriptors is
-/// retried. Any other failure stops writes, also when a new table cannot be read back: building it
-/// again could go on for ever.
+/// A live table that is damaged, or needs a codec that this build lacks, is excluded from
+/// compaction, and a lack of file descriptors is retried. Any other failure stops writes, also
+/// when a new table cannot be read back: building it again could go on for ever.
 pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     let live = |number| inner.state.borrow().version().files().any(|(_, f)| f.number == number);
-    if let Error::Corruption(corruption) = error
-        && let Some(FileName::Table(number)) = FileName::parse(&corruption.file)
+    let file = match error {
+        Error::Corruption(corruption) => Some(&corruption.file),
+        Error::MissingCodec(block) => Some(&block.file),
+        _ => None,
+    };
+    if let Some(FileName::Table(number)) = file.and_then(|file| FileName::parse(file))
         && live(number)
     {
-        inner.state.borrow_mut().set_apart(number);
+        inner.state.borrow_mut().set_apart(number, error.clone());
         return refuse_manual(inner, error);
     }
     if error.is_too_many_open_files() && inner.state.borrow().is_open() {
@@ -255,14 +259,18 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
     Ok(())
 }
 
-/// A range with a table already found damaged is skipped, and the caller gets the error.
+/// A range with a table already found unreadable is skipped, and the caller gets the error.
 fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
     let state = inner.state.borrow();
     let version = state.version();
     let mut files = [level, level + 1].into_iter().flat_map(|l| version.overlapping(&inner.order, l, manual.range()));
-    if let Some(file) = files.find(|f| state.is_set_apart(f)) {
+    let cause = files.find_map(|file| state.set_apart_for(&file).map(|cause| (file.number, cause)));
+    if let Some((number, cause)) = cause {
         let reason = "this table was found damaged before; its range is not compacted";
-        manual.note_damage(|| Error::corruption(table_file_name(file.number), 0, reason));
+        manual.note_damage(|| match cause {
+            Error::Corruption(_) => Error::corruption(table_file_name(number), 0, reason),
+            other => other.clone(),
+        });
     }
 }
 

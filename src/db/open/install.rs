@@ -10,7 +10,7 @@ use crate::db::obsolete_files::remove_obsolete;
 use crate::db::report::RecoveryReport;
 use crate::db::state::{Inner, Log};
 use crate::db::write::create_log;
-use crate::env::{Access, NameEdit, append_checked};
+use crate::env::{Access, Io, NameEdit, append_checked};
 use crate::error::Result;
 use crate::log::LogWriter;
 use crate::version::{Manifest, ManifestState};
@@ -68,13 +68,30 @@ impl Recovery {
         Ok(self.report)
     }
 
+    /// Starts flushing the logs for [`sync_recovered_logs`](Recovery::sync_recovered_logs) while
+    /// they are replayed. Logs of a storage that opens files asynchronously are flushed afterwards.
+    pub(super) fn begin_to_sync(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) {
+        for (number, name) in logs {
+            if !seeded(Bug::RecoveredLogNotSynced)
+                && let Io::Ready(Some(Ok(file))) = inner.env.open(name, Access::Append)
+                && let Io::Ready(Some(Ok(1..))) = file.size()
+            {
+                self.flushes.push((*number, file.sync()));
+            }
+        }
+    }
+
     /// Flushes replayed logs. One that is lost in a crash would leave a gap before a synced write
     /// in a newer log.
-    async fn sync_recovered_logs(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
+    async fn sync_recovered_logs(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
         for (number, name) in logs {
-            if !self.empty_logs.contains(number) && !seeded(Bug::RecoveredLogNotSynced) {
-                inner.env.open(name, Access::Append).await?.sync().await?;
+            if self.empty_logs.contains(number) || seeded(Bug::RecoveredLogNotSynced) {
+                continue;
             }
+            match self.flushes.iter().position(|(begun, _)| begun == number) {
+                Some(at) => self.flushes.swap_remove(at).1.await?,
+                None => inner.env.open(name, Access::Append).await?.sync().await?,
+            };
         }
         Ok(())
     }

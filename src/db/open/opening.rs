@@ -105,6 +105,9 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     }
     let logs = logs_to_replay(&versions, &files);
     let mut inner = build_inner(env, options, order, versions, files);
+    if !inner.options.read_only {
+        recovery.begin_to_sync(&inner, &logs);
+    }
     recovery.replay(&inner, &logs).await?;
     inner.recovery = if inner.options.read_only {
         check_not_moved(&**env, &state).await?;

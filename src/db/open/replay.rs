@@ -22,6 +22,7 @@ use crate::bugs::{Bug, seeded};
 use crate::db::background::new_file;
 use crate::db::report::{LeftBehind, LogReport, RecoveryReport};
 use crate::db::state::{Buffer, Inner};
+use crate::env::{Durability, Io};
 use crate::error::{Error, Malformed, Result};
 use crate::flush::{FlushContext, build_table};
 use crate::log::{LogReader, Record, Semantics};
@@ -62,6 +63,8 @@ pub(super) struct Recovery {
     /// The first log that is damaged or follows damage.
     pub(super) gap_from: Option<FileNumber>,
     pub(super) empty_logs: Vec<FileNumber>,
+    /// Flushes of logs that were begun before the replay.
+    pub(super) flushes: Vec<(FileNumber, Io<Durability>)>,
     pub(super) budget: Budget,
     pub(super) report: RecoveryReport,
 }
@@ -85,6 +88,7 @@ impl Recovery {
             clean_end: None,
             gap_from: None,
             empty_logs: Vec::new(),
+            flushes: Vec::new(),
             budget: Budget::of_call(&options.pause),
             report: RecoveryReport::default(),
         }

@@ -212,9 +212,9 @@ impl State {
         pick_range(&self.pick_context(file_size_max), level, (next.as_deref(), end))
     }
 
-    /// Returns whether this table was found damaged.
-    pub(crate) fn is_set_apart(&self, file: &FileMetaData) -> bool {
-        self.quarantine.contains(&file.number)
+    /// Returns the reason why this table was found unreadable.
+    pub(crate) fn set_apart_for(&self, file: &FileMetaData) -> Option<&Error> {
+        self.quarantine.get(&file.number)
     }
 
     /// Returns per level the bytes read and written by its compactions and flushes.

@@ -51,8 +51,9 @@ pub(crate) struct State {
     pub(super) pending_outputs: BTreeSet<FileNumber>,
     /// Files known to exist, except CURRENT, LOCK and LOG.
     pub(super) files: Files,
-    /// Damaged tables, which compactions skip.
-    pub(super) quarantine: BTreeSet<FileNumber>,
+    /// Tables that are damaged or need a codec that this build lacks, with the error. Compactions
+    /// skip them.
+    pub(super) quarantine: BTreeMap<FileNumber, Error>,
     /// A table with too many seeks that found nothing.
     pub(super) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(super) manual: VecDeque<Rc<ManualCompaction>>,
@@ -81,7 +82,7 @@ impl State {
             manifest: None,
             pending_outputs: BTreeSet::new(),
             files,
-            quarantine: BTreeSet::new(),
+            quarantine: BTreeMap::new(),
             seek_candidate: None,
             manual: VecDeque::new(),
             rotation_is_due: false,
@@ -323,9 +324,9 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Excludes a damaged table from compactions.
-    pub(crate) fn set_apart(&mut self, table: FileNumber) {
-        self.quarantine.insert(table);
+    /// Excludes an unreadable table from compactions.
+    pub(crate) fn set_apart(&mut self, table: FileNumber, cause: Error) {
+        self.quarantine.insert(table, cause);
         debug_assert!(self.is_valid());
     }
 

@@ -41,9 +41,10 @@ pub(crate) fn write_now(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Res
     if !nobody_writes(inner) {
         return Err(Error::Busy("an earlier write has not ended".into()));
     }
-    inner.must_end.set(true);
+    // Background work may call a storage that asks for another from inside.
+    let outer = inner.must_end.replace(true);
     let result = try_now(write(inner, Some(batch), sync));
-    inner.must_end.set(false);
+    inner.must_end.set(outer);
     let late = || Error::Poisoned { cause: "the storage did not answer at once".into(), maybe_applied: true };
     result.unwrap_or_else(|| Err(late()))
 }

@@ -3,14 +3,14 @@
 #[cfg(feature = "testing")]
 use super::crash::{CrashModel, History};
 
-/// The bytes of a file, and, where a test may ask for it, what happened since they were last synced.
+/// The bytes of a file and, for tests, the changes since the last sync.
 #[derive(Clone, Default)]
 pub(super) struct Content {
     bytes: Vec<u8>,
     unsynced: History,
 }
 
-/// Without tests nobody asks.
+/// Only tests use it.
 #[cfg(not(feature = "testing"))]
 #[derive(Clone, Default)]
 struct History;
@@ -23,7 +23,7 @@ impl History {
 }
 
 impl Content {
-    /// Bytes that are on the disk.
+    /// The synced bytes.
     pub(super) fn synced(bytes: Vec<u8>) -> Content {
         Content { bytes, unsynced: Default::default() }
     }
@@ -55,7 +55,7 @@ impl Content {
         self.unsynced.synced();
     }
 
-    /// The bytes that a crash now may leave of the file called `name`.
+    /// The bytes of the file called `name` that a crash now may leave.
     #[cfg(feature = "testing")]
     pub(super) fn after_crash(&self, model: &CrashModel, name: &str) -> Vec<u8> {
         self.unsynced.after_crash(&self.bytes, model, name)

@@ -1,70 +1,75 @@
-//! What a power cut leaves: the history of one file since its last sync, and the models of a crash.
+//! Models of a crash: the history of one file since its last sync, and the part that survives.
 //!
 //! ```text
 //! append A, sync, append B, truncate to |A|, append C          bytes = A C
 //! unsynced = [Appended |B|, Cut B, Appended |C|]                a crash may leave A, A b, A B, A, A c or A C
 //! ```
-//! The synced content is found by undoing the changes from the last to the first.
+//! The synced content is computed by undoing the changes from the last to the first.
 
 use crate::env::testing::Seeded;
 
-/// What a storage in memory keeps of the bytes and names that were not yet durable when the power went.
+/// The part of bytes and names not yet durable that survives a power failure.
 ///
-/// Each file draws its own numbers from `seed` and its name, so files lose their bytes independently of one another.
+/// Each file draws its own numbers from `seed` and its name, so that files lose bytes
+/// independently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrashModel {
-    /// At least so many percent of a file's unsynced bytes are found, from the oldest on.
+    /// At least this percentage of a file's unsynced bytes survives, the oldest first.
     pub keep_min: u8,
-    /// At most so many percent of them are found; each file draws between the two.
+    /// At most this percentage survives; each file draws a value between the two.
     pub keep_max: u8,
-    /// Where a file may be torn: at offsets divisible by this many bytes. 1 = anywhere; disks have 512 or 4096.
+    /// Files are torn at multiples of this many bytes. 1 = anywhere; disks have 512 or 4096.
     pub grain: usize,
-    /// What follows the bytes that were kept.
+    /// The bytes after those that survive.
     pub tail: CrashTail,
-    /// Which creations are found, of those since the last [`edit_names`](crate::env::Env::edit_names).
+    /// The creations since the last [`edit_names`](crate::env::Env::edit_names) that survive.
     pub names: CrashNames,
-    /// Determines everything that is drawn.
+    /// Determines all random numbers.
     pub seed: u64,
 }
 
-/// What is found behind the unsynced bytes that were kept.
+/// The bytes after the unsynced bytes that survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashTail {
     /// Nothing: the file ends there.
     Cut,
-    /// Zeros, up to a drawn length that the file had: its length reached the disk, its bytes did not.
+    /// Zeros, up to a random length that the file had.
+    ///
+    /// Its length reached the disk, its bytes did not.
     Zeros,
-    /// Anything, up to a drawn length that the file had.
+    /// Random bytes, up to a random length that the file had.
     Noise,
-    /// The file has its full length; each `grain` of unsynced bytes was kept (with the percentage as chance) or is zeros.
+    /// The file has its full length.
+    ///
+    /// Each `grain` of unsynced bytes survives (with the percentage as probability) or is zeros.
     Holes,
 }
 
-/// Which pending creations a crash leaves.
+/// The pending creations that survive a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashNames {
-    /// None: only names that were made durable.
+    /// None: only durable names survive.
     Durable,
     /// All of them.
     All,
-    /// The oldest ones, a drawn number of them.
+    /// A random number of the oldest ones.
     Prefix,
 }
 
 impl CrashModel {
-    /// All that was not durable is lost.
+    /// Everything not durable is lost.
     pub const DROP: CrashModel =
         CrashModel { keep_min: 0, keep_max: 0, grain: 1, tail: CrashTail::Cut, names: CrashNames::Durable, seed: 0 };
-    /// Nothing is lost, durable or not.
+    /// Nothing is lost.
     pub const KEEP: CrashModel =
         CrashModel { keep_min: 100, keep_max: 100, names: CrashNames::All, ..CrashModel::DROP };
 
-    /// Each file keeps a drawn part of its unsynced bytes, and a drawn number of the new files is found.
+    /// A random part of each file's unsynced bytes survives, and a random number of the new files.
     pub fn random(seed: u64) -> CrashModel {
         CrashModel { keep_max: 100, names: CrashNames::Prefix, seed, ..CrashModel::DROP }
     }
 
-    /// Each file keeps so many percent of its unsynced bytes; all names are found.
+    /// A fixed percentage of each file's unsynced bytes survives, and all names.
     pub fn percent(percent: u8) -> CrashModel {
         CrashModel { keep_min: percent, keep_max: percent, ..CrashModel::KEEP }
     }
@@ -74,17 +79,17 @@ impl CrashModel {
         CrashModel { grain, ..self }
     }
 
-    /// The same, with other bytes behind the kept ones.
+    /// The same, with other bytes after those that survive.
     pub fn with_tail(self, tail: CrashTail) -> CrashModel {
         CrashModel { tail, ..self }
     }
 
-    /// The same, with other names found.
+    /// The same, with another survival of names.
     pub fn with_names(self, names: CrashNames) -> CrashModel {
         CrashModel { names, ..self }
     }
 
-    /// How many of `pending` creations are found.
+    /// The number of `pending` creations that survive.
     pub(super) fn names_kept(&self, pending: usize) -> usize {
         match self.names {
             CrashNames::Durable => 0,
@@ -94,19 +99,19 @@ impl CrashModel {
     }
 }
 
-/// What happened to a file since it was last synced, oldest first.
+/// Changes to a file since it was last synced, oldest first.
 #[derive(Clone, Default)]
 pub(super) struct History(Vec<Change>);
 
 #[derive(Clone)]
 enum Change {
-    /// So many bytes were added.
+    /// This many bytes were appended.
     Appended(usize),
-    /// These bytes were cut off.
+    /// These bytes were truncated.
     Cut(Vec<u8>),
 }
 
-/// A [`Change`] with what is needed to do it again.
+/// A [`Change`] with the data to redo it.
 enum Redo {
     Append(Vec<u8>),
     Cut(usize),
@@ -138,7 +143,7 @@ impl History {
         self.0.clear();
     }
 
-    /// What a crash now may leave of `bytes`, those of the file called `name`.
+    /// The part of `bytes`, the file called `name`, that a crash now may leave.
     pub(super) fn after_crash(&self, bytes: &[u8], model: &CrashModel, name: &str) -> Vec<u8> {
         let mut rng = Seeded::for_name(model.seed, name);
         let spread = usize::from(model.keep_max.saturating_sub(model.keep_min));
@@ -174,7 +179,7 @@ impl History {
     }
 }
 
-/// Does the first `percent` of the changes again; the one on the border is torn.
+/// Redoes the first `percent` of the changes; the last one is torn.
 fn replay(mut bytes: Vec<u8>, redo: Vec<Redo>, percent: u8, model: &CrashModel, rng: &mut Seeded) -> Vec<u8> {
     let total = redo.iter().fold(0usize, |sum, change| sum.saturating_add(change.weight()));
     let mut left = percent_of(total, percent);
@@ -194,7 +199,7 @@ fn replay(mut bytes: Vec<u8>, redo: Vec<Redo>, percent: u8, model: &CrashModel, 
     bytes
 }
 
-/// Adds at most `kept` bytes of `more`, up to a border of the grain, then what the model puts behind them.
+/// Appends at most `kept` bytes of `more`, down to a multiple of the grain, then the model's bytes.
 fn tear(bytes: &mut Vec<u8>, more: &[u8], kept: usize, model: &CrashModel, rng: &mut Seeded) {
     let start = bytes.len();
     let border = start.saturating_add(kept) / model.grain.max(1) * model.grain.max(1);
@@ -212,7 +217,7 @@ fn tear(bytes: &mut Vec<u8>, more: &[u8], kept: usize, model: &CrashModel, rng: 
     }
 }
 
-/// All of `bytes`, but of what is not synced each grain is there or zeros.
+/// All of `bytes`, but each unsynced grain either survives or is zeros.
 fn with_holes(bytes: &[u8], synced: usize, redo: Vec<Redo>, percent: u8, grain: usize, rng: &mut Seeded) -> Vec<u8> {
     let mut end = synced;
     let mut unchanged = synced;

@@ -1,4 +1,4 @@
-//! Files in memory, able to forget whatever was not synced.
+//! Files in memory. For tests, unsynced data can be lost.
 //!
 //! ```text
 //! names     what calls see                 create adds here and to `pending`
@@ -26,10 +26,13 @@ use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::base::to_u64;
 use crate::error::{Error, Result};
 
-/// A storage in memory. Cheap to clone: a clone is another user of the same files, as another process would be.
+/// A storage in memory.
 ///
-/// Every call is ready at once. In tests (feature `testing`) it keeps, for each file, what was not synced, and which names are
-/// not durable, so that its method `crash` can answer the storage that a power cut would leave.
+/// Cheap to clone: a clone is another user of the same files, as another process would be.
+///
+/// Every call is ready at once. In tests (feature `testing`) it records the unsynced data of each
+/// file and the names that are not durable, so that its method `crash` can return the storage that
+/// a power failure would leave.
 pub struct MemoryEnv {
     storage: Rc<Storage>,
     owns_lock: Cell<bool>,
@@ -42,8 +45,8 @@ struct Storage {
 }
 
 /// Invariants:
-/// 1. `durable` with all of `pending` created in order is `names`.
-/// 2. `locked` exactly while one handle `owns_lock`.
+/// 1. `durable`, with all of `pending` created in order, equals `names`.
+/// 2. `locked` is true exactly while one handle `owns_lock`.
 #[derive(Default)]
 struct State {
     exists: bool,
@@ -79,22 +82,24 @@ impl MemoryEnv {
         MemoryEnv::with_capacity(u64::MAX)
     }
 
-    /// An empty storage that is full at `capacity` bytes: an append takes what still fits, then fails.
+    /// An empty storage that is full at `capacity` bytes.
+    ///
+    /// An append writes what still fits, then fails.
     pub fn with_capacity(capacity: u64) -> MemoryEnv {
         MemoryEnv::of(State::default(), Space::new(capacity), true)
     }
 
-    /// Gives the storage more room, or less.
+    /// Changes the capacity.
     pub fn set_capacity(&self, capacity: u64) {
         self.storage.space.capacity.set(capacity);
     }
 
-    /// Whether callers are told to trust the answer of `append` alone (true at first).
+    /// Sets whether callers may trust the result of `append` alone (true by default).
     pub fn set_appends_are_exact(&self, exact: bool) {
         self.storage.exact.set(exact);
     }
 
-    /// An independent storage as a power cut at this moment may leave it. This one goes on.
+    /// An independent storage as a power failure now may leave it. This one continues.
     ///
     /// ```
     /// use varve::env::{CrashModel, Env, FileKind, MemoryEnv, block_on};
@@ -125,7 +130,9 @@ impl MemoryEnv {
         MemoryEnv::of(after, Rc::clone(&space), self.storage.exact.get())
     }
 
-    /// An independent copy as the end of the process would leave it: nothing is lost, but what was not durable still is not.
+    /// An independent copy as the end of the process would leave it.
+    ///
+    /// Nothing is lost, and nothing becomes durable.
     pub fn snapshot(&self) -> MemoryEnv {
         let space = Space::new(self.storage.space.capacity.get());
         let state = self.storage.state.borrow();
@@ -145,12 +152,12 @@ impl MemoryEnv {
         MemoryEnv::of(after, Rc::clone(&space), self.storage.exact.get())
     }
 
-    /// The whole of a file.
+    /// The content of a file.
     pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         self.storage.state.borrow().names.get(name).map(|node| node.content.borrow().bytes().to_vec())
     }
 
-    /// Puts `bytes` on the medium, durable at once, whatever was in the file before; open files see the change.
+    /// Sets the content of a file, durable at once; open files see the change.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let mut state = self.storage.state.borrow_mut();
         state.exists = true;
@@ -164,7 +171,7 @@ impl MemoryEnv {
         state.names.insert(name.to_string(), node);
     }
 
-    /// All names, those under `lost/` too, sorted.
+    /// All names, including those under `lost/`, sorted.
     pub fn names(&self) -> Vec<String> {
         self.storage.state.borrow().names.keys().cloned().collect()
     }
@@ -219,7 +226,7 @@ impl MemoryEnv {
         Ok(MemoryFile::open(Rc::clone(node), name, access))
     }
 
-    /// All edits or, at an error, none.
+    /// Applies all edits or, on an error, none.
     fn apply(&self, edits: Vec<NameEdit>) -> Result<()> {
         let mut state = self.storage.state.borrow_mut();
         let mut names = state.names.clone();

@@ -1,7 +1,8 @@
-//! Descriptors of tables: no more than a share of what the process may have open, for all its databases together.
+//! Limits the file descriptors of tables, for all databases of the process together.
 //!
-//! A table does not change while it has its name, so its descriptor can be closed and the file opened again for the next read.
-//! Those that were not used lately are closed when there are too many, or when the process has none left for another file.
+//! A table does not change while it has its name, so its descriptor can be closed and the file
+//! reopened for the next read. The least recently used are closed when there are too many, or when
+//! the process has none left for another file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,42 +14,46 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result, is_exhausted};
 
-/// So many are always kept.
+/// The number that is always kept.
 const OPEN_MIN: usize = 8;
-/// Where the limit cannot be learned.
+/// Used if the limit is unknown.
 const OPEN_MAX_UNKNOWN: usize = 1000;
 
-/// The file that has the name now is another one, or there is none: ours is gone (as from a server of files).
+/// The file under this name is another one now, or missing.
+///
+/// Ours is gone (for example, removed on a file server).
 const CHANGED: io::ErrorKind = io::ErrorKind::StaleNetworkFileHandle;
 
-/// A table that is open to be read, whether or not it has a descriptor at the moment.
+/// A table open for reading, whether or not it has a descriptor at the moment.
 pub(super) struct TableDescriptor(Arc<Slot>);
 
 struct Slot {
     id: u64,
     path: PathBuf,
-    /// `None` if we hold the lock: then nobody else changes files, and what has their names is theirs.
+    /// `None` if we hold the lock: then no other process changes files, and the file under the name
+    /// is the same one.
     found: Option<Stamp>,
     file: RwLock<Option<fs::File>>,
-    /// Since it was last looked at.
+    /// Whether it was used since it was last considered for closing.
     used: AtomicBool,
-    /// Its name is gone, or about to go.
+    /// Its name is removed, or about to be.
     kept: AtomicBool,
 }
 
-/// Tells one file from another of the same name.
+/// Distinguishes this file from another of the same name.
 #[derive(Debug, PartialEq)]
 struct Stamp(u64, Option<SystemTime>);
 
 /// Invariants:
-/// 1. `all` has every slot, by path; `closable` those with a descriptor that may be closed, and maybe some that have none any more.
-/// 2. A slot whose name is gone keeps its descriptor and is not in `closable`.
-/// 3. Slots are locked before the pool, or only tried: so nobody waits in a circle.
+/// 1. `all` has every slot, by path; `closable` has those with a descriptor that may be closed, and
+///    possibly some without one.
+/// 2. A slot whose name is removed keeps its descriptor and is not in `closable`.
+/// 3. Slots are locked before the pool, or with `try_lock` after it: so there is no deadlock.
 struct Pool {
     all: BTreeMap<(PathBuf, u64), Arc<Slot>>,
     closable: BTreeMap<u64, Arc<Slot>>,
     next_id: u64,
-    /// The clock's hand: the slot that is looked at next, by number.
+    /// The clock's hand: number of the slot to consider next.
     hand: u64,
 }
 
@@ -59,7 +64,7 @@ fn pool() -> MutexGuard<'static, Pool> {
 }
 
 impl TableDescriptor {
-    /// Takes `file`, just opened at `path`. `is_ours`: we hold the lock of its directory.
+    /// Adds `file`, just opened at `path`. `is_ours`: we hold the lock of its directory.
     pub(super) fn new(path: PathBuf, file: fs::File, metadata: &fs::Metadata, is_ours: bool) -> TableDescriptor {
         let found = (!is_ours).then(|| stamp(metadata));
         let mut pool = pool();
@@ -78,7 +83,7 @@ impl TableDescriptor {
         TableDescriptor(slot)
     }
 
-    /// Does `act` with the file, opened again if need be.
+    /// Calls `act` with the file, reopened if necessary.
     pub(super) fn with<T>(&self, name: &str, act: impl FnOnce(&fs::File) -> Result<T>) -> Result<T> {
         loop {
             let file = self.0.file.read().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +115,7 @@ impl Drop for TableDescriptor {
 }
 
 impl Slot {
-    /// Answers whether it had no descriptor.
+    /// Returns whether it had no descriptor.
     fn reopen(&self) -> io::Result<bool> {
         let mut slot = self.file.write().unwrap_or_else(PoisonError::into_inner);
         if slot.is_some() {
@@ -136,7 +141,7 @@ impl Slot {
         Ok(true)
     }
 
-    /// Closes the descriptor unless somebody reads.
+    /// Closes the descriptor unless it is being read.
     fn close(&self) -> bool {
         let mut slot = match self.file.try_write() {
             Ok(slot) => slot,
@@ -160,7 +165,10 @@ impl Pool {
         }
     }
 
-    /// Those used since they were last looked at are passed once. Two rounds find one that nobody is reading just now, if there is one.
+    /// Closes one descriptor by the clock algorithm.
+    ///
+    /// A recently used one is skipped once, so two rounds find one that is not being read, if there
+    /// is one.
     fn close_until(&mut self, count: usize) {
         let mut looks = self.closable.len().saturating_mul(2);
         while self.closable.len() > count && looks > 0 {
@@ -179,7 +187,7 @@ fn stamp(metadata: &fs::Metadata) -> Stamp {
     Stamp(metadata.len(), metadata.modified().ok())
 }
 
-/// The file at `path` is about to lose its name: whoever has it open goes on reading it.
+/// Called before the name of the file at `path` is removed: open handles keep reading it.
 pub(super) fn keep_open(path: &Path) -> io::Result<()> {
     let slots: Vec<Arc<Slot>> = {
         let mut pool = pool();
@@ -201,7 +209,7 @@ pub(super) fn keep_open(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Does what needs a descriptor. While the process has none left, tables give theirs.
+/// Does work that needs a descriptor. While the process has none left, tables release theirs.
 pub(super) fn with_spare<T>(act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     loop {
         match act() {
@@ -211,7 +219,7 @@ pub(super) fn with_spare<T>(act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// Half of the descriptors that can be closed; answers whether that was one at least.
+/// Closes half of the closable descriptors; returns whether it closed one or more.
 fn give_back() -> bool {
     let mut pool = pool();
     let before = pool.closable.len();
@@ -219,7 +227,7 @@ fn give_back() -> bool {
     pool.closable.len() < before
 }
 
-/// LevelDB's share, a fifth of the limit; a half where enough is left for others.
+/// LevelDB's share, a fifth of the limit; half of it if enough is left for others.
 fn open_max() -> usize {
     static OPEN_MAX: OnceLock<usize> = OnceLock::new();
     *OPEN_MAX.get_or_init(|| {

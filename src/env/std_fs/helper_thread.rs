@@ -1,4 +1,4 @@
-//! A helper thread, so that the engine's need not wait for the disk, or not compute it all by itself.
+//! A helper thread that syncs or compresses while the engine continues.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,19 +15,19 @@ use crate::error::{Error, Result};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Does jobs one after the other, in the order given. Dropping it waits for the last one.
+/// Runs jobs one after the other, in order. Dropping it waits for the last one.
 pub(super) struct HelperThread {
     name: &'static str,
     running: RefCell<Option<(Sender<Job>, JoinHandle<()>)>>,
 }
 
 impl HelperThread {
-    /// One of that name. It starts with the first work.
+    /// A helper thread of that name. It starts with the first job.
     pub(super) fn new(name: &'static str) -> HelperThread {
         HelperThread { name, running: RefCell::new(None) }
     }
 
-    /// Hands `work` over. It is done even if the answer is dropped; without a thread it is done here.
+    /// Queues `work`. It runs even if the result is dropped; without a thread it runs here.
     pub(super) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Io<T> {
         let slot = Arc::new(Slot::default());
         let promise = Promise(Arc::clone(&slot));
@@ -38,7 +38,7 @@ impl HelperThread {
         Io::pending(Answer(slot))
     }
 
-    /// Waits until everything handed over so far is done.
+    /// Waits until all queued jobs are done.
     pub(super) fn drain(&self) {
         if self.running.borrow().is_none() {
             return;
@@ -48,11 +48,12 @@ impl HelperThread {
             let _ = done.send(());
         }));
         drop(refused);
-        // An error says that the job is gone undone, hence the thread too: nothing is left to wait for.
+        // An error means that the job was dropped, so the thread has ended: there is nothing to
+        // wait for.
         let _ = wait.recv();
     }
 
-    /// The job back if there is no thread to take it.
+    /// Returns the job if there is no thread to run it.
     fn send(&self, job: Job) -> Option<Job> {
         let mut running = self.running.borrow_mut();
         if running.is_none() {
@@ -65,7 +66,7 @@ impl HelperThread {
     }
 }
 
-/// This is the storage's thread, not the engine's, which never spawns.
+/// This thread belongs to the storage, not to the engine, which never spawns.
 fn start(name: &str) -> Option<(Sender<Job>, JoinHandle<()>)> {
     let (sender, jobs) = channel::<Job>();
     let work = move || jobs.into_iter().for_each(|job| job());
@@ -77,7 +78,7 @@ impl Drop for HelperThread {
     fn drop(&mut self) {
         if let Some((sender, thread)) = self.running.take() {
             drop(sender);
-            // A job that panicked has told whoever waits for it (see `Promise`).
+            // A job that panicked has reported it to its waiter (see `Promise`).
             let _ = thread.join();
         }
     }
@@ -92,7 +93,7 @@ impl fmt::Debug for HelperThread {
     }
 }
 
-/// Where the thread leaves an answer.
+/// The slot for the thread's result.
 struct Slot<T>(Mutex<State<T>>);
 
 struct State<T> {
@@ -112,7 +113,7 @@ impl<T> Slot<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer, unless there was one already.
+    /// Sets the result, unless it is already set.
     fn set(&self, answer: Result<T>) {
         let waker = {
             let mut state = self.state();
@@ -128,13 +129,18 @@ impl<T> Slot<T> {
     }
 }
 
-/// The end that owes the answer: it sets one even if the work panicked, or was never done.
+/// The sending end: it sets a result even if the work panicked or never ran.
 struct Promise<T>(Arc<Slot<T>>);
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         if !self.0.state().answered {
-            self.0.set(Err(Error::io("", "work", ErrorKind::Other, "a helper thread gave its work up")));
+            self.0.set(Err(Error::io(
+                "",
+                "work",
+                ErrorKind::Other,
+                "a helper thread stopped before its work was done",
+            )));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! LevelDB's lock: the file `LOCK`, held through fcntl by one process, and in that process by one Env.
+//! LevelDB's lock: the file `LOCK`, locked with fcntl by one process, and in it by one Env.
 //!
-//! A process's fcntl locks do not exclude the process itself, and closing *any* descriptor of `LOCK` drops them. So a table of
-//! the process's own locks is asked before `LOCK` is opened, and nothing else here ever opens it.
+//! A process's fcntl locks do not exclude the process itself, and closing *any* descriptor of
+//! `LOCK` releases them. So a table of the process's own locks is checked before `LOCK` is opened,
+//! and nothing else here opens it.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,21 +16,23 @@ use crate::error::{Error, Result};
 /// The lock of one directory, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
-    // Fields drop in order: the file's lock is given back before the table's entry.
+    // Fields drop in order: the file's lock is released before the table's entry.
     file: fs::File,
     _entry: Entry,
-    /// Whether `LOCK` goes with the lock if there is no database then.
+    /// Whether `LOCK` is removed with the lock if there is no database then.
     passing: bool,
 }
 
 impl DirectoryLock {
-    /// The lock of a directory that exists. A `LOCK` that this makes stays in a directory without a database if it `may_stay`.
+    /// Locks a directory that exists.
+    ///
+    /// If there is no database, a `LOCK` created here stays only if `may_stay`.
     pub(super) fn take(directory: &Path, may_stay: bool) -> Result<DirectoryLock> {
         let failed = |e: &io::Error| Error::from_std(directory.display().to_string(), "lock", e);
         let metadata = fs::metadata(directory).map_err(|e| failed(&e))?;
         if !metadata.is_dir() {
             let shown = directory.display().to_string();
-            return Err(Error::io(shown, "lock", ErrorKind::NotADirectory, "a file, where a directory should be"));
+            return Err(Error::io(shown, "lock", ErrorKind::NotADirectory, "a file, not a directory"));
         }
         let id = id_of(directory, &metadata).map_err(|e| failed(&e))?;
         let Some(entry) = Entry::take(id) else { return Err(locked(directory, "this process")) };
@@ -38,23 +41,26 @@ impl DirectoryLock {
             let Some(file) = open_locked(&directory.join("LOCK")).map_err(|e| failed(&e))? else {
                 return Err(locked(directory, "another process"));
             };
-            // Whoever destroyed the database in between has taken the file away from under the lock.
+            // Another process may have destroyed the database in between, and removed the locked
+            // file.
             if !is_unlinked(&file).map_err(|e| failed(&e))? {
                 return Ok(DirectoryLock { file, _entry: entry, passing });
             }
         }
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     pub(super) fn release(self, directory: &Path) {
-        // A C++ LevelDB that is about to lock has made its LOG before.
+        // A C++ LevelDB that is about to lock has created its LOG before.
         if self.passing && holds_no_database(directory) {
-            // An empty `LOCK` that stays is no harm.
+            // An empty `LOCK` that stays is harmless.
             let _ = self.release_and_remove(directory);
         }
     }
 
-    /// Gives the lock back and takes `LOCK` away; as late as possible, so that nobody can hold a `LOCK` without a name.
+    /// Releases the lock and removes `LOCK`.
+    ///
+    /// As late as possible, so that no process can hold a `LOCK` without a name.
     pub(super) fn release_and_remove(self, directory: &Path) -> io::Result<()> {
         let path = directory.join("LOCK");
         if cfg!(unix) {
@@ -65,7 +71,7 @@ impl DirectoryLock {
     }
 }
 
-/// Whether there is no file of a database but `LOCK`.
+/// Whether the directory has no file of a database but `LOCK`.
 fn holds_no_database(directory: &Path) -> bool {
     let is_foreign = |entry: io::Result<fs::DirEntry>| {
         let name = entry.ok().and_then(|entry| entry.file_name().into_string().ok()).unwrap_or_default();
@@ -85,7 +91,7 @@ fn held() -> MutexGuard<'static, Vec<DirectoryId>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One row of [`HELD`], which goes when this does.
+/// One row of [`HELD`], removed when this is dropped.
 #[derive(Debug)]
 struct Entry(DirectoryId);
 
@@ -106,7 +112,7 @@ impl Drop for Entry {
     }
 }
 
-/// Device and inode: the same under every path that leads there.
+/// Device and inode: the same for every path to a directory.
 #[cfg(unix)]
 #[derive(Clone, Debug, PartialEq)]
 struct DirectoryId(u64, u64);
@@ -126,7 +132,7 @@ fn id_of(directory: &Path, _metadata: &fs::Metadata) -> io::Result<DirectoryId> 
     directory.canonicalize().map(DirectoryId)
 }
 
-/// `None` if somebody else has the lock.
+/// `None` if the lock is held elsewhere.
 #[cfg(unix)]
 fn open_locked(path: &Path) -> io::Result<Option<fs::File>> {
     use rustix::fs::{FlockOperation, fcntl_lock};
@@ -146,7 +152,9 @@ fn is_unlinked(file: &fs::File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
 }
 
-/// Opened without sharing: nobody else, LevelDB neither, can open the file until it is closed.
+/// Opened without sharing.
+///
+/// No other process, LevelDB included, can open the file until it is closed.
 #[cfg(windows)]
 fn open_locked(path: &Path) -> io::Result<Option<fs::File>> {
     use std::os::windows::fs::OpenOptionsExt;

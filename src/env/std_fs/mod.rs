@@ -31,9 +31,10 @@ use crate::error::{Error, Result};
 
 /// The files of one directory.
 ///
-/// The syncs of tables and manifests, and `edit_names`, are handed to one helper thread, so that a flush or compaction does
-/// not keep a writer waiting; another compresses the blocks of new tables. Everything else, the sync of a log too, happens
-/// inside the call. The threads start when they are needed and end with the Env and its files.
+/// The syncs of tables and manifests, and `edit_names`, run on one helper thread, so that a flush
+/// or compaction does not delay a writer; another thread compresses the blocks of new tables.
+/// Everything else, including the sync of a log, happens inside the call. The threads start when
+/// they are needed and end with the Env and its files.
 ///
 /// ```no_run
 /// use varve::env::{Env, StdFsEnv, block_on};
@@ -52,19 +53,21 @@ pub struct StdFsEnv {
 }
 
 impl StdFsEnv {
-    /// The files of `directory`, which need not exist yet: [`lock`](Env::lock) makes it.
+    /// The files of `directory`, which need not exist yet: [`lock`](Env::lock) creates it.
     pub fn new(directory: impl Into<PathBuf>) -> StdFsEnv {
         StdFsEnv::with_threads(directory, true)
     }
 
-    /// The same; without threads every call is ready at once, and the order of all system calls is that of the calls.
+    /// The same without threads.
+    ///
+    /// Every call is ready at once, and system calls are made in the order of the calls.
     pub fn with_threads(directory: impl Into<PathBuf>, threads: bool) -> StdFsEnv {
         let helper = |name| threads.then(|| Rc::new(HelperThread::new(name)));
         let (thread, compute) = (helper("varve-sync"), helper("varve-compute"));
         StdFsEnv { directory: directory.into(), lock: RefCell::new(None), thread, compute }
     }
 
-    /// The directory, as it was given.
+    /// The directory, as given.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -75,7 +78,7 @@ impl StdFsEnv {
         }
         let mut held = self.lock.borrow_mut();
         if held.is_some() {
-            return Err(Error::Locked(format!("{} is locked by this very handle", self.directory.display())));
+            return Err(Error::Locked(format!("{} is locked by this handle already", self.directory.display())));
         }
         *held = Some(DirectoryLock::take(&self.directory, create)?);
         Ok(0)
@@ -100,7 +103,7 @@ impl StdFsEnv {
         Ok(StdFile::over(file, name, self.thread_for(kind)))
     }
 
-    /// A log is synced while a writer waits: going through the thread would only add two switches.
+    /// A log is synced while a writer waits: the thread would only add two switches.
     fn thread_for(&self, kind: FileKind) -> Option<Rc<HelperThread>> {
         self.thread.clone().filter(|_| kind != FileKind::Log)
     }
@@ -136,7 +139,7 @@ impl StdFsEnv {
             Some(lock) => lock,
             None => DirectoryLock::take(&self.directory, false)?,
         };
-        // What cannot be removed is not empty, or not ours: it stays.
+        // A directory that cannot be removed is not empty, or not ours: it stays.
         let _ = fs::remove_dir(self.directory.join("lost"));
         lock.release_and_remove(&self.directory).map_err(|e| self.error("remove", &e))?;
         match fs::remove_dir(&self.directory) {
@@ -147,7 +150,7 @@ impl StdFsEnv {
         .map_err(|e| self.error("remove", &e))
     }
 
-    /// Waits until the thread has done all it was given.
+    /// Waits until the thread has finished its jobs.
     fn drain(&self) {
         if let Some(thread) = &self.thread {
             thread.drain();
@@ -234,15 +237,17 @@ struct StdFile {
     thread: Option<Rc<HelperThread>>,
 }
 
-/// What the thread needs of a file.
+/// The parts of a file that the thread uses.
 struct Shared {
     file: fs::File,
     name: Box<str>,
-    /// The first failure of a sync: the kernel may have dropped the dirty pages, and a second sync would call that success.
+    /// The first failed sync.
+    ///
+    /// The kernel may have dropped the dirty pages, and a second sync would succeed.
     sync_failed: OnceLock<Error>,
 }
 
-/// A file that is only read.
+/// A file open for reading only.
 struct StdReader {
     source: Source,
     name: Box<str>,
@@ -280,7 +285,7 @@ impl Shared {
         Ok(to_u64(data.len()))
     }
 
-    /// On Apple's systems the standard library makes this F_FULLFSYNC.
+    /// On Apple's systems the standard library implements this as F_FULLFSYNC.
     fn sync(&self) -> Result<Durability> {
         self.usable()?;
         match self.file.sync_data() {
@@ -345,7 +350,7 @@ impl File for StdReader {
     }
 }
 
-/// What is longer than this is checked against the file's size before memory is taken for it.
+/// Longer reads are checked against the file's size before memory is allocated.
 const TRUSTED_READ_SIZE: usize = 1 << 20;
 
 fn read_into(file: &fs::File, name: &str, offset: u64, length: usize, buffer: Vec<u8>) -> Result<Vec<u8>> {
@@ -354,7 +359,7 @@ fn read_into(file: &fs::File, name: &str, offset: u64, length: usize, buffer: Ve
         let rest = size_of(file, name)?.saturating_sub(offset);
         length = length.min(usize::try_from(rest).unwrap_or(usize::MAX));
     }
-    // What is in the buffer is overwritten: no need to clear it.
+    // The buffer's content is overwritten: no need to clear it.
     data.resize(length, 0);
     let mut filled = 0usize;
     while let Some(rest) = data.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -370,8 +375,10 @@ fn read_into(file: &fs::File, name: &str, offset: u64, length: usize, buffer: Ve
     Ok(data)
 }
 
-/// Goes on after a short write and after EINTR. On Linux rustix makes the system call itself: libc's `write` and `pread` are
-/// points where a thread may be cancelled, and in a process with threads arranging for that costs as much as half the call.
+/// Continues after a short write and after EINTR.
+///
+/// On Linux rustix makes the system call itself: libc's `write` and `pread` are cancellation
+/// points, and in a process with threads that costs as much as half the call.
 #[cfg(unix)]
 fn append_all(file: &fs::File, data: &[u8]) -> io::Result<()> {
     let mut rest = data;
@@ -393,7 +400,7 @@ fn append_all(mut file: &fs::File, data: &[u8]) -> io::Result<()> {
 
 #[cfg(unix)]
 fn read_some(file: &fs::File, into: &mut [u8], offset: u64) -> io::Result<usize> {
-    // The kernel's offsets are signed: no file reaches beyond, so it ends before.
+    // The kernel's offsets are signed: no file reaches further.
     if i64::try_from(offset).is_err() {
         return Ok(0);
     }

@@ -1,4 +1,4 @@
-//! Names in a directory: making them, changing them, and making them durable.
+//! Names in a directory: creates them, changes them, and makes them durable.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -8,7 +8,7 @@ use super::descriptors::{keep_open, with_spare};
 use crate::env::NameEdit;
 use crate::error::{Error, Result};
 
-/// A new file even if the name is taken: whoever has the old one open keeps it.
+/// Creates a file even if the name is in use: open handles of the old file keep it.
 pub(super) fn create_new(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.read(true).append(true).create_new(true);
@@ -22,7 +22,7 @@ pub(super) fn create_new(path: &Path) -> io::Result<fs::File> {
     }
 }
 
-/// Does the edits in order, then makes them and all earlier creations durable.
+/// Applies the edits in order, then makes them and all earlier creations durable.
 pub(super) fn apply(directory: &Path, edits: Vec<NameEdit>) -> Result<()> {
     edits.iter().try_for_each(NameEdit::check)?;
     let mut lost = false;
@@ -56,7 +56,7 @@ pub(super) fn apply(directory: &Path, edits: Vec<NameEdit>) -> Result<()> {
     sync(directory)
 }
 
-/// Makes `lost/` if `name` is in it; says whether it is.
+/// Creates `lost/` if `name` is in it; returns whether it is.
 fn prepare_lost(directory: &Path, name: &str) -> Result<bool> {
     if !name.starts_with("lost/") {
         return Ok(false);
@@ -77,12 +77,12 @@ fn replace(target: &Path, via: &Path, content: &[u8]) -> io::Result<()> {
         fs::rename(via, target)
     };
     write().inspect_err(|_| {
-        // The caller hears of the first failure; what is left of `via` is only space.
+        // The caller gets the first error; a file left at `via` only takes space.
         let _ = fs::remove_file(via);
     })
 }
 
-/// Makes the directory and those above it, and their names durable.
+/// Creates the directory and its parents, and makes their names durable.
 pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = directory.ancestors().take_while(|d| *d != Path::new("") && !d.exists()).collect();
     if missing.is_empty() {
@@ -100,13 +100,13 @@ pub(super) fn parent_of(directory: &Path) -> Option<&Path> {
 #[cfg(unix)]
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     match with_spare(|| fs::File::open(directory))?.sync_all() {
-        // Some file systems (of networks, in user space) cannot sync a directory and say so.
+        // Some file systems (network or user-space ones) cannot sync a directory and report that.
         Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         result => result,
     }
 }
 
-/// Elsewhere a directory cannot be opened as a file; NTFS keeps a journal of names.
+/// On other systems a directory cannot be opened as a file; NTFS journals its names.
 #[cfg(not(unix))]
 pub(super) fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())

@@ -1,4 +1,4 @@
-//! Instruments of tests (feature `testing`): a storage that fails as planned, and numbers drawn from a seed.
+//! Test instruments (feature `testing`): a storage with planned faults, and seeded random numbers.
 
 mod fault;
 mod random;

@@ -1,8 +1,8 @@
-//! Numbers drawn from a seed (SplitMix64): for faults and crashes that can be repeated.
+//! Seeded random numbers (SplitMix64), for faults and crashes that can be repeated.
 
 use crate::base::to_u64;
 
-/// A stream of numbers that its seed determines.
+/// A stream of random numbers determined by its seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Seeded(u64);
 
@@ -11,7 +11,7 @@ impl Seeded {
         Seeded(seed)
     }
 
-    /// A stream of its own for one name, whatever else is drawn.
+    /// A separate stream for one name, independent of other draws.
     pub(crate) fn for_name(seed: u64, name: &str) -> Seeded {
         let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         Seeded(name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, fnv))
@@ -25,13 +25,13 @@ impl Seeded {
         z ^ (z >> 31)
     }
 
-    /// Evenly from `0..=max`.
+    /// A uniform number in `0..=max`.
     pub(crate) fn up_to(&mut self, max: usize) -> usize {
         let count = to_u64(max).saturating_add(1);
         usize::try_from(self.next() % count).unwrap_or(max)
     }
 
-    /// True `percent` times in a hundred.
+    /// True with a probability of `percent`.
     pub(crate) fn chance(&mut self, percent: u8) -> bool {
         self.next() % 100 < u64::from(percent)
     }

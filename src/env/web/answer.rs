@@ -1,4 +1,4 @@
-//! What JavaScript answers: a value or a promise of one.
+//! Results from JavaScript: a value or a promise of one.
 
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -8,7 +8,7 @@ use super::error::to_error;
 use crate::env::Io;
 use crate::error::Result;
 
-/// A value or a promise of one, as an answer.
+/// Converts a value, or a promise of one, to a result.
 pub(super) fn answer<T: 'static>(
     result: Result<JsValue, JsValue>,
     name: &str,
@@ -21,7 +21,8 @@ pub(super) fn answer<T: 'static>(
             None => Io::ready(convert(value)),
             Some(promise) => {
                 let name = name.to_string();
-                // Listened to from now on: a promise that fails before somebody listens would end the process.
+                // Handled from now on: a promise that rejects before it has a handler would end the
+                // process.
                 let answer = JsFuture::from(promise);
                 Io::pending(async move {
                     let value = answer.await.map_err(|thrown| to_error(&thrown, &name, operation))?;
@@ -32,7 +33,7 @@ pub(super) fn answer<T: 'static>(
     }
 }
 
-/// The promise that `value` is, or behaves as.
+/// `value` as a promise, if it is a promise or a thenable.
 pub(super) fn promise(value: &JsValue) -> Option<Promise> {
     if let Some(promise) = value.dyn_ref::<Promise>() {
         return Some(promise.clone());
@@ -42,7 +43,7 @@ pub(super) fn promise(value: &JsValue) -> Option<Promise> {
     thenable.then(|| Promise::resolve(value))
 }
 
-/// A whole number that JavaScript holds exactly.
+/// An integer that JavaScript represents exactly.
 pub(super) fn exact(value: &JsValue) -> Option<u64> {
     let number = value.as_f64()?;
     if number.fract() != 0.0 || !(0.0..=9_007_199_254_740_992.0).contains(&number) {
@@ -52,7 +53,7 @@ pub(super) fn exact(value: &JsValue) -> Option<u64> {
     Some(number as u64)
 }
 
-/// Offsets and sizes; what is beyond 2^53 no storage has.
+/// Offsets and sizes; no storage has any above 2^53.
 pub(super) fn number(value: u64) -> f64 {
     value as f64
 }

@@ -1,4 +1,4 @@
-//! What JavaScript throws, as an error of ours and back.
+//! Converts errors thrown by JavaScript to ours and back.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ pub(super) fn unexpected(name: &str, operation: &'static str, expected: &str) ->
     Error::io(name, operation, ErrorKind::InvalidData, format!("the storage did not answer {expected}"))
 }
 
-/// What was thrown, by its `code`, or by its `name` as DOMExceptions have it.
+/// Converts a thrown value, by its `code`, or by its `name` as in a DOMException.
 #[cold]
 pub(super) fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
     let property = |key: &str| Reflect::get(thrown, &JsValue::from_str(key)).ok().and_then(|value| value.as_string());
@@ -27,7 +27,7 @@ pub(super) fn to_error(thrown: &JsValue, name: &str, operation: &'static str) ->
         "LEVEL_NOT_SUPPORTED" => return Error::NotSupported(message),
         "LEVEL_EVICTED" => return Error::Evicted(message),
         "LEVEL_SOURCE_CHANGED" | "SOURCE_CHANGED" => return Error::SourceChanged(message),
-        // A name that the storage does not take; from a disk it may mean anything.
+        // A name that the storage refuses; on a disk this code has several meanings.
         "EINVAL" if matches!(operation, "create" | "open" | "change names") => return Error::InvalidArgument(message),
         "ENOENT" | "NotFoundError" => ErrorKind::NotFound,
         "EEXIST" => ErrorKind::AlreadyExists,
@@ -42,11 +42,13 @@ pub(super) fn to_error(thrown: &JsValue, name: &str, operation: &'static str) ->
     Error::io(name, operation, kind, message)
 }
 
-/// So many errors of storages are remembered: enough for those that are on their way to the caller.
+/// The number of storage errors remembered: enough for those on their way to the caller.
 const REMEMBERED_MAX: usize = 16;
 
 thread_local! {
-    /// What storages threw lately, with its message: an `Error` of ours can be compared and copied, and what JavaScript threw cannot.
+    /// Recent errors of storages, with their messages.
+    ///
+    /// An `Error` of ours can be compared and copied; a JavaScript error cannot.
     static THROWN: RefCell<VecDeque<(String, JsValue)>> = const { RefCell::new(VecDeque::new()) };
 }
 
@@ -60,7 +62,7 @@ fn remember(message: &str, thrown: &JsValue) {
     });
 }
 
-/// What the storage threw that has become an error with this message, or with one that ends so, if that was lately.
+/// The recent storage error that became an error with this message, or with one that ends in it.
 #[cold]
 pub(crate) fn thrown_as(message: &str) -> Option<JsValue> {
     THROWN.with_borrow(|all| {

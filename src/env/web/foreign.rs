@@ -1,7 +1,8 @@
 //! A storage written in JavaScript: `node:fs`, HTTP, or a user's own.
 //!
-//! `docs/border.md` has the interface. Every method answers a value or a promise, from call to call; a value is ready at once
-//! here too. Bytes cross without a copy: JavaScript gets a view of this module's memory, which is good until it returns.
+//! `docs/border.md` describes the interface. Every method returns a value or a promise, from call
+//! to call; a value is ready at once here too. Bytes are not copied at the border: JavaScript gets
+//! a view of this module's memory, which is valid until it returns.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// What a user hands over as storage.
+    /// The storage object that a user passes.
     pub type Storage;
     #[wasm_bindgen(method, catch)]
     fn lock(this: &Storage, create: bool) -> Result<JsValue, JsValue>;
@@ -53,24 +54,24 @@ extern "C" {
     fn close(this: &StorageFile) -> Result<JsValue, JsValue>;
 }
 
-/// What is longer than this is checked against the file's size before memory is taken for it.
+/// Longer reads are checked against the file's size before memory is allocated.
 const TRUSTED_READ_SIZE: usize = 1 << 20;
-/// Numbers of JavaScript are exact up to here.
+/// JavaScript's numbers are exact up to here.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// An Env over a storage of JavaScript.
+/// An Env over a JavaScript storage.
 pub struct ForeignEnv {
     storage: Storage,
     durability: Durability,
     exact: bool,
-    /// Whether the lock is ours: the same storage object may serve others, whose lock must stay.
+    /// Whether the lock is ours: other users of the same storage object keep their lock.
     held: Rc<Cell<bool>>,
-    /// The storage is giving the lock back.
+    /// The storage is releasing the lock.
     unlocking: RefCell<Option<Promise>>,
 }
 
 impl ForeignEnv {
-    /// Over `storage`, whose `durability` and `appendsAreExact` are read now.
+    /// Wraps `storage`, whose `durability` and `appendsAreExact` are read now.
     pub fn new(storage: Storage) -> Result<ForeignEnv> {
         let property = |name: &str| Reflect::get(&storage, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED);
         let durability = property("durability").as_string();
@@ -87,16 +88,18 @@ impl ForeignEnv {
         Ok(ForeignEnv { storage, durability, exact, held: Rc::default(), unlocking: RefCell::default() })
     }
 
-    /// Waits until the storage has given the lock back, if it is about to.
+    /// Waits until the storage has released the lock, if it is doing so.
     pub(crate) async fn released(&self) {
         let unlocking = self.unlocking.take();
         if let Some(promise) = unlocking {
-            // Whoever gives a lock back goes on.
+            // A failed release does not prevent taking the lock again.
             let _ = JsFuture::from(promise).await;
         }
     }
 
-    /// The file of that name of `source` is here too, under the same name and without a copy; false where that cannot be done.
+    /// Copies a file of `source` here by reference, under the same name.
+    ///
+    /// False if that is not possible.
     pub(crate) fn link(&self, source: &ForeignEnv, name: &str) -> Io<bool> {
         if !Reflect::get(&self.storage, &JsValue::from_str("link")).is_ok_and(|link| link.is_function()) {
             return Io::ready(Ok(false));
@@ -214,7 +217,7 @@ struct ForeignFile {
     durability: Durability,
 }
 
-/// Closes the file when its last user is gone.
+/// Closes the file when its last user drops it.
 struct Handle(StorageFile);
 
 impl Drop for Handle {
@@ -239,7 +242,7 @@ impl File for ForeignFile {
             };
             length = length.min(usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX));
         }
-        // What is in the buffer is overwritten: no need to clear it.
+        // The buffer's content is overwritten: no need to clear it.
         buffer.resize(length, 0);
         let result = self.handle.0.read(number(offset), &mut buffer);
         if let Ok(value) = &result
@@ -284,7 +287,7 @@ impl File for ForeignFile {
 }
 
 impl ForeignFile {
-    /// A long read of a file whose size cannot be had at once: no more memory is taken than bytes come.
+    /// A long read of a file of unknown size: memory is allocated only as bytes arrive.
     fn read_in_pieces(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
         let part = self.clone();
         Io::pending(async move {

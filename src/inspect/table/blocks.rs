@@ -1,4 +1,4 @@
-//! What handles lead to: metaindex, index, filter, other meta blocks, data.
+//! Blocks: metaindex, index, filter, other meta blocks, data.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -15,7 +15,8 @@ impl TableInspector {
     pub(super) fn block(&mut self, role: Role, handle: BlockHandle, bytes: &[u8]) {
         let end = handle.end().unwrap_or(u64::MAX);
         let opened = open(role.kind(), handle, bytes);
-        // A wrong handle leads to bytes of somebody else's, which must not hide those from the search.
+        // A wrong handle may refer to another block's bytes, which must still be found by the
+        // search.
         if opened.sound || matches!(role, Role::Data(_)) {
             self.own(handle.offset, end);
         } else {
@@ -57,14 +58,14 @@ impl TableInspector {
                     Severity::Info,
                     "T02",
                     span.offset,
-                    "this is a table of RocksDB's in LevelDB's format (version 0)",
+                    "this is a RocksDB table in LevelDB's format (version 0)",
                 );
             }
         }
         self.emit(span);
     }
 
-    /// The index is walked twice: now to be shown, then from data block to data block.
+    /// The index is read twice: first to explain it, then from data block to data block.
     #[inline(never)]
     pub(super) fn index(&mut self, opened: Opened) {
         let Opened { mut span, contents, raw, .. } = opened;
@@ -122,7 +123,7 @@ impl TableInspector {
         self.emit(span);
     }
 
-    /// The entries of a data block. An empty `separator`: it is not known.
+    /// Explains the entries of a data block. An empty `separator` means unknown.
     pub(super) fn entries(&mut self, contents: Vec<u8>, offset: u64, raw: bool, separator: &[u8], span: &mut Span) {
         self.total.raw = self.total.raw.saturating_add(to_u64(contents.len()));
         let Some(mut entries) = Entries::new(contents, offset, raw, span) else {
@@ -180,7 +181,7 @@ impl TableInspector {
             entries.tell(span, "T25", &Malformed::new(to_u64(at), reason));
         }
         if let Some(at) = denied {
-            let reason = "the filter denies the key of this entry, expected to admit every key of its block";
+            let reason = "the filter excludes the key of this entry, expected to match every key of its block";
             entries.tell(span, "T41", &Malformed::new(to_u64(at), reason));
         }
         if count > 0 {
@@ -206,7 +207,7 @@ impl TableInspector {
     }
 }
 
-/// The handle that an entry's value begins with.
+/// The handle at the beginning of an entry's value.
 fn read_handle(entries: &mut Entries, found: &Found, span: &mut Span) -> Option<BlockHandle> {
     match BlockHandle::decode_value(entries.value(found.entry)) {
         Ok(handle) => Some(handle),

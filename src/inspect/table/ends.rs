@@ -1,4 +1,4 @@
-//! The ends of the file: the footer, and by what other kinds of files are known.
+//! The ends of the file: the footer, and the signatures of other kinds of files.
 
 use super::blocks::show_handle;
 use super::inspector::{Role, Step, TAIL_SIZE, TableInspector};
@@ -7,7 +7,7 @@ use crate::inspect::block::bytes_fact;
 use crate::inspect::span::{Severity, Span, fill};
 use crate::table::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 
-/// A magic number with no more wrong bits was LevelDB's.
+/// A magic number with at most this many wrong bits is taken for LevelDB's.
 const MAGIC_BITS_MAX: u32 = 8;
 
 const ROCKSDB: u64 = 0x88e2_41b7_85f4_cff7;
@@ -83,7 +83,7 @@ impl TableInspector {
         }
     }
 
-    /// A table of somebody else's: named, its footer shown, its blocks not.
+    /// A table of another format: its name and footer are explained, its blocks are not.
     #[inline(never)]
     pub(super) fn foreign(&mut self, mut span: Span, name: &'static str, magic: u64, bytes: &[u8]) {
         self.total.format = name;
@@ -103,7 +103,7 @@ impl TableInspector {
             span.number("formatVersion", u64::from(version));
             span.text("checksumType", checksum);
             let mut input = Input::new(rest);
-            // From version 6 on there are none here.
+            // From version 6 on the footer has none.
             if version < 6
                 && let Ok(metaindex) = BlockHandle::decode(&mut input)
                 && let Ok(index) = BlockHandle::decode(&mut input)
@@ -121,7 +121,7 @@ impl TableInspector {
         self.conclude();
     }
 
-    /// No footer: perhaps the beginning tells what the file is.
+    /// There is no footer: the beginning of the file may identify its kind.
     #[inline(never)]
     pub(super) fn head(&mut self, mut footer: Span, search: bool, bytes: &[u8]) {
         self.no_footer = true;

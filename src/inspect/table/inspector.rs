@@ -6,14 +6,14 @@ use crate::inspect::search::Search;
 use crate::inspect::span::{Fact, Severity, Span, fill};
 use crate::table::{BlockHandle, FOOTER_SIZE, FilterBlock, TRAILER_SIZE};
 
-/// The longest footer that is known, RocksDB's.
+/// The longest known footer: RocksDB's.
 pub(super) const TAIL_SIZE: u64 = 53;
-/// Bytes by which other kinds of files are known.
+/// Bytes that identify other kinds of files.
 const HEAD_SIZE: u64 = 16;
-/// More meta blocks are not looked at; LevelDB has one.
+/// Limit of meta blocks that are explained; LevelDB writes one.
 pub(super) const META_MAX: usize = 64;
 
-/// Explains a table file; see the head of [`inspect`](crate::inspect).
+/// Explains a table file; see [`inspect`](crate::inspect).
 ///
 /// ```
 /// # use varve::inspect::TableInspector;
@@ -31,20 +31,20 @@ pub struct TableInspector {
     pub(super) size: u64,
     pub(super) list_entries: bool,
     pub(super) step: Step,
-    /// What is to be read before data blocks, the next one last.
+    /// Blocks to read before data blocks; the next one is last.
     pub(super) queue: Vec<(Role, BlockHandle)>,
     pub(super) index: Option<Entries>,
     pub(super) filter: Option<FilterBlock>,
-    /// Explained bytes of the file, from and to.
+    /// Explained ranges of the file.
     pub(super) known: Vec<(u64, u64)>,
-    /// What was read as a block and is none by its checksum.
+    /// Ranges that were read as a block but have a wrong checksum.
     pub(super) doubtful: Vec<(u64, u64)>,
-    /// The next one last.
+    /// The next one is last.
     pub(super) gaps: Vec<(u64, u64)>,
     pub(super) gaps_known: bool,
     pub(super) no_footer: bool,
     pub(super) search: Option<Search>,
-    /// The data blocks lie before this, so far.
+    /// End of the data blocks found so far.
     pub(super) data_end: u64,
     pub(super) last_key: Vec<u8>,
     pub(super) last_separator: Vec<u8>,
@@ -52,7 +52,7 @@ pub struct TableInspector {
     pub(super) ready: Vec<Span>,
 }
 
-/// What the wanted bytes are.
+/// The purpose of the requested bytes.
 pub(super) enum Step {
     Tail,
     Head {
@@ -65,7 +65,7 @@ pub(super) enum Step {
         end: u64,
         window: usize,
     },
-    /// Nothing: a pause, so that spans can be taken.
+    /// None: a pause, so that spans can be taken.
     Pause,
     Done,
 }
@@ -97,7 +97,7 @@ pub(super) struct Total {
     pub(super) deletions: u64,
     pub(super) stored: u64,
     pub(super) raw: u64,
-    /// Blocks whose entries are not, or not all, known.
+    /// Blocks whose entries are not all known.
     pub(super) damaged: u64,
     pub(super) found: u64,
     pub(super) sequences: Option<(u64, u64)>,
@@ -111,7 +111,7 @@ pub(super) struct Total {
 }
 
 impl TableInspector {
-    /// Of a file of `size` bytes. `list_entries`: blocks have spans of their entries.
+    /// For a file of `size` bytes. `list_entries`: spans of blocks contain spans of their entries.
     pub fn new(size: u64, list_entries: bool) -> TableInspector {
         TableInspector {
             size,
@@ -134,7 +134,9 @@ impl TableInspector {
         }
     }
 
-    /// Offset and count of the bytes to hand to [`supply`](TableInspector::supply) next (which may be none); `None` at the end.
+    /// Offset and size of the bytes to [`supply`](TableInspector::supply) next; `None` at the end.
+    ///
+    /// The size may be 0.
     pub fn wanted(&self) -> Option<(u64, usize)> {
         Some(match &self.step {
             Step::Tail => {
@@ -151,7 +153,7 @@ impl TableInspector {
         })
     }
 
-    /// Takes the wanted bytes, or as many as could be read.
+    /// Takes the requested bytes, or as many as could be read.
     pub fn supply(&mut self, bytes: &[u8]) {
         match std::mem::replace(&mut self.step, Step::Done) {
             Step::Tail => self.tail(bytes),
@@ -163,7 +165,7 @@ impl TableInspector {
         }
     }
 
-    /// Spans that are ready, in the order of the head of this file.
+    /// Spans that are ready, in the order listed in this module's documentation.
     pub fn take(&mut self) -> Vec<Span> {
         std::mem::take(&mut self.ready)
     }
@@ -179,10 +181,10 @@ impl TableInspector {
         self.ready.push(span);
     }
 
-    /// Remembers that these bytes have an owner.
+    /// Marks these bytes as explained.
     #[inline(never)]
     pub(super) fn own(&mut self, start: u64, end: u64) {
-        // Data blocks come in order and so go to the end, or prolong what is there.
+        // Data blocks arrive in order, so the range is appended or extends the last one.
         let place = self.known.partition_point(|region| *region < (start, end));
         match place.checked_sub(1).and_then(|before| self.known.get_mut(before)) {
             Some((_, last)) if *last == start => *last = end,
@@ -190,7 +192,7 @@ impl TableInspector {
         }
     }
 
-    /// Chooses what to read next.
+    /// Chooses the bytes to read next.
     pub(super) fn advance(&mut self) {
         if let Some((role, handle)) = self.queue.pop().or_else(|| self.next_data()) {
             return self.go_to(role, handle);
@@ -205,7 +207,7 @@ impl TableInspector {
         self.conclude();
     }
 
-    /// Reads a block, unless its handle cannot be.
+    /// Requests a block, unless its handle is invalid.
     #[inline(never)]
     fn go_to(&mut self, role: Role, handle: BlockHandle) {
         let mut span = Span::new(role.kind(), handle.offset, handle.size.saturating_add(to_u64(TRAILER_SIZE)));
@@ -235,7 +237,7 @@ impl TableInspector {
     #[inline(never)]
     fn next_data(&mut self) -> Option<(Role, BlockHandle)> {
         let entries = self.index.as_mut()?;
-        // What is wrong with the index was told when it was shown.
+        // Damage of the index was reported when it was explained.
         let mut unheard = Span::new("index", 0, 0);
         while let Some(found) = entries.next(&mut unheard) {
             if let Ok(handle) = BlockHandle::decode_value(entries.value(found.entry)) {
@@ -246,7 +248,7 @@ impl TableInspector {
     }
 }
 
-// ---- The whole ------------------------------------------------------------------------------------------------------
+// ---- The whole file ----
 
 impl TableInspector {
     pub(super) fn conclude(&mut self) {

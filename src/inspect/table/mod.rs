@@ -4,7 +4,8 @@
 //! footer -> metaindex -> index -> filter and other meta blocks -> data blocks in the order of the index
 //!        -> what lies between them: searched for blocks that nothing refers to -> the table as a whole
 //! ```
-//! Whatever cannot be read is told, and the next is tried: without an index, all blocks are found by the search.
+//! Damage is reported and the next part is tried: without an index, all blocks are found by the
+//! search.
 
 mod blocks;
 mod ends;

@@ -1,4 +1,4 @@
-//! What nothing refers to: gaps between the blocks that are known, and blocks that are found in them.
+//! Bytes to which nothing refers: gaps between known blocks, and blocks found in them.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::inspect::search::{Hit, SIZE_MAX_AT_START, Search, WINDOW};
 use crate::inspect::span::{Fact, Severity, Span};
 use crate::table::{BlockHandle, FilterBlock, Origin, TRAILER_SIZE};
 
-/// Overlaps and stray bytes that are told.
+/// Overlaps and gaps that are reported.
 const REGIONS_TOLD_MAX: usize = 100;
 
 impl TableInspector {
@@ -23,7 +23,7 @@ impl TableInspector {
                 self.gaps.push((end, *start));
             }
             if *start < end && overlaps.findings.len() < REGIONS_TOLD_MAX {
-                overlaps.bad("T31", *start, "a block at {} lies in another that ends at {}", &[*start, end]);
+                overlaps.bad("T31", *start, "a block at {} overlaps another that ends at {}", &[*start, end]);
             }
             end = end.max(*stop);
         }
@@ -71,7 +71,7 @@ impl TableInspector {
         self.advance();
     }
 
-    /// Bytes that belong to nothing; those of neighbouring windows are one gap.
+    /// Unreferenced bytes; those of adjacent windows form one gap.
     pub(super) fn stray(&mut self, offset: u64, length: u64) {
         let told = self.doubtful.iter().any(|(start, end)| *start <= offset && offset + length <= *end);
         if length == 0 || told {
@@ -88,7 +88,7 @@ impl TableInspector {
         self.emit(span);
     }
 
-    /// A block that was found by its checksum.
+    /// A block found by its checksum.
     pub(super) fn found(&mut self, handle: BlockHandle, stored: &[u8]) {
         self.total.found += 1;
         let Opened { mut span, contents, raw, .. } = open("data", handle, stored);
@@ -119,12 +119,13 @@ impl TableInspector {
     }
 }
 
-/// What a block found by its checksum is: an index if it lists blocks one behind the other from 0 on, data if its keys are
-/// internal keys.
+/// The kind of a block found by its checksum.
+///
+/// An index if it lists adjacent blocks from offset 0 on, data if its keys are internal keys.
 #[inline(never)]
 fn kind_of(contents: &[u8], offset: u64) -> &'static str {
     let mut scratch = Span::new("data", 0, 0);
-    // The byte that ends all filter blocks.
+    // The last byte of every filter block.
     let is_filter = contents.last() == Some(&11);
     let Some(mut entries) = Entries::new(contents.to_vec(), 0, true, &mut scratch) else {
         return if is_filter { "filter" } else { "meta" };

@@ -1,8 +1,8 @@
-// What stands in a browser's build for Node's module `buffer`: as much as abstract-level's encodings ask for. The whole of it
-// would be a quarter of the scripts that a page loads.
+// Replaces Node's module `buffer` in browsers, as far as abstract-level's encodings need it. The
+// whole module would be a quarter of the scripts that a page loads.
 //
-// Where the page has a Buffer of its own as `globalThis.Buffer`, what comes out of the encoding 'buffer' is that; otherwise it is
-// an Uint8Array whose toString() knows utf8, hex and base64.
+// The encoding 'buffer' returns the page's own `globalThis.Buffer` where it exists, else a
+// Uint8Array whose toString() supports utf8, hex and base64.
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -14,13 +14,16 @@ const TO_TEXT = {
   base64: (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
 }
 
-/** As Node has it: what is no digit ends the text. @type {Record<string, (text: string) => Uint8Array>} */
+/**
+ * As Node has it: what is no digit ends the text.
+ * @type {Record<string, (text: string) => Uint8Array>}
+ */
 const FROM_TEXT = {
   utf8: (text) => encoder.encode(text),
   hex: (text) => Uint8Array.from(/^(?:[0-9a-f]{2})*/i.exec(text)?.[0].match(/../g) ?? [], (digits) => parseInt(digits, 16)),
   base64: (text) => {
     const digits = text.replace(/=[^]*/, '').replaceAll('-', '+').replaceAll('_', '/').replace(/[^a-z0-9+/]/gi, '')
-    // A last digit alone is less than a byte.
+    // A single last digit is not a byte.
     return Uint8Array.from(atob(digits.length % 4 === 1 ? digits.slice(0, -1) : digits), (character) => character.charCodeAt(0))
   }
 }
@@ -47,20 +50,20 @@ function concat(parts, size) {
 }
 
 const Small = {
-  /** @param {any} data */
+  /** @param {any} data any: Buffer accepts many types */
   isBuffer: (data) => data instanceof Bytes,
-  /** @param {any} data @param {any[]} rest */
+  /** @param {any} data @param {any[]} rest any: Buffer accepts many types */
   from: (data, ...rest) => typeof data === 'string' ? asBytes(FROM_TEXT[rest[0] ?? 'utf8'](data)) : new Bytes(data, ...rest),
   concat
 }
 
-/** The page's own, looked for at each use: it may come later than this module. */
-const used = () => /** @type {any} */ (globalThis).Buffer ?? Small
+/** The page's own Buffer, looked up at each use: it may be defined later than this module. */
+const used = () => /** @type {any} any: a page may define a Buffer */ (globalThis).Buffer ?? Small
 
 export const Buffer = {
-  /** @param {any} data */
+  /** @param {unknown} data */
   isBuffer: (data) => used().isBuffer(data),
-  /** @param {any[]} args */
+  /** @param {unknown[]} args */
   from: (...args) => used().from(...args),
   /** @param {Uint8Array[]} parts @param {number} size */
   concat: (parts, size) => used().concat(parts, size)

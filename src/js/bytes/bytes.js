@@ -1,4 +1,4 @@
-// What callers give, as bytes.
+// Converts keys, values and ranges to bytes.
 import { InvalidArgumentError } from '../errors.js'
 import { NativeBuffer } from './native-buffer.js'
 import { textSizeBound, writeText } from './text.js'
@@ -6,11 +6,12 @@ import { textSizeBound, writeText } from './text.js'
 /** Bytes of their own, not yet written. @param {number} size */
 export const allocate = (size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
 
-/** Of any typed array: throws if its bytes are gone. */
+/** The getter of any typed array's length: throws if its buffer is detached. */
 const checkView = Object.getPrototypeOf(Uint8Array.prototype).keys
 
 /**
- * The bytes of what an encoding of format 'view' or 'buffer' made: any view counts, as in abstract-level.
+ * Returns the bytes of a value encoded as 'view' or 'buffer': any view is accepted, as in
+ * abstract-level.
  * @param {unknown} data
  * @param {string} what key, value or target, for the message
  * @returns {Uint8Array}
@@ -18,20 +19,20 @@ const checkView = Object.getPrototypeOf(Uint8Array.prototype).keys
 export function viewOf(data, what) {
   if (data instanceof Uint8Array && data.length > 0) return data
   if (!ArrayBuffer.isView(data)) {
-    throw new InvalidArgumentError(`The encoding of the ${what} made neither a string nor a view of bytes`)
+    throw new InvalidArgumentError(`The encoding of the ${what} returned neither a string nor a view of bytes`)
   }
   try {
-    // A detached buffer looks like an empty one, and so does a view of what was cut off; here they fail. An empty value in their
-    // place would be silent loss.
+    // A detached buffer, and a view past the end of a resized one, look empty. Writing an empty value
+    // instead would silently lose data, so they throw.
     if (data.byteLength === 0 && !(data instanceof DataView)) checkView.call(data)
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   } catch (cause) {
-    throw new InvalidArgumentError(`The ${what} is a view of bytes that are gone: its buffer was detached or made smaller`, { cause })
+    throw new InvalidArgumentError(`The ${what} is a view of a buffer that was detached or made smaller`, { cause })
   }
 }
 
 /**
- * What an encoding made, as bytes that last.
+ * Returns an encoded key or value as bytes.
  * @param {unknown} data
  * @param {string} what
  */
@@ -42,8 +43,9 @@ export function bytesOf(data, what) {
 }
 
 /**
- * The bounds of a range as bytes, at most one a side: gte and lte go before gt and lt.
- * @param {Record<string, any>} options
+ * Returns the bounds of a range as bytes, at most one per side: gte and lte take precedence over gt
+ * and lt.
+ * @param {Record<string, any>} options any: keys, values and bounds may be strings or views
  * @returns {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }}
  */
 export function boundsOf({ gt, gte, lt, lte }) {

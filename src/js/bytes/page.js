@@ -4,16 +4,19 @@
 //
 //   a=b, c=d   01 00 00 00 61  01 00 00 00 62   01 00 00 00 63  01 00 00 00 64
 //
-// An iterator of keys alone has empty values, and one of values alone empty keys.
+// Pages of a key iterator have empty values, those of a value iterator empty keys.
 import { allocate } from './bytes.js'
 
 /** `done`: no rows follow. @typedef {{ rows: Uint8Array, count: number, done: boolean }} Page */
 
-/** @template T @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut makes a key or value of bytes of a page */
+/**
+ * @template T
+ * @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut makes a key or value of bytes of a page
+ */
 
 const EMPTY = new Uint8Array(0)
 
-/** Bytes of a row besides its key and its value. */
+/** Bytes of a row in addition to its key and value. */
 const LENGTHS_SIZE = 8
 
 /** @param {Uint8Array} page @param {number} at */
@@ -28,7 +31,7 @@ export class PageReader {
   #at = 0
   #left = 0
 
-  /** Rows that were not read. */
+  /** The number of unread rows. */
   get left() { return this.#left }
 
   /** @param {Page} page */
@@ -67,7 +70,7 @@ export class PageReader {
   }
 
   /**
-   * Both; undefined for a side without a cut.
+   * Returns key and value; undefined for a side that is not wanted.
    * @template K, V
    * @param {Cut<K> | undefined} cutKey
    * @param {Cut<V> | undefined} cutValue
@@ -105,7 +108,10 @@ export function * entriesOf(page) {
   while (reader.left > 0) yield /** @type {[Uint8Array, Uint8Array]} */ (reader.entry(view, view))
 }
 
-/** Bytes of keys and values, which the engine's limit of a page counts. @param {{ rows: Uint8Array, count: number }} page */
+/**
+ * Bytes of keys and values, which the engine's limit of a page counts.
+ * @param {{ rows: Uint8Array, count: number }} page
+ */
 export const payloadOf = ({ rows, count }) => rows.length - LENGTHS_SIZE * count
 
 /** Several pages, one after the other, as one. @param {Page[]} pages @returns {Page} */
@@ -123,7 +129,7 @@ export function joined(pages) {
 }
 
 /**
- * The first rows of a page, as many as the engine would have given, and the others.
+ * Splits a page after as many rows as the engine would have returned.
  * @param {Page} page
  * @param {number} size
  * @param {number} maxBytes

@@ -1,10 +1,10 @@
-// Strings as bytes for one call.
+// Encodes strings as bytes for one call.
 import { allocate, bytesOf, viewOf } from './bytes.js'
 import { textSizeBound, writeText } from './text.js'
 
 const SCRATCH_SIZE_MAX = 256 << 10
 
-/** Strings become bytes here for one call: the engine has copied them when it returns. */
+/** A reused buffer for encoded strings: the engine copies them before the call returns. */
 export class Scratch {
   #bytes = new Uint8Array(1024)
 
@@ -27,16 +27,16 @@ export class Scratch {
   }
 }
 
-/** Keys of a getMany: strings in one buffer. @param {any[]} keys */
+/** Returns the keys of getMany() as bytes, strings in one buffer. @param {unknown[]} keys */
 export function manyBytesOf(keys) {
   let bound = 0
   for (const key of keys) {
-    if (typeof key !== 'string') return keys.map((/** @type {any} */ data) => bytesOf(data, 'key'))
+    if (typeof key !== 'string') return keys.map((/** @type {unknown} */ data) => bytesOf(data, 'key'))
     bound += textSizeBound(key)
   }
   const bytes = allocate(bound)
   let at = 0
-  return keys.map((/** @type {any} */ key) => {
+  return keys.map((/** @type {any} any: keys, values and bounds may be strings or views */ key) => {
     const start = at
     at += writeText(bytes, start, key)
     return bytes.subarray(start, at)

@@ -1,11 +1,13 @@
-// Strings out of bytes, and into them.
+// Converts between strings and bytes.
 import { NativeBuffer } from './native-buffer.js'
 
-/** Up to here looking for a byte beyond ASCII and reading Latin-1 is faster than reading UTF-8. */
+/** Up to this size, checking for ASCII and decoding Latin-1 is faster than decoding UTF-8. */
 const SHORT_SIZE_MAX = 24
-/** Up to here a string gets three bytes a character without asking how many it takes. */
+/**
+ * Up to this length, three bytes per character are reserved instead of computing the exact size.
+ */
 const GUESSED_LENGTH_MAX = 1 << 16
-/** Up to here a loop is faster than a call into the platform. */
+/** Up to this length, a loop is faster than a platform call. */
 const SHORT_LENGTH_MAX = 12
 
 const prototype = NativeBuffer?.prototype
@@ -16,7 +18,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const encoder = new TextEncoder()
 
 /**
- * The string that stands in `bytes` from `start` to `end`.
+ * Returns the string in `bytes` from `start` to `end`.
  * @param {Uint8Array} bytes
  * @param {number} start
  * @param {number} end
@@ -31,7 +33,7 @@ export function readText(bytes, start, end) {
 }
 
 /**
- * Writes `text` at `at`, where there is room for it.
+ * Writes `text` at offset `at`; the caller provides enough space.
  * @param {Uint8Array} into
  * @param {number} at
  * @param {string} text
@@ -56,7 +58,7 @@ function writeLongText(into, at, text) {
 }
 
 /**
- * At least as many bytes as `text` takes in UTF-8: exact where a guess would cost memory.
+ * Returns an upper bound of the size of `text` in UTF-8; exact for long strings, to save memory.
  * @param {string} text
  */
 export function textSizeBound(text) {

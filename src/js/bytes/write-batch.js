@@ -1,4 +1,4 @@
-// Write batches as LevelDB writes them to its log, in which form they cross to the engine at once:
+// Write batches in the format of LevelDB's log, passed to the engine in one call:
 //
 //   batch  = sequence u64 (0: the engine's to choose), count u32le, record*
 //   record = 1, varint32 length, key, varint32 length, value      a put
@@ -16,12 +16,12 @@ const PUT = 1
 const VARINT_SIZE_MAX = 5
 
 const SIZE_INITIAL = 4096
-/** A batch that grew beyond this gives its memory back. */
+/** A batch larger than this releases its memory. */
 const SIZE_KEPT_MAX = 1 << 20
 /** @param {number} n */
 const varintSize = (n) => n < 0x80 ? 1 : n < 0x4000 ? 2 : n < 0x200000 ? 3 : n < 0x10000000 ? 4 : 5
 
-/** The bytes of one write batch, growing. Memory is kept from one batch to the next. */
+/** The growing bytes of one write batch. The memory is reused for the next batch. */
 export class WriteBatch {
   #bytes = WriteBatch.#allocate(SIZE_INITIAL)
   #size = HEADER_SIZE
@@ -44,7 +44,7 @@ export class WriteBatch {
     this.#reserve(1)
     this.#bytes[this.#size] = PUT
     const at = this.#append(this.#size + 1, key, 'key')
-    // Only now does the record count: what failed half-way is written over by the next.
+    // Count the record only now: a record that failed half-way is overwritten by the next.
     this.#size = this.#append(at, value, 'value')
     this.#count++
   }
@@ -63,7 +63,7 @@ export class WriteBatch {
     if (this.#bytes.length > SIZE_KEPT_MAX) this.#bytes = WriteBatch.#allocate(SIZE_INITIAL)
   }
 
-  /** The batch as it is now: a view, good until the next change. */
+  /** Returns a view of the batch, valid until the next change. */
   finish() {
     const bytes = this.#bytes
     bytes.fill(0, 0, COUNT_OFFSET)
@@ -71,7 +71,11 @@ export class WriteBatch {
     return new Uint8Array(bytes.buffer, bytes.byteOffset, this.#size)
   }
 
-  /** @param {number} at @param {any} data @param {string} what */
+  /**
+   * @param {number} at
+   * @param {any} data any: keys, values and bounds may be strings or views
+   * @param {string} what
+   */
   #append(at, data, what) {
     return typeof data === 'string' ? this.#appendText(at, data) : this.#appendView(at, viewOf(data, what))
   }
@@ -85,7 +89,8 @@ export class WriteBatch {
   }
 
   /**
-   * The length stands before the text and is known after it: room is left for that of an ASCII text, which mostly fits.
+   * The length precedes the text but is known only afterwards: reserve the space that the length of
+   * an ASCII text needs, which usually fits.
    * @param {number} at
    * @param {string} text
    */
@@ -110,7 +115,10 @@ export class WriteBatch {
     return at
   }
 
-  /** Room for `extra` bytes after those that count; what was written there stays. @param {number} extra */
+  /**
+   * Room for `extra` bytes after those that count; what was written there stays.
+   * @param {number} extra
+   */
   #reserve(extra) {
     const needed = this.#size + extra
     if (needed <= this.#bytes.length) return

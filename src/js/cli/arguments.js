@@ -1,19 +1,27 @@
-// Command lines: what commands have in common, and help made of the same tables that are parsed by.
+// Parses command lines and prints help, both from the same tables of options.
 //
 // A command is { name, summary, usage, details?, options: { name: { type, short?, value?, help } }, positionals: [least, most], run }.
 import { parseArgs } from 'node:util'
 import { nearest } from './suggest.js'
 import { ENCODINGS, bytesOf } from './text.js'
 
-/** @typedef {{ type: 'boolean' | 'string', short?: string, value?: string, help: string }} Option */
-/** Options as given, by their names. @typedef {Record<string, any>} Values any: a string or a boolean, as the option's table says */
-/** What a command is run with. @typedef {{ values: Values, positionals: string[], out: import('./output.js').Output }} Call */
+/**
+ * @typedef {{ type: 'boolean' | 'string', short?: string, value?: string, help: string }} Option
+ */
+/**
+ * Parsed options by name.
+ * @typedef {Record<string, any>} Values any: a string or a boolean, as the option's table says
+ */
+/**
+ * The arguments of a command's `run`.
+ * @typedef {{ values: Values, positionals: string[], out: import('./output.js').Output }} Call
+ */
 /**
  * @typedef {{ name: string, summary: string, usage: string, details?: string, options: Record<string, Option>,
  *             positionals: [number, number], run: (call: Call) => Promise<number | void> | number }} Command
  */
 
-/** The caller's mistake: a message, and no more. */
+/** A mistake in the command line: only its message is printed, without a stack. */
 export class UsageError extends Error {
   code = 'LEVEL_INVALID_ARGUMENT'
   /** @type {string | undefined} */
@@ -21,35 +29,35 @@ export class UsageError extends Error {
 }
 
 /** @type {Record<string, Option>} */
-const HELP = { help: { type: 'boolean', short: 'h', help: 'this text' } }
+const HELP = { help: { type: 'boolean', short: 'h', help: 'print this help' } }
 
 /** @type {Record<string, Option>} */
 export const JSON_OPTION = { json: { type: 'boolean', help: 'print JSON' } }
 
-/** How keys and values are written, in and out. @type {Record<string, Option>} */
+/** Encodings of keys and values, for input and output. @type {Record<string, Option>} */
 export const ENCODING_OPTIONS = {
-  hex: { type: 'boolean', help: 'keys and values in hexadecimal, in and out' },
-  utf8: { type: 'boolean', help: 'as text, what is no text as \\xNN (the default)' },
-  'key-encoding': { type: 'string', value: 'E', help: `of keys alone: ${ENCODINGS.join(', ')} (escaped: \\xNN in and out)` },
-  'value-encoding': { type: 'string', value: 'E', help: 'of values alone' }
+  hex: { type: 'boolean', help: 'read and print keys and values in hexadecimal' },
+  utf8: { type: 'boolean', help: 'read and print them as text, other bytes as \\xNN (default)' },
+  'key-encoding': { type: 'string', value: 'E', help: `encoding of keys: ${ENCODINGS.join(', ')} (escaped: reads and prints \\xNN)` },
+  'value-encoding': { type: 'string', value: 'E', help: 'encoding of values' }
 }
 
 /** @type {Record<string, Option>} */
 export const RANGE_OPTIONS = {
   gt: { type: 'string', value: 'KEY', help: 'only keys after KEY' },
-  gte: { type: 'string', value: 'KEY', help: 'only KEY and those after it' },
+  gte: { type: 'string', value: 'KEY', help: 'only KEY and keys after it' },
   lt: { type: 'string', value: 'KEY', help: 'only keys before KEY' },
-  lte: { type: 'string', value: 'KEY', help: 'only KEY and those before it' },
-  prefix: { type: 'string', value: 'KEY', help: 'only keys that begin with KEY; of several bounds all hold' }
+  lte: { type: 'string', value: 'KEY', help: 'only KEY and keys before it' },
+  prefix: { type: 'string', value: 'KEY', help: 'only keys that begin with KEY; combines with other bounds' }
 }
 
 /** @type {Record<string, Option>} */
-export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; a command that writes then fails' } }
+export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; commands that write fail' } }
 
 /** @type {Record<string, Option>} */
-export const SYNC_OPTION = { sync: { type: 'boolean', help: 'return when the write is durable' } }
+export const SYNC_OPTION = { sync: { type: 'boolean', help: 'flush the disk before returning' } }
 
-/** Options of one command, checked. @param {Command} command @param {string[]} args */
+/** Parses and checks the options of one command. @param {Command} command @param {string[]} args */
 export function parse(command, args) {
   const known = { ...command.options, ...HELP }
   const options = Object.fromEntries(Object.entries(known).map(([name, { type, short }]) => [name, short ? { type, short } : { type }]))
@@ -75,18 +83,23 @@ export function parse(command, args) {
   }
 }
 
-/** What is wrong with options, in our words. @param {any} error of parseArgs @param {string[]} args @param {Command} command */
+/**
+ * Explains an error of parseArgs.
+ * @param {{ code: string, message: string }} error
+ * @param {string[]} args
+ * @param {Command} command
+ */
 function reasonOf({ code, message }, args, { name, usage, options }) {
-  const behind = `behind --, as in: varve ${name} [options] -- ${usage.replace(/ ?\[-.*$/, '')}`
+  const behind = `after --, as in: varve ${name} [options] -- ${usage.replace(/ ?\[-.*$/, '')}`
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
     const option = /'(-[^']*)'/.exec(message)?.[1] ?? ''
-    // Of -limit only -l is named.
+    // For -limit, parseArgs names only -l.
     const given = args.find((arg) => arg.startsWith(option)) ?? option
     const likely = nearest(given.replace(/^-+/, '').replace(/=.*$/s, ''), Object.keys({ ...options, ...HELP }))
-    return `there is no option '${given}'${likely ? `; did you mean --${likely}?` : '.'} An argument that begins with - goes ${behind}`
+    return `unknown option '${given}'${likely ? `; did you mean --${likely}?` : '.'} Put an argument that begins with - ${behind}`
   }
   const option = /--[\w-]+/.exec(message)?.[0]
-  if (/ambiguous/.test(message)) return `${option} needs a value; one that begins with - is written ${option}=-...`
+  if (/ambiguous/.test(message)) return `${option} needs a value; write one that begins with - as ${option}=-...`
   if (/argument missing/.test(message)) return `${option} needs a value`
   return /does not take/.test(message) ? `${option} takes no value` : message
 }
@@ -94,16 +107,16 @@ function reasonOf({ code, message }, args, { name, usage, options }) {
 /** @param {Values} values */
 function withEncodings(values) {
   const { hex, utf8 } = values
-  if (hex && utf8) throw new UsageError('--hex and --utf8 exclude each other')
+  if (hex && utf8) throw new UsageError('--hex and --utf8 cannot be combined')
   const common = hex ? 'hex' : 'utf8'
   const [key, value] = ['key-encoding', 'value-encoding'].map((name) => values[name] ?? common)
   for (const encoding of [key, value]) {
-    if (!ENCODINGS.includes(encoding)) throw new UsageError(`there is no encoding '${encoding}'; there are ${ENCODINGS.join(', ')}`)
+    if (!ENCODINGS.includes(encoding)) throw new UsageError(`unknown encoding '${encoding}'; use one of ${ENCODINGS.join(', ')}`)
   }
   return { ...values, keyEncoding: key, valueEncoding: value }
 }
 
-/** The bounds among the options, as bytes. @param {Values} values */
+/** Returns the range options as bytes. @param {Values} values */
 export function rangeOf(values) {
   /** @type {Record<string, Buffer>} */
   const range = {}
@@ -116,14 +129,21 @@ export function rangeOf(values) {
   return Object.fromEntries(sides.filter((bound) => bound !== undefined))
 }
 
-/** Of the bounds of one side the one that allows the least; of equal ones the last. @param {1 | -1} side @param {[string, Buffer | undefined][]} bounds */
+/**
+ * Returns the tightest bound of one side; of equal ones the last.
+ * @param {1 | -1} side
+ * @param {[string, Buffer | undefined][]} bounds
+ */
 function tightest(side, bounds) {
   const given = /** @type {[string, Buffer][]} */ (bounds.filter(([, key]) => key !== undefined))
   return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one,
     /** @type {[string, Buffer] | undefined} */ (undefined))
 }
 
-/** The first key behind all with this prefix; none if it is empty or all of it is 0xff. @param {Buffer} prefix */
+/**
+ * Returns the first key after all keys with this prefix; undefined if it is empty or all 0xff.
+ * @param {Buffer} prefix
+ */
 function endOf(prefix) {
   const last = prefix.findLastIndex((byte) => byte !== 0xff)
   if (last < 0) return undefined
@@ -133,7 +153,7 @@ function endOf(prefix) {
 }
 
 /**
- * A whole number among the options.
+ * Returns an option that is a whole number.
  * @template {number | undefined} [T=undefined]
  * @param {Values} values
  * @param {string} name
@@ -147,23 +167,24 @@ export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, 
   throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`)
 }
 
-// ---- Help -----------------------------------------------------------------------------------------------------------
+// ---- Help
+// -----------------------------------------------------------------------------------------------------------
 
 /** @param {Command[]} commands */
 export function overview(commands) {
   const width = Math.max(...commands.map(({ name }) => name.length))
   return `varve <command> <directory> ...
 
-A LevelDB database from the command line.
+Read, write, check and repair a LevelDB database.
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}
 
-  varve <command> --help tells the rest, varve --version the version.
+Run varve <command> --help for the options of a command, varve --version for the version.
 
-Commands that only read change no byte and take no lock. Keys and values are text, or with --hex hexadecimal. What follows --
-is no option: varve get db -- -key.
-Exit code: 0 done, found or sound; 1 findings, or not found; 2 cannot (usage, locked, unreadable), with the reason on
-standard error.`
+Commands that only read change no file and take no lock. Keys and values are text, or hexadecimal with --hex. Arguments
+after -- are not options: varve get db -- -key.
+Exit code: 0 success; 1 damage found, or key not found; 2 failure (usage, locked, unreadable), with the reason on standard
+error.`
 }
 
 /** @param {Command} command */

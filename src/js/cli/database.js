@@ -1,4 +1,4 @@
-// Opening a database for one command.
+// Opens a database for one command.
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Varve } from '../level/varve.js'
@@ -7,18 +7,21 @@ import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
 import { counted, grouped, visible } from './text.js'
 
-/** A database as commands open it. @typedef {import('../types/index.js').Varve<Buffer, Buffer>} Db */
+/**
+ * A database opened by a command.
+ * @typedef {import('../types/index.js').Varve<Buffer, Buffer>} Db
+ */
 /** @typedef {import('./arguments.js').Values} Values */
 
-/** What all commands open with: bytes in, bytes out. */
+/** Options of every opening: keys and values are bytes. */
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
 
 /**
- * Opens the database, acts, and closes it whatever comes of that.
+ * Opens the database, calls `act`, and closes the database even if that fails.
  *
  * @template T
  * @param {string | null} location
- * @param {Record<string, any>} options of Varve; any: it checks them itself
+ * @param {Record<string, any>} options of Varve; any: Varve checks them
  * @param {(db: Db) => Promise<T>} act
  * @returns {Promise<T>}
  */
@@ -34,36 +37,45 @@ export async function withDatabase(location, options, act) {
   }
 }
 
-/** Databases of which opening has left something behind. */
+/** Databases with damage that was skipped on opening. */
 const damaged = new WeakSet()
 
-/** Whether opening has left something behind, so that what is read is not everything. @param {Db} db */
+/** Whether opening skipped damage, so that entries may be missing. @param {Db} db */
 export const wasDamaged = (db) => damaged.has(db)
 
-/** Says on standard error what opening has read past. @param {Db} db @param {string | null} location */
+/**
+ * Reports damage that was skipped on opening on standard error.
+ * @param {Db} db
+ * @param {string | null} location
+ */
 async function warnOfDamage(db, location) {
   const { recovery: { findings, logs, left, copies } } = await db.info()
   if (findings.length === 0) return
   damaged.add(db)
   const place = location ?? 'the database'
   const lines = [
-    `varve: warning: ${place} is damaged; what stands before the damage is read`,
+    `varve: warning: ${place} is damaged; only the data before the damage was read`,
     ...findings.map((finding) => `  damage: ${lineOf(finding)}`),
     ...logs.map(({ file, entries }) => `  kept: ${file}: ${counted(entries, 'entry', 'entries')}`),
     ...left.map(({ file, offset, bytes }) => `  left: ${file}: ${counted(bytes, 'byte')} from offset ${grouped(offset)}`),
-    ...copies.map((file) => `  copy: ${file}, which alone holds now what was left`),
+    ...copies.map((file) => `  copy: ${file} has the data that was not read`),
     copies.length === 0
-      ? `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy saves what stands behind it`
-      : `\`varve repair\` on a copy tells how to use what is in ${copies.join(' and ')}`
+      ? `\`varve verify ${place}\` lists all damage; \`varve repair\` on a copy recovers the data after it`
+      : `\`varve repair\` on a copy recovers data from ${copies.join(' and ')}`
   ]
   console.error(lines.map(visible).join('\n'))
 }
 
-/** The same, without writing a byte. @template T @param {string | null} location @param {(db: Db) => Promise<T>} act */
+/**
+ * As withDatabase, read-only.
+ * @template T
+ * @param {string | null} location
+ * @param {(db: Db) => Promise<T>} act
+ */
 export const reading = (location, act, options = {}) => withDatabase(location, { ...options, readOnly: true, createIfMissing: false }, act)
 
 /**
- * The same for a command that writes, unless it was told not to.
+ * As withDatabase, for a command that writes; fails with --readonly.
  * @template T
  * @param {string | null} location
  * @param {Values} values
@@ -71,18 +83,18 @@ export const reading = (location, act, options = {}) => withDatabase(location, {
  * @param {(db: Db) => Promise<T>} act
  */
 export function writing(location, values, options, act) {
-  if (values.readonly) throw new UsageError('this command writes, which --readonly forbids')
+  if (values.readonly) throw new UsageError('this command writes: run it without --readonly')
   return withDatabase(location, options, act)
 }
 
 /**
- * Shows how much of the table files was read: what works through all of them leaves no time to others meanwhile, but it
- * does read.
+ * Shows the progress of a command that reads all table files. The engine blocks the event loop
+ * meanwhile, so progress is drawn from the storage's reads.
  *
  * @template T
  * @param {string} label
  * @param {string} location
- * @param {(place: { location: string | null, options: Record<string, any> }) => Promise<T>} act is given what to open
+ * @param {(place: { location: string | null, options: Record<string, unknown> }) => Promise<T>} act is called with the arguments of Varve
  * @returns {Promise<T>}
  */
 export async function watched(label, location, act) {
@@ -109,7 +121,9 @@ export async function watched(label, location, act) {
   }
 }
 
-/** @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile */
+/**
+ * @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile
+ */
 
 /** @type {[RegExp, DirectoryFile['kind']][]} */
 const KINDS = [
@@ -122,7 +136,7 @@ const KINDS = [
   [/^\d+\.dbtmp$/, 'temporary']
 ]
 
-/** The files of a directory. @returns {DirectoryFile[]} @param {string} location */
+/** Returns the files of a directory. @returns {DirectoryFile[]} @param {string} location */
 export function filesOf(location) {
   const found = readdirSync(location, { withFileTypes: true }).filter((entry) => !entry.isDirectory())
   return found.map(({ name }) => ({
@@ -137,13 +151,13 @@ function tablesSize(location) {
   try {
     return filesOf(location).filter(({ kind }) => kind === 'table' || kind === 'log').reduce((sum, { size }) => sum + size, 0)
   } catch {
-    // Opening says what is wrong.
+    // Opening reports the error.
     return 0
   }
 }
 
 /**
- * The live tables, level by level, of LevelDB's own list of them.
+ * Parses the property leveldb.sstables: the live tables, by level.
  *
  * @returns {{ level: number, number: number, name: string, size: number, range: string }[]}
  * @param {{ getProperty(name: string): string }} db
@@ -163,5 +177,8 @@ export function tablesOf(db) {
 /** @param {{ code: string, message: string }} finding */
 export const lineOf = ({ code, message }) => `${code}: ${message}`
 
-/** An error in JSON. @param {any} options */
+/**
+ * Returns an error as JSON.
+ * @param {{ code: string, message: string, file?: string, offset?: number | string }} finding
+ */
 export const findingOf = ({ code, message, file, offset }) => ({ code, message, ...file !== undefined && { file }, ...offset !== undefined && { offset } })

@@ -1,4 +1,4 @@
-// What stands where a command wants a directory, before anything is opened: a message that says what to do instead.
+// Checks paths before a database is opened, so that messages can say what to do instead.
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { VarveError } from '../errors.js'
@@ -6,25 +6,28 @@ import { UsageError } from './arguments.js'
 
 const READ = constants.R_OK | constants.X_OK
 
-/** What the codes of the system mean, and what to do. @type {Record<string, string>} */
+/** Messages for the system's error codes. @type {Record<string, string>} */
 const REASONS = {
   ENOENT: 'no such file or directory',
   ENOTDIR: 'a part of the path is a file, not a directory',
   EACCES: 'permission denied',
   EPERM: 'not permitted',
   EROFS: 'the file system is read-only',
-  ELOOP: 'the links lead in a circle',
+  ELOOP: 'too many levels of symbolic links',
   ENAMETOOLONG: 'the path is too long',
-  EISDIR: 'a directory, where a file should be'
+  EISDIR: 'is a directory, not a file'
 }
 
-/** What to do about an error of the system, as the end of a message. @param {any} error any: whatever was thrown */
-export const remedyOf = (error) => ['EACCES', 'EPERM'].includes(error?.code) ? '; ask its owner, or run as a user who may' : ''
+/**
+ * Returns advice for a system error, to append to a message.
+ * @param {any} error any: whatever was thrown
+ */
+export const remedyOf = (error) => ['EACCES', 'EPERM'].includes(error?.code) ? '; ask its owner for access, or run as another user' : ''
 
 /**
- * An error of the system that names the path as the caller gave it.
+ * Returns a system error with the path as the user wrote it.
  *
- * @param {any} error
+ * @param {any} error any: whatever was thrown
  * @param {string} path
  */
 export function systemError(error, path) {
@@ -33,14 +36,14 @@ export function systemError(error, path) {
 }
 
 /**
- * Throws if `path` cannot be the directory that a command needs.
+ * Throws unless `path` is a directory that the command can use.
  *
  * @param {string} path
- * @param {'read' | 'write' | 'make'} need to be there, to be there and writable, or at most to be no file
- * @param {string} [hint] what to do if there is none
+ * @param {'read' | 'write' | 'make'} need `read` and `write` need an existing directory
+ * @param {string} [hint] advice if it does not exist
  */
-export function checkDirectory(path, need, hint = '; `varve put` and `varve import` make a database') {
-  if (path === '') throw new UsageError('the directory is an empty string')
+export function checkDirectory(path, need, hint = '; `varve put` and `varve import` create a database') {
+  if (path === '') throw new UsageError('the directory name is empty')
   if (path.includes('\0')) return
   const stats = statsOf(path, need, hint)
   if (stats === undefined) return
@@ -52,7 +55,7 @@ export function checkDirectory(path, need, hint = '; `varve put` and `varve impo
   }
 }
 
-/** Whether a directory is there; what cannot be told is an error. @param {string} path */
+/** Whether a directory exists; throws if that cannot be determined. @param {string} path */
 export function isDirectory(path) {
   try {
     return statSync(path).isDirectory()
@@ -61,7 +64,7 @@ export function isDirectory(path) {
   }
 }
 
-/** The state of a file to be read, or of a pipe or device. @param {string} path */
+/** Returns the stats of a readable file, pipe or device. @param {string} path */
 export function checkFile(path) {
   try {
     const stats = statSync(path)
@@ -80,19 +83,23 @@ function statsOf(path, need, hint) {
   } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error.code !== 'ENOENT') throw systemError(error, path)
     if (need === 'make') return undefined
-    throw new UsageError(`there is no directory ${path} (ENOENT)${hint}`)
+    throw new UsageError(`directory ${path} does not exist (ENOENT)${hint}`)
   }
 }
 
-/** A file: which command takes it. @param {string} path @param {boolean} isRegular */
+/**
+ * Returns a message that says which command accepts this file.
+ * @param {string} path
+ * @param {boolean} isRegular
+ */
 function insteadOf(path, isRegular) {
   const name = basename(path)
-  if (/^\d+\.(ldb|sst)$/.test(name)) return `${path} is a table file, not a directory: \`varve layout\` takes it; its database is ${dirname(path)}`
+  if (/^\d+\.(ldb|sst)$/.test(name)) return `${path} is a table file, not a directory: use \`varve layout\`, or give the database ${dirname(path)}`
   if (/^(\d+\.(log|dbtmp)|MANIFEST-\d+|CURRENT|LOCK|LOG(\.old)?)$/.test(name)) {
     return `${path} is one file of a database, not a directory: give the directory, ${dirname(path)}`
   }
-  if (isRegular && isZip(path)) return `${path} is a zip, not a directory: \`varve import <directory> ${path}\` makes a database of it`
-  return `${path} is a file, not a directory; \`varve layout\` takes table files, \`varve import\` zips`
+  if (isRegular && isZip(path)) return `${path} is a zip, not a directory: use \`varve import <directory> ${path}\``
+  return `${path} is a file, not a directory; \`varve layout\` reads table files, \`varve import\` reads zips`
 }
 
 /** @param {string} path */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // npx varve <command> <directory> ...: a database from the command line. Each command is a file in commands/.
 //
-//   exit code   0 done, found, sound      1 findings, or not found      2 cannot: usage, locked, unreadable
+//   exit code   0 success      1 damage found, or key not found      2 failure: usage, locked, unreadable
 import { readFileSync } from 'node:fs'
 import { helpOf, overview, parse, UsageError } from './arguments.js'
 import { remedyOf } from './location.js'
@@ -16,7 +16,7 @@ const CANNOT = 2
 
 /** @param {string[]} args @param {Output} out @returns {Promise<number>} the exit code */
 async function main(args, out) {
-  // Behind -- there is the command, then no options.
+  // After -- come the command and its arguments, no options.
   const [name, ...rest] = args[0] === '--' ? [args[1], '--', ...args.slice(2)] : args
   if (name === '--version' || name === '-v') return version(out)
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') return help(rest[0], name, out)
@@ -40,9 +40,9 @@ async function help(topic, asked, out) {
 
 /** @param {string} name */
 function noCommand(name) {
-  if (name.startsWith('-')) return new UsageError(`there is no option '${name}' without a command; \`varve --help\` lists the commands`)
+  if (name.startsWith('-')) return new UsageError(`unknown option '${name}' before the command; \`varve --help\` lists the commands`)
   const likely = nearest(name, [...COMMANDS, 'help'])
-  return new UsageError(`there is no command '${name}'${likely ? `; did you mean ${likely}?` : ''}${likely ? ' ' : '; '}\`varve --help\` lists them`)
+  return new UsageError(`unknown command '${name}'${likely ? `; did you mean ${likely}?` : ''}${likely ? ' ' : '; '}\`varve --help\` lists the commands`)
 }
 
 /** @param {string} text @param {Output} out */
@@ -57,17 +57,21 @@ function version(out) {
   return show(version, out)
 }
 
-/** One line: the code, then what happened. What opening failed with is the cause of what abstract-level throws. @param {any} error any: whatever was thrown */
+/**
+ * Returns the code and message of an error. abstract-level wraps an error of opening: report its
+ * cause.
+ * @param {any} error any: whatever was thrown
+ */
 function explain(error) {
   const reason = error?.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
   // Node's own messages begin with their code.
   const code = typeof reason?.code === 'string' && !reason.message.startsWith(`${reason.code}: `) ? `${reason.code}: ` : ''
-  const hint = reason instanceof UsageError && reason.command ? `\n\`varve ${reason.command} --help\` tells more` : ''
+  const hint = reason instanceof UsageError && reason.command ? `\nrun \`varve ${reason.command} --help\` for its options` : ''
   const rescue = reason?.code === 'LEVEL_CORRUPTION' && !reason.message.includes('varve repair')
-    ? '\n`varve verify` lists all damage; `varve repair` on a copy saves what is sound'
+    ? '\n`varve verify` lists all damage; `varve repair` on a copy recovers the undamaged data'
     : ''
   const remedy = reason?.code === 'LEVEL_IO_ERROR' && !reason.message.includes('; ask') ? remedyOf(reason.cause) : ''
-  // A bug of ours is to be reported with its place.
+  // Any other error is a bug: print its stack.
   const own = reason instanceof UsageError || typeof reason?.code === 'string'
   return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${remedy}${rescue}${hint}`
 }

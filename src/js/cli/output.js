@@ -8,7 +8,10 @@ const BAR_WIDTH = 30
 const PATIENCE_MS = 1000
 const REDRAW_MS = 100
 
-/** Standard output: gathered, with regard for who reads it, and quiet when nobody does any more (`| head`). */
+/**
+ * Standard output: gathered, with regard for who reads it, and quiet when nobody does any more (`|
+ * head`).
+ */
 export class Output {
   #stream
   /** @type {Uint8Array[]} */
@@ -35,7 +38,10 @@ export class Output {
     return this.#stream.columns ?? 200
   }
 
-  /** @param {string | Uint8Array} part @returns {Promise<void> | undefined} a promise where the reader is slow */
+  /**
+   * @param {string | Uint8Array} part
+   * @returns {Promise<void> | undefined} a promise where the reader is slow
+   */
   write(part) {
     const bytes = typeof part === 'string' ? Buffer.from(part) : part
     this.#parts.push(bytes)
@@ -47,7 +53,7 @@ export class Output {
     return this.write(`${text}\n`)
   }
 
-  /** @param {any} value */
+  /** @param {unknown} value */
   json(value) {
     return this.line(JSON.stringify(value))
   }
@@ -60,7 +66,10 @@ export class Output {
   }
 }
 
-/** A bar on standard error, on a terminal alone, from the second second on. Drawn when told of progress: nothing runs beside it. */
+/**
+ * A bar on standard error, on a terminal alone, from the second second on. Drawn when told of
+ * progress: nothing runs beside it.
+ */
 export class Progress {
   #label
   #total

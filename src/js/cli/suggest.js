@@ -1,6 +1,6 @@
-// What somebody may have meant by a word that there is not.
+// Suggests a known word for a misspelled one.
 
-/** Edits between two words: a letter more, less, another, or two that have changed places. @param {string} a @param {string} b */
+/** Returns the Damerau-Levenshtein distance of two words. @param {string} a @param {string} b */
 function distance(a, b) {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {
@@ -13,11 +13,12 @@ function distance(a, b) {
   return rows[a.length][b.length]
 }
 
-/** Longer words are nobody's slip. */
+/** Longer words get no suggestion. */
 const LENGTH_MAX = 40
 
 /**
- * The nearest of the words: one that begins as `word` does or is what it begins with, or one that is a slip or two away.
+ * Returns the nearest word: one that is a prefix of `word` or has it as one, or is one or two edits
+ * away.
  *
  * @param {string} word
  * @param {string[]} words

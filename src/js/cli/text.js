@@ -7,7 +7,8 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export const ENCODINGS = ['utf8', 'escaped', 'hex', 'base64']
 
 /**
- * What would move the cursor, turn the direction of writing or not be seen. The terminal must show what is there.
+ * What would move the cursor, turn the direction of writing or not be seen. The terminal must show
+ * what is there.
  */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/u
 
@@ -24,7 +25,12 @@ export function shown(bytes, encoding, { lines = false } = {}) {
   return escaped(bytes, encoding === 'escaped', lines)
 }
 
-/** Text as it is; what is not, as \xNN. `lossless` escapes the backslash as well. @param {Uint8Array} bytes @param {boolean} lossless @param {boolean} lines */
+/**
+ * Text as it is; what is not, as \xNN. `lossless` escapes the backslash as well.
+ * @param {Uint8Array} bytes
+ * @param {boolean} lossless
+ * @param {boolean} lines
+ */
 function escaped(bytes, lossless, lines) {
   const text = textOf(bytes)
   if (text !== undefined && !UNSEEN.test(text) && !(lossless && text.includes('\\'))) return text
@@ -45,7 +51,11 @@ function escaped(bytes, lossless, lines) {
 /** @param {Uint8Array} bytes */
 const hexEscapes = (bytes) => Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 
-/** Bytes of the character at `at`; 0 if there is none. @param {Uint8Array} bytes @param {number} at */
+/**
+ * Bytes of the character at `at`; 0 if there is none.
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ */
 function characterSize(bytes, at) {
   const first = bytes[at]
   const size = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0
@@ -61,7 +71,11 @@ export function textOf(bytes) {
   }
 }
 
-/** For JSON: a string, or `{ "hex": ... }` for what is no text in the encoding `utf8`. @param {Uint8Array} bytes @param {string} encoding */
+/**
+ * For JSON: a string, or `{ "hex": ... }` for what is no text in the encoding `utf8`.
+ * @param {Uint8Array} bytes
+ * @param {string} encoding
+ */
 export function inJson(bytes, encoding) {
   if (encoding !== 'utf8') return shown(bytes, encoding)
   return textOf(bytes) ?? { hex: bufferOf(bytes).toString('hex') }
@@ -94,7 +108,7 @@ function unescaped(text, what) {
   let end = 0
   for (const match of text.matchAll(/\\(?:x([0-9a-f]{2})|([nrt0\\])|(.?))/gis)) {
     const [whole, hex, letter, other] = match
-    if (other !== undefined) throw new InvalidArgumentError(`${what} has an unknown escape: ${JSON.stringify(whole)}; there are \\xNN \\n \\r \\t \\0 \\\\`)
+    if (other !== undefined) throw new InvalidArgumentError(`${what} has an unknown escape: ${JSON.stringify(whole)}; use \\xNN \\n \\r \\t \\0 \\\\`)
     parts.push(Buffer.from(text.slice(end, match.index)))
     parts.push(hex !== undefined ? Buffer.of(parseInt(hex, 16)) : Buffer.from(LETTERS[letter]))
     end = match.index + whole.length
@@ -105,7 +119,8 @@ function unescaped(text, what) {
 /** @param {Uint8Array} bytes */
 const bufferOf = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-// ---- Figures --------------------------------------------------------------------------------------------------------
+// ---- Figures
+// --------------------------------------------------------------------------------------------------------
 
 /** A message without what could move the cursor. @param {string} text */
 export const visible = (text) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')

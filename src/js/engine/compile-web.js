@@ -1,28 +1,29 @@
-// A module fetched and compiled, from beside the scripts as servers and bundlers see them: the build puts both into pkg/.
+// Fetches and compiles a module, which the build puts next to the scripts in pkg/.
 
 /**
- * Compiles a module once a page or worker.
+ * Compiles a module once per page or worker.
  * @param {string} name
- * @param {URL} url
- * @param {string} script the one that names the URL
+ * @param {() => { url: URL, script: string }} place called when the module is loaded: a bundle that is not an ES module has no URL, and may not need one
  * @returns {() => Promise<WebAssembly.Module>}
  */
-export function fetchedOnce(name, url, script) {
+export function fetchedOnce(name, place) {
   /** @type {Promise<WebAssembly.Module> | undefined} */
   let module
-  // A failed load may be tried again.
-  return () => (module ??= load(name, url, script).catch((error) => { module = undefined; throw error }))
+  // A failed load can be retried.
+  return () => (module ??= load(name, place).catch((error) => { module = undefined; throw error }))
 }
 
-/** @param {string} name @param {URL} url @param {string} script */
-async function load(name, url, script) {
+/** @param {string} name @param {() => { url: URL, script: string }} place */
+async function load(name, place) {
+  const { url, script } = place()
   const copied = besideCopy(name, script)
   const found = copied && await compile(copied).catch(() => undefined)
   return found ?? compile(url)
 }
 
 /**
- * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what lies beside them.
+ * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what
+ * lies beside them.
  * @param {string} name
  * @param {string} script
  */

@@ -1,6 +1,6 @@
-// The engine as JavaScript uses it: bytes go in and out through regions of its memory (src/wasm/database.rs). A method answers a
-// value where nothing had to wait, else a promise of it.
-// Iterators and snapshots end with their instance; what replaces it is supervisor.js.
+// Calls the engine in WebAssembly, passing bytes through regions of its memory (src/wasm/database.rs).
+// A method returns a value if nothing had to wait, else a promise. Iterators and snapshots end with
+// their instance, which supervisor.js replaces.
 import { following } from '../bytes/bytes.js'
 import { noteTurn, pause } from './event-loop.js'
 import { GuardedStorage } from './guarded-storage.js'
@@ -11,7 +11,7 @@ import { Supervisor } from './supervisor.js'
 import { WriteGroup } from './write-group.js'
 import { ZipImport } from './zip-import.js'
 
-/** Answers of the border: see src/wasm/database.rs. */
+/** Result codes: see src/wasm/database.rs. */
 const FAILED = -3
 const MISSING = -1
 const DONE = 2 ** 32
@@ -25,13 +25,18 @@ const UNVERIFIED = 32
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** By the option fillCache; nobody's word means what is sought. */
+/** Flags of the option fillCache. Default: cache the blocks read by a seek. */
 const FILL = { true: FILL_CACHE, false: 0, sought: FILL_CACHE_SOUGHT }
 
-/** Instances count their iterators and snapshots in 32 bits; above that are the instances. */
+/**
+ * Ids of iterators and snapshots: the low 32 bits are the instance's, the rest counts instances.
+ */
 const IDS_PER_INSTANCE = 2 ** 32
 
-/** An iterator or snapshot that is made when the engine is back: its number is known then. @typedef {number | Later} Id */
+/**
+ * An iterator or snapshot that is created once the engine is replaced, when its id is known.
+ * @typedef {number | Later} Id
+ */
 class Later {
   /** @type {number | undefined} */
   id
@@ -39,13 +44,19 @@ class Later {
 
 const NONE = /** @type {Instance} */ (/** @type {unknown} */ (null))
 
-/** One database in an instance of its own. */
+/** One database in its own instance. */
 export class Engine {
   /** null exactly when #database is. @type {Instance} */
   #instance = NONE
-  /** any: wasm-bindgen's class Database, of either module; null while there is no instance to call. @type {any} */
+  /**
+   * any: wasm-bindgen's class Database, of either module; null while there is no instance to call.
+   * @type {any}
+   */
   #database = null
-  /** Added to the numbers of the instance's iterators and snapshots: those of an earlier one are below. */
+  /**
+   * Added to the ids of the instance's iterators and snapshots; those of earlier instances are
+   * smaller.
+   */
   #base = 0
   #regions = new Regions()
   #supervisor
@@ -53,7 +64,7 @@ export class Engine {
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
   #group
-  /** What the storage was found to do when a synchronous write asked. */
+  /** The result of asking the storage, before the first synchronous write. */
   #answersInPlace = false
   #flushesInPlace = false
 
@@ -68,28 +79,35 @@ export class Engine {
     return engine
   }
 
-  /** Removes the database in `storage`. @param {any} storage */
+  /**
+   * Removes the database in `storage`.
+   * @param {import('../types/index.js').Storage | null} storage
+   */
   static destroy(storage) {
     return Engine.#once(storage, {}, ({ destroyDatabase }, guarded) => destroyDatabase(guarded))
   }
 
   /**
    * Rebuilds the database in `storage`.
-   * @param {any} storage
-   * @param {Record<string, any>} options
-   * @param {boolean} anyComparator also one that was made with another comparator
+   * @param {import('../types/index.js').Storage | null} storage
+   * @param {Record<string, unknown>} options
+   * @param {boolean} anyComparator whether to repair a database with another comparator
    */
   static repair(storage, options, anyComparator) {
     return Engine.#once(storage, options, ({ repairDatabase }, guarded, own) => repairDatabase(guarded, own, anyComparator))
   }
 
-  /** Checks the files of the database in `storage`, which need not be open. @param {any} storage @param {Record<string, any>} options */
+  /**
+   * Checks the files of the database in `storage` without opening it.
+   * @param {import('../types/index.js').Storage | null} storage
+   * @param {Record<string, unknown>} options
+   */
   static verifyFiles(storage, options) {
     return Engine.#once(storage, options, ({ verifyDatabase }, guarded, own) => verifyDatabase(guarded, own))
   }
 
   /**
-   * Begins to make a database of a zip in `storage` (null: in memory), where none may be.
+   * Starts the import of a zip to `storage` (null: memory), which must not have a database.
    * @param {object | null} storage
    * @param {{ maxBytes: number, maxRatio: number, memoryLimit?: number }} limits
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
@@ -99,7 +117,7 @@ export class Engine {
     /** @type {Engine | undefined} */
     let engine
     const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) })
-    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} */ (storage))
+    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} any: null or a Storage */ (storage))
     return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), async (options, open) => {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
@@ -108,7 +126,7 @@ export class Engine {
   }
 
   /**
-   * @param {any} storage
+   * @param {any} storage any: null or a Storage
    * @param {Record<string, any>} options
    * @param {(exports: Instance['exports'], storage: GuardedStorage, options: object) => any} act
    */
@@ -124,7 +142,7 @@ export class Engine {
 
   /**
    * For `open` and `import` alone.
-   * @param {any} storage
+   * @param {any} storage any: null or a Storage
    * @param {Record<string, any>} options
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    */
@@ -147,18 +165,18 @@ export class Engine {
     this.#group = new WriteGroup((batch) => this.write(batch, false), options.maxValueSize)
   }
 
-  /** Whether calls wait for a fresh instance. */
+  /** Whether calls wait for a new instance. */
   get isReplacing() {
     return this.#database === null && this.#supervisor.isReplacing
   }
 
-  /** Whether it has stopped for good, or was closed. */
+  /** Whether the engine has failed permanently or was closed. */
   get hasEnded() {
     return this.#supervisor.failure !== undefined
   }
 
   /**
-   * What a call without an instance answers: it is made again when there is one.
+   * Repeats a call once there is an instance, and returns a promise.
    * @param {(...args: any[]) => any} method
    * @param {any[]} args any: as the methods have them
    * @returns {any} a promise
@@ -168,31 +186,39 @@ export class Engine {
     return this.#supervisor.whenBack(() => method.apply(this, own))
   }
 
-  /** The same for what answers nothing. @param {(...args: any[]) => any} method @param {any[]} args */
+  /**
+   * As `#again`, for methods without a result.
+   * @param {(...args: any[]) => any} method
+   * @param {any[]} args any: results of the engine have many types
+   */
   #whenBack(method, ...args) {
     if (!this.hasEnded) this.#again(method, ...args).catch(() => {})
   }
 
-  /** The same for what answers an iterator or a snapshot. @param {() => Id} make @returns {Id} */
+  /**
+   * As `#again`, for methods that return an iterator or a snapshot.
+   * @param {() => Id} make
+   * @returns {Id}
+   */
   #laterId(make) {
     const later = new Later()
     this.#again(() => { later.id = /** @type {number} */ (make()) }).catch(() => {})
     return later
   }
 
-  /** What was asked for before is written before. */
+  /** Writes the pending group first, to keep the order. */
   #inOrder() {
     if (this.#group.waits) this.#group.flush()
   }
 
-  /** For calls that can only be made now. */
+  /** Throws unless a synchronous call can be made now. */
   #now() {
     if (this.#database !== null) return this.#database
     if (this.#supervisor.failure !== undefined) throw this.#supervisor.failure
     throw Object.assign(new Error('the engine has failed and is being replaced: try again in a moment'), { code: 'busy' })
   }
 
-  /** The instance's number of an iterator or snapshot. @param {Id} id */
+  /** Returns the instance's id of an iterator or snapshot. @param {Id} id */
   #numberOf(id) {
     const number = numberOf(id) - this.#base
     if (number > 0) return number
@@ -210,7 +236,10 @@ export class Engine {
     return id === undefined ? 0 : this.#numberOf(id)
   }
 
-  /** After a trap on the way the database is recovered, and closed then. @returns {Promise<void>} */
+  /**
+   * Closes the database. After a trap meanwhile, recovers and then closes it.
+   * @returns {Promise<void>}
+   */
   async close() {
     this.#inOrder()
     if (this.isReplacing) await this.#supervisor.replaced()
@@ -229,11 +258,11 @@ export class Engine {
     this.#database = null
     this.#regions.use(null)
     this.#supervisor.stop(Object.assign(new Error('the database is closed'), { code: 'closed' }))
-    // Who only reads gives no lock back, which would have closed the files.
+    // A read-only database releases no lock, which would have closed the files.
     await this.#storage?.settle()
   }
 
-  /** @param {Uint8Array} key @param {any} value @param {boolean} sync */
+  /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
   put(key, value, sync) {
     if (!sync) {
       const joined = this.#group.put(key, value)
@@ -279,7 +308,8 @@ export class Engine {
     }
   }
 
-  // ---- Writes that end in their call --------------------------------------------------------------------------------
+  // ---- Synchronous writes
+  // --------------------------------------------------------------------------------
 
   /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
   putSync(key, value, sync) {
@@ -305,7 +335,12 @@ export class Engine {
     })
   }
 
-  /** Refused, with nothing written, where an earlier write is under way or the storage answers later. @param {boolean} sync @param {(database: any) => number} write any: as #database */
+  /**
+   * Throws, with nothing written, while an earlier write is unfinished or if the storage returns
+   * promises.
+   * @param {boolean} sync
+   * @param {(database: any) => number} write any: as #database
+   */
   #writeNow(sync, write) {
     this.#inOrder()
     const database = this.#now()
@@ -318,10 +353,13 @@ export class Engine {
     }
   }
 
-  /** A storage is asked once. @param {boolean} sync */
+  /** Whether the storage can write synchronously; it is asked once. @param {boolean} sync */
   #assertInPlace(sync) {
     if (this.#storage === undefined || (sync ? this.#flushesInPlace : this.#answersInPlace)) return
-    if (!this.#storage.answersInPlace(sync)) {
+    const answer = this.#storage.answersInPlace(sync)
+    // Nothing is written to, or what is: the engine refuses it.
+    if (answer === undefined) return
+    if (!answer) {
       const what = sync ? 'flushed' : 'written to'
       throw Object.assign(new Error(`the storage of this database cannot be ${what} synchronously`), { code: 'not-supported' })
     }
@@ -346,7 +384,7 @@ export class Engine {
     this.#regions.enter(key)
     const size = this.#database.get(key.length, this.#snapshotOf(snapshot), fillCache)
     if (size === MISSING) return undefined
-    if (size < 0) return this.#outcome(size).then((/** @type {any} */ value) => value && decoder.decode(value))
+    if (size < 0) return this.#outcome(size).then((/** @type {any} any: results of the engine have many types */ value) => value && decoder.decode(value))
     const start = this.#database.out()
     return this.#regions.string(start, start + size)
   }
@@ -397,12 +435,13 @@ export class Engine {
   iterator(options) {
     this.#inOrder()
     if (this.#database === null) {
-      const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} */ (options)[name])])
+      const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} any: arguments and results pass to wasm-bindgen unchecked */ (options)[name])])
       const copy = { ...options, ...Object.fromEntries(bounds) }
       return this.#laterId(() => this.iterator(copy))
     }
     const { gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot } = options
-    // The engine's bounds are "from" and "up to, not including"; the key after x is x with a zero byte.
+    // The engine's bounds are inclusive start and exclusive end; the key after x is x with a zero
+    // byte.
     const lower = gt === undefined ? gte : following(gt)
     const upper = lte === undefined ? lt : following(lte)
     this.#regions.enter(lower ?? EMPTY, upper)
@@ -491,7 +530,7 @@ export class Engine {
     return this.#now().property(name)
   }
 
-  /** How the engine is doing, in one answer that can be cloned. */
+  /** Returns the engine's state as a cloneable object. */
   info() {
     this.#inOrder()
     if (this.#database === null) return this.#again(this.info)
@@ -504,7 +543,8 @@ export class Engine {
   }
 
   /**
-   * Tells of flushes, compactions and stalls, from inside the engine: `tell` must not call back. Nothing: tells nobody.
+   * Reports flushes, compactions and stalls to `tell`, which must not call the engine; undefined
+   * turns it off.
    * @param {((name: string, info: object) => void) | undefined} tell
    */
   listen(tell) {
@@ -519,7 +559,7 @@ export class Engine {
     return this.#instance.settled(this.#database.verify())
   }
 
-  /** @param {any} storage */
+  /** @param {any} storage any: null or a Storage */
   async checkpoint(storage) {
     this.#inOrder()
     if (this.isReplacing) await this.#supervisor.replaced()
@@ -539,7 +579,11 @@ export class Engine {
     return this.#base + this.#now().exportStart()
   }
 
-  /** Some bytes, maybe none yet; undefined at the end. @param {Id} id @param {number} bytes */
+  /**
+   * Returns the next bytes, maybe none yet; undefined at the end.
+   * @param {Id} id
+   * @param {number} bytes
+   */
   exportNext(id, bytes) {
     if (this.#database === null) return this.#again(this.exportNext, id, bytes)
     const size = this.#database.exportNext(this.#numberOf(id), bytes)
@@ -563,7 +607,7 @@ export class Engine {
     return this.#database !== null && this.#database.tidy()
   }
 
-  /** Does not throw: it is asked after a write was acknowledged. */
+  /** Does not throw: it is called after a write was acknowledged. */
   hasBackgroundWork() {
     try {
       return this.#database !== null && this.#database.hasBackgroundWork()
@@ -572,36 +616,49 @@ export class Engine {
     }
   }
 
-  /** Nothing, or a promise of it. @param {any} answer */
+  /**
+   * Returns undefined, or a promise.
+   * @param {any} answer any: results of the engine have many types
+   */
   #answer(answer, isWrite = false) {
     return answer < 0 ? this.#outcome(answer, isWrite) : undefined
   }
 
-  /** @param {any} answer */
+  /** @param {any} answer any: results of the engine have many types */
   #number(answer, isWrite = false) {
     return answer < 0 ? this.#outcome(answer, isWrite) : answer
   }
 
-  /** The promise of a call that is late; throws what a call failed with. @param {any} answer */
+  /**
+   * Returns the promise of a call that has to wait; throws if the call failed.
+   * @param {any} answer any: results of the engine have many types
+   */
   #outcome(answer, isWrite = false) {
     const outcome = this.#database.outcome()
     if (answer === FAILED) throw outcome
     return this.#instance.settled(outcome, isWrite)
   }
 
-  /** A trap that a write came upon leaves its fate open. @param {any} error any: whatever was thrown */
+  /**
+   * After a trap during a write, marks it as maybe applied.
+   * @param {any} error any: whatever was thrown
+   */
   #ofWrite(error) {
     return error === this.#supervisor.trap ? unknownFate(error) : error
   }
 }
 
-/** An error as an object that can be cloned. @param {any} error any: whatever was thrown */
+/** Returns an error as a cloneable object. @param {any} error any: whatever was thrown */
 const plain = (error) => ({ message: error.message, ...error })
 
-/** NaN for one that was never made. @param {Id} id @returns {number} */
+/** Returns NaN for an id that was never assigned. @param {Id} id @returns {number} */
 const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
 
-/** Arguments that wait are no longer the caller's. @param {any} value @returns {any} */
+/**
+ * Copies arguments that have to wait, because the caller may change them.
+ * @param {any} value
+ * @returns {any} any: results of the engine have many types
+ */
 function owned(value) {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   return Array.isArray(value) ? value.map(owned) : value

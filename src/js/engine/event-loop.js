@@ -1,9 +1,9 @@
-// Others' chance of the thread: long work asks now and then whether it should wait for a turn of the event loop.
+// Lets long operations yield to the event loop now and then.
 
-/** So long may long work have the thread at once. */
+/** Longest time in ms that an operation blocks the thread. */
 const HELD_MS = 2
 
-/** Those that wait for a turn; each turn lets one of them go on. @type {(() => void)[]} */
+/** Operations that wait for a turn; each turn continues one of them. @type {(() => void)[]} */
 const waiting = []
 let since = 0
 
@@ -23,7 +23,7 @@ export function inNextTurn(task) {
 }
 
 /**
- * Nothing, or what to wait for before going on.
+ * Returns undefined, or a promise to await before continuing.
  * @returns {Promise<void> | undefined}
  */
 export function pause() {
@@ -34,7 +34,10 @@ export function pause() {
   })
 }
 
-/** Others have had a turn; or a call begins, which if it is short is done in one piece. */
+/**
+ * Restarts the time: other tasks have run, or a call begins, which completes at once if it is
+ * short.
+ */
 export function noteTurn() {
   since = performance.now()
 }

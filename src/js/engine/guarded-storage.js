@@ -1,11 +1,11 @@
-// A storage with a list of what the engine has open in it. An engine that failed closes nothing: then it is closed from here,
-// and the lock is kept for the instance that takes over, so that nobody else comes in between.
+// A storage that tracks the engine's open files. A failed engine closes nothing: its files are closed
+// here, and the lock is kept for the next instance, so that no other process takes it.
 
-/** @param {any} value */
+/** @param {any} value any: the result of any call */
 const isPromise = (value) => typeof value?.then === 'function'
 
 /**
- * What the engine gets in place of the caller's storage.
+ * Wraps the caller's storage for the engine.
  *
  * @implements {Storage}
  */
@@ -13,13 +13,15 @@ export class GuardedStorage {
   #storage
   /** Open files. @type {Set<GuardedFile>} */
   #files = new Set()
-  /** Calls that change something and are under way. @type {Set<Promise<unknown>>} */
+  /** Pending calls that change something. @type {Set<Promise<unknown>>} */
   #pending = new Set()
-  /** How often all files were closed. */
+  /** The number of times all files were closed. */
   #round = 0
   #held = false
   #epoch = 0
-  /** A synchronous call is under way: what is flushed is flushed before the storage returns. */
+  /**
+   * Whether a synchronous call is running, in which flushes must finish before the storage returns.
+   */
   #inPlace = false
 
   /** @param {import('../types/index.js').Storage} storage */
@@ -41,7 +43,7 @@ export class GuardedStorage {
     })
   }
 
-  /** Tables stay open until the engine goes away, and are closed before somebody else may have them. */
+  /** Tables stay open until the engine ends, and are closed before the lock is released. */
   unlock() {
     this.#held = false
     if (this.#pending.size > 0) return this.settle().then(() => this.during(this.#storage.unlock()))
@@ -51,7 +53,11 @@ export class GuardedStorage {
 
   list() { return this.#storage.list() }
 
-  /** @param {string} name @param {'log' | 'manifest' | 'table' | 'other'} kind @param {number} sizeHint */
+  /**
+   * @param {string} name
+   * @param {'log' | 'manifest' | 'table' | 'other'} kind
+   * @param {number} sizeHint
+   */
   create(name, kind, sizeHint) {
     return this.during(this.#storage.create(name, kind, sizeHint), (file) => this.#guarded(file, true))
   }
@@ -62,7 +68,8 @@ export class GuardedStorage {
     const isWritten = access === 'append'
     if (!isPromise(answer)) return this.#guarded(answer, isWritten)
     const round = this.#round
-    // Opening changes nothing, so nobody waits for it: what comes when the others were closed is closed at once.
+    // Opening changes nothing, so closing does not wait for it: a file that arrives later is closed
+    // at once.
     return Promise.resolve(answer).then((file) => {
       const guarded = this.#guarded(file, isWritten)
       if (round !== this.#round) guarded?.close?.()
@@ -73,27 +80,43 @@ export class GuardedStorage {
   /** @param {string} name @param {unknown} source */
   link(name, source) {
     const own = source instanceof GuardedStorage ? source.#storage : source
-    return this.during(this.#storage.link?.(name, /** @type {any} */ (own)) ?? false)
+    return this.during(this.#storage.link?.(name, /** @type {any} any: the property is optional in foreign storages */ (own)) ?? false)
   }
 
   /** @param {import('../types/index.js').NameEdit[]} edits */
-  editNames(edits) { return this.during(this.#storage.editNames(edits, this.#inPlace)) }
+  editNames(edits) { return this.during(this.askedInPlace((inPlace) => this.#storage.editNames(edits, inPlace))) }
 
-  get inPlace() { return this.#inPlace }
+  /**
+   * Asks for it in place during a synchronous call; a storage that cannot does it later. Background work can wait for that, and a
+   * write that cannot was refused before anything was written.
+   * @template T @param {(inPlace: boolean) => T} ask @returns {T}
+   */
+  askedInPlace(ask) {
+    if (!this.#inPlace) return ask(false)
+    try {
+      return ask(true)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error?.code !== 'LEVEL_NOT_SUPPORTED') throw error
+      return ask(false)
+    }
+  }
 
-  /** Makes a synchronous call of the engine's. @template T @param {() => T} call @returns {T} */
+  /** Runs a synchronous call of the engine. @template T @param {() => T} call @returns {T} */
   now(call) {
+    // A storage may ask for another from inside.
+    const outer = this.#inPlace
     this.#inPlace = true
     try {
       return call()
     } finally {
-      this.#inPlace = false
+      this.#inPlace = outer
     }
   }
 
   /**
-   * Whether the storage answers at once, and with `sync` whether it also flushes in place. Asked of a file that is being written,
-   * before something is: else it would be known too late.
+   * Returns whether the storage returns values, and with `sync` whether it also flushes in place. This
+   * is tried on a file that is being written, before anything is written. undefined: no such file can
+   * be asked now.
    * @param {boolean} sync
    */
   answersInPlace(sync) {
@@ -101,7 +124,7 @@ export class GuardedStorage {
       const answer = file.answersInPlace(sync)
       if (answer !== undefined) return answer
     }
-    return true
+    return undefined
   }
 
   removePlace() {
@@ -111,7 +134,10 @@ export class GuardedStorage {
     })
   }
 
-  /** After a trap, and at the end: waits for what is under way, then closes all files. The lock is kept. */
+  /**
+   * Waits for pending calls, then closes all files; the lock is kept. Called after a trap and at
+   * the end.
+   */
   async settle() {
     while (this.#pending.size > 0) await Promise.allSettled(this.#pending)
     this.#closeFiles()
@@ -123,26 +149,26 @@ export class GuardedStorage {
       try {
         file.close()
       } catch {
-        // For what was not synced nothing was promised, and the others are to be closed too.
+        // Unsynced data was not acknowledged, and the other files must be closed too.
       }
     }
     this.#files.clear()
   }
 
-  /** The same, and gives the lock back. */
+  /** Closes all files and releases the lock. */
   async release() {
     await this.settle()
     if (!this.#held) return
     try {
       await this.unlock()
     } catch {
-      // Whoever gives a lock back goes on.
+      // A failure to unlock must not stop closing.
     }
   }
 
   /**
-   * What a call answered, with `then` done to it, now or when it is there.
-   * @param {any} answer
+   * Applies `then` to the result of a call, now or when it resolves.
+   * @param {any} answer any: the result of any call
    * @param {(value: any) => any} [then]
    */
   during(answer, then = (value) => value) {
@@ -159,7 +185,7 @@ export class GuardedStorage {
 
   /** @param {any} file any: what the caller's storage answered @param {boolean} isWritten */
   #guarded(file, isWritten) {
-    // What is no file is for the engine to refuse.
+    // The engine rejects a result that is not a file.
     if (typeof file !== 'object' || file === null) return file
     const guarded = new GuardedFile(this, file, isWritten)
     this.#files.add(guarded)
@@ -172,6 +198,9 @@ class GuardedFile {
   #storage
   #file
   #reads = 0
+  #syncs = 0
+  /** What a flush failed with that only asked: the engine hears of it at its own. @type {{ error: unknown } | undefined} */
+  #failed
   #isWritten
   #closed = false
 
@@ -184,7 +213,7 @@ class GuardedFile {
 
   /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
-    // A look-up that is still under way when the database is closed.
+    // A lookup is still running while the database is closed.
     if (this.#closed) throw Object.assign(new Error('the database is closed'), { code: 'closed' })
     const answer = this.#file.read(offset, into)
     if (isPromise(answer)) this.#whileReading(/** @type {Promise<Uint8Array>} */ (answer))
@@ -196,20 +225,34 @@ class GuardedFile {
   /** @param {Uint8Array} data */
   append(data) { return this.#storage.during(this.#file.append(data)) }
 
-  sync() { return this.#storage.during(this.#file.sync(this.#storage.inPlace)) }
+  sync() {
+    if (this.#failed !== undefined) throw this.#failed.error
+    const answer = this.#storage.during(this.#storage.askedInPlace((inPlace) => this.#file.sync(inPlace)))
+    if (!isPromise(answer)) return answer
+    this.#syncs++
+    const ended = () => { this.#syncs-- }
+    answer.then(ended, ended)
+    return answer
+  }
 
-  /** undefined where it is not being written. @param {boolean} sync @returns {boolean | undefined} */
+  /**
+   * Returns undefined for a file that is not being written, or is being flushed: only reads and appends
+   * may come then.
+   * @param {boolean} sync
+   * @returns {boolean | undefined}
+   */
   answersInPlace(sync) {
-    if (!this.#isWritten) return undefined
+    if (!this.#isWritten || this.#syncs > 0) return undefined
     try {
       const answer = sync ? this.#file.sync(true) : this.#file.size()
       if (!isPromise(answer)) return true
-      // It is of no interest; a flush that failed fails again when it is needed.
-      Promise.resolve(answer).catch(() => {})
+      this.#storage.during(answer).catch((/** @type {unknown} */ error) => { if (sync) this.#failed = { error } })
       return false
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error?.code === 'LEVEL_NOT_SUPPORTED') return false
-      throw error
+      if (!sync) throw error
+      this.#failed = { error }
+      return undefined
     }
   }
 
@@ -223,7 +266,10 @@ class GuardedFile {
     if (this.#reads === 0) this.#file.close()
   }
 
-  /** A file is closed when its last read has ended. @param {Promise<Uint8Array>} answer */
+  /**
+   * Tracks a read: a file is closed after its last read has ended.
+   * @param {Promise<Uint8Array>} answer
+   */
   #whileReading(answer) {
     this.#reads++
     const ended = () => {

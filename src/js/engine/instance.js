@@ -1,18 +1,23 @@
-// One instance of the engine, with a memory of its own, for as long as it is sound.
+// One instance of the engine with its own memory, until it traps.
 import { loadModule } from './module.js'
 
-/** What memory may grow to where the caller has not said, in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB of it. */
+/**
+ * Default limit of the memory in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB.
+ */
 export const MEMORY_LIMIT = 2 ** 32
 
 const PAGE_BYTES = 64 << 10
 
-/** A trap ends an instance: what it had promised is rejected, and nothing reaches it any more (pkg-scripts/lib/instance.mjs). */
+/**
+ * A trap ends an instance: its promises are rejected, and it is not called again
+ * (pkg-scripts/lib/instance.mjs).
+ */
 export class Instance {
-  /** Why it is of no more use. @type {Error | undefined} */
+  /** The trap, after which the instance cannot be used. @type {Error | undefined} */
   trap
   memory
   exports
-  /** What rejects those who wait for it. @type {Set<(trap: Error) => void>} */
+  /** Functions that reject pending promises. @type {Set<(trap: Error) => void>} */
   #waiters = new Set()
 
   /**
@@ -39,7 +44,7 @@ export class Instance {
   }
 
   /**
-   * A promise of the engine's, which alone would never settle after a trap.
+   * Returns a promise of the engine that rejects on a trap; the engine's own would never settle.
    * @template T
    * @param {T | Promise<T>} answer
    * @param {boolean} [isWrite]
@@ -64,11 +69,11 @@ function newMemory(initial, maximum) {
   try {
     return new WebAssembly.Memory({ initial, maximum })
   } catch (/** @type {any} any: whatever was thrown */ cause) {
-    throw Object.assign(new Error(`no memory for another database: ${cause.message}`, { cause }), { code: 'limit-exceeded' })
+    throw Object.assign(new Error(`not enough memory to open another database: ${cause.message}`, { cause }), { code: 'limit-exceeded' })
   }
 }
 
-/** The error of a write that was on its way when the instance failed. @param {Error} trap */
+/** Returns the error of a write that was pending when the instance failed. @param {Error} trap */
 export function unknownFate(trap) {
   return Object.assign(new Error(trap.message, { cause: trap.cause }), { code: 'poisoned', maybeApplied: true })
 }

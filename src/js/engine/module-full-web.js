@@ -1,10 +1,10 @@
-// What a page runs that imports varve/full: full.wasm.
+// The module of pages that import varve/full: full.wasm.
 import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance-full.js'
 import { fetchedOnce } from './compile-web.js'
 
 /** @type {import('./module.js').EngineModule} */
 export const fullModule = {
-  load: fetchedOnce('full.wasm', new URL('./full.wasm', import.meta.url), import.meta.url),
+  load: fetchedOnce('full.wasm', () => ({ url: new URL('./full.wasm', import.meta.url), script: import.meta.url })),
   createInstance,
   pagesMin: MEMORY_PAGES_MIN,
   isFull: true

@@ -1,4 +1,4 @@
-// What Node runs: full.wasm, from the package's own directory, or from beside the script where a bundler has put all into one.
+// The module in Node: full.wasm, from the package's directory, or next to the script of a bundle.
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +18,7 @@ export const ownModule = {
 
 /** @param {string} name */
 function readWasm(name) {
-  // A bundle of CommonJS has no URL.
+  // A CommonJS bundle has no URL.
   const folder = import.meta.url ? dirname(fileURLToPath(import.meta.url)) : __dirname
   try {
     return readFileSync(join(folder, name))
@@ -32,7 +32,7 @@ function readWasm(name) {
 }
 
 /**
- * Memory that many values share.
+ * Memory shared by many values.
  * @param {number} size
  */
 export function makeSlab(size) {

@@ -1,15 +1,15 @@
-// What a page runs unless it says otherwise: engine.wasm.
+// The default module of a page: engine.wasm.
 import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance.js'
 import { fetchedOnce } from './compile-web.js'
 
 /** @type {import('./module.js').EngineModule} */
 export const ownModule = {
-  // Vite and webpack look for an expression of exactly this form; others leave it to the browser.
-  load: fetchedOnce('engine.wasm', new URL('./engine.wasm', import.meta.url), import.meta.url),
+  // Vite and webpack recognize exactly this expression; other bundlers leave it to the browser.
+  load: fetchedOnce('engine.wasm', () => ({ url: new URL('./engine.wasm', import.meta.url), script: import.meta.url })),
   createInstance: /** @type {import('./module.js').CreateInstance} */ (createInstance),
   pagesMin: MEMORY_PAGES_MIN,
   isFull: false
 }
 
-/** Nothing here keeps memory from being transferred, and so values do not share any. */
+/** Values do not share memory here, because nothing prevents it from being transferred. */
 export const makeSlab = undefined

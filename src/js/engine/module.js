@@ -1,5 +1,5 @@
-// Which module of the engine this program runs, and where it comes from: the platform's own (full.wasm in Node, engine.wasm in a
-// page), unless an entry of the package (full.js, inline.js) provides another.
+// Chooses the module of the engine: the platform's (full.wasm in Node, engine.wasm in a page), unless
+// an entry of the package (full.js, inline.js) provides another.
 import { ownModule } from '#wasm'
 import { VarveError } from '../errors.js'
 
@@ -21,11 +21,11 @@ export function provideModule(module) {
   chosen = module
 }
 
-/** Whether repair, zip import and the inspector are in this program's module. */
+/** Whether this program's module contains repair, zip import and the inspector. */
 export const isFull = () => chosen.isFull
 
 /**
- * The module to make an instance of.
+ * Returns the compiled module.
  * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: EngineModule['createInstance'], pagesMin: number }>}
  */
 export async function loadModule() {

@@ -1,13 +1,16 @@
-// Many answers in one array of bytes, as the engine gives them (src/wasm/database.rs).
+// Decodes several results packed in one array (src/wasm/database.rs).
 import { NativeBuffer } from '../bytes/native-buffer.js'
 
-/** The length of a value that is not there. */
+/** The length that marks a missing value. */
 const NO_VALUE = 0xffffffff
 
-/** A byte for each, 1 or 0. @param {Uint8Array} bytes */
+/** Decodes booleans: one byte each, 1 or 0. @param {Uint8Array} bytes */
 export const flags = (bytes) => Array.from(bytes, (byte) => byte === 1)
 
-/** (u32 length, value)* to values; length 0xffffffff is none. @param {Uint8Array} packed */
+/**
+ * Decodes (u32 length, value)* to values; length 0xffffffff means none.
+ * @param {Uint8Array} packed
+ */
 export function unpack(packed) {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
   const values = []

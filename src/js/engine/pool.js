@@ -1,17 +1,19 @@
-// Where small answers are put: an ArrayBuffer of its own costs a value more than being looked up does.
+// Allocates small results from slabs: creating an ArrayBuffer costs more than looking a value up.
 //
-//   slab = bytes, bytes, ...    what is kept of a slab keeps all of it, as with Node's own Buffers
+//   slab = bytes, bytes, ...    one kept value keeps its whole slab alive, as with Node's Buffers
 //
-// Only where a slab can be kept from being transferred: the bytes of others would go with it.
+// Used only where a slab can be marked as untransferable: a transfer would take other values with it.
 import { makeSlab } from '#wasm'
 
-/** Copies of bytes, as views. */
+/** Copies bytes into slabs and returns views. */
 export class Pool {
   #size
   #slab = new ArrayBuffer(0)
   #used
 
-  /** @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its own */
+  /**
+   * @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its own
+   */
   constructor(size) {
     this.#size = size
     this.#used = Infinity

@@ -1,13 +1,13 @@
-// The regions of an instance's memory through which bytes go in and out (src/wasm/regions.rs).
+// The regions of an instance's memory used to pass bytes in and out (src/wasm/regions.rs).
 import { NativeBuffer } from '../bytes/native-buffer.js'
 import { Pool } from './pool.js'
 
-/** Room that the scratch region has from the start: most keys and values fit. */
+/** Initial size of the scratch region: most keys and values fit. */
 const SCRATCH_SIZE = 4096
-/** Beyond this the region is asked for each time, so that the engine may give memory back. */
+/** A larger region is requested for each call, so that the engine can free it. */
 const SCRATCH_KEPT = 1 << 20
 
-/** Beyond what is needed memory grows by half of it, by this at most; a large one by an eighth. */
+/** Memory grows by half more than needed, at most by this; a large memory by an eighth. */
 const GROWTH = 8 << 20
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -19,14 +19,21 @@ export class Regions {
   #database = null
   /** @type {WebAssembly.Memory} */
   #memory = /** @type {WebAssembly.Memory} */ (/** @type {unknown} */ (undefined))
-  /** The whole memory, as a Buffer where there is one; made anew when it has grown. @type {any} any: a Buffer or a view */
+  /**
+   * The whole memory, as a Buffer where there is one; replaced when the memory has grown.
+   * @type {any} any: a Buffer or a view
+   */
   #bytes = EMPTY
   #values = new Pool(8 << 10)
   #pages = new Pool(64 << 10)
   #scratch = 0
   #scratchSize = 0
 
-  /** From now on the regions are those of `database`; null: of none. @param {any} database any: as #database @param {WebAssembly.Memory} [memory] */
+  /**
+   * Sets the database whose regions are used; null for none.
+   * @param {any} database any: as #database
+   * @param {WebAssembly.Memory} [memory]
+   */
   use(database, memory) {
     this.#database = database
     this.#memory = /** @type {WebAssembly.Memory} */ (memory)
@@ -34,7 +41,7 @@ export class Regions {
     this.#scratch = this.#scratchSize = 0
   }
 
-  /** Puts (u32 length, key)* into scratch; answers how many bytes that is. @param {Uint8Array[]} keys */
+  /** Writes (u32 length, key)* to scratch and returns its size. @param {Uint8Array[]} keys */
   enterMany(keys) {
     let size = 4 * keys.length
     for (const key of keys) size += key.length
@@ -48,14 +55,22 @@ export class Regions {
     return size
   }
 
-  /** Puts the parts into scratch, one behind the other. @param {Uint8Array} first @param {Uint8Array} [second] */
+  /**
+   * Writes the parts to scratch, one after another.
+   * @param {Uint8Array} first
+   * @param {Uint8Array} [second]
+   */
   enter(first, second) {
     const at = this.#reserve(second === undefined ? first.length : first.length + second.length)
     this.#bytes.set(first, at)
     if (second !== undefined) this.#bytes.set(second, at + first.length)
   }
 
-  /** Where `size` bytes of scratch are; the view of memory is good until the next call of the engine. @param {number} size */
+  /**
+   * Returns the address of `size` bytes of scratch; the view of memory is valid until the next call
+   * of the engine.
+   * @param {number} size
+   */
   #reserve(size) {
     if (size > this.#scratchSize || this.#scratchSize > SCRATCH_KEPT) {
       const room = Math.max(size, SCRATCH_SIZE)
@@ -67,7 +82,7 @@ export class Regions {
   }
 
   #look() {
-    // A view of memory that has grown has no bytes.
+    // A view of memory that has grown is detached.
     if (this.#bytes.length === 0) {
       // The allocator asks for 64 KiB at a time. Each time all of memory becomes a new ArrayBuffer, and V8 counts it among what
       // is young: from 32 MiB on it then collects garbage before each ArrayBuffer that is made.
@@ -78,21 +93,21 @@ export class Regions {
     }
   }
 
-  /** The last answer, which is one value. @param {number} size */
+  /** Returns the last result, a value. @param {number} size */
   value(size) {
     const start = this.#database.out()
     this.#look()
     return this.#values.copy(this.#bytes, start, start + size)
   }
 
-  /** The last answer, which is a page. @param {number} size */
+  /** Returns the last result, a page. @param {number} size */
   page(size) {
     const start = this.#database.out()
     this.#look()
     return this.#pages.copy(this.#bytes, start, start + size)
   }
 
-  /** The last answer, as bytes of its own. @param {number} size */
+  /** Returns a copy of the last result. @param {number} size */
   copy(size) {
     const start = this.#database.out()
     this.#look()

@@ -1,23 +1,27 @@
-// Whose turn it is: the caller's, the engine's background work, or everybody else's.
+// Schedules the caller, the engine's background work and other tasks on one thread.
 import { inNextTurn, noteTurn } from './event-loop.js'
 
 const SLICE_MS = 1
 const SLICE_BYTES_MIN = 4 << 10
 const SLICE_BYTES_MAX = 16 << 20
 const TURN_MS = 2
-/** While the engine is behind, it gets about a third of the time. */
+/** While background work lags, it gets about a third of the time. */
 const TURN_MS_BEHIND = 2
-/** The clock is read every so many operations (a power of two): it costs as much as one of them. */
+/**
+ * Operations between readings of the clock (a power of two): a reading costs as much as an
+ * operation.
+ */
 const CALLS_PER_LOOK = 16
 
-/** Without a write for so long the engine may tidy up. */
+/** Milliseconds without a write after which the engine may do maintenance. */
 const QUIET_MS = 20
 
 /**
- * Shares the thread between the caller, the engine's background work and everybody else.
+ * Shares the thread between the caller, the engine's background work and other tasks.
  *
- * Where the engine answers in place, a caller that awaits one operation after another never leaves the microtask queue: no
- * timer, no socket and no background work would have its turn. So every few milliseconds one operation waits for a turn.
+ * If the engine runs on this thread, a caller that awaits one operation after another never leaves the
+ * microtask queue: no timer, socket or background work could run. So every few milliseconds one
+ * operation waits for a turn of the event loop.
  */
 export class Turns {
   #engine
@@ -30,29 +34,29 @@ export class Turns {
   #slice = null
   #planned = false
   #stopped = false
-  /** Since the last look of the timer for quiet times, which runs while there is something to look for. */
+  /** Whether there was a write since the timer for maintenance last fired. */
   #written = false
-  /** @type {any} */
+  /** @type {any} any: timers have other types in browsers than in Node */
   #quietTimer
-  /** @type {any} */
+  /** @type {any} any: timers have other types in browsers than in Node */
   #timer
-  /** @type {any} */
+  /** @type {any} any: timers have other types in browsers than in Node */
   #immediate
 
   /** @param {import('./engine.js').Engine} engine */
   constructor(engine) {
     this.#engine = engine
-    // What was left undone when the database was closed.
+    // Work left from before the database was closed.
     this.#plan()
     this.#awaitQuiet()
   }
 
-  /** After an operation: nothing, or what its caller must wait for. */
+  /** Called after an operation. Returns undefined, or a promise that the caller must await. */
   counted() {
     return (++this.#calls & (CALLS_PER_LOOK - 1)) === 0 ? this.due() : undefined
   }
 
-  /** The same after a write, which may have made work. */
+  /** As above, after a write, which may cause background work. */
   wrote() {
     this.#written = true
     if (this.#quietTimer === undefined) this.#awaitQuiet()
@@ -61,7 +65,7 @@ export class Turns {
   }
 
   /**
-   * The same after an operation that can be long.
+   * As above, after an operation that can be long.
    * @returns {undefined | Promise<void>}
    */
   due() {
@@ -77,7 +81,7 @@ export class Turns {
     return this.#turn
   }
 
-  /** No slice runs after this. */
+  /** Stops background work. */
   async stop() {
     this.#stopped = true
     this.#unplan()
@@ -85,7 +89,7 @@ export class Turns {
     await this.#slice
   }
 
-  /** After a close that failed, or that kept the engine. */
+  /** Resumes background work after a close that failed or kept the engine. */
   restart() {
     this.#stopped = false
     this.#plan()
@@ -104,7 +108,7 @@ export class Turns {
     try {
       if (this.#engine.tidy()) this.#plan()
     } catch {
-      // Nobody waits for this: an engine that failed is replaced, and a later write looks again.
+      // Ignore the error: a failed engine is replaced, and the next write checks again.
     }
   }
 
@@ -112,8 +116,8 @@ export class Turns {
     if (this.#planned || this.#slice !== null || this.#stopped || !this.#engine.hasBackgroundWork()) return
     this.#planned = true
     this.#dueAt = Math.min(this.#dueAt, performance.now() + TURN_MS_BEHIND)
-    // Two ways, the first wins: an immediate is early in a busy loop, but an unreferenced one sleeps with an idle loop,
-    // which a timer wakes. Neither keeps the process alive.
+    // Race an immediate and a timer: the immediate is early in a busy loop, but when unreferenced it does
+    // not wake an idle one, as a timer does. Neither keeps the process alive.
     this.#timer = setTimeout(() => this.#runFirst(), 1)
     this.#timer.unref?.()
     if (typeof setImmediate !== 'function') return
@@ -128,7 +132,7 @@ export class Turns {
     this.#timer = this.#immediate = undefined
   }
 
-  /** A turn that begins with a slice. */
+  /** A turn that begins with background work. */
   #runFirst() {
     noteTurn()
     this.#run()
@@ -144,7 +148,7 @@ export class Turns {
       if (more instanceof Promise) this.#slice = this.#sliced(more)
       else this.#plan()
     } catch {
-      // The engine remembers what went wrong and says so to the next write; more slices would only fail again.
+      // The engine reports the error to the next write; more work would only fail again.
     }
   }
 
@@ -161,7 +165,8 @@ export class Turns {
   }
 
   /**
-   * At most a factor of two at once: one slice is no measurement. Of one that waited only the computing part was seen.
+   * Changes by a factor of two at most, because one slice is a poor measurement, and of a slice
+   * that waited only the computing part is seen.
    * @param {number} elapsed
    * @param {boolean} whole
    */

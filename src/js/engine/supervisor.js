@@ -1,17 +1,17 @@
-// Keeps one database open in an instance, and in another when that has failed.
+// Keeps a database open: replaces its instance when it fails.
 //
 //   open --- a trap: its instance is given up ---> replacing ---> open, in a fresh instance, from what is on storage
 //                                                      \---> failed: three traps in a minute, or files only in memory
 //
-// While it is replaced, calls wait in their order.
+// Calls made during the replacement are queued.
 import { Instance } from './instance.js'
 
-/** After so many traps in so many ms something is wrong that another instance does not mend. */
+/** After this many traps in this many ms, the instance is not replaced again. */
 const TRAPS_MAX = 3
 const TRAPS_MS = 60_000
 
 /**
- * What uses the instance.
+ * The user of the instance.
  * @typedef {object} User
  * @property {(instance: Instance, database: any) => void} begin any: as Supervisor's #fresh
  * @property {() => void} end the instance has failed: called in the middle of a call, when the stack may be full
@@ -27,22 +27,26 @@ export class Supervisor {
   #instance = null
   /** Whether calls go to the instance. */
   #isUsed = false
-  /** Settles, well, when the engine is replaced or has failed. @type {Promise<void> | undefined} */
+  /** Resolves when the engine is replaced or has failed. @type {Promise<void> | undefined} */
   #replacing
-  /** any: wasm-bindgen's class Database. Opened in a fresh instance, and not in use before the calls that wait for it are made. @type {any} */
+  /**
+   * any: wasm-bindgen's class Database. Opened in a new instance, not yet in use until the queued
+   * calls are made.
+   * @type {any}
+   */
   #fresh = null
-  /** Calls that wait, in their order. @type {(() => void)[]} */
+  /** Queued calls. @type {(() => void)[]} */
   #waiting = []
-  /** What calls get from now on. @type {Error | undefined} */
+  /** The error of all further calls. @type {Error | undefined} */
   #failure
   /** The last one. @type {Error | undefined} */
   #trap
-  /** When there were any lately. @type {number[]} */
+  /** Times of recent traps. @type {number[]} */
   #traps = []
 
   /**
    * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage undefined: files in memory
-   * @param {Record<string, any>} options any: the engine's, which it checks
+   * @param {Record<string, unknown>} options
    * @param {number} memoryLimit in bytes
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    * @param {User} user
@@ -55,7 +59,7 @@ export class Supervisor {
     this.#user = user
   }
 
-  /** Whether calls wait for a fresh instance. */
+  /** Whether calls wait for a new instance. */
   get isReplacing() {
     return !this.#isUsed && this.#failure === undefined
   }
@@ -65,14 +69,17 @@ export class Supervisor {
   /** The last one. */
   get trap() { return this.#trap }
 
-  /** What calls get from now on. @param {Error} failure */
+  /** The error of all further calls. @param {Error} failure */
   stop(failure) {
     this.#instance = null
     this.#isUsed = false
     this.#failure = failure
   }
 
-  /** Opens the database in a fresh instance; if that traps, in another. @param {Record<string, any>} options */
+  /**
+   * Opens the database in a new instance; if that traps, in another.
+   * @param {Record<string, unknown>} options
+   */
   async start(options = this.#options, isFresh = false) {
     for (;;) {
       /** @type {Instance | undefined} */
@@ -87,7 +94,11 @@ export class Supervisor {
     }
   }
 
-  /** @param {Instance} instance @param {(options: Record<string, any>) => any} open any: returns the database, with options of the engine's @param {boolean} [isFresh] */
+  /**
+   * @param {Instance} instance
+   * @param {(options: Record<string, any>) => any} open any: returns the database, with options of the engine's
+   * @param {boolean} [isFresh]
+   */
   async adopt(instance, open, isFresh = false) {
     const database = await instance.settled(open(this.#options))
     if (instance.trap !== undefined) throw instance.trap
@@ -97,8 +108,8 @@ export class Supervisor {
   }
 
   /**
-   * Called in the middle of the call that trapped, when the stack may be full: so here is only what cannot fail, and what is not
-   * begun now is begun by the next call. An instance that is not in use yet, or no more, is nobody's loss.
+   * Called inside the call that trapped, when the stack may be full: do only what cannot fail; the next
+   * call starts the rest. A trap in an instance that is not in use is ignored.
    * @param {Error} trap
    */
   onTrap(trap) {
@@ -114,15 +125,15 @@ export class Supervisor {
     }
   }
 
-  /** Done, well, when there is an instance again, or none to be had. */
+  /** Resolves when there is an instance again, or when replacing it failed. */
   replaced() {
     if (this.#replacing === undefined) {
       let done = () => {}
-      const promise = new Promise((/** @type {(value?: any) => void} */ resolve) => { done = resolve })
+      const promise = new Promise((/** @type {(value?: any) => void} any: the result of any call */ resolve) => { done = resolve })
       queueMicrotask(() => this.#replace().then((info) => {
         this.#goOn()
         done()
-        // What waits is made in its order, and before whatever a listener asks for.
+        // Make queued calls in order, before any call of a listener.
         if (info !== undefined) queueMicrotask(() => this.#onRecovered?.(info))
       }))
       this.#replacing = promise
@@ -136,7 +147,7 @@ export class Supervisor {
     this.#user.begin(/** @type {Instance} */ (this.#instance), database)
   }
 
-  /** Makes the calls that wait, all at once: a new call must not come in between. */
+  /** Makes all queued calls synchronously, so that no new call comes in between. */
   #goOn() {
     const database = this.#fresh
     this.#fresh = null
@@ -146,7 +157,7 @@ export class Supervisor {
     for (const call of waiting) call()
   }
 
-  /** Answers what to tell of it, if it is replaced. */
+  /** Returns the argument of the event `recovered`, if the instance is replaced. */
   async #replace() {
     const trap = /** @type {Error} */ (this.#trap)
     let info
@@ -182,7 +193,7 @@ export class Supervisor {
   }
 
   /**
-   * What a call without an instance answers: it is made when there is one.
+   * Queues a call until there is an instance, and returns a promise of its result.
    * @template T
    * @param {() => T} call
    * @returns {Promise<T>}

@@ -1,32 +1,35 @@
-// Writes asked for in one go, as by Promise.all: the first is written at once, those that follow before anybody could hear of it
-// share one write.
+// Groups writes started together, as by Promise.all: the first is written at once, those that follow
+// before its promise resolves share one write.
 //
 //   put  put  put  put  (end of the synchronous code and of what waited with it)
 //    |    '----'----'--> one batch, one record of the log, one promise
 //    '-> written
 import { WriteBatch } from '../bytes/write-batch.js'
 
-/** What is longer is written by itself: it would be copied once more here. */
+/** Longer writes are not grouped, to avoid another copy. */
 const MEMBER_SIZE_MAX = 4 << 10
-/** A group this long does not wait for more. */
+/** A group of this size is written at once. */
 const GROUP_SIZE_MAX = 64 << 10
 
-/** Its then() is a microtask like queueMicrotask's, which in Node costs as much as a tenth of a put. */
+/** Its then() schedules a microtask; queueMicrotask costs a tenth of a put in Node. */
 const READY = Promise.resolve()
 
 export class WriteGroup {
   #write
   #memberSizeMax
   #batch = new WriteBatch()
-  /** In its place while it is written: a storage that writes from inside must not find it half-way. @type {WriteBatch | null} */
+  /**
+   * Replaces the batch while it is written: a storage may write meanwhile.
+   * @type {WriteBatch | null}
+   */
   #spare = null
   #size = 0
-  /** Puts and deletes do not share: on a full disk their fates differ. */
+  /** Puts and deletes are not mixed: on a full disk only deletes succeed. */
   #deletes = false
   #isOpen = false
   /** @type {Promise<void> | undefined} */
   #promise
-  /** @type {(value?: any) => void} */
+  /** @type {(value?: any) => void} any: the result of any call */
   #resolve = () => {}
   /** @type {(error: unknown) => void} */
   #reject = () => {}
@@ -44,17 +47,21 @@ export class WriteGroup {
     this.#memberSizeMax = Math.min(sizeMax, MEMBER_SIZE_MAX)
   }
 
-  /** Whether something is gathered that must be written before whatever comes next. */
+  /** Whether a group must be written before the next operation. */
   get waits() { return this.#size > 0 }
 
-  /** A write is about to be made by itself; those that follow may join. */
+  /** Called before a write that is not grouped; writes after it may form a group. */
   open() {
     if (this.#isOpen) return
     this.#isOpen = true
     READY.then(this.#end)
   }
 
-  /** @param {Uint8Array} key @param {Uint8Array} value @returns {Promise<void> | undefined} none: it must be made by itself */
+  /**
+   * @param {Uint8Array} key
+   * @param {Uint8Array} value
+   * @returns {Promise<void> | undefined} none: it must be made by itself
+   */
   put(key, value) {
     if (!this.#takes(key.length + value.length, false)) return undefined
     this.#batch.put(key, value)
@@ -68,7 +75,7 @@ export class WriteGroup {
     return this.#joined(key.length)
   }
 
-  /** Writes what is gathered. What goes wrong is told to those who wait for it. */
+  /** Writes the group. An error rejects its promise. */
   flush() {
     if (this.#size === 0) return
     const [batch, resolve, reject] = [this.#batch, this.#resolve, this.#reject]

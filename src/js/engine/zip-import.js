@@ -1,6 +1,6 @@
-// A database made of a zip (src/wasm/archive.rs), until it is open.
+// The import of a zip (src/wasm/archive.rs), until the database is open.
 
-/** A database on its way out of a zip. Each method answers a value or a promise. */
+/** An import. Each method returns a value or a promise. */
 export class ZipImport {
   #instance
   #storage
@@ -11,7 +11,7 @@ export class ZipImport {
    * For `Engine.import` alone.
    * @param {import('./instance.js').Instance} instance
    * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage
-   * @param {any} zip
+   * @param {any} zip any: the class Import of wasm-bindgen, which only the full module has
    * @param {(options: object, open: (options: any) => any) => Promise<import('./engine.js').Engine>} engineOf
    */
   constructor(instance, storage, zip, engineOf) {
@@ -22,7 +22,8 @@ export class ZipImport {
   }
 
   /**
-   * More of the archive, which ends behind it if it is the `last`. False: to be called again, with no bytes.
+   * Adds bytes of the archive, which ends there if `last`. Returns false if it must be called
+   * again, without bytes.
    * @param {Uint8Array} bytes
    * @param {boolean} last
    */
@@ -31,7 +32,7 @@ export class ZipImport {
     return taken instanceof Promise ? this.#instance.settled(taken) : taken
   }
 
-  /** After the last: the engine. @param {object} options */
+  /** Returns the engine after the last bytes. @param {object} options */
   async open(options) {
     try {
       return await this.#engineOf(options, (own) => this.#zip.open(own))
@@ -40,7 +41,7 @@ export class ZipImport {
     }
   }
 
-  /** Gives up; nothing is left behind. */
+  /** Cancels the import and removes its files. */
   async abort() {
     if (this.#instance.trap === undefined) await this.#instance.settled(this.#zip.abort())
     else await this.#storage?.release()

@@ -14,7 +14,7 @@ const READ_AHEAD = 1 << 20
  * @property {string} kind `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`; `table` for the whole, last
  * @property {number | string} offset in the file; of an entry, in its decompressed block
  * @property {number | string} length a number that is not exact as one is a string of digits
- * @property {Record<string, any>} facts bytes are in hexadecimal
+ * @property {Record<string, any>} facts bytes are in hexadecimal; any: facts of the inspector, with a type for each kind of span
  * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string, reason: string }[]} findings
  * @property {Span[]} spans
  */

@@ -1,34 +1,39 @@
-// Answers leave in the order in which they were asked for, where the engine answers in place.
+// Resolves calls in the order in which they were made, when the engine runs on this thread.
 //
 //   get ------> done at once -> answered
 //   all ------> done at once -> answered, some microtasks later than a get would be ---.
 //   put, get -> done at once -> wait --------------------------------------------------+-> answered
 //
-// A call is carried out when it is made, so calls see one another's effects in order. Only its answer may have to wait: for a turn
-// of the event loop that is due, or for an earlier answer that needs more microtasks to reach its caller. Then every later answer
-// waits behind it, so that nobody learns of a newer state before an older one.
-
-/** Microtasks that any call of abstract-level's takes at most: all() of an iterator made before a sublevel was open, say. */
-export const ROUNDS = 32
-
-/** The same for one that could not be answered at once: it goes through a promise more than those that could. */
-const LATE_ROUNDS = 3
-
-/** Its then() is a microtask like queueMicrotask's, which in Node costs several times as much. */
-const READY = Promise.resolve()
-
-/** @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting */
+// A call runs when it is made, so calls see one another's effects in order. Only its result may have to wait: for a turn
+// of the event loop that is due, or for an earlier result that needs more microtasks to reach its caller. Then every later
+// result waits too, so that no caller sees a newer state before another sees an older one.
 
 /**
- * 1. While #turn is set or #rounds are left, no answer leaves.
- * 2. #isHeld exactly while (1) or an answer waits.
+ * The largest number of microtasks a call of abstract-level takes, such as all() of an iterator
+ * created before a sublevel is open.
+ */
+export const ROUNDS = 32
+
+/** The same for a call that had to wait, which uses one more promise. */
+const LATE_ROUNDS = 3
+
+/** Its then() schedules a microtask, as queueMicrotask does at several times the cost in Node. */
+const READY = Promise.resolve()
+
+/**
+ * @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting any: the result of any call
+ */
+
+/**
+ * 1. While #turn is set or #rounds remain, no result is returned.
+ * 2. #isHeld is true exactly while (1) holds or a result waits.
  */
 export class Answers {
   #turns
   #isHeld = false
   /** A turn of the event loop that is due. @type {Promise<void> | undefined} */
   #turn
-  /** Microtasks until the answer that left last has reached its caller for sure. */
+  /** Microtasks until the last result has certainly reached its caller. */
   #rounds = 0
   /** @type {Waiting | null} */
   #first = null
@@ -49,13 +54,13 @@ export class Answers {
     this.#turns = turns
   }
 
-  /** Microtasks that the answer of the call being made takes beyond a plain one's, if it is part of another. */
+  /** Extra microtasks of the current call's result, if it is part of another call. */
   get rounds() {
     return this.#isWrapped ? ROUNDS : 0
   }
 
   /**
-   * Makes a call whose answer goes through more promises than a plain one's.
+   * Makes a call whose result passes through more promises than usual.
    * @template T
    * @param {() => T} call
    * @returns {T}
@@ -71,8 +76,8 @@ export class Answers {
   }
 
   /**
-   * What to answer a call that was short: `value` itself, if nothing is to be waited for.
-   * @param {any} value
+   * Returns the result of a short call: `value` itself if nothing has to wait.
+   * @param {any} value any: the result of any call
    * @param {number} [rounds] that the answer takes if it must wait
    */
   short(value, rounds = 0) {
@@ -81,12 +86,20 @@ export class Answers {
     return this.#inOrder(value, turn, this.#isWrapped ? ROUNDS : rounds)
   }
 
-  /** The same for a call that can be long. @param {any} value @param {number} [rounds] that the answer takes */
+  /**
+   * As `short`, for a call that can be long.
+   * @param {any} value any: the result of any call
+   * @param {number} [rounds] that the answer takes
+   */
   long(value, rounds = 0) {
     return this.#inOrder(value, this.#turns.due(), this.#isWrapped ? ROUNDS : rounds)
   }
 
-  /** The same for a call that had to wait, and so left turns to others. @param {any} value @param {number} [rounds] */
+  /**
+   * As `short`, for a call that had to wait, so that other tasks ran meanwhile.
+   * @param {any} value any: the result of any call
+   * @param {number} [rounds]
+   */
   late(value, rounds = 0) {
     return this.#inOrder(value, undefined, this.#isHeld ? Math.max(rounds, LATE_ROUNDS) : rounds)
   }
@@ -97,7 +110,10 @@ export class Answers {
     return this.#isHeld || turn !== undefined ? this.#inOrder(undefined, turn, 0) : undefined
   }
 
-  /** For long calls, between two parts: nothing, or what to wait for. @returns {Promise<void> | undefined} */
+  /**
+   * For long calls, between two parts: nothing, or what to wait for.
+   * @returns {Promise<void> | undefined}
+   */
   pause() {
     const turn = this.#turns.due()
     if (turn === undefined) return undefined
@@ -105,7 +121,11 @@ export class Answers {
     return this.#queued(undefined, 0)
   }
 
-  /** @param {any} value @param {Promise<void> | undefined} turn @param {number} rounds */
+  /**
+   * @param {any} value any: the result of any call
+   * @param {Promise<void> | undefined} turn
+   * @param {number} rounds
+   */
   #inOrder(value, turn, rounds) {
     const answer = this.#isHeld ? this.#queued(value, rounds) : value
     if (answer === value && rounds > 0) this.#hold(rounds)
@@ -113,7 +133,11 @@ export class Answers {
     return answer
   }
 
-  /** @param {any} value @param {number} rounds @returns {Promise<any>} */
+  /**
+   * @param {any} value
+   * @param {number} rounds
+   * @returns {Promise<any>} any: the result of any call
+   */
   #queued(value, rounds) {
     return new Promise((resolve) => {
       const waiting = { resolve, value, rounds, next: null }

@@ -1,43 +1,47 @@
-// Databases as zip archives, streamed: out of the engine, and into a storage.
+// Streams a database out of the engine as a zip, and a zip into a storage.
 import { InvalidArgumentError, OutOfRangeError, VarveError, fromEngine } from '../errors.js'
 import { pause } from '../engine/event-loop.js'
 
-/** What one call of the engine gives out, in bytes. */
+/** Bytes returned by one call of the engine. */
 const PIECE_BYTES = 64 << 10
-/** What one call of the engine takes in: it may hold a thousand times as much, deflated. */
+/** Bytes passed to one call of the engine; inflated, they may be a thousand times as many. */
 const FEED_BYTES = 64 << 10
 
 const GIB = 2 ** 30
 
 /**
- * An export under way: a stream of bytes whose source is a resource of the database, so that closing the database ends it.
+ * A running export: a stream whose source is a resource of the database, so that closing the
+ * database ends it.
  */
 export class Export {
   #db
   #turns
   #engine
-  /** @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined when it is over */
+  /**
+   * @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined when it is over
+   */
   #id
   /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
   #controller
 
   /**
-   * The state of the engine now; nothing is read before the stream is.
+   * Takes a snapshot of the database; files are read only as the stream is read.
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('../engine/scheduler.js').Turns} turns
    */
   constructor(db, engine, turns) {
     this.#id = engine.exportStart()
-    // The stream's reader will be told; until there is one, nobody is.
+    // The stream's reader gets the error; before there is one, it must not be an unhandled
+    // rejection.
     if (this.#id instanceof Promise) this.#id.catch(() => {})
     this.#db = db
     this.#engine = engine
     this.#turns = turns
-    db.attachResource(/** @type {any} */ (this))
+    db.attachResource(/** @type {any} any: abstract-level types attach and detach too narrowly */ (this))
   }
 
-  /** For a ReadableStream: its memory is one piece. */
+  /** High water mark of the ReadableStream: it buffers one chunk. */
   source() {
     return {
       /** @param {ReadableStreamDefaultController<Uint8Array>} controller */
@@ -74,29 +78,29 @@ export class Export {
     return piece
   }
 
-  /** The files that it kept may go. */
+  /** Releases the files that the export kept. */
   async #end() {
     const id = this.#id
     this.#id = undefined
     if (id === undefined) return
-    this.#db.detachResource(/** @type {any} */ (this))
+    this.#db.detachResource(/** @type {any} any: abstract-level types attach and detach too narrowly */ (this))
     try {
       this.#engine.exportEnd(await id)
     } catch {
-      // It never began, or the engine is gone, and its exports with it.
+      // It never began, or the engine has ended, and its exports with it.
     }
   }
 
-  /** The database is closing. */
+  /** Called when the database closes. */
   async close() {
     if (this.#id === undefined) return
     await this.#end()
-    this.#controller?.error(new VarveError('The database was closed before the export had ended', { code: 'LEVEL_DATABASE_NOT_OPEN' }))
+    this.#controller?.error(new VarveError('The database was closed before the export ended', { code: 'LEVEL_DATABASE_NOT_OPEN' }))
   }
 }
 
 /**
- * A source that gets the bytes of whatever `begin` answers, when that is known.
+ * A source that reads from the export that `begin` returns, once it resolves.
  * @param {Promise<Export>} begun
  */
 export function sourceOf(begun) {
@@ -114,9 +118,10 @@ export function sourceOf(begun) {
   }
 }
 
-// ---- Import ---------------------------------------------------------------------------------------------------------
+// ---- Import
+// ---------------------------------------------------------------------------------------------------------
 
-/** @param {Record<string, any>} options @param {string} name @param {number} otherwise */
+/** @param {Record<string, unknown>} options @param {string} name @param {number} otherwise */
 const bound = (options, name, otherwise) => {
   const value = Object.hasOwn(options, name) ? options[name] : undefined
   if (value === undefined || value === null) return otherwise
@@ -126,16 +131,17 @@ const bound = (options, name, otherwise) => {
 }
 
 /**
- * How much an archive may hold: what fills no disk of today by mistake, and a ratio that no database reaches.
- * @param {Record<string, any>} options
+ * Returns the limits of an import. The defaults protect the disk and are never reached by a real
+ * database.
+ * @param {Record<string, unknown>} options
  */
 export function limitsOf(options) {
   return { maxBytes: bound(options, 'maxBytes', 16 * GIB), maxRatio: bound(options, 'maxRatio', 200) }
 }
 
 /**
- * The bytes of whatever a caller has, piece by piece.
- * @param {any} source
+ * Returns the chunks of any kind of source.
+ * @param {any} source any: user input, checked here
  * @returns {AsyncIterable<unknown> | Iterable<unknown>}
  */
 export function piecesOf(source) {
@@ -150,7 +156,7 @@ export function piecesOf(source) {
 
 /** @param {Response} response */
 function bodyOf(response) {
-  if (!response.ok) throw new InvalidArgumentError(`The argument 'source' is a response of status ${response.status}`)
+  if (!response.ok) throw new InvalidArgumentError(`The argument 'source' is a response with status ${response.status}`)
   if (response.body === null) throw new InvalidArgumentError("The argument 'source' is a response without a body")
   return readAll(response.body)
 }
@@ -180,13 +186,14 @@ function bytesOf(piece) {
     if (ArrayBuffer.isView(piece)) return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
     if (piece instanceof ArrayBuffer) return new Uint8Array(piece)
   } catch (cause) {
-    throw new InvalidArgumentError("The argument 'source' gave a view of a detached buffer", { cause })
+    throw new InvalidArgumentError("The argument 'source' produced a view of a detached buffer", { cause })
   }
-  throw new InvalidArgumentError("The argument 'source' gave something that is not bytes")
+  throw new InvalidArgumentError("The argument 'source' produced a chunk that is not bytes")
 }
 
 /**
- * Feeds an import with all of `pieces`, and opens what became of it; otherwise nothing is left of it.
+ * Feeds all of `pieces` to an import and opens the database; after a failure it removes the partial
+ * database.
  * @param {Pick<import('../engine/zip-import.js').ZipImport, 'feed' | 'open' | 'abort'>} zip
  * @param {AsyncIterable<unknown> | Iterable<unknown>} pieces
  * @param {object} options the engine's

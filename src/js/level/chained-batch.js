@@ -1,18 +1,24 @@
-// A batch that is put together call by call.
+// Chained batches.
 import { AbstractChainedBatch } from 'abstract-level'
 import { VarveError, fromEngine } from '../errors.js'
+
+/** @typedef {import('./options.js').Options} Options */
 
 /** @typedef {import('../bytes/write-batch.js').WriteBatch} WriteBatch */
 
 /**
- * abstract-level's chained batch over a WriteBatch, borrowed from the database until it is closed.
- * @extends {AbstractChainedBatch<any, any, any>}
+ * abstract-level's chained batch over a WriteBatch, which it borrows from the database until it is
+ * closed.
+ * @extends {AbstractChainedBatch<unknown, unknown, unknown>}
  */
 export class ChainedBatch extends AbstractChainedBatch {
   #batch
   #commit
   #release
-  /** While writeSync() is under way: what came of it. @type {{ error?: unknown, isDone: boolean } | null} */
+  /**
+   * While writeSync() is under way: what came of it.
+   * @type {{ error?: unknown, isDone: boolean } | null}
+   */
   #now = null
 
   /**
@@ -41,7 +47,7 @@ export class ChainedBatch extends AbstractChainedBatch {
     this.#batch.clear()
   }
 
-  /** @param {Record<string, any>} options */
+  /** @param {Options} options */
   _write(options) {
     const now = this.#now
     try {
@@ -56,8 +62,8 @@ export class ChainedBatch extends AbstractChainedBatch {
   }
 
   /**
-   * Writes the batch before it returns. abstract-level's write() makes its steps up to the engine's at once; the event `write` is
-   * emitted a microtask later.
+   * Writes the batch before it returns. abstract-level's write() reaches the engine synchronously;
+   * the event `write` is emitted in a microtask.
    * @param {{ sync: boolean }} options
    */
   writeSync(options) {

@@ -1,9 +1,9 @@
-// Clearing a range: as a whole, which the engine can do by its tables, or row by row.
+// Deletes a range, either as a whole in the engine, which drops tables, or row by row.
 import { following } from '../bytes/bytes.js'
 import { keysOf } from '../bytes/page.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 
-/** Rows that a clear() by iterator takes at once. */
+/** Rows that clear() deletes per batch when it uses an iterator. */
 const CLEAR_ROWS = 1000
 const CLEAR_BYTES = 64 << 10
 

@@ -1,14 +1,18 @@
-// The entries of a range, one after the other, for a caller that does not await.
+// The iterable that rangeSync() returns.
+import { VarveError } from '../errors.js'
 
-/** Where iterator helpers (map, filter, take ...) are, in runtimes that have them. */
+
+/** @typedef {import('./options.js').Encoded} Encoded */
+/** The prototype with the iterator helpers (map, filter, take ...), in runtimes that have them. */
 const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
 
-/** Closes the engine's iterator of a range that was left in the middle, when nobody can go on with it. */
+/** Closes the engine's iterator of an unfinished range that was garbage collected. */
 const abandoned = new FinalizationRegistry((/** @type {{ close(): Promise<void> }} */ iterator) => { iterator.close().catch(() => {}) })
 
 /**
- * Of the moment when it was made. Pages are read as they are needed. The end, `return()` and an error close it.
- * @implements {IterableIterator<[any, any]>}
+ * A consistent view of a range. Pages are read as needed. The end, `return()` and an error close
+ * it.
+ * @implements {IterableIterator<[unknown, unknown]>}
  */
 export class EntriesSync {
   #iterator
@@ -27,22 +31,21 @@ export class EntriesSync {
     abandoned.register(this, iterator, this)
   }
 
-  /** @returns {IteratorResult<[any, any], undefined>} */
+  /** @returns {IteratorResult<[Encoded, Encoded], undefined>} */
   next() {
     if (this.#iterator === null) return { done: true, value: undefined }
-    let entry
     try {
-      entry = this.#iterator.nextSync()
+      const entry = this.#iterator.nextSync()
+      if (entry !== undefined) {
+        const [key, value] = entry
+        return { done: false, value: [decoded(this.#keyEncoding, key, 'key'), decoded(this.#valueEncoding, value, 'value')] }
+      }
     } catch (error) {
       this.#close()
       throw error
     }
-    if (entry === undefined) {
-      this.#close()
-      return { done: true, value: undefined }
-    }
-    const [key, value] = entry
-    return { done: false, value: [decoded(this.#keyEncoding, key), decoded(this.#valueEncoding, value)] }
+    this.#close()
+    return { done: true, value: undefined }
   }
 
   /** @param {any} [value] any: handed back as it is @returns {IteratorResult<[any, any], any>} */
@@ -64,5 +67,12 @@ export class EntriesSync {
 
 Object.setPrototypeOf(EntriesSync.prototype, ITERATOR)
 
-/** @param {{ decode(data: unknown): unknown }} encoding @param {unknown} data */
-const decoded = (encoding, data) => data === undefined ? undefined : encoding.decode(data)
+/** @param {{ decode(data: unknown): unknown }} encoding @param {unknown} data undefined: there is none @param {'key' | 'value'} what */
+export function decoded(encoding, data, what) {
+  if (data === undefined) return undefined
+  try {
+    return encoding.decode(data)
+  } catch (cause) {
+    throw new VarveError(`Could not decode ${what}`, { code: 'LEVEL_DECODE_ERROR', cause })
+  }
+}

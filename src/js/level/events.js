@@ -1,6 +1,6 @@
-// What the engine tells of itself, to those who listen.
+// Forwards the engine's events to listeners of the database.
 
-/** What happens in an engine, for those who listen to the database. */
+/** The events of an engine, emitted on the database. */
 export class Events {
   #db
   #names
@@ -8,7 +8,7 @@ export class Events {
   #engine
   #told = false
 
-  /** @param {any} db @param {string[]} names */
+  /** @param {import('./varve.js').Varve} db @param {string[]} names */
   constructor(db, names) {
     this.#db = db
     this.#names = names
@@ -24,7 +24,9 @@ export class Events {
     this.#update()
   }
 
-  /** While nobody listens, the engine does nothing for it. */
+  /**
+   * Subscribes to the engine only while there are listeners, so that events cost nothing otherwise.
+   */
   #update() {
     const wanted = this.#names.some((name) => this.#db.listenerCount(name) > 0)
     if (this.#engine === undefined || wanted === this.#told) return
@@ -32,11 +34,16 @@ export class Events {
     try {
       this.#engine.listen(wanted ? (name, info) => queueMicrotask(() => this.#emit(name, info)) : undefined)
     } catch {
-      // An engine that has failed has nothing to tell.
+      // A failed engine emits nothing.
     }
   }
 
-  /** Not from inside the engine: a listener may use the database, and what it throws is nobody else's failure. @param {string} name @param {object} info */
+  /**
+   * Emits outside the engine: a listener may use the database, and its exceptions must not reach
+   * other code.
+   * @param {string} name
+   * @param {object} info
+   */
   #emit(name, info) {
     try {
       this.#db.emit(name, info)

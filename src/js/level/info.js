@@ -1,22 +1,26 @@
-// How a database is doing: what the engine counts, and what follows from it.
+// Builds the result of info() from the engine's counters.
 import { fromEngine } from '../errors.js'
 
 const LEVELS = 7
 
-/** A ratio, or null where there is nothing to compare with. @param {number} part @param {number} whole */
+/**
+ * A ratio, or null where there is nothing to compare with.
+ * @param {number} part
+ * @param {number} whole
+ */
 const ratio = (part, whole) => whole > 0 ? part / whole : null
 
-/** @param {any} error as an object that could be cloned */
+/** @param {any} error as an object that could be cloned; any: whatever was thrown */
 const revived = (error) => fromEngine(Object.assign(new Error(error.message), error))
 
 /**
- * @param {any} info the engine's (src/wasm/info.rs)
+ * @param {any} info the engine's (src/wasm/info.rs); any: the object that src/wasm/info.rs builds
  * @returns {object} what types/index.d.ts calls Info, without the place
  */
 export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
   const levels = Array.from({ length: LEVELS }, (_, level) => {
-    const files = tables.filter((/** @type {any} */ table) => table.level === level)
-    return { files: files.length, bytes: files.reduce((/** @type {number} */ sum, /** @type {any} */ { size }) => sum + size, 0) }
+    const files = tables.filter((/** @type {any} any: the object that src/wasm/info.rs builds */ table) => table.level === level)
+    return { files: files.length, bytes: files.reduce((/** @type {number} */ sum, /** @type {any} any: the object that src/wasm/info.rs builds */ { size }) => sum + size, 0) }
   })
   return {
     ...info,
@@ -38,8 +42,8 @@ export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tab
 }
 
 /**
- * As RocksDB's users know them: bytes written for each byte put, blocks read for each look-up, and bytes kept for each that the
- * deepest level keeps, which has nothing twice.
+ * Returns amplification as RocksDB defines it: bytes written per byte put, blocks read per lookup,
+ * and bytes of all tables per byte of the deepest level, which has no duplicates.
  * @param {Record<string, number>} counters
  * @param {{ bytes: number }[]} levels
  */

@@ -3,6 +3,9 @@ import { AbstractIterator, AbstractKeyIterator, AbstractValueIterator } from 'ab
 import { VarveError } from '../errors.js'
 import { Rows } from './rows.js'
 
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./options.js').Encoded} Encoded */
+
 /** @param {Rows} rows */
 const entry = (rows) => rows.entry()
 /** @param {Rows} rows */
@@ -11,8 +14,8 @@ const key = (rows) => rows.key()
 const value = (rows) => rows.value()
 
 /**
- * Entries in key order, of the moment when it was made or of an explicit snapshot.
- * @extends {AbstractIterator<any, any, any>}
+ * Iterates entries in key order, as of its creation or of an explicit snapshot.
+ * @extends {AbstractIterator<Encoded, Encoded, Encoded>}
  */
 export class Iterator extends AbstractIterator {
   #rows
@@ -21,23 +24,23 @@ export class Iterator extends AbstractIterator {
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {Record<string, any>} options abstract-level's, encoded
+   * @param {Options} options abstract-level's, encoded
    */
   constructor(db, engine, answers, options) {
-    // Before super: what fails here must not be attached to the database.
+    // Before super: an iterator that fails here must not be attached to the database.
     const rows = new Rows(engine, answers, options, options.keys, options.values)
     super(db, options)
     this.#rows = rows
   }
 
-  /** Rows read ahead: for tests. */
+  /** The number of rows read ahead, for tests. */
   get cached() { return this.#rows.cached }
 
   _next() { return this.#rows.next(this.limit - this.count, entry) }
 
   #given = 0
 
-  /** For rangeSync(), which alone uses it: the next entry as it is stored, or undefined. */
+  /** Returns the next entry as stored, or undefined. Used by rangeSync() only. */
   nextSync() {
     if (this.db.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
     const wanted = this.limit - this.#given
@@ -51,15 +54,15 @@ export class Iterator extends AbstractIterator {
 
   _all() { return this.#rows.all(this.limit - this.count, entry) }
 
-  /** @param {any} target */
+  /** @param {Encoded} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }
 }
 
 /**
- * Keys only: values are not even copied.
- * @extends {AbstractKeyIterator<any, any>}
+ * Iterates keys; values are not copied.
+ * @extends {AbstractKeyIterator<Encoded, Encoded>}
  */
 export class KeyIterator extends AbstractKeyIterator {
   #rows
@@ -69,7 +72,7 @@ export class KeyIterator extends AbstractKeyIterator {
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {any} options
+   * @param {Options} options
    */
   constructor(db, engine, answers, options) {
     const rows = new Rows(engine, answers, options, true, false)
@@ -86,15 +89,15 @@ export class KeyIterator extends AbstractKeyIterator {
 
   _all() { return this.#rows.all(this.limit - this.count, key) }
 
-  /** @param {any} target */
+  /** @param {Encoded} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }
 }
 
 /**
- * Values only, in the order of their keys.
- * @extends {AbstractValueIterator<any, any, any>}
+ * Iterates values in key order.
+ * @extends {AbstractValueIterator<Encoded, Encoded, Encoded>}
  */
 export class ValueIterator extends AbstractValueIterator {
   #rows
@@ -104,7 +107,7 @@ export class ValueIterator extends AbstractValueIterator {
    * @param {import('./varve.js').Varve} db
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {any} options
+   * @param {Options} options
    */
   constructor(db, engine, answers, options) {
     const rows = new Rows(engine, answers, options, false, true)
@@ -121,7 +124,7 @@ export class ValueIterator extends AbstractValueIterator {
 
   _all() { return this.#rows.all(this.limit - this.count, value) }
 
-  /** @param {any} target */
+  /** @param {unknown} target */
   _seek(target) { this.#rows.seek(target) }
 
   _close() { this.#rows.close() }

@@ -1,11 +1,22 @@
-// What a database is opened with and where it is: the caller's words checked, and turned into the engine's.
+// Checks the location and options of a database and converts them for the engine.
 import { InvalidArgumentError, OutOfRangeError, VarveError } from '../errors.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-/** @typedef {(name: string, value: any) => any} Check answers the value, or another one for it */
+/**
+ * any: options have values of many types
+ * @typedef {(name: string, value: any) => any} Check returns the value, or a replacement for it
+ */
+/**
+ * Options of a method of abstract-level. any: its types do not declare those of private methods
+ * @typedef {any} Options
+ */
+/**
+ * A key or value. any: its type depends on the encodings that the user chose
+ * @typedef {any} Encoded
+ */
 
 /** @type {Check} */
 const flag = (name, value) => {
@@ -20,7 +31,7 @@ const whole = (min, max) => (name, value) => {
   throw new Class(`The option '${name}' must be a whole number from ${min} to ${max}`)
 }
 
-/** @param {...any} choices @returns {Check} */
+/** @param {...unknown} choices @returns {Check} */
 const oneOf = (...choices) => (name, value) => {
   if (choices.includes(value)) return value
   throw new InvalidArgumentError(`The option '${name}' must be one of ${choices.map((choice) => JSON.stringify(choice)).join(', ')}`)
@@ -32,11 +43,14 @@ const compression = (name, value) => {
   return choice === true ? 'snappy' : choice === false ? 'none' : choice
 }
 
-/** Larger than LevelDB's 8 MiB: a block that is read again costs a read, a checksum and a decompression on the caller's thread. */
+/**
+ * Larger than LevelDB's 8 MiB: reading a block again costs a read, a checksum and a decompression
+ * on the calling thread.
+ */
 const CACHE_SIZE = 32 * MIB
 
 /**
- * The caller's name (classic-level's, where it has one), the engine's, and what checks the value.
+ * Public name (classic-level's where it exists), the engine's name, and the check of the value.
  * @type {[string, string, Check][]}
  */
 const OPTIONS = [
@@ -57,30 +71,32 @@ const OPTIONS = [
 ]
 
 /**
- * What the engine is opened with. Options that are not ours are abstract-level's, or somebody else's, and pass by.
- * @param {Record<string, any>} options
+ * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a
+ * plug-in's.
+ * @param {Record<string, unknown>} options
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */
 export function engineOptionsOf(options) {
   /** @type {Record<string, unknown>} */
   const result = { blockCacheSize: CACHE_SIZE }
   for (const [name, engineName, check] of OPTIONS) {
-    // What somebody put on Object.prototype is not the caller's.
+    // Ignore properties of Object.prototype.
     const value = Object.hasOwn(options, name) ? options[name] : undefined
     if (value !== undefined && value !== null) result[engineName] = check(name, value)
   }
   return result
 }
 
-// ---- Where a database is --------------------------------------------------------------------------------------------
+// ---- Where a database is
+// --------------------------------------------------------------------------------------------
 
 const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
 
 /**
- * Where a database is: a directory's path, a Storage object of the caller's, or neither (memory). A relative path is of the
- * directory that the process works in now: `base`.
+ * Returns the place of a database: a directory's path, a Storage object, or neither (memory). A
+ * relative path is resolved against the current working directory, `base`.
  * @param {unknown} location
- * @param {any} storage
+ * @param {any} storage any: user input, checked here
  * @returns {{ path: string | null, base?: string, storage: import('../types/index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
@@ -98,18 +114,19 @@ export function placeOf(location, storage) {
 }
 
 /**
- * Whether the engine is to run in a worker, which must be able to make the storage anew: functions cannot go there.
+ * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions
+ * cannot be cloned.
  * @param {unknown} worker
- * @param {{ storage: any }} place
+ * @param {{ storage: any }} place any: user input, checked here
  */
 export function isInWorker(worker, { storage }) {
   if (worker === undefined || worker === null || !flag('worker', worker)) return false
   if (storage === null || isRecipe(storage.inWorker)) return true
-  const message = "A storage object cannot go to a worker: with the option 'worker' it needs a property inWorker, { module, export, args }"
+  const message = "With the option 'worker' a storage object needs a property inWorker, { module, export, args }, because objects with methods cannot be cloned"
   throw new VarveError(message, { code: 'LEVEL_NOT_SUPPORTED' })
 }
 
-/** @param {any} recipe */
+/** @param {any} recipe any: user input, checked here */
 function isRecipe(recipe) {
   if (typeof recipe !== 'object' || recipe === null) return false
   const { module, export: name, args } = recipe
@@ -119,7 +136,7 @@ function isRecipe(recipe) {
 /** @param {unknown} location */
 function pathOf(location) {
   const path = location instanceof URL ? pathOfUrl(location) : location
-  // Nothing here falls back to memory: that would lose what the caller believes to be kept.
+  // Never fall back to memory: the caller would lose data.
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new InvalidArgumentError("The first argument 'location' must be a non-empty string, a file: URL, or null with the option 'storage'")
   }
@@ -148,7 +165,7 @@ function workingDirectory() {
   try {
     return globalThis.process?.cwd?.()
   } catch {
-    // It was removed. An absolute path needs none, and for a relative one opening fails.
+    // The directory was removed. An absolute path does not need it; opening a relative one fails.
     return undefined
   }
 }

@@ -1,7 +1,7 @@
-// The rows of one iterator, read page by page (bytes/page.js) and cut out when they are asked for.
+// The rows of one iterator, read page by page (bytes/page.js) and decoded on demand.
 //
-// Views and Buffers that come out are windows into their page: one that is kept keeps its page, at most highWaterMarkBytes
-// and one row. Strings are copies.
+// Views and Buffers point into their page: one that is kept keeps the page alive, at most
+// highWaterMarkBytes and one row. Strings are copies.
 import { AbortError, InvalidArgumentError, VarveError, fromEngine, rethrow } from '../errors.js'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -10,16 +10,21 @@ import { readText } from '../bytes/text.js'
 import { ROUNDS } from './answers.js'
 import { Snapshot } from './snapshot.js'
 
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./options.js').Encoded} Encoded */
+
 const PAGE_BYTES = 64 * 1024
 const PAGE_ROWS_MAX = 1000
-/** Who takes a row after another gets ever more at once: many only want the first after a seek. */
+/**
+ * Pages grow with each call of next(), because many callers only want the first row after a seek.
+ */
 const PAGE_GROWTH = 8
-/** The engine counts rows in 32 bits. */
+/** The engine counts rows with 32 bits. */
 const ROWS_MAX = 0x7fffffff
-/** Larger pages are no faster, and would take the engine's memory up. */
+/** Larger pages are no faster and would use up the engine's memory. */
 const PAGE_BYTES_MAX = 64 << 20
 
-/** Microtasks that abstract-level's all() takes from the last page to its answer: 6. */
+/** abstract-level's all() resolves 6 microtasks after the last page. */
 const ALL_ROUNDS = 8
 
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
@@ -27,14 +32,17 @@ const cutView = (bytes, start, end) => new Uint8Array(bytes.buffer, bytes.byteOf
 /** @param {Uint8Array} bytes @param {number} start @param {number} end */
 const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
 
-/** How a side of a row is cut out of a page, by the format of its encoding. */
-/** @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} */
+/** Functions that read a key or value out of a page, by encoding format. */
+/**
+ * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} any: keys and values have the types of their encodings
+ */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
- * Refuses nothing, as classic-level does not, which reads a number as 32 bits without a sign: fractions are cut off, NaN is 0 and a
- * negative number has no bound. Unlike there, Infinity has none either, and other kinds of values are the default.
- * @param {{ highWaterMarkBytes?: any }} options
+ * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
+ * are truncated, NaN is 0, a negative number means no bound. Unlike there, so does Infinity, and
+ * values of other types mean the default.
+ * @param {{ highWaterMarkBytes?: any }} options any: user input, checked here
  */
 function pageBytesOf({ highWaterMarkBytes }) {
   if (typeof highWaterMarkBytes !== 'number') return PAGE_BYTES
@@ -43,10 +51,10 @@ function pageBytesOf({ highWaterMarkBytes }) {
   return bytes < 0 ? PAGE_BYTES_MAX : Math.min(bytes, PAGE_BYTES_MAX)
 }
 
-/** @param {{ signal?: any }} options */
+/** @param {{ signal?: any }} options any: user input, checked here */
 function signalOf({ signal }) {
   if (signal === undefined || signal === null) return null
-  // Anything else would never be aborted.
+  // Any other value could never abort.
   if (typeof signal === 'object' && typeof signal.aborted === 'boolean') return signal
   throw new InvalidArgumentError("The option 'signal' must be an AbortSignal")
 }
@@ -55,7 +63,8 @@ function signalOf({ signal }) {
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
- * What the three iterators share: the engine's iterator and the page at hand. With #done set nothing follows that page.
+ * The part that the three iterators share: the engine's iterator and the current page. With #done
+ * set it is the last page.
  */
 export class Rows {
   #engine
@@ -65,7 +74,7 @@ export class Rows {
   #cutValue
   #pageBytes
   #signal
-  /** Microtasks that its answers take, beyond a plain call's. */
+  /** Extra microtasks of its results, compared with a plain call. */
   #rounds
   #pageRows = 1
   #reader = new PageReader()
@@ -74,15 +83,15 @@ export class Rows {
   /**
    * @param {import('../engine/engine.js').Engine} engine
    * @param {import('./answers.js').Answers} answers
-   * @param {any} options
+   * @param {Options} options
    * @param {boolean} keys
    * @param {boolean} values
    */
   constructor(engine, answers, options, keys, values) {
     this.#engine = engine
     this.#answers = answers
-    this.#cutKey = /** @type {any} */ (keys ? CUTS[options.keyEncoding] : undefined)
-    this.#cutValue = /** @type {any} */ (values ? CUTS[options.valueEncoding] : undefined)
+    this.#cutKey = /** @type {any} any: keys and values have the types of their encodings */ (keys ? CUTS[options.keyEncoding] : undefined)
+    this.#cutValue = /** @type {any} any: keys and values have the types of their encodings */ (values ? CUTS[options.valueEncoding] : undefined)
     this.#pageBytes = pageBytesOf(options)
     this.#signal = signalOf(options)
     this.#rounds = this.#signal === null ? answers.rounds : ROUNDS
@@ -91,7 +100,7 @@ export class Rows {
     const fillCache = fillCacheOf(options.fillCache)
     const snapshot = Snapshot.idOf(options.snapshot, engine)
     try {
-      // No limit: rows that a seek throws away would count for the engine, and do not for the caller.
+      // No limit: the engine would count rows that a seek discards, the caller does not.
       this.#id = engine.iterator({ gt, gte, lt, lte, reverse, limit: -1, keys, values, fillCache, verifyChecksums, snapshot })
     } catch (error) {
       throw fromEngine(error)
@@ -101,7 +110,7 @@ export class Rows {
   get cached() { return this.#reader.left }
 
   /**
-   * The next row, by one of the three ways below.
+   * Returns the next row, read by one of the three functions below.
    * @template T
    * @param {number} wanted rows that may still be given out
    * @param {(rows: Rows) => T} cut
@@ -114,7 +123,12 @@ export class Rows {
     return this.#answer(this.#loadAhead(wanted), cut, 0)
   }
 
-  /** The same for a caller that cannot wait. @template T @param {number} wanted @param {(rows: Rows) => T} cut */
+  /**
+   * The same for a caller that cannot wait.
+   * @template T
+   * @param {number} wanted
+   * @param {(rows: Rows) => T} cut
+   */
   nextSync(wanted, cut) {
     if (this.#signal !== null) this.#throwIfAborted()
     if (this.#reader.left === 0 && !this.#done) {
@@ -127,23 +141,31 @@ export class Rows {
     return this.#reader.left > 0 ? cut(this) : undefined
   }
 
-  /** At most `size` rows: what is left of the page at hand, else one page. @param {number} size @param {(rows: any) => any} cut */
+  /**
+   * Returns at most `size` rows: the rest of the current page, or else the next page.
+   * @param {number} size
+   * @param {(rows: Rows) => Encoded} cut
+   */
   nextv(size, cut) {
     if (this.#signal !== null) return this.#nextvUnlessAborted(size, cut)
     if (this.#reader.left > 0 || this.#done) return this.#take(size, cut)
     return this.#answer(this.#load(size), cut, size)
   }
 
-  /** All rows, at most `wanted`. @param {number} wanted @param {(rows: any) => any} cut */
+  /**
+   * Returns all rows, at most `wanted`.
+   * @param {number} wanted
+   * @param {(rows: Rows) => Encoded} cut
+   */
   all(wanted, cut) {
     if (this.#signal !== null) return this.#allUnlessAborted(wanted, cut)
-    /** @type {any[]} */
+    /** @type {any[]} any: keys and values have the types of their encodings */
     const all = []
     const wait = this.#fill(all, wanted, cut)
     return wait === undefined ? this.#answers.long(all, Math.max(this.#rounds, ALL_ROUNDS)) : this.#allLater(all, wait, wanted, cut)
   }
 
-  /** @param {any} target */
+  /** @param {Encoded} target */
   seek(target) {
     this.#reader.clear()
     this.#pageRows = 1
@@ -166,7 +188,8 @@ export class Rows {
     }
   }
 
-  // ---- One row: a key, a value or both; there must be one ---------------------------------------------------------
+  // ---- One row: a key, a value or both; there must be one
+  // ---------------------------------------------------------
 
   key() { return this.#reader.key(this.#cutKey) }
 
@@ -174,15 +197,20 @@ export class Rows {
 
   entry() { return this.#reader.entry(this.#cutKey, this.#cutValue) }
 
-  // ---- Pages ------------------------------------------------------------------------------------------------------
+  // ---- Pages
+  // ------------------------------------------------------------------------------------------------------
 
-  /** A row if there is one, or at most `size`. @param {(rows: any) => any} cut @param {number} size 0: one, not in an array */
+  /**
+   * Returns one row, or an array of at most `size`.
+   * @param {(rows: Rows) => Encoded} cut
+   * @param {number} size 0: one, not in an array
+   */
   #cut(cut, size) {
     if (size > 0) return this.#take(size, cut)
     return this.#reader.left > 0 ? cut(this) : undefined
   }
 
-  /** @param {number} size @param {(rows: any) => any} cut */
+  /** @param {number} size @param {(rows: Rows) => Encoded} cut */
   #take(size, cut) {
     const count = Math.min(size, this.#reader.left)
     const rows = new Array(count)
@@ -198,23 +226,29 @@ export class Rows {
   }
 
   /**
-   * Moves rows to `all` until there are none, or enough: answers nothing then, or what to wait for before going on.
-   * @param {any[]} all @param {number} wanted @param {(rows: any) => any} cut
+   * Moves rows to `all` until the end, or until there are enough. Returns undefined, or a promise
+   * to await before continuing.
+   * @param {Encoded[]} all @param {number} wanted @param {(rows: Rows) => Encoded} cut
    */
   #fill(all, wanted, cut) {
     for (let isFirst = true; ; isFirst = false) {
       if (this.#reader.left > 0) all.push.apply(all, this.#take(wanted - all.length, cut))
       if (this.#done || all.length >= wanted) return undefined
-      // Pages that come at once could go on for ever without a turn for anybody else.
+      // Pages that need no waiting could block the event loop for a long time.
       const wait = (isFirst ? undefined : this.#answers.pause()) ?? this.#load(Math.min(wanted - all.length, PAGE_ROWS_MAX))
       if (wait !== undefined) return wait
     }
   }
 
-  /** @param {any[]} all @param {Promise<any>} wait @param {number} wanted @param {(rows: any) => any} cut */
+  /**
+   * @param {Encoded[]} all
+   * @param {Promise<any>} wait any: the page, which is not used
+   * @param {number} wanted
+   * @param {(rows: Rows) => Encoded} cut
+   */
   async #allLater(all, wait, wanted, cut) {
     try {
-      for (let before = /** @type {Promise<any> | undefined} */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
+      for (let before = /** @type {Promise<any> | undefined} any: the page, which is not used */ (wait); before !== undefined; before = this.#fill(all, wanted, cut)) {
         const page = await before
         if (page !== undefined) this.#set(page)
       }
@@ -224,7 +258,11 @@ export class Rows {
     return this.#answers.late(all, Math.max(this.#rounds, ALL_ROUNDS))
   }
 
-  /** Nothing, or what to wait for if the page does not come at once. @param {number} size @returns {Promise<any> | undefined} */
+  /**
+   * Loads a page. Returns a promise if that has to wait.
+   * @param {number} size
+   * @returns {Promise<any> | undefined} any: the page, which callers do not use
+   */
   #load(size) {
     try {
       const page = this.#engine.next(this.#id, Math.min(size, ROWS_MAX), this.#pageBytes)
@@ -236,9 +274,9 @@ export class Rows {
   }
 
   /**
-   * What a page was asked for, when it is there.
-   * @param {Promise<any> | undefined} loading
-   * @param {(rows: any) => any} cut
+   * Returns the requested rows once the page is loaded.
+   * @param {Promise<any> | undefined} loading any: the page, which is not used
+   * @param {(rows: Rows) => Encoded} cut
    * @param {number} size 0: one row, as it is
    */
   #answer(loading, cut, size) {
@@ -255,9 +293,10 @@ export class Rows {
     this.#done = page.done
   }
 
-  // ---- With a signal, which may be aborted right after the call that it should end --------------------------------
+  // ---- With a signal, which may be aborted right after the call that it should end
+  // --------------------------------
 
-  /** @param {number} wanted @param {(rows: any) => any} cut */
+  /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #nextUnlessAborted(wanted, cut) {
     if (this.#reader.left === 0 && !this.#done) await this.#answer(this.#loadAhead(wanted), nothing, 0)
     else await undefined
@@ -265,7 +304,7 @@ export class Rows {
     return this.#cut(cut, 0)
   }
 
-  /** @param {number} size @param {(rows: any) => any} cut */
+  /** @param {number} size @param {(rows: Rows) => Encoded} cut */
   async #nextvUnlessAborted(size, cut) {
     if (this.#reader.left === 0 && !this.#done) await this.#answer(this.#load(size), nothing, 0)
     else await undefined
@@ -273,7 +312,7 @@ export class Rows {
     return this.#take(size, cut)
   }
 
-  /** @param {number} wanted @param {(rows: any) => any} cut */
+  /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #allUnlessAborted(wanted, cut) {
     const all = []
     while (all.length < wanted) {

@@ -1,7 +1,11 @@
 import { AbstractSnapshot } from 'abstract-level'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 
-/** An explicit snapshot: the state of the database when it was made, until it is closed. */
+/** @typedef {import('./options.js').Options} Options */
+
+/**
+ * An explicit snapshot: the state of the database when it was created, valid until it is closed.
+ */
 export class Snapshot extends AbstractSnapshot {
   #engine
   /** @type {import('../engine/engine.js').Id | undefined} undefined when it is closed */
@@ -9,15 +13,15 @@ export class Snapshot extends AbstractSnapshot {
 
   /**
    * @param {import('../engine/engine.js').Engine} engine
-   * @param {any} options abstract-level's, with the owner
+   * @param {Options} options abstract-level's, with the owner
    */
   constructor(engine, options) {
-    // @ts-expect-error abstract-level's types do not tell of its parameter
+    // @ts-expect-error abstract-level's types lack the parameter
     super(options)
     try {
       this.#id = engine.snapshot()
     } catch (error) {
-      // The owner knows this resource already, and would wait for ever for one that nobody can close.
+      // The owner has attached this resource already, and close() would wait for it for ever.
       options.owner.detachResource(this)
       throw fromEngine(error)
     }
@@ -25,7 +29,7 @@ export class Snapshot extends AbstractSnapshot {
   }
 
   /**
-   * The engine's number of an option `snapshot`, which must be of the same database.
+   * Returns the engine's id of an option `snapshot`, which must belong to the same database.
    * @param {unknown} snapshot
    * @param {import('../engine/engine.js').Engine} engine
    * @returns {import('../engine/engine.js').Id | undefined}

@@ -1,10 +1,13 @@
-// The synchronous calls of a database: done, or refused with nothing written, when they return.
+// The synchronous calls of a database: when they return, they are done; when they throw, nothing is
+// written.
 import { Scratch } from '../bytes/scratch.js'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 import { EntriesSync } from './entries-sync.js'
 
 /** @typedef {import('../engine/engine.js').Engine} Engine */
-/** @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown, sync?: boolean } | undefined} WriteOptions */
+/**
+ * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown, sync?: boolean } | undefined} WriteOptions
+ */
 /** @typedef {{ type: 'put' | 'del', key: unknown, value?: unknown }} Operation */
 
 export class SyncCalls {
@@ -59,7 +62,10 @@ export class SyncCalls {
     }, options)
   }
 
-  /** @param {Record<string, any>} [options] any: abstract-level checks them @returns {EntriesSync} */
+  /**
+   * @param {Record<string, any>} [options] any: abstract-level checks them
+   * @returns {EntriesSync}
+   */
   range(options) {
     this.ready('rangeSync')
     const iterator = /** @type {any} any: its type says no nextSync() */ (this.#db.iterator(options ?? {}))
@@ -69,14 +75,14 @@ export class SyncCalls {
   /** The engine, if it can be called now. @param {string} method */
   ready(method) {
     if (this.#db.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
-    if (this.#inWorker) throw new VarveError(`There is no ${method}() with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
+    if (this.#inWorker) throw new VarveError(`${method}() is not supported with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
     const engine = this.#engineOf()
-    if (engine.isReplacing) throw new VarveError('The engine has failed and is being replaced', { code: 'LEVEL_BUSY' })
+    if (engine.isReplacing) throw new VarveError('The engine failed and is being replaced: retry later', { code: 'LEVEL_BUSY' })
     return engine
   }
 
   /**
-   * What a reading call answered, unless it has to wait.
+   * Returns the result of a read; throws if it has to wait.
    * @template T
    * @param {T | Promise<T>} answer
    * @returns {T}
@@ -87,13 +93,16 @@ export class SyncCalls {
     throw new VarveError('The storage of this database cannot be read synchronously', { code: 'LEVEL_NOT_SUPPORTED' })
   }
 
-  /** Whether hooks or listeners must see each write: abstract-level's batches show it to them. */
+  /** Whether hooks or listeners must see each write: abstract-level's batches call them. */
   #isWatched() {
     const { hooks } = /** @type {any} any: not in its published types */ (this.#db)
     return !hooks.prewrite.noop || this.#db.listenerCount('write') > 0
   }
 
-  /** @param {(batch: any) => void} add any: its type says no writeSync() @param {WriteOptions} options */
+  /**
+   * @param {(batch: any) => void} add any: its type says no writeSync()
+   * @param {WriteOptions} options
+   */
   #inBatch(add, options) {
     const batch = /** @type {any} any: as above */ (this.#db.batch())
     try {

@@ -1,9 +1,9 @@
-// class Varve: abstract-level's face of the engine.
+// class Varve: the abstract-level interface of the engine.
 //
 //   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns) -> Engine (docs/border.md)
 //
-// The engine answers a value where nothing had to wait, else a promise, and so do the private methods here: abstract-level
-// awaits them once, and a value spares a promise an operation.
+// The engine and the private methods here return a value if nothing had to wait, else a promise:
+// abstract-level awaits the result once, and a value saves one promise per operation.
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -18,6 +18,7 @@ import { Answers } from './answers.js'
 import { Export, importAll, limitsOf, piecesOf, sourceOf } from './archive.js'
 import { ChainedBatch } from './chained-batch.js'
 import { clearRange, clearRows } from './clear.js'
+import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
@@ -27,73 +28,90 @@ import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
 import { WriteOrder } from './write-order.js'
 
-// ---- Bytes ----------------------------------------------------------------------------------------------------------
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./options.js').Encoded} Encoded */
 
-/** Values from the engine's bytes, which may be a Buffer: its slice() would not copy, as that of a view does. */
-/** @type {Record<string, (bytes: any) => any>} */
+// ---- Bytes
+// ----------------------------------------------------------------------------------------------------------
+
+/** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
+/** @type {Record<string, (bytes: any) => any>} any: the result of any call */
 const FROM_BYTES = {
   utf8: (bytes) => readText(bytes, 0, bytes.length),
   view: (bytes) => bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
   buffer: (bytes) => NativeBuffer.isBuffer(bytes) ? bytes : NativeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-const asIs = (/** @type {any} */ value) => value
+const asIs = (/** @type {any} any: the result of any call */ value) => value
 
-/** abstract-level awaits the answer of _has() one microtask less than that of _get(); if it had to wait, one more. */
+/**
+ * abstract-level awaits the result of _has() one microtask less than that of _get(), or one more if
+ * it had to wait.
+ */
 const HAS_ROUNDS = 2
 
-const thenable = (/** @type {any} */ answer) => ({ then: (/** @type {(value: any) => void} */ resolve) => resolve(answer) })
+const thenable = (/** @type {any} any: the result of any call */ answer) => ({ then: (/** @type {(value: any) => void} any: the result of any call */ resolve) => resolve(answer) })
 const [YES, NO] = [thenable(true), thenable(false)]
 
-/** An answer of _has() or _hasMany() that takes as many microtasks as any other. @param {any} answer */
+/**
+ * Returns a result of _has() or _hasMany() that takes as many microtasks as any other.
+ * @param {any} answer any: the result of any call
+ */
 function inTime(answer) {
   if (typeof answer === 'boolean') return answer ? YES : NO
   return answer instanceof Promise ? answer : thenable(answer)
 }
 
-// ---- The database ---------------------------------------------------------------------------------------------------
+// ---- The database
+// ---------------------------------------------------------------------------------------------------
 
 const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
-/** The order of keys. */
+/** The name of the key order. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
 
-/** What the engine tells of, while somebody listens. */
+/** Events of the engine. */
 const EVENTS = ['flush', 'compaction', 'stall']
 
 /**
- * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See types/index.d.ts.
- * @extends {AbstractLevel<any, any, any>}
+ * A database in LevelDB's format, in a directory, in memory or on a storage of the caller's. See
+ * types/index.d.ts.
+ * @extends {AbstractLevel<Encoded, Encoded, Encoded>}
  */
 export class Varve extends AbstractLevel {
   #place
   #durability
   #inMemory
   #inWorker
-  /** Once it was opened; or one in a worker, which answers promises. */
+  /** Set by the first opening. With `worker: true` a WorkerEngine, which returns promises. */
   #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   #answers = /** @type {Answers} */ (/** @type {unknown} */ (undefined))
   #writeOrder = /** @type {WriteOrder} */ (/** @type {unknown} */ (undefined))
   #keyScratch = new Scratch()
   #valueScratch = new Scratch()
-  /** @type {WriteBatch | null} one that nobody uses */
+  /** @type {WriteBatch | null} reused by the next batch */
   #spareBatch = null
-  /** @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for */
+  /**
+   * @type {Set<Promise<unknown>>} flushes, compactions, clear() and the like that close() waits for
+   */
   #works = new Set()
   /** @type {Events} */
   #events
   #sync
-  /** What the first opening takes its files from. @type {{ pieces: any, limits: any } | null} */
+  /**
+   * The zip that the first opening imports.
+   * @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere
+   */
   #importing = null
 
   /**
    * @param {string | URL | null} [location]
-   * @param {Record<string, any>} [options]
+   * @param {Options} [options]
    */
   constructor(location, options) {
-    // One reading of what may be getters; and what is only inherited is no option, as in abstract-level.
-    /** @type {Record<string, any>} */
+    // Read getters once, and ignore inherited properties, as abstract-level does.
+    /** @type {Record<string, any>} any: user input, checked elsewhere */
     const own = { __proto__: null, ...(typeof options === 'object' ? options : {}) }
     const { storage, worker, ...forward } = own
     const place = placeOf(location, storage)
@@ -125,37 +143,44 @@ export class Varve extends AbstractLevel {
     this.#sync = new SyncCalls(this, { inWorker, engineOf: () => this.#engine, wrote: () => { this.#turns.wrote() } })
   }
 
-  /** The directory, or null where there is none. */
+  /** The directory, or null if there is none. */
   get location() {
     return this.#place.path
   }
 
-  // ---- Calls made before it is open ---------------------------------------------------------------------------------
+  // ---- Calls made before it is open
+  // ---------------------------------------------------------------------------------
 
-  /** @param {() => any} fn @param {any} [options] */
+  /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
     super.defer(() => this.#wrapped(fn), options)
   }
 
-  /** @template T @param {() => Promise<T>} fn @param {any} [options] @returns {Promise<T>} */
+  /** @template T @param {() => Promise<T>} fn @param {Options} [options] @returns {Promise<T>} */
   deferAsync(fn, options) {
     return super.deferAsync(() => this.#wrapped(fn), options)
   }
 
-  /** @param {any} name @param {any} options */
+  /** @param {string | string[]} name @param {Options} options */
   _sublevel(name, options) {
     return new Sublevel(this, name, options, (call) => this.#wrapped(call))
   }
 
-  /** Their answers go through more promises. @template T @param {() => T} call @returns {T} */
+  /**
+   * Calls made before opening resolve through more promises.
+   * @template T
+   * @param {() => T} call
+   * @returns {T}
+   */
   #wrapped(call) {
     // Opening may have failed.
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
   }
 
-  // ---- Opening and closing ------------------------------------------------------------------------------------------
+  // ---- Opening and closing
+  // ------------------------------------------------------------------------------------------
 
-  /** @param {any} options */
+  /** @param {Options} options */
   async _open(options) {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
@@ -168,8 +193,8 @@ export class Varve extends AbstractLevel {
       const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
-      // What is damaged is the zip then.
-      throw fromEngineAt(error, isImport && /** @type {any} */ (error)?.code === 'corruption' ? null : this.location)
+      // In an import, corruption is in the zip, not at the location.
+      throw fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
@@ -178,24 +203,31 @@ export class Varve extends AbstractLevel {
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
   }
 
-  /** Emits `damage` once the database is open, if opening has read past any. */
+  /** Emits `damage` once the database is open, if opening skipped any. */
   async #tellOfDamage() {
-    const { recovery } = /** @type {any} */ (infoOf(await this.#engine.info()))
+    const { recovery } = /** @type {any} any: the object that the engine builds */ (infoOf(await this.#engine.info()))
     if (recovery.findings.length > 0) this.once('open', () => this.emit('damage', recovery))
   }
 
-  /** @param {any} storage @param {any} options */
+  /**
+   * @param {import('../types/index.js').Storage | null | undefined} storage
+   * @param {Options} options
+   */
   async #openEngine(storage, options) {
-    /** @type {any} */
+    /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options, (/** @type {any} */ info) => this.#recovered(info))
+    return Class.open(storage, options, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
   }
 
-  /** A worker takes the database over when it is there. @param {any} storage @param {any} options */
+  /**
+   * Imports a database. A worker, if any, opens it afterwards.
+   * @param {any} storage any: user input, checked elsewhere
+   * @param {Options} options
+   */
   async #import(storage, options) {
-    const { pieces, limits } = /** @type {any} */ (this.#importing)
+    const { pieces, limits } = /** @type {any} any: user input, checked elsewhere */ (this.#importing)
     this.#importing = null
-    // Files in memory are in the instance that made them; where that lies in a worker they stay here.
+    // Files in memory belong to the instance that created them, so they cannot move to a worker.
     const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
     const zip = await (await fullEngine()).import(target, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
@@ -211,13 +243,14 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * Entries in memory live as long as this object, as memory-level's do: its engine is only put to rest.
+   * Reopens a database in memory. Its entries live as long as this object, as in memory-level, so
+   * closing keeps the engine.
    * @param {boolean} errorIfExists
    */
   async #reopen(errorIfExists) {
-    if (errorIfExists) throw new InvalidArgumentError('The database in memory exists (errorIfExists is true)')
+    if (errorIfExists) throw new InvalidArgumentError('The database in memory exists already (errorIfExists is true)')
     try {
-      if (this.#inWorker) await /** @type {any} */ (this.#engine).wake()
+      if (this.#inWorker) await /** @type {any} any: it may be a WorkerEngine */ (this.#engine).wake()
       this.#events.follow(this.#engine)
     } catch (error) {
       throw fromEngine(error)
@@ -226,9 +259,10 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The storage of a database, made anew for a directory. The module for directories is not needed, nor there, in a page.
+   * Returns the storage of a database, a new one for a directory. Pages do not contain the module
+   * for directories.
    * @param {ReturnType<typeof placeOf>} place
-   * @returns {Promise<any>}
+   * @returns {Promise<any>} any: a Storage, null or undefined, by the kind of place
    */
   static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
@@ -241,30 +275,32 @@ export class Varve extends AbstractLevel {
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
-      await (this.#inMemory ? /** @type {any} */ (this.#engine).rest() : this.#engine.close())
+      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine */ (this.#engine).rest() : this.#engine.close())
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      // Closing failed before, and was done all the same.
+      // An earlier close failed, but closed the engine.
       if (error?.code === 'closed') return
       this.#turns.restart()
       throw fromEngine(error)
     }
   }
 
-  // ---- Reading ------------------------------------------------------------------------------------------------------
+  // ---- Reading
+  // ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _get(key, options) {
     const value = this.#read(key, options)
     return value instanceof Promise ? this.#whenLate(value, options.valueEncoding === 'utf8' ? asIs : FROM_BYTES[options.valueEncoding]) : this.#answers.short(value)
   }
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _getSync(key, options) {
     if (this.#inWorker || this.#engine.isReplacing) this.#sync.ready('getSync')
     return SyncCalls.found(this.#read(key, options))
   }
 
-  // ---- Synchronous calls --------------------------------------------------------------------------------------------
+  // ---- Synchronous calls
+  // --------------------------------------------------------------------------------------------
 
   /** @param {any} keys @param {any} [options] any: as the public types say */
   getManySync(keys, options) {
@@ -273,7 +309,7 @@ export class Varve extends AbstractLevel {
     const valueEncoding = this.valueEncoding(options?.valueEncoding)
     const fromBytes = FROM_BYTES[valueEncoding.format]
     const values = SyncCalls.found(this.#readMany('getMany', this.#encodedKeys(keys, options), options ?? {}))
-    return values.map((/** @type {Uint8Array | undefined} */ value) => value === undefined ? undefined : valueEncoding.decode(fromBytes(value)))
+    return values.map((/** @type {Uint8Array | undefined} */ value) => decoded(valueEncoding, value && fromBytes(value), 'value'))
   }
 
   /** @param {any} key @param {any} [options] any: as the public types say */
@@ -309,7 +345,11 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  /** A value in the wanted format, or a promise of what the engine has. @param {any} key @param {any} options */
+  /**
+   * Returns a value in the requested format, or a promise.
+   * @param {Encoded} key
+   * @param {Options} options
+   */
   #read(key, { snapshot, valueEncoding, fillCache }) {
     const engine = this.#engine
     const id = snapshot === undefined ? undefined : Snapshot.idOf(snapshot, engine)
@@ -323,15 +363,15 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any[]} keys @param {any} options */
+  /** @param {Encoded[]} keys @param {Options} options */
   _getMany(keys, options) {
     const fromBytes = FROM_BYTES[options.valueEncoding]
-    const convert = (/** @type {any[]} */ values) => values.map((value) => value === undefined ? undefined : fromBytes(value))
+    const convert = (/** @type {any[]} any: the result of any call */ values) => values.map((value) => value === undefined ? undefined : fromBytes(value))
     const values = this.#readMany('getMany', keys, options)
     return values instanceof Promise ? this.#whenLate(values, convert) : this.#answers.long(convert(values))
   }
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _has(key, options) {
     const { snapshot, fillCache } = options
     const engine = this.#engine
@@ -345,13 +385,13 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any[]} keys @param {any} options */
+  /** @param {Encoded[]} keys @param {Options} options */
   _hasMany(keys, options) {
     const found = this.#readMany('hasMany', keys, options)
     return found instanceof Promise ? this.#whenLate(found, asIs, options.snapshot) : inTime(this.#answers.long(found, HAS_ROUNDS))
   }
 
-  /** @param {'getMany' | 'hasMany'} verb @param {any[]} keys @param {any} options */
+  /** @param {'getMany' | 'hasMany'} verb @param {Encoded[]} keys @param {Options} options */
   #readMany(verb, keys, { snapshot, fillCache }) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     try {
@@ -362,10 +402,11 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * The answer of a call that has to wait. Each takes as many promises: those of one moment are answered in their order.
-   * @param {Promise<any>} promise
+   * Returns the result of a call that has to wait. All use the same number of promises, so that
+   * they resolve in order.
+   * @param {Promise<any>} promise any: the result of any call; the snapshot is abstract-level's
    * @param {(found: any) => any} convert
-   * @param {any} [snapshot] abstract-level lets go of it when has() and hasMany() return, not when they are done
+   * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
    */
   #whenLate(promise, convert, snapshot) {
     const { rounds } = this.#answers
@@ -379,9 +420,10 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  // ---- Writing ------------------------------------------------------------------------------------------------------
+  // ---- Writing
+  // ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} key @param {any} value @param {any} options */
+  /** @param {Encoded} key @param {Encoded} value @param {Options} options */
   _put(key, value, options) {
     try {
       return this.#wrote(this.#engine.put(
@@ -391,7 +433,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} key @param {any} options */
+  /** @param {Encoded} key @param {Options} options */
   _del(key, options) {
     try {
       return this.#wrote(this.#engine.del(this.#keyScratch.bytesOf(key, 'key'), options.sync === true))
@@ -400,7 +442,10 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {{ type: 'put' | 'del', key: any, value: any }[]} operations @param {any} options */
+  /**
+   * @param {{ type: 'put' | 'del', key: Encoded, value: Encoded }[]} operations
+   * @param {Options} options
+   */
   _batch(operations, options) {
     const batch = this.#takeBatch()
     try {
@@ -417,7 +462,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** Nobody else's until it is the spare one again: a storage may write from inside. */
+  /** Takes the spare batch: a storage may write while it is in use. */
   #takeBatch() {
     const batch = this.#spareBatch ?? new WriteBatch()
     this.#spareBatch = null
@@ -429,7 +474,7 @@ export class Varve extends AbstractLevel {
     return this.#wrote(this.#engine.write(bytes, sync), true)
   }
 
-  /** @param {any} done @param {boolean} [mayBeLong] */
+  /** @param {Promise<void> | undefined} done @param {boolean} [mayBeLong] */
   #wrote(done, mayBeLong = false) {
     const own = done instanceof Promise ? this.#writeOrder.late(done) : this.#answers.wrote(mayBeLong)
     return this.listenerCount('write') === 0 ? own : this.#writeOrder.told(own)
@@ -444,8 +489,9 @@ export class Varve extends AbstractLevel {
   }
 
   /**
-   * A range as a whole is the engine's to drop, tables and all; a part of one, or what a snapshot sees, goes row by row.
-   * @param {any} options
+   * The engine deletes a whole range and drops its tables; with a limit or snapshot, rows are
+   * deleted one by one.
+   * @param {Options} options
    */
   async _clear(options) {
     const { snapshot, limit } = options
@@ -459,35 +505,37 @@ export class Varve extends AbstractLevel {
     await this.#answers.wrote()
   }
 
-  /** @param {ReturnType<typeof boundsOf>} bounds @param {any} options */
+  /** @param {ReturnType<typeof boundsOf>} bounds @param {Options} options */
   async #clearRows(bounds, { snapshot, reverse, limit }) {
     const id = Snapshot.idOf(snapshot, this.#engine)
     await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
   }
 
-  // ---- Iterators and snapshots --------------------------------------------------------------------------------------
+  // ---- Iterators and snapshots
+  // --------------------------------------------------------------------------------------
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _iterator(options) {
     return new Iterator(this, this.#engine, this.#answers, options)
   }
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _keys(options) {
     return new KeyIterator(this, this.#engine, this.#answers, options)
   }
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _values(options) {
     return new ValueIterator(this, this.#engine, this.#answers, options)
   }
 
-  /** @param {any} options */
+  /** @param {Options} options */
   _snapshot(options) {
     return new Snapshot(this.#engine, options)
   }
 
-  // ---- Beyond abstract-level ----------------------------------------------------------------------------------------
+  // ---- Beyond abstract-level
+  // ----------------------------------------------------------------------------------------
 
   async sync() {
     return this.#whenOpen((engine) => engine.sync())
@@ -497,12 +545,12 @@ export class Varve extends AbstractLevel {
     return this.#whenOpen((engine) => engine.flush())
   }
 
-  /** @param {any} start @param {any} end @param {any} options */
+  /** @param {Encoded} start @param {Encoded} end @param {Options} options */
   async compactRange(start, end, options) {
     return this.#whenOpen((engine) => engine.compactRange(this.#boundOf(start, options), this.#boundOf(end, options)))
   }
 
-  /** @param {any} start @param {any} end @param {any} options */
+  /** @param {Encoded} start @param {Encoded} end @param {Options} options */
   async approximateSize(start, end, options) {
     if (start === undefined || start === null || end === undefined || end === null) {
       throw new InvalidArgumentError("The arguments 'start' and 'end' are required")
@@ -539,7 +587,7 @@ export class Varve extends AbstractLevel {
     this.#turns.wrote()
   }
 
-  /** @param {any} location */
+  /** @param {string | URL | null | undefined} location */
   async checkpoint(location) {
     const isStorage = typeof location === 'object' && location !== null && !(location instanceof URL)
     const place = isStorage ? placeOf(null, location) : placeOf(location, undefined)
@@ -548,7 +596,7 @@ export class Varve extends AbstractLevel {
       try {
         await engine.checkpoint(await Varve.#storageOf(place))
       } catch (/** @type {any} any: whatever was thrown */ error) {
-        // Other failures may be of either side.
+        // Other failures may come from either database.
         throw error?.code === 'invalid-argument' ? fromEngineAt(error, place.path) : error
       }
     })
@@ -560,7 +608,7 @@ export class Varve extends AbstractLevel {
         this.#assertOpen()
         return this.#export()
       })
-      // The stream's reader will be told.
+      // The stream's reader gets the error.
       begun.catch(() => {})
       return new ReadableStream(sourceOf(begun), { highWaterMark: 0 })
     }
@@ -576,13 +624,17 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {any} location @param {any} source @param {any} options */
+  /**
+   * @param {string | URL | null | undefined} location
+   * @param {any} source any: user input, checked elsewhere
+   * @param {Options} options
+   */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
     const db = new this(location, rest)
     if (db.#inWorker && db.#inMemory) {
-      throw new VarveError("A zip cannot be imported with the options storage: 'memory' and worker: true", { code: 'LEVEL_NOT_SUPPORTED' })
+      throw new VarveError("An import with storage: 'memory' does not support worker: true", { code: 'LEVEL_NOT_SUPPORTED' })
     }
     db.#importing = importing
     try {
@@ -593,35 +645,35 @@ export class Varve extends AbstractLevel {
     return db
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} options */
+  /** @param {string | URL | null | undefined} location @param {Options} options */
   static async destroy(location, options) {
     await Varve.#at(location, options, (storage) => Engine.destroy(storage))
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} options */
+  /** @param {string | URL | null | undefined} location @param {Options} options */
   static async repair(location, options) {
     const { comparator, ...rest } = { __proto__: null, ...options }
     if (comparator !== undefined && comparator !== COMPARATOR) {
-      throw new VarveError(`There is no comparator ${JSON.stringify(comparator)}; there is '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
+      throw new VarveError(`Unknown comparator ${JSON.stringify(comparator)}: use '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
     }
     const isNamed = comparator !== undefined
     return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine()).repair(storage, given, isNamed)))
   }
 
-  /** @param {string | URL | null | undefined} location @param {any} options */
+  /** @param {string | URL | null | undefined} location @param {Options} options */
   static async verify(location, options) {
     return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine()).verifyFiles(storage, given)))
   }
 
   /**
    * @param {string | URL | null | undefined} location
-   * @param {any} options
-   * @param {(storage: any, given: Record<string, unknown>) => any} act
+   * @param {Options} options
+   * @param {(storage: any, given: Record<string, unknown>) => any} act any: user input, checked elsewhere
    */
   static async #at(location, options, act) {
     const { storage, ...rest } = { __proto__: null, ...options }
     const place = placeOf(location, storage)
-    if (storage === 'memory') throw new InvalidArgumentError('A database in memory is gone when it is closed')
+    if (storage === 'memory') throw new InvalidArgumentError('A database in memory has no files: use a directory or a Storage')
     const given = engineOptionsOf(rest)
     try {
       return await act(await Varve.#storageOf(place), given)
@@ -630,7 +682,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** @param {(engine: Engine) => any} act @returns {Promise<any>} */
+  /** @param {(engine: Engine) => any} act @returns {Promise<any>} any: the result of any call */
   async #whenOpen(act) {
     if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(act))
     this.#assertOpen()
@@ -641,14 +693,14 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  /** The engine would be closed under what it has not finished. @param {any} work */
+  /** Makes close() wait for `work`. @param {Promise<unknown>} work */
   #kept(work) {
     if (!(work instanceof Promise)) return work
     this.#works.add(work)
     return work.finally(() => this.#works.delete(work))
   }
 
-  /** @param {any} key @param {any} options @returns {any} */
+  /** @param {Encoded} key @param {Options} options @returns {any} any: the result of any call */
   #boundOf(key, options) {
     if (key === undefined || key === null) return undefined
     return bytesOf(this.keyEncoding(options?.keyEncoding).encode(key), 'key')
@@ -659,12 +711,15 @@ export class Varve extends AbstractLevel {
   }
 }
 
-/** What does the tasks of the full module: here, or in a worker that has it. */
+/** Runs the tasks of the full module, here or in a worker that has it. */
 async function fullEngine() {
   return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
 }
 
-/** A report of the engine's with its findings as callers know errors. @param {any} report */
+/**
+ * Returns the engine's report with its findings as VarveErrors.
+ * @param {any} report any: the object that the engine builds
+ */
 function withFindings(report) {
   return { ...report, findings: (report.findings ?? []).map(fromEngine) }
 }

@@ -1,9 +1,9 @@
-// Objects of one thread whose methods the other calls.
+// Remote method calls on objects of another thread.
 //
 //   { call: number, on: object, method, args }  ->
 //                                               <-  { answer: number, value }  or  { answer: number, failed }
 //
-// Both sides may serve objects and call. Calls are made in the order in which they were asked; answers come when they come.
+// Both sides can serve objects and make calls. Calls start in order; results arrive in any order.
 import { describe, revive } from './failure.js'
 
 /** any: whatever crosses, which each method knows. @typedef {any} Value */
@@ -26,8 +26,8 @@ export class Calls {
   }
 
   /**
-   * The other side may call these methods from now on, by the number that this answers. What a method answers must be what
-   * `structuredClone` takes.
+   * Lets the other side call these methods, by the returned number. Results must be cloneable by
+   * `structuredClone`.
    * @param {Methods} methods
    */
   serve(methods) {
@@ -38,7 +38,13 @@ export class Calls {
   /** @param {number} number */
   release(number) { this.#served.delete(number) }
 
-  /** @param {number} on @param {string} method @param {Value[]} args @param {ArrayBuffer[]} [transfer] @returns {Promise<Value>} */
+  /**
+   * @param {number} on
+   * @param {string} method
+   * @param {Value[]} args
+   * @param {ArrayBuffer[]} [transfer]
+   * @returns {Promise<Value>}
+   */
   ask(on, method, args, transfer = []) {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end)
@@ -68,7 +74,7 @@ export class Calls {
   async #make({ call, on, method, args }) {
     try {
       const methods = this.#served.get(on)
-      if (methods === undefined || !Object.hasOwn(methods, method)) throw new Error(`there is no ${method}() to call`)
+      if (methods === undefined || !Object.hasOwn(methods, method)) throw new Error(`unknown method ${method}()`)
       const value = await methods[method](...args)
       this.#post({ answer: call, value }, [])
     } catch (error) {

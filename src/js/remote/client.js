@@ -1,5 +1,5 @@
-// An engine in a worker, with the methods of Engine (docs/border.md). Each answers a promise, but for those that only make or
-// free something: snapshots and iterators have numbers that are chosen here, so that nobody waits for them.
+// An engine in a worker, with the methods of Engine (docs/border.md). Methods return promises, except
+// those that create or free snapshots and iterators: their ids are chosen here, without a round trip.
 import { entriesOf } from '../bytes/page.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 import { Connection } from './connection.js'
@@ -32,7 +32,11 @@ export class WorkerEngine {
     return new WorkerEngine(await Connection.open(storage, options, onRecovered), options)
   }
 
-  /** For `open` alone. @param {Connection} connection @param {Record<string, any>} options */
+  /**
+   * For `open` alone.
+   * @param {Connection} connection
+   * @param {Record<string, any>} options any: verbs.js defines the type for each call
+   */
   constructor(connection, options) {
     this.#connection = connection
     this.#options = options
@@ -47,7 +51,7 @@ export class WorkerEngine {
     return this.#make(VERB.snapshot, [])
   }
 
-  /** @param {any} range */
+  /** @param {any} range any: verbs.js defines the type for each call */
   iterator(range) {
     const id = this.#make(VERB.iterator, [range])
     this.#iterators.set(id, new ReadAhead((size, maxBytes) => this.#connection.ask(VERB.next, [id, size, maxBytes])))
@@ -96,7 +100,7 @@ export class WorkerEngine {
   }
 
   async close() {
-    // A worker that has died took all with it, and there is nothing left to close.
+    // A worker that has died has nothing left to close.
     if (!this.#connection.isAlive) return this.#connection.end()
     try {
       await this.#connection.ask(VERB.close, [])
@@ -106,7 +110,9 @@ export class WorkerEngine {
     await this.#connection.end()
   }
 
-  /** Closes a database in memory and keeps its entries, unless an engine that failed has lost them. */
+  /**
+   * Closes a database in memory and keeps its entries, unless an engine that failed has lost them.
+   */
   async rest() {
     this.#rest = this.#connection.isAlive ? await this.#allPages() : []
     await this.close()
@@ -149,7 +155,10 @@ export class WorkerEngine {
     return pages
   }
 
-  /** @param {any} verb @param {any[]} args */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   #make(verb, args) {
     const id = this.#handles = this.#handles % 0xffffffff + 1
     this.#connection.make(verb, id, args)
@@ -157,14 +166,14 @@ export class WorkerEngine {
   }
 
   static {
-    // All other verbs have one way.
+    // All other verbs are sent in one way.
     for (const verb of VERBS) {
       if (Object.hasOwn(WorkerEngine.prototype, verb.name)) continue
       const way = verb.answer === null ? 'tell' : 'ask'
       Object.defineProperty(WorkerEngine.prototype, verb.name, {
         configurable: true,
         writable: true,
-        value(/** @type {any[]} */ ...args) { return this.#connection[way](verb, args) }
+        value(/** @type {any[]} any: verbs.js defines the type for each call */ ...args) { return this.#connection[way](verb, args) }
       })
     }
   }

@@ -1,4 +1,5 @@
-// The caller's side of a worker: requests go out, answers come in, and every promise settles, whatever becomes of the worker.
+// The caller's side of a worker: sends requests, receives replies, and settles every promise even
+// if the worker dies.
 import { startThread } from '#thread'
 import { isFull } from '../engine/module.js'
 import { revive } from './failure.js'
@@ -6,8 +7,8 @@ import { Inbox, Outbox } from './messages.js'
 import { recipeOf } from './verbs.js'
 
 /**
- * The names are the engine's: errors.js makes LEVEL_POISONED of it.
- * @param {any} message
+ * Returns an error with the engine's code, which errors.js converts to LEVEL_POISONED.
+ * @param {string} message
  * @param {unknown} cause
  * @param {boolean} maybeApplied
  */
@@ -15,13 +16,16 @@ function poisoned(message, cause, maybeApplied) {
   return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
 }
 
-/** What a request waits for. @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter */
+/**
+ * A pending request.
+ * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter any: whatever was thrown
+ */
 
 /**
  * One worker with one engine.
  *
- * 1. While the worker lives, the answers owed to #waiting come, each once.
- * 2. With #end set it has ended, or is to; nothing waits any more.
+ * 1. While the worker lives, each request in #waiting gets one reply.
+ * 2. Once #end is set, the worker has ended or will end, and no request waits.
  */
 export class Connection {
   #thread
@@ -30,14 +34,14 @@ export class Connection {
   /** @type {Map<number, Waiter>} */
   #waiting = new Map()
   #end = /** @type {{ cause: unknown } | null} */ (null)
-  /** @type {{ resolve(): void, reject(error: any): void } | null} */
+  /** @type {{ resolve(): void, reject(error: any): void } | null} any: whatever was thrown */
   #opening = null
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
   #onRecovered
 
   /**
-   * A worker that has opened an engine.
+   * Starts a worker and opens an engine in it.
    * @param {object | null} storage
    * @param {object} options
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
@@ -54,7 +58,10 @@ export class Connection {
     }
   }
 
-  /** For `open` alone. @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered */
+  /**
+   * For `open` alone.
+   * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
+   */
   constructor(onRecovered) {
     this.#onRecovered = onRecovered
     this.#thread = startThread({
@@ -64,13 +71,13 @@ export class Connection {
     this.#out = new Outbox((message, transfer) => this.#thread.post(message, transfer))
   }
 
-  /** @param {any} place */
+  /** @param {any} place any: verbs.js defines the type for each call */
   #open(place) {
-    return new Promise((/** @type {(value?: any) => void} */ resolve, reject) => {
+    return new Promise((/** @type {(value?: any) => void} any: verbs.js defines the type for each call */ resolve, reject) => {
       try {
         this.#thread.post({ open: place }, [])
       } catch (/** @type {any} any: whatever was thrown */ cause) {
-        throw Object.assign(new Error(`The storage cannot be made in a worker: ${cause.message}`, { cause }), { code: 'invalid-argument' })
+        throw Object.assign(new Error(`The storage cannot be created in a worker: ${cause.message}`, { cause }), { code: 'invalid-argument' })
       }
       this.#opening = { resolve, reject }
     })
@@ -82,37 +89,53 @@ export class Connection {
 
   /**
    * @param {import('./verbs.js').Verb} verb
-   * @param {any[]} args
+   * @param {any[]} args any: verbs.js defines the type for each call
    * @returns {Promise<any>}
    */
   ask(verb, args) {
     if (this.#end !== null) return Promise.reject(this.#failure(false))
     return new Promise((resolve, reject) => {
       this.#pack(verb, args)
-      // An open database does not keep a process alive; what it was asked does.
+      // A pending request keeps the process alive; an open database does not.
       if (this.#waiting.size === 0) this.#thread.ref()
       this.#waiting.set(this.#asked++ >>> 0, { verb, resolve, reject })
     })
   }
 
-  /** A request that has no answer; a worker that has ended needs none. @param {any} verb @param {any[]} args */
+  /**
+   * Sends a request without a reply; does nothing if the worker has ended.
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   tell(verb, args) {
     if (this.#end === null) this.#pack(verb, args)
   }
 
-  /** Events of the engine's go to `tell`, if there is one. @param {any} verb @param {((name: string, info: object) => void) | undefined} tell */
+  /**
+   * Sends the engine's events to `tell`, or to nothing.
+   * @param {import('./verbs.js').Verb} verb
+   * @param {((name: string, info: object) => void) | undefined} tell
+   */
   listen(verb, tell) {
     this.#listener = tell
     this.tell(verb, [tell !== undefined])
   }
 
-  /** One that makes what the caller will know as `handle`. @param {any} verb @param {number} handle @param {any[]} args */
+  /**
+   * Sends a request that creates an object with the id `handle`.
+   * @param {import('./verbs.js').Verb} verb
+   * @param {number} handle
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
     this.#pack(verb, args, handle)
   }
 
-  /** A property, now: the thread stands still until the answer is there. @param {any} name */
+  /**
+   * Returns a property synchronously: blocks the thread until the worker replies.
+   * @param {string} name
+   */
   property(name) {
     if (this.#end !== null) throw this.#failure(false)
     this.#out.flush()
@@ -127,7 +150,11 @@ export class Connection {
     await this.#thread.end()
   }
 
-  /** @param {any} verb @param {any[]} args @param {number} [handle] */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   * @param {number} [handle]
+   */
   #pack(verb, args, handle) {
     const out = this.#out
     out.begin()
@@ -142,7 +169,7 @@ export class Connection {
     out.end()
   }
 
-  /** @param {any} message */
+  /** @param {any} message any: verbs.js defines the type for each call */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
     if (message.event !== undefined) return this.#listener?.(message.event, message.info)
@@ -155,7 +182,7 @@ export class Connection {
 
   /** @param {Inbox} inbox */
   #settle(inbox) {
-    // What was on its way when the worker was ended.
+    // A message sent before the worker was ended.
     if (this.#end !== null) return
     while (inbox.next()) {
       const number = inbox.u32()
@@ -165,7 +192,7 @@ export class Connection {
         if (inbox.u8() === 1) resolve(/** @type {import('./verbs.js').Codec} */ (verb.answer).read(inbox))
         else reject(revive(inbox.extra()))
       } catch (error) {
-        // No memory for it, say.
+        // Out of memory, for example.
         reject(error)
       }
     }
@@ -183,6 +210,6 @@ export class Connection {
 
   /** @param {boolean} maybeApplied */
   #failure(maybeApplied) {
-    return poisoned('The worker of the database has ended; close the database and open it anew', this.#end?.cause, maybeApplied)
+    return poisoned('The worker of the database has ended; close the database and open it again', this.#end?.cause, maybeApplied)
   }
 }

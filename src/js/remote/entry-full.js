@@ -1,4 +1,5 @@
-// What runs in a dedicated worker of a page's that has the full module: an engine, or a task of a page that has the lean one.
+// Entry of a page's worker with the full module: an engine, or a task for a page with the lean
+// module.
 import { fullModule } from '../engine/module-full-web.js'
 import { provideModule } from '../engine/module.js'
 import { serveTasks } from './full-tasks.js'

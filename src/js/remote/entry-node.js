@@ -1,4 +1,4 @@
-// What runs in a worker thread of Node's. A client that stands still looks at `signals` (thread-node.js).
+// Entry of a worker thread in Node. A blocked client waits on `signals` (thread-node.js).
 import { parentPort, workerData } from 'node:worker_threads'
 import { serveTasks } from './full-tasks.js'
 import { Host } from './host.js'

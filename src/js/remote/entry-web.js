@@ -1,4 +1,4 @@
-// What runs in a dedicated worker of a page's that has the lean module.
+// Entry of a page's worker with the lean module.
 import { Host } from './host.js'
 import { Session } from './session.js'
 

@@ -1,8 +1,10 @@
-// Errors that cross from one thread to another. Cloning one keeps its message and loses its code, so what matters is taken apart
-// and put together again.
+// Passes errors between threads. Cloning an error loses its code, so its fields are copied to a plain
+// object and restored.
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
-/** What an error may say beside its message: the engine's own words, and those of Node's file system. */
+/**
+ * Fields that are copied in addition to the message: those of the engine and of Node's file system.
+ */
 const DETAILS = ['code', 'file', 'offset', 'maybeApplied', 'errno', 'syscall', 'path']
 
 /** How many causes deep. */
@@ -15,18 +17,18 @@ const CLASSES = [InvalidArgumentError, OutOfRangeError, SourceChangedError, Varv
 const WITH_DETAILS = [SourceChangedError, VarveError]
 
 /**
- * What can be cloned of an error: `kind` is the place of its class among CLASSES, if it has one.
- * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description
+ * A cloneable description of an error: `kind` is the index of its class in CLASSES, if any.
+ * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description any: an error may be anything, with any properties
  */
 
 /**
- * What can be cloned of an error, or of whatever else was thrown.
- * @param {any} error
+ * Returns a cloneable description of an error, or of anything else that was thrown.
+ * @param {any} error any: whatever was thrown
  * @returns {Description}
  */
 export function describe(error, depth = 1) {
   if (typeof error !== 'object' || error === null) return { name: 'Error', message: String(error), details: {} }
-  /** @type {Record<string, any>} */
+  /** @type {Record<string, any>} any: an error may be anything, with any properties */
   const details = {}
   for (const name of DETAILS) {
     if (['string', 'number', 'boolean'].includes(typeof error[name])) details[name] = error[name]
@@ -43,12 +45,12 @@ export function describe(error, depth = 1) {
 }
 
 /**
- * The error that was described: of the same class where it is a known one.
+ * Returns the error that was described, of the same class if that is known.
  * @param {Description} description
  * @returns {Error}
  */
 export function revive({ kind, name, message, stack, details, cause }) {
-  /** @type {any} */
+  /** @type {any} any: an error may be anything, with any properties */
   const Class = kind === undefined ? Error : CLASSES[kind]
   const options = cause === undefined ? undefined : { cause: revive(cause) }
   const error = new Class(message, WITH_DETAILS.includes(Class) ? { ...details, ...options } : options)

@@ -1,4 +1,4 @@
-// The worker's side of full-worker.js: what only the full module can do, with a storage that stays where it is.
+// The worker's side of full-worker.js: runs tasks of the full module on a storage of the page.
 import { Engine } from '../engine/engine.js'
 import { Calls } from './calls.js'
 import { describe } from './failure.js'
@@ -13,7 +13,7 @@ export function serveTasks(post) {
   /** @type {import('../engine/zip-import.js').ZipImport | undefined} */
   let zip
   const importing = () => {
-    if (zip === undefined) throw new Error('no import has begun')
+    if (zip === undefined) throw new Error('no import was started')
     return zip
   }
   calls.serve({
@@ -27,7 +27,10 @@ export function serveTasks(post) {
   return (message) => calls.receive(message)
 }
 
-/** A report whose findings, which are errors, can be cloned. @param {{ findings: unknown[] }} report */
+/**
+ * A report whose findings, which are errors, can be cloned.
+ * @param {{ findings: unknown[] }} report
+ */
 function described(report) {
   return { ...report, findings: report.findings.map((error) => describe(error)) }
 }

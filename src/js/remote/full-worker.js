@@ -1,4 +1,5 @@
-// What the lean module lacks, done by a worker that holds the full one. It ends with its task. The storage stays here.
+// Runs tasks that the lean module lacks in a worker with the full module, which ends with its task.
+// The storage stays here.
 import { startThread } from '#thread'
 import { Engine } from '../engine/engine.js'
 import { GuardedStorage } from '../engine/guarded-storage.js'
@@ -21,20 +22,34 @@ export class FullWorker {
 
   /** @param {Storage} storage */
   constructor(storage) {
-    this.#thread = startThread({
-      receive: ({ task }) => {
-        this.#hasAnswered = true
-        this.#calls.receive(task)
-      },
-      ended: (cause) => this.#calls.end(this.#failure(cause))
-    }, true)
+    this.#thread = this.#start()
     this.#calls = new Calls((task, transfer) => this.#thread.post({ task }, transfer))
-    // Whatever becomes of the worker, files and lock are given back.
+    // Close the files and release the lock even if the worker dies.
     this.#guarded = new GuardedStorage(storage)
     this.#loan = lend(this.#calls, this.#guarded)
   }
 
-  /** See `Engine.repair`. @param {Storage} storage @param {object} options @param {boolean} anyComparator */
+  #start() {
+    try {
+      return startThread({
+        receive: ({ task }) => {
+          this.#hasAnswered = true
+          this.#calls.receive(task)
+        },
+        ended: (cause) => this.#calls.end(this.#failure(cause))
+      }, true)
+    } catch (cause) {
+      // A bundle that is not an ES module has no URL.
+      throw this.#failure(cause)
+    }
+  }
+
+  /**
+   * See `Engine.repair`.
+   * @param {Storage} storage
+   * @param {object} options
+   * @param {boolean} anyComparator
+   */
   static repair(storage, options, anyComparator) {
     return new FullWorker(storage).#once('repair', options, anyComparator)
   }
@@ -45,7 +60,7 @@ export class FullWorker {
   }
 
   /**
-   * As `Engine.import`; the engine that `open` answers is one of this thread and the lean module.
+   * As `Engine.import`; `open` returns an engine of this thread, in the lean module.
    * @param {Storage} storage
    * @param {{ maxBytes: number, maxRatio: number, memoryLimit?: number }} limits
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]

@@ -1,19 +1,25 @@
-// One engine for whoever asks from another thread: its storage and its background work.
+// One engine that serves other threads, with its storage and background work.
 import { Engine } from '../engine/engine.js'
 import { Turns } from '../engine/scheduler.js'
 
 export class Host {
   /** Once it was opened. */
-  #engine = /** @type {any} */ (undefined)
+  #engine = /** @type {any} any: an Engine once it is open */ (undefined)
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
-  /** Classes of storages by module and name. @type {Map<string, new (...args: any[]) => any>} */
+  /**
+   * Classes of storages by module and name.
+   * @type {Map<string, new (...args: any[]) => any>} any: the user's classes, with any arguments
+   */
   #classes = new Map()
 
   get engine() { return this.#engine }
 
   get turns() { return this.#turns }
 
-  /** @param {{ storage: any, options: any }} place @param {(info: { cause: unknown, duration: number }) => void} onRecovered */
+  /**
+   * @param {{ storage: any, options: any }} place any: a Storage, or a description of one
+   * @param {(info: { cause: unknown, duration: number }) => void} onRecovered
+   */
   async open({ storage, options }, onRecovered) {
     this.#engine = await Engine.open(await this.storageOf(storage), options, (info) => {
       this.#turns.wrote()
@@ -34,7 +40,10 @@ export class Host {
     }
   }
 
-  /** A storage, or a promise of it the first time. @param {any} recipe */
+  /**
+   * A storage, or a promise of it the first time.
+   * @param {any} recipe any: a Storage, or a description of one
+   */
   storageOf(recipe) {
     if (recipe === null) return null
     const { module, export: name, args } = recipe

@@ -1,14 +1,17 @@
-// A storage that stays where it is, for an engine in a worker: each call of the engine's becomes a call across (calls.js).
+// A storage for an engine in a worker that stays in this thread: each call becomes a remote call (calls.js).
 //
-//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, a storage like any other that answers later
+//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, an asynchronous storage
 
 /** @typedef {import('../types/index.js').Storage} Storage @typedef {import('../types/index.js').StorageFile} StorageFile */
 /** @typedef {import('./calls.js').Calls} Calls */
 
-/** What the borrower needs to know. @typedef {{ root: number, durability: Storage['durability'], appendsAreExact: boolean }} Loan */
+/**
+ * What the borrower needs to know.
+ * @typedef {{ root: number, durability: Storage['durability'], appendsAreExact: boolean }} Loan
+ */
 
 /**
- * Lets the other side of `calls` use `storage`.
+ * Makes `storage` available to the other side of `calls`.
  * @param {Calls} calls
  * @param {Storage} storage
  * @returns {Loan}
@@ -66,7 +69,11 @@ export class LentStorage {
 
   list() { return this.#calls.ask(this.#root, 'list', []) }
 
-  /** @param {string} name @param {'log' | 'manifest' | 'table' | 'other'} kind @param {number} sizeHint */
+  /**
+   * @param {string} name
+   * @param {'log' | 'manifest' | 'table' | 'other'} kind
+   * @param {number} sizeHint
+   */
   create(name, kind, sizeHint) { return this.#file('create', name, kind, sizeHint) }
 
   /** @param {string} name @param {'read' | 'append'} access @param {number} [sizeHint] */
@@ -97,7 +104,10 @@ class LentFile {
   /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) { return this.#calls.ask(this.#number, 'read', [offset, into.length]) }
 
-  /** The engine's memory may move before the call has been made, so a copy goes. @param {Uint8Array} data */
+  /**
+   * The engine's memory may move before the call has been made, so a copy goes.
+   * @param {Uint8Array} data
+   */
   append(data) {
     const copy = data.slice()
     return this.#calls.ask(this.#number, 'append', [copy], [copy.buffer])

@@ -1,9 +1,9 @@
-// What travels between the threads: many entries in one buffer, which is handed over and not copied.
+// Messages between threads: many entries in one buffer, which is transferred, not copied.
 //
 //   message = packed, or [packed, extra*]     packed: an ArrayBuffer that is transferred; extras: buffers of their own, that are
 //                                             transferred too, and plain objects, that are cloned
-//   packed  = end u32le, entry*               what is behind `end` is room that was not needed
-//   entry   = end u32le, what verbs.js makes of a request or an answer
+//   packed  = end u32le, entry*               bytes after `end` are unused
+//   entry   = end u32le, a request or a reply as verbs.js writes it
 //
 // Numbers are little-endian, lengths u32.
 import { allocate } from '../bytes/bytes.js'
@@ -21,8 +21,8 @@ const SENT_SIZE = 256 << 10
 const EXTRA_SIZE_MIN = 4 << 10
 
 /**
- * Runs `task` when everything that can go on now has gone on: what many callers ask in one turn is one message. Node tells when
- * no promise is left to go on; elsewhere those that are ready now have their turn.
+ * Runs `task` after all pending microtasks, so that requests of one turn share a message. In Node it
+ * runs when the microtask queue is empty; elsewhere after the microtasks that are queued now.
  */
 const atEndOfTurn = globalThis.process?.nextTick !== undefined
   ? (/** @type {() => void} */ task) => queueMicrotask(() => process.nextTick(task))
@@ -33,7 +33,7 @@ export class Outbox {
   #post
   #bytes = new Uint8Array(0)
   #view = new DataView(this.#bytes.buffer)
-  /** @type {any[]} */
+  /** @type {any[]} any: anything that can be cloned */
   #extras = []
   /** Where the entry under way began, and how many extras there were before it. */
   #entry = HEADER_SIZE
@@ -42,12 +42,14 @@ export class Outbox {
   #room = ROOM_MIN
   #planned = false
 
-  /** @param {(message: any, transfer: ArrayBuffer[]) => void} post */
+  /**
+   * @param {(message: any, transfer: ArrayBuffer[]) => void} post any: anything that can be cloned
+   */
   constructor(post) {
     this.#post = post
   }
 
-  /** One entry, all of it or, if `write` throws, nothing. */
+  /** Writes one entry, or nothing if `write` throws. */
   begin() {
     this.#entry = this.#at
     this.#extrasBefore = this.#extras.length
@@ -85,21 +87,21 @@ export class Outbox {
     else this.#post([packed, ...extras], [packed, ...extras.filter((extra) => extra instanceof ArrayBuffer)])
   }
 
-  /** @param {any} value */
+  /** @param {number} value */
   u8(value) {
     this.#reserve(1)
     this.#view.setUint8(this.#at, value)
     this.#at += 1
   }
 
-  /** @param {any} value */
+  /** @param {number} value */
   u32(value) {
     this.#reserve(4)
     this.#view.setUint32(this.#at, value, true)
     this.#at += 4
   }
 
-  /** @param {any} value */
+  /** @param {number} value */
   f64(value) {
     this.#reserve(8)
     this.#view.setFloat64(this.#at, value, true)
@@ -117,7 +119,8 @@ export class Outbox {
   }
 
   /**
-   * The same for bytes that nobody needs here any more: if they are many, their buffer goes and is not copied.
+   * The same for bytes that are not needed here any more: a large buffer is transferred, not
+   * copied.
    * @param {Uint8Array} bytes
    */
   handOver(bytes) {
@@ -128,7 +131,9 @@ export class Outbox {
     else this.bytes(bytes)
   }
 
-  /** @param {any} extra a buffer to hand over, or what can be cloned */
+  /**
+   * @param {any} extra a buffer to hand over, or what can be cloned; any: anything that can be cloned
+   */
   extra(extra) {
     this.u32(this.#extras.length)
     this.#extras.push(extra)
@@ -155,7 +160,7 @@ function room(size) {
       // As below.
     }
   }
-  throw Object.assign(new Error(`no memory for a message of ${size} bytes`), { code: 'limit-exceeded' })
+  throw Object.assign(new Error(`not enough memory for a message of ${size} bytes`), { code: 'limit-exceeded' })
 }
 
 /** Reads a message, entry by entry. */
@@ -167,7 +172,9 @@ export class Inbox {
   #at = HEADER_SIZE
   #entryEnd = HEADER_SIZE
 
-  /** @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer */
+  /**
+   * @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer; any: anything that can be cloned
+   */
   constructor(message) {
     const [packed, ...extras] = Array.isArray(message) ? message : [message]
     this.#bytes = NativeBuffer !== undefined ? NativeBuffer.from(packed) : new Uint8Array(packed)
@@ -182,6 +189,11 @@ export class Inbox {
     if (this.#at >= this.#end) return false
     this.#entryEnd = this.u32()
     return true
+  }
+
+  /** Whether this entry is the last. */
+  get isLast() {
+    return this.#entryEnd >= this.#end
   }
 
   /** Bytes of this entry that were not read yet. */
@@ -221,7 +233,11 @@ export class Inbox {
     return NativeBuffer !== undefined ? NativeBuffer.from(buffer) : new Uint8Array(buffer)
   }
 
-  /** What `read` makes of the bytes that come. @template T @param {(bytes: Uint8Array, start: number, end: number) => T} read */
+  /**
+   * What `read` makes of the bytes that come.
+   * @template T
+   * @param {(bytes: Uint8Array, start: number, end: number) => T} read
+   */
   text(read) {
     const length = this.u32()
     if (length === NOTHING) return undefined

@@ -1,13 +1,18 @@
-// Pages of one iterator, the next of which are on their way while the caller uses the one before. A message takes longer than
+// Reads pages of an iterator ahead while the caller uses the current one: a message takes longer than
 // most callers need for a page.
 
 import { joined, payloadOf, split } from '../bytes/page.js'
 
 /** @typedef {import('../bytes/page.js').Page} Page */
 
-/** A page, with what it was asked for. @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead */
+/**
+ * A page, with what it was asked for.
+ * @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead
+ */
 
-/** Who has asked for so many rows will want more: before, most only look at the first after a seek. */
+/**
+ * Who has asked for so many rows will want more: before, most only look at the first after a seek.
+ */
 const ROWS_BEFORE = 9
 /** Pages on their way at most. */
 const PAGES_MAX = 2
@@ -27,7 +32,7 @@ export class ReadAhead {
   }
 
   /**
-   * As Engine.next(): the same rows, whatever is on its way.
+   * As Engine.next(), with the same rows, regardless of the pages read ahead.
    * @returns {Promise<Page>}
    * @param {number} size
    * @param {number} maxBytes
@@ -50,7 +55,10 @@ export class ReadAhead {
     this.#rowsAsked = 0
   }
 
-  /** Pages with at least `size` rows together, asked for now as far as they were not. @param {number} size */
+  /**
+   * Pages with at least `size` rows together, asked for now as far as they were not.
+   * @param {number} size
+   */
   #take(size) {
     const pages = []
     let left = size
@@ -64,7 +72,7 @@ export class ReadAhead {
   }
 
   /**
-   * As many rows as are wanted; what is left of the pages comes next.
+   * Returns as many rows as are wanted; the next call continues in the same page.
    * @param {Ahead[]} pages
    * @param {number} size
    * @param {number} maxBytes
@@ -96,7 +104,7 @@ export class ReadAhead {
   /** @param {number} size */
   #request(size) {
     const page = this.#ask(size, this.#maxBytes)
-    // Who never comes to this page need not know.
+    // Ignore the error: it is reported only if this page is read.
     page.catch(() => {})
     return { size, maxBytes: this.#maxBytes, page }
   }

@@ -1,15 +1,18 @@
-// One client somewhere else that asks, on the side of the engine (host.js).
+// Serves one client in another thread, on the side of the engine (host.js).
 //
 //   to the session     { open: { storage, options } }, then messages of requests (messages.js); { property, number }
 //   to the client      { opened: true } or { failed }, then messages of answers, { event, info }, { recovered }
 //
-// Requests are begun in the order in which they were asked, so a snapshot or an iterator is of that moment. They may end in
-// another.
+// Requests start in the order in which they were made, so a snapshot or an iterator sees the state of
+// that moment. They may end in another order.
 import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'
 
-/** So many requests may wait for their storage; the next are begun when some have ended. The engine itself would refuse more. */
+/**
+ * So many requests may wait for their storage; the next are begun when some have ended. The engine
+ * itself would refuse more.
+ */
 const WAITING_MAX = 4096
 const WAITING_BYTES_MAX = 8 << 20
 
@@ -45,6 +48,7 @@ export class Session {
   #wrote = false
 
   /**
+   * any: verbs.js defines the type for each call
    * @param {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void,
    *           answerSync?(answer: object): void }} port
    * @param {import('./host.js').Host} host
@@ -56,7 +60,7 @@ export class Session {
     port.listen((message) => this.#receive(message))
   }
 
-  /** @param {any} message */
+  /** @param {any} message any: verbs.js defines the type for each call */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) {
       this.#inboxes.push(new Inbox(message))
@@ -68,7 +72,7 @@ export class Session {
     }
   }
 
-  /** @param {{ storage: any, options: any }} place */
+  /** @param {{ storage: any, options: any }} place any: a Storage, or a description of one */
   async #open(place) {
     try {
       await this.#host.open(place, (info) => this.#recovered(info))
@@ -83,7 +87,10 @@ export class Session {
     this.#port.post({ recovered: { cause: describe(cause), duration } })
   }
 
-  /** The client stands still until it has this answer. @param {{ property: string, number: number }} question */
+  /**
+   * The client stands still until it has this answer.
+   * @param {{ property: string, number: number }} question
+   */
   #property({ property, number }) {
     try {
       this.#port.answerSync?.({ number, value: this.#host.engine.property(property) })
@@ -92,7 +99,8 @@ export class Session {
     }
   }
 
-  // ---- Whose turn it is ---------------------------------------------------------------------------------------------
+  // ---- Whose turn it is
+  // ---------------------------------------------------------------------------------------------
 
   /** Begins what can be begun. What is answered by then is one message. */
   #work() {
@@ -111,7 +119,7 @@ export class Session {
     this.#out.flush()
   }
 
-  /** @param {any} size */
+  /** @param {number} size */
   #hasRoom(size) {
     return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
   }
@@ -128,7 +136,8 @@ export class Session {
     })
   }
 
-  // ---- Requests -----------------------------------------------------------------------------------------------------
+  // ---- Requests
+  // -----------------------------------------------------------------------------------------------------
 
   /** @param {Inbox} inbox at a request */
   #begin(inbox) {
@@ -142,7 +151,8 @@ export class Session {
       const args = verb.args.map((codec) => codec.read(inbox, this))
       if (verb.of) handle = args[0]
       const late = args.some((arg) => arg instanceof Promise)
-      const result = late ? Promise.all(args).then((known) => this.#call(verb, known)) : this.#call(verb, args)
+      const call = () => this.#endsAlone(verb, args, inbox) ? this.#callNow(verb, args) : this.#call(verb, args)
+      const result = late ? Promise.all(args).then((known) => this.#call(verb, known)) : call()
       if (result instanceof Promise) this.#wait(result, entrySize, verb, number, handle)
       else this.#answer(verb, number, result)
     } catch (error) {
@@ -150,12 +160,12 @@ export class Session {
     }
   }
 
-  /** @param {any} verb @param {Inbox} inbox */
+  /** @param {import('./verbs.js').Verb} verb @param {Inbox} inbox */
   #make(verb, inbox) {
     const handle = new Handle()
     this.#handles.set(inbox.u32(), handle)
     try {
-      handle.id = this.#host.engine[verb.method](...verb.args.map((/** @type {any} */ codec) => codec.read(inbox, this)))
+      handle.id = this.#host.engine[verb.method](...verb.args.map((/** @type {any} any: verbs.js defines the type for each call */ codec) => codec.read(inbox, this)))
     } catch (error) {
       handle.error = error
     }
@@ -166,7 +176,10 @@ export class Session {
     this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
   }
 
-  /** @param {any} verb @param {any[]} args */
+  /**
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any[]} args any: verbs.js defines the type for each call
+   */
   #call(verb, args) {
     if (verb.name === 'close') return this.#host.close([...this.#waiting])
     if (verb.name === 'listen') return this.#listen(args[0])
@@ -181,17 +194,52 @@ export class Session {
     return result
   }
 
-  /** @param {any} handle @param {Promise<any>} promise */
+  /**
+   * True for a durable write that nothing else waits with: no other write can share its flush, and
+   * the flush keeps nothing else waiting.
+   * @param {any} verb any: as #call
+   * @param {any[]} args any: of every verb
+   * @param {Inbox} inbox
+   */
+  #endsAlone(verb, args, inbox) {
+    return verb.inPlace !== undefined && args.at(-1) && inbox.isLast && this.#inboxes.length === 1 && this.#waiting.size === 0
+  }
+
+  /**
+   * Flushes on this thread, which is faster than handing the flush to another thread and back.
+   * @param {any} verb any: as #call
+   * @param {any[]} args any: of every verb
+   */
+  #callNow(verb, args) {
+    try {
+      return this.#host.engine[verb.inPlace](...args)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      // Nothing was written in these cases.
+      if (error?.code !== 'busy' && error?.code !== 'not-supported') throw error
+      return this.#call(verb, args)
+    }
+  }
+
+  /**
+   * @param {any} handle
+   * @param {Promise<any>} promise any: verbs.js defines the type for each call
+   */
   #occupy(handle, promise) {
     const ended = () => { if (handle.busy === busy) handle.busy = undefined }
     const busy = handle.busy = promise.then(ended, ended)
   }
 
-  /** @param {any} result @param {any} size @param {any} verb @param {any} number @param {any} handle */
+  /**
+   * @param {any} result any: verbs.js defines the type for each call
+   * @param {number} size
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any} number
+   * @param {number} handle
+   */
   #wait(result, size, verb, number, handle) {
     const settle = result.then(
-      (/** @type {any} */ value) => this.#answer(verb, number, value),
-      (/** @type {any} */ error) => this.#fail(number, handle, error)
+      (/** @type {any} any: verbs.js defines the type for each call */ value) => this.#answer(verb, number, value),
+      (/** @type {any} any: whatever was thrown */ error) => this.#fail(number, handle, error)
     )
     const ended = settle.then(() => {
       this.#waiting.delete(ended)
@@ -203,9 +251,14 @@ export class Session {
     this.#waitingBytes += size
   }
 
-  // ---- Answers ------------------------------------------------------------------------------------------------------
+  // ---- Answers
+  // ------------------------------------------------------------------------------------------------------
 
-  /** @param {any} verb @param {any} number @param {any} result */
+  /**
+   * @param {any} verb
+   * @param {any} number
+   * @param {any} result any: verbs.js defines the type for each call
+   */
   #answer(verb, number, result) {
     if (number === undefined) return
     const out = this.#out
@@ -235,23 +288,28 @@ export class Session {
     out.end()
   }
 
-  // ---- For verbs.js -------------------------------------------------------------------------------------------------
+  // ---- For verbs.js
+  // -------------------------------------------------------------------------------------------------
 
-  /** What the client knows by this number; `frees` it. @param {any} number @param {any} frees */
+  /**
+   * Returns the object with this id; with `frees`, forgets it.
+   * @param {number} number
+   * @param {boolean} frees
+   */
   handle(number, frees) {
     const handle = this.#handles.get(number)
     if (frees) this.#handles.delete(number)
     return handle ?? closedHandle
   }
 
-  /** The engine's number of a snapshot. @param {any} number */
+  /** The engine's number of a snapshot. @param {number} number */
   idOf(number) {
     const { id, error } = this.handle(number, false)
     if (error !== undefined) throw error
     return id
   }
 
-  /** @param {any} recipe */
+  /** @param {any} recipe any: a Storage, or a description of one */
   storageOf(recipe) {
     return this.#host.storageOf(recipe)
   }

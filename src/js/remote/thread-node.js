@@ -1,4 +1,4 @@
-// A worker thread of Node's, as connection.js sees one.
+// A worker thread in Node, for connection.js.
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
 
 /** What is in `signals`: how many answers there were, and whether the thread has ended. */
@@ -9,7 +9,7 @@ export const ENDED = 1
 const PATIENCE_MS = 10_000
 
 /**
- * @param {{ receive(message: any): void, ended(cause: unknown): void }} to `ended` once, when nothing of the thread is left
+ * @param {{ receive(message: unknown): void, ended(cause: unknown): void }} to `ended` once, when nothing of the thread is left
  * @param {boolean} [_isFull] here every thread has the full module
  */
 export function startThread({ receive, ended }, _isFull) {
@@ -19,7 +19,7 @@ export function startThread({ receive, ended }, _isFull) {
   let questions = 0
   const worker = new Worker(new URL('./entry-node.js', import.meta.url), {
     name: 'varve',
-    // Options such as --input-type are the program's, not the worker's.
+    // Options such as --input-type must not apply to the worker.
     execArgv: [],
     workerData: { answers: port2, signals },
     transferList: [port2]
@@ -33,14 +33,14 @@ export function startThread({ receive, ended }, _isFull) {
     worker.terminate()
   })
   worker.on('error', (error) => { cause ??= error })
-  const exited = new Promise((/** @type {(value?: any) => void} */ resolve) => worker.on('exit', (code) => {
+  const exited = new Promise((/** @type {(value?: unknown) => void} */ resolve) => worker.on('exit', (code) => {
     port1.close()
     ended(cause ?? new Error(`The thread has exited with code ${code}`))
     resolve()
   }))
 
   return {
-    post: (/** @type {any} */ message, /** @type {any} */ transfer) => worker.postMessage(message, transfer),
+    post: (/** @type {any} any: messages are what structuredClone accepts */ message, /** @type {any} any: messages are what structuredClone accepts */ transfer) => worker.postMessage(message, transfer),
     ref: () => worker.ref(),
     unref: () => worker.unref(),
 
@@ -49,13 +49,16 @@ export function startThread({ receive, ended }, _isFull) {
       await exited
     },
 
-    /** What the worker answers, which this thread waits for. @param {any} question */
+    /**
+     * Sends a question and blocks this thread until the worker replies.
+     * @param {any} question any: messages are what structuredClone accepts
+     */
     askSync(question) {
       const number = ++questions
       worker.postMessage({ ...question, number })
       for (const end = performance.now() + PATIENCE_MS; ;) {
         const seen = Atomics.load(signals, ANSWERS)
-        // Some may be there that nobody waited for any more.
+        // Skip replies to calls that timed out.
         for (let answer; (answer = receiveMessageOnPort(port1)?.message) !== undefined;) {
           if (answer.number === number) return answer
         }

@@ -1,20 +1,22 @@
-// What an engine can be asked from another thread: a line for each of its methods, with what goes and what comes.
+// The methods of an engine that other threads can call: one line each, with the arguments and the result.
 //
 //   request = verb u8, argument*
 //   answer  = number of the request u32, 1, result  |  the same, 0, extra (an error, described)
 //
-// Requests are not numbered: both sides count those that have an answer.
+// Requests carry no numbers: both sides count those with a reply.
 import { allocate } from '../bytes/bytes.js'
 import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
 
 /**
- * How one thing is written and read. What the session reads may need its `handles` (see session.js).
+ * any: each codec has its own type
+ * Writes and reads one type. Some reads in a session need its handles (session.js).
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
  *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec `session`: on its side, session.js
  */
 
-// ---- Arguments and results ------------------------------------------------------------------------------------------
+// ---- Arguments and results
+// ------------------------------------------------------------------------------------------
 
 /** @type {Codec} */
 const NOTHING = { write() {}, read() {} }
@@ -58,9 +60,9 @@ const VALUES = {
   },
   read(from) {
     const views = KEYS.read(from)
-    const all = allocate(views.reduce((/** @type {any} */ size, /** @type {any} */ view) => size + (view?.length ?? 0), 0))
+    const all = allocate(views.reduce((/** @type {any} any: each codec has its own type */ size, /** @type {any} any: each codec has its own type */ view) => size + (view?.length ?? 0), 0))
     let at = 0
-    return views.map((/** @type {any} */ view) => {
+    return views.map((/** @type {any} any: each codec has its own type */ view) => {
       if (view === undefined) return undefined
       const start = at
       all.set(view, start)
@@ -82,7 +84,7 @@ const PAGE = {
 
 /** The report of verify(): its findings are errors. @type {Codec} */
 const REPORT = {
-  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((/** @type {any} */ error) => describe(error)) }),
+  write: (out, report) => out.extra({ ...report, findings: (report.findings ?? []).map((/** @type {any} any: whatever was thrown */ error) => describe(error)) }),
   read(from) {
     const report = from.extra()
     return { ...report, findings: report.findings.map(revive) }
@@ -103,7 +105,7 @@ const HANDLE = { write: (out, id) => out.u32(id), read: (from, session) => sessi
 /** The same for the last time. @type {Codec} */
 const FREED = { write: (out, id) => out.u32(id), read: (from, session) => session.handle(from.u32(), true) }
 
-/** A storage, made anew on the other side. @type {Codec} */
+/** A storage, created again on the other side. @type {Codec} */
 const STORAGE = {
   write: (out, storage) => out.extra(recipeOf(storage)),
   read: (from, session) => session.storageOf(from.extra())
@@ -121,8 +123,8 @@ const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES
   ['keys', FLAG], ['values', FLAG], ['fillCache', CHOICE], ['verifyChecksums', CHOICE], ['snapshot', SNAPSHOT])
 
 /**
- * How another thread makes the same storage: what can be cloned, or null for files in memory.
- * @param {any} storage
+ * Returns a cloneable description of how to create the storage, or null for memory.
+ * @param {any} storage any: a Storage, or a description of one
  * @returns {{ module: string, export: string, args: any[] } | null}
  */
 export function recipeOf(storage) {
@@ -131,7 +133,8 @@ export function recipeOf(storage) {
   return { module: String(module), export: name, args: [...args] }
 }
 
-// ---- The table ------------------------------------------------------------------------------------------------------
+// ---- The table
+// ------------------------------------------------------------------------------------------------------
 
 /**
  * @typedef {object} Verb
@@ -139,8 +142,9 @@ export function recipeOf(storage) {
  * @property {number} code
  * @property {string} method of the engine, where it has another name
  * @property {Codec[]} args
- * @property {Codec | null} answer null: nobody waits for one, and a failure is the handle's
- * @property {boolean} writes a failure that nobody reported leaves its fate unknown
+ * @property {Codec | null} answer null: there is no reply, and a failure is reported by the handle
+ * @property {boolean} writes if the worker dies, it may have been applied
+ * @property {string} [inPlace] the engine's method that also flushes the disk before it returns
  * @property {boolean} makes a handle, whose number the client has chosen
  * @property {boolean} of a handle, the first argument: begins when what was asked of that before has ended
  * @property {boolean} frees that handle
@@ -153,9 +157,9 @@ const frees = { of: true, frees: true }
 
 /** @type {[string, Codec[], Codec | null, Partial<Verb>?][]} */
 const TABLE = [
-  ['put', [BYTES, BYTES, FLAG], NOTHING, writes],
-  ['del', [BYTES, FLAG], NOTHING, writes],
-  ['write', [BYTES, FLAG], NOTHING, writes],
+  ['put', [BYTES, BYTES, FLAG], NOTHING, { ...writes, inPlace: 'putSync' }],
+  ['del', [BYTES, FLAG], NOTHING, { ...writes, inPlace: 'delSync' }],
+  ['write', [BYTES, FLAG], NOTHING, { ...writes, inPlace: 'writeSync' }],
   ['get', [BYTES, SNAPSHOT, FLAG], VALUE],
   ['getString', [BYTES, SNAPSHOT, FLAG], TEXT, { method: 'get' }],
   ['getMany', [KEYS, SNAPSHOT, FLAG], VALUES],

@@ -1,7 +1,7 @@
-// The files of a database that somebody chose, dropped, or opened as Blobs: sliced, never read whole.
+// A read-only storage over Blobs and Files, which are read in slices.
 //
-// A File stands for the file as it was when it was chosen. When that has changed since, or gone, reading fails: the browser (and
-// fs.openAsBlob of Node) looks at size and time of change.
+// A File is a snapshot of the file when it was chosen. If the file has changed or is gone, reads fail:
+// the browser (and Node's fs.openAsBlob) compares its size and modification time.
 import { InvalidArgumentError } from '../errors.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, checkedName, failure } from './read-only.js'
 
@@ -16,7 +16,7 @@ export class BlobStorage extends ReadOnlyStorage {
     this.#blobs = namedBlobsOf(files)
   }
 
-  /** How a worker makes the same storage: a Blob goes there without its bytes. */
+  /** How a worker creates the same storage: cloning a Blob does not copy its bytes. */
   get inWorker() {
     return { module: import.meta.url, export: 'BlobStorage', args: [this.#blobs] }
   }
@@ -28,7 +28,7 @@ export class BlobStorage extends ReadOnlyStorage {
   /** @param {string} name @param {'read' | 'append'} access */
   open(name, access) {
     const blob = this.#blobs.get(this.toRead(name, access))
-    if (blob === undefined) throw failure('ENOENT', `there is no file ${name}`)
+    if (blob === undefined) throw failure('ENOENT', `file ${name} does not exist`)
     return new BlobFile(name, blob)
   }
 }
@@ -62,20 +62,25 @@ class BlobFile extends ReadOnlyFile {
     } catch (error) {
       throw failureOf(this.#name, error)
     }
-    // Firefox has given fewer bytes where others fail.
-    if (bytes.length !== end - start) throw changed(this.#name, `${bytes.length} of ${end - start} bytes are there`)
+    // Firefox returns fewer bytes where other browsers fail.
+    if (bytes.length !== end - start) throw changed(this.#name, `a read returned ${bytes.length} of ${end - start} bytes`)
     return bytes
   }
 }
 
-/** What the reading of a Blob that stands for a file says when the file is another one, or none any more. @param {string} name @param {any} error any: whatever was thrown */
+/**
+ * Returns the error for a failed read, in particular of a file that was changed or removed.
+ * @param {string} name
+ * @param {any} error any: whatever was thrown
+ */
 function failureOf(name, error) {
   const { name: kind, message } = error ?? {}
   if (kind === 'NotReadableError' || kind === 'NotFoundError') return changed(name, `${message} (${kind})`, error)
   return failure(kind === 'NotAllowedError' || kind === 'SecurityError' ? 'EACCES' : 'EIO', `${name}: ${message ?? error}`, error)
 }
 
-// ---- What may be given --------------------------------------------------------------------------------------------------
+// ---- Arguments
+// --------------------------------------------------------------------------------------------------
 
 /** @param {unknown} value */
 const isBlob = (value) => value instanceof Blob
@@ -83,20 +88,20 @@ const isBlob = (value) => value instanceof Blob
 /** @param {string} why */
 const invalid = (why) => new InvalidArgumentError(`The argument 'files' must be Files, or Blobs by name: ${why}`)
 
-/** @returns {Map<string, Blob>} @param {any} files */
+/** @returns {Map<string, Blob>} @param {any} files any: user input, checked here */
 function namedBlobsOf(files) {
   if (typeof files !== 'object' || files === null || isBlob(files)) throw invalid(`it is ${isBlob(files) ? 'one Blob' : String(files)}`)
   const blobs = new Map()
   for (const [name, blob] of entriesOf(files)) {
-    if (!isBlob(blob)) throw invalid(`${String(name)} is no Blob`)
-    if (blobs.has(name)) throw invalid(`there are two called ${name}`)
-    // What is in folders, or has a name that none of the database's files has, is not the database's.
+    if (!isBlob(blob)) throw invalid(`${String(name)} is not a Blob`)
+    if (blobs.has(name)) throw invalid(`two files are named ${name}`)
+    // Ignore files in folders, and names that no file of a database has.
     if (isName(name)) blobs.set(name, blob)
   }
   return blobs
 }
 
-/** @param {any} files */
+/** @param {any} files any: user input, checked here */
 function entriesOf(files) {
   if (files instanceof Map) return files
   return Symbol.iterator in files ? pathsOf([...files]) : Object.entries(files)
@@ -111,15 +116,18 @@ function isName(name) {
   }
 }
 
-/** Names within the chosen directory: of several, that which holds CURRENT. @param {unknown[]} files */
+/**
+ * Returns the names within the chosen directory, or within its folder that contains CURRENT.
+ * @param {unknown[]} files
+ */
 function pathsOf(files) {
   const paths = files.map((file) => {
     const { name, webkitRelativePath } = /** @type {Partial<File>} */ (file)
-    if (!isBlob(file) || typeof name !== 'string') throw invalid('one has no name')
+    if (!isBlob(file) || typeof name !== 'string') throw invalid('a file has no name')
     return /** @type {[string, Blob]} */ ([webkitRelativePath || name, file])
   })
   const currents = paths.map(([path]) => path).filter((path) => /(^|\/)CURRENT$/.test(path))
-  if (currents.length > 1) throw invalid(`there are several databases: ${currents.join(', ')}`)
+  if (currents.length > 1) throw invalid(`several folders contain a database: ${currents.join(', ')}`)
   const folder = currents[0]?.slice(0, -'CURRENT'.length) ?? ''
   return paths.filter(([path]) => path.startsWith(folder)).map(([path, file]) => [path.slice(folder.length), file])
 }

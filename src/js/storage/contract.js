@@ -20,7 +20,8 @@
  */
 
 /**
- * Registers one test for each property, by calling `test(name, run)`, where `run` answers a promise.
+ * Registers one test for each property, by calling `test(name, run)`, where `run` answers a
+ * promise.
  *
  * @param {() => Users | Promise<Users>} makeStorage answers two independent handles to one directory, or what stands for one, that does not exist yet
  * @param {object} options
@@ -59,7 +60,8 @@ export function testReadOnlyStorage(makeStorage, { test, prefix = '' }) {
   }
 }
 
-// ---- With the lock of a new place -------------------------------------------------------------------------------------
+// ---- With the lock of a new place
+// -------------------------------------------------------------------------------------
 
 /** @type {Record<string, (storage: Storage) => Promise<void>>} */
 const WITH_ONE = {
@@ -162,6 +164,19 @@ const WITH_ONE = {
     }
   },
 
+  async 'a file is synced in place, or later, or that is refused'(storage) {
+    for (const kind of KINDS) {
+      const file = await storage.create('a', kind, 0)
+      await append(file, 'data')
+      await inPlace(() => file.sync(true))
+      await append(file, '!')
+      await inPlace(() => file.sync(true))
+      await file.sync()
+      file.close()
+      await contentIs(storage, 'a', 'data!')
+    }
+  },
+
   async 'a file is read and appended to while a sync is under way'(storage) {
     for (const kind of KINDS) {
       const file = await storage.create('a', kind, 0)
@@ -241,6 +256,17 @@ const WITH_ONE = {
     await listIs(storage, [])
   },
 
+  async 'edits made in place mean the same, unless they are refused'(storage) {
+    ;(await make(storage, 'a', 'A')).close()
+    ;(await make(storage, 'b', 'B')).close()
+    await inPlace(() => storage.editNames([], true))
+    const done = await inPlace(() => storage.editNames([remove('a'), remove('x')], true))
+    await listIs(storage, done ? ['b'] : ['a', 'b'])
+    const moved = await inPlace(() => storage.editNames([rename('b', 'c'), replace('d', 'D')], true))
+    await contentIs(storage, moved ? 'c' : 'b', 'B')
+    if (moved) await contentIs(storage, 'd', 'D')
+  },
+
   async 'a rename replaces its target'(storage) {
     const from = await make(storage, 'from', 'new')
     const to = await make(storage, 'to', 'old content')
@@ -311,7 +337,8 @@ const WITH_ONE = {
   }
 }
 
-// ---- Two users --------------------------------------------------------------------------------------------------------
+// ---- Two users
+// --------------------------------------------------------------------------------------------------------
 
 /** @type {Record<string, (users: Users) => Promise<void>>} */
 const WITH_TWO = {
@@ -383,7 +410,8 @@ const WITH_TWO = {
   }
 }
 
-// ---- Only to be read --------------------------------------------------------------------------------------------------
+// ---- Only to be read
+// --------------------------------------------------------------------------------------------------
 
 /** @type {Record<string, (storage: Storage, files: Map<string, Uint8Array>) => Promise<void>>} */
 const READ_ONLY = {
@@ -473,7 +501,8 @@ const READ_ONLY = {
   }
 }
 
-// ---- Words of the tests -----------------------------------------------------------------------------------------------
+// ---- Words of the tests
+// -----------------------------------------------------------------------------------------------
 
 const KINDS = /** @type {const} */ (['log', 'manifest', 'table', 'other'])
 const VIA = '000009.dbtmp'
@@ -504,7 +533,12 @@ async function append(file, content) {
   equal(await file.append(data), data.length, 'bytes taken by an append')
 }
 
-/** Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise. @param {StorageFile} file @param {number} offset @param {number} length */
+/**
+ * Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise.
+ * @param {StorageFile} file
+ * @param {number} offset
+ * @param {number} length
+ */
 async function read(file, offset, length) {
   const into = new Uint8Array(length).fill(UNTOUCHED)
   const answer = file.read(offset, into)
@@ -553,7 +587,11 @@ async function contentIs(storage, name, expected) {
   }
 }
 
-/** A storage that cannot tell its names says so. @param {Storage} storage @param {string[]} expected */
+/**
+ * A storage that cannot tell its names says so.
+ * @param {Storage} storage
+ * @param {string[]} expected
+ */
 async function listIs(storage, expected) {
   let names
   try {
@@ -565,7 +603,12 @@ async function listIs(storage, expected) {
   equal([...names].sort().join(' | '), [...expected].sort().join(' | '), 'names listed')
 }
 
-/** Thrown or rejected with: an Error, with this code if one is given. @param {() => unknown} act @param {string} what @param {string} [code] */
+/**
+ * Thrown or rejected with: an Error, with this code if one is given.
+ * @param {() => unknown} act
+ * @param {string} what
+ * @param {string} [code]
+ */
 async function fails(act, what, code) {
   /** any: whatever was thrown @type {any} */
   let error
@@ -576,6 +619,17 @@ async function fails(act, what, code) {
   }
   equal(error instanceof Error, true, `${what}: fails with an Error`)
   if (code !== undefined) equal(error.code, code, `${what}: the code of "${error.message}"`)
+}
+
+/** What may be done in place, or later, or be refused with nothing done: whether it was done. @param {() => unknown} act */
+async function inPlace(act) {
+  try {
+    await act()
+    return true
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    if (error?.code === 'LEVEL_NOT_SUPPORTED') return false
+    throw error
+  }
 }
 
 const encoder = new TextEncoder()

@@ -1,11 +1,14 @@
-// A storage of your own, whole, as an example: the files are in a Map. docs/border.md has the contract, and the tests of
-// `varve/test/storage` tell whether you have kept it. Here every method answers at once; each may as well answer a promise.
+// A complete storage as an example: the files are in a Map. The contract is in types/index.d.ts and
+// tested by `varve/test/storage`. Here every method returns a value; each could return a promise.
 
 /** @typedef {import('../types/index.js').NameEdit} NameEdit @typedef {{ bytes: Uint8Array, size: number }} Content */
 
-/** Files in memory, gone with the process. Several storages may share one Place; one at a time has its lock. */
+/**
+ * Files in memory, lost when the process ends. Several storages may share one Place; one at a time
+ * holds its lock.
+ */
 export class MapStorage {
-  /** What a directory is elsewhere: `files` is a Map, and undefined as long as it does not exist. */
+  /** The equivalent of a directory: `files` is undefined while it does not exist. */
   static Place = class {
     /** @type {Map<string, Content> | undefined} */
     files
@@ -21,11 +24,11 @@ export class MapStorage {
   constructor(place = new MapStorage.Place()) { this.#place = place }
   get #files() { return this.#place.files ?? fail('ENOENT', 'the database does not exist') }
   /** @param {string} name */
-  #find(name) { return this.#files.get(checked(name)) ?? fail('ENOENT', `there is no file ${name}`) }
+  #find(name) { return this.#files.get(checked(name)) ?? fail('ENOENT', `file ${name} does not exist`) }
 
   /** @param {boolean} create */
   lock(create) {
-    if (this.#place.owner !== undefined) fail('LEVEL_LOCKED', 'the files are in use')
+    if (this.#place.owner !== undefined) fail('LEVEL_LOCKED', 'the files are in use by another storage')
     if (create) this.#place.files ??= new Map()
     if (this.#files) this.#place.owner = this
     return ++this.#place.epoch
@@ -66,7 +69,7 @@ export class MapStorage {
   }
 }
 
-/** An open file is its content: it stays readable when its name has gone, or gone to another. */
+/** An open file keeps its content: it stays readable after its name is removed or reused. */
 class MapFile {
   /** @param {string} name @param {Content} content @param {boolean} writable */
   constructor(name, content, writable) {
@@ -95,9 +98,9 @@ class MapFile {
 
   /** @param {number} size */
   truncate(size) {
-    if (!this.writable) fail('EACCES', `${this.name} was opened to be read`)
+    if (!this.writable) fail('EACCES', `${this.name} was opened for reading`)
     const { bytes } = this.content
-    // Room grows by half, so that many small appends are not as many copies; behind the end it is zeros.
+    // Grow by half, so that small appends rarely copy.
     if (size > bytes.length) (this.content.bytes = new Uint8Array(size * 1.5)).set(bytes)
     else bytes.fill(0, size, Math.max(size, this.content.size))
     this.content.size = size
@@ -110,11 +113,15 @@ function namesOf(edit) {
   return edit.type === 'replace' ? [edit.name, edit.via] : [edit.name]
 }
 
-/** The engine checks names too; a storage whose names become paths or addresses must not rely on that. @param {string} name */
+/**
+ * The engine checks names too; a storage that turns names into paths or addresses must not rely on
+ * that.
+ * @param {string} name
+ */
 function checked(name) {
   const bare = name.replace(/^lost\//, '')
   const allowed = /^[^/\\:\p{Cc}]+$/u.test(bare) && !['.', '..', 'lost', 'LOCK'].includes(bare) && new TextEncoder().encode(bare).length <= 255
-  return allowed ? name : fail('EINVAL', `${JSON.stringify(name)} cannot be the name of a file`)
+  return allowed ? name : fail('EINVAL', `${JSON.stringify(name)} is not a valid file name`)
 }
 
 /** @returns {never} @param {string} code @param {string} message */

@@ -1,9 +1,9 @@
-// What stands in a browser's build for node/directory.js.
+// Replaces node/directory.js in browsers.
 import { VarveError } from '../errors.js'
 
-/** Directories need Node, Deno or Bun: this only says so. */
+/** Throws: directories need Node, Deno or Bun. */
 export class NodeStorage {
   constructor() {
-    throw new VarveError('A database in a directory needs Node, Deno or Bun; here, give the option `storage`', { code: 'LEVEL_NOT_SUPPORTED' })
+    throw new VarveError('A database in a directory needs Node, Deno or Bun: in a browser, set the option `storage`', { code: 'LEVEL_NOT_SUPPORTED' })
   }
 }

@@ -1,6 +1,6 @@
-// What storages that only read have in common: the half of the interface that they refuse.
+// Common parts of read-only storages: the methods that they reject.
 
-/** An error as a storage throws them; docs/border.md has the codes. */
+/** An error of a storage; the codes are in types/index.d.ts. */
 export class StorageError extends Error {
   /**
    * @param {string} code
@@ -17,7 +17,7 @@ export class StorageError extends Error {
 export const failure = (code, message, cause) => new StorageError(code, message, cause)
 
 /**
- * A file is not what it was when it was first read: answers of before and after must not be mixed.
+ * A file has changed since it was first read: versions must not be mixed.
  * @type {(name: string, how: string, cause?: unknown) => StorageError}
  */
 export const changed = (name, how, cause) => failure('LEVEL_SOURCE_CHANGED', `${name} has changed: ${how}`, cause)
@@ -25,22 +25,22 @@ export const changed = (name, how, cause) => failure('LEVEL_SOURCE_CHANGED', `${
 const encoder = new TextEncoder()
 
 /**
- * The engine checks names too, but here they become addresses.
+ * Checks a name. The engine does too, but here names become addresses.
  * @param {string} name
  */
 export function checkedName(name) {
   const bare = name.replace(/^lost\//, '')
   const allowed = /^[^/\\:\p{Cc}]+$/u.test(bare) && !['.', '..', 'lost', 'LOCK'].includes(bare) && encoder.encode(bare).length <= 255
-  if (!allowed) throw failure('EINVAL', `${JSON.stringify(name)} cannot be the name of a file`)
+  if (!allowed) throw failure('EINVAL', `${JSON.stringify(name)} is not a valid file name`)
   return name
 }
 
 /** @type {() => never} */
 const refuse = () => { throw failure('LEVEL_NOT_SUPPORTED', 'this storage is read-only: open the database with { readOnly: true }') }
 
-/** All but open(), and list() where that can be. */
+/** All methods except open(), and list() where files can be listed. */
 export class ReadOnlyStorage {
-  /** Nothing is written, so nothing that was acknowledged is lost. @type {'durable'} */
+  /** Nothing is written, so no acknowledged write can be lost. @type {'durable'} */
   durability = 'durable'
   appendsAreExact = /** @type {const} */ (true)
 
@@ -62,7 +62,7 @@ export class ReadOnlyStorage {
   removePlace() { return refuse() }
 
   /**
-   * For open(): the name, of a file that is to be read.
+   * Checks the arguments of open() and returns the name.
    * @param {string} name
    * @param {'read' | 'append'} access
    */
@@ -73,7 +73,7 @@ export class ReadOnlyStorage {
   }
 }
 
-/** All but read() and size(). */
+/** All methods except read() and size(). */
 export class ReadOnlyFile {
   /** @param {Uint8Array} _data @returns {never} */
   append(_data) { return refuse() }

@@ -4,12 +4,12 @@ import { NameEdit, Storage, StorageFile } from './index.js'
 export type NamedBlob = Blob & { readonly name: string, readonly webkitRelativePath?: string }
 
 /**
- * A database whose files are `File`s or `Blob`s, read-only: chosen by a user, dropped on a page, or opened with Node's
- * `fs.openAsBlob`. They are read slice by slice. Nothing is ever written; writes, `destroy` and `repair` fail with
- * `LEVEL_NOT_SUPPORTED`, and so does opening without `readOnly`.
+ * A read-only database whose files are `File`s or `Blob`s: chosen by a user, dropped on a page, or
+ * opened with Node's `fs.openAsBlob`. They are read in slices. Writes, `destroy` and `repair` fail
+ * with `LEVEL_NOT_SUPPORTED`, and so does opening without `readOnly`.
  *
- * A `File` stands for the file as it was when it was chosen. Once it was modified, cut or removed, reads of it fail with
- * `LEVEL_SOURCE_CHANGED` ({@link SourceChangedError}): choose it anew.
+ * A `File` is a snapshot of the file when it was chosen. If the file is modified, truncated or
+ * removed, reads fail with `LEVEL_SOURCE_CHANGED` ({@link SourceChangedError}): choose it again.
  *
  * @example
  * ```js
@@ -32,19 +32,21 @@ export type NamedBlob = Blob & { readonly name: string, readonly webkitRelativeP
  */
 export class BlobStorage implements Storage {
   /**
-   * @param files A `FileList` or other series of `File`s, by their names; or a `Map` or an object of `Blob`s by name. Of a
-   * chosen directory (`webkitRelativePath`) the folder that holds `CURRENT` is taken, and folders within it are left out.
-   * @throws {@link InvalidArgumentError} if it is something else, if two files have one name, or if several folders hold a database.
+   * @param files A `FileList` or another iterable of `File`s, or a `Map` or object of `Blob`s by
+   * name. For a chosen directory (`webkitRelativePath`), the folder that contains `CURRENT` is
+   * used, without its subfolders.
+   * @throws {@link InvalidArgumentError} for anything else, if two files have the same name, or if
+   * several folders contain a database.
    */
   constructor (files: Iterable<NamedBlob> | Map<string, Blob> | Record<string, Blob>)
 
   readonly durability: 'durable'
   readonly appendsAreExact: true
-  /** For the option `worker` of a database. */
+  /** Used by the option `worker` of a database. */
   readonly inWorker: { module: string, export: string, args: unknown[] }
   list (): string[]
   open (name: string, access: 'read' | 'append', sizeHint?: number): StorageFile
-  /** Fails with `LEVEL_NOT_SUPPORTED`; a read-only opening takes no lock. */
+  /** Fails with `LEVEL_NOT_SUPPORTED`; opening read-only takes no lock. */
   lock (create: boolean): never
   unlock (): void
   create (name: string, kind: string, sizeHint: number): never

@@ -1,17 +1,20 @@
 import { Storage } from './index.js'
 
-/** Two independent handles to one directory, or what stands for one. */
+/** Two independent handles to one directory or its equivalent. */
 export interface Users {
   one: Storage
   other: Storage
 }
 
-/** What {@link testStorage} needs to register tests. */
+/** Options of {@link testStorage}. */
 export interface ContractOptions {
-  /** `test` of node:test, tape, mocha or others that take a name and a function answering a promise. */
+  /**
+   * `test` of node:test, tape, mocha or another function that takes a name and a function that
+   * returns a promise.
+   */
   test: (name: string, run: () => Promise<void>) => unknown
   /**
-   * Put before the name of each test.
+   * A prefix for the name of each test.
    *
    * @defaultValue `''`
    */
@@ -19,9 +22,11 @@ export interface ContractOptions {
 }
 
 /**
- * What every {@link Storage} must keep, as tests: run them on a storage of your own before you give it data.
+ * Registers the tests that every {@link Storage} must pass. Run them on your own storage before you
+ * give it data.
  *
- * @param makeStorage answers handles to a directory, or what stands for one, that does not exist yet.
+ * @param makeStorage Returns two handles to a directory, or its equivalent, that does not exist
+ * yet.
  *
  * @example
  * ```js
@@ -37,9 +42,9 @@ export interface ContractOptions {
 export function testStorage (makeStorage: () => Users | Promise<Users>, options: ContractOptions): void
 
 /**
- * The same for a storage that only reads.
+ * Registers the tests that every read-only storage must pass.
  *
- * @param makeStorage answers a storage over files of these names and bytes, anew for each test.
+ * @param makeStorage Returns a new storage over files of these names and bytes, for each test.
  *
  * @example
  * ```js

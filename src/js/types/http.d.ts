@@ -1,28 +1,31 @@
 import { NameEdit, Storage, StorageFile } from './index.js'
 
 /**
- * A database on a web server or in an object store, read-only: a plain LevelDB directory, of which only the blocks that are
- * needed are fetched. Works in Node and in pages.
+ * A read-only database on a web server or in an object store: a plain LevelDB directory, of which
+ * only the needed blocks are fetched. It works in Node and in pages.
  *
- * Opening takes a few requests (`CURRENT`, the manifest, the logs); each table then takes two once (its end of 64 KiB, and a
- * look at the manifest), and each block one. Blocks are kept by the database ({@link OpenOptions.cacheSize}). Nothing is ever
- * written; writes, `destroy` and `repair` fail with `LEVEL_NOT_SUPPORTED`, and so does opening without `readOnly`.
+ * Opening takes a few requests (`CURRENT`, the manifest, the logs). Each table then takes two
+ * requests once (its last 64 KiB, and a check of the manifest), and each block one. The database
+ * caches blocks ({@link OpenOptions.cacheSize}). Writes, `destroy` and `repair` fail with
+ * `LEVEL_NOT_SUPPORTED`, and so does opening without `readOnly`.
  *
- * Two versions of a file are never mixed. Each answer must have the strong `ETag` of the first (or, without one, the same
- * `Last-Modified` and weak `ETag`) and the same length; else the read fails with `LEVEL_SOURCE_CHANGED`
- * ({@link SourceChangedError}), and so does every later one until the database is closed and opened again. Publish a new
- * version of a database at a new address and let old readers finish: replaced under the same address, they can only fail.
+ * Two versions of a file are never mixed. Each response must have the strong `ETag` of the first
+ * (or, without one, the same `Last-Modified` and weak `ETag`) and the same length. Otherwise the
+ * read, and every later one until the database is reopened, fails with `LEVEL_SOURCE_CHANGED`
+ * ({@link SourceChangedError}). Publish a new version of a database at a new address, so that open
+ * readers can continue.
  *
- * The server must answer ranges (status 206), must not compress the files, and must show pages of other origins
- * `Content-Range` and `ETag`:
+ * The server must support range requests (status 206), must not compress the files, and must expose
+ * `Content-Range` and `ETag` to pages of other origins:
  *
  * ```text
  * Access-Control-Allow-Origin: https://your.page
  * Access-Control-Expose-Headers: Content-Range, ETag
  * ```
  *
- * What goes wrong is `LEVEL_IO_ERROR` (not there, not allowed, no connection, no answer in time), `LEVEL_NOT_SUPPORTED` (a
- * server without ranges, or one that compresses) or `LEVEL_SOURCE_CHANGED`; damaged bytes are `LEVEL_CORRUPTION`.
+ * Errors are `LEVEL_IO_ERROR` (not found, not allowed, no connection, timeout),
+ * `LEVEL_NOT_SUPPORTED` (a server that ignores ranges or compresses), `LEVEL_SOURCE_CHANGED`, and
+ * `LEVEL_CORRUPTION` for damaged bytes.
  *
  * One storage object serves one database at a time.
  *
@@ -38,23 +41,27 @@ import { NameEdit, Storage, StorageFile } from './index.js'
  */
 export class HttpStorage implements Storage {
   /**
-   * @param url Address of the directory, `http:` or `https:`; in a page it may be relative. A query (the signature of an object
-   * store, say) is sent with each file's address.
-   * @throws {@link InvalidArgumentError} for an address or an option that cannot be, {@link OutOfRangeError} for a number.
+   * @param url Address of the directory, `http:` or `https:`; in a page it may be relative. Its
+   * query (such as the signature of an object store) is sent with each file's address.
+   * @throws {@link InvalidArgumentError} if the address or an option is invalid, {@link
+   * OutOfRangeError} if a number is too small or too large.
    */
   constructor (url: string | URL, options?: HttpStorageOptions | undefined)
 
-  /** Address of the directory, ending with a slash before its query. */
+  /** Address of the directory, with a slash before its query. */
   get url (): string
 
   readonly durability: 'durable'
   readonly appendsAreExact: true
-  /** For the option `worker` of a database; none where `fetch`, `headers` or `onWarning` is a function, which cannot go there. */
+  /**
+   * Used by the option `worker` of a database; undefined if `fetch`, `headers` or `onWarning` is a
+   * function, which cannot be cloned.
+   */
   readonly inWorker: { module: string, export: string, args: unknown[] } | undefined
   open (name: string, access: 'read' | 'append', sizeHint?: number): Promise<StorageFile>
-  /** Fails with `LEVEL_NOT_SUPPORTED`: a web server cannot tell its files. */
+  /** Fails with `LEVEL_NOT_SUPPORTED`: a web server cannot list files. */
   list (): never
-  /** Fails with `LEVEL_NOT_SUPPORTED`; a read-only opening takes no lock. */
+  /** Fails with `LEVEL_NOT_SUPPORTED`; opening read-only takes no lock. */
   lock (create: boolean): never
   unlock (): void
   create (name: string, kind: string, sizeHint: number): never
@@ -62,21 +69,22 @@ export class HttpStorage implements Storage {
   removePlace (): never
 }
 
-/** What `Headers` can be made of: an object, pairs, other `Headers`. */
+/** The arguments of `new Headers()`: an object, pairs, or other `Headers`. */
 export type HttpHeaders = ConstructorParameters<typeof Headers>[0]
 
 /** Options of {@link HttpStorage}. */
 export interface HttpStorageOptions {
   /**
-   * What requests are made with: to go through a proxy, to sign them, to count them.
+   * The function that sends requests: replace it to use a proxy, to sign or to count requests.
    *
    * @defaultValue the global `fetch`
    */
   fetch?: ((url: string, init: NonNullable<Parameters<typeof globalThis.fetch>[1]>) => Promise<Response>) | undefined
 
   /**
-   * Headers of each request, `Authorization` say, or a function that answers them (or a promise of them) for each request:
-   * tokens expire. A page's request with headers of its own is preceded by a preflight where it goes to another origin.
+   * Headers of each request, such as `Authorization`, or a function that returns them (or a
+   * promise) for each request, for tokens that expire. In a page, a request with headers to another
+   * origin needs a preflight.
    *
    * @defaultValue none
    */
@@ -90,77 +98,81 @@ export interface HttpStorageOptions {
   credentials?: 'omit' | 'same-origin' | 'include' | undefined
 
   /**
-   * What is done when the server sends elsewhere: `'follow'`, `'same-origin'` (an answer of another origin is refused) or
-   * `'error'`.
+   * How redirects are handled: `'follow'`, `'same-origin'` (a response from another origin is an
+   * error) or `'error'`.
    *
-   * @defaultValue `'same-origin'`; with {@link headers} `'error'`, since they are meant for one server
+   * @defaultValue `'same-origin'`; with {@link headers} `'error'`, since they are meant for one
+   * server
    */
   redirect?: 'same-origin' | 'follow' | 'error' | undefined
 
   /**
-   * How a browser's own cache is used, as for `fetch`. Anything but the default may mix versions where a server's caching
-   * headers are wrong; choose `'default'` for files that never change under their address.
+   * How the browser's cache is used, as for `fetch`. Any other value may mix versions if a server's
+   * caching headers are wrong; choose `'default'` for files that never change at their address.
    *
    * @defaultValue `'no-store'`
    */
   cache?: 'default' | 'no-store' | 'reload' | 'no-cache' | 'force-cache' | undefined
 
   /**
-   * Milliseconds that one attempt may take, to the last byte, 1 to 3,600,000.
+   * Timeout of one attempt in milliseconds, up to the last byte, 1 to 3,600,000.
    *
    * @defaultValue `30_000`
    */
   timeout?: number | undefined
 
   /**
-   * How often a request is made again that failed in a way that may pass, 0 to 100: no connection, an answer that was cut or
-   * too slow, status 408, 425, 429 and 5xx.
+   * Number of retries after a temporary failure, 0 to 100: no connection, a response that is
+   * truncated or too slow, status 408, 425, 429 and 5xx.
    *
    * @defaultValue `3`
    */
   retries?: number | undefined
 
   /**
-   * Milliseconds before the first repetition, twice as long before each further one up to 10 seconds, less some chance;
-   * `Retry-After` is heeded up to 30 seconds.
+   * Delay before the first retry in milliseconds. It doubles for each further retry up to 10
+   * seconds, minus a random part; `Retry-After` is respected up to 30 seconds.
    *
    * @defaultValue `200`
    */
   retryDelay?: number | undefined
 
   /**
-   * Requests at once, 1 to 1000; others wait.
+   * Number of concurrent requests, 1 to 1000; others are queued.
    *
    * @defaultValue `16`
    */
   concurrency?: number | undefined
 
   /**
-   * Bytes up to which a file is fetched whole where the server ignores ranges (status 200), 0 to 2 GiB. Larger files can be
-   * read there only from their beginning. Raise it, and {@link cacheSize} with it, for small databases on simple servers.
+   * Largest file in bytes that is fetched whole if the server ignores ranges (status 200), 0 to 2
+   * GiB. Larger files can then only be read from their beginning. Raise it, and {@link cacheSize}
+   * with it, for small databases on simple servers.
    *
    * @defaultValue `64 * 1024`
    */
   wholeFileSizeMax?: number | undefined
 
   /**
-   * Bytes kept of what was fetched with something else: ends of tables, files that are fetched whole. 0 keeps nothing.
+   * Bytes cached of data fetched along with other data: the ends of tables, and whole files. 0
+   * turns the cache off.
    *
    * @defaultValue `1024 * 1024`
    */
   cacheSize?: number | undefined
 
   /**
-   * Whether status 403 means that a file is not there. Object stores answer so to who may not list the files (S3 without
-   * `s3:ListBucket`); elsewhere it may be a log that must not be left out. Without it, 403 is an error.
+   * Whether status 403 means that a file does not exist. Object stores reply so if listing is not
+   * allowed (S3 without `s3:ListBucket`); on other servers it may hide a log that must not be
+   * skipped. If false, 403 is an error.
    *
    * @defaultValue `false`
    */
   forbiddenIsMissing?: boolean | undefined
 
   /**
-   * Called once when the server shows no strong `ETag`: changes are then noticed by `Last-Modified`, which has seconds, or
-   * only by lengths and the checksums of blocks.
+   * Called once if the server sends no strong `ETag`: changes are then detected only by
+   * `Last-Modified`, with a resolution of seconds, or by lengths and block checksums.
    *
    * @defaultValue a process warning in Node, `console.warn` in a page
    */

@@ -1,8 +1,8 @@
 import { Storage, StorageFile, NameEdit } from './index.js'
 
 /**
- * Files in a `Map`, gone with the process: the example of a {@link Storage}, sixty lines to begin your own with. (For a database
- * in memory, `storage: 'memory'` is faster.)
+ * Files in a `Map`, lost when the process ends: an example of a {@link Storage} in sixty lines, to
+ * start your own from. For a database in memory, `storage: 'memory'` is faster.
  *
  * @example
  * ```js
@@ -14,10 +14,12 @@ import { Storage, StorageFile, NameEdit } from './index.js'
  * ```
  */
 export class MapStorage implements Storage {
-  /** What a directory is elsewhere. Several storages may share one; one at a time holds its lock. */
+  /**
+   * The equivalent of a directory. Several storages may share one; one at a time holds its lock.
+   */
   static Place: new () => MapStoragePlace
 
-  /** @param place Whose files; a new one by default. */
+  /** @param place The files to use; a new place by default. */
   constructor (place?: MapStoragePlace | undefined)
 
   readonly durability: 'volatile'

@@ -1,10 +1,11 @@
-//! Damaged logs: behaviour of LevelDB's reader that its own tests leave out, the end of the prefix, and the scan for the
-//! next record.
+//! Damaged logs.
+//!
+//! Cases that LevelDB's own tests lack, the end of the prefix, and the scan for the next record.
 
 use super::*;
 
 #[test]
-fn the_worked_example() {
+fn log_matches_the_worked_example() {
     let batch = [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0x61, 1, 0x31];
     let log = Log::of(&[&batch]);
     assert_eq!(log.bytes[..7], [0xe9, 0x9f, 0x78, 0x19, 0x11, 0, 1]);
@@ -13,7 +14,7 @@ fn the_worked_example() {
 }
 
 #[test]
-fn one_flipped_byte_loses_the_rest_of_its_block_and_no_more() {
+fn a_flipped_byte_loses_only_the_rest_of_its_block() {
     let records: Vec<_> = (0..2000).map(|i| big(&format!("record {i} "), 100)).collect();
     let records: Vec<_> = records.iter().map(Vec::as_slice).collect();
     let mut log = Log::of(&records);
@@ -25,7 +26,7 @@ fn one_flipped_byte_loses_the_rest_of_its_block_and_no_more() {
 }
 
 #[test]
-fn space_set_aside_is_skipped_in_silence_up_to_the_next_block() {
+fn preallocated_space_is_skipped_silently_to_the_next_block() {
     let mut log = Log::of(&[b"foo"]);
     log.bytes.resize(BLOCK_SIZE, 0);
     log.write(b"bar");
@@ -38,7 +39,7 @@ fn space_set_aside_is_skipped_in_silence_up_to_the_next_block() {
 }
 
 #[test]
-fn an_empty_first_fragment_of_an_old_writer_is_dropped_in_silence() {
+fn an_empty_first_fragment_of_an_old_writer_is_dropped_silently() {
     for next in [b"bar".to_vec(), big("bar", 100_000)] {
         let mut log = Log::of(&[b""]);
         log.set_type(0, 2);
@@ -50,7 +51,7 @@ fn an_empty_first_fragment_of_an_old_writer_is_dropped_in_silence() {
 }
 
 #[test]
-fn two_unknown_types_are_what_leveldb_takes_them_for() {
+fn two_unknown_types_are_handled_as_leveldb_does() {
     let mut log = Log::of(&[b"one", b"two", b"three"]);
     log.set_type(10, 6);
     check(&log, &[b"one", b"three"], 0, &[]);
@@ -62,7 +63,7 @@ fn two_unknown_types_are_what_leveldb_takes_them_for() {
 }
 
 #[test]
-fn without_verification_checksums_do_not_matter() {
+fn without_verification_checksums_are_ignored() {
     let mut log = Log::of(&[b"foo", b"bar"]);
     log.bytes[8] = b'x';
     let mut reader = log.reader(Semantics::Compat { verify: false });
@@ -71,7 +72,7 @@ fn without_verification_checksums_do_not_matter() {
 }
 
 #[test]
-fn a_hostile_file_cannot_fill_the_memory_with_complaints() {
+fn a_hostile_file_cannot_fill_memory_with_damage_reports() {
     let mut log = Log::default();
     for _ in 0..5000 {
         log.bytes.extend_from_slice(&checksum(&[0, 0, 0, 0, 0, 0, 9]).to_le_bytes());
@@ -85,10 +86,10 @@ fn a_hostile_file_cannot_fill_the_memory_with_complaints() {
     assert_eq!((reader.damage_count(), reader.take_damages().len()), (5000, 1000));
 }
 
-// The prefix, and what its end means.
+// The prefix, and how it ends.
 
 #[test]
-fn the_end_of_the_prefix_is_told() {
+fn the_end_of_the_prefix_is_classified() {
     let whole = Log::of(&[b"foo", b"bar"]);
     assert_eq!(whole.prefix().1, Tail::Clean);
     let mut zeros = whole.clone();
@@ -112,7 +113,7 @@ fn the_end_of_the_prefix_is_told() {
 }
 
 #[test]
-fn a_record_without_its_end_is_torn_where_the_file_ends() {
+fn an_incomplete_record_is_a_torn_tail_at_the_end_of_the_file() {
     let mut log = Log::of(&[b"foo", &big("bar", 100_000)]);
     log.bytes.truncate(2 * BLOCK_SIZE);
     let reason = "the file ends inside the record that begins at offset 10".to_owned();
@@ -122,7 +123,7 @@ fn a_record_without_its_end_is_torn_where_the_file_ends() {
 }
 
 #[test]
-fn a_trailer_that_is_not_zeros_is_noticed_and_harmless() {
+fn a_block_trailer_that_is_not_zeros_is_reported_and_harmless() {
     let first = big("foo", BLOCK_SIZE - HEADER_SIZE - 4);
     let mut log = Log::of(&[&first, b"bar"]);
     assert_eq!(log.reader(Semantics::Prefix).odd_trailer(), None);
@@ -144,10 +145,10 @@ fn records_longer_than_the_limit_are_refused() {
     }
 }
 
-// Looking on behind damage.
+// The scan after damage.
 
 #[test]
-fn a_later_record_is_found_behind_any_single_damage() {
+fn a_later_record_is_found_after_any_single_damage() {
     let records: Vec<_> = (0..400).map(|i| big(&format!("record {i} "), 50 + i)).collect();
     let records: Vec<_> = records.iter().map(Vec::as_slice).collect();
     let whole = Log::of(&records);
@@ -165,7 +166,7 @@ fn a_later_record_is_found_behind_any_single_damage() {
 }
 
 #[test]
-fn a_scan_tells_the_beginning_of_the_payload() {
+fn a_scan_returns_the_beginning_of_the_payload() {
     let mut log = Log::of(&[b"first", b"0123456789abcdef", b"short"]);
     log.bytes[8] ^= 1;
     let mut reader = log.reader(Semantics::Prefix);
@@ -180,7 +181,7 @@ fn a_scan_tells_the_beginning_of_the_payload() {
 }
 
 #[test]
-fn random_bytes_hold_no_records_and_do_not_hide_one() {
+fn random_bytes_neither_look_like_records_nor_hide_one() {
     let mut state = 1u64;
     let mut random = |count: usize| -> Vec<u8> {
         (0..count)
@@ -199,7 +200,7 @@ fn random_bytes_hold_no_records_and_do_not_hide_one() {
 }
 
 #[test]
-fn bytes_made_to_slow_the_scan_down_do_not() {
+fn crafted_bytes_do_not_slow_the_scan_down() {
     // Every byte could be the type of a long fragment, and none is.
     let mut log = Log { bytes: [1u8, 0x20].repeat(20 * BLOCK_SIZE) };
     assert_eq!(log.scan(0), []);
@@ -211,7 +212,7 @@ fn bytes_made_to_slow_the_scan_down_do_not() {
 }
 
 #[test]
-fn a_log_cut_at_every_byte_gives_a_prefix() {
+fn a_log_truncated_at_any_byte_yields_a_prefix() {
     let records: Vec<_> = (0..30).map(|i| big(&format!("record {i} "), i * i)).collect();
     let slices: Vec<_> = records.iter().map(Vec::as_slice).collect();
     let whole = Log::of(&slices);

@@ -1,4 +1,5 @@
-//! The cases of LevelDB's `db/log_test.cc`, but those that begin to read in the middle of a file, which nobody does.
+//! The cases of LevelDB's `db/log_test.cc`, except reads that begin inside a file, which Varve does
+//! not need.
 
 use super::*;
 
@@ -27,7 +28,7 @@ fn long_records_are_cut_and_joined() {
 }
 
 #[test]
-fn an_empty_record_fits_a_trailer_of_its_size() {
+fn an_empty_record_fits_in_a_trailer_of_its_size() {
     let first = big("foo", BLOCK_SIZE - 2 * HEADER_SIZE);
     let mut log = Log::of(&[&first]);
     assert_eq!(log.bytes.len(), BLOCK_SIZE - HEADER_SIZE);
@@ -67,7 +68,7 @@ fn a_file_may_end_before_its_trailer() {
 }
 
 #[test]
-fn a_log_reopened_for_appending_goes_on_at_its_place_in_the_block() {
+fn a_reopened_log_continues_at_its_offset_in_the_block() {
     for length in [5, 40_000, BLOCK_SIZE - 2 * HEADER_SIZE, BLOCK_SIZE - 2 * HEADER_SIZE + 4, BLOCK_SIZE - HEADER_SIZE]
     {
         let env = Rc::new(MemoryEnv::new());

@@ -1,10 +1,10 @@
-//! Properties of every log.
+//! Properties that hold for every log.
 
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Sizes that like the end of a block.
+/// Sizes that often end near the end of a block.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     let near = (0usize..40).prop_map(|n| BLOCK_SIZE - 27 + n);
     vec(prop_oneof![4 => 0usize..300, 2 => near, 1 => 0usize..100_000], 1..12)
@@ -19,7 +19,7 @@ fn written(sizes: &[usize]) -> (Log, Vec<Vec<u8>>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
     #[test]
-    fn records_come_back(sizes in sizes()) {
+    fn records_round_trip(sizes in sizes()) {
         let (log, records) = written(&sizes);
         let outcome = log.read();
         prop_assert_eq!(outcome.dropped, 0);
@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_log_gives_a_prefix(sizes in sizes(), cut: prop::sample::Index) {
+    fn a_truncated_log_yields_a_prefix_of_its_records(sizes in sizes(), cut: prop::sample::Index) {
         let (mut log, records) = written(&sizes);
         let whole = log.prefix().0;
         let cut = cut.index(log.bytes.len() + 1);
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn one_flipped_bit_gives_a_part_and_never_a_wrong_record(
+    fn one_flipped_bit_loses_records_but_never_changes_one(
         sizes in sizes(), at: prop::sample::Index, bit in 0u8..8,
     ) {
         let (mut log, records) = written(&sizes);

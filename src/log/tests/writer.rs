@@ -1,9 +1,9 @@
-//! The writer and its storage.
+//! Tests of the writer and its storage.
 
 use super::*;
 
 #[test]
-fn a_failed_append_is_cut_off_and_the_log_goes_on() {
+fn the_log_continues_after_a_failed_append_is_truncated() {
     for lie in [false, true] {
         for taken in [0, 3, 9] {
             let (file, writer) = faulty();
@@ -27,7 +27,7 @@ fn a_failed_append_is_cut_off_and_the_log_goes_on() {
 }
 
 #[test]
-fn a_dropped_append_must_be_cut_off_too() {
+fn a_dropped_append_must_be_truncated_too() {
     let (file, writer) = faulty();
     file.hang.set(true);
     assert!(try_now(writer.add_record(b"lost")).is_none());
@@ -51,7 +51,7 @@ fn a_failed_sync_is_final() {
 }
 
 #[test]
-fn a_huge_record_is_appended_in_pieces_that_join() {
+fn the_pieces_of_a_huge_record_form_one_record() {
     let (file, writer) = faulty();
     let huge = big("0123456789", (9 << 20) + 5);
     for record in [b"a".as_slice(), &huge, b"b"] {

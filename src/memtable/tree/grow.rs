@@ -1,4 +1,4 @@
-//! How the tree grows: its first entry, its right edge, and nodes that are split.
+//! Growth of the tree: its first entry, its right edge, and splits of nodes.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use crate::memtable::arena::Link;
 use crate::memtable::node::{FANOUT, Inner, Keys, Leaf, NONE, Target};
 
 impl Tree {
-    /// The first entry.
+    /// Inserts the first entry.
     pub(super) fn begin(&mut self, target: Target<'_>, link: Link) {
         self.sample = link;
         self.common = if self.bytewise { target.user_key.len() } else { 0 };
@@ -17,7 +17,7 @@ impl Tree {
         self.leaves.push(Leaf { keys, next: NONE, previous: NONE });
     }
 
-    /// Shortens what all keys have in common to what the target has too.
+    /// Shortens the common prefix of all keys to the part that the target shares.
     #[inline]
     pub(super) fn admit(&mut self, target: Target<'_>) {
         if self.common > 0 && self.compare_with_common(target) != Ordering::Equal {
@@ -26,7 +26,8 @@ impl Tree {
         }
     }
 
-    /// Takes the heads of the nodes at both edges anew: theirs began behind what all keys had in common.
+    /// Recomputes the heads of the nodes at both edges, which began after the common prefix of all
+    /// keys.
     #[cold]
     fn renew_edges(&mut self) {
         let (mut left, mut right) = (self.root, self.root);
@@ -50,7 +51,7 @@ impl Tree {
         }
     }
 
-    /// Adds the entry behind all others, if it belongs there and the last leaf has room.
+    /// Appends the entry, if it comes after all others and the last leaf has room.
     #[inline]
     pub(super) fn append(&mut self, target: Target<'_>, link: Link) -> bool {
         let Some(keys) = at(&self.leaves, self.last_leaf).map(|leaf| &leaf.keys) else { return false };
@@ -70,7 +71,7 @@ impl Tree {
         behind
     }
 
-    /// Splits a full leaf and adds the entry, which belongs at `index` of it.
+    /// Splits a full leaf and adds the entry, whose index in it is `index`.
     #[inline(never)]
     pub(super) fn split_leaf(&mut self, path: &Path, left: u32, index: usize, target: Target<'_>, link: Link) {
         let right = next_index(&self.leaves);
@@ -106,14 +107,14 @@ impl Tree {
         self.add_child(path, separator, left, right);
     }
 
-    /// What the keys left and right of a new separator have in common.
+    /// The common prefix of the keys to the left and right of a new separator.
     fn skips(&self, low: Option<Link>, separator: Link, high: Option<Link>) -> (usize, usize) {
         let middle = self.user_key(separator);
         let with = |fence: Option<Link>| fence.map_or(self.common, |f| common_length(self.user_key(f), middle));
         (with(low), with(high))
     }
 
-    /// Tells the nodes above that a node was split.
+    /// Adds a separator to the nodes above after a split.
     fn add_child(&mut self, path: &Path, mut separator: Link, left: u32, mut right: u32) {
         for level in (0..self.height).rev() {
             let Some(&(node, index)) = path.steps.get(level) else { return };
@@ -131,7 +132,7 @@ impl Tree {
         self.height += 1;
     }
 
-    /// Adds a separator, and the child behind it, to a node that has room.
+    /// Adds a separator, and the child after it, to a node that has room.
     fn insert_separator(&mut self, node: u32, index: usize, separator: Link, child: u32) {
         let Some(skip) = at(&self.inners, node).map(|inner| inner.keys.skip) else { return };
         let user_key = self.user_key(separator);
@@ -141,15 +142,18 @@ impl Tree {
         }
     }
 
-    /// Splits the full inner node that `path` passes at `level`, and adds a separator and the child behind it where the path
-    /// goes on. Answers the separator between the two nodes and the right one.
+    /// Splits the full inner node of `path` at `level`, and adds a separator and the child after
+    /// it.
+    ///
+    /// Returns the separator between the two nodes and the right one.
     fn split_inner(&mut self, path: &Path, level: usize, separator: Link, child: u32) -> (Link, u32) {
         let (low, high) = self.fences(path, level);
         let right = next_index(&self.inners);
         let &(node, index) = path.steps.get(level).unwrap_or(&(NONE, 0));
         let Some(inner) = at_mut(&mut self.inners, node) else { return (separator, child) };
         let up = if high.is_none() && index == FANOUT {
-            // At the right edge the new separator goes up by itself, and the new child begins a node of its own.
+            // At the right edge the new separator alone moves up, and the new child begins a new
+            // node.
             let skip = inner.keys.skip;
             self.inners.push(Inner::new(skip, child));
             separator
@@ -174,7 +178,7 @@ impl Tree {
         (up, right)
     }
 
-    /// The fences of the node that `path` passes at `level`.
+    /// The fences of the node of `path` at `level`.
     fn fences(&self, path: &Path, level: usize) -> (Option<Link>, Option<Link>) {
         let (mut low, mut high) = (None, None);
         for &(node, index) in path.steps.iter().take(level) {

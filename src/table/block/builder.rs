@@ -1,9 +1,9 @@
-//! Makes blocks; their layout is told in `mod.rs`.
+//! Builds blocks; `mod.rs` describes their layout.
 
 use crate::base::{put_fixed32, put_varint32};
 use crate::error::Malformed;
 
-/// Entries on their way into one block. Its buffers are used again for the next.
+/// Builds one block. Its buffers are reused for the next.
 pub(crate) struct BlockBuilder {
     buffer: Vec<u8>,
     restarts: Vec<u32>,
@@ -18,19 +18,19 @@ impl BlockBuilder {
         BlockBuilder { buffer: Vec::new(), restarts: vec![0], restart_interval, since_restart: 0 }
     }
 
-    /// Whether nothing was added.
+    /// Whether no entry was added.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Bytes of the finished block.
+    /// Size of the finished block in bytes.
     #[inline]
     pub(crate) fn size(&self) -> usize {
         self.buffer.len() + 4 * self.restarts.len() + 4
     }
 
-    /// Adds an entry behind the one with key `previous` (anything, if this is the block's first).
+    /// Adds an entry after the one with key `previous` (ignored for the block's first entry).
     #[inline]
     pub(crate) fn add(&mut self, previous: &[u8], key: &[u8], value: &[u8]) -> Result<(), Malformed> {
         let restart = self.since_restart >= self.restart_interval;
@@ -63,7 +63,7 @@ impl BlockBuilder {
         Ok(())
     }
 
-    /// The whole block; [`clear`](BlockBuilder::clear) before adding again.
+    /// The complete block; call [`clear`](BlockBuilder::clear) before adding again.
     pub(crate) fn finish(&mut self) -> &[u8] {
         let count = u32::try_from(self.restarts.len()).unwrap_or(u32::MAX);
         for restart in &self.restarts {
@@ -73,7 +73,7 @@ impl BlockBuilder {
         &self.buffer
     }
 
-    /// Begins another block.
+    /// Starts another block.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
         self.restarts.truncate(1);
@@ -93,7 +93,7 @@ impl BlockBuilder {
     }
 }
 
-/// How many bytes `a` and `b` begin alike.
+/// The length of the common prefix of `a` and `b`.
 #[inline]
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let mut count = 0;
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example_of_mod_rs() {
+    fn block_matches_the_worked_example() {
         let mut builder = BlockBuilder::new(2);
         builder.add(b"", b"apple", b"1").unwrap();
         builder.add(b"apple", b"apply", b"22").unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn common_prefixes_are_counted_across_words() {
+    fn common_prefix_is_found_across_words() {
         let a = b"0123456789abcdefghij";
         for length in 0..a.len() {
             let mut b = a.to_vec();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lengths_take_longer_integers() {
+    fn long_lengths_are_encoded_as_longer_varints() {
         let mut builder = BlockBuilder::new(16);
         builder.add(b"", &[b'k'; 200], &[b'v'; 300]).unwrap();
         assert_eq!(builder.finish().get(..5), Some(&[0, 0xc8, 0x01, 0xac, 0x02][..]));

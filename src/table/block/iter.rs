@@ -1,4 +1,4 @@
-//! Moves over the entries of one block, forwards and backwards.
+//! Iterates over the entries of one block, forwards and backwards.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -7,12 +7,12 @@ use super::reader::Block;
 use crate::base::{KeyOrder, TAG_SIZE, UserComparator, common_length, decode_fixed64};
 use crate::error::Malformed;
 
-/// Keys longer than this are not kept for the way back.
+/// Longer keys are not kept for backward moves.
 const RUN_KEY_MAX: usize = 4 << 10;
-/// Nor are more bytes than this, of keys and places.
+/// The limit of all bytes kept: keys and offsets.
 const RUN_SIZE_MAX: usize = 512 << 10;
 
-/// Moves over the entries of one block, in memory alone.
+/// An iterator over the entries of one block in memory.
 ///
 /// Invariants:
 /// 1. `valid`: an entry begins at `current`, its value is `value_start..next`, its key is in `key`.
@@ -28,7 +28,7 @@ pub(crate) struct BlockIterator {
     error: Option<Box<Malformed>>,
 }
 
-/// Entries between a restart point and where a backward move stands: decoded forwards once, given out backwards.
+/// Entries from a restart point to the current one: decoded forwards once, returned backwards.
 #[derive(Default)]
 struct Run {
     entries: Vec<RunEntry>,
@@ -43,12 +43,12 @@ struct RunEntry {
 }
 
 impl BlockIterator {
-    /// Over `block`, standing nowhere.
+    /// An iterator over `block`, not positioned.
     pub(crate) fn new(block: Rc<Block>) -> BlockIterator {
         BlockIterator::with_buffer(block, Vec::new())
     }
 
-    /// The same, with a buffer for keys that was used before.
+    /// The same, with a key buffer to reuse.
     pub(crate) fn with_buffer(block: Rc<Block>, mut key: Vec<u8>) -> BlockIterator {
         key.clear();
         let run = Run::default();
@@ -60,7 +60,7 @@ impl BlockIterator {
         self.key
     }
 
-    /// Goes over to `block`, standing nowhere, and answers the one before.
+    /// Switches to `block`, not positioned, and returns the previous block.
     pub(crate) fn set(&mut self, block: Rc<Block>) -> Rc<Block> {
         self.invalidate();
         self.run.clear();
@@ -68,7 +68,7 @@ impl BlockIterator {
         std::mem::replace(&mut self.block, block)
     }
 
-    /// Stands nowhere.
+    /// Makes the iterator not valid.
     #[inline]
     pub(crate) fn invalidate(&mut self) {
         self.valid = false;
@@ -97,17 +97,17 @@ impl BlockIterator {
         self.block.bytes.get(self.value_start..self.next).unwrap_or_default()
     }
 
-    /// Where its value begins.
+    /// Offset of its value.
     pub(crate) fn value_offset(&self) -> usize {
         self.value_start
     }
 
-    /// Forgets the bad entry met before.
+    /// Clears the error of a bad entry.
     pub(crate) fn clear_error(&mut self) {
         self.error = None;
     }
 
-    /// The first bad entry met in this block.
+    /// The first bad entry found in this block.
     #[inline]
     pub(crate) fn error(&self) -> Option<&Malformed> {
         self.error.as_deref()
@@ -129,7 +129,7 @@ impl BlockIterator {
         }
     }
 
-    /// To the first entry at or after `target`.
+    /// Moves to the first entry at or after `target`.
     #[inline]
     pub(crate) fn seek(&mut self, order: &KeyOrder, target: &[u8]) {
         match order {
@@ -149,7 +149,9 @@ impl BlockIterator {
         }
     }
 
-    /// The last restart point whose key `compare` calls less, or the first; with none, or a bad one, stands nowhere.
+    /// Moves to the last restart point whose key `compare` calls less, or to the first one.
+    ///
+    /// Without restart points, or at a bad one, the iterator is not valid.
     #[inline]
     fn restart_for(&mut self, compare: impl Fn(&[u8]) -> Ordering) -> Option<usize> {
         let Some(mut right) = self.block.restart_count.checked_sub(1) else {
@@ -171,22 +173,25 @@ impl BlockIterator {
         Some(left)
     }
 
-    /// From `restart` on to the first entry whose key `compare` does not call less.
+    /// Moves from `restart` to the first entry whose key `compare` does not call less.
     #[inline]
     fn scan_by(&mut self, restart: usize, compare: impl Fn(&[u8]) -> Ordering) {
         self.go_to_restart(restart);
         while self.advance() && compare(&self.key) == Ordering::Less {}
     }
 
-    /// The same for internal keys in bytewise order, without putting keys together on the way. Of the key passed last, which
-    /// is less, only is known that `same` bytes are the target's and that both user keys go on, with different bytes:
+    /// The same for internal keys in bytewise order, without assembling keys on the way.
     ///
-    /// - who shares more with it differs there too, and is less;
-    /// - who shares less goes on with a larger byte than it, which had the target's there, and is greater;
-    /// - who shares just as much is compared from there on.
+    /// The last key passed, P, is less than the target. It shares `same` bytes with the target,
+    /// then both user keys continue with different bytes. A key K that follows P
     ///
-    /// False where that is not so (a user key that is the beginning of the target's, an older entry of the same key, a bad
-    /// entry): then nothing has been moved.
+    /// - and shares more with P differs from the target at the same byte, and is less;
+    /// - and shares less with P continues with a larger byte than P, whose byte was the target's,
+    ///   and is greater;
+    /// - and shares just as much is compared from there on.
+    ///
+    /// Returns false if this does not apply (a user key that is a prefix of the target's, an older
+    /// entry of the same key, a bad entry): nothing has been moved then.
     #[inline]
     fn scan_for(&mut self, restart: usize, target: &[u8]) -> bool {
         let Some((user_target, tag)) = target.split_last_chunk::<TAG_SIZE>() else { return false };
@@ -233,19 +238,19 @@ impl BlockIterator {
         true
     }
 
-    /// To the entry at restart point `index`.
+    /// Moves to the entry at restart point `index`.
     pub(in crate::table) fn seek_to_restart(&mut self, index: usize) {
         self.go_to_restart(index);
         self.advance();
     }
 
-    /// To the entry behind; call only while valid.
+    /// Moves to the next entry; the iterator must be valid.
     #[inline]
     pub(crate) fn next(&mut self) {
         self.advance();
     }
 
-    /// To the entry before; call only while valid.
+    /// Moves to the previous entry; the iterator must be valid.
     #[inline]
     pub(crate) fn prev(&mut self) {
         match self.run.entries.last() {
@@ -267,7 +272,9 @@ impl BlockIterator {
         }
     }
 
-    /// From restart point `restart` to the last entry that begins before `end` and does not end before it.
+    /// Moves from restart point `restart` to the last entry that begins before `end`.
+    ///
+    /// It stops there even if that entry does not end before `end`.
     fn scan(&mut self, restart: usize, end: usize) {
         self.run.clear();
         self.go_to_restart(restart);
@@ -282,7 +289,9 @@ impl BlockIterator {
         self.key.clear();
     }
 
-    /// To the entry at `next`, whose key continues `key`. False at the end of the block and at a bad entry.
+    /// Decodes the entry at `next`, whose key continues `key`.
+    ///
+    /// False at the end of the block and at a bad entry.
     #[inline(always)]
     fn advance(&mut self) -> bool {
         let at = self.next;

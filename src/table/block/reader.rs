@@ -1,18 +1,18 @@
-//! The decoded contents of a block, and where its entries and restart points are.
+//! The decoded contents of a block, with the layout of its entries and restart points.
 
 use crate::base::{Input, decode_fixed32, to_u64};
 use crate::error::{Error, Malformed};
 
-/// Where a block's contents came from.
+/// The origin of a block's contents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
-    /// Of the block in its file.
+    /// The block's offset in its file.
     pub(crate) offset: u64,
-    /// Bytes stored there, without the trailer.
+    /// Its stored size, without the trailer.
     pub(crate) size: u64,
-    /// Stored as they are: offsets inside can be told as offsets in the file.
+    /// Not compressed: offsets in the block can be reported as offsets in the file.
     pub(crate) raw: bool,
-    /// The checksum was verified.
+    /// Its checksum was verified.
     pub(crate) verified: bool,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Takes contents in. `lenient` checks only what LevelDB does: that the restart array fits.
+    /// Wraps contents. `lenient` checks only what LevelDB does: that the restart array fits.
     pub(crate) fn new(bytes: Vec<u8>, origin: Origin, lenient: bool) -> Result<Block, Malformed> {
         let Some((rest, count)) = bytes.split_last_chunk::<4>() else {
             return Err(Malformed::new(0, format!("bad block contents: {} bytes, expected at least 4", bytes.len())));
@@ -46,7 +46,9 @@ impl Block {
         Ok(block)
     }
 
-    /// Restart points begin at 0 and increase, each before the end of the entries (an empty block has one, at 0).
+    /// Checks that restart points begin at 0 and increase, each before the end of the entries.
+    ///
+    /// An empty block has one, at 0.
     pub(crate) fn check_restarts(&self) -> Result<(), Malformed> {
         if self.restart_count == 0 && self.entries_end > 0 {
             let reason = format!("bad block contents: {} bytes of entries, no restart point", self.entries_end);
@@ -65,7 +67,7 @@ impl Block {
         Ok(())
     }
 
-    /// Bytes of its contents.
+    /// The size of its contents in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -75,23 +77,23 @@ impl Block {
         &self.bytes
     }
 
-    /// Where the entries end and the restart points begin.
+    /// The end of the entries, where the restart points begin.
     pub(crate) fn entries_end(&self) -> usize {
         self.entries_end
     }
 
-    /// How many restart points it has.
+    /// The number of restart points.
     pub(crate) fn restart_count(&self) -> usize {
         self.restart_count
     }
 
-    /// Where it came from.
+    /// The origin of its contents.
     #[inline]
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// The contents, to be used again as a buffer.
+    /// The contents, for reuse as a buffer.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -106,7 +108,7 @@ impl Block {
         Error::corruption(file, self.origin.offset, reason)
     }
 
-    /// Restart point `index`, wherever it points; past the entries if there is none.
+    /// Restart point `index`, unchecked; past the entries if there is none.
     #[inline]
     pub(crate) fn restart(&self, index: usize) -> usize {
         let start = index.saturating_mul(4).saturating_add(self.entries_end);
@@ -114,7 +116,7 @@ impl Block {
         stored.and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
     }
 
-    /// The entry at `at`, if one can begin there.
+    /// Decodes the entry at `at`, if one can begin there.
     #[inline]
     pub(crate) fn entry(&self, at: usize) -> Option<Entry> {
         let rest = self.bytes.get(at..self.entries_end)?;
@@ -148,7 +150,7 @@ impl Block {
         (end <= self.entries_end).then_some(Entry { shared, key_start, value_start, end })
     }
 
-    /// The key at restart point `index`; `None` if no whole key is there.
+    /// The key at restart point `index`; `None` if no complete key is there.
     #[inline]
     pub(in crate::table) fn restart_key(&self, index: usize) -> Option<&[u8]> {
         let entry = self.entry(self.restart(index))?;
@@ -163,7 +165,7 @@ impl Block {
         self.bytes.get(entry.value_start..entry.end).unwrap_or_default()
     }
 
-    /// Whether its entries end at `at`, and it has that many restart points.
+    /// Whether its entries end at `at`, and it has this many restart points.
     pub(in crate::table) fn ends(&self, at: usize, restarts: usize) -> bool {
         at == self.entries_end && restarts == self.restart_count
     }
@@ -178,7 +180,7 @@ impl Block {
         low.checked_sub(1)
     }
 
-    /// Why there is no entry at `at` behind a key of `previous` bytes.
+    /// The reason why no entry at `at` can follow a key of `previous` bytes.
     #[cold]
     pub(crate) fn explain(&self, at: usize, previous: usize, at_restart: bool) -> Malformed {
         let reason = |what: String| Malformed::new(to_u64(at), format!("bad entry in block: {what}"));
@@ -202,15 +204,15 @@ impl Block {
     }
 }
 
-/// Where the parts of one entry are in its block.
+/// The layout of one entry in its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Bytes of the key before that this one begins with.
+    /// Bytes shared with the previous key.
     pub(crate) shared: usize,
-    /// Where the unshared bytes of the key begin.
+    /// Offset of the unshared bytes of the key.
     pub(crate) key_start: usize,
-    /// Where the value begins.
+    /// Offset of the value.
     pub(crate) value_start: usize,
-    /// Where the next entry begins.
+    /// Offset of the next entry.
     pub(crate) end: usize,
 }

@@ -1,11 +1,12 @@
-//! The filter block: one filter for every 2 KiB of file.
+//! The filter block: one filter per 2 KiB of the file.
 //!
 //! ```text
 //! filter block = filter*  offset (u32) * n  start of the offsets (u32)  base_lg (u8, 11)
 //! ```
-//! Filter `i` is over the keys of the data blocks that begin in `i << base_lg .. (i + 1) << base_lg`; it lies between
-//! `offset[i]` and the word behind. Where no block begins, the filter is empty and matches nothing. Over a policy whose
-//! filter is the keys themselves, with `a` and `b` in a block at 0 and `c` in one at 5000:
+//! Filter `i` covers the keys of the data blocks that begin in `i << base_lg .. (i + 1) <<
+//! base_lg`; it lies between `offset[i]` and the next offset. If no block begins there, the filter
+//! is empty and matches nothing. For example, with a policy whose filter is the concatenated keys,
+//! with `a` and `b` in a block at 0 and `c` in one at 5000:
 //!
 //! ```text
 //! 61 62 | 63 | 00 00 00 00 | 02 00 00 00 | 02 00 00 00 | 03 00 00 00 | 0b
@@ -21,15 +22,17 @@ use crate::error::Malformed;
 /// One filter for `1 << BASE_LG` bytes of file.
 const BASE_LG: u8 = 11;
 
-/// Gathers keys and makes filters of them.
+/// Collects keys and builds filters of them.
 pub(crate) struct FilterBlockBuilder {
     policy: Rc<dyn FilterPolicy>,
-    /// Keys, one behind the other, and where each ends. The first `taken` of them, up to `start`, are in filters already.
+    /// Keys, concatenated, and the end of each.
+    ///
+    /// The first `taken` of them, up to `start`, are in filters already.
     keys: Vec<u8>,
     ends: Vec<usize>,
     taken: usize,
     start: usize,
-    /// How many of the keys are in blocks whose place is known, and in the one whose place will be next, and so on.
+    /// The number of keys of each block whose offset is not known yet, in order.
     placed: usize,
     closed: VecDeque<usize>,
     block: Vec<u8>,
@@ -44,24 +47,25 @@ impl FilterBlockBuilder {
         FilterBlockBuilder { policy, keys, ends, taken: 0, start: 0, placed: 0, closed, block, offsets: Vec::new() }
     }
 
-    /// The name under which the metaindex has the block.
+    /// The name of the block in the metaindex.
     pub(crate) fn metaindex_key(policy: &dyn FilterPolicy) -> Vec<u8> {
         [b"filter.", policy.name().as_bytes()].concat()
     }
 
-    /// Adds a key of the block at hand.
+    /// Adds a key of the current block.
     #[inline]
     pub(crate) fn add_key(&mut self, key: &[u8]) {
         self.keys.extend_from_slice(key);
         self.ends.push(self.keys.len());
     }
 
-    /// The block at hand is whole. Where it lies need not be known yet.
+    /// Ends the current block. Its offset need not be known yet.
     pub(crate) fn close_block(&mut self) {
         self.closed.push_back(self.ends.len());
     }
 
-    /// The first closed block that this was not told of ends, and the next one begins, at `offset` of the file.
+    /// The first closed block without an offset ends, and the next one begins, at `offset` of the
+    /// file.
     pub(crate) fn next_block(&mut self, offset: u64) -> Result<(), Malformed> {
         self.placed = self.closed.pop_front().unwrap_or(self.placed);
         let index = usize::try_from(offset >> BASE_LG).unwrap_or(usize::MAX);
@@ -71,7 +75,7 @@ impl FilterBlockBuilder {
         Ok(())
     }
 
-    /// The whole block.
+    /// The complete filter block.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, Malformed> {
         self.placed = self.ends.len();
         if self.placed > self.taken {
@@ -104,7 +108,9 @@ impl FilterBlockBuilder {
         Ok(())
     }
 
-    /// Drops the keys that are in filters, once they are more than the others: each key is moved once at most, on average.
+    /// Drops the keys that are in filters once they outnumber the others.
+    ///
+    /// On average, each key is moved at most once.
     fn forget(&mut self) {
         let (count, size) = (self.taken, self.start);
         if count * 2 < self.ends.len() {
@@ -123,18 +129,18 @@ impl FilterBlockBuilder {
     }
 }
 
-/// Answers whether a key may be in a block.
+/// Tells whether a block may contain a key.
 pub(crate) struct FilterBlock {
     policy: Rc<dyn FilterPolicy>,
     bytes: Vec<u8>,
-    /// Where the offsets begin.
+    /// The start of the offsets.
     array: usize,
     count: u64,
     base_lg: u8,
 }
 
 impl FilterBlock {
-    /// Takes the contents in; they must have been made by `policy`.
+    /// Wraps the contents, which must have been made by `policy`.
     pub(crate) fn new(policy: Rc<dyn FilterPolicy>, bytes: Vec<u8>) -> Result<FilterBlock, Malformed> {
         let short = || Malformed::new(0, format!("filter block has {} bytes, expected at least 5", bytes.len()));
         let (rest, base_lg) = bytes.split_last().map(|(lg, rest)| (rest, *lg)).ok_or_else(short)?;
@@ -149,12 +155,14 @@ impl FilterBlock {
         Ok(FilterBlock { policy, bytes, array: start, count, base_lg })
     }
 
-    /// Bytes held.
+    /// Memory in use, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// False only if `key` is certainly not in the data block at `block_offset`. Damage counts as "may".
+    /// False only if `key` is certainly not in the data block at `block_offset`.
+    ///
+    /// Damage counts as "may contain".
     #[inline]
     pub(crate) fn key_may_match(&self, block_offset: u64, key: &[u8]) -> bool {
         let index = block_offset.checked_shr(u32::from(self.base_lg)).unwrap_or(0);
@@ -168,23 +176,25 @@ impl FilterBlock {
         }
     }
 
-    /// How many filters there are.
+    /// The number of filters.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The logarithm of how many bytes of file each is for.
+    /// The base-2 logarithm of the bytes of file that each filter covers.
     pub(crate) fn base_lg(&self) -> u8 {
         self.base_lg
     }
 
-    /// Filter `index`; `None` if its offsets cannot be.
+    /// Filter `index`; `None` if its offsets are invalid.
     pub(crate) fn filter(&self, index: u64) -> Option<&[u8]> {
         let (start, limit) = self.range(index)?;
         if limit <= self.array { self.bytes.get(start..limit) } else { None }
     }
 
-    /// Filter `index` lies between these; the word behind the last offset is the start of the offsets.
+    /// The start and end of filter `index`.
+    ///
+    /// The word after the last offset is the start of the offsets.
     #[inline]
     fn range(&self, index: u64) -> Option<(usize, usize)> {
         let at = usize::try_from(index).ok()?.checked_mul(4)?.checked_add(self.array)?;
@@ -200,7 +210,7 @@ mod tests {
     use super::*;
     use crate::base::BloomFilterPolicy;
 
-    /// Keys of one byte; the filter is the keys.
+    /// Keys of one byte; the filter is the concatenated keys.
     struct Verbatim;
 
     impl FilterPolicy for Verbatim {
@@ -226,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worked_example() {
+    fn filter_block_matches_the_worked_example() {
         let expected = b"abc\x00\0\0\0\x02\0\0\0\x02\0\0\0\x03\0\0\0\x0b";
         assert_eq!(example(), expected);
         let filter = FilterBlock::new(Rc::new(Verbatim), example()).unwrap();
@@ -246,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn bloom_filters_are_found_by_block() {
+    fn each_block_finds_its_own_bloom_filter() {
         let policy = Rc::new(BloomFilterPolicy::new(10));
         let mut builder = FilterBlockBuilder::new(policy.clone());
         for block in 0u64..100 {
             (0..20).for_each(|key| builder.add_key(format!("{block}/{key}").as_bytes()));
             builder.close_block();
-            // The places of ten blocks become known together.
+            // The offsets of ten blocks become known together.
             if block % 10 == 9 {
                 (block - 9..=block).for_each(|placed| builder.next_block((placed + 1) * 1500).unwrap());
             }
@@ -269,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_blocks_are_refused_or_match_everything() {
+    fn a_damaged_filter_block_is_refused_or_matches_everything() {
         for short in 0..5 {
             assert!(FilterBlock::new(Rc::new(Verbatim), vec![0; short]).is_err());
         }

@@ -1,12 +1,13 @@
-//! LevelDB's tables: the types of their blocks, their checksums, and the footer that says where to begin.
+//! LevelDB's tables: the types of their blocks, their checksums and their footer.
 //!
 //! ```text
 //! type          0 as it is, 1 snappy, 2 zlib or zstd, 3 zstd, 4 raw deflate
 //! checksum      mask(crc32c(contents, type))
 //! footer        metaindex handle, index handle, zeros to 40 bytes, magic (u64)                         48 bytes, last
 //! ```
-//! Type 2 has two owners: Minecraft's fork writes zlib there, LevelDB since 2023 zstd. The content tells: a zstd frame
-//! begins `28 b5 2f fd`, zlib with a byte whose low half is 8. Types 3 and 4 are the fork's.
+//! Type 2 has two meanings: zlib in Minecraft's fork, zstd in LevelDB since 2023. The contents
+//! distinguish them: a zstd frame begins with `28 b5 2f fd`, zlib with a byte whose low half is 8.
+//! Types 3 and 4 are the fork's.
 //!
 //! The footer of a table without entries, metaindex (8 bytes) at 0, index (8 bytes) at 13:
 //!
@@ -37,7 +38,7 @@ pub(crate) const TYPE_MAX: u8 = DEFLATE;
 
 const ZSTD_FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// How a block of this type is compressed; `contents` are its stored ones.
+/// The compression of a block of this type; `contents` are its stored contents.
 #[inline]
 pub(crate) fn codec_of(block_type: u8, contents: &[u8]) -> Result<Codec, Malformed> {
     match block_type {
@@ -61,7 +62,7 @@ fn is_zlib(contents: &[u8]) -> bool {
     matches!(contents, [a, b, ..] if a & 0x0f == 8 && (u32::from(*a) * 256 + u32::from(*b)).is_multiple_of(31))
 }
 
-/// The type of a block that is compressed so.
+/// The block type for this compression.
 #[inline]
 pub(crate) fn id_of(codec: Codec) -> u8 {
     match codec {
@@ -79,19 +80,19 @@ pub(crate) fn checksum(sealed: &[u8]) -> u32 {
     crc32c(sealed)
 }
 
-/// A checksum as it is stored.
+/// A checksum, encoded.
 #[inline]
 pub(crate) fn masked(checksum: u32) -> u32 {
     mask(checksum)
 }
 
-/// A checksum from what is stored.
+/// A checksum, decoded.
 #[inline]
 pub(crate) fn unmasked(stored: u32) -> u32 {
     unmask(stored)
 }
 
-/// The last bytes of a table.
+/// The end of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Footer {
     pub(crate) metaindex: BlockHandle,
@@ -108,7 +109,7 @@ impl Footer {
         put_fixed64(out, MAGIC);
     }
 
-    /// From the last [`FOOTER_SIZE`] bytes of a file; offsets of errors count from the first of them.
+    /// Decodes the last [`FOOTER_SIZE`] bytes of a file; errors have offsets in the footer.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Footer, Malformed> {
         let Some((handles, magic)) = bytes.split_last_chunk::<8>() else {
             return Err(Malformed::new(0, format!("not an sstable (footer too short): {} bytes", bytes.len())));
@@ -128,8 +129,9 @@ impl Footer {
         Ok(Footer { metaindex: BlockHandle::decode(&mut input)?, index: BlockHandle::decode(&mut input)? })
     }
 
-    /// Refuses a footer whose handles are written otherwise than any writer does, or not followed by zeros. Nothing is
-    /// read there, so that only the strict look.
+    /// Refuses a footer with unusual varints in its handles, or other bytes than zeros after them.
+    ///
+    /// Nothing is read there, so only the strict mode checks it.
     pub(crate) fn check_padding(self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut expected = Vec::with_capacity(FOOTER_SIZE);
         self.encode_to(&mut expected);
@@ -137,7 +139,7 @@ impl Footer {
             None => Ok(()),
             Some(at) => {
                 let offset = to_u64(at);
-                Err(Malformed::new(offset, "the footer's bytes behind the handles are not zeros"))
+                Err(Malformed::new(offset, "the footer's bytes after the handles are not zeros"))
             }
         }
     }
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worked_example() {
+    fn footer_matches_the_worked_example() {
         let footer =
             Footer { metaindex: BlockHandle { offset: 0, size: 8 }, index: BlockHandle { offset: 13, size: 8 } };
         let mut bytes = Vec::new();
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_handles_fit() {
+    fn the_largest_handles_fit_in_a_footer() {
         let largest = BlockHandle { offset: u64::MAX, size: u64::MAX };
         let mut bytes = Vec::new();
         Footer { metaindex: largest, index: largest }.encode_to(&mut bytes);
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_footer_is_said() {
+    fn a_bad_footer_is_refused_with_its_reason() {
         let mut bytes = Vec::new();
         let handle = BlockHandle { offset: 0, size: 8 };
         Footer { metaindex: handle, index: handle }.encode_to(&mut bytes);

@@ -1,5 +1,7 @@
-//! The parts of a table that differ between dialects: block types, checksums, the footer and its magic number. Everything
-//! else (blocks, handles, trailers, filters) is the same in LevelDB's tables and RocksDB's.
+//! The parts of a table that differ between dialects.
+//!
+//! These are block types, checksums, the footer and its magic number. Everything else (blocks,
+//! handles, trailers, filters) is the same in LevelDB's tables and RocksDB's.
 //!
 //! ```text
 //! codec_of, id_of                   the type in a trailer <-> how contents are compressed

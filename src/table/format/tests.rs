@@ -1,4 +1,4 @@
-//! Stored blocks of every type, opened again.
+//! Seals blocks of every type and opens them again.
 
 use super::codec_of;
 use super::leveldb::{DEFLATE, NONE, SNAPPY, ZLIB_OR_ZSTD, ZSTD};
@@ -26,7 +26,7 @@ fn reason(error: DecodeError) -> String {
 }
 
 #[test]
-fn the_worked_example() {
+fn trailer_matches_the_worked_example() {
     let mut out = Vec::new();
     assert_eq!(store_raw(b"abc", &mut out), 3);
     assert_eq!(out, [0x61, 0x62, 0x63, 0x00, 0x00, 0x54, 0x1b, 0xbf]);
@@ -58,7 +58,7 @@ fn a_block_is_compressed_only_if_that_saves_an_eighth() {
 }
 
 #[test]
-fn every_flipped_bit_is_seen() {
+fn every_flipped_bit_is_detected() {
     let stored = sealed(b"some contents", NONE);
     for bit in 0..stored.len() * 8 {
         let mut flipped = stored.clone();
@@ -82,7 +82,7 @@ fn a_header_that_claims_gigabytes_allocates_nothing() {
 }
 
 #[test]
-fn unknown_types_are_named() {
+fn unknown_types_are_named_in_the_error() {
     for (contents, block_type) in [(&b"x"[..], 5u8), (b"x", 255), (b"ab", 2), (b"x\x9c", 3)] {
         let error = reopen(&sealed(contents, block_type), 100).unwrap_err();
         assert!(reason(error).starts_with(&format!("bad block type: {block_type}")));
@@ -121,13 +121,13 @@ fn zstd_is_read_up_to_its_limit() {
     for cut in 0..frame.len().min(300) {
         assert!(reopen(&sealed(&frame[..cut], ZLIB_OR_ZSTD), data.len()).is_err());
     }
-    // A frame of no known size, window 2^41: refused before anything is allocated.
+    // A frame of unknown size, window 2^41: refused before anything is allocated.
     let window = sealed(&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00], ZSTD);
     assert!(reopen(&window, 1 << 20).is_err());
 }
 
 #[test]
-fn any_bytes_under_any_type_end_in_an_answer() {
+fn any_bytes_of_any_type_decode_or_are_an_error() {
     let mut x = 3u64;
     for length in 0..2000usize {
         let mut bytes: Vec<u8> = std::iter::repeat_with(|| {

@@ -1,4 +1,8 @@
-//! Where in the index a key is: the first bytes in which its keys differ, side by side as numbers, and the handles, decoded.
+//! The index accelerator.
+//!
+//! An array of key prefixes and decoded handles, to find a key's block quickly.
+//!
+//! The prefixes are the first bytes in which the keys differ, as numbers.
 //!
 //! ```text
 //! index       0000000000012345 -> 0 + 4080    0000000000012999 -> 4085 + 4091    ...    1 -> 40844 + 4090
@@ -6,9 +10,9 @@
 //! heads       "2345"  "2999"  ...             eight bytes from there on, big-endian
 //! handles     (0, 4080)  (4085, 4091)  ...  (40844, 4090)
 //! ```
-//! A search in the block itself decodes an entry and compares a key at each of its steps; here a step is one comparison of
-//! numbers. Only for keys whose heads are the same the block is asked, and for the last one, which has nothing in common with the
-//! others: it is any short key behind the last block.
+//! A search in the block decodes an entry and compares a key at each step; here a step is one
+//! comparison of numbers. The block is searched only among keys with the same prefix, and for the
+//! last key, which is unlike the others: it is any short key after the last block.
 
 use std::cmp::Ordering;
 use std::mem::size_of;
@@ -19,7 +23,8 @@ use crate::table::handle::BlockHandle;
 
 /// Finds entries of one index block.
 ///
-/// Invariant: entry `i` of the block is at its restart point `i`, has the head `heads[i]` if it is not the last, and the handle `handles[i]`.
+/// Invariant: entry `i` of the block is at its restart point `i`, has the prefix `heads[i]` if it
+/// is not the last, and the handle `handles[i]`.
 pub(in crate::table) struct Finder {
     common: Vec<u8>,
     heads: Vec<u64>,
@@ -27,7 +32,9 @@ pub(in crate::table) struct Finder {
 }
 
 impl Finder {
-    /// Of `block`, if it is as every writer makes it: a restart point an entry, keys in rising bytewise order, good handles.
+    /// An accelerator for `block`, if it is as every writer makes it.
+    ///
+    /// That is: one restart point per entry, keys in increasing bytewise order, valid handles.
     pub(in crate::table) fn new(block: &Block, order: &KeyOrder) -> Option<Finder> {
         let KeyOrder::Internal(internal) = order else { return None };
         if !matches!(internal.user(), UserComparator::Bytewise) {
@@ -82,13 +89,13 @@ impl Finder {
         low
     }
 
-    /// What entry `index` points to.
+    /// The handle of entry `index`.
     #[inline]
     pub(in crate::table) fn handle(&self, index: usize) -> Option<BlockHandle> {
         self.handles.get(index).copied()
     }
 
-    /// Bytes of memory.
+    /// Memory in use, in bytes.
     pub(in crate::table) fn len(&self) -> usize {
         self.heads.len().saturating_mul(size_of::<u64>() + size_of::<BlockHandle>()).saturating_add(self.common.len())
     }
@@ -119,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn it_finds_what_a_search_in_the_block_finds() {
+    fn it_finds_the_same_entry_as_a_search_in_the_block() {
         let order = KeyOrder::Internal(InternalKeyComparator::default());
         let users: [&[u8]; 9] =
             [b"", b"a", b"ab", b"ab\0", b"abcdefgh", b"abcdefghi", b"abcdefghij", b"abcdefghijklmnop", b"b"];
@@ -147,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_key_behind_all_blocks_does_not_make_all_heads_alike() {
+    fn a_short_last_key_does_not_make_all_prefixes_equal() {
         let order = KeyOrder::Internal(InternalKeyComparator::default());
         let keys = [&b"0000000000012345"[..], b"0000000000012999", b"0000000000013500", b"1"].map(|user| key(user, 5));
         let finder = Finder::new(&index(&keys, 1), &order).unwrap();
@@ -156,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_another_kind_have_none() {
+    fn an_unusual_index_block_has_no_accelerator() {
         let order = KeyOrder::Internal(InternalKeyComparator::default());
         let (a, b) = (key(b"a", 1), key(b"b", 1));
         assert!(Finder::new(&index(&[a.clone(), b.clone()], 1), &order).is_some());

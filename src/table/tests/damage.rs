@@ -1,8 +1,8 @@
-//! Damaged tables, and tables that lie.
+//! Damaged tables, and tables with false contents.
 
 use super::*;
 
-/// What strict reading gives: an error, or the truth.
+/// The result of strict reading: an error, or the right entries.
 fn strict_reading_is_right(bytes: Vec<u8>, rows: &[Row], options: &TableOptions) -> bool {
     let Ok(table) = open(&TestFile::new(bytes), options) else { return false };
     let mut whole = table.filter_error().is_none();
@@ -38,7 +38,7 @@ fn every_flipped_bit_is_an_error_or_changes_nothing() {
             flipped[bit / 8] ^= 1 << (bit % 8);
             harmless += usize::from(strict_reading_is_right(flipped, &rows, &options));
         }
-        // The footer's padding is the only place where nothing is stored.
+        // The footer's padding is the only place without data.
         assert!(harmless <= 36 * 8, "{harmless}");
     }
 }
@@ -50,7 +50,7 @@ fn every_truncation_is_an_error() {
     for length in 0..bytes.len() {
         let cut = bytes[..length].to_vec();
         assert!(open(&TestFile::new(cut.clone()), &options).is_err_and(|e| e.is_corruption()), "{length}");
-        // Or the manifest says that it was longer.
+        // The manifest may also have said that it was longer.
         let file = TestFile::new(cut);
         file.bytes.borrow_mut().shrink_to_fit();
         let size = u64::try_from(bytes.len()).unwrap();
@@ -60,7 +60,7 @@ fn every_truncation_is_an_error() {
     }
 }
 
-/// `bytes` with one bit of the data block that holds row `at` flipped, and which rows are in that block.
+/// `bytes` with one bit flipped in the data block of row `at`, and the rows of that block.
 fn flip_block(bytes: &[u8], rows: &[Row], at: usize, options: &TableOptions) -> (Vec<u8>, std::ops::Range<usize>) {
     let table = open(&TestFile::new(bytes.to_vec()), options).unwrap();
     let offset = table.approximate_offset(&rows[at].0);
@@ -73,7 +73,7 @@ fn flip_block(bytes: &[u8], rows: &[Row], at: usize, options: &TableOptions) -> 
 }
 
 #[test]
-fn a_bad_block_stops_a_strict_iterator_and_is_named() {
+fn a_bad_block_stops_a_strict_iterator_and_the_error_names_it() {
     let (rows, options) = (rows(500), TableOptions { compression: Compression::None, ..options() });
     let (bytes, lost) = flip_block(&build(&rows, &options), &rows, 250, &options);
     let table = open(&TestFile::new(bytes), &options).unwrap();
@@ -83,7 +83,7 @@ fn a_bad_block_stops_a_strict_iterator_and_is_named() {
     assert!(error.contains("000001.ldb at offset") && error.contains("block checksum mismatch: stored"), "{error}");
     assert_eq!(rows_backward(&mut iterator).len(), rows.len() - lost.end);
     iterator.status().unwrap_err();
-    // Elsewhere the table is whole, and a seek forgets the error.
+    // The rest of the table is intact, and a seek clears the error.
     let step = iterator.seek(&rows[0].0);
     finish_now(&mut iterator, step);
     assert!(iterator.valid() && iterator.status().is_ok());
@@ -92,7 +92,7 @@ fn a_bad_block_stops_a_strict_iterator_and_is_named() {
 }
 
 #[test]
-fn a_skipping_iterator_loses_just_the_bad_block_and_keeps_the_error() {
+fn a_skipping_iterator_loses_only_the_bad_block_and_keeps_the_error() {
     let (rows, options) = (rows(500), options());
     let (bytes, lost) = flip_block(&build(&rows, &options), &rows, 250, &options);
     for pending in [None, Some(1)] {
@@ -116,7 +116,7 @@ fn a_skipping_iterator_loses_just_the_bad_block_and_keeps_the_error() {
     }
 }
 
-/// A table of these contents of data blocks, each with the key that the index has for it.
+/// A table with these data blocks' contents, each with its key in the index.
 fn forge(blocks: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut index = BlockBuilder::new(1);
@@ -147,7 +147,8 @@ fn keys(rows: &[Row]) -> String {
 
 #[test]
 fn a_bad_entry_loses_the_rest_of_its_block() {
-    // Entries a, ab, then one that shares 9 bytes of 2; restart points at 0 and at the good entry `b` behind.
+    // Entries a, ab, then one that shares 9 bytes of 2; restart points at 0 and at the valid entry
+    // `b` after it.
     let damaged = b"\x00\x01\x00a\x01\x01\x00b\x09\x01\x00x\x00\x01\x00b\0\0\0\0\x0c\0\0\0\x02\0\0\0";
     let good = b"\x00\x01\x00c\0\0\0\0\x01\0\0\0";
     let bytes = forge(&[(b"b", damaged), (b"c", good)]);
@@ -158,7 +159,7 @@ fn a_bad_entry_loses_the_rest_of_its_block() {
         let error = iterator.status().unwrap_err().to_string();
         let expected = "corruption: 000001.ldb at offset 8: bad entry in block: 9 bytes shared with a key of 2";
         assert_eq!(error, expected);
-        // Backwards LevelDB stops at the bad entry too: it scans from the restart point before.
+        // LevelDB stops at the bad entry backwards, too: it scans from the restart point before it.
         assert_eq!(keys(&rows_backward(&mut iterator)), "c b ");
         let mut strict = table.iter(on_damage(read, OnBadBlock::Stop));
         assert_eq!(keys(&rows_forward(&mut strict)), "a ab ");
@@ -170,7 +171,7 @@ fn a_bad_entry_loses_the_rest_of_its_block() {
 }
 
 #[test]
-fn restart_arrays_that_lie_are_refused_strictly_and_read_as_leveldb_does_otherwise() {
+fn bad_restart_arrays_are_refused_when_strict_else_read_as_leveldb_does() {
     let entries = b"\x00\x01\x00a\x00\x01\x00b";
     let with = |words: &[u32]| {
         let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -206,7 +207,7 @@ fn restart_arrays_that_lie_are_refused_strictly_and_read_as_leveldb_does_otherwi
 }
 
 #[test]
-fn handles_that_lie_are_refused_before_anything_is_read() {
+fn bad_handles_are_refused_before_anything_is_read() {
     let block = b"\x00\x01\x00a\0\0\0\0\x01\0\0\0";
     for handle in [
         BlockHandle { offset: 0, size: u64::MAX },
@@ -233,7 +234,7 @@ fn handles_that_lie_are_refused_before_anything_is_read() {
         assert!(error.contains("bad block handle"), "{error}");
         assert_eq!(file.reads.get(), 0);
     }
-    // A handle cut off.
+    // A truncated handle.
     let bytes = forge_end(Vec::new(), b"\x00\x01\x01a\xff\0\0\0\0\x01\0\0\0");
     let table = open(&TestFile::new(bytes), &user_options()).unwrap();
     let error = block_on(table.get(b"a", READ, |_, _| ())).unwrap_err().to_string();
@@ -241,7 +242,7 @@ fn handles_that_lie_are_refused_before_anything_is_read() {
 }
 
 #[test]
-fn a_damaged_filter_is_passed_over_unless_paranoid() {
+fn a_damaged_filter_is_ignored_unless_paranoid() {
     let (rows, options) = (rows(300), options());
     let bytes = build(&rows, &options);
     let table = open(&TestFile::new(bytes.clone()), &options).unwrap();
@@ -260,11 +261,11 @@ fn a_damaged_filter_is_passed_over_unless_paranoid() {
         let paranoid =
             TableOptions { policy: DamagePolicy { paranoid: true, ..DamagePolicy::STOP }, ..options.clone() };
         assert!(open(&TestFile::new(damaged.clone()), &paranoid).is_err());
-        // LevelDB without paranoid checks looks at no checksum here, and uses a flipped filter.
+        // LevelDB without paranoid checks verifies no checksum here, and uses a flipped filter.
         let lenient = TableOptions { policy: DamagePolicy::STOP.verifying(false), ..options.clone() };
         open(&TestFile::new(damaged), &lenient).unwrap();
     }
-    // A filter of another name is none of ours.
+    // A filter of another policy is ignored.
     struct Other;
     impl FilterPolicy for Other {
         fn name(&self) -> &str {
@@ -281,7 +282,7 @@ fn a_damaged_filter_is_passed_over_unless_paranoid() {
 }
 
 #[test]
-fn a_failed_read_is_an_error_and_may_be_tried_again() {
+fn a_failed_read_is_an_error_and_can_be_retried() {
     let (rows, options) = (rows(500), options());
     let file = TestFile::new(build(&rows, &options));
     let table = open(&file, &options).unwrap();
@@ -297,7 +298,7 @@ fn a_failed_read_is_an_error_and_may_be_tried_again() {
 }
 
 #[test]
-fn what_is_not_a_table_is_said_so() {
+fn a_file_that_is_not_a_table_is_reported_as_such() {
     let reason = |bytes: Vec<u8>| open(&TestFile::new(bytes), &options()).err().unwrap().to_string();
     assert!(reason(Vec::new()).contains("file is too short to be an sstable: 0 bytes"));
     assert!(reason(vec![0; 47]).contains("file is too short to be an sstable: 47 bytes"));

@@ -1,8 +1,8 @@
-//! Properties of every table, and of any bytes.
+//! Properties that hold for every table, and for any bytes.
 
 use super::*;
 
-/// Reads everything in every way; nothing but the end matters.
+/// Reads everything in every way; only the end of each iteration matters.
 fn exercise(bytes: &[u8], options: &TableOptions) -> Result<usize> {
     let mut steps = 0;
     let table = open(&TestFile::new(bytes.to_vec()), options)?;
@@ -34,7 +34,7 @@ fn exercise(bytes: &[u8], options: &TableOptions) -> Result<usize> {
     Ok(steps)
 }
 
-/// Sets the checksums of all blocks right that the handles still lead to.
+/// Corrects the checksums of all blocks that handles still refer to.
 fn reseal(bytes: &mut [u8]) {
     let Ok(footer) = Footer::decode(&bytes[bytes.len() - FOOTER_SIZE..]) else { return };
     reseal_block(bytes, footer.metaindex);
@@ -64,7 +64,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_table_is_a_sorted_map(
+    fn a_table_behaves_like_a_sorted_map(
         entries in prop::collection::btree_map(
             prop::collection::vec(prop_oneof![Just(0u8), Just(255), b'a'..b'd'], 0..12),
             prop::collection::vec(any::<u8>(), 0..200),

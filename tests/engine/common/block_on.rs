@@ -1,4 +1,7 @@
-//! Running futures: over a storage in memory all are done when nothing wakes them any more, and WebAssembly cannot wait.
+//! Runs futures.
+//!
+//! With a storage in memory, all are done when nothing wakes them any more, and WebAssembly cannot
+//! block.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use varve::block_on;

@@ -1,5 +1,6 @@
-//! Runs several futures on this thread, in an order drawn from a seed. Only a future that was woken is polled, so a lost
-//! wake-up shows as a standstill.
+//! Runs several futures on this thread, in a random order from a seed.
+//!
+//! Only a future that was woken is polled, so that a lost wake-up shows as a deadlock.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -52,7 +53,7 @@ impl<'a> Executor<'a> {
         true
     }
 
-    /// The task goes away, wherever it stands.
+    /// Drops the task in any state.
     pub fn cancel(&mut self, task: usize) {
         self.tasks[task] = None;
     }
@@ -61,7 +62,7 @@ impl<'a> Executor<'a> {
         self.tasks.iter().all(Option::is_none)
     }
 
-    /// Until all are done; an error if none goes on though some wait.
+    /// Runs until all are done; an error if some wait and none was woken.
     pub fn run(&mut self) -> Result<(), String> {
         while self.turn() {}
         if self.is_done() { Ok(()) } else { Err("tasks wait, but nobody will wake them".to_owned()) }

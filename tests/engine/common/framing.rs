@@ -1,8 +1,9 @@
-//! Log records put together by hand, so that lies can have right checksums.
+//! Builds log records by hand, so that false contents can have valid checksums.
 
 use varve::base::{crc32c, mask, put_fixed32};
 
-/// A whole record in a file at `out.len()`, framed as logs are; `kind` instead of the fragment types if given.
+/// A whole record in a file at `out.len()`, framed as in logs; `kind`, if given, replaces the
+/// fragment types.
 pub fn frame(out: &mut Vec<u8>, record: &[u8], kind: Option<u8>) {
     let mut rest = record;
     let mut begun = false;

@@ -1,5 +1,6 @@
-//! Databases and tables that real engines wrote, and what a reader must find in them: the checks that the shared corpus and
-//! `tests/fixtures` have in common.
+//! Databases and tables written by real engines, with their expected contents.
+//!
+//! The shared corpus and `tests/fixtures` use the same checks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -90,7 +91,7 @@ impl Case {
         self.record.get("after_repair").is_some()
     }
 
-    /// Reads the case where it lies, read-only, and proves that no byte of it changed.
+    /// Reads the case in place, read-only, and checks that no byte of it changed.
     pub fn look(&self, choice: &Choice) -> varve::Result<Scanned> {
         let before = files(&self.path);
         let result = if self.is_table() {
@@ -150,7 +151,8 @@ impl Case {
         }
     }
 
-    /// A damaged case in `compat` mode: exactly what LevelDB does under each combination of its two checks.
+    /// A damaged case in `compat` mode: LevelDB's exact result for each combination of its two
+    /// checks.
     pub fn check_compat(&self) {
         for (checks, expected) in self.record["engine_results"].as_object().unwrap() {
             let choice = Choice {
@@ -171,8 +173,10 @@ impl Case {
         !matches!(result, Ok(Scanned { error: None, .. }))
     }
 
-    /// A damaged case in point-in-time mode: an error, or a state that once was. The corpus has no case in which LevelDB,
-    /// where it reads on to the end, finds something behind damage, so that LevelDB's result is that state.
+    /// A damaged case in point-in-time mode: an error, or a state that once existed.
+    ///
+    /// In no case of the corpus does LevelDB find records after damage when it reads on, so its
+    /// result is that state.
     pub fn check_point_in_time(&self) {
         if let Ok(found) = self.look(&Choice::default())
             && found.error.is_none()
@@ -187,7 +191,7 @@ impl Case {
         memory_copy(&self.path)
     }
 
-    /// What LevelDB's repair gives, or what is left of it where it takes damage for sound data.
+    /// LevelDB's result of a repair, or the part of it that is right where it accepts damage.
     fn verified_repair(&self) -> Value {
         let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/expected.json");
         let expected: Value = serde_json::from_str(&std::fs::read_to_string(fixtures).unwrap()).unwrap();
@@ -206,7 +210,7 @@ impl Case {
         });
     }
 
-    /// Opens a copy to be written: the contents stay through compaction and reopening.
+    /// Opens a copy for writing: the contents do not change through compaction and reopening.
     pub fn check_read_write(&self) {
         let env = memory_copy(&self.path);
         block_on(async {
@@ -232,7 +236,7 @@ fn sha256(bytes: &[u8]) -> String {
     digest::hex(&Sha256::digest(bytes))
 }
 
-/// All files of a directory, or the one file.
+/// All files of a directory, or the single file.
 fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     if path.is_file() {
         return [(path.to_owned(), fs::read(path).unwrap())].into();

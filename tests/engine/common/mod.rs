@@ -1,4 +1,4 @@
-//! What the families share.
+//! Code shared by the families of tests.
 
 mod block_on;
 #[path = "../../../examples/support/comparators.rs"]

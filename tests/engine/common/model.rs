@@ -1,4 +1,4 @@
-//! The ordered map that a database must agree with.
+//! The ordered map with which a database must agree.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -11,7 +11,7 @@ use varve::{BloomFilterPolicy, Compression, Options, Pause, UserComparator};
 use super::comparators::{LengthFirst, ReverseBytewise};
 use super::random::Random;
 
-/// A host that wants the thread for itself at every chance.
+/// A host that pauses at every opportunity.
 pub struct Restless;
 
 impl Pause for Restless {
@@ -29,7 +29,7 @@ impl Pause for Restless {
 
 pub type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Options that make everything happen often: small buffers, small files.
+/// Options that make every kind of work frequent: small buffers, small files.
 pub fn random_options(random: &mut Random) -> Options {
     Options {
         create_if_missing: true,
@@ -53,7 +53,7 @@ pub fn random_options(random: &mut Random) -> Options {
     }
 }
 
-/// Keys of a few shapes, few enough that they meet again.
+/// Keys of a few forms, few enough that they repeat.
 pub fn random_key(random: &mut Random, space: usize) -> Vec<u8> {
     let n = random.below(space);
     match n % 4 {

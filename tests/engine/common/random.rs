@@ -26,7 +26,7 @@ impl Random {
     }
 
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
-        // Half of it repeats, so that it can be compressed.
+        // Half of it repeats, so that it is compressible.
         let fresh = length.div_ceil(2);
         let mut out: Vec<u8> = (0..fresh).map(|_| self.next() as u8).collect();
         out.extend_from_within(..length - fresh);

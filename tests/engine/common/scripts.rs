@@ -1,24 +1,24 @@
-//! The six scripts that are crashed and failed at every call.
+//! The six scripts with a crash or fault at every call.
 
 use varve::env::MemoryEnv;
 use varve::{Options, UserComparator};
 
 use super::world::{History, Session, Step, small_options};
 
-/// Steps that prepare a database without faults, and steps that meet them.
+/// Steps that prepare a database without faults, and steps that run with faults.
 pub struct Script {
     pub name: &'static str,
     setup: Vec<Step>,
     pub steps: Vec<Step>,
 }
 
-/// A script with its database prepared.
+/// A script with its prepared database.
 pub struct Prepared {
     pub script: Script,
     memory: MemoryEnv,
     history: History,
     pub options: Options,
-    /// Calls of the whole script.
+    /// The number of calls of the whole script.
     pub calls: u64,
 }
 

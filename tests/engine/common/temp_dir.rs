@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A new empty directory; it goes with this value.
+/// A new empty directory, removed when this value is dropped.
 pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
@@ -19,7 +19,7 @@ impl TempDir {
         &self.0
     }
 
-    /// A name in it that nobody has used.
+    /// An unused name in it.
     pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
     }

@@ -1,4 +1,4 @@
-//! A database over a storage that fails and crashes, and the history that it must keep.
+//! A database on a storage that fails and crashes, and its expected history.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
@@ -13,21 +13,22 @@ use varve::{Db, DbState, Error, Options, ReadOptions, WriteBatch, WriteOptions, 
 use super::model::Map;
 use super::random::Random;
 
-/// What one batch changes: keys with their new values, `None` for a delete.
+/// The changes of one batch: keys with their new values, `None` for a delete.
 pub type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-/// `Err`: the database did something wrong. `Ok(Err)`: the storage refused, and the database said so.
+/// `Err`: the database did something wrong. `Ok(Err)`: the storage failed, and the database
+/// returned the error.
 pub type Outcome<T = ()> = Result<Result<T, Error>, String>;
 
-/// The writes that were acknowledged, in order, and how far a crash may set them back.
+/// The acknowledged writes in order, and how many of them must survive a crash.
 #[derive(Clone)]
 pub struct History {
     writes: Vec<Changes>,
-    /// `states[i]` stands for the contents after `i` writes.
+    /// `states[i]` is the contents after `i` writes.
     states: Vec<u64>,
-    /// So many writes must survive a crash.
+    /// The number of writes that must survive a crash.
     pub synced: usize,
-    /// Writes of unknown fate, after all others, in order.
+    /// Writes that may be applied, after all others, in order.
     pub maybe: Vec<Changes>,
     /// The contents after all acknowledged writes.
     pub map: Map,
@@ -62,7 +63,9 @@ impl History {
         self.writes.len()
     }
 
-    /// How many writes `found` is the result of (`len` + 1: with those of unknown fate); an error if it is no allowed state.
+    /// The number of writes in `found` (`len` + 1 with those of unknown result).
+    ///
+    /// An error if it is not an allowed state.
     pub fn position(&self, found: &Map) -> Result<usize, String> {
         self.position_from(found, self.synced)
     }
@@ -143,7 +146,7 @@ fn hash_of(map: &Map) -> u64 {
     map.iter().fold(0, |sum: u64, (k, v)| sum.wrapping_add(hash_entry(k, v)))
 }
 
-/// A few of the keys in which two maps differ.
+/// A few of the keys that differ in two maps.
 pub fn difference(found: &Map, expected: &Map) -> String {
     let show = |v: Option<&Vec<u8>>| {
         v.map_or("nothing".to_owned(), |v| format!("{}({})", v[..v.len().min(12)].escape_ascii(), v.len()))
@@ -180,16 +183,16 @@ pub enum Step {
     Compact,
     Slice(u64),
     Close,
-    /// The process ends; the machine goes on.
+    /// The process ends; the machine continues.
     Kill,
-    /// CURRENT is gone: nothing but a repair opens the database.
+    /// CURRENT is missing: the database can only be repaired.
     LoseCurrent,
     Repair,
     /// Reads everything.
     Scan,
 }
 
-/// Options that make much happen with few bytes.
+/// Options for which few bytes cause much work.
 pub fn small_options() -> Options {
     Options {
         create_if_missing: true,
@@ -201,16 +204,16 @@ pub fn small_options() -> Options {
     }
 }
 
-/// A database, its storage, and what it has acknowledged.
+/// A database, its storage, and its acknowledged writes.
 pub struct Session {
     pub memory: MemoryEnv,
     pub env: FaultEnv,
     pub options: Options,
     pub db: Option<Db>,
     pub history: History,
-    /// After a crash nobody knows the fate of a write that was not acknowledged; else the error says it.
+    /// After a crash, a write that was not acknowledged may be applied; otherwise the error tells.
     pub any_failure_is_a_crash: bool,
-    /// A repair said that it could not read something, and went on without it.
+    /// A repair reported an unreadable part, and continued without it.
     pub told_of_loss: bool,
     written: u64,
 }
@@ -223,7 +226,7 @@ impl Session {
         Session { memory, env, options, db: None, history, any_failure_is_a_crash: true, told_of_loss: false, written }
     }
 
-    /// The calls so far, where `VARVE_SEED` asks for one run.
+    /// The calls so far, if `VARVE_SEED` selects one run.
     pub fn print_calls(&self) {
         self.env.trace().iter().for_each(|call| eprintln!("{call}"));
     }
@@ -309,7 +312,7 @@ impl Session {
         result
     }
 
-    /// Every read gives what was acknowledged, or an error.
+    /// Checks that every read returns acknowledged data or an error.
     pub fn reads_are_right_or_refused(&self) -> Result<(), String> {
         let Some(db) = &self.db else { return Ok(()) };
         if let Ok(found) = contents(db)
@@ -353,7 +356,10 @@ pub fn open(image: &MemoryEnv, options: &Options) -> Result<Db, String> {
     block_on(Db::open(Rc::new(image.clone()), options.clone())).map_err(|e| format!("it does not open: {e}"))
 }
 
-/// What a crash left must open, hold a prefix of the history with all that was synced, be sound, and take writes that last.
+/// Checks the database after a crash.
+///
+/// It must open, have a prefix of the history with all synced writes, verify, and accept writes
+/// that last.
 pub fn check_image(image: &MemoryEnv, history: &History, options: &Options, thorough: bool) -> Result<Map, String> {
     let db = match open(image, options) {
         // A repair was interrupted, or had not begun.
@@ -383,7 +389,7 @@ pub fn check_image(image: &MemoryEnv, history: &History, options: &Options, thor
     Ok(found)
 }
 
-/// The database takes writes again; they survive the next crash, and so does everything older.
+/// Checks that writes survive the next crash, with everything older.
 fn goes_on(image: &MemoryEnv, db: Db, found: &Map, options: &Options) -> Result<(), String> {
     let sync = WriteOptions { sync: true };
     text(block_on(db.put_with(&sync, b"zz", b"after the crash")))?;
@@ -408,7 +414,7 @@ pub fn text<T>(result: Result<T, Error>) -> Result<T, String> {
     result.map_err(|e| e.to_string())
 }
 
-/// The ways in which power can go.
+/// The models of a power failure.
 pub fn crash_models(seed: u64) -> Vec<CrashModel> {
     let random = |n: u64| CrashModel::random(seed.wrapping_mul(64).wrapping_add(n));
     vec![
@@ -431,13 +437,14 @@ pub fn random_model(random: &mut Random) -> CrashModel {
     random.pick(&models).with_grain(grain)
 }
 
-/// How many threads a family uses.
+/// The number of threads for a family.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, |n| n.get().min(8))
 }
 
-/// Does `work` for `0..count`, each thread with a state of its own; the first thing that went wrong, if any. One thread means
-/// this one.
+/// Calls `work` for `0..count` in threads, each with its own state; returns the first error.
+///
+/// With one thread, this thread is used.
 pub fn parallel<S>(
     threads: usize,
     count: usize,
@@ -478,7 +485,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     plain.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// Fails the test with what went wrong.
+/// Fails the test with the error.
 pub fn must<T>(family: &str, result: Result<T, impl Debug>) -> T {
     result.unwrap_or_else(|error| panic!("{family}: {error:?}"))
 }
@@ -491,7 +498,7 @@ fn is_one_seed() -> bool {
     std::env::var_os("VARVE_SEED").is_some()
 }
 
-/// The seeds to run: `VARVE_SEED` alone, or the first so many.
+/// The seeds to run: `VARVE_SEED` alone, or the first `count`.
 pub fn seeds(ci: u64, long: u64) -> std::ops::Range<u64> {
     let one = std::env::var("VARVE_SEED").ok().and_then(|s| s.parse().ok());
     one.map_or(0..if is_long() { long } else { ci }, |seed: u64| seed..seed + 1)

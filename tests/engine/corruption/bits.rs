@@ -7,7 +7,7 @@ use crate::common::framing::frame;
 use super::bytes::{block, footer, parts, records, seal, varint};
 use super::image::{Image, Tally, long, open, options, reading, reads_anything, reads_right, reads_state, scan};
 
-/// The bits to flip: all, or one of each `one_in`, another one each time.
+/// The bits to flip: all, or one of each `one_in`, at varying places.
 fn bits(length: usize, one_in: usize) -> impl Iterator<Item = usize> {
     let one_in = if long() { 1 } else { one_in * if cfg!(debug_assertions) { 16 } else { 1 } };
     (0..length * 8).filter(move |bit| bit % one_in == (bit / one_in).wrapping_mul(0x9e37_79b9) % one_in)
@@ -17,7 +17,7 @@ fn flip(bytes: &mut [u8], bit: usize) {
     bytes[bit / 8] ^= 1 << (bit % 8);
 }
 
-/// Some keys that are there, at both ends and between, and some that are not.
+/// Some keys that exist, at both ends and between, and some that do not.
 const KEYS: [&[u8]; 6] =
     [b"lake/00000/name", b"lake/01001/name", b"lake/02100/name", b"lake/03353/name", b"lake/01000/name", b"zzz"];
 
@@ -46,7 +46,7 @@ fn every_bit_of_a_table(what: &str, image: &Image, verified: bool) {
 }
 
 #[test]
-fn a_flipped_bit_of_a_plain_table_is_seen() {
+fn a_flipped_bit_of_a_plain_table_is_detected() {
     every_bit_of_a_table("none", &Image::of_one_table(Compression::None), true);
 }
 
@@ -56,7 +56,7 @@ fn a_flipped_bit_of_a_plain_table_is_harmless_unverified() {
 }
 
 #[test]
-fn a_flipped_bit_of_a_snappy_table_is_seen() {
+fn a_flipped_bit_of_a_snappy_table_is_detected() {
     every_bit_of_a_table("snappy", &Image::of_one_table(Compression::Snappy), true);
 }
 
@@ -67,7 +67,7 @@ fn a_flipped_bit_of_a_snappy_table_is_harmless_unverified() {
 
 #[cfg(feature = "zlib")]
 #[test]
-fn a_flipped_bit_of_a_zlib_table_is_seen() {
+fn a_flipped_bit_of_a_zlib_table_is_detected() {
     every_bit_of_a_table("zlib (inflated)", &repack(&Image::of_one_table(Compression::Snappy), Repack::Zlib), true);
 }
 
@@ -161,7 +161,7 @@ fn a_flipped_bit_of_the_log_leaves_a_prefix() {
                 if read_only || batches == image.batches.len() {
                     return true;
                 }
-                // What was given once is given again.
+                // Entries that were read once are read again.
                 drop(db);
                 let db = open(&env, writing(RecoveryMode::PointInTime)).unwrap();
                 assert_eq!(scan(&db, &read, None).unwrap(), found, "bit {bit}: another state after reopening");
@@ -173,7 +173,7 @@ fn a_flipped_bit_of_the_log_leaves_a_prefix() {
     tally.print("log bits");
 }
 
-/// How the blocks of a table are stored again.
+/// A way to store the blocks of a table again.
 #[derive(Clone, Copy)]
 #[cfg(feature = "zlib")]
 enum Repack {
@@ -181,7 +181,9 @@ enum Repack {
     Deflate,
 }
 
-/// The same database with its tables in Minecraft's codecs. Filters go by file offset, so they are left out.
+/// The same database with its tables in the codecs of Minecraft's fork.
+///
+/// Filters depend on file offsets, so they are omitted.
 #[cfg(feature = "zlib")]
 fn repack(image: &Image, how: Repack) -> Image {
     let store = |out: &mut Vec<u8>, block: &[u8]| match how {

@@ -1,8 +1,8 @@
-//! Files taken apart and put together again, so that lies can have right checksums.
+//! Decodes files and encodes them again, so that false contents can have valid checksums.
 
 use varve::base::{crc32c, mask, put_fixed32, put_length_prefixed, put_varint32, put_varint64};
 
-/// The records of a file of whole records.
+/// The records of a file of complete records.
 pub fn records(file: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut record = Vec::new();
@@ -37,9 +37,9 @@ pub fn internal(key: &[u8], sequence: u64, kind: u8) -> Vec<u8> {
     [key, &(sequence << 8 | u64::from(kind)).to_le_bytes()].concat()
 }
 
-/// A table taken apart.
+/// A decoded table.
 pub struct Parts {
-    /// Key of the index and decompressed contents of each data block.
+    /// Index key and decompressed contents of each data block.
     pub data: Vec<(Vec<u8>, Vec<u8>)>,
     /// The same of the metaindex.
     pub meta: Vec<(Vec<u8>, Vec<u8>)>,
@@ -106,7 +106,7 @@ pub fn block(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     out
 }
 
-/// Adds stored bytes with type and checksum; answers their handle.
+/// Appends stored bytes with type and checksum; returns their handle.
 pub fn seal(out: &mut Vec<u8>, stored: &[u8], kind: u8) -> Vec<u8> {
     let handle = [varint(out.len() as u64), varint(stored.len() as u64)].concat();
     let start = out.len();
@@ -117,7 +117,7 @@ pub fn seal(out: &mut Vec<u8>, stored: &[u8], kind: u8) -> Vec<u8> {
     handle
 }
 
-/// The last 48 bytes.
+/// The last 48 bytes: the footer.
 pub fn footer(metaindex: &[u8], index: &[u8]) -> Vec<u8> {
     let mut out = [metaindex, index].concat();
     out.resize(40, 0);
@@ -144,7 +144,7 @@ pub fn parts(table: &[u8]) -> Parts {
     Parts { data: take((index_at, index_size)), meta: filter((meta_at, meta_size)) }
 }
 
-/// Gives the first data block of an uncompressed table a right checksum again.
+/// Corrects the checksum of the first data block of an uncompressed table.
 pub fn reseal_first_block(table: &mut [u8]) {
     let mut foot = &table[table.len() - 48..];
     let handles = [(); 4].map(|()| read_varint(&mut foot) as usize);

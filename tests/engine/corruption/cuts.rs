@@ -29,7 +29,7 @@ fn tails() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_log_cut_anywhere_leaves_a_prefix() {
+fn a_log_truncated_anywhere_leaves_a_prefix() {
     let image = Image::with_log();
     let name = image.log_name();
     let bytes = image.read(&name);
@@ -57,7 +57,7 @@ fn a_log_cut_anywhere_leaves_a_prefix() {
 }
 
 #[test]
-fn a_log_with_a_tail_keeps_what_it_held() {
+fn a_log_with_extra_bytes_keeps_its_records() {
     let image = Image::with_log();
     let name = image.log_name();
     let mut tally = Tally::default();
@@ -80,7 +80,7 @@ fn a_log_with_a_tail_keeps_what_it_held() {
 }
 
 #[test]
-fn a_manifest_cut_or_with_a_tail_is_an_error_or_changes_nothing() {
+fn a_manifest_truncated_or_with_extra_bytes_is_an_error_or_unchanged() {
     let image = Image::with_log();
     let name = image.manifest_name();
     let bytes = image.read(&name);
@@ -105,7 +105,7 @@ fn a_manifest_cut_or_with_a_tail_is_an_error_or_changes_nothing() {
 }
 
 #[test]
-fn a_table_cut_or_with_a_tail_is_an_error() {
+fn a_table_truncated_or_with_extra_bytes_is_an_error() {
     let image = Image::with_log();
     let name = image.table_names().pop().unwrap();
     let bytes = image.read(&name);
@@ -128,15 +128,15 @@ fn a_table_cut_or_with_a_tail_is_an_error() {
     tally.print("table cuts and tails");
 }
 
-/// LevelDB issue 251: a repair that believed a tail of zeros made a key of it.
+/// LevelDB issue 251: a repair that accepted zeros at the end made a key of them.
 #[test]
-fn repair_makes_no_key_of_a_tail() {
+fn repair_makes_no_key_from_extra_bytes() {
     let image = Image::with_log();
     let (log, table) = (image.log_name(), image.table_names().pop().unwrap());
     let read = ReadOptions::default();
     let mut tally = Tally::default();
     let mut tails = tails();
-    // Zeros that begin where a record would, in the middle of a file as well.
+    // Zeros where a record would begin, inside a file as well.
     tails.push(vec![0; 3 * 32_768]);
     for tail in &tails {
         for name in [&log, &table] {

@@ -1,4 +1,4 @@
-//! A closed database as bytes, what it holds, and how a damaged copy of it is judged.
+//! A closed database as bytes, its contents, and the checks of a damaged copy.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::common::random::Random;
 
 pub type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// No iterator may take more steps over what these images can hold.
+/// No iterator may take more steps than this over these images.
 const STEPS_MAX: usize = 200_000;
 
 /// The batches in the log of [`Image::with_log`].
@@ -21,9 +21,9 @@ const LOG_BATCHES: usize = 120;
 /// The files of one closed database.
 pub struct Image {
     pub files: Vec<(String, Vec<u8>)>,
-    /// What its tables hold.
+    /// The contents of its tables.
     pub tables: Map,
-    /// What each batch of its log adds, oldest first.
+    /// The entries of each batch of its log, oldest first.
     pub batches: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
 }
 
@@ -41,7 +41,7 @@ pub fn options() -> Options {
     }
 }
 
-/// Half of it can be compressed.
+/// Half of it is compressible.
 pub fn value_of(key: &[u8], length: usize) -> Vec<u8> {
     let seed = key.iter().fold(7u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
     Random::new(seed).bytes(length)
@@ -78,7 +78,9 @@ impl Image {
         Image::with_log_of("log", 3)
     }
 
-    /// The same with other keys, as long, and earlier sequence numbers: what an older database may have left on the medium.
+    /// The same with other keys of equal length and earlier sequence numbers.
+    ///
+    /// An older database may have left such files on the medium.
     pub fn with_other_log() -> Image {
         Image::with_log_of("old", 2)
     }
@@ -128,7 +130,7 @@ impl Image {
         &self.files.iter().find(|(n, _)| n == name).unwrap().1
     }
 
-    /// An independent storage with these files, `damaged` instead of its own of that name.
+    /// An independent storage with these files; `damaged` replaces the one of that name.
     pub fn env(&self, damaged: &[(&str, &[u8])]) -> MemoryEnv {
         let env = MemoryEnv::new();
         for (name, bytes) in &self.files {
@@ -157,7 +159,7 @@ impl Image {
         self.names(|n| matches!(n, FileName::Log(_))).pop().unwrap()
     }
 
-    /// What the database holds with the first `batches` of its log.
+    /// The contents of the database with the first `batches` of its log.
     pub fn state(&self, batches: usize) -> Map {
         let mut map = self.tables.clone();
         map.extend(self.batches[..batches].iter().flatten().cloned());
@@ -168,7 +170,7 @@ impl Image {
         self.state(self.batches.len())
     }
 
-    /// How many batches of the log `found` holds; panics if it is no such state.
+    /// The number of batches of the log in `found`; panics if it is not such a state.
     pub fn prefix(&self, found: &Map) -> usize {
         let batches = found
             .get(b"count".as_slice())
@@ -184,7 +186,7 @@ impl Image {
     }
 }
 
-/// How the cases of one test ended.
+/// The results of the cases of one test.
 #[derive(Default)]
 pub struct Tally {
     pub cases: usize,
@@ -222,7 +224,7 @@ pub fn open(env: &MemoryEnv, options: Options) -> Result<Db, Error> {
     block_on(Db::open(Rc::new(env.clone()) as Rc<dyn Env>, options))
 }
 
-/// Read-only with the given recovery, as the tests of damage open.
+/// Opened read-only with this recovery mode.
 pub fn reading(recovery: RecoveryMode) -> Options {
     Options {
         read_only: true,
@@ -233,7 +235,7 @@ pub fn reading(recovery: RecoveryMode) -> Options {
     }
 }
 
-/// Everything, forwards. An error ends it; `expected` must agree with each entry before that.
+/// Reads everything forwards. An error ends it; each entry before that must agree with `expected`.
 pub fn scan(db: &Db, read: &ReadOptions, expected: Option<&Map>) -> Result<Map, Error> {
     let mut it = db.iter(read)?;
     let mut wanted = expected.map(|e| e.iter());
@@ -280,7 +282,7 @@ pub fn scan_back(db: &Db, read: &ReadOptions, expected: Option<&Map>) -> Result<
     Ok(())
 }
 
-/// Whether nothing at all was found wrong: gets, a scan each way. Panics at a wrong answer.
+/// Whether nothing was wrong: gets, and a scan in each direction. Panics at a wrong result.
 pub fn reads_right(db: &Db, expected: &Map, keys: &[&[u8]]) -> bool {
     let read = ReadOptions { fill_cache: false, ..ReadOptions::default() };
     let mut right = true;
@@ -295,7 +297,7 @@ pub fn reads_right(db: &Db, expected: &Map, keys: &[&[u8]]) -> bool {
     right
 }
 
-/// Reads whatever there is without believing it: it must end, and not panic.
+/// Reads everything without checking it: it must end, and not panic.
 pub fn reads_anything(db: &Db, keys: &[&[u8]]) -> bool {
     let read = ReadOptions { fill_cache: false, verify_checksums: false, ..ReadOptions::default() };
     let mut right = true;
@@ -306,7 +308,10 @@ pub fn reads_anything(db: &Db, keys: &[&[u8]]) -> bool {
     right & scan_back(db, &read, None).is_ok()
 }
 
-/// The whole state. In `compat` mode a manifest may lose its last records, as in LevelDB: then values that were written.
+/// The whole state.
+///
+/// In `compat` mode a manifest may lose its last records, as in LevelDB; the values must still have
+/// been written.
 pub fn reads_state(db: &Db, image: &Image, mode: RecoveryMode, keys: &[&[u8]]) -> bool {
     if mode != RecoveryMode::Compat {
         return reads_right(db, &image.whole(), keys);

@@ -1,7 +1,7 @@
-//! Files whose checksums are right and whose contents lie (scorecard R07).
+//! Files with valid checksums and false contents (scorecard R07).
 //!
-//! Nobody can tell every lie from a truth. What is asked: no panic, no end that never comes, and no value that was not
-//! written under its key, whatever the database is asked to do.
+//! Not every false value can be detected. Required: no panic, no endless loop, and no value that
+//! was not written under its key, in any operation.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use super::image::{Image, Tally, open, options, reading, scan, scan_back};
 
 const MODES: [RecoveryMode; 3] = [RecoveryMode::Strict, RecoveryMode::PointInTime, RecoveryMode::Compat];
 
-/// What every reader meets first when lengths are cast to 32 bits.
+/// Values that fail first if lengths are cast to 32 bits.
 const SIZES: [u64; 14] = [
     0,
     1,
@@ -33,13 +33,14 @@ const SIZES: [u64; 14] = [
     u64::MAX,
 ];
 
-/// Asks for everything. `believed`: values may be wrong, since a lie about a table's contents cannot be told.
+/// Runs every operation. `believed`: values may be wrong, since false contents of a table cannot be
+/// detected.
 fn endures(env: &MemoryEnv, image: &Image, believed: bool) -> bool {
     let check = |found: varve::Result<super::image::Map>| {
         if let Ok(found) = found
             && !believed
         {
-            // "k" is what a put with a length that lies, but fits, says.
+            // The value of "k" after a put with a false length that fits.
             let said = |k: &[u8], v: &[u8]| image.was_written(k, v) || k.starts_with(b"new/") || k == b"k";
             let strange = found.iter().find(|(k, v)| !said(k, v));
             assert_eq!(strange, None, "a value that was never written");
@@ -100,7 +101,7 @@ fn new_file(level: u64, number: u64, size: u64, smallest: &[u8], largest: &[u8])
     [vec![7], varint(level), varint(number), varint(size), prefixed(smallest), prefixed(largest)].concat()
 }
 
-/// Fields that a version edit may hold, each a lie after those that the manifest has already.
+/// Fields of a version edit, each false after those in the manifest.
 fn edits(table: (u64, u64)) -> Vec<Vec<u8>> {
     let (number, size) = table;
     let (low, high) = (internal(b"a", 5, 1), internal(b"z", 6, 1));
@@ -131,7 +132,7 @@ fn edits(table: (u64, u64)) -> Vec<Vec<u8>> {
             lies.push(new_file(level, number, size, &smallest, &largest));
         }
     }
-    // Two that overlap, in two records' worth; the same number at two levels; one file a hundred times.
+    // Two that overlap, in two records; the same number at two levels; one file a hundred times.
     lies.push([new_file(1, 90, size, &low, &high), new_file(1, 91, size, &low, &high)].concat());
     lies.push([new_file(1, number, size, &low, &high), new_file(2, number, size, &low, &high)].concat());
     lies.push(new_file(0, number, size, &low, &high).repeat(100));
@@ -145,7 +146,7 @@ fn edits(table: (u64, u64)) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn manifests_that_lie() {
+fn manifests_with_false_contents_never_cause_a_panic() {
     let image = Image::with_log();
     let name = image.manifest_name();
     let table = image.table_names()[0].clone();
@@ -162,7 +163,7 @@ fn manifests_that_lie() {
         let behind: Vec<_> = whole.iter().cloned().chain([lie]).collect();
         run(&behind);
     }
-    // Fields left out: each record alone, each left out.
+    // Omitted fields: each record alone, each omitted.
     for i in 0..whole.len() {
         run(&whole[i..=i]);
         let mut fewer = whole.clone();
@@ -185,7 +186,7 @@ fn put(key: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn logs_that_lie() {
+fn logs_with_false_contents_never_cause_a_panic() {
     let image = Image::with_log();
     let name = image.log_name();
     let whole = records(image.read(&name));
@@ -234,7 +235,7 @@ fn logs_that_lie() {
     assert!(tally.cases >= 200, "{} cases", tally.cases);
 }
 
-/// A table of these blocks, `edit` having the last word on index and footer.
+/// A table of these blocks; `edit` may change index and footer last.
 struct Rebuilt {
     data: Vec<(Vec<u8>, Vec<u8>)>,
     meta: Vec<(Vec<u8>, Vec<u8>)>,
@@ -261,7 +262,7 @@ impl Rebuilt {
     }
 }
 
-/// The restart array replaced.
+/// The block with another restart array.
 fn restarts(contents: &[u8], array: &[u32], count: u32) -> Vec<u8> {
     let stored = u32::from_le_bytes(*contents.last_chunk().unwrap()) as usize;
     let mut out = contents[..contents.len() - 4 - 4 * stored].to_vec();
@@ -270,7 +271,7 @@ fn restarts(contents: &[u8], array: &[u32], count: u32) -> Vec<u8> {
     out
 }
 
-/// Contents of one block that lie, made of a true one.
+/// False contents of one block, made from true ones.
 fn blocks(contents: &[u8]) -> Vec<Vec<u8>> {
     let true_entries = entries(contents);
     let end = contents.len() as u32;
@@ -300,7 +301,7 @@ fn blocks(contents: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn tables_that_lie() {
+fn tables_with_false_contents_never_cause_a_panic() {
     let image = Image::with_log();
     let manifest = image.manifest_name();
     let name = image.table_names()[0].clone();
@@ -308,13 +309,13 @@ fn tables_that_lie() {
     let taken = parts(old);
     let true_table = Rebuilt { data: taken.data, meta: taken.meta, kind: 0 };
     let mut tables = Vec::new();
-    // Blocks that lie, as data and as index.
+    // False blocks, as data and as index.
     for lie in blocks(&true_table.data[0].1) {
         let data = [vec![(true_table.data[0].0.clone(), lie.clone())], true_table.data[1..].to_vec()].concat();
         tables.push(Rebuilt { data, meta: true_table.meta.clone(), kind: 0 }.table(|index| block(&index)));
         tables.push(true_table.table(|_| lie.clone()));
     }
-    // Handles that lie in the index.
+    // False handles in the index.
     let (body, _, own) = true_table.bytes(|index| block(&index));
     let mut handles: Vec<Vec<u8>> = SIZES
         .iter()
@@ -324,7 +325,7 @@ fn tables_that_lie() {
     handles.extend([own, vec![], vec![0x80], vec![0xff; 20], [varint(body.len() as u64), varint(48)].concat()]);
     for handle in &handles {
         tables.push(true_table.table(|index| block(&[(index[0].0.clone(), handle.clone())])));
-        // And in the footer, one after the other.
+        // False handles in the footer, one after the other.
         let (body, meta, index) = true_table.bytes(|index| block(&index));
         if handle.len() <= 20 {
             tables.push([&body[..], &footer(handle, &index)].concat());
@@ -338,7 +339,7 @@ fn tables_that_lie() {
         index.reverse();
         block(&index)
     }));
-    // Types that lie, and a filter that does.
+    // False types, and a false filter.
     for kind in (0..8).chain([127, 255]) {
         tables
             .push(Rebuilt { data: true_table.data.clone(), meta: true_table.meta.clone(), kind }.table(|i| block(&i)));

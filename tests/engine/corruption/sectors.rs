@@ -1,4 +1,4 @@
-//! Sectors that a storage answers wrongly (scorecard R09).
+//! Sectors that a storage reads wrongly (scorecard R09).
 
 use std::rc::Rc;
 
@@ -24,8 +24,10 @@ fn rule(random: &mut Random, name: &str, reads: usize, sizes: &[usize]) -> Fault
     if random.one_in(4) { rule.for_ever() } else { rule }
 }
 
-/// The files of an older database of the same shape, one behind the other, tables first or last: what stood on the medium
-/// before. It moves by less than a sector from seed to seed, so that whole old blocks and records come to light.
+/// The earlier content of the medium: files of an older database of the same shape, in both orders.
+///
+/// It is shifted by less than a sector from seed to seed, so that whole old blocks and records
+/// appear.
 fn stale(seed: u64, older: &Image, suffix: &str) -> Vec<u8> {
     let of = |wanted: bool| older.files.iter().filter(move |(name, _)| name.contains(suffix) == wanted);
     let bytes = of(true).chain(of(false)).flat_map(|(_, bytes)| bytes.iter().copied());
@@ -33,7 +35,7 @@ fn stale(seed: u64, older: &Image, suffix: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_bad_sector_of_a_table_is_seen_or_does_not_matter() {
+fn a_bad_sector_of_a_table_is_detected_or_harmless() {
     let (image, older) = (Image::with_log(), Image::with_other_log());
     let expected = image.whole();
     let mut tally = Tally::default();
@@ -61,8 +63,8 @@ fn a_bad_sector_of_the_log_leaves_a_prefix() {
         let mut random = Random::new(seed);
         let env = FaultEnv::new(Rc::new(below.clone()), seed);
         env.add(rule(&mut random, ".log", 1, &[64, 512, 4096]));
-        // What the format cannot tell: old records at the very start of a log (LevelDB's manifests may be ahead of their
-        // logs), and an old last fragment behind a new first one (fragments of a record are not tied to each other).
+        // Damage that the format cannot detect: old records at the very start of a log (LevelDB's
+        // manifests may be ahead of their logs), and an old last fragment after a new first one.
         let mut stale = stale(seed, &older, ".log");
         stale.chunks_mut(32 << 10).for_each(|block| block.iter_mut().take(4096).for_each(|byte| *byte = 0));
         env.set_stale(stale);
@@ -95,7 +97,7 @@ fn a_bad_sector_of_manifest_or_current_is_an_error_or_changes_nothing() {
     tally.print("sectors of manifest and CURRENT");
 }
 
-/// Three tables of level 0 over two of level 1.
+/// Three tables of level 0 above two of level 1.
 fn layered() -> (MemoryEnv, Map) {
     let env = MemoryEnv::new();
     let mut map = Map::new();
@@ -117,7 +119,7 @@ fn layered() -> (MemoryEnv, Map) {
 }
 
 #[test]
-fn a_compaction_does_not_pass_damage_on() {
+fn a_compaction_does_not_copy_damage() {
     let (below, expected) = layered();
     let mut tally = Tally::default();
     for seed in 0..seeds() {
@@ -133,7 +135,7 @@ fn a_compaction_does_not_pass_damage_on() {
                 panic!("seed {seed}: no way back after the fault is gone: {error}");
             }
             drop(db);
-            // The medium was right all the time: so must be everything on it.
+            // The medium was right all the time, and so must be everything on it.
             let db = open(&medium, options()).unwrap();
             assert!(reads_right(&db, &expected, &[b"k00007", b"k00301", b"x"]), "seed {seed}");
             assert_eq!(block_on(db.verify()).unwrap().findings, [], "seed {seed}");
@@ -144,7 +146,7 @@ fn a_compaction_does_not_pass_damage_on() {
 }
 
 #[test]
-fn a_compaction_over_a_damaged_table_leaves_the_others_alone() {
+fn a_compaction_with_a_damaged_table_keeps_the_other_tables() {
     let (below, expected) = layered();
     let names: Vec<String> = below.names().into_iter().filter(|n| n.ends_with(".ldb")).collect();
     let read = ReadOptions::default();

@@ -1,4 +1,4 @@
-//! What the models of a power cut drop, keep and tear.
+//! The data that the models of a power failure lose, keep and tear.
 
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ fn sync(file: &Rc<dyn File>) {
     assert_eq!(block_on(file.sync()).unwrap(), Durability::Volatile);
 }
 
-/// `name` holds `synced` durably and `unsynced` not.
+/// Writes `name` with `synced` durable and `unsynced` not.
 fn half_synced(env: &MemoryEnv, name: &str, synced: &[u8], unsynced: &[u8]) -> Rc<dyn File> {
     let file = create(env, name);
     edit(env, vec![]);
@@ -35,7 +35,7 @@ fn after(env: &MemoryEnv, model: CrashModel) -> Vec<u8> {
 }
 
 #[test]
-fn a_crash_drops_what_was_not_synced() {
+fn a_crash_loses_unsynced_bytes() {
     let env = MemoryEnv::new();
     let file = half_synced(&env, "a", b"synced", b" and not");
     assert_eq!(after(&env, CrashModel::DROP), b"synced");
@@ -46,7 +46,7 @@ fn a_crash_drops_what_was_not_synced() {
 }
 
 #[test]
-fn a_crash_keeps_a_percentage_up_to_a_border_of_the_grain() {
+fn a_crash_keeps_a_percentage_down_to_a_multiple_of_the_grain() {
     let env = MemoryEnv::new();
     let unsynced: Vec<u8> = (0..10_000u32).map(|i| (i % 251) as u8 + 1).collect();
     half_synced(&env, "a", &[0; 100], &unsynced);
@@ -78,7 +78,7 @@ fn files_lose_their_bytes_independently() {
 }
 
 #[test]
-fn behind_the_tear_may_be_zeros_noise_or_holes() {
+fn the_torn_part_may_be_zeros_noise_or_holes() {
     let env = MemoryEnv::new();
     half_synced(&env, "a", &[1; 700], &[2; 9_300]);
     let (mut zeros, mut noise, mut holes) = (0, 0, 0);
@@ -110,7 +110,7 @@ fn behind_the_tear_may_be_zeros_noise_or_holes() {
 }
 
 #[test]
-fn bytes_that_were_cut_off_may_come_back() {
+fn truncated_bytes_may_reappear() {
     let env = MemoryEnv::new();
     let file = half_synced(&env, "a", b"synced", b"");
     append(&file, b"REJECTED");
@@ -127,9 +127,10 @@ fn bytes_that_were_cut_off_may_come_back() {
     assert_eq!(after(&env, CrashModel::DROP), b"syn");
 }
 
-/// Any history, any model that tears cleanly: what is found is one of the states that the file went through, or lies between two.
+/// With any history and any model without noise, the result is a state of the file, or between two
+/// of them.
 #[test]
-fn what_is_found_was_once_there() {
+fn the_content_after_a_crash_existed_before() {
     for seed in 0..2_000u64 {
         let mut x = seed;
         let mut draw = |max: u64| {
@@ -193,7 +194,7 @@ fn a_new_name_is_durable_after_edit_names_only() {
 }
 
 #[test]
-fn a_crash_may_bring_back_what_a_creation_replaced() {
+fn a_crash_may_restore_the_file_that_a_creation_replaced() {
     let env = MemoryEnv::new();
     half_synced(&env, "a", b"old", b"");
     append(&create(&env, "a"), b"new");
@@ -222,7 +223,7 @@ fn edited_names_are_durable() {
 }
 
 #[test]
-fn the_storage_found_is_independent_and_unlocked() {
+fn the_storage_after_a_crash_is_independent_and_unlocked() {
     let env = MemoryEnv::new();
     assert_eq!(block_on(env.lock(true)).unwrap(), 1);
     half_synced(&env, "a", b"1", b"2");
@@ -234,7 +235,7 @@ fn the_storage_found_is_independent_and_unlocked() {
 }
 
 #[test]
-fn a_snapshot_loses_nothing_but_knows_what_is_not_durable() {
+fn a_snapshot_loses_nothing_and_records_unsynced_data() {
     let env = MemoryEnv::new();
     let file = half_synced(&env, "a", b"synced", b" and not");
     append(&create(&env, "b"), b"unsynced");
@@ -250,7 +251,7 @@ fn a_snapshot_loses_nothing_but_knows_what_is_not_durable() {
 }
 
 #[test]
-fn a_full_storage_takes_what_fits() {
+fn a_full_storage_writes_what_fits() {
     let env = MemoryEnv::with_capacity(10);
     let file = create(&env, "a");
     append(&file, b"1234567");
@@ -274,7 +275,7 @@ fn a_full_storage_takes_what_fits() {
 }
 
 #[test]
-fn damage_is_seen_by_open_files() {
+fn open_files_see_damage() {
     let env = MemoryEnv::new();
     let file = half_synced(&env, "a", b"sound", b"");
     env.write("a", b"damaged");

@@ -1,4 +1,4 @@
-//! Each fault does what it says, once, often or for ever.
+//! Each fault has its described effect: once, several times or always.
 
 use std::future::Future;
 use std::io::ErrorKind;
@@ -28,7 +28,7 @@ fn rename(from: &str, to: &str) -> NameEdit {
 const EIO: ErrorKind = ErrorKind::Other;
 
 #[test]
-fn call_k_fails_once_or_for_ever() {
+fn call_k_fails_once_or_always() {
     let (memory, env) = storage(1);
     env.add(FaultRule::at(2, FaultKind::Fail(EIO)).on(Operation::Append));
     env.add(FaultRule::at(4, FaultKind::Fail(ErrorKind::StorageFull)).on(Operation::Append).for_ever());
@@ -69,7 +69,7 @@ fn every_operation_can_fail() {
 }
 
 #[test]
-fn a_rule_may_ask_for_a_name() {
+fn a_rule_may_match_a_name() {
     let (_, env) = storage(1);
     env.add(FaultRule::at(1, FaultKind::Fail(EIO)).named(".log").for_ever());
     env.add(FaultRule::at(1, FaultKind::Fenced).named("CURRENT").for_ever());
@@ -90,7 +90,7 @@ fn a_failed_call_may_have_been_done() {
 }
 
 #[test]
-fn appends_come_short_and_lie() {
+fn appends_are_short_or_report_wrong_counts() {
     let full = ErrorKind::StorageFull;
     let cases = [
         (FaultKind::ShortWrite { percent: 30, kind: full }, Err("full"), &b"012"[..]),
@@ -114,7 +114,7 @@ fn appends_come_short_and_lie() {
 }
 
 #[test]
-fn a_lost_sync_is_seen_after_a_crash_only() {
+fn a_lost_sync_shows_only_after_a_crash() {
     let (memory, env) = storage(1);
     env.add(FaultRule::at(2, FaultKind::LoseSync));
     let file = create(&env, "a");
@@ -163,7 +163,7 @@ fn one_sector_of_a_read_is_wrong() {
 }
 
 #[test]
-fn bad_sectors_of_small_and_empty_files_do_no_harm() {
+fn bad_sectors_of_small_and_empty_files_are_harmless() {
     for length in [0, 1, 511, 512, 513] {
         for fault in [SectorFault::Zeroed, SectorFault::Misdirected, SectorFault::Stale, SectorFault::BitFlip] {
             let (memory, env) = storage(length as u64);
@@ -180,7 +180,7 @@ fn bad_sectors_of_small_and_empty_files_do_no_harm() {
 }
 
 #[test]
-fn a_read_may_come_short() {
+fn a_read_may_be_short() {
     let (memory, env) = storage(1);
     memory.write("a", b"0123456789");
     let file = block_on(env.open("a", varve::env::Access::Read)).unwrap();
@@ -218,7 +218,7 @@ fn a_stopped_storage_keeps_its_state_for_the_crash() {
 }
 
 #[test]
-fn a_group_of_names_can_be_cut() {
+fn a_group_of_name_edits_can_be_interrupted() {
     let edits = || {
         vec![
             rename("a", "b"),
@@ -267,7 +267,7 @@ fn in_pending_mode_a_call_is_done_at_a_later_poll() {
 }
 
 #[test]
-fn equal_runs_leave_equal_traces() {
+fn equal_runs_have_equal_traces() {
     let run = |seed: u64, last: &[u8], recording: bool| {
         let (_, env) = storage(seed);
         env.set_recording(recording);

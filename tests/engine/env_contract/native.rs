@@ -1,4 +1,5 @@
-//! What a native directory promises beyond the contract: LevelDB's names and lock, and errors that say what is wrong.
+//! Guarantees of a native directory beyond the contract: LevelDB's file names and lock, and precise
+//! errors.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -33,7 +34,7 @@ fn files_have_their_plain_names() {
 }
 
 #[test]
-fn the_list_has_regular_files_with_names_in_unicode() {
+fn list_returns_regular_files_with_unicode_names() {
     let temp = TempDir::new();
     std::fs::create_dir(temp.join("a directory")).unwrap();
     std::fs::write(temp.join("a file"), b"").unwrap();
@@ -51,7 +52,7 @@ fn the_list_has_regular_files_with_names_in_unicode() {
 }
 
 #[test]
-fn locking_makes_directories_above_too() {
+fn locking_creates_parent_directories_too() {
     let temp = TempDir::new();
     let deep = temp.join("one/two/three");
     drop(locked(&deep));
@@ -69,7 +70,7 @@ fn removing_the_place_leaves_nothing() {
     block_on(env.lock(true)).unwrap();
 }
 
-/// `repair` and `open` without a database left `LOCK` where they had found none.
+/// `repair` and `open` without a database left a new `LOCK` behind.
 #[test]
 fn a_lock_without_a_database_leaves_nothing() {
     let temp = TempDir::new();
@@ -84,7 +85,8 @@ fn a_lock_without_a_database_leaves_nothing() {
     std::fs::write(temp.join("a file"), b"mine").unwrap();
     refused();
     assert_eq!(names(), ["a file"]);
-    // A LOCK that was there stays, and so does that of a C++ LevelDB about to take it, which has made its LOG.
+    // An existing LOCK is kept, and so is that of a C++ LevelDB about to take it, which has created
+    // its LOG.
     std::fs::write(temp.join("LOCK"), b"").unwrap();
     refused();
     assert!(temp.join("LOCK").exists());
@@ -99,7 +101,7 @@ fn a_lock_without_a_database_leaves_nothing() {
 }
 
 #[test]
-fn a_file_is_no_directory() {
+fn a_file_is_not_a_directory() {
     let temp = TempDir::new();
     std::fs::write(temp.join("file"), b"mine").unwrap();
     for place in [temp.join("file"), temp.join("file/below")] {
@@ -115,7 +117,7 @@ fn a_file_is_no_directory() {
 
 #[cfg(unix)]
 #[test]
-fn a_directory_that_cannot_be_written_to_is_an_error_of_permission() {
+fn a_directory_without_write_permission_is_a_permission_error() {
     use std::os::unix::fs::PermissionsExt;
     let temp = TempDir::new();
     std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
@@ -131,7 +133,7 @@ fn a_directory_that_cannot_be_written_to_is_an_error_of_permission() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_said_to_be_full() {
+fn a_full_disk_is_reported_as_full() {
     let temp = TempDir::new();
     std::os::unix::fs::symlink("/dev/full", temp.join("000003.log")).unwrap();
     let env = locked(temp.path());
@@ -141,7 +143,7 @@ fn a_full_disk_is_said_to_be_full() {
 }
 
 #[test]
-fn another_path_to_the_same_directory_is_locked_too() {
+fn the_lock_holds_for_other_paths_to_the_same_directory() {
     let temp = TempDir::new();
     let place = temp.join("db");
     let env = locked(&place);
@@ -158,7 +160,7 @@ fn another_path_to_the_same_directory_is_locked_too() {
 }
 
 #[test]
-fn another_process_is_kept_out_and_keeps_us_out() {
+fn the_lock_excludes_other_processes_both_ways() {
     let temp = TempDir::new();
     let env = locked(temp.path());
     assert_eq!(Peer::varve(temp.path()).said, "locked");
@@ -175,7 +177,7 @@ fn another_process_is_kept_out_and_keeps_us_out() {
 
 /// C++ LevelDB calls fcntl(F_SETLK) for the whole file; so does this peer.
 #[test]
-fn the_lock_is_that_of_fcntl() {
+fn the_lock_uses_fcntl() {
     if Command::new("python3").args(["-c", "import fcntl"]).status().map_or(true, |status| !status.success()) {
         return eprintln!("not tested: no python3 with fcntl");
     }
@@ -190,7 +192,7 @@ fn the_lock_is_that_of_fcntl() {
     block_on(env.lock(true)).unwrap();
 }
 
-/// A process that tries the lock, says what came of it, and holds it until it is killed.
+/// A process that tries to take the lock, prints the result, and holds it until it is killed.
 struct Peer {
     child: Child,
     said: String,
@@ -239,7 +241,7 @@ impl Drop for Peer {
     }
 }
 
-/// Not a test: what [`Peer::varve`] runs.
+/// Not a test: the process started by [`Peer::varve`].
 #[test]
 fn peer() {
     let Some(directory) = std::env::var_os("VARVE_TEST_PEER") else { return };
@@ -253,7 +255,7 @@ fn peer() {
 }
 
 #[test]
-fn syncs_and_names_on_the_thread_are_done_before_the_lock_is_given_back() {
+fn syncs_and_name_edits_on_the_thread_finish_before_the_lock_is_released() {
     let temp = TempDir::new();
     for round in 0..50 {
         let env = locked(temp.path());
@@ -267,7 +269,7 @@ fn syncs_and_names_on_the_thread_are_done_before_the_lock_is_given_back() {
 }
 
 #[test]
-fn errors_on_the_thread_arrive() {
+fn errors_on_the_thread_are_returned() {
     let temp = TempDir::new();
     let env = locked(temp.path());
     let missing = NameEdit::Rename { from: "a".into(), to: "b".into() };
@@ -275,7 +277,7 @@ fn errors_on_the_thread_arrive() {
     assert_eq!((error.file.as_str(), error.operation, error.kind), ("a", "rename", std::io::ErrorKind::NotFound));
 }
 
-/// What is compressed on a thread is what would have been compressed in place.
+/// Compressing on a thread gives the same bytes as compressing in place.
 #[test]
 fn a_table_is_the_same_with_threads_and_without() {
     let tables = [true, false].map(|threads| {

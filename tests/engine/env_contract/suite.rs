@@ -1,4 +1,5 @@
-//! The suite itself. It names no storage and waits for nothing but futures, so that `tests/web.rs` can run it in a browser.
+//! The suite itself. It names no storage and only awaits futures, so that `tests/web.rs` can run it
+//! in a browser.
 
 use std::rc::Rc;
 
@@ -8,9 +9,9 @@ use varve::env::{Access, Env, File, FileKind, NameEdit, append_checked, check_na
 /// Two users of one place, which does not exist yet.
 pub(crate) type Users = [Rc<dyn Env>; 2];
 
-/// Runs every test of the contract, each in a place of its own.
+/// Runs every test of the contract, each in its own place.
 pub(crate) async fn run_contract(make: impl Fn() -> Users) {
-    // 1: answers
+    // 1: results
     a_dropped_answer_leaves_the_file_usable(&*ready(&make).await).await;
     a_file_is_read_and_appended_to_while_a_sync_is_under_way(&*ready(&make).await).await;
     // 2: append, truncate

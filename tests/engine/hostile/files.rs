@@ -1,4 +1,4 @@
-//! A small database made by hand, any field of which can be a lie. Checksums are those of the bytes as they are.
+//! A small hand-made database in which any field can be false. Checksums are valid.
 
 use varve::base::{
     BYTEWISE_NAME, BloomFilterPolicy, FilterPolicy, SequenceNumber, ValueType, append_internal_key, crc32c, mask,
@@ -6,7 +6,7 @@ use varve::base::{
 };
 use varve::env::MemoryEnv;
 
-/// What the table holds: user key, sequence, value.
+/// The contents of the table: user key, sequence number, value.
 pub const ENTRIES: [(&str, u64, &str); 3] = [("a", 1, "one"), ("b", 2, "two"), ("c", 3, "three")];
 
 /// Every field of the table that is a length, an offset or a count.
@@ -21,14 +21,14 @@ pub struct Table {
     pub value_length: Option<u64>,
     pub restart_count: Option<u32>,
     pub first_restart: Option<u32>,
-    /// The data block says that it is Snappy of so many bytes.
+    /// The data block claims to be Snappy of this many bytes.
     pub snappy_length: Option<u64>,
     pub filter_offsets_start: Option<u32>,
     pub filter_offset: Option<u32>,
     pub filter_base_lg: Option<u8>,
 }
 
-/// Lies about where a block is.
+/// False block handles.
 #[derive(Clone, Copy, Default)]
 pub struct Handle {
     pub offset: Option<u64>,
@@ -52,7 +52,7 @@ impl Table {
         [file, footer].concat()
     }
 
-    /// The first entry is the one that lies.
+    /// The first entry has the false fields.
     fn data_block(&self) -> Vec<u8> {
         let entries = ENTRIES.map(|(key, sequence, value)| (internal_key(key, sequence), value.as_bytes().to_vec()));
         let mut out = Vec::new();
@@ -157,7 +157,7 @@ pub struct Database {
     pub batch: Batch,
     pub edit: Edit,
     pub current: Option<&'static str>,
-    /// Length of the log's one fragment.
+    /// Length of the log's only fragment.
     pub fragment_length: Option<u16>,
 }
 
@@ -174,7 +174,7 @@ impl Database {
     }
 }
 
-/// One fragment that holds all of `record`.
+/// One fragment with all of `record`.
 fn log_file(record: &[u8], length: Option<u16>) -> Vec<u8> {
     let mut out = Vec::new();
     put_fixed32(&mut out, mask(crc32c(&[&[1][..], record].concat())));
@@ -184,7 +184,7 @@ fn log_file(record: &[u8], length: Option<u16>) -> Vec<u8> {
     out
 }
 
-/// Every entry a restart.
+/// Every entry is a restart point.
 fn block(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut restarts = Vec::new();
@@ -198,7 +198,7 @@ fn block(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     [out, restarts].concat()
 }
 
-/// Answers offset and size of the block.
+/// Returns offset and size of the block.
 fn add_block(file: &mut Vec<u8>, contents: &[u8], kind: u8) -> (u64, u64) {
     let offset = file.len() as u64;
     let typed = [contents, &[kind]].concat();

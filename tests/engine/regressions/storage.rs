@@ -1,4 +1,4 @@
-//! Bugs that crashes and failing storages brought out.
+//! Bugs found by crashes and failing storages.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -39,10 +39,11 @@ fn logs(env: &MemoryEnv) -> Vec<String> {
     env.names().into_iter().filter(|name| name.ends_with(".log")).collect()
 }
 
-/// With `reuse_logs`, opening went on with the last log, but flushed neither the logs before it nor the manifest, nor made
-/// the names durable that the process before had left so. A synced write was then lost with the gap before it.
+/// With `reuse_logs`, opening continued the last log, but synced neither the earlier logs nor the
+/// manifest, nor made the names durable that the previous process had not. A synced write was then
+/// lost because of the gap before it.
 #[test]
-fn reused_logs_do_not_lie_behind_a_gap() {
+fn reused_logs_do_not_follow_a_gap() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, true), fill(), put(2, false), put(3, false), Step::Kill]);
     assert_eq!(logs(&session.memory).len(), 2);
@@ -52,10 +53,10 @@ fn reused_logs_do_not_lie_behind_a_gap() {
     check_image(&image, &session.history, &session.options, true).unwrap();
 }
 
-/// A crash cut the older of two logs exactly between two records. Its tail was clean, so the newer log was replayed behind
-/// the gap.
+/// A crash truncated the older of two logs exactly between two records. Its tail was clean, so the
+/// newer log was replayed after the gap.
 #[test]
-fn a_log_cut_between_records_ends_the_history() {
+fn a_log_truncated_between_records_ends_the_history() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, false)]);
     let [log] = &logs(&session.memory)[..] else { panic!("one log expected") };
@@ -69,10 +70,11 @@ fn a_log_cut_between_records_ends_the_history() {
     }
 }
 
-/// A sector of the log showed what an older log had left on the medium: whole records, with lower sequence numbers than
-/// those in front of them. Point-in-time recovery entered them as if they had been written last.
+/// A sector of the log returned what an older log had left on the medium: complete records with
+/// lower sequence numbers than those before them. Point-in-time recovery applied them as if they
+/// had been written last.
 #[test]
-fn old_records_behind_new_ones_end_the_history() {
+fn old_records_after_new_ones_end_the_history() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, false)]);
     let [log] = &logs(&session.memory)[..] else { panic!("one log expected") };
@@ -88,10 +90,10 @@ fn old_records_behind_new_ones_end_the_history() {
     assert_eq!(contents(&db).unwrap().len(), 3);
 }
 
-/// The manifest said the newest sequence number of all, also of writes in logs. When a crash took all of the first log that
-/// was still needed, the next one seemed to begin where the tables end.
+/// The manifest stored the newest sequence number, including writes in logs. If a crash lost the
+/// whole first log that was still needed, the next one seemed to begin where the tables end.
 #[test]
-fn the_manifest_tells_where_the_first_log_begins() {
+fn the_manifest_stores_the_start_of_the_first_log() {
     let mut session = session();
     steps(&mut session, &[OPEN, fill(), put(1, false), Step::Slice(1)]);
     block_on(session.db().begin_log()).unwrap();
@@ -106,7 +108,8 @@ fn the_manifest_tells_where_the_first_log_begins() {
     check_image(&image, &session.history, &session.options, true).unwrap();
 }
 
-/// A failed background job left the database degraded; `close` then flushed nothing and said that all was well.
+/// A failed background job left the database degraded; `close` then synced nothing and returned
+/// success.
 #[test]
 fn closing_a_degraded_database_is_an_error() {
     let mut session = session();
@@ -116,10 +119,10 @@ fn closing_a_degraded_database_is_an_error() {
     assert!(session.step(&Step::Close).unwrap().is_err());
 }
 
-/// A flush of the log without a write failed: the log takes nothing any more after that, but the state stayed `Open`, so that
-/// `resume` had nothing to do and every later write failed.
+/// A sync of the log outside a write failed: the log accepts nothing after that, but the state
+/// stayed `Open`, so that `resume` did nothing and every later write failed.
 #[test]
-fn a_failed_flush_of_the_log_can_be_resumed_from() {
+fn writes_can_be_resumed_after_a_failed_sync_of_the_log() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, false)]);
     session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Sync));
@@ -130,10 +133,10 @@ fn a_failed_flush_of_the_log_can_be_resumed_from() {
     steps(&mut session, &[put(2, true), Step::Scan]);
 }
 
-/// A write was refused after its bytes had reached the file; they were cut off, but that was not flushed: a crash brought the
-/// refused write back, in the place of an acknowledged one.
+/// A write failed after its bytes had reached the file; they were truncated, but that was not
+/// synced: a crash restored the failed write in place of an acknowledged one.
 #[test]
-fn a_refused_write_does_not_come_back() {
+fn a_refused_write_does_not_reappear() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, true)]);
     let whole = FaultKind::ShortWrite { percent: 100, kind: ErrorKind::Other };
@@ -146,10 +149,10 @@ fn a_refused_write_does_not_come_back() {
     }
 }
 
-/// `resume` let writes in before what was in memory had become a table: a synced write in the new log was acknowledged while
-/// the old log, whose flush had failed, was all that held the writes before it.
+/// `resume` accepted writes before the memtable was flushed: a synced write in the new log was
+/// acknowledged while the writes before it were only in the old log, whose sync had failed.
 #[test]
-fn resuming_takes_no_write_before_the_old_logs_are_out_of_use() {
+fn resume_accepts_no_write_before_the_old_logs_are_obsolete() {
     for seed in 0..60 {
         let memory = MemoryEnv::new();
         let env = FaultEnv::new(Rc::new(memory.clone()), seed);
@@ -182,10 +185,11 @@ fn resuming_takes_no_write_before_the_old_logs_are_out_of_use() {
     }
 }
 
-/// A storage dropped a manifest record that it had said was flushed. The log that the manifest then named was gone, its table
-/// was taken for rubbish, and the next log was replayed as if nothing were missing.
+/// A storage lost a manifest record that it had reported as synced. The log that the manifest then
+/// named was removed, its table was treated as obsolete, and the next log was replayed as if
+/// nothing were missing.
 #[test]
-fn a_log_that_is_missing_ends_the_history() {
+fn a_missing_log_ends_the_history() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, true), put(2, true)]);
     session.env.add(FaultRule::at(1, FaultKind::LoseSync).named("MANIFEST"));
@@ -200,10 +204,10 @@ fn a_log_that_is_missing_ends_the_history() {
     }
 }
 
-/// A repair that failed left a whole table that was not flushed. The next repair named it in its manifest and set the log
-/// aside; after a crash the table was empty.
+/// A failed repair left a complete table that was not synced. The next repair named it in its
+/// manifest and set the log aside; after a crash the table was empty.
 #[test]
-fn repair_flushes_the_tables_that_it_finds() {
+fn repair_syncs_the_tables_that_it_finds() {
     let mut session = session();
     steps(&mut session, &[OPEN, put(1, true), Step::Kill, Step::LoseCurrent]);
     session.env.add(FaultRule::at(1, FaultKind::Fail(ErrorKind::Other)).on(Operation::Sync).for_ever());
@@ -214,7 +218,7 @@ fn repair_flushes_the_tables_that_it_finds() {
     check_image(&session.memory.crash(&CrashModel::DROP), &session.history, &session.options, true).unwrap();
 }
 
-/// A read of the log that came back short looked like the end of the log: what it held was given up for good.
+/// A short read of the log looked like the end of the log: the records after it were lost.
 #[test]
 fn a_short_read_is_not_the_end_of_a_log() {
     let mut session = session();

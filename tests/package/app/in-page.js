@@ -9,7 +9,7 @@ export async function inPage(varve) {
     await db.close()
     // A directory needs Node: said by an error with a code, not by a module that cannot be loaded.
     const refused = await new varve.Varve('./directory').open().catch((error) => error)
-    await post({ answer, inWorker: await inWorker(varve), directory: [refused.code, refused.cause?.code, refused.cause instanceof varve.VarveError] })
+    await post({ answer, inWorker: await inWorker(varve), imported: await imported(varve), directory: [refused.code, refused.cause?.code, refused.cause instanceof varve.VarveError] })
   } catch (error) {
     await post({ error: String(error?.stack ?? error), code: error?.code, cause: error?.cause?.code, message: String(error?.cause?.message) })
   }
@@ -26,6 +26,22 @@ async function inWorker(varve) {
     return [error.code, error.cause?.code, String(error.cause?.message)]
   } finally {
     await db.close()
+  }
+}
+
+/** What is in a zip that was exported and is imported again, or the codes of the reason that it is not. */
+async function imported(varve) {
+  const db = new varve.Varve(null, { storage: 'memory' })
+  await db.put('a', '1')
+  const zip = await new Response(db.export()).arrayBuffer()
+  await db.close()
+  try {
+    const copy = await varve.Varve.import(null, zip, { storage: 'memory' })
+    const rows = await copy.iterator().all()
+    await copy.close()
+    return rows
+  } catch (error) {
+    return [error.code, String(error.message).includes('varve/full')]
   }
 }
 

@@ -1,4 +1,6 @@
-//! What a storage with faults and its files share: the plans, the trace, and each call under way.
+//! State shared by a storage with faults and its files.
+//!
+//! The plans, the trace, and the calls in progress.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -12,7 +14,7 @@ use crate::env::testing::random::Seeded;
 use crate::env::{Durability, Io};
 use crate::error::Error;
 
-/// What the storage and its files share; a file does not keep the storage, and so the lock, alive.
+/// Shared by the storage and its files; a file does not keep the storage, and so the lock, alive.
 pub(super) struct Control {
     pub(super) durability: Durability,
     pub(super) rules: RefCell<Vec<FaultRule>>,
@@ -45,7 +47,7 @@ impl Control {
         }
     }
 
-    /// Counts and notes a call, and finds what goes wrong with it.
+    /// Counts and records a call, and finds its fault.
     pub(super) fn begin(
         self: &Rc<Self>,
         operation: Operation,
@@ -71,7 +73,7 @@ impl Control {
         turn(Some(Fault::Planned(kind)))
     }
 
-    /// Does the call now or, in pending mode, perhaps after some polls.
+    /// Makes the call now or, in pending mode, possibly after some polls.
     pub(super) fn soon<T: 'static>(&self, call: impl FnOnce() -> Io<T> + 'static) -> Io<T> {
         let polls = {
             let mut rng = self.rng.borrow_mut();
@@ -104,7 +106,7 @@ impl Drop for OpenFile {
     }
 }
 
-/// One call under way.
+/// One call in progress.
 pub(super) struct Turn {
     pub(super) control: Rc<Control>,
     pub(super) at: usize,
@@ -119,7 +121,7 @@ pub(super) enum Fault {
 }
 
 impl Turn {
-    /// The call with the faults that any operation may have.
+    /// The call, with the faults that apply to every operation.
     pub(super) fn plainly<T: 'static>(self, call: impl FnOnce() -> Io<T>) -> Io<T> {
         let io = match &self.fault {
             Some(Fault::Stopped) => {
@@ -137,7 +139,7 @@ impl Turn {
         self.end(io)
     }
 
-    /// Notes what came of it.
+    /// Records the result.
     pub(super) fn end<T: 'static>(self, io: Io<T>) -> Io<T> {
         io.map(move |result| {
             let outcome = result.as_ref().map_or_else(|error| error.code(), |_| "ok");

@@ -1,4 +1,4 @@
-//! The storage itself.
+//! The storage with injected faults.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -11,7 +11,9 @@ use super::trace::Call;
 use crate::env::{Access, Durability, Env, File, FileKind, Io, NameEdit};
 use crate::error::{Error, Result};
 
-/// A storage around another: it counts and notes calls and makes some of them go wrong. Clones share everything.
+/// A storage around another that records calls and makes some of them fail.
+///
+/// Clones share everything.
 ///
 /// ```
 /// use std::{io::ErrorKind, rc::Rc};
@@ -34,73 +36,79 @@ pub struct FaultEnv {
 }
 
 impl FaultEnv {
-    /// Around `inner`, without faults so far. `seed` determines all that is drawn.
+    /// Wraps `inner`, without faults so far. `seed` determines all random numbers.
     pub fn new(inner: Rc<dyn Env>, seed: u64) -> FaultEnv {
         let control = Control::new(inner.durability(), seed);
         FaultEnv { inner, control: Rc::new(control) }
     }
 
-    /// Plans a fault. Where several rules would apply to a call, the first added does.
+    /// Plans a fault. If several rules match a call, the one added first applies.
     pub fn add(&self, rule: FaultRule) {
         self.control.rules.borrow_mut().push(rule);
     }
 
-    /// Forgets all plans.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.control.rules.borrow_mut().clear();
     }
 
-    /// So many percent of the calls answer later, after one to three polls, and are done only then.
+    /// Makes this percentage of calls pending for one to three polls; they are done only then.
     pub fn set_pending(&self, percent: u8) {
         self.control.pending_percent.set(percent);
     }
 
-    /// Whether callers are told to trust the answer of `append` alone; as the storage below says, until this is called.
+    /// Sets whether callers may trust the result of `append` alone.
+    ///
+    /// By default as the inner storage.
     pub fn set_appends_are_exact(&self, exact: bool) {
         self.control.exact.set(Some(exact));
     }
 
-    /// From now on no file is opened or created while so many are open: as in a process at its limit of descriptors.
+    /// Limits the number of open files, as in a process at its limit of descriptors.
     pub fn set_open_files_max(&self, max: usize) {
         self.control.open_files_max.set(max);
     }
 
-    /// Files that are open.
+    /// The number of open files.
     pub fn open_files(&self) -> usize {
         self.control.open_files.get()
     }
 
-    /// What [`SectorFault::Stale`] answers: the bytes that the medium held where a file now lies, from its start.
+    /// The bytes that [`SectorFault::Stale`] returns.
+    ///
+    /// The earlier content of the medium, from the file's start.
     pub fn set_stale(&self, content: Vec<u8>) {
         self.control.stale.replace(content);
     }
 
-    /// Whether calls are kept for [`trace`](FaultEnv::trace) (at first they are). Counts and hash go on in any case.
+    /// Sets whether calls are kept for [`trace`](FaultEnv::trace) (default true).
+    ///
+    /// Counts and hash continue.
     pub fn set_recording(&self, recording: bool) {
         self.control.trace.borrow_mut().recording = recording;
     }
 
-    /// From now on no call does anything: each fails.
+    /// From now on every call fails and does nothing.
     pub fn stop(&self) {
         self.control.stopped.set(true);
     }
 
-    /// Whether calls no longer do anything.
+    /// Whether the storage was stopped.
     pub fn is_stopped(&self) -> bool {
         self.control.stopped.get()
     }
 
-    /// Faults that took place so far.
+    /// The number of faults so far.
     pub fn faults(&self) -> u64 {
         self.control.faults.get()
     }
 
-    /// Calls so far.
+    /// The number of calls so far.
     pub fn calls(&self) -> u64 {
         self.control.trace.borrow().counts.iter().sum()
     }
 
-    /// Calls of one operation so far.
+    /// The number of calls of one operation so far.
     pub fn calls_of(&self, operation: Operation) -> u64 {
         let trace = self.control.trace.borrow();
         trace.counts.iter().zip(Operation::ALL).filter(|(_, op)| *op == operation).map(|(count, _)| count).sum()
@@ -111,7 +119,7 @@ impl FaultEnv {
         self.control.trace.borrow().calls.clone()
     }
 
-    /// A hash of all calls so far and what came of them: equal for equal runs.
+    /// A hash of all calls and results so far: equal for equal runs.
     pub fn trace_hash(&self) -> u64 {
         self.control.trace.borrow().hash
     }
@@ -200,7 +208,8 @@ impl fmt::Debug for FaultEnv {
     }
 }
 
-/// The first `count` edits, and half of the file that a replacement after them would go through.
+/// Applies the first `count` edits, and writes half of the temporary file of a replacement after
+/// them.
 async fn cut_names(inner: &dyn Env, mut edits: Vec<NameEdit>, count: usize) -> Result<()> {
     let next = edits.get(count).cloned();
     edits.truncate(count);

@@ -1,4 +1,4 @@
-//! One open file of a storage with faults.
+//! One open file of a storage with injected faults.
 
 use std::rc::Rc;
 
@@ -59,7 +59,7 @@ impl FaultFile {
         turn.end(io)
     }
 
-    /// Reads, and spoils one drawn sector of what was read.
+    /// Reads, and damages one random sector of the result.
     async fn read_badly(&self, offset: u64, length: usize, fault: SectorFault, size: usize) -> Result<Vec<u8>> {
         let mut data = self.inner.read_at(offset, length).await?;
         let into_sector = usize::try_from(offset % to_u64(size)).unwrap_or(0);
@@ -92,7 +92,7 @@ impl FaultFile {
         Ok(data)
     }
 
-    /// What stands at the same place of another sector, for bytes `from..to` of a read at `offset`.
+    /// The bytes at the same place of another sector, for bytes `from..to` of a read at `offset`.
     async fn other_sector(
         &self,
         offset: u64,
@@ -110,7 +110,7 @@ impl FaultFile {
         self.inner.read_at(wrong.saturating_mul(size).saturating_add(start % size), to.saturating_sub(from)).await
     }
 
-    /// What the medium held before, for bytes `from..to` of a read at `offset`.
+    /// The bytes that the medium held before, for bytes `from..to` of a read at `offset`.
     fn stale(&self, offset: u64, from: usize, to: usize) -> Vec<u8> {
         let stale = self.control.stale.borrow();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(from);
@@ -119,7 +119,7 @@ impl FaultFile {
         bytes
     }
 
-    /// A stream of its own for this fault, so that no borrow is held while the read waits.
+    /// A random stream for this fault alone, so that no borrow is held while the read waits.
     fn rng(&self) -> Seeded {
         Seeded::new(self.control.rng.borrow_mut().next())
     }

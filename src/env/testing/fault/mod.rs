@@ -1,4 +1,4 @@
-//! A storage that fails, lies, stops or keeps its callers waiting, as planned.
+//! A storage that fails, reports wrong results, stops or delays calls, as planned by a test.
 //!
 //! ```text
 //! engine -> FaultEnv -> MemoryEnv            each call: count, find the rule, note, then do, fail or lie

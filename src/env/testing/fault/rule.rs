@@ -1,4 +1,4 @@
-//! Which calls fail, and how.
+//! Rules: the calls that fail, and how.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -52,7 +52,7 @@ impl Operation {
         matches!(self, Create | EditNames | Append | Sync | Truncate | RemovePlace)
     }
 
-    /// As errors and traces call it.
+    /// The name in errors and traces.
     pub fn name(self) -> &'static str {
         match self {
             Operation::Lock => "lock",
@@ -76,65 +76,70 @@ impl fmt::Display for Operation {
     }
 }
 
-/// What goes wrong. A fault that makes sense for some operations only is applied to those only.
+/// A kind of fault. One that applies to some operations only is ignored for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Nothing is done, and the call fails. `ErrorKind::Other` stands for EIO, `StorageFull` for ENOSPC.
+    /// Nothing is done, and the call fails.
+    ///
+    /// `ErrorKind::Other` stands for EIO, `StorageFull` for ENOSPC.
     Fail(ErrorKind),
-    /// The call is done, but says that it failed.
+    /// The call is done, but returns an error.
     FailAfter(ErrorKind),
     /// Nothing is done: another owner has taken over.
     Fenced,
-    /// An append takes only the first `percent` of its bytes, then fails.
+    /// An append writes only the first `percent` of its bytes, then fails.
     ShortWrite {
-        /// So much of the data is in the file afterwards.
+        /// The percentage of the data that is written.
         percent: u8,
-        /// How it fails.
+        /// The error.
         kind: ErrorKind,
     },
-    /// An append takes only the first `percent` of its bytes, and says so without failing.
+    /// An append writes only the first `percent` of its bytes, and reports that without an error.
     ShortCount {
-        /// So much of the data is in the file afterwards.
+        /// The percentage of the data that is written.
         percent: u8,
     },
-    /// An append takes nothing and answers this count, as Firefox (32523) and Chromium (4294967288) do on a full disk.
+    /// An append writes nothing and returns this count, as Firefox (32523) and Chromium
+    /// (4294967288) do on a full disk.
     WrongCount(u64),
-    /// An append takes only the first `percent` of its bytes, but answers that it took all.
+    /// An append writes only the first `percent` of its bytes, but reports all of them.
     MissingBytes {
-        /// So much of the data is in the file afterwards.
+        /// The percentage of the data that is written.
         percent: u8,
     },
-    /// A sync does nothing and says that all is durable: the next crash of the storage below drops the data.
+    /// A sync does nothing and reports success: the next crash of the inner storage loses the data.
     LoseSync,
-    /// A read answers only the first `percent` of what is there.
+    /// A read returns only the first `percent` of the bytes.
     ShortRead {
-        /// So much of the data is answered.
+        /// The percentage of the data that is returned.
         percent: u8,
     },
-    /// One sector of what a read answers, drawn, is wrong; the file is not.
+    /// One random sector in the result of a read is damaged; the file is not.
     BadSector {
-        /// What is wrong with it.
+        /// The damage.
         fault: SectorFault,
-        /// Bytes in a sector; the borders are at multiples of it.
+        /// Sector size in bytes; sectors begin at multiples of it.
         size: usize,
     },
-    /// The first so many edits of a group are done and durable, then the call fails. A replacement that comes next has written
-    /// half of its `via`.
+    /// The first `count` edits of a group are applied and durable, then the call fails.
+    ///
+    /// If the next edit is a replacement, half of its `via` has been written.
     CutNames(usize),
 }
 
-/// How a sector is wrong.
+/// The damage of a sector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SectorFault {
-    /// It is all zeros.
+    /// All zeros.
     Zeroed,
-    /// It is anything.
+    /// Random bytes.
     Noise,
-    /// It is another sector of the same file.
+    /// Another sector of the same file.
     Misdirected,
-    /// It is what the medium held there before ([`FaultEnv::set_stale`](super::FaultEnv::set_stale)); zeros behind its end.
+    /// The bytes that the medium held there before
+    /// ([`FaultEnv::set_stale`](super::FaultEnv::set_stale)); zeros after their end.
     Stale,
-    /// One bit is not what it was.
+    /// One flipped bit.
     BitFlip,
 }
 
@@ -153,7 +158,9 @@ impl FaultKind {
     }
 }
 
-/// One planned fault: the matching call number `first` (from 1, counted from when the rule was added) goes wrong.
+/// One planned fault: the matching call number `first` fails.
+///
+/// Calls are counted from 1, from when the rule was added.
 ///
 /// ```
 /// use std::io::ErrorKind;
@@ -177,7 +184,7 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
-    /// At the matching call number `first`, once.
+    /// Fails the matching call number `first`, once.
     pub fn at(first: u64, kind: FaultKind) -> FaultRule {
         FaultRule {
             first,
@@ -191,7 +198,7 @@ impl FaultRule {
         }
     }
 
-    /// Only calls of this operation match; said twice, either of the two.
+    /// Only calls of this operation match; if used twice, of either operation.
     pub fn on(mut self, operation: Operation) -> FaultRule {
         self.operations.push(operation);
         self
@@ -203,36 +210,38 @@ impl FaultRule {
         self
     }
 
-    /// Only calls about a file whose name contains `part` match; for `edit_names`, any of the names.
+    /// Only calls for a file whose name contains `part` match; for `edit_names`, any of the names.
     pub fn named(mut self, part: impl Into<String>) -> FaultRule {
         self.name_part = part.into();
         self
     }
 
-    /// Only calls about the file called `name` match.
+    /// Only calls for the file called `name` match.
     pub fn named_exactly(mut self, name: impl Into<String>) -> FaultRule {
         self.whole_name = true;
         self.named(name)
     }
 
-    /// So many matching calls in a row go wrong.
+    /// This many matching calls in a row fail.
     pub fn times(mut self, times: u64) -> FaultRule {
         self.times = times;
         self
     }
 
-    /// This and every later matching call goes wrong.
+    /// This and every later matching call fails.
     pub fn for_ever(self) -> FaultRule {
         self.times(u64::MAX)
     }
 
-    /// After the fault no call does anything any more: the moment to [`crash`](crate::env::MemoryEnv::crash) the storage below.
+    /// After the fault no call does anything.
+    ///
+    /// [`crash`](crate::env::MemoryEnv::crash) the inner storage then.
     pub fn then_stop(mut self) -> FaultRule {
         self.stop = true;
         self
     }
 
-    /// Counts a call; what goes wrong with it, and whether it is the last.
+    /// Counts a call; returns its fault, and whether it is the last call.
     pub(super) fn meet(&mut self, operation: Operation, name: &str) -> Option<(FaultKind, bool)> {
         let wanted = self.operations.is_empty() || self.operations.contains(&operation);
         let is_named = if self.whole_name { name == self.name_part } else { name.contains(&self.name_part) };

@@ -1,4 +1,4 @@
-//! What was asked of a storage, in order.
+//! A trace of the calls of a storage, in order.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use super::rule::Operation;
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Which.
+    /// The operation.
     pub operation: Operation,
     /// The file; for `edit_names` all edits: `a>b` renames, `-a` removes, `=a` replaces.
     pub name: String,
-    /// Where a read begins; the size a truncate asks for; how large a new file may become.
+    /// The offset of a read, the size of a truncate, or the size hint of a new file.
     pub offset: u64,
-    /// Bytes asked for or given.
+    /// Bytes requested or given.
     pub length: u64,
-    /// CRC-32C of what was appended.
+    /// CRC-32C of the bytes appended.
     pub checksum: u32,
     /// `ok` or the [code](crate::Error::code) of the error; empty until it is known.
     pub outcome: &'static str,
@@ -34,7 +34,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// The calls so far, and a hash of them that is kept when they are not.
+/// The calls so far, and a hash of them that is updated even if they are not kept.
 pub(super) struct Trace {
     pub(super) calls: Vec<Call>,
     pub(super) recording: bool,
@@ -49,7 +49,7 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// Notes a call; answers where it is kept.
+    /// Records a call; returns its index.
     pub(super) fn begin(&mut self, call: Call) -> usize {
         if let Some((count, _)) = self.counts.iter_mut().zip(Operation::ALL).find(|(_, op)| *op == call.operation) {
             *count = count.saturating_add(1);

@@ -12,20 +12,20 @@ import { grouped, table } from '../text.js'
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'bench',
-  summary: 'measure operations, in the words of db_bench',
+  summary: 'measure operations, named as in db_bench',
   usage: '[workload ...]',
-  details: `Workloads, one after the other on one database: fillseq, fillrandom, fillbatch, fillsync, overwrite, readseq, readreverse,
-readrandom, readmissing, readhot, seekrandom, deleteseq, deleterandom, compact. Those that begin with fill begin with an empty
-database. Without names: ${'fillseq fillrandom overwrite readrandom readseq readreverse compact readrandom'}.
-The database is in a temporary directory that is removed.`,
+  details: `Runs workloads one after another on one database: fillseq, fillrandom, fillbatch, fillsync, overwrite, readseq, readreverse,
+readrandom, readmissing, readhot, seekrandom, deleteseq, deleterandom, compact. Those named fill* start with an empty
+database. Default: ${'fillseq fillrandom overwrite readrandom readseq readreverse compact readrandom'}.
+The database is in a temporary directory, which is removed.`,
   positionals: [0, 50],
   options: {
-    num: { type: 'string', value: 'N', help: 'entries (100000)' },
-    reads: { type: 'string', value: 'N', help: 'reads of the random ones (num)' },
-    'value-size': { type: 'string', value: 'BYTES', help: 'of a value (100)' },
-    'compression-ratio': { type: 'string', value: 'R', help: 'values compress to this share (0.5)' },
-    seed: { type: 'string', value: 'N', help: 'of the random numbers (1)' },
-    dir: { type: 'string', value: 'DIR', help: 'where the temporary directory is made' },
+    num: { type: 'string', value: 'N', help: 'number of entries (100000)' },
+    reads: { type: 'string', value: 'N', help: 'number of random reads (num)' },
+    'value-size': { type: 'string', value: 'BYTES', help: 'size of a value (100)' },
+    'compression-ratio': { type: 'string', value: 'R', help: 'compressed size of values / size (0.5)' },
+    seed: { type: 'string', value: 'N', help: 'seed of the random numbers (1)' },
+    dir: { type: 'string', value: 'DIR', help: 'parent of the temporary directory' },
     ...JSON_OPTION
   },
 
@@ -33,7 +33,7 @@ The database is in a temporary directory that is removed.`,
   async run({ values, positionals, out }) {
     const names = positionals.length > 0 ? positionals.flatMap((name) => name.split(',')) : DEFAULT
     const unknown = names.find((name) => !Object.hasOwn(WORKLOADS, name))
-    if (unknown !== undefined) throw new UsageError(`there is no workload '${unknown}'; there are ${Object.keys(WORKLOADS).join(', ')}`)
+    if (unknown !== undefined) throw new UsageError(`unknown workload '${unknown}'; use ${Object.keys(WORKLOADS).join(', ')}`)
     const num = wholeOf(values, 'num', { min: 1, max: 1e8, otherwise: 100_000 })
     const bench = {
       num,
@@ -44,7 +44,7 @@ The database is in a temporary directory that is removed.`,
     const results = await inTemporaryDirectory(values.dir ?? tmpdir(), (root) => runAll(names, root, bench))
     if (values.json) return out.json({ node: process.version, num, valueSize: bench.value().length, results })
     out.line(`${grouped(num)} entries, keys of 16 bytes, values of ${grouped(bench.value().length)}; Node ${process.version.slice(1)}; latencies in microseconds\n`)
-    out.line(table([['workload', 'ops', 'ops/s', 'MB/s', 'p50', 'p99', 'p99.9', 'max'], ...results.map((/** @type {any} */ result) =>
+    out.line(table([['workload', 'ops', 'ops/s', 'MB/s', 'p50', 'p99', 'p99.9', 'max'], ...results.map((/** @type {any} any: workloads return different results */ result) =>
       [result.name, result.ops, Math.round(result.opsPerSecond), result.megabytesPerSecond.toFixed(1), ...[result.p50, result.p99, result.p999, result.max].map((us) => us.toFixed(1))])]))
   }
 }
@@ -61,7 +61,10 @@ const DEFAULT = ['fillseq', 'fillrandom', 'overwrite', 'readrandom', 'readseq', 
 /** @param {number} number */
 const key = (number) => String(number).padStart(16, '0')
 
-/** What each workload does for one operation; it answers the bytes of the entries it handled. @type {Record<string, (bench: Bench) => Plan>} */
+/**
+ * What each workload does for one operation; it answers the bytes of the entries it handled.
+ * @type {Record<string, (bench: Bench) => Plan>}
+ */
 const WORKLOADS = {
   fillseq: (bench) => ({ count: bench.num, fresh: true, run: put(bench, (index) => index) }),
   fillrandom: (bench) => ({ count: bench.num, fresh: true, run: put(bench, () => below(bench, bench.num)) }),
@@ -148,7 +151,11 @@ async function runAll(names, root, bench) {
   return results
 }
 
-/** @param {string} name @param {any} options @param {TextDb} db */
+/**
+ * @param {string} name
+ * @param {any} options any: workloads have different options
+ * @param {TextDb} db
+ */
 async function measure(name, { count, run, end }, db) {
   const progress = new Progress(name, count)
   const latencies = new Float64Array(count)
@@ -183,7 +190,12 @@ async function measure(name, { count, run, end }, db) {
   }
 }
 
-/** Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one megabyte, as db_bench does. @param {number} size @param {number} ratio */
+/**
+ * Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one
+ * megabyte, as db_bench does.
+ * @param {number} size
+ * @param {number} ratio
+ */
 function valuesOf(size, ratio) {
   const random = randomOf(301)
   const pool = Buffer.alloc(Math.max(1 << 20, size))
@@ -219,7 +231,10 @@ function randomOf(seed) {
   }
 }
 
-/** @param {string} parent @param {(root: string) => Promise<any>} use */
+/**
+ * @param {string} parent
+ * @param {(root: string) => Promise<any>} use any: workloads return different results
+ */
 async function inTemporaryDirectory(parent, use) {
   checkDirectory(parent, 'write', '')
   const root = mkdtempSync(join(parent, 'varve-bench-'))

@@ -10,7 +10,7 @@ import { counted, sized } from '../text.js'
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'compact',
-  summary: 'merge tables, so that what was deleted and overwritten gives its space back',
+  summary: 'merge tables to free the space of deleted and overwritten entries',
   usage: '<directory> [--prefix KEY] [--gte KEY] [--lt KEY]',
   positionals: [1, 1],
   options: { ...RANGE_OPTIONS, ...ENCODING_OPTIONS, ...JSON_OPTION, ...READONLY_OPTION },

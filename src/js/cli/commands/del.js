@@ -10,7 +10,7 @@ export const command = {
   name: 'del',
   summary: 'delete a key',
   usage: '<directory> <key>',
-  details: 'Exit code 1 if there was no such key.',
+  details: 'Exit code 1 if the key did not exist.',
   positionals: [2, 2],
   options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
 

@@ -11,12 +11,12 @@ const ROWS = 1000
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'digest',
-  summary: 'one SHA-256 over all entries',
+  summary: 'print a SHA-256 of all entries',
   usage: '<directory>',
-  details: `Over the concatenation, in order of keys, of
+  details: `Hashes, in key order,
   u32le key length, key, u32le value length, value
-of every entry: two databases with the same entries have the same digest, whatever their files are like. Exit code 1 if the
-database is damaged and something was left behind; standard error says what.`,
+for every entry: databases with the same entries have the same digest, whatever their files. Exit code 1 if the database
+is damaged and some data was not read; see standard error.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 

@@ -17,19 +17,20 @@ export const command = {
   name: 'export',
   summary: 'write the database as a zip',
   usage: '<directory> [file.zip] [-o file.zip]',
-  details: `Tables are copied unchecked: verify first. The zip holds a LevelDB directory, flat: unpacked anywhere it is a database. Without a file (or with -) it goes to standard output.
-A file is complete or not there, and replaces one of its name; into a pipe or device it is written as it comes. Exit code 1 if the database is damaged and
-something was left behind; standard error says what.`,
+  details: `Tables are not checked: run varve verify first. The zip contains the files of a LevelDB directory; unpack it to get a
+database. Without a file, or with -, the zip goes to standard output. A file is replaced only when the zip is complete; a
+pipe or device is written as the zip is produced. Exit code 1 if the database is damaged and some data was not read; see
+standard error.`,
   positionals: [1, 2],
-  options: { output: { type: 'string', short: 'o', value: 'FILE', help: 'the file' }, ...JSON_OPTION, ...READONLY_OPTION },
+  options: { output: { type: 'string', short: 'o', value: 'FILE', help: 'the zip file' }, ...JSON_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [location, named], out }) {
-    if (named !== undefined && values.output !== undefined) throw new UsageError('the file is named twice')
+    if (named !== undefined && values.output !== undefined) throw new UsageError('the file is given twice: remove -o FILE or the argument')
     const target = values.output ?? named ?? '-'
-    if (target === '-' && out.isTerminal) throw new UsageError('a zip is nothing for a terminal: name a file with -o FILE, or send it elsewhere')
-    if (target === '') throw new UsageError('the name of the file is empty')
-    if (target === '-' && values.json) throw new UsageError('--json needs a file: the zip itself goes to standard output')
+    if (target === '-' && out.isTerminal) throw new UsageError('will not write a zip to a terminal: name a file with -o FILE, or redirect the output')
+    if (target === '') throw new UsageError('the file name is empty')
+    if (target === '-' && values.json) throw new UsageError('--json needs a file (-o FILE), because the zip goes to standard output')
     const place = target === '-' ? undefined : await placeOf(target)
     const { bytes, code } = await reading(location, async (db) => {
       const zip = Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (db.export()))
@@ -50,7 +51,10 @@ async function toOutput(zip) {
   return 0
 }
 
-/** Where to write. Renamed over, a device or a pipe would be gone, and so would a link. @param {string} target */
+/**
+ * Where to write. Renamed over, a device or a pipe would be gone, and so would a link.
+ * @param {string} target
+ */
 async function placeOf(target) {
   const present = await stat(target).catch((error) => {
     if (error.code !== 'ENOENT') throw systemError(error, target)
@@ -60,7 +64,10 @@ async function placeOf(target) {
   return { path: await realpath(target), isSpecial: !present.isFile() }
 }
 
-/** @param {import('node:stream').Readable} zip @param {{ path: string, isSpecial: boolean }} place */
+/**
+ * @param {import('node:stream').Readable} zip
+ * @param {{ path: string, isSpecial: boolean }} place
+ */
 async function toFile(zip, { path, isSpecial }) {
   const partial = isSpecial ? path : `${path}.partial`
   const progress = new Progress('export')

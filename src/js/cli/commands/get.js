@@ -10,12 +10,12 @@ export const command = {
   name: 'get',
   summary: 'print the value of a key',
   usage: '<directory> <key>',
-  details: 'Exit code 1 if there is no such key.',
+  details: 'Exit code 1 if the key does not exist.',
   positionals: [2, 2],
   options: {
     ...ENCODING_OPTIONS,
     ...JSON_OPTION,
-    raw: { type: 'boolean', help: "print the value's bytes as they are, and nothing else" },
+    raw: { type: 'boolean', help: "print only the value, byte for byte" },
     ...READONLY_OPTION
   },
 

@@ -11,15 +11,15 @@ import { counted, sized } from '../text.js'
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'import',
-  summary: 'make a database of a zip',
+  summary: 'create a database from a zip',
   usage: '<directory> [file.zip]',
-  details: 'The zip is one that export made, or any of a flat LevelDB directory. Without a file (or with -) it is read from standard input.\nThe directory must not hold a database yet.',
+  details: 'Reads a zip made by varve export, or any zip of a LevelDB directory. Without a file, or with -, it is read from standard\ninput. The directory must not contain a database.',
   positionals: [1, 2],
   options: JSON_OPTION,
 
   /** @param {Call} call */
   async run({ values, positionals: [location, source = '-'], out }) {
-    if (source === '-' && process.stdin.isTTY === true) throw new UsageError('there is no zip: name the file, or send it to standard input')
+    if (source === '-' && process.stdin.isTTY === true) throw new UsageError('no zip given: name a file, or send the zip to standard input')
     const size = source === '-' ? 0 : checkFile(source).size
     checkDirectory(location, 'make')
     const input = source === '-' ? process.stdin : createReadStream(source)
@@ -33,14 +33,19 @@ export const command = {
   }
 }
 
-/** Node's own conversion throws beyond reach of the caller when an import that failed has cancelled the stream. @param {import('node:stream').Readable} input @param {Progress} progress */
+/**
+ * Node's own conversion throws beyond reach of the caller when an import that failed has cancelled
+ * the stream.
+ * @param {import('node:stream').Readable} input
+ * @param {Progress} progress
+ */
 function streamOf(input, progress) {
   const chunks = input[Symbol.asyncIterator]()
   let isEmpty = true
   return new ReadableStream({
     async pull(controller) {
       const { done, value } = await chunks.next()
-      if (done && isEmpty) throw new UsageError('there is no zip: what is to be imported is empty')
+      if (done && isEmpty) throw new UsageError('no zip given: the input is empty')
       if (done) return controller.close()
       isEmpty = false
       progress.add(value.length)

@@ -24,14 +24,14 @@ const ROWS = 200
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'layout',
-  summary: "a table file's blocks, or a database's levels and files",
+  summary: "print a table file's blocks, or a database's levels and files",
   usage: '<table file or directory>',
-  details: `Of a table: footer, metaindex, index, filter and data blocks with offset, size on disk and decompressed, codec, entries, restart
-points, first and last key, and whether the checksum holds. What is damaged is told, and what lies behind it is shown: without an
-index, blocks are found by their checksums. Exit code 1 if anything is damaged.`,
+  details: `For a table, prints the footer and the metaindex, index, filter and data blocks: offset, stored and raw size, codec, entries,
+restart points, first and last key, and whether the checksum is correct. Damage is reported and the blocks after it are
+printed; without an index, blocks are found by their checksums. Exit code 1 if anything is damaged.`,
   positionals: [1, 1],
   options: {
-    entries: { type: 'boolean', help: 'the entries of each block, too' },
+    entries: { type: 'boolean', help: 'also print the entries of each block' },
     ...ENCODING_OPTIONS,
     ...JSON_OPTION,
     ...READONLY_OPTION
@@ -48,12 +48,13 @@ index, blocks are found by their checksums. Exit code 1 if anything is damaged.`
   }
 }
 
-// ---- A table --------------------------------------------------------------------------------------------------------
+// ---- A table
+// --------------------------------------------------------------------------------------------------------
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function file(path, values, out) {
   const kind = /\.log$/.test(path) ? 'log' : /^MANIFEST-\d+$/.test(basename(path)) ? 'manifest' : undefined
-  if (kind) throw new VarveError(`${path} is a ${kind}; the layout of tables is shown, files named *.ldb or *.sst`, { code: 'LEVEL_NOT_SUPPORTED' })
+  if (kind) throw new VarveError(`${path} is a ${kind}: varve layout reads table files, *.ldb or *.sst`, { code: 'LEVEL_NOT_SUPPORTED' })
   const { size } = statSync(path)
   const progress = out.isTerminal ? undefined : new Progress('layout', size)
   const spans = explained(path, { entries: values.entries })
@@ -64,7 +65,12 @@ async function file(path, values, out) {
   }
 }
 
-/** @param {string} path @param {number} size @param {AsyncIterable<Span>} spans @param {Shown} to */
+/**
+ * @param {string} path
+ * @param {number} size
+ * @param {AsyncIterable<Span>} spans
+ * @param {Shown} to
+ */
 async function asJson(path, size, spans, { out, progress }) {
   let bad = 0
   let parted = ''
@@ -82,7 +88,12 @@ async function asJson(path, size, spans, { out, progress }) {
 /** @param {Span} span */
 const badOf = ({ findings }) => findings.filter(({ severity }) => severity === 'bad')
 
-/** @param {string} path @param {number} size @param {AsyncIterable<Span>} spans @param {Shown} to */
+/**
+ * @param {string} path
+ * @param {number} size
+ * @param {AsyncIterable<Span>} spans
+ * @param {Shown} to
+ */
 async function asText(path, size, spans, { out, values, progress }) {
   out.line(`${path}: ${counted(size, 'byte')}`)
   out.line()
@@ -102,11 +113,11 @@ async function asText(path, size, spans, { out, values, progress }) {
   return bad > 0 ? 1 : 0
 }
 
-/** @param {any} value */
+/** @param {any} value any: facts of the inspector, with a type for each kind of span */
 const number = (value) => value === undefined ? '-' : grouped(value)
 /** @param {Span} span */
 const place = ({ offset, length }) => `${grouped(offset)} + ${grouped(length)}`
-/** @param {any} value */
+/** @param {unknown} value */
 const hex = (value) => Number(value).toString(16).padStart(8, '0')
 
 /** @param {Span} span */
@@ -119,18 +130,23 @@ function blockLine({ facts }) {
 /** @param {string} kind @param {Span} span @param {string} text */
 const line = (kind, span, text) => `${kind.padEnd(10)} ${place(span).padEnd(20)} ${text}`
 
-/** @param {any} options @param {any} options */
+/**
+ * @param {any} fact
+ * @param {any} options any: facts of the inspector, with a type for each kind of span
+ */
 function keyText({ key, size }, { keyEncoding }, width = Infinity) {
   const text = shown(Buffer.from(key, 'hex'), keyEncoding)
   return text.length > width ? `${text.slice(0, width - 3)}...` : size * 2 > key.length ? `${text}...` : text
 }
 
-/** @param {any} options */
+/** @param {any} options any: facts of the inspector, with a type for each kind of span */
 function versionOf({ sequence, type }) {
   return sequence === undefined ? '(no internal key)' : `@${sequence}${type === 'deletion' ? ' deletion' : ''}`
 }
 
-/** @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} */
+/**
+ * @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} any: facts of the inspector, with a type for each kind of span
+ */
 const PARTS = {
   * footer(span) {
     const { magic, format, formatVersion, checksumType, metaindexOffset, metaindexSize, indexOffset, indexSize } = span.facts
@@ -241,7 +257,8 @@ function entryLine({ offset, facts }, values) {
     restart ? 'restart' : '       '}  ${keyText(key, values)} ${versionOf(key)}`
 }
 
-// ---- A database -----------------------------------------------------------------------------------------------------
+// ---- A database
+// -----------------------------------------------------------------------------------------------------
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function directory(path, values, out) {

@@ -12,9 +12,8 @@ export const command = {
   name: 'put',
   summary: 'store a value under a key',
   usage: '<directory> <key> [value]',
-  details: `Without a value, it is read from standard input, to the end and as it is (in another encoding than utf8, without
-white space around it). An empty value is given as '': an empty input is taken for a value that was forgotten.
-The database is made if it is not there.`,
+  details: `Without the argument, the value is read from standard input, unchanged (surrounding white space is removed unless the
+encoding is utf8). Give '' to store an empty value: an empty input is an error. Creates the database if it does not exist.`,
   positionals: [2, 3],
   options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
 
@@ -30,7 +29,7 @@ The database is made if it is not there.`,
 
 /** @param {string} encoding */
 async function fromInput(encoding) {
-  const missing = "there is no value: give it behind the key, or send it to standard input; '' stores an empty one"
+  const missing = "no value given: put it after the key, or send it to standard input; '' stores an empty value"
   if (process.stdin.isTTY === true) throw new UsageError(missing)
   const bytes = await buffer(process.stdin).catch((error) => { throw systemError(error, 'standard input') })
   if (bytes.length === 0) throw new UsageError(missing)

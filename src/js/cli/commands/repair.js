@@ -9,16 +9,16 @@ import { counted } from '../text.js'
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'repair',
-  summary: 'rebuild a damaged database from what its files still hold',
+  summary: 'rebuild a damaged database from its undamaged entries',
   usage: '<directory>',
-  details: `Make a copy first. Everything whose checksum holds is kept; what is not used goes to the directory lost, and each part of it is
-listed. Logs become tables; a sound database with empty logs stays as it is. Without a readable manifest, entries that were overwritten or deleted may come back.
-A database that was made with another comparator (Chromium's idb_cmp1, say) is refused, unless --comparator names the one that it
-is to have from then on; the program that made it cannot open it then. Exit code 1 if anything was found wrong on the way; the
-database can be opened again.`,
+  details: `Make a copy first. All entries whose checksum is correct are kept; unused files are listed and moved to the directory lost.
+Logs are written to tables; a sound database with empty logs is left unchanged. If the manifest cannot be read, overwritten
+or deleted entries can reappear. A database with another comparator (such as Chromium's idb_cmp1) is only repaired with
+--comparator; the program that created it can then no longer open it. Exit code 1 if damage was found; the database can be
+opened again.`,
   positionals: [1, 1],
   options: {
-    comparator: { type: 'string', value: 'NAME', help: 'sort the entries anew: leveldb.BytewiseComparator' },
+    comparator: { type: 'string', value: 'NAME', help: 'sort the entries again, by leveldb.BytewiseComparator' },
     ...JSON_OPTION
   },
 
@@ -32,9 +32,9 @@ database can be opened again.`,
       out.json({ tables, entries, lost, findings: findings.map(findingOf) })
     } else {
       out.line(`${counted(entries, 'entry', 'entries')} in ${counted(tables, 'table')}`)
-      if (lost.length > 0) out.line('set aside (the sound entries of logs and tables among them are in the database):')
+      if (lost.length > 0) out.line('moved to lost (their undamaged entries are in the database):')
       for (const name of lost) out.line(`lost/${name}`)
-      if (findings.length > 0) out.line('found:')
+      if (findings.length > 0) out.line('damage found:')
       for (const finding of findings) out.line(lineOf(finding))
       if (findings.length === 0 && lost.length === 0) out.line('sound: nothing was changed')
     }

@@ -6,22 +6,22 @@ import { inJson, shown } from '../text.js'
 /** @typedef {import('../arguments.js').Call} Call */
 /** @typedef {import('../database.js').Db} Db */
 
-/** Entries taken at once. */
+/** Entries read at a time. */
 const ROWS = 1000
 
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'scan',
-  summary: 'print entries in order of their keys',
+  summary: 'print entries in key order',
   usage: '<directory> [--prefix KEY] [--gte KEY] [--lt KEY] [--limit N] ...',
-  details: 'An entry a line: key, tab, value. With --json an object a line. Exit code 1 if the database is damaged and\nsomething was left behind; standard error says what.',
+  details: 'Prints one entry per line: key, tab, value; with --json one object per line. Exit code 1 if the database is damaged and\nsome data was not read; see standard error.',
   positionals: [1, 1],
   options: {
     ...RANGE_OPTIONS,
-    limit: { type: 'string', value: 'N', help: 'at most N entries' },
-    reverse: { type: 'boolean', help: 'from the last to the first' },
-    keys: { type: 'boolean', help: 'keys alone' },
-    values: { type: 'boolean', help: 'values alone' },
+    limit: { type: 'string', value: 'N', help: 'print at most N entries' },
+    reverse: { type: 'boolean', help: 'print in reverse key order' },
+    keys: { type: 'boolean', help: 'print only keys' },
+    values: { type: 'boolean', help: 'print only values' },
     ...ENCODING_OPTIONS,
     ...JSON_OPTION,
     ...READONLY_OPTION
@@ -30,7 +30,7 @@ export const command = {
   /** @param {Call} call */
   async run({ values, positionals: [location], out }) {
     const { json, reverse = false, keyEncoding, valueEncoding } = values
-    if (values.keys && values.values) throw new UsageError('--keys and --values exclude each other')
+    if (values.keys && values.values) throw new UsageError('--keys and --values cannot be combined')
     const [keys, wantValues] = [!values.values, !values.keys]
     const range = { ...rangeOf(values), reverse, limit: wholeOf(values, 'limit', { otherwise: -1 }) }
 
@@ -38,7 +38,7 @@ export const command = {
       ? (/** @type {Buffer} */ key, /** @type {Buffer} */ value) => out.json({ ...keys && { key: inJson(key, keyEncoding) }, ...wantValues && { value: inJson(value, valueEncoding) } })
       : (/** @type {Buffer} */ key, /** @type {Buffer} */ value) => out.line([...keys ? [shown(key, keyEncoding)] : [], ...wantValues ? [shown(value, valueEncoding)] : []].join('\t'))
 
-    // On a terminal the lines themselves are what moves.
+    // On a terminal the printed lines show progress.
     const progress = out.isTerminal ? undefined : new Progress('entries')
     return reading(location, async (db) => {
       const iterator = db.iterator({ ...range, keys: true, values: wantValues })

@@ -8,10 +8,10 @@ import { counted, grouped, sized, table } from '../text.js'
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'stats',
-  summary: 'levels, files, sizes and amplification',
+  summary: 'print levels, files, sizes and amplification',
   usage: '<directory>',
-  details: `Read amplification: how many tables a look-up of a missing key asks, at most, without filters. Space amplification: the
-bytes of all tables to those of the deepest level, which would be left of them if all else only overwrote it.`,
+  details: `Read amplification: the largest number of tables that a lookup of a missing key reads, without filters. Space amplification:
+bytes of all tables divided by bytes of the deepest level.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
@@ -38,7 +38,10 @@ bytes of all tables to those of the deepest level, which would be left of them i
   }
 }
 
-/** @param {string} location @param {{ tables: ReturnType<typeof tablesOf>, info: import('../../types/index.js').Info }} stats */
+/**
+ * @param {string} location
+ * @param {{ tables: ReturnType<typeof tablesOf>, info: import('../../types/index.js').Info }} stats
+ */
 function summarise(location, { tables, info }) {
   /** @type {{ level: number, tables: number, bytes: number }[]} */
   const levels = []

@@ -13,11 +13,11 @@ import { counted, grouped, sized, visible } from '../text.js'
 /** @type {import('../arguments.js').Command} */
 export const command = {
   name: 'verify',
-  summary: 'read everything and check it',
+  summary: 'read and check the whole database',
   usage: '<directory>',
-  details: `The manifest, the logs, and of every table all checksums, the order of its keys, its filter, and that it is as the manifest
-says. In a table that is found damaged every block is looked at. It goes on where a file is missing or cannot be read. Exit code 1
-if anything is wrong.`,
+  details: `Checks the manifest, the logs, and for every table all checksums, the order of keys, the filter, and that the table matches
+the manifest. In a damaged table every block is checked. Continues if a file is missing or unreadable. Exit code 1 if there is
+any damage.`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
@@ -40,7 +40,11 @@ if anything is wrong.`,
   }
 }
 
-/** The engine names the first damage of a table; the inspector finds all of it. @param {string} place @param {Finding[]} findings */
+/**
+ * Adds the other damaged blocks of a table: the engine reports only the first.
+ * @param {string} place
+ * @param {Finding[]} findings
+ */
 async function inDetail(place, findings) {
   /** @type {Finding[]} */
   const details = []
@@ -55,7 +59,7 @@ async function inDetail(place, findings) {
 async function damagedBlocks(path, known) {
   /** @type {Finding[]} */
   const found = []
-  // What cannot be read is a finding of its own already.
+  // A file that cannot be read has a finding already.
   if (known.code !== 'LEVEL_CORRUPTION') return found
   for await (const { findings } of explained(path)) {
     for (const { code, severity, offset, reason } of findings) {
@@ -67,7 +71,11 @@ async function damagedBlocks(path, known) {
   return found
 }
 
-/** The spans of a table file; none where it is not there. @param {string} path @param {{ entries?: boolean }} [options] */
+/**
+ * Yields the spans of a table file; none if it does not exist.
+ * @param {string} path
+ * @param {{ entries?: boolean }} [options]
+ */
 export async function * explained(path, options) {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return
   const fd = openSync(path, 'r')

@@ -1,14 +1,14 @@
-// Parts of files from a server: one GET with a range each, checked, tried again where that may help, never more than asked for.
+// Fetches parts of files: one GET with a range each, checked, and retried after temporary failures.
 //
-//   206   the part: exactly the bytes asked for, or those up to the file's end; anything else is an error
-//   200   the server ignores ranges: the stream is left when the wanted bytes from 0 have come, or the file is taken whole if it
-//         is small; else an error
+//   206   exactly the requested bytes, or those up to the file's end; anything else is an error
+//   200   the server ignores ranges: the stream is cancelled after the wanted bytes from 0, or a small
+//         file is read whole; else an error
 //   416   the file ends before the part
-//   404 410 not there        401 403 407 not allowed        408 425 429 5xx later, perhaps
+//   404 410 not found        401 403 407 not allowed        408 425 429 5xx retried
 import { StorageError, changed, failure } from '../read-only.js'
 import { Version, partOf, totalOf416, wholeNumber } from './version.js'
 
-/** Read of an answer that is not wanted, so that its connection can be used again. */
+/** Bytes of an unwanted response that are read, so that its connection can be reused. */
 const DRAINED_MAX = 16 << 10
 const BACK_OFF_MAX_MS = 10_000
 const RETRY_AFTER_MAX_MS = 30_000
@@ -42,7 +42,7 @@ export class RangeClient {
   }
 
   /**
-   * Bytes `start..end` of a file, or those up to its end.
+   * Returns the bytes `start..end` of a file, or those up to its end.
    *
    * @param {string} name
    * @param {number} start
@@ -55,7 +55,7 @@ export class RangeClient {
   }
 
   /**
-   * The version of a file whose total no other answer tells.
+   * Returns the version of a file whose size is in no other response.
    * @param {string} name
    * @returns {Promise<Version>}
    */
@@ -68,7 +68,8 @@ export class RangeClient {
     })
   }
 
-  // ---- One request --------------------------------------------------------------------------------------------------
+  // ---- One request
+  // --------------------------------------------------------------------------------------------------
 
   /**
    * @param {string} name
@@ -92,9 +93,9 @@ export class RangeClient {
     /** @type {Answer} */
     const answer = { bytes: EMPTY, start, version: new Version(headers, total), isWhole: status === 200, date }
     const encoded = isEncoded(response)
-    // The length of what a coding was applied to says nothing about the file.
+    // The length of a compressed response says nothing about the file.
     if (encoded && status === 200) answer.version.total = undefined
-    // A 416 need not tell its version, and is one only if the file is shorter than it was.
+    // A 416 may lack the version; it is an error only if the file became shorter.
     const difference = status === 416 && expected !== undefined ? 'it ends earlier' : expected?.differenceTo(answer.version)
     if (difference !== undefined) {
       abandon(response)
@@ -104,14 +105,14 @@ export class RangeClient {
     if (status === 206) answer.bytes = await bytesOfPart(name, response, part, { start, end, exact: expected !== undefined })
     if (status === 200) await this.#takeWhole(name, response, answer, end)
     if (status === 416) await drain(response)
-    // A whole file may tell how long it is by its end alone.
+    // The size of a whole file may be known only at its end.
     const late = expected?.differenceTo(answer.version)
     if (late !== undefined && status === 200) throw changed(name, late)
     return answer
   }
 
   /**
-   * The server has sent all, or is about to.
+   * Handles a response with the whole file.
    * @param {string} name
    * @param {Response} response
    * @param {Answer} answer
@@ -151,7 +152,7 @@ export class RangeClient {
     })
     if (redirect === 'same-origin' && response.redirected && new URL(response.url).origin !== url.origin) {
       abandon(response)
-      throw failure('EACCES', `${name}: the server sends to ${new URL(response.url).origin}; { redirect: 'follow' } allows it`)
+      throw failure('EACCES', `${name}: the server redirects to ${new URL(response.url).origin}; { redirect: 'follow' } allows it`)
     }
     return response
   }
@@ -181,10 +182,11 @@ export class RangeClient {
     return failure('EIO', said)
   }
 
-  // ---- Again, and how many at once ----------------------------------------------------------------------------------
+  // ---- Retries and concurrency
+  // ----------------------------------------------------------------------------------
 
   /**
-   * Tries until it succeeds, fails for good, or has been tried often enough.
+   * Retries until it succeeds, fails permanently, or has been tried often enough.
    * @template T
    * @param {(signal: AbortSignal) => Promise<T>} attempt
    * @returns {Promise<T>}
@@ -203,7 +205,7 @@ export class RangeClient {
   }
 
   /**
-   * Waits for its turn: servers refuse whoever opens hundreds of connections.
+   * Waits for a free slot: servers reject clients that open hundreds of connections.
    * @template T
    * @param {() => Promise<T>} act
    */
@@ -229,10 +231,10 @@ export class RangeClient {
     const controller = new AbortController()
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer
-    // A caller's own fetch may not listen to the signal.
+    // The user's fetch may ignore the signal.
     const expired = new Promise((_, reject) => {
       timer = setTimeout(() => {
-        reject(new PassingError('ETIMEDOUT', `no whole answer within ${timeout} ms`))
+        reject(new PassingError('ETIMEDOUT', `no complete response within ${timeout} ms`))
         controller.abort()
       }, timeout)
     })
@@ -240,7 +242,7 @@ export class RangeClient {
       return /** @type {T} */ (await Promise.race([attempt(controller.signal), expired]))
     } catch (error) {
       if (error instanceof StorageError) throw error
-      const { cause, message } = /** @type {any} */ (error ?? {})
+      const { cause, message } = /** @type {any} any: whatever was thrown */ (error ?? {})
       throw new PassingError('EIO', `the request failed: ${cause?.message ?? message ?? error}`, { cause: error })
     } finally {
       clearTimeout(timer)
@@ -248,10 +250,11 @@ export class RangeClient {
   }
 }
 
-// ---- Bodies -----------------------------------------------------------------------------------------------------------
+// ---- Bodies
+// -----------------------------------------------------------------------------------------------------------
 
 /**
- * The bytes of a 206, all of them.
+ * Returns all bytes of a 206.
  * @param {string} name
  * @param {Response} response
  * @param {Part | undefined} part
@@ -266,19 +269,19 @@ async function bytesOfPart(name, response, part, { start, end, exact }) {
   if (!ended) throw failure('EIO', `${name}: more than the ${end - start} bytes came that were asked for`)
   const announced = part === undefined ? wholeNumber(response.headers.get('content-length')) : part.end - part.start
   if (bytes.length !== (announced ?? bytes.length)) throw cut(name, bytes.length, announced)
-  // Where neither the version nor a Content-Range says where the file ends, the caller judges a short answer.
+  // If the file's end is unknown, the caller judges a short response.
   const wanted = exact ? end - start : part?.total !== undefined ? Math.min(end, part.total) - start : 0
   if (bytes.length < wanted) throw cut(name, bytes.length, wanted)
   return bytes
 }
 
 /**
- * Up to `limit` bytes of a body, and whether there are no more.
+ * Returns up to `limit` bytes of a body, and whether it ended.
  * @param {Response} response
  * @param {number} limit
  */
 async function bodyOf(response, limit) {
-  // A caller's own fetch may have no streams.
+  // The user's fetch may have no streams.
   if (typeof response.body?.getReader !== 'function') {
     const all = new Uint8Array(await response.arrayBuffer())
     return { bytes: all.subarray(0, limit), ended: all.length <= limit }
@@ -287,7 +290,7 @@ async function bodyOf(response, limit) {
   const chunks = []
   let size = 0
   const reader = response.body.getReader()
-  // A body that is read to its end leaves a connection that can be used again.
+  // Read the body to its end, so that the connection can be reused.
   while (size <= limit) {
     const { done, value } = await reader.read()
     if (done) break
@@ -317,20 +320,21 @@ function joined(chunks, size) {
 const drain = (response) => bodyOf(response, DRAINED_MAX).catch(() => {})
 
 /**
- * Nothing more of this answer.
+ * Cancels the rest of a response.
  * @param {Response} response
  */
 function abandon(response) {
   response.body?.cancel?.().catch(() => {})
 }
 
-// ---- Failures ---------------------------------------------------------------------------------------------------------
+// ---- Failures
+// ---------------------------------------------------------------------------------------------------------
 
 /** @param {Response} response */
 const isEncoded = ({ headers }) => (headers.get('content-encoding') ?? 'identity').trim().toLowerCase() !== 'identity'
 
 /**
- * Ranges of what a coding was applied to are no ranges of the file.
+ * Throws for a compressed response: its ranges are not ranges of the file.
  * @param {string} name
  * @param {Response} response
  */
@@ -343,7 +347,7 @@ function refuseEncoded(name, response) {
 /** @param {string} message */
 const unsupported = (message) => failure('LEVEL_NOT_SUPPORTED', message)
 
-/** A failure after which the request is made again, `wait` ms later at least. */
+/** A failure that is retried, after at least `wait` ms. */
 class PassingError extends StorageError {
   /**
    * @param {string} code
@@ -364,7 +368,7 @@ class PassingError extends StorageError {
 const cut = (name, found, expected) => new PassingError('EIO', `${name}: the answer was cut: ${found} of ${expected} bytes came`)
 
 /**
- * Retry-After, seconds or a date, in ms from now.
+ * Returns Retry-After, which is seconds or a date, in ms from now.
  * @param {string | null} value
  */
 function retryAfter(value) {

@@ -1,7 +1,9 @@
-// Options of HttpStorage, checked: see types/http.d.ts.
+// Checks the options of HttpStorage: see types/http.d.ts.
 import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
-/** @typedef {(name: string, value: any) => any} Check answers the value, or throws */
+/**
+ * @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input, checked here
+ */
 
 /** @type {(name: string, what: string) => never} */
 const invalid = (name, what) => { throw new InvalidArgumentError(`The option '${name}' must be ${what}`) }
@@ -25,7 +27,7 @@ const callable = (name, value) => typeof value === 'function' ? value : invalid(
 const flag = (name, value) => typeof value === 'boolean' ? value : invalid(name, 'a boolean')
 
 /**
- * What Headers can be made of, or a function that answers it.
+ * Accepts the arguments of `new Headers()`, or a function that returns them.
  * @type {Check}
  */
 function headersOf(name, value) {
@@ -48,9 +50,11 @@ const HOUR_MS = 3_600_000
 /** @type {(url: string, init: RequestInit) => Promise<Response>} */
 const fetchGlobally = (url, init) => globalThis.fetch(url, init)
 
-/** @type {Record<string, [Check, any]>} what checks the value, and the default */
+/**
+ * @type {Record<string, [Check, any]>} what checks the value, and the default; any: user input, checked here
+ */
 const OPTIONS = {
-  // Called as a method of nothing else: a page's own fetch minds.
+  // A page's fetch must be called with globalThis as `this`.
   fetch: [callable, fetchGlobally],
   headers: [headersOf, undefined],
   credentials: [oneOf('omit', 'same-origin', 'include'), 'omit'],
@@ -69,19 +73,19 @@ const OPTIONS = {
 /** @param {unknown} options */
 export function httpOptionsOf(options = {}) {
   if (typeof options !== 'object' || options === null) throw new InvalidArgumentError("The second argument 'options' must be an object")
-  const result = /** @type {Record<string, any>} */ ({})
+  const result = /** @type {Record<string, any>} any: user input, checked here */ ({})
   for (const [name, [check, otherwise]] of Object.entries(OPTIONS)) {
-    const value = Object.hasOwn(options, name) ? /** @type {any} */ (options)[name] : undefined
+    const value = Object.hasOwn(options, name) ? /** @type {any} any: user input, checked here */ (options)[name] : undefined
     result[name] = value === undefined ? otherwise : check(name, value)
   }
-  // What is sent in headers is meant for one server.
+  // Headers are meant for one server.
   result.redirect ??= result.headers === undefined ? 'same-origin' : 'error'
   return result
 }
 
 /**
- * What of checked options another thread can have: nothing if one is a function.
- * @param {any} options
+ * Returns the options if they can be cloned: undefined if one is a function.
+ * @param {any} options any: user input, checked here
  */
 export function cloneableOf(options = {}) {
   const given = Object.keys(OPTIONS).filter((name) => Object.hasOwn(options, name) && options[name] !== undefined)
@@ -91,14 +95,14 @@ export function cloneableOf(options = {}) {
 }
 
 /**
- * The directory, as an address that ends with a slash.
+ * Returns the address of the directory, with a slash at its end.
  * @param {unknown} location
  */
 export function baseOf(location) {
   const url = parsed(location)
-  if (!['http:', 'https:'].includes(url.protocol)) throw new InvalidArgumentError("The argument 'url' must be of scheme http: or https:")
+  if (!['http:', 'https:'].includes(url.protocol)) throw new InvalidArgumentError("The argument 'url' must start with http: or https:")
   if (url.username !== '' || url.password !== '') {
-    throw new InvalidArgumentError("The argument 'url' must not hold a user's name or password: use the option 'headers'")
+    throw new InvalidArgumentError("The argument 'url' must not contain a user name or password: use the option 'headers'")
   }
   url.hash = ''
   if (!url.pathname.endsWith('/')) url.pathname += '/'

@@ -1,4 +1,4 @@
-// Parts of files that were fetched and not asked for yet, the oldest given up first.
+// Caches parts of files that were fetched in advance; the oldest is evicted first.
 
 /** @typedef {{ source: { place: object }, start: number, bytes: Uint8Array }} Range */
 
@@ -8,13 +8,15 @@ export class RangeCache {
   /** Oldest first; a few dozen at most. @type {Range[]} */
   #ranges = []
 
-  /** @param {number} capacity bytes; the newest range is kept whatever its size, unless this is 0 */
+  /**
+   * @param {number} capacity bytes; the newest range is kept whatever its size, unless this is 0
+   */
   constructor(capacity) {
     this.#capacity = capacity
   }
 
   /**
-   * The largest known part of `start..end` that begins or ends with it.
+   * Returns the largest cached part of `start..end` at its begin or end.
    * @param {Range['source']} source
    * @param {number} start
    * @param {number} end
@@ -46,7 +48,7 @@ export class RangeCache {
   }
 
   /**
-   * Forgets all files of a place.
+   * Removes all files of a place.
    * @param {object} place
    */
   drop(place) {

@@ -1,14 +1,14 @@
-// The files of a database on a web server or in an object store, read by ranges.
+// A read-only storage over a web server or an object store, read by ranges.
 //
 //   Place      the files as they were first seen, since CURRENT was last read anew after a change
-//   Source     one of them: its version; every later answer must be of the same
+//   Source     one of these files and its version, which every later response must have
 //   RangeCache the few parts that came with what was asked for: ends of tables, beginnings, what a backward scan comes to
 //
 //   table      first request: its last 64 KiB, where footer, index and filter of most lie; then the manifest is asked whether it
 //              is still the one of the tables; after that one request a block
 //   others     first request: the first 64 KiB
 //
-// A change that is seen once ends the place: from then on every read fails, until CURRENT is opened again.
+// A detected change ends the place: every read fails until CURRENT is opened again.
 import { RangeClient } from './client.js'
 import { RangeCache } from './range-cache.js'
 import { baseOf, cloneableOf, httpOptionsOf } from './options.js'
@@ -16,14 +16,14 @@ import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from '../read-only.js
 
 /** @typedef {import('./version.js').Version} Version @typedef {import('./client.js').Answer} Answer */
 
-/** Fetched of a file to begin with; the engine reads as much of a table's end at once. */
+/** Bytes of the first request for a file; the engine reads as much of a table's end at once. */
 const FIRST_SIZE = 64 << 10
-/** Fetched beyond what is wanted when a scan goes backward, for which the engine does not read ahead. */
+/** Extra bytes fetched in a backward scan, for which the engine does not read ahead. */
 const BEHIND_SIZE = 64 << 10
-/** Reads that each ended where the one before began, before that is done. */
+/** Consecutive backward reads after which this is done. */
 const BACKWARD_READS_MIN = 2
 
-/** Made anew each time a database is opened, and read again when that is done. @param {string} name */
+/** The files that are read again when a database is opened. @param {string} name */
 const isHead = (name) => name === 'CURRENT' || name.startsWith('MANIFEST-')
 
 /** Files by name under one URL. See types/http.d.ts. */
@@ -34,7 +34,7 @@ export class HttpStorage extends ReadOnlyStorage {
   #cache
   #place = new Place()
   #warned = false
-  /** The options as they were given, for a worker; none where there is a function among them. */
+  /** The options for a worker; undefined if one is a function. */
   #cloneable
 
   /**
@@ -55,13 +55,14 @@ export class HttpStorage extends ReadOnlyStorage {
     return this.#base.href
   }
 
-  /** How a worker makes the same storage; functions cannot go there. */
+  /** How a worker creates the same storage; functions cannot be cloned. */
   get inWorker() {
     if (this.#cloneable === undefined) return undefined
     return { module: import.meta.url, export: 'HttpStorage', args: [this.url, this.#cloneable] }
   }
 
-  // ---- Opening ------------------------------------------------------------------------------------------------------
+  // ---- Opening
+  // ------------------------------------------------------------------------------------------------------
 
   /** @param {string} name @param {'read' | 'append'} access */
   async open(name, access, sizeHint = 0) {
@@ -72,7 +73,12 @@ export class HttpStorage extends ReadOnlyStorage {
     return new HttpFile(await (isHead(name) ? this.#look(place, name) : this.#source(place, name, sizeHint)), this)
   }
 
-  /** A source that is remembered, or looked up once however many ask for it. @param {Place} place @param {string} name @param {number} sizeHint */
+  /**
+   * Returns a source, looked up once for all callers.
+   * @param {Place} place
+   * @param {string} name
+   * @param {number} sizeHint
+   */
   #source(place, name, sizeHint) {
     const known = place.sources.get(name)
     if (known !== undefined) return known
@@ -82,7 +88,11 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** CURRENT or a manifest, as they are now; they must be what they were. @param {Place} place @param {string} name */
+  /**
+   * Reads CURRENT or a manifest again; it must be unchanged.
+   * @param {Place} place
+   * @param {string} name
+   */
   async #look(place, name) {
     const known = await place.sources.get(name)
     const source = await this.#learn(place, name, 0, known)
@@ -111,13 +121,23 @@ export class HttpStorage extends ReadOnlyStorage {
     return source
   }
 
-  /** Where the table is not there because all has changed, that is what is said. @param {Place} place @param {number} sizeHint @param {any} error any: whatever was thrown */
+  /**
+   * Reports a change of the database instead of a missing table.
+   * @param {Place} place
+   * @param {number} sizeHint
+   * @param {any} error any: whatever was thrown
+   */
   async #missing(place, sizeHint, error) {
     if (error.code === 'ENOENT' && sizeHint > 0) await this.#checkManifest(place)
     throw error
   }
 
-  /** For servers that do not show Content-Range. @param {Place} place @param {string} name @param {Answer} answer */
+  /**
+   * Used for servers that do not expose Content-Range.
+   * @param {Place} place
+   * @param {string} name
+   * @param {Answer} answer
+   */
   async #totalOf(place, name, { start, bytes }) {
     const { total } = await this.#ask(place, () => this.#client.head(name))
     if (total === undefined) {
@@ -128,29 +148,45 @@ export class HttpStorage extends ReadOnlyStorage {
     return total
   }
 
-  /** Whether what came first is of the same database as what came before. @param {Place} place @param {Source} source @param {Answer} answer @param {number} sizeHint @param {Source | undefined} known */
+  /**
+   * Checks that a new file belongs to the same database as earlier ones.
+   * @param {Place} place
+   * @param {Source} source
+   * @param {Answer} answer
+   * @param {number} sizeHint
+   * @param {Source | undefined} known
+   */
   #judge(place, { name, version }, { bytes }, sizeHint, known) {
     const difference = known?.version.differenceTo(version) ?? (known && !sameBytes(known.head, bytes) ? 'its content differs' : undefined)
     if (difference !== undefined) this.#changed(place, changed(name, difference))
     if (sizeHint === 0) return
-    // Tables are never changed: one that is newer than the answer with the manifest has been replaced.
+    // Tables never change: one newer than the manifest's response has been replaced.
     const { modifiedAt, total } = version
     if (modifiedAt > place.openedAt) this.#changed(place, changed(name, 'it was modified after the database was opened'))
-    // The engine knows a table that was wrong from the start, and says so.
+    // The engine reports a table that was wrong from the start.
     const isOld = modifiedAt < place.openedAt
     if (total !== sizeHint && !isOld) this.#changed(place, changed(name, `it has ${total} bytes, the manifest says ${sizeHint}`))
   }
 
-  /** Tables of a database that was built anew may have the same names, and sizes; its manifest is another. @param {Place} place */
+  /**
+   * Tables of a rebuilt database may have the same names and sizes; its manifest differs.
+   * @param {Place} place
+   */
   async #checkManifest(place) {
     const { manifest } = place
     if (manifest === undefined || manifest.total === 0) return
     await this.#ask(place, () => this.#client.get(manifest.name, 0, 1, manifest.version))
   }
 
-  // ---- Reading ------------------------------------------------------------------------------------------------------
+  // ---- Reading
+  // ------------------------------------------------------------------------------------------------------
 
-  /** Bytes that are at hand, or a promise of them. `end` is not behind the file's end. @param {Source} source @param {number} start @param {number} end */
+  /**
+   * Returns cached bytes, or a promise of bytes. `end` is at most the file's end.
+   * @param {Source} source
+   * @param {number} start
+   * @param {number} end
+   */
   read(source, start, end) {
     source.place.assertSame()
     const backward = source.isReadBackward(start, end)
@@ -164,7 +200,15 @@ export class HttpStorage extends ReadOnlyStorage {
     return reading
   }
 
-  /** `known` is where the wanted bytes begin or end: only the others are fetched, from a server that can. @param {Source} source @param {number} start @param {number} end @param {any} known @param {boolean} backward */
+  /**
+   * `known` is where the wanted bytes begin or end: only the others are fetched, from a server that
+   * can.
+   * @param {Source} source
+   * @param {number} start
+   * @param {number} end
+   * @param {{ bytes: Uint8Array, start: number, end: number } | undefined} known
+   * @param {boolean} backward
+   */
   async #fetch(source, start, end, known, backward) {
     if (known === undefined || source.ignoresRanges) return this.#fetchAll(source, start, end, backward ? BEHIND_SIZE : 0)
     const bytes = new Uint8Array(end - start)
@@ -174,7 +218,13 @@ export class HttpStorage extends ReadOnlyStorage {
     return bytes
   }
 
-  /** `behind` is how much in front of `start` is fetched too, since it is wanted next. @param {Source} source @param {number} start @param {number} end @param {number} behind */
+  /**
+   * `behind` is how much in front of `start` is fetched too, since it is wanted next.
+   * @param {Source} source
+   * @param {number} start
+   * @param {number} end
+   * @param {number} behind
+   */
   async #fetchAll(source, start, end, behind) {
     const from = Math.max(0, start - behind)
     const { name, place, version } = source
@@ -183,9 +233,14 @@ export class HttpStorage extends ReadOnlyStorage {
     return answer.bytes.subarray(start - answer.start, end - answer.start)
   }
 
-  // ---- Changes ------------------------------------------------------------------------------------------------------
+  // ---- Changes
+  // ------------------------------------------------------------------------------------------------------
 
-  /** An answer for a place that nothing is known against, also after it. @param {Place} place @param {() => Promise<any>} act */
+  /**
+   * Runs `act`; fails if a change of the place is known before or after it.
+   * @param {Place} place
+   * @param {() => Promise<any>} act any: see the callers: parts of responses
+   */
   async #ask(place, act) {
     place.assertSame()
     let answer
@@ -218,30 +273,30 @@ export class HttpStorage extends ReadOnlyStorage {
   }
 }
 
-/** Files that belong together, as far as is known. */
+/** Files of one version of the database. */
 class Place {
   /** @type {Map<string, Promise<Source>>} */
   sources = new Map()
   /** Its version is the database's. @type {Source | undefined} */
   manifest
-  /** When the manifest was answered, in ms by the server's clock. */
+  /** Time of the manifest's response, in ms by the server's clock. */
   openedAt = NaN
-  /** What has been seen to change. @type {Error | undefined} */
+  /** The detected change. @type {Error | undefined} */
   change
 
   assertSame() {
-    // A fresh error: each has the stack of the read that it fails.
+    // Create a new error with the stack of this read.
     if (this.change !== undefined) throw failure('LEVEL_SOURCE_CHANGED', this.change.message)
   }
 }
 
 /** One file of one version. */
 class Source {
-  /** Reads under way, by range. @type {Map<string, Promise<Uint8Array>>} */
+  /** Pending reads by range. @type {Map<string, Promise<Uint8Array>>} */
   running = new Map()
-  /** The server sends all of it, or what comes first. */
+  /** Whether the server ignores ranges. */
   ignoresRanges = false
-  /** Its beginning, where it is short and looked at again. @type {Uint8Array | undefined} */
+  /** The begin of a short file that is read again. @type {Uint8Array | undefined} */
   head
   #lastStart = -1
   #backward = 0

@@ -54,7 +54,8 @@ export class Version {
   }
 
   /**
-   * What says that `other`, an answer of the same name, is of another version; undefined where nothing does.
+   * What says that `other`, an answer of the same name, is of another version; undefined where
+   * nothing does.
    * @param {Version} other
    * @returns {string | undefined}
    */

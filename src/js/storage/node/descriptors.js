@@ -1,26 +1,27 @@
-// Descriptors of tables: no more than a share of what the process may have open, for all databases of a thread together.
+// Limits the file descriptors of tables, for all databases of a thread together.
 //
-// A table does not change while it has its name, so its descriptor can be closed and the file opened again for the next read. Those
-// that were not used lately are closed when there are too many, or when the process has none left for another file.
+// A table does not change while it has its name, so its descriptor can be closed and the file reopened
+// for the next read. Descriptors not used recently are closed when there are too many, or when the
+// process has none left.
 import fs from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
-/** So many are always kept; until then nobody asks what the limit is. */
+/** This many are always kept; the limit is read only beyond that. */
 const OPEN_MIN = 8
-/** Where the limit cannot be learned. Running into it lowers this. */
+/** The assumed limit if it is unknown; reaching the real one lowers it. */
 const OPEN_MAX_UNKNOWN = 1000
-/** Threads share the limit without talking to one another. */
+/** Threads share the limit without communicating. */
 const SHARE_OF_WORKER = 1 / 4
 
-/** Tables with a descriptor that may be closed, in the order in which they are looked at. @type {Set<TableDescriptor>} */
+/** Tables whose descriptor may be closed, in clock order. @type {Set<TableDescriptor>} */
 const closable = new Set()
-/** All tables that are open to be read. @type {Map<string, Set<TableDescriptor>>} */
+/** All tables open for reading. @type {Map<string, Set<TableDescriptor>>} */
 const byPath = new Map()
 let openMax = OPEN_MIN
 /** @type {boolean | undefined} undefined: nobody has asked */
 let isLimitKnown
 
-/** A table that is open to be read, whether or not it has a descriptor at the moment. */
+/** A table open for reading, with or without a descriptor. */
 export class TableDescriptor {
   #path
   #isOurs
@@ -28,9 +29,9 @@ export class TableDescriptor {
   #time
   /** @type {number | undefined} */
   #fd
-  /** Since it was last looked at. */
+  /** Whether it was used since the clock last passed it. */
   #used = true
-  /** Why it may not be closed: its name is gone, or flushes are under way. */
+  /** Reasons not to close it: its name is removed, or a flush is running. */
   #holds = 0
 
   /**
@@ -87,7 +88,7 @@ export class TableDescriptor {
     return Object.assign(new Error(message, { cause }), { code: 'LEVEL_SOURCE_CHANGED', path: this.#path })
   }
 
-  /** From now on the descriptor stays open, until as many calls of release() or the end. */
+  /** Keeps the descriptor open until release() is called as often, or the file is closed. */
   hold() {
     const { fd } = this
     this.#holds++
@@ -99,7 +100,10 @@ export class TableDescriptor {
     if (--this.#holds === 0 && this.#fd !== undefined) closable.add(this)
   }
 
-  /** Closes the descriptor if it was not used since it was last looked at; answers whether it did. */
+  /**
+   * Closes the descriptor if it was not used since the clock last passed it; returns whether it
+   * did.
+   */
   closeIfUnused() {
     closable.delete(this)
     if (this.#used) {
@@ -117,7 +121,7 @@ export class TableDescriptor {
     if (fd !== undefined) fs.closeSync(fd)
   }
 
-  /** For good. */
+  /** Closes the table permanently. */
   close() {
     closable.delete(this)
     const all = byPath.get(this.#path)
@@ -126,20 +130,24 @@ export class TableDescriptor {
   }
 }
 
-/** The file at `path` is about to lose its name: whoever has it open goes on reading it. @param {string} path */
+/**
+ * Called before the file at `path` loses its name: open readers keep their descriptor.
+ * @param {string} path
+ */
 export function keepOpen(path) {
   for (const table of byPath.get(path) ?? []) {
     try {
       table.hold()
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      // It is gone already: there is nothing to keep.
+      // The file is removed already.
       if (error.code !== 'ENOENT' && error.code !== 'LEVEL_SOURCE_CHANGED') throw error
     }
   }
 }
 
 /**
- * Does what needs a descriptor. While the process has none left, tables give theirs.
+ * Runs `act`, which needs a descriptor. If the process has none left, closes those of tables and
+ * retries.
  *
  * @template T
  * @param {() => T} act
@@ -156,7 +164,11 @@ export function withSpare(act) {
   }
 }
 
-/** Makes sure that there are `count` descriptors for code that takes a failure to open a file for an answer. @param {number} count @param {string} path of a file or directory */
+/**
+ * Ensures that `count` descriptors are free, for code that misinterprets a failure to open a file.
+ * @param {number} count
+ * @param {string} path of a file or directory
+ */
 export function ensureSpare(count, path) {
   const fds = /** @type {number[]} */ ([])
   try {
@@ -176,7 +188,7 @@ function explained(error) {
   return error
 }
 
-/** Half of the descriptors that can be closed; answers whether there was one. */
+/** Closes half of the descriptors that can be closed; returns whether there was one. */
 function giveBack() {
   const left = closable.size >> 1
   const before = closable.size
@@ -191,7 +203,10 @@ function makeRoom() {
   closeUntil(openMax)
 }
 
-/** Those used since they were last looked at are passed once, so that a scan over all of them does not turn out the busiest. @param {number} count */
+/**
+ * Skips descriptors used since the clock last passed, so that a scan does not evict the busiest.
+ * @param {number} count
+ */
 function closeUntil(count) {
   while (closable.size > count) {
     for (const table of closable) {
@@ -207,10 +222,10 @@ function learnLimit() {
   openMax = Math.max(OPEN_MIN, Math.floor(isMainThread ? share : share * SHARE_OF_WORKER))
 }
 
-/** LevelDB's share, a fifth; a half where enough is left for others. @param {number} limit */
+/** Returns LevelDB's share, a fifth; half if the limit is large. @param {number} limit */
 const shareOf = (limit) => limit / (limit < 1024 ? 5 : 2)
 
-/** How many descriptors this process may have, where the kernel tells. Node itself has raised it as far as it may. */
+/** Returns the process limit of descriptors, if known. Node has raised it to the hard limit. */
 function readLimit() {
   if (process.platform !== 'linux') return undefined
   try {

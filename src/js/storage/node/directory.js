@@ -1,10 +1,10 @@
 // The files of one directory, over node:fs.
 //
 // ```text
-// read, append   synchronous calls, straight from and into the engine's memory; appended through O_APPEND
-// sync           fdatasync through the callback API: a disk that flushes keeps no event loop waiting
+// read, append   synchronous calls, straight from and into the engine's memory; files are appended with O_APPEND
+// sync           fdatasync through the callback API, which does not block the event loop
 // editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync through the callback API too
-// descriptors    descriptors.js: those of tables are closed and opened again where the process may have few
+// descriptors    descriptors.js: closes and reopens those of tables
 // lock           lock.js
 // ```
 import fs from 'node:fs'
@@ -23,20 +23,20 @@ import { nodeSqlite, readLocks } from './os-lock.js'
  * @typedef {import('../../types/index.js').NameEdit} NameEdit
  */
 
-/** LOCK, our file beside it, and the kernel's table. */
+/** Descriptors used by the lock: LOCK, LOCK.varve, and the kernel's table. */
 const SPARE_FOR_LOCK = 3
 
-/** The longest name that common file systems take, in bytes. */
+/** The longest file name of common file systems, in bytes. */
 const NAME_BYTES_MAX = 255
 
-/** Of files that are whole once they have it, and never change. */
+/** Names of files that are complete and never change. */
 const TABLE_NAME = /^\d+\.(?:ldb|sst)$/
 
 /** Whether this thread has opened no database yet. */
 let isFirst = true
 
 /**
- * The files of a directory, which need not exist yet: `lock(true)` makes it.
+ * The files of a directory. `lock(true)` creates it if it does not exist.
  *
  * @implements {Storage}
  */
@@ -53,16 +53,22 @@ export class NodeStorage {
   #directory
   /** @type {DirectoryLock | undefined} */
   #lock
-  /** What the lock is about to ask the kernel. @type {Promise<string | undefined> | undefined} */
+  /**
+   * The kernel's table of locks, requested in advance.
+   * @type {Promise<string | undefined> | undefined}
+   */
   #locks
   /** @type {Set<NodeFile>} those that are open */
   #files = new Set()
-  /** Flushes and edits under way, which the lock's end waits for. @type {Set<Promise<void>>} */
+  /** Pending flushes and edits, which unlock() waits for. @type {Set<Promise<void>>} */
   #pending = new Set()
-  /** The last group of edits; the next begins when it has ended. @type {Promise<void> | undefined} */
+  /** The last group of edits; the next starts after it. @type {Promise<void> | undefined} */
   #editing
 
-  /** @param {string | URL} directory @param {string} [base] what a relative path starts from; else where the process works */
+  /**
+   * @param {string | URL} directory
+   * @param {string} [base] what a relative path starts from; else where the process works
+   */
   constructor(directory, base = '') {
     this.#directory = resolve(base, directory instanceof URL ? fileURLToPath(directory) : directory)
   }
@@ -72,7 +78,7 @@ export class NodeStorage {
     return this.#directory
   }
 
-  /** How a worker makes the same storage. */
+  /** How a worker creates the same storage. */
   get inWorker() {
     return { module: import.meta.url, export: 'NodeStorage', args: [this.#directory] }
   }
@@ -91,7 +97,7 @@ export class NodeStorage {
   #takeLock(create) {
     const locks = this.#locks
     this.#locks = undefined
-    // If the table of locks cannot be read, it looks as if there were no locks.
+    // A table of locks that cannot be read looks empty.
     if (!IS_WINDOWS && fs.statSync(this.#directory).isDirectory()) ensureSpare(SPARE_FOR_LOCK, this.#directory)
     return DirectoryLock.take(this.#directory, locks, create)
   }
@@ -120,7 +126,11 @@ export class NodeStorage {
       .map((/** @type {fs.Dirent} */ entry) => entry.name)
   }
 
-  /** A link to a file counts as one. A name that is not UTF-8 came out changed, and is not found. @param {fs.Dirent} entry */
+  /**
+   * A link to a file counts as a file. A name that is not UTF-8 is decoded differently and not
+   * found.
+   * @param {fs.Dirent} entry
+   */
   #isFile(entry) {
     if (entry.isFile() && !entry.name.includes('\ufffd')) return true
     return fs.statSync(join(this.#directory, entry.name), { throwIfNoEntry: false })?.isFile() === true
@@ -154,7 +164,11 @@ export class NodeStorage {
     return this.#track(isTable ? new TableDescriptor(path, fd, stats, this.#lock !== undefined) : new Descriptor(fd), path, writable)
   }
 
-  /** @param {Descriptor | TableDescriptor} descriptor @param {string} path @param {boolean} writable */
+  /**
+   * @param {Descriptor | TableDescriptor} descriptor
+   * @param {string} path
+   * @param {boolean} writable
+   */
   #track(descriptor, path, writable) {
     const file = new NodeFile(descriptor, path, writable, {
       pending: (/** @type {Promise<void>} */ promise) => this.#whilePending(promise),
@@ -165,7 +179,8 @@ export class NodeStorage {
   }
 
   /**
-   * A second name for a file of another directory, where the file system can: no byte is copied. For files that never change.
+   * Hard-links a file of another directory, if the file system supports it. Only for files that
+   * never change.
    * @param {string} name
    * @param {unknown} source
    */
@@ -176,7 +191,8 @@ export class NodeStorage {
       fs.linkSync(from, to)
       return true
     } catch (error) {
-      // Another disk, or one without such names, or with too many: a copy will do. What cannot be read, it will say.
+      // Another disk, no support for links, or too many links: the caller copies, which reports
+      // read errors.
       return false
     }
   }
@@ -187,8 +203,11 @@ export class NodeStorage {
    * @returns {void | Promise<void>}
    */
   editNames(edits, inPlace) {
-    // Checked before the first is done, and contents are copied: they are the engine's memory.
+    // Check all edits before applying the first, and copy contents, which are in the engine's
+    // memory.
     const own = edits.map((edit) => this.#checked(edit))
+    // Names that are there are durable then, whatever other edits are under way.
+    if (inPlace && own.length === 0) return syncDirectoryNow(this.#directory)
     if (inPlace && this.#editing === undefined && own.every(({ type, lost }) => type === 'remove' && !lost)) return this.#removeNow(own)
     const apply = () => this.#apply(own)
     const editing = this.#whilePending(this.#editing ? this.#editing.then(apply, apply) : apply())
@@ -212,11 +231,11 @@ export class NodeStorage {
         return { type: 'replace', path, via, content: Uint8Array.from(edit.content), lost: isLost(edit.name) }
       }
       default:
-        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} */ (edit).type)}`)
+        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
     }
   }
 
-  /** @param {any[]} edits as checked */
+  /** @param {any[]} edits as checked; any: edits are checked here */
   #removeNow(edits) {
     for (const { path } of edits) {
       attempt('remove', path, () => {
@@ -227,7 +246,7 @@ export class NodeStorage {
     syncDirectoryNow(this.#directory)
   }
 
-  /** @param {any[]} edits as checked */
+  /** @param {any[]} edits as checked; any: edits are checked here */
   async #apply(edits) {
     let lost = false
     for (const edit of edits) {
@@ -254,14 +273,14 @@ export class NodeStorage {
     try {
       fs.rmdirSync(join(this.#directory, 'lost'))
     } catch {
-      // What cannot be removed is not empty, or not ours: it stays.
+      // A directory that is not empty or not ours is kept.
     }
     attempt('remove', this.#directory, () => lock.releaseAndRemove())
     const removed = attempt('remove', this.#directory, () => removeIfEmpty(this.#directory))
     await syncDirectory(removed ? dirname(this.#directory) : this.#directory)
   }
 
-  /** Closes every file; answers a promise if flushes or edits are under way, which end first. */
+  /** Closes every file; returns a promise if flushes or edits must finish first. */
   #closeAll() {
     for (const file of this.#files) file.close()
     return this.#pending.size > 0 ? Promise.allSettled(this.#pending) : undefined

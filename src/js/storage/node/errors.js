@@ -1,15 +1,20 @@
-// What goes wrong with files and locks.
+// Errors of files and locks.
 
-/** How often the lock is tried again when its files change under our hands, before the directory counts as taken. */
+/** Number of attempts to lock while other processes change the lock's files. */
 export const ATTEMPTS_MAX = 20
 
-/** @param {string} code @param {string} operation @param {string} path @param {string | Error} why */
+/**
+ * @param {string} code
+ * @param {string} operation
+ * @param {string} path
+ * @param {string | Error} why
+ */
 export function failure(code, operation, path, why) {
   return Object.assign(new Error(`${code}: ${why}, ${operation} '${path}'`), { code, path })
 }
 
 /**
- * Node's own error, which also says what was to be done with which file. @param {any} error
+ * Adds the operation and the path to Node's error. @param {any} error any: whatever was thrown
  * @param {string} operation
  * @param {string} path
  */
@@ -23,7 +28,12 @@ export function explain(error, operation, path) {
   return error
 }
 
-/** @returns what `act` answers, or a promise of it @param {string} operation @param {string} path @param {() => any} act */
+/**
+ * @returns what `act` answers, or a promise of it
+ * @param {string} operation
+ * @param {string} path
+ * @param {() => any} act any: the result of any operation
+ */
 export function attempt(operation, path, act) {
   try {
     const answer = act()
@@ -38,7 +48,7 @@ export function locked(path, by) {
   return Object.assign(new Error(`${path} is in use by ${by}`), { code: 'LEVEL_LOCKED', path })
 }
 
-/** The kernel gives no pid (0 or -1) where no single process owns the lock. @param {number} pid */
+/** The kernel reports pid 0 or -1 if no single process owns the lock. @param {number} pid */
 export function named(pid) {
   if (pid === process.pid) return `this process (${pid})`
   return pid > 0 ? `process ${pid}` : 'another process'

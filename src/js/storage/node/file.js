@@ -8,7 +8,7 @@ import { flush, writeAll } from './os.js'
  * @typedef {import('./descriptors.js').TableDescriptor} TableDescriptor
  */
 
-/** One that stays open. */
+/** A descriptor that stays open. */
 export class Descriptor {
   /** @param {number} fd */
   constructor(fd) {
@@ -30,7 +30,11 @@ export class NodeFile {
   #storage
   #closed = false
   #flushes = 0
-  /** The first failure of a flush: the kernel may have dropped what it could not write, and would call a second one good. @type {any} */
+  /**
+   * The first failed flush. It is permanent: the kernel may have dropped the data, and a second
+   * flush would succeed.
+   * @type {any} any: whatever was thrown
+   */
   #failed
 
   /**
@@ -49,7 +53,7 @@ export class NodeFile {
   /** @param {number} offset @param {Uint8Array} into */
   read(offset, into) {
     this.#check('read')
-    // Numbers of this size are not exact, and no file reaches there: it ends before.
+    // Such numbers are not exact, and no file is that large.
     if (offset > Number.MAX_SAFE_INTEGER) return 0
     return attempt('read', this.#path, () => {
       const { fd } = this.#descriptor
@@ -93,12 +97,12 @@ export class NodeFile {
     }
   }
 
-  /** @param {any} [error] */
+  /** @param {any} [error] any: whatever was thrown */
   #flushed(error) {
     this.#flushes--
     this.#descriptor.release()
     this.#closeWhenQuiet()
-    // Of two flushes at once only one is told of a failure.
+    // Of two concurrent flushes, only one gets the error.
     this.#failed ??= error
     if (this.#failed) throw this.#failed
   }
@@ -121,13 +125,13 @@ export class NodeFile {
     this.#closeWhenQuiet()
   }
 
-  /** Not under a flush: the descriptor's number would go to another file. */
+  /** Does not close during a flush: another file could get the same descriptor. */
   #closeWhenQuiet() {
     if (!this.#closed || this.#flushes > 0) return
     try {
       this.#descriptor.close()
     } catch {
-      // The descriptor is gone in any case, and for what was not synced nothing was promised.
+      // The descriptor is closed in any case, and unsynced data was not acknowledged.
     }
   }
 

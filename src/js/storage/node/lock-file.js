@@ -1,21 +1,27 @@
-// LOCK.varve: who holds a directory, in JSON (lock.js).
+// LOCK.varve: the holder of a directory, as JSON (lock.js).
 import fs from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ATTEMPTS_MAX, locked, named } from './errors.js'
 import { IS_LINUX, readIfThere, readlinkIfThere } from './os.js'
 
-/** How long somebody else's taking over is waited for at a time, in ms: it takes less than one. */
+/** Milliseconds to wait for another process's takeover, which takes less than one. */
 const TAKEOVER_MS = 5
 
-/** Where that was cut short by a kill, in ms: time for whoever judged the same files stale to show up. */
+/**
+ * Milliseconds to wait after a takeover that was killed, so that others that judged the same files
+ * stale can finish.
+ */
 const SETTLE_MS = 50
 
-/** An empty or torn LOCK.varve this old, in ms, is no longer being written: its writer was killed, or the power went. */
+/**
+ * Age in ms after which an empty or torn LOCK.varve is stale: its writer was killed, or the power
+ * failed.
+ */
 const WRITING_MS = 2000
 
 /**
- * What is in the file.
+ * The content of the file.
  *
  * @typedef {object} Holder
  * @property {number} pid
@@ -27,12 +33,15 @@ const WRITING_MS = 2000
  * @property {string} token different for every owner
  */
 
-/** @returns {Holder} @param {any} native */
+/** @returns {Holder} @param {any} native any: node:sqlite, or undefined where Node lacks it */
 function thisHolder(native) {
   return { ...thisProcess(), native, token: newToken() }
 }
 
-/** Different each time in this boot, and by chance elsewhere; loading `node:crypto` for it takes longer than all else here. */
+/**
+ * Unique in this boot, and random elsewhere; loading `node:crypto` would take longer than the whole
+ * lock.
+ */
 function newToken() {
   return `${process.pid}-${process.hrtime.bigint()}-${Math.random().toString(36).slice(2)}`
 }
@@ -47,7 +56,7 @@ function thisProcess() {
   }
 }
 
-/** Our file while we hold it. It stays open, so that other threads can see that the one that made it still lives. */
+/** Our lock file. It stays open, so that other threads can see that its thread is alive. */
 export class LockFile {
   #path
   #text
@@ -67,7 +76,7 @@ export class LockFile {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const file = LockFile.#make(path, text)
       if (file) {
-        // Others may have cleared the way for us.
+        // Others may have removed the stale file.
         if (inDoubt || fs.existsSync(takeoverOf(path))) await file.#settle()
         return file
       }
@@ -103,14 +112,15 @@ export class LockFile {
   }
 
   /**
-   * Removes a stale file, unless another has done so. Answers whether a third may yet remove what is there next.
+   * Removes a stale file, unless another process has. Returns whether yet another may remove the
+   * next file.
    * @param {string} path
    * @param {string} stale its content
    * @param {string} text
    * @param {boolean} native whether we have locked LOCK
    */
   static async #clear(path, stale, text, native) {
-    // Looked at again: an empty file may be another's, which is just being written.
+    // Check again: another process may be writing the empty file.
     const clear = () => { if (readIfThere(path) === stale && !livingHolder(stale, path, native)) moveAway(path, stale) }
     const takeover = takeoverOf(path)
     const file = LockFile.#make(takeover, text)
@@ -151,7 +161,7 @@ export class LockFile {
 const takeoverOf = (path) => `${path}.takeover`
 
 /**
- * Removes the file if it has this content still; a file that somebody made in between gets its name back.
+ * Removes the file if its content is unchanged; a file created meanwhile gets its name back.
  * @param {string} path
  * @param {string} content
  */
@@ -167,7 +177,7 @@ function moveAway(path, content) {
     try {
       fs.linkSync(aside, path)
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      // A file system without links; with EEXIST the next owner is there already.
+      // The file system has no links; with EEXIST there is a new owner already.
       if (error.code !== 'EEXIST') return fs.renameSync(aside, path)
     }
   }
@@ -175,7 +185,7 @@ function moveAway(path, content) {
 }
 
 /**
- * Who holds the directory, in words; undefined if nobody does any more.
+ * Returns a description of the holder; undefined if there is none.
  *
  * @param {string} text the content of LOCK.varve
  * @param {string} path
@@ -187,7 +197,7 @@ function livingHolder(text, path, native) {
     const stats = fs.statSync(path, { throwIfNoEntry: false })
     return stats && Date.now() - stats.mtimeMs < WRITING_MS ? 'a process that is taking it' : undefined
   }
-  // LOCK was its holder's, and is ours.
+  // Its holder held LOCK, which we hold now.
   if (holder.native && native) return undefined
   const here = thisProcess()
   if (holder.boot !== here.boot && holder.host === here.host) return undefined
@@ -215,7 +225,7 @@ function isAlive({ pid, start }) {
   try {
     process.kill(pid, 0)
   } catch (/** @type {any} any: whatever was thrown */ error) {
-    // EPERM: it is there, and another user's.
+    // EPERM: the process exists and belongs to another user.
     if (error.code === 'ESRCH') return false
   }
   if (start === undefined) return true
@@ -224,19 +234,20 @@ function isAlive({ pid, start }) {
 }
 
 /**
- * When a process started; undefined where that cannot be known, '' of one that is dead and only waits to be counted.
+ * Returns the start time of a process; undefined if unknown, '' for a zombie.
  * @param {number} pid
  */
 function startOf(pid) {
   const stat = IS_LINUX ? readIfThere(`/proc/${pid}/stat`) : undefined
   if (stat === undefined) return undefined
-  // The name of the program, in parentheses, may hold anything; state is field 3, the start field 22.
+  // The program name in parentheses may contain anything; the state is field 3, the start time
+  // field 22.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return 'ZX'.includes(fields[0]) ? '' : fields[19]
 }
 
 /**
- * Whether some thread of this process has the file open; a worker that was ended has not. True where that cannot be known.
+ * Whether a thread of this process has the file open; an ended worker has not. True if unknown.
  * @param {string} path
  */
 function isOpenHere(path) {

@@ -1,9 +1,9 @@
-// The lock of a directory: who opens it excludes every other user of the same files, C++ LevelDB among them.
+// The lock of a directory, which excludes every other user of the same files, including C++ LevelDB.
 //
 // ```text
 // LOCK         LevelDB's own: an empty file that its owner has locked through fcntl. `node:sqlite`, where the runtime has it,
 //              takes locks of the same kind on it: `BEGIN EXCLUSIVE` on an empty database writes nothing.
-// LOCK.varve   ours: who holds the directory, in JSON. It keeps out the runtimes without `node:sqlite` (Node 20), and names
+// LOCK.varve   ours: the holder of the directory, as JSON. It keeps out the runtimes without `node:sqlite` (Node 20), and names
 //              the holder. LevelDB ignores the file; it is there only while the directory is held, or after a kill. Then who has
 //              made LOCK.varve.takeover may remove it, so that nobody removes the file of the next holder.
 // /proc/locks  on Linux the kernel tells who has locked LOCK: so Node 20 is kept out by C++ LevelDB, and a C++ LevelDB in
@@ -15,8 +15,8 @@
 // Closing any descriptor of LOCK drops all fcntl locks that the process has on it, so nothing here or elsewhere may open LOCK
 // while it can be held: everything asks by `stat` and `access`, which open nothing.
 //
-// What stays possible without `node:sqlite`: a C++ LevelDB that opens the directory later is not kept out; a holder in another
-// container cannot be judged, so its file is respected until somebody removes it; and only Linux tells a pid used anew.
+// Limits without `node:sqlite`: a C++ LevelDB that opens the directory later is not kept out; a holder in another
+// container cannot be judged, so its file is respected until it is removed; and only Linux detects a reused pid.
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { locked } from './errors.js'
@@ -24,12 +24,18 @@ import { LockFile } from './lock-file.js'
 import { IS_WINDOWS } from './os.js'
 import { lockNatively, makeIfMissing, nodeSqlite, refuseIfLocked } from './os-lock.js'
 
-/** Whether the name is one of the lock's own: LOCK, LOCK.varve, or what a kill left of taking the latter over. @param {string} name */
+/**
+ * Whether the name is one of the lock's files: LOCK, LOCK.varve, or a leftover takeover file.
+ * @param {string} name
+ */
 export function isLockName(name) {
   return name === 'LOCK' || /^LOCK\.varve(\.|$)/.test(name)
 }
 
-/** SQLite refuses longer paths, in bytes; a directory that deep is locked as if there were no `node:sqlite`. */
+/**
+ * SQLite refuses longer paths, in bytes; a directory that deep is locked as if there were no
+ * `node:sqlite`.
+ */
 const SQLITE_PATH_MAX = 511
 
 /** The lock of one directory, held until it is released. */
@@ -38,10 +44,17 @@ export class DirectoryLock {
   #entry
   #native
   #file
-  /** Whether LOCK goes with the lock if there is no database then. */
+  /** Whether LOCK is removed on release if there is no database. */
   #isPassing
 
-  /** @private @param {string} directory @param {Entry} entry @param {any} native @param {LockFile} file @param {boolean} isPassing */
+  /**
+   * @private
+   * @param {string} directory
+   * @param {Entry} entry
+   * @param {any} native any: node:sqlite, or undefined where Node lacks it
+   * @param {LockFile} file
+   * @param {boolean} isPassing
+   */
   constructor(directory, entry, native, file, isPassing) {
     this.#directory = directory
     this.#entry = entry
@@ -67,14 +80,15 @@ export class DirectoryLock {
       const isPassing = !mayStay && !fs.existsSync(path)
       const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
       if (sqlite) {
-        // A LevelDB in this very process would not keep us out.
+        // A LevelDB in this process would not exclude us.
         refuseIfLocked(path)
         native = lockNatively(sqlite, path)
       } else {
         makeIfMissing(path)
       }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
-      // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as well come a moment later.
+      // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as
+      // well come a moment later.
       if (!native) refuseIfLocked(path, await locks)
       return new DirectoryLock(directory, entry, native, file, isPassing)
     } catch (/** @type {any} any: whatever was thrown */ error) {
@@ -85,14 +99,14 @@ export class DirectoryLock {
     }
   }
 
-  /** Gives the lock back. */
+  /** Releases the lock. */
   release() {
     // A C++ LevelDB that is about to lock has made its LOG before.
     if (this.#isPassing && holdsNoDatabase(this.#directory)) {
       try {
         return this.releaseAndRemove()
       } catch {
-        // An empty LOCK that stays is no harm.
+        // A remaining empty LOCK does no harm.
       }
     } else {
       this.#release()
@@ -108,17 +122,20 @@ export class DirectoryLock {
     }
   }
 
-  /** Gives the lock back and takes its files away: LOCK while it is held, so that nobody can hold a LOCK without a name. */
+  /**
+   * Releases the lock and removes its files: LOCK while it is held, so that no process can hold a
+   * removed LOCK.
+   */
   releaseAndRemove() {
     const path = join(this.#directory, 'LOCK')
-    // Windows does not free the name of a file that is open.
+    // Windows keeps the name of an open file.
     if (IS_WINDOWS) {
       this.#native?.close()
       this.#native = undefined
     }
     try {
       fs.rmSync(path, { force: true })
-      // What kills left of taking over.
+      // Remove leftover takeover files.
       for (const name of fs.readdirSync(this.#directory)) {
         if (name.startsWith('LOCK.varve.')) fs.rmSync(join(this.#directory, name), { force: true })
       }
@@ -130,7 +147,7 @@ export class DirectoryLock {
 
 const DATABASE_FILE = /^(CURRENT|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/
 
-/** Whether there is no file of a database but the lock's own. @param {string} directory */
+/** Whether the directory has no files of a database except the lock's. @param {string} directory */
 function holdsNoDatabase(directory) {
   try {
     return !fs.readdirSync(directory).some((name) => DATABASE_FILE.test(name))
@@ -139,13 +156,14 @@ function holdsNoDatabase(directory) {
   }
 }
 
-// ---- The table of this thread -----------------------------------------------------------------------------------------
+// ---- The table of this thread
+// -----------------------------------------------------------------------------------------
 
 const TABLE = Symbol.for('varve.locked-directories')
 
 /** @returns {Set<string>} */
 function table() {
-  const shared = /** @type {any} */ (globalThis)
+  const shared = /** @type {any} any: globalThis declares no such property */ (globalThis)
   shared[TABLE] ??= new Set()
   return shared[TABLE]
 }
@@ -172,7 +190,7 @@ class Entry {
   }
 }
 
-/** The same under every path that leads to the directory. @param {string} directory */
+/** Returns an id that is the same for every path to the directory. @param {string} directory */
 function identify(directory) {
   const stats = fs.statSync(directory, { bigint: true })
   if (!stats.isDirectory()) {

@@ -1,4 +1,4 @@
-// Names of files: made, removed and moved, and made durable.
+// Creates, removes and renames files, and makes names durable.
 import fs from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -6,14 +6,23 @@ import { keepOpen, withSpare } from './descriptors.js'
 import { attempt, explain } from './errors.js'
 import { CREATE, DIRECTORY_MODE, FILE_MODE, IS_WINDOWS, flush, writeAll } from './os.js'
 
-/** How long a rename waits for others to close the files, in ms: on Windows virus scanners and indexers open what is new. */
+/**
+ * Milliseconds a rename retries while files are in use: on Windows, virus scanners and indexers
+ * open new files.
+ */
 const RENAME_PATIENCE_MS = 2000
 const RENAME_BUSY = ['EPERM', 'EACCES', 'EBUSY']
 
-/** What a flush of a directory may answer where that cannot be done; NTFS keeps a journal of names, and so do some of networks. */
+/**
+ * Errors of flushing a directory where that is not supported, as on NTFS, which journals names, and
+ * some network file systems.
+ */
 const CANNOT_SYNC_DIRECTORY = IS_WINDOWS ? ['EPERM', 'EISDIR', 'EINVAL'] : ['EINVAL', 'ENOTSUP', 'ENOSYS']
 
-/** Opens a new file even if the name is taken: whoever has the old one open keeps it. @param {string} path */
+/**
+ * Creates a file, replacing any of that name: open readers keep the old one.
+ * @param {string} path
+ */
 export function createNew(path) {
   try {
     return fs.openSync(path, CREATE, FILE_MODE)
@@ -28,9 +37,13 @@ export function createNew(path) {
 /** @param {string} directory */
 export const makeLost = (directory) => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
 
-/** By a thread of Node's: giving back the space of a large file can take 10 ms. @param {string} path @returns {Promise<void>} */
+/**
+ * Removes a file in Node's thread pool: freeing a large file can take 10 ms.
+ * @param {string} path
+ * @returns {Promise<void>}
+ */
 export function removeIfThere(path) {
-  // (Deno says of a success that its error is undefined.)
+  // Deno passes undefined on success.
   return new Promise((resolve, reject) => fs.unlink(path, (error) => {
     if (!error || error.code === 'ENOENT') resolve()
     else reject(error)
@@ -46,7 +59,7 @@ export function removeNow(path) {
   }
 }
 
-/** Answers whether the directory is gone. @param {string} directory */
+/** Returns whether the directory was removed. @param {string} directory */
 export function removeIfEmpty(directory) {
   try {
     fs.rmdirSync(directory)
@@ -58,7 +71,7 @@ export function removeIfEmpty(directory) {
 }
 
 /**
- * The file at `path` holds exactly `content`: what was there before, or all of it, also after a crash.
+ * Replaces the content of the file at `path` atomically, also in a crash.
  * @param {string} path
  * @param {string} via
  * @param {Uint8Array} content
@@ -77,13 +90,17 @@ export async function replace(path, via, content) {
     try {
       fs.rmSync(via, { force: true })
     } catch {
-      // The caller hears of the first failure; what is left of `via` is only space.
+      // Report the first failure; a leftover `via` only takes space.
     }
     throw error
   }
 }
 
-/** Done when it returns nothing; else (Windows) it is tried again for a while. @param {string} from @param {string} to */
+/**
+ * Renames a file. On Windows it may return a promise that retries for a while.
+ * @param {string} from
+ * @param {string} to
+ */
 export function renameOver(from, to) {
   try {
     fs.renameSync(from, to)
@@ -106,7 +123,10 @@ async function renameLater(from, to) {
   }
 }
 
-/** Makes the directory and those above it, and their names durable. @param {string} directory */
+/**
+ * Creates the directory and its parents, and makes their names durable.
+ * @param {string} directory
+ */
 export async function makeDirectory(directory) {
   const missing = []
   for (let place = directory; !fs.existsSync(place) && dirname(place) !== place; place = dirname(place)) missing.push(place)

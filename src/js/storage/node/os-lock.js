@@ -1,18 +1,21 @@
-// LOCK: locked through fcntl as LevelDB locks it, and the kernel's table of such locks (lock.js).
+// Locks LOCK through fcntl, as LevelDB does, and reads the kernel's table of such locks (lock.js).
 import fs from 'node:fs'
 import { ATTEMPTS_MAX, locked, named } from './errors.js'
 import { IS_LINUX, readIfThere } from './os.js'
 
-/** SQLite's codes for "somebody else has it", and for what the system does not permit: opening, or writing. */
+/** SQLite's codes for a busy database, and for files that cannot be opened or written. */
 const SQLITE_BUSY = 5
 const SQLITE_FORBIDDEN = [3, 8, 14]
 
 const LOCKS = '/proc/locks'
 
-/** The module, or undefined in a runtime without it. That it is experimental in some versions is no news for our users. */
+/**
+ * Returns the module, or undefined in a runtime without it. Hides its warning that it is
+ * experimental.
+ */
 export function nodeSqlite() {
   const { emitWarning } = process
-  /** @param {any} warning @param {any[]} rest */
+  /** @param {any} warning @param {any[]} rest any: the arguments of process.emitWarning */
   process.emitWarning = (warning, ...rest) => {
     const type = rest[0]?.type ?? rest[0]
     if (type !== 'ExperimentalWarning' || !/sqlite/i.test(String(warning))) Reflect.apply(emitWarning, process, [warning, ...rest])
@@ -26,7 +29,11 @@ export function nodeSqlite() {
   }
 }
 
-/** LOCK with the mode of our other files. A new file can be closed: nobody has locked it yet. @param {string} path */
+/**
+ * Creates LOCK with the mode of our other files. A new file can be closed, because no process has
+ * locked it yet.
+ * @param {string} path
+ */
 export function makeIfMissing(path) {
   try {
     fs.closeSync(fs.openSync(path, 'wx', 0o600))
@@ -35,32 +42,36 @@ export function makeIfMissing(path) {
   }
 }
 
-/** Answers the connection that holds LOCK until it is closed. @param {any} sqlite @param {string} path */
+/**
+ * Returns a connection that holds LOCK until it is closed.
+ * @param {any} sqlite any: node:sqlite, or undefined where Node lacks it
+ * @param {string} path
+ */
 export function lockNatively(sqlite, path) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     makeIfMissing(path)
     const before = identityOf(path)
     if (before === undefined) continue
     const connection = lockOnce(sqlite, path)
-    // Whoever removed the database in between has taken the file away from under the lock.
+    // Another process has removed the database and LOCK with it.
     if (identityOf(path) === before) return connection
     connection.close()
   }
   throw locked(path, 'processes that make and remove it')
 }
 
-/** @param {any} sqlite @param {string} path */
+/** @param {any} sqlite @param {string} path any: node:sqlite, or undefined where Node lacks it */
 function lockOnce(sqlite, path) {
   fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK)
   let connection
   try {
     connection = new sqlite.DatabaseSync(path)
-    // The journal in memory, so that none lies beside LOCK.
+    // Keep the journal in memory, so that there is no file next to LOCK.
     connection.exec('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
     return connection
   } catch (/** @type {any} any: whatever was thrown */ error) {
     connection?.close()
-    // The primary code is the low byte; a runtime that does not give it gives the words.
+    // The primary code is the low byte; a runtime without codes has the message.
     const primary = error.errcode & 0xff
     if (primary === SQLITE_BUSY || error.message === 'database is locked') {
       const pid = holderOf(path)
@@ -73,19 +84,25 @@ function lockOnce(sqlite, path) {
   }
 }
 
-/** Changes when the name gets another file, even one with the same inode. @param {string} path */
+/**
+ * Returns an id that changes when the name refers to another file, even one with the same inode.
+ * @param {string} path
+ */
 function identityOf(path) {
   const stats = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
   return stats && `${stats.dev}:${stats.ino}:${stats.birthtimeNs}`
 }
 
-/** The kernel's table of locks, where it has one that may be read; another thread waits for it. @returns {Promise<string | undefined>} */
+/**
+ * Reads the kernel's table of locks, if readable, in Node's thread pool.
+ * @returns {Promise<string | undefined>}
+ */
 export async function readLocks() {
   let fd
   try {
     fd = fs.openSync(LOCKS, 'r')
     for (let text = ''; ;) {
-      // As a rule the second finds the end: some ms later it would wait as long as the first.
+      // Usually the second read finds the end; some ms later it would wait as long as the first.
       const pages = await Promise.all([readPage(fd), readPage(fd)])
       if (pages.includes(undefined)) return undefined
       text += pages.join('')
@@ -98,7 +115,7 @@ export async function readLocks() {
   }
 }
 
-/** Whole lines; '' at the end. @param {number} fd @returns {Promise<string | undefined>} */
+/** Reads whole lines; '' at the end. @param {number} fd @returns {Promise<string | undefined>} */
 function readPage(fd) {
   return new Promise((resolve) => {
     fs.read(fd, Buffer.alloc(64 << 10), (error, size, page) => resolve(error ? undefined : page.toString('utf8', 0, size)))
@@ -112,7 +129,7 @@ export function refuseIfLocked(path, locks) {
 }
 
 /**
- * Which process has locked the file, where the kernel tells.
+ * Returns the process that has locked the file, if the kernel reports it.
  *
  * ```text
  * 1: POSIX  ADVISORY  WRITE 19171 fe:00:10429538 0 EOF     number, kind, -, mode, pid, device and inode, range
@@ -131,7 +148,8 @@ function holderOf(path, locks) {
     const [, kind, , , pid, place] = line.split(/\s+/)
     if (!place || !['POSIX', 'OFDLCK'].includes(kind)) continue
     const [lineMajor, lineMinor, inode] = place.split(':')
-    // Of file systems without a device of their own (btrfs, overlay), stat and this table may name different ones.
+    // Of file systems without a device of their own (btrfs, overlay), stat and this table may name
+    // different ones.
     const sameDevice = major === 0n || (BigInt(`0x${lineMajor}`) === major && BigInt(`0x${lineMinor}`) === minor)
     if (sameDevice && BigInt(inode) === stats.ino) return Number(pid)
   }

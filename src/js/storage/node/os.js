@@ -1,4 +1,4 @@
-// The system's own ways.
+// Differences between operating systems.
 import fs from 'node:fs'
 
 export const IS_LINUX = process.platform === 'linux'
@@ -6,11 +6,15 @@ export const IS_WINDOWS = process.platform === 'win32'
 export const FILE_MODE = 0o600
 export const DIRECTORY_MODE = 0o700
 
-/** Windows lets nobody truncate what was opened with O_APPEND; there each append asks for the end. */
+/** Windows cannot truncate a file opened with O_APPEND, so appends there look up the end. */
 export const APPEND = fs.constants.O_RDWR | (IS_WINDOWS ? 0 : fs.constants.O_APPEND)
 export const CREATE = APPEND | fs.constants.O_CREAT | fs.constants.O_EXCL
 
-/** A write that was cut short goes on, until the cause tells its name. @param {number} fd @param {Uint8Array} data */
+/**
+ * Continues a partial write until it is complete or fails with a reason.
+ * @param {number} fd
+ * @param {Uint8Array} data
+ */
 export function writeAll(fd, data) {
   let end = IS_WINDOWS ? fs.fstatSync(fd).size : null
   for (let done = 0; done < data.length;) {
@@ -21,7 +25,10 @@ export function writeAll(fd, data) {
   }
 }
 
-/** @param {'fsync' | 'fdatasync'} call done by a thread of Node's, not the event loop's @param {number} fd */
+/**
+ * @param {'fsync' | 'fdatasync'} call done by a thread of Node's, not the event loop's
+ * @param {number} fd
+ */
 export function flush(call, fd) {
   return /** @type {Promise<void>} */ (new Promise((resolve, reject) => fs[call](fd, (error) => (error ? reject(error) : resolve()))))
 }
@@ -31,7 +38,7 @@ export function readIfThere(path) {
   try {
     return fs.readFileSync(path, 'utf8')
   } catch (/** @type {any} any: whatever was thrown */ error) {
-    // ESRCH: a process that ended while its file in /proc was read. EACCES: the system hides it.
+    // ESRCH: the process ended while its file in /proc was read. EACCES: the system hides it.
     if (['ENOENT', 'ESRCH'].includes(error.code) || path.startsWith('/proc/')) return undefined
     throw error
   }
