@@ -27,9 +27,7 @@
 //! read:   memtable -> version -> table cache -> block -> iterator
 //! ```
 //!
-//! The files are LevelDB's, byte for byte. The documentation of each module shows its part of the
-//! format.
-//! The files are LevelDB's, byte for byte; each module's head shows its part of the format.
+//! The files are LevelDB's, byte for byte; each module describes its part of the format.
 
 mod error;
 mod options;

@@ -1,4 +1,4 @@
-//! Leveled compaction: tables of one level merged into the level below.
+//! Leveled compaction: merges tables of one level into the level below.
 //!
 //! ```text
 //! level n      [ inputs 0 ]                    chosen by the picker

@@ -1,4 +1,4 @@
-//! Pure: a version to the next compaction, if one is due.
+//! Picks the next compaction of a version, without I/O.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,20 +9,20 @@ use crate::base::{FileNumber, InternalKeyComparator, sort_by, to_u64, user_key};
 use crate::error::Error;
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 
-/// Bytes that level 1 should hold; each deeper level ten times the one above.
+/// Target size of level 1 in bytes; each deeper level is ten times larger.
 const LEVEL1_BYTES: u64 = 10 << 20;
 
-/// The inputs of the picker besides the version.
+/// Input of the picker beside the version.
 pub(crate) struct Pick<'a> {
     pub(crate) versions: &'a VersionSet,
     pub(crate) max_file_size: u64,
-    /// A table with too many unsuccessful seeks.
+    /// A table with too many seeks that found nothing.
     pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
-    /// Tables that cannot be read: they are left alone.
+    /// Unreadable tables, which are skipped.
     pub(crate) quarantine: &'a BTreeMap<FileNumber, Error>,
 }
 
-/// How full a level is: from 1 on it wants compaction. The last level never does.
+/// Returns how full a level is: from 1 on it needs compaction. The last level never does.
 pub(crate) fn level_score(version: &Version, level: usize) -> f64 {
     if level == 0 {
         return ratio(to_u64(version.level(0).len()), u64::try_from(LEVEL0_COMPACTION).unwrap_or(1));
@@ -39,7 +39,7 @@ fn ratio(a: u64, b: u64) -> f64 {
     a as f64 / b as f64
 }
 
-/// The fullest level first; then the table that seeks have worn out.
+/// Picks the fullest level first, then the table marked by seeks.
 pub(crate) fn pick(context: &Pick<'_>) -> Option<Compaction> {
     let version = context.versions.current();
     let mut levels: Vec<(usize, f64)> = (0..LEVELS - 1).map(|level| (level, level_score(version, level))).collect();
@@ -59,7 +59,8 @@ pub(crate) fn pick(context: &Pick<'_>) -> Option<Compaction> {
     set_up(context, *level, vec![file.clone()], false)
 }
 
-/// Tables of `level` that may hold keys of the range, at most about `max_file_size` of them below level 0.
+/// Returns tables of `level` that may hold keys of the range; below level 0 at most about
+/// `max_file_size`.
 pub(crate) fn pick_range(context: &Pick<'_>, level: usize, range: UserRange<'_>) -> Option<Compaction> {
     let version = context.versions.current();
     let mut inputs = version.overlapping(context.versions.order(), level, range);
@@ -76,7 +77,7 @@ pub(crate) fn pick_range(context: &Pick<'_>, level: usize, range: UserRange<'_>)
     if inputs.is_empty() { None } else { set_up(context, level, inputs, true) }
 }
 
-/// The first table behind the compact pointer, then the others, going round.
+/// Returns the tables in round-robin order, from the compact pointer on.
 fn start_files<'a>(context: &Pick<'a>, level: usize) -> impl Iterator<Item = &'a Rc<FileMetaData>> {
     let files = context.versions.current().level(level);
     let pointer = context.versions.compact_pointer(level);
@@ -86,7 +87,7 @@ fn start_files<'a>(context: &Pick<'a>, level: usize) -> impl Iterator<Item = &'a
     files.iter().skip(start).chain(files.iter().take(start))
 }
 
-/// Completes the inputs of a compaction that starts from `upper`; `None` if that would touch a damaged table.
+/// Completes the inputs of a compaction from `upper`; `None` if one of them is damaged.
 fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual: bool) -> Option<Compaction> {
     let version = context.versions.current();
     let order = context.versions.order();
@@ -98,7 +99,7 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
     add_boundary_files(order, version.level(level), &mut upper);
     let mut lower = below(order, version, level + 1, &upper)?;
 
-    // Take more of the upper level if that takes no more of the lower one.
+    // Adds more of the upper level if that adds nothing of the lower one.
     let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();
     let (smallest, largest) = bounds(order, &both)?;
     if !lower.is_empty() {
@@ -146,15 +147,15 @@ fn below(
     Some(lower)
 }
 
-/// The smallest and largest internal keys of the tables.
+/// Returns the smallest and largest internal keys of the tables.
 fn bounds<'a>(order: &InternalKeyComparator, files: &'a [Rc<FileMetaData>]) -> Option<(&'a [u8], &'a [u8])> {
     let smallest = files.iter().map(|f| f.smallest.as_slice()).min_by(|a, b| order.compare(a, b))?;
     let largest = files.iter().map(|f| f.largest.as_slice()).max_by(|a, b| order.compare(a, b))?;
     Some((smallest, largest))
 }
 
-/// A table that begins with an older entry of the key that the inputs end with must come along: left behind in the upper
-/// level, it would hide the newer entry. Source: LevelDB `AddBoundaryInputs`.
+/// Adds tables that begin with an older entry of the key that the inputs end with: left in the
+/// upper level, that entry would hide the newer one. Source: LevelDB `AddBoundaryInputs`.
 fn add_boundary_files(order: &InternalKeyComparator, level: &[Rc<FileMetaData>], inputs: &mut Vec<Rc<FileMetaData>>) {
     let Some((_, largest)) = bounds(order, inputs) else { return };
     let mut largest = largest.to_vec();

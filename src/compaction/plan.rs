@@ -1,4 +1,4 @@
-//! A planned compaction: its inputs, where outputs are cut, and the levels below them.
+//! A planned compaction: its inputs, where to cut outputs, and the levels below them.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -6,20 +6,20 @@ use std::rc::Rc;
 use crate::base::{InternalKeyComparator, user_key};
 use crate::version::{FileMetaData, LEVELS, Version, VersionEdit, grandparent_overlap_max, total_size};
 
-/// The inputs and outputs of one compaction.
+/// The tables to merge.
 pub(crate) struct Compaction {
     /// The upper level.
     pub(crate) level: usize,
-    /// The version that the inputs are of.
+    /// The version of the inputs.
     pub(crate) version: Rc<Version>,
     /// Tables of `level` and of `level + 1`.
     pub(crate) inputs: [Vec<Rc<FileMetaData>>; 2],
-    /// Tables of `level + 2` that overlap the whole.
+    /// Tables of `level + 2` that overlap the inputs.
     pub(crate) grandparents: Vec<Rc<FileMetaData>>,
-    /// Where the next compaction of `level` starts.
+    /// Start of the next compaction of `level`.
     pub(crate) compact_pointer: Vec<u8>,
     pub(crate) max_file_size: u64,
-    /// Asked for by the user: never a trivial move, since the user may want tombstones gone.
+    /// Requested by the user: never a trivial move, which would keep tombstones.
     pub(crate) manual: bool,
 }
 
@@ -34,7 +34,7 @@ impl Compaction {
         total_size(upper).saturating_add(total_size(lower))
     }
 
-    /// Whether moving the one input down is enough.
+    /// Returns whether moving the only input down suffices.
     pub(crate) fn is_trivial_move(&self) -> bool {
         let [upper, lower] = &self.inputs;
         !self.manual
@@ -52,12 +52,12 @@ impl Compaction {
         }
     }
 
-    /// Says where to cut outputs.
+    /// Returns the splitter of the outputs.
     pub(crate) fn splitter(&self) -> Splitter<'_> {
         Splitter { compaction: self, passed: 0, overlapped: 0, seen_key: false }
     }
 
-    /// Says whether a key can be anywhere below the outputs.
+    /// Returns a check whether a key may be in a level below the outputs.
     pub(crate) fn base_level(&self) -> BaseLevel<'_> {
         BaseLevel { compaction: self, passed: [0; LEVELS] }
     }
@@ -72,7 +72,7 @@ pub(crate) struct Splitter<'a> {
 }
 
 impl Splitter<'_> {
-    /// Whether a new output starts at `key`. Keys come in order.
+    /// Returns whether a new output starts at `key`. Keys must come in order.
     #[inline]
     pub(crate) fn stop_before(&mut self, order: &InternalKeyComparator, key: &[u8]) -> bool {
         while let Some(file) = self.compaction.grandparents.get(self.passed)
@@ -92,14 +92,14 @@ impl Splitter<'_> {
     }
 }
 
-/// Knows the levels below the outputs.
+/// The levels below the outputs.
 pub(crate) struct BaseLevel<'a> {
     compaction: &'a Compaction,
     passed: [usize; LEVELS],
 }
 
 impl BaseLevel<'_> {
-    /// Whether no level below the outputs can hold `key`. Keys come in order.
+    /// Returns whether no level below the outputs can hold `key`. Keys must come in order.
     pub(crate) fn is_base_for(&mut self, order: &InternalKeyComparator, key: &[u8]) -> bool {
         for level in self.compaction.level + 2..LEVELS {
             let files = self.compaction.version.level(level);

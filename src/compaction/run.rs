@@ -1,4 +1,4 @@
-//! Inputs to output tables.
+//! Merges the inputs of a compaction into output tables.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use crate::iter::{InternalIterator, MergingIterator, Step, finish};
 use crate::table::{BlockRead, DamagePolicy, FinishedTable, TableCache, TableOutput, UnprovenTable};
 use crate::version::{FileMetaData, LevelIterator};
 
-/// The parts of the database that a compaction uses.
+/// The parts of the database that a compaction needs.
 pub(crate) struct CompactionContext<'a> {
     pub(crate) env: &'a Rc<dyn Env>,
     pub(crate) tables: &'a Rc<TableCache>,
@@ -20,13 +20,13 @@ pub(crate) struct CompactionContext<'a> {
     pub(crate) budget: &'a Budget,
     pub(crate) oldest_snapshot: SequenceNumber,
     pub(crate) new_file_number: &'a dyn Fn() -> Result<FileNumber>,
-    /// Whether to go on: what is done meanwhile may have failed.
+    /// Returns whether to continue: concurrent work may have failed.
     pub(crate) may_go_on: &'a dyn Fn() -> Result<()>,
 }
 
-/// Bytes read at once from inputs: they are read front to back.
+/// Read-ahead of inputs in bytes; they are read sequentially.
 const READ_AHEAD: u32 = 128 << 10;
-/// Work that opening and proving an output stands for, in bytes.
+/// Cost in bytes of opening and checking an output, for the work budget.
 const OUTPUT_COST: usize = 16 << 10;
 
 /// Merges the inputs. On failure the outputs are removed.
@@ -84,7 +84,7 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
     input.status()
 }
 
-/// Entries that come out of order are an input's fault, not that of the table being made. Nobody knows which input's.
+/// Unordered entries mean that an input, not the output, is damaged; which one is unknown.
 #[cold]
 fn blame(compaction: &Compaction, error: Error) -> Error {
     match (error, compaction.inputs().next()) {
@@ -96,8 +96,8 @@ fn blame(compaction: &Compaction, error: Error) -> Error {
     }
 }
 
-/// Level 0: each table by itself, newest first; deeper: the level as one run. Checksums are always verified, so that damage
-/// is never copied into a sound block.
+/// Returns iterators over the inputs: level 0 table by table, newest first, a deeper level as one
+/// run. Checksums are always verified, so that damage is never copied into a valid block.
 fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> MergingIterator<LevelIterator> {
     let read = BlockRead {
         policy: DamagePolicy::STOP,
@@ -126,12 +126,12 @@ fn sorted(files: &[Rc<FileMetaData>], order: &InternalKeyComparator) -> Vec<Rc<F
     files
 }
 
-/// The tables being written, one at a time.
+/// The output tables, written one at a time.
 struct Outputs<'a> {
     context: &'a CompactionContext<'a>,
     compaction: &'a Compaction,
     current: Option<TableOutput>,
-    /// Whole tables, whose syncs go on while the next is built.
+    /// Complete tables whose syncs continue while the next one is built.
     unproven: Vec<UnprovenTable>,
     finished: Vec<FinishedTable>,
 }
@@ -175,7 +175,7 @@ impl Outputs<'_> {
         Ok(())
     }
 
-    /// All that was written is on storage and readable.
+    /// Waits until all outputs are durable and readable.
     async fn prove(&mut self) -> Result<()> {
         while !self.unproven.is_empty() {
             let table = self.unproven.remove(0);

@@ -1,16 +1,16 @@
-//! Pure: which entries survive shadowing, tombstones and snapshots.
+//! Decides which entries survive overwrites, tombstones and snapshots, without I/O.
 
 use std::cmp::Ordering;
 
 use crate::base::{InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key};
 
-/// Sees the merged entries in order and says which to keep.
+/// Receives the merged entries in order and decides which to keep.
 pub(crate) struct Survivors {
     order: InternalKeyComparator,
-    /// The oldest state that can still be read.
+    /// The oldest sequence number that a reader can still use.
     oldest_snapshot: SequenceNumber,
     current_key: Vec<u8>,
-    /// Sequence of the entry before of the same key; `None` at a key's first.
+    /// Sequence of the previous entry of the same key; `None` at a key's first entry.
     previous: Option<SequenceNumber>,
     has_key: bool,
 }
@@ -20,11 +20,11 @@ impl Survivors {
         Survivors { order, oldest_snapshot, current_key: Vec::new(), previous: None, has_key: false }
     }
 
-    /// Whether the entry lives on. `is_base` says whether no deeper level can hold the key.
+    /// Returns whether to keep the entry. `is_base`: no deeper level can hold the key.
     #[inline]
     pub(crate) fn keep(&mut self, key: &[u8], is_base: impl FnOnce(&[u8]) -> bool) -> bool {
         let Ok(parsed) = parse_internal_key(key) else {
-            // An entry that cannot be parsed is kept, and hides no other.
+            // An entry that cannot be parsed is kept and hides nothing.
             self.has_key = false;
             self.previous = None;
             return true;

@@ -1,4 +1,4 @@
-//! A copy of the present state as a database of its own.
+//! Copies the current state to a database of its own.
 
 use std::rc::Rc;
 
@@ -14,10 +14,12 @@ use crate::version::FileMetaData;
 /// Bytes copied at once.
 const PIECE: usize = 1 << 20;
 
-/// Gives the file of that name of the database's storage to the target too, without copying it; false where that cannot be done.
+/// Links a file of the database into the target without copying; returns false if that is not
+/// possible.
 pub(crate) type Link = dyn Fn(&str) -> Io<bool>;
 
-/// Copies tables as they are; what is in memory becomes one more table of level 0. After a failure nothing of it is left.
+/// Copies tables unchanged and writes the memtables as one more table of level 0. After a failure
+/// nothing is left.
 pub(crate) async fn checkpoint(inner: &Rc<Inner>, target: &Rc<dyn Env>, link: Option<&Link>) -> Result<()> {
     inner.check_open()?;
     let moment = Moment::now(inner);
@@ -73,7 +75,7 @@ async fn copy_table(
         match link(&old).await {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            // Another process has removed it, and what is open can still be read.
+            // Another process removed the name, but the open file can still be read.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
@@ -93,7 +95,7 @@ async fn copy_table(
     copy.sync().await.map(|_| ())
 }
 
-/// CURRENT goes first: without it there is no database, whatever else cannot be removed.
+/// CURRENT is removed first: without it the rest is not a database, even if other files remain.
 async fn clean_up(target: &dyn Env, mut names: Vec<String>, made_place: bool) {
     names.reverse();
     for name in names {

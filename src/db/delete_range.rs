@@ -1,4 +1,4 @@
-//! Deleting many keys: whole tables first, then key by key.
+//! Deletes a range of keys: whole tables first, then key by key.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -18,13 +18,13 @@ use crate::error::Result;
 use crate::options::ReadOptions;
 use crate::version::{LEVELS, UserRange, VersionEdit};
 
-/// Bytes of tombstones in one batch: written in a few milliseconds.
+/// Bytes of tombstones in one batch, written in a few milliseconds.
 const BATCH_SIZE: usize = 32 << 10;
 
-/// See [`Db::delete_range`](super::Db::delete_range). Returns how many keys were deleted one by one.
+/// Implements [`Db::delete_range`](super::Db::delete_range).
 pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
     inner.check_open()?;
-    // Others write meanwhile: what is newer stays.
+    // Writes continue meanwhile; newer entries are kept.
     let asked = mark_in_turn(inner).await?;
     let mut options = ReadOptions {
         lower_bound: begin.map(<[u8]>::to_vec),
@@ -32,7 +32,8 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
         fill_cache: false,
         ..ReadOptions::default()
     };
-    // Where nothing lives, no memtable need be flushed and no table dropped. Damage is no answer: its table may go.
+    // Without live entries there is nothing to flush or drop. Damage proves nothing: its table may
+    // be dropped.
     if DbIterator::new(inner, &options)?.seek_to_first().await == Ok(false) {
         return Ok(0);
     }
@@ -43,7 +44,7 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
     let mut deleted = 0;
     while valid {
         if inner.state.borrow().last_sequence() != read {
-            // Somebody else has written, maybe what comes next.
+            // Another writer may have replaced the keys that come next.
             options.lower_bound = Some(it.key().to_vec());
             it = DbIterator::new(inner, &options)?;
             read = inner.state.borrow().last_sequence();
@@ -69,14 +70,14 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
     Ok(deleted)
 }
 
-/// A table may go only if no older entry of its keys stays behind, above or below: entries of a key are newest first from
-/// level to level, so all tables of the range in this and all deeper levels go together, or those that reach out of the
-/// range stay, and with them everything above that overlaps them.
+/// Drops the tables inside the range, unless that would expose an older entry of a key. Levels hold
+/// newer entries above older ones, so all tables of the range in a level and below are dropped
+/// together, or the ones that cross its bounds stay, with every table above that overlaps them.
 async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark) -> Result<()> {
     let any_inside = {
         let state = inner.state.borrow();
         let version = state.version();
-        // On a full disk there is no room for a manifest record; deletes may still fit the log.
+        // A full disk has no room for a manifest record, but deletes may still fit the log.
         state.works() && version.files().any(|(_, f)| lies_inside(inner, f, range))
     };
     if !any_inside || inner.options.read_only {
@@ -85,7 +86,7 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark)
     flush_memtables(inner).await?;
     let range = (range.0.map(<[u8]>::to_vec), range.1.map(<[u8]>::to_vec));
     let outcome = Rc::new(RefCell::new(None));
-    // As a job of its own, since one job at a time changes the version.
+    // Runs as a job, because only one job at a time may change the version.
     loop {
         let done = poll_fn(|cx| {
             if let Some(result) = outcome.take() {
@@ -100,7 +101,7 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark)
                 Driven::Finished => Poll::Ready(None),
                 Driven::Pending if inner.budget.is_exhausted() => Poll::Ready(None),
                 Driven::Pending => Poll::Pending,
-                // Called from inside a job: there is still the way key by key.
+                // Called from inside a job: delete key by key instead.
                 Driven::Idle => Poll::Ready(Some(Ok(()))),
             }
         })
@@ -118,7 +119,8 @@ async fn drop_job(inner: Rc<Inner>, range: OwnedRange, asked: Mark, outcome: Rc<
     let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()), asked);
     let result = match edit {
         Some((edit, undo)) => {
-            // A snapshot that was taken while the record was on its way sees what is dropped: then it is not.
+            // A snapshot taken while the record was written can see the dropped tables, so they are
+            // kept.
             let undo = || (!inner.snapshots.is_empty()).then_some(undo);
             match log_and_apply_unless(&inner, edit, undo).await {
                 Ok(true) => remove_obsolete(&inner).await,
@@ -136,8 +138,8 @@ async fn drop_job(inner: Rc<Inner>, range: OwnedRange, asked: Mark, outcome: Rc<
     outcome.replace(Some(result));
 }
 
-/// What takes the tables away, and what brings them back. `None` if no table can go: one that a snapshot needs, be it of this
-/// very moment, stays, and so does one that may hold something newer than `asked`.
+/// Returns the edit that drops the tables and the edit that restores them. `None` if every table
+/// must stay: a snapshot (even a current one) needs it, or it may hold entries newer than `asked`.
 fn drop_edit(inner: &Inner, range: UserRange<'_>, asked: Mark) -> Option<(VersionEdit, VersionEdit)> {
     let state = inner.state.borrow();
     if !inner.snapshots.is_empty() || !state.works() {
@@ -145,10 +147,12 @@ fn drop_edit(inner: &Inner, range: UserRange<'_>, asked: Mark) -> Option<(Versio
     }
     let all_old = state.counts().flushed_sequence <= asked.sequence;
     let (mut edit, mut undo) = (VersionEdit::default(), VersionEdit::default());
-    // From the deepest level up, and from the oldest on: what stays protects what overlaps it and is newer.
+    // From the deepest level up and from the oldest table on: a table that stays protects newer
+    // ones that overlap it.
     let mut staying: Vec<Rc<crate::version::FileMetaData>> = Vec::new();
     for level in (0..LEVELS).rev() {
-        // Level 0 has the newest first; deeper, the older entries of a key that two tables share are in the later one.
+        // Level 0 lists newest first. Deeper, older entries of a key shared by two tables are in
+        // the later one.
         for file in state.version().level(level).iter().rev() {
             let (smallest, largest) = (user_key(&file.smallest), user_key(&file.largest));
             let user = inner.order.user();

@@ -1,4 +1,4 @@
-//! Removal of a whole database.
+//! Removes a whole database.
 
 use std::rc::Rc;
 
@@ -6,11 +6,12 @@ use crate::base::FileName;
 use crate::env::{Env, NameEdit};
 use crate::error::{Error, Result};
 
-/// Removes every file of the database in `env`, and the place itself if nothing else is in it. Other files stay. No database
-/// there is no error.
+/// Removes every file of the database in `env`, and the directory itself if it is then empty.
+///
+/// Other files stay. A missing database is no error.
 ///
 /// # Errors
-/// `Locked`: it is open.
+/// `Locked`: the database is open.
 pub async fn destroy(env: Rc<dyn Env>) -> Result<()> {
     match env.lock(false).await {
         Ok(_) => {}
@@ -31,7 +32,7 @@ async fn remove_all(env: &dyn Env) -> Result<()> {
         Err(Error::NotSupported(_)) => return Err(Error::NotSupported("the storage cannot list its files".into())),
         Err(error) => return Err(error),
     };
-    // CURRENT first: after that there is no database, only obsolete files.
+    // CURRENT is removed first: afterwards the rest is not a database, only unused files.
     let ours =
         names.iter().filter(|n| FileName::parse(n).is_some_and(|f| f != FileName::Lock && f != FileName::Current));
     let remove = |name: &String| NameEdit::Remove { name: name.clone() };

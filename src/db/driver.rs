@@ -1,4 +1,4 @@
-//! One future that several tasks drive. If one of them is dropped, the next task that polls continues it.
+//! One future that several tasks drive: if one task is dropped, the next one to poll continues.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -12,19 +12,21 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = ()>>>;
 /// The result of polling the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driven {
-    /// There was no work to make a future of.
+    /// There was no work to start.
     Idle,
-    /// The future is done.
+    /// The future has finished.
     Finished,
-    /// The future waits.
+    /// The future is pending.
     Pending,
 }
 
-/// The future and its waiters.
+/// The future and the tasks that wait for it.
 ///
-/// Invariants: while the future is polled it is out of `work`, so that whatever it calls may look here.
+/// Invariant: while the future is polled it is out of `work`, so that its own code may call the
+/// driver.
 pub(crate) struct Driver<T> {
-    /// Makes the next future, if there is work for one. Given at opening, so that callers of `poll` need not know the work.
+    /// Makes the next future if work is due. Set at opening, so that the queue need not import
+    /// commit.
     make: fn(&T) -> Option<Work>,
     work: RefCell<Option<Work>>,
     polling: Cell<bool>,
@@ -39,12 +41,12 @@ impl<T> Driver<T> {
         Driver { make, work: RefCell::new(None), polling: Cell::new(false), waker, waiting }
     }
 
-    /// Polls the future; makes one of what is due for `target` first if there is none.
+    /// Polls the future; starts one for `target` first if none is running.
     pub(crate) fn poll(&self, cx: &mut Context<'_>, target: &T) -> Driven {
         self.poll_or(cx, || (self.make)(target))
     }
 
-    /// The same; makes another future if there is none.
+    /// Polls the future; starts another if none is running.
     pub(crate) fn poll_or(&self, cx: &mut Context<'_>, make: impl FnOnce() -> Option<Work>) -> Driven {
         if self.polling.get() {
             return Driven::Idle;
@@ -68,20 +70,20 @@ impl<T> Driver<T> {
         }
     }
 
-    /// Makes the driver busy until the guard is dropped, as while the future is polled: for work without a future.
+    /// Marks the driver busy until the guard is dropped, for work that needs no future.
     pub(crate) fn hold(&self) -> Held<'_> {
         debug_assert!(!self.is_busy());
         self.polling.set(true);
         Held(&self.polling)
     }
 
-    /// Gives it a future to drive; there must be none.
+    /// Starts a future; none may be running.
     pub(crate) fn start(&self, work: Work) {
         debug_assert!(!self.is_busy());
         self.work.replace(Some(work));
     }
 
-    /// Whether a future is under way.
+    /// Returns whether a future is running.
     pub(crate) fn is_busy(&self) -> bool {
         self.polling.get() || self.work.borrow().is_some()
     }
@@ -103,12 +105,12 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Invariant: whoever sets `woken` then looks at `waited_for`, and whoever sets `waited_for` then looks at `woken`, in one order
-/// for all threads: one of the two sees the other.
+/// Invariant: `woken` is set before `waited_for` is read, and the other way round, in one order for
+/// all threads, so that one of the two sees the other.
 #[derive(Default)]
 struct Waiting {
     woken: AtomicBool,
-    /// Whether there may be wakers: most often there is none, and nothing to lock.
+    /// Whether there may be wakers. Usually there are none, and the lock is not taken.
     waited_for: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
 }

@@ -1,7 +1,8 @@
-//! The state of one moment as the bytes of a zip, piece by piece.
+//! Exports a consistent state as a zip, piece by piece.
 //!
-//! A future writes the whole archive into an outlet that holds one piece; [`Export::next`] drives it until the outlet is full,
-//! and takes what is in it. So no more is read than is asked for, and no more is held than a piece and what is in memory anyway.
+//! A future writes the archive into an outlet that holds one piece; [`Export::next`] drives it
+//! until the outlet is full, then takes the piece. So memory holds one piece, and reads keep pace
+//! with the caller.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -20,12 +21,12 @@ use crate::error::{Error, Result};
 
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
-/// A file up to this size is read once; a larger one twice, since its checksum goes before it.
+/// A file up to this size is read once; a larger one twice, because its checksum precedes it.
 const KEPT_MAX: u64 = 4 << 20;
 
 type Work = Pin<Box<dyn Future<Output = Result<()>>>>;
 
-/// An export under way. It keeps the files that it needs until it is dropped.
+/// A running export. It keeps the files that it needs until it is dropped.
 pub struct Export {
     inner: Rc<Inner>,
     outlet: Rc<Outlet>,
@@ -36,7 +37,7 @@ pub struct Export {
 struct Outlet {
     bytes: RefCell<Vec<u8>>,
     size_max: Cell<usize>,
-    /// Work, so that a call ends before it has taken long.
+    /// Work done in this call, which bounds its duration.
     budget: Budget,
 }
 
@@ -48,10 +49,12 @@ impl Export {
         Ok(Export { inner: inner.clone(), outlet, work: RefCell::new(Some(Box::pin(work))) })
     }
 
-    /// The next bytes, about `size` of them or fewer, none if the work is not that far; `None` at the end.
+    /// Returns about `size` more bytes, or `None` at the end.
+    ///
+    /// The result is empty if the work has not produced bytes yet.
     ///
     /// # Errors
-    /// `Io`, `Corruption`: a file cannot be read, or is not as long as it should be; `Closed`.
+    /// `Io`, `Corruption`: a file cannot be read or has the wrong size. `Closed`.
     pub async fn next(&self, size: usize) -> Result<Option<Vec<u8>>> {
         self.inner.check_open()?;
         self.outlet.size_max.set(size.max(1));
@@ -62,7 +65,7 @@ impl Export {
                 match work.as_mut().poll(cx) {
                     Poll::Ready(Ok(())) => return Poll::Ready(Ok(self.outlet.take())),
                     Poll::Ready(Err(error)) => {
-                        // The next call must not take this for the end.
+                        // A repeated call must not report the end instead.
                         let again = error.clone();
                         self.work.replace(Some(Box::pin(async { Err(again) })));
                         return Poll::Ready(Err(error));
@@ -95,13 +98,13 @@ impl Outlet {
         (!rest.is_empty()).then_some(rest)
     }
 
-    /// Adds bytes, and waits while that is enough.
+    /// Adds bytes and waits while the piece is full.
     async fn write(&self, bytes: &[u8]) {
         self.bytes.borrow_mut().extend_from_slice(bytes);
         poll_fn(|_| if self.is_full() { Poll::Pending } else { Poll::Ready(()) }).await;
     }
 
-    /// Notes work done; ends the call if it was enough.
+    /// Counts work, and ends the call when it has done enough.
     async fn spend(&self, bytes: usize) {
         self.budget.spend(bytes);
         if self.budget.is_spent() {
@@ -121,7 +124,7 @@ async fn write_all(inner: Rc<Inner>, mut moment: Moment, outlet: Rc<Outlet>) -> 
         let (source, name) = open_table(&inner, file).await?;
         zip.add(&*source, &name, file.size).await?;
     }
-    // CURRENT last: an archive that is cut off, and unpacked all the same, is no database.
+    // CURRENT is last: a truncated archive, if unpacked anyway, is not a database.
     let current = "CURRENT".to_owned();
     for name in staging.names().into_iter().filter(|name| *name != current).chain([current.clone()]) {
         let source = env.open(&name, Access::Read).await?;
@@ -175,7 +178,7 @@ impl Zip {
     }
 }
 
-/// Some bytes from `offset` on.
+/// Bytes of a file from `offset` on.
 async fn read(source: &dyn File, name: &str, offset: u64, size: u64) -> Result<Vec<u8>> {
     let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
     let piece = source.read_at(offset, left.min(PIECE)).await?;

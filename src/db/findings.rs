@@ -1,8 +1,9 @@
-//! A bounded list of the damage in a database.
+//! A bounded list of the damage found in a database.
 
 use crate::error::Error;
 
-/// A hostile file holds damage in every few bytes: more than this is counted, not listed.
+/// The longest list. A hostile file can be damaged every few bytes; further findings are only
+/// counted.
 const LISTED_MAX: usize = 10_000;
 
 /// Findings of `verify` and `repair`.
@@ -30,12 +31,12 @@ impl Findings {
         self.add_unlisted(other.unlisted);
     }
 
-    /// Counts findings that the reader of a file has not listed.
+    /// Counts findings that the reader of a file did not list.
     pub(super) fn add_unlisted(&mut self, count: u64) {
         self.unlisted = self.unlisted.saturating_add(count);
     }
 
-    /// How many are listed.
+    /// Returns the number of listed findings.
     pub(super) fn len(&self) -> usize {
         self.listed.len()
     }
@@ -44,7 +45,7 @@ impl Findings {
         self.listed.is_empty() && self.unlisted == 0
     }
 
-    /// Returns all findings; the last one gives the number of those left out.
+    /// Returns all findings; the last one counts those not listed.
     pub(super) fn into_list(self) -> Vec<Error> {
         let Findings { mut listed, unlisted } = self;
         if unlisted > 0 {
@@ -58,7 +59,7 @@ impl Findings {
     }
 }
 
-/// Whether an error says that stored bytes are wrong or cannot be read, so that the rest is still to be checked.
+/// Returns whether an error reports damaged or unreadable bytes, so that checking continues.
 pub(super) fn is_finding(error: &Error) -> bool {
     matches!(error, Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_)) && !error.is_too_many_open_files()
 }

@@ -1,8 +1,8 @@
-//! The state of one moment, held so that it can be copied while writing goes on.
+//! A snapshot of live files: a consistent state that can be copied while writes continue.
 //!
 //! ```text
-//! tables of the version        as they are: the version is held, so none of them is removed
-//! entries of the memtables     up to the moment's last one: one more table, of level 0
+//! tables of the version        copied unchanged; the version is held, so none is removed
+//! entries of the memtables     up to the snapshot's sequence number: one more table of level 0
 //! ```
 
 use std::rc::Rc;
@@ -18,17 +18,17 @@ use crate::events::LiveCounters;
 use crate::flush::{FlushContext, build_table};
 use crate::version::{FileMetaData, Manifest, VersionEdit};
 
-/// See the module.
+/// A snapshot of live files; see the module.
 pub(crate) struct Moment {
     view: View,
     edit: VersionEdit,
-    /// Numbers of the copy's own files.
+    /// File numbers of the copy's own files.
     table: FileNumber,
     manifest: FileNumber,
 }
 
 impl Moment {
-    /// Now. Nothing is read or written for it.
+    /// Takes a snapshot of the current state without I/O.
     pub(crate) fn now(inner: &Inner) -> Moment {
         let mut view = inner.view();
         let state = inner.state.borrow();
@@ -39,12 +39,12 @@ impl Moment {
         Moment { view, edit: state.snapshot_edit(), table, manifest: FileNumber(table.0.saturating_add(1)) }
     }
 
-    /// The tables that are copied as they are.
+    /// Returns the tables to copy unchanged.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Rc<FileMetaData>> {
         self.view.version.files().map(|(_, file)| file)
     }
 
-    /// Makes a table of what is in memory, in `target`, and lets go of the memory. `budget` is given way to.
+    /// Writes the memtables to a table in `target` and releases them, pausing as `budget` asks.
     pub(crate) async fn write_memory(&mut self, inner: &Inner, target: &Rc<dyn Env>, budget: &Budget) -> Result<()> {
         let tables = open_tables(target, &inner.options, &inner.order, &Rc::new(LiveCounters::default()));
         let context = FlushContext { env: target, tables: &tables, order: &inner.order, budget };
@@ -55,7 +55,8 @@ impl Moment {
         Ok(())
     }
 
-    /// Makes the manifest, and then CURRENT: from there on `target` is a database. All else must be there, and durable.
+    /// Writes the manifest, then CURRENT. All other files must be durable before: CURRENT makes
+    /// `target` a database.
     pub(crate) async fn write_manifest(&mut self, target: &Rc<dyn Env>) -> Result<()> {
         self.edit.log_number = Some(self.manifest);
         self.edit.previous_log_number = Some(FileNumber(0));
@@ -64,7 +65,7 @@ impl Moment {
         Manifest::create(target, self.manifest, &[VersionEdit::encode(&self.edit)]).await.map(|_| ())
     }
 
-    /// Names of all files that a copy of this moment may have, CURRENT last.
+    /// Returns the names of all files that the copy may have, CURRENT last.
     pub(crate) fn names(&self) -> Vec<String> {
         let tables = self.tables().map(|file| file.number).chain([self.table]);
         let mut names: Vec<String> = tables.map(table_file_name).collect();

@@ -1,4 +1,4 @@
-//! One log read to its end, past damage: what `verify` counts and `repair` uses.
+//! Reads one log to its end, past damage, for `verify` and `repair`.
 
 use super::findings::Findings;
 use crate::base::SequenceNumber;
@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::log::{LogReader, Record, Semantics};
 
-/// Reads the batches of a log, and reports everything else in it.
+/// Reads the batches of a log and reports all damage.
 pub(super) struct LogWalk {
     reader: LogReader,
     name: String,
@@ -18,18 +18,18 @@ pub(super) struct LogWalk {
 /// The sequence numbers known before a batch.
 #[derive(Clone, Copy)]
 pub(super) enum Before {
-    /// Nothing: any number may follow.
+    /// Nothing is known: any number may follow.
     Unknown,
-    /// The last one in tables, when a log that should be there is missing or empty: a jump shows what it held.
+    /// The last one in tables, when a log is missing or empty: a jump shows the size of the loss.
     Tables(u64),
-    /// The last one in the logs before.
+    /// The last one in earlier logs.
     Logs(u64),
     /// The last one in the same log.
     SameLog(u64),
 }
 
 impl Before {
-    /// The state before the next log; `flushed` is the last sequence number in tables.
+    /// Returns the state before the next log; `flushed` is the last sequence number in tables.
     pub(super) fn next_log(self, flushed: Option<u64>) -> Before {
         match (self, flushed) {
             (Before::SameLog(last) | Before::Logs(last), _) => Before::Logs(last),
@@ -38,7 +38,7 @@ impl Before {
         }
     }
 
-    /// The last sequence number in logs.
+    /// Returns the last sequence number in logs.
     pub(super) fn in_logs(self) -> Option<u64> {
         match self {
             Before::Logs(last) | Before::SameLog(last) => Some(last),
@@ -46,7 +46,7 @@ impl Before {
         }
     }
 
-    /// Returns the error of a batch that begins with `first`, if it has one.
+    /// Returns the error of a batch that begins with `first`, if its numbers do not follow.
     fn objection(self, first: u64) -> Option<String> {
         let (Before::Tables(last) | Before::Logs(last) | Before::SameLog(last)) = self else { return None };
         let next = last.saturating_add(1);
@@ -67,7 +67,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Calls `each` with the operations and their sequence numbers, as far as they can be read, and returns how many there are.
+    /// Calls `each` for every readable operation with its sequence number; returns their count.
     pub(super) fn read(
         &self,
         name: &str,
@@ -92,14 +92,14 @@ impl Batch {
 }
 
 impl LogWalk {
-    /// Begins to read the file called `name`.
+    /// Opens the log `name`.
     pub(super) async fn open(env: &dyn Env, name: &str, before: Before) -> Result<LogWalk> {
         let reader = LogReader::open(env, name, Semantics::Salvage).await?;
         let size = reader.file_size().await?;
         Ok(LogWalk { reader, name: name.to_owned(), size, before })
     }
 
-    /// The next batch.
+    /// Returns the next batch.
     pub(super) async fn next(&mut self, findings: &mut Findings) -> Result<Option<Batch>> {
         while let Some(record) = self.reader.next_record().await? {
             let begin = record.offset;
@@ -132,11 +132,11 @@ impl LogWalk {
         Ok(None)
     }
 
-    /// Reports what was passed over. Returns what is known then.
+    /// Reports skipped bytes; returns the sequence numbers known at the end.
     pub(super) async fn end(mut self, findings: &mut Findings) -> Result<Before> {
         let mut damages = self.reader.take_damages();
         let listed = damages.len();
-        // A writer that has the database open may have been in the middle of an append.
+        // A writer with the database open may have been in the middle of an append.
         if self.reader.file_size().await? > self.size {
             damages.retain(|damage| damage.offset.saturating_add(damage.bytes) < self.size);
         }

@@ -1,5 +1,4 @@
-//! The public interface of an open database.
-//! The public face of one open database.
+//! The public API of one open database.
 
 mod background;
 mod checkpoint;
@@ -42,10 +41,10 @@ use state::Inner;
 
 /// One open database: an ordered map of byte strings.
 ///
-/// The database never spawns a thread, sleeps or reads a clock. Over a storage that works
-/// synchronously, every future is ready at its first poll ([`block_on`](crate::env::block_on)).
-/// Writes do the background work (flushes, compactions) in proportion to the bytes they add; a host
-/// can do more of it in idle moments with [`background`](Db::background).
+/// The engine never spawns, sleeps or reads a clock. Over a synchronous storage every future is
+/// ready at its first poll ([`block_on`](crate::env::block_on)). Background work (flushes,
+/// compactions) runs in small steps: after writes, in proportion to their size, and in calls of
+/// [`background`](Db::background).
 ///
 /// ```
 /// use varve::{Db, Options, block_on, env::MemoryEnv};
@@ -67,16 +66,16 @@ impl Db {
     /// Opens the database in `env`, or creates it if `create_if_missing` is set.
     ///
     /// # Errors
-    /// `InvalidArgument`: an option is out of range, the database does not exist, it has another
-    /// comparator, or it exists although `error_if_exists` is set. `Locked`: it is open elsewhere.
-    /// `Corruption`: damage that [`Options::recovery`] does not accept.
+    /// `InvalidArgument`: an option is out of range, the database does not exist, it uses another
+    /// comparator, or it exists and `error_if_exists` is set. `Locked`: it is open elsewhere.
+    /// `Corruption`: damage that [`Options::recovery`] does not allow to skip.
     pub async fn open(env: Rc<dyn Env>, options: Options) -> Result<Db> {
         let db = Db { inner: open::open(env, options).await? };
         background::catch_up(&db.inner).await;
         Ok(db)
     }
 
-    /// Returns what opening found: the logs replayed, the damage in them, and the copies kept.
+    /// Returns what opening found: replayed logs, damage, and copies of damaged logs.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.inner.recovery
     }
@@ -86,8 +85,10 @@ impl Db {
         if self.inner.is_closed() { DbState::Closed } else { self.inner.state.borrow().status().clone() }
     }
 
-    /// Sets `key` to `value` with the default options: the write survives the process, but not yet
-    /// a power loss. Errors as [`put_with`](Db::put_with).
+    /// Sets `key` to `value` with default options.
+    ///
+    /// The write survives a crash of the process, but not of the machine until [`sync`](Db::sync).
+    /// Errors as [`put_with`](Db::put_with).
     pub async fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.put_with(&WriteOptions::default(), key, value).await
     }
@@ -95,21 +96,21 @@ impl Db {
     /// Sets `key` to `value`. Both may be empty.
     ///
     /// # Errors
-    /// `LimitExceeded`: one is longer than `max_value_size`, or both together exceed 1 GiB. `Full`,
-    /// `Io`: the storage refused the write, and it was not applied. `Poisoned`: an earlier write
-    /// failed, or it is unknown whether this one was applied ([`Error::maybe_applied`]).
+    /// `LimitExceeded`: the key or value is longer than `max_value_size`, or both together exceed 1
+    /// GiB. `Full`, `Io`: the storage failed and the write did not happen. `Poisoned`: an earlier
+    /// write failed, or this one did and may have been applied ([`Error::maybe_applied`]).
     pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         self.check_length("value", value)?;
         write::write_checked(&self.inner, WriteBatch::of_put(key, value), options.sync).await
     }
 
-    /// Deletes `key`. A missing key is not an error. Errors as [`put_with`](Db::put_with).
+    /// Removes `key`; a missing key is no error. Errors as [`put_with`](Db::put_with).
     pub async fn delete(&self, key: &[u8]) -> Result<()> {
         self.delete_with(&WriteOptions::default(), key).await
     }
 
-    /// Deletes `key`. A missing key is not an error. Errors as [`put_with`](Db::put_with).
+    /// Removes `key`; a missing key is no error. Errors as [`put_with`](Db::put_with).
     pub async fn delete_with(&self, options: &WriteOptions, key: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
         let mut batch = WriteBatch::new();
@@ -117,10 +118,10 @@ impl Db {
         write::write_checked(&self.inner, batch, options.sync).await
     }
 
-    /// Applies all operations of `batch`, or none.
+    /// Applies all operations of `batch` atomically.
     ///
     /// # Errors
-    /// As [`put_with`](Db::put_with); `LimitExceeded` also for a batch of more than 1 GiB.
+    /// As [`put_with`](Db::put_with); also `LimitExceeded` if the batch exceeds 1 GiB.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -140,16 +141,16 @@ impl Db {
         write::write(&self.inner, Some(batch), options.sync).await
     }
 
-    /// Writes `batch` before it returns, over a storage that works synchronously.
+    /// Applies `batch` before it returns, over a synchronous storage.
     ///
     /// # Errors
-    /// `Busy`: an earlier write is in progress, or 16 write buffers wait for a flush that the
-    /// storage has not finished; nothing was written. Otherwise as [`write`](Db::write).
+    /// `Busy`, with nothing written: an earlier write is unfinished, or 16 write buffers wait for a
+    /// flush that the storage has not finished. Otherwise as [`write`](Db::write).
     pub fn write_now(&self, options: &WriteOptions, batch: WriteBatch) -> Result<()> {
         write::write_now(&self.inner, batch, options.sync)
     }
 
-    /// Makes all acknowledged writes durable, with one flush of the log.
+    /// Makes every acknowledged write durable by flushing the log to storage.
     ///
     /// # Errors
     /// `Poisoned`: the flush failed. Writes are refused until [`resume`](Db::resume) succeeds.
@@ -165,20 +166,22 @@ impl Db {
     /// Returns the value of `key`. The bounds in `options` are ignored.
     ///
     /// # Errors
-    /// `Corruption`: a block that must be read is damaged. `InvalidArgument`: the snapshot belongs
-    /// to another database.
+    /// `Corruption`: a block needed for the read is damaged. `InvalidArgument`: the snapshot
+    /// belongs to another database.
     pub async fn get_with(&self, options: &ReadOptions, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, options, None).await
     }
 
-    /// Returns whether `key` exists, without copying its value. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Returns whether `key` exists, without copying its value.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn has(&self, options: &ReadOptions, key: &[u8]) -> Result<bool> {
         read::has(&self.inner, key, options).await
     }
 
-    /// Returns the values of `keys` in the given order, all from the same state. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Returns the values of `keys`, in the order given, from one consistent state.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn multi_get(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         let options = self.of_one_moment(options);
         let mut values = vec![None; keys.len()];
@@ -191,8 +194,9 @@ impl Db {
         Ok(values)
     }
 
-    /// Returns whether each of `keys` exists, all in the same state. Errors as
-    /// [`get_with`](Db::get_with).
+    /// Returns whether each of `keys` exists, in one consistent state.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn multi_has(&self, options: &ReadOptions, keys: &[&[u8]]) -> Result<Vec<bool>> {
         let options = self.of_one_moment(options);
         let mut found = vec![false; keys.len()];
@@ -210,23 +214,25 @@ impl Db {
         ReadOptions { snapshot: Some(snapshot), ..options.clone() }
     }
 
-    /// The keys with their positions, in key order: neighbours share blocks.
+    /// Sorts the keys with their positions, because neighbours in key order share blocks.
     fn in_order<'a>(&self, keys: &[&'a [u8]]) -> Vec<(usize, &'a [u8])> {
         let mut order: Vec<_> = keys.iter().copied().enumerate().collect();
         sort_by(&mut order, |(_, a), (_, b)| self.inner.order.user().compare(a, b));
         order
     }
 
-    /// Looks up `key` and reports where: the memtables and tables searched, the results of their
-    /// filters, and the blocks read. Errors as [`get_with`](Db::get_with).
+    /// Reads `key` and reports each memtable, table, filter and block consulted.
+    ///
+    /// Errors as [`get_with`](Db::get_with).
     pub async fn trace(&self, options: &ReadOptions, key: &[u8]) -> Result<(Option<Vec<u8>>, LookupTrace)> {
         let mut trace = LookupTrace::default();
         let value = read::get(&self.inner, key, options, Some(&mut trace)).await?;
         Ok((value, trace))
     }
 
-    /// Returns an iterator over the current state, or over the snapshot in `options`. It is not
-    /// positioned, and reads no block before its first move.
+    /// Returns an iterator over the current state, or over the snapshot in `options`.
+    ///
+    /// It is not positioned yet, and reads no block before its first move.
     ///
     /// # Errors
     /// `Closed`. `InvalidArgument`: the snapshot belongs to another database.
@@ -234,7 +240,7 @@ impl Db {
         DbIterator::new(&self.inner, options)
     }
 
-    /// Returns a snapshot of the current state, which stays readable until the snapshot is dropped.
+    /// Returns a snapshot: the current state stays readable until it is dropped.
     ///
     /// ```
     /// # use std::rc::Rc;
@@ -255,18 +261,17 @@ impl Db {
         self.inner.snapshots.take(last)
     }
 
-    /// Deletes every key from `begin` (inclusive) to `end` (exclusive); `None` means no bound.
-    /// Returns how many keys were deleted one by one.
+    /// Deletes every key from `begin` (inclusive) to `end` (exclusive; `None`: no bound).
     ///
-    /// Tables that lie completely in the range are dropped first if no snapshot needs them. The
-    /// remaining keys are deleted in batches, so the deletion is not atomic. Keys first written
-    /// after the call are kept. Errors as [`put_with`](Db::put_with) and
+    /// Tables wholly inside the range are dropped first unless a snapshot needs them. The remaining
+    /// keys are deleted in batches, not atomically; keys first written after the call stay. Returns
+    /// the number of keys deleted one by one. Errors as [`put_with`](Db::put_with) and
     /// [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
         delete_range::delete_range(&self.inner, begin, end).await
     }
 
-    /// Writes the memtables to tables, which are durable when it returns.
+    /// Flushes the memtables to tables, which are durable when it returns.
     ///
     /// # Errors
     /// The failure that stopped background work (see [`state`](Db::state)). `NotSupported`: the
@@ -275,21 +280,21 @@ impl Db {
         background::flush_memtables(&self.inner).await
     }
 
-    /// Starts a new log and an empty memtable. For tests: writes do this when the memtable is full.
+    /// Starts a new log and an empty memtable, as a full write buffer does. For tests.
     #[doc(hidden)]
     pub async fn begin_log(&self) -> Result<()> {
         write::rotate_in_turn(&self.inner).await
     }
 
-    /// Merges all tables with keys from `begin` to `end` (both inclusive; `None` means no bound)
-    /// down to the deepest level that has any. Overwritten and deleted entries are removed, except
-    /// those that a snapshot needs. Errors as [`flush`](Db::flush).
+    /// Compacts the tables with keys from `begin` to `end` (inclusive; `None`: no bound).
+    ///
+    /// They are merged into the deepest level that has keys of the range. Overwritten and deleted
+    /// entries are removed unless a snapshot needs them. Errors as [`flush`](Db::flush).
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
         background::compact_range(&self.inner, begin, end).await
     }
 
-    /// Does background work of at most `bytes` (0: the option `slice_size`). Returns whether there
-    /// is more.
+    /// Runs at most `bytes` of background work (0: `slice_size`); returns whether more is due.
     ///
     /// # Errors
     /// The failure that stopped background work; see [`state`](Db::state) and
@@ -304,53 +309,57 @@ impl Db {
         }
     }
 
-    /// Returns whether there is background work.
+    /// Returns whether background work is due.
     pub fn has_background_work(&self) -> bool {
         background::has_work(&self.inner)
     }
 
-    /// Prepares background work for an idle host. Returns whether there is work for
-    /// [`background`](Db::background).
+    /// Schedules optional work while the host is idle; returns whether work is due now.
     ///
-    /// A full memtable is scheduled to be flushed without waiting for the next write, so that
-    /// opening after a kill has less to replay. Overlapping tables of level 0 are merged before
-    /// there are as many as LevelDB waits for, if that rewrites little: a look-up then searches
-    /// fewer tables.
+    /// A full write buffer is flushed without waiting for the next write, so that opening after a
+    /// kill replays less. Overlapping tables of level 0 are compacted before LevelDB's threshold if
+    /// that rewrites little, so that reads check fewer tables.
     pub fn tidy(&self) -> bool {
         background::tidy(&self.inner)
     }
 
-    /// Resumes writing after a failure: starts a new log and a new manifest, and flushes the
-    /// memtables. If this fails, the error is returned and the state does not change. Tables that
-    /// were found damaged, and excluded from compactions since, are tried again.
+    /// Accepts writes again after a failure that stopped them.
+    ///
+    /// Starts a new log and manifest and flushes all memtables. If that fails, the error is
+    /// returned and the state does not change. Compactions retry tables that they skipped as
+    /// damaged.
     pub async fn resume(&self) -> Result<()> {
         background::resume(&self.inner).await
     }
 
-    /// Returns one of LevelDB's properties: `leveldb.num-files-at-level<N>`, `leveldb.stats`,
-    /// `leveldb.sstables` or `leveldb.approximate-memory-usage`. `None` for other names.
+    /// Returns a LevelDB property, or `None` for an unknown name.
+    ///
+    /// Known: `leveldb.num-files-at-level<N>`, `leveldb.stats`, `leveldb.sstables`,
+    /// `leveldb.approximate-memory-usage`.
     pub fn property(&self, name: &str) -> Option<String> {
         property::property(&self.inner, name)
     }
 
-    /// Returns the approximate number of bytes in table files that each range `[begin, end)` uses,
-    /// without the memtables. Errors as [`get_with`](Db::get_with).
+    /// Returns the approximate size in table files of each range `[begin, end)`.
+    ///
+    /// Memtables are not counted. Errors as [`get_with`](Db::get_with).
     pub async fn approximate_sizes(&self, ranges: &[(&[u8], &[u8])]) -> Result<Vec<u64>> {
         property::approximate_sizes(&self.inner, ranges).await
     }
 
-    /// Returns the bytes of keys and values in `[begin, end)` that are not in a table yet,
-    /// including overwritten and deleted ones.
+    /// Returns the bytes of entries in `[begin, end)` that are in memtables only.
+    ///
+    /// Overwritten and deleted entries count too.
     pub fn approximate_size_in_memory(&self, begin: &[u8], end: &[u8]) -> Result<u64> {
         property::approximate_size_in_memory(&self.inner, begin, end)
     }
 
-    /// Returns the bytes of decoded blocks in the block cache, and its capacity.
+    /// Returns the used bytes and the capacity of the block cache.
     pub fn block_cache(&self) -> (u64, u64) {
         (self.inner.tables.blocks().weight(), self.inner.options.block_cache_size)
     }
 
-    /// Returns the totals counted since the database was opened.
+    /// Returns totals counted since the database was opened.
     pub fn counters(&self) -> Counters {
         self.inner.counters.read()
     }
@@ -360,37 +369,37 @@ impl Db {
         property::tables(&self.inner)
     }
 
-    /// Returns the sequence number of the newest write. Each put and each delete has one, starting
-    /// at 1.
+    /// Returns the sequence number of the newest write; each put or delete takes one, from 1.
     pub fn last_sequence(&self) -> u64 {
         self.inner.state.borrow().last_sequence().get()
     }
 
-    /// Reads the whole database: every block of every table with its checksum, the order of keys,
-    /// the ranges in the manifest, and the filters. Damage is reported, not returned as an error.
-    /// Writes nothing.
+    /// Checks every table and log, and reports damage instead of failing.
+    ///
+    /// Reads all blocks with their checksums and checks key order, filters and the ranges in the
+    /// manifest. Writes nothing.
     pub async fn verify(&self) -> Result<VerifyReport> {
         verify::verify_open(&self.inner).await
     }
 
-    /// Copies the current state into the empty storage `target`, as a separate database, which is
-    /// durable when it returns. Writes can continue meanwhile.
+    /// Copies the current state to the empty storage `target` as a database of its own.
+    ///
+    /// The copy is durable when the call returns. Writes may continue meanwhile.
     ///
     /// # Errors
-    /// `InvalidArgument`: `target` has files. `Locked`: it is in use. `Io`, `Full`: one of the
-    /// storages refused; the files copied so far are removed.
+    /// `InvalidArgument`: `target` has a database file already. `Locked`: `target` is in use. `Io`,
+    /// `Full`: one of the storages failed; the partial copy is removed.
     pub async fn checkpoint(&self, target: &Rc<dyn Env>) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, None).await
     }
 
-    /// As [`checkpoint`](Db::checkpoint); `link` can give the target a file without copying it.
+    /// Copies like `checkpoint`; `link` may share a file with the target instead of copying it.
     #[cfg(feature = "wasm")]
     pub(crate) async fn checkpoint_linking(&self, target: &Rc<dyn Env>, link: &checkpoint::Link) -> Result<()> {
         checkpoint::checkpoint(&self.inner, target, Some(link)).await
     }
 
-    /// Returns the current state as a zip of LevelDB's files, which is read piece by piece while
-    /// writes continue.
+    /// Exports the current state as a zip, read piece by piece while writes continue.
     ///
     /// # Errors
     /// `Closed`.
@@ -399,15 +408,15 @@ impl Db {
         Export::new(&self.inner)
     }
 
-    /// Flushes the log, releases the lock and closes the database. Closing again does nothing.
+    /// Flushes the log to storage and releases the lock; closing twice is no error.
     ///
-    /// If the next opening would replay more than 128 KiB of logs, they are written to a table
-    /// first. Unfinished compactions are dropped and done again after the next open. Iterators of
-    /// this database return `Closed` from then on.
+    /// More than 128 KiB of logs are flushed to a table, so that the next open replays less.
+    /// Unfinished compactions are dropped and start again after the next open. Iterators return
+    /// `Closed` afterwards.
     ///
     /// # Errors
-    /// The error of the log's flush, or the failure that stopped writing. The database is closed in
-    /// any case; writes that were not synced may not be durable.
+    /// The error of flushing the log, or the error that stopped writes. The database is closed all
+    /// the same, but writes without `sync` may not be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.is_closed() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Which files may be deleted, and their removal.
+//! Finds and removes files that are no longer needed.
 
 use super::state::Inner;
 use crate::base::FileName;
@@ -6,13 +6,14 @@ use crate::env::NameEdit;
 use crate::error::{Error, Result};
 use crate::events::Event;
 
-/// Removes what nothing needs any more, outputs of a job that has ended too. While the stored manifest is in doubt that is nothing.
+/// Removes obsolete files, unused outputs of a finished job too. Removes nothing while the stored
+/// manifest is in doubt.
 pub(crate) async fn remove_obsolete(inner: &Inner) -> Result<()> {
     inner.state.borrow_mut().end_outputs();
     remove_unneeded(inner).await
 }
 
-/// The same in the middle of a job, whose outputs stay.
+/// Removes obsolete files in the middle of a job, whose outputs stay.
 pub(crate) async fn remove_unneeded(inner: &Inner) -> Result<()> {
     let gone = inner.state.borrow_mut().take_obsolete();
     let manifest = inner.state.borrow().manifest().cloned();
@@ -48,8 +49,8 @@ pub(crate) async fn remove_unneeded(inner: &Inner) -> Result<()> {
     }
 }
 
-/// One file that stays in the way must not keep the others. What cannot be removed is still of no use: the next removal, or
-/// the next open, tries again.
+/// A file that cannot be removed must not keep the others. The next removal, or the next open,
+/// tries it again.
 async fn remove_one_by_one(inner: &Inner, gone: Vec<(FileName, String)>) {
     for file in gone {
         match inner.env.edit_names(vec![remove(&file)]).await {

@@ -1,4 +1,4 @@
-//! LevelDB's properties, sizes, and the list of tables.
+//! LevelDB's properties, approximate sizes and the list of tables.
 
 use std::fmt::Write;
 use std::rc::Rc;

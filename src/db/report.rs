@@ -1,4 +1,4 @@
-//! Reports for the user: the result of an opening, and the live tables.
+//! Reports returned to the user: on opening, and on live tables.
 
 use crate::error::Error;
 
@@ -8,13 +8,13 @@ use crate::error::Error;
 pub struct RecoveryReport {
     /// Logs replayed, oldest first.
     pub logs: Vec<LogReport>,
-    /// Acknowledged writes are missing from here on; the evidence for it.
+    /// The first place where acknowledged writes are missing, with the reason.
     pub gap: Option<Error>,
-    /// Damaged logs that were kept aside under these names.
+    /// Names of the copies of damaged logs.
     pub kept: Vec<String>,
-    /// The manifest's tail was torn; every file that it names before is there.
+    /// The damage at the manifest's end; every file named before it exists.
     pub torn_manifest: Option<Error>,
-    /// The data that was not read, and is not in the database.
+    /// Parts of files that were not read and are not in the database.
     pub left: Vec<LeftBehind>,
 }
 
@@ -32,15 +32,15 @@ impl RecoveryReport {
     }
 }
 
-/// Bytes of a file that opening has passed over.
+/// Bytes of a file that opening skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftBehind {
     /// The file's name.
     pub name: String,
-    /// Where they begin; what stands before was read.
+    /// Offset of the first skipped byte; everything before it was read.
     pub offset: u64,
-    /// How many there are.
+    /// Number of skipped bytes.
     pub bytes: u64,
 }
 
@@ -48,13 +48,13 @@ pub struct LeftBehind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogReport {
-    /// Its name.
+    /// The log's file name.
     pub name: String,
-    /// Batches taken from it.
+    /// Number of batches replayed.
     pub batches: u64,
-    /// Entries in them.
+    /// Number of entries in these batches.
     pub entries: u64,
-    /// The damage that ended it, if any. In `compat` mode: the first damage that was skipped.
+    /// The damage that ended replay, if any. In `compat` mode: the first damage skipped.
     pub damage: Option<Error>,
 }
 

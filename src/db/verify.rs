@@ -1,4 +1,4 @@
-//! Reads a whole database and reports what is wrong with it.
+//! Reads a whole database and reports damage.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -23,30 +23,31 @@ use crate::version::{FileMetaData, VersionSet, recover_manifest};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Tables read.
+    /// Number of tables read.
     pub tables: u64,
-    /// Logs read that hold what no table has yet.
+    /// Number of logs read whose entries are not in tables yet.
     pub logs: u64,
-    /// Entries in tables and logs, shadowed ones and tombstones too.
+    /// Number of entries in tables and logs, including overwritten ones and tombstones.
     pub entries: u64,
-    /// Those of them that are in logs.
+    /// Number of entries in logs.
     pub log_entries: u64,
-    /// Bytes of the tables.
+    /// Total size of the tables in bytes.
     pub bytes: u64,
-    /// The damage found: at most one finding for each table, and one for each damage in a log.
+    /// The damage found: at most one finding per table, and one per damaged place of a log.
     pub findings: Vec<Error>,
-    /// Files that are not part of the database: left from before, or named as undelete tools and copies name them. Of a closed
-    /// database alone.
+    /// Files that do not belong to the database: leftovers, and names made by undelete tools or
+    /// copies. Only for a closed database.
     pub unused: Vec<String>,
 }
 
-/// Checks the files of the database in `env`, which need not be open, and writes nothing. Damage and missing files
-/// do not end it: CURRENT, the manifest, the logs, and every table that is there are read. Without a readable manifest,
-/// each table and log is checked by itself.
+/// Checks the files of the database in `env`, which need not be open; writes nothing.
+///
+/// Continues after damage and missing files: reads CURRENT, the manifest, the logs and every table.
+/// Without a readable manifest each table and log is checked on its own.
 ///
 /// # Errors
-/// `InvalidArgument`: there is no database, or one of another comparator. `SourceChanged`: another process has it open and
-/// changed it again and again meanwhile.
+/// `InvalidArgument`: the database does not exist, or uses another comparator. `SourceChanged`:
+/// another process kept changing it during the check.
 pub async fn verify(env: Rc<dyn Env>, options: Options) -> Result<VerifyReport> {
     options.check()?;
     for _ in 0..ATTEMPTS {
@@ -138,7 +139,7 @@ pub(crate) async fn verify_open(inner: &Rc<Inner>) -> Result<VerifyReport> {
     for (_, file) in version.files() {
         checker.table(file).await?;
     }
-    // A torn end that opening has passed over is in its own report, and stays until the log goes.
+    // Opening has reported its torn end already, and the log keeps it until it is removed.
     let is_torn = |name: &str| inner.recovery.logs.iter().any(|log| log.name == name && log.damage.is_some());
     let told = |name: &str| !inner.options.read_only && is_torn(name);
     let mut findings = std::mem::take(&mut checker.findings);
@@ -165,15 +166,16 @@ struct Checker<'a> {
     tables: &'a Rc<TableCache>,
     order: &'a InternalKeyComparator,
     budget: Budget,
-    /// No entry of a table has a later sequence number.
+    /// The last sequence number that a table may contain.
     last: SequenceNumber,
     report: VerifyReport,
     findings: Findings,
 }
 
 impl Checker<'_> {
-    /// Reads logs, oldest first. Returns the last sequence number in them. `named` is the log that a manifest names, and the
-    /// last sequence number of the tables: where a log is missing or empty, the next one shows what it held.
+    /// Reads logs, oldest first; returns their last sequence number. `named`: the manifest's log
+    /// and the last sequence number of the tables. A gap before a log shows that an older one lost
+    /// entries.
     async fn logs(&mut self, names: &[(FileNumber, String)], named: Option<(FileNumber, u64)>) -> Result<Option<u64>> {
         let mut before = Before::Unknown;
         if let Some((log, flushed)) = named
@@ -209,7 +211,7 @@ impl Checker<'_> {
         walk.end(&mut self.findings).await
     }
 
-    /// A table of the version.
+    /// Checks a table of the version.
     async fn table(&mut self, file: &FileMetaData) -> Result<()> {
         self.report.tables += 1;
         self.report.bytes = self.report.bytes.saturating_add(file.size);
@@ -217,7 +219,7 @@ impl Checker<'_> {
         self.checked(table, Some(file)).await
     }
 
-    /// A table that no manifest names.
+    /// Checks a table that no manifest describes.
     async fn table_called(&mut self, name: &str) -> Result<()> {
         self.report.tables += 1;
         let table = self.tables.table_called(name, None).await;
@@ -251,8 +253,8 @@ pub(super) const READ_ALL: BlockRead = BlockRead {
     read_ahead: 128 << 10,
 };
 
-/// Every entry with its block's checksum; order, sequence and filter, and the range that the manifest gives. Returns how many
-/// entries can be read, and the first thing that is wrong.
+/// Checks a table's blocks, key order, sequence numbers, filter, and the range in the manifest.
+/// Returns the number of readable entries and the first damage.
 async fn check_table(
     table: &Rc<Table>,
     file: Option<&FileMetaData>,
@@ -295,7 +297,7 @@ async fn check_table(
         let step = it.next();
         finish(&mut it, step).await;
     }
-    // A storage that has no descriptor left says nothing of the table.
+    // A lack of file descriptors proves nothing about the table.
     let skipped = it.take_skipped();
     if let Some(error) = skipped.iter().find(|error| !is_finding(error)) {
         return (entries, Some(error.clone()));

@@ -30,16 +30,16 @@ const DELETED_FILE: u32 = 6;
 const NEW_FILE: u32 = 7;
 const PREVIOUS_LOG_NUMBER: u32 = 9;
 
-/// The entry of one table in the manifest.
+/// The manifest's description of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFile {
-    /// Its number.
+    /// The table's file number.
     pub number: FileNumber,
-    /// Its size in bytes.
+    /// The table's size in bytes.
     pub size: u64,
-    /// Its first internal key.
+    /// The table's first internal key.
     pub smallest: Vec<u8>,
-    /// Its last internal key.
+    /// The table's last internal key.
     pub largest: Vec<u8>,
 }
 
@@ -50,22 +50,22 @@ pub struct VersionEdit {
     pub comparator: Option<Vec<u8>>,
     /// Logs below it are no longer needed.
     pub log_number: Option<FileNumber>,
-    /// Of old databases: one more log that is needed.
+    /// One more log that is needed, in old databases.
     pub previous_log_number: Option<FileNumber>,
-    /// No file has this number or a larger one.
+    /// Every file number in use is smaller.
     pub next_file_number: Option<FileNumber>,
-    /// All entries in tables have this sequence number or a smaller one.
+    /// The largest sequence number of entries in tables.
     pub last_sequence: Option<SequenceNumber>,
-    /// Where the next compaction of a level starts.
+    /// Start of the next compaction of a level.
     pub compact_pointers: Vec<(usize, Vec<u8>)>,
-    /// Tables that leave a level.
+    /// Tables removed from a level.
     pub deleted_files: BTreeSet<(usize, FileNumber)>,
-    /// Tables that join a level.
+    /// Tables added to a level.
     pub new_files: Vec<(usize, NewFile)>,
 }
 
 impl VersionEdit {
-    /// As stored.
+    /// Encodes the record.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if let Some(name) = &self.comparator {
@@ -105,7 +105,7 @@ impl VersionEdit {
         out
     }
 
-    /// From its stored form.
+    /// Decodes a record.
     pub fn decode(record: &[u8]) -> Result<VersionEdit, Malformed> {
         let mut input = Input::new(record);
         let mut edit = VersionEdit::default();

@@ -1,4 +1,4 @@
-//! A live table as the manifest describes it, and searches in lists of them.
+//! A live table as described by the manifest, and searches in lists of tables.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -14,7 +14,7 @@ pub(crate) struct FileMetaData {
     pub(crate) size: u64,
     pub(crate) smallest: Vec<u8>,
     pub(crate) largest: Vec<u8>,
-    /// Fruitless look-ups left before the table is worth compacting: one seek costs about as much as compacting 16 KiB.
+    /// Fruitless seeks left before compaction: one costs about as much as compacting 16 KiB.
     pub(crate) allowed_seeks: Cell<i64>,
 }
 
@@ -30,7 +30,7 @@ impl FileMetaData {
         }
     }
 
-    /// Whether the table may hold the user key.
+    /// Returns whether the table may hold the user key.
     pub(crate) fn covers(&self, order: &InternalKeyComparator, key: &[u8]) -> bool {
         in_range(self, order, (Some(key), Some(key)))
     }
@@ -40,7 +40,7 @@ impl FileMetaData {
     }
 }
 
-/// Inclusive user keys; `None` is open.
+/// A range of user keys, both ends inclusive; `None` is open.
 pub(crate) type UserRange<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
 pub(crate) fn total_size(files: &[Rc<FileMetaData>]) -> u64 {
@@ -53,7 +53,7 @@ pub(super) fn in_range(file: &FileMetaData, order: &InternalKeyComparator, (begi
     !before && !after
 }
 
-/// The first file of a sorted level whose largest key is at or after `key`.
+/// Returns the first file of a sorted level whose largest key is at or after `key`.
 pub(crate) fn find_file(files: &[Rc<FileMetaData>], order: &InternalKeyComparator, key: &[u8]) -> usize {
     files.partition_point(|f| order.compare(&f.largest, key) == Ordering::Less)
 }

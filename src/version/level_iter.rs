@@ -1,4 +1,4 @@
-//! The tables of one sorted run as one iterator; tables are opened when the iterator comes to them.
+//! Iterates over the tables of one sorted run, opening each when it is reached.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,9 +19,10 @@ pub(crate) struct LevelIterator {
     order: InternalKeyComparator,
     tables: Rc<TableCache>,
     read: BlockRead,
-    /// Index of the file that the iterator stands in, or is going to.
+    /// Index of the current file, or of the one about to be opened.
     at: usize,
-    /// An iterator over that file, once it is open. Boxed: a database's iterator has many of these, and few are ever opened.
+    /// The iterator of that file once open. Boxed, because a database's iterator has many and opens
+    /// few.
     table: Option<(FileNumber, Box<TableIterator>)>,
     landing: Landing,
     target: Vec<u8>,
@@ -29,7 +30,7 @@ pub(crate) struct LevelIterator {
     error: Option<Error>,
 }
 
-/// Where in the next file the iterator wants to stand.
+/// The position wanted in the next file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Landing {
     First,
@@ -78,7 +79,8 @@ impl LevelIterator {
         self.enter()
     }
 
-    /// Opens the file at `at` and lands in it; at a file without such an entry, goes on to the next.
+    /// Opens the file at `at` and seeks in it; continues with the next file if it has no such
+    /// entry.
     fn enter(&mut self) -> Step {
         loop {
             let Some(file) = self.files.get(self.at).cloned() else {
@@ -117,7 +119,8 @@ impl LevelIterator {
         }
     }
 
-    /// After a move inside a table: true if the iterator stands, or has stopped; false if it is to enter another file.
+    /// Returns true if a move inside a table found an entry or stopped, false to enter another
+    /// file.
     #[inline]
     fn settled(&mut self, backward: bool) -> bool {
         match &self.table {
@@ -161,7 +164,7 @@ impl LevelIterator {
         }
     }
 
-    /// Whether to go on behind a table that cannot be opened.
+    /// Returns whether to skip a table that cannot be opened.
     fn pass_bad_table(&mut self, error: Error) -> bool {
         self.error.get_or_insert(error);
         if self.read.policy.on_bad_block == OnBadBlock::Stop {

@@ -9,7 +9,7 @@ use crate::base::{FileNumber, InternalKeyComparator, LookupKey, ValueType, parse
 use crate::error::Result;
 use crate::table::{BlockRead, Lookup, TableCache};
 
-/// The result of a look-up in the tables.
+/// The result of a lookup in the tables.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Value(Vec<u8>),
@@ -17,12 +17,12 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// One table that a look-up touched, for the lookup trace.
+/// One table searched by a lookup, for the lookup trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableTouched {
-    /// Its level.
+    /// The table's level.
     pub level: usize,
-    /// Its number.
+    /// The table's file number.
     pub table: FileNumber,
     /// The result in this table.
     pub lookup: Lookup,
@@ -43,7 +43,7 @@ impl Version {
         self.levels.get(level).map_or(&[], |files| files)
     }
 
-    /// The level, to be held on to.
+    /// Returns a shared handle to the level.
     pub(crate) fn share_level(&self, level: usize) -> Rc<[Rc<FileMetaData>]> {
         self.levels.get(level).cloned().unwrap_or_default()
     }
@@ -56,9 +56,9 @@ impl Version {
         total_size(self.level(level))
     }
 
-    /// The newest entry of the key at or before its sequence; without `copy`, its value is left out. `touched` hears of every table looked into.
-    /// Answers too which table was looked into in vain before another, if any: it is to be charged a seek. A filter's no is none:
-    /// rewriting some 16 KiB, which LevelDB holds a seek to be worth, costs more.
+    /// Finds the newest entry of the key at or before its sequence. Also returns the table to
+    /// charge a seek: one searched in vain before another. Filter misses are not charged, since
+    /// they cost less than rewriting the 16 KiB that LevelDB equates with a seek.
     pub(crate) async fn get(
         &self,
         tables: &TableCache,
@@ -100,7 +100,8 @@ impl Version {
         Ok((Found::Nothing, charged))
     }
 
-    /// Where the table of a flushed memtable goes: as deep as it overlaps nothing, but not over much of the level below.
+    /// Picks the level of a flushed memtable: as deep as it overlaps no table, and few of the level
+    /// below.
     pub(crate) fn flush_level(
         &self,
         order: &InternalKeyComparator,
@@ -123,12 +124,13 @@ impl Version {
         level
     }
 
-    /// Whether some table of `level` may hold a key of the range (both ends inclusive user keys, `None` open).
+    /// Returns whether a table of `level` may hold a key of the range (inclusive; `None`: open).
     pub(crate) fn overlaps(&self, order: &InternalKeyComparator, level: usize, range: UserRange<'_>) -> bool {
         self.level(level).iter().any(|f| in_range(f, order, range))
     }
 
-    /// All tables of `level` that may hold a key of the range; in level 0 those too that overlap one of them.
+    /// Returns the tables of `level` that may hold a key of the range; in level 0 also their
+    /// overlaps.
     pub(crate) fn overlapping(
         &self,
         order: &InternalKeyComparator,
@@ -171,7 +173,7 @@ fn widen(
     grew
 }
 
-/// The one file of a sorted level that may hold the key, as a slice of one or none.
+/// Returns the file of a sorted level that may hold the key, as a slice of one or none.
 fn candidate<'a>(
     files: &'a [Rc<FileMetaData>],
     order: &InternalKeyComparator,
@@ -188,7 +190,7 @@ fn candidate<'a>(
     }
 }
 
-/// The meaning of the first entry at or after the key of a look-up.
+/// Interprets the first entry at or after the key.
 fn decide(
     order: &InternalKeyComparator,
     lookup: &LookupKey,

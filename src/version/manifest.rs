@@ -1,4 +1,4 @@
-//! MANIFEST and CURRENT: replay, append, switch.
+//! The MANIFEST and CURRENT files: replay, append, switch.
 //!
 //! ```text
 //! CURRENT          the text "MANIFEST-000002\n"
@@ -22,18 +22,18 @@ use crate::error::{Error, Result};
 use crate::log::{LogReader, LogWriter, Semantics, Tail};
 use crate::options::RecoveryMode;
 
-/// No CURRENT is longer.
+/// Largest size of CURRENT in bytes.
 const CURRENT_SIZE_MAX: u64 = 4096;
-/// A manifest that has grown to this many bytes is replaced by a new one.
+/// Size in bytes at which a manifest is replaced by a new one.
 const MANIFEST_SIZE_MAX: u64 = 32 << 20;
 
 /// The manifest being written.
 pub(crate) struct Manifest {
     pub(crate) number: FileNumber,
     writer: LogWriter,
-    /// The process before this one may have ended with records in it that are not durable yet.
+    /// Records of an earlier process may not be durable yet.
     found: Cell<bool>,
-    /// Until files are to be removed: nothing else relies on those records.
+    /// As above, but only removal of files depends on those records.
     may_wait: bool,
 }
 
@@ -61,7 +61,7 @@ async fn both<A, B>(first: impl Future<Output = Result<A>>, second: impl Future<
 }
 
 impl Manifest {
-    /// Makes `MANIFEST-number` with `records`, and CURRENT point to it.
+    /// Writes `MANIFEST-number` with `records` and points CURRENT to it.
     pub(crate) async fn create(env: &Rc<dyn Env>, number: FileNumber, records: &[Vec<u8>]) -> Result<Manifest> {
         let name = FileName::Manifest(number).to_string();
         let file = env.create(&name, FileKind::Manifest, 0).await?;
@@ -90,15 +90,15 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Goes on with a manifest that ends cleanly at `size`. What it was found with is to be made durable by
-    /// [`sync_found`](Manifest::sync_found): before files go, where it may wait.
+    /// Reuses a manifest that ends cleanly at `size`. Its existing records must be made durable by
+    /// [`sync_found`](Manifest::sync_found), at the latest before files are removed.
     pub(crate) async fn reopen(env: &Rc<dyn Env>, number: FileNumber, size: u64, may_wait: bool) -> Result<Manifest> {
         let name = FileName::Manifest(number).to_string();
         let file = env.open(&name, crate::env::Access::Append).await?;
         Ok(Manifest { number, writer: LogWriter::new(env.clone(), file, name, size), found: Cell::new(true), may_wait })
     }
 
-    /// Adds one record and flushes it.
+    /// Appends one record and flushes it.
     pub(crate) async fn append(&self, record: &[u8]) -> Result<()> {
         self.writer.add_record(record).await?;
         if !seeded(Bug::ManifestNotSynced) {
@@ -108,12 +108,12 @@ impl Manifest {
         Ok(())
     }
 
-    /// Whether [`sync_found`](Manifest::sync_found) is needed although no file goes.
+    /// Returns whether [`sync_found`](Manifest::sync_found) is needed even if no file is removed.
     pub(crate) fn must_sync(&self) -> bool {
         self.found.get() && !self.may_wait
     }
 
-    /// Makes durable what it was found with, itself and CURRENT too, if nothing has done so yet: before files go that older records name.
+    /// Makes the existing records and CURRENT durable, before files of older records are removed.
     pub(crate) async fn sync_found(&self, env: &dyn Env) -> Result<()> {
         if self.found.get() {
             self.writer.sync().await?;
@@ -123,7 +123,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Whether it is time for a new one.
+    /// Returns whether the manifest should be replaced.
     pub(crate) fn is_large(&self) -> bool {
         self.writer.size() >= MANIFEST_SIZE_MAX
     }
@@ -149,9 +149,10 @@ pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
     Ok(number)
 }
 
-/// The name of the comparator that the database in `env` was made with, so that the right one can be given to
-/// [`Db::open`](crate::Db::open). `None` where the manifest's readable records do not tell. Damage behind the record that
-/// tells is not looked for.
+/// Returns the name of the comparator of the database in `env`.
+///
+/// Use it to choose the comparator for [`Db::open`](crate::Db::open). Returns `None` if no readable
+/// record of the manifest names one; damage after that record is not checked.
 ///
 /// ```
 /// # use std::rc::Rc;
@@ -178,19 +179,19 @@ pub async fn stored_comparator(env: &dyn Env) -> Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// A manifest read to its end.
+/// The result of reading a manifest to its end.
 pub(crate) struct ManifestState {
     pub(crate) number: FileNumber,
-    /// Where its whole records end.
+    /// Offset of the end of the last whole record.
     pub(crate) size: u64,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub(crate) file_size: u64,
-    /// Set if something other than records follows: the caller must check that every file named exists.
+    /// Damage after the last record: the caller must check that every named file exists.
     pub(crate) torn: Option<Error>,
 }
 
-/// Replays `MANIFEST-number` into `set`. Any damage is an error; a torn tail with nothing valid behind it is one only in
-/// strict mode, otherwise it is left to the caller.
+/// Replays `MANIFEST-number` into `set`. Damage is an error; a torn tail is one in strict mode
+/// only, and otherwise left to the caller.
 pub(crate) async fn recover_manifest(
     env: &dyn Env,
     number: FileNumber,
@@ -233,7 +234,7 @@ pub(crate) async fn recover_manifest(
     Ok(ManifestState { number, size, file_size, torn })
 }
 
-/// Another comparator is the caller's doing, not damage.
+/// A wrong comparator is the caller's mistake, not damage.
 fn check_comparator(set: &VersionSet, edit: &VersionEdit) -> Result<()> {
     let given = set.order().user().name();
     match &edit.comparator {
@@ -245,7 +246,7 @@ fn check_comparator(set: &VersionSet, edit: &VersionEdit) -> Result<()> {
     }
 }
 
-/// Edits gathered into one version.
+/// Edits merged into one version.
 struct Replay {
     builder: Builder,
     last: VersionEdit,

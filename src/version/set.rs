@@ -1,4 +1,4 @@
-//! The current version, the counters that the manifest stores, and how an edit makes the next version.
+//! The current version, the counters stored in the manifest, and how edits apply.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -11,15 +11,15 @@ use super::shape::LEVELS;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by};
 use crate::error::{Error, Result};
 
-/// The counters in the manifest.
+/// The counters stored in the manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) log_number: FileNumber,
     pub(crate) previous_log_number: FileNumber,
     pub(crate) next_file_number: FileNumber,
     pub(crate) last_sequence: SequenceNumber,
-    /// No entry of a table has a later one; the first log begins right after it. Manifests say this, not `last_sequence`: a
-    /// log that a crash cut or took away would otherwise leave no trace.
+    /// The last sequence number in tables, directly before the first log. Manifests store this
+    /// instead of `last_sequence`, so that a log lost in a crash leaves a visible gap.
     pub(crate) flushed_sequence: SequenceNumber,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Counts {
 ///
 /// Invariants:
 /// 1. Every file number in use, and every one ever given out, is below `counts.next_file_number`.
-/// 2. `versions` has every version that is still referenced, including `current`.
+/// 2. `versions` holds every version in use, `current` too.
 pub(crate) struct VersionSet {
     order: InternalKeyComparator,
     current: Rc<Version>,
@@ -56,7 +56,7 @@ impl VersionSet {
         self.compact_pointers.get(level).map_or(&[], Vec::as_slice)
     }
 
-    /// A number that no file has had.
+    /// Returns an unused file number.
     pub(crate) fn new_file_number(&mut self) -> Result<FileNumber> {
         let number = self.counts.next_file_number;
         let next = number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?;
@@ -64,7 +64,7 @@ impl VersionSet {
         Ok(number)
     }
 
-    /// No number up to this one will be given out.
+    /// Marks all numbers up to this one as used.
     pub(crate) fn mark_used(&mut self, number: FileNumber) -> Result<()> {
         if self.counts.next_file_number <= number {
             self.counts.next_file_number =
@@ -73,14 +73,14 @@ impl VersionSet {
         Ok(())
     }
 
-    /// The version that `edit` makes of the current one. Refuses edits that contradict it.
+    /// Returns the version after `edit`. Refuses edits that contradict the current one.
     pub(crate) fn next_version(&self, edit: &VersionEdit) -> Result<Version, String> {
         let mut builder = Builder::new(&self.current);
         builder.apply(edit)?;
         builder.finish(&self.order, false)
     }
 
-    /// `version`, which `edit` made, becomes the current one.
+    /// Makes `version`, the result of `edit`, current.
     pub(crate) fn install(&mut self, edit: &VersionEdit, version: Version) {
         for (level, key) in &edit.compact_pointers {
             if let Some(pointer) = self.compact_pointers.get_mut(*level) {
@@ -95,7 +95,7 @@ impl VersionSet {
         self.versions.push(Rc::downgrade(&self.current));
     }
 
-    /// Numbers of all tables that the current version, or an older one still in use, names.
+    /// Returns the numbers of all tables in the current version or an older one in use.
     pub(crate) fn live_tables(&self) -> BTreeSet<FileNumber> {
         let versions = self.versions.iter().filter_map(Weak::upgrade);
         let mut numbers = BTreeSet::new();
@@ -107,7 +107,7 @@ impl VersionSet {
         numbers
     }
 
-    /// The edit that makes the current version out of nothing: the first record of a new manifest.
+    /// Returns the edit that describes the current version: the first record of a manifest.
     pub(crate) fn snapshot_edit(&self) -> VersionEdit {
         let pointers = self.compact_pointers.iter().enumerate().filter(|(_, key)| !key.is_empty());
         VersionEdit {
@@ -119,7 +119,7 @@ impl VersionSet {
     }
 }
 
-/// Applies edits to a version without building each version in between.
+/// Applies several edits to a version without building those in between.
 pub(crate) struct Builder {
     levels: [Vec<Rc<FileMetaData>>; LEVELS],
 }
@@ -129,7 +129,7 @@ impl Builder {
         Builder { levels: base.levels.each_ref().map(|files| files.to_vec()) }
     }
 
-    /// A table that one edit moves between levels keeps its identity (and its count of seeks).
+    /// A table that one edit moves between levels keeps its identity and seek count.
     pub(crate) fn apply(&mut self, edit: &VersionEdit) -> Result<(), String> {
         let mut moved: Vec<Rc<FileMetaData>> = Vec::new();
         for (level, number) in &edit.deleted_files {
@@ -148,7 +148,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Sorts the levels and checks that they obey the invariants of [`Version`]; `lenient` leaves the check out, as
+    /// Sorts the levels and checks the invariants of [`Version`]. `lenient` skips the check, as
     /// LevelDB does.
     pub(crate) fn finish(mut self, order: &InternalKeyComparator, lenient: bool) -> Result<Version, String> {
         let mut numbers = BTreeSet::new();

@@ -1,6 +1,6 @@
-//! How many levels there are, and when one has too many tables.
+//! The number of levels, and the limits on the tables in each.
 
-/// Levels of every database.
+/// The number of levels of every database.
 pub const LEVELS: usize = 7;
 
 /// Tables in level 0 at which it is compacted.
@@ -9,7 +9,7 @@ pub const LEVEL0_COMPACTION: usize = 4;
 pub const LEVEL0_SLOWDOWN: usize = 8;
 /// Tables in level 0 at which writers stop.
 pub const LEVEL0_STOP: usize = 12;
-/// The deepest level that a flush may put its table in.
+/// The deepest level for the table of a flush.
 pub const FLUSH_LEVEL_MAX: usize = 2;
 
 /// Bytes of tables two levels down that one output table may overlap.

@@ -1,4 +1,4 @@
-//! An iterator that gives its entries out in pages.
+//! An iterator that returns its entries in pages.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,7 +7,7 @@ use crate::db::{Db, DbIterator};
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 
-/// The range of a cursor, and the parts of its entries that are wanted.
+/// The range of a cursor, and the parts of its entries to return.
 pub(super) struct CursorOptions {
     pub(super) read: ReadOptions,
     pub(super) reverse: bool,
@@ -16,31 +16,31 @@ pub(super) struct CursorOptions {
     pub(super) limit: u64,
 }
 
-/// Entries packed one behind the other.
+/// A page of packed entries.
 pub(super) struct Rows {
     /// `(u32 key length, key, u32 value length, value)*`, little-endian; a side that is not wanted has length 0.
     pub(super) bytes: Vec<u8>,
     pub(super) count: u32,
-    /// No more will come, unless the cursor seeks.
+    /// The end is reached, unless the cursor seeks.
     pub(super) done: bool,
 }
 
-/// Where the next page begins.
+/// The start of the next page.
 enum Next {
     Start,
     At(Vec<u8>),
-    /// At what the iterator stands on.
+    /// At the current entry.
     Here,
-    /// Behind what the iterator stands on.
+    /// After the current entry.
     Behind,
     End,
-    /// A move failed: the position of the iterator is unknown until it seeks.
+    /// A move failed: the position is unknown until a seek.
     Failed(Error),
 }
 
-/// See the module.
+/// An iterator that returns pages; see the module.
 pub(super) struct Cursor {
-    /// Out while a page is being filled.
+    /// `None` while a page is being filled.
     iterator: RefCell<Option<DbIterator>>,
     next: RefCell<Next>,
     left: Cell<u64>,
@@ -66,14 +66,15 @@ impl Cursor {
         })
     }
 
-    /// The next page begins at `target`, in the cursor's direction; outside the bounds nothing comes.
+    /// Starts the next page at `target`, in the cursor's direction; outside the bounds it is empty.
     pub(super) fn seek(&self, target: &[u8]) {
         let below = self.lower_bound.as_ref().is_some_and(|lower| target < &lower[..]);
         let above = self.upper_bound.as_ref().is_some_and(|upper| target >= &upper[..]);
         self.next.replace(if below || above { Next::End } else { Next::At(target.to_vec()) });
     }
 
-    /// Up to `count` entries in `buffer`'s memory; fewer when they have `bytes` bytes or memory ends, but one at least.
+    /// Returns up to `count` entries in `buffer`; fewer at `bytes` bytes or out of memory, but at
+    /// least one.
     pub(super) async fn next(&self, count: u32, bytes: usize, buffer: Vec<u8>) -> Result<Rows> {
         let Some(mut iterator) = self.iterator.take() else {
             return Err(Error::Busy("the iterator fills another page".into()));
@@ -106,7 +107,7 @@ impl Cursor {
                 if page.entries() == 0 {
                     return Err(error);
                 }
-                // The caller asked for more than memory holds: the rest fits the next pages.
+                // The caller asked for more than memory holds: the rest goes into later pages.
                 self.next.replace(Next::Here);
                 done = false;
                 break;
@@ -125,14 +126,14 @@ impl Cursor {
                 Err(error) => return self.failed_behind(page, error),
             }
         }
-        // Skipped damage is reported at the end, as in LevelDB.
+        // Skipped damage is reported at the end, as LevelDB does.
         if done && let Err(error) = iterator.status() {
             return self.failed_behind(page, error);
         }
         Ok(Rows { count: page.entries(), bytes: page.into_bytes(), done })
     }
 
-    /// Returns the entries read so far; the next page returns the failure.
+    /// Entries already read are returned; the next page reports the failure.
     fn failed_behind(&self, page: Page, error: Error) -> Result<Rows> {
         if page.entries() == 0 {
             return Err(error);
@@ -141,7 +142,7 @@ impl Cursor {
         Ok(Rows { count: page.entries(), bytes: page.into_bytes(), done: false })
     }
 
-    /// To the first entry at `target` or behind it, in the cursor's direction.
+    /// Moves to the first entry at or after `target`, in the cursor's direction.
     async fn seek_from(&self, iterator: &mut DbIterator, target: &[u8]) -> Result<bool> {
         let found = iterator.seek(target).await?;
         match (self.reverse, found) {

@@ -1,10 +1,12 @@
 //! One database for JavaScript, over any storage.
 //!
-//! Bytes go in through a scratch region of this module's memory (`scratch`, `write` ...: JavaScript encodes into it and says how
-//! long the parts are) and come out through another (`out`): nothing is allocated for a call that finds its buffers large
-//! enough. A call that its storage lets finish at once answers at once. Otherwise it answers [`LATE`], and `outcome` gives the
-//! promise, which carries copies, since others use the regions meanwhile. The calls that are made often answer [`FAILED`] where
-//! others throw, and `outcome` gives the error: an answer that is one number crosses without being wrapped.
+//! Bytes go in through a scratch region of wasm memory (`scratch`) and come out through another
+//! (`out`), so that calls with large enough buffers allocate nothing.
+//!
+//! A call that the storage can finish synchronously returns its result. Otherwise it returns
+//! [`LATE`], and `outcome` returns a promise of copies, since other calls reuse the regions.
+//! Frequent calls return [`FAILED`] instead of throwing, and `outcome` returns the error: a plain
+//! number crosses without being wrapped.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -32,7 +34,7 @@ pub struct Database {
     pub(super) db: Rc<Db>,
     pub(super) place: Place,
     pub(super) listener: Rc<JsListener>,
-    /// Few, if any.
+    /// Usually few or none.
     pub(super) exports: RefCell<Vec<(u32, Rc<Export>)>>,
     pub(super) regions: Regions,
     snapshots: RefCell<BTreeMap<u32, Snapshot>>,
@@ -42,42 +44,43 @@ pub struct Database {
 
 #[wasm_bindgen]
 impl Database {
-    /// Where to put at least `size` bytes for the next call.
+    /// Returns the address of at least `size` bytes for the next call.
     pub fn scratch(&self, size: usize) -> Result<*mut u8, JsValue> {
         self.regions.scratch(size).map_err(|error| to_js(&error))
     }
 
-    /// Where the bytes of the last answer are.
+    /// Returns the address of the last result.
     pub fn out(&self) -> *const u8 {
         self.regions.out()
     }
 
-    /// How many bytes the last answer has.
+    /// Returns the size of the last result in bytes.
     #[wasm_bindgen(js_name = outSize)]
     pub fn out_size(&self) -> usize {
         self.regions.out_size()
     }
 
-    /// The promise of the call that answered [`LATE`], or the error of the one that [`FAILED`](super::regions::FAILED).
+    /// Returns the promise after [`LATE`], or the error after [`FAILED`](super::regions::FAILED).
     pub fn outcome(&self) -> JsValue {
         self.regions.outcome()
     }
 
-    /// Scratch holds the key, then the value. 0, or late. With `now` never late: busy where the write would have to wait, as the next two.
+    /// Puts the key, then the value, from scratch; returns 0 or late. With `now` never late, but
+    /// busy if the write had to wait; so too for the next two.
     pub fn put(&self, key: usize, value: usize, sync: bool, now: bool) -> f64 {
         let put = |scratch: &[u8]| WriteBatch::of_put(part(scratch, 0, key), part(scratch, key, value));
         let batch = self.regions.with_scratch(put);
         self.write_batch(batch, sync, now)
     }
 
-    /// Scratch holds the key. 0, or late.
+    /// Deletes the key in scratch; returns 0 or late.
     pub fn del(&self, key: usize, sync: bool, now: bool) -> f64 {
         let mut batch = WriteBatch::new();
         self.regions.with_scratch(|scratch| batch.delete(part(scratch, 0, key)));
         self.write_batch(batch, sync, now)
     }
 
-    /// Scratch holds LevelDB's write batch. 0, or late.
+    /// Writes the batch in scratch (LevelDB's format); returns 0 or late.
     pub fn write(&self, size: usize, sync: bool, now: bool) -> f64 {
         let bytes = self.regions.copied(size);
         match WriteBatch::from_bytes(bytes) {
@@ -88,98 +91,101 @@ impl Database {
         }
     }
 
-    /// Scratch holds the key; `snapshot` 0 is now. The size of the value, which is in `out`; missing, or late (then the promise
-    /// is of a `Uint8Array` or undefined).
+    /// Gets the value of the key in scratch into `out`; `snapshot` 0 is the current state. Returns
+    /// the size, missing, or late (a promise of a `Uint8Array` or undefined).
     pub fn get(&self, key: usize, snapshot: u32, fill_cache: bool) -> f64 {
         self.look_up(key, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
-    /// Scratch holds `(u32 length, key)*`; `out` gets `(u32 length, value)*`, length 0xffffffff where there is none. How many
-    /// bytes that is, or late (then the promise is of a `Uint8Array` with them).
+    /// Gets many values: scratch holds `(u32 length, key)*`, `out` gets `(u32 length, value)*`,
+    /// with length 0xffffffff for a missing one. Returns the size, or late (a promise of a
+    /// `Uint8Array`).
     #[wasm_bindgen(js_name = getMany)]
     pub fn get_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> f64 {
         self.look_up_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
-    /// Scratch holds the key: 1 if it has a value, else 0; late or failed.
+    /// Returns 1 if the key in scratch exists, else 0; late or failed.
     pub fn has(&self, key: usize, snapshot: u32, fill_cache: bool) -> f64 {
         self.look_for(key, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
-    /// Scratch holds `(u32 length, key)*`; `out` gets a byte for each, 1 or 0. How many, late (then the promise is of a
-    /// `Uint8Array` with them) or failed.
+    /// Checks many keys: scratch holds `(u32 length, key)*`, `out` gets a byte for each, 1 or 0.
+    /// Returns the count, late (a promise of a `Uint8Array`) or failed.
     #[wasm_bindgen(js_name = hasMany)]
     pub fn has_many(&self, size: usize, snapshot: u32, fill_cache: bool) -> f64 {
         self.look_for_many(size, snapshot, fill_cache).unwrap_or_else(|error| self.regions.failed(error))
     }
 
-    /// The state now, until it is released.
+    /// Takes a snapshot, kept until it is released.
     pub fn snapshot(&self) -> u32 {
         let id = self.new_id();
         self.snapshots.borrow_mut().insert(id, self.db.snapshot());
         id
     }
 
-    /// Gives a snapshot up.
+    /// Releases a snapshot.
     #[wasm_bindgen(js_name = releaseSnapshot)]
     pub fn release_snapshot(&self, id: u32) {
         let released = self.snapshots.borrow_mut().remove(&id);
         drop(released);
     }
 
-    /// Scratch holds the lower bound (inclusive), then the upper bound (exclusive); a length of -1 is no bound. `flags`: 1
-    /// reverse, 2 keys, 4 values, 8 fill the cache, 16 fill it with what is sought, 32 leave checksums alone.
-    /// `limit` -1 is none. Reads what is there now, or in the snapshot.
+    /// Opens an iterator. Scratch holds the lower bound (inclusive), then the upper (exclusive);
+    /// length -1: no bound. `limit` -1: none. `flags`: 1 reverse, 2 keys, 4 values, 8 fill the
+    /// cache, 16 cache the blocks read by a seek, 32 do not verify checksums.
     pub fn iterator(&self, lower: f64, upper: f64, flags: u32, limit: f64, snapshot: u32) -> f64 {
         self.new_iterator(lower, upper, flags, limit, snapshot).unwrap_or_else(|error| self.regions.failed(error))
     }
 
-    /// Up to `count` entries, or about `bytes` of them, in `out` as `(u32 key length, key, u32 value length, value)*`: how
-    /// many, with 2^32 added when none comes after; or late (then the promise is of `{ rows, count, done }`).
+    /// Reads up to `count` entries or about `bytes` into `out`: `(u32 key length, key, u32 value
+    /// length, value)*`. Returns the count, plus 2^32 at the end; or late (a promise of `{ rows,
+    /// count, done }`).
     pub fn next(&self, id: u32, count: u32, bytes: usize) -> f64 {
         self.next_rows(id, count, bytes).unwrap_or_else(|error| self.regions.failed(error))
     }
 
-    /// Scratch holds the key at which the iterator goes on, in its direction.
+    /// Moves the iterator to the key in scratch, in its direction.
     pub fn seek(&self, id: u32, target: usize) -> Result<(), JsValue> {
         let cursor = self.cursor(id)?;
         self.regions.with_scratch(|scratch| cursor.seek(part(scratch, 0, target)));
         Ok(())
     }
 
-    /// Gives an iterator up.
+    /// Closes an iterator.
     #[wasm_bindgen(js_name = closeIterator)]
     pub fn close_iterator(&self, id: u32) {
         let closed = self.cursors.borrow_mut().remove(&id);
         drop(closed);
     }
 
-    /// Writes what is in memory to a table. 0, or late.
+    /// Flushes the memtables to tables; returns 0 or late.
     pub fn flush(&self) -> Result<f64, JsValue> {
         let db = self.db.clone();
         self.regions.done(async move { db.flush().await })
     }
 
-    /// All that was acknowledged is durable. 0, or late.
+    /// Makes all acknowledged writes durable; returns 0 or late.
     pub fn sync(&self) -> Result<f64, JsValue> {
         let db = self.db.clone();
         self.regions.done(async move { db.sync().await })
     }
 
-    /// Back to writing after a failure. 0, or late.
+    /// Accepts writes again after a failure; returns 0 or late.
     pub fn resume(&self) -> Result<f64, JsValue> {
         let db = self.db.clone();
         self.regions.done(async move { db.resume().await })
     }
 
-    /// Scratch holds begin and end; a length of -1 is no bound. 0, or late.
+    /// Compacts from begin to end, in scratch (length -1: no bound); returns 0 or late.
     #[wasm_bindgen(js_name = compactRange)]
     pub fn compact_range(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
         let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
         self.regions.done(async move { db.compact_range(begin.as_deref(), end.as_deref()).await })
     }
 
-    /// Scratch holds begin and end (exclusive); a length of -1 is no bound. How many keys were deleted one by one, or late.
+    /// Deletes from begin to end (exclusive), in scratch; returns the keys deleted one by one, or
+    /// late.
     #[wasm_bindgen(js_name = deleteRange)]
     pub fn delete_range(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
         let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
@@ -187,7 +193,7 @@ impl Database {
         Ok(self.regions.now(work, JsValue::from)?.unwrap_or(LATE))
     }
 
-    /// Scratch holds begin and end. About how many bytes the keys between take in tables and, as they are, in the logs; or late.
+    /// Returns the approximate size in tables and logs of the range in scratch, or late.
     #[wasm_bindgen(js_name = approximateSize)]
     pub fn approximate_size(&self, begin: f64, end: f64) -> Result<f64, JsValue> {
         let (db, [begin, end]) = (self.db.clone(), self.range(begin, end));
@@ -200,18 +206,18 @@ impl Database {
         Ok(self.regions.now(work, JsValue::from)?.unwrap_or(LATE))
     }
 
-    /// One of `leveldb.*`, or undefined.
+    /// Returns a property `leveldb.*`, or undefined.
     pub fn property(&self, name: &str) -> Option<String> {
         self.db.property(name)
     }
 
-    /// Reads every table with all checksums: `{ tables, entries, bytes, findings }`, or a promise of it.
+    /// Verifies all tables and logs; returns the report, or a promise of it.
     pub fn verify(&self) -> Result<JsValue, JsValue> {
         let db = self.db.clone();
         value_or_promise(async move { db.verify().await.map(|report| verify_report(&report)) })
     }
 
-    /// One slice of background work: 1 if there is more, else 0; or late.
+    /// Runs one step of background work; returns 1 if more is due, else 0; or late.
     pub fn background(&self, bytes: f64) -> Result<f64, JsValue> {
         let db = self.db.clone();
         let bytes = exact(bytes).map_or(0, to_u64);
@@ -219,30 +225,30 @@ impl Database {
         Ok(self.regions.now(work, JsValue::from)?.map_or(LATE, |more| f64::from(u8::from(more))))
     }
 
-    /// Whether a call of `background` would do something.
+    /// Returns whether background work is due.
     #[wasm_bindgen(js_name = hasBackgroundWork)]
     pub fn has_background_work(&self) -> bool {
         self.db.has_background_work()
     }
 
-    /// The host has nothing to do for a while; whether there is background work now.
+    /// Schedules optional work for an idle host; returns whether work is due.
     pub fn tidy(&self) -> bool {
         self.db.tidy()
     }
 
-    /// Memory has grown: takes `bytes` more of it, if there are any, for what comes next.
+    /// Reserves `bytes` of grown memory, if available, for later use.
     pub fn grow(&self, bytes: usize) {
         let mut room = Vec::<u8>::new();
         let _ = std::hint::black_box(&mut room).try_reserve_exact(bytes);
     }
 
-    /// Tells `function` of flushes, compactions and stalls, as `(name, info)`; without one, nobody. It is called from inside
-    /// the engine and must not call back into it.
+    /// Emits flushes, compactions and stalls to `function` as `(name, info)`; undefined stops that.
+    /// The function runs inside the engine and must not call back into it.
     pub fn listen(&self, function: Option<Function>) {
         self.listener.tell(function);
     }
 
-    /// Everything acknowledged is durable, and the lock is given back. 0, or late.
+    /// Closes the database: makes all writes durable and releases the lock. Returns 0 or late.
     pub fn close(&self) -> Result<f64, JsValue> {
         self.cursors.take();
         self.snapshots.take();
@@ -256,7 +262,7 @@ impl Database {
 }
 
 impl Database {
-    /// Opens the database of a place, to be handed out.
+    /// Opens the database of a place.
     pub(super) async fn open(place: Place, mut options: Options) -> Result<JsValue> {
         let listener = Rc::<JsListener>::default();
         options.listener = Some(listener.clone());
@@ -372,7 +378,7 @@ impl Database {
         Ok(ReadOptions { snapshot, fill_cache, ..ReadOptions::default() })
     }
 
-    /// The bounds in the scratch region, one behind the other; a length of -1 is no bound.
+    /// Reads the two bounds in the scratch region; length -1: no bound.
     fn range(&self, begin: f64, end: f64) -> [Option<Vec<u8>>; 2] {
         let [begin, end] = [begin, end].map(|length| if length < 0.0 { None } else { exact(length) });
         self.regions.with_scratch(|scratch| {

@@ -1,4 +1,4 @@
-//! Errors, and reports of them, as JavaScript knows them.
+//! Converts errors and reports of errors to JavaScript.
 
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
@@ -70,7 +70,7 @@ pub(crate) fn set(object: &JsValue, name: &str, value: impl Into<JsValue>) {
     let _ = Reflect::set(object, &JsValue::from_str(name), &value.into());
 }
 
-/// A count or an offset; exact up to 2^53, as all numbers in JavaScript.
+/// Converts a count or an offset; exact up to 2^53.
 pub(crate) fn number(value: u64) -> f64 {
     value as f64
 }

@@ -1,4 +1,4 @@
-//! Passes the engine's events to a JavaScript function.
+//! Passes events of the engine to a JavaScript function.
 
 use std::cell::RefCell;
 
@@ -9,14 +9,14 @@ use super::error::{number, set};
 use crate::base::{FileNumber, table_file_name, to_u64};
 use crate::events::{Event, Listener, StallCause};
 
-/// Calls the function, while there is one.
+/// Calls the function, if one is set.
 #[derive(Default)]
 pub(super) struct JsListener {
     function: RefCell<Option<Function>>,
 }
 
 impl JsListener {
-    /// Calls `function` from now on, or none.
+    /// Sets or clears the function.
     pub(super) fn tell(&self, function: Option<Function>) {
         self.function.replace(function);
     }
@@ -26,7 +26,7 @@ impl Listener for JsListener {
     fn event(&self, event: &Event) {
         let function = self.function.borrow().clone();
         if let (Some(function), Some((name, info))) = (function, described(event)) {
-            // Exceptions of the listener are ignored.
+            // Errors of a listener do not concern the engine.
             let _ = function.call2(&JsValue::UNDEFINED, &name.into(), &info);
         }
     }
@@ -36,7 +36,7 @@ impl Listener for JsListener {
     }
 }
 
-/// An event's name and what is known of it.
+/// Returns an event's name and its details.
 fn described(event: &Event) -> Option<(&'static str, JsValue)> {
     let info = JsValue::from(Object::new());
     let phase = |ended: bool| set(&info, "phase", if ended { "end" } else { "begin" });

@@ -1,4 +1,4 @@
-//! Copies of a database: to zips, and to other storages.
+//! Copies a database to zips and to other storages.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use crate::error::Error;
 
 #[wasm_bindgen]
 impl Database {
-    /// The state now, to be read as a zip.
+    /// Starts an export of the current state as a zip.
     #[wasm_bindgen(js_name = exportStart)]
     pub fn export_start(&self) -> Result<u32, JsValue> {
         let export = self.db.export().map_err(|error| to_js(&error))?;
@@ -24,8 +24,8 @@ impl Database {
         Ok(id)
     }
 
-    /// About `bytes` more of the zip, in `out`: how many there are, 0 to ask again; missing at the end; or late (then the
-    /// promise is of a `Uint8Array`, or undefined at the end).
+    /// Reads about `bytes` more of the zip into `out`. Returns the size, 0 to ask again, missing at
+    /// the end, or late (a promise of a `Uint8Array`, undefined at the end).
     #[wasm_bindgen(js_name = exportNext)]
     pub fn export_next(&self, id: u32, bytes: usize) -> Result<f64, JsValue> {
         let found = self.exports.borrow().iter().find(|(found, _)| *found == id).map(|(_, export)| export.clone());
@@ -41,14 +41,14 @@ impl Database {
         }
     }
 
-    /// Gives an export up, or ends it.
+    /// Closes an export, finished or not.
     #[wasm_bindgen(js_name = exportEnd)]
     pub fn export_end(&self, id: u32) {
         self.exports.borrow_mut().retain(|(found, _)| *found != id);
     }
 
-    /// Copies a consistent state to `storage`. Files of the database's own storage are handed over without a copy where the
-    /// other one can (`link`).
+    /// Copies a consistent state to `storage`. Files are linked instead of copied where the
+    /// storages can (`link`).
     pub fn checkpoint(&self, storage: Storage) -> Result<JsValue, JsValue> {
         let (db, place) = (self.db.clone(), Place::of(Some(storage))?);
         let source = self.place.clone();

@@ -1,4 +1,4 @@
-//! Databases out of zips.
+//! Imports databases from zips.
 
 use std::rc::Rc;
 
@@ -14,14 +14,14 @@ use crate::archive::{Import, Limits};
 use crate::env::Storage;
 use crate::error::Error;
 
-/// A database on its way out of a zip, into a place that has none.
+/// A running import into an empty location.
 #[wasm_bindgen]
 pub struct ZipImport {
     place: Place,
     import: Rc<Import>,
 }
 
-/// Begins one, into `storage` (none: files in memory); `bytes` and `ratio` bound what it may hold.
+/// Starts an import into `storage` (none: in memory); `bytes` and `ratio` limit its content.
 #[wasm_bindgen(js_name = importZip)]
 pub fn import_zip(storage: Option<Storage>, bytes: f64, ratio: f64) -> Result<ZipImport, JsValue> {
     let place = Place::of(storage)?;
@@ -32,8 +32,8 @@ pub fn import_zip(storage: Option<Storage>, bytes: f64, ratio: f64) -> Result<Zi
 
 #[wasm_bindgen]
 impl ZipImport {
-    /// The archive goes on with `bytes`, and ends behind them if they are the `last`. True: more is wanted, or all is written;
-    /// false: to be called again with none; or a promise of it.
+    /// Adds `bytes` of the archive, which ends there if `last`. Returns true when it needs more or
+    /// all is written, false to be called again without bytes; or a promise of that.
     pub fn feed(&self, bytes: Vec<u8>, last: bool) -> Result<JsValue, JsValue> {
         let (import, place) = (self.import.clone(), self.place.clone());
         value_or_promise(async move {
@@ -42,13 +42,13 @@ impl ZipImport {
         })
     }
 
-    /// Opens what was written: the database, or a promise of it.
+    /// Opens the imported database; returns it or a promise of it.
     pub fn open(&self, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
         let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
         let place = self.place.clone();
         value_or_promise(async move {
             match Database::open(place.clone(), options).await {
-                // Somebody else was faster, and it is his now.
+                // Another process created a database meanwhile and owns the location now.
                 Err(error @ Error::Locked(_)) => Err(error),
                 Err(error) => {
                     let _ = crate::db::destroy(place.env()).await;
@@ -59,7 +59,7 @@ impl ZipImport {
         })
     }
 
-    /// Gives up; nothing is left behind. Undefined, or a promise of it.
+    /// Cancels the import and removes its files; returns undefined or a promise of it.
     pub fn abort(&self) -> Result<JsValue, JsValue> {
         let (import, place) = (self.import.clone(), self.place.clone());
         value_or_promise(async move {
@@ -69,7 +69,7 @@ impl ZipImport {
     }
 }
 
-/// A number of JavaScript as a count; infinity is the largest.
+/// Converts a JavaScript number to a count; infinity becomes the largest.
 fn whole(number: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast stops at both ends")]
     {

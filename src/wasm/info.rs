@@ -1,4 +1,4 @@
-//! How a database is doing, as one object: it crosses the border at once.
+//! The state of a database as one object, which crosses the border in one call.
 
 use js_sys::{Array, Object, Uint8Array};
 use wasm_bindgen::JsValue;
@@ -11,9 +11,8 @@ use crate::db::DbState;
 
 #[wasm_bindgen]
 impl Database {
-    /// `{ state, cause, backgroundWork, memoryUsage, cacheUsed, cacheSize, stats, counters, tables,
-    /// recovery }`: `state` is open, degraded (then
-    /// `cause` says why) or closed; tables are `{ file, level, number, size, smallest, largest }`.
+    /// Returns `{ state, cause, backgroundWork, memoryUsage, cacheUsed, cacheSize, stats, counters,
+    /// tables, recovery }`. `state` is open, degraded (with its `cause`) or closed.
     pub fn info(&self) -> JsValue {
         let object = JsValue::from(Object::new());
         let property = |name: &str| JsValue::from(self.db.property(name).unwrap_or_default());
@@ -39,8 +38,9 @@ impl Database {
 }
 
 impl Database {
-    /// What opening found: `{ findings, logs, left, copies }`. `findings` are errors: all damage that was passed over. `logs` are
-    /// `{ file, batches, entries }`, `left` `{ file, offset, bytes }`, `copies` names of damaged logs that were kept.
+    /// Returns the recovery report: `findings` are errors for all skipped damage, `logs` are `{
+    /// file, batches, entries }`, `left` `{ file, offset, bytes }`, `copies` names of damaged logs
+    /// kept.
     fn recovery(&self) -> JsValue {
         let report = self.db.recovery();
         let object = JsValue::from(Object::new());
@@ -93,7 +93,7 @@ impl Database {
         object
     }
 
-    /// `[{ file, level, number, size, smallest, largest }]` of all live tables.
+    /// Returns `{ file, level, number, size, smallest, largest }` for each live table.
     fn tables(&self) -> JsValue {
         let tables = self.db.tables().into_iter().map(|table| {
             let object = JsValue::from(Object::new());

@@ -1,6 +1,6 @@
-//! Explains files for JavaScript: which bytes are wanted, and spans as lines of JSON for those that were handed in.
+//! Explains files for JavaScript: requests ranges of bytes and returns spans as lines of JSON.
 //!
-//! One string a call and three numbers: no class a kind of span, and nothing to free.
+//! Strings and numbers only, so that JavaScript has no objects to free.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -12,7 +12,7 @@ use crate::inspect::TableInspector;
 #[wasm_bindgen]
 pub struct Inspector(TableInspector);
 
-/// Begins with a table file of `size` bytes.
+/// Starts with a table file of `size` bytes.
 #[wasm_bindgen(js_name = inspectTable)]
 pub fn inspect_table(size: f64, list_entries: bool) -> Inspector {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
@@ -21,17 +21,18 @@ pub fn inspect_table(size: f64, list_entries: bool) -> Inspector {
 
 #[wasm_bindgen]
 impl Inspector {
-    /// Where the bytes wanted next begin; -1 when there is no more to know.
+    /// Returns the offset of the next bytes to read; -1 at the end.
     pub fn offset(&self) -> f64 {
         self.0.wanted().map_or(-1.0, |(offset, _)| number(offset))
     }
 
-    /// How many they are, perhaps none.
+    /// Returns the number of bytes to read, which may be 0.
     pub fn length(&self) -> f64 {
         self.0.wanted().map_or(0.0, |(_, length)| number(to_u64(length)))
     }
 
-    /// Takes them, or as many as could be read; answers the spans that are ready, a line of JSON each.
+    /// Takes these bytes, or fewer if not all are readable; returns finished spans, one line of
+    /// JSON each.
     pub fn supply(&mut self, bytes: &[u8]) -> String {
         self.0.supply(bytes);
         let mut lines = String::new();

@@ -6,21 +6,21 @@
 //! cursor.rs    its iterators: entries in pages
 //! export.rs    its copies: to zips, and to other storages
 //! events.rs    events of the engine, passed to a function
-//! info.rs      the state of a database, as one object
+//! info.rs      the state of a database as one object
 //! place.rs     where a database is
-//! regions.rs   the memory through which bytes cross, and the results of calls
+//! regions.rs   memory regions for arguments and results
 //! packed.rs    keys and values packed into one array of bytes
 //! page.rs      entries packed into one array of bytes
 //! options.rs   a plain object to Options
 //! pause.rs     lets the host run other tasks during long calls
 //! error.rs     Error to a JavaScript Error with `code`, `file` and `offset`
 //! ```
-//! In the full module alone:
+//! Only in the full module:
 //!
 //! ```text
 //! repair.rs    checks and rebuilds databases that are not open
-//! import.rs    databases out of zips
-//! inspect.rs   explains the bytes of a file, without a database
+//! import.rs    imports databases from zips
+//! inspect.rs   explains the bytes of a file without a database
 //! panic.rs     the message of a panic
 //! ```
 //! A panic would end the whole instance: nothing here unwraps, and every future is polled by `try_now` or becomes a promise.

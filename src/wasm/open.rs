@@ -11,7 +11,7 @@ use super::regions::value_or_promise;
 use crate::env::Storage;
 use crate::error::Result;
 
-/// Opens the database in `storage` (none: files in memory). Returns it, or a promise of it.
+/// Opens the database in `storage` (none: in memory); returns it or a promise of it.
 #[wasm_bindgen(js_name = openDatabase)]
 pub fn open_database(storage: Option<Storage>, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
     let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;

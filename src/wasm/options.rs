@@ -1,4 +1,4 @@
-//! Options from a plain JavaScript object.
+//! Reads options from a plain JavaScript object.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::base::BloomFilterPolicy;
 use crate::error::{Error, Result};
 use crate::options::{Compression, Options, RecoveryMode};
 
-/// More bits a key bring nothing: 30 probes are the most that the format allows.
+/// Most filter bits per key: the format allows at most 30 probes, so more bits gain nothing.
 const FILTER_BITS_MAX: u32 = 43;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -54,12 +54,12 @@ export interface EngineOptions {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A value that TypeScript is told to be `EngineOptions`.
+    /// Declared as `EngineOptions` in TypeScript.
     #[wasm_bindgen(typescript_type = "EngineOptions")]
     pub type EngineOptions;
 }
 
-/// The options that `given` holds over the defaults of a database that is made if it is not there.
+/// Returns the options in `given` over defaults that create a missing database.
 pub(crate) fn from_js(given: Option<&JsValue>) -> Result<Options> {
     let mut options = Options { create_if_missing: true, ..Options::default() };
     let Some(given) = given.filter(|value| !value.is_undefined() && !value.is_null()) else { return Ok(options) };

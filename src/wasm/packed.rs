@@ -3,7 +3,7 @@
 use crate::base::put_fixed32;
 use crate::error::{Error, Result};
 
-/// A packed value that is not there.
+/// The length of a missing value.
 const NO_VALUE: u32 = u32::MAX;
 
 pub(super) fn unpack(mut packed: &[u8]) -> Option<Vec<&[u8]>> {

@@ -1,4 +1,4 @@
-//! A JavaScript function that lets other tasks run: it returns nothing, or a promise that resolves after them.
+//! Called by long operations so that the host can run other tasks; may return a promise.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ impl Pause for JsPause {
     }
 }
 
-/// The option's value.
+/// Returns the option's value.
 pub(super) fn from_js(name: &str, value: &JsValue) -> Result<Rc<dyn Pause>> {
     let function = value.dyn_ref::<Function>().cloned();
     let function = function.ok_or_else(|| Error::InvalidArgument(format!("{name} must be a function")))?;

@@ -1,4 +1,4 @@
-//! Where a database is: in memory, or in a storage of JavaScript.
+//! The location of a database: memory, or a JavaScript storage.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use super::error::to_js;
 use crate::env::{Env, ForeignEnv, Io, MemoryEnv, Storage};
 use crate::error::Result;
 
-/// Where a database is.
+/// The location of a database.
 #[derive(Clone)]
 pub(super) enum Place {
     Memory(Rc<MemoryEnv>),
@@ -30,7 +30,7 @@ impl Place {
         }
     }
 
-    /// Shares the file of that name of `source`, if both can.
+    /// Links the file of that name of `source`, if both storages can.
     pub(super) fn link(&self, source: &Place, name: &str) -> Io<bool> {
         match (self, source) {
             (Place::Foreign(target), Place::Foreign(source)) => target.link(source, name),
@@ -38,7 +38,7 @@ impl Place {
         }
     }
 
-    /// Returns `result` once a lock that is being released is free.
+    /// Returns `result` once the lock released on the way is free.
     pub(super) async fn released<T>(&self, result: Result<T>) -> Result<T> {
         if let Place::Foreign(env) = self {
             env.released().await;

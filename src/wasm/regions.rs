@@ -1,4 +1,4 @@
-//! The regions of memory through which bytes cross the border, and the results of calls in them.
+//! Memory regions for the arguments and results of calls.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -13,13 +13,13 @@ use super::error::{number, to_js};
 use crate::base::to_u64;
 use crate::error::{Error, Result};
 
-/// The result of a call that is not done: take its promise.
+/// Returned by a call that continues; `outcome` returns its promise.
 pub(super) const LATE: f64 = -2.0;
-/// The result of a call that failed: take its error.
+/// Returned by a call that failed; `outcome` returns its error.
 pub(super) const FAILED: f64 = -3.0;
-/// The result of a look-up that found nothing.
+/// Returned by a lookup that found nothing.
 pub(super) const MISSING: f64 = -1.0;
-/// Regions are given back when they have grown beyond this.
+/// A region larger than this is freed after use.
 const KEPT_MAX: usize = 1 << 20;
 
 /// The regions of one database.
@@ -33,7 +33,7 @@ pub(super) struct Regions {
 }
 
 impl Regions {
-    /// Where to put at least `size` bytes for the next call.
+    /// Returns the address of at least `size` bytes for the next call.
     pub(super) fn scratch(&self, size: usize) -> Result<*mut u8> {
         let mut scratch = self.scratch.borrow_mut();
         if scratch.len() < size {
@@ -49,40 +49,40 @@ impl Regions {
         Ok(scratch.as_mut_ptr())
     }
 
-    /// Calls `take` with the scratch region.
+    /// Applies `take` to the scratch region.
     pub(super) fn with_scratch<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
         take(&self.scratch.borrow())
     }
 
-    /// A copy of the first `size` bytes of the scratch region.
+    /// Copies the first `size` bytes of the scratch region.
     pub(super) fn copied(&self, size: usize) -> Vec<u8> {
         part(&self.scratch.borrow(), 0, size).to_vec()
     }
 
-    /// Where the bytes of the last answer are.
+    /// Returns the address of the last result.
     pub(super) fn out(&self) -> *const u8 {
         self.out.borrow().as_ptr()
     }
 
-    /// How many bytes the last answer has.
+    /// Returns the size of the last result in bytes.
     pub(super) fn out_size(&self) -> usize {
         self.out.borrow().len()
     }
 
-    /// Puts `bytes` into `out`; returns their number.
+    /// Sets the result to `bytes` and returns its size.
     pub(super) fn answer(&self, bytes: Vec<u8>) -> f64 {
         let size = number(to_u64(bytes.len()));
         self.out.replace(bytes);
         size
     }
 
-    /// The memory of the last answer, for the next one.
+    /// Takes the memory of the last result for the next one.
     pub(super) fn take_out(&self) -> Vec<u8> {
         let buffer = self.out.take();
         if buffer.capacity() > KEPT_MAX { Vec::new() } else { buffer }
     }
 
-    /// The promise of the call that answered [`LATE`], or the error of the one that [`FAILED`].
+    /// Returns the promise after [`LATE`], or the error after [`FAILED`].
     pub(super) fn outcome(&self) -> JsValue {
         self.outcome.take().unwrap_or(JsValue::UNDEFINED)
     }
@@ -94,18 +94,18 @@ impl Regions {
         FAILED
     }
 
-    /// Returns the number of bytes in the result, or late.
+    /// Returns the size of the call's result, or late.
     pub(super) fn bytes(&self, call: impl Future<Output = Result<Vec<u8>>> + 'static) -> Result<f64, JsValue> {
         let Some(bytes) = self.now(call, |bytes| Uint8Array::from(&bytes[..]).into())? else { return Ok(LATE) };
         Ok(self.answer(bytes))
     }
 
-    /// 0 for a call that is done, or late.
+    /// Returns 0 when the call is done, or late.
     pub(super) fn done(&self, call: impl Future<Output = Result<()>> + 'static) -> Result<f64, JsValue> {
         Ok(self.now(call, |()| JsValue::UNDEFINED)?.map_or(LATE, |()| 0.0))
     }
 
-    /// Returns the result if the call is done. `None`: its promise is kept for [`outcome`](Regions::outcome).
+    /// Returns an immediate result, or keeps the promise for [`outcome`](Regions::outcome).
     pub(super) fn now<T: 'static>(
         &self,
         call: impl Future<Output = Result<T>> + 'static,
@@ -122,12 +122,12 @@ impl Regions {
     }
 }
 
-/// `size` bytes of the region from `at`; what is not there is not there.
+/// Returns `size` bytes of the region from `at`, cut at its end.
 pub(super) fn part(region: &[u8], at: usize, size: usize) -> &[u8] {
     at.checked_add(size).and_then(|end| region.get(at..end)).unwrap_or_default()
 }
 
-/// A number of JavaScript as a length.
+/// Converts a JavaScript number to a length.
 pub(super) fn exact(number: f64) -> Option<usize> {
     if !(0.0..=f64::from(u32::MAX)).contains(&number) {
         return None;
@@ -137,13 +137,13 @@ pub(super) fn exact(number: f64) -> Option<usize> {
 }
 
 fn promise_of<T: 'static>(call: Pin<Box<dyn Future<Output = Result<T>>>>, convert: fn(T) -> JsValue) -> JsValue {
-    // One type of future for all: each has its own copy of what makes promises.
+    // One future type for all calls, because each type adds its own copy of the promise code.
     let call: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
         Box::pin(async move { call.await.map(convert).map_err(|error| to_js(&error)) });
     future_to_promise(call).into()
 }
 
-/// The answer of a rare call.
+/// Returns the result of an infrequent call.
 pub(super) fn value_or_promise(call: impl Future<Output = Result<JsValue>> + 'static) -> Result<JsValue, JsValue> {
     let mut call: Pin<Box<dyn Future<Output = Result<JsValue>>>> = Box::pin(call);
     match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

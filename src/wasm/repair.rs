@@ -11,7 +11,7 @@ use super::regions::value_or_promise;
 use crate::env::Storage;
 use crate::options::Options;
 
-/// Checks the files of the database in `storage`, which need not be open: as `verify` of an open one.
+/// Verifies the database in `storage`, which need not be open.
 #[wasm_bindgen(js_name = verifyDatabase)]
 pub fn verify_database(storage: Storage, options: Option<EngineOptions>) -> Result<JsValue, JsValue> {
     let options = from_js(options.map(JsValue::from).as_ref()).map_err(|error| to_js(&error))?;
@@ -20,8 +20,8 @@ pub fn verify_database(storage: Storage, options: Option<EngineOptions>) -> Resu
     value_or_promise(async move { Ok(verify_report(&crate::db::verify(place.env(), options).await?)) })
 }
 
-/// Rebuilds the database in `storage`: `{ tables, entries, lost, findings }`. With `any_comparator` one of another comparator,
-/// too.
+/// Rebuilds the database in `storage`; returns `{ tables, entries, lost, findings }`.
+/// `any_comparator` accepts one of another comparator.
 #[wasm_bindgen(js_name = repairDatabase)]
 pub fn repair_database(
     storage: Storage,

@@ -80,7 +80,7 @@ const PLACES = {
 }
 
 for (const [name, place] of Object.entries(PLACES)) {
-  test(`what is exported is imported: ${name}`, async () => {
+  test(`an export can be imported: ${name}`, async () => {
     const [location, options] = place()
     const [expected, archive] = await opened(location, options, async (db) => {
       await fill(db)
@@ -106,7 +106,7 @@ test('worker: true with memory says that it cannot import', async () => {
   await assert.rejects(Varve.import(null, new Uint8Array(0), { storage: 'memory', worker: true }), { code: 'LEVEL_NOT_SUPPORTED' })
 })
 
-test('any unzip reads it, and classic-level what was unzipped', { skip: lacks('unzip') }, async () => {
+test('unzip extracts an export, and classic-level opens the result', { skip: lacks('unzip') }, async () => {
   const db = new Varve(newPlace())
   await fill(db)
   const archive = await bytesOf(db.export())
@@ -118,7 +118,7 @@ test('any unzip reads it, and classic-level what was unzipped', { skip: lacks('u
   assert.deepEqual(await classicEntries(place), expected)
 })
 
-test('Python reads it', { skip: lacks('python3') }, async () => {
+test('Python reads an export', { skip: lacks('python3') }, async () => {
   const file = newPlace()
   await opened(null, { storage: 'memory' }, async (db) => {
     await fill(db)
@@ -130,7 +130,7 @@ test('Python reads it', { skip: lacks('python3') }, async () => {
   assert.equal(stdout.trim().split('\n').at(-1), 'CURRENT')
 })
 
-test('an empty database travels too', async () => {
+test('an empty database can be exported and imported', async () => {
   const archive = await opened(null, { storage: 'memory' }, (db) => bytesOf(db.export()))
   const db = await Varve.import(newPlace(), archive)
   assert.deepEqual(await entriesOf(db), [])
@@ -207,7 +207,7 @@ async function importsTo(archive, expected) {
   await db.close()
 }
 
-test('sources of every kind', async () => {
+test('an import accepts every kind of source', async () => {
   const archive = await opened(null, { storage: 'memory' }, async (db) => { await fill(db, { count: 500 }); return bytesOf(db.export()) })
   async function * pieces() { for (let at = 0; at < archive.length; at += 999) yield archive.subarray(at, at + 999) }
   const copy = () => Uint8Array.from(archive)
@@ -237,7 +237,7 @@ test('sources of every kind', async () => {
 
 // ---- Where it goes --------------------------------------------------------------------------------------------------
 
-test('nothing is imported over a database', async () => {
+test('an import refuses to replace a database', async () => {
   const [from, to] = [newPlace(), newPlace()]
   const archive = await opened(from, {}, async (db) => { await db.put('a', 'new'); return bytesOf(db.export()) })
   await opened(to, {}, (db) => db.put('a', 'old'))
@@ -251,7 +251,7 @@ test('nothing is imported over a database', async () => {
   await open.close()
 })
 
-test('a source that fails or ends early leaves nothing, and the place can be used', async () => {
+test('a source that fails or ends early leaves no files, and the location stays usable', async () => {
   const archive = await opened(newPlace(), {}, async (db) => { await fill(db, { count: 1000 }); return bytesOf(db.export()) })
   const place = newPlace()
   const failing = async function * () { yield archive.subarray(0, archive.length >> 1); throw new Error('the network is gone') }
@@ -270,7 +270,7 @@ test('a source that fails or ends early leaves nothing, and the place can be use
   await db.close()
 })
 
-test('a sound zip of a broken database leaves nothing', async () => {
+test('an intact zip of a damaged database leaves no files', async () => {
   const place = newPlace()
   const { zip } = await import('./lib/zip.mjs')
   const archive = zip([{ name: 'MANIFEST-000002', data: 'no manifest at all' }, { name: 'CURRENT', data: 'MANIFEST-000002\n' }])
@@ -280,7 +280,7 @@ test('a sound zip of a broken database leaves nothing', async () => {
 
 // ---- Streams --------------------------------------------------------------------------------------------------------
 
-test('an export is of the moment of its call, however late it is read', async () => {
+test('an export holds the state at its call, however late it is read', async () => {
   const db = new Varve(newPlace(), { writeBufferSize: 64 << 10, compression: false })
   await fill(db)
   const expected = await entriesOf(db)
@@ -307,7 +307,7 @@ test('an export before the database is open waits for it', async () => {
   await assert.rejects(bytesOf(missing.export()), { code: 'LEVEL_DATABASE_NOT_OPEN' })
 })
 
-test('it reads no more than is asked for, keeps the files it needs, and lets them go', async () => {
+test('an export reads on demand, keeps the files it needs and releases them', async () => {
   const place = newPlace()
   const db = new Varve(place, { compression: false, maxFileSize: 64 << 10 })
   await fill(db, { size: 4000 })
@@ -339,7 +339,7 @@ test('closing the database ends its exports', async () => {
   }
 })
 
-test('a table that is gone or too short ends the stream with an error, not with an end', async () => {
+test('a missing or short table ends the export stream with an error', async () => {
   const place = newPlace()
   const db = new Varve(place)
   await fill(db)
@@ -350,7 +350,7 @@ test('a table that is gone or too short ends the stream with an error, not with 
   await db.close()
 })
 
-test('exports while others write: each is one moment, for classic-level too', { skip: lacks('unzip') }, async () => {
+test('exports during writes are consistent, for classic-level too', { skip: lacks('unzip') }, async () => {
   const db = new Varve(newPlace(), { writeBufferSize: 32 << 10, maxFileSize: 32 << 10 })
   const model = new Map()
   let writing = true
@@ -410,7 +410,7 @@ for (const options of [{}, { worker: true }]) {
   })
 }
 
-test('tables are given to a checkpoint on the same disk without a copy', { skip: process.platform === 'win32' && 'links differ there' }, async () => {
+test('a checkpoint on the same disk links tables instead of copying them', { skip: process.platform === 'win32' && 'links differ there' }, async () => {
   const [from, to] = [newPlace(), newPlace()]
   const db = new Varve(from)
   await fill(db)
@@ -421,7 +421,7 @@ test('tables are given to a checkpoint on the same disk without a copy', { skip:
   await db.close()
 })
 
-test('a checkpoint to and from any storage; an empty directory will do', async () => {
+test('a checkpoint works between all storages and into an empty directory', async () => {
   const expected = await opened(newPlace(), {}, async (db) => {
     await fill(db)
     const storage = later(new MapStorage())
@@ -477,7 +477,7 @@ class Filling extends NodeStorage {
   }
 }
 
-test('a checkpoint that fails leaves nothing', async () => {
+test('a failed checkpoint leaves no files', async () => {
   const db = new Varve(newPlace(), { maxFileSize: 32 << 10 })
   await fill(db)
   let failures = 0
@@ -498,7 +498,7 @@ test('a checkpoint that fails leaves nothing', async () => {
   await db.close()
 })
 
-test('an import that runs out of space leaves nothing', async () => {
+test('an import that runs out of space leaves no files', async () => {
   const archive = await opened(newPlace(), { maxFileSize: 32 << 10 }, async (db) => { await fill(db); return bytesOf(db.export()) })
   for (let calls = 0; ; calls++) {
     const to = newPlace()

@@ -100,7 +100,7 @@ test('in a worker', async (t) => {
   assert.equal((await db.keys().all()).length, COUNT + 1)
 })
 
-test('only slices are read', async (t) => {
+test('only the needed ranges are read', async (t) => {
   let bytes = 0
   class Counted extends Blob {
     slice(start, end) {
@@ -133,7 +133,7 @@ test('Files of a chosen directory, of which other things are left out', async (t
   assert.throws(() => new BlobStorage(two), { code: 'LEVEL_INVALID_ARGUMENT', message: /a\/CURRENT, b\/CURRENT/ })
 })
 
-test('what cannot be files', () => {
+test('invalid files are refused', () => {
   const blob = new Blob([])
   for (const files of [undefined, null, 5, 'CURRENT', blob, [blob], [5], { CURRENT: 'text' }, new Map([['CURRENT', 5]]), [new File([], 'a'), new File([], 'a')]]) {
     assert.throws(() => new BlobStorage(files), { code: 'LEVEL_INVALID_ARGUMENT' })

@@ -39,7 +39,7 @@ group('the directory', () => {
     assert.equal(fs.readFileSync(place, 'utf8'), 'mine')
   })
 
-  test('only its owner may look into what is new', { skip: IS_WINDOWS && 'no modes here' }, async () => {
+  test('only the owner may read new files', { skip: IS_WINDOWS && 'no modes here' }, async () => {
     const place = newPlace()
     const db = new Varve(join(place, 'db'))
     await db.batch(entries(10))
@@ -325,7 +325,7 @@ group('options', () => {
     assert.ok(whole > 2 * usual && usual > large, `${whole} > 2 * ${usual} > 2 * ${large}`)
   })
 
-  test('Varve: a value that cannot be is refused with its name', () => {
+  test('Varve: an invalid value is refused by name', () => {
     const wrong = { compression: 'lz4', cacheSize: -1, writeBufferSize: 1.5, blockSize: '4096', maxOpenFiles: 0, blockRestartInterval: 0, maxFileSize: Infinity, filterBits: 44 }
     for (const [name, value] of Object.entries(wrong)) {
       assert.throws(() => new Varve('x', { [name]: value }), (error) => error instanceof (typeof value === 'number' ? RangeError : TypeError) && error.code === 'LEVEL_INVALID_ARGUMENT' && error.message.includes(name))

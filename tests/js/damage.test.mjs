@@ -118,7 +118,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     })
   }
 
-  test('a sound database tells of no damage', async () => {
+  test('an undamaged database reports no damage', async () => {
     const db = new Varve(await fourPuts())
     db.on('damage', () => assert.fail('there is none'))
     await db.open()

@@ -26,7 +26,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     return db
   }
 
-  test(`flushes and compactions are told of: ${name}`, async () => {
+  test(`flush and compaction events are emitted: ${name}`, async () => {
     const db = await open({ compression: false })
     assert.deepEqual(['flush', 'compaction', 'stall'].map((event) => db.supports.events[event]), [true, true, true])
     const told = []
@@ -69,7 +69,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`a listener that throws, and one that uses the database, hurt nobody: ${name}`, async () => {
+  test(`a listener may throw or use the database: ${name}`, async () => {
     const db = await open()
     const warned = new Promise((resolve) => process.once('warning', resolve))
     const read = []
@@ -87,7 +87,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   })
 }
 
-test('listeners of before the opening hear, and of a second opening', async () => {
+test('listeners added before opening receive events, also after reopening', async () => {
   const db = new Varve(null, { storage: 'memory' })
   let count = 0
   db.on('flush', () => count++)
@@ -102,7 +102,7 @@ test('listeners of before the opening hear, and of a second opening', async () =
   await db.close()
 })
 
-test('stalls are told of, with their cause, and end', async () => {
+test('stall events name their cause and their end', async () => {
   const db = new Varve(null, { storage: later(new MapStorage()), writeBufferSize: 4096, compression: false })
   const told = []
   db.on('stall', (info) => told.push(info))
@@ -124,7 +124,7 @@ test('stalls are told of, with their cause, and end', async () => {
   await db.close()
 })
 
-test('info() adds up', async () => {
+test('the totals of info() are consistent', async () => {
   const db = new Varve(null, { storage: 'memory', writeBufferSize: 64 << 10, maxFileSize: 32 << 10, cacheSize: 1 << 20, compression: false })
   await load(db, 4000, 100)
   await db.flush()
@@ -160,7 +160,7 @@ test('info() adds up', async () => {
   await empty.close()
 })
 
-test('a database that can no longer write says so, and why', async () => {
+test('a database that cannot write reports it with the cause', async () => {
   const storage = new MapStorage()
   let full = false
   const create = storage.create.bind(storage)
@@ -186,7 +186,7 @@ test('a database that can no longer write says so, and why', async () => {
 })
 
 for (const place of Object.values(PLACES)) {
-  test('has() and hasMany() tell what get() would find', async () => {
+  test('has() and hasMany() agree with get()', async () => {
     const db = new Varve(null, typeof place === 'function' ? place() : place)
     await load(db, 500, 20)
     await db.flush()

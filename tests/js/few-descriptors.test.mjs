@@ -191,7 +191,7 @@ test('a scan of 500 tables with 256 descriptors leaves most of them to others', 
   assert.ok(most - before <= 256 / 5 + 10, `${most - before} descriptors for ${tables} tables`)
 })
 
-test('descriptors that others have are asked for in plain words, and everything goes on when they are back', { skip }, () => {
+test('a lack of descriptors is reported, and work continues when they are free', { skip }, () => {
   const told = within(64, async (place) => {
     const db = new Varve(place, { writeBufferSize: 64 << 10 })
     await db.open()

@@ -36,7 +36,7 @@ function valueOf(i) {
   return bytes.toString('latin1')
 }
 
-test(`${ROUNDS} times a disk of ${SIZE / MIB} MiB is full`, { skip: !mounted && 'nothing can be mounted' }, async (t) => {
+test(`a disk of ${SIZE / MIB} MiB fills up ${ROUNDS} times`, { skip: !mounted && 'nothing can be mounted' }, async (t) => {
   const ballast = join(disk, 'ballast')
   const db = new Varve(join(disk, 'db'), { writeBufferSize: MIB, maxFileSize: MIB })
   const model = new Map()

@@ -89,7 +89,7 @@ describe('files that change', () => {
     assert.match(messages[0], /ETag/)
   })
 
-  test('a server that shows a strong ETag is not warned of', async (t) => {
+  test('a server with strong ETags causes no warning', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     const db = await opened(t, server, { onWarning: (message) => assert.fail(message) })
     assert.equal(await db.get(keyOf(1)), valueOf(1))
@@ -129,7 +129,7 @@ describe('files that change', () => {
     assert.ok(failures.length > 100 && failures.length < 1000, `${failures.length} failed`)
   })
 
-  test('a file that goes away was changed', async (t) => {
+  test('a file that disappears is reported as changed', async (t) => {
     const server = await FileServer.start(t, new Map(versions.v1))
     const db = await opened(t, server)
     await db.get(keyOf(1))
@@ -138,7 +138,7 @@ describe('files that change', () => {
     assert.equal(await codeOf(db.getMany(Array.from({ length: 1000 }, (_, i) => keyOf(i)))), 'LEVEL_SOURCE_CHANGED')
   })
 
-  test('a missing table of a database that did not change is not there', async (t) => {
+  test('a missing table of an unchanged database is reported as missing', async (t) => {
     const server = await FileServer.start(t, new Map(versions.v1))
     const db = await opened(t, server)
     for (const name of tablesOf(server.files)) server.files.delete(name)

@@ -404,7 +404,7 @@ describe('servers that misbehave', () => {
     assert.equal(await db.get(keyOf(1)), valueOf(1))
   })
 
-  test('nothing is there; nobody is there', async (t) => {
+  test('a missing database and an unreachable server are distinct errors', async (t) => {
     const server = await FileServer.start(t, new Map())
     assert.equal(await codeOf(over(server).open()), 'LEVEL_INVALID_ARGUMENT')
     const nobody = over(server)
@@ -412,7 +412,7 @@ describe('servers that misbehave', () => {
     assert.equal(await codeOf(nobody.open()), 'LEVEL_IO_ERROR')
   })
 
-  test('a server that tells no lengths is refused', async (t) => {
+  test('a server that sends no lengths is refused', async (t) => {
     const server = await FileServer.start(t, files, { contentRange: false, contentLength: false })
     assert.equal(await codeOf(over(server).open()), 'LEVEL_NOT_SUPPORTED')
   })
@@ -465,7 +465,7 @@ describe('options', () => {
     assert.ok(performance.now() - start < 2000)
   })
 
-  test('what is no address, or no option', () => {
+  test('invalid addresses and options are refused', () => {
     for (const url of [undefined, null, '', 'db/', 5, {}, 'ftp://example.org/', 'file:///db', 'https://user:word@example.org/', 'data:,x']) {
       assert.throws(() => new HttpStorage(url), { code: 'LEVEL_INVALID_ARGUMENT' }, String(url))
     }

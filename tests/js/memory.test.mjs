@@ -75,7 +75,7 @@ async function scan(db, rows) {
   assert.equal(i, rows)
 }
 
-test('what does not fit is refused or replaces the engine, and nothing acknowledged is lost', async (t) => {
+test('exceeding memory fails or replaces the engine without losing acknowledged writes', async (t) => {
   const failures = {}
   for (let round = 0; round < (LONG ? 300 : 100); round++) {
     const place = join(root, `small-${round}`)
@@ -130,7 +130,7 @@ test('memoryLimit is checked', () => {
   }
 })
 
-test('values as large as they may be fit below the default', { skip: !LONG && 'VARVE_LONG=1 runs it' }, async () => {
+test('values of the maximum size fit in the default limit', { skip: !LONG && 'VARVE_LONG=1 runs it' }, async () => {
   const db = new Varve(join(root, 'large'), { valueEncoding: 'view' })
   db.on('recovered', ({ cause }) => assert.fail(cause))
   const large = Buffer.alloc(256 * MIB, 'large')

@@ -117,7 +117,7 @@ for (const [place, make] of Object.entries(PLACES)) {
     })
   }
 
-  test(`what was asked before opening never answers after what saw a later put: ${place}`, async () => {
+  test(`calls made before opening resolve before calls that see a later put: ${place}`, async () => {
     for (let round = 0; round < OPENINGS; round++) {
       const db = make()
       const watch = new Watch()
@@ -246,7 +246,7 @@ for (const [what, call] of Object.entries({
   'all, then get': (db) => db.keys().all().then(() => db.get('c')),
   'get of a sublevel': (db) => db.sublevel('part').get('c')
 })) {
-  test(`who awaits one call after another leaves turns to timers: ${what}`, async () => {
+  test(`consecutive awaited calls let timers run: ${what}`, async () => {
     for (const make of [PLACES.directory, PLACES.memory]) {
       const db = await filled(make())
       let turns = 0
@@ -260,7 +260,7 @@ for (const [what, call] of Object.entries({
 }
 
 for (const [place, make] of Object.entries(PLACES)) {
-  test(`every call is settled when the database is closed while answers wait: ${place}`, async () => {
+  test(`every pending call settles when the database is closed: ${place}`, async () => {
     for (let round = 0; round < OPENINGS; round++) {
       const db = await filled(make())
       const iterator = db.iterator()
@@ -277,7 +277,7 @@ for (const [place, make] of Object.entries(PLACES)) {
 }
 
 // A write that is asked for when the fresh instance is there must not be done before those that still wait for it.
-test('after a trap, writes of one key are done in the order in which they were asked', async () => {
+test('after a trap, writes of one key run in call order', async () => {
   const trapping = new Trapping()
   try {
     for (let round = 0; round < 20; round++) {

@@ -62,7 +62,7 @@ class Failing extends MapStorage {
 }
 
 // After one failed page an iterator said that it was at its end.
-test('an iterator that failed goes on failing until it seeks', async () => {
+test('a failed iterator keeps failing until it seeks', async () => {
   const storage = new Failing()
   const db = new Varve(null, { storage, cacheSize: 0 })
   await db.batch(Array.from({ length: 3000 }, (_, i) => ({ type: 'put', key: String(i).padStart(5, '0'), value: 'x'.repeat(100) })))
@@ -113,7 +113,7 @@ test('a storage may write to its database from inside an append', async () => {
 })
 
 // Only the message of what a storage threw came through: no errno, no stack.
-test('what a storage threw is the cause', async () => {
+test('the error of a storage is the cause', async () => {
   const thrown = Object.assign(new Error('no such sector'), { code: 'EIO', errno: -5 })
   class Broken extends MapStorage {
     broken = null
@@ -204,7 +204,7 @@ test('a database that is closed has no file open', async () => {
 })
 
 // Whatever was given as a signal was taken for one that is never aborted.
-test('an iterator refuses a signal that is none', async () => {
+test('an iterator refuses an invalid signal', async () => {
   const db = new Varve(null, { storage: 'memory' })
   await db.put('a', '1')
   for (const signal of [5, 'x', true, {}, () => {}, new AbortController()]) {

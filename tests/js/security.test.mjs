@@ -75,7 +75,7 @@ test(`${PAYLOADS.length} payloads in options, keys and values change no prototyp
   await db.close()
 })
 
-test('what somebody else put on Object.prototype is no option of ours', async () => {
+test('properties of Object.prototype are not read as options', async () => {
   const set = { createIfMissing: false, errorIfExists: true, readOnly: true, storage: 'nonsense', cacheSize: -1, maxBytes: 1, maxRatio: 1, worker: 'yes', recovery: 5 }
   for (const [name, value] of Object.entries(set)) Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true })
   try {
@@ -91,7 +91,7 @@ test('what somebody else put on Object.prototype is no option of ours', async ()
   }
 })
 
-test('getters are read once, and what they throw comes out', async () => {
+test('getters are read once, and their errors reach the caller', async () => {
   let reads = 0
   const place = newPlace()
   const db = new Varve(place, { get cacheSize() { return reads++ === 0 ? 1 << 20 : -1 }, get blockSize() { return 4096 } })
@@ -113,7 +113,7 @@ test('getters are read once, and what they throw comes out', async () => {
   await open.close()
 })
 
-test('options that cannot be are refused by name', () => {
+test('invalid options are refused by name', () => {
   const bad = [NaN, Infinity, -1, 1.5, '5', {}, [], Symbol('x'), 1n, 2 ** 53, () => 5]
   for (const name of ['cacheSize', 'writeBufferSize', 'blockSize', 'maxOpenFiles', 'maxFileSize', 'blockRestartInterval', 'filterBits', 'maxValueBytes']) {
     for (const value of bad) {
@@ -166,7 +166,7 @@ test('shared and resizable buffers are copied when they are given', async () => 
   await db.close()
 })
 
-test('what the caller changes after the call does not matter', async () => {
+test('changes to arguments after the call have no effect', async () => {
   for (const options of [{}, { worker: true }]) {
     const db = inMemory({ keyEncoding: 'view', valueEncoding: 'view', ...options })
     await db.open()
@@ -242,7 +242,7 @@ test('a toString that closes the database in the midst of an encoding', async ()
   await db.close()
 })
 
-test('lone surrogates, long keys, strange keys', async () => {
+test('lone surrogates, long keys and unusual keys are stored', async () => {
   const db = inMemory({ maxValueBytes: 1 << 20 })
   for (const key of ['\ud800', 'a\udfffb', '\udc00\ud800', '\0', '\ufeff', '\uffff', '__proto__', 'constructor', '../x', 'x'.repeat(1 << 20)]) {
     await db.put(key, key)
@@ -295,7 +295,7 @@ test('500 names in zips: nothing is written outside, and nothing is left', async
 
 const listing = (folder) => existsSync(folder) ? readdirSync(folder, { recursive: true }).sort() : []
 
-test('locations are paths, and nothing more', async () => {
+test('locations are treated as plain paths', async () => {
   for (const location of ['', 'a\0b', 'x\0', 5, {}, [], Symbol('x'), () => 'x', NaN, true, new URL('http://localhost/x'), new URL('file://host/x'), new URL('file:///a%2Fb')]) {
     assert.throws(() => new Varve(location), typed, String(location))
     await assert.rejects(async () => Varve.destroy(location), typed)
@@ -367,7 +367,7 @@ for (const [what, [entries, code, more]] of Object.entries(LIES)) {
   })
 }
 
-test('bytes behind the end, and any cut, are refused', async () => {
+test('a zip with trailing bytes or a cut is refused', async () => {
   const archive = zip([manifest, table, current])
   await assert.rejects(Varve.import(newPlace(), Buffer.concat([archive, archive])), { code: 'LEVEL_CORRUPTION', offset: archive.length })
   await assert.rejects(Varve.import(newPlace(), Buffer.from('not a zip at all')), { code: 'LEVEL_CORRUPTION', file: 'archive', offset: 0 })

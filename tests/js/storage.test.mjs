@@ -565,7 +565,7 @@ test('a LOCK with content is left alone', { skip: noSqlite }, async () => {
 
 // ---- The directory ----------------------------------------------------------------------------------------------------
 
-test('only the owner may read what is made', { skip: IS_WINDOWS }, async (t) => {
+test('only the owner may read new files', { skip: IS_WINDOWS }, async (t) => {
   const umask = process.umask(0)
   t.after(() => process.umask(umask))
   const above = newDirectory()
@@ -650,7 +650,7 @@ test('a directory that may not be written', { skip: unless(!IS_WINDOWS, 'read-on
   assert.equal(contentOf(storage, 'a'), 'content')
 })
 
-test('a disk that is full', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: only the superuser can mount a small one') }, async (t) => {
+test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: only the superuser can mount a small one') }, async (t) => {
   const disk = newDirectory()
   fs.mkdirSync(disk)
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'varve-test', disk], { encoding: 'utf8' })
@@ -691,7 +691,7 @@ function traced(t, names) {
   return calls
 }
 
-test('every flush and removal is left to another thread', async (t) => {
+test('every flush and removal runs on another thread', async (t) => {
   for (const name of ['fsyncSync', 'fdatasyncSync', 'unlinkSync']) t.mock.method(fs, name, () => assert.fail(`${name} blocks the loop`))
   const calls = traced(t, ['fsync', 'fdatasync', 'renameSync', 'unlink'])
   const storage = new NodeStorage(join(newDirectory(), 'b'))
@@ -790,7 +790,7 @@ test('unlock closes what is open, when the flushes under way have ended', async 
   await storage.unlock()
 })
 
-test('what a failure says', async (t) => {
+test('an error names the file and what to do', async (t) => {
   const storage = await locked(t)
   assert.throws(() => storage.open('000007.ldb', 'read'), (error) => error.code === 'ENOENT' && error.message.includes('open') && error.path === join(storage.directory, '000007.ldb'))
   const file = write(storage, 'a', 'x')
@@ -836,7 +836,7 @@ test('on Windows a rename is patient, directories are not flushed, and appends n
   for (const open of [file, again]) open.close()
 })
 
-test('the loop turns while the disk flushes', async (t) => {
+test('the event loop runs while the disk flushes', async (t) => {
   const storage = await locked(t)
   const file = write(storage, 'a', 'x')
   const { fdatasync } = fs

@@ -230,7 +230,7 @@ test('traps while opening and closing', async () => {
   assert.equal(trapping.callsOfDead, 0)
 })
 
-test('three traps in a minute are one too many; closing and opening helps', async () => {
+test('the third trap in a minute closes the engine until it is reopened', async () => {
   const db = new Varve(newPlace())
   await db.put('a', '1')
   for (let i = 0; i < 3; i++) {
@@ -249,7 +249,7 @@ test('three traps in a minute are one too many; closing and opening helps', asyn
   await db.close()
 })
 
-test('a database in memory does not come back, and says so', async () => {
+test('a database in memory is lost after a trap, and reports it', async () => {
   const db = new Varve(null, { storage: 'memory' })
   await db.put('a', '1')
   trapping.last.ruin()
@@ -265,7 +265,7 @@ test('a database in memory does not come back, and says so', async () => {
   await db.close()
 })
 
-test('a stack that is full', async () => {
+test('a stack overflow replaces the engine', async () => {
   const db = new Varve(newPlace())
   await db.batch(filling(0, 300))
   await db.flush()
@@ -289,7 +289,7 @@ test('a stack that is full', async () => {
   await db.close()
 })
 
-test('calls wait in their order while the engine is replaced', async () => {
+test('calls are queued in order while the engine is replaced', async () => {
   const db = new Varve(newPlace())
   await db.batch(filling(0, 10))
   trapping.last.ruin()
@@ -343,7 +343,7 @@ test('an export and a checkpoint that are under way end with the engine', async 
   assert.equal(trapping.callsOfDead, 0)
 })
 
-test('a trap while nobody asks for anything ends no process', async () => {
+test('a trap without pending calls does not end the process', async () => {
   const { db, model } = await filled(STORAGES['a directory']())
   const recovered = new Promise((resolve) => db.once('recovered', resolve))
   await model.write([{ type: 'put', key: 'last', value: '1' }], () => db.put('last', '1'))

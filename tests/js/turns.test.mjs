@@ -99,7 +99,7 @@ test('opening with a long log, and repair', async (t) => {
   await again.close()
 })
 
-test('close() ends a compactRange() that is under way, and what was written is there', async () => {
+test('close() ends a running compactRange() without losing writes', async () => {
   const place = join(root, 'closed')
   const db = new Varve(place)
   await fill(db)
@@ -126,7 +126,7 @@ for (const [how, options] of Object.entries({ 'a range': {}, 'row by row': { lim
 }
 
 for (const place of ['directory', 'memory']) {
-  test(`what is written while a clear() is under way stays: ${place}`, async () => {
+  test(`writes during a clear() are kept: ${place}`, async () => {
     const db = place === 'directory' ? new Varve(join(root, 'cleared')) : new Varve(null, { storage: 'memory' })
     await fill(db)
     const cleared = db.clear()

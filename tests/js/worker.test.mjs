@@ -59,7 +59,7 @@ const codeOf = (promise) => promise.then(() => undefined, (error) => error.code)
 
 // ---- What is asked, and in which order --------------------------------------------------------------------------------
 
-test('what is asked in one turn happens in that order', () => withDatabase(inMemory(), async (db) => {
+test('calls of one turn run in call order', () => withDatabase(inMemory(), async (db) => {
   const answers = [
     db.put('a', '1'),
     db.get('a'),
@@ -77,7 +77,7 @@ test('what is asked in one turn happens in that order', () => withDatabase(inMem
     [undefined, '1', undefined, '2', undefined, undefined, undefined, ['3', undefined, '4'], [true, false], undefined, ['a']])
 }))
 
-test('snapshots and iterators are of the moment when they were made', () => withDatabase(inMemory(), async (db) => {
+test('snapshots and iterators show the state at their creation', () => withDatabase(inMemory(), async (db) => {
   db.put('a', 'old')
   const snapshot = db.snapshot()
   const iterator = db.iterator()
@@ -93,7 +93,7 @@ test('snapshots and iterators are of the moment when they were made', () => with
   assert.equal(await codeOf(db.get('a', { snapshot })), 'LEVEL_SNAPSHOT_NOT_OPEN')
 }))
 
-test('many reads of one turn are one message each way', async (t) => {
+test('reads of one turn share one message in each direction', async (t) => {
   const db = inMemory()
   const thread = await threadOf(db)
   t.after(() => db.close())
@@ -112,7 +112,7 @@ test('many reads of one turn are one message each way', async (t) => {
   assert.deepEqual([sent, received], [4, 4], 'opened, read and closed')
 })
 
-test('batches, chained batches, and what is wrong with one', () => withDatabase(inMemory(), async (db) => {
+test('batches and chained batches work and report errors', () => withDatabase(inMemory(), async (db) => {
   await db.batch(entries(10_000, 'v'))
   assert.equal((await db.keys().all()).length, 10_000)
   const chained = db.batch()
@@ -124,7 +124,7 @@ test('batches, chained batches, and what is wrong with one', () => withDatabase(
   assert.equal(await db.get('k'), undefined)
 }))
 
-test('a value of 64 MiB goes there and comes back', async (t) => {
+test('a value of 64 MiB can be written and read', async (t) => {
   const value = noise(64 * MIB)
   await withDatabase(new Varve(newDirectory(t), { worker: true, valueEncoding: 'buffer' }), async (db) => {
     await db.put('large', value)
@@ -143,7 +143,7 @@ test('a value of 64 MiB goes there and comes back', async (t) => {
   })
 })
 
-test('what comes out belongs to the caller, what went in too', () => withDatabase(inMemory({ valueEncoding: 'view' }), async (db) => {
+test('the caller owns the bytes it passes and receives', () => withDatabase(inMemory({ valueEncoding: 'view' }), async (db) => {
   for (const size of [3, 100_000]) {
     const value = new Uint8Array(size).fill(7)
     const put = db.put('a', value)
@@ -175,7 +175,7 @@ test('thousands of operations at once, of every kind', () => withDatabase(inMemo
 }))
 
 for (const [name, place] of [['a directory', (t) => [newDirectory(t)]], ['a storage that waits', () => [null, { storage: new Later() }]]]) {
-  test(`more durable writes than the engine lets wait are taken one after the other: ${name}`, (t) => {
+  test(`durable writes beyond the queue limit are processed in turn: ${name}`, (t) => {
     const [location, options] = place(t)
     return withDatabase(new Varve(location, { ...options, worker: true, valueEncoding: 'view' }), async (db) => {
       const large = new Uint8Array(MIB)
@@ -205,7 +205,7 @@ test('iterators over a storage that waits: ahead, back and to the end', () =>
     await left.close()
   }))
 
-test('rows are those in place, whatever the size of the pages', () => withDatabase(inMemory(), async (db) => {
+test('rows equal those without a worker for every page size', () => withDatabase(inMemory(), async (db) => {
   const inPlace = new Varve(null, { storage: 'memory' })
   const size = 3_000
   await Promise.all([db, inPlace].map((db) => db.batch(entries(size, 'x'.repeat(40)))))
@@ -225,7 +225,7 @@ test('rows are those in place, whatever the size of the pages', () => withDataba
   await inPlace.close()
 }))
 
-test('no more than two pages are read ahead, and none for who looks at the first rows alone', async () => {
+test('at most two pages are read ahead, and none if only the first rows are read', async () => {
   let asked = 0
   let rows = 0
   // Of entries without key and value.
@@ -248,7 +248,7 @@ test('no more than two pages are read ahead, and none for who looks at the first
 
 // ---- The caller's thread ------------------------------------------------------------------------------------------------
 
-test('the caller goes on while the engine compacts', async (t) => {
+test('the caller is not blocked while the engine compacts', async (t) => {
   await withDatabase(new Varve(newDirectory(t), { worker: true, valueEncoding: 'buffer' }), async (db) => {
     const value = noise(10_000)
     for (let i = 0; i < 24; i++) {
@@ -274,7 +274,7 @@ test('the caller goes on while the engine compacts', async (t) => {
   })
 })
 
-test('getProperty() answers at once, after what was asked before', async (t) => {
+test('getProperty() returns synchronously, after earlier calls', async (t) => {
   await withDatabase(new Varve(newDirectory(t), { worker: true }), async (db) => {
     await db.put('a', '1')
     await db.flush()
@@ -296,7 +296,7 @@ function runAlone(source) {
   return { status, signal, stdout: stdout.trim(), stderr }
 }
 
-test('a process ends by itself: after close(), and with a database that is open and idle', async (t) => {
+test('a process exits after close() and with an idle open database', async (t) => {
   const directory = JSON.stringify(newDirectory(t))
   const closed = runAlone(`const db = new Varve(${directory}, { worker: true }); await db.put('a', '1'); await db.close(); console.log('closed')`)
   assert.deepEqual([closed.status, closed.stdout], [0, 'closed'], closed.stderr)
@@ -304,7 +304,7 @@ test('a process ends by itself: after close(), and with a database that is open 
   assert.deepEqual([open.status, open.stdout], [0, 'open'], open.stderr)
 })
 
-test('a process does not end while something is asked', async (t) => {
+test('a process does not exit while a call is pending', async (t) => {
   const directory = JSON.stringify(newDirectory(t))
   const { status, stdout, stderr } = runAlone(`
     const db = new Varve(${directory}, { worker: true })
@@ -316,7 +316,7 @@ test('a process does not end while something is asked', async (t) => {
 
 // ---- Errors ---------------------------------------------------------------------------------------------------------------
 
-test('errors come with all that they say', async (t) => {
+test('errors keep all their properties', async (t) => {
   const location = newDirectory(t)
   await withDatabase(new Varve(location, { worker: true }), async (db) => {
     await db.batch(entries(1000, 'x'.repeat(100)))
@@ -359,7 +359,7 @@ test('there is no getSync()', () => withDatabase(inMemory(), async (db) => {
   assert.throws(() => sublevel.getSync('a'), { code: 'LEVEL_NOT_SUPPORTED' })
 }))
 
-test('options that cannot be are typed errors', async (t) => {
+test('invalid options throw typed errors', async (t) => {
   const location = newDirectory(t)
   for (const worker of ['yes', 1, {}, [], () => true, Symbol('yes')]) {
     assert.throws(() => new Varve(location, { worker }), { code: 'LEVEL_INVALID_ARGUMENT' })
@@ -449,7 +449,7 @@ test('a thread that ends while it opens', async () => {
   await withDatabase(db, () => db.put('a', '1'))
 })
 
-test('close() while much is asked waits for all of it, and ends the thread', async (t) => {
+test('close() waits for pending calls and ends the thread', async (t) => {
   const location = newDirectory(t)
   const db = new Varve(location, { worker: true })
   const thread = await threadOf(db)
@@ -463,7 +463,7 @@ test('close() while much is asked waits for all of it, and ends the thread', asy
   await withDatabase(new Varve(location), async (db) => assert.equal((await db.keys().all()).length, 2_000))
 })
 
-test('opened and closed again and again, no thread is left', async (t) => {
+test('repeated opening and closing leaves no thread', async (t) => {
   const threads = []
   const listener = (worker) => threads.push(new Promise((resolve) => worker.once('exit', resolve)))
   process.on('worker', listener)

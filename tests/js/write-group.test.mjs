@@ -16,7 +16,7 @@ async function opened(storage, options) {
 const range = (n) => Array.from({ length: n }, (_, i) => i)
 const recordsOf = async (db) => (await db.info()).counters.logRecords
 
-test('64 puts at once are two records of the log, and 64 one by one are 64', async () => {
+test('64 concurrent puts share two log records, and 64 consecutive puts take 64', async () => {
   const db = await opened(new MapStorage())
   const before = await recordsOf(db)
   await Promise.all(range(64).map((i) => db.put(`k${i}`, `${i}`)))
@@ -28,7 +28,7 @@ test('64 puts at once are two records of the log, and 64 one by one are 64', asy
 })
 
 for (const [name, storage] of Object.entries(PLACES)) {
-  test(`whatever is asked next comes after them: ${name}`, async () => {
+  test(`later calls see earlier grouped writes: ${name}`, async () => {
     const db = await opened(storage())
     const asks = {
       get: async () => assert.equal(await db.get('c'), '3'),
@@ -75,7 +75,7 @@ for (const [name, storage] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`the last of several writes of a key stays, puts and deletes mixed: ${name}`, async () => {
+  test(`the last of several mixed puts and deletes of a key wins: ${name}`, async () => {
     const db = await opened(storage())
     const model = new Map()
     let x = 1
@@ -113,7 +113,7 @@ test('a caller may change its bytes once put() has returned', async () => {
   await db.close()
 })
 
-test('an append that fails is told to all that shared it, and to no others', async () => {
+test('a failed append rejects exactly the writes that shared it', async () => {
   let failing = false
   const storage = new MapStorage()
   const create = storage.create.bind(storage)
@@ -140,7 +140,7 @@ test('an append that fails is told to all that shared it, and to no others', asy
   await db.close()
 })
 
-test('what is too long fails alone', async () => {
+test('a write that is too long fails alone', async () => {
   const db = await opened(new MapStorage(), { maxValueBytes: 1024 })
   const writes = [db.put('a', '1'), db.put('b', '2'), db.put('c', 'x'.repeat(1025)), db.put('d', '4')]
   const results = await Promise.allSettled(writes)
@@ -149,7 +149,7 @@ test('what is too long fails alone', async () => {
   await db.close()
 })
 
-test('more than one group in one go', async () => {
+test('concurrent writes may fill several groups', async () => {
   const db = await opened(new MapStorage())
   await Promise.all(range(5000).map((i) => db.put(`${i}`, 'x'.repeat(100))))
   assert.equal((await db.keys().all()).length, 5000)
@@ -157,7 +157,7 @@ test('more than one group in one go', async () => {
 })
 
 for (const [name, options] of Object.entries({ 'at once': {}, 'in a worker': { worker: true } })) {
-  test(`the events of writes come in their order: ${name}`, async () => {
+  test(`write events are emitted in commit order: ${name}`, async () => {
     const db = await opened('memory', options)
     const told = []
     db.on('write', (operations) => told.push(...operations.map(({ value }) => value)))

@@ -94,7 +94,7 @@ test('an origin that does not allow it is an error', { skip }, async (t) => {
   assert.equal(failed?.[1], 'LEVEL_DATABASE_NOT_OPEN', JSON.stringify(failed))
 })
 
-test('arguments that cannot be are of the class that the package exports', { skip }, async () => {
+test('invalid arguments throw the error class that the package exports', { skip }, async () => {
   const answer = await inPage(({ varve, HttpStorage, BlobStorage }) => [() => new HttpStorage('ftp://x/'), () => new BlobStorage(5)].map((act) => {
     try { act() } catch (error) { return [error.code, error instanceof varve.InvalidArgumentError] }
     return undefined

@@ -1,4 +1,4 @@
-//! A version edit becomes durable, then current.
+//! Makes version edits durable, then current.
 
 use std::rc::Rc;
 
@@ -7,19 +7,19 @@ use crate::error::{Error, Result};
 use crate::table::FinishedTable;
 use crate::version::{Manifest, NewFile, VersionEdit};
 
-/// Makes `edit` durable, then current. New names are made durable first. After a failure the manifest is in doubt: nothing
-/// is removed, and the next edit goes into a new one.
+/// Makes `edit` durable, then current. New file names are made durable first. After a failure the
+/// manifest is in doubt: nothing is removed, and the next edit starts a new manifest.
 pub(crate) async fn log_and_apply(inner: &Inner, edit: VersionEdit) -> Result<()> {
     change(inner, edit, 0, || None).await.map(|_| ())
 }
 
-/// The same for an edit whose new table has the entries of the oldest `flushed` immutable memtables: these go with it.
+/// Applies an edit whose new table holds the oldest `flushed` immutable memtables, and drops these.
 pub(crate) async fn log_and_apply_flush(inner: &Inner, edit: VersionEdit, flushed: usize) -> Result<()> {
     change(inner, edit, flushed, || None).await.map(|_| ())
 }
 
-/// The same; but if `undo` gives an edit once this one is durable, that one is made durable too, and none is made current: both
-/// together must change nothing. Returns whether `edit` is current.
+/// Applies an edit, unless `undo` returns a second one once the first is durable: then that is made
+/// durable too, and neither becomes current. Returns whether `edit` is current.
 pub(crate) async fn log_and_apply_unless(
     inner: &Inner,
     edit: VersionEdit,
@@ -49,7 +49,7 @@ async fn change(
             if !crate::bugs::seeded(crate::bugs::Bug::NamesNotSynced) {
                 inner.env.edit_names(Vec::new()).await?;
             }
-            // While the record is on its way, what is stored is in doubt.
+            // While the record is being written, the stored state is in doubt.
             inner.state.borrow_mut().doubt_manifest();
             manifest.append(&edit.encode()).await?;
             manifest

@@ -1,4 +1,4 @@
-//! One job at a time: a flush, or a compaction with the flushes that come due meanwhile.
+//! Runs one job at a time: a flush, or a compaction with the flushes due meanwhile.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -21,12 +21,12 @@ use crate::memtable::MemTable;
 use crate::table::FinishedTable;
 use crate::version::{FLUSH_LEVEL_MAX, VersionEdit};
 
-/// The job that polling the background drives, if there is one to do.
+/// Returns the job that background polling drives, if one is due.
 pub(crate) fn next_job(inner: &Rc<Inner>) -> Option<Work> {
     has_work(inner).then(|| Box::pin(job(inner.clone())) as Work)
 }
 
-/// One flush or one compaction, then the removal of obsolete files.
+/// Runs one flush or compaction, then removes obsolete files.
 async fn job(inner: Rc<Inner>) {
     let result = match one_job(&inner).await {
         Ok(()) => remove_obsolete(&inner).await,
@@ -40,8 +40,9 @@ async fn job(inner: Rc<Inner>) {
     }
 }
 
-/// A live table that is damaged, or of a codec that this build lacks, is compacted no more; without a descriptor for a file nothing was done that counts, and it is
-/// tried again. Anything else ends writing, a new table that cannot be read back too: to build it once more would go on for ever.
+/// A live table that is damaged, or needs a codec that this build lacks, is excluded from
+/// compaction, and a lack of file descriptors is retried. Any other failure stops writes, also
+/// when a new table cannot be read back: building it again could go on for ever.
 pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     let live = |number| inner.state.borrow().version().files().any(|(_, f)| f.number == number);
     let file = match error {
@@ -63,7 +64,7 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     inner.degrade(error);
 }
 
-/// Fails the waiting calls of `compact_range` and tells the listener.
+/// Fails the waiting `compact_range` calls and emits an event.
 fn refuse_manual(inner: &Inner, error: &Error) {
     inner.state.borrow_mut().refuse_manual(error);
     inner.emit(|| Event::BackgroundError { message: error.to_string() });
@@ -71,7 +72,8 @@ fn refuse_manual(inner: &Inner, error: &Error) {
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
     let is_due = inner.state.borrow_mut().take_wanted_rotation();
-    // Writers will make room for themselves, and may come to wait for this job. Without a new log the full buffer stays.
+    // Writers then need not make room, which could wait for this job. Without a new log the full
+    // buffer stays.
     if is_due && nobody_writes(inner) {
         let _ = rotate_in_turn(inner).await;
     }
@@ -89,7 +91,7 @@ async fn one_job(inner: &Rc<Inner>) -> Result<()> {
     }
 }
 
-/// All immutable memtables become one table, at `level_max` at the deepest.
+/// Writes all immutable memtables to one table, at `level_max` or above.
 async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     let memtables: Vec<Rc<MemTable>> = inner.state.borrow().immutables().cloned().collect();
     let newest_first: Vec<Rc<MemTable>> = memtables.iter().rev().cloned().collect();
@@ -104,7 +106,7 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     let (edit, level) = {
         let state = inner.state.borrow();
         let mut edit = VersionEdit { previous_log_number: Some(Default::default()), ..VersionEdit::default() };
-        // The logs of what stays in memory are still needed.
+        // The logs of the remaining memtables are still needed.
         let (log_number, last_sequence) = state.after_flush(memtables.len());
         edit.log_number = Some(log_number);
         edit.last_sequence = last_sequence;
@@ -131,7 +133,7 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     Ok(())
 }
 
-/// Tells of new tables.
+/// Emits events for new tables.
 fn announce<'a>(inner: &Inner, tables: impl Iterator<Item = &'a FinishedTable>) {
     for table in tables {
         inner.emit(|| Event::FileCreated { name: table_file_name(table.number) });
@@ -189,8 +191,8 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     Ok(())
 }
 
-/// Drives a compaction, and flushes that come due meanwhile: these go first, but while one waits for its storage, the compaction
-/// goes on. A flush that fails ends both.
+/// Drives a compaction together with flushes that come due. Flushes go first; while one waits for
+/// its storage, the compaction continues. A failed flush ends both.
 async fn with_flushes<T>(
     inner: &Rc<Inner>,
     mut compaction: Pin<&mut impl Future<Output = Result<T>>>,
@@ -217,7 +219,7 @@ async fn with_flushes<T>(
             {
                 compacted = Some(result);
             }
-            // A flush that has begun is not left half done.
+            // A flush that has started is finished.
             return if flush.is_some() { Poll::Pending } else { compacted.take().map_or(Poll::Pending, Poll::Ready) };
         }
     })
@@ -229,14 +231,14 @@ fn may_flush(inner: &Inner, failure: &RefCell<Option<Error>>) -> bool {
     failure.borrow().is_none() && inner.state.borrow().has_immutables()
 }
 
-/// A flush in the middle of a compaction, whose logs need not wait for its end. Into level 0: deeper the table might come to lie
-/// where an output of the compaction will.
+/// Flushes in the middle of a compaction, so that logs can be removed. Into level 0: deeper, the
+/// table could overlap an output of the compaction.
 async fn flush_meanwhile(inner: Rc<Inner>) -> Result<()> {
     flush(&inner, 0).await?;
     remove_unneeded(&inner).await
 }
 
-/// One round of a manual compaction, or the step to its next level.
+/// Runs one round of a manual compaction, or moves to its next level.
 async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> Result<()> {
     let Some(level) = manual.level() else {
         inner.state.borrow_mut().finish_manual(manual);
@@ -257,7 +259,7 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
     Ok(())
 }
 
-/// A range with a table that could not be read earlier is not compacted; the caller gets the error.
+/// A range with a table already found unreadable is skipped, and the caller gets the error.
 fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
     let state = inner.state.borrow();
     let version = state.version();

@@ -1,4 +1,4 @@
-//! Calls that work in the background until theirs is done: flush, compaction of a range, resume.
+//! Calls that run background work until their own is done: flush, compact_range, resume.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use crate::db::write::rotate_in_turn;
 use crate::error::{Error, Result};
 use crate::version::{LEVEL0_STOP, LEVELS};
 
-/// Works until `done`, or until there is nothing left to do.
+/// Works until `done`, or until nothing is left to do.
 async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
     while !done() {
         let more = poll_fn(|cx| poll_slice(inner, cx, slice_size(&inner.options.pause))).await;
@@ -29,7 +29,8 @@ async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
     Ok(())
 }
 
-/// Short sessions may have left more tables in level 0 than writing ever lets gather. What goes wrong here shows in the state.
+/// Compacts level 0 after many short sessions left too many tables there. Failures show in the
+/// state.
 pub(crate) async fn catch_up(inner: &Rc<Inner>) {
     let few = || inner.state.borrow().version().level(0).len() < LEVEL0_STOP;
     if !inner.options.read_only && !few() {
@@ -42,7 +43,7 @@ fn check(inner: &Inner) -> Result<()> {
     inner.state.borrow().check_works()
 }
 
-/// Compacts every level that holds keys of the range into the next, from level 0 down.
+/// Compacts every level with keys of the range into the next one, from level 0 down.
 pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
     flush_memtables(inner).await?;
     let manual = {
@@ -57,7 +58,7 @@ pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: 
     manual.result()
 }
 
-/// The memtable and all before it become tables.
+/// Flushes the memtable and all older ones.
 pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
     inner.check_open()?;
     if inner.options.read_only {
@@ -71,25 +72,25 @@ pub(crate) async fn flush_memtables(inner: &Rc<Inner>) -> Result<()> {
     work_until(inner, || !inner.state.borrow().immutables().any(|m| Rc::ptr_eq(m, &newest))).await
 }
 
-/// Entries and keys in the logs that a database is closed with, at most: more are a table at the next opening anyway, and until
-/// then each opening replays them, which takes longer than all else it does.
+/// Largest size of the logs left by a close, in bytes. Each open replays them, which takes longer
+/// than everything else it does.
 const LOGS_AT_CLOSE_MAX: u64 = 128 << 10;
 
-/// Before the close, when all is durable: a table that cannot be made is lost to nobody. Whether others may have written meanwhile
-/// what is not durable yet.
+/// Flushes large logs before a close. All writes are durable, so a failure loses nothing. Returns
+/// whether there may be new writes that are not durable yet.
 pub(crate) async fn shorten_logs(inner: &Rc<Inner>) -> bool {
     let long = inner.state.borrow().memtable_bytes() > LOGS_AT_CLOSE_MAX;
     long && (flush_memtables(inner).await.is_ok() || inner.state.borrow().is_dirty())
 }
 
-/// After a failure: a new log, a new manifest, everything in memory to tables. Writes are refused until that is done: what the
-/// old logs hold is in doubt, and a write in the new one, however well flushed, would lie behind a gap after a crash.
+/// Recovers from a failure: new log, new manifest, all memtables flushed. Writes are refused until
+/// then: the old logs are in doubt, and a crash could leave a gap before a new write.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
     inner.check_open()?;
     let status = inner.state.borrow().status().clone();
     match status {
         DbState::Open => {
-            // The storage may have failed only temporarily.
+            // Another attempt may succeed where the storage failed before.
             inner.state.borrow_mut().trust_tables();
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Flushes and compactions, in slices.
+//! Flushes and compactions, run in small steps.
 //!
 //! ```text
 //! writers, the host, flush, compact_range -> slice -> job -> [ build tables -> apply the edit -> remove files ]

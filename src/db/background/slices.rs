@@ -1,4 +1,4 @@
-//! Background work is done in slices: whether there is some, and one slice of it.
+//! Tells whether background work is due, and runs one step of it.
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -9,7 +9,7 @@ use crate::db::state::{Inner, State};
 use crate::events::count;
 use crate::version::total_size;
 
-/// Whether there is something to do.
+/// Returns whether work is due.
 pub(crate) fn has_work(inner: &Inner) -> bool {
     if inner.is_closed() || inner.options.read_only {
         return false;
@@ -20,11 +20,11 @@ pub(crate) fn has_work(inner: &Inner) -> bool {
     inner.state.borrow().has_work(inner.options.max_file_size)
 }
 
-/// The bytes that may be rewritten for each byte of level 0 before a compaction is due.
+/// Bytes of level 1 that may be rewritten per byte of level 0 in optional compactions.
 const TIDY_COST_MAX: u64 = 2;
 
-/// A full memtable, which waited for others to be flushed, is to become a table now, and not with the next write: whoever opens the
-/// database after a kill replays its log. And tables of level 0 may be merged. Whether there is work now.
+/// Schedules optional work for an idle host: flushes a full memtable without waiting for the next
+/// write, which shortens replay after a kill, and may compact level 0. Returns whether work is due.
 pub(crate) fn tidy(inner: &Inner) -> bool {
     inner.state.borrow_mut().try_again();
     if !has_work(inner) {
@@ -39,8 +39,8 @@ pub(crate) fn tidy(inner: &Inner) -> bool {
     has_work(inner)
 }
 
-/// Chooses the tables of level 0 for compaction if there are several over one range, and little beneath: every look-up asks
-/// each of them, and LevelDB leaves up to three.
+/// Selects level 0 for compaction if several of its tables overlap and little lies below. Each
+/// lookup searches all of them, and LevelDB leaves up to three.
 fn choose_overlapping(inner: &Inner, state: &mut State) {
     let version = state.version();
     let Some(newest) = version.level(0).first().cloned() else { return };
@@ -52,7 +52,8 @@ fn choose_overlapping(inner: &Inner, state: &mut State) {
     }
 }
 
-/// One slice of at most `bytes` of work. Ready with whether there is more; pending while the job waits for its storage.
+/// Runs at most `bytes` of work. Returns whether more is due; pending while the job waits for its
+/// storage.
 pub(crate) fn poll_slice(inner: &Rc<Inner>, cx: &mut Context<'_>, bytes: u64) -> Poll<bool> {
     inner.budget.start(bytes);
     count(&inner.counters.slices, 1);

@@ -1,4 +1,4 @@
-//! Whether there is a database, and whether the files that its manifest names are there.
+//! Checks that a database exists, with all files that its manifest names.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ pub(super) async fn existing_manifest(env: &dyn Env, options: &Options) -> Resul
         Ok(number) => Ok(Some(number)),
         Err(error) if error.is_not_found() => {
             let files = match FilesOnStorage::list(env).await {
-                // The lock has made it, or nothing is to be made.
+                // The lock created the directory, or nothing is to be created.
                 Err(Error::InvalidArgument(_)) => None,
                 files => Some(files?),
             };
-            // Tables or logs without CURRENT are a broken database, not a missing one.
+            // Tables or logs without CURRENT are a damaged database, not a missing one.
             let broken = match &files {
                 Some(files) => files.without_current(env).await?,
                 None => None,
@@ -41,7 +41,7 @@ pub(super) async fn existing_manifest(env: &dyn Env, options: &Options) -> Resul
     }
 }
 
-/// Every table of the version must exist; after a torn manifest with its size, and the log too.
+/// Checks that every table exists; after a torn manifest also the sizes and the log.
 pub(super) async fn check_files(
     env: &dyn Env,
     options: &Options,
@@ -53,7 +53,7 @@ pub(super) async fn check_files(
     for name in names {
         let number = match FileName::parse(name) {
             Some(FileName::Table(number)) => Some(number),
-            // LevelDB looks for the number alone; the table is then missed when it is read.
+            // LevelDB checks the number only and misses the table when it reads it.
             Some(name) if options.recovery == RecoveryMode::Compat => name.number(),
             _ => None,
         };
@@ -99,8 +99,9 @@ pub(super) async fn check_files(
     Ok(())
 }
 
-/// A manifest cut exactly between two records looks whole. But the log that a version names goes only once a later record
-/// names another: if it is missing beside tables that the manifest has not heard of, later records are lost.
+/// A manifest cut exactly between two records looks complete. But a log is removed only after a
+/// later record names another: if it is missing and there are unknown tables, later records are
+/// lost.
 fn check_not_cut(
     versions: &VersionSet,
     manifest: &ManifestState,
@@ -128,7 +129,7 @@ fn with_reason(error: &Error, more: &str) -> Error {
     }
 }
 
-/// CURRENT and the manifest are what they were before the logs were read.
+/// Checks that CURRENT and the manifest did not change while the logs were read.
 pub(super) async fn check_not_moved(env: &dyn Env, manifest: &ManifestState) -> Result<()> {
     let name = FileName::Manifest(manifest.number).to_string();
     let moved = |why: String| Error::SourceChanged(format!("{why} while the database was being opened"));

@@ -1,4 +1,4 @@
-//! Which files there are, by their names, and which of the logs are to be replayed.
+//! Finds the files of a database and the logs to replay.
 
 use std::ops::Range;
 
@@ -8,18 +8,18 @@ use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::version::VersionSet;
 
-/// A database whose next file number is larger is not opened to be written: the numbers that follow must last.
+/// Limit of the next file number when opening to write: enough numbers must remain.
 pub(crate) const FILE_NUMBER_MAX: u64 = u64::MAX - (1 << 20);
 
-/// Logs looked for at once, and in all, where the storage cannot list.
+/// Limits on the logs probed at once, and in all, if the storage cannot list.
 const PROBES_AT_ONCE: u64 = 16;
 
 const PROBES_MAX: u64 = 10_000;
 
-/// A log may have a number that the manifest has not heard of.
+/// A log may have a number that the manifest does not know.
 const PROBES_BEYOND: u64 = 8;
 
-/// All names; where the storage cannot list, those that the manifest leads to.
+/// Returns all names; if the storage cannot list, those reached from the manifest.
 pub(super) async fn list_or_probe(
     env: &dyn Env,
     versions: &VersionSet,
@@ -52,8 +52,8 @@ pub(super) async fn list_or_probe(
     Ok(names)
 }
 
-/// Looks for the logs of these numbers, all at once. Only a storage that says so has none: whatever else it says, a log may
-/// be there.
+/// Probes the logs of these numbers together. Only "not found" means that a log does not exist; any
+/// other failure leaves that open.
 async fn probe_logs(env: &dyn Env, numbers: Range<u64>, names: &mut Vec<String>) -> Result<()> {
     let probes: Vec<_> = numbers
         .map(|number| FileName::Log(FileNumber(number)).to_string())
@@ -82,7 +82,7 @@ pub(super) fn known_files(names: &[String]) -> (Files, Option<FileNumber>) {
     (files, largest)
 }
 
-/// Logs with entries that no table has, oldest first.
+/// Returns the logs with entries not yet in tables, oldest first.
 pub(super) fn logs_to_replay(versions: &VersionSet, files: &Files) -> Vec<(FileNumber, String)> {
     let counts = versions.counts;
     let names = files.values().flatten();

@@ -1,4 +1,4 @@
-//! Which files a database has, whether it can be opened or not.
+//! The files of a database, whether it can be opened or not.
 
 use super::discover::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
 use crate::db::findings::{Findings, is_finding};
@@ -8,10 +8,10 @@ use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::version::{FileMetaData, VersionSet, read_current};
 
-/// Names listed in a message.
+/// Number of names listed in a message.
 const NAMED_MAX: usize = 3;
 
-/// All names; `None` where the storage cannot list them.
+/// All names; `None` if the storage cannot list them.
 pub(crate) struct FilesOnStorage {
     names: Option<Vec<String>>,
 }
@@ -39,7 +39,7 @@ impl FilesOnStorage {
         self.names().iter().filter_map(|name| FileName::parse(name).map(|parsed| (parsed, name)))
     }
 
-    /// Every log, oldest first.
+    /// Returns every log, oldest first.
     pub(crate) fn all_logs(&self) -> Vec<(FileNumber, String)> {
         let mut logs: Vec<_> = self
             .parsed()
@@ -52,13 +52,13 @@ impl FilesOnStorage {
         logs
     }
 
-    /// Every table.
+    /// Returns every table.
     pub(crate) fn all_tables(&self) -> Vec<String> {
         let tables = self.parsed().filter(|(parsed, _)| matches!(parsed, FileName::Table(_)));
         tables.map(|(_, name)| name.clone()).collect()
     }
 
-    /// Every manifest, oldest first.
+    /// Returns every manifest, oldest first.
     pub(crate) fn all_manifests(&self) -> Vec<FileNumber> {
         let mut numbers: Vec<_> = self
             .parsed()
@@ -71,7 +71,7 @@ impl FilesOnStorage {
         numbers
     }
 
-    /// The manifest that CURRENT names, else the newest. A finding says what is wrong with CURRENT.
+    /// Returns the manifest that CURRENT names, or the newest; damage to CURRENT is a finding.
     pub(crate) async fn manifest(&self, env: &dyn Env, findings: &mut Findings) -> Result<Option<FileNumber>> {
         let error = match read_current(env).await {
             Ok(number) => return Ok(Some(number)),
@@ -91,13 +91,13 @@ impl FilesOnStorage {
         Ok(self.all_manifests().pop())
     }
 
-    /// What is wrong if there are files of a database but no CURRENT. An interrupted creation leaves a manifest and an empty
-    /// log: that is no database yet.
+    /// Returns an error if there are database files without CURRENT. An interrupted creation leaves
+    /// a manifest and an empty log, which is not a database yet.
     pub(crate) async fn without_current(&self, env: &dyn Env) -> Result<Option<Error>> {
         let tables = self.all_tables();
         let mut logs = Vec::new();
         for (_, name) in self.all_logs() {
-            // An unreadable file may have entries.
+            // An unreadable file may hold data.
             let is_empty = match env.open(&name, Access::Read).await {
                 Ok(file) => file.size().await.is_ok_and(|size| size == 0),
                 Err(_) => false,
@@ -124,12 +124,12 @@ impl FilesOnStorage {
         Ok(Some(Error::corruption("CURRENT", 0, reason)))
     }
 
-    /// Names files that may be the database's under names that undelete tools or copies gave them.
+    /// Returns files whose names look like those made by undelete tools or copies.
     pub(crate) fn resembling(&self) -> Vec<String> {
         self.names().iter().filter(|name| FileName::resembles(name)).cloned().collect()
     }
 
-    /// The same for the end of a message; empty where there are none.
+    /// Formats them for the end of a message; empty if there are none.
     pub(crate) fn resembling_hint(&self) -> String {
         let names = self.resembling();
         if names.is_empty() {
@@ -138,7 +138,7 @@ impl FilesOnStorage {
         format!("; {} may belong to it under another name: `varve repair` tells how to use them", listed(&names))
     }
 
-    /// The logs that opening would replay, oldest first.
+    /// Returns the logs that opening would replay, oldest first.
     pub(crate) async fn logs_of(
         &self,
         env: &dyn Env,
@@ -163,13 +163,13 @@ impl FilesOnStorage {
         Ok(logs_to_replay(versions, &known_files(names).0))
     }
 
-    /// Other names of tables that have this table's number.
+    /// Returns other names of tables with this table's number.
     pub(crate) fn others_of(&self, number: FileNumber, name: &str) -> Vec<String> {
         let same = self.parsed().filter(|(parsed, other)| *parsed == FileName::Table(number) && *other != name);
         same.map(|(_, other)| other.clone()).collect()
     }
 
-    /// The name of the file of a table, if there is one.
+    /// Returns the file name of a table, if the file exists.
     pub(crate) async fn table(&self, env: &dyn Env, number: FileNumber) -> Result<Option<String>> {
         let spelled = [table_file_name(number), format!("{number}.sst")];
         if self.names.is_some() {
@@ -178,14 +178,14 @@ impl FilesOnStorage {
         for name in spelled {
             match env.open(&name, Access::Read).await {
                 Err(error) if error.is_not_found() => {}
-                // Other damage is found when the file is read.
+                // Other failures are reported when it is read.
                 _ => return Ok(Some(name)),
             }
         }
         Ok(None)
     }
 
-    /// The finding that a table is not there.
+    /// Returns the finding for a missing table.
     pub(crate) fn missing_table(&self, file: &FileMetaData, manifest: Option<FileNumber>) -> Error {
         let manifest = FileName::Manifest(manifest.unwrap_or_default());
         let spelled_otherwise = self.parsed().find(|(parsed, _)| *parsed == FileName::Table(file.number));
@@ -199,7 +199,7 @@ impl FilesOnStorage {
         )
     }
 
-    /// Files that an open would delete, or whose names a database cannot keep.
+    /// Returns files that an open would delete, or whose names a database does not use.
     pub(crate) fn unused(&self, versions: &VersionSet, manifest: Option<FileNumber>) -> Vec<String> {
         let counts = versions.counts;
         let live = versions.live_tables();
@@ -219,7 +219,7 @@ impl FilesOnStorage {
     }
 }
 
-/// The first names of a list.
+/// Returns the first names of a list.
 fn listed(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED_MAX);
     let first = names.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Writes the recovered state to storage, so that it need not be recovered again.
+//! Stores the recovered state, so that the next open need not recover it again.
 
 use std::rc::Rc;
 
@@ -15,18 +15,18 @@ use crate::error::Result;
 use crate::log::LogWriter;
 use crate::version::{Manifest, ManifestState};
 
-/// So many logs are replayed into a memtable that is left to be flushed; more become a table at once, or short sessions
-/// would pile them up.
+/// Up to this many logs stay in a memtable that is flushed later. More are flushed at once, or
+/// short sessions would accumulate them.
 const LOGS_KEPT_MAX: usize = 4;
 
 impl Recovery {
-    /// Read-only: what the logs gave stays in memory.
+    /// Keeps replayed entries in memory, for a read-only database.
     pub(super) fn keep_in_memory(self, inner: &Inner) -> RecoveryReport {
         inner.state.borrow_mut().keep_in_memory(self.memtable, self.last_sequence);
         self.report
     }
 
-    /// Writes the recovered state to storage, so that it need not be recovered again.
+    /// Stores the recovered state, so that the next open need not recover it again.
     pub(super) async fn install(
         mut self,
         inner: &Inner,
@@ -37,7 +37,8 @@ impl Recovery {
         let last_sequence = self.seen.max(self.last_sequence);
         let many = logs.len() > LOGS_KEPT_MAX && !inner.options.reuse_logs;
         if many || self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
-            // Damaged logs go out of use, and so do logs that the next one will not continue: what they gave must be in tables.
+            // Entries of damaged logs, and of logs that the next one does not continue, must be in
+            // tables.
             self.flush(inner).await?;
             self.edit.last_sequence = Some(last_sequence);
         }
@@ -53,22 +54,22 @@ impl Recovery {
             state.begin_log(std::mem::take(&mut self.full), log.clone());
             state.first_log()
         };
-        // Their logs may never have been flushed: they are, before anything newer is.
+        // These logs may never have been flushed, and must be before newer ones.
         if first_log != log.number() {
             self.sync_recovered_logs(inner, logs).await?;
         }
         let mut edit = std::mem::take(&mut self.edit);
         edit.log_number = Some(first_log);
         edit.previous_log_number = Some(FileNumber(0));
-        // Makes names durable too.
+        // This makes names durable too.
         log_and_apply(inner, edit).await?;
         log.name_is_durable();
         remove_obsolete(inner).await?;
         Ok(self.report)
     }
 
-    /// Begins to flush the logs that [`sync_recovered_logs`](Recovery::sync_recovered_logs) will need, so that the disk works while they
-    /// are replayed. A storage that opens files later is not waited for: its logs are flushed afterwards.
+    /// Starts flushing the logs for [`sync_recovered_logs`](Recovery::sync_recovered_logs) while
+    /// they are replayed. Logs of a storage that opens files asynchronously are flushed afterwards.
     pub(super) fn begin_to_sync(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) {
         for (number, name) in logs {
             if !seeded(Bug::RecoveredLogNotSynced)
@@ -80,8 +81,8 @@ impl Recovery {
         }
     }
 
-    /// A log that was replayed may be lost yet if it was never flushed: a synced write in a newer log would then be
-    /// behind a gap.
+    /// Flushes replayed logs. One that is lost in a crash would leave a gap before a synced write
+    /// in a newer log.
     async fn sync_recovered_logs(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
         for (number, name) in logs {
             if self.empty_logs.contains(number) || seeded(Bug::RecoveredLogNotSynced) {
@@ -95,8 +96,9 @@ impl Recovery {
         Ok(())
     }
 
-    /// Goes on with the last log and the manifest, if both end cleanly and nothing else has changed: with `reuse_logs`, or where
-    /// there is one log, and it is empty, as a close or a flush left it, and new files would only take their time.
+    /// Reuses the last log and the manifest if both end cleanly and nothing else changed: with
+    /// `reuse_logs`, or if the only log is empty after a close or flush, so that new files would
+    /// gain nothing.
     async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
         let is_wanted = inner.options.reuse_logs
@@ -113,16 +115,17 @@ impl Recovery {
         let Some((_, name)) = logs.iter().find(|(log, _)| *log == number) else { return Ok(false) };
         let name = name.clone();
         let file = match inner.env.open(&name, Access::Append).await {
-            // An old file that may only be read is no reason not to make a new one.
+            // If an old file is not writable, a new one is created.
             Err(_) if !inner.options.reuse_logs => return Ok(false),
             file => file?,
         };
         if file.size().await? != end {
             return Ok(false);
         }
-        // The process before this one may have ended with names, logs and even a manifest record that are not durable yet. Where there
-        // is no more than that record, whoever comes to rely on it makes it so: a flush of the log, the next record, the removal of files.
-        // Sequence numbers tell of a second record, before which CURRENT was made durable.
+        // The previous process may have left names, logs and one manifest record that are not
+        // durable. The operation that depends on them flushes them: a sync of the log, the next
+        // record, or removal of files. Sequence numbers reveal a second record; CURRENT was made
+        // durable before it.
         let may_wait = end == 0 && logs.len() == 1 && self.last_sequence.get() > 0;
         let reopened = match Manifest::reopen(&inner.env, manifest.number, manifest.size, may_wait).await {
             Err(_) if !inner.options.reuse_logs => return Ok(false),
@@ -136,7 +139,7 @@ impl Recovery {
         Ok(true)
     }
 
-    /// Copies every log from the gap on to `NNNNNN.log.damaged`, before its own name can go.
+    /// Copies logs from the gap on to `NNNNNN.log.damaged` before they can be removed.
     async fn keep_damaged(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
         let Some(from) = self.gap_from else { return Ok(()) };
         for (_, name) in logs.iter().filter(|(number, _)| *number >= from) {
@@ -161,7 +164,7 @@ impl Recovery {
     }
 }
 
-/// A log by the name that LevelDB gives it.
+/// Returns the log with the name that LevelDB gives it.
 fn canonical(number: FileNumber) -> (FileNumber, String) {
     (number, FileName::Log(number).to_string())
 }

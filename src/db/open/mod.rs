@@ -1,4 +1,4 @@
-//! Opening a database, and repairing one that cannot be opened.
+//! Opens databases, and repairs those that cannot be opened.
 //!
 //! ```text
 //! lock -> CURRENT, manifest -> files -> logs: replay, verdict on each -> install -> open

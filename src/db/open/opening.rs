@@ -1,4 +1,4 @@
-//! Opening: lock, replay the manifest, check the files, replay the logs.
+//! Opens a database: lock, manifest, check of the files, replay of the logs.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ use crate::memtable::MemTable;
 use crate::options::Options;
 use crate::version::{VersionEdit, VersionSet, recover_manifest};
 
-/// Gives the lock back if opening fails or is given up.
+/// Releases the lock if opening fails or is cancelled.
 struct LockGuard(Option<Rc<dyn Env>>);
 
 impl Drop for LockGuard {
@@ -45,8 +45,8 @@ pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>
     Ok(inner)
 }
 
-/// Without a lock, another process may write meanwhile: files that the manifest has just made superfluous are missing then. What
-/// fails the same way twice, with nothing changed in between, is damage.
+/// Without a lock, another process may remove files between the reads. A failure that repeats with
+/// nothing changed in between is damage.
 async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
     let mut failed_at = None;
     for _ in 0..ATTEMPTS {
@@ -65,7 +65,7 @@ async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>
     Err(changed())
 }
 
-/// A place that is not there is a database that is not there.
+/// A missing directory is a missing database.
 fn no_place(error: Error) -> Error {
     if !error.is_not_found() {
         return error;
@@ -135,7 +135,7 @@ fn build_inner(
     Inner::new(env, options, (tables, counters), order, state, drivers)
 }
 
-/// A database where there was none.
+/// Creates a database.
 async fn start_new(inner: &Inner) -> Result<()> {
     let log = create_log(inner).await?;
     inner.env.edit_names(Vec::new()).await?;

@@ -1,6 +1,6 @@
-//! The logs of a database that is opened, and what is lost where they are damaged.
+//! Replays the logs when a database is opened, and decides what damage costs.
 //!
-//! A log holds a prefix of the history; what ends it decides what is lost:
+//! A log holds a prefix of the history; its end decides which writes are lost:
 //!
 //! ```text
 //! clean     the file ends with a record
@@ -8,7 +8,8 @@
 //! gap       something valid and newer follows: acknowledged writes are missing in between; or what follows is older: it was
 //!           written for another log, and what should stand there is missing
 //! ```
-//! Point-in-time recovery keeps the prefix before the first gap, and the damaged logs beside it as `NNNNNN.log.damaged`.
+//! Point-in-time recovery keeps the prefix before the first gap, and copies the damaged logs to
+//! `NNNNNN.log.damaged`.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ const FULL_BYTES_MAX: usize = 8 << 20;
 /// Bytes that must be left for the next record of a log, twice.
 const ROOM_MIN: usize = 1 << 20;
 
-/// The logs being replayed.
+/// The state of log replay.
 pub(super) struct Recovery {
     pub(super) mode: RecoveryMode,
     pub(super) paranoid: bool,
@@ -50,16 +51,16 @@ pub(super) struct Recovery {
     pub(super) first_log: Option<FileNumber>,
     pub(super) edit: VersionEdit,
     pub(super) last_sequence: SequenceNumber,
-    /// The largest sequence number seen anywhere, in what is lost too.
+    /// The largest sequence number seen anywhere, also in lost records.
     pub(super) seen: SequenceNumber,
-    /// No batch that follows in the logs has a smaller sequence number.
+    /// The smallest sequence number that later batches may have.
     pub(super) next_in_logs: u64,
     pub(super) flushed: bool,
     /// The last sequence number in the logs replayed so far.
     pub(super) replayed: Option<SequenceNumber>,
-    /// The last log ended cleanly here.
+    /// The offset of the clean end of the last log.
     pub(super) clean_end: Option<(FileNumber, u64)>,
-    /// From this log on, logs are damaged or lie behind damage.
+    /// The first log that is damaged or follows damage.
     pub(super) gap_from: Option<FileNumber>,
     pub(super) empty_logs: Vec<FileNumber>,
     /// Flushes of logs that were begun before the replay.
@@ -101,14 +102,15 @@ impl Recovery {
                 self.look_through(inner, name).await?;
                 continue;
             }
-            // A log that was lost to its last byte, or cut between two records, shows only in what the next one begins with.
+            // A log lost entirely, or cut between two records, shows only in the first sequence
+            // number of the next one.
             let follows = torn.is_some() || before.is_some();
             if follows
                 && self.mode != RecoveryMode::Compat
                 && !seeded(Bug::GapNotSeen)
                 && let Some(jump) = jump_to(&*inner.env, name, self.replayed.unwrap_or(self.last_sequence)).await?
             {
-                // The entries lost from the older log come before those of this one.
+                // The entries lost from the older log precede those of this one.
                 let error = torn.take().unwrap_or(jump);
                 if self.mode == RecoveryMode::Strict || self.paranoid {
                     return Err(error);
@@ -123,7 +125,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// The log that the manifest names, if it is not there: newer logs may then lie behind a gap.
+    /// Handles a missing log that the manifest names: newer logs may then follow a gap.
     fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
         let named = inner.state.borrow().counts().log_number;
         let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
@@ -132,7 +134,7 @@ impl Recovery {
         })
     }
 
-    /// The file is not read from `offset` on.
+    /// Records that the file is not read from `offset` on.
     fn leave(&mut self, name: &str, offset: u64, size: u64) {
         if size > offset {
             self.report.left.push(LeftBehind { name: name.to_owned(), offset, bytes: size - offset });
@@ -145,7 +147,7 @@ impl Recovery {
         self.clean_end = None;
     }
 
-    /// A log that is not replayed: its sequence numbers must not be used again.
+    /// Scans a log that is not replayed, because its sequence numbers must not be reused.
     async fn look_through(&mut self, inner: &Inner, name: &str) -> Result<()> {
         let mut reader = LogReader::open(&*inner.env, name, Semantics::Compat { verify: true }).await?;
         self.leave(name, 0, reader.file_size().await?);
@@ -161,7 +163,7 @@ impl Recovery {
         }
     }
 
-    /// Replays the intact beginning of the log. Returns the damage that ends it, if nothing valid follows.
+    /// Replays the log's prefix. Returns the damage if nothing valid follows it.
     async fn replay_log(&mut self, inner: &Inner, number: FileNumber, name: &str) -> Result<Option<Error>> {
         let compat = self.mode == RecoveryMode::Compat;
         let semantics = if compat { Semantics::Compat { verify: true } } else { Semantics::Prefix };
@@ -188,7 +190,7 @@ impl Recovery {
                 Ok(batch) => {
                     let size = record.data.len();
                     let entries = batch.count.min(u32::try_from(size).unwrap_or(u32::MAX));
-                    // Running out of memory is not damage.
+                    // A lack of memory is not damage.
                     self.memtable.reserve(entries, size)?;
                     self.apply(number, &record, batch, &mut log)
                 }
@@ -230,7 +232,7 @@ impl Recovery {
             self.clean_end = log.damage.is_none().then_some((number, reader.good_end()));
             None
         } else if inner.options.read_only && bad_batch.is_none() && reader.file_size().await? > size {
-            // Another process is writing to it, and was in the middle of a record.
+            // Another process was in the middle of appending a record.
             None
         } else {
             let rules = (self.mode, self.paranoid);
@@ -245,7 +247,7 @@ impl Recovery {
         Ok(torn)
     }
 
-    /// Returns the damage that ends the log, if nothing valid follows.
+    /// Returns the damage that tore the log, if nothing valid follows it.
     fn note_ending(&mut self, number: FileNumber, ending: Ending, log: &mut LogReport) -> Option<Error> {
         self.clean_end = None;
         match ending {
@@ -266,7 +268,7 @@ impl Recovery {
         }
     }
 
-    /// Whether what waits in memory is to become a table; the last record had so many bytes.
+    /// Returns whether to flush the memtable; `record` is the size of the last record.
     fn is_crowded(&self, record: usize) -> bool {
         let waiting: usize = self.full.iter().map(|buffer| buffer.memtable().logical_size()).sum();
         if self.full.len() > FULL_MAX || waiting > FULL_BYTES_MAX {
@@ -278,7 +280,7 @@ impl Recovery {
         waiting + self.memtable.logical_size() > ROOM_MIN && black_box(&mut next).try_reserve_exact(room).is_err()
     }
 
-    /// Enters one batch, or what is good of it, as LevelDB does.
+    /// Inserts a batch, or its valid part as LevelDB does.
     fn apply(
         &mut self,
         number: FileNumber,
@@ -312,7 +314,7 @@ impl Recovery {
         result
     }
 
-    /// The memtable so far becomes a buffer that is to be flushed, if there is anything in it; `log` was the last with an entry.
+    /// Makes the memtable an immutable buffer, unless empty; `log` was the last with an entry.
     pub(super) fn set_aside(&mut self, log: FileNumber) {
         let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
         let first_log = self.first_log.take().unwrap_or(log);
@@ -321,7 +323,7 @@ impl Recovery {
         }
     }
 
-    /// Writes the entries replayed so far to a table of level 0.
+    /// Flushes the replayed entries to a table of level 0.
     pub(super) async fn flush(&mut self, inner: &Inner) -> Result<()> {
         self.set_aside(FileNumber(0));
         let newest_first: Vec<_> = self.full.drain(..).rev().map(|buffer| buffer.memtable().clone()).collect();

@@ -1,4 +1,4 @@
-//! Whether another process changes a database that is read without its lock.
+//! Detects that another process changes a database that is read without its lock.
 
 use std::rc::Rc;
 
@@ -7,11 +7,11 @@ use crate::env::{Access, Env, Io, read_file};
 use crate::error::{Error, Result};
 use crate::table::Watch;
 
-/// More than any CURRENT has.
+/// An upper bound of CURRENT's size.
 const CURRENT_SIZE_MAX: u64 = 4096;
 
-/// What changes whenever the set of live files does: CURRENT and the size of the manifest that it names. What cannot be
-/// read is `None`.
+/// Identifies the set of live files: CURRENT and the size of the manifest that it names. Unreadable
+/// parts are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     current: Option<Vec<u8>>,
@@ -19,7 +19,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of a database whose manifest has this number and size.
+    /// Makes the stamp of a database whose manifest has this number and size.
     pub(crate) fn of(manifest: FileNumber, size: u64) -> Stamp {
         let current = format!("{}\n", FileName::Manifest(manifest)).into_bytes();
         Stamp { current: Some(current), manifest_size: Some(size) }
@@ -41,14 +41,14 @@ async fn size_of(env: &dyn Env, name: &str) -> Result<u64> {
     env.open(name, Access::Read).await?.size().await
 }
 
-/// Repeats what reads without a lock until nothing was changed meanwhile, or fails with `SourceChanged`.
+/// Repeats reads without a lock until nothing changed meanwhile, or fails with `SourceChanged`.
 pub(crate) const ATTEMPTS: usize = 5;
 
 pub(crate) fn changed() -> Error {
     Error::SourceChanged("another process changes the database while it is read; try again".into())
 }
 
-/// Tells the table cache of a read-only database why a table is gone.
+/// Explains a missing table of a read-only database to the table cache.
 pub(crate) struct ManifestWatch {
     pub(crate) env: Rc<dyn Env>,
     pub(crate) stamp: Stamp,

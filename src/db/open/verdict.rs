@@ -1,4 +1,4 @@
-//! Decides what a record, and the end of a log, mean for the replayed history.
+//! Decides what a record, and the end of a log, mean for replay.
 
 use crate::base::SequenceNumber;
 use crate::batch::{BatchHeader, operations};
@@ -7,26 +7,26 @@ use crate::error::{Error, Malformed, Result};
 use crate::log::{LogReader, Record, Semantics, Tail};
 use crate::options::RecoveryMode;
 
-/// The batch in a log record.
+/// The content of a log record.
 pub(super) struct Batch {
     pub(super) count: u32,
     pub(super) first: SequenceNumber,
     pub(super) last: SequenceNumber,
-    /// No batch that follows in the logs has a smaller sequence number.
+    /// The smallest sequence number that later batches may have.
     pub(super) next: u64,
 }
 
-/// How a log ends.
+/// The end of a log.
 pub(super) enum Ending {
-    /// The file ends here, with a record.
+    /// The file ends with a complete record.
     Clean(u64),
     /// Nothing valid and newer follows the damage.
     Torn(Error),
-    /// Acknowledged writes are missing; what follows the damage has sequence numbers up to this one.
+    /// Acknowledged writes are missing; sequence numbers up to this one follow the damage.
     Gap(Error, SequenceNumber),
 }
 
-/// The last sequence number that a batch of this head has, if it is one, and its first.
+/// Returns the last and the first sequence number of a batch with this header.
 pub(super) fn sequences_of(head: &[u8]) -> Option<(SequenceNumber, SequenceNumber)> {
     let header = BatchHeader::decode(head).ok()?;
     let first = header.first_sequence().ok()?;
@@ -34,7 +34,7 @@ pub(super) fn sequences_of(head: &[u8]) -> Option<(SequenceNumber, SequenceNumbe
     Some((first, last))
 }
 
-/// Returns the error if the log has entries and does not begin right after `last`, the end of the history so far.
+/// Returns an error if a log that is not empty does not continue right after `last`.
 pub(super) async fn jump_to(env: &dyn Env, name: &str, last: SequenceNumber) -> Result<Option<Error>> {
     let mut reader = LogReader::open(env, name, Semantics::Prefix).await?;
     let last = last.get();
@@ -50,8 +50,8 @@ pub(super) async fn jump_to(env: &dyn Env, name: &str, last: SequenceNumber) -> 
     Ok(found.map(|f| Error::corruption(name, end, format!("a record follows at {}, none is whole before", f.offset))))
 }
 
-/// What the end of the whole records means, where `last` is the newest sequence number before it. Damage that the mode does not
-/// pass over is the error.
+/// Judges the end of the complete records; `last` is the newest sequence number before it. Returns
+/// damage that the recovery mode does not skip as an error.
 pub(super) async fn judge_tail(
     reader: &mut LogReader,
     name: &str,
@@ -61,7 +61,7 @@ pub(super) async fn judge_tail(
 ) -> Result<Ending> {
     let refuses = mode == RecoveryMode::Strict || paranoid;
     let damage = match (bad_batch, reader.tail().clone()) {
-        // The checksum of the record is valid, but it is not a batch: its meaning is unknown.
+        // The checksum matches but this is no batch, so its meaning is unknown.
         (Some(error), _) if refuses => return Err(error),
         (Some(error), _) => return Ok(Ending::Gap(error, newest_in_rest(reader).await?)),
         (None, Tail::Clean) => {
@@ -82,7 +82,7 @@ pub(super) async fn judge_tail(
     })
 }
 
-/// The newest sequence number in the whole records that are left.
+/// Returns the newest sequence number in the remaining complete records.
 async fn newest_in_rest(reader: &mut LogReader) -> Result<SequenceNumber> {
     let mut newest = SequenceNumber::ZERO;
     while let Some(record) = reader.next_record().await? {
@@ -108,14 +108,14 @@ async fn newer_record_follows(reader: &mut LogReader, last: SequenceNumber) -> R
     Ok(newest)
 }
 
-/// Which sequence numbers the batch has, after batches that end with `last` and before `next`. It must be whole.
+/// Returns the batch's sequence numbers, after `last` and before `next`. It must be complete.
 pub(super) fn judge(record: &Record, last: SequenceNumber, next: u64) -> Result<Batch, Malformed> {
     let header = BatchHeader::decode(&record.data)?;
     let exhausted = || Malformed::new(0, "sequence numbers run past 2^56");
     let more = u64::from(header.count);
-    // All of it or nothing.
+    // A batch is applied whole or not at all.
     let first = header.first_sequence()?;
-    // Sequence numbers only grow: this record was written before those in front of it, for another log.
+    // Sequence numbers only grow: this record is older than those before it, from another log.
     if header.sequence < next {
         let reason = format!("sequence is {}, expected at least {next}", header.sequence);
         return Err(Malformed::new(0, reason));
@@ -128,7 +128,7 @@ pub(super) fn judge(record: &Record, last: SequenceNumber, next: u64) -> Result<
     Ok(Batch { count: header.count, first, last: if more == 0 { last } else { end }, next })
 }
 
-/// The same in `compat` mode: it need not be whole, nor follow what is before it.
+/// Like `judge`, in `compat` mode: it may be incomplete or out of sequence.
 pub(super) fn judge_leniently(record: &Record) -> Result<Batch, Malformed> {
     let header = BatchHeader::decode(&record.data)?;
     // LevelDB counts in 64 bits and stores the low 56.

@@ -1,7 +1,8 @@
-//! User keys at one state of the database, in both directions.
+//! Iterates over user keys at one state of the database, in both directions.
 //!
-//! Forward, the inner iterator stands on the entry shown. Backward, it stands before all entries of the key shown, whose
-//! key and value are kept here. Source: LevelDB `db/db_iter.cc`.
+//! Forward, the inner iterator is positioned at the current entry. Backward, it is positioned
+//! before all entries of the current key, whose key and value are saved here. Source: LevelDB
+//! `db/db_iter.cc`.
 
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
@@ -19,9 +20,9 @@ use crate::memtable::{MemTable, MemTableIterator};
 use crate::options::ReadOptions;
 use crate::version::{LEVELS, LevelIterator, Version};
 
-/// Bytes read between two samples of which tables reads have to merge.
+/// Bytes read between two read samples, which trigger compactions.
 const SAMPLE_BYTES: usize = 1 << 20;
-/// Bytes read at once by a scan that has gone on for a while.
+/// Read-ahead of a long scan, in bytes.
 const READ_AHEAD: u32 = 64 << 10;
 
 /// One sorted source of a database.
@@ -84,10 +85,10 @@ impl InternalIterator for Source {
     }
 }
 
-/// Moves over the live entries of a database as of one moment, whatever is written meanwhile.
+/// An iterator over the live entries of one consistent state of the database.
 ///
-/// Every move returns whether the iterator is then positioned at an entry. After an error it is not positioned and may seek again. A
-/// move that is dropped before it ends leaves the iterator nowhere.
+/// Every move returns whether the iterator is then positioned at an entry. After an error it is not
+/// positioned and may seek again. Dropping an unfinished move leaves it not positioned.
 pub struct DbIterator {
     inner: MergingIterator<Source>,
     order: InternalKeyComparator,
@@ -97,7 +98,7 @@ pub struct DbIterator {
     on_bad_block: OnBadBlock,
     valid: bool,
     backward: bool,
-    /// Backward: the key shown. Forward: scratch.
+    /// Backward: the current key. Forward: scratch.
     saved_key: Vec<u8>,
     saved_value: Vec<u8>,
     error: Option<Error>,
@@ -105,7 +106,7 @@ pub struct DbIterator {
     database: Weak<Inner>,
     version: Rc<Version>,
     until_sample: usize,
-    /// The snapshot stays held as long as the iterator that reads it.
+    /// Keeps the snapshot alive as long as the iterator.
     _snapshot: Option<crate::base::Snapshot>,
 }
 
@@ -148,13 +149,13 @@ impl DbIterator {
         })
     }
 
-    /// Whether the iterator stands on an entry.
+    /// Returns whether the iterator is positioned at an entry.
     #[inline]
     pub fn valid(&self) -> bool {
         self.valid
     }
 
-    /// The key; empty if not valid.
+    /// Returns the current key; empty if not valid.
     #[inline]
     pub fn key(&self) -> &[u8] {
         match (self.valid, self.backward) {
@@ -164,13 +165,13 @@ impl DbIterator {
         }
     }
 
-    /// The write that the entry is of. For moves forward alone.
+    /// Returns the sequence number of the entry; valid for forward moves only.
     pub(crate) fn sequence(&self) -> Option<SequenceNumber> {
         debug_assert!(!self.backward);
         parse_internal_key(self.inner.key()).ok().filter(|_| self.valid).map(|entry| entry.sequence)
     }
 
-    /// The value; empty if not valid.
+    /// Returns the current value; empty if not valid.
     #[inline]
     pub fn value(&self) -> &[u8] {
         match (self.valid, self.backward) {
@@ -180,7 +181,7 @@ impl DbIterator {
         }
     }
 
-    /// Returns the first error. With [`RecoveryMode::Compat`], moves skip damage and only this reports it.
+    /// Returns the first error. With [`RecoveryMode::Compat`] moves skip damage without an error.
     pub fn status(&self) -> Result<()> {
         match &self.error {
             Some(error) => Err(error.clone()),
@@ -188,10 +189,10 @@ impl DbIterator {
         }
     }
 
-    /// Moves to the first entry. Returns, like all moves, whether there is one.
+    /// Moves to the first entry; returns whether there is one.
     ///
     /// # Errors
-    /// `Corruption`, `Io`: a block on the way cannot be read (in [`RecoveryMode::Compat`] it is passed over); `Closed`.
+    /// `Corruption`, `Io`: a block cannot be read ([`RecoveryMode::Compat`] skips it); `Closed`.
     pub async fn seek_to_first(&mut self) -> Result<bool> {
         self.begin()?;
         match self.lower_bound.clone() {
@@ -204,7 +205,7 @@ impl DbIterator {
         self.find_next(false).await
     }
 
-    /// To the last entry. Errors as [`seek_to_first`](DbIterator::seek_to_first).
+    /// Moves to the last entry. Errors as [`seek_to_first`](DbIterator::seek_to_first).
     pub async fn seek_to_last(&mut self) -> Result<bool> {
         self.begin()?;
         self.backward = true;
@@ -224,7 +225,9 @@ impl DbIterator {
         self.find_previous().await
     }
 
-    /// To the first entry whose key is at or after `target`. Errors as [`seek_to_first`](DbIterator::seek_to_first).
+    /// Moves to the first entry whose key is at or after `target`.
+    ///
+    /// Errors as [`seek_to_first`](DbIterator::seek_to_first).
     pub async fn seek(&mut self, target: &[u8]) -> Result<bool> {
         self.begin()?;
         let below = self.lower_bound.as_ref().is_some_and(|l| self.order.user().compare(target, l).is_lt());
@@ -233,8 +236,9 @@ impl DbIterator {
         self.find_next(false).await
     }
 
-    /// To the entry behind. On an iterator that stands nowhere it does nothing. Errors as
-    /// [`seek_to_first`](DbIterator::seek_to_first).
+    /// Moves to the next entry; does nothing if not positioned.
+    ///
+    /// Errors as [`seek_to_first`](DbIterator::seek_to_first).
     #[inline]
     pub async fn next(&mut self) -> Result<bool> {
         if !self.valid {
@@ -243,7 +247,7 @@ impl DbIterator {
         self.check_open()?;
         self.valid = false;
         if self.backward {
-            // The inner iterator stands before the entries of `saved_key`, which is to be passed.
+            // The inner iterator is before the entries of `saved_key`, which must be skipped.
             self.backward = false;
             let step = if self.inner.valid() { self.inner.next() } else { self.inner.seek_to_first() };
             self.carry_on(step).await;
@@ -258,8 +262,9 @@ impl DbIterator {
         self.find_next(true).await
     }
 
-    /// To the entry before. On an iterator that stands nowhere it does nothing. Errors as
-    /// [`seek_to_first`](DbIterator::seek_to_first).
+    /// Moves to the previous entry; does nothing if not positioned.
+    ///
+    /// Errors as [`seek_to_first`](DbIterator::seek_to_first).
     #[inline]
     pub async fn prev(&mut self) -> Result<bool> {
         if !self.valid {
@@ -313,7 +318,7 @@ impl DbIterator {
         }
     }
 
-    /// An error that ended the inner iterator's move.
+    /// Handles an error that ended a move of the inner iterator.
     fn inner_stopped(&self) -> Option<Error> {
         if self.on_bad_block == OnBadBlock::Skip { None } else { self.inner.status().err() }
     }
@@ -328,14 +333,14 @@ impl DbIterator {
         }
     }
 
-    /// An internal key that is none. Skipping passes over it.
+    /// Handles an invalid internal key; in skipping mode it is passed over.
     fn bad_key(&mut self, reason: &str) -> Result<()> {
         let error = Error::corruption("iterator", 0, format!("corrupted internal key in DBIter: {reason}"));
         self.error.get_or_insert_with(|| error.clone());
         if self.on_bad_block == OnBadBlock::Skip { Ok(()) } else { Err(error) }
     }
 
-    /// Forward to the first live entry from where the inner iterator stands; with `skipping`, past `saved_key`.
+    /// Moves forward to the first live entry; with `skipping`, past `saved_key`.
     #[inline]
     async fn find_next(&mut self, mut skipping: bool) -> Result<bool> {
         while self.inner.valid() {
@@ -354,7 +359,8 @@ impl DbIterator {
                                 self.valid = true;
                                 return Ok(true);
                             }
-                            // A hidden one too: where damage has put keys out of order, LevelDB's result is that of this.
+                            // Sets it for hidden entries too: if damage put keys out of order,
+                            // LevelDB does the same.
                             ValueType::Deletion => {
                                 self.saved_key.clear();
                                 self.saved_key.extend_from_slice(entry.user_key);
@@ -376,7 +382,8 @@ impl DbIterator {
         self.ended()
     }
 
-    /// Past a tombstone of `saved_key` and what it hides. A key that cannot be understood is left for `find_next` to complain of.
+    /// Skips a tombstone of `saved_key` and the entries it hides. An invalid key is left to
+    /// `find_next`, which reports it.
     #[inline]
     async fn pass_deleted(&mut self) {
         let mut passed = 0;
@@ -389,7 +396,7 @@ impl DbIterator {
         self.sample_bytes(passed);
     }
 
-    /// Backward to the last live entry before where the inner iterator stands, which then stands before all of its key.
+    /// Moves backward to the last live entry; the inner iterator is then before all of its key.
     #[inline]
     async fn find_previous(&mut self) -> Result<bool> {
         let mut found = ValueType::Deletion;
@@ -429,7 +436,7 @@ impl DbIterator {
         Ok(self.valid)
     }
 
-    /// Once about every MiB read: if several tables hold the key, the first is charged a seek.
+    /// About once per MiB read: if several tables hold the key, charges the first one a seek.
     #[inline]
     fn sample(&mut self) {
         let bytes = self.inner.key().len() + self.inner.value_len();

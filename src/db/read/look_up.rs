@@ -1,4 +1,4 @@
-//! Point look-ups: memtable, immutable memtables newest first, then the tables of the version.
+//! Point lookups: memtable, immutable memtables newest first, then tables.
 
 use std::rc::Rc;
 
@@ -11,18 +11,18 @@ use crate::options::ReadOptions;
 use crate::table::BlockRead;
 use crate::version::{Found, TableTouched};
 
-/// Where a look-up went.
+/// The path of one lookup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookupTrace {
-    /// Memtables asked, newest first, and whether the last of them decided.
+    /// Number of memtables searched, newest first.
     pub memtables: usize,
-    /// Whether a memtable had the answer.
+    /// Whether a memtable held the answer.
     pub found_in_memtable: bool,
-    /// Tables looked into, in order.
+    /// Tables searched, in order.
     pub tables: Vec<TableTouched>,
 }
 
-/// How blocks are read for `options` in a database opened like this one.
+/// Returns how to read blocks for `options` in this database.
 pub(crate) fn block_read(inner: &Inner, options: &ReadOptions) -> BlockRead {
     BlockRead {
         policy: inner.tables.options().policy.verifying(options.verify_checksums),
@@ -43,7 +43,7 @@ pub(crate) fn check_snapshot(inner: &Inner, options: &ReadOptions) -> Result<()>
     }
 }
 
-/// The value of `key`. `trace` hears where it was looked for.
+/// Returns the value of `key` and records the path in `trace`.
 pub(crate) async fn get(
     inner: &Rc<Inner>,
     key: &[u8],
@@ -53,12 +53,12 @@ pub(crate) async fn get(
     look_up(inner, key, options, trace, true).await
 }
 
-/// Whether `key` has a value, which is not copied.
+/// Returns whether `key` exists, without copying its value.
 pub(crate) async fn has(inner: &Rc<Inner>, key: &[u8], options: &ReadOptions) -> Result<bool> {
     Ok(look_up(inner, key, options, None, false).await?.is_some())
 }
 
-/// The value of `key`, or, without `copy`, an empty one in its place.
+/// Returns the value of `key`; without `copy`, an empty one in its place.
 async fn look_up(
     inner: &Rc<Inner>,
     key: &[u8],
@@ -87,7 +87,7 @@ async fn look_up(
         }
         (lookup, state.version().clone(), sequence >= state.last_sequence())
     };
-    // What an older snapshot sees is not what the next reader sees; and what was not verified is not for those who want it so.
+    // The row cache holds current, verified rows only: no rows of snapshots or of unverified reads.
     let by_rows = of_now && options.verify_checksums && trace.is_none();
     if by_rows && let Some(value) = inner.rows.borrow_mut().get(&version, key) {
         count(&inner.counters.row_cache_hits, 1);
@@ -106,7 +106,7 @@ async fn look_up(
     Ok(Some(value))
 }
 
-/// A table was looked into in vain once more; one that has been too often wants compaction.
+/// Charges a seek that found nothing in this table; after too many, the table is compacted.
 pub(crate) fn charge_seek(inner: &Inner, level: usize, file: &Rc<crate::version::FileMetaData>) {
     let left = file.allowed_seeks.get() - 1;
     file.allowed_seeks.set(left);

@@ -1,4 +1,4 @@
-//! Reads: point look-ups, iterators, and the tables that both open.
+//! Reads: point lookups, iterators, and the tables that both open.
 
 mod iter;
 mod look_up;

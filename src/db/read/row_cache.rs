@@ -1,10 +1,11 @@
-//! Rows that were read from tables again and again: a hot key costs neither a search nor a block. (RocksDB has a row cache too.)
+//! Caches rows read repeatedly from tables, so that a hot key needs no search and no block.
 //!
-//! A row is what one version answers for one key, so nothing that is written can make it wrong: memtables are asked before, and what
-//! they hold comes into tables only by another version, with which the cache begins anew.
+//! A row belongs to one version. Writes cannot make it stale: memtables are searched first, and
+//! their entries reach tables only with a new version, which empties the cache. RocksDB has a row
+//! cache too.
 //!
-//! Every key has one slot, by its hash. The first read of a key leaves the hash there, the second one the row: what is read once costs
-//! next to nothing. A row that was asked for since the last newcomer came stays.
+//! Each key has one slot, by its hash. The first read stores the hash, the second the row, so that
+//! keys read once cost almost nothing. A row read since the last insertion attempt is kept.
 
 use std::rc::{Rc, Weak};
 
@@ -12,31 +13,32 @@ use crate::base::{hash32, to_u64};
 use crate::bugs::{Bug, seeded};
 use crate::version::Version;
 
-/// Longer rows are left to the block cache: what is saved does not depend on the length, what it takes does.
+/// Longer rows are left to the block cache: the saving does not grow with the length, the cost
+/// does.
 const ROW_SIZE_MAX: u64 = 1024;
-/// Of the capacity, for each slot.
+/// Bytes of capacity per slot.
 const BYTES_PER_SLOT: u64 = 256;
-/// The block cache's capacity is so many times this one's.
+/// The capacity of the block cache divided by that of this one.
 const SHARE_OF_BLOCKS: u64 = 8;
 const SEED: u32 = 0x5f3a_9d17;
 
 /// Invariants:
 /// 1. `bytes` is the sum of the lengths of all rows, at most `capacity`.
 /// 2. All rows are of version `of`.
-/// 3. A mark with `ROW` has a row in the same place of `rows`; the row of any other is empty.
+/// 3. A mark with `ROW` has a row at the same index of `rows`; all other rows are empty.
 pub(crate) struct RowCache {
     capacity: u64,
     bytes: u64,
     of: Weak<Version>,
-    /// For each slot the hash of its key, but for the lowest bits, which are flags. Apart from the rows, so that a look-up of what is
-    /// not here touches little memory. None before the first read of a table; else a power of two.
+    /// Per slot, the hash of its key with flags in the lowest bits. Apart from the rows, so that a
+    /// miss touches little memory. Empty before the first read of a table, then a power of two.
     marks: Vec<u32>,
     rows: Vec<Row>,
 }
 
-/// The key's row is here.
+/// The slot holds the key's row.
 const ROW: u32 = 1;
-/// And was asked for since the last newcomer came.
+/// The row was read since the last insertion attempt.
 const ASKED: u32 = 2;
 const FLAGS: u32 = ROW | ASKED;
 
@@ -48,13 +50,13 @@ struct Row {
 }
 
 impl RowCache {
-    /// Beside a cache of so many bytes of blocks; with 0 there is none.
+    /// Makes a cache sized after a block cache of so many bytes; 0 disables it.
     pub(crate) fn beside(block_cache_size: u64) -> RowCache {
         let capacity = block_cache_size / SHARE_OF_BLOCKS;
         RowCache { capacity, bytes: 0, of: Weak::new(), marks: Vec::new(), rows: Vec::new() }
     }
 
-    /// The value of `key` in `version`, if it is here.
+    /// Returns the value of `key` in `version` if it is cached.
     #[inline]
     pub(crate) fn get(&mut self, version: &Rc<Version>, key: &[u8]) -> Option<&[u8]> {
         if !self.is_of(version) {
@@ -75,7 +77,7 @@ impl RowCache {
         Some(value)
     }
 
-    /// Tables of `version`, which is the one of now, have this value for `key`.
+    /// Records that the tables of the current `version` hold this value for `key`.
     pub(crate) fn note(&mut self, version: &Rc<Version>, key: &[u8], value: &[u8]) {
         let length = key.len() + value.len();
         if to_u64(length) > ROW_SIZE_MAX.min(self.capacity) {
@@ -118,12 +120,12 @@ impl RowCache {
         self.bytes
     }
 
-    /// Whether the rows are of `version`. (What `of` points to is not given to another version as long as it points there.)
+    /// Returns whether the rows belong to `version`. (`of` keeps its address from being reused.)
     fn is_of(&self, version: &Rc<Version>) -> bool {
         std::ptr::eq(self.of.as_ptr(), Rc::as_ptr(version)) || seeded(Bug::RowsOutliveVersion)
     }
 
-    /// By the highest bits, since the lowest are not in the marks.
+    /// Uses the highest bits, since marks lack the lowest.
     fn place_of(&self, hash: u32) -> usize {
         let bits = self.marks.len().checked_ilog2().unwrap_or(0);
         usize::try_from(u64::from(hash) << bits >> 32).unwrap_or(0)
@@ -135,7 +137,7 @@ impl RowCache {
         self.bytes = 0;
     }
 
-    /// False where there is no room.
+    /// Returns false if memory is short.
     fn make_slots(&mut self) -> bool {
         let count = usize::try_from(self.capacity / BYTES_PER_SLOT).unwrap_or(0);
         let count = 1 << count.checked_ilog2().unwrap_or(0);

@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::table::{BlockCache, TableCache, TableOptions};
 use crate::version::FileMetaData;
 
-/// The tables of a database opened with `options`.
+/// Returns the table cache of a database opened with `options`.
 pub(crate) fn open_tables(
     env: &Rc<dyn Env>,
     options: &Options,
@@ -25,7 +25,7 @@ pub(crate) fn open_tables(
     Rc::new(TableCache::new(env.clone(), table_options, blocks, counters.clone(), capacity, files))
 }
 
-/// A table of the database, which older LevelDBs called `.sst`, and its name.
+/// Opens a table, also under the old suffix `.sst`, and returns its name.
 pub(crate) async fn open_table(inner: &Inner, file: &FileMetaData) -> Result<(Rc<dyn File>, String)> {
     let (found, name) = inner.tables.open_file(file.number, file.size).await?;
     let size = found.size().await?;

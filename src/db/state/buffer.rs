@@ -1,4 +1,4 @@
-//! Memtables with the logs that hold their entries.
+//! Memtables and the logs that hold their entries.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,21 +11,22 @@ use crate::memtable::MemTable;
 #[derive(Clone)]
 pub(crate) struct Buffer {
     pub(super) memtable: Rc<MemTable>,
-    /// The oldest log with one of its entries: this and all newer logs must live until the memtable is a table.
+    /// The oldest log with one of its entries: it and newer logs must stay until the memtable is
+    /// flushed.
     pub(super) first_log: FileNumber,
-    /// Logs with its entries that have not been flushed to storage since their last record, oldest first.
+    /// Logs with its entries that have records not yet durable, oldest first.
     pub(super) logs: Vec<Rc<Log>>,
-    /// Once immutable: no entry has a later one, and the next log begins right after it.
+    /// Set when it becomes immutable: its last sequence number, directly before the next log.
     pub(super) last_sequence: SequenceNumber,
 }
 
 impl Buffer {
-    /// One whose entries are, or will be, in logs from `first_log` on.
+    /// Makes a buffer whose entries are in logs from `first_log` on.
     pub(crate) fn new(memtable: Rc<MemTable>, first_log: FileNumber) -> Buffer {
         Buffer { memtable, first_log, logs: Vec::new(), last_sequence: SequenceNumber::ZERO }
     }
 
-    /// The same, of which no entry has a later sequence number than `last`.
+    /// Makes an immutable buffer without entries after sequence number `last`.
     pub(crate) fn up_to(self, last: SequenceNumber) -> Buffer {
         Buffer { last_sequence: last, ..self }
     }
@@ -35,18 +36,19 @@ impl Buffer {
     }
 }
 
-/// A write-ahead log being written, or written to its end.
+/// A write-ahead log, open or complete.
 pub(crate) struct Log {
     number: FileNumber,
     writer: LogWriter,
-    /// Whether records were added since the last flush. A log that is not dirty is empty, or durable with its name.
+    /// Whether records were added since the last flush. A log that is not dirty is empty, or
+    /// durable with its name.
     dirty: Cell<bool>,
     /// Whether its name is known to be durable.
     name_durable: Cell<bool>,
 }
 
 impl Log {
-    /// A log that is durable as far as it goes. The name may not be.
+    /// Makes a log whose content is durable; its name may not be.
     pub(crate) fn new(number: FileNumber, writer: LogWriter, name_durable: bool) -> Rc<Log> {
         Rc::new(Log { number, writer, dirty: Cell::new(false), name_durable: Cell::new(name_durable) })
     }
@@ -61,24 +63,24 @@ impl Log {
         &self.writer
     }
 
-    /// Whether it has what is not durable.
+    /// Returns whether it holds records that are not durable.
     #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty.get()
     }
 
-    /// A record is about to be added.
+    /// Notes that a record is about to be added.
     #[inline]
     pub(crate) fn begin_record(&self) {
         self.dirty.set(true);
     }
 
-    /// A record was cut off again, and that is not durable: what the log holds is not before its name is.
+    /// Notes that a record was cut off and that the cut is not durable until the name is.
     pub(crate) fn cut(&self) {
         self.dirty.set(self.dirty.get() || !self.name_durable.get());
     }
 
-    /// All of it was flushed to storage.
+    /// Notes that its content is durable.
     pub(crate) fn flushed(&self) {
         self.dirty.set(false);
     }
@@ -87,7 +89,7 @@ impl Log {
         self.name_durable.get()
     }
 
-    /// Names were made durable since it was made.
+    /// Notes that its name is durable.
     pub(crate) fn name_is_durable(&self) {
         self.name_durable.set(true);
     }

@@ -1,4 +1,4 @@
-//! One open database: what does not change, and the state.
+//! One open database: its fixed parts and the state.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,39 +18,40 @@ use crate::table::TableCache;
 
 /// One open database.
 pub(crate) struct Inner {
-    // Given at opening.
+    // Set at opening.
     pub(crate) env: Rc<dyn Env>,
     pub(crate) options: Options,
     pub(crate) order: InternalKeyComparator,
     pub(crate) recovery: RecoveryReport,
-    // Each with invariants of its own.
+    // Each has its own invariants.
     pub(crate) tables: Rc<TableCache>,
     pub(crate) rows: RefCell<RowCache>,
     pub(crate) counters: Rc<LiveCounters>,
     pub(crate) snapshots: Rc<SnapshotList>,
     pub(crate) state: RefCell<State>,
     pub(crate) queue: RefCell<Queue>,
-    /// Commits of groups of writers.
+    /// Commits groups of writers.
     pub(crate) commits: Driver<Rc<Inner>>,
-    /// Flushes and compactions.
+    /// Runs flushes and compactions.
     pub(crate) background: Driver<Rc<Inner>>,
     pub(crate) budget: Budget,
-    // Changed by writers alone (`write/pacing.rs`).
-    /// Work that writes owe to the background, in bytes.
+    // Changed by writers only (`write/pacing.rs`).
+    /// Bytes of background work that writes owe.
     pub(crate) debt: Cell<u64>,
-    /// Whether level 0 has so many tables that writers do more work each.
+    /// Whether level 0 is so full that each writer does more work.
     pub(crate) slowed: Cell<bool>,
-    /// A stalled commit has worked for long: the host gets its chance when the write is done.
+    /// A stalled commit worked for long: the host gets a pause after the write.
     pub(crate) owes_turn: Cell<bool>,
-    /// The write under way must end in this call: it neither pauses nor waits for background work.
+    /// The current write must finish in this call: it neither pauses nor waits.
     pub(crate) must_end: Cell<bool>,
-    // Changed by `shut` alone.
+    // Changed by `shut` only.
     closed: Rc<Cell<bool>>,
     locked: Cell<bool>,
 }
 
 impl Inner {
-    /// A database whose files are read. Where it is not read-only, the lock is held, and given back by [`shut`](Inner::shut).
+    /// Makes a database from its recovered state. Unless read-only, it holds the lock until
+    /// [`shut`](Inner::shut).
     pub(crate) fn new(
         env: &Rc<dyn Env>,
         options: Options,
@@ -82,7 +83,7 @@ impl Inner {
         }
     }
 
-    /// Calls the listener, if there is one.
+    /// Emits an event.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
         if let Some(listener) = &self.options.listener
             && listener.listens()
@@ -96,7 +97,7 @@ impl Inner {
         self.closed.get()
     }
 
-    /// Whether the database is closed, for iterators, which may outlive it.
+    /// Returns the state shared with iterators, which may outlive the database.
     pub(crate) fn closed(&self) -> Rc<Cell<bool>> {
         self.closed.clone()
     }
@@ -107,29 +108,29 @@ impl Inner {
         if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// Whether a write may be tried. With a full disk, deletes may.
+    /// Returns whether a write may be tried. On a full disk, deletes may.
     pub(crate) fn check_writes(&self, only_deletes: bool) -> Result<()> {
         self.check_open()?;
         self.state.borrow().check_writes(only_deletes)
     }
 
-    /// Everything that a read at this moment needs.
+    /// Returns all that a read needs of the current state.
     pub(crate) fn view(&self) -> View {
         self.state.borrow().view()
     }
 
-    /// A file number that nothing has had, for a table that is about to be written.
+    /// Reserves the number of a table to be written.
     pub(crate) fn new_output(&self) -> Result<FileNumber> {
         self.state.borrow_mut().new_output()
     }
 
-    /// Writing stops until `resume`.
+    /// Refuses writes until `resume`.
     pub(crate) fn degrade(&self, cause: &Error) {
         self.state.borrow_mut().degrade(cause);
         self.emit(|| Event::BackgroundError { message: cause.to_string() });
     }
 
-    /// Nothing is written or removed after this.
+    /// Closes the database: nothing is written or removed afterwards.
     pub(crate) fn shut(&self) {
         if self.closed.replace(true) {
             return;

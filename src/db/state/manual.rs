@@ -1,16 +1,16 @@
-//! A compaction that the user asked for, and how far it has come.
+//! A compaction that the user requested, and its progress.
 
 use std::cell::{Cell, RefCell};
 
 use crate::error::{Error, Result};
 use crate::version::UserRange;
 
-/// A range that the user asked to be compacted, level after level.
+/// A range that the user asked to compact, level by level.
 pub(crate) struct ManualCompaction {
     begin: Option<Vec<u8>>,
     end: Option<Vec<u8>>,
     level: Cell<usize>,
-    /// Where the next round in this level begins.
+    /// Start of the next round in this level.
     next: RefCell<Option<Vec<u8>>>,
     last_level: usize,
     done: Cell<bool>,
@@ -19,7 +19,7 @@ pub(crate) struct ManualCompaction {
 }
 
 impl ManualCompaction {
-    /// Of the levels from 0 on into `last_level`.
+    /// Compacts levels from 0 on into `last_level`.
     pub(crate) fn new((begin, end): UserRange<'_>, last_level: usize) -> ManualCompaction {
         ManualCompaction {
             begin: begin.map(<[u8]>::to_vec),
@@ -36,30 +36,30 @@ impl ManualCompaction {
         (self.begin.as_deref(), self.end.as_deref())
     }
 
-    /// The level whose tables are compacted into the next, unless all levels are done.
+    /// Returns the level to compact into the next, unless all levels are done.
     pub(crate) fn level(&self) -> Option<usize> {
         Some(self.level.get()).filter(|level| *level < self.last_level)
     }
 
-    /// Where the next round in this level begins.
+    /// Returns the start of the next round in this level.
     pub(crate) fn next(&self) -> Option<Vec<u8>> {
         self.next.borrow().clone()
     }
 
-    /// Starts the next round at `key`. Returns whether that is further than before.
+    /// Sets the start of the next round; returns whether that is progress.
     pub(crate) fn reached(&self, key: Vec<u8>) -> bool {
         let is_new = self.next.borrow().as_ref() != Some(&key);
         self.next.replace(Some(key));
         is_new
     }
 
-    /// This level is done.
+    /// Finishes this level.
     pub(crate) fn descend(&self) {
         self.level.set(self.level.get() + 1);
         self.next.replace(self.begin.clone());
     }
 
-    /// A part of the range cannot be compacted; the first reason counts.
+    /// Records that a part of the range cannot be compacted; the first reason is kept.
     pub(crate) fn note_damage(&self, error: impl FnOnce() -> Error) {
         self.error.borrow_mut().get_or_insert_with(error);
     }
@@ -77,7 +77,7 @@ impl ManualCompaction {
         self.done.set(true);
     }
 
-    /// Its result.
+    /// Returns the result.
     pub(crate) fn result(&self) -> Result<()> {
         self.error.take().map_or(Ok(()), Err)
     }

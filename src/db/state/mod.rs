@@ -1,11 +1,11 @@
 //! All mutable state of one open database, its invariants and its transitions.
 //!
 //! ```text
-//! Inner   one open database: what stays as it was given at opening, and
-//! State   what changes: each transition is a method that goes from valid state to valid state (transitions, validity)
-//! View    what a read works on (reading)
+//! Inner   one open database: the parts fixed at opening, and
+//! State   the parts that change: each transition is a method (transitions, validity)
+//! View    the state that a read works on (reading)
 //! ```
-//! Fields of `State` are seen in this folder alone.
+//! Fields of `State` are visible in this folder only.
 
 mod buffer;
 mod inner;

@@ -1,4 +1,4 @@
-//! Read access to the state.
+//! Queries of the state.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::memtable::MemTable;
 use crate::version::{Counts, FileMetaData, LEVELS, Manifest, Version, VersionEdit};
 
-/// The immutable state that a read uses.
+/// The state that a read works on; it does not change while it is held.
 pub(crate) struct View {
     pub(crate) active: Rc<MemTable>,
     /// Newest first.
@@ -18,7 +18,7 @@ pub(crate) struct View {
     pub(crate) last_sequence: SequenceNumber,
 }
 
-/// Whether writes are taken.
+/// Accepting and refusing writes.
 impl State {
     pub(crate) fn status(&self) -> &DbState {
         &self.status
@@ -29,12 +29,12 @@ impl State {
         self.status == DbState::Open
     }
 
-    /// Whether background work may go on.
+    /// Returns whether background work may continue.
     pub(crate) fn works(&self) -> bool {
         self.is_open() || self.resuming
     }
 
-    /// Refuses to wait for background work that is not done.
+    /// Refuses to wait for background work that has stopped.
     pub(crate) fn check_works(&self) -> Result<()> {
         match &self.status {
             DbState::Degraded(cause) if !self.resuming => Err(cause.clone()),
@@ -42,7 +42,7 @@ impl State {
         }
     }
 
-    /// Whether a write may be tried. With a full disk, deletes may.
+    /// Returns whether a write may be tried. On a full disk, deletes may.
     pub(crate) fn check_writes(&self, only_deletes: bool) -> Result<()> {
         match &self.status {
             DbState::Open => Ok(()),
@@ -50,7 +50,7 @@ impl State {
             DbState::Degraded(Error::Full(_))
                 if only_deletes
                     && self.log_is_ready()
-                    // An unfinished append in an older log may have the next sequence number.
+                    // An unfinished append in an older log may hold the next sequence number.
                     && self.older_dirty_logs().iter().all(|l| l.writer().is_ready()) =>
             {
                 Ok(())
@@ -92,7 +92,7 @@ impl State {
         !self.immutables.is_empty()
     }
 
-    /// Keys, values and what they cost beside, in all memtables.
+    /// Returns the memory used by all memtables.
     pub(crate) fn memtable_bytes(&self) -> u64 {
         self.memtables().map(|memtable| to_u64(memtable.logical_size())).sum()
     }
@@ -102,8 +102,8 @@ impl State {
         self.versions.counts.last_sequence
     }
 
-    /// Once the oldest `count` immutable memtables are in tables: the oldest log that is still needed, and the last sequence
-    /// number in those tables.
+    /// Returns the oldest log needed, and the last sequence number in tables, once the oldest
+    /// `count` immutable memtables are flushed.
     pub(crate) fn after_flush(&self, count: usize) -> (FileNumber, Option<SequenceNumber>) {
         let next = self.immutables.get(count).unwrap_or(&self.active);
         let newest = count.checked_sub(1).and_then(|i| self.immutables.get(i));
@@ -113,37 +113,37 @@ impl State {
 
 /// Logs.
 impl State {
-    /// The log that takes writes; none when read-only.
+    /// Returns the log that takes writes; none when read-only.
     #[inline]
     pub(crate) fn log(&self) -> Option<&Rc<Log>> {
         self.log.as_ref()
     }
 
-    /// Whether there is a log that a record can be added to.
+    /// Returns whether there is a log to append to.
     #[inline]
     pub(crate) fn log_is_ready(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.writer().is_ready())
     }
 
-    /// The oldest log that must be kept.
+    /// Returns the oldest log that must be kept.
     pub(crate) fn first_log(&self) -> FileNumber {
         self.immutables.front().map_or(self.active.first_log, |b| b.first_log)
     }
 
-    /// Names of the logs from this one on, oldest first.
+    /// Returns the names of the logs from this one on, oldest first.
     pub(crate) fn logs_from(&self, first: FileNumber) -> Vec<String> {
         let files = self.files.range(first..).flat_map(|(_, names)| names);
         let logs = files.filter(|(name, _)| matches!(name, FileName::Log(_)));
         logs.map(|(_, text)| text.clone()).collect()
     }
 
-    /// Logs that must be flushed before a newer one, oldest first.
+    /// Returns logs that must be flushed before a newer one, oldest first.
     pub(crate) fn older_dirty_logs(&self) -> Vec<Rc<Log>> {
         let buffers = self.immutables.iter().chain([&self.active]);
         buffers.flat_map(|b| &b.logs).filter(|log| log.is_dirty()).cloned().collect()
     }
 
-    /// Whether some log has what is not durable.
+    /// Returns whether a log holds records that are not durable.
     pub(crate) fn is_dirty(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.is_dirty()) || !self.older_dirty_logs().is_empty()
     }
@@ -160,17 +160,17 @@ impl State {
         self.versions.counts
     }
 
-    /// `None` while what is stored is in doubt.
+    /// Returns the manifest; `None` while the stored state is in doubt.
     pub(crate) fn manifest(&self) -> Option<&Rc<Manifest>> {
         self.manifest.as_ref()
     }
 
-    /// The version that `edit` makes of the current one. Refuses edits that contradict it.
+    /// Returns the version after `edit`. Refuses edits that contradict the current one.
     pub(crate) fn next_version(&self, edit: &VersionEdit) -> Result<Version, String> {
         self.versions.next_version(edit)
     }
 
-    /// The edit that makes the current version out of nothing.
+    /// Returns the edit that describes the current version.
     pub(crate) fn snapshot_edit(&self) -> VersionEdit {
         self.versions.snapshot_edit()
     }
@@ -178,7 +178,7 @@ impl State {
 
 /// Background work.
 impl State {
-    /// Whether there is something to do.
+    /// Returns whether work is due.
     pub(crate) fn has_work(&self, file_size_max: u64) -> bool {
         if !self.works() || self.held_up.is_some() {
             return false;
@@ -191,17 +191,17 @@ impl State {
         due && pick(&self.pick_context(file_size_max)).is_some()
     }
 
-    /// Returns why background work is stopped, if it is.
+    /// Returns the reason why background work is stopped.
     pub(crate) fn held_up(&self) -> Option<&Error> {
         self.held_up.as_ref()
     }
 
-    /// The range that was asked for first.
+    /// Returns the oldest requested range.
     pub(crate) fn manual(&self) -> Option<&Rc<ManualCompaction>> {
         self.manual.front()
     }
 
-    /// The next round of a manual compaction in this level.
+    /// Returns the next round of a manual compaction in this level.
     pub(crate) fn pick_manual(
         &self,
         manual: &ManualCompaction,
@@ -212,12 +212,12 @@ impl State {
         pick_range(&self.pick_context(file_size_max), level, (next.as_deref(), end))
     }
 
-    /// Why this table could not be read.
+    /// Returns the reason why this table was found unreadable.
     pub(crate) fn set_apart_for(&self, file: &FileMetaData) -> Option<&Error> {
         self.quarantine.get(&file.number)
     }
 
-    /// Per level: bytes read, bytes written by compactions and flushes into it.
+    /// Returns per level the bytes read and written by its compactions and flushes.
     pub(crate) fn level_work(&self) -> &[(u64, u64); LEVELS] {
         &self.level_work
     }

@@ -1,4 +1,4 @@
-//! The state and its transitions, each from valid state to valid state.
+//! The mutable state and its transitions, each from one valid state to another.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -10,64 +10,68 @@ use crate::error::{Error, Result};
 use crate::memtable::MemTable;
 use crate::version::{FileMetaData, LEVELS, Manifest, Version, VersionEdit, VersionSet};
 
-/// Whether a database takes writes.
+/// Whether a database accepts writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DbState {
-    /// All is well.
+    /// Writes are accepted.
     Open,
-    /// Reads go on; writes are refused with this cause until `resume` succeeds. While the cause is a full disk, deletes
-    /// are still tried.
+    /// Reads work; writes fail with this error until `resume` succeeds. If the disk is full,
+    /// deletes are still tried.
     Degraded(Error),
-    /// Closed.
+    /// The database is closed.
     Closed,
 }
 
-/// Files by their numbers, with the names that they have.
+/// Files by number, with their names.
 pub(crate) type Files = BTreeMap<FileNumber, Vec<(FileName, String)>>;
 
-/// All mutable state.
+/// All mutable state of a database.
 ///
-/// Invariants (`is_valid` checks what can be known without I/O):
-/// 1. `versions.counts.last_sequence` is the sequence of the newest entry in `active`, or, after failures, a later one;
-///    no entry anywhere has a later one.
-/// 2. `immutables` is oldest first; all their entries are older than those of `active`, and newer than those of tables.
-/// 3. Every log from `immutables[0].first_log` (or `active.first_log`) on exists; the manifest's log number is not past it, unless
-///    its previous log number names it.
+/// Invariants (`is_valid` checks all that need no I/O):
+/// 1. `versions.counts.last_sequence` is at least the sequence of every entry. It is that of the
+///    newest entry in `active` unless a write failed.
+/// 2. `immutables` is oldest first; its entries are older than those of `active`, newer than
+///    tables.
+/// 3. Every log from `immutables[0].first_log` (or `active.first_log`) on exists; the manifest's
+///    log number is not past it, unless the previous log number names it.
 /// 4. Every table of `pending_outputs` is being written; no version names it yet.
-/// 5. While `manifest` is `None`, nothing is removed: what the stored manifest says is not known. One that is known exists.
-/// 6. Only a degraded database is `resuming`.
-/// 7. `rotation_is_due` only if there is something in `active`.
+/// 5. While `manifest` is `None` the stored manifest is in doubt, and nothing is removed. A known
+///    manifest exists.
+/// 6. `resuming` implies degraded.
+/// 7. `rotation_is_due` implies that `active` is not empty.
 pub(crate) struct State {
     pub(super) status: DbState,
     pub(super) active: Buffer,
     pub(super) immutables: VecDeque<Buffer>,
-    /// `None` when read-only, and until opening has come so far.
+    /// `None` when read-only, and until opening has created it.
     pub(super) log: Option<Rc<Log>>,
     pub(super) versions: VersionSet,
     pub(super) manifest: Option<Rc<Manifest>>,
     pub(super) pending_outputs: BTreeSet<FileNumber>,
-    /// Files of the database known to exist, except CURRENT, LOCK and LOG.
+    /// Files known to exist, except CURRENT, LOCK and LOG.
     pub(super) files: Files,
-    /// Tables that cannot be read, damaged or of a codec that this build lacks, and why: they are left alone.
+    /// Tables that are damaged or need a codec that this build lacks, with the error. Compactions
+    /// skip them.
     pub(super) quarantine: BTreeMap<FileNumber, Error>,
-    /// A table with too many unsuccessful seeks.
+    /// A table with too many seeks that found nothing.
     pub(super) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(super) manual: VecDeque<Rc<ManualCompaction>>,
-    /// Nobody writes, and the active memtable is full.
+    /// The active memtable is full and no write is under way.
     pub(super) rotation_is_due: bool,
-    /// The last background job found no descriptor for a file. Nobody works in the background until somebody tries again: the next
-    /// write that owes work, or a call that asks for it.
+    /// The last job ran out of file descriptors. Background work stops until the next write that
+    /// owes work, or a call that asks for it.
     pub(super) held_up: Option<Error>,
-    /// `resume` is at work: background work goes on though writes are refused.
+    /// `resume` is running: background work continues though writes are refused.
     pub(super) resuming: bool,
-    /// Per level: bytes read, bytes written by compactions and flushes into it.
+    /// Per level: bytes read and written by its compactions and flushes.
     pub(super) level_work: [(u64, u64); LEVELS],
 }
 
 /// Opening.
 impl State {
-    /// Of a database whose manifest was read, or that is to be made. Its logs are not replayed yet.
+    /// Makes the state after the manifest was read or before one is created; no log is replayed
+    /// yet.
     pub(crate) fn new(versions: VersionSet, files: Files, memtable: Rc<MemTable>) -> State {
         let state = State {
             status: DbState::Open,
@@ -90,14 +94,14 @@ impl State {
         state
     }
 
-    /// Read-only: what the logs gave stays in memory, up to sequence number `last`.
+    /// Keeps replayed entries in memory, up to sequence number `last`, for a read-only database.
     pub(crate) fn keep_in_memory(&mut self, memtable: Rc<MemTable>, last: SequenceNumber) {
         self.active.memtable = memtable;
         self.versions.counts.last_sequence = last;
         debug_assert!(self.is_valid());
     }
 
-    /// `log` takes the writes that follow those in `recovered`, whose logs must live until these are tables.
+    /// Directs new writes to `log`; the logs of `recovered` stay until it is flushed.
     pub(crate) fn begin_log(&mut self, recovered: Vec<Buffer>, log: Rc<Log>) {
         self.immutables.extend(recovered);
         let last = self.last_sequence();
@@ -109,7 +113,8 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Writing goes on in the last log and the manifest that there were. `memtable` has what logs from `first_log` on gave.
+    /// Reuses the last log and the manifest. `memtable` holds the entries of logs from `first_log`
+    /// on.
     pub(crate) fn continue_log(
         &mut self,
         memtable: Rc<MemTable>,
@@ -126,8 +131,8 @@ impl State {
 
 /// Writing.
 impl State {
-    /// Sequence numbers up to `last` are taken: by entries that are in the active memtable now, or by some that may be stored and
-    /// are refused all the same.
+    /// Marks sequence numbers up to `last` as used: by entries now in the active memtable, or by
+    /// refused ones that may still be stored.
     #[inline]
     pub(crate) fn use_sequences(&mut self, last: SequenceNumber) {
         debug_assert!(self.last_sequence() <= last);
@@ -135,7 +140,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// The write buffer is full: it becomes immutable, and `log` takes the writes that follow.
+    /// Makes the full write buffer immutable; `log` takes new writes.
     pub(crate) fn rotate(&mut self, memtable: Rc<MemTable>, log: Rc<Log>) {
         let mut full = std::mem::replace(&mut self.active, Buffer::new(memtable, log.number()));
         full.last_sequence = self.last_sequence();
@@ -149,13 +154,13 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// A full memtable, which waited for others to be flushed, is to become immutable without a writer asking for it.
+    /// Requests that a full memtable becomes immutable without waiting for a writer.
     pub(crate) fn want_rotation(&mut self, is_full: bool) {
         self.rotation_is_due = is_full;
         debug_assert!(self.is_valid());
     }
 
-    /// Whether that was wanted. It is asked once.
+    /// Returns and clears that request.
     pub(crate) fn take_wanted_rotation(&mut self) -> bool {
         let is_due = std::mem::take(&mut self.rotation_is_due);
         debug_assert!(self.is_valid());
@@ -165,14 +170,14 @@ impl State {
 
 /// Files.
 impl State {
-    /// A number that no file has had.
+    /// Returns an unused file number.
     pub(crate) fn new_file_number(&mut self) -> Result<FileNumber> {
         let number = self.versions.new_file_number()?;
         debug_assert!(self.is_valid());
         Ok(number)
     }
 
-    /// The number of a table that is about to be written.
+    /// Reserves the number of a table to be written.
     pub(crate) fn new_output(&mut self) -> Result<FileNumber> {
         let number = self.versions.new_file_number()?;
         self.pending_outputs.insert(number);
@@ -180,18 +185,18 @@ impl State {
         Ok(number)
     }
 
-    /// The job is over that wrote new tables: those that no version names are of no use.
+    /// Ends a job: its outputs that no version names are obsolete.
     pub(crate) fn end_outputs(&mut self) {
         self.pending_outputs.clear();
         debug_assert!(self.is_valid());
     }
 
-    /// A file of this name exists, or is about to.
+    /// Records that a file of this name exists or is about to.
     pub(crate) fn note_file(&mut self, name: FileName) {
         self.note_file_called(name, name.to_string());
     }
 
-    /// The same for one whose name is spelled like this.
+    /// Records a file whose name has this spelling.
     pub(crate) fn note_file_called(&mut self, name: FileName, text: String) {
         if let Some(number) = name.number() {
             let names = self.files.entry(number).or_default();
@@ -202,7 +207,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Names of files that nothing needs any more. Empty while the stored manifest is in doubt.
+    /// Takes the names of obsolete files; none while the stored manifest is in doubt.
     pub(crate) fn take_obsolete(&mut self) -> Vec<(FileName, String)> {
         let Some(manifest) = &self.manifest else { return Vec::new() };
         if !self.works() {
@@ -236,13 +241,13 @@ impl State {
 
 /// The manifest and the version.
 impl State {
-    /// A record is on its way to the manifest, or a new manifest must be made: until that is done, what is stored is in doubt.
+    /// Marks the stored state as in doubt, while a record or a new manifest is being written.
     pub(crate) fn doubt_manifest(&mut self) {
         self.manifest = None;
         debug_assert!(self.is_valid());
     }
 
-    /// A manifest is about to be made: its number, and the edit that makes the current version out of nothing.
+    /// Returns the number of a new manifest and the edit that describes the current version.
     pub(crate) fn begin_manifest(&mut self) -> Result<(FileNumber, VersionEdit)> {
         self.doubt_manifest();
         let number = self.versions.new_file_number()?;
@@ -251,14 +256,14 @@ impl State {
         Ok((number, self.versions.snapshot_edit()))
     }
 
-    /// `manifest` stores the current version again.
+    /// Records that `manifest` stores the current version.
     pub(crate) fn trust_manifest(&mut self, manifest: Rc<Manifest>) {
         self.manifest = Some(manifest);
         debug_assert!(self.is_valid());
     }
 
-    /// `version`, which `edit` makes of the current one, becomes current: `manifest` has the edit. The entries of the oldest
-    /// `flushed` immutable memtables are in its tables.
+    /// Makes `version` current, once the manifest stores `edit`. Its tables hold the oldest
+    /// `flushed` immutable memtables.
     pub(crate) fn install(&mut self, manifest: Rc<Manifest>, edit: &VersionEdit, version: Version, flushed: usize) {
         self.manifest = Some(manifest);
         self.versions.install(edit, version);
@@ -272,7 +277,7 @@ impl State {
 
 /// Background work.
 impl State {
-    /// A table has too many unsuccessful seeks. The first one that is still live is kept.
+    /// Records a table with too many fruitless seeks; the first live one is kept.
     pub(crate) fn charge_table(&mut self, level: usize, file: &Rc<FileMetaData>) {
         let version = self.versions.current();
         let live =
@@ -284,13 +289,13 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// This table is to be compacted if nothing else is due.
+    /// Requests compaction of this table when nothing else is due.
     pub(crate) fn choose_table(&mut self, level: usize, file: Rc<FileMetaData>) {
         self.seek_candidate = Some((level, file));
         debug_assert!(self.is_valid());
     }
 
-    /// The compaction that is due. Whatever seeks asked for is settled with it.
+    /// Returns the compaction that is due, and clears the request made by seeks.
     pub(crate) fn take_compaction(&mut self, file_size_max: u64) -> Option<Compaction> {
         let picked = pick(&self.pick_context(file_size_max));
         self.seek_candidate = None;
@@ -298,7 +303,7 @@ impl State {
         picked
     }
 
-    /// Somebody asks for a range to be compacted. Tables found damaged are tried again: who asks may know that the damage is gone.
+    /// Requests compaction of a range. Damaged tables are tried again: the damage may be gone.
     pub(crate) fn add_manual(&mut self, manual: Rc<ManualCompaction>) {
         self.quarantine.clear();
         self.manual.push_back(manual);
@@ -311,7 +316,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Drops all requested compactions of ranges.
+    /// Ends all manual compactions.
     pub(crate) fn refuse_manual(&mut self, error: &Error) {
         for manual in self.manual.drain(..) {
             manual.fail(error);
@@ -319,19 +324,19 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Compactions leave this table alone: it cannot be read.
+    /// Excludes an unreadable table from compactions.
     pub(crate) fn set_apart(&mut self, table: FileNumber, cause: Error) {
         self.quarantine.insert(table, cause);
         debug_assert!(self.is_valid());
     }
 
-    /// Tables found damaged are tried again.
+    /// Allows compactions of damaged tables again.
     pub(crate) fn trust_tables(&mut self) {
         self.quarantine.clear();
         debug_assert!(self.is_valid());
     }
 
-    /// Stops background work until it is tried again.
+    /// Stops background work until it is requested again.
     pub(crate) fn hold_up(&mut self, cause: Error) {
         self.held_up = Some(cause);
         debug_assert!(self.is_valid());
@@ -342,7 +347,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Counts what a flush or a compaction into `level` has read and written.
+    /// Counts bytes read and written by a flush or compaction into `level`.
     pub(crate) fn note_work(&mut self, level: usize, bytes_read: u64, bytes_written: u64) {
         if let Some((read, written)) = self.level_work.get_mut(level) {
             *read = read.saturating_add(bytes_read);
@@ -352,9 +357,9 @@ impl State {
     }
 }
 
-/// Whether writes are taken.
+/// Accepting and refusing writes.
 impl State {
-    /// Writing stops until `resume`.
+    /// Refuses writes until `resume`.
     pub(crate) fn degrade(&mut self, cause: &Error) {
         if self.status == DbState::Open || self.resuming {
             self.status = DbState::Degraded(cause.clone());
@@ -363,7 +368,8 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// What is stored is in doubt, and what is in memory becomes tables before writes are taken again.
+    /// Starts `resume`: the stored state is in doubt, and memtables are flushed before writes
+    /// resume.
     pub(crate) fn begin_resume(&mut self) {
         self.manifest = None;
         self.quarantine.clear();
@@ -371,7 +377,7 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// All is well again, unless something failed meanwhile.
+    /// Accepts writes again, unless something failed meanwhile.
     pub(crate) fn end_resume(&mut self) {
         if self.resuming {
             self.resuming = false;

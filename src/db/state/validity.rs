@@ -1,10 +1,10 @@
-//! The invariants of the state, sentence by sentence.
+//! Checks of the state's invariants, one by one.
 
 use super::{Buffer, DbState, State};
 use crate::base::{FileName, FileNumber};
 
 impl State {
-    /// Whether the invariants hold, as far as that can be known without I/O. For assertions.
+    /// Returns whether the invariants hold, as far as that needs no I/O. For assertions.
     pub(super) fn is_valid(&self) -> bool {
         self.nothing_is_later_than_the_last_sequence()
             && self.buffers_are_in_order()
@@ -15,13 +15,13 @@ impl State {
             && (!self.rotation_is_due || !self.active.memtable.is_empty())
     }
 
-    /// 1. Memtables do not know the sequence numbers of their entries, buffers and the manifest do.
+    /// 1. Buffers and the manifest hold the sequence numbers, since memtables do not know theirs.
     fn nothing_is_later_than_the_last_sequence(&self) -> bool {
         let (last, flushed) = (self.last_sequence(), self.versions.counts.flushed_sequence);
         flushed <= last && self.immutables.iter().all(|b| b.last_sequence <= last)
     }
 
-    /// 2. What is in `active` was written after the newest immutable was full.
+    /// 2. Entries of `active` were written after the newest immutable memtable was full.
     fn buffers_are_in_order(&self) -> bool {
         let older_first = |(a, b): (&Buffer, &Buffer)| a.last_sequence <= b.last_sequence && a.first_log <= b.first_log;
         let (oldest, newest) = (self.immutables.front(), self.immutables.back());
@@ -33,7 +33,7 @@ impl State {
             })
     }
 
-    /// 3. Of a log whose file is not listed nothing could be replayed.
+    /// 3. No entry was replayed from a log that is not listed.
     fn needed_logs_exist(&self) -> bool {
         let counts = &self.versions.counts;
         let first = self.first_log();
@@ -58,7 +58,7 @@ impl State {
                 || version.files().all(|(_, file)| !self.pending_outputs.contains(&file.number)))
     }
 
-    /// 5. That nothing is removed without it is for `take_obsolete` to see to.
+    /// 5. `take_obsolete` ensures that nothing is removed without a manifest.
     fn manifest_exists(&self) -> bool {
         let is_manifest = |name: &FileName| matches!(name, FileName::Manifest(_));
         self.manifest.as_ref().is_none_or(|manifest| self.has_file(manifest.number, is_manifest))
@@ -105,7 +105,8 @@ mod tests {
         state.use_sequences(at(sequence));
     }
 
-    /// One whose oldest memtables have entries 1 and 2; entry 3 is in the active one, a table is being written.
+    /// Makes a state with entries 1 and 2 in old memtables, 3 in the active one, and a table being
+    /// written.
     fn state() -> State {
         let env: Rc<dyn Env> = Rc::new(MemoryEnv::new());
         block_on(env.lock(true)).unwrap();
@@ -127,7 +128,7 @@ mod tests {
         state
     }
 
-    /// An edit that adds a table of this number.
+    /// Returns an edit that adds a table of this number.
     fn edit_with(number: FileNumber) -> VersionEdit {
         let mut key = b"lake".to_vec();
         key.extend_from_slice(&(1u64 << 8 | 1).to_le_bytes());

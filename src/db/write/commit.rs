@@ -1,4 +1,4 @@
-//! A group becomes one log record and one flush, then the memtable changes.
+//! Commits a group: one log record, at most one flush, then the memtable.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use crate::events::count;
 use crate::log::{AT_ONCE_MAX, Begun};
 use crate::memtable::MemTable;
 
-/// The commit that polling the queue drives.
+/// Returns the commit that queue polling drives.
 pub(crate) fn next_commit(inner: &Rc<Inner>) -> Option<Work> {
     Some(Box::pin(commit(inner.clone())))
 }
@@ -80,11 +80,11 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
     append(inner, &entry.log, entry.batch.as_bytes()).await?;
     if sync && let Err(error) = flush_logs(inner, &entry.log).await {
         if lacked_descriptor(inner, &error) {
-            // The log is sound, only its name could not be made durable: the record goes again.
+            // Only the log's name could not be made durable: the record is written again.
             entry.log.writer().retract(before);
             return Err(take_back(inner, &entry.log, error).await);
         }
-        // The record may or may not survive: its sequence numbers must not be used again.
+        // The record may survive, so its sequence numbers must not be reused.
         inner.state.borrow_mut().use_sequences(entry.last);
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
@@ -103,7 +103,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// From here on nothing may fail once the log has the record.
+    /// Reserves memory: nothing may fail after the log has the record.
     fn prepare(inner: &Inner, mut batch: WriteBatch) -> Result<Entry> {
         let log = current_log(inner)?;
         let (memtable, last) = {
@@ -117,7 +117,7 @@ impl Entry {
         Ok(Entry { batch, first, last, log, memtable })
     }
 
-    /// The log has it: now the memtable.
+    /// Applies the entries to the memtable once the log has them.
     fn apply(&self, inner: &Inner) {
         apply(&self.memtable, &self.batch, self.first);
         inner.state.borrow_mut().use_sequences(self.last);
@@ -129,14 +129,14 @@ impl Entry {
 /// The result of [`commit_at_once`].
 pub(super) enum AtOnce {
     Done(Result<()>),
-    /// The storage has not finished, or a failed append must be cut off: the ticket gets the result.
+    /// The storage is asynchronous or a record must be truncated: the ticket gets the result.
     Late(Rc<Ticket>),
-    /// It must wait its turn.
+    /// The batch must queue.
     NotNow(WriteBatch),
 }
 
-/// Commits a batch if the queue is empty and there is room for it: the same steps as for a group, without the queue and,
-/// if the storage works synchronously, without a future.
+/// Commits a batch without a queue if no writer is before it and there is room. Over a synchronous
+/// storage this needs no future.
 pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
     let small = !batch.is_empty() && batch.byte_size() <= AT_ONCE_MAX;
     if !nobody_writes(inner) || !small || !inner.env.appends_are_exact() || !has_room(inner) {
@@ -146,7 +146,7 @@ pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
         Ok(entry) => entry,
         Err(error) => return AtOnce::Done(Err(error)),
     };
-    // A storage or a comparator that writes from inside finds a commit under way, and waits.
+    // A storage or comparator that writes during this call finds a commit running, and queues.
     let held = inner.commits.hold();
     let before = entry.log.writer().size();
     entry.log.begin_record();
@@ -177,13 +177,13 @@ pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
     AtOnce::Late(ticket)
 }
 
-/// Whether a write may be tried and need not make room first.
+/// Returns whether a write may be tried without making room first.
 fn has_room(inner: &Inner) -> bool {
     let state = inner.state.borrow();
     state.is_open() && state.active().logical_size() < inner.options.write_buffer_size && state.log_is_ready()
 }
 
-/// The rest of a commit that could not be done at once.
+/// Finishes a commit that could not be done at once.
 async fn finish_late(inner: Rc<Inner>, ticket: Rc<Ticket>, entry: Entry, begun: Begun) {
     let before = entry.log.writer().size();
     let taken = begun.taken.await;
@@ -203,7 +203,7 @@ fn out_of_sequences() -> Error {
     Error::LimitExceeded("sequence numbers have reached 2^56".into())
 }
 
-/// Enters a batch whose operations were checked; the space was reserved.
+/// Inserts a checked batch; the memory is reserved.
 fn apply(memtable: &MemTable, batch: &WriteBatch, first: SequenceNumber) {
     let mut sequence = first;
     for operation in batch.iter().map_while(Result::ok) {

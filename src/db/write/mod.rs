@@ -1,4 +1,4 @@
-//! The way in: writers queue, the front one's group shares one log record and one flush, then the memtable changes.
+//! The write path: writers queue, and the first one's group shares a log record and a flush.
 //!
 //! ```text
 //! write -> queue -> [ make room -> log record -> flush if asked -> memtable ] -> acknowledged

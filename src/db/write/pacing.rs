@@ -1,4 +1,4 @@
-//! How writing and background work keep step: room for the next write, and each writer's share of the work.
+//! Keeps writes and background work in step: room for writes, and each writer's share of work.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -14,15 +14,15 @@ use crate::error::{Error, Result};
 use crate::events::{Event, StallCause, count};
 use crate::version::{LEVEL0_SLOWDOWN, LEVEL0_STOP};
 
-/// Least work that is worth a slice, in bytes.
+/// The smallest worthwhile step of background work, in bytes.
 const SLICE_MIN: u64 = 4 << 10;
 
-/// A write that cannot wait makes the memtable larger instead, up to so many times its size.
+/// How many times its size the memtable may grow for writes that cannot wait.
 const MUST_END_BUFFERS: usize = 16;
 
-/// Makes the write buffer take `bytes` more: a full one becomes immutable. A writer waits only when so much unflushed or
-/// uncompacted data has piled up that its share of the background work did not keep pace: at twice the buffer's size for
-/// one slice, at four times for as many as it takes.
+/// Makes room for `bytes` in the memtable; a full one becomes immutable. Writers wait only if
+/// background work fell behind: for one step of it at twice the buffer's size, for as many as
+/// needed at four times.
 pub(super) async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
     let mut stalled = None;
     let result = wait_for_room(inner, bytes, &mut stalled).await;
@@ -73,7 +73,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
         let Some(cause) = blocked.filter(|_| background::has_work(inner)) else {
             return rotate(inner).await;
         };
-        // Each write does its share afterwards; writes wait here only when the memtable has twice its size.
+        // Each write does its share afterwards; below twice the buffer's size none waits here.
         if size.saturating_add(bytes.min(limit)) < limit.saturating_mul(2) {
             return Ok(());
         }
@@ -103,25 +103,26 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             }
             inner.owes_turn.set(true);
         }
-        // One slice a write: far more work than the write adds, so the buffer hardly grows while the backlog goes.
+        // One step per write is far more work than a write adds, so the backlog shrinks.
         if size < limit.saturating_mul(4) {
             return Ok(());
         }
     }
 }
 
-/// Gives the host its chance, unless so many wait for this commit that soon some would be refused. Small writes pause when they
-/// are done instead: where the storage answers at once, who has asked for one finds it.
+/// Lets the host run other tasks, unless so many writers wait that some would soon be refused.
+/// Small writes pause after they finish.
 async fn pause_in_commit(inner: &Inner) {
     if inner.must_end.get() {
         return;
     }
     let Some(mut wait) = inner.options.pause.as_ref().and_then(|host| host.pause()) else { return };
-    // Each task that joins the queue polls the commit.
+    // Each new writer in the queue polls the commit.
     poll_fn(|cx| if inner.queue.borrow().is_crowded() { Poll::Ready(()) } else { wait.as_mut().poll(cx) }).await;
 }
 
-/// After a write of `bytes`: does its share of the background work, at most one slice. What is left is that of a large write.
+/// Does the background work owed by a write of `bytes`, in at most one step; the rest is left to
+/// large writes.
 pub(super) fn pace(inner: &Rc<Inner>, bytes: usize) -> u64 {
     let level0 = level0_load(inner);
     let share = background_share(inner, level0);
@@ -139,12 +140,12 @@ pub(super) fn pace(inner: &Rc<Inner>, bytes: usize) -> u64 {
     let slice = to_u64(inner.options.slice_size);
     let debt = debt.min(slice.max(bytes.saturating_mul(share)));
     let poll = background::poll_slice(inner, &mut Context::from_waker(Waker::noop()), debt.min(slice));
-    // While the job waits for its storage its share is not forgotten.
+    // The share is kept while the job waits for its storage.
     inner.debt.set(if poll.is_pending() { debt } else { 0 });
     if poll == Poll::Ready(true) { debt.saturating_sub(slice) } else { 0 }
 }
 
-/// The rest of a large write's share, slice by slice, unless the job waits for its storage.
+/// Does the rest of a large write's share in steps, unless the job waits for its storage.
 pub(super) async fn work_off(inner: &Rc<Inner>, mut left: u64) {
     let slice = to_u64(inner.options.slice_size);
     while left > 0 && !inner.is_closed() {
@@ -160,7 +161,7 @@ pub(super) async fn work_off(inner: &Rc<Inner>, mut left: u64) {
     }
 }
 
-/// Once each time that level 0 comes to slow writers down, and when it no longer does.
+/// Emits an event when level 0 starts or stops slowing writers down.
 fn tell_of_slowdown(inner: &Inner, level0: usize) {
     let slowed = level0 >= LEVEL0_SLOWDOWN;
     if inner.slowed.replace(slowed) != slowed {
@@ -169,8 +170,8 @@ fn tell_of_slowdown(inner: &Inner, level0: usize) {
     }
 }
 
-/// How many tables level 0 has, where one that is larger than a write buffer counts for several: those of large values are twice
-/// the size, and would gather to twice the space.
+/// Counts the tables of level 0. One larger than a write buffer counts as several, or large values
+/// would take twice the space.
 fn level0_load(inner: &Inner) -> usize {
     let state = inner.state.borrow();
     let version = state.version();
@@ -178,8 +179,8 @@ fn level0_load(inner: &Inner) -> usize {
     version.level(0).len().max(usize::try_from(buffers).unwrap_or(usize::MAX))
 }
 
-/// Bytes of background work for each byte written. A flush must be done before the next buffer is full; compaction is
-/// pressed harder the more tables level 0 has.
+/// Bytes of background work per byte written. A flush must finish before the next buffer is full;
+/// compaction gets more work the more tables level 0 has.
 fn background_share(inner: &Inner, level0: usize) -> u64 {
     let state = inner.state.borrow();
     if !state.is_open() {

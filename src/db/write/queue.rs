@@ -1,4 +1,4 @@
-//! One commit at a time: writers queue, and the one in front commits for a group of them.
+//! The queue of writers: one commit at a time, done by the first writer for a group.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use crate::db::driver::Driven;
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
 
-/// Bytes of batches that one log record gathers.
+/// Largest size of the batches combined in one log record.
 const GROUP_SIZE_MAX: usize = 1 << 20;
 
-/// A small write is not made to wait for a group larger than this beyond its own size.
+/// Largest group that a small write must wait for beyond its own size.
 pub(super) const SMALL_GROUP: usize = 128 << 10;
 
 impl Mark {
@@ -23,17 +23,17 @@ impl Mark {
     }
 }
 
-/// Whether what is asked for now would be done at once.
+/// Returns whether a request would be served immediately.
 pub(crate) fn nobody_writes(inner: &Inner) -> bool {
     inner.queue.borrow().front().is_none() && !inner.commits.is_busy()
 }
 
-/// A new log and an empty memtable, between two commits.
+/// Starts a new log and an empty memtable between two commits.
 pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
     enqueue(inner, None, false, Wants::Rotation).await.map(|_| ())
 }
 
-/// Between the writes that were asked for before, once they are done, and those that are asked for after.
+/// Returns a position after all earlier requests and before later ones.
 pub(crate) async fn mark_in_turn(inner: &Rc<Inner>) -> Result<Mark> {
     if nobody_writes(inner) {
         return Ok(Mark::now(inner));
@@ -66,7 +66,7 @@ pub(super) fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'
             Driven::Finished => {}
             Driven::Pending | Driven::Idle => {
                 ticket.waker.replace(Some(cx.waker().clone()));
-                // The commit may have finished this ticket on the way.
+                // The commit may have finished this ticket already.
                 match ticket.result.take() {
                     Some(result) => return Poll::Ready(result),
                     None => return Poll::Pending,
@@ -83,9 +83,9 @@ pub(super) fn wake_next(inner: &Inner) {
     }
 }
 
-/// Takes writers from the queue: at least one, and no sync writer into a group whose first did not ask for sync.
+/// Takes at least one writer; sync writers never join a group whose first is not sync.
 pub(super) fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
-    // On a full disk deletes are taken and puts are not: each then stands for itself.
+    // A full disk takes deletes but no puts, so each is committed alone.
     let alone = !inner.state.borrow().is_open();
     let mut queue = inner.queue.borrow_mut();
     let Some(first) = queue.pop() else { return Vec::new() };

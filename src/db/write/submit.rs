@@ -1,4 +1,4 @@
-//! A write is checked and handed in, and does its share of the background work once it is acknowledged.
+//! Checks and submits writes, which do their share of background work when acknowledged.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -13,10 +13,10 @@ use crate::db::state::Inner;
 use crate::env::try_now;
 use crate::error::{Error, Result};
 
-/// The largest log record.
+/// Largest size of a log record.
 const BATCH_SIZE_MAX: usize = 1 << 30;
 
-/// Commits `batch` (or, without one, flushes the log) and returns when that is acknowledged.
+/// Commits `batch` (without one, flushes the log); returns when that is acknowledged.
 pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     check_writable(inner)?;
     if let Some(batch) = &batch {
@@ -28,15 +28,15 @@ pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bo
     submit(inner, batch, sync).await
 }
 
-/// The same for a batch whose keys and values are known to be short enough.
+/// Commits a batch whose keys and values are known to be short enough.
 pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
     check_writable(inner)?;
     batch.check()?;
     submit(inner, Some(batch), sync).await
 }
 
-/// The same for a caller that cannot wait. `Busy`, and nothing is written, where an earlier write is under way, or where the memtable
-/// has grown to many times its size because background work waits for the storage.
+/// Commits a batch before it returns. `Busy`, with nothing written, if an earlier write is
+/// unfinished or the memtable is many times its size because background work waits for the storage.
 pub(crate) fn write_now(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
     if !nobody_writes(inner) {
         return Err(Error::Busy("an earlier write has not ended".into()));
@@ -82,7 +82,7 @@ fn check_writable(inner: &Inner) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what cannot be stored, before anything is written.
+/// Refuses batches that cannot be stored, before anything is written.
 fn check_batch(inner: &Inner, batch: &WriteBatch) -> Result<()> {
     batch.check()?;
     let limit = inner.options.max_value_size;

@@ -1,4 +1,4 @@
-//! Writers that wait for their turn, and what each of them asks for.
+//! The queue of waiting writers and their requests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,29 +9,29 @@ use crate::base::{FileNumber, SequenceNumber};
 use crate::batch::WriteBatch;
 use crate::error::{Error, Result};
 
-/// Writers that may wait at once.
+/// Largest number of waiting writers.
 const QUEUE_MAX: usize = 1 << 16;
 
-/// Bytes of writes that may wait at once: twice what a browser's engine is asked to hold.
+/// Largest size of the writes that may wait at once, in bytes.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// The request of a ticket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wants {
-    /// Write its batch, or flush the log.
+    /// Write the batch, or flush the log.
     Write,
-    /// Start a new log and an empty memtable; such a ticket is a group of its own.
+    /// Start a new log and an empty memtable; a group of its own.
     Rotation,
-    /// Report the position between writes; also a group of its own.
+    /// Report the position in the history; a group of its own too.
     Mark,
 }
 
-/// A place between two writes.
+/// A position between two writes.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     /// The last write before it.
     pub(crate) sequence: SequenceNumber,
-    /// Files that were begun before it have smaller numbers: no later write is in those.
+    /// Files with smaller numbers hold no later write.
     pub(crate) next_file: FileNumber,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Ticket {
     pub(super) bytes: usize,
     pub(super) sync: bool,
     pub(super) wants: Wants,
-    /// Where it stood, if that is what it wants.
+    /// The position, if requested.
     pub(super) mark: Cell<Option<Mark>>,
     pub(super) result: RefCell<Option<Result<()>>>,
     pub(super) waker: RefCell<Option<Waker>>,
@@ -70,7 +70,7 @@ impl Ticket {
     }
 }
 
-/// Writers that wait for their turn, and the bytes they bring.
+/// The waiting writers and the size of their batches.
 #[derive(Default)]
 pub(crate) struct Queue {
     tickets: VecDeque<Rc<Ticket>>,
@@ -78,7 +78,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Refuses what would make the queue too long. One write, however large, may always wait.
+    /// Refuses requests that exceed the queue's limits. A single write may always wait.
     pub(super) fn push(&mut self, ticket: Rc<Ticket>) -> Result<()> {
         let (count, bytes) = (self.tickets.len(), self.bytes.saturating_add(ticket.bytes));
         if count >= QUEUE_MAX || count > 0 && ticket.bytes > 0 && bytes > QUEUE_BYTES_MAX {
@@ -89,7 +89,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether a quarter of the room is taken.
+    /// Returns whether a quarter of the limit is in use.
     pub(super) fn is_crowded(&self) -> bool {
         self.tickets.len() > QUEUE_MAX / 4 || self.bytes > QUEUE_BYTES_MAX / 4
     }

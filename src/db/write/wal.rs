@@ -1,4 +1,4 @@
-//! The write-ahead log: records are added, taken back and flushed, and a new log begins.
+//! The write-ahead log: appends records, truncates failed ones, flushes, starts a new log.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::events::{Event, count};
 use crate::log::LogWriter;
 use crate::memtable::MemTable;
 
-/// Adds the record; a failed append is taken back, so that only this group is lost.
+/// Appends the record; a failed append is truncated, so that only this group is lost.
 pub(super) async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()> {
     let before = log.writer().size();
     log.begin_record();
@@ -23,18 +23,18 @@ pub(super) async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()
     }
 }
 
-/// Notes that the log has one record more than when it had `before` bytes.
+/// Notes that a record was added to the log when it had `before` bytes.
 pub(super) fn logged(inner: &Inner, log: &Log, before: u64) {
     count(&inner.counters.log_records, 1);
     count(&inner.counters.bytes_logged, log.writer().size().saturating_sub(before));
 }
 
-/// Cuts off a failed append; returns the error for the writer.
+/// Truncates a failed append; returns the error for the writer.
 pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
     if seeded(Bug::FailedAppendNotTruncated) {
         return error;
     }
-    // The cut is flushed too: else a crash could bring back what is refused here.
+    // The truncation is flushed too, or a crash could restore a refused write.
     let cut = match log.writer().truncate_to_good().await {
         Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
         result => result,
@@ -45,7 +45,7 @@ pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
     Error::Poisoned { cause: format!("{error}; then: {second}"), maybe_applied: true }
 }
 
-/// Whether a flush of the logs only failed to open the directory: no sync of a file has failed, and it can be tried again.
+/// Returns whether a flush failed only to open the directory, and can be retried.
 pub(super) fn lacked_descriptor(inner: &Inner, error: &Error) -> bool {
     let state = inner.state.borrow();
     let mut logs = state.older_dirty_logs();
@@ -54,7 +54,7 @@ pub(super) fn lacked_descriptor(inner: &Inner, error: &Error) -> bool {
     error.is_too_many_open_files() && logs.iter().all(|log| log.writer().is_ready())
 }
 
-/// Makes all that was logged durable: older logs first, so that what survives is always a prefix.
+/// Makes all records durable, older logs first, so that a crash leaves a prefix.
 pub(super) async fn flush_logs(inner: &Inner, log: &Log) -> Result<()> {
     if seeded(Bug::LogNotSynced) {
         return Ok(());
@@ -93,7 +93,7 @@ pub(super) fn current_log(inner: &Inner) -> Result<Rc<Log>> {
     log.ok_or_else(|| Error::NotSupported("the database is open read-only".into()))
 }
 
-/// A new log and an empty memtable take over.
+/// Starts a new log and an empty memtable.
 pub(super) async fn rotate(inner: &Rc<Inner>) -> Result<()> {
     let log = create_log(inner).await?;
     let memtable = Rc::new(MemTable::new(inner.order.clone()));
@@ -101,7 +101,7 @@ pub(super) async fn rotate(inner: &Rc<Inner>) -> Result<()> {
     Ok(())
 }
 
-/// A new, empty log. Its name becomes durable with the first flush.
+/// Creates a log. Its name becomes durable with the first flush.
 pub(crate) async fn create_log(inner: &Inner) -> Result<Rc<Log>> {
     let number = inner.state.borrow_mut().new_file_number()?;
     let name = FileName::Log(number).to_string();

@@ -1,4 +1,4 @@
-//! Files that are not used go to `lost/`, where nothing is overwritten.
+//! Moves unused files to `lost/` without overwriting any.
 
 use std::io::ErrorKind;
 

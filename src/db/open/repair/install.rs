@@ -1,4 +1,4 @@
-//! The repaired database takes the place of the old one.
+//! Replaces the old database with the repaired one.
 
 use super::aside::Move;
 use super::old_manifest::OldManifest;

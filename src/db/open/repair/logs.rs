@@ -1,4 +1,4 @@
-//! Logs become tables.
+//! Converts logs to tables.
 
 use std::rc::Rc;
 

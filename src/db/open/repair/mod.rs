@@ -1,4 +1,4 @@
-//! Rebuilds a database from the readable parts of its files.
+//! Rebuilds a database from the valid parts of its files.
 //!
 //! ```text
 //! sound, logs empty?    then nothing is changed
@@ -10,13 +10,13 @@
 //! the rest              goes to `lost/`                                  aside.rs
 //! new manifest, CURRENT; the old manifests go to `lost/`
 //! ```
-//! Nothing is believed without its checksum, and everything that is not used is reported. A file that stays in the directory
-//! is one that the new manifest names or that no later open deletes. A repair that is interrupted can be repeated: until
-//! CURRENT goes only new files are made, and then everything is still there, in the directory or in `lost/`.
+//! Only bytes with a valid checksum are used, and every unused part is reported. A file stays in
+//! the directory only if the new manifest names it or no later open deletes it. An interrupted
+//! repair can be repeated: until CURRENT is removed it only adds files, and afterwards every file
+//! is in the directory or in `lost/`.
 //!
-//! Where the manifest cannot be read, or a file that it names is damaged or missing, older files that are still there are used:
-//! keys that were deleted can come back with them.
-//! Source of the idea: LevelDB `db/repair.cc`.
+//! If the manifest is unreadable, or a file that it names is damaged or missing, older files are
+//! used too: deleted keys can come back. After LevelDB `db/repair.cc`.
 
 mod aside;
 mod install;

@@ -1,4 +1,4 @@
-//! The readable part of the old manifest.
+//! Reads the remains of the old manifest.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::log::{LogReader, Semantics, Tail};
 use crate::options::RecoveryMode;
 use crate::version::{NewFile, VersionEdit, VersionSet, read_current, recover_manifest};
 
-/// The state that the readable records of a manifest give.
+/// The state described by the readable records of a manifest.
 #[derive(Default)]
 pub(super) struct OldManifest {
     number: Option<FileNumber>,

@@ -1,8 +1,9 @@
-//! Where the tables that are kept go.
+//! Chooses the levels of the tables that are kept.
 //!
-//! A look-up takes level 0's table with the highest number for the newest, and a shallower level for newer than a deeper
-//! one. The levels of a manifest that can be read to its end hold that, where it names every table. Otherwise the tables are those of all levels, and some were
-//! written anew: where they overlap, and their numbers do not follow their sequence numbers, they are merged into level 1.
+//! A lookup takes the highest numbered table of level 0, and a shallower level, for newer. A
+//! complete manifest's levels obey that if it names every table. Otherwise tables of all levels are
+//! mixed and some rewritten: those that overlap with numbers out of sequence are merged into level
+//! 1.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! The report of a repair, with advice for the files that it does not use.
+//! The report of a repair, with advice for unused files.
 
 use crate::base::FileNumber;
 use crate::db::findings::Findings;
@@ -9,17 +9,17 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepairReport {
-    /// Tables that the new manifest names.
+    /// Number of tables in the new manifest.
     pub tables: u64,
-    /// Entries in them, shadowed ones and tombstones too.
+    /// Number of their entries, including overwritten ones and tombstones.
     pub entries: u64,
-    /// Files that went to `lost/`, under their names there. Among them are logs and tables whose sound entries are used.
+    /// Names in `lost/` of the files moved there, also of those whose valid entries are used.
     pub lost: Vec<String>,
-    /// The damage found, and everything that is not used: each file and each record.
+    /// All damage, and every file and record that is not used.
     pub findings: Vec<Error>,
 }
 
-/// Files that are not touched, and may hold something. `next` is a number that is free; returns the next that is.
+/// Reports untouched files that may hold data. `next` is a free file number; returns the next one.
 pub(super) fn report_resembling(files: &FilesOnStorage, mut next: FileNumber, findings: &mut Findings) -> FileNumber {
     for name in files.resembling() {
         let what = if name.ends_with(".log.damaged") {
@@ -34,7 +34,7 @@ pub(super) fn report_resembling(files: &FilesOnStorage, mut next: FileNumber, fi
     next
 }
 
-/// Advice for a file that is not used.
+/// Returns advice for a file that is not used.
 pub(super) fn how_to_use(name: &str, next: FileNumber) -> String {
     let suffix = if name.to_ascii_lowercase().contains(".log") { "log" } else { "ldb" };
     format!(

@@ -1,4 +1,4 @@
-//! The way of a repair from the first look to the report.
+//! The steps of a repair, from the first look to the report.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,18 +18,22 @@ use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::options::{Options, RecoveryMode};
 
-/// Rebuilds the database in `env` from its tables and logs. Logs become tables; a database that is sound and whose logs are
-/// empty stays as it is. `options.comparator` must be the one that it was made with; [`repair_as`] overrules the manifest.
+/// Rebuilds the database in `env` from its tables and logs.
+///
+/// Logs are converted to tables. An undamaged database with empty logs is left unchanged.
+/// `options.comparator` must be the database's own; [`repair_as`] ignores the one in the manifest.
 ///
 /// # Errors
-/// `Locked`: it is open. `InvalidArgument`: there is nothing to repair, or the manifest names another comparator. `Io`,
-/// `Full`: the storage refused; nothing is lost, and repair can be called again.
+/// `Locked`: the database is open. `InvalidArgument`: there is nothing to repair, or the manifest
+/// names another comparator. `Io`, `Full`: the storage failed; nothing is lost, and repair can run
+/// again.
 pub async fn repair(env: Rc<dyn Env>, options: Options) -> Result<RepairReport> {
     locked(env, options, false).await
 }
 
-/// The same for a database whose manifest names another comparator, or whose tables are sorted in another order: its entries
-/// are sorted anew by `options.comparator`. Other programs that open it must use that comparator too.
+/// Repairs a database of another comparator and sorts its entries by `options.comparator`.
+///
+/// Programs that open it afterwards must use that comparator.
 ///
 /// # Errors
 /// As [`repair`].
@@ -111,7 +115,7 @@ fn check_anything_there(files: &FilesOnStorage) -> Result<()> {
     Err(Error::InvalidArgument(format!("there is no database to repair: no table, log or manifest{hint}")))
 }
 
-/// No file has this number or a larger one, but for those that get new numbers.
+/// Returns a number above all file numbers in use, except files that get new numbers.
 fn next_number(files: &FilesOnStorage, old: &OldManifest) -> FileNumber {
     let numbers = files.names().iter().filter_map(|name| FileName::parse(name)?.number());
     let largest = numbers.filter(|number| number.0 < NUMBER_MAX).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Tables: sound ones stay, of damaged ones the sound entries are copied.
+//! Keeps undamaged tables, and copies the valid entries of damaged ones.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
