@@ -1,6 +1,6 @@
 // Replaces panics with traps in WebAssembly.
 //
-// Nobody sees the message of a panic: the standard library writes it to standard error, and WebAssembly has none. So what formats
+// The message of a panic is never shown: the standard library writes it to standard error, and WebAssembly has none. So what formats
 // it, and the places in the source that it names, need not be shipped. The functions become `unreachable`, wasm-opt then finds that
 // nobody needs their arguments, and the places become zeros, which compress to nothing.
 import { Reader, SECTION, bodiesOf, codeOf, importedFunctions, moduleOf, namesOf, sectionsOf } from './wasm.mjs'

@@ -357,7 +357,7 @@ export class Engine {
   #assertInPlace(sync) {
     if (this.#storage === undefined || (sync ? this.#flushesInPlace : this.#answersInPlace)) return
     const answer = this.#storage.answersInPlace(sync)
-    // Nothing is written to, or what is: the engine refuses it.
+    // No file can be asked now: the engine refuses the write if it must.
     if (answer === undefined) return
     if (!answer) {
       const what = sync ? 'flushed' : 'written to'

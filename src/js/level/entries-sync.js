@@ -1,8 +1,8 @@
 // The iterable that rangeSync() returns.
 import { VarveError } from '../errors.js'
 
-
 /** @typedef {import('./options.js').Encoded} Encoded */
+
 /** The prototype with the iterator helpers (map, filter, take ...), in runtimes that have them. */
 const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
 

@@ -11,7 +11,7 @@ import { joined, payloadOf, split } from '../bytes/page.js'
  */
 
 /**
- * Who has asked for so many rows will want more: before, most only look at the first after a seek.
+ * A caller that has read so many rows will read more; before that, most callers read only the first row after a seek.
  */
 const ROWS_BEFORE = 9
 /** Pages on their way at most. */
