@@ -212,10 +212,11 @@ for (const name of ['Varve']) {
   })
 
   test(`${name}: iterators that are closed, and gets and puts, do not grow the process`, () => {
+    // JavaScript's heap grows in steps of megabytes at times of its own, so the lowest of several rounds is what counts.
     const grown = measured(name, `async () => {
       const db = new Level(place, { writeBufferSize: 256 << 10, cacheSize: 1 << 20 })
       const sizes = []
-      for (let round = 0; round < ${ROUNDS} + 3; round++) {
+      for (let round = 0; round < 2 * ${ROUNDS} + 2; round++) {
         for (let i = 0; i < 2000; i++) {
           await db.put('key' + i % 500, 'x'.repeat(500))
           await db.get('key' + i % 500)
@@ -226,7 +227,7 @@ for (const name of ['Varve']) {
         sizes.push(${USED})
       }
       await db.close()
-      return (sizes.at(-1) - sizes[2]) / ${ROUNDS}
+      return (Math.min(...sizes.slice(-${ROUNDS})) - Math.min(...sizes.slice(2, ${ROUNDS} + 2))) / ${ROUNDS}
     }`)
     assert.ok(grown < 1 << 20, `${grown} bytes a round`)
   })
