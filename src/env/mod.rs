@@ -46,6 +46,7 @@ mod checked;
 mod io;
 mod memory;
 mod names;
+mod pool;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 mod std_fs;
 #[cfg(feature = "testing")]
@@ -67,6 +68,9 @@ pub use memory::MemoryEnv;
 #[cfg(feature = "testing")]
 pub use memory::{CrashModel, CrashNames, CrashTail};
 pub use names::{NameEdit, check_name};
+pub use pool::{PoolEnv, RawDirectory, RawFile, busy};
+#[cfg(feature = "testing")]
+pub use pool::{RawCrash, RawFault, RawModel};
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]

@@ -9,7 +9,7 @@ mod suite;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use varve::env::{Env, FaultEnv, MemoryEnv, StdFsEnv, block_on};
+use varve::env::{Env, FaultEnv, MemoryEnv, PoolEnv, RawModel, StdFsEnv, block_on};
 
 use crate::common::temp_dir::TempDir;
 use suite::Users;
@@ -45,6 +45,14 @@ fn users_that_wait(seed: u64, percent: u8) -> Users {
         env.set_pending(percent);
         Rc::new(env) as Rc<dyn Env>
     })
+}
+
+#[test]
+fn a_pool_of_raw_files_follows_the_contract() {
+    block_on(suite::run_contract(|| {
+        let raw = RawModel::new(1);
+        [raw.clone(), raw].map(|raw| Rc::new(PoolEnv::new(Rc::new(raw))) as Rc<dyn Env>)
+    }));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! Opens the superblocks of a directory, and finds the newest state.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+
+use super::maturity::correct_clock;
+use super::raw::{RawDirectory, RawFile, is_busy};
+use super::salvage::salvage;
+use super::slot::number_of;
+use super::state::State;
+use super::superblock::{Place, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
+use crate::base::FileName;
+use crate::error::{Error, Malformed, Result};
+
+/// Reads the state of the directory; creates it if `create` is set and there is none.
+///
+/// `NotFound` if there is none, `Locked` if another owner has it open.
+pub(super) async fn mount(raw: &dyn RawDirectory, create: bool) -> Result<State> {
+    let names: BTreeSet<String> = raw.list(create).await?.into_iter().collect();
+    let numbers: BTreeSet<u32> = names.iter().filter_map(|name| number_of(name)).collect();
+    let is_new = numbers.is_empty() && !SLOTS.iter().any(|slot| names.contains(*slot));
+    if is_new && !create {
+        return Err(no_database());
+    }
+    let [first, second] = SLOTS.map(|slot| raw.open(slot, true));
+    let supers = [first.await.map_err(as_locked)?, second.await.map_err(as_locked)?];
+    let found = [read(&*supers[0])?, read(&*supers[1])?];
+    let held = [0, 1].map(|at: usize| found.get(at).and_then(|f| f.as_ref().ok()).map(|block| block.sequence));
+    let newest = found.into_iter().flatten().max_by_key(|block| block.sequence);
+    let mut block = match newest {
+        Some(block) => block,
+        None => match salvage(raw, &numbers).await? {
+            Some(block) => block,
+            // It was being created.
+            None if create => Superblock { database: raw.unique(), ..Superblock::default() },
+            None => return Err(no_database()),
+        },
+    };
+    let now = raw.now();
+    correct_clock(&mut block.births, now);
+    block.births.retain(|number, _| numbers.contains(number));
+    for number in &numbers {
+        block.births.entry(*number).or_insert(now);
+    }
+    restore_retired(&mut block, &numbers);
+    Ok(State::new(block, supers, held, &numbers))
+}
+
+fn no_database() -> Error {
+    Error::io("the database", "open", ErrorKind::NotFound, "there is no database here")
+}
+
+/// The error of opening a file that only the owner opens.
+pub(super) fn as_locked(error: Error) -> Error {
+    if is_busy(&error) { Error::Locked("the database is open elsewhere".to_owned()) } else { error }
+}
+
+fn read(file: &dyn RawFile) -> Result<Result<Superblock, Malformed>> {
+    let size = file.size()?.min(SUPERBLOCK_SIZE_MAX.saturating_add(16));
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+    let count = file.read(0, &mut bytes)?;
+    bytes.truncate(count);
+    Ok(Superblock::decode(&bytes))
+}
+
+/// Where a power failure lost a young file, the names of the files that it was made from come back.
+fn restore_retired(block: &mut Superblock, numbers: &BTreeSet<u32>) {
+    let is_lost = |place: &Place| matches!(place, Place::File { number, .. } if !numbers.contains(number));
+    if !block.names.values().any(is_lost) {
+        return;
+    }
+    for retired in std::mem::take(&mut block.retired) {
+        // The name of a temporary file would hide nothing, and a database has one CURRENT.
+        let is_content = FileName::parse(&retired.name).is_some();
+        if is_content && numbers.contains(&retired.number) {
+            let place = Place::File { number: retired.number, generation: retired.generation };
+            block.names.entry(retired.name).or_insert(place);
+        }
+    }
+}

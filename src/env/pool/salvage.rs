@@ -1,0 +1,49 @@
+//! Finds names by the headers of the pool files, where both superblocks are damaged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::header::Header;
+use super::mount::as_locked;
+use super::raw::RawDirectory;
+use super::slot::{Slot, name_of};
+use super::superblock::{Place, Superblock};
+use crate::base::FileName;
+use crate::error::Result;
+
+/// The state that the headers tell; `None` if no file has one.
+///
+/// The files of the newest database count. Names that were removed or renamed since come back under the name
+/// that they were created with; the engine, which knows which files it needs, removes the others.
+pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &BTreeSet<u32>) -> Result<Option<Superblock>> {
+    let mut found: Vec<(Header, u32)> = Vec::new();
+    for number in numbers {
+        let slot = Slot::new(*number);
+        slot.opened(raw.open(&name_of(*number), false).await.map_err(as_locked)?);
+        if let Ok(header) = slot.read_header() {
+            found.push((header, *number));
+        }
+    }
+    let newest = found.iter().max_by_key(|(header, number)| (header.generation, header.birth, *number));
+    let Some(database) = newest.map(|(header, _)| header.database) else { return Ok(None) };
+    found.retain(|(header, _)| header.database == database);
+    found.sort_by_key(|(header, number)| (header.generation, *number));
+    let mut block = Superblock { database, ..Superblock::default() };
+    let mut names = BTreeMap::new();
+    for (header, number) in found {
+        block.epoch = block.epoch.max(header.generation >> 32);
+        block.births.insert(number, header.birth);
+        // Later ones replace earlier ones of the same name.
+        names.insert(header.name, Place::File { number, generation: header.generation });
+    }
+    // A manifest is complete before CURRENT names it.
+    let manifests = names.keys().filter_map(|name| match FileName::parse(name)? {
+        FileName::Manifest(number) => Some(number),
+        _ => None,
+    });
+    if let Some(manifest) = manifests.max() {
+        let content = format!("{}\n", FileName::Manifest(manifest)).into_bytes();
+        names.insert(FileName::Current.to_string(), Place::Inline(content));
+    }
+    block.names = names;
+    Ok(Some(block))
+}

@@ -1,0 +1,272 @@
+//! A raw file of the pool, and the file of the engine that it holds.
+
+use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use super::header::{HEADER_SIZE, Header};
+use super::raw::{RawFile, write_checked};
+use crate::base::to_u64;
+use crate::env::checked::opened_to_be_read;
+use crate::env::{Access, Durability, File, Io};
+use crate::error::{Error, Result};
+
+/// A raw file. The pool holds one reference; the others are open files of the engine.
+pub(super) struct Slot {
+    pub(super) number: u32,
+    raw: RefCell<Option<Rc<dyn RawFile>>>,
+    /// Of the content; 0 while it holds none.
+    pub(super) generation: Cell<u64>,
+    /// The size of the content, while the raw file is open.
+    end: Cell<u64>,
+    /// Whether the header has been flushed.
+    pub(super) is_flushed: Cell<bool>,
+    /// When it was last opened; larger is later.
+    pub(super) used: Cell<u64>,
+}
+
+impl Slot {
+    pub(super) fn new(number: u32) -> Rc<Slot> {
+        Rc::new(Slot {
+            number,
+            raw: RefCell::new(None),
+            generation: Cell::new(0),
+            end: Cell::new(0),
+            is_flushed: Cell::new(true),
+            used: Cell::new(0),
+        })
+    }
+
+    pub(super) fn name(&self) -> String {
+        name_of(self.number)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.raw.borrow().is_some()
+    }
+
+    /// Whether no file of the engine is open on it.
+    pub(super) fn is_idle(self: &Rc<Slot>) -> bool {
+        Rc::strong_count(self) == 1
+    }
+
+    pub(super) fn opened(&self, raw: Rc<dyn RawFile>) {
+        self.raw.replace(Some(raw));
+    }
+
+    pub(super) fn close(&self) {
+        self.raw.take();
+    }
+
+    fn raw(&self) -> Result<Rc<dyn RawFile>> {
+        self.raw.borrow().clone().ok_or(Error::Closed)
+    }
+
+    /// Makes it an empty file. It can be named once [`Slot::flush_header`] has succeeded.
+    pub(super) fn begin(&self, header: &Header) -> Result<()> {
+        let raw = self.raw()?;
+        self.is_flushed.set(false);
+        self.generation.set(header.generation);
+        // Content that stays would be read as the new file's: a log's records would be replayed.
+        raw.truncate(HEADER_SIZE)?;
+        write_checked(&*raw, &self.name(), 0, &header.encode())?;
+        self.measure(&*raw)?;
+        if self.end.get() == 0 {
+            return Ok(());
+        }
+        let message = format!("a new file has {} bytes, expected none", self.end.get());
+        Err(Error::io(self.name(), "truncate", ErrorKind::InvalidData, message))
+    }
+
+    pub(super) fn flush_header(&self) -> Result<()> {
+        if !self.is_flushed.get() {
+            self.raw()?.flush()?;
+            self.is_flushed.set(true);
+        }
+        Ok(())
+    }
+
+    /// Gives the space of a removed file back.
+    pub(super) fn clear(&self) -> Result<()> {
+        self.generation.set(0);
+        let raw = self.raw()?;
+        if raw.size()? > 0 { raw.truncate(0) } else { Ok(()) }
+    }
+
+    pub(super) fn read_header(&self) -> Result<Header> {
+        let mut bytes = vec![0; 1024];
+        let count = self.raw()?.read(0, &mut bytes)?;
+        bytes.truncate(count);
+        Header::decode(&bytes).map_err(|malformed| malformed.in_file(&self.name(), 0))
+    }
+
+    /// Checks that it holds the content with this generation.
+    pub(super) fn check(&self, name: &str, generation: u64) -> Result<()> {
+        self.generation.set(generation);
+        let header = self.read_header()?;
+        self.measure(&*self.raw()?)?;
+        if header.generation == generation {
+            return Ok(());
+        }
+        let reason = format!(
+            "its raw file {} holds generation {} ({}), expected {generation}",
+            self.name(),
+            header.generation,
+            header.name
+        );
+        Err(Error::corruption(name, 0, reason))
+    }
+
+    fn measure(&self, raw: &dyn RawFile) -> Result<()> {
+        self.end.set(raw.size()?.saturating_sub(HEADER_SIZE));
+        Ok(())
+    }
+}
+
+pub(super) fn name_of(number: u32) -> String {
+    format!("p{number:05}")
+}
+
+/// The number of a pool file with this name.
+pub(super) fn number_of(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix('p')?;
+    let number = digits.parse().ok()?;
+    (name_of(number) == name).then_some(number)
+}
+
+/// An open file of the engine.
+pub(super) struct PoolFile {
+    pub(super) slot: Rc<Slot>,
+    pub(super) name: Rc<str>,
+    pub(super) access: Access,
+    pub(super) durability: Durability,
+}
+
+impl PoolFile {
+    fn read_now(&self, offset: u64, length: usize, mut buffer: Vec<u8>) -> Result<Vec<u8>> {
+        let raw = self.slot.raw()?;
+        let there = self.slot.end.get().saturating_sub(offset);
+        let length = length.min(usize::try_from(there).unwrap_or(usize::MAX));
+        if length > buffer.capacity() && buffer.try_reserve_exact(length.saturating_sub(buffer.len())).is_err() {
+            return Err(Error::LimitExceeded(format!("no memory to read {length} bytes of {}", self.name)));
+        }
+        // The content of the buffer is overwritten: no need to clear it.
+        buffer.resize(length, 0);
+        if length > 0 {
+            let count = raw.read(HEADER_SIZE.saturating_add(offset), &mut buffer).map_err(|e| self.named(e))?;
+            if count > length {
+                let message = format!("the storage read {count} bytes, {length} were asked for");
+                return Err(Error::io(&*self.name, "read", ErrorKind::InvalidData, message));
+            }
+            buffer.truncate(count);
+        }
+        Ok(buffer)
+    }
+
+    fn append_now(&self, data: &[u8]) -> Result<u64> {
+        if self.access == Access::Read {
+            return Err(opened_to_be_read(&self.name, "append"));
+        }
+        if data.is_empty() {
+            return Ok(0);
+        }
+        let raw = self.slot.raw()?;
+        let taken = raw.write(HEADER_SIZE.saturating_add(self.slot.end.get()), data);
+        // What is there now, whatever was reported.
+        self.slot.measure(&*raw).map_err(|e| self.named(e))?;
+        taken.map_err(|e| self.named(e))
+    }
+
+    fn truncate_now(&self, size: u64) -> Result<()> {
+        if self.access == Access::Read {
+            return Err(opened_to_be_read(&self.name, "truncate"));
+        }
+        let raw = self.slot.raw()?;
+        let done = raw.truncate(HEADER_SIZE.saturating_add(size));
+        self.slot.measure(&*raw).map_err(|e| self.named(e))?;
+        done.map_err(|e| self.named(e))?;
+        let found = self.slot.end.get();
+        if found == size {
+            return Ok(());
+        }
+        let message = format!("the file has {found} bytes, expected {size}");
+        Err(Error::io(&*self.name, "truncate", ErrorKind::InvalidData, message))
+    }
+
+    fn sync_now(&self) -> Result<Durability> {
+        self.slot.raw()?.flush().map_err(|e| self.named(e))?;
+        self.slot.is_flushed.set(true);
+        Ok(self.durability)
+    }
+
+    /// The error with the name that the engine knows.
+    fn named(&self, error: Error) -> Error {
+        match error {
+            Error::Io(mut e) => {
+                e.file = self.name.to_string();
+                Error::Io(e)
+            }
+            Error::Full(mut e) => {
+                e.file = self.name.to_string();
+                Error::Full(e)
+            }
+            other => other,
+        }
+    }
+}
+
+impl File for PoolFile {
+    fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
+        Io::ready(self.read_now(offset, length, Vec::new()))
+    }
+
+    fn read_into(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Io<Vec<u8>> {
+        Io::ready(self.read_now(offset, length, buffer))
+    }
+
+    fn append(&self, data: &[u8]) -> Io<u64> {
+        Io::ready(self.append_now(data))
+    }
+
+    fn sync(&self) -> Io<Durability> {
+        Io::ready(self.sync_now())
+    }
+
+    fn truncate(&self, size: u64) -> Io<()> {
+        Io::ready(self.truncate_now(size))
+    }
+
+    fn size(&self) -> Io<u64> {
+        Io::ready(self.slot.raw().map(|_| self.slot.end.get()))
+    }
+}
+
+/// A small file whose content is in the superblock.
+pub(super) struct InlineFile {
+    pub(super) name: Rc<str>,
+    pub(super) content: Vec<u8>,
+    pub(super) durability: Durability,
+}
+
+impl File for InlineFile {
+    fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
+        let rest = usize::try_from(offset).ok().and_then(|at| self.content.get(at..)).unwrap_or_default();
+        Io::ready(Ok(rest.get(..length).unwrap_or(rest).to_vec()))
+    }
+
+    fn append(&self, _: &[u8]) -> Io<u64> {
+        Io::ready(Err(opened_to_be_read(&self.name, "append")))
+    }
+
+    fn sync(&self) -> Io<Durability> {
+        Io::ready(Ok(self.durability))
+    }
+
+    fn truncate(&self, _: u64) -> Io<()> {
+        Io::ready(Err(opened_to_be_read(&self.name, "truncate")))
+    }
+
+    fn size(&self) -> Io<u64> {
+        Io::ready(Ok(to_u64(self.content.len())))
+    }
+}

@@ -1,0 +1,260 @@
+//! The names of an open pool, and the commit of a change to them.
+//!
+//! ```text
+//! named      a name of the superblock holds it
+//! retired    its name was removed, but files made from it are young: kept, see maturity.rs
+//! free       one of the two superblocks on storage may still name it: not used again until both are newer
+//! spare      free, and named by neither: the next file is created in it
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::header::Header;
+use super::maturity::{MATURITY_MS, is_mature, mature_from};
+use super::raw::{RawFile, write_checked};
+use super::slot::Slot;
+use super::superblock::{Place, Retired, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
+use crate::base::to_u64;
+use crate::env::{FileKind, NameEdit};
+use crate::error::{Error, Result};
+
+/// Longer content does not fit into the superblock. CURRENT has 16 bytes.
+const INLINE_MAX: usize = 64 << 10;
+
+/// Mature spares that tables leave to logs and manifests.
+const RESERVED: usize = 4;
+
+/// Invariants:
+/// 1. Each slot is either named in `block`, retired in it, free, or taken by a call that is creating a file.
+/// 2. A slot that a superblock on storage may name holds the content that it had when that was written.
+/// 3. `block.sequence` is that of the last superblock that was written, or tried.
+pub(super) struct State {
+    /// What calls see: the last superblock, with the files created since.
+    block: Superblock,
+    supers: [Rc<dyn RawFile>; 2],
+    /// The sequence of the oldest superblock that each of the two files may hold; `None`: it holds none.
+    held: [Option<u64>; 2],
+    /// The file that is written next: never the one with the newest superblock.
+    next: usize,
+    slots: BTreeMap<u32, Rc<Slot>>,
+    free: Vec<Free>,
+    /// Contents created by this owner.
+    created: u64,
+    next_number: u32,
+}
+
+/// A slot without a name.
+#[derive(Clone, Copy)]
+struct Free {
+    number: u32,
+    /// Superblocks up to this sequence may name it.
+    named_up_to: u64,
+}
+
+impl State {
+    /// `held` is the sequence of each superblock on storage; `numbers` are those of all raw files.
+    pub(super) fn new(
+        block: Superblock,
+        supers: [Rc<dyn RawFile>; 2],
+        held: [Option<u64>; 2],
+        numbers: &BTreeSet<u32>,
+    ) -> State {
+        let named: BTreeSet<u32> = places(&block).chain(block.retired.iter().map(|r| r.number)).collect();
+        let slots = numbers.union(&named).map(|number| (*number, Slot::new(*number))).collect();
+        let free = numbers.difference(&named).map(|number| Free { number: *number, named_up_to: block.sequence });
+        let free = free.collect();
+        let next = usize::from(held[0].is_some() && held[0] >= held[1]);
+        let next_number = numbers.union(&named).max().map_or(0, |number| number.saturating_add(1));
+        State { block, supers, held, next, slots, free, created: 0, next_number }
+    }
+
+    pub(super) fn block(&self) -> &Superblock {
+        &self.block
+    }
+
+    pub(super) fn slot(&self, number: u32) -> Option<&Rc<Slot>> {
+        self.slots.get(&number)
+    }
+
+    pub(super) fn open_count(&self) -> usize {
+        self.slots.values().filter(|slot| slot.is_open()).count()
+    }
+
+    /// The open slot without users that was used longest ago.
+    pub(super) fn idlest(&self) -> Option<&Rc<Slot>> {
+        self.slots.values().filter(|slot| slot.is_open() && slot.is_idle()).min_by_key(|slot| slot.used.get())
+    }
+
+    /// Closes all raw files.
+    pub(super) fn close(self) {
+        self.slots.values().for_each(|slot| slot.close());
+    }
+
+    /// Another owner: the epoch it has.
+    pub(super) fn own(&mut self) -> Result<u64> {
+        let epoch = self.block.epoch.saturating_add(1);
+        self.commit(Superblock { epoch, ..self.block.clone() }, 0)?;
+        Ok(epoch)
+    }
+
+    /// Changes names. Nothing is changed if it fails, but a crash may then leave either state.
+    pub(super) fn edit(&mut self, edits: Vec<NameEdit>, now: u64) -> Result<()> {
+        let mut next = self.block.clone();
+        for edit in edits {
+            apply(&mut next.names, edit)?;
+        }
+        self.commit(next, now)
+    }
+
+    fn commit(&mut self, mut next: Superblock, now: u64) -> Result<()> {
+        let named: BTreeSet<u32> = places(&next).collect();
+        for slot in named.iter().filter_map(|number| self.slots.get(number)) {
+            slot.flush_header()?;
+        }
+        let until = mature_from(&next, now).map(|time| time.min(now.saturating_add(MATURITY_MS)));
+        let retired = std::mem::take(&mut next.retired);
+        let (due, kept): (Vec<_>, Vec<_>) = retired.into_iter().partition(|retired| retired.until <= now);
+        next.retired = kept;
+        let mut freed: Vec<u32> = due.iter().map(|retired| retired.number).collect();
+        for (name, place) in &self.block.names {
+            let Place::File { number, generation } = *place else { continue };
+            if named.contains(&number) {
+                continue;
+            }
+            match until {
+                Some(until) => next.retired.push(Retired { name: name.clone(), number, generation, until }),
+                None => freed.push(number),
+            }
+        }
+        // Superblocks up to the one that this replaces name what this one frees.
+        let named_up_to = self.block.sequence;
+        self.write(&mut next)?;
+        self.block = next;
+        self.free.extend(freed.iter().map(|number| Free { number: *number, named_up_to }));
+        self.give_back();
+        Ok(())
+    }
+
+    fn write(&mut self, next: &mut Superblock) -> Result<()> {
+        let at = self.next;
+        let (Some(file), Some(name)) = (self.supers.get(at).cloned(), SLOTS.get(at)) else { return Err(Error::Closed) };
+        // Never the sequence of an attempt that failed: what it wrote may appear after a crash.
+        next.sequence = self.block.sequence.saturating_add(1);
+        let bytes = next.encode();
+        if to_u64(bytes.len()) > SUPERBLOCK_SIZE_MAX {
+            return Err(Error::LimitExceeded(format!("the names of all files take {} bytes", bytes.len())));
+        }
+        self.block.sequence = next.sequence;
+        write_checked(&*file, name, 0, &bytes)?;
+        file.flush()?;
+        if let Some(held) = self.held.get_mut(at) {
+            *held = Some(next.sequence);
+        }
+        self.next = 1 - at;
+        Ok(())
+    }
+
+    /// Whether no superblock on storage names it.
+    fn is_spare(&self, free: Free) -> bool {
+        let oldest = self.held.iter().flatten().min().copied();
+        let forgotten = oldest.is_none_or(|oldest| free.named_up_to < oldest);
+        forgotten && self.slots.get(&free.number).is_some_and(Slot::is_idle)
+    }
+
+    /// Gives the space of spares back that are open.
+    fn give_back(&self) {
+        for slot in self.spares().filter(|slot| slot.is_open() && slot.generation.get() != 0) {
+            // It is cleared again when it is used.
+            let _ = slot.clear();
+        }
+    }
+
+    pub(super) fn spares(&self) -> impl Iterator<Item = &Rc<Slot>> {
+        self.free.iter().filter(|free| self.is_spare(**free)).filter_map(|free| self.slots.get(&free.number))
+    }
+
+    fn birth_of(&self, number: u32) -> u64 {
+        self.block.births.get(&number).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Takes the spare that suits best, if there is one. It must be [named](State::name) or
+    /// [given back](State::put_back).
+    pub(super) fn take(&mut self, kind: FileKind, now: u64) -> Option<Rc<Slot>> {
+        let mature = |slot: &&Rc<Slot>| is_mature(self.birth_of(slot.number), now);
+        let count = self.spares().filter(mature).count();
+        let wants_mature = kind != FileKind::Table || count > RESERVED;
+        let suits = |slot: &Rc<Slot>| (mature(&slot) == wants_mature, slot.is_open());
+        let number = self.spares().max_by_key(|slot| suits(slot)).map(|slot| slot.number)?;
+        self.free.retain(|free| free.number != number);
+        self.slots.get(&number).cloned()
+    }
+
+    /// A new slot, whose raw file does not exist yet; taken, as by [`take`](State::take).
+    pub(super) fn add(&mut self) -> Rc<Slot> {
+        let slot = Slot::new(self.next_number);
+        self.next_number = self.next_number.saturating_add(1);
+        self.slots.insert(slot.number, slot.clone());
+        slot
+    }
+
+    /// The raw file of a new slot was created.
+    pub(super) fn born(&mut self, number: u32, now: u64) {
+        self.block.births.insert(number, now);
+    }
+
+    /// A taken slot, which no superblock names, is free again.
+    pub(super) fn put_back(&mut self, number: u32) {
+        self.free.push(Free { number, named_up_to: 0 });
+    }
+
+    /// The raw file of a taken slot could not be created, or was removed.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.slots.remove(&number);
+        self.block.births.remove(&number);
+    }
+
+    /// Makes a taken slot, which is open, the empty file `name`.
+    pub(super) fn name(&mut self, slot: &Slot, name: &str) -> Result<()> {
+        self.created = self.created.saturating_add(1);
+        let generation = (self.block.epoch << 32) | (self.created & 0xffff_ffff);
+        let birth = self.birth_of(slot.number);
+        slot.begin(&Header { database: self.block.database, generation, birth, name: name.to_owned() })?;
+        let place = Place::File { number: slot.number, generation };
+        if let Some(Place::File { number, .. }) = self.block.names.insert(name.to_owned(), place) {
+            self.free.push(Free { number, named_up_to: self.block.sequence });
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of all named pool files.
+fn places(block: &Superblock) -> impl Iterator<Item = u32> {
+    block.names.values().filter_map(|place| match place {
+        Place::File { number, .. } => Some(*number),
+        Place::Inline(_) => None,
+    })
+}
+
+fn apply(names: &mut BTreeMap<String, Place>, edit: NameEdit) -> Result<()> {
+    match edit {
+        NameEdit::Rename { from, to } => {
+            let Some(place) = names.remove(&from) else {
+                return Err(Error::io(from, "rename", std::io::ErrorKind::NotFound, "there is no such file"));
+            };
+            names.insert(to, place);
+        }
+        NameEdit::Remove { name } => {
+            names.remove(&name);
+        }
+        NameEdit::Replace { name, via, content } => {
+            if content.len() > INLINE_MAX {
+                let message = format!("{name} cannot be replaced by {} bytes, at most {INLINE_MAX}", content.len());
+                return Err(Error::LimitExceeded(message));
+            }
+            names.remove(&via);
+            names.insert(name, Place::Inline(content));
+        }
+    }
+    Ok(())
+}
