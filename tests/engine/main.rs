@@ -25,6 +25,7 @@ mod idb_cmp1;
 mod layers;
 mod open_files;
 mod oracle;
+mod pool;
 mod quiet;
 mod regressions;
 mod repair;

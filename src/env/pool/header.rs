@@ -1,4 +1,4 @@
-//! The header of a pool file: what it holds, for salvage when both superblocks are damaged.
+//! The header of a pool file: what it holds, for salvage when all superblocks are damaged.
 //!
 //! ```text
 //! 0    "VARVEPF1"

@@ -2,7 +2,7 @@
 //! origin private file system (OPFS).
 //!
 //! ```text
-//! super-a, super-b     which name is in which pool file (superblock.rs), written in turn
+//! super-a, -b, -c       which name is in which pool file (superblock.rs), written in turn
 //! p00000, p00001 ...   [header of 4096 bytes][content]
 //! ```
 //! Opening a raw file takes time and is asynchronous, and a new one may be lost in a power failure
@@ -10,8 +10,8 @@
 //! and replacing `CURRENT`, is a change of the superblock: one write and one flush, durable and
 //! atomic. Calls on open files are ready at once.
 //!
-//! A raw file is used again only after neither superblock names it, so that whichever one a crash
-//! leaves, its files are whole. If both are damaged, the headers of the pool files tell their names
+//! A raw file is used again only after no superblock names it, so that whichever one a crash leaves,
+//! its files are whole. If all are damaged, the headers of the pool files tell their names
 //! (salvage.rs).
 
 mod header;
@@ -176,6 +176,7 @@ impl Pool {
             });
             return Err(error);
         }
+        taken.slot.set_clean();
         let now = self.raw.now();
         self.with(|state| {
             state.born(number, now);
@@ -215,7 +216,7 @@ impl Pool {
             let Some(place) = state.block().names.get(name) else { return Err(not_found(name)) };
             match place {
                 Place::Inline(content) => Ok(Err(content.clone())),
-                Place::File { number, generation } => match state.slot(*number) {
+                Place::File { number, generation, .. } => match state.slot(*number) {
                     Some(slot) => Ok(Ok((slot.clone(), *generation))),
                     None => Err(not_found(name)),
                 },
@@ -251,7 +252,7 @@ impl Pool {
             match state.block().names.get(&name) {
                 None => Err(not_found(&name)),
                 Some(Place::Inline(content)) => Ok(pool.inline(&name, content.clone())),
-                Some(Place::File { number, generation }) => {
+                Some(Place::File { number, generation, .. }) => {
                     let slot = Slot::new(*number);
                     let raw = pool.raw.open(&slot.name(), false).await;
                     slot.opened(raw.map_err(|error| is_lost(as_locked(error), &slot, &name))?);

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use super::maturity::correct_clock;
 use super::raw::{RawDirectory, RawFile, is_busy};
 use super::salvage::salvage;
-use super::slot::number_of;
+use super::slot::{Slot, number_of};
 use super::state::State;
 use super::superblock::{Place, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
 use crate::base::FileName;
@@ -22,10 +22,10 @@ pub(super) async fn mount(raw: &dyn RawDirectory, create: bool) -> Result<State>
     if is_new && !create {
         return Err(no_database());
     }
-    let [first, second] = SLOTS.map(|slot| raw.open(slot, true));
-    let supers = [first.await.map_err(as_locked)?, second.await.map_err(as_locked)?];
-    let found = [read(&*supers[0])?, read(&*supers[1])?];
-    let held = [0, 1].map(|at: usize| found.get(at).and_then(|f| f.as_ref().ok()).map(|block| block.sequence));
+    let [a, b, c] = SLOTS.map(|slot| raw.open(slot, true));
+    let supers = [a.await.map_err(as_locked)?, b.await.map_err(as_locked)?, c.await.map_err(as_locked)?];
+    let found = [read(&*supers[0])?, read(&*supers[1])?, read(&*supers[2])?];
+    let held = found.each_ref().map(|found| found.as_ref().ok().map(|block| block.sequence));
     let newest = found.into_iter().flatten().max_by_key(|block| block.sequence);
     let mut block = match newest {
         Some(block) => block,
@@ -43,6 +43,11 @@ pub(super) async fn mount(raw: &dyn RawDirectory, create: bool) -> Result<State>
         block.births.entry(*number).or_insert(now);
     }
     restore_retired(&mut block, &numbers);
+    drop_lost(raw, &mut block, &numbers).await?;
+    // The newest may have been written without a flush, and another one is written next.
+    for file in &supers {
+        file.flush()?;
+    }
     Ok(State::new(block, supers, held, &numbers))
 }
 
@@ -63,6 +68,26 @@ fn read(file: &dyn RawFile) -> Result<Result<Superblock, Malformed>> {
     Ok(Superblock::decode(&bytes))
 }
 
+/// Removes tentative names whose file was not created, and makes the other ones durable.
+async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &BTreeSet<u32>) -> Result<()> {
+    for (name, place) in std::mem::take(&mut block.names) {
+        if let Place::File { number, generation, is_tentative: true } = place {
+            if !numbers.contains(&number) {
+                continue;
+            }
+            let slot = Slot::new(number);
+            slot.opened(raw.open(&slot.name(), false).await.map_err(as_locked)?);
+            match slot.check(&name, generation) {
+                Ok(()) => slot.sync()?,
+                Err(Error::Corruption(_)) => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        block.names.insert(name, place);
+    }
+    Ok(())
+}
+
 /// Where a power failure lost a young file, the names of the files that it was made from come back.
 fn restore_retired(block: &mut Superblock, numbers: &BTreeSet<u32>) {
     let is_lost = |place: &Place| matches!(place, Place::File { number, .. } if !numbers.contains(number));
@@ -73,7 +98,7 @@ fn restore_retired(block: &mut Superblock, numbers: &BTreeSet<u32>) {
         // The name of a temporary file would hide nothing, and a database has one CURRENT.
         let is_content = FileName::parse(&retired.name).is_some();
         if is_content && numbers.contains(&retired.number) {
-            let place = Place::File { number: retired.number, generation: retired.generation };
+            let place = Place::File { number: retired.number, generation: retired.generation, is_tentative: false };
             block.names.entry(retired.name).or_insert(place);
         }
     }

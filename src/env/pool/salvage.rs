@@ -1,4 +1,4 @@
-//! Finds names by the headers of the pool files, where both superblocks are damaged.
+//! Finds names by the headers of the pool files, where all superblocks are damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &BTreeSet<u32>) -> 
         block.epoch = block.epoch.max(header.generation >> 32);
         block.births.insert(number, header.birth);
         // Later ones replace earlier ones of the same name.
-        names.insert(header.name, Place::File { number, generation: header.generation });
+        names.insert(header.name, Place::File { number, generation: header.generation, is_tentative: false });
     }
     // A manifest is complete before CURRENT names it.
     let manifests = names.keys().filter_map(|name| match FileName::parse(name)? {

@@ -21,6 +21,8 @@ pub(super) struct Slot {
     end: Cell<u64>,
     /// Whether the header has been flushed.
     pub(super) is_flushed: Cell<bool>,
+    /// Whether it is empty, also after a power failure.
+    is_clean: Cell<bool>,
     /// When it was last opened; larger is later.
     pub(super) used: Cell<u64>,
 }
@@ -33,6 +35,7 @@ impl Slot {
             generation: Cell::new(0),
             end: Cell::new(0),
             is_flushed: Cell::new(true),
+            is_clean: Cell::new(false),
             used: Cell::new(0),
         })
     }
@@ -64,10 +67,11 @@ impl Slot {
 
     /// Makes it an empty file. It can be named once [`Slot::flush_header`] has succeeded.
     pub(super) fn begin(&self, header: &Header) -> Result<()> {
+        self.clean()?;
         let raw = self.raw()?;
+        self.is_clean.set(false);
         self.is_flushed.set(false);
         self.generation.set(header.generation);
-        // Content that stays would be read as the new file's: a log's records would be replayed.
         raw.truncate(HEADER_SIZE)?;
         write_checked(&*raw, &self.name(), 0, &header.encode())?;
         self.measure(&*raw)?;
@@ -79,11 +83,23 @@ impl Slot {
     }
 
     pub(super) fn flush_header(&self) -> Result<()> {
-        if !self.is_flushed.get() {
-            self.raw()?.flush()?;
-            self.is_flushed.set(true);
-        }
+        if self.is_flushed.get() { Ok(()) } else { self.sync() }
+    }
+
+    /// Makes header and content durable.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.raw()?.flush()?;
+        self.is_flushed.set(true);
         Ok(())
+    }
+
+    /// The raw file was just created.
+    pub(super) fn set_clean(&self) {
+        self.is_clean.set(true);
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.is_clean.get()
     }
 
     /// Gives the space of a removed file back.
@@ -91,6 +107,17 @@ impl Slot {
         self.generation.set(0);
         let raw = self.raw()?;
         if raw.size()? > 0 { raw.truncate(0) } else { Ok(()) }
+    }
+
+    /// Makes it empty, durably: if content came back in a power failure, it would be taken for the next
+    /// file's, and the records of an old log would be replayed.
+    pub(super) fn clean(&self) -> Result<()> {
+        if !self.is_clean.get() {
+            self.clear()?;
+            self.raw()?.flush()?;
+            self.is_clean.set(true);
+        }
+        Ok(())
     }
 
     pub(super) fn read_header(&self) -> Result<Header> {
@@ -171,10 +198,18 @@ impl PoolFile {
             return Ok(0);
         }
         let raw = self.slot.raw()?;
-        let taken = raw.write(HEADER_SIZE.saturating_add(self.slot.end.get()), data);
+        let end = self.slot.end.get();
+        let taken = raw.write(HEADER_SIZE.saturating_add(end), data);
         // What is there now, whatever was reported.
         self.slot.measure(&*raw).map_err(|e| self.named(e))?;
-        taken.map_err(|e| self.named(e))
+        let taken = taken.map_err(|e| self.named(e))?;
+        let (asked, grown) = (to_u64(data.len()), self.slot.end.get().saturating_sub(end));
+        if grown < asked {
+            // Firefox reports a full quota as 0 bytes, and a full disk as a count that means nothing.
+            let message = format!("{grown} of {asked} bytes were written ({taken} by the storage's count)");
+            return Err(Error::io(&*self.name, "append", ErrorKind::StorageFull, message));
+        }
+        Ok(taken)
     }
 
     fn truncate_now(&self, size: u64) -> Result<()> {
@@ -194,8 +229,7 @@ impl PoolFile {
     }
 
     fn sync_now(&self) -> Result<Durability> {
-        self.slot.raw()?.flush().map_err(|e| self.named(e))?;
-        self.slot.is_flushed.set(true);
+        self.slot.sync().map_err(|e| self.named(e))?;
         Ok(self.durability)
     }
 

@@ -3,8 +3,8 @@
 //! ```text
 //! named      a name of the superblock holds it
 //! retired    its name was removed, but files made from it are young: kept, see maturity.rs
-//! free       one of the two superblocks on storage may still name it: not used again until both are newer
-//! spare      free, and named by neither: the next file is created in it
+//! free       a superblock on storage may still name it: not used again until all three are newer
+//! spare      free, and named by none: the next file is created in it
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use super::header::Header;
 use super::maturity::{MATURITY_MS, is_mature, mature_from};
 use super::raw::{RawFile, write_checked};
 use super::slot::Slot;
-use super::superblock::{Place, Retired, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
+use super::superblock::{Place, Retired, SLOTS, SUPERBLOCK_GRAIN, SUPERBLOCK_SIZE_MAX, Superblock};
 use crate::base::to_u64;
 use crate::env::{FileKind, NameEdit};
 use crate::error::{Error, Result};
@@ -32,11 +32,14 @@ const RESERVED: usize = 4;
 pub(super) struct State {
     /// What calls see: the last superblock, with the files created since.
     block: Superblock,
-    supers: [Rc<dyn RawFile>; 2],
-    /// The sequence of the oldest superblock that each of the two files may hold; `None`: it holds none.
-    held: [Option<u64>; 2],
-    /// The file that is written next: never the one with the newest superblock.
-    next: usize,
+    supers: [Rc<dyn RawFile>; 3],
+    /// The sequence of the oldest superblock that each of the files may hold after a power failure; `None`:
+    /// it holds none.
+    held: [Option<u64>; 3],
+    /// The file with the newest superblock.
+    newest: usize,
+    /// The file with the newest superblock that was flushed.
+    durable: usize,
     slots: BTreeMap<u32, Rc<Slot>>,
     free: Vec<Free>,
     /// Contents created by this owner.
@@ -53,20 +56,20 @@ struct Free {
 }
 
 impl State {
-    /// `held` is the sequence of each superblock on storage; `numbers` are those of all raw files.
+    /// `held` is the sequence of each superblock on storage, all flushed; `numbers` are those of all raw files.
     pub(super) fn new(
         block: Superblock,
-        supers: [Rc<dyn RawFile>; 2],
-        held: [Option<u64>; 2],
+        supers: [Rc<dyn RawFile>; 3],
+        held: [Option<u64>; 3],
         numbers: &BTreeSet<u32>,
     ) -> State {
         let named: BTreeSet<u32> = places(&block).chain(block.retired.iter().map(|r| r.number)).collect();
         let slots = numbers.union(&named).map(|number| (*number, Slot::new(*number))).collect();
         let free = numbers.difference(&named).map(|number| Free { number: *number, named_up_to: block.sequence });
         let free = free.collect();
-        let next = usize::from(held[0].is_some() && held[0] >= held[1]);
+        let newest = held.iter().enumerate().max_by_key(|(_, held)| **held).map_or(0, |(at, _)| at);
         let next_number = numbers.union(&named).max().map_or(0, |number| number.saturating_add(1));
-        State { block, supers, held, next, slots, free, created: 0, next_number }
+        State { block, supers, held, newest, durable: newest, slots, free, created: 0, next_number }
     }
 
     pub(super) fn block(&self) -> &Superblock {
@@ -109,8 +112,13 @@ impl State {
 
     fn commit(&mut self, mut next: Superblock, now: u64) -> Result<()> {
         let named: BTreeSet<u32> = places(&next).collect();
-        for slot in named.iter().filter_map(|number| self.slots.get(number)) {
-            slot.flush_header()?;
+        for place in next.names.values_mut() {
+            let Place::File { number, is_tentative, .. } = place else { continue };
+            if std::mem::replace(is_tentative, false)
+                && let Some(slot) = self.slots.get(number)
+            {
+                slot.flush_header()?;
+            }
         }
         let until = mature_from(&next, now).map(|time| time.min(now.saturating_add(MATURITY_MS)));
         let retired = std::mem::take(&mut next.retired);
@@ -118,7 +126,7 @@ impl State {
         next.retired = kept;
         let mut freed: Vec<u32> = due.iter().map(|retired| retired.number).collect();
         for (name, place) in &self.block.names {
-            let Place::File { number, generation } = *place else { continue };
+            let Place::File { number, generation, .. } = *place else { continue };
             if named.contains(&number) {
                 continue;
             }
@@ -130,28 +138,45 @@ impl State {
         // Superblocks up to the one that this replaces name what this one frees.
         let named_up_to = self.block.sequence;
         self.write(&mut next)?;
+        self.flush()?;
         self.block = next;
         self.free.extend(freed.iter().map(|number| Free { number: *number, named_up_to }));
         self.give_back();
         Ok(())
     }
 
+    /// Writes the superblock to the oldest file that may be lost.
     fn write(&mut self, next: &mut Superblock) -> Result<()> {
-        let at = self.next;
-        let (Some(file), Some(name)) = (self.supers.get(at).cloned(), SLOTS.get(at)) else { return Err(Error::Closed) };
+        let others = self.supers.iter().zip(SLOTS).zip(self.held).enumerate();
+        let others = others.filter(|(at, _)| *at != self.newest && *at != self.durable);
+        let Some((at, ((file, name), _))) = others.min_by_key(|(_, (_, held))| *held) else {
+            return Err(Error::Closed);
+        };
         // Never the sequence of an attempt that failed: what it wrote may appear after a crash.
         next.sequence = self.block.sequence.saturating_add(1);
-        let bytes = next.encode();
+        self.block.sequence = next.sequence;
+        let mut bytes = next.encode();
         if to_u64(bytes.len()) > SUPERBLOCK_SIZE_MAX {
             return Err(Error::LimitExceeded(format!("the names of all files take {} bytes", bytes.len())));
         }
-        self.block.sequence = next.sequence;
-        write_checked(&*file, name, 0, &bytes)?;
-        file.flush()?;
-        if let Some(held) = self.held.get_mut(at) {
-            *held = Some(next.sequence);
+        // Room for more names, so that this works too when the quota is used up.
+        let padded = bytes.len().next_multiple_of(SUPERBLOCK_GRAIN);
+        if file.size()? < to_u64(padded) {
+            bytes.resize(padded, 0);
         }
-        self.next = 1 - at;
+        write_checked(&**file, name, 0, &bytes)?;
+        self.newest = at;
+        Ok(())
+    }
+
+    /// Makes the superblock that was written durable.
+    fn flush(&mut self) -> Result<()> {
+        let Some(file) = self.supers.get(self.newest) else { return Err(Error::Closed) };
+        file.flush()?;
+        self.durable = self.newest;
+        if let Some(held) = self.held.get_mut(self.newest) {
+            *held = Some(self.block.sequence);
+        }
         Ok(())
     }
 
@@ -165,7 +190,7 @@ impl State {
     /// Gives the space of spares back that are open.
     fn give_back(&self) {
         for slot in self.spares().filter(|slot| slot.is_open() && slot.generation.get() != 0) {
-            // It is cleared again when it is used.
+            // It is cleaned before it is used.
             let _ = slot.clear();
         }
     }
@@ -220,9 +245,14 @@ impl State {
         let generation = (self.block.epoch << 32) | (self.created & 0xffff_ffff);
         let birth = self.birth_of(slot.number);
         slot.begin(&Header { database: self.block.database, generation, birth, name: name.to_owned() })?;
-        let place = Place::File { number: slot.number, generation };
-        if let Some(Place::File { number, .. }) = self.block.names.insert(name.to_owned(), place) {
-            self.free.push(Free { number, named_up_to: self.block.sequence });
+        let place = Place::File { number: slot.number, generation, is_tentative: true };
+        let mut next = self.block.clone();
+        let replaced = next.names.insert(name.to_owned(), place);
+        let named_up_to = self.block.sequence;
+        self.write(&mut next)?;
+        self.block = next;
+        if let Some(Place::File { number, .. }) = replaced {
+            self.free.push(Free { number, named_up_to });
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! The superblock: which pool file holds which name.
 //!
-//! Two files hold one each, and are written in turn: a crash may tear the one that is being written,
-//! while the other holds the state before. The valid one with the larger sequence number counts.
+//! Three files hold one each; the valid one with the largest sequence number counts. A write may be
+//! torn, so it goes to neither the newest nor the newest that was flushed.
+//!
+//! When a file is created, its name is written without a flush: so the name survives the process, as
+//! in a directory. It is *tentative* until the next change of names, which is flushed.
 //!
 //! ```text
 //! 0    "VARVESB1"
@@ -10,6 +13,7 @@
 //!      varint32 count, then for each pool file: varint32 number, varint64 birth
 //!      varint32 count, then for each name: lp(name), 0, varint32 number, varint64 generation
 //!                                      or: lp(name), 1, lp(content)
+//!                                      or: lp(name), 2, varint32 number, varint64 generation   (tentative)
 //!      varint32 count, then for each retired name: lp(name), varint32 number, varint64 generation, varint64 until
 //! ```
 
@@ -19,15 +23,19 @@ use super::header::{opened, sealed, text};
 use crate::base::{Input, put_fixed64, put_length_prefixed, put_varint32, put_varint64};
 use crate::error::Malformed;
 
-/// The names of the two superblocks.
-pub(super) const SLOTS: [&str; 2] = ["super-a", "super-b"];
+/// The names of the files that hold the superblocks.
+pub(super) const SLOTS: [&str; 3] = ["super-a", "super-b", "super-c"];
 
 /// A larger one is not read: far more than the names of 100,000 files.
 pub(super) const SUPERBLOCK_SIZE_MAX: u64 = 16 << 20;
 
+/// The files grow by so many bytes.
+pub(super) const SUPERBLOCK_GRAIN: usize = 16 << 10;
+
 const MAGIC: &[u8; 8] = b"VARVESB1";
 const IN_FILE: u8 = 0;
 const INLINE: u8 = 1;
+const TENTATIVE: u8 = 2;
 
 /// The state of the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +58,8 @@ pub(super) enum Place {
     File {
         number: u32,
         generation: u64,
+        /// Created since the last flush: after a power failure the file may lack its header.
+        is_tentative: bool,
     },
     Inline(Vec<u8>),
 }
@@ -79,8 +89,8 @@ impl Superblock {
         for (name, place) in &self.names {
             put_length_prefixed(&mut body, name.as_bytes());
             match place {
-                Place::File { number, generation } => {
-                    body.push(IN_FILE);
+                Place::File { number, generation, is_tentative } => {
+                    body.push(if *is_tentative { TENTATIVE } else { IN_FILE });
                     put_varint32(&mut body, *number);
                     put_varint64(&mut body, *generation);
                 }
@@ -115,12 +125,13 @@ impl Superblock {
         for _ in 0..input.varint32("count of names")? {
             let name = text(&mut input, "name")?;
             let place = match input.u8("kind of place")? {
-                IN_FILE => {
-                    let number = input.varint32("number")?;
-                    Place::File { number, generation: input.varint64("generation")? }
-                }
                 INLINE => Place::Inline(input.length_prefixed("content")?.to_vec()),
-                kind => return Err(input.malformed(format!("the kind of place is {kind}, expected 0 or 1"))),
+                kind @ (IN_FILE | TENTATIVE) => {
+                    let number = input.varint32("number")?;
+                    let generation = input.varint64("generation")?;
+                    Place::File { number, generation, is_tentative: kind == TENTATIVE }
+                }
+                kind => return Err(input.malformed(format!("the kind of place is {kind}, expected 0, 1 or 2"))),
             };
             found.names.insert(name, place);
         }
@@ -147,7 +158,8 @@ mod tests {
         let mut block = Superblock { database: 9, sequence: 300, epoch: 4, ..Superblock::default() };
         block.births = [(0, 5), (2, 1_700_000_000_000)].into();
         block.names.insert("CURRENT".into(), Place::Inline(b"MANIFEST-000001\n".to_vec()));
-        block.names.insert("000005.ldb".into(), Place::File { number: 2, generation: 76 });
+        block.names.insert("000005.ldb".into(), Place::File { number: 2, generation: 76, is_tentative: false });
+        block.names.insert("000006.log".into(), Place::File { number: 1, generation: 77, is_tentative: true });
         block.retired.push(Retired { name: "000003.log".into(), number: 0, generation: 12, until: 8 });
         let bytes = block.encode();
         assert_eq!(Superblock::decode(&bytes), Ok(block));
