@@ -52,8 +52,7 @@ const EVENTS = {
 
   async 'tab closed'({ browser, page, url }, directory, delay) {
     const other = await open(browser, url)
-    await page.evaluate((...given) => begin(...given), directory, delay)
-    const opened = await page.evaluate(() => opened())
+    const opened = await page.evaluate((...given) => begin(...given), directory, delay)
     const at = Date.now()
     await page.close()
     return { page: other, at, opened, ...await other.evaluate((given) => take(given), directory) }

@@ -31,11 +31,12 @@ let owner
 
 const pause = (ms) => (ms === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, ms)))
 
-/** Resolves `delay` ms after a new owner has begun to open its files. */
+/** Resolves `delay` ms after a new owner has begun to open its files, with the number that it has opened. */
 async function begin(directory, delay) {
   owner = new Owner()
   await owner.ask('begun', 'begin', directory)
   await pause(delay)
+  return owner.opened
 }
 
 /** Has a new owner open all files. */
@@ -50,24 +51,21 @@ Object.assign(globalThis, {
 
   take,
 
-  opened: () => owner.opened,
-
   trap(directory, delay) {
     owner = new Owner()
     return owner.ask('done', 'trap', directory, delay)
   },
 
   async terminate(directory, delay) {
-    await begin(directory, delay)
-    const { opened } = owner
+    const opened = await begin(directory, delay)
     const at = Date.now()
     owner.terminate()
     return { at, opened, ...await take(directory) }
   },
 
   async reload(directory, delay) {
-    await begin(directory, delay)
-    sessionStorage.setItem('reloaded', JSON.stringify({ directory, opened: owner.opened, at: Date.now() }))
+    const opened = await begin(directory, delay)
+    sessionStorage.setItem('reloaded', JSON.stringify({ directory, opened, at: Date.now() }))
     location.reload()
   },
 
