@@ -52,6 +52,8 @@ const EVENTS = {
 
   async 'tab closed'({ browser, page, url }, directory, delay) {
     const other = await open(browser, url)
+    // Firefox delays the timers of a tab behind another one.
+    await page.bringToFront()
     const opened = await page.evaluate((...given) => begin(...given), directory, delay)
     const at = Date.now()
     await page.close()
