@@ -6,8 +6,9 @@
 //   rust         cargo, rustc                          never installed here; a message says how to get them
 //   lints        clippy, rustfmt                       rustup adds them
 //   linker       a C compiler, whose linker cargo uses apt installs it where it is there and we are root; else we say how
-//   system       chromium, chromedriver, and a C++
-//                compiler with LevelDB and Snappy      the same
+//   system       chromium, chromedriver, firefox, and
+//                a C++ compiler with LevelDB and
+//                Snappy                                the same
 //   target       rustc's wasm32-unknown-unknown        rustup adds it
 //   bindgen      wasm-bindgen's generator              cargo builds it into target/tools
 //   test-runner  wasm-bindgen's runner of tests        the same

@@ -84,6 +84,7 @@ const steps = {
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js')),
+  browser: withPackage(inNode('browser')),
   package: withPackage(inNode('package')),
   runtimes: withPackage(inNode('runtimes')),
   audit

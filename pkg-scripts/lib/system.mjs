@@ -13,6 +13,8 @@ export const findChromedriver = () => findProgram(process.env.CHROMEDRIVER, 'chr
 export const findChromium = () => findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome', '/Applications/Chromium.app/Contents/MacOS/Chromium')
 
+export const findFirefox = () => findProgram('firefox-esr', 'firefox', '/Applications/Firefox.app/Contents/MacOS/firefox')
+
 export const findCompiler = () => findProgram('c++', 'g++', 'clang++')
 
 /** Whether the C++ compiler finds this header; checks the usual folders first, which is faster. */
@@ -46,6 +48,13 @@ export const systemNeeds = [
     advice: () => (onMac
       ? 'Run: brew install --cask google-chrome chromedriver'
       : 'Debian, as root: apt-get install chromium chromium-driver. Ubuntu: snap install chromium')
+  },
+  {
+    what: 'Firefox',
+    present: () => findFirefox() !== undefined,
+    apt: ['firefox-esr'],
+    without: 'the tests in Firefox are skipped',
+    advice: () => (onMac ? 'Run: brew install --cask firefox' : 'Debian, as root: apt-get install firefox-esr. Ubuntu: snap install firefox')
   },
   {
     what: 'a C++ compiler with LevelDB and Snappy',

@@ -23,7 +23,7 @@ const LAYERS = {
 }
 
 /** Parts of storage that only their neighbours know. */
-const STORAGES = ['node', 'http']
+const STORAGES = ['node', 'http', 'browser']
 
 const alternatives = (names) => names.map((name) => name.endsWith('.js') ? `${name.replace('.', '\\.')}$` : `${name}/`).join('|')
 
