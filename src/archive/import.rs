@@ -160,7 +160,7 @@ impl Work {
         let ours =
             |name: &&String| FileName::parse(name).is_some_and(|n| n != FileName::Lock && n != FileName::InfoLog);
         match names.iter().find(ours) {
-            Some(name) => Err(Error::InvalidArgument(format!("a database, or a part of one, already exists: {name}"))),
+            Some(name) => Err(Error::InvalidArgument(format!("the target already has files of a database: {name}"))),
             None => Ok(()),
         }
     }
@@ -181,10 +181,10 @@ impl Work {
                 self.target = Target::Current;
                 return Ok(());
             }
-            _ => return Err(refuse("there were two entries of this name")),
+            _ => return Err(refuse("there are two entries with this name")),
         };
         if !numbers.insert(number) {
-            return Err(refuse("there were two entries of this name"));
+            return Err(refuse("there are two entries with this name"));
         }
         self.written.push(name.to_owned());
         let file = env.create(name, kind, entry.size).await?;
@@ -213,7 +213,7 @@ impl Work {
     /// Makes all names durable, then writes CURRENT, which completes the database.
     async fn switch(&mut self, env: &dyn Env) -> Result<()> {
         let Some(content) = self.current.take() else {
-            return Err(wrong("archive", 0, "there is no CURRENT in it, so it holds no database"));
+            return Err(wrong("archive", 0, "it has no CURRENT, so it contains no database"));
         };
         let named =
             content.strip_suffix(b"\n").and_then(|name| std::str::from_utf8(name).ok()).and_then(FileName::parse);

@@ -77,7 +77,7 @@ impl Cursor {
     /// least one.
     pub(super) async fn next(&self, count: u32, bytes: usize, buffer: Vec<u8>) -> Result<Rows> {
         let Some(mut iterator) = self.iterator.take() else {
-            return Err(Error::Busy("the iterator fills another page".into()));
+            return Err(Error::Busy("the iterator is already filling a page".into()));
         };
         let rows = self.fill(&mut iterator, count, bytes, buffer).await;
         self.iterator.replace(Some(iterator));

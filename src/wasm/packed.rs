@@ -24,9 +24,10 @@ pub(super) fn pack(values: &[Option<Vec<u8>>]) -> Result<Vec<u8>> {
             put_fixed32(&mut packed, NO_VALUE);
             continue;
         };
-        let length = u32::try_from(value.len()).map_err(|_| Error::LimitExceeded("a value of 4 GiB".into()))?;
+        let length =
+            u32::try_from(value.len()).map_err(|_| Error::LimitExceeded("a value has 4 GiB or more".into()))?;
         if packed.try_reserve(value.len().saturating_add(4)).is_err() {
-            return Err(Error::LimitExceeded("no memory for all these values together".into()));
+            return Err(Error::LimitExceeded("not enough memory for all values together".into()));
         }
         put_fixed32(&mut packed, length);
         packed.extend_from_slice(value);

@@ -100,7 +100,7 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     if !options.read_only && versions.counts.next_file_number.0 > FILE_NUMBER_MAX {
         let next = versions.counts.next_file_number;
         return Err(Error::LimitExceeded(format!(
-            "MANIFEST-{manifest}: the next file number is {next}, too near to 2^64 to be written to"
+            "MANIFEST-{manifest}: next file number {next} is too close to 2^64: the database can only be opened read-only"
         )));
     }
     let logs = logs_to_replay(&versions, &files);

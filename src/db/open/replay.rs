@@ -130,7 +130,7 @@ impl Recovery {
         let named = inner.state.borrow().counts().log_number;
         let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
         (!there).then(|| {
-            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
+            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log, but it is missing")
         })
     }
 

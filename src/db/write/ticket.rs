@@ -82,7 +82,7 @@ impl Queue {
     pub(super) fn push(&mut self, ticket: Rc<Ticket>) -> Result<()> {
         let (count, bytes) = (self.tickets.len(), self.bytes.saturating_add(ticket.bytes));
         if count >= QUEUE_MAX || count > 0 && ticket.bytes > 0 && bytes > QUEUE_BYTES_MAX {
-            return Err(Error::Busy(format!("{count} writes of {} bytes are waiting already", self.bytes)));
+            return Err(Error::Busy(format!("{count} writes of {} bytes are already waiting", self.bytes)));
         }
         self.bytes = bytes;
         self.tickets.push_back(ticket);

@@ -37,7 +37,7 @@ impl Aside {
             let mut attempt = 1;
             while is_taken(env, &target).await? {
                 if attempt > NAMES_TRIED_MAX {
-                    return Err(Error::Busy(format!("lost/ has too many files called {name}: clear it first")));
+                    return Err(Error::Busy(format!("lost/ has too many files named {name}: empty it first")));
                 }
                 target = format!("{name}.{attempt}");
                 attempt += 1;

@@ -20,7 +20,7 @@ impl Repairer<'_> {
                     self.findings.push(Error::corruption(
                         name,
                         0,
-                        "left by an interrupted switch of CURRENT; set aside",
+                        "left by an interrupted update of CURRENT; moved to lost/",
                     ));
                     self.aside.add(name);
                 }
@@ -50,7 +50,7 @@ impl Repairer<'_> {
         let lost = others.into_iter().chain(manifests).map(|moved| moved.target).collect();
         let mut next = report_resembling(files, self.next.get(), &mut self.findings);
         for (name, why) in std::mem::take(&mut self.leftovers) {
-            let reason = format!("not used: {why}; set aside in lost/. {}", how_to_use(&name, next));
+            let reason = format!("not used: {why}; moved to lost/. {}", how_to_use(&name, next));
             self.findings.push(Error::corruption(name, 0, reason));
             next = FileNumber(next.0 + 1);
         }

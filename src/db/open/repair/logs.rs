@@ -51,14 +51,14 @@ impl Repairer<'_> {
         for (number, name) in files.all_logs() {
             self.aside.add(&name);
             if self.is_complete && old.is_done_with_log(number) {
-                self.leftovers.push((name, "the manifest says that what it holds is in tables"));
+                self.leftovers.push((name, "the manifest says that its entries are in tables"));
                 continue;
             }
             if !FileName::Log(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
                 self.findings.push(Error::corruption(
                     &*name,
                     0,
-                    "a log cannot keep this name; read in the order of its number",
+                    "not a valid log name; read in the order of its number",
                 ));
             }
             before = self.convert_log(&name, before).await?.next_log(flushed);

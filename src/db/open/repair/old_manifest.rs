@@ -50,7 +50,7 @@ impl OldManifest {
                 Ok(_) if findings.len() > told => {}
                 Ok(_) => {
                     let name = FileName::Manifest(number).to_string();
-                    findings.push(Error::corruption(name, 0, "no record of it can be read: it tells nothing"));
+                    findings.push(Error::corruption(name, 0, "none of its records can be read"));
                 }
                 Err(error) if is_finding(&error) => findings.push(error),
                 Err(error) => return Err(error),
@@ -62,15 +62,15 @@ impl OldManifest {
             let stored = stored.escape_ascii();
             if !any_comparator {
                 return Err(Error::InvalidArgument(format!(
-                    "{} was made with the comparator {stored}, and would be sorted anew by {given}: repair with the option \
-                     comparator (`varve repair --comparator {given}`) only if that is wanted",
+                    "{} names the comparator {stored}, not {given}; to sort the entries by {given}, repair with the option \
+                     comparator (`varve repair --comparator {given}`)",
                     FileName::Manifest(number)
                 )));
             }
             findings.push(Error::corruption(
                 FileName::Manifest(number).to_string(),
                 0,
-                format!("the comparator was {stored}; entries are sorted anew by {given}"),
+                format!("the comparator was {stored}; entries are sorted again by {given}"),
             ));
             old.is_whole = false;
             return Ok(old);

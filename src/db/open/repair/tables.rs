@@ -47,7 +47,7 @@ impl Repairer<'_> {
                 let reason = format!("the same number as {}", twins.join(" and "));
                 self.findings.push(Error::corruption(&*name, 0, reason));
             } else if !FileName::Table(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
-                self.findings.push(Error::corruption(&*name, 0, "a table cannot keep this name"));
+                self.findings.push(Error::corruption(&*name, 0, "not a valid table name"));
             }
             // A reader that knows the number finds this file, and no other.
             let is_found = files.table(&**self.env, number).await?.as_deref() == Some(&*name);
@@ -66,7 +66,7 @@ impl Repairer<'_> {
             let is_known = old.table(number).is_some() && !is_found || old.is_older(number);
             if self.is_complete && is_known {
                 self.aside.add(&name);
-                self.leftovers.push((name, "the manifest does not name it, and all that it names is there"));
+                self.leftovers.push((name, "the manifest is complete and does not name it"));
                 continue;
             }
             self.has_strangers = true;
@@ -103,13 +103,13 @@ impl Repairer<'_> {
         let scan = self.scan(&table).await?;
         if !scan.is_in_order && scan.damages.is_empty() && !self.any_comparator && !self.comparator_is_known {
             return Err(Error::InvalidArgument(format!(
-                "the keys of {name} are not in the order of {0}, and no manifest tells another: repair with the option \
-                 comparator (`varve repair --comparator {0}`) only if they are to be sorted anew by it",
+                "the keys of {name} are not in the order of {0}, and no manifest names another comparator; to sort the \
+                 entries by {0}, repair with the option comparator (`varve repair --comparator {0}`)",
                 self.order.user().name()
             )));
         }
         if scan.entries == 0 && scan.damages.is_empty() {
-            self.findings.push(Error::corruption(name, 0, "not used: it holds no entry; set aside"));
+            self.findings.push(Error::corruption(name, 0, "not used: it has no entries; moved to lost/"));
             self.aside.add(name);
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl Repairer<'_> {
             let (number, rename_from) =
                 if place.stays { (place.number, None) } else { (self.new_number()?, Some(name.to_owned())) };
             if rename_from.is_some() {
-                let reason = format!("used under the name {}", table_file_name(number));
+                let reason = format!("renamed to {}", table_file_name(number));
                 self.findings.push(Error::corruption(name, 0, reason));
             }
             self.last_sequence = self.last_sequence.max(scan.newest);
@@ -132,7 +132,7 @@ impl Repairer<'_> {
         self.findings.extend(scan.damages);
         self.findings.extend(table.filter_error().cloned());
         if !scan.is_in_order {
-            self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted anew"));
+            self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted again"));
         }
         self.copy(&table).await?;
         for kept in self.kept.iter_mut().skip(first_new) {

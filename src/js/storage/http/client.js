@@ -87,7 +87,7 @@ export class RangeClient {
       : status === 416 ? totalOf416(headers.get('content-range')) : wholeNumber(headers.get('content-length'))
     if (status !== 206 && status !== 200 && status !== 416) {
       const refusal = await this.#refusal(name, response)
-      throw expected !== undefined && refusal.code === 'ENOENT' ? changed(name, `it is gone (${status})`) : refusal
+      throw expected !== undefined && refusal.code === 'ENOENT' ? changed(name, `it no longer exists (${status})`) : refusal
     }
     const date = Date.parse(headers.get('date') ?? '')
     /** @type {Answer} */
@@ -96,7 +96,7 @@ export class RangeClient {
     // The length of a compressed response says nothing about the file.
     if (encoded && status === 200) answer.version.total = undefined
     // A 416 may lack the version; it is an error only if the file became shorter.
-    const difference = status === 416 && expected !== undefined ? 'it ends earlier' : expected?.differenceTo(answer.version)
+    const difference = status === 416 && expected !== undefined ? 'it is shorter' : expected?.differenceTo(answer.version)
     if (difference !== undefined) {
       abandon(response)
       throw changed(name, difference)
@@ -266,7 +266,7 @@ async function bytesOfPart(name, response, part, { start, end, exact }) {
     throw failure('EIO', `${name}: bytes from ${part.start} on came, those from ${start} on were asked for`)
   }
   const { bytes, ended } = await bodyOf(response, end - start)
-  if (!ended) throw failure('EIO', `${name}: more than the ${end - start} bytes came that were asked for`)
+  if (!ended) throw failure('EIO', `${name}: the response has more than the requested ${end - start} bytes`)
   const announced = part === undefined ? wholeNumber(response.headers.get('content-length')) : part.end - part.start
   if (bytes.length !== (announced ?? bytes.length)) throw cut(name, bytes.length, announced)
   // If the file's end is unknown, the caller judges a short response.
@@ -365,7 +365,7 @@ class PassingError extends StorageError {
  * @param {number} found
  * @param {number | undefined} expected
  */
-const cut = (name, found, expected) => new PassingError('EIO', `${name}: the answer was cut: ${found} of ${expected} bytes came`)
+const cut = (name, found, expected) => new PassingError('EIO', `${name}: the response was truncated: ${found} of ${expected} bytes received`)
 
 /**
  * Returns Retry-After, which is seconds or a date, in ms from now.

@@ -35,7 +35,7 @@ function headersOf(name, value) {
   try {
     return new Headers(value)
   } catch {
-    return invalid(name, 'headers, or a function that answers them')
+    return invalid(name, 'headers, or a function that returns them')
   }
 }
 

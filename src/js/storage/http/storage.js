@@ -141,10 +141,10 @@ export class HttpStorage extends ReadOnlyStorage {
   async #totalOf(place, name, { start, bytes }) {
     const { total } = await this.#ask(place, () => this.#client.head(name))
     if (total === undefined) {
-      throw failure('LEVEL_NOT_SUPPORTED', `${name}: the server does not tell how long it is; it must show Content-Range ` +
+      throw failure('LEVEL_NOT_SUPPORTED', `${name}: the server does not report its size; it must send Content-Range ` +
         '(to pages of other origins: Access-Control-Expose-Headers: Content-Range, ETag)')
     }
-    if (total > 0 && start + bytes.length > total) this.#changed(place, changed(name, `it has ${total} bytes, and more came`))
+    if (total > 0 && start + bytes.length > total) this.#changed(place, changed(name, `it has ${total} bytes, but more were received`))
     return total
   }
 
@@ -268,8 +268,8 @@ export class HttpStorage extends ReadOnlyStorage {
     const rest = version.modified !== undefined
       ? 'by Last-Modified, to the second'
       : 'only by the lengths of files and the checksums of blocks'
-    this.#options.onWarning(`${this.#base.origin}${this.#base.pathname}${name}: the server shows no strong ETag, so changes of files ` +
-      `are noticed ${rest}. To pages of other origins: Access-Control-Expose-Headers: Content-Range, ETag`)
+    this.#options.onWarning(`${this.#base.origin}${this.#base.pathname}${name}: the server sends no strong ETag, so changes of files ` +
+      `are detected ${rest}. To pages of other origins: Access-Control-Expose-Headers: Content-Range, ETag`)
   }
 }
 

@@ -62,7 +62,7 @@ export class Version {
   differenceTo(other) {
     // An answer without a total is judged by its length.
     if (this.total !== undefined && other.total !== undefined && this.total !== other.total) {
-      return `it had ${this.total} bytes, and has ${other.total}`
+      return `it had ${this.total} bytes and now has ${other.total}`
     }
     if (this.strong !== other.strong) return differs('ETag', this.strong, other.strong)
     if (this.strong !== undefined) return undefined

@@ -105,7 +105,7 @@ export class NodeStorage {
   /** @param {boolean} create */
   async lock(create) {
     if (this.#lock) {
-      throw Object.assign(new Error(`${this.#directory} is locked by this very handle`), { code: 'LEVEL_LOCKED', path: this.#directory })
+      throw Object.assign(new Error(`${this.#directory} is already locked by this storage`), { code: 'LEVEL_LOCKED', path: this.#directory })
     }
     if (create) await makeDirectory(this.#directory)
     this.#lock = await attempt('lock', this.#directory, () => this.#takeLock(create))
@@ -231,7 +231,7 @@ export class NodeStorage {
         return { type: 'replace', path, via, content: Uint8Array.from(edit.content), lost: isLost(edit.name) }
       }
       default:
-        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
+        throw failure('EINVAL', 'edit names', this.#directory, `unknown edit type ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
     }
   }
 
@@ -297,7 +297,7 @@ export class NodeStorage {
   /** @param {string} name */
   #path(name) {
     if (typeof name !== 'string' || !isAllowed(name.startsWith('lost/') ? name.slice(5) : name)) {
-      throw Object.assign(new Error(`${JSON.stringify(name)} cannot be the name of a file`), { code: 'EINVAL' })
+      throw Object.assign(new Error(`${JSON.stringify(name)} is not a valid file name`), { code: 'EINVAL' })
     }
     return join(this.#directory, name)
   }

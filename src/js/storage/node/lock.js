@@ -194,7 +194,7 @@ class Entry {
 function identify(directory) {
   const stats = fs.statSync(directory, { bigint: true })
   if (!stats.isDirectory()) {
-    throw Object.assign(new Error(`ENOTDIR: a file, where a directory should be, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
+    throw Object.assign(new Error(`ENOTDIR: not a directory, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
   }
   return IS_WINDOWS ? fs.realpathSync.native(directory) : `${stats.dev}:${stats.ino}`
 }
