@@ -52,8 +52,7 @@ pub(super) async fn list_or_probe(
     Ok(names)
 }
 
-/// Probes the logs of these numbers together. Only "not found" means that a log does not exist; any
-/// other failure leaves that open.
+/// Probes the logs of these numbers together. Only "not found" means that a log does not exist.
 async fn probe_logs(env: &dyn Env, numbers: Range<u64>, names: &mut Vec<String>) -> Result<()> {
     let probes: Vec<_> = numbers
         .map(|number| FileName::Log(FileNumber(number)).to_string())

@@ -45,8 +45,8 @@ pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>
     Ok(inner)
 }
 
-/// Without a lock, another process may remove files between the reads. A failure that repeats with
-/// nothing changed in between is damage.
+/// Without a lock, another process may remove files between the reads. A failure is damage if it
+/// repeats although CURRENT and the manifest did not change.
 async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
     let mut failed_at = None;
     for _ in 0..ATTEMPTS {

@@ -14,13 +14,13 @@ use crate::iter::{InternalIterator, finish};
 use crate::table::Table;
 use crate::version::NewFile;
 
-/// Where a table belongs.
+/// The place of a table in the new database.
 struct Placed {
     number: FileNumber,
-    /// Under the name that it has.
+    /// It keeps its name.
     stays: bool,
     level: usize,
-    /// That the manifest gives.
+    /// The size in the manifest.
     size: Option<u64>,
 }
 
@@ -36,8 +36,8 @@ struct Scan {
 }
 
 impl Repairer<'_> {
-    /// Reads every table in the directory, but for leftovers. Those that the manifest names come first: whether it tells all is
-    /// known only when they are read.
+    /// Reads every table except leftovers. Tables that the manifest names are read first: other
+    /// tables are needed only if one of these is missing or damaged.
     pub(super) async fn tables(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
         let mut others = Vec::new();
         for name in files.all_tables() {
@@ -49,7 +49,7 @@ impl Repairer<'_> {
             } else if !FileName::Table(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
                 self.findings.push(Error::corruption(&*name, 0, "not a valid table name"));
             }
-            // A reader that knows the number finds this file, and no other.
+            // Whether a reader that knows only the number opens this file.
             let is_found = files.table(&**self.env, number).await?.as_deref() == Some(&*name);
             match old.table(number).filter(|_| is_found) {
                 Some((level, file)) => {
@@ -62,7 +62,8 @@ impl Repairer<'_> {
             }
         }
         for (name, number, is_found) in others {
-            // Another file of its number is the one, or it is older than the manifest.
+            // The manifest's table is another file of this number, or this one is older than the
+            // manifest.
             let is_known = old.table(number).is_some() && !is_found || old.is_older(number);
             if self.is_complete && is_known {
                 self.aside.add(&name);
@@ -79,7 +80,7 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    /// Opens a table; one with bytes behind its footer, by the size that the manifest gives.
+    /// Opens a table. If there are bytes after its footer, uses the size in the manifest.
     async fn open_table(&mut self, name: &str, size: Option<u64>) -> Result<Option<(Rc<Table>, bool)>> {
         match self.tables.table_called(name, None).await {
             Ok(table) => Ok(Some((table, true))),
@@ -143,7 +144,7 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    /// Moves over every entry of every sound block.
+    /// Reads every entry of every sound block.
     async fn scan(&self, table: &Rc<Table>) -> Result<Scan> {
         let mut it = table.iter(READ_ALL);
         let mut scan = Scan {
@@ -178,7 +179,7 @@ impl Repairer<'_> {
             finish(&mut it, step).await;
         }
         let skipped = it.take_skipped();
-        // A storage that has no descriptor left says nothing of the table.
+        // A lack of file descriptors proves nothing about the table.
         if let Some(error) = skipped.iter().find(|error| !is_finding(error)) {
             return Err(error.clone());
         }
@@ -186,7 +187,7 @@ impl Repairer<'_> {
         Ok(scan)
     }
 
-    /// Makes new tables of what can be read.
+    /// Copies the readable entries to new tables.
     async fn copy(&mut self, table: &Rc<Table>) -> Result<()> {
         let mut gathered = self.gather();
         let mut it = table.iter(READ_ALL);
