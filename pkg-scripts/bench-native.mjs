@@ -41,7 +41,7 @@ function fail(message) {
   process.exit(1)
 }
 
-// ---- Which workloads ----------------------------------------------------------------------------------------------
+// ---- Which workloads ----
 
 const wanted = flags.only.split(',')
 for (const name of wanted) if (!ALL.includes(name)) fail(`unknown workload ${name}; there are ${ALL.join(', ')}`)
@@ -54,7 +54,7 @@ const needed = ALL.filter((name) => wanted.includes(name) ||
   (name === 'fillrandom' && wanted.some((other) => [...READS, 'overwrite', 'compact'].includes(other))) ||
   (name === 'overwrite' && wanted.some((other) => [...READS, 'compact'].includes(other))))
 
-// ---- One side: a process that answers each line with a line --------------------------------------------------------
+// ---- One side: a process that answers each line with a line ----
 
 class Side {
   #child
@@ -100,7 +100,7 @@ class Side {
   }
 }
 
-// ---- Rounds ---------------------------------------------------------------------------------------------------------
+// ---- Rounds ----
 
 const NAMES = ['leveldb', 'varve']
 
@@ -136,7 +136,7 @@ async function build() {
   return { leveldb: program, varve: join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'examples', 'bench_native') }
 }
 
-// ---- Tables ---------------------------------------------------------------------------------------------------------
+// ---- Tables ----
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b)
@@ -209,7 +209,7 @@ function describe(rounds) {
   }
 }
 
-// ---- Main -----------------------------------------------------------------------------------------------------------
+// ---- Main ----
 
 const programs = await build()
 const place = inRoot('target', 'bench', `run-${process.pid}`)

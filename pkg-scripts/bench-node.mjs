@@ -110,7 +110,7 @@ async function oneRound(round, names, place, modules) {
   return record
 }
 
-// ---- Tables ---------------------------------------------------------------------------------------------------------
+// ---- Tables ----
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b)
@@ -148,7 +148,7 @@ function space(rounds, names) {
   ])
 }
 
-// ---- Main -----------------------------------------------------------------------------------------------------------
+// ---- Main ----
 
 await setup(['packages'])
 if (!existsSync(inRoot('pkg', 'instance.js'))) await build({ forNode: true })

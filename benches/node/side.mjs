@@ -11,7 +11,7 @@ const [name, place, count, capSeconds, modules] = process.argv.slice(2)
 const n = Number(count)
 const cap = Number(capSeconds) * 1000
 
-// ---- Data -----------------------------------------------------------------------------------------------------------
+// ---- Data ----
 
 let state = 301
 const random = () => {
@@ -41,7 +41,7 @@ function check(value, i) {
   }
 }
 
-// ---- Workloads ------------------------------------------------------------------------------------------------------
+// ---- Workloads ----
 
 let store
 let opened = 0

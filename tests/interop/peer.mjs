@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
 
-// ---- Workload W ---------------------------------------------------------------------------------------------------
+// ---- Workload W ----
 
 const u64 = (x) => BigInt.asUintN(64, x)
 
@@ -88,7 +88,7 @@ class Workload {
   }
 }
 
-// ---- Command line -------------------------------------------------------------------------------------------------
+// ---- Command line ----
 
 let workload, after, command, dir, acks, gets, options
 function parse() {
@@ -170,7 +170,7 @@ class EntryDigest {
   }
 }
 
-// ---- Commands -----------------------------------------------------------------------------------------------------
+// ---- Commands ----
 
 const nameOf = (key) => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 

@@ -56,7 +56,7 @@ function withoutGetSync(db) {
   return db
 }
 
-// ---- What the suite does not ask ------------------------------------------------------------------------------------
+// ---- What the suite does not ask ----
 
 function ownTests(test, factory, inPlace) {
   const withDatabase = (name, act, options) => test(name, async (t) => {

@@ -137,7 +137,7 @@ test('an empty database can be exported and imported', async () => {
   await db.close()
 })
 
-// ---- Zips of other tools --------------------------------------------------------------------------------------------
+// ---- Zips of other tools ----
 
 let classicPlace
 async function classicDirectory() {
@@ -235,7 +235,7 @@ test('an import accepts every kind of source', async () => {
   }
 })
 
-// ---- Where it goes --------------------------------------------------------------------------------------------------
+// ---- Where it goes ----
 
 test('an import refuses to replace a database', async () => {
   const [from, to] = [newPlace(), newPlace()]
@@ -278,7 +278,7 @@ test('an intact zip of a damaged database leaves no files', async () => {
   assert.ok(!existsSync(place))
 })
 
-// ---- Streams --------------------------------------------------------------------------------------------------------
+// ---- Streams ----
 
 test('an export holds the state at its call, however late it is read', async () => {
   const db = new Varve(newPlace(), { writeBufferSize: 64 << 10, compression: false })
@@ -386,7 +386,7 @@ test('exports during writes are consistent, for classic-level too', { skip: lack
   await db.close()
 })
 
-// ---- Checkpoints ----------------------------------------------------------------------------------------------------
+// ---- Checkpoints ----
 
 for (const options of [{}, { worker: true }]) {
   test(`a checkpoint is a directory that classic-level opens${options.worker ? ', from a worker' : ''}`, async () => {

@@ -46,7 +46,7 @@ async function opened(t, files, options) {
 
 const inMemory = () => fs.readdirSync(original).filter((name) => name !== 'LOCK').map((name) => [name, fs.readFileSync(join(original, name))])
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
 testReadOnlyStorage((files) => new BlobStorage(new Map([...files].map(([name, content]) => [name, new Blob([content])]))), { test, prefix: 'Blobs: ' })
 testReadOnlyStorage((files) => new BlobStorage([...files].map(([name, content]) => new File([content], name))), { test, prefix: 'Files: ' })
@@ -61,7 +61,7 @@ testReadOnlyStorage(async (files) => {
   return new BlobStorage(blobs)
 }, { test, prefix: 'files of a directory: ' })
 
-// ---- Reading ----------------------------------------------------------------------------------------------------------
+// ---- Reading ----
 
 test('a database is read: gets, scans in both directions, seeks, snapshots, verify', async (t) => {
   const { blobs } = await copied()
@@ -151,7 +151,7 @@ test('no database, and nothing written', async () => {
   await db.close()
 })
 
-// ---- Files that change ------------------------------------------------------------------------------------------------
+// ---- Files that change ----
 
 describe('a file that changes while it is open', () => {
   const change = {

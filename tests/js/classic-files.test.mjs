@@ -93,7 +93,7 @@ group('the directory', () => {
   })
 })
 
-// ---- The lock -----------------------------------------------------------------------------------------------------------
+// ---- The lock ----
 
 /** A process that opens the place, says so and waits to be killed, or says why it could not. */
 function holder(name, place) {
@@ -167,7 +167,7 @@ group('the lock', () => {
   })
 })
 
-// ---- destroy and repair -------------------------------------------------------------------------------------------------
+// ---- destroy and repair ----
 
 group('destroy', () => {
   forBoth('removes the files, and the directory when nothing else is in it', async ({ Level, place, open }) => {
@@ -245,7 +245,7 @@ group('repair', () => {
   })
 })
 
-// ---- Options and the files they make --------------------------------------------------------------------------------------
+// ---- Options and the files they make ----
 
 /** 2 MiB in 512 values of 4 KiB, which repeat a short text or do not. */
 const fill = (text) => Array.from({ length: 512 }, (_, i) => ({ type: 'put', key: keyOf(i), value: text(i) }))

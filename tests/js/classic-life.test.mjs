@@ -170,7 +170,7 @@ group('before the opening and after the close', () => {
   })
 })
 
-// ---- Leaks --------------------------------------------------------------------------------------------------------------
+// ---- Leaks ----
 
 /** Runs `body` in a process of its own that can collect garbage; answers what it prints as JSON. */
 function measured(name, body, place = newPlace()) {

@@ -196,7 +196,7 @@ test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--ve
   assert.equal(stdout.replace(/\r\n/g, '\n'), plain)
 })
 
-// ---- Mistakes ---------------------------------------------------------------------------------------------------------
+// ---- Mistakes ----
 
 describe('a mistake', { concurrency: 2 }, () => {
   // Node's own words came out, and nothing near was named.

@@ -21,7 +21,7 @@ const scratch = fs.mkdtempSync(join(tmpdir(), 'varve-corpus-'))
 after(() => fs.rmSync(scratch, { recursive: true, force: true }))
 let copies = 0
 
-// ---- What a database holds ----------------------------------------------------------------------------------------------
+// ---- What a database holds ----
 
 /** SHA-256 over (u32le length, key, u32le length, value)*, and how many; `error` is what ended the scan. */
 async function contents(db, { verifyChecksums = true, highWaterMarkBytes } = {}) {
@@ -81,7 +81,7 @@ function agree({ record }, what, found, expected) {
   assert.equal(digestOf(rows), expected.sha256, `digest, ${what}`)
 }
 
-// ---- The checks ---------------------------------------------------------------------------------------------------------
+// ---- The checks ----
 
 async function checkGets({ record }, db) {
   for (const { key, value_sha256: sha256, value_len: length } of record.gets ?? []) {
@@ -198,7 +198,7 @@ async function checkMissingCodec(golden) {
   }
 }
 
-// ---- The cases ----------------------------------------------------------------------------------------------------------
+// ---- The cases ----
 
 const COMPARATORS = {}
 

@@ -236,7 +236,7 @@ test('a lack of descriptors is reported, and work continues when they are free',
   assert.equal(told.findings, 0)
 })
 
-// ---- The storage by itself --------------------------------------------------------------------------------------------
+// ---- The storage by itself ----
 
 /** A storage whose first table has lost its descriptor to many others. */
 async function evicted(act, prepare = async () => {}) {

@@ -13,7 +13,7 @@ import { MapStorage } from '../../src/js/storage/map.js'
 import { FileServer, filesOf } from './lib/file-server.mjs'
 import { KIB, LONG, codeOf, keyOf, made, opened, over, quiet, randomOf, tablesOf, valueOf } from './lib/remote.mjs'
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
 describe('the contract of a storage that only reads', () => {
   const servers = []
@@ -32,7 +32,7 @@ describe('the contract of a storage that only reads', () => {
   testReadOnlyStorage(storageWith({ etag: 'none', lastModified: false }), { test, prefix: 'no version: ' })
 })
 
-// ---- What is read -----------------------------------------------------------------------------------------------------
+// ---- What is read ----
 
 describe('what is read', () => {
   const COUNT = LONG ? 1_000_000 : 100_000
@@ -212,7 +212,7 @@ describe('what is read', () => {
   })
 })
 
-// ---- Servers that misbehave -------------------------------------------------------------------------------------------
+// ---- Servers that misbehave ----
 
 describe('in a worker', () => {
   test('a database is read, with what headers the server wants', async (t) => {
@@ -418,7 +418,7 @@ describe('servers that misbehave', () => {
   })
 })
 
-// ---- Options ----------------------------------------------------------------------------------------------------------
+// ---- Options ----
 
 describe('options', () => {
   let files

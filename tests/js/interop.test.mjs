@@ -29,7 +29,7 @@ const OPTION_SETS = {
   'shorter keys first': '--comparator length-first --write-buffer 1048576 --block-size 2048 --restart 3 --bloom 10'
 }
 
-// ---- The sides ------------------------------------------------------------------------------------------------------
+// ---- The sides ----
 
 /** Anything that speaks peer.cc's command line. */
 class Side {
@@ -99,7 +99,7 @@ async function inDirectory(use) {
   rmSync(dir, { recursive: true, force: true })
 }
 
-// ---- In turns -------------------------------------------------------------------------------------------------------
+// ---- In turns ----
 
 /** `first` writes, `second` agrees, writes more and compacts; `first` agrees, writes more; `second` agrees. */
 async function takeTurns(first, second, options, dir) {
@@ -130,7 +130,7 @@ for (const peer of peers) {
   })
 }
 
-// ---- Killed while writing -------------------------------------------------------------------------------------------
+// ---- Killed while writing ----
 
 const KILL_OPTIONS = ['small everything', 'logs reused', 'as classic-level'].map((name) => OPTION_SETS[name])
 
@@ -170,7 +170,7 @@ for (const peer of peers) {
   })
 }
 
-// ---- Locks ----------------------------------------------------------------------------------------------------------
+// ---- Locks ----
 
 async function keepsOut(holder, other, dir) {
   const child = holder.start('hold', dir, '')

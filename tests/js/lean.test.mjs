@@ -19,7 +19,7 @@ beforeEach(useLean)
 let places = 0
 const newPlace = () => join(scratch, String(places++))
 
-// ---- The tests of the other module ----------------------------------------------------------------------------------
+// ---- The tests of the other module ----
 
 /** Those that hold an engine to account: traps, golden and damaged files, hostile bytes and zips. By name, where not all are needed. */
 const PROGRAMS = {
@@ -45,7 +45,7 @@ for (const [name, options] of Object.entries(PROGRAMS)) {
   })
 }
 
-// ---- Codecs that it lacks -------------------------------------------------------------------------------------------
+// ---- Codecs that it lacks ----
 
 /** A copy of a database of Minecraft's, whose one table has zlib blocks. */
 function zlibDatabase() {
@@ -104,7 +104,7 @@ test('a database with zlib blocks is written to and compacted around them; the f
   await again.close()
 })
 
-// ---- What it leaves to a worker with the full module ----------------------------------------------------------------
+// ---- What it leaves to a worker with the full module ----
 
 test('repair, verification and import are done by a worker, and its findings are errors as here', async () => {
   const place = newPlace()

@@ -242,7 +242,7 @@ test('a database is closed while a file is being opened, and the file after that
   assert.equal(storage.opened, 0)
 })
 
-// ---- Arguments --------------------------------------------------------------------------------------------------------
+// ---- Arguments ----
 
 // Infinity was refused, and so was whatever else classic-level takes: its clients pass it through.
 test('highWaterMarkBytes takes what classic-level takes, and what memory cannot hold comes in several pages', async () => {

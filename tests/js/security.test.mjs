@@ -30,7 +30,7 @@ const typed = (error) => {
   return true
 }
 
-// ---- Options and values ---------------------------------------------------------------------------------------------
+// ---- Options and values ----
 
 const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__', 'then', 'toJSON', 'polluted',
   'constructor.prototype', '__proto__.polluted', '["__proto__"]', '__proto__[polluted]', 'constructor[prototype][polluted]', '__PROTO__', '__proto__\0',
@@ -125,7 +125,7 @@ test('invalid options are refused by name', () => {
   }
 })
 
-// ---- Buffers --------------------------------------------------------------------------------------------------------
+// ---- Buffers ----
 
 test('detached buffers are refused, whole batches with them', async () => {
   const detached = () => {
@@ -260,7 +260,7 @@ test('lone surrogates, long keys and unusual keys are stored', async () => {
   await db.close()
 })
 
-// ---- Places ---------------------------------------------------------------------------------------------------------
+// ---- Places ----
 
 const COMPONENTS = ['..', '.', '', '~', '...', 'a/..', '../..', '..\\..', 'CON', 'NUL', 'C:', '\\\\host', '%2e%2e', '..%2f', '\u2025', '\uff0e\uff0e', '.. ', '..\0', '\ufeff..', '__proto__']
 const FORMS = [
@@ -311,7 +311,7 @@ test('locations are treated as plain paths', async () => {
   assert.deepEqual(readdirSync(place).filter((name) => !/^LOCK/.test(name)), ['diary.txt'])
 })
 
-// ---- Archives -------------------------------------------------------------------------------------------------------
+// ---- Archives ----
 
 const manifest = { name: 'MANIFEST-000002', data: 'edits' }
 const current = { name: 'CURRENT', data: 'MANIFEST-000002\n' }

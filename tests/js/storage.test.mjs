@@ -54,7 +54,7 @@ const write = (storage, name, text) => {
   return file
 }
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
 /** The same storage with every answer a promise that comes later. */
 function late(target) {
@@ -164,7 +164,7 @@ describe('the contract finds mistakes', () => {
   }
 })
 
-// ---- Locks ------------------------------------------------------------------------------------------------------------
+// ---- Locks ----
 
 const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node', 'directory.js')).href
 
@@ -563,7 +563,7 @@ test('a LOCK with content is left alone', { skip: noSqlite }, async () => {
   assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
 })
 
-// ---- The directory ----------------------------------------------------------------------------------------------------
+// ---- The directory ----
 
 test('only the owner may read new files', { skip: IS_WINDOWS }, async (t) => {
   const umask = process.umask(0)
@@ -676,7 +676,7 @@ test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk
   await storage.unlock()
 })
 
-// ---- Flushes, files, failures -----------------------------------------------------------------------------------------
+// ---- Flushes, files, failures ----
 
 /** The calls of node:fs that the storage makes meanwhile, in order. */
 function traced(t, names) {

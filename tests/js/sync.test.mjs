@@ -255,7 +255,7 @@ test('a damaged block ends a range with an error', async () => {
   await again.close()
 })
 
-// ---- What cannot be done in the call --------------------------------------------------------------------------------
+// ---- What cannot be done in the call ----
 
 test('over a storage that answers promises nothing is written', async () => {
   const db = await opened(null, { storage: later(new MapStorage()) })
@@ -344,7 +344,7 @@ test('while a durable put is under way a put is refused', async () => {
   await db.close()
 })
 
-// ---- Durability -----------------------------------------------------------------------------------------------------
+// ---- Durability ----
 
 test('with sync every byte, and the name of the log, is durable when the call returns', async () => {
   const dirty = new Map()
@@ -398,7 +398,7 @@ test('names can be made durable in place while others are edited', async () => {
   await storage.unlock()
 })
 
-// ---- Failures -------------------------------------------------------------------------------------------------------
+// ---- Failures ----
 
 test('on a full disk a put is refused with nothing written, and the next is taken when there is room', async () => {
   let full = false

@@ -57,7 +57,7 @@ function noise(size) {
 
 const codeOf = (promise) => promise.then(() => undefined, (error) => error.code)
 
-// ---- What is asked, and in which order --------------------------------------------------------------------------------
+// ---- What is asked, and in which order ----
 
 test('calls of one turn run in call order', () => withDatabase(inMemory(), async (db) => {
   const answers = [
@@ -158,7 +158,7 @@ test('the caller owns the bytes it passes and receives', () => withDatabase(inMe
   }
 }))
 
-// ---- Much at once -------------------------------------------------------------------------------------------------------
+// ---- Much at once ----
 
 test('thousands of operations at once, of every kind', () => withDatabase(inMemory(), async (db) => {
   const count = 20_000
@@ -246,7 +246,7 @@ test('at most two pages are read ahead, and none if only the first rows are read
   for (const size of [10, 10, 25, 3, 100, 1, 1000]) assert.equal(await next(size), size, 'what is on its way is put together, and cut')
 })
 
-// ---- The caller's thread ------------------------------------------------------------------------------------------------
+// ---- The caller's thread ----
 
 test('the caller is not blocked while the engine compacts', async (t) => {
   await withDatabase(new Varve(newDirectory(t), { worker: true, valueEncoding: 'buffer' }), async (db) => {
@@ -314,7 +314,7 @@ test('a process does not exit while a call is pending', async (t) => {
   assert.deepEqual([status, stdout], [0, '3000'], stderr)
 })
 
-// ---- Errors ---------------------------------------------------------------------------------------------------------------
+// ---- Errors ----
 
 test('errors keep all their properties', async (t) => {
   const location = newDirectory(t)
@@ -393,7 +393,7 @@ test('invalid options throw typed errors', async (t) => {
   assert.deepEqual([reads, db.supports.getSync], [1, false])
 })
 
-// ---- The thread's end -----------------------------------------------------------------------------------------------------
+// ---- The thread's end ----
 
 test('a thread that is ended: every promise settles, and what was acknowledged is there', async (t) => {
   const location = newDirectory(t)

@@ -40,7 +40,7 @@ const bundled = (name, act) => test(name, async (context) => {
   await act(out, context)
 })
 
-// ---- Pages ----------------------------------------------------------------------------------------------------------
+// ---- Pages ----
 
 /** Opens a page and compares what it found with Node's answer. `workers`: whether the bundle can have one. */
 async function seen(context, { workers = true, ...options }) {
@@ -161,7 +161,7 @@ bundled('Rollup with engine.wasm copied', async (out, context) => {
   await seen(context, { folder: out })
 })
 
-// ---- Pages without a bundler ------------------------------------------------------------------------------------------
+// ---- Pages without a bundler ----
 
 const IMPORT_MAP = JSON.stringify({ imports: { varve: '/node_modules/varve/pkg/browser.js', 'varve/inline': '/node_modules/varve/pkg/inline.js' } })
 
@@ -205,7 +205,7 @@ bundled('a content security policy that forbids WebAssembly is an error that say
   match(message, /wasm-unsafe-eval|Content Security Policy/)
 })
 
-// ---- Node -----------------------------------------------------------------------------------------------------------
+// ---- Node ----
 
 /** esbuild's modules for Node cannot load what is CommonJS, as abstract-level is, without this: esbuild's documentation says so. */
 const REQUIRE = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" }

@@ -29,7 +29,7 @@ const manifest = () => readJson(inPackage('package.json'))
 /** All paths that a part of package.json names. */
 const targets = (value) => typeof value === 'string' ? [value] : Object.values(value).flatMap(targets)
 
-// ---- The tarball ----------------------------------------------------------------------------------------------------
+// ---- The tarball ----
 
 installed('it holds the two modules, and nothing that was only built to be tested', () => {
   const paths = app.files.map(({ path }) => path)
@@ -58,7 +58,7 @@ installed('publint finds nothing', async () => {
   deepStrictEqual(messages.filter(({ type }) => type !== 'suggestion').map((message) => formatMessage(message, pkg)), [])
 })
 
-// ---- Node -----------------------------------------------------------------------------------------------------------
+// ---- Node ----
 
 for (const script of ['node.js', 'node-inline.js']) {
   installed(`an ES module: ${script}`, async () => {
@@ -97,7 +97,7 @@ installed('modules have no top-level await, which would forbid require()', () =>
   for (const path of scripts) ok(!/^(?:const .*= |let .*= )?await /m.test(readFileSync(inPackage(path), 'utf8')), path)
 })
 
-// ---- TypeScript -----------------------------------------------------------------------------------------------------
+// ---- TypeScript ----
 
 for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['node20', 'node16'], ['esnext', 'bundler']]) {
   installed(`TypeScript, ${moduleResolution}`, () => {

@@ -167,8 +167,7 @@ export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, 
   throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`)
 }
 
-// ---- Help
-// -----------------------------------------------------------------------------------------------------------
+// ---- Help ----
 
 /** @param {Command[]} commands */
 export function overview(commands) {

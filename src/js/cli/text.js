@@ -119,8 +119,7 @@ function unescaped(text, what) {
 /** @param {Uint8Array} bytes */
 const bufferOf = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-// ---- Figures
-// --------------------------------------------------------------------------------------------------------
+// ---- Figures ----
 
 /** A message without what could move the cursor. @param {string} text */
 export const visible = (text) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')

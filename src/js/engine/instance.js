@@ -2,7 +2,7 @@
 import { loadModule } from './module.js'
 
 /**
- * Default limit of the memory in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB.
+ * Default limit of the memory in bytes: the maximum of WebAssembly. Values of 256 MiB need 2.5 GiB.
  */
 export const MEMORY_LIMIT = 2 ** 32
 

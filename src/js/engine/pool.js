@@ -2,7 +2,7 @@
 //
 //   slab = bytes, bytes, ...    one kept value keeps its whole slab alive, as with Node's Buffers
 //
-// Used only where a slab can be marked as untransferable: a transfer would take other values with it.
+// Used only where a slab can be marked as untransferable: a transfer would detach the other values.
 import { makeSlab } from '#wasm'
 
 /** Copies bytes into slabs and returns views. */

@@ -165,8 +165,8 @@ export class Turns {
   }
 
   /**
-   * Changes by a factor of two at most, because one slice is a poor measurement, and of a slice
-   * that waited only the computing part is seen.
+   * Adjusts the slice by at most a factor of two, because one slice is a poor measurement, and the
+   * time that it waited for the storage is not measured.
    * @param {number} elapsed
    * @param {boolean} whole
    */

@@ -8,7 +8,7 @@ export class ZipImport {
   #engineOf
 
   /**
-   * For `Engine.import` alone.
+   * Called only by `Engine.import`.
    * @param {import('./instance.js').Instance} instance
    * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage
    * @param {any} zip any: the class Import of wasm-bindgen, which only the full module has

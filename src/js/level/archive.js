@@ -118,8 +118,7 @@ export function sourceOf(begun) {
   }
 }
 
-// ---- Import
-// ---------------------------------------------------------------------------------------------------------
+// ---- Import ----
 
 /** @param {Record<string, unknown>} options @param {string} name @param {number} otherwise */
 const bound = (options, name, otherwise) => {

@@ -87,8 +87,7 @@ export function engineOptionsOf(options) {
   return result
 }
 
-// ---- Where a database is
-// --------------------------------------------------------------------------------------------
+// ---- Where a database is ----
 
 const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
 

@@ -188,8 +188,7 @@ export class Rows {
     }
   }
 
-  // ---- One row: a key, a value or both; there must be one
-  // ---------------------------------------------------------
+  // ---- One row: a key, a value or both; there must be one ----
 
   key() { return this.#reader.key(this.#cutKey) }
 
@@ -197,8 +196,7 @@ export class Rows {
 
   entry() { return this.#reader.entry(this.#cutKey, this.#cutValue) }
 
-  // ---- Pages
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Pages ----
 
   /**
    * Returns one row, or an array of at most `size`.
@@ -293,8 +291,7 @@ export class Rows {
     this.#done = page.done
   }
 
-  // ---- With a signal, which may be aborted right after the call that it should end
-  // --------------------------------
+  // ---- With a signal, which may be aborted right after the call that it should end ----
 
   /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #nextUnlessAborted(wanted, cut) {

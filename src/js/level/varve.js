@@ -31,8 +31,7 @@ import { WriteOrder } from './write-order.js'
 /** @typedef {import('./options.js').Options} Options */
 /** @typedef {import('./options.js').Encoded} Encoded */
 
-// ---- Bytes
-// ----------------------------------------------------------------------------------------------------------
+// ---- Bytes ----
 
 /** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
 /** @type {Record<string, (bytes: any) => any>} any: the result of any call */
@@ -62,8 +61,7 @@ function inTime(answer) {
   return answer instanceof Promise ? answer : thenable(answer)
 }
 
-// ---- The database
-// ---------------------------------------------------------------------------------------------------
+// ---- The database ----
 
 const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
@@ -148,8 +146,7 @@ export class Varve extends AbstractLevel {
     return this.#place.path
   }
 
-  // ---- Calls made before it is open
-  // ---------------------------------------------------------------------------------
+  // ---- Calls made before it is open ----
 
   /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
@@ -177,8 +174,7 @@ export class Varve extends AbstractLevel {
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
   }
 
-  // ---- Opening and closing
-  // ------------------------------------------------------------------------------------------
+  // ---- Opening and closing ----
 
   /** @param {Options} options */
   async _open(options) {
@@ -284,8 +280,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  // ---- Reading
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Reading ----
 
   /** @param {Encoded} key @param {Options} options */
   _get(key, options) {
@@ -299,8 +294,7 @@ export class Varve extends AbstractLevel {
     return SyncCalls.found(this.#read(key, options))
   }
 
-  // ---- Synchronous calls
-  // --------------------------------------------------------------------------------------------
+  // ---- Synchronous calls ----
 
   /** @param {any} keys @param {any} [options] any: as the public types say */
   getManySync(keys, options) {
@@ -420,8 +414,7 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  // ---- Writing
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Writing ----
 
   /** @param {Encoded} key @param {Encoded} value @param {Options} options */
   _put(key, value, options) {
@@ -511,8 +504,7 @@ export class Varve extends AbstractLevel {
     await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
   }
 
-  // ---- Iterators and snapshots
-  // --------------------------------------------------------------------------------------
+  // ---- Iterators and snapshots ----
 
   /** @param {Options} options */
   _iterator(options) {
@@ -534,8 +526,7 @@ export class Varve extends AbstractLevel {
     return new Snapshot(this.#engine, options)
   }
 
-  // ---- Beyond abstract-level
-  // ----------------------------------------------------------------------------------------
+  // ---- Beyond abstract-level ----
 
   async sync() {
     return this.#whenOpen((engine) => engine.sync())

@@ -79,8 +79,7 @@ function failureOf(name, error) {
   return failure(kind === 'NotAllowedError' || kind === 'SecurityError' ? 'EACCES' : 'EIO', `${name}: ${message ?? error}`, error)
 }
 
-// ---- Arguments
-// --------------------------------------------------------------------------------------------------
+// ---- Arguments ----
 
 /** @param {unknown} value */
 const isBlob = (value) => value instanceof Blob

@@ -60,8 +60,7 @@ export function testReadOnlyStorage(makeStorage, { test, prefix = '' }) {
   }
 }
 
-// ---- With the lock of a new place
-// -------------------------------------------------------------------------------------
+// ---- With the lock of a new place ----
 
 /** @type {Record<string, (storage: Storage) => Promise<void>>} */
 const WITH_ONE = {
@@ -337,8 +336,7 @@ const WITH_ONE = {
   }
 }
 
-// ---- Two users
-// --------------------------------------------------------------------------------------------------------
+// ---- Two users ----
 
 /** @type {Record<string, (users: Users) => Promise<void>>} */
 const WITH_TWO = {
@@ -410,8 +408,7 @@ const WITH_TWO = {
   }
 }
 
-// ---- Only to be read
-// --------------------------------------------------------------------------------------------------
+// ---- Only to be read ----
 
 /** @type {Record<string, (storage: Storage, files: Map<string, Uint8Array>) => Promise<void>>} */
 const READ_ONLY = {
@@ -501,8 +498,7 @@ const READ_ONLY = {
   }
 }
 
-// ---- Words of the tests
-// -----------------------------------------------------------------------------------------------
+// ---- Words of the tests ----
 
 const KINDS = /** @type {const} */ (['log', 'manifest', 'table', 'other'])
 const VIA = '000009.dbtmp'

@@ -48,8 +48,7 @@ printed; without an index, blocks are found by their checksums. Exit code 1 if a
   }
 }
 
-// ---- A table
-// --------------------------------------------------------------------------------------------------------
+// ---- A table ----
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function file(path, values, out) {
@@ -257,8 +256,7 @@ function entryLine({ offset, facts }, values) {
     restart ? 'restart' : '       '}  ${keyText(key, values)} ${versionOf(key)}`
 }
 
-// ---- A database
-// -----------------------------------------------------------------------------------------------------
+// ---- A database ----
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function directory(path, values, out) {

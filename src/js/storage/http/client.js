@@ -68,8 +68,7 @@ export class RangeClient {
     })
   }
 
-  // ---- One request
-  // --------------------------------------------------------------------------------------------------
+  // ---- One request ----
 
   /**
    * @param {string} name
@@ -182,8 +181,7 @@ export class RangeClient {
     return failure('EIO', said)
   }
 
-  // ---- Retries and concurrency
-  // ----------------------------------------------------------------------------------
+  // ---- Retries and concurrency ----
 
   /**
    * Retries until it succeeds, fails permanently, or has been tried often enough.
@@ -250,8 +248,7 @@ export class RangeClient {
   }
 }
 
-// ---- Bodies
-// -----------------------------------------------------------------------------------------------------------
+// ---- Bodies ----
 
 /**
  * Returns all bytes of a 206.
@@ -327,8 +324,7 @@ function abandon(response) {
   response.body?.cancel?.().catch(() => {})
 }
 
-// ---- Failures
-// ---------------------------------------------------------------------------------------------------------
+// ---- Failures ----
 
 /** @param {Response} response */
 const isEncoded = ({ headers }) => (headers.get('content-encoding') ?? 'identity').trim().toLowerCase() !== 'identity'

@@ -61,8 +61,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return { module: import.meta.url, export: 'HttpStorage', args: [this.url, this.#cloneable] }
   }
 
-  // ---- Opening
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Opening ----
 
   /** @param {string} name @param {'read' | 'append'} access */
   async open(name, access, sizeHint = 0) {
@@ -178,8 +177,7 @@ export class HttpStorage extends ReadOnlyStorage {
     await this.#ask(place, () => this.#client.get(manifest.name, 0, 1, manifest.version))
   }
 
-  // ---- Reading
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Reading ----
 
   /**
    * Returns cached bytes, or a promise of bytes. `end` is at most the file's end.
@@ -233,8 +231,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return answer.bytes.subarray(start - answer.start, end - answer.start)
   }
 
-  // ---- Changes
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Changes ----
 
   /**
    * Runs `act`; fails if a change of the place is known before or after it.

@@ -156,8 +156,7 @@ function holdsNoDatabase(directory) {
   }
 }
 
-// ---- The table of this thread
-// -----------------------------------------------------------------------------------------
+// ---- The table of this thread ----
 
 const TABLE = Symbol.for('varve.locked-directories')
 
