@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../errors.js'
 import { NativeBuffer } from './native-buffer.js'
 import { textSizeBound, writeText } from './text.js'
 
-/** Bytes of their own, not yet written. @param {number} size */
+/** Allocates uninitialized bytes with a buffer of their own. @param {number} size */
 export const allocate = (size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
 
 /** The getter of any typed array's length: throws if its buffer is detached. */
@@ -57,7 +57,7 @@ export function boundsOf({ gt, gte, lt, lte }) {
   }
 }
 
-/** The key right after `key`. @param {Uint8Array} key */
+/** Returns the key right after `key`. @param {Uint8Array} key */
 export function following(key) {
   const next = new Uint8Array(key.length + 1)
   next.set(key)

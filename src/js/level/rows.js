@@ -34,7 +34,8 @@ const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.b
 
 /** Functions that read a key or value out of a page, by encoding format. */
 /**
- * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} any: keys and values have the types of their encodings
+ * any: keys and values have the types of their encodings.
+ * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>}
  */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
@@ -59,7 +60,7 @@ function signalOf({ signal }) {
   throw new InvalidArgumentError("The option 'signal' must be an AbortSignal")
 }
 
-/** Whoever says nothing has the blocks that a seek comes to kept. @param {unknown} fillCache */
+/** Default: cache the blocks read by a seek. @param {unknown} fillCache */
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
@@ -124,7 +125,7 @@ export class Rows {
   }
 
   /**
-   * The same for a caller that cannot wait.
+   * As `next`, for a synchronous caller.
    * @template T
    * @param {number} wanted
    * @param {(rows: Rows) => T} cut
@@ -188,7 +189,7 @@ export class Rows {
     }
   }
 
-  // ---- One row: a key, a value or both; there must be one ----
+  // ---- One row, which must exist: a key, a value or both ----
 
   key() { return this.#reader.key(this.#cutKey) }
 
@@ -291,7 +292,7 @@ export class Rows {
     this.#done = page.done
   }
 
-  // ---- With a signal, which may be aborted right after the call that it should end ----
+  // ---- With a signal ----
 
   /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #nextUnlessAborted(wanted, cut) {

@@ -1,6 +1,7 @@
 // class Varve: the abstract-level interface of the engine.
 //
-//   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns) -> Engine (docs/border.md)
+//   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns)
+//          -> Engine (docs/border.md)
 //
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
 // abstract-level awaits the result once, and a value saves one promise per operation.
@@ -400,7 +401,8 @@ export class Varve extends AbstractLevel {
    * they resolve in order.
    * @param {Promise<any>} promise any: the result of any call; the snapshot is abstract-level's
    * @param {(found: any) => any} convert
-   * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
+   * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they
+   *   resolve
    */
   #whenLate(promise, convert, snapshot) {
     const { rounds } = this.#answers

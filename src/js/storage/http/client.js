@@ -47,7 +47,7 @@ export class RangeClient {
    * @param {string} name
    * @param {number} start
    * @param {number} end more than start
-   * @param {Version} [expected] the version that it must be of; then `end` is not behind the file's end
+   * @param {Version} [expected] the version that it must have; then `end` is within the file
    * @returns {Promise<Answer>}
    */
   get(name, start, end, expected) {
@@ -184,7 +184,7 @@ export class RangeClient {
   // ---- Retries and concurrency ----
 
   /**
-   * Retries until it succeeds, fails permanently, or has been tried often enough.
+   * Retries until it succeeds, fails permanently, or the attempts are used up.
    * @template T
    * @param {(signal: AbortSignal) => Promise<T>} attempt
    * @returns {Promise<T>}

@@ -51,7 +51,8 @@ const HOUR_MS = 3_600_000
 const fetchGlobally = (url, init) => globalThis.fetch(url, init)
 
 /**
- * @type {Record<string, [Check, any]>} what checks the value, and the default; any: user input, checked here
+ * The check and the default of each option. any: user input, checked here
+ * @type {Record<string, [Check, any]>}
  */
 const OPTIONS = {
   // A page's fetch must be called with globalThis as `this`.
@@ -84,7 +85,7 @@ export function httpOptionsOf(options = {}) {
 }
 
 /**
- * Returns the options if they can be cloned: undefined if one is a function.
+ * Returns the options for a worker; undefined if one is a function, which cannot be cloned.
  * @param {any} options any: user input, checked here
  */
 export function cloneableOf(options = {}) {

@@ -1,20 +1,22 @@
 // A read-only storage over a web server or an object store, read by ranges.
 //
-//   Place      the files as they were first seen, since CURRENT was last read anew after a change
+//   Place      the files of one state of the database, until a change is detected
 //   Source     one of these files and its version, which every later response must have
-//   RangeCache the few parts that came with what was asked for: ends of tables, beginnings, what a backward scan comes to
+//   RangeCache the parts fetched in advance: ends of tables, beginnings of files, and the blocks
+//              before those of a backward scan
 //
-//   table      first request: its last 64 KiB, where footer, index and filter of most lie; then the manifest is asked whether it
-//              is still the one of the tables; after that one request a block
+//   table      first request: its last 64 KiB, which usually contain footer, index and filter; then
+//              the manifest is checked for a change; after that, one request per block
 //   others     first request: the first 64 KiB
 //
-// A detected change ends the place: every read fails until CURRENT is opened again.
+// After a detected change every read fails until CURRENT is opened again.
 import { RangeClient } from './client.js'
 import { RangeCache } from './range-cache.js'
 import { baseOf, cloneableOf, httpOptionsOf } from './options.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from '../read-only.js'
 
-/** @typedef {import('./version.js').Version} Version @typedef {import('./client.js').Answer} Answer */
+/** @typedef {import('./version.js').Version} Version */
+/** @typedef {import('./client.js').Answer} Answer */
 
 /** Bytes of the first request for a file; the engine reads as much of a table's end at once. */
 const FIRST_SIZE = 64 << 10
@@ -199,8 +201,8 @@ export class HttpStorage extends ReadOnlyStorage {
   }
 
   /**
-   * `known` is where the wanted bytes begin or end: only the others are fetched, from a server that
-   * can.
+   * `known` is a cached part at the begin or end of the wanted bytes: only the other bytes are
+   * fetched, if the server supports ranges.
    * @param {Source} source
    * @param {number} start
    * @param {number} end
@@ -217,7 +219,7 @@ export class HttpStorage extends ReadOnlyStorage {
   }
 
   /**
-   * `behind` is how much in front of `start` is fetched too, since it is wanted next.
+   * `behind` is how many bytes before `start` are fetched in advance.
    * @param {Source} source
    * @param {number} start
    * @param {number} end

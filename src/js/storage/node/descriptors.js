@@ -38,7 +38,7 @@ export class TableDescriptor {
    * @param {string} path
    * @param {number} fd open
    * @param {fs.Stats} stats
-   * @param {boolean} isOurs whether we hold the lock: then nobody else changes files, and what has their names is theirs
+   * @param {boolean} isOurs whether we hold the lock, so that no other process replaces files
    */
   constructor(path, fd, stats, isOurs) {
     this.#path = path
