@@ -1,16 +1,20 @@
-// The sizes of the two WebAssembly modules and of what a page loads, and their budgets. Call build.mjs first.
+// Checks the sizes of the two WebAssembly modules and of the files that a page loads against their
+// budgets. Run build.mjs first.
 //
-//   node pkg-scripts/size.mjs       exit code 1 above one of the budgets
+//   node pkg-scripts/size.mjs       exit code 1 above a budget
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { bundle } from './lib/browser.mjs'
 import { inRoot } from './lib/paths.mjs'
 
-/** engine.wasm and the scripts that a page loads, as a bundler leaves them: bytes after gzip at its best level. The aim is 250,000. */
+/**
+ * Size of engine.wasm and the bundled scripts of a page, in bytes after gzip -9. The goal is
+ * 250,000.
+ */
 const PAGE_GZIP_MAX = 270_000
 
-/** full.wasm after gzip, with a tenth free for the next codec. */
+/** Size of full.wasm after gzip, with 10 % free for the next codec. */
 const FULL_GZIP_MAX = 365_000
 
 /** A module without exports is small because the build is broken. */
@@ -27,7 +31,10 @@ function print(what, bytes) {
   return size
 }
 
-/** Returns the files a page loads for `pkg/NAME` before it opens a database: static imports, not dynamic ones. */
+/**
+ * Returns the files a page loads for `pkg/NAME` before it opens a database: static imports, not
+ * dynamic ones.
+ */
 async function scriptsOf(name, minify) {
   const { metafile, outputFiles } = await bundle({
     entryPoints: { page: inRoot('pkg', name) }, outdir: inRoot('pkg'), splitting: true, minify, write: false, external: [], logLevel: 'error'

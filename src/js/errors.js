@@ -1,5 +1,5 @@
-// The errors of the package: the engine's code, and the code of a VarveError (README.md says what to
-// do about each).
+// The errors of the package: the engine's code, and the code of a VarveError (README.md says what
+// to do about each).
 //
 //   engine             error.code
 //   corruption         LEVEL_CORRUPTION          bytes of `file` are damaged at `offset`

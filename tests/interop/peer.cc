@@ -72,7 +72,7 @@
 
 using leveldb::Slice;
 
-// ---- SHA-256 (FIPS 180-4) ---------------------------------------------------------------------------------------
+// ---- SHA-256 (FIPS 180-4) ----
 
 class Sha256 {
  public:
@@ -150,7 +150,7 @@ const uint32_t Sha256::kRound[64] = {
     0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
     0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-// ---- Workload W -------------------------------------------------------------------------------------------------
+// ---- Workload W ----
 
 static uint64_t Mix(uint64_t z) {
   z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -224,7 +224,7 @@ struct Workload {
   }
 };
 
-// ---- Comparators of the corpus ----------------------------------------------------------------------------------
+// ---- Comparators of the corpus ----
 
 struct PlainComparator : leveldb::Comparator {  // keys of index blocks are never shortened
   void FindShortestSeparator(std::string*, const Slice&) const override {}
@@ -250,7 +250,7 @@ static const leveldb::Comparator* ComparatorByName(const std::string& name) {
   throw std::runtime_error("unknown comparator " + name);
 }
 
-// ---- Command line -----------------------------------------------------------------------------------------------
+// ---- Command line ----
 
 struct Arguments {
   std::string command, dir;
@@ -320,7 +320,7 @@ static void ForEach(leveldb::DB& db, const leveldb::ReadOptions& read, const std
   Must(it->status());
 }
 
-// ---- Commands ---------------------------------------------------------------------------------------------------
+// ---- Commands ----
 
 static void Digest(const Arguments& args) {
   Sha256 sha;
@@ -409,7 +409,7 @@ static void Prefix(const Arguments& args) {
     if (!found) first = done;
     found = true, last = done;
   });
-  if (!found) throw std::runtime_error("the database is no prefix of the workload (" + std::to_string(entries) + " entries)");
+  if (!found) throw std::runtime_error("the database is not a prefix of the workload (" + std::to_string(entries) + " entries)");
   printf("{\"first\":%llu,\"last\":%llu,\"entries\":%llu}\n", (unsigned long long)first, (unsigned long long)last,
          (unsigned long long)entries);
 }

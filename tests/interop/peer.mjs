@@ -233,7 +233,7 @@ async function prefix(db) {
     replay(group)
     if (differing.size === 0) matches.push(done)
   }
-  if (matches.length === 0) throw new Error(`the database is no prefix of the workload (${stored.size} entries)`)
+  if (matches.length === 0) throw new Error(`the database is not a prefix of the workload (${stored.size} entries)`)
   return { first: matches[0], last: matches.at(-1), entries: stored.size }
 }
 

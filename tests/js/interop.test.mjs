@@ -198,7 +198,7 @@ test('-- ends the options of the examples', () => {
   }
   const refused = run(digest, '--odd')
   assert.equal(refused.status, 1)
-  assert.match(refused.stderr, /unknown option --odd; a path that begins with - goes behind --/)
+  assert.match(refused.stderr, /unknown option --odd; a path that begins with - must follow --/)
 })
 
 describe('one owner at a time', () => {

@@ -22,8 +22,8 @@ export function viewOf(data, what) {
     throw new InvalidArgumentError(`The encoding of the ${what} returned neither a string nor a view of bytes`)
   }
   try {
-    // A detached buffer, and a view past the end of a resized one, look empty. Writing an empty value
-    // instead would silently lose data, so they throw.
+    // A detached buffer, and a view past the end of a resized one, look empty. Writing an empty
+    // value instead would silently lose data, so they throw.
     if (data.byteLength === 0 && !(data instanceof DataView)) checkView.call(data)
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   } catch (cause) {

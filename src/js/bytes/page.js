@@ -11,7 +11,8 @@ import { allocate } from './bytes.js'
 
 /**
  * @template T
- * @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut decodes a key or value of a page
+ * @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut decodes a key or value of a
+ *   page
  */
 
 const EMPTY = new Uint8Array(0)

@@ -1,6 +1,6 @@
-// Calls the engine in WebAssembly, passing bytes through regions of its memory (src/wasm/database.rs).
-// A method returns a value if nothing had to wait, else a promise. Iterators and snapshots end with
-// their instance, which supervisor.js replaces.
+// Calls the engine in WebAssembly, passing bytes through regions of its memory
+// (src/wasm/database.rs). A method returns a value if nothing had to wait, else a promise.
+// Iterators and snapshots end with their instance, which supervisor.js replaces.
 import { following } from '../bytes/bytes.js'
 import { noteTurn, pause } from './event-loop.js'
 import { GuardedStorage } from './guarded-storage.js'
@@ -352,7 +352,10 @@ export class Engine {
     }
   }
 
-  /** Throws unless the storage can write synchronously, which is asked once. @param {boolean} sync */
+  /**
+   * Throws unless the storage can write synchronously, which is asked once.
+   * @param {boolean} sync
+   */
   #assertInPlace(sync) {
     if (this.#storage === undefined || (sync ? this.#flushesInPlace : this.#answersInPlace)) return
     const answer = this.#storage.answersInPlace(sync)

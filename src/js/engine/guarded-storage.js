@@ -1,5 +1,5 @@
-// A storage that tracks the engine's open files. A failed engine closes nothing: its files are closed
-// here, and the lock is kept for the next instance, so that no other process takes it.
+// A storage that tracks the engine's open files. A failed engine closes nothing: its files are
+// closed here, and the lock is kept for the next instance, so that no other process takes it.
 
 /** @param {any} value any: the result of any call */
 const isPromise = (value) => typeof value?.then === 'function'

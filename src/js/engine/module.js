@@ -1,5 +1,5 @@
-// Chooses the module of the engine: the platform's (full.wasm in Node, engine.wasm in a page), unless
-// an entry of the package (full.js, inline.js) provides another.
+// Chooses the module of the engine: the platform's (full.wasm in Node, engine.wasm in a page),
+// unless an entry of the package (full.js, inline.js) provides another.
 import { ownModule } from '#wasm'
 import { VarveError } from '../errors.js'
 

@@ -12,7 +12,8 @@ export class Pool {
   #used
 
   /**
-   * @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its own
+   * @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its
+   *   own
    */
   constructor(size) {
     this.#size = size

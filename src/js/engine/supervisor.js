@@ -14,7 +14,8 @@ const TRAPS_MS = 60_000
  * The user of the instance.
  * @typedef {object} User
  * @property {(instance: Instance, database: any) => void} begin any: as Supervisor's #fresh
- * @property {() => void} end the instance has failed; called inside a call, with the stack maybe full
+ * @property {() => void} end the instance has failed; called inside a call, with the stack maybe
+ *   full
  */
 
 export class Supervisor {

@@ -1,5 +1,5 @@
-// Groups writes started together, as by Promise.all: the first is written at once, those that follow
-// before its promise resolves share one write.
+// Groups writes started together, as by Promise.all: the first is written at once, those that
+// follow before its promise resolves share one write.
 //
 //   put  put  put  put  (end of the synchronous code and of pending microtasks)
 //    |    '----'----'--> one batch, one record of the log, one promise

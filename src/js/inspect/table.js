@@ -1,5 +1,5 @@
-// Explains the bytes of a table file without a database: the inspector (src/inspect) requests bytes and
-// returns spans. Damage is reported as findings.
+// Explains the bytes of a table file without a database: the inspector (src/inspect) requests bytes
+// and returns spans. Damage is reported as findings.
 import { Instance, MEMORY_LIMIT } from '../engine/instance.js'
 import { isFull } from '../engine/module.js'
 import { VarveError } from '../errors.js'
@@ -58,7 +58,11 @@ class Window {
     this.#source = source
   }
 
-  /** Returns `length` bytes, or those up to the end. @param {number} offset @param {number} length */
+  /**
+   * Returns `length` bytes, or those up to the end.
+   * @param {number} offset
+   * @param {number} length
+   */
   async bytes(offset, length) {
     if (length === 0) return new Uint8Array(0)
     if (offset < this.#start || offset + length > this.#start + this.#bytes.length) await this.#move(offset, length)

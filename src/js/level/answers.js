@@ -4,10 +4,10 @@
 //   all ------> executed -> result, some microtasks later than that of get ---.
 //   put, get -> executed -> wait ---------------------------------------------+-> result
 //
-// A call is executed when it is made, so calls see one another's effects in order. Only its result may
-// have to wait: for a turn of the event loop that is due, or for an earlier result that needs more
-// microtasks to reach its caller. Then every later result waits too, so that no caller sees a newer
-// state before another sees an older one.
+// A call is executed when it is made, so calls see one another's effects in order. Only its result
+// may have to wait: for a turn of the event loop that is due, or for an earlier result that needs
+// more microtasks to reach its caller. Then every later result waits too, so that no caller sees a
+// newer state before another sees an older one.
 
 /**
  * The largest number of microtasks a call of abstract-level takes, such as all() of an iterator

@@ -40,9 +40,9 @@ const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.b
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
- * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
- * are truncated, NaN is 0, a negative number means no bound. Unlike there, so does Infinity, and
- * values of other types mean the default.
+ * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number:
+ * fractions are truncated, NaN is 0, a negative number means no bound. Unlike there, so does
+ * Infinity, and values of other types mean the default.
  * @param {{ highWaterMarkBytes?: any }} options any: user input, checked here
  */
 function pageBytesOf({ highWaterMarkBytes }) {

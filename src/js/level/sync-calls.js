@@ -20,7 +20,8 @@ export class SyncCalls {
 
   /**
    * @param {import('./varve.js').Varve} db
-   * @param {{ inWorker: boolean, engineOf: () => Engine, wrote: () => void }} parts `wrote` is called after each write
+   * @param {{ inWorker: boolean, engineOf: () => Engine, wrote: () => void }} parts `wrote` is
+   *   called after each write
    */
   constructor(db, { inWorker, engineOf, wrote }) {
     this.#db = db

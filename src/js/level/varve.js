@@ -661,7 +661,8 @@ export class Varve extends AbstractLevel {
   /**
    * @param {string | URL | null | undefined} location
    * @param {Options} options
-   * @param {(storage: any, given: Record<string, unknown>) => any} act any: user input, checked elsewhere
+   * @param {(storage: any, given: Record<string, unknown>) => any} act any: user input, checked
+   *   elsewhere
    */
   static async #at(location, options, act) {
     const { storage, ...rest } = { __proto__: null, ...options }

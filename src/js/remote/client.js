@@ -1,5 +1,6 @@
-// An engine in a worker, with the methods of Engine (docs/border.md). Methods return promises, except
-// those that create or free snapshots and iterators: their ids are chosen here, without a round trip.
+// An engine in a worker, with the methods of Engine (docs/border.md). Methods return promises,
+// except those that create or free snapshots and iterators: their ids are chosen here, without a
+// round trip.
 import { entriesOf } from '../bytes/page.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 import { Connection } from './connection.js'

@@ -1,5 +1,5 @@
-// Passes errors between threads. Cloning an error loses its code, so its fields are copied to a plain
-// object and restored.
+// Passes errors between threads. Cloning an error loses its code, so its fields are copied to a
+// plain object and restored.
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
 /**

@@ -22,8 +22,8 @@ const SENT_SIZE = 256 << 10
 const EXTRA_SIZE_MIN = 4 << 10
 
 /**
- * Runs `task` after all pending microtasks, so that requests of one turn share a message. In Node it
- * runs when the microtask queue is empty; elsewhere after the microtasks that are queued now.
+ * Runs `task` after all pending microtasks, so that requests of one turn share a message. In Node
+ * it runs when the microtask queue is empty; elsewhere after the microtasks that are queued now.
  */
 const atEndOfTurn = globalThis.process?.nextTick !== undefined
   ? (/** @type {() => void} */ task) => queueMicrotask(() => process.nextTick(task))
@@ -132,7 +132,8 @@ export class Outbox {
   }
 
   /**
-   * @param {any} extra a buffer to transfer, or an object to clone; any: anything that can be cloned
+   * @param {any} extra a buffer to transfer, or an object to clone; any: anything that can be
+   *   cloned
    */
   extra(extra) {
     this.u32(this.#extras.length)
@@ -173,8 +174,8 @@ export class Inbox {
   #entryEnd = HEADER_SIZE
 
   /**
-   * @param {ArrayBuffer | any[]} message an array begins with an ArrayBuffer; any: anything that can
-   *   be cloned
+   * @param {ArrayBuffer | any[]} message an array begins with an ArrayBuffer; any: anything that
+   *   can be cloned
    */
   constructor(message) {
     const [packed, ...extras] = Array.isArray(message) ? message : [message]

@@ -1,5 +1,5 @@
-// Reads pages of an iterator ahead while the caller uses the current one: a message takes longer than
-// most callers need for a page.
+// Reads pages of an iterator ahead while the caller uses the current one: a message takes longer
+// than most callers need for a page.
 
 import { joined, payloadOf, split } from '../bytes/page.js'
 

@@ -5,8 +5,8 @@
 //   to the client    { opened: true } or { failed }, then messages of answers, { event, info } and
 //                    { recovered }
 //
-// Requests start in the order in which they were made, so a snapshot or an iterator sees the state of
-// that moment. They may end in another order.
+// Requests start in the order in which they were made, so a snapshot or an iterator sees the state
+// of that moment. They may end in another order.
 import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'

@@ -143,7 +143,8 @@ export function recipeOf(storage) {
  * @property {boolean} writes if the worker dies, it may have been applied
  * @property {string} [inPlace] the engine's method that also flushes the disk before it returns
  * @property {boolean} makes creates a handle, whose number the client has chosen
- * @property {boolean} of the first argument is a handle: starts after earlier requests of the handle
+ * @property {boolean} of the first argument is a handle: starts after earlier requests of the
+ *   handle
  * @property {boolean} frees the handle is freed
  */
 

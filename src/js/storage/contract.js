@@ -10,8 +10,8 @@
 // }, { test })
 // ```
 //
-// The tests call a storage as the engine does: the next call on a file is made after the previous one
-// has finished, except that a file is read and appended to during a sync.
+// The tests call a storage as the engine does: the next call on a file is made after the previous
+// one has finished, except that a file is read and appended to during a sync.
 
 /**
  * @typedef {import('../types/index.js').Storage} Storage
@@ -23,11 +23,11 @@
  * Registers one test for each property, by calling `test(name, run)`, where `run` returns a
  * promise.
  *
- * @param {() => Users | Promise<Users>} makeStorage returns two independent handles to one directory,
- *   or its equivalent, that does not exist yet
+ * @param {() => Users | Promise<Users>} makeStorage returns two independent handles to one
+ *   directory, or its equivalent, that does not exist yet
  * @param {object} options
- * @param {(name: string, run: () => Promise<void>) => unknown} options.test such as that of node:test,
- *   tape or mocha
+ * @param {(name: string, run: () => Promise<void>) => unknown} options.test such as that of
+ *   node:test, tape or mocha
  * @param {string} [options.prefix] prefix of the test names
  *
  * @typedef {{ one: Storage, other: Storage }} Users

@@ -34,8 +34,8 @@ export const command = {
 }
 
 /**
- * Node's own conversion throws an error that cannot be caught when a failed import has cancelled the
- * stream.
+ * Node's own conversion throws an error that cannot be caught when a failed import has cancelled
+ * the stream.
  * @param {import('node:stream').Readable} input
  * @param {Progress} progress
  */

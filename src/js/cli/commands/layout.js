@@ -199,7 +199,9 @@ function * notesOf({ findings }) {
   for (const { code, severity, offset, reason } of findings) yield `  ${severity === 'bad' ? '!' : '-'} ${code} at ${grouped(offset)}: ${reason}`
 }
 
-/** Prints data blocks as a table, some hundred rows at a time, so that a long one starts at once. */
+/**
+ * Prints data blocks as a table, some hundred rows at a time, so that a long one starts at once.
+ */
 class Rows {
   #out
   #values

@@ -2,7 +2,8 @@
 import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
 /**
- * @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input, checked here
+ * @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input,
+ *   checked here
  */
 
 /** @type {(name: string, what: string) => never} */

@@ -1,8 +1,8 @@
 // Limits the file descriptors of tables, for all databases of a thread together.
 //
-// A table does not change while it has its name, so its descriptor can be closed and the file reopened
-// for the next read. Descriptors not used recently are closed when there are too many, or when the
-// process has none left.
+// A table does not change while it has its name, so its descriptor can be closed and the file
+// reopened for the next read. Descriptors not used recently are closed when there are too many, or
+// when the process has none left.
 import fs from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 

@@ -201,7 +201,8 @@ export class NodeStorage {
 
   /**
    * @param {NameEdit[]} edits
-   * @param {boolean} [inPlace] on this thread; possible for removals while no other edits are pending
+   * @param {boolean} [inPlace] on this thread; possible for removals while no other edits are
+   *   pending
    * @returns {void | Promise<void>}
    */
   editNames(edits, inPlace) {

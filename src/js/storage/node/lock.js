@@ -1,4 +1,5 @@
-// The lock of a directory, which excludes every other user of the same files, including C++ LevelDB.
+// The lock of a directory, which excludes every other user of the same files, including C++
+// LevelDB.
 //
 // ```text
 // LOCK         LevelDB's lock: an empty file that its owner locks through fcntl. If the runtime has
@@ -8,14 +9,15 @@
 //              `node:sqlite` (Node 20) and names the holder; LevelDB ignores it. It exists while the
 //              directory is locked, or after a kill. A stale file may be removed only by the process
 //              that has created LOCK.varve.takeover, so that none removes the file of a new holder.
-// /proc/locks  Linux lists the locks on LOCK. This excludes Node 20 while C++ LevelDB holds the lock,
+// /proc/locks Linux lists the locks on LOCK. This excludes Node 20 while C++ LevelDB holds the
+// lock,
 //              and detects a C++ LevelDB in the same process, which fcntl locks do not exclude. A read
 //              takes 8 ms or more (the kernel waits for all processors), unless another was just made.
 // a Set        of the directories locked in this thread, shared by all copies of this module.
 // ```
 //
-// Closing any descriptor of LOCK drops all fcntl locks of the process on it, so LOCK must not be opened
-// while it may be locked: use `stat` and `access`.
+// Closing any descriptor of LOCK drops all fcntl locks of the process on it, so LOCK must not be
+// opened while it may be locked: use `stat` and `access`.
 //
 // Limits without `node:sqlite`: C++ LevelDB can open the directory later; the file of a holder in
 // another container is respected until it is removed; only Linux detects a reused pid.
@@ -89,8 +91,8 @@ export class DirectoryLock {
         makeIfMissing(path)
       }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
-      // Checked after our file exists, so that other Varve processes see it. C++ LevelDB ignores the
-      // file; without fcntl it cannot be excluded later either.
+      // Checked after our file exists, so that other Varve processes see it. C++ LevelDB ignores
+      // the file; without fcntl it cannot be excluded later either.
       if (!native) refuseIfLocked(path, await locks)
       return new DirectoryLock(directory, entry, native, file, isPassing)
     } catch (/** @type {any} any: whatever was thrown */ error) {
