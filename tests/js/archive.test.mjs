@@ -1,5 +1,5 @@
-// Databases to zips and out of them, and checkpoints: what comes out is what was there at one moment, for us, for classic-level
-// and for the tools that people have.
+// Exports to zips, imports and checkpoints: they contain one state of the database, and can be read
+// by Varve, classic-level and common zip tools.
 //
 //   VARVE_LONG=1   200 exports during writes instead of 10
 import assert from 'node:assert/strict'
@@ -29,7 +29,7 @@ const lacks = (tool) => {
   return `no ${tool}`
 }
 
-/** Entries in tables of several levels, in the log, deleted ones. */
+/** Entries in tables of several levels and in the log, some of them deleted. */
 async function fill(db, { count = 3000, size = 60 } = {}) {
   for (let from = 0; from < count; from += 500) {
     await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: `key${(from + i) * 7919 % count}`, value: `${from + i}`.repeat(size / 4) })))
@@ -94,7 +94,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await copy.flush()
     const report = await copy.verify()
     assert.deepEqual(report.findings, [])
-    // The same again out of the copy.
+    // Export and import the copy again.
     const again = await Varve.import(null, copy.export(), { storage: 'memory' })
     assert.equal((await entriesOf(again)).length, expected.length + 1)
     await again.close()
@@ -235,7 +235,7 @@ test('an import accepts every kind of source', async () => {
   }
 })
 
-// ---- Where it goes ----
+// ---- The target of an import ----
 
 test('an import refuses to replace a database', async () => {
   const [from, to] = [newPlace(), newPlace()]
@@ -361,7 +361,7 @@ test('exports during writes are consistent, for classic-level too', { skip: lack
       ? { type: 'put', key: `k${random(800)}`, value: `${random(1e6)}`.repeat(1 + random(30)) }
       : { type: 'del', key: `k${random(800)}` })
     const done = db.batch(operations)
-    // A batch is all there or not at all, from the moment that the engine has taken it, which is this one.
+    // A batch is visible completely or not at all, from this call on.
     for (const { type, key, value } of operations) type === 'put' ? model.set(key, value) : model.delete(key)
     await done
     if (random(100) === 0) await db.compactRange()
@@ -443,7 +443,7 @@ test('a checkpoint works between all storages and into an empty directory', asyn
   assert.deepEqual(readdirSync(file).filter((name) => !/^LOCK/.test(name)), ['README'])
 })
 
-/** A directory that is full after so many calls. */
+/** A directory that is full after this many calls. */
 class Filling extends NodeStorage {
   left
 

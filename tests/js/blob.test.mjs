@@ -1,4 +1,5 @@
-// Databases whose files are Blobs: all is read, nothing written, and a file that is no more what it was is an error.
+// Databases whose files are Blobs: everything can be read, nothing is written, and a changed file
+// is an error.
 import assert from 'node:assert/strict'
 import { File } from 'node:buffer'
 import fs from 'node:fs'
@@ -28,7 +29,7 @@ before(async () => {
   await db.close()
 })
 
-/** A copy of the directory, and its files as Blobs that stand for them. */
+/** Copies the directory; returns the copy and its files as Blobs. */
 async function copied() {
   const directory = join(place, String(copies++))
   fs.cpSync(original, directory, { recursive: true })

@@ -1,4 +1,5 @@
-// What users of classic-level rely on, part one: the directory. Making it, its lock, its files under the options, destroy, repair.
+// The behaviour that users of classic-level rely on, part one: the directory, its lock, the effect
+// of options on its files, destroy and repair.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -95,7 +96,7 @@ group('the directory', () => {
 
 // ---- The lock ----
 
-/** A process that opens the place, says so and waits to be killed, or says why it could not. */
+/** Starts a process that opens the database, reports the result, and waits to be killed. */
 function holder(name, place) {
   const code = `
     import * as varve from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}
@@ -247,12 +248,12 @@ group('repair', () => {
 
 // ---- Options and the files they make ----
 
-/** 2 MiB in 512 values of 4 KiB, which repeat a short text or do not. */
+/** 2 MiB in 512 values of 4 KiB, which are compressible or not. */
 const fill = (text) => Array.from({ length: 512 }, (_, i) => ({ type: 'put', key: keyOf(i), value: text(i) }))
 const SQUEEZABLE = fill((i) => `${i} `.repeat(2000).slice(0, 4096))
 const NOISE = fill((i) => noise(4096, i + 1))
 
-/** The bytes of the tables of a database with these entries, and how many tables. */
+/** Returns the size and the number of tables of a database with these entries. */
 async function tablesOf({ open, place }, name, data, options) {
   const where = join(place, name)
   const db = await open(options, where)
@@ -310,7 +311,8 @@ group('options', () => {
 
   forBoth('blockSize and blockRestartInterval change the tables', async (context) => {
     fs.mkdirSync(context.place)
-    // Keys with long common beginnings, next to no values: what is stored whole how often is all that counts.
+    // Keys with long common prefixes and tiny values: the size depends on how many keys are stored
+    // whole.
     const data = Array.from({ length: 20_000 }, (_, i) => ({ type: 'put', key: `${'common/'.repeat(8)}${keyOf(i)}`, value: '' }))
     const size = async (name, options) => {
       const db = await context.open({ compression: false, ...options }, join(context.place, name))
@@ -362,7 +364,7 @@ group('opening and closing again and again', () => {
     assert.equal((await db.keys().all()).length, 60)
     await db.close()
     const files = fs.readdirSync(place)
-    // classic-level makes a table of each log that it finds, and merges them when somebody writes more.
+    // classic-level converts each log to a table, and compacts them after further writes.
     if (name === 'Varve') assert.ok(files.length < 40, `${files.length} files: ${files}`)
   })
 

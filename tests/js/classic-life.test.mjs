@@ -1,4 +1,5 @@
-// What users of classic-level rely on, part three: closing while things go on, what is left open, and what must not leak.
+// The behaviour that users of classic-level rely on, part three: closing during operations, objects
+// that are not closed, and leaks.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -37,7 +38,7 @@ group('close() waits for', () => {
       let outcome = 'nothing'
       act(db).then(() => { outcome = 'done' }, (error) => { outcome = error.code })
       await db.close()
-      // An iterator may be closed under its reader; every other operation ends well, and first.
+      // Closing may interrupt an iterator; every other operation succeeds before the close.
       assert.ok(outcome === 'done' || (/all/.test(title) && outcome === 'LEVEL_ITERATOR_NOT_OPEN'), outcome)
     })
   }
@@ -130,7 +131,7 @@ group('before the opening and after the close', () => {
     ])
     assert.deepEqual(await db.getMany(['a', 'b', 'c']), [undefined, '2', '3'])
     assert.equal(await db.sublevel('s').get('x'), 'y')
-    // With threads, what was asked for later may be done first.
+    // With threads, a later call may finish first.
     if (name === 'Varve') assert.deepEqual(results.slice(0, 9), [undefined, '1', undefined, ['1', '2'], true, undefined, [['a', '1'], ['b', '2'], ['c', '3']], undefined, ['b', 'c']])
     await db.close()
   })
@@ -172,7 +173,7 @@ group('before the opening and after the close', () => {
 
 // ---- Leaks ----
 
-/** Runs `body` in a process of its own that can collect garbage; answers what it prints as JSON. */
+/** Runs `body` in a process that can collect garbage; returns the JSON that it prints. */
 function measured(name, body, place = newPlace()) {
   const code = `
     import * as varve from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}
@@ -190,12 +191,13 @@ function measured(name, body, place = newPlace()) {
 
 const ROUNDS = LONG ? 20 : 4
 
-/** What is used beyond the room that JavaScript's heap keeps for later. */
+/** Returns the memory in use, without the free part of the JavaScript heap. */
 const USED = '(await collected().then(({ rss, heapTotal, heapUsed }) => rss - heapTotal + heapUsed))'
 
 for (const name of ['Varve']) {
   test(`${name}: iterators, snapshots and batches that were dropped without a close leave nothing behind at close()`, () => {
-    // The memory of closed databases is collected some at a time, so the lowest of several rounds is what counts.
+    // The memory of closed databases is collected some at a time, so the lowest of several rounds
+    // is what counts.
     const grown = measured(name, `async () => {
       const sizes = []
       const db = new Level(place)
@@ -212,7 +214,8 @@ for (const name of ['Varve']) {
   })
 
   test(`${name}: iterators that are closed, and gets and puts, do not grow the process`, () => {
-    // JavaScript's heap grows in steps of megabytes at times of its own, so the lowest of several rounds is what counts.
+    // JavaScript's heap grows in steps of megabytes at times of its own, so the lowest of several
+    // rounds is what counts.
     const grown = measured(name, `async () => {
       const db = new Level(place, { writeBufferSize: 256 << 10, cacheSize: 1 << 20 })
       const sizes = []
@@ -248,7 +251,7 @@ for (const name of Object.keys(CLASSES)) {
       return [before, during, await descriptors()]
     }`)
     assert.ok(during > before)
-    // Some runtimes keep one or two for themselves once files were used.
+    // Some runtimes keep one or two descriptors open after files were used.
     assert.ok(after <= before + 3, `${before} before, ${after} after`)
   })
 

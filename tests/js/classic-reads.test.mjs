@@ -1,4 +1,5 @@
-// What users of classic-level rely on, part two: sizes, properties, iterators and their byte limit, clear(), consistent reads.
+// The behaviour that users of classic-level rely on, part two: sizes, properties, iterators and
+// their byte limit, clear() and consistent reads.
 import assert from 'node:assert/strict'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { test } from 'node:test'
@@ -14,7 +15,7 @@ group('approximateSize and compactRange', () => {
   forBoth('about as many bytes as were written', async ({ open }) => {
     const db = await open({ compression: false })
     for (let i = 0; i < 10; i++) await db.put(`foo${i}`, noise(100_000, i + 1))
-    // What an opening finds in the log counts.
+    // Entries recovered from the log are counted.
     await db.close()
     await db.open()
     const all = await db.approximateSize('!', '~')
@@ -139,7 +140,7 @@ group('iterators', () => {
       let [breaths, seen, over] = [0, 0, false]
       const breathe = async () => { while (!over) { await nextTurn(); breaths++ } }
       const breathing = breathe()
-      // Long enough that somebody who never leaves his turn would be seen.
+      // Long enough to detect a call that blocks the event loop.
       for (const end = performance.now() + 100; performance.now() < end;) for await (const row of make()) seen += row.length / 2
       over = true
       await breathing

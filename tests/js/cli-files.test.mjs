@@ -1,4 +1,4 @@
-// `npx varve` on files: damage, layouts, digests, zips, sound and hostile.
+// `npx varve` on files: damage, layouts, digests, valid and hostile zips.
 //
 //   VARVE_CORPUS=...   the shared corpus; else ../shared/corpus; without it, only tests/fixtures are read
 import assert from 'node:assert/strict'
@@ -115,7 +115,7 @@ describe('digest', () => {
     for (const { id, kind, path, comparator, expect } of cases) {
       if (kind !== 'leveldb-db' || expect === undefined) continue
       const { code, text, error } = await varve(['digest', join(base, path), '--json'])
-      // Other comparators and codecs are not in the package.
+      // The package lacks other comparators and codecs.
       if (code === 2 && (comparator !== 'leveldb.BytewiseComparator' || /LEVEL_NOT_SUPPORTED/.test(error))) continue
       assert.equal(code, 0, `${id}: ${error}`)
       assert.deepEqual(JSON.parse(text), { entries: expect.count, sha256: expect.sha256 }, id)
@@ -163,7 +163,7 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
     await cannot(['export', db, '--json'], /--json needs a file/)
   })
 
-  // It was renamed over whatever was there: as root, `varve export db /dev/null` made a file of the device.
+  // The zip was renamed to the target: as root, `varve export db /dev/null` replaced the device.
   const noPipes = spawnSync('mkfifo', ['--version']).status === 0 ? false : 'SKIPPED: no mkfifo here'
   test('into a pipe, through a link, and beside a directory, nothing is replaced', { skip: noPipes }, async () => {
     const db = await made()
@@ -185,7 +185,7 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
   })
 })
 
-// A full disk behind standard output ended in a stack trace and 1, which is "not found".
+// Writing standard output to a full disk printed a stack trace and exited with 1 ("not found").
 test('standard output that fails is 2, in one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: no /dev/full here' }, async () => {
   const db = await made()
   for (const args of [['scan', db], ['digest', db], ['export', db], ['stats', db, '--json']]) {

@@ -1,4 +1,4 @@
-// `npx varve`: usage, entries, places, measurements: output, exit codes and errors of each command.
+// `npx varve`: output, exit codes and errors of each command.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -69,7 +69,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.equal(await ok('scan', db), '\\x00\\xff\\n\t\\xfe\\\n\\xe2\\x80\\xaeA\t\\x1b[2J\n')
     assert.deepEqual(lines(await ok('scan', db, '--json')),
       [{ key: { hex: '00ff0a' }, value: { hex: 'fe5c' } }, { key: '\u202eA', value: '\u001b[2J' }])
-    // What "escaped" prints, it reads.
+    // The encoding `escaped` reads its own output.
     for (const line of (await ok('scan', db, '--key-encoding', 'escaped', '--value-encoding', 'escaped')).trimEnd().split('\n')) {
       const [key, value] = line.split('\t')
       assert.equal(await ok('get', db, key, '--key-encoding', 'escaped', '--value-encoding', 'escaped'), `${value}\n`)
@@ -189,7 +189,7 @@ test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--ve
   late.end()
   assert.match(drawn[0], /work \[#{15}\.{15}\] 50 %/)
   assert.equal(drawn.length, 2)
-  // Through a terminal, what is watched gives the same answer.
+  // On a terminal, with progress, the result is the same.
   const db = await made(500)
   const plain = await ok('digest', db)
   const { stdout } = spawnSync('script', ['-qec', `${process.execPath} ${MAIN} digest ${db}`, '/dev/null'], { encoding: 'utf8' })
@@ -199,7 +199,7 @@ test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--ve
 // ---- Mistakes ----
 
 describe('a mistake', { concurrency: 2 }, () => {
-  // Node's own words came out, and nothing near was named.
+  // Node's own message was printed, without a suggestion.
   test('in an option or a command suggests the right one', async () => {
     const db = await made(10)
     await Promise.all([
@@ -220,7 +220,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     ])
   })
 
-  // An empty value was stored: `varve put db key` at the end of a script that forgot the value.
+  // `varve put db key`, without a value by mistake, stored an empty value.
   test('put without a value and without input stores nothing, and says how to store an empty value', async () => {
     const db = place()
     const advice = /no value given: .*standard input; '' stores an empty value/
@@ -254,7 +254,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.match(stdout, /sound/)
   })
 
-  // Each said ENOTDIR in its own way; verify told of scandir.
+  // The commands reported ENOTDIR differently; verify mentioned scandir.
   test('a file where a directory is wanted names the command that takes it', async () => {
     const db = await made()
     const files = readdirSync(db)
@@ -284,7 +284,8 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.deepEqual(stateOf(db), before)
   })
 
-  // repair, compact and del left a LOCK where there was nothing, and of a missing directory the system's words.
+  // repair, compact and del created a LOCK in an empty directory, and printed the system's message
+  // for a missing directory.
   test('where there is no database, nothing is left behind', async () => {
     const [empty, other, missing] = [place(), place(), place()]
     mkdirSync(empty)
@@ -299,7 +300,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     await Varve.destroy(other)
     assert.deepEqual([readdirSync(other), existsSync(missing)], [['notes'], false])
     await assert.rejects(Varve.repair(missing), { code: 'LEVEL_IO_ERROR', message: /no such file/ })
-    // A LOCK of somebody else's stays.
+    // An existing LOCK is kept.
     writeFileSync(join(empty, 'LOCK'), '')
     await cannot(['repair', empty], /no database/)
     assert.deepEqual(readdirSync(empty), ['LOCK'])
@@ -313,7 +314,7 @@ function mkdtemp(name, db) {
   return parent
 }
 
-// EACCES and a path that the caller had not given were all that it said.
+// The message had only EACCES and a path that the user had not given.
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const canBeNobody = spawnSync(process.execPath, [MAIN, '--version'], { ...nobody }).status === 0 && process.platform !== 'win32'
 test('what may not be read or written is named, with what to do', { skip: canBeNobody ? false : 'SKIPPED: no other user can run this here' }, async () => {
@@ -331,7 +332,7 @@ test('what may not be read or written is named, with what to do', { skip: canBeN
   const zip = place()
   writeFileSync(zip, 'x', { mode: 0 })
   assert.match(as('import', place(), zip).stderr, /permission denied \(EACCES\); ask its owner/)
-  // As one who may not make it, where nothing was checked before.
+  // As a user who cannot create the directory.
   chmodSync(scratch, 0o555)
   if (nobody.uid !== undefined) assert.match(as('put', place(), 'a', 'b').stderr, /EACCES.*; ask its owner/)
   chmodSync(scratch, 0o755)
@@ -349,7 +350,7 @@ test('scan --prefix', async () => {
     assert.deepEqual(await scan('--prefix', prefix), within, prefix)
     assert.deepEqual(await scan('--prefix', prefix, '--reverse', '--limit', '2'), within.reverse().slice(0, 2), `${prefix}, reversed`)
   }
-  // With bounds: what all of them allow.
+  // Combined with bounds, all of them apply.
   for (const [bounds, allow] of [
     [['--gte', '6162'], (key) => key >= '6162'], [['--gt', '61'], (key) => key > '61'], [['--gt', '60'], () => true], [['--gte', '62'], () => false],
     [['--lt', '61ff'], (key) => key < '61ff'], [['--lte', '61ff'], (key) => key <= '61ff'], [['--lte', '62'], () => true], [['--lt', '61'], () => false],
@@ -385,7 +386,7 @@ test('on a terminal export asks for -o FILE, put for a value and import for a zi
   assert.equal(await ok('digest', copy).then((line) => line.split(' ')[0]), await ok('digest', db).then((line) => line.split(' ')[0]))
 })
 
-// A name of a file moved the cursor.
+// A file name with control characters moved the cursor.
 test('names of files are shown as text', async () => {
   const db = await made(10)
   writeFileSync(join(db, 'a\x1b[2Jb'), '')

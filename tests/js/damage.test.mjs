@@ -1,4 +1,5 @@
-// Damaged databases, as their owners meet them: what repair, verify, the commands and the API say, and what is left on the disk.
+// Damaged databases: the results of repair, verify, the commands and the API, and the files left on
+// disk.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +20,7 @@ async function fourPuts() {
   return location
 }
 
-/** 1,001 entries in some tables, and one of them in a log. */
+/** 1,001 entries in several tables, and one in a log. */
 async function manyTables() {
   const location = place()
   const db = new Varve(location, { writeBufferSize: 64 << 10 })
@@ -48,14 +49,14 @@ async function contentsOf(location) {
   }
 }
 
-/** Runs a command; its output, its messages and its exit code. */
+/** Runs a command; returns its output, messages and exit code. */
 function run(args, options = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', input: '', ...options })
   return { code: status, out: stdout, messages: stderr }
 }
 
 describe('a log with a flipped bit', { concurrency: 2 }, () => {
-  /** `balance=1000` becomes `balance=9000`. */
+  /** Changes `balance=1000` to `balance=9000`. */
   async function flipped() {
     const location = await fourPuts()
     change(join(location, only(location, '.log')), (bytes) => { bytes[bytes.indexOf('1000')] = 0x39 })
@@ -95,7 +96,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     const written = run(['put', location, 'e', '5'])
     assert.equal(written.code, 0)
     assert.match(written.messages, /copy: 000002\.log\.damaged/)
-    // What was left is in the copy; the database itself is sound again.
+    // The skipped bytes are in the copy; the database is sound again.
     assert.deepEqual(run(['scan', location]), { code: 0, out: 'a\t1\ne\t5\n', messages: '' })
   })
 
@@ -168,7 +169,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.equal(code, 1)
     assert.match(out, new RegExp(`missing: ${table}`))
     assert.match(out, new RegExp(`^${whole.tables - 1} tables?, \\d+ entries \\(1 in 1 log\\)`, 'm'))
-    // A second fault, behind the missing table, is found as well.
+    // A second fault, after the missing table, is found too.
     const other = filesOf(location, '.ldb').at(-1)
     change(join(location, other), (bytes) => { bytes[100] ^= 1 })
     const both = await Varve.verify(location)

@@ -1,4 +1,4 @@
-// Databases on a web server: what is read, how often, and what becomes of servers that misbehave.
+// Databases on a web server: results, number of requests, and misbehaving servers.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ describe('the contract of a storage that only reads', () => {
   testReadOnlyStorage(storageWith({ etag: 'none', lastModified: false }), { test, prefix: 'no version: ' })
 })
 
-// ---- What is read ----
+// ---- Reading ----
 
 describe('what is read', () => {
   const COUNT = LONG ? 1_000_000 : 100_000
@@ -86,7 +86,7 @@ describe('what is read', () => {
           assert.equal(end, files.get(name).length, 'first the end of a table')
           assert.equal(end - start, Math.min(end, 64 * KIB))
           assert.ok(look.sent === 1 && others.length === 0, 'one look at the manifest')
-          // The rest of a filter that is larger, and the block.
+          // The rest of a large filter, and the block.
           assert.ok(parts.length <= 3, JSON.stringify(parts))
           for (const one of parts) for (const two of parts) assert.ok(one === two || one.end <= two.start || two.end <= one.start, 'no byte twice')
         }
@@ -212,7 +212,7 @@ describe('what is read', () => {
   })
 })
 
-// ---- Servers that misbehave ----
+// ---- Misbehaving servers ----
 
 describe('in a worker', () => {
   test('a database is read, with what headers the server wants', async (t) => {
@@ -238,7 +238,7 @@ describe('servers that misbehave', () => {
   let files
   before(async () => { files = await made(12_000, { compression: false }) })
 
-  /** Every value is right; what fails does so with one of these codes. */
+  /** Checks that every value is right, or fails with one of these codes. */
   async function rightOr(db, codes) {
     const seen = new Set()
     for (let i = 0; i < 6000; i += 97) {

@@ -1,4 +1,5 @@
-// Who imports whom in src/js (docs/architecture.md), as dependency-cruiser sees it. Imports of types alone, in comments, do not count.
+// Checks the imports in src/js (docs/architecture.md) with dependency-cruiser. Imports of types in
+// comments are ignored.
 import { deepStrictEqual, ok } from 'node:assert'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +8,10 @@ import { after, test } from 'node:test'
 import { cruise } from 'dependency-cruiser'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
-/** What each part may import besides itself; #wasm and the like count as the files that they stand for. */
+/**
+ * What each part may import besides itself; #wasm and others count as the files that they resolve
+ * to.
+ */
 const LAYERS = {
   'errors.js': [],
   bytes: ['errors.js'],
@@ -22,7 +26,7 @@ const LAYERS = {
   cli: ['errors.js', 'bytes', 'engine', 'remote', 'storage', 'level', 'inspect']
 }
 
-/** Parts of storage that only their neighbours know. */
+/** Parts of storage that only their neighbours may import. */
 const STORAGES = ['node', 'http']
 
 const alternatives = (names) => names.map((name) => name.endsWith('.js') ? `${name.replace('.', '\\.')}$` : `${name}/`).join('|')
@@ -51,7 +55,7 @@ function rulesOf(root) {
   ]
 }
 
-/** What breaks a rule, as "rule: from -> to". */
+/** Returns violations as "rule: from -> to". */
 async function violationsIn(root, places) {
   const { output } = await cruise(places, {
     baseDir: root,
@@ -71,7 +75,7 @@ test('imports go downward, and in no circle', async () => {
 const place = mkdtempSync(join(tmpdir(), 'varve-layers-'))
 after(() => rmSync(place, { recursive: true }))
 
-/** Files of a little package, by path. */
+/** Files of a small package, by path. */
 function make(name, files) {
   const root = join(place, name)
   for (const [path, text] of Object.entries({ 'package.json': '{ "type": "module" }', ...files })) {

@@ -1,5 +1,5 @@
-// The engine's memory has a limit and stays below it; where it does not do, writes are refused or the engine is replaced, and nothing
-// that was acknowledged is lost.
+// The engine's memory has a limit and stays below it; where it does not do, writes are refused or
+// the engine is replaced, and nothing that was acknowledged is lost.
 //
 //   VARVE_LONG=1   1 GiB of data below 64 MiB and 256 MiB, instead of 64 MiB of data below 32 MiB
 import assert from 'node:assert/strict'
@@ -81,7 +81,8 @@ test('exceeding memory fails or replaces the engine without losing acknowledged 
     const place = join(root, `small-${round}`)
     const options = { memoryLimit: 2 * MIB + (round % 50) * 128 * KIB, valueEncoding: 'view', writeBufferSize: 64 * KIB << round % 6 }
     const acknowledged = new Map()
-    // What was refused and may be there all the same: of several such writes of a key any may be the last that is.
+    // What was refused and may be there all the same: of several such writes of a key any may be
+    // the last that is.
     const open = new Map()
     // What this memory cannot open, or cannot open again, more can.
     const refused = (error) => {
@@ -167,7 +168,8 @@ test('a log much longer than a write buffer is replayed in little memory', async
   }
 })
 
-// Each growth makes an ArrayBuffer of the whole memory. Grown by 64 KiB at a time, V8 spent most of its time collecting garbage.
+// Each growth makes an ArrayBuffer of the whole memory. Grown by 64 KiB at a time, V8 spent most of
+// its time collecting garbage.
 test('memory grows in steps', async () => {
   const db = new Varve(null, { storage: 'memory', valueEncoding: 'view' })
   const sizes = new Set()

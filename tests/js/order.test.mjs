@@ -1,4 +1,5 @@
-// Nobody learns of a newer state before an older one that was asked for earlier, where the storage answers in place.
+// Nobody learns of a newer state before an older one that was asked for earlier, where the storage
+// answers in place.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,8 +30,9 @@ const microtasks = async (count) => { for (let i = 0; i < count; i++) await unde
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 /**
- * Writes count versions, and reads tell which version they have seen: at least `from`, at most `to`. What was asked for earlier may
- * not be answered with an older version than what was asked for later has been answered with.
+ * Writes count versions, and reads tell which version they have seen: at least `from`, at most
+ * `to`. What was asked for earlier may not be answered with an older version than what was asked
+ * for later has been answered with.
  */
 class Watch {
   version = 0
@@ -70,7 +72,10 @@ async function filled(db) {
   return db
 }
 
-/** A short read of a range by each of the ways, and where the value of `c` is in its answer. No promise more: each takes a microtask. */
+/**
+ * A short read of a range by each of the ways, and where the value of `c` is in its answer. No
+ * promise more: each takes a microtask.
+ */
 const RANGES = {
   all: [(db) => db.iterator({ gte: 'b', lte: 'd' }).all(), (rows) => rows[1][1]],
   'values().all': [(db) => db.values({ gte: 'c', limit: 1 }).all(), ([value]) => value],
@@ -203,7 +208,10 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
-/** How many gets, one after the other, are answered before an all() that was asked first; of each round. */
+/**
+ * How many gets, one after the other, are answered before an all() that was asked first; of each
+ * round.
+ */
 async function answeredEarly(db) {
   const counts = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -276,7 +284,8 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
-// A write that is asked for when the fresh instance is there must not be done before those that still wait for it.
+// A write that is asked for when the fresh instance is there must not be done before those that
+// still wait for it.
 test('after a trap, writes of one key run in call order', async () => {
   const trapping = new Trapping()
   try {

@@ -1,11 +1,15 @@
-// The full module keeps the messages of its panics: the cause of the error says where in the source it was.
+// The full module keeps the messages of its panics: the cause of the error says where in the source
+// it was.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Instance } from '../../src/js/engine/instance.js'
 
 const SIZE = 0x1234
 
-/** A word of the engine's memory that says that nobody uses the scratch region; it stands before the region's capacity, address, size. */
+/**
+ * A word of the engine's memory that says that nobody uses the scratch region; it stands before the
+ * region's capacity, address, size.
+ */
 function inUseOf(memory, address) {
   const words = new Uint32Array(memory.buffer)
   for (let at = 2; at < words.length - 1; at++) {

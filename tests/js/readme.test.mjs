@@ -1,5 +1,6 @@
-// Runs every snippet of the README as it is written: `js` as a module, `sh` by the shell, in a directory of its own in which
-// `varve` is this package. A line must print what its comment says: console.log(...) // this
+// Runs every snippet of the README as it is written: `js` as a module, `sh` by the shell, in a
+// directory of its own in which `varve` is this package. A line must print what its comment says:
+// console.log(...) // this
 //
 // A snippet is skipped if the line before it is a comment that begins with "not run:" and says why.
 import assert from 'node:assert/strict'
@@ -40,7 +41,8 @@ test('there are snippets, and most are run', () => {
   assert.ok(snippets.filter(({ reason }) => reason === undefined).length >= 4)
 })
 
-// The tables are compared with the types, which are the home of every option, default, error code and method.
+// The tables are compared with the types, which are the home of every option, default, error code
+// and method.
 
 const types = readFileSync(inRoot('src', 'js', 'types', 'index.d.ts'), 'utf8')
 const abstractLevel = inRoot('node_modules', 'abstract-level')
@@ -63,7 +65,10 @@ const optionsOf = (source, name) => {
     [option, /@defaultValue ([^]*?)\s*(?:\n \s*\*\s*\n|\n? *\*\/)/.exec(comment)?.[1]]))
 }
 
-/** A default as README or the types write it: '32 MiB' and '`32 * 1024 * 1024`: why' are the same number. */
+/**
+ * A default as README or the types write it: '32 MiB' and '`32 * 1024 * 1024`: why' are the same
+ * number.
+ */
 const normal = (text) => {
   const [, number, unit] = /^(\d+)(?: (KiB|MiB|GiB))?(?![\w'])/.exec(text) ?? []
   const product = /^`(\d+(?: \*\*? \d+)*)`/.exec(text)?.[1]
@@ -87,7 +92,8 @@ test('the table of options has the names and defaults of index.d.ts', () => {
   compareOptions(rows.slice(0, ofAnOperation), [
     [types, 'OpenOptions'], [types, 'DatabaseOptions'], [abstractTypes, 'AbstractOpenOptions'], [abstractTypes, 'AbstractDatabaseOptions']
   ])
-  // `fillCache` has two defaults: the table shows that of reads, the last here, and explains that of iterators.
+  // `fillCache` has two defaults: the table shows that of reads, the last here, and explains that
+  // of iterators.
   compareOptions(rows.slice(ofAnOperation), [[types, 'AdditionalIteratorOptions'], [types, 'ReadOptions'], [types, 'WriteOptions']])
 })
 

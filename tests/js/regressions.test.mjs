@@ -13,7 +13,8 @@ import { describe, revive } from '../../src/js/remote/failure.js'
 const over = (storage) => new Varve(null, { storage })
 const codeOf = (promise) => promise.then(() => 'done', (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause?.code : error.code)
 
-// Whoever was refused gave the lock back, which was another's: two writers, or none of them safe from destroy().
+// Whoever was refused gave the lock back, which was another's: two writers, or none of them safe
+// from destroy().
 test('a refused opener leaves the lock to its owner', async () => {
   const place = new MapStorage.Place()
   const storage = new MapStorage(place)
@@ -179,7 +180,8 @@ class Counting extends MapStorage {
   }
 }
 
-// Tables stayed open after close(): in a directory that was opened read-only, a descriptor each until the process ended.
+// Tables stayed open after close(): in a directory that was opened read-only, a descriptor each
+// until the process ended.
 test('a database that is closed has no file open', async () => {
   const storage = new Counting()
   for (const readOnly of [false, true]) {
@@ -216,7 +218,8 @@ test('an iterator refuses an invalid signal', async () => {
   await db.close()
 })
 
-// close() waited for a file that was being opened far away, for as long as a server hangs; and what came later stayed open.
+// close() waited for a file that was being opened far away, for as long as a server hangs; and what
+// came later stayed open.
 test('a database is closed while a file is being opened, and the file after that', async () => {
   class Hanging extends Counting {
     waiting = []
@@ -283,7 +286,8 @@ const thrownBy = async (act) => {
   assert.fail(`${act} did not fail`)
 }
 
-// The name was InvalidArgumentError, a number out of range was a TypeError, and what the engine refused was neither.
+// The name was InvalidArgumentError, a number out of range was a TypeError, and what the engine
+// refused was neither.
 test('a wrong argument is a TypeError or a RangeError, by class and by name, in place and in a worker', async () => {
   for (const [options, expected] of [
     [{ cacheSize: -1 }, RANGE], [{ blockSize: 1.5 }, RANGE], [{ maxFileSize: Infinity }, RANGE], [{ filterBits: 44 }, RANGE], [{ writeBufferSize: NaN }, RANGE],

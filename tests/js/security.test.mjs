@@ -1,4 +1,5 @@
-// What hostile callers, hostile bytes and hostile archives can do: get a typed error, and nothing else.
+// What hostile callers, hostile bytes and hostile archives can do: get a typed error, and nothing
+// else.
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

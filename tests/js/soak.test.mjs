@@ -1,4 +1,5 @@
-// A mixed load for long: opened anew, verified, and nothing grows: not the engine's memory, not JavaScript's, not open files, not the disk.
+// A mixed load for long: opened anew, verified, and nothing grows: not the engine's memory, not
+// JavaScript's, not open files, not the disk.
 //
 //   npm run soak               20 minutes
 //   VARVE_SOAK_SECONDS=n       n seconds instead of 20

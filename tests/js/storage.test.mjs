@@ -1,5 +1,6 @@
-// The storages written in JavaScript: all keep the contract that users test their own with; the directory of Node is also held
-// against the system: who else locks it, disks that are full or fail, directories that may not be written.
+// The storages written in JavaScript: all keep the contract that users test their own with; the
+// directory of Node is also held against the system: who else locks it, disks that are full or
+// fail, directories that may not be written.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -112,7 +113,9 @@ describe('the contract, a directory whose every answer is a promise', () => test
   return { one: late(one), other: late(other) }
 }, { test }))
 
-/** A storage that does one thing wrong; `change` gets the good one, or (`file.`) each of its files. */
+/**
+ * A storage that does one thing wrong; `change` gets the good one, or (`file.`) each of its files.
+ */
 function wrong(change) {
   return () => {
     const { one, other } = twoOfMap()
@@ -227,7 +230,10 @@ async function timeToLock(storage) {
   return performance.now() - start
 }
 
-/** Whether the kernel tells that all the files are locked. One that is let go between two pages lets it pass over another: then once more. */
+/**
+ * Whether the kernel tells that all the files are locked. One that is let go between two pages lets
+ * it pass over another: then once more.
+ */
 async function allSeen(paths) {
   const inodes = paths.map((path) => `:${fs.statSync(path).ino} `)
   for (let i = 0; i < 20; i++) {
@@ -806,7 +812,8 @@ test('an error names the file and what to do', async (t) => {
   assert.throws(() => storage.editNames([{ type: 'swap', name: 'a' }]), { code: 'EINVAL' })
 })
 
-// Windows' ways, as far as they can be told elsewhere: what the module does when the system answers as Windows does.
+// Windows' ways, as far as they can be told elsewhere: what the module does when the system answers
+// as Windows does.
 test('on Windows a rename is patient, directories are not flushed, and appends need no O_APPEND', { skip: IS_WINDOWS }, async (t) => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform')
   Object.defineProperty(process, 'platform', { ...platform, value: 'win32' })

@@ -34,7 +34,10 @@ const range = (n) => Array.from({ length: n }, (_, i) => i)
 const keyOf = (i) => `key${String(i).padStart(6, '0')}`
 const code = (code) => (/** @type {any} */ error) => { assert.equal(error.code, code, error.stack); return true }
 
-/** The same storage, where calls of files and edits of names can be watched or replaced: `calls` has what is called in place of `sync`, ... */
+/**
+ * The same storage, where calls of files and edits of names can be watched or replaced: `calls` has
+ * what is called in place of `sync`, ...
+ */
 function watched(storage, calls) {
   const file = (own) => new Proxy(own, {
     get(target, name) {
@@ -179,7 +182,8 @@ for (const [name, place] of Object.entries(PLACES)) {
       try {
         db.putSync(keyOf(i), `${i} ${value}`)
       } catch (error) {
-        // The flush that was under way before waits for a thread: nobody hears of its end in this turn.
+        // The flush that was under way before waits for a thread: nobody hears of its end in this
+        // turn.
         code('LEVEL_BUSY')(error)
         assert.equal(db.getSync(keyOf(i)), i < 3000 ? value : undefined)
         busy++
@@ -305,7 +309,8 @@ test('durable writes in a worker, one by one and many at once, are there and in 
   await db.batch([{ type: 'put', key: 'b', value: '1' }, { type: 'del', key: 'a' }], { sync: true })
   await Promise.all(range(50).map((i) => db.put('c', `${i}`, { sync: i % 2 === 0 })))
   assert.deepEqual(await db.getMany(['a', 'b', 'c']), [undefined, '1', '49'])
-  // Flushes and compactions are under way: where the engine cannot write at once the write waits as any other.
+  // Flushes and compactions are under way: where the engine cannot write at once the write waits as
+  // any other.
   for (const i of range(100)) await Promise.all([db.put(keyOf(i), 'x'.repeat(2000)), db.put(keyOf(i), `${i}`, { sync: true })])
   for (const i of range(100)) assert.equal(await db.get(keyOf(i)), `${i}`)
   await assert.rejects(db.put('k', 'x'.repeat(10), { sync: true, keyEncoding: 'none' }))

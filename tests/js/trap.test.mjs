@@ -1,5 +1,5 @@
-// An engine that traps is replaced: nothing that was acknowledged is lost, what was not written is not there, no call reaches the
-// instance that failed, and the database answers soon.
+// An engine that traps is replaced: nothing that was acknowledged is lost, what was not written is
+// not there, no call reaches the instance that failed, and the database answers soon.
 //
 //   VARVE_LONG=1   a trap at every crossing of the border instead of at some
 import assert from 'node:assert/strict'
@@ -13,13 +13,17 @@ import { later } from './lib/storages.mjs'
 import { Trapping } from './lib/trapping.mjs'
 
 const LONG = process.env.VARVE_LONG !== undefined
-/** How soon a database with a new engine answers. Shown by `npm test`, held by VARVE_LONG=1: nothing is timed where the machine may be busy. */
+/**
+ * How soon a database with a new engine answers. Shown by `npm test`, held by VARVE_LONG=1: nothing
+ * is timed where the machine may be busy.
+ */
 const ANSWER_MS_MAX = 200
 const POINTS = LONG ? Infinity : 4
 
 const root = mkdtempSync(join(tmpdir(), 'varve-trap-'))
 const trapping = new Trapping()
-// A promise that nobody waits for, or a microtask that throws, ends the process in Node: then the test fails.
+// A promise that nobody waits for, or a microtask that throws, ends the process in Node: then the
+// test fails.
 after(() => {
   trapping.restore()
   rmSync(root, { recursive: true, force: true })
@@ -63,7 +67,10 @@ class Model {
   }
 }
 
-/** Ways to be in the middle of something. `act` gets an open, filled database, writes through the model. */
+/**
+ * Ways to be in the middle of something. `act` gets an open, filled database, writes through the
+ * model.
+ */
 const SITUATIONS = {
   'a put': (db, model) => model.write([{ type: 'put', key: 'new', value: 'x' }], () => db.put('new', 'x')),
   'a put with sync': (db, model) => model.write([{ type: 'put', key: 'new', value: 'x' }], () => db.put('new', 'x', { sync: true })),

@@ -11,7 +11,10 @@ after(() => rmSync(root, { recursive: true, force: true }))
 
 const ROWS = 100_000
 const VALUE = 'strata '.repeat(14)
-/** Each call below takes longer than the engine may have the thread at once; what is done in one piece leaves no turn at all. */
+/**
+ * Each call below takes longer than the engine may have the thread at once; what is done in one
+ * piece leaves no turn at all.
+ */
 const TURNS_MIN = 1
 
 const keyOf = (i) => String(i % ROWS).padStart(9, '0')
@@ -23,7 +26,10 @@ async function fill(db) {
   }
 }
 
-/** How many turns the event loop had until `act` was done; `between` runs in each, and in none after. */
+/**
+ * How many turns the event loop had until `act` was done; `between` runs in each, and in none
+ * after.
+ */
 async function turnsOf(act, between = () => {}) {
   let turns = 0
   let running = true

@@ -6,7 +6,10 @@ import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
-/** Comments that use the type `any` and give no reason, as in "any: whatever was thrown". It may only become smaller. */
+/**
+ * Comments that use the type `any` and give no reason, as in "any: whatever was thrown". It may
+ * only become smaller.
+ */
 const WITHOUT_REASON_MAX = 254
 
 const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileTypes: true })
@@ -28,7 +31,10 @@ test('no script asks not to be checked', () => {
   deepStrictEqual(scripts.filter((path) => /@ts-(nocheck|ignore)/.test(readFileSync(path, 'utf8'))), [])
 })
 
-/** Returns the comments of `text` that use the type `any` without a reason, as in "any: whatever was thrown". */
+/**
+ * Returns the comments of `text` that use the type `any` without a reason, as in "any: whatever was
+ * thrown".
+ */
 function withoutReason(text) {
   const comments = text.match(/\/\*\*[^]*?\*\//g) ?? []
   return comments.filter((comment) => /\{[^@]*\bany\b/.test(comment) && !/\bany: /.test(comment))

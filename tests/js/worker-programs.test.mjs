@@ -61,7 +61,8 @@ class Pair {
     const random = this.#random
     if (random.oneIn(5)) this.#snapshots.push(this.#dbs.map((db) => db.snapshot()))
     if (random.oneIn(5)) this.#iterators.push(this.#make((db, options) => db.keys(options)))
-    // A clear() that takes long leaves others their turns, and what these do to its range is a matter of time.
+    // A clear() that takes long leaves others their turns, and what these do to its range is a
+    // matter of time.
     const acts = random.oneIn(8) ? [this.#clear()] : random.times(9, () => this.#act())
     const [there, here] = await Promise.all(this.#dbs.map((db, i) => together ? Promise.all(acts.map((act) => act(db, i))) : oneByOne(acts, db, i)))
     assert.deepEqual(there, here)

@@ -1,5 +1,5 @@
-// The engine in a worker thread: the order of what is asked, what a message holds, and that every promise settles whatever becomes
-// of the thread.
+// The engine in a worker thread: the order of what is asked, what a message holds, and that every
+// promise settles whatever becomes of the thread.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -289,7 +289,10 @@ test('getProperty() returns synchronously, after earlier calls', async (t) => {
   })
 })
 
-/** Runs a module in a process of its own; answers what it prints. Ended by force it has no exit code. */
+/**
+ * Runs a module in a process of its own; answers what it prints. Ended by force it has no exit
+ * code.
+ */
 function runAlone(source) {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', `import { Varve } from ${JSON.stringify(INDEX)}\n${source}`],
     { encoding: 'utf8', timeout: 20_000 })

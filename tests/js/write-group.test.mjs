@@ -65,7 +65,8 @@ for (const [name, storage] of Object.entries(PLACES)) {
     }
     if (name === 'at once') asks.getSync = async () => assert.equal(db.getSync('c'), '3')
     for (const [what, ask] of Object.entries(asks)) {
-      // Where an append takes its time, what is not acknowledged is not there yet; but writes keep their order.
+      // Where an append takes its time, what is not acknowledged is not there yet; but writes keep
+      // their order.
       if (name === 'later' && !/put|batch/.test(what)) continue
       await db.clear()
       const writes = [db.put('a', '1'), db.put('b', '2'), db.put('c', '0'), db.put('c', '3')]
