@@ -163,7 +163,7 @@ struct SplitMix64 {
   uint64_t Next() { return Mix(state += 0x9E3779B97F4A7C15u); }
 };
 
-// A value is named by what makes it, so that a model of a large database stays small.
+// A value as the numbers that generate it, so that the model of a large database stays small.
 struct ValueName {
   uint64_t seed, op, length;
   std::string Bytes() const {
@@ -211,7 +211,7 @@ struct Workload {
     else if ((r >> 8) % 1000 == 0) length = 301 + (r >> 32) % 99700;
     return {Key(k), huge || r % 10 != 0, {seed, n, length}};
   }
-  // Hands over each group and the number of operations done with it.
+  // Calls back with each group of operations and the number of operations up to its end.
   void Run(const std::function<void(const std::vector<Operation>&, uint64_t)>& commit) const {
     SplitMix64 random{seed};
     std::vector<Operation> group;
@@ -372,7 +372,8 @@ static void Write(const Arguments& args) {
   printf("{\"entries\":%zu,\"sha256\":\"%s\"}\n", model.size(), sha.Hex().c_str());
 }
 
-// Counts the keys on which database and model differ while the workload is replayed: a prefix is where none does.
+// Counts the keys whose values differ between database and model while the workload is replayed. The
+// database is a prefix of the workload if the count reaches 0.
 static void Prefix(const Arguments& args) {
   struct Cell {
     bool in_database = false, in_model = false, same_value = false;

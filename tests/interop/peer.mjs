@@ -4,8 +4,8 @@
  *
  *   node peer.mjs digest|write|prefix|compact|destroy|repair|hold|trylock DIR [options]
  *
- * classic-level has no paranoid checks, no checksum verification, no reuse of logs, no comparators, and always writes
- * a Bloom filter of 10 bits: those options are answered with an error.
+ * classic-level has no paranoid checks, no checksum verification, no reuse of logs, no comparators,
+ * and always writes a Bloom filter of 10 bits: those options are answered with an error.
  */
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -210,7 +210,10 @@ async function write(db) {
   return all.finish()
 }
 
-/** Counts the keys on which database and model differ while the workload is replayed: a prefix is where none does. */
+/**
+ * Counts the keys on which database and model differ while the workload is replayed: a prefix is
+ * where none does.
+ */
 async function prefix(db) {
   const hash = (bytes) => createHash('sha256').update(bytes).digest('latin1')
   const stored = new Map()

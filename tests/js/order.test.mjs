@@ -1,5 +1,5 @@
-// Nobody learns of a newer state before an older one that was asked for earlier, where the storage
-// answers in place.
+// With a synchronous storage, no caller sees a newer state before an earlier call returns an older
+// one.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,9 +30,8 @@ const microtasks = async (count) => { for (let i = 0; i < count; i++) await unde
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 /**
- * Writes count versions, and reads tell which version they have seen: at least `from`, at most
- * `to`. What was asked for earlier may not be answered with an older version than what was asked
- * for later has been answered with.
+ * Writes count versions, and reads report the version that they have seen: from `from` to `to`. An
+ * earlier call must not return an older version after a later call has returned a newer one.
  */
 class Watch {
   version = 0
@@ -49,12 +48,12 @@ class Watch {
     this.answered.push({ asked, what, from })
   }
 
-  /** One of those below, whose answer holds a version as text. */
+  /** Makes one of the reads below, whose result contains a version as text. */
   async exactly(what, db, [ask, valueIn]) {
     return this.read(what, ask(db), (answer) => [Number(valueIn(answer)), Number(valueIn(answer))])
   }
 
-  /** `write` gets the next version. */
+  /** Calls `write` with the next version. */
   async wrote(what, write) {
     const version = ++this.version
     return this.read(what, write(String(version)), () => [version, Infinity])
@@ -66,15 +65,15 @@ class Watch {
   }
 }
 
-/** Rows around the one that changes, so that a range is more than a row. */
+/** Rows around the changing one, so that a range has several rows. */
 async function filled(db) {
   await db.batch(['a', 'b', 'c', 'd'].map((key) => ({ type: 'put', key, value: '0' })))
   return db
 }
 
 /**
- * A short read of a range by each of the ways, and where the value of `c` is in its answer. No
- * promise more: each takes a microtask.
+ * Short reads of a range, and where `c` is in their results. No extra promises: each takes a
+ * microtask.
  */
 const RANGES = {
   all: [(db) => db.iterator({ gte: 'b', lte: 'd' }).all(), (rows) => rows[1][1]],
@@ -82,7 +81,7 @@ const RANGES = {
   nextv: [(db) => db.iterator({ gte: 'b', lte: 'd' }).nextv(10), (rows) => rows[1][1]],
   next: [(db) => db.iterator({ gte: 'c' }).next(), ([, value]) => value]
 }
-/** The same of keys. */
+/** The same for keys. */
 const POINTS = {
   get: [(db) => db.get('c'), (value) => value],
   getMany: [(db) => db.getMany(['a', 'c']), ([, value]) => value]
@@ -134,7 +133,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       }
       ask(RANGES)
       ask(RANGES)
-      // As soon as it is open, and what was asked before has been done.
+      // As soon as it is open and queued calls are done.
       db.once('open', () => ask({}))
       await db.open()
       ask(RANGES)
@@ -157,7 +156,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       return (seed >>> 16) % size
     }
     const { signal } = new AbortController()
-    /** The last versions by a batch or a del, which has() can see. */
+    /** The last versions written by a batch or a del, which has() can see. */
     let [batched, deleted] = [0, 0]
     const calls = {
       ...Object.fromEntries(Object.entries({ ...RANGES, ...POINTS }).map(([what, read]) => [what, () => watch.exactly(what, db, read)])),
@@ -169,7 +168,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       'chained batch': () => watch.wrote('chained batch', (value) => db.batch().put('c', value).write()),
       del: () => watch.wrote('del', (value) => {
         deleted = watch.version
-        // The version itself is told by another key.
+        // Another key contains the version.
         db.put('c', value)
         return db.del(`x${value}`)
       }),
@@ -192,7 +191,7 @@ for (const [place, make] of Object.entries(PLACES)) {
     const flow = async () => {
       while (watch.version < LIMIT - 100) {
         const name = names[random(names.length)]
-        // An fsync takes long, and everybody else waits for no one.
+        // An fsync takes long, and other calls do not wait for it.
         if (/synced|clear/.test(name) && random(10) > 0) continue
         counts[name] = (counts[name] ?? 0) + 1
         const call = calls[name]()
@@ -208,10 +207,7 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
-/**
- * How many gets, one after the other, are answered before an all() that was asked first; of each
- * round.
- */
+/** Counts the consecutive gets that return before an earlier all(), for each round. */
 async function answeredEarly(db) {
   const counts = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -275,7 +271,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       const calls = [iterator.all(), iterator.close()]
       for (let i = 0; i < 40; i++) calls.push(db.iterator().all(), db.get('c'), db.put('c', String(i)), db.has('c'), db.keys().nextv(2))
       const closed = db.close()
-      // What was asked before is answered, whether or not the database is closed by then.
+      // Earlier calls return, whether or not the database is closed by then.
       const results = await Promise.allSettled(calls)
       assert.deepEqual(results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason.message), [])
       await closed
@@ -284,8 +280,7 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
-// A write that is asked for when the fresh instance is there must not be done before those that
-// still wait for it.
+// A write made when the new instance exists must not overtake queued writes.
 test('after a trap, writes of one key run in call order', async () => {
   const trapping = new Trapping()
   try {
@@ -327,7 +322,7 @@ test('calls that wait for a fresh instance after a trap are answered in order, a
         add(watch.wrote('put', (value) => db.put('c', value)))
         for (const [what, read] of Object.entries(POINTS)) add(watch.exactly(what, db, read))
       }
-      // Beyond so many crossings all calls are done.
+      // After this many crossings all calls are done.
       trapping.arm(1 + round % 40 * 3)
       for (let i = 0; i < 4; i++) {
         ask()

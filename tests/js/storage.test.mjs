@@ -1,6 +1,6 @@
-// The storages written in JavaScript: all keep the contract that users test their own with; the
-// directory of Node is also held against the system: who else locks it, disks that are full or
-// fail, directories that may not be written.
+// The storages in JavaScript: all pass the contract tests for users' storages. The directory
+// storage of Node is also tested against the system: other owners of the lock, full and failing
+// disks, and directories without write permission.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,10 +29,10 @@ const place = fs.mkdtempSync(join(tmpdir(), 'varve-storage-'))
 after(() => fs.rmSync(place, { recursive: true, force: true }))
 let directories = 0
 
-/** A name for a directory that does not exist. */
+/** Returns the path of a directory that does not exist. */
 const newDirectory = () => join(place, String(directories++))
 
-/** A new directory, locked; unlocked at the end. */
+/** Creates a locked directory, unlocked at the end. */
 async function locked(t, directory = newDirectory()) {
   const storage = new NodeStorage(directory)
   await storage.lock(true)
@@ -40,7 +40,7 @@ async function locked(t, directory = newDirectory()) {
   return storage
 }
 
-/** `false`, or why a test is left out, said aloud. */
+/** Returns false, or why a test is skipped, and prints it. */
 function unless(possible, why) {
   if (possible) return false
   console.error(`SKIPPED: ${why}`)
@@ -57,7 +57,7 @@ const write = (storage, name, text) => {
 
 // ---- The contract ----
 
-/** The same storage with every answer a promise that comes later. */
+/** Wraps a storage so that every method returns a promise that resolves later. */
 function late(target) {
   const later = async (answer) => { await null; return answer }
   const lateFile = (file) => ({
@@ -114,7 +114,7 @@ describe('the contract, a directory whose every answer is a promise', () => test
 }, { test }))
 
 /**
- * A storage that does one thing wrong; `change` gets the good one, or (`file.`) each of its files.
+ * A storage with one mistake; `change` gets the correct storage, or (`file.`) each of its files.
  */
 function wrong(change) {
   return () => {
@@ -134,7 +134,7 @@ function wrong(change) {
   }
 }
 
-/** Puts `better(good)` in the place of a method. */
+/** Replaces a method by `better(good)`. */
 const replaced = (object, name, make) => { object[name] = make(object[name].bind(object)) }
 
 const MISTAKES = {
@@ -171,7 +171,7 @@ describe('the contract finds mistakes', () => {
 
 const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node', 'directory.js')).href
 
-/** The same modules once more, as in another package of this process. */
+/** Another copy of the same modules, as in another package of this process. */
 function importCopy() {
   const copy = newDirectory()
   fs.cpSync(inRoot('src', 'js', 'storage', 'node'), copy, { recursive: true })
@@ -179,7 +179,7 @@ function importCopy() {
   return import(pathToFileURL(join(copy, 'directory.js')).href)
 }
 
-/** Holds the lock until its input ends; also as a worker. */
+/** A program that holds the lock until its input ends; also for a worker. */
 const HOLD = `
   const { NodeStorage } = await import(${JSON.stringify(moduleUrl)})
   const storage = new NodeStorage(process.env.PLACE)
@@ -196,7 +196,7 @@ const HOLD = `
 const children = new Set()
 after(() => { for (const child of children) child.kill('SIGKILL') })
 
-/** A child that has said its first line: `held`, or why not. */
+/** Starts a child and waits for its first line: `held`, or the error. */
 async function started(args, directory) {
   const child = spawn(process.execPath, args, { env: { ...process.env, PLACE: directory }, stdio: ['pipe', 'pipe', 'pipe'] })
   children.add(child)
@@ -223,7 +223,7 @@ async function killed(child) {
   await child.ended
 }
 
-/** How long the lock takes, in ms. */
+/** Measures the time of lock(), in ms. */
 async function timeToLock(storage) {
   const start = performance.now()
   await storage.lock(false)
@@ -231,8 +231,8 @@ async function timeToLock(storage) {
 }
 
 /**
- * Whether the kernel tells that all the files are locked. One that is let go between two pages lets
- * it pass over another: then once more.
+ * Whether the kernel lists locks on all files. A lock released between two pages hides another one,
+ * so the table is read again.
  */
 async function allSeen(paths) {
   const inodes = paths.map((path) => `:${fs.statSync(path).ino} `)
@@ -249,7 +249,7 @@ const hasClassicLevel = fs.existsSync(inRoot('node_modules', 'classic-level'))
 const noClassicLevel = unless(hasClassicLevel, 'all with C++ LevelDB: classic-level is not installed')
 const noSqlite = unless(HAS_SQLITE, `Varve cannot keep C++ LevelDB out here: Node ${process.versions.node} has no node:sqlite, so the locks that C++ LevelDB sees were NOT tested`)
 
-/** As deep as SQLite cannot follow: what a runtime without it does, in one that has it. */
+/** A path too long for SQLite, to test the lock of runtimes without it. */
 function deepDirectory() {
   const deep = join(newDirectory(), ...Array.from({ length: 5 }, () => 'd'.repeat(120)))
   assert.ok(Buffer.byteLength(deep) > 512)
@@ -508,7 +508,7 @@ describe('a lock file that was left behind', () => {
     const path = join(directory, 'LOCK.varve')
     fs.writeFileSync(path, '')
     fs.utimesSync(path, old, old)
-    // Another has judged it as well, has replaced it, and has not written yet.
+    // Another process has also judged it stale, has replaced it, and has not written yet.
     const { openSync } = fs
     let replaced = false
     fs.openSync = (name, ...rest) => {
@@ -634,7 +634,7 @@ test('a directory that may not be written', { skip: unless(!IS_WINDOWS, 'read-on
   await storage.unlock()
   fs.chmodSync(storage.directory, 0o500)
   fs.chmodSync(place, 0o711)
-  // The superuser may write everywhere.
+  // Root can write everywhere.
   const as = async (act) => {
     if (!IS_ROOT) return act()
     fs.chownSync(storage.directory, 65534, 65534)
@@ -684,7 +684,7 @@ test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk
 
 // ---- Flushes, files, failures ----
 
-/** The calls of node:fs that the storage makes meanwhile, in order. */
+/** Returns the calls of node:fs that the storage makes during `act`, in order. */
 function traced(t, names) {
   const calls = []
   for (const name of names) {
@@ -812,8 +812,7 @@ test('an error names the file and what to do', async (t) => {
   assert.throws(() => storage.editNames([{ type: 'swap', name: 'a' }]), { code: 'EINVAL' })
 })
 
-// Windows' ways, as far as they can be told elsewhere: what the module does when the system answers
-// as Windows does.
+// Behaviour on Windows, simulated on other systems.
 test('on Windows a rename is patient, directories are not flushed, and appends need no O_APPEND', { skip: IS_WINDOWS }, async (t) => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform')
   Object.defineProperty(process, 'platform', { ...platform, value: 'win32' })

@@ -1,4 +1,4 @@
-// Synchronous calls: done, or refused with nothing written, when they return.
+// Synchronous calls are done when they return; if they throw, nothing is written.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ after(() => rmSync(root, { recursive: true, force: true }))
 let places = 0
 const newPlace = () => join(root, `db-${places++}`)
 
-/** Each answers what the constructor takes. */
+/** Each returns the arguments of the constructor. */
 const PLACES = {
   'a directory': () => [newPlace()],
   memory: () => [null, { storage: 'memory' }],
@@ -34,10 +34,7 @@ const range = (n) => Array.from({ length: n }, (_, i) => i)
 const keyOf = (i) => `key${String(i).padStart(6, '0')}`
 const code = (code) => (/** @type {any} */ error) => { assert.equal(error.code, code, error.stack); return true }
 
-/**
- * The same storage, where calls of files and edits of names can be watched or replaced: `calls` has
- * what is called in place of `sync`, ...
- */
+/** Wraps a storage so that methods of files and editNames() can be replaced by those in `calls`. */
 function watched(storage, calls) {
   const file = (own) => new Proxy(own, {
     get(target, name) {
@@ -182,8 +179,7 @@ for (const [name, place] of Object.entries(PLACES)) {
       try {
         db.putSync(keyOf(i), `${i} ${value}`)
       } catch (error) {
-        // The flush that was under way before waits for a thread: nobody hears of its end in this
-        // turn.
+        // The earlier flush runs on another thread, so it cannot end in this turn.
         code('LEVEL_BUSY')(error)
         assert.equal(db.getSync(keyOf(i)), i < 3000 ? value : undefined)
         busy++
@@ -259,7 +255,7 @@ test('a damaged block ends a range with an error', async () => {
   await again.close()
 })
 
-// ---- What cannot be done in the call ----
+// ---- Refused calls ----
 
 test('over a storage that answers promises nothing is written', async () => {
   const db = await opened(null, { storage: later(new MapStorage()) })
@@ -309,8 +305,8 @@ test('durable writes in a worker, one by one and many at once, are there and in 
   await db.batch([{ type: 'put', key: 'b', value: '1' }, { type: 'del', key: 'a' }], { sync: true })
   await Promise.all(range(50).map((i) => db.put('c', `${i}`, { sync: i % 2 === 0 })))
   assert.deepEqual(await db.getMany(['a', 'b', 'c']), [undefined, '1', '49'])
-  // Flushes and compactions are under way: where the engine cannot write at once the write waits as
-  // any other.
+  // Flushes and compactions are running: a write that the engine cannot do at once waits like
+  // others.
   for (const i of range(100)) await Promise.all([db.put(keyOf(i), 'x'.repeat(2000)), db.put(keyOf(i), `${i}`, { sync: true })])
   for (const i of range(100)) assert.equal(await db.get(keyOf(i)), `${i}`)
   await assert.rejects(db.put('k', 'x'.repeat(10), { sync: true, keyEncoding: 'none' }))
@@ -441,7 +437,7 @@ test('a flush that fails in place leaves open whether the put is there', async (
       db.putSync('b', '2', { sync: true })
       fails = true
     }
-    // The very flush that only asks may be the one that fails: a second must not be called good.
+    // The flush made to test the storage may fail: then a second one must not count as success.
     assert.throws(() => db.putSync('c', '3', { sync: true }), (/** @type {any} */ error) => error.maybeApplied === true && code('LEVEL_POISONED')(error))
     assert.throws(() => db.putSync('d', '4'), /the disk is gone/)
     await db.close().catch(() => {})

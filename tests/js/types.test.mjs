@@ -1,4 +1,4 @@
-// What tsc checks: every script, and with real types.
+// tsc checks every script, with precise types.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
@@ -6,10 +6,7 @@ import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
-/**
- * Comments that use the type `any` and give no reason, as in "any: whatever was thrown". It may
- * only become smaller.
- */
+/** The number of uses of `any` without a reason, which must not grow. */
 const WITHOUT_REASON_MAX = 254
 
 const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileTypes: true })

@@ -1,5 +1,5 @@
-// The engine in a worker thread: the order of what is asked, what a message holds, and that every
-// promise settles whatever becomes of the thread.
+// The engine in a worker thread: the order of calls, the content of messages, and that every
+// promise settles even if the thread ends.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,7 @@ async function withDatabase(db, act) {
   }
 }
 
-/** Opens `db` and answers the thread that it has started. */
+/** Opens `db` and returns the thread that it has started. */
 async function threadOf(db) {
   let thread
   const listener = (worker) => { thread = worker }
@@ -44,7 +44,7 @@ async function threadOf(db) {
 const key = (i) => `key ${String(i).padStart(7, '0')}`
 const entries = (count, value) => Array.from({ length: count }, (_, i) => ({ type: 'put', key: key(i), value }))
 
-/** Bytes that do not compress. */
+/** Returns incompressible bytes. */
 function noise(size) {
   const bytes = Buffer.alloc(size)
   let state = 1
@@ -57,7 +57,7 @@ function noise(size) {
 
 const codeOf = (promise) => promise.then(() => undefined, (error) => error.code)
 
-// ---- What is asked, and in which order ----
+// ---- Calls and their order ----
 
 test('calls of one turn run in call order', () => withDatabase(inMemory(), async (db) => {
   const answers = [
@@ -158,7 +158,7 @@ test('the caller owns the bytes it passes and receives', () => withDatabase(inMe
   }
 }))
 
-// ---- Much at once ----
+// ---- Many concurrent calls ----
 
 test('thousands of operations at once, of every kind', () => withDatabase(inMemory(), async (db) => {
   const count = 20_000
@@ -228,7 +228,7 @@ test('rows equal those without a worker for every page size', () => withDatabase
 test('at most two pages are read ahead, and none if only the first rows are read', async () => {
   let asked = 0
   let rows = 0
-  // Of entries without key and value.
+  // With empty keys and values.
   const ahead = new ReadAhead(async (size) => {
     asked++
     rows += size
@@ -267,7 +267,7 @@ test('the caller is not blocked while the engine compacts', async (t) => {
     const took = performance.now() - start
     clearInterval(timer)
     t.diagnostic(`${took.toFixed(0)} ms of compaction: ${turns} turns, the longest ${longest.toFixed(1)} ms`)
-    // In place, nobody had a turn in what this computes at a time.
+    // Without a worker, one slice of this computation would block the thread.
     assert.ok(turns >= 5, `${turns} turns in ${took} ms`)
     const { counters } = await db.info()
     assert.ok(counters.bytesCompacted > 10 * MIB, `${counters.bytesCompacted} bytes compacted`)
@@ -289,10 +289,7 @@ test('getProperty() returns synchronously, after earlier calls', async (t) => {
   })
 })
 
-/**
- * Runs a module in a process of its own; answers what it prints. Ended by force it has no exit
- * code.
- */
+/** Runs a module in a process; returns its output. A killed process has no exit code. */
 function runAlone(source) {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', `import { Varve } from ${JSON.stringify(INDEX)}\n${source}`],
     { encoding: 'utf8', timeout: 20_000 })
@@ -383,7 +380,7 @@ test('invalid options throw typed errors', async (t) => {
     assert.equal((await db.open().catch((error) => error)).cause.code, code)
     await db.close()
   }
-  // Neither what is inherited nor what is on Object.prototype is an option.
+  // Inherited properties and those of Object.prototype are not options.
   const inherited = new Varve(null, Object.assign(Object.create({ worker: true }), { storage: 'memory' }))
   assert.equal(inherited.supports.getSync, true)
   await inherited.close()
@@ -396,7 +393,7 @@ test('invalid options throw typed errors', async (t) => {
   assert.deepEqual([reads, db.supports.getSync], [1, false])
 })
 
-// ---- The thread's end ----
+// ---- The end of the thread ----
 
 test('a thread that is ended: every promise settles, and what was acknowledged is there', async (t) => {
   const location = newDirectory(t)

@@ -1,4 +1,5 @@
-// What `npm install varve` gives: the tarball's files, and the package in plain Node, as ES module and from CommonJS, and in TypeScript.
+// The result of `npm install varve`: the files of the tarball, and the package in Node, as ES
+// module, from CommonJS, and in TypeScript.
 import { after, before, test } from 'node:test'
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert'
 import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -26,7 +27,7 @@ const installed = (name, act) => test(name, (context) => noNpm ? context.skip(no
 const inPackage = (...parts) => app.path('node_modules', 'varve', ...parts)
 const manifest = () => readJson(inPackage('package.json'))
 
-/** All paths that a part of package.json names. */
+/** Returns all paths in a part of package.json. */
 const targets = (value) => typeof value === 'string' ? [value] : Object.values(value).flatMap(targets)
 
 // ---- The tarball ----

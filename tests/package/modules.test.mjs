@@ -1,5 +1,5 @@
-// Which of the two modules a page fetches, and when: varve the lean one, varve/full the full one, and only what the lean one lacks brings
-// the full one in, into a worker.
+// The modules that a page fetches: varve the lean one, varve/full the full one. With varve, only
+// tasks that the lean module lacks fetch the full one, in a worker.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 /**
- * Runs `act` in a page that imports `entry`; answers what it does, and which .wasm were fetched: `requested(page)` tells in between.
+ * Runs `act` in a page that imports `entry`; returns its result and the .wasm files fetched, which
+ * `requested(page)` returns meanwhile.
  * @param {string} entry
  * @param {(varve: any, tools: any) => Promise<unknown>} act
  */
@@ -50,7 +51,7 @@ async function inPage(entry, act) {
   })
 }
 
-/** All that an open database can do, and its export. */
+/** Uses all operations of an open database, and exports it. */
 const useAll = async ({ Varve }, { MapStorage, fetched }) => {
   for (const options of [{ storage: 'memory' }, { storage: new MapStorage() }, { storage: 'memory', worker: true }]) {
     const db = new Varve(null, options)
@@ -75,7 +76,7 @@ test('a page that imports varve/full fetches the full module alone, in workers t
   assert.deepEqual([...new Set(fetched)], ['/full.wasm'])
 })
 
-/** Makes a zip, imports it, damages a database and repairs it. `fetched` after each. */
+/** Exports a zip, imports it, damages a database and repairs it. Returns `fetched` after each. */
 const repairAndImport = async ({ Varve, VarveError }, { MapStorage, fetched }) => {
   const seen = []
   const place = new MapStorage.Place()

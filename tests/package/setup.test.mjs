@@ -1,4 +1,5 @@
-// The set-up of a machine: what each part asks for, what it says when something is missing, and that it is quiet when all is there.
+// The set-up of a machine: the requirements of each part, the messages if something is missing, and
+// no output otherwise.
 import { describe, test } from 'node:test'
 import { doesNotMatch, match, ok, strictEqual } from 'node:assert'
 import { spawnSync } from 'node:child_process'
@@ -11,7 +12,7 @@ import { inRoot, toolsBin } from '../../pkg-scripts/lib/paths.mjs'
 const library = readFileSync(inRoot('Cargo.lock'), 'utf8')
 const tools = readFileSync(inRoot('pkg-scripts', 'bindgen', 'Cargo.lock'), 'utf8')
 
-/** Runs a script of pkg-scripts; answers all it prints. */
+/** Runs a script of pkg-scripts; returns its output. */
 function call(script, args, env = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('pkg-scripts', script), ...args], {
     encoding: 'utf8', env: { ...process.env, ...env }, timeout: 120_000
@@ -82,7 +83,7 @@ describe('a machine where all is in place', () => {
 })
 
 describe('a machine with another Rust', { skip: process.platform === 'win32' && 'the programs are shell scripts' }, () => {
-  /** The set-up where PATH holds these programs alone; each is the text of a shell script. */
+  /** Runs the set-up with only these programs in PATH, each given as a shell script. */
   function setupWith(only, programs) {
     const folder = mkdtempSync(join(tmpdir(), 'varve-rust-'))
     try {
@@ -94,7 +95,7 @@ describe('a machine with another Rust', { skip: process.platform === 'win32' && 
   }
 
   const rustc = 'echo "rustc 1.999.0 (0 2026-01-01)"'
-  /** Cargo without clippy and rustfmt says so as an error. */
+  /** Cargo without clippy and rustfmt fails with an error. */
   const bareCargo = 'echo "error: no such command: $1" >&2; exit 101'
 
   test('without Rust it says how to get it', () => {
