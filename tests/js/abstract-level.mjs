@@ -74,7 +74,7 @@ function ownTests(test, factory, inPlace) {
     }
   }
 
-  test('locations and options that cannot be are typed errors', async (t) => {
+  test('invalid locations and options are typed errors', async (t) => {
     const refused = (...args) => codeOf(() => new Varve(...args)).then((code) => t.is(code, 'LEVEL_INVALID_ARGUMENT', JSON.stringify(args)))
     await refused()
     await refused(null)
@@ -211,7 +211,7 @@ function ownTests(test, factory, inPlace) {
     t.is(info.filesAtLevel.length, 7)
   })
 
-  test('methods wait for the opening and fail after the close', async (t) => {
+  test('methods wait for open() and fail after close()', async (t) => {
     const db = factory()
     t.throws(() => db.getProperty('leveldb.stats'), { code: 'LEVEL_DATABASE_NOT_OPEN' })
     const names = ['sync', 'flush', 'compactRange', 'info', 'verify', 'resume']

@@ -102,7 +102,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   })
 }
 
-test('worker: true with memory says that it cannot import', async () => {
+test('an import to memory with worker: true is refused', async () => {
   await assert.rejects(Varve.import(null, new Uint8Array(0), { storage: 'memory', worker: true }), { code: 'LEVEL_NOT_SUPPORTED' })
 })
 
@@ -280,7 +280,7 @@ test('an intact zip of a damaged database leaves no files', async () => {
 
 // ---- Streams ----
 
-test('an export holds the state at its call, however late it is read', async () => {
+test('an export contains the state at its call, however late it is read', async () => {
   const db = new Varve(newPlace(), { writeBufferSize: 64 << 10, compression: false })
   await fill(db)
   const expected = await entriesOf(db)
@@ -339,7 +339,7 @@ test('closing the database ends its exports', async () => {
   }
 })
 
-test('a missing or short table ends the export stream with an error', async () => {
+test('a missing or truncated table ends the export stream with an error', async () => {
   const place = newPlace()
   const db = new Varve(place)
   await fill(db)

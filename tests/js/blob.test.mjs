@@ -64,7 +64,7 @@ testReadOnlyStorage(async (files) => {
 
 // ---- Reading ----
 
-test('a database is read: gets, scans in both directions, seeks, snapshots, verify', async (t) => {
+test('gets, scans in both directions, seeks, snapshots and verify() work', async (t) => {
   const { blobs } = await copied()
   const db = await opened(t, blobs)
   assert.equal(await db.get('log only'), 'v1')
@@ -92,7 +92,7 @@ test('a database is read: gets, scans in both directions, seeks, snapshots, veri
   assert.deepEqual((await db.verify()).findings, [])
 })
 
-test('in a worker', async (t) => {
+test('a database can be read in a worker', async (t) => {
   const blobs = new Map(inMemory().map(([name, content]) => [name, new Blob([content])]))
   const db = await opened(t, blobs, { worker: true })
   assert.equal(db.supports.getSync, false)
@@ -119,7 +119,7 @@ test('only the needed ranges are read', async (t) => {
   assert.equal(bytes, 0, 'the block is known')
 })
 
-test('Files of a chosen directory, of which other things are left out', async (t) => {
+test('Files of a chosen directory can be used, other files are ignored', async (t) => {
   const chosen = (path, content) => Object.defineProperty(new File([content], path.split('/').at(-1)), 'webkitRelativePath', { value: path })
   const files = [
     ...inMemory().map(([name, content]) => chosen(`profile/db/${name}`, content)),
@@ -141,7 +141,7 @@ test('invalid files are refused', () => {
   }
 })
 
-test('no database, and nothing written', async () => {
+test('a missing database is reported, and nothing is written', async () => {
   assert.equal(await codeOf(new Varve(null, { storage: new BlobStorage([]), readOnly: true }).open()), 'LEVEL_INVALID_ARGUMENT')
   const storage = new BlobStorage(new Map(inMemory().map(([name, content]) => [name, new Blob([content])])))
   assert.equal(await codeOf(new Varve(null, { storage }).open()), 'LEVEL_NOT_SUPPORTED')

@@ -335,7 +335,7 @@ group('options', () => {
     assert.equal(fs.existsSync('x'), false)
   })
 
-  test('Varve: filterBits makes filters, which the tables of classic-level do not miss', async () => {
+  test('Varve: filterBits creates filters, and tables of classic-level work without', async () => {
     const place = newPlace()
     const sizes = []
     for (const filterBits of [0, 10, 30]) {
@@ -351,7 +351,7 @@ group('options', () => {
   })
 })
 
-group('opening and closing again and again', () => {
+group('opening and closing repeatedly', () => {
   forBoth('keeps what was written each time', async ({ Level, name, place }) => {
     const db = new Level(place)
     for (let i = 0; i < 60; i++) {

@@ -63,7 +63,7 @@ group('close() waits for', () => {
   })
 })
 
-group('iterators that nobody closes', () => {
+group('iterators that are not closed', () => {
   const seeded = async (open) => {
     const db = await open()
     await db.batch([...'abc'].map((key, i) => ({ type: 'put', key, value: String(i) })))
@@ -121,7 +121,7 @@ group('iterators that nobody closes', () => {
   })
 })
 
-group('before the opening and after the close', () => {
+group('before open() and after close()', () => {
   forBoth('operations wait for the opening', async ({ Level, name, place }) => {
     const db = new Level(place)
     assert.equal(db.status, 'opening')
@@ -195,7 +195,7 @@ const ROUNDS = LONG ? 20 : 4
 const USED = '(await collected().then(({ rss, heapTotal, heapUsed }) => rss - heapTotal + heapUsed))'
 
 for (const name of ['Varve']) {
-  test(`${name}: iterators, snapshots and batches that were dropped without a close leave nothing behind at close()`, () => {
+  test(`${name}: iterators, snapshots and batches that were not closed are freed by close()`, () => {
     // The memory of closed databases is collected some at a time, so the lowest of several rounds
     // is what counts.
     const grown = measured(name, `async () => {
@@ -213,7 +213,7 @@ for (const name of ['Varve']) {
     assert.ok(grown < 40 << 20, `${grown} bytes stay; each opening takes some 6 MiB`)
   })
 
-  test(`${name}: iterators that are closed, and gets and puts, do not grow the process`, () => {
+  test(`${name}: closed iterators, gets and puts do not leak memory`, () => {
     // JavaScript's heap grows in steps of megabytes at times of its own, so the lowest of several
     // rounds is what counts.
     const grown = measured(name, `async () => {
@@ -237,7 +237,7 @@ for (const name of ['Varve']) {
 }
 
 for (const name of Object.keys(CLASSES)) {
-  test(`${name}: close() gives every file descriptor back`, { skip: process.platform !== 'linux' && 'no /proc' }, () => {
+  test(`${name}: close() closes every file descriptor`, { skip: process.platform !== 'linux' && 'no /proc' }, () => {
     const [before, during, after] = measured(name, `async () => {
       const before = await descriptors()
       const db = new Level(place, { writeBufferSize: 64 << 10, maxFileSize: 1 << 20 })
@@ -255,7 +255,7 @@ for (const name of Object.keys(CLASSES)) {
     assert.ok(after <= before + 3, `${before} before, ${after} after`)
   })
 
-  test(`${name}: files do not pile up`, () => {
+  test(`${name}: the number of files does not grow`, () => {
     const place = newPlace()
     measured(name, `async () => {
       const db = new Level(place, { writeBufferSize: 64 << 10, maxFileSize: 1 << 20 })
@@ -273,7 +273,7 @@ for (const name of Object.keys(CLASSES)) {
     assert.ok(bytes < 2 << 20, `${bytes} bytes for 100 kB`)
   })
 
-  test(`${name}: a database that nobody closes does not keep the process alive, nor lose what it acknowledged`, async () => {
+  test(`${name}: a database that is not closed does not keep the process alive, and keeps acknowledged writes`, async () => {
     const place = newPlace()
     measured(name, `async () => {
       const db = new Level(place)
@@ -287,7 +287,7 @@ for (const name of Object.keys(CLASSES)) {
   })
 }
 
-test('Varve: memory of a large batch and of large values is used again', () => {
+test('Varve: memory of a large batch and of large values is reused', () => {
   const sizes = measured('Varve', `async () => {
     const db = new Level(place, { compression: false })
     const sizes = []

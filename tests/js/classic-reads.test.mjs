@@ -202,7 +202,7 @@ group('iterators', () => {
   })
 })
 
-group('what is read', () => {
+group('consistent reads', () => {
   forBoth('getMany is of one moment while others write', async ({ open }) => {
     const db = await open()
     const keys = Array.from({ length: 50 }, (_, i) => keyOf(i))
@@ -341,7 +341,7 @@ group('clear', () => {
   })
 })
 
-test('Varve: compactRange without ends is the whole database', async () => {
+test('Varve: compactRange() without bounds compacts the whole database', async () => {
   const db = new Varve(null, { storage: 'memory' })
   await db.batch(entries(1000))
   await db.compactRange()

@@ -12,7 +12,7 @@ import { Varve } from '../../src/js/index.js'
 import { FIXTURES, MAIN, cannot, fixture, json, made, ok, place, root, scratch, stateOf, varve } from './lib/cli.mjs'
 
 describe('damage', { concurrency: 2 }, () => {
-  test('of a block is found by verify and shown by layout, and the rest is read', async () => {
+  test('of a block is found by verify and shown by layout, and other blocks are read', async () => {
     const db = fixture('block-flip-snappy')
     const { code, text } = await varve(['verify', db, '--json'])
     assert.equal(code, 1)
@@ -61,7 +61,7 @@ describe('damage', { concurrency: 2 }, () => {
 })
 
 describe('layout', { concurrency: 2 }, () => {
-  test('of a table has every byte of it', async () => {
+  test('of a table covers every byte', async () => {
     for (const name of ['block256-none.ldb', 'block256-restart1.ldb', 'bloom10-none.ldb', 'empty.ldb', 'one-entry.ldb']) {
       const path = join(FIXTURES, 'leveldb-table', name)
       const { spans, size, sound } = await json('layout', path)
@@ -74,7 +74,7 @@ describe('layout', { concurrency: 2 }, () => {
     assert.match(await ok('layout', join(FIXTURES, 'leveldb-table', 'one-entry.ldb'), '--entries'), /restart {2}\S+ @/)
   })
 
-  test('of a database has its levels and files', async () => {
+  test('of a database shows its levels and files', async () => {
     const db = await made()
     const { levels, files, unused } = await json('layout', db)
     const live = levels.flatMap(({ tables }) => tables.map(({ name }) => name))
@@ -83,7 +83,7 @@ describe('layout', { concurrency: 2 }, () => {
     assert.match(await ok('layout', db), /^level \d: /m)
   })
 
-  test('of what is no table ends, and says what it is', async () => {
+  test('of another file ends, and names its format', async () => {
     const table = readFileSync(join(FIXTURES, 'leveldb-table', 'block256-none.ldb'))
     const rocks = Buffer.concat([Buffer.alloc(200, 1), Buffer.from('f7cff485b741e288', 'hex')])
     const noise = Buffer.from(Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24))
@@ -124,7 +124,7 @@ describe('digest', () => {
     return compared
   }
 
-  test('is the native build\'s, on the fixtures', async () => {
+  test('equals that of the native build, for the fixtures', async () => {
     assert.ok(await check(FIXTURES, JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')).cases) >= 4)
     const db = place()
     await ok('put', db, 'k', 'vv')
@@ -134,13 +134,13 @@ describe('digest', () => {
 
   const corpus = process.env.VARVE_CORPUS ?? join(root, '..', 'shared', 'corpus')
   const manifest = join(corpus, 'manifest.json')
-  test('is the native build\'s, on the corpus', { skip: existsSync(manifest) ? false : `SKIPPED: no corpus at ${corpus} (set VARVE_CORPUS)` }, async () => {
+  test('equals that of the native build, for the corpus', { skip: existsSync(manifest) ? false : `SKIPPED: no corpus at ${corpus} (set VARVE_CORPUS)` }, async () => {
     assert.ok(await check(corpus, JSON.parse(readFileSync(manifest, 'utf8')).cases) >= 20)
   })
 })
 
 describe('export and import', { skip: Varve.import === undefined ? 'not in this build' : false }, () => {
-  test('there and back, by file and by pipe', async () => {
+  test('round trip, through a file and a pipe', async () => {
     const db = await made()
     const { entries, sha256 } = await json('digest', db)
     const before = stateOf(db)
@@ -165,7 +165,7 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
 
   // The zip was renamed to the target: as root, `varve export db /dev/null` replaced the device.
   const noPipes = spawnSync('mkfifo', ['--version']).status === 0 ? false : 'SKIPPED: no mkfifo here'
-  test('into a pipe, through a link, and beside a directory, nothing is replaced', { skip: noPipes }, async () => {
+  test('to a pipe, a link or a directory replaces none of them', { skip: noPipes }, async () => {
     const db = await made()
     const pipe = join(scratch, 'a.pipe')
     spawnSync('mkfifo', [pipe])
@@ -186,7 +186,7 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
 })
 
 // Writing standard output to a full disk printed a stack trace and exited with 1 ("not found").
-test('standard output that fails is 2, in one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: no /dev/full here' }, async () => {
+test('a failure of standard output is exit code 2, with one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: no /dev/full here' }, async () => {
   const db = await made()
   for (const args of [['scan', db], ['digest', db], ['export', db], ['stats', db, '--json']]) {
     const full = openSync('/dev/full', 'w')
@@ -197,7 +197,7 @@ test('standard output that fails is 2, in one line', { skip: existsSync('/dev/fu
   }
 })
 
-test('a code is not said twice', async () => {
+test('an error code is not printed twice', async () => {
   await cannot(['verify', place()], /^(?!.*ENOENT.*ENOENT).*ENOENT/s)
   const full = spawnSync(process.execPath, [MAIN, 'bench', '--dir', '/proc/self', '--num', '1'], { encoding: 'utf8' })
   assert.doesNotMatch(full.stderr, /(E[A-Z]{4,}).*\1/)

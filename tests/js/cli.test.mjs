@@ -10,7 +10,7 @@ import { MAIN, cannot, json, lines, made, ok, place, root, scratch, stateOf, var
 describe('help', { concurrency: 2 }, () => {
   const commands = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'bench']
 
-  test('of all, of each, and the version', async () => {
+  test('is printed for all commands and for each, and the version', async () => {
     const all = await ok('--help')
     assert.equal(await ok('--version'), `${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}\n`)
     await Promise.all(commands.map(async (name) => {
@@ -19,7 +19,7 @@ describe('help', { concurrency: 2 }, () => {
     }))
   })
 
-  test('bad usage is 2, with the reason on standard error', async () => {
+  test('wrong usage is exit code 2, with the reason on standard error', async () => {
     await Promise.all([
       cannot(['nonsense'], /unknown command 'nonsense'/),
       cannot(['get'], /too few arguments/),
@@ -41,7 +41,7 @@ describe('help', { concurrency: 2 }, () => {
 })
 
 describe('entries', { concurrency: 2 }, () => {
-  test('are put, got, scanned and deleted', async () => {
+  test('can be put, read, scanned and deleted', async () => {
     const db = place()
     await ok('put', db, 'a', '1')
     await ok('put', db, 'b', '2', '--sync')
@@ -59,7 +59,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.deepEqual(lines((await varve(['get', db, 'b', '--json'])).text), [{ key: 'b', found: false }])
   })
 
-  test('any bytes go in and out', async () => {
+  test('can have any bytes', async () => {
     const db = place()
     await ok('put', db, '00ff0a', 'fe5c', '--hex')
     await ok('put', db, 'e280ae41', '1b5b324a', '--hex')
@@ -79,7 +79,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.deepEqual((await varve(['get', db, 'bytes', '--raw'])).out, bytes)
   })
 
-  test('ranges', async () => {
+  test('can be selected by ranges', async () => {
     const db = await made(200)
     const keys = async (...args) => (await ok('scan', db, '--keys', ...args)).trimEnd().split('\n').map((key) => key.replace(/^key0*(?=\d)/, ''))
     assert.deepEqual(await keys('--gte', 'key00000010', '--lt', 'key00000013'), ['10', '11', '12'])
@@ -89,7 +89,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.equal(await ok('scan', db, '--values', '--gt', 'key00000199'), 'in the log\n')
   })
 
-  test('a reader that goes away is no error', async () => {
+  test('a closed standard output is not an error', async () => {
     const db = await made(20_000)
     for (const args of [['scan', db], ['scan', db, '--json']]) {
       const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -103,8 +103,8 @@ describe('entries', { concurrency: 2 }, () => {
   })
 })
 
-describe('a place', { concurrency: 2 }, () => {
-  test('that is not there, no database, or locked, is 2', async () => {
+describe('a directory', { concurrency: 2 }, () => {
+  test('that is missing, not a database, or locked, is exit code 2', async () => {
     await cannot(['get', place(), 'a'], /^varve: LEVEL_\w+: /)
     await cannot(['scan', MAIN], /^varve: \w+: /)
     await cannot(['layout', place()], /ENOENT/)
@@ -120,7 +120,7 @@ describe('a place', { concurrency: 2 }, () => {
     assert.equal(await ok('get', location, 'a'), '1\n')
   })
 
-  test('is not changed by a byte by what only reads', async () => {
+  test('is not changed by commands that only read', async () => {
     const db = await made()
     const before = stateOf(db)
     const table = readdirSync(db).find((name) => name.endsWith('.ldb'))
@@ -132,7 +132,7 @@ describe('a place', { concurrency: 2 }, () => {
 })
 
 describe('stats, compact and bench', { concurrency: 2 }, () => {
-  test('say what there is', async () => {
+  test('stats and compact report sizes', async () => {
     const db = await made(5000)
     const stats = await json('stats', db)
     assert.ok(stats.tables > 1)
@@ -155,7 +155,7 @@ describe('stats, compact and bench', { concurrency: 2 }, () => {
     assert.match(await ok('compact', db, '--gte', 'a', '--lt', 'b'), /tables?, .* -> /)
   })
 
-  test('bench measures what it is asked', async () => {
+  test('bench runs the given workloads', async () => {
     const dir = place()
     mkdirSync(dir)
     const { results } = await json('bench', 'fillseq', 'fillbatch,readrandom', 'readseq', 'readmissing', 'seekrandom', 'deleterandom', 'compact', '--num', '2000', '--value-size', '50', '--dir', dir)
@@ -169,7 +169,7 @@ describe('stats, compact and bench', { concurrency: 2 }, () => {
   })
 })
 
-test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--version']).status === 0 ? false : 'no script(1) here' }, async () => {
+test('progress is shown only on a terminal', { skip: spawnSync('script', ['--version']).status === 0 ? false : 'no script(1) here' }, async () => {
   const { Progress } = await import('../../src/js/cli/output.js')
   const drawn = []
   const stream = (isTTY) => ({ isTTY, write: (text) => drawn.push(text) })
@@ -198,9 +198,9 @@ test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--ve
 
 // ---- Mistakes ----
 
-describe('a mistake', { concurrency: 2 }, () => {
+describe('an error', { concurrency: 2 }, () => {
   // Node's own message was printed, without a suggestion.
-  test('in an option or a command suggests the right one', async () => {
+  test('in the name of an option or command suggests the right one', async () => {
     const db = await made(10)
     await Promise.all([
       cannot(['scan', db, '--limt', '3'], /unknown option '--limt'; did you mean --limit\?/),
@@ -221,7 +221,7 @@ describe('a mistake', { concurrency: 2 }, () => {
   })
 
   // `varve put db key`, without a value by mistake, stored an empty value.
-  test('put without a value and without input stores nothing, and says how to store an empty value', async () => {
+  test('put without a value and without input stores nothing, and explains how to store an empty value', async () => {
     const db = place()
     const advice = /no value given: .*standard input; '' stores an empty value/
     await cannot(['put', db, 'a'], advice)
@@ -238,7 +238,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.deepEqual(lines(await ok('scan', db, '--json')), [{ key: 'a', value: '' }])
   })
 
-  test('keys and directories that begin with - go behind --, and errors say so', async () => {
+  test('keys and directories that begin with - must follow --, and errors say so', async () => {
     const db = place()
     await ok('put', db, '--', '-key', '-value')
     await ok('put', '--', db, '--limit', '3')
@@ -255,7 +255,7 @@ describe('a mistake', { concurrency: 2 }, () => {
   })
 
   // The commands reported ENOTDIR differently; verify mentioned scandir.
-  test('a file where a directory is wanted names the command that takes it', async () => {
+  test('a file instead of a directory names the command that accepts it', async () => {
     const db = await made()
     const files = readdirSync(db)
     const [table, log, manifest] = [/\.ldb$/, /\.log$/, /^MANIFEST/].map((pattern) => join(db, files.find((name) => pattern.test(name))))
@@ -286,7 +286,7 @@ describe('a mistake', { concurrency: 2 }, () => {
 
   // repair, compact and del created a LOCK in an empty directory, and printed the system's message
   // for a missing directory.
-  test('where there is no database, nothing is left behind', async () => {
+  test('without a database, no files are created', async () => {
     const [empty, other, missing] = [place(), place(), place()]
     mkdirSync(empty)
     mkdirSync(other)
@@ -317,7 +317,7 @@ function mkdtemp(name, db) {
 // The message had only EACCES and a path that the user had not given.
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const canBeNobody = spawnSync(process.execPath, [MAIN, '--version'], { ...nobody }).status === 0 && process.platform !== 'win32'
-test('what may not be read or written is named, with what to do', { skip: canBeNobody ? false : 'SKIPPED: no other user can run this here' }, async () => {
+test('a path without permission is named, with advice', { skip: canBeNobody ? false : 'SKIPPED: no other user can run this here' }, async () => {
   const db = await made(10)
   chmodSync(scratch, 0o755)
   const as = (...args) => spawnSync(process.execPath, [MAIN, ...args], { ...nobody, encoding: 'utf8' })
@@ -368,7 +368,7 @@ test('scan --prefix', async () => {
 })
 
 const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'SKIPPED: no script(1) here'
-test('on a terminal export asks for -o FILE, put for a value and import for a zip', { skip: noTerminal }, async () => {
+test('on a terminal, export requires -o FILE, put a value and import a zip', { skip: noTerminal }, async () => {
   const db = await made(10)
   const onTerminal = (...args) => spawnSync('script', ['-qec', [process.execPath, MAIN, ...args].join(' '), '/dev/null'], { encoding: 'utf8', stdio: ['inherit', 'pipe', 'pipe'] })
   const shown = onTerminal('export', db)
@@ -387,7 +387,7 @@ test('on a terminal export asks for -o FILE, put for a value and import for a zi
 })
 
 // A file name with control characters moved the cursor.
-test('names of files are shown as text', async () => {
+test('control characters in file names are not printed', async () => {
   const db = await made(10)
   writeFileSync(join(db, 'a\x1b[2Jb'), '')
   assert.match(await ok('layout', db), /^a\\x1b\[2Jb /m)

@@ -28,7 +28,7 @@ function underVarve(file, ...args) {
 
 const passed = (stdout) => Number(/^# pass (\d+)$/m.exec(stdout)?.[1])
 
-test('y-leveldb, the persistence of Yjs: its own test', () => {
+test('y-leveldb, persistence of Yjs: its own test', () => {
   const { stdout, opened } = underVarve('node_modules/y-leveldb/dist/test.cjs')
   assert.match(stdout, /All tests successful/)
   assert.ok(opened >= 5, stdout)
@@ -47,7 +47,7 @@ test('datastore-level, blocks of Helia and IPFS: the suite of interface-datastor
 })
 
 for (const [where, make] of Object.entries({ 'a directory': () => new Varve(join(scratch, 'quads')), memory: () => new Varve(null, { storage: 'memory' }) })) {
-  test(`quadstore, a store of RDF quads, in ${where}: what its README shows`, async () => {
+  test(`quadstore, a store of RDF quads, in ${where}: the example of its README`, async () => {
     const { Quadstore } = await import('quadstore')
     const { DataFactory } = await import('n3')
     const { namedNode, literal, quad, defaultGraph } = DataFactory
@@ -92,7 +92,7 @@ test('level-read-stream: entries, keys and values through streams', async () => 
   await db.close()
 })
 
-test('fergies-inverted-index, a full-text index: the fields that it knows are those of its last answer', async () => {
+test('fergies-inverted-index, a full-text index: its list of fields is current', async () => {
   const { InvertedIndex } = await import('fergies-inverted-index')
   // The index reads its fields when it is created and after each PUT, and keeps the last result,
   // which a search without a field uses. Run many at once, so that some calls wait for a turn of

@@ -220,7 +220,7 @@ function checkAll(cases) {
   for (const golden of cases) {
     const { comparator = BYTEWISE, expect, engine_results: results, after_repair: repaired } = golden.record
     if (comparator !== BYTEWISE && COMPARATORS[comparator] === undefined) {
-      test(`${golden.id}: refused, its order is ${comparator}`, () => checkRefused(golden))
+      test(`${golden.id}: refused, its comparator is ${comparator}`, () => checkRefused(golden))
       continue
     }
     if (lacksCodec(golden)) {

@@ -82,7 +82,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     assert.deepEqual(stateOf(location), before)
   })
 
-  test('every command that reads says once what was kept, what was left and where', async () => {
+  test('every reading command reports once what was kept, what was skipped and where', async () => {
     const location = await flipped()
     for (const [args, code] of [[['scan'], 1], [['digest'], 1], [['export', `${location}.zip`], 1], [['get', 'a'], 0], [['stats'], 0], [['layout'], 0]]) {
       const [command, ...rest] = args
@@ -101,7 +101,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
   })
 
   for (const worker of [false, true]) {
-    test(`is told by info() and the event 'damage'${worker ? ', with a worker' : ''}`, async () => {
+    test(`is reported by info() and the event 'damage'${worker ? ', with a worker' : ''}`, async () => {
       const location = await flipped()
       const db = new Varve(location, { readOnly: true, worker })
       const told = []
@@ -128,7 +128,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     await db.close()
   })
 
-  test('every bit: no repair holds a pair that was never put', async () => {
+  test('flipping any bit, no repair returns an entry that was never put', async () => {
     const location = await fourPuts()
     const log = only(location, '.log')
     const sound = readFileSync(join(location, log))
@@ -149,7 +149,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
 })
 
 describe('tables', { concurrency: 2 }, () => {
-  test('one that is missing is a finding of repair, which keeps the rest', async () => {
+  test('a missing one is a finding of repair, which keeps the others', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     rmSync(join(location, table))
@@ -159,7 +159,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.equal(Object.keys(await contentsOf(location)).length < 1001, true)
   })
 
-  test('verify goes on where one is missing, and counts the entries of logs', async () => {
+  test('verify continues if one is missing, and counts the entries of logs', async () => {
     const location = await manyTables()
     const whole = JSON.parse(run(['verify', location, '--json']).out)
     assert.deepEqual([whole.sound, whole.entries, whole.logEntries, whole.logs], [true, 1001, 1, 1])
@@ -176,7 +176,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.deepEqual(both.findings.map(({ file }) => file).sort(), [table, other].sort())
   })
 
-  test('under a name whose number has another spelling, one is used and not deleted by the next open', async () => {
+  test('one whose number is spelled differently is used, and not deleted by the next open', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     renameSync(join(location, table), join(location, `${Number.parseInt(table)}.ldb`))
@@ -189,7 +189,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.deepEqual(filesOf(location, '.ldb').filter((name) => tables.includes(name)), tables)
   })
 
-  test('with a number near 2^64 one does not make a database that cannot be opened', async () => {
+  test('one with a number near 2^64 can be repaired, and the database can be written', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     renameSync(join(location, table), join(location, '18446744073709551615.ldb'))
@@ -201,7 +201,7 @@ describe('tables', { concurrency: 2 }, () => {
     await db.close()
   })
 
-  test('two of one number are both reported, and none is lost', async () => {
+  test('two with the same number are both reported, and none is lost', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     const twin = table.replace('.ldb', '.sst')
@@ -213,7 +213,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.ok(lost.includes(twin) && readFileSync(join(location, 'lost', twin)).equals(bytes))
   })
 
-  test('one that cannot be read is set aside and reported, as another user', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
+  test('one that cannot be read is moved to lost/ and reported, as another user', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
     const location = await manyTables()
     const [table, log] = [only(location, '.ldb'), only(location, '.log')]
     spawnSync('chown', ['-R', 'nobody', location])
@@ -234,7 +234,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.deepEqual(JSON.parse(again.out).findings, [])
   })
 
-  test('what an earlier repair has put into lost is not overwritten', async () => {
+  test('files moved to lost/ by an earlier repair are not overwritten', async () => {
     const location = await manyTables()
     mkdirSync(join(location, 'lost'))
     const table = only(location, '.ldb')
@@ -246,7 +246,7 @@ describe('tables', { concurrency: 2 }, () => {
   })
 })
 
-test('a database of another comparator is refused by repair unless it is asked for by name', async () => {
+test('repair refuses a database of another comparator unless the option comparator is given', async () => {
   const location = place()
   cpSync(join(FIXTURES, 'chromium-indexeddb'), location, { recursive: true })
   const state = () => stateOf(location).filter((file) => !file.startsWith('LOCK'))
@@ -263,7 +263,7 @@ test('a database of another comparator is refused by repair unless it is asked f
 })
 
 describe('without CURRENT', { concurrency: 2 }, () => {
-  test('every command says so and names repair', async () => {
+  test('every command reports it and names repair', async () => {
     const location = await manyTables()
     rmSync(join(location, 'CURRENT'))
     const before = stateOf(location)
@@ -285,7 +285,7 @@ describe('without CURRENT', { concurrency: 2 }, () => {
     assert.equal(Object.keys(await contentsOf(location)).length, 1001)
   })
 
-  test('names that undelete tools give are mentioned and not touched', async () => {
+  test('files with names given by undelete tools are reported and not changed', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     rmSync(join(location, 'CURRENT'))
@@ -309,7 +309,7 @@ describe('without CURRENT', { concurrency: 2 }, () => {
   })
 })
 
-test('read-only reading and verify beside a writer that compacts: never ENOENT, never a finding', { timeout: 120_000 }, async () => {
+test('read-only databases and verify never fail while a writer compacts', { timeout: 120_000 }, async () => {
   const location = place()
   const writer = spawn(process.execPath, ['--input-type=module', '-e', `
     import { Varve } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'js', 'index.js'))}

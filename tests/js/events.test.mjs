@@ -206,7 +206,7 @@ for (const place of Object.values(PLACES)) {
   })
 }
 
-test('a snapshot taken while a range is cleared keeps what it sees', async () => {
+test('a snapshot created while a range is cleared does not change', async () => {
   for (let turns = 0; turns < 120; turns++) {
     const db = new Varve(null, { storage: later(new MapStorage()) })
     await load(db, 300, 20)

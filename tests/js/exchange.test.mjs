@@ -84,7 +84,7 @@ function operation(random) {
 
 const all = (db) => db.iterator().all()
 
-test('the same programs on Varve and classic-level', async (t) => {
+test('random programs have the same results on Varve and classic-level', async (t) => {
   const one = process.env.VARVE_SEED
   const seeds = one === undefined ? Array.from({ length: LONG ? 200 : 20 }, (_, i) => i) : [Number(one)]
   for (const seed of seeds) {

@@ -145,7 +145,7 @@ const READ = { scanned: ROWS, backward: ROWS, wrong: 0, findings: 0 }
 const USED = { ...READ, then: ROWS + 20_000, reopened: ROWS + 20_000 }
 
 for (const [what, place] of [['all in level 0', LEVEL0], ['in deep levels', DEEP]]) {
-  test(`${TABLES} tables ${what} are what the test is about`, async () => {
+  test(`${TABLES} tables ${what} are created as the tests require`, async () => {
     const db = new Varve(place, { readOnly: true })
     await db.open()
     const { tables } = await db.info()
@@ -273,7 +273,7 @@ const CONTRACT = `
 
 const withStorage = (run) => within(64, `async () => { ${CONTRACT}; return (${run})() }`)
 
-test('a table without a descriptor is removed, and replaced, and stays readable', { skip: !IS_LINUX && 'no /proc' }, () => {
+test('a table without a descriptor stays readable when it is removed or replaced', { skip: !IS_LINUX && 'no /proc' }, () => {
   const answers = withStorage(`async () => [
     await evicted(async ({ storage, table, place }) => {
       const before = isOpen(join(place, '000001.ldb'))

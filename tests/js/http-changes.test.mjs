@@ -80,7 +80,7 @@ describe('files that change', () => {
     })
   }
 
-  test('nothing shown: lengths and checksums', async (t) => {
+  test('changes without headers are detected by sizes and checksums', async (t) => {
     const messages = []
     const server = await FileServer.start(t, versions['v1 snappy'], { etag: 'none', lastModified: false })
     server.onRequest = () => undefined
@@ -100,7 +100,7 @@ describe('files that change', () => {
     assert.equal(await db.get(keyOf(1)), valueOf(1))
   })
 
-  test('an iterator under way fails, and never goes on with other values', async (t) => {
+  test('a running iterator fails, and never returns values of the new version', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     const db = await opened(t, server)
     let index = 0
@@ -114,7 +114,7 @@ describe('files that change', () => {
     assert.ok(index < COUNT)
   })
 
-  test('reads at once while the files change', async (t) => {
+  test('concurrent reads while the files change', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     let requests = 0
     server.onRequest = async () => {
@@ -150,7 +150,7 @@ describe('files that change', () => {
     assert.equal(await codeOf(db.get(keyOf(1))), 'LEVEL_IO_ERROR')
   })
 
-  test('a table that is old and of another size is damaged, not changed', async (t) => {
+  test('an old table with a wrong size is reported as damaged, not changed', async (t) => {
     const server = await FileServer.start(t, new Map(versions.v1))
     const [name] = tablesOf(server.files).sort()
     server.files.set(name, server.files.get(name).subarray(1))
@@ -158,7 +158,7 @@ describe('files that change', () => {
     assert.equal(await codeOf(db.get(keyOf(1))), 'LEVEL_CORRUPTION')
   })
 
-  test('after a change the same database opens again, on what is there now', async (t) => {
+  test('after a change the database can be opened again in its new state', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     const db = await opened(t, server)
     assert.equal(await db.get(keyOf(1)), valueOf(1))
@@ -175,7 +175,7 @@ describe('files that change', () => {
   })
 
   for (const [what, flags] of Object.entries({ ...SHOWN, 'nothing shown': { etag: 'none', lastModified: false } })) {
-    test(`CURRENT and the manifest change during the opening: ${what}`, async (t) => {
+    test(`CURRENT and the manifest change while opening: ${what}`, async (t) => {
       // One change: opening starts again. Repeated changes: it fails.
       for (const [changes, opens] of [[1, true], [Infinity, false]]) {
         const moved = (version, number) => {

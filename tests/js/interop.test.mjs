@@ -209,10 +209,10 @@ test('-- ends the options of the examples', () => {
   assert.match(refused.stderr, /unknown option --odd; a path that begins with - must follow --/)
 })
 
-describe('one owner at a time', () => {
-  test('Varve keeps Varve out', () => inDirectory((dir) => keepsOut(varve, varve, dir)))
+describe('locks', () => {
+  test('Varve excludes Varve', () => inDirectory((dir) => keepsOut(varve, varve, dir)))
   for (const peer of peers) {
-    test(`Varve keeps ${peer.name} out`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(varve, peer, dir)))
-    test(`${peer.name} keeps Varve out`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(peer, varve, dir)))
+    test(`Varve excludes ${peer.name}`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(varve, peer, dir)))
+    test(`${peer.name} excludes Varve`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(peer, varve, dir)))
   }
 })

@@ -68,7 +68,7 @@ async function violationsIn(root, places) {
   return output.summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)
 }
 
-test('imports go downward, and in no circle', async () => {
+test('imports go only downward, without cycles', async () => {
   deepStrictEqual(await violationsIn(inRoot(), ['src/js', 'www']), [])
 })
 
@@ -85,7 +85,7 @@ function make(name, files) {
   return root
 }
 
-test('an import that goes upward is found, also a dynamic one', async () => {
+test('an upward import is found, also a dynamic one', async () => {
   const root = make('upward', {
     'src/js/engine/a.js': "import '../level/b.js'\n",
     'src/js/storage/c.js': "export const load = () => import('../engine/a.js')\n",
@@ -97,7 +97,7 @@ test('an import that goes upward is found, also a dynamic one', async () => {
   ])
 })
 
-test('a circle is found, and a file that has no part', async () => {
+test('a cycle is found, and a file outside all parts', async () => {
   const root = make('circle', {
     'src/js/bytes/a.js': "import './b.js'\n",
     'src/js/bytes/b.js': "import './a.js'\n",
@@ -120,7 +120,7 @@ const LONG = {
   'storage/contract.js': 'one test for each sentence of the contract'
 }
 
-test('no script has over 500 lines but those that say why', () => {
+test('no script has over 500 lines, except those listed with a reason', () => {
   const long = readdirSync(inRoot('src', 'js'), { recursive: true })
     .filter((name) => name.endsWith('.js') && readFileSync(inRoot('src', 'js', name), 'utf8').split('\n').length > 501)
   deepStrictEqual(long.sort(), Object.keys(LONG).sort())

@@ -109,7 +109,7 @@ test('a database with zlib blocks is written to and compacted around them; the f
 
 // ---- Tasks of a worker with the full module ----
 
-test('repair, verification and import are done by a worker, and its findings are errors as here', async () => {
+test('repair, verification and import run in a worker, with the same findings', async () => {
   const place = newPlace()
   const db = new Varve(place)
   await db.batch(Array.from({ length: 1000 }, (_, i) => ({ type: 'put', key: `key${i}`, value: 'x'.repeat(100) })))

@@ -125,7 +125,7 @@ test('exceeding memory fails or replaces the engine without losing acknowledged 
   assert.equal(watch.callsOfDead, 0)
 })
 
-test('memoryLimit is checked', () => {
+test('an invalid memoryLimit is refused', () => {
   for (const memoryLimit of [-1, 0, MIB, 5 * 1024 * MIB, '1', 1.5]) {
     assert.throws(() => new Varve(null, { storage: 'memory', memoryLimit }), { code: 'LEVEL_INVALID_ARGUMENT' })
   }

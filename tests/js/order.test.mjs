@@ -89,7 +89,7 @@ const POINTS = {
 
 for (const [place, make] of Object.entries(PLACES)) {
   for (const [range, read] of Object.entries(RANGES)) {
-    test(`${range}() asked before a put never answers after a get that saw the put, in one tick: ${place}`, async () => {
+    test(`${range}() made before a put never resolves after a get that saw the put, in one tick: ${place}`, async () => {
       const db = await filled(make())
       const watch = new Watch()
       for (let round = 0; round < ROUNDS; round++) {
@@ -103,7 +103,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       await db.close()
     })
 
-    test(`${range}() in one flow never answers after a get of another that saw a later put: ${place}`, async () => {
+    test(`${range}() never resolves after a get of another async function that saw a later put: ${place}`, async () => {
       const db = await filled(make())
       const watch = new Watch()
       const reading = async () => {
@@ -143,7 +143,7 @@ for (const [place, make] of Object.entries(PLACES)) {
     }
   })
 
-  test(`whatever is asked in whatever flows: ${place}`, async () => {
+  test(`random calls of several async functions: ${place}`, async () => {
     const db = await filled(make())
     const watch = new Watch()
     const LIMIT = ROUNDS * 10
@@ -225,7 +225,7 @@ async function answeredEarly(db) {
   return counts.sort((a, b) => a - b)
 }
 
-test('at most one get is answered before a short all() that was asked first', async (t) => {
+test('at most one get resolves before an earlier short all()', async (t) => {
   const told = []
   for (const [name, db] of Object.entries({
     directory: PLACES.directory(), memory: PLACES.memory(), 'a worker': PLACES['a directory of a worker'](), 'classic-level': new ClassicLevel(join(root, String(places++)))
@@ -304,7 +304,7 @@ test('after a trap, writes of one key run in call order', async () => {
   }
 })
 
-test('calls that wait for a fresh instance after a trap are answered in order, and every one is settled', async () => {
+test('calls queued after a trap are settled in order', async () => {
   const trapping = new Trapping()
   let recovered = 0
   try {

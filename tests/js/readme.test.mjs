@@ -36,7 +36,7 @@ for (const { reason, language, text, line } of snippets) {
   })
 }
 
-test('there are snippets, and most are run', () => {
+test('README has snippets, and most are run', () => {
   assert.ok(snippets.filter(({ reason }) => reason === undefined).length >= 4)
 })
 
@@ -128,7 +128,7 @@ test('README quotes the figures of docs/figures.md', () => {
   assert.ok(figures.includes(`${size} bytes`), size)
 })
 
-test('links within the repository lead to files and headings that exist', () => {
+test('links to files and headings of the repository are valid', () => {
   const anchorsOf = (text) => [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'))
   const links = [...readme.matchAll(/\]\(([^):]+)\)/g)].map(([, link]) => link)
   assert.ok(links.length > 10)

@@ -15,7 +15,7 @@ const codeOf = (promise) => promise.then(() => 'done', (error) => error.code ===
 
 // A refused lock() released the lock of another storage: two writers, and no protection from
 // destroy().
-test('a refused opener leaves the lock to its owner', async () => {
+test('a refused lock() does not release the lock of its owner', async () => {
   const place = new MapStorage.Place()
   const storage = new MapStorage(place)
   const owner = over(storage)
@@ -32,7 +32,7 @@ test('a refused opener leaves the lock to its owner', async () => {
 })
 
 // close() resolved before the storage had released the lock, and opening again was refused.
-test('a database may be opened as soon as it is closed', async () => {
+test('a database can be opened as soon as it is closed', async () => {
   class Slow extends MapStorage {
     async unlock() { await sleep(20); super.unlock() }
   }
@@ -84,7 +84,7 @@ test('a failed iterator keeps failing until it seeks', async () => {
 })
 
 // A write made inside the storage's append() truncated the log of the write that it interrupted.
-test('a storage may write to its database from inside an append', async () => {
+test('a storage can write to its database inside an append', async () => {
   class Nested extends MapStorage {
     create(name, ...rest) {
       const file = super.create(name, ...rest)
@@ -182,7 +182,7 @@ class Counting extends MapStorage {
 
 // Tables stayed open after close(): in a read-only directory, a descriptor each until the process
 // ended.
-test('a database that is closed has no file open', async () => {
+test('a closed database has no open file', async () => {
   const storage = new Counting()
   for (const readOnly of [false, true]) {
     const db = new Varve(null, { storage, readOnly })
@@ -220,7 +220,7 @@ test('an iterator refuses an invalid signal', async () => {
 
 // close() waited for a file that was being opened, as long as a server hangs; a file opened later
 // stayed open.
-test('a database is closed while a file is being opened, and the file after that', async () => {
+test('close() does not wait for a file that is being opened, which is then closed', async () => {
   class Hanging extends Counting {
     waiting = []
 
@@ -248,7 +248,7 @@ test('a database is closed while a file is being opened, and the file after that
 // ---- Arguments ----
 
 // Infinity and other values that classic-level accepts were refused.
-test('highWaterMarkBytes takes what classic-level takes, and what memory cannot hold comes in several pages', async () => {
+test('highWaterMarkBytes accepts the values of classic-level, and pages are limited by memory', async () => {
   const count = 96
   for (const worker of [false, true]) {
     const db = new Varve(null, { storage: 'memory', worker })
@@ -288,7 +288,7 @@ const thrownBy = async (act) => {
 
 // The name was InvalidArgumentError, a number out of range was a TypeError, and an argument that
 // the engine refused was neither.
-test('a wrong argument is a TypeError or a RangeError, by class and by name, in place and in a worker', async () => {
+test('a wrong argument is a TypeError or RangeError, also with a worker', async () => {
   for (const [options, expected] of [
     [{ cacheSize: -1 }, RANGE], [{ blockSize: 1.5 }, RANGE], [{ maxFileSize: Infinity }, RANGE], [{ filterBits: 44 }, RANGE], [{ writeBufferSize: NaN }, RANGE],
     [{ blockSize: '4096' }, TYPE], [{ compression: 'lz4' }, TYPE], [{ readOnly: 1 }, TYPE], [{ recovery: 'none' }, TYPE], [{ worker: 'yes' }, TYPE], [{ storage: {} }, TYPE]
@@ -324,7 +324,7 @@ test('a wrong argument is a TypeError or a RangeError, by class and by name, in 
   }
 })
 
-test('errors keep name, class, code and cause on their way from a worker', () => {
+test('errors from a worker keep name, class, code and cause', () => {
   const sent = [new InvalidArgumentError('a', { cause: new OutOfRangeError('b') }), new OutOfRangeError('c'), new SourceChangedError('d', { code: 'LEVEL_SOURCE_CHANGED', file: 'e' }),
     new VarveError('f', { code: 'LEVEL_IO_ERROR', file: 'g', offset: 1 }), new RangeError('h'), new Error('i'), new DOMException('j', 'QuotaExceededError')]
   const facts = (error) => error && [error.name, error.message, error.code, error.file, error.offset, error.stack, facts(error.cause)]
@@ -336,7 +336,7 @@ test('errors keep name, class, code and cause on their way from a worker', () =>
 })
 
 // The database was opened, or created, relative to a later working directory of the process.
-test('a relative location is of the working directory at the call', () => {
+test('a relative location is resolved when the constructor is called', () => {
   const root = mkdtempSync(join(tmpdir(), 'varve-relative-'))
   const program = `
     import { Varve } from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}

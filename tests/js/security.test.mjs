@@ -147,7 +147,7 @@ test('detached buffers are refused, whole batches with them', async () => {
   await db.close()
 })
 
-test('shared and resizable buffers are copied when they are given', async () => {
+test('shared and resizable buffers are copied at the call', async () => {
   const db = inMemory({ keyEncoding: 'view', valueEncoding: 'view' })
   await db.open()
   const shared = new Uint8Array(new SharedArrayBuffer(4)).fill(7)
@@ -185,7 +185,7 @@ test('changes to arguments after the call have no effect', async () => {
   }
 })
 
-test('an encoding that closes the database, or writes, in the midst of an operation', async () => {
+test('an encoding can close the database, or write, during an operation', async () => {
   for (const act of ['close', 'put', 'throw']) {
     let armed = true
     let closing
@@ -227,7 +227,7 @@ test('an encoding that closes the database, or writes, in the midst of an operat
   }
 })
 
-test('a toString that closes the database in the midst of an encoding', async () => {
+test('a toString can close the database during an encoding', async () => {
   const db = inMemory()
   await db.open()
   let closing
@@ -272,7 +272,7 @@ const FORMS = [
   (part) => `lost/../${part}/000001.log`
 ]
 
-test('500 names in zips: nothing is written outside, and nothing is left', async () => {
+test('500 names in zips: nothing is written outside, and no files are left', async () => {
   const names = COMPONENTS.flatMap((part) => FORMS.map((form) => form(part)))
   assert.equal(names.length, 500)
   const before = listing(root)
@@ -352,7 +352,7 @@ const LIES = {
 }
 
 for (const [what, [entries, code, more]] of Object.entries(LIES)) {
-  test(`a zip with ${what} is refused, and nothing is left`, async () => {
+  test(`a zip with ${what} is refused, and no files are left`, async () => {
     const archive = zip(entries, more)
     for (const size of [archive.length + 1, 17]) {
       const place = newPlace()
@@ -367,13 +367,13 @@ for (const [what, [entries, code, more]] of Object.entries(LIES)) {
   })
 }
 
-test('a zip with trailing bytes or a cut is refused', async () => {
+test('a zip with trailing or missing bytes is refused', async () => {
   const archive = zip([manifest, table, current])
   await assert.rejects(Varve.import(newPlace(), Buffer.concat([archive, archive])), { code: 'LEVEL_CORRUPTION', offset: archive.length })
   await assert.rejects(Varve.import(newPlace(), Buffer.from('not a zip at all')), { code: 'LEVEL_CORRUPTION', file: 'archive', offset: 0 })
 })
 
-test('bombs: 10,000 times their size, and as much as deflate can, end early and in little memory', async () => {
+test('bombs of 10,000 times their size, and of deflate\'s maximum ratio, end early in little memory', async () => {
   const zeros = deflateRawSync(Buffer.alloc(64 << 20), { level: 9 })
   const claims = zip([manifest, { name: '000005.log', content: Buffer.alloc(1000), method: 8, size: 10_000_000, crc: 0 }, current])
   const many = zip([manifest, ...Array.from({ length: 200 }, (_, i) => ({ name: `lost/${i}.log`, content: deflateRawSync(Buffer.alloc(1 << 20)), method: 8, size: 1 << 20, crc: 0xa738ea1c })), current])

@@ -315,7 +315,7 @@ test('calls are queued in order while the engine is replaced', async () => {
   await db.close()
 })
 
-test('a write that a listener of recovered asks for comes after those that waited', async () => {
+test('a write of a listener of recovered comes after queued writes', async () => {
   const db = new Varve(newPlace())
   await db.put('a', '1')
   let late
@@ -329,7 +329,7 @@ test('a write that a listener of recovered asks for comes after those that waite
   await db.close()
 })
 
-test('an export and a checkpoint that are under way end with the engine', async () => {
+test('a running export and checkpoint end with the engine', async () => {
   const { db, model } = await filled(STORAGES['a directory']())
   const reader = db.export().getReader()
   await reader.read()
@@ -363,7 +363,7 @@ test('a trap without pending calls does not end the process', async () => {
   await db.close()
 })
 
-test('there were at least 40 points', (t) => {
+test('traps were tested at no less than 40 points', (t) => {
   const most = Math.max(...answers)
   t.diagnostic(`${answers.length} traps, the database answered after ${most.toFixed(0)} ms at most`)
   assert.ok(answers.length >= 40)

@@ -115,7 +115,7 @@ test('close() ends a running compactRange() without losing writes', async () => 
 })
 
 for (const [how, options] of Object.entries({ 'a range': {}, 'row by row': { limit: ROWS } })) {
-  test(`close() waits for a clear() that is under way: ${how}`, async () => {
+  test(`close() waits for a running clear(): ${how}`, async () => {
     const db = new Varve(join(root, `cleared-${how}`))
     await fill(db)
     const cleared = db.clear({ gt: keyOf(0), ...options })
@@ -148,7 +148,7 @@ for (const place of ['directory', 'memory']) {
   })
 }
 
-test('in memory a write is there at once, and none is refused, however many nobody waits for', async () => {
+test('in memory a write is visible at once, and none is refused, however many are pending', async () => {
   const db = new Varve(null, { storage: 'memory', writeBufferSize: 64 << 10 })
   await db.open()
   const writes = []

@@ -13,18 +13,18 @@ const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileType
   .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
 
-test('tsc sees every script of src/js', () => {
+test('tsc checks every script of src/js', () => {
   const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
   const seen = new Set(execFileSync(process.execPath, [tsc, '--project', inRoot(), '--listFilesOnly'], { encoding: 'utf8' }).split('\n'))
   ok(scripts.length > 50)
   deepStrictEqual(scripts.filter((path) => !seen.has(path)).map((path) => relative(inRoot(), path)), [])
 })
 
-test('no declaration lies beside its source, where tsc would read it instead', () => {
+test('no declaration is beside its source, where tsc would read it instead', () => {
   deepStrictEqual(scripts.filter((path) => existsSync(path.replace(/\.js$/, '.d.ts'))), [])
 })
 
-test('no script asks not to be checked', () => {
+test('no script turns off type checks', () => {
   deepStrictEqual(scripts.filter((path) => /@ts-(nocheck|ignore)/.test(readFileSync(path, 'utf8'))), [])
 })
 
@@ -37,7 +37,7 @@ function withoutReason(text) {
   return comments.filter((comment) => /\{[^@]*\bany\b/.test(comment) && !/\bany: /.test(comment))
 }
 
-test('the type any has a reason beside it', () => {
+test('each use of the type any has a reason', () => {
   strictEqual(withoutReason('/** @param {any} a */ /** @param {Map<string, any>} b */ /** any: it was thrown @type {any} */ /** of any kind @type {string} */').length, 2)
   const found = scripts.flatMap((path) => withoutReason(readFileSync(path, 'utf8')).map((comment) => `${relative(inRoot(), path)}: ${comment}`))
   deepStrictEqual(found, [])

@@ -137,7 +137,7 @@ async function oneByOne(acts, db, i) {
 
 const seed = Number(process.env.VARVE_SEED ?? Date.now() % 2 ** 31)
 
-test('over memory, much at once', async (t) => {
+test('in memory, concurrent calls', async (t) => {
   t.diagnostic(`VARVE_SEED=${seed}`)
   const dbs = [new Varve(null, { storage: 'memory', worker: true, ...SMALL }), new Varve(null, { storage: 'memory', ...SMALL })]
   const pair = new Pair(dbs, new Random(seed))
@@ -147,7 +147,7 @@ test('over memory, much at once', async (t) => {
 })
 
 // Concurrent calls may finish in another order there.
-test('over a storage that waits, one after the other', async (t) => {
+test('with an asynchronous storage, consecutive calls', async (t) => {
   t.diagnostic(`VARVE_SEED=${seed}`)
   const dbs = [new Varve(null, { storage: new Later(), worker: true, ...SMALL }), new Varve(null, { storage: new InMap(), ...SMALL })]
   const pair = new Pair(dbs, new Random(seed))

@@ -160,7 +160,7 @@ test('the caller owns the bytes it passes and receives', () => withDatabase(inMe
 
 // ---- Many concurrent calls ----
 
-test('thousands of operations at once, of every kind', () => withDatabase(inMemory(), async (db) => {
+test('thousands of concurrent operations of every kind', () => withDatabase(inMemory(), async (db) => {
   const count = 20_000
   const done = []
   for (let i = 0; i < count; i++) {
@@ -188,7 +188,7 @@ for (const [name, place] of [['a directory', (t) => [newDirectory(t)]], ['a stor
   })
 }
 
-test('iterators over a storage that waits: ahead, back and to the end', () =>
+test('iterators with an asynchronous storage: forward, backward and to the end', () =>
   withDatabase(new Varve(null, { storage: new Later(), worker: true, writeBufferSize: 64 << 10 }), async (db) => {
     await db.batch(entries(20_000, 'x'.repeat(50)))
     await db.flush()
@@ -351,7 +351,7 @@ test('errors keep all their properties', async (t) => {
   })
 })
 
-test('there is no getSync()', () => withDatabase(inMemory(), async (db) => {
+test('getSync() is not supported', () => withDatabase(inMemory(), async (db) => {
   assert.equal(db.supports.getSync, false)
   assert.throws(() => db.getSync('a'), { code: 'LEVEL_NOT_SUPPORTED' })
   const sublevel = db.sublevel('s')
@@ -395,7 +395,7 @@ test('invalid options throw typed errors', async (t) => {
 
 // ---- The end of the thread ----
 
-test('a thread that is ended: every promise settles, and what was acknowledged is there', async (t) => {
+test('when the thread is terminated, every promise settles, and acknowledged writes are kept', async (t) => {
   const location = newDirectory(t)
   const db = new Varve(location, { worker: true, writeBufferSize: 64 << 10 })
   for (let round = 0; round < 4; round++) {
@@ -429,7 +429,7 @@ test('a thread that is ended: every promise settles, and what was acknowledged i
   }
 })
 
-test('a thread that throws where nobody catches it', async () => {
+test('an uncaught exception in the thread ends it', async () => {
   const db = new Varve(null, { storage: new Dying(), worker: true })
   await db.put('a', '1')
   const error = await db.flush().then(async () => { for (let i = 0; i < 100_000; i++) await db.get('a') }).then(() => assert.fail('lived on'), (error) => error)
@@ -441,7 +441,7 @@ test('a thread that throws where nobody catches it', async () => {
   await db.close()
 })
 
-test('a thread that ends while it opens', async () => {
+test('the thread ends while opening', async () => {
   const db = inMemory()
   process.once('worker', (worker) => worker.terminate())
   const error = await db.open().catch((error) => error)
@@ -479,7 +479,7 @@ test('repeated opening and closing leaves no thread', async (t) => {
   assert.equal(threads.length, 6)
 })
 
-test('entries in memory outlive close(), as they do in place', async () => {
+test('entries in memory survive close(), as without a worker', async () => {
   const db = inMemory()
   await db.batch(entries(5_000, 'x'.repeat(1000)))
   await db.close()
@@ -492,7 +492,7 @@ test('entries in memory outlive close(), as they do in place', async () => {
   await db.close()
 })
 
-test('a storage of the caller\'s is made anew in the worker', () =>
+test('a custom storage is created again in the worker', () =>
   withDatabase(new Varve(null, { storage: new InMap(), worker: true }), async (db) => {
     await db.batch(entries(100, 'x'))
     await db.flush()

@@ -100,7 +100,7 @@ for (const [name, storage] of Object.entries(PLACES)) {
   })
 }
 
-test('a caller may change its bytes once put() has returned', async () => {
+test('a caller can change its bytes once put() has returned', async () => {
   const db = await opened(new MapStorage(), { keyEncoding: 'view', valueEncoding: 'view' })
   const [key, value] = [new Uint8Array([1]), new Uint8Array([1])]
   const writes = range(5).map((i) => {
@@ -149,7 +149,7 @@ test('a write that is too long fails alone', async () => {
   await db.close()
 })
 
-test('concurrent writes may fill several groups', async () => {
+test('concurrent writes can fill several groups', async () => {
   const db = await opened(new MapStorage())
   await Promise.all(range(5000).map((i) => db.put(`${i}`, 'x'.repeat(100))))
   assert.equal((await db.keys().all()).length, 5000)
@@ -195,7 +195,7 @@ function writingFromInside() {
   return told
 }
 
-test('a storage that writes from inside has its writes done, and nobody else\'s', async () => {
+test('a storage that writes inside an append gets its own results', async () => {
   const told = writingFromInside()
   const db = await opened(told.storage)
   const inner = []

@@ -253,7 +253,7 @@ bundled('webpack for Node', async (out) => {
   ran(out, 'node.cjs')
 })
 
-test('what pages load has nothing of Node', async () => {
+test('scripts of pages import no Node modules', async () => {
   if (noNpm) return
   for (const name of readdirSync(app.path('node_modules', 'varve', 'pkg')).filter((name) => /^(browser|inline|chunk-.*)\.js$/.test(name))) {
     const text = readFileSync(app.path('node_modules', 'varve', 'pkg', name), 'utf8')

@@ -66,12 +66,12 @@ const useAll = async ({ Varve }, { MapStorage, fetched }) => {
   return fetched()
 }
 
-test('a page that imports varve fetches the lean module alone, whatever it does with an open database', { skip }, async () => {
+test('a page that imports varve fetches only the lean module for an open database', { skip }, async () => {
   const fetched = await inPage('browser', useAll)
   assert.deepEqual([...new Set(fetched)], ['/engine.wasm'])
 })
 
-test('a page that imports varve/full fetches the full module alone, in workers too', { skip }, async () => {
+test('a page that imports varve/full fetches only the full module, also in workers', { skip }, async () => {
   const fetched = await inPage('full', useAll)
   assert.deepEqual([...new Set(fetched)], ['/full.wasm'])
 })
@@ -127,7 +127,7 @@ for (const [entry, expected] of [
   ['full', [['/full.wasm'], ['/full.wasm']]],
   ['inline', [[], ['/full.wasm']]]
 ]) {
-  test(`pkg/${entry}.js: Varve.import, verify and repair work, and what is fetched for them`, { skip }, async () => {
+  test(`pkg/${entry}.js: Varve.import, verify and repair work, and fetch the expected modules`, { skip }, async () => {
     const { seen, counts, refused, sound, table, finding, rows, failed } = await inPage(entry, repairAndImport)
     assert.equal(failed, undefined)
     assert.deepEqual(seen.map((urls) => [...new Set(urls)]), expected)
@@ -160,7 +160,7 @@ test('a table with zlib blocks: an error that names varve/full in a lean page, a
   assert.deepEqual([...new Set(full.fetched)], ['/full.wasm'])
 })
 
-test('where the worker is not to be had, the error names varve/full', { skip }, async () => {
+test('if the worker cannot be started, the error names varve/full', { skip }, async () => {
   const away = ['entry-full.js', 'full.wasm']
   for (const name of away) rmSync(join(folder, name))
   try {

@@ -83,13 +83,13 @@ for (const [what, flags] of Object.entries({
   })
 }
 
-test('compressed answers, which the browser unpacks unseen, are an error', { skip }, async (t) => {
+test('compressed responses, which the browser decompresses, are an error', { skip }, async (t) => {
   const server = await FileServer.start(t, files, { cors: 'hidden', gzip: true })
   const { failed } = await inPage(readRemote, server.url, INDEXES.map(keyOf), server.url)
   assert.equal(failed?.[1], 'LEVEL_DATABASE_NOT_OPEN', JSON.stringify(failed))
 })
 
-test('an origin that does not allow it is an error', { skip }, async (t) => {
+test('an origin without CORS is an error', { skip }, async (t) => {
   const server = await FileServer.start(t, files)
   const { failed } = await inPage(readRemote, server.url, INDEXES.map(keyOf), server.url)
   assert.equal(failed?.[1], 'LEVEL_DATABASE_NOT_OPEN', JSON.stringify(failed))
@@ -103,7 +103,7 @@ test('invalid arguments throw the error class that the package exports', { skip 
   assert.deepEqual(answer, [['LEVEL_INVALID_ARGUMENT', true], ['LEVEL_INVALID_ARGUMENT', true]])
 })
 
-test('Files and Blobs', { skip }, async (t) => {
+test('Files and Blobs can be read', { skip }, async (t) => {
   const server = await FileServer.start(t, files, { cors: 'exposed' })
   const answer = await inPage(async ({ varve, BlobStorage }, url, names, keys) => {
     const chosen = []

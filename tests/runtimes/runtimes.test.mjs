@@ -125,7 +125,7 @@ for (const wanted of RUNTIMES) {
 }
 
 // They wait more than they compute, so they run concurrently.
-describe('the tests of the storage', { concurrency: true }, () => {
+describe('tests/js/storage.test.mjs', { concurrency: true }, () => {
   for (const wanted of RUNTIMES.filter(({ name }) => name.startsWith('Node'))) {
     test(wanted.name, async (context) => {
       const { why, program } = await provideRuntime(wanted)
