@@ -1,8 +1,8 @@
-//! Varve's side of `npm run bench:native`. `benches/native/leveldb_bench.cc` is that of C++ LevelDB,
-//! with the same data, workloads and protocol, which are described there.
+//! Varve's side of `npm run bench:native`. `benches/native/leveldb_bench.cc` is the side of C++
+//! LevelDB and describes the data, workloads and protocol.
 //!
 //! ```text
-//! bench_native ROOT N SUSTAINED SEED VERIFY        VERIFY: default, on or off (checksums of blocks read)
+//! bench_native ROOT N SUSTAINED SEED VERIFY     VERIFY: default, on or off (checksums of blocks)
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! cargo run --release --features fuzzing --example fuzz -- TARGET|all [--seconds 600] [--seed N]
-//! cargo run --release --features fuzzing --example fuzz -- corpus        rewrites tests/fuzz/corpus
+//! cargo run --release --features fuzzing --example fuzz -- corpus        writes tests/fuzz/corpus
 //! cargo run --release --features fuzzing --example fuzz -- TARGET [--] FILE   one input
 //! ```
-//! A finding is a panic, an allocation of more than 64 MiB + 16 x input, or more than 10 seconds for
-//! one input. The input is then written to `fuzz-TARGET-finding`, and the exit code is 1. Inputs
-//! slower than 100 ms are reported.
+//! A finding is a panic, an allocation of more than 64 MiB + 16 x input, or more than 10 seconds
+//! for one input. The input is then written to `fuzz-TARGET-finding`, and the exit code is 1.
+//! Inputs slower than 100 ms are reported.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 #![allow(
     clippy::unwrap_used,

@@ -6,7 +6,7 @@
 // Missing tools are built while cargo compiles. `npm start` builds only the part that Node needs.
 //
 //   pkg/engine.wasm, instance.js      feature `wasm`: reads and writes databases
-//   pkg/full.wasm, instance-full.js   feature `full`: also all codecs, zip import, repair, inspector
+//   pkg/full.wasm, instance-full.js   feature `full`: also codecs, zip import, repair, inspector
 //   pkg/browser.js and others         src/js bundled for pages: see lib/browser.mjs
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

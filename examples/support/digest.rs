@@ -1,5 +1,5 @@
-//! A digest of a database or table: SHA-256 over `u32le key length, key, u32le value length, value` of
-//! every entry, in iteration order and in bytewise order.
+//! A digest of a database or table: SHA-256 over `u32le key length, key, u32le value length, value`
+//! of every entry, in iteration order and in bytewise order.
 
 use std::rc::Rc;
 

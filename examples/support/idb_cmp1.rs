@@ -10,14 +10,15 @@
 //!   store 0                 type byte; 50: varint store, byte; 100: varint store, varint index,
 //!                           byte; 150: varint store; 151: varint store, varint index;
 //!                           200: string; 201: varint store, string
-//!   index 1, 2, 3           key: a record, "exists", blob entries; may be missing in bounds of ranges
+//!   index 1, 2, 3           key: a record, "exists", blob entries; may be missing in range bounds
 //!   index 30 and above      key, [varint sequence number, [primary key]]
 //! string  = varint length in UTF-16 units, UTF-16BE
 //! key     = type byte, then 0 null: -; 1 string; 2 date, 3 number: f64; 4 array: varint count,
 //!           keys; 5 least: -; 6 binary: varint length, bytes
 //! ```
-//! Types sort: least, number, date, string, binary, array, null. `00 02 01 01 | 03 00 00 00 00 00 00
-//! f0 3f` is the record of key 1 in store 1 of database 2: prefix byte 0 means one byte per id.
+//! Types sort: least, number, date, string, binary, array, null. The bytes
+//! `00 02 01 01 | 03 00 00 00 00 00 00 f0 3f` are the record of key 1 in store 1 of database 2:
+//! prefix byte 0 means one byte per id.
 //!
 //! # A total order of any bytes
 //!
@@ -25,10 +26,11 @@
 //! which is not an order. Here:
 //! 1. keys that cannot be decoded come after all others, in bytewise order;
 //! 2. NaNs come after all other numbers of their type and are equal to each other;
-//! 3. otherwise the order is Chromium's, in which some different bytes are equal: 0 and -0, and keys
-//!    that differ only after their last field.
+//! 3. otherwise the order is Chromium's, in which some different bytes are equal: 0 and -0, and
+//!    keys that differ only after their last field.
 //!
-//! Source: Chromium `content/browser/indexed_db/indexed_db_leveldb_coding.cc` and `leveldb_coding_scheme.md`.
+//! Source: Chromium `content/browser/indexed_db/indexed_db_leveldb_coding.cc` and
+//! `leveldb_coding_scheme.md`.
 
 use std::cmp::Ordering;
 

@@ -3,11 +3,11 @@
 //! The name of an entry determines how it is handled:
 //!
 //! ```text
-//! CURRENT  MANIFEST-n  n.log  n.ldb  n.sst          written, all of one folder of the archive, wherever that is
+//! CURRENT  MANIFEST-n  n.log  n.ldb  n.sst          written, if all are in one folder
 //! LOCK  LOG  LOG.old  n.dbtmp  n.log.damaged
 //! lost/*  __MACOSX/*  .DS_Store  Thumbs.db
-//! desktop.ini  a folder                             passed over
-//! anything else                                     ends the import
+//! desktop.ini  a folder                             ignored
+//! anything else                                     an error
 //! ```
 //! An absolute name, one with `..`, and one with a backslash, a colon or a control character is
 //! refused too. Files are written and synced one by one, CURRENT last: before it, there is no
@@ -48,7 +48,7 @@ struct Work {
     /// Names to remove if the import fails.
     written: Vec<String>,
     locked: bool,
-    /// The place was created by this import.
+    /// The directory was created by this import.
     made_place: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Reads a zip of any tool from front to back, as untrusted input.
 //!
 //! ```text
-//! step: Entry, Piece .., EntryEnd, Entry .. EntryEnd, End      More in between: the bytes do not suffice
+//! step: Entry, Piece .., EntryEnd, Entry .. EntryEnd, End       More: more bytes are needed
 //! ```
 //! An entry may have its sizes and checksum before its content or after it (in a descriptor).
 //! Deflated content marks its own end; stored content of unknown length ends at a descriptor with

@@ -9,7 +9,7 @@
 //   fenced             LEVEL_FENCED              another process or object took the lock
 //   source-changed     LEVEL_SOURCE_CHANGED      a file was replaced while it was being read
 //   evicted            LEVEL_EVICTED             the browser deleted the files
-//   poisoned           LEVEL_POISONED            the engine failed; it may be replaced (supervisor.js)
+//   poisoned           LEVEL_POISONED            the engine failed, and may be replaced
 //   busy               LEVEL_BUSY                other work must finish first: retry
 //   limit-exceeded     LEVEL_LIMIT_EXCEEDED      larger than the options or the format allow
 //   invalid-argument   LEVEL_INVALID_ARGUMENT    an invalid argument: a TypeError or RangeError
@@ -39,7 +39,8 @@ const CODES = new Map([
 export class VarveError extends Error {
   /**
    * @param {string} message
-   * @param {{ code: string, cause?: unknown, file?: string, offset?: number, maybeApplied?: boolean }} details
+   * @param {{ code: string, cause?: unknown, file?: string, offset?: number,
+   *           maybeApplied?: boolean }} details
    */
   constructor(message, { code, cause, file, offset, maybeApplied }) {
     super(message, cause === undefined ? undefined : { cause })

@@ -1,4 +1,5 @@
-//! Keys and values packed into one array of bytes: `(u32 length, bytes)*`, little-endian; length 0xffffffff where there is no value.
+//! Keys and values packed into one array: `(u32 length, bytes)*`, little-endian; length 0xffffffff
+//! means no value.
 
 use crate::base::put_fixed32;
 use crate::error::{Error, Result};

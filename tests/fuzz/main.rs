@@ -1,4 +1,4 @@
-//! Runs every decoder on a small corpus and 100,000 mutations of it; `examples/fuzz.rs` runs longer.
+//! Runs every decoder on a small corpus and 100,000 mutations; `examples/fuzz.rs` runs longer.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::unwrap_used,

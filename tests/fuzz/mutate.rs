@@ -171,8 +171,8 @@ fn seal_fragments(bytes: &mut [u8]) {
     }
 }
 
-/// Changes a block in place, replaces it by one of another length (later bytes move), or changes any
-/// bytes.
+/// Changes a block in place, replaces it by one of another length (later bytes move), or changes
+/// any bytes.
 fn mutate_table(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8], fix: bool) {
     let found = blocks(bytes).unwrap_or_default();
     let fits = |(offset, size): (usize, usize)| offset.checked_add(size)?.checked_add(5).filter(|e| *e <= bytes.len());

@@ -1,6 +1,6 @@
 // `npx varve` on files: damage, layouts, digests, valid and hostile zips.
 //
-//   VARVE_CORPUS=...   the shared corpus; else ../shared/corpus; without it, only tests/fixtures are read
+//   VARVE_CORPUS=...   the shared corpus, default ../shared/corpus; else only tests/fixtures are read
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

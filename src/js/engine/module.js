@@ -26,7 +26,8 @@ export const isFull = () => chosen.isFull
 
 /**
  * Returns the compiled module.
- * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: CreateInstance, pagesMin: number }>}
+ * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: CreateInstance,
+ *                     pagesMin: number }>}
  */
 export async function loadModule() {
   const { load, createInstance, pagesMin } = chosen

@@ -16,7 +16,8 @@ const READ_AHEAD = 1 << 20
  * @property {number | string} offset in the file; of an entry, in its decompressed block
  * @property {number | string} length a number that is not exact as one is a string of digits
  * @property {Record<string, any>} facts bytes are in hexadecimal; any: each kind has other facts
- * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string, reason: string }[]} findings
+ * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string,
+ *              reason: string }[]} findings
  * @property {Span[]} spans
  */
 

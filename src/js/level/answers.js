@@ -23,7 +23,8 @@ const READY = Promise.resolve()
 
 /**
  * any: the result of any call.
- * @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting
+ * @typedef {{ resolve: (value: any) => void, value: any, rounds: number,
+ *             next: Waiting | null }} Waiting
  */
 
 /**

@@ -24,7 +24,8 @@ export class ChainedBatch extends AbstractChainedBatch {
   /**
    * @param {import('./varve.js').Varve} db
    * @param {{ batch: WriteBatch, release: (batch: WriteBatch) => void,
-   *           commit: (bytes: Uint8Array, sync: boolean, now: boolean) => void | Promise<void> }} parts
+   *           commit: (bytes: Uint8Array, sync: boolean, now: boolean) =>
+   *             void | Promise<void> }} parts
    */
   constructor(db, { batch, commit, release }) {
     super(db)

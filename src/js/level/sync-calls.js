@@ -6,7 +6,8 @@ import { EntriesSync } from './entries-sync.js'
 
 /** @typedef {import('../engine/engine.js').Engine} Engine */
 /**
- * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown, sync?: boolean } | undefined} WriteOptions
+ * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown,
+ *             sync?: boolean } | undefined} WriteOptions
  */
 /** @typedef {{ type: 'put' | 'del', key: unknown, value?: unknown }} Operation */
 

@@ -1,7 +1,7 @@
 // Remote method calls on objects of another thread.
 //
 //   { call: number, on: object, method, args }  ->
-//                                               <-  { answer: number, value }  or  { answer: number, failed }
+//                        <-  { answer: number, value }  or  { answer: number, failed }
 //
 // Both sides can serve objects and make calls. Calls start in order; results arrive in any order.
 import { describe, revive } from './failure.js'

@@ -19,7 +19,8 @@ function poisoned(message, cause, maybeApplied) {
 /**
  * A pending request.
  * any: results have many types, and anything may be thrown.
- * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter
+ * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void,
+ *             reject(error: any): void }} Waiter
  */
 
 /**

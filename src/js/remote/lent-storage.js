@@ -1,6 +1,6 @@
 // A storage in this thread for an engine in a worker: each call becomes a remote call (calls.js).
 //
-//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, an asynchronous storage
+//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage (asynchronous)
 
 /** @typedef {import('../types/index.js').Storage} Storage */
 /** @typedef {import('../types/index.js').StorageFile} StorageFile */

@@ -51,7 +51,8 @@ export class Session {
 
   /**
    * any: verbs.js defines the type for each call
-   * @param {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void,
+   * @param {{ post(message: any, transfer?: any[]): void,
+   *           listen(receive: (message: any) => void): void,
    *           answerSync?(answer: object): void }} port
    * @param {import('./host.js').Host} host
    */

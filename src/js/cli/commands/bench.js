@@ -55,7 +55,8 @@ const DEFAULT = ['fillseq', 'fillrandom', 'overwrite', 'readrandom', 'readseq', 
  * @typedef {import('../../types/index.js').Varve<string, Buffer>} TextDb
  * @typedef {(db: TextDb, index: number) => Promise<number> | number} Workload
  * @typedef {{ num: number, reads: number, value: () => Buffer, random: () => number }} Bench
- * @typedef {{ count: number, fresh?: boolean, run: Workload, end?: (db: TextDb) => Promise<void> }} Plan
+ * @typedef {{ count: number, fresh?: boolean, run: Workload,
+ *             end?: (db: TextDb) => Promise<void> }} Plan
  */
 
 /** @param {number} number */

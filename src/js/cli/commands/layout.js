@@ -145,7 +145,7 @@ function versionOf({ sequence, type }) {
 
 /**
  * any: the options of the command.
- * @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>}
+ * @type {Record<string, (span: Span, values: any) => Iterable<string>>}
  */
 const PARTS = {
   * footer(span) {

@@ -1,8 +1,8 @@
 // Fetches parts of files: one GET with a range each, checked, and retried after temporary failures.
 //
 //   206   exactly the requested bytes, or those up to the file's end; anything else is an error
-//   200   the server ignores ranges: the stream is cancelled after the wanted bytes from 0, or a small
-//         file is read whole; else an error
+//   200   the server ignores ranges: the stream is cancelled after the wanted bytes from 0, or a
+//         small file is read whole; else an error
 //   416   the file ends before the part
 //   404 410 not found        401 403 407 not allowed        408 425 429 5xx retried
 import { StorageError, changed, failure } from '../read-only.js'

@@ -3,8 +3,8 @@
 // ```text
 // read, append   synchronous calls on the engine's memory, without a copy; appends use O_APPEND
 // sync           fdatasync through the callback API, which does not block the event loop
-// editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync through
-//                the callback API too
+// editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync
+//                through the callback API too
 // descriptors    descriptors.js: closes and reopens those of tables
 // lock           lock.js
 // ```

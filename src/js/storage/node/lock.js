@@ -6,13 +6,13 @@
 //              `node:sqlite`, it takes such a lock: `BEGIN EXCLUSIVE` on an empty database writes
 //              nothing.
 // LOCK.varve   our lock: the holder of the directory, as JSON. It excludes runtimes without
-//              `node:sqlite` (Node 20) and names the holder; LevelDB ignores it. It exists while the
-//              directory is locked, or after a kill. A stale file may be removed only by the process
-//              that has created LOCK.varve.takeover, so that none removes the file of a new holder.
-// /proc/locks Linux lists the locks on LOCK. This excludes Node 20 while C++ LevelDB holds the
-// lock,
-//              and detects a C++ LevelDB in the same process, which fcntl locks do not exclude. A read
-//              takes 8 ms or more (the kernel waits for all processors), unless another was just made.
+//              `node:sqlite` (Node 20) and names the holder; LevelDB ignores it. It exists while
+//              the directory is locked, or after a kill. Only the process that has created
+//              LOCK.varve.takeover may remove a stale file, so that none removes a new holder's.
+// /proc/locks  Linux lists the locks on LOCK. This excludes Node 20 while C++ LevelDB holds the
+//              lock, and detects a C++ LevelDB in the same process, which fcntl locks do not
+//              exclude. A read takes 8 ms or more (the kernel waits for all processors), unless
+//              another was just made.
 // a Set        of the directories locked in this thread, shared by all copies of this module.
 // ```
 //
