@@ -410,7 +410,7 @@ for (const options of [{}, { worker: true }]) {
   })
 }
 
-test('a checkpoint on the same disk links tables instead of copying them', { skip: process.platform === 'win32' && 'links differ there' }, async () => {
+test('a checkpoint on the same disk links tables instead of copying them', { skip: process.platform === 'win32' && 'Windows has other links' }, async () => {
   const [from, to] = [newPlace(), newPlace()]
   const db = new Varve(from)
   await fill(db)

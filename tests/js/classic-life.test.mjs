@@ -43,7 +43,7 @@ group('close() waits for', () => {
     })
   }
 
-  forBoth('what was acknowledged, which is there afterwards', async ({ open }) => {
+  forBoth('acknowledged writes, which are kept', async ({ open }) => {
     const db = await open()
     const writes = Array.from({ length: 500 }, (_, i) => db.put(keyOf(i), String(i)))
     const closed = db.close()
@@ -71,7 +71,7 @@ group('iterators that are not closed', () => {
   }
 
   for (const highWaterMarkBytes of [0, 64 << 10]) {
-    forBoth(`do not keep close() (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
+    forBoth(`do not block close() (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
       for (const moves of [0, 1, 2]) {
         const db = await seeded(open)
         const it = db.iterator({ highWaterMarkBytes })
@@ -81,7 +81,7 @@ group('iterators that are not closed', () => {
       }
     })
 
-    forBoth(`many, some of them reading (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
+    forBoth(`many, with pending reads (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
       const db = await seeded(open)
       for (let i = 0; i < 200; i++) {
         db.iterator({ highWaterMarkBytes })
@@ -96,7 +96,7 @@ group('iterators that are not closed', () => {
     })
   }
 
-  forBoth('one that its reader moves again and again', async ({ open }) => {
+  forBoth('one that is moved continuously', async ({ open }) => {
     const db = await seeded(open)
     const codes = []
     const it = db.iterator({ highWaterMarkBytes: 0 })
@@ -109,7 +109,7 @@ group('iterators that are not closed', () => {
     assert.ok(codes.every((code) => code === 'LEVEL_ITERATOR_NOT_OPEN'), String(codes))
   })
 
-  forBoth('ones that are just being closed', async ({ open }) => {
+  forBoth('ones that are being closed', async ({ open }) => {
     const db = await seeded(open)
     const [one, two] = [db.iterator(), db.iterator()]
     await Promise.all([one.next(), two.next()])
@@ -122,7 +122,7 @@ group('iterators that are not closed', () => {
 })
 
 group('before open() and after close()', () => {
-  forBoth('operations wait for the opening', async ({ Level, name, place }) => {
+  forBoth('operations wait for open()', async ({ Level, name, place }) => {
     const db = new Level(place)
     assert.equal(db.status, 'opening')
     const results = await Promise.all([
@@ -136,7 +136,7 @@ group('before open() and after close()', () => {
     await db.close()
   })
 
-  forBoth('a failed opening is told to all that waited', async ({ Level, place }) => {
+  forBoth('a failed open() rejects all queued operations', async ({ Level, place }) => {
     const db = new Level(place, { createIfMissing: false })
     const codes = await Promise.all([db.put('a', '1'), db.get('a'), db.iterator().all(), db.batch([{ type: 'put', key: 'a', value: '1' }])]
       .map((act) => act.then(() => 'done', (error) => error.code)))
@@ -145,7 +145,7 @@ group('before open() and after close()', () => {
     assert.equal(db.status, 'closed')
   })
 
-  forBoth('afterwards everything says so, and what is fixed can still be asked', async ({ Level, place }) => {
+  forBoth('operations fail after close(), and properties can be read', async ({ Level, place }) => {
     const db = new Level(place, { valueEncoding: 'json' })
     await db.open()
     const [batch, snapshot, it, sub] = [db.batch(), db.snapshot(), db.iterator(), db.sublevel('s')]
@@ -303,7 +303,7 @@ test('Varve: memory of a large batch and of large values is reused', () => {
   assert.ok(sizes.at(-1) - sizes[3] < 48 << 20, sizes.map((size) => `${size >> 20} MiB`).join(', '))
 })
 
-forBoth('values of one session are those of the next, noise and all', async ({ open }) => {
+forBoth('values can be read in the next session', async ({ open }) => {
   const db = await open({ writeBufferSize: 64 << 10 })
   for (let session = 0; session < 4; session++) {
     for (let i = 0; i < 200; i++) await db.put(keyOf(i), noise(800, session * 1000 + i + 1))

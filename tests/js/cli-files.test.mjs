@@ -186,7 +186,7 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
 })
 
 // Writing standard output to a full disk printed a stack trace and exited with 1 ("not found").
-test('a failure of standard output is exit code 2, with one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: no /dev/full here' }, async () => {
+test('a failure of standard output is exit code 2, with one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: needs /dev/full' }, async () => {
   const db = await made()
   for (const args of [['scan', db], ['digest', db], ['export', db], ['stats', db, '--json']]) {
     const full = openSync('/dev/full', 'w')

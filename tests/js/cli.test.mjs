@@ -169,7 +169,7 @@ describe('stats, compact and bench', { concurrency: 2 }, () => {
   })
 })
 
-test('progress is shown only on a terminal', { skip: spawnSync('script', ['--version']).status === 0 ? false : 'no script(1) here' }, async () => {
+test('progress is shown only on a terminal', { skip: spawnSync('script', ['--version']).status === 0 ? false : 'needs script(1)' }, async () => {
   const { Progress } = await import('../../src/js/cli/output.js')
   const drawn = []
   const stream = (isTTY) => ({ isTTY, write: (text) => drawn.push(text) })
@@ -317,7 +317,7 @@ function mkdtemp(name, db) {
 // The message had only EACCES and a path that the user had not given.
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const canBeNobody = spawnSync(process.execPath, [MAIN, '--version'], { ...nobody }).status === 0 && process.platform !== 'win32'
-test('a path without permission is named, with advice', { skip: canBeNobody ? false : 'SKIPPED: no other user can run this here' }, async () => {
+test('a path without permission is named, with advice', { skip: canBeNobody ? false : 'SKIPPED: cannot run as another user' }, async () => {
   const db = await made(10)
   chmodSync(scratch, 0o755)
   const as = (...args) => spawnSync(process.execPath, [MAIN, ...args], { ...nobody, encoding: 'utf8' })

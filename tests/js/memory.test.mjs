@@ -131,7 +131,7 @@ test('an invalid memoryLimit is refused', () => {
   }
 })
 
-test('values of the maximum size fit in the default limit', { skip: !LONG && 'VARVE_LONG=1 runs it' }, async () => {
+test('values of the maximum size fit in the default limit', { skip: !LONG && 'only with VARVE_LONG=1' }, async () => {
   const db = new Varve(join(root, 'large'), { valueEncoding: 'view' })
   db.on('recovered', ({ cause }) => assert.fail(cause))
   const large = Buffer.alloc(256 * MIB, 'large')

@@ -246,8 +246,8 @@ async function allSeen(paths) {
 const isLockedBy = (pid) => (error) => error.code === 'LEVEL_LOCKED' && (pid === undefined || error.message.includes(String(pid)))
 
 const hasClassicLevel = fs.existsSync(inRoot('node_modules', 'classic-level'))
-const noClassicLevel = unless(hasClassicLevel, 'all with C++ LevelDB: classic-level is not installed')
-const noSqlite = unless(HAS_SQLITE, `Varve cannot keep C++ LevelDB out here: Node ${process.versions.node} has no node:sqlite, so the locks that C++ LevelDB sees were NOT tested`)
+const noClassicLevel = unless(hasClassicLevel, 'tests with C++ LevelDB: classic-level is not installed')
+const noSqlite = unless(HAS_SQLITE, `Node ${process.versions.node} has no node:sqlite, so locks that exclude C++ LevelDB were NOT tested`)
 
 /** A path too long for SQLite, to test the lock of runtimes without it. */
 function deepDirectory() {
@@ -333,7 +333,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
       assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
     })
 
-    test('C++ LevelDB excludes us until it ends or is killed', { skip: noClassicLevel || unless(IS_LINUX || kind === 'node:sqlite', 'nothing tells here') }, async () => {
+    test('C++ LevelDB excludes us until it ends or is killed', { skip: noClassicLevel || unless(IS_LINUX || kind === 'node:sqlite', 'the locks cannot be listed') }, async () => {
       const directory = make()
       const storage = new NodeStorage(directory)
       await storage.lock(true)
@@ -384,7 +384,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     await storage.unlock()
   })
 
-  test('in the same process it is detected, and keeps its lock', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux tells of it') }, async () => {
+  test('in the same process it is detected, and keeps its lock', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux lists locks') }, async () => {
     const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
     const directory = newDirectory()
     const db = new ClassicLevel(directory)
@@ -397,7 +397,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     await storage.unlock()
   })
 
-  test('each is detected among so many locks that the kernel lists them in several pages', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux tells of it') }, async () => {
+  test('each is detected among so many locks that the kernel lists them in several pages', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux lists locks') }, async () => {
     const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
     const open = Array.from({ length: 150 }, () => new ClassicLevel(newDirectory()))
     try {
@@ -417,7 +417,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
 
 const hasFlock = IS_LINUX && spawnSync('flock', ['--version']).status === 0
 
-test('the kernel\'s table of locks is read past a short page, which precedes a lock with many waiting processes', { skip: unless(hasFlock, 'there is no flock') }, async () => {
+test('the kernel\'s table of locks is read past a short page, which precedes a lock with many waiting processes', { skip: unless(hasFlock, 'needs flock(1)') }, async () => {
   const names = Array.from({ length: 8 }, () => newDirectory())
   const holders = names.map((name) => spawn('flock', [name, '-c', 'echo; read _'], { stdio: ['pipe', 'pipe', 'ignore'] }))
   await Promise.all(holders.map((holder) => once(holder.stdout, 'data')))
@@ -461,7 +461,7 @@ describe('a stale lock file', () => {
     'that is being written': ['', 'refused']
   }
   for (const [name, [content, outcome, time]] of Object.entries(cases)) {
-    test(`${name} is ${outcome}`, { skip: IS_LINUX ? false : 'what is stale is known by Linux\'s means' }, async () => {
+    test(`${name} is ${outcome}`, { skip: IS_LINUX ? false : 'only Linux detects stale files' }, async () => {
       const directory = newDirectory()
       fs.mkdirSync(directory)
       const path = join(directory, 'LOCK.varve')
@@ -628,7 +628,7 @@ test('a directory instead of a file is an error', async (t) => {
   assert.deepEqual(storage.list(), [], 'nothing is left of it')
 })
 
-test('a directory without write permission is an error', { skip: unless(!IS_WINDOWS, 'read-only directories: Windows has none') }, async (t) => {
+test('a directory without write permission is an error', { skip: unless(!IS_WINDOWS, 'read-only directories: not on Windows') }, async (t) => {
   const storage = await locked(t)
   write(storage, 'a', 'content').close()
   await storage.unlock()
@@ -656,7 +656,7 @@ test('a directory without write permission is an error', { skip: unless(!IS_WIND
   assert.equal(contentOf(storage, 'a'), 'content')
 })
 
-test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: only the superuser can mount a small one') }, async (t) => {
+test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: needs root and Linux to mount a small file system') }, async (t) => {
   const disk = newDirectory()
   fs.mkdirSync(disk)
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'varve-test', disk], { encoding: 'utf8' })
