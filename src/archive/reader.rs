@@ -346,10 +346,10 @@ impl ZipReader {
         let made = self.made.saturating_add(more);
         let Limits { bytes, ratio } = self.limits;
         if made > bytes {
-            return Err(limit("the archive holds more bytes than maxBytes,", bytes));
+            return Err(limit("the archive contains more bytes than maxBytes,", bytes));
         }
         if made > RATIO_FREE && made > read.saturating_mul(ratio) {
-            return Err(limit("the archive holds more, compared with its own size, than maxRatio,", ratio));
+            return Err(limit("the archive contains more, relative to its size, than maxRatio,", ratio));
         }
         Ok(())
     }

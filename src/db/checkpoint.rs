@@ -1,4 +1,4 @@
-//! Copies the current state to a database of its own.
+//! Copies the current state to a separate database.
 
 use std::rc::Rc;
 

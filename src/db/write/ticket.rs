@@ -20,9 +20,9 @@ const QUEUE_BYTES_MAX: usize = 16 << 20;
 pub(super) enum Wants {
     /// Write the batch, or flush the log.
     Write,
-    /// Start a new log and an empty memtable; a group of its own.
+    /// Start a new log and an empty memtable; not grouped with writes.
     Rotation,
-    /// Report the position in the history; a group of its own too.
+    /// Report the position in the history; not grouped either.
     Mark,
 }
 

@@ -183,7 +183,7 @@ export class GuardedStorage {
   /** @param {GuardedFile} file */
   closed(file) { this.#files.delete(file) }
 
-  /** @param {any} file any: what the caller's storage answered @param {boolean} isWritten */
+  /** @param {any} file any: the result of the caller's storage @param {boolean} isWritten */
   #guarded(file, isWritten) {
     // The engine rejects a result that is not a file.
     if (typeof file !== 'object' || file === null) return file

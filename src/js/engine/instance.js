@@ -23,7 +23,7 @@ export class Instance {
   /**
    * @param {Awaited<ReturnType<typeof loadModule>>} module
    * @param {number} memoryLimit in bytes
-   * @param {(trap: Error) => void} onTrap called in the middle of what failed; again if that threw
+   * @param {(trap: Error) => void} onTrap called inside the failed call; again if that threw
    */
   constructor({ compiled, createInstance, pagesMin }, memoryLimit, onTrap) {
     this.memory = newMemory(pagesMin, Math.floor(memoryLimit / PAGE_BYTES))

@@ -12,8 +12,7 @@ export class Pool {
   #used
 
   /**
-   * @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its
-   *   own
+   * @param {number} size bytes of a slab; values of more than an eighth of it get their own memory
    */
   constructor(size) {
     this.#size = size

@@ -113,7 +113,7 @@ export class Rows {
   /**
    * Returns the next row, read by one of the three functions below.
    * @template T
-   * @param {number} wanted rows that may still be given out
+   * @param {number} wanted the number of rows that may still be returned
    * @param {(rows: Rows) => T} cut
    * @returns {T | undefined | Promise<T | undefined>}
    */
@@ -276,7 +276,7 @@ export class Rows {
    * Returns the requested rows once the page is loaded.
    * @param {Promise<any> | undefined} loading any: the page, which is not used
    * @param {(rows: Rows) => Encoded} cut
-   * @param {number} size 0: one row, as it is
+   * @param {number} size 0: one row, not in an array
    */
   #answer(loading, cut, size) {
     if (loading === undefined) return this.#answers.long(this.#cut(cut, size), this.#rounds)

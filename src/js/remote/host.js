@@ -28,7 +28,7 @@ export class Host {
     this.#turns = new Turns(this.#engine)
   }
 
-  /** @param {Promise<void>[]} others requests under way, which end first */
+  /** @param {Promise<void>[]} others pending requests, which end first */
   async close(others) {
     await this.#turns.stop()
     await Promise.all(others)

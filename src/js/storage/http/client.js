@@ -22,7 +22,7 @@ const EMPTY = new Uint8Array(0)
  * @property {number} start where in the file they begin
  * @property {Version} version
  * @property {boolean} isWhole the server has ignored the range
- * @property {number} date of the answer, in ms by the server's clock; NaN where it is not told
+ * @property {number} date of the response, in ms by the server's clock; NaN if unknown
  */
 
 export class RangeClient {

@@ -39,7 +39,7 @@ export function wholeNumber(value) {
 export class Version {
   /**
    * @param {Headers} headers
-   * @param {number | undefined} total bytes of the file, where the answer tells
+   * @param {number | undefined} total size of the file, if the response contains it
    */
   constructor(headers, total) {
     const etag = headers.get('etag') ?? undefined

@@ -18,7 +18,7 @@ const closable = new Set()
 /** All tables open for reading. @type {Map<string, Set<TableDescriptor>>} */
 const byPath = new Map()
 let openMax = OPEN_MIN
-/** @type {boolean | undefined} undefined: nobody has asked */
+/** @type {boolean | undefined} undefined: not determined yet */
 let isLimitKnown
 
 /** A table open for reading, with or without a descriptor. */
