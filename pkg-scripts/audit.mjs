@@ -38,11 +38,11 @@ export async function audit() {
     const { ok, output } = lack ? { ok: false, output: '' } : await run(program, args, { quiet: true, timeoutSeconds: 60 })
     if (!isAnswer(output)) {
       const why = lack ?? 'its data cannot be had here'
-      console.warn(`!! SKIPPED: ${name} audit: ${why}, so what is known of the dependencies was NOT asked`)
+      console.warn(`!! SKIPPED: ${name} audit: ${why}, so dependencies were NOT audited`)
       result.skipped++
       result.why ||= `${name}: ${why}`
     } else if (ok) {
-      console.log(`${name} audit: nothing is known against the dependencies`)
+      console.log(`${name} audit: no known vulnerabilities`)
       result.passed++
     } else {
       console.error(`${name} audit:\n${output}`)

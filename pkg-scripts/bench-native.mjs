@@ -238,5 +238,5 @@ console.log(`${about.text}\n${about.machine}. Load average before and after each
 console.log(`${throughput(rounds)}\n`)
 if (wanted.includes('sustained')) console.log(`${latency(rounds)}\n`)
 console.log(memoryAndDisk(rounds))
-console.log('\nrate and ratio: timed part alone. CPU: timed part and settling, all threads. Settle: background work left when the last put returned.')
+console.log('\nRate and ratio: only the timed part. CPU: timed part and settling, all threads. Settle: background work left when the last put returned.')
 if (flags.json) writeFileSync(flags.json, JSON.stringify({ ...about, flags, loads, rounds }, null, 1))

@@ -81,7 +81,7 @@ export async function main(body) {
 async function rust() {
   const version = ask('rustc', ['--version'])?.split(' ')[1]
   if (!version || !findProgram('cargo')) {
-    throw new SetupError('Rust is missing. Install it as https://rustup.rs says, open a new shell, and call this again.')
+    throw new SetupError('Rust is missing. Install it as https://rustup.rs says, open a new shell, and run this again.')
   }
   const wanted = /^rust-version = "([^"]+)"/m.exec(readFileSync(inRoot('Cargo.toml'), 'utf8'))?.[1] ?? '0'
   if (version.localeCompare(wanted, undefined, { numeric: true }) < 0) {

@@ -22,7 +22,7 @@ const exportsFunctions = (wasm) => WebAssembly.Module.exports(new WebAssembly.Mo
 
 const count = (bytes) => bytes.toLocaleString('en').padStart(9)
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length
-const verdict = (size, max) => `the budget of ${max.toLocaleString('en')} is ${size <= max ? 'held' : 'EXCEEDED'}`
+const verdict = (size, max) => `${size <= max ? 'within' : 'EXCEEDS'} the budget of ${max.toLocaleString('en')}`
 
 /** Prints one line: size, gzip and brotli; returns the size with gzip. */
 function print(what, bytes) {
@@ -51,7 +51,7 @@ async function scriptsOf(name, minify) {
 export async function printSizes() {
   const [engine, full] = ['engine.wasm', 'full.wasm'].map((name) => readFileSync(inRoot('pkg', name)))
   for (const wasm of [engine, full]) {
-    if (!exportsFunctions(wasm)) throw new Error('a .wasm in pkg/ exports no function: is the border of src/wasm built in?')
+    if (!exportsFunctions(wasm)) throw new Error('a .wasm in pkg/ exports no functions: was src/wasm compiled?')
   }
   console.log(`${''.padEnd(46)} ${['bytes', 'gzip', 'brotli'].map((word) => word.padStart(9)).join(' ')}`)
   const engineSize = print('engine.wasm', engine)

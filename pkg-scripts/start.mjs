@@ -21,7 +21,7 @@ const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s
 /** Builds the part of pkg/ that Node needs, unless it is current. */
 async function built() {
   if (isCurrent('full.wasm', 'instance-full.js')) return
-  say('build', 'the engine is compiled; this takes a minute or two, once')
+  say('build', 'compiling the engine; the first time, this takes a minute or two')
   await build({ forNode: !existsSync(inRoot('pkg', 'browser.js')) })
   console.log('')
 }
@@ -101,14 +101,14 @@ await main(async () => {
 
   const { towns, entries } = cities()
   const keys = Array.from(entries.keys())
-  say('towns', `${count(towns)} from GeoNames, ${count(entries.size)} with a place and name of their own`)
+  say('towns', `${count(towns)} from GeoNames, ${count(entries.size)} with a distinct place and name`)
   if (!values.dir) await Varve.destroy(directory)
 
   const db = new Varve(directory)
   say('database', directory)
   await load(db, entries)
   await db.flush()
-  say('flushed', 'the memtable is a table; level by level, over the keys from the first country to the last:')
+  say('flushed', 'the memtable to a table; the levels, over the key range:')
   draw(db, keys)
   await scan(db, 'Iceland', 'IS/')
   await scan(db, 'the middle of Paris, the area u09tv', 'FR/u09tv')
@@ -120,11 +120,11 @@ await main(async () => {
   draw(db, keys)
   const report = await db.verify()
   if (report.findings.length > 0) throw report.findings[0]
-  say('verified', `${report.tables} tables, ${count(report.entries)} entries, ${count(report.bytes)} bytes: all checksums hold`)
+  say('verified', `${report.tables} tables, ${count(report.entries)} entries, ${count(report.bytes)} bytes: all checksums match`)
   await db.close()
 
   await compare(directory, entries)
   const shown = relative(process.env.INIT_CWD ?? '.', directory) || '.'
-  console.log(`\nLook around:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}`)
+  console.log(`\nTry also:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}`)
   return 0
 })

@@ -105,7 +105,7 @@ async function inChrome() {
   const chromedriver = findChromedriver()
   if (!chromedriver || !findChromium()) {
     const lack = chromedriver ? 'Chromium' : 'chromedriver'
-    console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${lack} here, so NOTHING was tested in a browser. \`npm run setup\` says how to get it.\n${'!'.repeat(78)}`)
+    console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${lack}, so NOTHING was tested in a browser. \`npm run setup\` says how to install it.\n${'!'.repeat(78)}`)
     return { passed: 0, failed: 0, skipped: 1, why: `no ${lack}` }
   }
   return tests(cargoCounts, 'cargo', ...IN_WASM, 'web')({ CHROMEDRIVER: chromedriver })
@@ -165,7 +165,7 @@ async function prepare() {
 const names = flags.only?.split(',') ?? Object.keys(steps)
 const unknown = names.filter((name) => !Object.hasOwn(steps, name))
 if (flags.list || unknown.length > 0) {
-  if (unknown.length > 0) console.error(`no step ${unknown.join(', ')}`)
+  if (unknown.length > 0) console.error(`unknown step: ${unknown.join(', ')}`)
   console.log(`steps: ${Object.keys(steps).join(', ')}`)
   process.exit(unknown.length > 0 ? 2 : 0)
 }

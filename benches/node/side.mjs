@@ -37,7 +37,7 @@ for (let i = n - 1; i > 0; i--) {
 
 function check(value, i) {
   if (value === undefined || value.length !== 100 || value[0] !== values[i][0] || value[99] !== values[i][99]) {
-    throw new Error(`${name}: the value of ${keys[i]} is not what was written`)
+    throw new Error(`${name}: the value of ${keys[i]} differs from the written one`)
   }
 }
 
@@ -125,7 +125,7 @@ async function scan() {
   let i = 0
   for await (const page of store.pages()) {
     for (const [key, value] of page) {
-      if (key[15] !== keys[i][15]) throw new Error(`${name}: key ${i} of the scan is another`)
+      if (key[15] !== keys[i][15]) throw new Error(`${name}: key ${i} of the scan differs`)
       check(value, i++)
     }
   }

@@ -93,7 +93,7 @@ return { ${used.join(', ')} }
 
 function matched(text, pattern) {
   const found = pattern.exec(text)
-  if (!found) throw new Error(`the glue has changed: nothing in it is like ${pattern}`)
+  if (!found) throw new Error(`the glue has changed: nothing matches ${pattern}`)
   return found
 }
 

@@ -35,7 +35,7 @@ export function panicsAsTraps(wasm) {
   const names = namesOf(sections)
   const imported = importedFunctions(wasm)
   const bodies = bodiesOf(sections).map((body, index) => isPanic(names.get(index + imported) ?? '', body) ? TRAP : body)
-  if (!bodies.includes(TRAP)) throw new Error('no function of this module panics: have their names changed?')
+  if (!bodies.includes(TRAP)) throw new Error('no function of this module panics: have the names changed?')
   return moduleOf(sections.map(({ id, content }) => {
     if (id === SECTION.code) return { id, content: codeOf(bodies) }
     return { id, content: id === SECTION.data ? withoutPlaces(content) : content }
@@ -45,7 +45,7 @@ export function panicsAsTraps(wasm) {
 /** Checks the body as well as the name: a function that does not return ends with a trap. */
 function isPanic(name, body) {
   if (!PANICS.test(name)) return false
-  if (body.at(-1) !== END || body.at(-2) !== UNREACHABLE) throw new Error(`${name} returns: it is no panic`)
+  if (body.at(-1) !== END || body.at(-2) !== UNREACHABLE) throw new Error(`${name} returns, so it is not a panic`)
   return true
 }
 
@@ -57,9 +57,9 @@ function withoutPlaces(section) {
   const content = Buffer.from(section)
   const reader = new Reader(content)
   for (let left = reader.number(); left > 0; left--) {
-    if (reader.number() !== 0 || reader.byte() !== I32_CONST) throw new Error('a segment of data that is not at a place of its own')
+    if (reader.number() !== 0 || reader.byte() !== I32_CONST) throw new Error('a data segment without a constant address')
     const address = reader.number()
-    if (reader.byte() !== END) throw new Error('a segment of data whose place is computed')
+    if (reader.byte() !== END) throw new Error('a data segment with a computed address')
     clearPlaces(reader.bytes(), address)
   }
   return content

@@ -25,7 +25,7 @@ const has = (command, ...args) => spawnSync(command, args).status === 0
 const tools = { unzip: has('unzip', '-v'), zip: has('zip', '-v'), python3: has('python3', '-c', 'import zipfile') }
 const lacks = (tool) => {
   if (tools[tool]) return false
-  console.warn(`!! SKIPPED: no ${tool} here, so what it makes or reads was NOT tested`)
+  console.warn(`!! SKIPPED: no ${tool}, so tests with it were NOT run`)
   return `no ${tool}`
 }
 

@@ -21,7 +21,7 @@ const disk = join(root, 'disk')
 mkdirSync(disk)
 const mounted = process.platform === 'linux' && spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE}`, 'tmpfs', disk]).status === 0
 const line = '!'.repeat(78)
-if (!mounted) console.warn(`\n${line}\n!! SKIPPED: no file system can be mounted here, so a full disk was NOT tested.\n${line}`)
+if (!mounted) console.warn(`\n${line}\n!! SKIPPED: cannot mount a file system, so a full disk was NOT tested.\n${line}`)
 after(() => {
   if (mounted) spawnSync('umount', ['-l', disk])
   rmSync(root, { recursive: true, force: true })

@@ -11,7 +11,7 @@ import { htmlOf, visit } from './browser.mjs'
 import { tellSkipped } from './lib.mjs'
 
 const chromium = findChromium()
-const skip = chromium === undefined && tellSkipped('no Chromium here: which modules a page fetches was NOT tested')
+const skip = chromium === undefined && tellSkipped('no Chromium: the modules that a page fetches were NOT tested')
 
 const folder = mkdtempSync(join(tmpdir(), 'varve-modules-'))
 before(() => {
