@@ -9,7 +9,8 @@ import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
 
 /**
- * Writes and reads one type (any). In a session, some reads need its handles (session.js).
+ * Writes and reads one type. In a session, some reads need its handles (session.js).
+ * any: each codec has its own type.
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
  *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec
  */
