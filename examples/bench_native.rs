@@ -1,8 +1,8 @@
-//! Varve's side of `npm run bench:native`. `benches/native/leveldb_bench.cc` is C++ LevelDB's: same data, same workloads,
-//! same protocol, function by function; its head describes them.
+//! Varve's side of `npm run bench:native`. `benches/native/leveldb_bench.cc` is the side of C++
+//! LevelDB and describes the data, workloads and protocol.
 //!
 //! ```text
-//! bench_native ROOT N SUSTAINED SEED VERIFY        VERIFY: default, on or off (checksums of blocks read)
+//! bench_native ROOT N SUSTAINED SEED VERIFY     VERIFY: default, on or off (checksums of blocks)
 //! ```
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -24,12 +24,12 @@ const VALUE: usize = 100;
 const KEY: usize = 16;
 const SCAN_PASSES: u64 = 3;
 const SEEK_NEXTS: u64 = 10;
-/// Bytes of background work a slice while settling.
+/// Bytes of background work per slice while settling.
 const SETTLE_SLICE: u64 = 1 << 20;
 
-// ---- What the clock, the processor and memory say -------------------------------------------------------------------
+// ---- Measurements ----
 
-/// User and system time of all threads, in steps of 10 ms; 0 where there is no /proc.
+/// User and system time of all threads, in steps of 10 ms; 0 without /proc.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
@@ -100,7 +100,7 @@ fn microseconds(ns: u64) -> f64 {
     std::time::Duration::from_nanos(ns).as_secs_f64() * 1e6
 }
 
-// ---- Data -----------------------------------------------------------------------------------------------------------
+// ---- Data ----
 
 fn mix(mut z: u64) -> u64 {
     z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -122,7 +122,7 @@ impl SplitMix64 {
 #[inline]
 fn sample(value: &[u8]) -> Answer<u64> {
     if value.len() != VALUE {
-        return Err("a value of the wrong length".into());
+        return Err("a value has the wrong length".into());
     }
     Ok(u64::from(value[0]) + (u64::from(value[VALUE / 2]) << 8) + (u64::from(value[VALUE - 1]) << 16))
 }
@@ -136,11 +136,11 @@ struct Op {
 struct Data {
     seed: u64,
     blob: Vec<u8>,
-    /// Of the workload at hand.
+    /// The operations of the current workload.
     ops: Vec<Op>,
-    /// Which numbers, in order.
+    /// The numbers of their keys, in order.
     numbers: Vec<u32>,
-    /// The model: what the database holds.
+    /// The model: the expected content of the database.
     version: Vec<u8>,
 }
 
@@ -153,7 +153,7 @@ impl Data {
             let byte = if fresh { 32 + (random.next() % 95) as u8 } else { blob[blob.len() - VALUE / 2] };
             blob.push(byte);
         }
-        // Not zeros: those pages would be counted only once they are written.
+        // Not zeros: pages of zeros count as resident only after the first write.
         let ops = vec![Op { key: [1; KEY], value: 1 }; capacity];
         Data { seed, blob, ops, numbers: vec![1; capacity], version: vec![1; capacity] }
     }
@@ -224,7 +224,7 @@ impl Data {
     }
 }
 
-// ---- Workloads ------------------------------------------------------------------------------------------------------
+// ---- Workloads ----
 
 struct Outcome {
     ops: u64,
@@ -295,7 +295,7 @@ impl Bench {
     }
 
     fn db(&self) -> Answer<&Db> {
-        self.db.as_ref().ok_or_else(|| "no database yet".into())
+        self.db.as_ref().ok_or_else(|| "no database is open".into())
     }
 
     fn drop_database(&mut self) -> Answer {
@@ -444,14 +444,14 @@ impl Bench {
         Ok(sum)
     }
 
-    /// The host's part: background work, slice by slice, until none is left.
+    /// Runs background work, as a host does, until none is left.
     fn settle(&self) -> Answer {
         while block_on(self.db()?.background(SETTLE_SLICE))? {}
         Ok(())
     }
 }
 
-// ---- Protocol -------------------------------------------------------------------------------------------------------
+// ---- Protocol ----
 
 fn answer(bench: &mut Bench, line: &str) -> Answer<String> {
     let name = match line.strip_prefix("run ") {

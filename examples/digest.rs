@@ -1,21 +1,23 @@
-//! What a LevelDB directory, or one table file, holds, as one line of JSON.
+//! Prints a digest of a LevelDB directory, or of one table file, as one line of JSON.
 //!
 //! ```text
-//! cargo run --release --example digest -- [--mode strict|point-in-time|compat] [--paranoid] [--no-verify]
-//!                                         [--comparator NAME] [--] PATH
+//! cargo run --release --example digest -- [--mode strict|point-in-time|compat] [--paranoid]
+//!                                         [--no-verify] [--comparator NAME] [--] PATH
 //!
 //! {"entries":850,"sha256":"...","sha256_bytewise":"...","sequence":850,"comparator":"...","files":8}
 //! {"error":{"code":"corruption","file":"CURRENT","offset":15,"reason":"..."}}
 //! ```
-//! The directory is opened read-only: no byte of it changes. `sha256` is over `u32le key length, key, u32le value length,
-//! value` of every entry in the order of the comparator that the database names; `sha256_bytewise` over the same entries in
-//! bytewise order. A table file gives its keys as stored. `files` counts the directory's files.
+//! The directory is opened read-only and not changed. `sha256` is over `u32le key length, key,
+//! u32le value length, value` of every entry in the order of the database's comparator;
+//! `sha256_bytewise` over the same entries in bytewise order. For a table file, keys are internal
+//! keys. `files` counts the directory's files.
 //!
-//! `--paranoid` and `--no-verify` are LevelDB's two checks, `paranoid_checks` on and `verify_checksums` off: with `--mode
-//! compat` the answer is then LevelDB's, also for damaged databases. `--mode strict` also verifies every table.
+//! `--paranoid` sets LevelDB's `paranoid_checks`, `--no-verify` clears its `verify_checksums`: with
+//! `--mode compat` the result is then LevelDB's, also for damaged databases. `--mode strict` also
+//! verifies every table.
 //!
-//! Damage that ends the open gives `error` alone; damage met while reading stands beside what could be read. The exit
-//! code is 2 for both, 1 for a wrong command line.
+//! If the open fails, only `error` is printed; after an error while reading, it is printed with the
+//! digest of the readable entries. The exit code is 2 for both, 1 for a wrong command line.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
 use std::path::{Path, PathBuf};
@@ -68,10 +70,10 @@ fn arguments(mut given: impl Iterator<Item = std::ffi::OsString>) -> std::result
                 choice.mode = mode(option.trim_start_matches("--mode="))?;
             }
             Some(option) if option.starts_with("--") => {
-                return Err(format!("unknown option {option}; a path that begins with - goes behind --"));
+                return Err(format!("unknown option {option}; a path that begins with - must follow --"));
             }
             _ if path.is_none() => path = Some(PathBuf::from(argument)),
-            _ => return Err("one path at a time".into()),
+            _ => return Err("more than one path".into()),
         }
     }
     path.map(|path| (path, choice)).ok_or_else(|| "which path?".into())
@@ -86,7 +88,7 @@ fn mode(name: &str) -> std::result::Result<RecoveryMode, String> {
     }
 }
 
-/// Reads the directory or the table, and counts files.
+/// Reads the directory or table, and counts files.
 fn look(path: &Path, choice: &Choice) -> Result<(Scanned, usize)> {
     let shown = path.display().to_string();
     let metadata = std::fs::metadata(path).map_err(|e| Error::from_std(&shown, "open", &e))?;
@@ -95,7 +97,7 @@ fn look(path: &Path, choice: &Choice) -> Result<(Scanned, usize)> {
         return Ok((block_on(digest::database(&env, choice))?, count_files(path)));
     }
     let name = path.file_name().and_then(|n| n.to_str());
-    let name = name.ok_or_else(|| Error::InvalidArgument(format!("{shown} is no name of a table")))?;
+    let name = name.ok_or_else(|| Error::InvalidArgument(format!("{shown} is not the name of a table")))?;
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok((block_on(digest::table(&StdFsEnv::new(parent), name, choice))?, 1))
 }
@@ -124,7 +126,7 @@ fn show_error(error: &Error) -> String {
     format!("{{\"code\":\"{}\",\"file\":{file},\"offset\":{offset},\"reason\":{}}}", error.code(), quoted(&reason))
 }
 
-/// As a JSON string.
+/// Returns text as a JSON string.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo run --release --features fuzzing --example fuzz -- TARGET|all [--seconds 600] [--seed N]
-//! cargo run --release --features fuzzing --example fuzz -- corpus        makes tests/fuzz/corpus anew
+//! cargo run --release --features fuzzing --example fuzz -- corpus        writes tests/fuzz/corpus
 //! cargo run --release --features fuzzing --example fuzz -- TARGET [--] FILE   one input
 //! ```
-//! A finding is a panic, more than 64 MiB + 16 x input allocated at once, or more than 10 seconds for one input; the input is
-//! written to `fuzz-TARGET-finding` and the exit code is 1. Inputs slower than 100 ms are told.
-#![allow(unsafe_code, reason = "the allocator that counts")]
+//! A finding is a panic, an allocation of more than 64 MiB + 16 x input, or more than 10 seconds
+//! for one input. The input is then written to `fuzz-TARGET-finding`, and the exit code is 1.
+//! Inputs slower than 100 ms are reported.
+#![allow(unsafe_code, reason = "an allocator that counts")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -48,11 +49,11 @@ fn took(bytes: usize) {
     PEAK.fetch_max(USED.fetch_add(bytes, Relaxed) + bytes, Relaxed);
 }
 
-// SAFETY: everything is the system allocator's; only numbers are kept beside.
+// SAFETY: all calls are forwarded to the system allocator; only sizes are counted.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller keeps the allocator's contract.
         unsafe { System.alloc(layout) }
     }
 
@@ -73,7 +74,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What is being run, for the watchdog.
+/// The current input, for the watchdog.
 static RUNNING: Mutex<Option<(String, Vec<u8>, Instant)>> = Mutex::new(None);
 
 fn main() {
@@ -83,7 +84,9 @@ fn main() {
         at.and_then(|at| arguments.get(at + 1)).map_or(default, |n| n.parse().unwrap())
     };
     let (seconds, seed) = (number("--seconds", 600), number("--seed", 1));
-    let Some(wanted) = arguments.first() else { panic!("which target? one of {:?}, or all", TARGETS.map(|t| t.0)) };
+    let Some(wanted) = arguments.first() else {
+        panic!("no target given: use one of {:?}, or all", TARGETS.map(|t| t.0))
+    };
     if wanted == "corpus" {
         return corpus::make();
     }
@@ -122,7 +125,7 @@ fn fuzz(name: &str, target: Target, time: Duration, seed: u64) {
     println!("{name}: {executions} executions, {seconds:.0} s, seed {seed}, slowest {slowest:?}, no finding");
 }
 
-/// Runs one input and judges it.
+/// Runs one input and reports a finding.
 fn execute(name: &str, target: Target, input: &[u8]) -> Duration {
     let begun = Instant::now();
     *RUNNING.lock().unwrap() = Some((name.to_owned(), input.to_vec(), begun));

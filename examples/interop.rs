@@ -26,7 +26,7 @@ use varve::{
 
 type Answer<T = ()> = Result<T, Box<dyn Error>>;
 
-// ---- Workload W -----------------------------------------------------------------------------------------------------
+// ---- Workload W ----
 
 fn mix(mut z: u64) -> u64 {
     z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -45,7 +45,7 @@ impl SplitMix64 {
     }
 }
 
-/// A value is named by what makes it, so that a model of a large database stays small.
+/// A value as the numbers that generate it, so that the model of a large database stays small.
 #[derive(Clone, Copy)]
 struct ValueName {
     seed: u64,
@@ -115,7 +115,7 @@ impl Workload {
         Operation { key: self.key(k), value: is_put.then_some(ValueName { seed: self.seed, op: n, length }) }
     }
 
-    /// Hands over each group and the number of operations done with it.
+    /// Calls back with each group of operations and the number of operations up to its end.
     fn run(self, mut commit: impl FnMut(&[Operation], u64) -> Answer) -> Answer {
         let mut random = SplitMix64 { state: self.seed };
         let mut done = 0;
@@ -139,7 +139,7 @@ fn comparator_by_name(name: &str) -> Answer<UserComparator> {
     }
 }
 
-// ---- Command line ---------------------------------------------------------------------------------------------------
+// ---- Command line ----
 
 struct Arguments {
     command: String,
@@ -242,7 +242,7 @@ impl EntryDigest {
     }
 }
 
-// ---- Commands -------------------------------------------------------------------------------------------------------
+// ---- Commands ----
 
 fn digest(arguments: &Arguments) -> Answer {
     let db = arguments.open()?;
@@ -318,7 +318,7 @@ fn print_model(model: Model, comparator: &UserComparator) {
     all.print();
 }
 
-/// What database and model hold for one key.
+/// The values of one key in the database and in the model.
 #[derive(Default)]
 struct Cell {
     stored: Option<(usize, [u8; 32])>,
@@ -336,7 +336,8 @@ fn hash(bytes: &[u8]) -> (usize, [u8; 32]) {
     (bytes.len(), Sha256::digest(bytes).into())
 }
 
-/// Counts the keys on which database and model differ while the workload is replayed: a prefix is where none does.
+/// Counts the keys whose values differ between database and model while the workload is replayed.
+/// The database is a prefix of the workload if the count reaches 0.
 #[derive(Default)]
 struct Comparison {
     cells: HashMap<Vec<u8>, Cell>,
@@ -382,7 +383,7 @@ fn prefix(arguments: &Arguments) -> Answer {
         Ok(())
     })?;
     let (Some(first), Some(last)) = (matches.first(), matches.last()) else {
-        return Err(format!("the database is no prefix of the workload ({entries} entries)").into());
+        return Err(format!("the database is not a prefix of the workload ({entries} entries)").into());
     };
     println!("{{\"first\":{first},\"last\":{last},\"entries\":{entries}}}");
     Ok(())

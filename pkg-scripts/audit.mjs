@@ -1,11 +1,11 @@
-// npm run audit: known holes in what the package and the crate depend on. Exit code 1 when there is one.
+// npm run audit: known vulnerabilities of the dependencies. Exit code 1 if there is one.
 //
-//   npm audit     what is installed with the package (its one dependency), by the registry's own answer
-//   cargo audit   Cargo.lock, and that of the tools that generate a part of the package, by the RustSec database
+//   npm audit     the dependencies installed with the package, by the npm registry
+//   cargo audit   Cargo.lock, and that of the build tools, by the RustSec database
 //                 (cargo install cargo-audit)
 //
-// All ask the network. Where that, or the tool, is not there, nothing is known, which is said loudly and is no failure: a machine
-// without a network must be able to run all tests.
+// Both need the network. Without the network or the tool, a warning is printed and the audit is
+// skipped, so that all tests can run offline.
 import { pathToFileURL } from 'node:url'
 import { findProgram, run } from './lib/run.mjs'
 
@@ -27,7 +27,10 @@ function cargoAudit(lock) {
   }
 }
 
-/** @returns {Promise<{ passed: number, failed: number, skipped: number, why: string }>} one test for each audit */
+/**
+ * Runs the audits; each counts as one test.
+ * @returns {Promise<{ passed: number, failed: number, skipped: number, why: string }>}
+ */
 export async function audit() {
   const result = { passed: 0, failed: 0, skipped: 0, why: '' }
   for (const [name, { command: [program, ...args], isAnswer, lacks }] of Object.entries(AUDITS)) {
@@ -35,11 +38,11 @@ export async function audit() {
     const { ok, output } = lack ? { ok: false, output: '' } : await run(program, args, { quiet: true, timeoutSeconds: 60 })
     if (!isAnswer(output)) {
       const why = lack ?? 'its data cannot be had here'
-      console.warn(`!! SKIPPED: ${name} audit: ${why}, so what is known of the dependencies was NOT asked`)
+      console.warn(`!! SKIPPED: ${name} audit: ${why}, so dependencies were NOT audited`)
       result.skipped++
       result.why ||= `${name}: ${why}`
     } else if (ok) {
-      console.log(`${name} audit: nothing is known against the dependencies`)
+      console.log(`${name} audit: no known vulnerabilities`)
       result.passed++
     } else {
       console.error(`${name} audit:\n${output}`)

@@ -1,14 +1,18 @@
-// npm run bench:native: Varve beside C++ LevelDB, natively, on the same machine in the same run.
+// npm run bench:native: compares Varve with C++ LevelDB, natively, on the same machine in the same
+// run.
 //
-// Each side is one process a round. They take turns at every workload, and turns at being first; while one works, the
-// other has settled and is idle. Rates are medians over the rounds, ratios are medians of the ratios within a round.
+// In a round, each side is one process. They take turns at every workload, and at being first;
+// while one works, the other is idle. Rates are medians over the rounds, ratios are medians of the
+// ratios in a round.
 //
-//   --n 1000000          entries                      --rounds 5        rounds
-//   --sustained 2000000  entries of the long fill     --seed 1          of all random numbers
-//   --only a,b           these workloads (and what they need to be run first)
-//   --verify default     checksums of blocks read: default (each side's own default), on or off (both)
-//   --self               LevelDB in Varve's place too: what the ratios are worth on this machine now
-//   --json FILE          every figure of every round
+//   --n 1000000          entries
+//   --sustained 2000000  entries of the long fill
+//   --rounds 5           rounds
+//   --seed 1             seed of all random numbers
+//   --only a,b           only these workloads, and those that they depend on
+//   --verify default     verify checksums of blocks read: default (each side's own), on or off
+//   --self               run LevelDB on both sides, to see the noise of the ratios
+//   --json FILE          write all results of all rounds
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
@@ -41,7 +45,7 @@ function fail(message) {
   process.exit(1)
 }
 
-// ---- Which workloads ----------------------------------------------------------------------------------------------
+// ---- Workloads ----
 
 const wanted = flags.only.split(',')
 for (const name of wanted) if (!ALL.includes(name)) fail(`unknown workload ${name}; there are ${ALL.join(', ')}`)
@@ -49,12 +53,12 @@ if (!['default', 'on', 'off'].includes(flags.verify)) fail('--verify is default,
 for (const name of ['n', 'sustained', 'rounds', 'seed']) if (!/^[1-9]\d*$/.test(flags[name])) fail(`--${name} is a positive number`)
 if (Number(flags.n) < 100) fail('--n is at least 100')
 
-/** Reads, overwrites and the compaction work on what fillrandom and overwrite left. */
+/** Reads, overwrites and the compaction use the database of fillrandom and overwrite. */
 const needed = ALL.filter((name) => wanted.includes(name) ||
   (name === 'fillrandom' && wanted.some((other) => [...READS, 'overwrite', 'compact'].includes(other))) ||
   (name === 'overwrite' && wanted.some((other) => [...READS, 'compact'].includes(other))))
 
-// ---- One side: a process that answers each line with a line --------------------------------------------------------
+// ---- One side: a process that replies to each line with a line ----
 
 class Side {
   #child
@@ -91,7 +95,10 @@ class Side {
     return this.#exit
   }
 
-  /** Anonymous memory alone, where the kernel tells: C++ LevelDB maps its tables, and those pages count as resident. */
+  /**
+   * Only anonymous memory, if the kernel reports it: C++ LevelDB maps its tables, whose pages would
+   * count as resident.
+   */
   #sample() {
     let status = ''
     try { status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8') } catch { return }
@@ -100,7 +107,7 @@ class Side {
   }
 }
 
-// ---- Rounds ---------------------------------------------------------------------------------------------------------
+// ---- Rounds ----
 
 const NAMES = ['leveldb', 'varve']
 
@@ -136,7 +143,7 @@ async function build() {
   return { leveldb: program, varve: join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'examples', 'bench_native') }
 }
 
-// ---- Tables ---------------------------------------------------------------------------------------------------------
+// ---- Tables ----
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b)
@@ -146,7 +153,9 @@ const median = (values) => {
 const short = (x) => x >= 1e6 ? `${(x / 1e6).toFixed(2)}M` : x >= 1e4 ? `${Math.round(x / 1e3)}k` : x >= 1e3 ? `${(x / 1e3).toFixed(1)}k` : x >= 100 ? `${Math.round(x)}` : x.toFixed(2)
 const table = (head, rows) => [head, head.map((_, i) => i === 0 ? ':--' : '--:'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 
-/** Both sides' medians of one figure, and the median and range of Varve / LevelDB within a round. */
+/**
+ * The medians of a figure of both sides, and the median and range of Varve / LevelDB in a round.
+ */
 function compare(rounds, figure) {
   const [leveldb, varve] = NAMES.map((name) => rounds.map((round) => figure(round[name])))
   const ratios = varve.map((value, i) => value / leveldb[i])
@@ -209,7 +218,7 @@ function describe(rounds) {
   }
 }
 
-// ---- Main -----------------------------------------------------------------------------------------------------------
+// ---- Main ----
 
 const programs = await build()
 const place = inRoot('target', 'bench', `run-${process.pid}`)
@@ -229,5 +238,5 @@ console.log(`${about.text}\n${about.machine}. Load average before and after each
 console.log(`${throughput(rounds)}\n`)
 if (wanted.includes('sustained')) console.log(`${latency(rounds)}\n`)
 console.log(memoryAndDisk(rounds))
-console.log('\nrate and ratio: timed part alone. CPU: timed part and settling, all threads. Settle: background work left when the last put returned.')
+console.log('\nRate and ratio: only the timed part. CPU: timed part and settling, all threads. Settle: background work left when the last put returned.')
 if (flags.json) writeFileSync(flags.json, JSON.stringify({ ...about, flags, loads, rounds }, null, 1))

@@ -1,12 +1,16 @@
-// npm run bench:node: Varve in Node beside classic-level, lmdb and memory-level, on the same machine in the same run.
+// npm run bench:node: compares Varve in Node with classic-level, lmdb and memory-level, on the same
+// machine in the same run.
 //
-// Each is one process a round. They take turns at every workload, another one first each time; while one works, the others have
-// settled and are idle. Rates are medians over the rounds, ratios are medians of the ratios within a round.
+// In a round, each database is one process. They take turns at every workload, and at being first;
+// while one works, the others are idle. Rates are medians over the rounds, ratios are medians of
+// the ratios in a round.
 //
-//   --n 200000         entries                        --rounds 5      rounds
-//   --cap 1            seconds that one workload may take at most; loads before reads are done in full
-//   --peers a,b        beside these alone             --only a,b      these workloads (fillrandom_batch1000 comes before reads)
-//   --json FILE        every figure of every round
+//   --n 200000     entries
+//   --rounds 5     rounds
+//   --cap 1        time limit of a workload in seconds, except for loads before reads
+//   --peers a,b    compare only with these
+//   --only a,b     only these workloads (fillrandom_batch1000 must come before reads)
+//   --json FILE    write all results of all rounds
 import { fork } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
@@ -41,11 +45,11 @@ for (const name of wanted) if (!ALL.includes(name)) fail(`unknown workload ${nam
 for (const name of ['n', 'rounds', 'cap']) if (!(Number(flags[name]) > 0)) fail(`--${name} is a positive number`)
 const needed = ALL.filter((name) => wanted.includes(name) || (name === 'fillrandom_batch1000' && wanted.some((other) => READS.includes(other))))
 
-/** Packages that nothing else here needs are fetched once. */
+/** Installs packages that only the benchmark needs, once. */
 async function provide(names) {
   const folder = inRoot('target', 'bench-peers')
   const extra = names.filter((name) => ['lmdb', 'memory-level'].includes(name))
-  // Its installation compiles: whoever wants it beside the others installs it there.
+  // Its installation compiles native code, so it is not installed automatically.
   if (names.includes('better-sqlite3') && !existsSync(join(folder, 'node_modules', 'better-sqlite3'))) fail(`install better-sqlite3 in ${folder}`)
   const missing = extra.filter((name) => !existsSync(join(folder, 'node_modules', name)))
   if (missing.length > 0) {
@@ -110,7 +114,7 @@ async function oneRound(round, names, place, modules) {
   return record
 }
 
-// ---- Tables ---------------------------------------------------------------------------------------------------------
+// ---- Tables ----
 
 const median = (values) => {
   const sorted = [...values].sort((a, b) => a - b)
@@ -148,7 +152,7 @@ function space(rounds, names) {
   ])
 }
 
-// ---- Main -----------------------------------------------------------------------------------------------------------
+// ---- Main ----
 
 await setup(['packages'])
 if (!existsSync(inRoot('pkg', 'instance.js'))) await build({ forNode: true })

@@ -1,12 +1,13 @@
-// npm run build: the two WebAssembly modules of the package, optimised, and the scripts that pages load, into pkg/ (not committed).
+// npm run build: builds the two optimised WebAssembly modules, and the scripts for pages, in pkg/
+// (not committed).
 //
 //   cargo -> bindgen (glue) -> wasm-opt -> pkg/
 //
-// It does its own set-up: programs that are missing are made while cargo compiles. `npm start` builds what Node needs, alone.
+// Missing tools are built while cargo compiles. `npm start` builds only the part that Node needs.
 //
-//   pkg/engine.wasm, instance.js        feature `wasm`: what a page needs to read and write a database
-//   pkg/full.wasm, instance-full.js     feature `full`: the same with all other codecs, zip import, repair and the inspector
-//   pkg/browser.js and others           src/js as pages load it: see lib/browser.mjs
+//   pkg/engine.wasm, instance.js      feature `wasm`: reads and writes databases
+//   pkg/full.wasm, instance-full.js   feature `full`: also codecs, zip import, repair, inspector
+//   pkg/browser.js and others         src/js bundled for pages: see lib/browser.mjs
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -18,28 +19,34 @@ import { run } from './lib/run.mjs'
 import { AFTER_CARGO, BEFORE_CARGO, main, setup, together } from './setup.mjs'
 import { printSizes } from './size.mjs'
 
-// What rustc uses by default for this target, and every browser since 2023 has; nothing newer may be brought in here.
+// The features that rustc enables by default for this target, which all browsers since 2023
+// support.
 const WASM_FEATURES = ['--mvp-features', '--enable-bulk-memory', '--enable-sign-ext', '--enable-mutable-globals',
   '--enable-nontrapping-float-to-int', '--enable-reference-types', '--enable-multivalue']
 
-/** Memory is the caller's to make: so it has a limit, and an instance that failed leaves none behind. */
+/** The caller creates the memory, so that it can set a limit and free it after a failure. */
 const IMPORT_MEMORY = ['-C', 'link-arg=--import-memory']
 
-/** LLVM's blocks and branches, made anew from a graph: fewer of them. */
+/** Rebuilds LLVM's blocks and branches from a graph, which makes them fewer. */
 const OTHER_CONTROL_FLOW = ['--flatten', '--rereloop']
 
-/** Functions keep their names for panicsAsTraps. */
+/** Keeps function names for panicsAsTraps. */
 const KEEP_NAMES = ['--config', 'profile.wasm-release.strip=false']
 
-/** No address below 1,024 is used, since the stack is first in memory and grows down to it: more offsets are constants then. */
+/**
+ * The stack is first in memory, so no address below 1,024 is used, and more offsets are constant.
+ */
 const LOW_MEMORY_UNUSED = ['--low-memory-unused']
 
-/** The last step: no names of functions, and imports and exports of one letter. Prints what they are called now. */
+/**
+ * The last step: removes function names, and shortens names of imports and exports to one letter.
+ */
 const SHORT = ['--strip-debug', '--strip-producers', '--minify-imports-and-exports-and-modules']
 
 /**
- * What LLVM does unasked at `opt-level = 2` that makes the engine larger and no faster (docs/design-notes.md, "The size of the module"):
- * inlining (its own threshold is 225), copies of a loop's body within the loop, copies of code so that a value need not be loaded again.
+ * Turns off optimisations of `opt-level = 2` that make the engine larger but not faster
+ * (docs/design-notes.md, "The size of the module"): inlining above a threshold (225 by default),
+ * loop unrolling, and copies of code that save a load.
  */
 const SMALL = [
   'inline-threshold=15', 'unroll-runtime=false', 'unroll-allow-partial=false', 'unroll-partial-threshold=0', 'enable-load-pre=false'
@@ -48,8 +55,9 @@ const SMALL = [
 /** @typedef {string[] | (() => unknown)} Step a command, or a step of our own */
 
 /**
- * How one module is made. Cargo compiles one after the other; each is finished meanwhile, since its link-time optimisation and wasm-opt
- * have one thread each. So no two write to one file.
+ * How one module is built. Cargo compiles the modules one after the other; the first is finished
+ * meanwhile, since link-time optimisation and wasm-opt use one thread each. No two steps write to
+ * the same file.
  *
  * @param {string} feature
  * @param {{ wasm: string, instance: string, used: string[], rewrite?: (wasm: Buffer) => Buffer }} made
@@ -79,7 +87,7 @@ function moduleOf(feature, { wasm, instance, used, rewrite = (bytes) => bytes })
   }
 }
 
-/** What wasm-opt says of the names that it has shortened. @param {string} output */
+/** Parses the list of shortened names that wasm-opt prints. @param {string} output */
 function namesOf(output) {
   const { imports, exports } = JSON.parse(output.slice(output.indexOf('{')))
   return {
@@ -88,7 +96,7 @@ function namesOf(output) {
   }
 }
 
-/** What src/js uses of an instance. */
+/** The exports of an instance that src/js uses. */
 const USED = ['openDatabase', 'destroyDatabase']
 const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'importZip']
 
@@ -97,7 +105,10 @@ const MODULES = {
   engine: moduleOf('wasm', { wasm: 'engine.wasm', instance: 'instance.js', used: USED, rewrite: panicsAsTraps })
 }
 
-/** True when these files of pkg/ are there and not older than the Rust that they are made of. @param {...string} names */
+/**
+ * Whether these files of pkg/ exist and are newer than the Rust sources.
+ * @param {...string} names
+ */
 export function isCurrent(...names) {
   const sources = readdirSync(inRoot('src'), { recursive: true }).filter((name) => name.endsWith('.rs')).map((name) => inRoot('src', name))
   const newest = Math.max(...[...sources, inRoot('Cargo.toml'), inRoot('Cargo.lock')].map((path) => statSync(path).mtimeMs))
@@ -105,9 +116,9 @@ export function isCurrent(...names) {
 }
 
 /**
- * Builds pkg/ anew; throws when a step fails.
+ * Builds pkg/; throws if a step fails.
  *
- * @param {{ forNode?: boolean }} [options] only what src/js needs in Node: neither the lean module nor scripts for pages
+ * @param {{ forNode?: boolean }} [options] `forNode`: neither the lean module nor scripts for pages
  */
 export async function build({ forNode = false } = {}) {
   const modules = forNode ? [MODULES.full] : [MODULES.full, MODULES.engine]
@@ -128,7 +139,7 @@ async function take(steps) {
   for (const step of steps) await (typeof step === 'function' ? step() : command(...step))
 }
 
-/** Runs a command, and answers what it printed. @param {string} program @param {...string} args */
+/** Runs a command and returns its output. @param {string} program @param {...string} args */
 async function command(program, ...args) {
   const { ok, why, output } = await run(program, args, { quiet: args.includes('--minify-imports-and-exports-and-modules') })
   if (!ok) throw new Error(`${program}: ${why}`)

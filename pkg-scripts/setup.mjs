@@ -1,21 +1,20 @@
-// npm run setup: prepares a fresh Debian, Ubuntu or macOS machine to build and test Varve, and does nothing (in under two
-// seconds) where all is in place. `npm start` and `npm test` call it themselves.
+// npm run setup: prepares a fresh Debian, Ubuntu or macOS machine to build and test Varve. If
+// nothing is missing, it takes less than two seconds. `npm start` and `npm test` call it.
 //
 //   node pkg-scripts/setup.mjs [--only rust,lints,linker,system,target,bindgen,test-runner,packages]
 //
-//   rust         cargo, rustc                          never installed here; a message says how to get them
-//   lints        clippy, rustfmt                       rustup adds them
-//   linker       a C compiler, whose linker cargo uses apt installs it where it is there and we are root; else we say how
+//   rust         cargo, rustc                           not installed: a message says how
+//   lints        clippy, rustfmt                        added by rustup
+//   linker       a C compiler, whose linker cargo uses  installed by apt as root, else a message
 //   system       chromium, chromedriver, firefox, and
-//                a C++ compiler with LevelDB and
-//                Snappy                                the same
-//   target       rustc's wasm32-unknown-unknown        rustup adds it
-//   bindgen      wasm-bindgen's generator              cargo builds it into target/tools
-//   test-runner  wasm-bindgen's runner of tests        the same
-//   packages     node_modules                          npm ci
+//                a C++ compiler with LevelDB and Snappy the same
+//   target       rustc's wasm32-unknown-unknown         added by rustup
+//   bindgen      wasm-bindgen's generator               built by cargo in target/tools
+//   test-runner  wasm-bindgen's test runner             the same
+//   packages     node_modules                           npm ci
 //
-// The build needs rust, linker, target, bindgen and packages; the others are for tests. What is missing at the end is an error,
-// but for `system`: the tests that need it are skipped, with a warning.
+// The build needs rust, linker, target, bindgen and packages; the others are for tests. A part that
+// is still missing is an error, except `system`: tests that need it are skipped with a warning.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -30,7 +29,9 @@ const WASM_TARGET = 'wasm32-unknown-unknown'
 /** An error that the user can fix: only its message is printed. */
 class SetupError extends Error {}
 
-/** @typedef {'rust' | 'lints' | 'linker' | 'system' | 'target' | 'bindgen' | 'test-runner' | 'packages'} Part */
+/**
+ * @typedef {'rust' | 'lints' | 'linker' | 'system' | 'target' | 'bindgen' | 'test-runner' | 'packages'} Part
+ */
 
 /** @type {import('./lib/cargo-tools.mjs').Tool[]} */
 const TOOLS = ['bindgen', 'test-runner']
@@ -80,7 +81,7 @@ export async function main(body) {
 async function rust() {
   const version = ask('rustc', ['--version'])?.split(' ')[1]
   if (!version || !findProgram('cargo')) {
-    throw new SetupError('Rust is missing. Install it as https://rustup.rs says, open a new shell, and call this again.')
+    throw new SetupError('Rust is missing. Install it as https://rustup.rs says, open a new shell, and run this again.')
   }
   const wanted = /^rust-version = "([^"]+)"/m.exec(readFileSync(inRoot('Cargo.toml'), 'utf8'))?.[1] ?? '0'
   if (version.localeCompare(wanted, undefined, { numeric: true }) < 0) {

@@ -1,16 +1,20 @@
-// The sizes of the two WebAssembly modules and of what a page loads, and their budgets. Call build.mjs first.
+// Checks the sizes of the two WebAssembly modules and of the files that a page loads against their
+// budgets. Run build.mjs first.
 //
-//   node pkg-scripts/size.mjs       exit code 1 above one of the budgets
+//   node pkg-scripts/size.mjs       exit code 1 above a budget
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { bundle } from './lib/browser.mjs'
 import { inRoot } from './lib/paths.mjs'
 
-/** engine.wasm and the scripts that a page loads, as a bundler leaves them: bytes after gzip at its best level. The aim is 250,000. */
+/**
+ * Size of engine.wasm and the bundled scripts of a page, in bytes after gzip -9. The goal is
+ * 250,000.
+ */
 const PAGE_GZIP_MAX = 270_000
 
-/** full.wasm after gzip, with a tenth free for the next codec. */
+/** Size of full.wasm after gzip, with 10 % free for the next codec. */
 const FULL_GZIP_MAX = 365_000
 
 /** A module without exports is small because the build is broken. */
@@ -18,7 +22,7 @@ const exportsFunctions = (wasm) => WebAssembly.Module.exports(new WebAssembly.Mo
 
 const count = (bytes) => bytes.toLocaleString('en').padStart(9)
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length
-const verdict = (size, max) => `the budget of ${max.toLocaleString('en')} is ${size <= max ? 'held' : 'EXCEEDED'}`
+const verdict = (size, max) => `${size <= max ? 'within' : 'EXCEEDS'} the budget of ${max.toLocaleString('en')}`
 
 /** Prints one line: size, gzip and brotli; returns the size with gzip. */
 function print(what, bytes) {
@@ -27,7 +31,10 @@ function print(what, bytes) {
   return size
 }
 
-/** Returns the files a page loads for `pkg/NAME` before it opens a database: static imports, not dynamic ones. */
+/**
+ * Returns the files a page loads for `pkg/NAME` before it opens a database: static imports, not
+ * dynamic ones.
+ */
 async function scriptsOf(name, minify) {
   const { metafile, outputFiles } = await bundle({
     entryPoints: { page: inRoot('pkg', name) }, outdir: inRoot('pkg'), splitting: true, minify, write: false, external: [], logLevel: 'error'
@@ -44,7 +51,7 @@ async function scriptsOf(name, minify) {
 export async function printSizes() {
   const [engine, full] = ['engine.wasm', 'full.wasm'].map((name) => readFileSync(inRoot('pkg', name)))
   for (const wasm of [engine, full]) {
-    if (!exportsFunctions(wasm)) throw new Error('a .wasm in pkg/ exports no function: is the border of src/wasm built in?')
+    if (!exportsFunctions(wasm)) throw new Error('a .wasm in pkg/ exports no functions: was src/wasm compiled?')
   }
   console.log(`${''.padEnd(46)} ${['bytes', 'gzip', 'brotli'].map((word) => word.padStart(9)).join(' ')}`)
   const engineSize = print('engine.wasm', engine)

@@ -1,9 +1,10 @@
-// npm start: what Varve does, in one go, through the npm package: loads the world's towns into a directory, reads ranges of them,
-// flushes, compacts, draws levels and tables, and has LevelDB itself (classic-level) open the directory and agree with every entry.
+// npm start: a demonstration with the npm package. Loads the world's towns into a directory, reads
+// ranges, flushes, compacts, draws levels and tables, and compares every entry with LevelDB
+// (classic-level).
 //
 //   npm start [-- --dir DIR]      the database directory, by default target/cities (deleted first)
 //
-// On a fresh machine it runs the set-up and the build first.
+// Runs the set-up and the build first if they are needed.
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,17 +18,17 @@ const count = (number) => number.toLocaleString('en')
 const say = (what, text) => console.log(`${what.padEnd(12)} ${text}`)
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 
-/** Builds the part of pkg/ that Node needs, unless it is current. The build does its own set-up. */
+/** Builds the part of pkg/ that Node needs, unless it is current. */
 async function built() {
   if (isCurrent('full.wasm', 'instance-full.js')) return
-  say('build', 'the engine is compiled; this takes a minute or two, once')
+  say('build', 'compiling the engine; the first time, this takes a minute or two')
   await build({ forNode: !existsSync(inRoot('pkg', 'browser.js')) })
   console.log('')
 }
 
 async function load(db, entries) {
   const since = performance.now()
-  // In order of their names, not of their keys: as data comes, and so that tables overlap until they are compacted.
+  // In the order of names, not of keys, so that tables overlap until they are compacted.
   const name = (key) => key.slice(key.lastIndexOf('/') + 1)
   const operations = Array.from(entries, ([key, value]) => ({ type: 'put', key, value }))
     .sort((a, b) => name(a.key) < name(b.key) ? -1 : 1)
@@ -40,7 +41,7 @@ async function load(db, entries) {
   say('loaded', `${count(operations.length)} entries, ${count(bytes)} bytes of keys and values, in ${seconds(since)}`)
 }
 
-/** All keys that begin with `prefix`. */
+/** Returns the range of all keys with this prefix. */
 async function scan(db, what, prefix) {
   const since = performance.now()
   const towns = await db.values({ gte: prefix, lt: `${prefix}\uffff` }).all()
@@ -57,7 +58,7 @@ async function gets(db, keys) {
   say('gets', `${count(read)} single reads, ${Math.round((performance.now() - since) / read * 1e3)} us each`)
 }
 
-/** The tables with their first and last keys, as LevelDB lists them. */
+/** Returns the tables with their first and last keys, from a property of LevelDB. */
 function tablesOf(db, list) {
   const keyOf = (text) => Buffer.from(text.replace(/\\x([0-9a-f]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1').toString()
   return list(db).map((table) => {
@@ -66,7 +67,7 @@ function tablesOf(db, list) {
   })
 }
 
-/** Reads the directory with LevelDB and compares it with what was loaded, entry by entry. */
+/** Reads the directory with LevelDB and compares every entry with the loaded data. */
 async function compare(directory, entries) {
   const { ClassicLevel } = await import('classic-level')
   const since = performance.now()
@@ -100,14 +101,14 @@ await main(async () => {
 
   const { towns, entries } = cities()
   const keys = Array.from(entries.keys())
-  say('towns', `${count(towns)} from GeoNames, ${count(entries.size)} with a place and name of their own`)
+  say('towns', `${count(towns)} from GeoNames, ${count(entries.size)} with a distinct place and name`)
   if (!values.dir) await Varve.destroy(directory)
 
   const db = new Varve(directory)
   say('database', directory)
   await load(db, entries)
   await db.flush()
-  say('flushed', 'the memtable is a table; level by level, over the keys from the first country to the last:')
+  say('flushed', 'the memtable to a table; the levels, over the key range:')
   draw(db, keys)
   await scan(db, 'Iceland', 'IS/')
   await scan(db, 'the middle of Paris, the area u09tv', 'FR/u09tv')
@@ -119,11 +120,11 @@ await main(async () => {
   draw(db, keys)
   const report = await db.verify()
   if (report.findings.length > 0) throw report.findings[0]
-  say('verified', `${report.tables} tables, ${count(report.entries)} entries, ${count(report.bytes)} bytes: all checksums hold`)
+  say('verified', `${report.tables} tables, ${count(report.entries)} entries, ${count(report.bytes)} bytes: all checksums match`)
   await db.close()
 
   await compare(directory, entries)
   const shown = relative(process.env.INIT_CWD ?? '.', directory) || '.'
-  console.log(`\nLook around:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}`)
+  console.log(`\nTry also:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}`)
   return 0
 })

@@ -1,14 +1,15 @@
-// npm test: the set-up, then every family of tests in order; what continuous integration runs.
+// npm test: runs the set-up, then all tests. Continuous integration runs it.
 //
 //   node pkg-scripts/test.mjs [--only NAME,NAME] [--long] [--list]
 //
-//   --only   these steps alone
-//   --long   sets VARVE_LONG=1: full sweeps where the tests else take a sample (hours)
+//   --only   runs only these steps
+//   --long   sets VARVE_LONG=1: tests check all cases instead of a sample (hours)
 //   --list   prints the steps
 //
-// A step that fails does not stop the later ones. At the end: one table, then one line "N passed, N failed" (with ", N skipped"
-// when there are some), and exit code 1 when any step failed. A step that is one check, such as the format of the source, counts
-// as one test. A step that ends badly without naming a failed test, or that ran no test at all, counts as one failure.
+// Later steps run even if one fails. At the end, a table and a line "N passed, N failed" (and ", N
+// skipped") are printed; the exit code is 1 if a step failed. A step with one check, such as the
+// format of the sources, counts as one test. A step that fails without naming a failed test, or
+// that runs no test, counts as one failure.
 import { existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.mjs'
@@ -29,7 +30,10 @@ const show = (command, args, env = {}) => {
   return run(command, args, { ...options, env: { ...options.env, ...env } })
 }
 
-/** @typedef {import('./lib/counts.mjs').Counts & { why?: string }} Result `why` a step failed or was skipped */
+/**
+ * @typedef {import('./lib/counts.mjs').Counts & { why?: string }} Result `why` a step failed or was
+ *   skipped
+ */
 
 /** One check: passes if the command succeeds. */
 const check = (command, ...args) => async () => {
@@ -57,10 +61,10 @@ const quietly = (counter, command, ...args) => async () => {
   return { ...counts, why }
 }
 
-/** As the Rust tests in WebAssembly are run; .cargo/config.toml names their runner. */
+/** Options of Rust tests in WebAssembly; .cargo/config.toml names their runner. */
 const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-unknown', '--test']
 
-/** The border is compiled only for WebAssembly, so the native clippy does not check it. */
+/** src/wasm is compiled only for WebAssembly, so the native clippy does not check it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
 const FULL_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full']
 
@@ -102,7 +106,7 @@ async function inChrome() {
   const chromedriver = findChromedriver()
   if (!chromedriver || !findChromium()) {
     const lack = chromedriver ? 'Chromium' : 'chromedriver'
-    console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${lack} here, so NOTHING was tested in a browser. \`npm run setup\` says how to get it.\n${'!'.repeat(78)}`)
+    console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${lack}, so NOTHING was tested in a browser. \`npm run setup\` says how to install it.\n${'!'.repeat(78)}`)
     return { passed: 0, failed: 0, skipped: 1, why: `no ${lack}` }
   }
   return tests(cargoCounts, 'cargo', ...IN_WASM, 'web')({ CHROMEDRIVER: chromedriver })
@@ -162,7 +166,7 @@ async function prepare() {
 const names = flags.only?.split(',') ?? Object.keys(steps)
 const unknown = names.filter((name) => !Object.hasOwn(steps, name))
 if (flags.list || unknown.length > 0) {
-  if (unknown.length > 0) console.error(`no step ${unknown.join(', ')}`)
+  if (unknown.length > 0) console.error(`unknown step: ${unknown.join(', ')}`)
   console.log(`steps: ${Object.keys(steps).join(', ')}`)
   process.exit(unknown.length > 0 ? 2 : 0)
 }

@@ -1,8 +1,9 @@
 //! Work budgets: long work yields when it has done as many bytes of work as its budget allows.
 //!
 //! ```text
-//! background job   gives way to whoever polls it, slice by slice
-//! long call        (recovery, compact_range, verify ...) gives way to its host, who may have others on the thread
+//! background job   yields to its poller, slice by slice
+//! long call        (recovery, compact_range, verify ...) yields to its host, which may run other
+//!                  tasks on the thread
 //! ```
 
 use std::cell::Cell;

@@ -52,8 +52,8 @@ pub enum Error {
     /// The storage or this build does not support this.
     #[error("not supported: {0}")]
     NotSupported(String),
-    /// A block is compressed with a codec that this build does not have. Nothing is damaged: a build
-    /// with the codec reads it.
+    /// A block is compressed with a codec that this build lacks. Nothing is damaged: a build with
+    /// the codec reads it.
     #[error("not supported: {0}")]
     MissingCodec(Box<MissingCodec>),
     /// The database is closed.

@@ -1,4 +1,5 @@
-//! The tests of tests/wasm in Node: `cargo test --release --target wasm32-unknown-unknown --test node`.
+//! The tests of tests/wasm in Node:
+//! `cargo test --release --target wasm32-unknown-unknown --test node`.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,

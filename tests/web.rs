@@ -1,4 +1,5 @@
-//! The tests of tests/wasm in a browser: `cargo test --release --target wasm32-unknown-unknown --test web`.
+//! The tests of tests/wasm in a browser:
+//! `cargo test --release --target wasm32-unknown-unknown --test web`.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,

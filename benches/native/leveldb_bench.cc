@@ -1,17 +1,19 @@
-// C++ LevelDB's side of `npm run bench:native`. examples/bench_native.rs is Varve's: same data, same workloads, same
-// protocol, function by function.
+// C++ LevelDB's side of `npm run bench:native`. examples/bench_native.rs is Varve's side, with the same
+// data, workloads and protocol.
 //
 //   g++ -O2 -DNDEBUG -std=c++17 leveldb_bench.cc -lleveldb -lsnappy -lpthread -o leveldb_bench
 //   leveldb_bench ROOT N SUSTAINED SEED VERIFY        VERIFY: default, on or off (checksums of blocks read)
 //
-// It prints one JSON line when its data is prepared, then one for each line on stdin: `run WORKLOAD`, `stats`.
+// Prints one JSON line when its data is prepared, then one for each line on stdin: `run WORKLOAD`,
+// `stats`.
 //
 // Data
-//   Random numbers are splitmix64. A blob of 1 MiB is made of pieces of 50 random printable bytes followed by the
-//   same 50 bytes; a value is 100 bytes of it from (7919 * number + 104729 * version) mod (1 MiB - 100).
-//   The key of `number` is 2 * number in 16 decimal digits; odd ones are missing.
-//   Keys and value positions of a workload are laid out in order before its clock starts, in memory that was touched
-//   before the baseline of resident memory was taken.
+//   Random numbers are splitmix64. A blob of 1 MiB consists of pieces of 50 random printable bytes, each
+//   followed by the same 50 bytes; a value is 100 bytes of it, from
+//   (7919 * number + 104729 * version) mod (1 MiB - 100).
+//   The key of `number` is 2 * number in 16 decimal digits; odd keys are missing.
+//   Keys and value positions of a workload are prepared before its clock starts, in memory that was
+//   written before the baseline of resident memory was measured.
 #include <leveldb/cache.h>
 #include <leveldb/db.h>
 #include <leveldb/filter_policy.h>
@@ -38,7 +40,7 @@ using leveldb::Slice;
 constexpr uint64_t kBlob = 1 << 20, kValue = 100, kKey = 16;
 constexpr int kScanPasses = 3, kSeekNexts = 10;
 
-// ---- What the clock, the processor and memory say ---------------------------------------------------------------
+// ---- Measurements ----
 
 static uint64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -54,7 +56,8 @@ static uint64_t StatusKb(const std::string& field) {
     if (line.rfind(field + ":", 0) == 0) return std::stoull(line.substr(field.size() + 1));
   return 0;
 }
-// Background threads are done when they used no processor time for two windows of 30 ms. The answer is when that began.
+// Background threads are idle when they have used no processor time for two windows of 30 ms. Returns
+// the start of these windows.
 static double SettleSeconds() {
   uint64_t start = NowNs(), idle_since = start;
   for (int quiet = 0; quiet < 2;) {
@@ -102,7 +105,7 @@ class Histogram {
   uint64_t total_ = 0, max_ = 0, over_1ms_ = 0;
 };
 
-// ---- Data -------------------------------------------------------------------------------------------------------
+// ---- Data ----
 
 static uint64_t Mix(uint64_t z) {
   z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -115,7 +118,7 @@ struct SplitMix64 {
 };
 
 static uint64_t Sample(Slice value) {
-  if (value.size() != kValue) throw std::runtime_error("a value of the wrong length");
+  if (value.size() != kValue) throw std::runtime_error("a value has the wrong length");
   auto at = [&](size_t i) -> uint64_t { return static_cast<unsigned char>(value[i]); };
   return at(0) + (at(kValue / 2) << 8) + (at(kValue - 1) << 16);
 }
@@ -129,9 +132,9 @@ struct Op {
 struct Data {
   uint64_t seed;
   std::string blob;
-  std::vector<Op> ops;            // of the workload at hand
-  std::vector<uint32_t> numbers;  // which numbers, in order
-  std::vector<uint8_t> version;   // the model: what the database holds
+  std::vector<Op> ops;            // of the current workload
+  std::vector<uint32_t> numbers;  // their numbers, in order
+  std::vector<uint8_t> version;   // the model: the expected content
 
   Data(uint64_t capacity, uint64_t s) : seed(s), blob(kBlob, 0), ops(capacity), numbers(capacity), version(capacity) {
     SplitMix64 random{seed};
@@ -172,7 +175,7 @@ struct Data {
   }
 };
 
-// ---- Workloads --------------------------------------------------------------------------------------------------
+// ---- Workloads ----
 
 struct Result {
   uint64_t ops = 0;
@@ -216,7 +219,7 @@ class Bench {
     if (name == "fillseq") return Fresh(), data_.Sequence(n_), Puts(false);
     if (name == "fillrandom") return Fresh(), data_.Permutation(n_, 1), Puts(false);
     if (name == "sustained") return Fresh(), data_.Permutation(sustained_, 2), Puts(true);
-    if (!db_) throw std::runtime_error("no database yet");
+    if (!db_) throw std::runtime_error("no database is open");
     if (name == "overwrite") return data_.Uniform(n_, n_, 3), Puts(false);
     if (name == "readrandom") return data_.Uniform(n_, n_, 4), Gets();
     if (name == "readmissing") return data_.Uniform(n_, n_, 5), MissingGets();
@@ -356,7 +359,7 @@ class Bench {
   std::unique_ptr<leveldb::DB> db_;
 };
 
-// ---- Protocol ---------------------------------------------------------------------------------------------------
+// ---- Protocol ----
 
 static void RunAndPrint(Bench& bench, const std::string& name) {
   Result result = bench.Run(name);

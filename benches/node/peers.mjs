@@ -1,5 +1,5 @@
-// What Varve is measured beside, each on the defaults of its package and behind the same few methods. An answer that is there at
-// once is no promise.
+// The databases that Varve is compared with, each with the defaults of its package, through the
+// same methods. A synchronous result is returned as a value, not as a promise.
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
@@ -21,7 +21,10 @@ const level = (Class, location, options) => {
   }))
 }
 
-/** By name; `durable`: every write will be flushed to the disk; `modules` is where packages are that Varve itself does not need. */
+/**
+ * By name. `durable`: flush every write to the disk; `modules`: the directory of packages that are
+ * installed only for the benchmark.
+ */
 export const PEERS = {
   varve: {
     persistent: true,
@@ -48,7 +51,8 @@ export const PEERS = {
     persistent: true,
     async open(path, modules, durable) {
       const { open } = createRequire(join(modules, 'peers.cjs'))('lmdb')
-      // As durable as the others: what was written survives the process. With sync it is on the disk.
+      // As durable as the others: writes survive the end of the process; with sync, a power
+      // failure.
       const db = open({ path, encoding: 'binary', keyEncoding: 'binary', noSync: !durable })
       return {
         put: (key, value) => durable ? db.put(key, value).then(() => db.flushed) : db.put(key, value),

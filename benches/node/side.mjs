@@ -1,8 +1,8 @@
-// One database in a process of its own, which runs the workloads that it is told to: see pkg-scripts/bench-node.mjs.
+// Runs the workloads that pkg-scripts/bench-node.mjs requests on one database, in its own process.
 //
 //   parent -> { run: name }     child -> { ops, seconds, cpu_seconds, ... }, or { error }
 //
-// Every value that is read is compared with what was written; a difference is an error, and no figure.
+// Every value read is compared with the value written; a difference is an error.
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PEERS } from './peers.mjs'
@@ -11,7 +11,7 @@ const [name, place, count, capSeconds, modules] = process.argv.slice(2)
 const n = Number(count)
 const cap = Number(capSeconds) * 1000
 
-// ---- Data -----------------------------------------------------------------------------------------------------------
+// ---- Data ----
 
 let state = 301
 const random = () => {
@@ -19,9 +19,9 @@ const random = () => {
   return state
 }
 
-/** 16 digits; the last is even, so that odd ones are missing. */
+/** A key of 16 digits. The number is even, so that odd keys are missing. */
 const keys = Array.from({ length: n }, (_, i) => Buffer.from(String(i * 2).padStart(16, '0')))
-/** 100 bytes, of which every second half repeats the first. */
+/** A value of 100 bytes, in which each second half repeats the first. */
 const values = Array.from({ length: n }, () => {
   const value = Buffer.allocUnsafe(100)
   for (let i = 0; i < 50; i++) value[i] = value[i + 50] = random() >>> 24
@@ -37,11 +37,11 @@ for (let i = n - 1; i > 0; i--) {
 
 function check(value, i) {
   if (value === undefined || value.length !== 100 || value[0] !== values[i][0] || value[99] !== values[i][99]) {
-    throw new Error(`${name}: the value of ${keys[i]} is not what was written`)
+    throw new Error(`${name}: the value of ${keys[i]} differs from the written one`)
   }
 }
 
-// ---- Workloads ------------------------------------------------------------------------------------------------------
+// ---- Workloads ----
 
 let store
 let opened = 0
@@ -54,7 +54,7 @@ async function fresh(durable = false) {
   store = await PEERS[name].open(path, modules, durable)
 }
 
-/** One operation after another until all are done, or the time is up. */
+/** Runs operations one after another until all are done or the time is up. */
 async function each(limit, operation) {
   const end = performance.now() + cap
   let i = 0
@@ -65,7 +65,7 @@ async function each(limit, operation) {
   return i
 }
 
-/** All of it, however long that takes: reads come after. */
+/** Loads all entries without a time limit, because reads follow. */
 async function fill(order, size) {
   await fresh()
   for (let at = 0; at < n; at += size) {
@@ -80,14 +80,14 @@ const put = (order, sync) => async () => {
   return each(n, (i) => store.put(keys[order[i]], values[order[i]], sync))
 }
 
-/** The same by calls that are done when they return, where the peer has them. */
+/** The same with synchronous calls, if the database has them. */
 const putNow = (sync) => async () => {
   await fresh(sync)
   const put = store.putSync ?? store.put
   return each(n, (i) => put(keys[shuffled[i]], values[shuffled[i]], sync))
 }
 
-/** Latency of every put, and how long the event loop was away from others. */
+/** Measures the latency of every put, and the longest time that the event loop was blocked. */
 async function sustained() {
   await fresh()
   const took = new Float64Array(n)
@@ -125,7 +125,7 @@ async function scan() {
   let i = 0
   for await (const page of store.pages()) {
     for (const [key, value] of page) {
-      if (key[15] !== keys[i][15]) throw new Error(`${name}: key ${i} of the scan is another`)
+      if (key[15] !== keys[i][15]) throw new Error(`${name}: key ${i} of the scan differs`)
       check(value, i++)
     }
   }
@@ -161,7 +161,9 @@ const WORKLOADS = {
   })
 }
 
-/** Until the process has nothing more to do: background work is not charged to whoever is next. */
+/**
+ * Waits until the process is idle, so that background work is not measured by the next workload.
+ */
 async function settle() {
   for (let quiet = 0; quiet < 2;) {
     const before = process.cpuUsage()

@@ -1,4 +1,5 @@
-// A consistent backup while writes continue: exports a zip of LevelDB's files, then creates a database from it.
+// A consistent backup while writes continue: exports a zip of LevelDB's files and creates a
+// database from it.
 //
 //   node examples/js/backup.mjs [FROM TO]
 import { createReadStream, createWriteStream } from 'node:fs'

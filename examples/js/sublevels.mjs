@@ -1,4 +1,5 @@
-// An index beside the data: two sublevels of one database, written in one batch, so that they never disagree.
+// An index in a second sublevel, written in the same batch as the data, so that they are always
+// consistent.
 //
 //   node examples/js/sublevels.mjs
 import { Varve } from 'varve'

@@ -1,4 +1,4 @@
-//! The comparators of the corpus by the names that databases store.
+//! The comparators of the corpus, by the names stored in databases.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ mod idb_cmp1;
 
 pub use idb_cmp1::IdbCmp1;
 
-/// Bytewise order turned round.
+/// Reverse bytewise order.
 pub struct ReverseBytewise;
 
 impl Comparator for ReverseBytewise {
@@ -24,7 +24,7 @@ impl Comparator for ReverseBytewise {
     }
 }
 
-/// Short keys first, those of one length bytewise.
+/// Orders keys by length, then bytewise.
 pub struct LengthFirst;
 
 impl Comparator for LengthFirst {
@@ -37,7 +37,7 @@ impl Comparator for LengthFirst {
     }
 }
 
-/// The comparator of that name, if it is one of those known here.
+/// Returns the comparator with this name.
 pub fn by_name(name: &[u8]) -> Option<UserComparator> {
     match name {
         name if name == BYTEWISE_NAME.as_bytes() => Some(UserComparator::Bytewise),

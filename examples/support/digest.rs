@@ -1,5 +1,5 @@
-//! What a database or table holds, as one number: SHA-256 over `u32le key length, key, u32le value length, value` of every
-//! entry, in iteration order and in bytewise order.
+//! A digest of a database or table: SHA-256 over `u32le key length, key, u32le value length, value`
+//! of every entry, in iteration order and in bytewise order.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use varve::{Db, Error, Options, ReadOptions, RecoveryMode, Result, TableFile, Us
 
 use super::comparators::by_name;
 
-/// How to look.
+/// How the database is read.
 #[derive(Clone, Debug)]
 pub struct Choice {
     pub mode: RecoveryMode,
@@ -17,7 +17,7 @@ pub struct Choice {
     pub paranoid: bool,
     /// LevelDB's `verify_checksums`.
     pub verify_checksums: bool,
-    /// Instead of the one whose name is stored.
+    /// A comparator to use instead of the one named in the manifest.
     pub comparator: Option<String>,
 }
 
@@ -27,12 +27,12 @@ impl Default for Choice {
     }
 }
 
-/// What the iterator gave, and the damage met.
+/// The digest of the readable entries, and the first damage.
 #[derive(Clone, Debug)]
 pub struct Scanned {
     pub entries: u64,
     pub sha256: String,
-    /// Over the same entries sorted bytewise.
+    /// The digest of the same entries in bytewise order.
     pub sha256_bytewise: String,
     /// The newest sequence number.
     pub sequence: u64,
@@ -40,13 +40,13 @@ pub struct Scanned {
     pub error: Option<Error>,
 }
 
-/// The options to open a database with.
+/// Returns the options to open the database with.
 pub async fn options_for(env: &dyn Env, choice: &Choice) -> Result<Options> {
     let comparator = match &choice.comparator {
         Some(name) => known(name.as_bytes())?,
         None => match stored_comparator(env).await {
             Ok(Some(name)) => known(&name)?,
-            // Opening says what is wrong.
+            // Opening reports the error.
             Ok(None) | Err(_) => UserComparator::Bytewise,
         },
     };
@@ -63,26 +63,26 @@ fn known(name: &[u8]) -> Result<UserComparator> {
     by_name(name).ok_or_else(|| Error::InvalidArgument(format!("unknown comparator: {}", name.escape_ascii())))
 }
 
-/// Opens the database read-only and reads it through. An error is one that ended the open.
+/// Opens the database read-only and reads all entries. Fails only if the open fails.
 pub async fn database(env: &Rc<dyn Env>, choice: &Choice) -> Result<Scanned> {
     let options = options_for(&**env, choice).await?;
     let comparator = options.comparator.name().to_owned();
     let db = Db::open(env.clone(), options).await?;
     let mut scanned = contents(&db, choice.verify_checksums).await;
     if choice.mode == RecoveryMode::Strict && scanned.error.is_none() {
-        // What a scan does not come by: filters, ranges, sizes, hidden entries.
+        // A scan does not check filters, key ranges, file sizes and hidden entries.
         scanned.error = db.verify().await?.findings.into_iter().next();
     }
     Ok(Scanned { comparator, ..scanned })
 }
 
-/// Reads an open database through.
+/// Reads all entries of an open database.
 pub async fn contents(db: &Db, verify_checksums: bool) -> Scanned {
     let (digests, error) = digests(&Source::Database(db, verify_checksums)).await;
     Scanned { sequence: db.last_sequence(), error, ..digests }
 }
 
-/// Reads one table file through, its keys as stored.
+/// Reads all entries of a table file, with internal keys.
 pub async fn table(env: &dyn Env, name: &str, choice: &Choice) -> Result<Scanned> {
     let options = Options { recovery: choice.mode, paranoid_checks: choice.paranoid, ..Options::default() };
     let table = TableFile::open(env, name, &options).await?;
@@ -96,7 +96,7 @@ enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// Calls `each` for every entry; answers the first damage met.
+    /// Calls `each` for every entry; returns the first damage.
     async fn scan(&self, mut each: impl FnMut(&[u8], &[u8])) -> Result<()> {
         match self {
             Source::Database(db, verify_checksums) => {
@@ -123,7 +123,7 @@ impl Source<'_> {
     }
 }
 
-/// Counts and digests. Where entries come in bytewise order, nothing is kept in memory; else they are read once more.
+/// Counts and digests entries. If they are not in bytewise order, they are read again and sorted.
 async fn digests(source: &Source<'_>) -> (Scanned, Option<Error>) {
     let mut hash = Sha256::new();
     let (mut entries, mut sequence) = (0u64, 0u64);
@@ -148,7 +148,7 @@ async fn digests(source: &Source<'_>) -> (Scanned, Option<Error>) {
 
 async fn sorted_digest(source: &Source<'_>) -> String {
     let mut all = Vec::new();
-    // The error is known from the first time.
+    // The first scan has reported the error.
     let _ = source.scan(|key, value| all.push((key.to_vec(), value.to_vec()))).await;
     all.sort();
     let mut hash = Sha256::new();
@@ -165,7 +165,7 @@ fn add(hash: &mut Sha256, key: &[u8], value: &[u8]) {
     }
 }
 
-/// Lower case.
+/// Formats bytes in lower case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -2,36 +2,41 @@
 //!
 //! ```text
 //! key     = prefix, suffix
-//! prefix  = byte: (database id length - 1) << 5 | (store id length - 1) << 2 | (index id length - 1), then the three
-//!           ids, little-endian
+//! prefix  = byte: (database id length - 1) << 5 | (store id length - 1) << 2 |
+//!           (index id length - 1), then the three ids, little-endian
 //! suffix, by the ids:
-//!   database 0              type byte; 100: varint database id; 201: origin, name (strings); 50: bytes as they are
-//!   store 0                 type byte; 50: varint store, byte; 100: varint store, varint index, byte; 150: varint store;
-//!                           151: varint store, varint index; 200: string; 201: varint store, string
-//!   index 1, 2, 3           key: a record, "exists", blob entries; may be missing in the ends of ranges
+//!   database 0              type byte; 100: varint database id; 201: origin, name (strings);
+//!                           50: bytes
+//!   store 0                 type byte; 50: varint store, byte; 100: varint store, varint index,
+//!                           byte; 150: varint store; 151: varint store, varint index;
+//!                           200: string; 201: varint store, string
+//!   index 1, 2, 3           key: a record, "exists", blob entries; may be missing in range bounds
 //!   index 30 and above      key, [varint sequence number, [primary key]]
 //! string  = varint length in UTF-16 units, UTF-16BE
-//! key     = type byte, then 0 null: -; 1 string; 2 date, 3 number: f64; 4 array: varint count, keys; 5 least: -;
-//!           6 binary: varint length, bytes
+//! key     = type byte, then 0 null: -; 1 string; 2 date, 3 number: f64; 4 array: varint count,
+//!           keys; 5 least: -; 6 binary: varint length, bytes
 //! ```
-//! Types sort: least, number, date, string, binary, array, null. `00 02 01 01 | 03 00 00 00 00 00 00 f0 3f` is the record of
-//! key 1 in store 1 of database 2: prefix byte 0 says that each id has one byte.
+//! Types sort: least, number, date, string, binary, array, null. The bytes
+//! `00 02 01 01 | 03 00 00 00 00 00 00 f0 3f` are the record of key 1 in store 1 of database 2:
+//! prefix byte 0 means one byte per id.
 //!
 //! # A total order of any bytes
 //!
-//! Chromium calls keys that it cannot decode equal to every other, and a NaN equal to every number, which is no order. Here:
-//! 1. keys that cannot be decoded come after all that can, in bytewise order among themselves;
+//! In Chromium, a key that cannot be decoded equals every other key, and a NaN equals every number,
+//! which is not an order. Here:
+//! 1. keys that cannot be decoded come after all others, in bytewise order;
 //! 2. NaNs come after all other numbers of their type and are equal to each other;
-//! 3. else the order is Chromium's, which also says which different bytes are equal: 0 and -0, and keys that differ
-//!    only behind their last field.
+//! 3. otherwise the order is Chromium's, in which some different bytes are equal: 0 and -0, and
+//!    keys that differ only after their last field.
 //!
-//! Source: Chromium `content/browser/indexed_db/indexed_db_leveldb_coding.cc` and `leveldb_coding_scheme.md`.
+//! Source: Chromium `content/browser/indexed_db/indexed_db_leveldb_coding.cc` and
+//! `leveldb_coding_scheme.md`.
 
 use std::cmp::Ordering;
 
 use varve::Comparator;
 
-/// The comparator called `idb_cmp1`.
+/// The comparator named `idb_cmp1`.
 pub struct IdbCmp1;
 
 impl Comparator for IdbCmp1 {
@@ -49,7 +54,7 @@ impl Comparator for IdbCmp1 {
     }
 }
 
-/// A key that can be decoded, taken apart as far as the order needs.
+/// A decoded key, as far as the order needs it.
 struct Key<'a> {
     /// Database, store, index.
     ids: [i64; 3],
@@ -57,13 +62,13 @@ struct Key<'a> {
 }
 
 enum Suffix<'a> {
-    /// A type byte, numbers, strings: whichever the type has, in the order of comparison.
+    /// The fields of the type (type byte, numbers, strings) in the order of comparison.
     Metadata {
         kind: u8,
         numbers: [i64; 3],
         strings: [&'a [u8]; 2],
     },
-    /// The end of a range has no key.
+    /// `None` in a bound of a range.
     Record(Option<&'a [u8]>),
     Index {
         key: Option<&'a [u8]>,
@@ -90,7 +95,7 @@ impl<'a> Key<'a> {
     fn compare(&self, other: &Key<'_>) -> Ordering {
         self.ids.cmp(&other.ids).then_with(|| match (&self.suffix, &other.suffix) {
             (Suffix::Metadata { kind, numbers, strings }, Suffix::Metadata { kind: k, numbers: n, strings: s }) => {
-                // UTF-16BE: bytes sort as code units do.
+                // UTF-16BE: bytes sort like code units.
                 (kind, numbers, strings).cmp(&(k, n, s))
             }
             (Suffix::Record(a), Suffix::Record(b)) => compare_optional(*a, *b),
@@ -98,11 +103,11 @@ impl<'a> Key<'a> {
                 Suffix::Index { key, sequence, primary },
                 Suffix::Index { key: other_key, sequence: other_sequence, primary: other_primary },
             ) => compare_optional(*key, *other_key).then_with(|| match (primary, other_primary) {
-                // Without a primary key the sequence number is not looked at.
+                // Without a primary key, Chromium ignores the sequence number.
                 (Some(a), Some(b)) => compare_keys(a, b).then(sequence.cmp(other_sequence)),
                 (a, b) => a.is_some().cmp(&b.is_some()),
             }),
-            // Equal ids have equal kinds of suffix.
+            // Equal ids imply the same kind of suffix.
             _ => Ordering::Equal,
         })
     }
@@ -150,7 +155,7 @@ fn compare_optional(a: Option<&[u8]>, b: Option<&[u8]>) -> Ordering {
     }
 }
 
-/// One value that a key holds, without the items of an array.
+/// One value in a key, without the items of an array.
 #[derive(Clone, Copy)]
 enum Value<'a> {
     Least,
@@ -175,7 +180,7 @@ impl Value<'_> {
         }
     }
 
-    /// Arrays are equal here: their items decide.
+    /// Arrays are equal here: their items are compared separately.
     fn compare(&self, other: &Value<'_>) -> Ordering {
         match (self, other) {
             (Value::Number(a), Value::Number(b)) | (Value::Date(a), Value::Date(b)) => {
@@ -187,10 +192,10 @@ impl Value<'_> {
     }
 }
 
-/// Two whole keys. Arrays may be nested as deep as the bytes go, so there is no recursion.
+/// Compares two keys. Nesting of arrays is limited only by the size, so there is no recursion.
 fn compare_keys(a: &[u8], b: &[u8]) -> Ordering {
     let (mut a, mut b) = (Input(a), Input(b));
-    // For each open array: items that both have yet, and what their lengths say then.
+    // For each open array: remaining items of both, and the order of their lengths.
     let mut open: Vec<(u64, Ordering)> = Vec::new();
     loop {
         let (Some(x), Some(y)) = (a.value(), b.value()) else { return Ordering::Equal };
@@ -201,7 +206,7 @@ fn compare_keys(a: &[u8], b: &[u8]) -> Ordering {
         if let (Value::Array(x), Value::Array(y)) = (x, y) {
             open.push((x.min(y), x.cmp(&y)));
         }
-        // Arrays that end here.
+        // Close the arrays that end here.
         loop {
             match open.last_mut() {
                 None => return Ordering::Equal,
@@ -216,7 +221,7 @@ fn compare_keys(a: &[u8], b: &[u8]) -> Ordering {
     }
 }
 
-/// What is left of a key's bytes.
+/// The remaining bytes of a key.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -280,7 +285,7 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// The bytes of one whole key; `Some(None)` where nothing is left.
+    /// Returns the bytes of one complete key; `Some(None)` if nothing is left.
     fn optional_key(&mut self) -> Option<Option<&'a [u8]>> {
         if self.0.is_empty() {
             return Some(None);

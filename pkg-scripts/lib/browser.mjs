@@ -1,13 +1,14 @@
-// Bundles the scripts for pages and workers from src/js and abstract-level, which is CommonJS and imports modules of Node.
+// Bundles the scripts for pages and workers from src/js and abstract-level, which is CommonJS and
+// imports Node modules.
 //
 //   pkg/browser.js         `varve`
 //   pkg/full.js            `varve/full`
 //   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
 //   pkg/http.js blob.js    `varve/http`, `varve/blob`
-//   pkg/entry-web.js       what runs in their workers (src/js/remote/thread-web.js starts one)
+//   pkg/entry-web.js       the script of their workers (started by src/js/remote/thread-web.js)
 //   pkg/entry-full.js      the same with full.wasm
-//   pkg/chunk-*.js         what entries share, so that an error is of one class everywhere
-//   pkg/third-party.txt    the licences of what was bundled
+//   pkg/chunk-*.js         code shared by entries, so that there is one class of each error
+//   pkg/third-party.txt    the licences of bundled packages
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -24,7 +25,7 @@ const ENTRIES = {
   'entry-full': inRoot('src', 'js', 'remote', 'entry-full.js')
 }
 
-/** Browsers since 2023, which the WebAssembly needs too. */
+/** Browsers since 2023, as for WebAssembly. */
 const TARGET = 'es2022'
 
 const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')

@@ -1,7 +1,7 @@
-// The programs of pkg-scripts/bindgen, a crate of its own, which cargo builds into target/tools:
+// The programs of the crate pkg-scripts/bindgen, which cargo builds in target/tools:
 //
 //   bindgen       wasm-bindgen's generator; every build of the package needs it
-//   test-runner   runs tests in WebAssembly; only `npm test` needs it, and most of its dependencies are its alone
+//   test-runner   runs tests in WebAssembly; only `npm test` needs it and most of the dependencies
 import { readFileSync, readdirSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { inRoot, toolsBin, toolsDir } from './paths.mjs'
@@ -11,12 +11,12 @@ import { run } from './run.mjs'
 
 const CRATE = inRoot('pkg-scripts', 'bindgen')
 
-/** What the tools' `Cargo.lock` and Varve's must agree on, and the packages that are released together with it. */
+/** The package whose version both lock files must share, and those released together with it. */
 const LIBRARY = 'wasm-bindgen'
 const TOOL_PACKAGES = ['wasm-bindgen-cli-support', 'wasm-bindgen-cli']
 
 /**
- * The version of a package in a lock file of cargo.
+ * Returns the version of a package in a Cargo.lock.
  *
  * @param {string} lock the text of the file
  * @param {string} name
@@ -26,7 +26,8 @@ export function lockedVersion(lock, name) {
 }
 
 /**
- * The generator reads what the library of its own version left in the module, so both lock files must hold one version.
+ * Checks that both lock files have the same version: the generator reads data that the library of
+ * its own version has left in the module.
  *
  * @param {string} library text of Varve's Cargo.lock
  * @param {string} tools text of the Cargo.lock of pkg-scripts/bindgen

@@ -8,8 +8,8 @@ const readPackage = (name) => JSON.parse(readFileSync(inRoot('node_modules', 'ci
 const clean = (text) => text.replace(/\s+/gu, ' ').trim()
 
 /**
- * A town's key is `IS/ge8h8j4vf/Reykjavik`: country, geohash, name, so that a country, or an area of one, is a range. Its value is
- * JSON. Towns of one name in one place are one entry.
+ * A town's key is `IS/ge8h8j4vf/Reykjavik`: country, geohash, name, so that a country, or an area
+ * of it, is a range. Its value is JSON. Towns with the same key are one entry.
  *
  * @returns {{ towns: number, entries: Map<string, string> }} entries in order of their keys
  */

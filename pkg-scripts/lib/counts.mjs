@@ -5,7 +5,7 @@
 const ESCAPES = /\u001b\[[0-9;]*m/g
 
 /**
- * Adds up every "test result:" line of cargo test and of wasm-bindgen's runner.
+ * Adds up the "test result:" lines of cargo test and of wasm-bindgen's runner.
  *
  * @param {string} output
  * @returns {Counts}

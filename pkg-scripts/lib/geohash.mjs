@@ -1,4 +1,5 @@
-// Geohash: a place as a short text whose prefixes are the areas that hold it, so that neighbours are mostly near in order.
+// Geohash: encodes a location as text whose prefixes are areas around it, so that neighbours mostly
+// have similar keys.
 const ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz'
 
 /**
@@ -10,7 +11,7 @@ export function geohash(latitude, longitude, length = 9) {
   const axes = [{ value: longitude, low: -180, high: 180 }, { value: latitude, low: -90, high: 90 }]
   let text = ''
   let bits = 0
-  // Five halvings a character, of longitude and latitude in turn.
+  // Each character is five halvings, alternately of longitude and latitude.
   for (let index = 0; index < length * 5; index++) {
     const axis = axes[index % 2]
     const middle = (axis.low + axis.high) / 2

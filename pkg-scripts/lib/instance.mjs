@@ -1,22 +1,25 @@
-// Turns wasm-bindgen's glue into a function that creates instances and blocks calls to a failed one.
+// Turns wasm-bindgen's glue into a function that creates instances and blocks calls to a failed
+// one.
 //
-//   caller -> class Database (glue) -> wasm.database_put = one guard an export -> the instance
-//                                                     storage, promises <- one guard an import <-
+//   caller -> class Database (glue) -> wasm.database_put = a guard per export -> the instance
+//                                                   storage, promises <- a guard per import <-
 //
-// The glue keeps its instance in module variables, so a program could have only one. As the body of a
-// function it allows any number, each with its own memory.
+// The glue keeps its instance in module variables, so a program could have only one. As the body of
+// a function it allows any number, each with its own memory.
 //
-// Whatever leaves an export as an exception (a trap, a panic, a stack that is full) has left the instance in the middle of
-// something. Errors that the engine answers are no exceptions yet at that point. From then on `wasm` is `dead`: each of its
-// functions throws, and so does an import that returns to such an instance, so that the frames below it end too.
+// An exception of an export (a trap, a panic, a stack overflow) leaves the instance in an undefined
+// state; errors of the engine are not exceptions at that point. From then on `wasm` is `dead`: each
+// of its functions throws, and so does an import that would return to the failed instance, so that
+// its frames end too.
 
-/** Exports called by finalizers, microtasks and promises, which cannot catch: in a failed instance they do nothing. */
+/** Exports called by finalizers, microtasks and promises: in a failed instance they do nothing. */
 const NEVER_THROWS = /_free$|_destroy_closure$|_table_dealloc$|__closures_/
 
 /**
  * @param {string} glue wasm-bindgen's, for bundlers
  * @param {Buffer} wasm what it belongs to
- * @param {{ imports: Map<string, string>, exports: Map<string, string> }} names what the glue's names are in `wasm`
+ * @param {{ imports: Map<string, string>, exports: Map<string, string> }} names the names in
+ *   `wasm`, by those in the glue
  * @param {string[]} used functions and classes that callers need
  */
 export function instanceSource(glue, wasm, names, used) {
@@ -39,7 +42,8 @@ export const MEMORY_PAGES_MIN = ${pages}
  * Returns a new instance of the engine.
  * @param {WebAssembly.Module} module engine.wasm or full.wasm, compiled
  * @param {WebAssembly.Memory} memory its own, of at least MEMORY_PAGES_MIN
- * @param {(trap: Error) => void} onTrap called when the instance has failed and is of no more use; again if that threw
+ * @param {(trap: Error) => void} onTrap called when the instance has failed, and
+ *   again if that call threw
  */
 export function createInstance(module, memory, onTrap) {
 ${body}
@@ -51,7 +55,7 @@ const dead = new Proxy({}, {
     get: (_, name) => ${NEVER_THROWS}.test(name) ? () => { trapped(); return [] } : () => { throw trapped() }
 })
 
-/** Where the stack is full it fails itself; then the next call does what is left of it. */
+/** If the stack is full, it fails too; the next call repeats it. */
 function trapped() {
     trap ??= Object.assign(new Error('the engine has failed', { cause: failure }), { code: 'poisoned' })
     if (!told) {
@@ -89,7 +93,7 @@ return { ${used.join(', ')} }
 
 function matched(text, pattern) {
   const found = pattern.exec(text)
-  if (!found) throw new Error(`the glue has changed: nothing in it is like ${pattern}`)
+  if (!found) throw new Error(`the glue has changed: nothing matches ${pattern}`)
   return found
 }
 
@@ -100,7 +104,10 @@ function shortName(names, name) {
   return short
 }
 
-/** Exported functions, by the names of the glue, and how many arguments they take. @returns {[string, number][]} */
+/**
+ * Exported functions, by the names of the glue, and their argument counts.
+ * @returns {[string, number][]}
+ */
 function aritiesOf(wasm, moduleName, initial, names) {
   const stubs = Object.fromEntries(WebAssembly.Module.imports(new WebAssembly.Module(wasm))
     .map(({ name, kind }) => [name, kind === 'memory' ? new WebAssembly.Memory({ initial }) : () => {}]))
@@ -109,7 +116,7 @@ function aritiesOf(wasm, moduleName, initial, names) {
   return found.filter(([, value]) => typeof value === 'function').map(([name, value]) => [name, value.length])
 }
 
-// One function each, and none for all: so each is compiled for what it calls.
+// A separate function for each export, so that each is optimised for its call.
 
 function guardedExport([name, arity], names) {
   const parameters = Array.from({ length: arity }, (_, i) => `a${i}`).join(', ')

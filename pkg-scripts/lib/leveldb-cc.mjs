@@ -23,7 +23,7 @@ const isNewer = (program, source) => {
 }
 
 /**
- * Compiles one source into target/bench unless that was done already.
+ * Compiles one source in target/bench, unless it is compiled already.
  *
  * @param {string} source
  * @returns {{ program?: string, why?: string }} the program, or why there is none

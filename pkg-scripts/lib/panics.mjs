@@ -1,8 +1,9 @@
 // Replaces panics with traps in WebAssembly.
 //
-// The message of a panic is never shown: the standard library writes it to standard error, and WebAssembly has none. So what formats
-// it, and the places in the source that it names, need not be shipped. The functions become `unreachable`, wasm-opt then finds that
-// nobody needs their arguments, and the places become zeros, which compress to nothing.
+// The message of a panic is never shown: the standard library writes it to standard error, which
+// WebAssembly does not have. So the code that formats it and the source locations are removed: the
+// functions become `unreachable`, wasm-opt removes their unused arguments, and the locations become
+// zeros, which compress well.
 import { Reader, SECTION, bodiesOf, codeOf, importedFunctions, moduleOf, namesOf, sectionsOf } from './wasm.mjs'
 
 /** Functions of the standard library that always panic, by the names that wasm-bindgen keeps. */
@@ -22,7 +23,7 @@ const UNREACHABLE = 0x00
 const END = 0x0b
 const I32_CONST = 0x41
 
-/** A function's body: no locals, and the trap. */
+/** A function body without locals that traps. */
 const TRAP = Uint8Array.of(0, UNREACHABLE, END)
 
 /**
@@ -34,31 +35,31 @@ export function panicsAsTraps(wasm) {
   const names = namesOf(sections)
   const imported = importedFunctions(wasm)
   const bodies = bodiesOf(sections).map((body, index) => isPanic(names.get(index + imported) ?? '', body) ? TRAP : body)
-  if (!bodies.includes(TRAP)) throw new Error('no function of this module panics: have their names changed?')
+  if (!bodies.includes(TRAP)) throw new Error('no function of this module panics: have the names changed?')
   return moduleOf(sections.map(({ id, content }) => {
     if (id === SECTION.code) return { id, content: codeOf(bodies) }
     return { id, content: id === SECTION.data ? withoutPlaces(content) : content }
   }))
 }
 
-/** By its name, and never by the name alone: a compiled function that does not return ends with a trap. */
+/** Checks the body as well as the name: a function that does not return ends with a trap. */
 function isPanic(name, body) {
   if (!PANICS.test(name)) return false
-  if (body.at(-1) !== END || body.at(-2) !== UNREACHABLE) throw new Error(`${name} returns: it is no panic`)
+  if (body.at(-1) !== END || body.at(-2) !== UNREACHABLE) throw new Error(`${name} returns, so it is not a panic`)
   return true
 }
 
 /**
- * The section of data without the places that panics name: `core::panic::Location`, which is the address and the length of a path,
- * line and column. Whoever read one would find an empty path.
+ * Returns the data section with all `core::panic::Location` values (address and length of a path,
+ * line and column) zeroed, which reads as an empty path.
  */
 function withoutPlaces(section) {
   const content = Buffer.from(section)
   const reader = new Reader(content)
   for (let left = reader.number(); left > 0; left--) {
-    if (reader.number() !== 0 || reader.byte() !== I32_CONST) throw new Error('a segment of data that is not at a place of its own')
+    if (reader.number() !== 0 || reader.byte() !== I32_CONST) throw new Error('a data segment without a constant address')
     const address = reader.number()
-    if (reader.byte() !== END) throw new Error('a segment of data whose place is computed')
+    if (reader.byte() !== END) throw new Error('a data segment with a computed address')
     clearPlaces(reader.bytes(), address)
   }
   return content

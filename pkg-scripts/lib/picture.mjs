@@ -1,4 +1,4 @@
-// The levels of a database as a picture: each table is a bar over the keys that it holds, so that what lies over what is seen.
+// Draws the levels of a database: each table is a bar over its key range, which shows overlaps.
 //
 //   level 0   [=====================================================]  000011   1.9 MiB
 //   level 2   [==========][=========][=======][=====================]  4 tables  7.1 MiB
@@ -24,7 +24,7 @@ export function picture(tables, keys, terminal) {
   return [...rows, `  ${''.padEnd(8)} ${rulerOf(keys)}`].join('\n')
 }
 
-/** Tables of level 0 lie over one another, those of another level side by side. */
+/** Tables of level 0 have one line each, those of another level share a line. */
 function rowsOf(tables) {
   const rows = []
   for (const table of tables) {
@@ -53,7 +53,7 @@ function rulerOf(keys) {
   return ruler.trimEnd()
 }
 
-/** How many keys come before `key`. */
+/** Returns the number of keys before `key`. */
 function rankOf(keys, key) {
   let [low, high] = [0, keys.length]
   while (low < high) {

@@ -6,13 +6,13 @@ import { environment, root } from './paths.mjs'
 
 /**
  * Runs a command, prints its output and returns it.
- * Standard input is closed, so that nothing can wait for an answer.
+ * Standard input is closed, so that the command cannot wait for input.
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: Record<string, string>, timeoutSeconds?: number, quiet?: boolean }} [options] what to add to the environment; when
- *   to give up; whether the output is only kept
- * @returns {Promise<{ ok: boolean, output: string, why: string }>} `why` says how it ended when not well
+ * @param {{ env?: Record<string, string>, timeoutSeconds?: number, quiet?: boolean }} [options]
+ *   `env` is added to the environment; `quiet`: do not print the output
+ * @returns {Promise<{ ok: boolean, output: string, why: string }>} `why` is the reason of a failure
  */
 export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = false } = {}) {
   return new Promise((resolve) => {
@@ -53,7 +53,8 @@ export function ask(command, args) {
 }
 
 /**
- * Returns the first of these programs that exists: names are looked up in PATH, paths are used unchanged.
+ * Returns the first of these programs that exists: names are looked up in PATH, paths are used
+ * unchanged.
  *
  * @param {...(string | undefined)} candidates
  */

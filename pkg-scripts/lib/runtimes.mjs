@@ -1,5 +1,6 @@
-// Other runtimes than the one that runs the tests: newer Nodes, Deno and Bun, each from the npm package that has its program inside.
-// They are 90 to 200 MB each, so they are no dependencies: the tests fetch them into target/runtimes, once.
+// Other runtimes for tests: newer versions of Node, Deno and Bun, each from an npm package with its
+// program. They have 90 to 200 MB each, so they are not dependencies: the tests install them once,
+// in target/runtimes.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inRoot } from './paths.mjs'
@@ -9,7 +10,8 @@ const { platform, arch } = process
 const onWindows = platform === 'win32'
 
 /**
- * @typedef {{ name: string, package: string, program: (modules: string) => string, args: string[] }} Wanted `args` before a script's name
+ * `args` precede the name of a script.
+ * @typedef {{ name: string, package: string, program: (modules: string) => string, args: string[] }} Wanted
  * @typedef {{ name: string, program?: string, args: string[], why?: string }} Runtime
  */
 
@@ -21,7 +23,7 @@ const node = (major) => ({
   args: []
 })
 
-/** The programs lie in packages of their own, named by system, beside a script that would choose one. */
+/** The programs are in separate packages, named by system. */
 const beside = (scope, ...parts) => (modules) => {
   const folder = join(modules, scope)
   return existsSync(folder) ? join(folder, readdirSync(folder)[0] ?? '', ...parts) : ''
@@ -37,7 +39,7 @@ export const RUNTIMES = [
 ]
 
 /**
- * Fetches a runtime unless it is there.
+ * Installs a runtime, unless it is installed.
  *
  * @param {Wanted} wanted
  * @returns {Promise<Runtime>} with `why` it cannot be had

@@ -26,7 +26,9 @@ function hasHeader(name) {
   return status === 0
 }
 
-/** @typedef {{ what: string, present: () => boolean, apt: string[], without?: string, advice: () => string }} Need */
+/**
+ * @typedef {{ what: string, present: () => boolean, apt: string[], without?: string, advice: () => string }} Need
+ */
 
 /** @type {Need[]} */
 export const linkerNeeds = [

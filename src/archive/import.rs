@@ -3,11 +3,11 @@
 //! The name of an entry determines how it is handled:
 //!
 //! ```text
-//! CURRENT  MANIFEST-n  n.log  n.ldb  n.sst          written, all of one folder of the archive, wherever that is
+//! CURRENT  MANIFEST-n  n.log  n.ldb  n.sst          written, if all are in one folder
 //! LOCK  LOG  LOG.old  n.dbtmp  n.log.damaged
 //! lost/*  __MACOSX/*  .DS_Store  Thumbs.db
-//! desktop.ini  a folder                             passed over
-//! anything else                                     ends the import
+//! desktop.ini  a folder                             ignored
+//! anything else                                     an error
 //! ```
 //! An absolute name, one with `..`, and one with a backslash, a colon or a control character is
 //! refused too. Files are written and synced one by one, CURRENT last: before it, there is no
@@ -48,7 +48,7 @@ struct Work {
     /// Names to remove if the import fails.
     written: Vec<String>,
     locked: bool,
-    /// The place was created by this import.
+    /// The directory was created by this import.
     made_place: bool,
 }
 
@@ -160,7 +160,7 @@ impl Work {
         let ours =
             |name: &&String| FileName::parse(name).is_some_and(|n| n != FileName::Lock && n != FileName::InfoLog);
         match names.iter().find(ours) {
-            Some(name) => Err(Error::InvalidArgument(format!("a database, or a part of one, already exists: {name}"))),
+            Some(name) => Err(Error::InvalidArgument(format!("the target already has files of a database: {name}"))),
             None => Ok(()),
         }
     }
@@ -181,10 +181,10 @@ impl Work {
                 self.target = Target::Current;
                 return Ok(());
             }
-            _ => return Err(refuse("there were two entries of this name")),
+            _ => return Err(refuse("there are two entries with this name")),
         };
         if !numbers.insert(number) {
-            return Err(refuse("there were two entries of this name"));
+            return Err(refuse("there are two entries with this name"));
         }
         self.written.push(name.to_owned());
         let file = env.create(name, kind, entry.size).await?;
@@ -213,7 +213,7 @@ impl Work {
     /// Makes all names durable, then writes CURRENT, which completes the database.
     async fn switch(&mut self, env: &dyn Env) -> Result<()> {
         let Some(content) = self.current.take() else {
-            return Err(wrong("archive", 0, "there is no CURRENT in it, so it holds no database"));
+            return Err(wrong("archive", 0, "it has no CURRENT, so it contains no database"));
         };
         let named =
             content.strip_suffix(b"\n").and_then(|name| std::str::from_utf8(name).ok()).and_then(FileName::parse);

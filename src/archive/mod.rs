@@ -2,17 +2,23 @@
 //!
 //! ```text
 //! archive    = entry*, central*, [zip64 end, zip64 locator], end
-//! entry      = "PK\3\4", version u16, flags u16, method u16, time u16, date u16, crc u32, stored size u32, size u32,
-//!              name length u16, extra length u16, name, extra, content, [descriptor]                       30 bytes + ...
-//! descriptor = ["PK\7\8"], crc u32, stored size, size (u32 each, or u64)         after content whose sizes came too late
-//! central    = "PK\1\2", made by u16, version .. size as above, name length u16, extra length u16, comment length u16,
-//!              disk u16, kind u16, mode u32, offset of the entry u32, name, extra, comment                 46 bytes + ...
-//! zip64 end  = "PK\6\6", size of the rest u64, made by u16, version u16, disk u32, disk of centrals u32,
-//!              centrals here u64, centrals u64, bytes of centrals u64, offset of centrals u64              56 bytes + ...
-//! locator    = "PK\6\7", disk u32, offset of zip64 end u64, disks u32                                      20 bytes
-//! end        = "PK\5\6", disk u16, disk of centrals u16, centrals here u16, centrals u16, bytes of centrals u32,
-//!              offset of centrals u32, comment length u16, comment                                         22 bytes + ...
-//! extra      = (id u16, length u16, value)*    id 1: the sizes and the offset, as u64, that are 0xffffffff where they belong
+//! entry      = "PK\3\4", version u16, flags u16, method u16, time u16, date u16, crc u32,
+//!              stored size u32, size u32, name length u16, extra length u16,
+//!              name, extra, content, [descriptor]                                30 bytes + ...
+//! descriptor = ["PK\7\8"], crc u32, stored size, size (u32 each, or u64): if they were not known
+//!              before the content
+//! central    = "PK\1\2", made by u16, version .. size as above, name length u16,
+//!              extra length u16, comment length u16, disk u16, kind u16, mode u32,
+//!              offset of the entry u32, name, extra, comment                     46 bytes + ...
+//! zip64 end  = "PK\6\6", size of the rest u64, made by u16, version u16, disk u32,
+//!              disk of centrals u32, centrals here u64, centrals u64,
+//!              bytes of centrals u64, offset of centrals u64                     56 bytes + ...
+//! locator    = "PK\6\7", disk u32, offset of zip64 end u64, disks u32            20 bytes
+//! end        = "PK\5\6", disk u16, disk of centrals u16, centrals here u16, centrals u16,
+//!              bytes of centrals u32, offset of centrals u32, comment length u16,
+//!              comment                                                           22 bytes + ...
+//! extra      = (id u16, length u16, value)*; id 1: as u64, the sizes and the offset that are
+//!              0xffffffff in their own fields
 //! ```
 //! All integers are little-endian. Written entries are stored, not deflated (blocks of tables are
 //! compressed already), have their sizes and checksum before the content, and always the same date:

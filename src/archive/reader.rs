@@ -1,7 +1,7 @@
 //! Reads a zip of any tool from front to back, as untrusted input.
 //!
 //! ```text
-//! step: Entry, Piece .., EntryEnd, Entry .. EntryEnd, End      More in between: the bytes do not suffice
+//! step: Entry, Piece .., EntryEnd, Entry .. EntryEnd, End       More: more bytes are needed
 //! ```
 //! An entry may have its sizes and checksum before its content or after it (in a descriptor).
 //! Deflated content marks its own end; stored content of unknown length ends at a descriptor with
@@ -194,7 +194,7 @@ impl ZipReader {
         };
         let (shown, offset) = (shown(name), self.offset);
         let Some([size, stored]) = wide(extra, [size, stored]) else {
-            return Err(wrong(&shown, offset, "a size of 64 bits is missing"));
+            return Err(wrong(&shown, offset, "a 64-bit size is missing"));
         };
         if name.len() > NAME_SIZE_MAX {
             return Err(wrong(&shown, offset, "the name is too long"));
@@ -203,7 +203,7 @@ impl ZipReader {
             return Err(unsupported(&shown, offset, "the entry is encrypted"));
         }
         if flags & OUTLANDISH != 0 {
-            return Err(unsupported(&shown, offset, "the entry is a patch, or its head is masked"));
+            return Err(unsupported(&shown, offset, "the entry is a patch, or its header is masked"));
         }
         if method != STORED && method != DEFLATED {
             return Err(unsupported(&shown, offset, "the entry is neither stored nor deflated"));
@@ -331,10 +331,10 @@ impl ZipReader {
             };
             used = size;
         } else if current.crc != crc {
-            return Err(wrong(&current.name, current.offset, "the content has another checksum than the entry says"));
+            return Err(wrong(&current.name, current.offset, "the content does not match the checksum of the entry"));
         }
         if current.said.is_some_and(|said| said != (stored, made)) {
-            return Err(wrong(&current.name, current.offset, "the content has another size than the entry says"));
+            return Err(wrong(&current.name, current.offset, "the content does not match the size of the entry"));
         }
         let fields = [current.name_crc.into(), current.method.into(), crc.into(), stored, made];
         self.seen.push(Seen { offset: current.offset, fields, named: false });
@@ -346,10 +346,10 @@ impl ZipReader {
         let made = self.made.saturating_add(more);
         let Limits { bytes, ratio } = self.limits;
         if made > bytes {
-            return Err(limit("the archive holds more bytes than maxBytes,", bytes));
+            return Err(limit("the archive contains more bytes than maxBytes,", bytes));
         }
         if made > RATIO_FREE && made > read.saturating_mul(ratio) {
-            return Err(limit("the archive holds more, compared with its own size, than maxRatio,", ratio));
+            return Err(limit("the archive contains more, relative to its size, than maxRatio,", ratio));
         }
         Ok(())
     }
@@ -384,7 +384,7 @@ impl ZipReader {
         let extra = input.bytes(extra_length.into(), "extra field")?;
         input.bytes(comment_length.into(), "comment")?;
         let Some([size, stored, offset]) = wide(extra, [size, stored, offset]) else {
-            return Ok(Err("a size of 64 bits is missing in the central directory"));
+            return Ok(Err("a 64-bit size is missing in the central directory"));
         };
         // Unix and macOS store the kind of file: links are refused.
         let made_on = start.get(5).copied().unwrap_or_default();
@@ -401,7 +401,7 @@ impl ZipReader {
                 Ok(())
             }
             Some(_) => Err("the central directory contradicts an entry, or names it twice"),
-            None => Err("the central directory names an entry that is not there"),
+            None => Err("the central directory names an entry that does not exist"),
         })
     }
 
@@ -414,14 +414,14 @@ impl ZipReader {
         if is_wide {
             let size = usize::try_from(input.fixed64("size")?).unwrap_or(usize::MAX);
             if !(44..=ZIP64_END_SIZE_MAX).contains(&size) {
-                return Ok(Err("the zip64 end has an impossible size"));
+                return Ok(Err("the zip64 end record has an invalid size"));
             }
             let mut body = Input::new(input.bytes(size, "zip64 end")?);
             body.bytes(20, "versions, disks, count here")?;
             let said = [body.fixed64("count")?, body.fixed64("size")?, body.fixed64("offset")?];
             let locator = [input.fixed32("mark")?, input.fixed32("disk")?];
             if said != expected || locator != [ZIP64_LOCATOR, 0] || input.fixed64("offset")? != self.offset {
-                return Ok(Err("the zip64 end does not agree with what came before"));
+                return Ok(Err("the zip64 end record contradicts the archive"));
             }
             input.bytes(4, "disks")?;
             mark = input.fixed32("mark")?;
@@ -438,7 +438,7 @@ impl ZipReader {
             || !fits(size, LATER32, bytes)
             || !fits(offset, LATER32, start)
         {
-            return Ok(Err("the end of the archive does not agree with what came before"));
+            return Ok(Err("the end record contradicts the archive"));
         }
         if here != count || disks != 0 && !(is_wide && disks == LATER32) {
             return Ok(Err("the archive is one of several volumes"));

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_goes_only_at_the_base_level_and_with_what_it_hides() {
+    fn a_tombstone_is_dropped_only_at_the_base_level_and_with_the_entries_it_hides() {
         let entries = [("a", 9, Deletion), ("a", 5, Value)];
         assert_eq!(survivors(10, false, &entries), [("a".into(), 9)]);
         assert_eq!(survivors(10, true, &entries), []);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_understood_are_kept() {
+    fn keys_that_cannot_be_parsed_are_kept() {
         let mut stream = Survivors::new(InternalKeyComparator::default(), SequenceNumber::MAX);
         assert!(stream.keep(b"short", |_| true));
     }

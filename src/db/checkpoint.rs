@@ -1,4 +1,4 @@
-//! Copies the current state to a database of its own.
+//! Copies the current state to a separate database.
 
 use std::rc::Rc;
 
@@ -47,7 +47,9 @@ pub(crate) async fn checkpoint(inner: &Rc<Inner>, target: &Rc<dyn Env>, link: Op
 
 async fn check_empty(target: &dyn Env) -> Result<()> {
     match target.list().await?.first() {
-        Some(name) => Err(Error::InvalidArgument(format!("the target of a checkpoint must be empty, it has {name}"))),
+        Some(name) => {
+            Err(Error::InvalidArgument(format!("the target of a checkpoint must be empty, but contains {name}")))
+        }
         None => Ok(()),
     }
 }

@@ -172,7 +172,7 @@ impl Zip {
             self.outlet.write(&piece).await;
         }
         if crc != self.crc.value() {
-            return Err(Error::corruption(name, 0, "the file was read twice and was not the same"));
+            return Err(Error::corruption(name, 0, "the file changed during the export"));
         }
         Ok(())
     }
@@ -183,7 +183,7 @@ async fn read(source: &dyn File, name: &str, offset: u64, size: u64) -> Result<V
     let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
     let piece = source.read_at(offset, left.min(PIECE)).await?;
     if piece.is_empty() {
-        return Err(Error::corruption(name, offset, format!("the file ends here, of {size} bytes")));
+        return Err(Error::corruption(name, offset, format!("the file ends here, expected {size} bytes")));
     }
     Ok(piece)
 }

@@ -55,7 +55,7 @@ impl Before {
         }
         let jumps = first > next && !matches!(self, Before::SameLog(_));
         jumps.then(|| {
-            format!("the log begins with sequence {first}, what is before it ends with {last}: writes are missing")
+            format!("the log begins with sequence {first}, but the last one before it is {last}: writes are missing")
         })
     }
 }
@@ -117,7 +117,7 @@ impl LogWalk {
                 }
             };
             if count > 0 && first.advance(count - 1).is_none() {
-                findings.push(Error::corruption(&*self.name, begin, "sequence numbers run past 2^56"));
+                findings.push(Error::corruption(&*self.name, begin, "sequence number exceeds 2^56 - 1"));
                 continue;
             }
             if let Some(reason) = self.before.objection(first.get()) {
@@ -145,7 +145,7 @@ impl LogWalk {
             findings.push(Error::corruption(&*self.name, begin, reason));
         }
         findings.extend(damages.into_iter().map(|damage| {
-            let reason = format!("{} ({} bytes passed over)", damage.reason, damage.bytes);
+            let reason = format!("{} ({} bytes skipped)", damage.reason, damage.bytes);
             Error::corruption(&*self.name, damage.offset, reason)
         }));
         findings.add_unlisted(self.reader.damage_count().saturating_sub(crate::base::to_u64(listed)));

@@ -382,7 +382,7 @@ impl Db {
         verify::verify_open(&self.inner).await
     }
 
-    /// Copies the current state to the empty storage `target` as a database of its own.
+    /// Copies the current state to the empty storage `target` as a separate database.
     ///
     /// The copy is durable when the call returns. Writes may continue meanwhile.
     ///

@@ -75,7 +75,9 @@ pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<Verify
                 let next = versions.counts.next_file_number;
                 if next.0 >= FILE_NUMBER_MAX {
                     let name = FileName::Manifest(number).to_string();
-                    let reason = format!("the next file number is {next}, too near to 2^64 to be written to");
+                    let reason = format!(
+                        "next file number {next} is too close to 2^64: the database can only be opened read-only"
+                    );
                     findings.push(Error::corruption(name, state.size, reason));
                 }
             }
@@ -273,7 +275,7 @@ async fn check_table(
         let key = it.key();
         if wrong.is_none() {
             let found = if entries > 0 && order.compare(&previous, key) != Ordering::Less {
-                Some(format!("entry {entries} is not after the one before it"))
+                Some(format!("entry {entries} does not come after the previous entry"))
             } else {
                 match parse_internal_key(key) {
                     Err(malformed) => Some(format!("entry {entries}: {}", malformed.reason)),
@@ -283,7 +285,7 @@ async fn check_table(
                         last.get()
                     )),
                     Ok(_) if entries == 0 && it.status().is_ok() && file.is_some_and(|file| key != file.smallest) => {
-                        Some("the first key is not the smallest that the manifest names".into())
+                        Some("the first key is not the smallest key in the manifest".into())
                     }
                     Ok(_) => None,
                 }
@@ -305,7 +307,7 @@ async fn check_table(
     let wrong = wrong.or(skipped.into_iter().next());
     let is_cut_short = file.is_some_and(|file| previous != file.largest);
     let wrong = wrong.or_else(|| {
-        is_cut_short.then(|| Error::corruption(&*name, 0, "the last key is not the largest that the manifest names"))
+        is_cut_short.then(|| Error::corruption(&*name, 0, "the last key is not the largest key in the manifest"))
     });
     (entries, wrong)
 }

@@ -48,10 +48,10 @@ pub async fn read_exact(file: &dyn File, name: &str, offset: u64, length: usize)
 
 /// The error for a short read: the file is shorter than the place that points into it says.
 fn short_read(name: &str, offset: u64, expected: usize, found: usize) -> Error {
-    Error::corruption(name, offset, format!("{expected} bytes expected, the file has {found} there"))
+    Error::corruption(name, offset, format!("expected {expected} bytes, found {found}"))
 }
 
 /// The result of an append to a file that was opened for reading.
 pub(super) fn opened_to_be_read(name: &str, operation: &'static str) -> Error {
-    Error::io(name, operation, ErrorKind::PermissionDenied, "the file was opened to be read")
+    Error::io(name, operation, ErrorKind::PermissionDenied, "the file was opened for reading")
 }

@@ -40,7 +40,7 @@ pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Op
     span.number("storedSize", handle.size);
     let lost = |span: Span, sound: bool| Opened { span, contents: None, raw: false, sound };
     if to_u64(stored.len()) != length {
-        span.bad("S02", handle.offset, "{} bytes could be read, expected {}", &[to_u64(stored.len()), length]);
+        span.bad("S02", handle.offset, "only {} of {} bytes could be read", &[to_u64(stored.len()), length]);
         return lost(span, false);
     }
     let (Ok((contents, block_type)), Some((sealed, sum))) =
@@ -59,7 +59,7 @@ pub(super) fn open(kind: &'static str, handle: BlockHandle, stored: &[u8]) -> Op
     let at = |within: usize| handle.offset.saturating_add(to_u64(within));
     if !sound {
         let sums = [u64::from(stored_sum), u64::from(computed)];
-        span.bad("T10", at(contents.len() + 1), "the block's checksum is {x}, its bytes have {x}", &sums);
+        span.bad("T10", at(contents.len() + 1), "block checksum mismatch: {x} stored, {x} computed", &sums);
     }
     let mut out = Vec::new();
     let decompressed = codec.map_err(DecodeError::from).and_then(|codec| {
@@ -177,7 +177,7 @@ impl Entries {
                 return true;
             }
             let reason =
-                fill("restart point {} is {}, where no entry begins", &[to_u64(self.restart - 1), to_u64(point)]);
+                fill("restart point {} is {}, but no entry begins there", &[to_u64(self.restart - 1), to_u64(point)]);
             self.tell(span, "T20", &Malformed::new(to_u64(point), reason));
         }
         false

@@ -1,7 +1,7 @@
 //! Explains the bytes of a file: its structure, its contents and its damage. Opens no database.
 //!
 //! ```text
-//! size of the file -> inspector -> "give me these bytes" -> the caller reads -> spans, findings -> ... -> nothing more
+//! file size -> inspector -> requests bytes -> the caller reads -> spans, findings -> ... -> end
 //! ```
 //! An inspector does no I/O: it returns the offset and size of the bytes that it needs next, and
 //! its caller supplies them. The same code thus serves files, blobs and ranges over a network, and

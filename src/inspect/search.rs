@@ -1,7 +1,8 @@
-//! Finds blocks to which nothing refers, by their checksums alone.
+//! Finds unreferenced blocks by their checksums.
 //!
 //! ```text
-//! from a start, keep a running checksum; where the next five bytes are a type and that checksum, a block ends
+//! keep a running checksum from a start: if the next five bytes are a type and that checksum,
+//! a block ends
 //! ```
 //! Blocks follow one another, so that the search after a block is cheap; each byte skipped costs up
 //! to `SIZE_MAX` steps, and the total is limited. A false match has a probability of one in 2^32,

@@ -1,21 +1,21 @@
-// Errors as callers see them. The engine's code says what happened, the code of a VarveError what to do:
+// The errors of the package: the engine's code, and the code of a VarveError (README.md says what
+// to do about each).
 //
-//   engine             error.code                what to do
-//   corruption         LEVEL_CORRUPTION          bytes of `file` are damaged at `offset`: verify(), repair, restore a copy
-//   io                 LEVEL_IO_ERROR            the storage failed: see `cause`, then resume() or open again
-//   full               LEVEL_FULL                the disk or a quota is full: free space, then resume(); reads work
+//   engine             error.code
+//   corruption         LEVEL_CORRUPTION          bytes of `file` are damaged at `offset`
+//   io                 LEVEL_IO_ERROR            the storage failed: see `cause`
+//   full               LEVEL_FULL                the disk or a quota is full; reads work
 //   locked             LEVEL_LOCKED              another process or object has the database open
-//   fenced             LEVEL_FENCED              another process or object took the lock: open again
-//   source-changed     LEVEL_SOURCE_CHANGED      a file was replaced while it was being read: open again
+//   fenced             LEVEL_FENCED              another process or object took the lock
+//   source-changed     LEVEL_SOURCE_CHANGED      a file was replaced while it was being read
 //   evicted            LEVEL_EVICTED             the browser deleted the files
-//   poisoned           LEVEL_POISONED            the engine failed and is replaced (event 'recovered'). In memory, after
-//                                                three failures in a minute, or if it fails again: resume(), or close and reopen
+//   poisoned           LEVEL_POISONED            the engine failed, and may be replaced
 //   busy               LEVEL_BUSY                other work must finish first: retry
-//   limit-exceeded     LEVEL_LIMIT_EXCEEDED      a key, value or batch is larger than the options or the format allow
+//   limit-exceeded     LEVEL_LIMIT_EXCEEDED      larger than the options or the format allow
 //   invalid-argument   LEVEL_INVALID_ARGUMENT    an invalid argument: a TypeError or RangeError
-//   not-supported      LEVEL_NOT_SUPPORTED       this database or storage does not support it, such as a write to a read-only one
+//   not-supported      LEVEL_NOT_SUPPORTED       not supported by this database or storage
 //   closed             LEVEL_DATABASE_NOT_OPEN   the same code as abstract-level's
-//   (none was loaded)  LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not found, or a policy forbids compiling it
+//   (not loaded)       LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not found, or cannot be compiled
 //
 // `maybeApplied` is true for a write that may have been applied, and may be found after reopening.
 
@@ -39,7 +39,8 @@ const CODES = new Map([
 export class VarveError extends Error {
   /**
    * @param {string} message
-   * @param {{ code: string, cause?: unknown, file?: string, offset?: number, maybeApplied?: boolean }} details
+   * @param {{ code: string, cause?: unknown, file?: string, offset?: number,
+   *           maybeApplied?: boolean }} details
    */
   constructor(message, { code, cause, file, offset, maybeApplied }) {
     super(message, cause === undefined ? undefined : { cause })
@@ -52,12 +53,12 @@ export class VarveError extends Error {
   get name() { return 'VarveError' }
 }
 
-/** An argument or option of the wrong type: a TypeError, also by its `name`, with a code. */
+/** An argument or option of the wrong type: a TypeError with a code. */
 export class InvalidArgumentError extends TypeError {
   code = 'LEVEL_INVALID_ARGUMENT'
 }
 
-/** A number outside the range of an argument or option: a RangeError, also by its `name`. */
+/** A number outside the range of an argument or option: a RangeError with a code. */
 export class OutOfRangeError extends RangeError {
   code = 'LEVEL_INVALID_ARGUMENT'
 }
@@ -102,7 +103,7 @@ export function fromEngineAt(error, path) {
 }
 
 /**
- * Whether a word of the message is the path, or a file below it.
+ * Whether the message contains the path, or a file in it.
  * @param {string} message
  * @param {string} path
  */

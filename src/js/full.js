@@ -1,5 +1,5 @@
-// varve/full in a page: the same, with full.wasm, which reads zlib and zstd blocks too, repairs and
-// imports in place.
+// varve/full in a page: uses full.wasm, which also reads zlib and zstd blocks, and repairs and
+// imports without another worker.
 import { fullModule } from './engine/module-full-web.js'
 import { provideModule } from './engine/module.js'
 

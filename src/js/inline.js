@@ -1,5 +1,5 @@
-// varve/inline: the same, with engine.wasm inside: for bundlers that leave `new URL('./engine.wasm', import.meta.url)` alone, and for
-// whoever wants one file. Importing it also provides `varve` itself.
+// varve/inline: includes engine.wasm, for programs in one file and for bundlers that do not handle
+// `new URL('./engine.wasm', import.meta.url)`. The import also provides the module for `varve`.
 import { packed } from '../../pkg/engine-inline.js'
 import { MEMORY_PAGES_MIN, createInstance } from '../../pkg/instance.js'
 import { provideModule } from './engine/module.js'

@@ -1,8 +1,8 @@
 //! Reads on after damage: returns every record with a valid checksum, and reports every other byte.
 //!
 //! ```text
-//! | fragment | bad fragment | fragment |      its length leads to a sound fragment: read on there
-//! | fragment | bad length ......... | fragment |      else look for one byte by byte, up to the end of the block
+//! | fragment | bad fragment | fragment |          its length leads to a valid fragment: continue
+//! | fragment | bad length ......... | fragment |  else search for one up to the end of the block
 //! ```
 //! LevelDB's reader drops the rest of a block at a bad checksum. Here only the bad record is lost.
 //! The checksum does not cover a fragment's length: if the distance to the next valid fragment

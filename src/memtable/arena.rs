@@ -5,7 +5,8 @@
 //! ```text
 //! entry     key length u32, value length u32, internal key, value; padded to 4 bytes
 //! link      u32: page << 16 | place in the page / 4
-//! page      256 KiB of addresses; a chunk of memory covers one page or more, so that an entry of any size has one link
+//! page      256 KiB of addresses; a chunk of memory covers one or more pages, so that an entry of
+//!           any size has one link
 //! ```
 //! Integers are little-endian. 65,536 pages make 16 GiB of addresses; the unused end of a page
 //! costs addresses only, no memory. For example, `a` at sequence 5 with the value `1`: `09 00 00 00

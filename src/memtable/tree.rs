@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! inner     head   head   head            separator i is the first key that child i + 1 ever had
-//!           tail   tail   tail            the eight bytes behind the head
+//!           tail   tail   tail            the eight bytes after the head
 //!           link   link   link
 //!        child  child  child  child
 //! leaf      head   head   head            -> next leaf, <- leaf before

@@ -3,7 +3,7 @@
 //! This happens on another thread if the storage's platform has one to spare, else in place.
 //!
 //! ```text
-//! close block -> [ filling ] -> hand over -> [ sealing, at most IN_FLIGHT ] -> placed in the file, oldest first
+//! close block -> [ filling ] -> [ sealing, at most IN_FLIGHT ] -> written to the file, oldest first
 //! ```
 //! Neither the batch of a block nor its offset depends on the thread: the same entries make the
 //! same tables.

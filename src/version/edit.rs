@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_comes_back() {
+    fn every_field_round_trips() {
         assert_eq!(VersionEdit::decode(&full().encode()).unwrap(), full());
     }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn liars_are_refused() {
+    fn invalid_fields_are_refused() {
         for record in
             [&[7, 7, 1, 1][..], &[4, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], &[8, 0], &[5, 1, 3, 1, 2, 3]]
         {

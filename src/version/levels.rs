@@ -57,8 +57,8 @@ impl Version {
     }
 
     /// Finds the newest entry of the key at or before its sequence. Also returns the table to
-    /// charge a seek: one searched in vain before another. Filter misses are not charged, since
-    /// they cost less than rewriting the 16 KiB that LevelDB equates with a seek.
+    /// charge: the first one searched, if the lookup continued in another. Filter misses are not
+    /// charged, since they cost less than rewriting the 16 KiB that LevelDB equates with a seek.
     pub(crate) async fn get(
         &self,
         tables: &TableCache,

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! CURRENT          the text "MANIFEST-000002\n"
-//! MANIFEST-000002  a log (see log/mod.rs) of version edits (see edit.rs); the first is a whole version
+//! MANIFEST-000002  a log (log/mod.rs) of version edits (edit.rs); the first is a complete version
 //! ```
-//! A new manifest becomes current in this order: its content synced, its name durable, CURRENT replaced.
+//! A new manifest becomes current in three steps: sync its content, make its name durable, replace
+//! CURRENT.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! level 0   tables of flushed memtables; their key ranges overlap; newest first
-//! level n   tables with disjoint key ranges, in key order; each level holds about ten times the one above
+//! level n   tables with disjoint key ranges, in key order; each level is about ten times as large
+//!           as the one above
 //! ```
 
 mod edit;

@@ -18,7 +18,8 @@ pub(super) struct CursorOptions {
 
 /// A page of packed entries.
 pub(super) struct Rows {
-    /// `(u32 key length, key, u32 value length, value)*`, little-endian; a side that is not wanted has length 0.
+    /// `(u32 key length, key, u32 value length, value)*`, little-endian; a part that is not
+    /// requested has length 0.
     pub(super) bytes: Vec<u8>,
     pub(super) count: u32,
     /// The end is reached, unless the cursor seeks.
@@ -77,7 +78,7 @@ impl Cursor {
     /// least one.
     pub(super) async fn next(&self, count: u32, bytes: usize, buffer: Vec<u8>) -> Result<Rows> {
         let Some(mut iterator) = self.iterator.take() else {
-            return Err(Error::Busy("the iterator fills another page".into()));
+            return Err(Error::Busy("the iterator is already filling a page".into()));
         };
         let rows = self.fill(&mut iterator, count, bytes, buffer).await;
         self.iterator.replace(Some(iterator));

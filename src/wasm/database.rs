@@ -301,7 +301,7 @@ impl Database {
         let options = self.read_options(snapshot, fill_cache)?;
         let (db, keys) = (self.db.clone(), self.regions.copied(size));
         let look_up = async move {
-            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
+            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys are cut off".into()))?;
             pack(&db.multi_get(&options, &keys).await?)
         };
         self.regions.bytes(look_up)
@@ -318,7 +318,7 @@ impl Database {
         let options = self.read_options(snapshot, fill_cache)?;
         let (db, keys) = (self.db.clone(), self.regions.copied(size));
         let look_up = async move {
-            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys end early".into()))?;
+            let keys = unpack(&keys).ok_or_else(|| Error::InvalidArgument("packed keys are cut off".into()))?;
             let found = db.multi_has(&options, &keys).await?;
             Ok(found.into_iter().map(u8::from).collect::<Vec<u8>>())
         };

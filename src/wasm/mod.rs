@@ -23,7 +23,8 @@
 //! inspect.rs   explains the bytes of a file without a database
 //! panic.rs     the message of a panic
 //! ```
-//! A panic would end the whole instance: nothing here unwraps, and every future is polled by `try_now` or becomes a promise.
+//! A panic would end the whole instance: nothing here unwraps, and every future is polled by
+//! `try_now` or becomes a promise.
 
 mod cursor;
 mod database;

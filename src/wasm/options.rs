@@ -119,7 +119,7 @@ fn set_option(options: &mut Options, name: &str, value: &JsValue) -> Result<()> 
             }
         }
         "pause" => options.pause = Some(super::pause::from_js(name, value)?),
-        _ => return Err(Error::InvalidArgument(format!("there is no option {name}"))),
+        _ => return Err(Error::InvalidArgument(format!("unknown option {name}"))),
     }
     Ok(())
 }

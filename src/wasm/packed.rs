@@ -1,4 +1,5 @@
-//! Keys and values packed into one array of bytes: `(u32 length, bytes)*`, little-endian; length 0xffffffff where there is no value.
+//! Keys and values packed into one array: `(u32 length, bytes)*`, little-endian; length 0xffffffff
+//! means no value.
 
 use crate::base::put_fixed32;
 use crate::error::{Error, Result};
@@ -24,9 +25,10 @@ pub(super) fn pack(values: &[Option<Vec<u8>>]) -> Result<Vec<u8>> {
             put_fixed32(&mut packed, NO_VALUE);
             continue;
         };
-        let length = u32::try_from(value.len()).map_err(|_| Error::LimitExceeded("a value of 4 GiB".into()))?;
+        let length =
+            u32::try_from(value.len()).map_err(|_| Error::LimitExceeded("a value has 4 GiB or more".into()))?;
         if packed.try_reserve(value.len().saturating_add(4)).is_err() {
-            return Err(Error::LimitExceeded("no memory for all these values together".into()));
+            return Err(Error::LimitExceeded("not enough memory for all values together".into()));
         }
         put_fixed32(&mut packed, length);
         packed.extend_from_slice(value);

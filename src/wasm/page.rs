@@ -40,11 +40,11 @@ impl Page {
         let payload = key.len().saturating_add(value.len());
         let size = payload.saturating_add(8);
         if self.bytes.try_reserve(size).is_err() {
-            return Err(Error::LimitExceeded(format!("no memory for {size} more bytes of a page")));
+            return Err(Error::LimitExceeded(format!("not enough memory for {size} more bytes of a page")));
         }
         for part in [key, value] {
-            let length = u32::try_from(part.len())
-                .map_err(|_| Error::LimitExceeded("an entry of 4 GiB does not fit a page".into()))?;
+            let length =
+                u32::try_from(part.len()).map_err(|_| Error::LimitExceeded("an entry has 4 GiB or more".into()))?;
             put_fixed32(&mut self.bytes, length);
             self.bytes.extend_from_slice(part);
         }

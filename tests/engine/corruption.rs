@@ -5,6 +5,6 @@
 mod bits;
 pub mod bytes;
 mod cuts;
+mod false_contents;
 mod image;
-mod liars;
 mod sectors;

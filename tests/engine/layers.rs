@@ -1,4 +1,5 @@
-//! STYLE's layers: which module may import which, and that no files import each other in a circle. Tests are left out.
+//! The layers of the crate: which module may import which, and that no files import each other in a
+//! cycle. Tests are excluded.
 
 mod circles;
 mod paths;
@@ -12,7 +13,7 @@ use std::path::Path;
 use paths::{inline_paths, uses};
 use source::{Source, sources};
 
-/// Groups from the bottom up: their modules, and what else of ours these may import.
+/// Groups from the bottom up: their modules, and the other modules that these may import.
 const LAYERS: [(&[&str], &[&str]); 13] = [
     (&["base", "error", "options", "events", "budget", "bugs"], &[]),
     (&["iter", "env"], &[FOUNDATION]),
@@ -32,10 +33,10 @@ const LAYERS: [(&[&str], &[&str]); 13] = [
 /// Stands for the whole first group.
 const FOUNDATION: &str = "foundation";
 
-/// These two see everything but one another: db nothing of wasm, wasm anything.
+/// These import everything below them: wasm also db, but db not wasm.
 const UPPER: [(&str, &[&str]); 3] = [("db", &["wasm"]), ("wasm", &[]), ("lib", &[])];
 
-/// Only these name JavaScript.
+/// Only these use JavaScript.
 const JAVASCRIPT_FOLDERS: [&str; 2] = ["env/web/", "wasm/"];
 const JAVASCRIPT_CRATES: [&str; 5] = ["js_sys", "web_sys", "wasm_bindgen", "wasm_bindgen_futures", "JsValue"];
 
@@ -116,17 +117,17 @@ fn is_allowed(module: &str, target: &[String]) -> bool {
     let foundation = LAYERS[0].0;
     let layer = LAYERS.iter().find(|(modules, _)| modules.contains(&module));
     let Some((group, below)) = layer else { return false };
-    // Neighbours import one another in the two lowest groups alone.
+    // Only modules of the two lowest groups import others of their group.
     let neighbour = group.contains(&first);
     neighbour || below.contains(&first) || below.contains(&FOUNDATION) && foundation.contains(&first)
 }
 
-/// The first module on the way to a file.
+/// Returns the top-level module of a file.
 fn module_of(source: &Source) -> &str {
     source.module.first().map_or("lib", |name| name)
 }
 
-/// Every path that begins with `crate::`, without that, and its line.
+/// Returns every path that begins with `crate::`, without that prefix, and its line.
 fn crate_paths(code: &str) -> Vec<(usize, Vec<String>)> {
     let (uses, code) = uses(code);
     let used = uses.into_iter().map(|used| (used.line, used.path));

@@ -31,7 +31,7 @@ fn faulty(env: &MemoryEnv, options: Options) -> (FaultEnv, Db) {
 }
 
 #[test]
-fn what_was_written_with_sync_survives_a_crash() {
+fn writes_with_sync_survive_a_crash() {
     let env = MemoryEnv::new();
     let db = block_on(Db::open(Rc::new(env.clone()), options())).unwrap();
     db.write_now(&NO_SYNC, put("a", "1")).unwrap();
@@ -60,7 +60,7 @@ fn flushes_end_in_the_calls_and_large_batches_are_taken() {
 }
 
 #[test]
-fn while_an_earlier_write_is_under_way_nothing_is_written() {
+fn nothing_is_written_while_an_earlier_write_is_pending() {
     let (faults, db) = faulty(&MemoryEnv::new(), options());
     db.write_now(&NO_SYNC, put("a", "1")).unwrap();
     faults.set_pending(100);
@@ -78,7 +78,7 @@ fn while_an_earlier_write_is_under_way_nothing_is_written() {
 }
 
 #[test]
-fn a_full_disk_refuses_and_a_failed_flush_leaves_the_fate_open() {
+fn a_full_disk_refuses_a_write_and_after_a_failed_flush_it_may_be_applied() {
     let (faults, db) = faulty(&MemoryEnv::new(), options());
     let full = FaultKind::Fail(std::io::ErrorKind::StorageFull);
     faults.add(FaultRule::at(1, full).on(Operation::Append).named(".log"));

@@ -1,4 +1,4 @@
-//! The committed inputs, and how they were made: `cargo run --release --features fuzzing --example fuzz -- corpus`.
+//! The committed inputs, made by `cargo run --release --features fuzzing --example fuzz -- corpus`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ fn directory(target: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fuzz", "corpus", target].iter().collect()
 }
 
-/// Every input of `target`, in the order of names.
+/// Returns every input of `target`, in the order of names.
 pub fn read(target: &str) -> Vec<Vec<u8>> {
     let mut paths: Vec<_> = fs::read_dir(directory(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Files of a small database: name and bytes.
+/// Returns the files of a small database: name and bytes.
 fn database(compression: Compression, entries: usize) -> Vec<(String, Vec<u8>)> {
     let env = MemoryEnv::new();
     let options = Options { create_if_missing: true, compression, block_size: 256, ..Options::default() };
@@ -37,14 +37,14 @@ fn database(compression: Compression, entries: usize) -> Vec<(String, Vec<u8>)> 
     env.names().into_iter().map(|name| (name.clone(), env.read(&name).unwrap())).collect()
 }
 
-/// Where the blocks of a table lie: the data blocks, the filter, metaindex and index.
+/// Returns the blocks of a table: data blocks, filter, metaindex and index.
 pub fn blocks(table: &[u8]) -> Option<Vec<(usize, usize)>> {
     let mut foot = table.get(table.len().checked_sub(48)?..)?;
     let meta = handle(&mut foot)?;
     let index = handle(&mut foot)?;
     let mut found = Vec::new();
     for (offset, size) in [index, meta] {
-        // Uncompressed ones only: enough to find their neighbours.
+        // Only uncompressed blocks, which are enough to find the others.
         let contents = table.get(offset..offset.checked_add(size)?)?;
         if table.get(offset + size) == Some(&0) {
             found.extend(values(contents).into_iter().filter_map(|mut value| handle(&mut value)));
@@ -87,7 +87,7 @@ fn values(block: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// Makes the corpora anew.
+/// Writes the corpora again.
 #[allow(dead_code, reason = "only the example does")]
 pub fn make() {
     let write = |target: &str, name: &str, bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Every decoder against a small corpus and 100,000 mutations of it; `examples/fuzz.rs` does the same for hours.
+//! Runs every decoder on a small corpus and 100,000 mutations; `examples/fuzz.rs` runs longer.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ const SEED: u64 = 1;
 
 fn run(name: &str) {
     let executions = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
-    // A table is many blocks.
+    // A table has many blocks.
     let executions = if name == "table" { executions / 5 } else { executions };
     let target = TARGETS.iter().find(|(n, _)| *n == name).unwrap().1;
     let corpus = corpus::read(name);

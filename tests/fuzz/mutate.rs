@@ -1,5 +1,5 @@
-//! Inputs that differ a little from good ones, with checksums made right again most of the time, so that the code behind
-//! the checksum is reached.
+//! Mutates valid inputs, and mostly corrects their checksums so that the code after the check is
+//! reached.
 
 use varve::base::{crc32c, mask, put_fixed32, put_varint64};
 
@@ -7,12 +7,12 @@ use super::corpus::blocks;
 use super::framing::frame;
 use super::random::Random;
 
-/// No input grows longer.
+/// The largest input.
 const LENGTH_MAX: usize = 96 << 10;
-/// Inputs kept beside the corpus, mutations of mutations.
+/// The number of mutated inputs kept in addition to the corpus, to mutate them again.
 const KEPT_MAX: usize = 64;
 
-/// Lengths, counts and offsets that are cast, added and multiplied wrongly.
+/// Values at which casts, additions and multiplications of lengths and offsets go wrong.
 const NUMBERS: [u64; 24] = [
     0,
     1,
@@ -40,7 +40,7 @@ const NUMBERS: [u64; 24] = [
     u64::MAX,
 ];
 
-/// Makes inputs for one target, always the same ones from the same seed.
+/// Makes inputs for one target, the same for each seed.
 pub struct Mutator {
     target: String,
     corpus: Vec<Vec<u8>>,
@@ -53,7 +53,7 @@ impl Mutator {
         Mutator { target: target.to_owned(), corpus, kept: Vec::new(), random: Random::new(seed) }
     }
 
-    /// The next input.
+    /// Returns the next input.
     pub fn next(&mut self) -> Vec<u8> {
         let random = &mut self.random;
         let mut input = if !self.kept.is_empty() && random.one_in(4) {
@@ -66,7 +66,7 @@ impl Mutator {
         match self.target.as_str() {
             "table" => mutate_table(random, &mut input, &other, fix),
             "log" => mutate_log(random, &mut input, &other, fix),
-            // The first byte is the type: mostly left alone.
+            // The first byte is the type, which is mostly kept.
             "decompress" if !random.one_in(8) => {
                 let mut contents = input.split_off(1.min(input.len()));
                 mutate_times(random, &mut contents, &other);
@@ -93,7 +93,7 @@ fn mutate_times(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// One change of any kind.
+/// Makes one random change.
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
     let at = random.below(bytes.len() + 1);
     let number = if random.one_in(4) { random.next() >> random.below(64) } else { *random.pick(&NUMBERS) };
@@ -119,7 +119,7 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
             drop(bytes.splice(at..end, piece.iter().copied()));
         }
         8 => {
-            // A fixed integer, mostly at the end, where counts and offsets stand.
+            // A fixed integer, mostly at the end, where counts and offsets are.
             let width = if random.one_in(3) { 8 } else { 4 };
             let back = bytes.len().saturating_sub(width * (1 + random.below(4)));
             let start = if random.one_in(2) { back } else { at };
@@ -128,7 +128,7 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8]) {
             }
         }
         9 => {
-            // A varint that stands there, replaced.
+            // Replace a varint.
             let mut stop = at;
             while stop < bytes.len() && stop < at + 9 && bytes[stop] & 0x80 != 0 {
                 stop += 1;
@@ -157,7 +157,7 @@ fn mutate_log(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8], fix: bool)
     }
 }
 
-/// Right checksums for all fragments, as their lengths say.
+/// Corrects the checksums of all fragments, by their lengths.
 fn seal_fragments(bytes: &mut [u8]) {
     for block in bytes.chunks_mut(32 << 10) {
         let mut at = 0;
@@ -171,7 +171,8 @@ fn seal_fragments(bytes: &mut [u8]) {
     }
 }
 
-/// One block changed in place or replaced by one of another length (what lies behind it moves), or any bytes changed.
+/// Changes a block in place, replaces it by one of another length (later bytes move), or changes
+/// any bytes.
 fn mutate_table(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8], fix: bool) {
     let found = blocks(bytes).unwrap_or_default();
     let fits = |(offset, size): (usize, usize)| offset.checked_add(size)?.checked_add(5).filter(|e| *e <= bytes.len());
@@ -179,7 +180,7 @@ fn mutate_table(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8], fix: boo
     if usable.is_empty() || random.one_in(6) {
         return mutate_times(random, bytes, other);
     }
-    // The last two are metaindex and index.
+    // The last two blocks are metaindex and index.
     let pick = if random.one_in(2) {
         usable.len() - 1 - random.below(2.min(usable.len()))
     } else {
@@ -202,7 +203,7 @@ fn mutate_table(random: &mut Random, bytes: &mut Vec<u8>, other: &[u8], fix: boo
     }
 }
 
-/// The changed block goes before the footer, which names it as index or metaindex.
+/// Appends the changed block before the footer, which then refers to it as index or metaindex.
 fn append_block(bytes: &mut Vec<u8>, contents: Vec<u8>, kind: u8, old: (usize, usize), random: &mut Random) {
     bytes.truncate(bytes.len() - 48);
     let offset = bytes.len();

@@ -72,7 +72,7 @@
 
 using leveldb::Slice;
 
-// ---- SHA-256 (FIPS 180-4) ---------------------------------------------------------------------------------------
+// ---- SHA-256 (FIPS 180-4) ----
 
 class Sha256 {
  public:
@@ -150,7 +150,7 @@ const uint32_t Sha256::kRound[64] = {
     0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
     0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-// ---- Workload W -------------------------------------------------------------------------------------------------
+// ---- Workload W ----
 
 static uint64_t Mix(uint64_t z) {
   z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -163,7 +163,7 @@ struct SplitMix64 {
   uint64_t Next() { return Mix(state += 0x9E3779B97F4A7C15u); }
 };
 
-// A value is named by what makes it, so that a model of a large database stays small.
+// A value as the numbers that generate it, so that the model of a large database stays small.
 struct ValueName {
   uint64_t seed, op, length;
   std::string Bytes() const {
@@ -211,7 +211,7 @@ struct Workload {
     else if ((r >> 8) % 1000 == 0) length = 301 + (r >> 32) % 99700;
     return {Key(k), huge || r % 10 != 0, {seed, n, length}};
   }
-  // Hands over each group and the number of operations done with it.
+  // Calls back with each group of operations and the number of operations up to its end.
   void Run(const std::function<void(const std::vector<Operation>&, uint64_t)>& commit) const {
     SplitMix64 random{seed};
     std::vector<Operation> group;
@@ -224,7 +224,7 @@ struct Workload {
   }
 };
 
-// ---- Comparators of the corpus ----------------------------------------------------------------------------------
+// ---- Comparators of the corpus ----
 
 struct PlainComparator : leveldb::Comparator {  // keys of index blocks are never shortened
   void FindShortestSeparator(std::string*, const Slice&) const override {}
@@ -250,7 +250,7 @@ static const leveldb::Comparator* ComparatorByName(const std::string& name) {
   throw std::runtime_error("unknown comparator " + name);
 }
 
-// ---- Command line -----------------------------------------------------------------------------------------------
+// ---- Command line ----
 
 struct Arguments {
   std::string command, dir;
@@ -320,7 +320,7 @@ static void ForEach(leveldb::DB& db, const leveldb::ReadOptions& read, const std
   Must(it->status());
 }
 
-// ---- Commands ---------------------------------------------------------------------------------------------------
+// ---- Commands ----
 
 static void Digest(const Arguments& args) {
   Sha256 sha;
@@ -372,7 +372,8 @@ static void Write(const Arguments& args) {
   printf("{\"entries\":%zu,\"sha256\":\"%s\"}\n", model.size(), sha.Hex().c_str());
 }
 
-// Counts the keys on which database and model differ while the workload is replayed: a prefix is where none does.
+// Counts the keys whose values differ between database and model while the workload is replayed. The
+// database is a prefix of the workload if the count reaches 0.
 static void Prefix(const Arguments& args) {
   struct Cell {
     bool in_database = false, in_model = false, same_value = false;
@@ -409,7 +410,7 @@ static void Prefix(const Arguments& args) {
     if (!found) first = done;
     found = true, last = done;
   });
-  if (!found) throw std::runtime_error("the database is no prefix of the workload (" + std::to_string(entries) + " entries)");
+  if (!found) throw std::runtime_error("the database is not a prefix of the workload (" + std::to_string(entries) + " entries)");
   printf("{\"first\":%llu,\"last\":%llu,\"entries\":%llu}\n", (unsigned long long)first, (unsigned long long)last,
          (unsigned long long)entries);
 }

@@ -4,14 +4,14 @@
  *
  *   node peer.mjs digest|write|prefix|compact|destroy|repair|hold|trylock DIR [options]
  *
- * classic-level has no paranoid checks, no checksum verification, no reuse of logs, no comparators, and always writes
- * a Bloom filter of 10 bits: those options are answered with an error.
+ * classic-level has no paranoid checks, no checksum verification, no reuse of logs, no comparators,
+ * and always writes a Bloom filter of 10 bits: those options are answered with an error.
  */
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
 
-// ---- Workload W ---------------------------------------------------------------------------------------------------
+// ---- Workload W ----
 
 const u64 = (x) => BigInt.asUintN(64, x)
 
@@ -88,7 +88,7 @@ class Workload {
   }
 }
 
-// ---- Command line -------------------------------------------------------------------------------------------------
+// ---- Command line ----
 
 let workload, after, command, dir, acks, gets, options
 function parse() {
@@ -170,7 +170,7 @@ class EntryDigest {
   }
 }
 
-// ---- Commands -----------------------------------------------------------------------------------------------------
+// ---- Commands ----
 
 const nameOf = (key) => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 
@@ -210,7 +210,10 @@ async function write(db) {
   return all.finish()
 }
 
-/** Counts the keys on which database and model differ while the workload is replayed: a prefix is where none does. */
+/**
+ * Counts the keys on which database and model differ while the workload is replayed: a prefix is
+ * where none does.
+ */
 async function prefix(db) {
   const hash = (bytes) => createHash('sha256').update(bytes).digest('latin1')
   const stored = new Map()
@@ -233,7 +236,7 @@ async function prefix(db) {
     replay(group)
     if (differing.size === 0) matches.push(done)
   }
-  if (matches.length === 0) throw new Error(`the database is no prefix of the workload (${stored.size} entries)`)
+  if (matches.length === 0) throw new Error(`the database is not a prefix of the workload (${stored.size} entries)`)
   return { first: matches[0], last: matches.at(-1), entries: stored.size }
 }
 

@@ -1,6 +1,6 @@
-// abstract-level's own suite over Varve, and what it does not ask. The output is TAP.
+// Runs abstract-level's own test suite on Varve, and tests that it lacks. The output is TAP.
 //
-//   node tests/js/abstract-level.mjs [STORAGE...]       those of PLACES: by default each, in a process of its own
+//   node tests/js/abstract-level.mjs [STORAGE...]    storages of PLACES; default: each, in a process
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -15,7 +15,7 @@ const require = createRequire(import.meta.url)
 
 const LEAN = new URL('./lib/lean.mjs', import.meta.url).href
 
-/** Those of `lean` run the module of pages. */
+/** `lean`: with the module of pages. */
 const PLACES = {
   memory: (options) => new Varve(null, { ...options, storage: 'memory' }),
   directory: (options) => new Varve(newDirectory(), options),
@@ -31,7 +31,7 @@ let root
 let directories = 0
 const newDirectory = () => join(root ??= mkdtempSync(join(tmpdir(), 'varve-suite-')), `db-${directories++}`)
 
-/** Each storage ends by itself with a plan and a count, so each is a process. */
+/** Each storage ends with its own TAP plan and count, so each is run in a process. */
 function runAll(names) {
   const failed = names.filter((name) => {
     console.log(`# storage: ${name}`)
@@ -50,13 +50,13 @@ async function runOne(name) {
   ownTests(test, factory, !['later', 'worker-memory', 'worker-directory'].includes(name))
 }
 
-/** Where every answer is a promise there is no getSync(), and the suite must not ask for it. */
+/** A storage that returns promises has no getSync(), so the suite must not test it. */
 function withoutGetSync(db) {
   db.supports.getSync = false
   return db
 }
 
-// ---- What the suite does not ask ------------------------------------------------------------------------------------
+// ---- Tests that the suite lacks ----
 
 function ownTests(test, factory, inPlace) {
   const withDatabase = (name, act, options) => test(name, async (t) => {
@@ -74,7 +74,7 @@ function ownTests(test, factory, inPlace) {
     }
   }
 
-  test('locations and options that cannot be are typed errors', async (t) => {
+  test('invalid locations and options are typed errors', async (t) => {
     const refused = (...args) => codeOf(() => new Varve(...args)).then((code) => t.is(code, 'LEVEL_INVALID_ARGUMENT', JSON.stringify(args)))
     await refused()
     await refused(null)
@@ -211,7 +211,7 @@ function ownTests(test, factory, inPlace) {
     t.is(info.filesAtLevel.length, 7)
   })
 
-  test('methods wait for the opening and fail after the close', async (t) => {
+  test('methods wait for open() and fail after close()', async (t) => {
     const db = factory()
     t.throws(() => db.getProperty('leveldb.stats'), { code: 'LEVEL_DATABASE_NOT_OPEN' })
     const names = ['sync', 'flush', 'compactRange', 'info', 'verify', 'resume']

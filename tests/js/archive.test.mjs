@@ -1,5 +1,5 @@
-// Databases to zips and out of them, and checkpoints: what comes out is what was there at one moment, for us, for classic-level
-// and for the tools that people have.
+// Exports to zips, imports and checkpoints: they contain one state of the database, and can be read
+// by Varve, classic-level and common zip tools.
 //
 //   VARVE_LONG=1   200 exports during writes instead of 10
 import assert from 'node:assert/strict'
@@ -25,11 +25,11 @@ const has = (command, ...args) => spawnSync(command, args).status === 0
 const tools = { unzip: has('unzip', '-v'), zip: has('zip', '-v'), python3: has('python3', '-c', 'import zipfile') }
 const lacks = (tool) => {
   if (tools[tool]) return false
-  console.warn(`!! SKIPPED: no ${tool} here, so what it makes or reads was NOT tested`)
+  console.warn(`!! SKIPPED: no ${tool}, so tests with it were NOT run`)
   return `no ${tool}`
 }
 
-/** Entries in tables of several levels, in the log, deleted ones. */
+/** Entries in tables of several levels and in the log, some of them deleted. */
 async function fill(db, { count = 3000, size = 60 } = {}) {
   for (let from = 0; from < count; from += 500) {
     await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: `key${(from + i) * 7919 % count}`, value: `${from + i}`.repeat(size / 4) })))
@@ -94,7 +94,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await copy.flush()
     const report = await copy.verify()
     assert.deepEqual(report.findings, [])
-    // The same again out of the copy.
+    // Export and import the copy again.
     const again = await Varve.import(null, copy.export(), { storage: 'memory' })
     assert.equal((await entriesOf(again)).length, expected.length + 1)
     await again.close()
@@ -102,7 +102,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   })
 }
 
-test('worker: true with memory says that it cannot import', async () => {
+test('an import to memory with worker: true is refused', async () => {
   await assert.rejects(Varve.import(null, new Uint8Array(0), { storage: 'memory', worker: true }), { code: 'LEVEL_NOT_SUPPORTED' })
 })
 
@@ -137,7 +137,7 @@ test('an empty database can be exported and imported', async () => {
   await db.close()
 })
 
-// ---- Zips of other tools --------------------------------------------------------------------------------------------
+// ---- Zips of other tools ----
 
 let classicPlace
 async function classicDirectory() {
@@ -235,7 +235,7 @@ test('an import accepts every kind of source', async () => {
   }
 })
 
-// ---- Where it goes --------------------------------------------------------------------------------------------------
+// ---- The target of an import ----
 
 test('an import refuses to replace a database', async () => {
   const [from, to] = [newPlace(), newPlace()]
@@ -278,9 +278,9 @@ test('an intact zip of a damaged database leaves no files', async () => {
   assert.ok(!existsSync(place))
 })
 
-// ---- Streams --------------------------------------------------------------------------------------------------------
+// ---- Streams ----
 
-test('an export holds the state at its call, however late it is read', async () => {
+test('an export contains the state at its call, however late it is read', async () => {
   const db = new Varve(newPlace(), { writeBufferSize: 64 << 10, compression: false })
   await fill(db)
   const expected = await entriesOf(db)
@@ -339,7 +339,7 @@ test('closing the database ends its exports', async () => {
   }
 })
 
-test('a missing or short table ends the export stream with an error', async () => {
+test('a missing or truncated table ends the export stream with an error', async () => {
   const place = newPlace()
   const db = new Varve(place)
   await fill(db)
@@ -361,7 +361,7 @@ test('exports during writes are consistent, for classic-level too', { skip: lack
       ? { type: 'put', key: `k${random(800)}`, value: `${random(1e6)}`.repeat(1 + random(30)) }
       : { type: 'del', key: `k${random(800)}` })
     const done = db.batch(operations)
-    // A batch is all there or not at all, from the moment that the engine has taken it, which is this one.
+    // A batch is visible completely or not at all, from this call on.
     for (const { type, key, value } of operations) type === 'put' ? model.set(key, value) : model.delete(key)
     await done
     if (random(100) === 0) await db.compactRange()
@@ -386,7 +386,7 @@ test('exports during writes are consistent, for classic-level too', { skip: lack
   await db.close()
 })
 
-// ---- Checkpoints ----------------------------------------------------------------------------------------------------
+// ---- Checkpoints ----
 
 for (const options of [{}, { worker: true }]) {
   test(`a checkpoint is a directory that classic-level opens${options.worker ? ', from a worker' : ''}`, async () => {
@@ -410,7 +410,7 @@ for (const options of [{}, { worker: true }]) {
   })
 }
 
-test('a checkpoint on the same disk links tables instead of copying them', { skip: process.platform === 'win32' && 'links differ there' }, async () => {
+test('a checkpoint on the same disk links tables instead of copying them', { skip: process.platform === 'win32' && 'Windows has other links' }, async () => {
   const [from, to] = [newPlace(), newPlace()]
   const db = new Varve(from)
   await fill(db)
@@ -443,7 +443,7 @@ test('a checkpoint works between all storages and into an empty directory', asyn
   assert.deepEqual(readdirSync(file).filter((name) => !/^LOCK/.test(name)), ['README'])
 })
 
-/** A directory that is full after so many calls. */
+/** A directory that is full after this many calls. */
 class Filling extends NodeStorage {
   left
 

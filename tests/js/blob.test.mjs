@@ -1,4 +1,5 @@
-// Databases whose files are Blobs: all is read, nothing written, and a file that is no more what it was is an error.
+// Databases whose files are Blobs: everything can be read, nothing is written, and a changed file
+// is an error.
 import assert from 'node:assert/strict'
 import { File } from 'node:buffer'
 import fs from 'node:fs'
@@ -28,7 +29,7 @@ before(async () => {
   await db.close()
 })
 
-/** A copy of the directory, and its files as Blobs that stand for them. */
+/** Copies the directory; returns the copy and its files as Blobs. */
 async function copied() {
   const directory = join(place, String(copies++))
   fs.cpSync(original, directory, { recursive: true })
@@ -46,7 +47,7 @@ async function opened(t, files, options) {
 
 const inMemory = () => fs.readdirSync(original).filter((name) => name !== 'LOCK').map((name) => [name, fs.readFileSync(join(original, name))])
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
 testReadOnlyStorage((files) => new BlobStorage(new Map([...files].map(([name, content]) => [name, new Blob([content])]))), { test, prefix: 'Blobs: ' })
 testReadOnlyStorage((files) => new BlobStorage([...files].map(([name, content]) => new File([content], name))), { test, prefix: 'Files: ' })
@@ -61,9 +62,9 @@ testReadOnlyStorage(async (files) => {
   return new BlobStorage(blobs)
 }, { test, prefix: 'files of a directory: ' })
 
-// ---- Reading ----------------------------------------------------------------------------------------------------------
+// ---- Reading ----
 
-test('a database is read: gets, scans in both directions, seeks, snapshots, verify', async (t) => {
+test('gets, scans in both directions, seeks, snapshots and verify() work', async (t) => {
   const { blobs } = await copied()
   const db = await opened(t, blobs)
   assert.equal(await db.get('log only'), 'v1')
@@ -91,7 +92,7 @@ test('a database is read: gets, scans in both directions, seeks, snapshots, veri
   assert.deepEqual((await db.verify()).findings, [])
 })
 
-test('in a worker', async (t) => {
+test('a database can be read in a worker', async (t) => {
   const blobs = new Map(inMemory().map(([name, content]) => [name, new Blob([content])]))
   const db = await opened(t, blobs, { worker: true })
   assert.equal(db.supports.getSync, false)
@@ -118,7 +119,7 @@ test('only the needed ranges are read', async (t) => {
   assert.equal(bytes, 0, 'the block is known')
 })
 
-test('Files of a chosen directory, of which other things are left out', async (t) => {
+test('Files of a chosen directory can be used, other files are ignored', async (t) => {
   const chosen = (path, content) => Object.defineProperty(new File([content], path.split('/').at(-1)), 'webkitRelativePath', { value: path })
   const files = [
     ...inMemory().map(([name, content]) => chosen(`profile/db/${name}`, content)),
@@ -140,7 +141,7 @@ test('invalid files are refused', () => {
   }
 })
 
-test('no database, and nothing written', async () => {
+test('a missing database is reported, and nothing is written', async () => {
   assert.equal(await codeOf(new Varve(null, { storage: new BlobStorage([]), readOnly: true }).open()), 'LEVEL_INVALID_ARGUMENT')
   const storage = new BlobStorage(new Map(inMemory().map(([name, content]) => [name, new Blob([content])])))
   assert.equal(await codeOf(new Varve(null, { storage }).open()), 'LEVEL_NOT_SUPPORTED')
@@ -151,7 +152,7 @@ test('no database, and nothing written', async () => {
   await db.close()
 })
 
-// ---- Files that change ------------------------------------------------------------------------------------------------
+// ---- Files that change ----
 
 describe('a file that changes while it is open', () => {
   const change = {

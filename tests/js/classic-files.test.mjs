@@ -1,4 +1,5 @@
-// What users of classic-level rely on, part one: the directory. Making it, its lock, its files under the options, destroy, repair.
+// The behaviour that users of classic-level rely on, part one: the directory, its lock, the effect
+// of options on its files, destroy and repair.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -12,7 +13,7 @@ import { Varve } from '../../src/js/index.js'
 const IS_WINDOWS = process.platform === 'win32'
 
 group('the directory', () => {
-  forBoth('is made with its parents', async ({ Level, place }) => {
+  forBoth('is created with its parents', async ({ Level, place }) => {
     const nested = join(place, 'a', 'b', 'c')
     const db = new Level(nested)
     assert.equal(fs.existsSync(place), false, 'the constructor touches nothing')
@@ -21,25 +22,25 @@ group('the directory', () => {
     await db.close()
   })
 
-  forBoth('is not made without createIfMissing', async ({ Level, place }) => {
+  forBoth('is not created without createIfMissing', async ({ Level, place }) => {
     const db = new Level(join(place, 'a'), { createIfMissing: false })
     await assert.rejects(db.open(), (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause instanceof Error)
     assert.equal(fs.existsSync(place), IS_WINDOWS && fs.existsSync(place))
   })
 
-  forBoth('is refused with errorIfExists when it is a database', async ({ Level, place, open }) => {
+  forBoth('is refused with errorIfExists if it contains a database', async ({ Level, place, open }) => {
     await (await open()).close()
     await assert.rejects(new Level(place, { errorIfExists: true }).open(), { code: 'LEVEL_DATABASE_NOT_OPEN' })
   })
 
-  forBoth('a file in its place is an error, and stays', async ({ Level, place }) => {
+  forBoth('a file instead of it is an error, and is kept', async ({ Level, place }) => {
     fs.writeFileSync(place, 'mine')
     await assert.rejects(new Level(place).open(), { code: 'LEVEL_DATABASE_NOT_OPEN' })
     await assert.rejects(new Level(join(place, 'below')).open(), { code: 'LEVEL_DATABASE_NOT_OPEN' })
     assert.equal(fs.readFileSync(place, 'utf8'), 'mine')
   })
 
-  test('only the owner may read new files', { skip: IS_WINDOWS && 'no modes here' }, async () => {
+  test('only the owner can read new files', { skip: IS_WINDOWS && 'Windows has no file modes' }, async () => {
     const place = newPlace()
     const db = new Varve(join(place, 'db'))
     await db.batch(entries(10))
@@ -49,7 +50,7 @@ group('the directory', () => {
     await db.close()
   })
 
-  forBoth('names with spaces, quotes and other scripts', async ({ open, place }) => {
+  forBoth('can have names with spaces, quotes and other scripts', async ({ open, place }) => {
     for (const name of ['with space', "quote'\"", 'Ünïcödé 日本', '..hidden', '-flag', '%2e%2e']) {
       const where = join(place, name)
       const db = await open({}, where)
@@ -61,7 +62,7 @@ group('the directory', () => {
     assert.equal(fs.readdirSync(place).length, 6)
   })
 
-  forBoth('the location is given back as it was given', async ({ Level, place }) => {
+  forBoth('location returns the argument unchanged', async ({ Level, place }) => {
     const db = new Level(`${place}/./x`)
     assert.equal(db.location, `${place}/./x`)
     await db.open()
@@ -69,7 +70,7 @@ group('the directory', () => {
     assert.equal(db.location, `${place}/./x`)
   })
 
-  forBoth('a location that cannot be is a TypeError', async ({ Level }) => {
+  forBoth('an invalid location is a TypeError', async ({ Level }) => {
     for (const location of [undefined, null, '', 1, {}, []]) assert.throws(() => new Level(location), TypeError)
     for (const location of [undefined, null, '']) {
       await assert.rejects(Level.destroy(location), { name: /TypeError|InvalidArgumentError/ })
@@ -77,7 +78,7 @@ group('the directory', () => {
     }
   })
 
-  forBoth('keeps what is not of LevelDB', async ({ open, place }) => {
+  forBoth('keeps files that are not LevelDB\'s', async ({ open, place }) => {
     const first = await open()
     await first.put('a', '1')
     fs.writeFileSync(join(place, 'notes.txt'), 'mine')
@@ -93,9 +94,9 @@ group('the directory', () => {
   })
 })
 
-// ---- The lock -----------------------------------------------------------------------------------------------------------
+// ---- The lock ----
 
-/** A process that opens the place, says so and waits to be killed, or says why it could not. */
+/** Starts a process that opens the database, reports the result, and waits to be killed. */
 function holder(name, place) {
   const code = `
     import * as varve from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}
@@ -110,7 +111,7 @@ function holder(name, place) {
 }
 
 group('the lock', () => {
-  forBoth('keeps a second object of the same process out', async ({ Level, place, open }) => {
+  forBoth('excludes a second object in the same process', async ({ Level, place, open }) => {
     const db = await open()
     const second = new Level(place)
     await assert.rejects(second.open(), (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause.code === 'LEVEL_LOCKED')
@@ -122,7 +123,7 @@ group('the lock', () => {
     await second.close()
   })
 
-  forBoth('keeps another process out, both ways, and is free when its owner is killed', async ({ Level, name, place, open }) => {
+  forBoth('excludes other processes, both ways, and is free when its owner is killed', async ({ Level, name, place, open }) => {
     const first = holder(name, place)
     try {
       assert.equal(await first.said, 'open')
@@ -140,7 +141,7 @@ group('the lock', () => {
     await db.put('still', 'mine')
   })
 
-  forBoth('keeps a thread of the same process out', async ({ name, place, open }) => {
+  forBoth('excludes threads of the same process', async ({ name, place, open }) => {
     const db = await open()
     const attempt = () => new Promise((resolve, reject) => {
       const worker = new Worker(`
@@ -160,17 +161,17 @@ group('the lock', () => {
     assert.equal(await db.get('thread'), '1')
   })
 
-  forBoth('is given back by an opening that failed', async ({ Level, place, open }) => {
+  forBoth('is released after a failed open', async ({ Level, place, open }) => {
     await (await open()).close()
     for (let i = 0; i < 3; i++) assert.notEqual(await codeOf(() => new Level(place, { errorIfExists: true }).open()), 'LEVEL_LOCKED')
     await open()
   })
 })
 
-// ---- destroy and repair -------------------------------------------------------------------------------------------------
+// ---- destroy and repair ----
 
 group('destroy', () => {
-  forBoth('removes the files, and the directory when nothing else is in it', async ({ Level, place, open }) => {
+  forBoth('removes the files, and the directory if it is empty then', async ({ Level, place, open }) => {
     const db = await open({ writeBufferSize: 64 << 10 })
     await db.batch(entries(5000))
     await db.compactRange('a', 'z')
@@ -180,7 +181,7 @@ group('destroy', () => {
     await open({ errorIfExists: true })
   })
 
-  forBoth('leaves what is not of the database', async ({ Level, place, open }) => {
+  forBoth('keeps files that are not the database\'s', async ({ Level, place, open }) => {
     await (await open()).close()
     fs.writeFileSync(join(place, 'foo'), 'FOO')
     fs.mkdirSync(join(place, 'bar'))
@@ -191,7 +192,7 @@ group('destroy', () => {
     assert.equal(fs.readFileSync(join(place, 'bar', 'one'), 'utf8'), 'ONE')
   })
 
-  forBoth('does nothing to a directory that is none, or is not there', async ({ Level, place }) => {
+  forBoth('does nothing if there is no database or no directory', async ({ Level, place }) => {
     fs.mkdirSync(place)
     fs.writeFileSync(join(place, 'foo'), 'FOO')
     await Level.destroy(place)
@@ -202,11 +203,11 @@ group('destroy', () => {
 })
 
 group('repair', () => {
-  forBoth('of what is not there is an error', async ({ Level, place }) => {
+  forBoth('of a missing directory is an error', async ({ Level, place }) => {
     await assert.rejects(Level.repair(join(place, 'a', 'b')), { code: 'LEVEL_IO_ERROR', message: /no such file or directory/i })
   })
 
-  forBoth('makes tables of logs', async ({ Level, place, open }) => {
+  forBoth('converts logs to tables', async ({ Level, place, open }) => {
     const db = await open()
     await db.batch(entries(100))
     await db.close()
@@ -218,7 +219,7 @@ group('repair', () => {
     assert.equal((await (await open()).keys().all()).length, 100)
   })
 
-  forBoth('brings a database without CURRENT and MANIFEST back', async ({ Level, place, open }) => {
+  forBoth('restores a database without CURRENT and MANIFEST', async ({ Level, place, open }) => {
     const db = await open()
     await db.batch(entries(3000))
     await db.compactRange(keyOf(0), keyOf(3000))
@@ -233,7 +234,7 @@ group('repair', () => {
     assert.deepEqual(await back.getMany([keyOf(5), keyOf(500)]), ['new5', 'value500'])
   })
 
-  forBoth('leaves a sound database as it is', async ({ Level, place, open }) => {
+  forBoth('keeps the entries of a sound database', async ({ Level, place, open }) => {
     const db = await open({ writeBufferSize: 64 << 10 })
     await db.batch(entries(4000))
     await db.del(keyOf(7))
@@ -245,14 +246,14 @@ group('repair', () => {
   })
 })
 
-// ---- Options and the files they make --------------------------------------------------------------------------------------
+// ---- Options and the files they make ----
 
-/** 2 MiB in 512 values of 4 KiB, which repeat a short text or do not. */
+/** 2 MiB in 512 values of 4 KiB, which are compressible or not. */
 const fill = (text) => Array.from({ length: 512 }, (_, i) => ({ type: 'put', key: keyOf(i), value: text(i) }))
 const SQUEEZABLE = fill((i) => `${i} `.repeat(2000).slice(0, 4096))
 const NOISE = fill((i) => noise(4096, i + 1))
 
-/** The bytes of the tables of a database with these entries, and how many tables. */
+/** Returns the size and the number of tables of a database with these entries. */
 async function tablesOf({ open, place }, name, data, options) {
   const where = join(place, name)
   const db = await open(options, where)
@@ -263,7 +264,7 @@ async function tablesOf({ open, place }, name, data, options) {
 }
 
 group('options', () => {
-  forBoth('compression, on by default, in the constructor or in open()', async (context) => {
+  forBoth('compression is on by default, and can be set in the constructor or open()', async (context) => {
     fs.mkdirSync(context.place)
     const on = await tablesOf(context, 'default', SQUEEZABLE, {})
     const off = await tablesOf(context, 'off', SQUEEZABLE, { compression: false })
@@ -278,7 +279,7 @@ group('options', () => {
     assert.ok(bytesOf(db.location, '.ldb') > 2 << 20)
   })
 
-  forBoth('what cannot be squeezed grows by little, compressed or not', async (context) => {
+  forBoth('incompressible data grows little, with compression or without', async (context) => {
     fs.mkdirSync(context.place)
     for (const compression of [true, false]) {
       const { bytes } = await tablesOf(context, String(compression), NOISE, { compression })
@@ -286,7 +287,7 @@ group('options', () => {
     }
   })
 
-  forBoth('maxFileSize bounds the tables', async (context) => {
+  forBoth('maxFileSize limits the size of tables', async (context) => {
     fs.mkdirSync(context.place)
     // Written twice through a small buffer: overlapping tables, which compaction has to merge.
     const options = { compression: false, writeBufferSize: 256 << 10 }
@@ -296,7 +297,7 @@ group('options', () => {
     assert.ok(small.bytes / small.count < 1.3 * (1 << 20), `${small.bytes} bytes in ${small.count} tables`)
   })
 
-  forBoth('writeBufferSize decides when the log becomes a table', async ({ open, place }) => {
+  forBoth('writeBufferSize determines when a memtable is flushed', async ({ open, place }) => {
     fs.mkdirSync(place)
     for (const [writeBufferSize, expected] of [[64 << 10, true], [16 << 20, false]]) {
       const where = join(place, String(writeBufferSize))
@@ -308,9 +309,10 @@ group('options', () => {
     }
   })
 
-  forBoth('blockSize and blockRestartInterval change the tables', async (context) => {
+  forBoth('blockSize and blockRestartInterval change the size of tables', async (context) => {
     fs.mkdirSync(context.place)
-    // Keys with long common beginnings, next to no values: what is stored whole how often is all that counts.
+    // Keys with long common prefixes and tiny values: the size depends on how many keys are stored
+    // whole.
     const data = Array.from({ length: 20_000 }, (_, i) => ({ type: 'put', key: `${'common/'.repeat(8)}${keyOf(i)}`, value: '' }))
     const size = async (name, options) => {
       const db = await context.open({ compression: false, ...options }, join(context.place, name))
@@ -333,7 +335,7 @@ group('options', () => {
     assert.equal(fs.existsSync('x'), false)
   })
 
-  test('Varve: filterBits makes filters, which the tables of classic-level do not miss', async () => {
+  test('Varve: filterBits creates filters, and tables of classic-level work without', async () => {
     const place = newPlace()
     const sizes = []
     for (const filterBits of [0, 10, 30]) {
@@ -349,8 +351,8 @@ group('options', () => {
   })
 })
 
-group('opening and closing again and again', () => {
-  forBoth('keeps what was written each time', async ({ Level, name, place }) => {
+group('opening and closing repeatedly', () => {
+  forBoth('keeps the writes of each session', async ({ Level, name, place }) => {
     const db = new Level(place)
     for (let i = 0; i < 60; i++) {
       await db.open()
@@ -362,11 +364,11 @@ group('opening and closing again and again', () => {
     assert.equal((await db.keys().all()).length, 60)
     await db.close()
     const files = fs.readdirSync(place)
-    // classic-level makes a table of each log that it finds, and merges them when somebody writes more.
+    // classic-level converts each log to a table, and compacts them after further writes.
     if (name === 'Varve') assert.ok(files.length < 40, `${files.length} files: ${files}`)
   })
 
-  forBoth('in a hurry: opens and closes that overtake one another', async ({ Level, place }) => {
+  forBoth('works with concurrent open() and close() calls', async ({ Level, place }) => {
     const db = new Level(place)
     const calls = []
     for (let i = 0; i < 20; i++) calls.push(db.open().catch((error) => error), db.close().catch((error) => error))

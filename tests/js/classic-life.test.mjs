@@ -1,4 +1,5 @@
-// What users of classic-level rely on, part three: closing while things go on, what is left open, and what must not leak.
+// The behaviour that users of classic-level rely on, part three: closing during operations, objects
+// that are not closed, and leaks.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -37,12 +38,12 @@ group('close() waits for', () => {
       let outcome = 'nothing'
       act(db).then(() => { outcome = 'done' }, (error) => { outcome = error.code })
       await db.close()
-      // An iterator may be closed under its reader; every other operation ends well, and first.
+      // Closing may interrupt an iterator; every other operation succeeds before the close.
       assert.ok(outcome === 'done' || (/all/.test(title) && outcome === 'LEVEL_ITERATOR_NOT_OPEN'), outcome)
     })
   }
 
-  forBoth('what was acknowledged, which is there afterwards', async ({ open }) => {
+  forBoth('acknowledged writes, which are kept', async ({ open }) => {
     const db = await open()
     const writes = Array.from({ length: 500 }, (_, i) => db.put(keyOf(i), String(i)))
     const closed = db.close()
@@ -62,7 +63,7 @@ group('close() waits for', () => {
   })
 })
 
-group('iterators that nobody closes', () => {
+group('iterators that are not closed', () => {
   const seeded = async (open) => {
     const db = await open()
     await db.batch([...'abc'].map((key, i) => ({ type: 'put', key, value: String(i) })))
@@ -70,7 +71,7 @@ group('iterators that nobody closes', () => {
   }
 
   for (const highWaterMarkBytes of [0, 64 << 10]) {
-    forBoth(`do not keep close() (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
+    forBoth(`do not block close() (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
       for (const moves of [0, 1, 2]) {
         const db = await seeded(open)
         const it = db.iterator({ highWaterMarkBytes })
@@ -80,7 +81,7 @@ group('iterators that nobody closes', () => {
       }
     })
 
-    forBoth(`many, some of them reading (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
+    forBoth(`many, with pending reads (highWaterMarkBytes ${highWaterMarkBytes})`, async ({ open }) => {
       const db = await seeded(open)
       for (let i = 0; i < 200; i++) {
         db.iterator({ highWaterMarkBytes })
@@ -95,7 +96,7 @@ group('iterators that nobody closes', () => {
     })
   }
 
-  forBoth('one that its reader moves again and again', async ({ open }) => {
+  forBoth('one that is moved continuously', async ({ open }) => {
     const db = await seeded(open)
     const codes = []
     const it = db.iterator({ highWaterMarkBytes: 0 })
@@ -108,7 +109,7 @@ group('iterators that nobody closes', () => {
     assert.ok(codes.every((code) => code === 'LEVEL_ITERATOR_NOT_OPEN'), String(codes))
   })
 
-  forBoth('ones that are just being closed', async ({ open }) => {
+  forBoth('ones that are being closed', async ({ open }) => {
     const db = await seeded(open)
     const [one, two] = [db.iterator(), db.iterator()]
     await Promise.all([one.next(), two.next()])
@@ -120,8 +121,8 @@ group('iterators that nobody closes', () => {
   })
 })
 
-group('before the opening and after the close', () => {
-  forBoth('operations wait for the opening', async ({ Level, name, place }) => {
+group('before open() and after close()', () => {
+  forBoth('operations wait for open()', async ({ Level, name, place }) => {
     const db = new Level(place)
     assert.equal(db.status, 'opening')
     const results = await Promise.all([
@@ -130,12 +131,12 @@ group('before the opening and after the close', () => {
     ])
     assert.deepEqual(await db.getMany(['a', 'b', 'c']), [undefined, '2', '3'])
     assert.equal(await db.sublevel('s').get('x'), 'y')
-    // With threads, what was asked for later may be done first.
+    // With threads, a later call may finish first.
     if (name === 'Varve') assert.deepEqual(results.slice(0, 9), [undefined, '1', undefined, ['1', '2'], true, undefined, [['a', '1'], ['b', '2'], ['c', '3']], undefined, ['b', 'c']])
     await db.close()
   })
 
-  forBoth('a failed opening is told to all that waited', async ({ Level, place }) => {
+  forBoth('a failed open() rejects all queued operations', async ({ Level, place }) => {
     const db = new Level(place, { createIfMissing: false })
     const codes = await Promise.all([db.put('a', '1'), db.get('a'), db.iterator().all(), db.batch([{ type: 'put', key: 'a', value: '1' }])]
       .map((act) => act.then(() => 'done', (error) => error.code)))
@@ -144,7 +145,7 @@ group('before the opening and after the close', () => {
     assert.equal(db.status, 'closed')
   })
 
-  forBoth('afterwards everything says so, and what is fixed can still be asked', async ({ Level, place }) => {
+  forBoth('operations fail after close(), and properties can be read', async ({ Level, place }) => {
     const db = new Level(place, { valueEncoding: 'json' })
     await db.open()
     const [batch, snapshot, it, sub] = [db.batch(), db.snapshot(), db.iterator(), db.sublevel('s')]
@@ -170,9 +171,9 @@ group('before the opening and after the close', () => {
   })
 })
 
-// ---- Leaks --------------------------------------------------------------------------------------------------------------
+// ---- Leaks ----
 
-/** Runs `body` in a process of its own that can collect garbage; answers what it prints as JSON. */
+/** Runs `body` in a process that can collect garbage; returns the JSON that it prints. */
 function measured(name, body, place = newPlace()) {
   const code = `
     import * as varve from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}
@@ -190,12 +191,13 @@ function measured(name, body, place = newPlace()) {
 
 const ROUNDS = LONG ? 20 : 4
 
-/** What is used beyond the room that JavaScript's heap keeps for later. */
+/** Returns the memory in use, without the free part of the JavaScript heap. */
 const USED = '(await collected().then(({ rss, heapTotal, heapUsed }) => rss - heapTotal + heapUsed))'
 
 for (const name of ['Varve']) {
-  test(`${name}: iterators, snapshots and batches that were dropped without a close leave nothing behind at close()`, () => {
-    // The memory of closed databases is collected some at a time, so the lowest of several rounds is what counts.
+  test(`${name}: iterators, snapshots and batches that were not closed are freed by close()`, () => {
+    // The memory of closed databases is collected some at a time, so the lowest of several rounds
+    // is what counts.
     const grown = measured(name, `async () => {
       const sizes = []
       const db = new Level(place)
@@ -211,8 +213,9 @@ for (const name of ['Varve']) {
     assert.ok(grown < 40 << 20, `${grown} bytes stay; each opening takes some 6 MiB`)
   })
 
-  test(`${name}: iterators that are closed, and gets and puts, do not grow the process`, () => {
-    // JavaScript's heap grows in steps of megabytes at times of its own, so the lowest of several rounds is what counts.
+  test(`${name}: closed iterators, gets and puts do not leak memory`, () => {
+    // JavaScript's heap grows in steps of megabytes at times of its own, so the lowest of several
+    // rounds is what counts.
     const grown = measured(name, `async () => {
       const db = new Level(place, { writeBufferSize: 256 << 10, cacheSize: 1 << 20 })
       const sizes = []
@@ -234,7 +237,7 @@ for (const name of ['Varve']) {
 }
 
 for (const name of Object.keys(CLASSES)) {
-  test(`${name}: close() gives every file descriptor back`, { skip: process.platform !== 'linux' && 'no /proc' }, () => {
+  test(`${name}: close() closes every file descriptor`, { skip: process.platform !== 'linux' && 'no /proc' }, () => {
     const [before, during, after] = measured(name, `async () => {
       const before = await descriptors()
       const db = new Level(place, { writeBufferSize: 64 << 10, maxFileSize: 1 << 20 })
@@ -248,11 +251,11 @@ for (const name of Object.keys(CLASSES)) {
       return [before, during, await descriptors()]
     }`)
     assert.ok(during > before)
-    // Some runtimes keep one or two for themselves once files were used.
+    // Some runtimes keep one or two descriptors open after files were used.
     assert.ok(after <= before + 3, `${before} before, ${after} after`)
   })
 
-  test(`${name}: files do not pile up`, () => {
+  test(`${name}: the number of files does not grow`, () => {
     const place = newPlace()
     measured(name, `async () => {
       const db = new Level(place, { writeBufferSize: 64 << 10, maxFileSize: 1 << 20 })
@@ -270,7 +273,7 @@ for (const name of Object.keys(CLASSES)) {
     assert.ok(bytes < 2 << 20, `${bytes} bytes for 100 kB`)
   })
 
-  test(`${name}: a database that nobody closes does not keep the process alive, nor lose what it acknowledged`, async () => {
+  test(`${name}: a database that is not closed does not keep the process alive, and keeps acknowledged writes`, async () => {
     const place = newPlace()
     measured(name, `async () => {
       const db = new Level(place)
@@ -284,7 +287,7 @@ for (const name of Object.keys(CLASSES)) {
   })
 }
 
-test('Varve: memory of a large batch and of large values is used again', () => {
+test('Varve: memory of a large batch and of large values is reused', () => {
   const sizes = measured('Varve', `async () => {
     const db = new Level(place, { compression: false })
     const sizes = []
@@ -300,7 +303,7 @@ test('Varve: memory of a large batch and of large values is used again', () => {
   assert.ok(sizes.at(-1) - sizes[3] < 48 << 20, sizes.map((size) => `${size >> 20} MiB`).join(', '))
 })
 
-forBoth('values of one session are those of the next, noise and all', async ({ open }) => {
+forBoth('values can be read in the next session', async ({ open }) => {
   const db = await open({ writeBufferSize: 64 << 10 })
   for (let session = 0; session < 4; session++) {
     for (let i = 0; i < 200; i++) await db.put(keyOf(i), noise(800, session * 1000 + i + 1))

@@ -1,4 +1,5 @@
-// What users of classic-level rely on, part two: sizes, properties, iterators and their byte limit, clear(), consistent reads.
+// The behaviour that users of classic-level rely on, part two: sizes, properties, iterators and
+// their byte limit, clear() and consistent reads.
 import assert from 'node:assert/strict'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { test } from 'node:test'
@@ -6,15 +7,15 @@ import { Varve } from '../../src/js/index.js'
 import { codeOf, entries, forBoth, group, keyOf, noise } from './lib/both.mjs'
 
 group('approximateSize and compactRange', () => {
-  forBoth('ask for both ends', async ({ open }) => {
+  forBoth('require both bounds', async ({ open }) => {
     const db = await open()
     for (const args of [[], ['a']]) await assert.rejects(db.approximateSize(...args), TypeError)
   })
 
-  forBoth('about as many bytes as were written', async ({ open }) => {
+  forBoth('approximateSize() returns about the size that was written', async ({ open }) => {
     const db = await open({ compression: false })
     for (let i = 0; i < 10; i++) await db.put(`foo${i}`, noise(100_000, i + 1))
-    // What an opening finds in the log counts.
+    // Entries recovered from the log are counted.
     await db.close()
     await db.open()
     const all = await db.approximateSize('!', '~')
@@ -27,7 +28,7 @@ group('approximateSize and compactRange', () => {
     assert.equal(await db.approximateSize('b', 'a'), 0)
   })
 
-  forBoth('compactRange frees what was deleted', async ({ open }) => {
+  forBoth('compactRange() frees the space of deleted entries', async ({ open }) => {
     const db = await open()
     await db.batch(entries(2000, (i) => noise(100, i + 1)))
     await db.compactRange(keyOf(0), keyOf(2000))
@@ -39,7 +40,7 @@ group('approximateSize and compactRange', () => {
     assert.equal((await db.keys().all()).length, 10)
   })
 
-  forBoth('encode their ends', async ({ open }) => {
+  forBoth('encode their bounds', async ({ open }) => {
     const calls = []
     const keyEncoding = { name: 'test', format: 'utf8', encode: (key) => { calls.push(key); return key }, decode: (key) => key }
     const given = await open({ keyEncoding })
@@ -54,7 +55,7 @@ group('approximateSize and compactRange', () => {
     assert.equal(typeof await db.approximateSize(Buffer.from('k'), Uint8Array.of(0xff), { keyEncoding: 'view' }), 'number')
   })
 
-  forBoth('wait for the opening, and fail after the close', async ({ Level, place }) => {
+  forBoth('wait for open(), and fail after close()', async ({ Level, place }) => {
     const db = new Level(place)
     await Promise.all([db.approximateSize('a', 'b'), db.compactRange('a', 'b')])
     assert.equal(db.status, 'open')
@@ -65,7 +66,7 @@ group('approximateSize and compactRange', () => {
 })
 
 group('properties', () => {
-  forBoth('of LevelDB, and an empty string for others', async ({ open }) => {
+  forBoth('are those of LevelDB, and an empty string for others', async ({ open }) => {
     const db = await open({ compression: false })
     for (const wrong of [undefined, {}, 1, null]) assert.throws(() => db.getProperty(wrong), { name: /TypeError|InvalidArgumentError/, message: "The first argument 'property' must be a string" })
     for (const unknown of ['', 'foo', 'leveldb.foo', 'leveldb.num-files-at-level7', 'leveldb.num-files-at-level', 'leveldb.num-files-at-levelx']) assert.equal(db.getProperty(unknown), '', unknown)
@@ -85,7 +86,7 @@ group('properties', () => {
 })
 
 group('iterators', () => {
-  forBoth('stop reading ahead when highWaterMarkBytes are exceeded', async ({ open }) => {
+  forBoth('stop reading ahead at highWaterMarkBytes', async ({ open }) => {
     const db = await open()
     await db.batch().put('a', '0').put('b', '1').put('c', '2').put('d', '3').write()
     const rows = async (highWaterMarkBytes, method = 'iterator') => {
@@ -108,7 +109,7 @@ group('iterators', () => {
     for (const highWaterMarkBytes of [0, 1]) assert.equal((await db.iterator({ highWaterMarkBytes }).all()).length, 4)
   })
 
-  forBoth('read one after a seek, then ahead', async ({ open }) => {
+  forBoth('read one entry after a seek, then ahead', async ({ open }) => {
     const db = await open()
     await db.batch([...'abcdefg'].map((key) => ({ type: 'put', key, value: 'value' })))
     const it = db.iterator()
@@ -128,7 +129,7 @@ group('iterators', () => {
     await it.close()
   })
 
-  forBoth('leave turns to others', async ({ open }) => {
+  forBoth('yield to the event loop', async ({ open }) => {
     const db = await open()
     await db.batch(entries(10_000, () => ''))
     for (const [title, make] of Object.entries({
@@ -139,7 +140,7 @@ group('iterators', () => {
       let [breaths, seen, over] = [0, 0, false]
       const breathe = async () => { while (!over) { await nextTurn(); breaths++ } }
       const breathing = breathe()
-      // Long enough that somebody who never leaves his turn would be seen.
+      // Long enough to detect a call that blocks the event loop.
       for (const end = performance.now() + 100; performance.now() < end;) for await (const row of make()) seen += row.length / 2
       over = true
       await breathing
@@ -147,7 +148,7 @@ group('iterators', () => {
     }
   })
 
-  forBoth('do not break the stack when many wait', async ({ open }) => {
+  forBoth('do not overflow the stack with many pending calls', async ({ open }) => {
     const db = await open()
     await db.batch(entries(100))
     const its = Array.from({ length: 500 }, () => db.iterator())
@@ -155,7 +156,7 @@ group('iterators', () => {
     assert.ok(all.every((rows) => rows.length === 100))
   })
 
-  forBoth('see the moment at which they were made, while tables go away under them', async ({ open }) => {
+  forBoth('see the state at their creation, also when tables are removed', async ({ open }) => {
     const db = await open({ writeBufferSize: 64 << 10, maxFileSize: 1 << 20 })
     await db.batch(entries(3000, (i) => noise(200, i + 1)))
     const it = db.iterator({ highWaterMarkBytes: 0 })
@@ -174,7 +175,7 @@ group('iterators', () => {
     assert.equal(await db.get(keyOf(0)), 'new 280')
   })
 
-  forBoth('both ways, with every kind of bound', async ({ open }) => {
+  forBoth('work in both directions, with every kind of bound', async ({ open }) => {
     const db = await open()
     await db.batch(entries(50))
     const [a, b] = [keyOf(10), keyOf(20)]
@@ -188,7 +189,7 @@ group('iterators', () => {
     }
   })
 
-  forBoth('fillCache, on reads and iterators, changes no answer', async ({ open }) => {
+  forBoth('fillCache does not change results', async ({ open }) => {
     const db = await open({ cacheSize: 1 << 20 })
     await db.batch(entries(2000, (i) => noise(100, i + 1)))
     await db.compactRange('a', 'z')
@@ -201,8 +202,8 @@ group('iterators', () => {
   })
 })
 
-group('what is read', () => {
-  forBoth('getMany is of one moment while others write', async ({ open }) => {
+group('consistent reads', () => {
+  forBoth('getMany() is consistent during writes', async ({ open }) => {
     const db = await open()
     const keys = Array.from({ length: 50 }, (_, i) => keyOf(i))
     await db.batch(keys.map((key) => ({ type: 'put', key, value: '0' })))
@@ -225,7 +226,7 @@ group('what is read', () => {
     assert.ok(rounds.size > 1, 'there was writing meanwhile')
   })
 
-  forBoth('a read and a write of the same turn', async ({ open }) => {
+  forBoth('a read does not see a later write of the same turn', async ({ open }) => {
     const db = await open()
     await db.put('a', '1')
     const [before, , rows] = await Promise.all([db.get('a'), db.put('a', '2'), db.iterator().all()])
@@ -234,7 +235,7 @@ group('what is read', () => {
     assert.equal(await db.get('a'), '2')
   })
 
-  forBoth('an explicit snapshot, through writes, clear and compaction', async ({ open }) => {
+  forBoth('an explicit snapshot does not change after writes, clear and compaction', async ({ open }) => {
     const db = await open()
     await db.batch(entries(500))
     const snapshot = db.snapshot()
@@ -249,7 +250,7 @@ group('what is read', () => {
     assert.equal(await codeOf(() => db.get('a', { snapshot })), 'LEVEL_SNAPSHOT_NOT_OPEN')
   })
 
-  forBoth('empty values are values; empty keys, null and undefined as abstract-level has them', async ({ open }) => {
+  forBoth('empty values are stored; empty keys, null and undefined are handled as in abstract-level', async ({ open }) => {
     const db = await open({ keyEncoding: 'view', valueEncoding: 'view' })
     const [empty, a] = [new Uint8Array(0), Uint8Array.of(97)]
     await db.put(a, empty)
@@ -273,7 +274,7 @@ group('what is read', () => {
     assert.equal(await db.get('text', { keyEncoding: 'utf8', valueEncoding: 'utf8' }), '')
   })
 
-  forBoth('large values and every byte, through the log and tables', async ({ open }) => {
+  forBoth('large values, and every byte, can be read from log and tables', async ({ open }) => {
     const db = await open({ keyEncoding: 'buffer', valueEncoding: 'buffer' })
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
     const large = Buffer.alloc(5 << 20, bytes)
@@ -289,7 +290,7 @@ group('what is read', () => {
     }
   })
 
-  forBoth('text beyond ASCII sorts as its bytes', async ({ open }) => {
+  forBoth('text beyond ASCII is sorted by its bytes', async ({ open }) => {
     const db = await open()
     const keys = ['ä', 'z', '日本', 'a', '😀', '\u{10ffff}', '\uffff', '', 'ä́', '\u0000']
     for (const key of keys) await db.put(key, key)
@@ -301,7 +302,7 @@ group('what is read', () => {
 })
 
 group('clear', () => {
-  forBoth('by ranges, limits and directions, over tables and log', async ({ open }) => {
+  forBoth('works with ranges, limits and directions, in tables and log', async ({ open }) => {
     const db = await open({ writeBufferSize: 64 << 10 })
     const numbers = async () => (await db.keys().all()).map((key) => Number(key.slice(3)))
     const fill = async () => { await db.clear(); await db.batch(entries(1000, (i) => noise(100, i + 1))); await db.compactRange('a', 'z'); await db.batch(entries(10, () => 'again', 495)) }
@@ -325,7 +326,7 @@ group('clear', () => {
     }
   })
 
-  forBoth('of a sublevel leaves its neighbours', async ({ open }) => {
+  forBoth('of a sublevel keeps the entries of others', async ({ open }) => {
     const db = await open()
     const [one, two] = [db.sublevel('one'), db.sublevel('two', { valueEncoding: 'json' })]
     await db.put('outside', '1')
@@ -340,7 +341,7 @@ group('clear', () => {
   })
 })
 
-test('Varve: compactRange without ends is the whole database', async () => {
+test('Varve: compactRange() without bounds compacts the whole database', async () => {
   const db = new Varve(null, { storage: 'memory' })
   await db.batch(entries(1000))
   await db.compactRange()

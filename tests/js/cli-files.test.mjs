@@ -1,6 +1,6 @@
-// `npx varve` on files: damage, layouts, digests, zips, sound and hostile.
+// `npx varve` on files: damage, layouts, digests, valid and hostile zips.
 //
-//   VARVE_CORPUS=...   the shared corpus; else ../shared/corpus; without it, only tests/fixtures are read
+//   VARVE_CORPUS=...   the shared corpus, default ../shared/corpus; else only tests/fixtures are read
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -12,7 +12,7 @@ import { Varve } from '../../src/js/index.js'
 import { FIXTURES, MAIN, cannot, fixture, json, made, ok, place, root, scratch, stateOf, varve } from './lib/cli.mjs'
 
 describe('damage', { concurrency: 2 }, () => {
-  test('of a block is found by verify and shown by layout, and the rest is read', async () => {
+  test('of a block is found by verify and shown by layout, and other blocks are read', async () => {
     const db = fixture('block-flip-snappy')
     const { code, text } = await varve(['verify', db, '--json'])
     assert.equal(code, 1)
@@ -32,7 +32,7 @@ describe('damage', { concurrency: 2 }, () => {
     const data = spans.filter(({ kind }) => kind === 'data')
     assert.equal(data.filter(({ facts }) => facts.checksum === 'wrong').length, 1)
     assert.ok(data.filter(({ facts }) => facts.checksum === 'sound' && facts.entries > 0).length > 3)
-    assert.match((await varve(['layout', table])).text, /wrong[^]*! T10 at [\d,]+: the block's checksum is/)
+    assert.match((await varve(['layout', table])).text, /wrong[^]*! T10 at [\d,]+: block checksum mismatch/)
     await cannot(['digest', db], /LEVEL_CORRUPTION/)
   })
 
@@ -61,7 +61,7 @@ describe('damage', { concurrency: 2 }, () => {
 })
 
 describe('layout', { concurrency: 2 }, () => {
-  test('of a table has every byte of it', async () => {
+  test('of a table covers every byte', async () => {
     for (const name of ['block256-none.ldb', 'block256-restart1.ldb', 'bloom10-none.ldb', 'empty.ldb', 'one-entry.ldb']) {
       const path = join(FIXTURES, 'leveldb-table', name)
       const { spans, size, sound } = await json('layout', path)
@@ -74,7 +74,7 @@ describe('layout', { concurrency: 2 }, () => {
     assert.match(await ok('layout', join(FIXTURES, 'leveldb-table', 'one-entry.ldb'), '--entries'), /restart {2}\S+ @/)
   })
 
-  test('of a database has its levels and files', async () => {
+  test('of a database shows its levels and files', async () => {
     const db = await made()
     const { levels, files, unused } = await json('layout', db)
     const live = levels.flatMap(({ tables }) => tables.map(({ name }) => name))
@@ -83,7 +83,7 @@ describe('layout', { concurrency: 2 }, () => {
     assert.match(await ok('layout', db), /^level \d: /m)
   })
 
-  test('of what is no table ends, and says what it is', async () => {
+  test('of another file ends, and names its format', async () => {
     const table = readFileSync(join(FIXTURES, 'leveldb-table', 'block256-none.ldb'))
     const rocks = Buffer.concat([Buffer.alloc(200, 1), Buffer.from('f7cff485b741e288', 'hex')])
     const noise = Buffer.from(Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24))
@@ -115,7 +115,7 @@ describe('digest', () => {
     for (const { id, kind, path, comparator, expect } of cases) {
       if (kind !== 'leveldb-db' || expect === undefined) continue
       const { code, text, error } = await varve(['digest', join(base, path), '--json'])
-      // Other comparators and codecs are not in the package.
+      // The package lacks other comparators and codecs.
       if (code === 2 && (comparator !== 'leveldb.BytewiseComparator' || /LEVEL_NOT_SUPPORTED/.test(error))) continue
       assert.equal(code, 0, `${id}: ${error}`)
       assert.deepEqual(JSON.parse(text), { entries: expect.count, sha256: expect.sha256 }, id)
@@ -124,7 +124,7 @@ describe('digest', () => {
     return compared
   }
 
-  test('is the native build\'s, on the fixtures', async () => {
+  test('equals that of the native build, for the fixtures', async () => {
     assert.ok(await check(FIXTURES, JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')).cases) >= 4)
     const db = place()
     await ok('put', db, 'k', 'vv')
@@ -134,13 +134,13 @@ describe('digest', () => {
 
   const corpus = process.env.VARVE_CORPUS ?? join(root, '..', 'shared', 'corpus')
   const manifest = join(corpus, 'manifest.json')
-  test('is the native build\'s, on the corpus', { skip: existsSync(manifest) ? false : `SKIPPED: no corpus at ${corpus} (set VARVE_CORPUS)` }, async () => {
+  test('equals that of the native build, for the corpus', { skip: existsSync(manifest) ? false : `SKIPPED: no corpus at ${corpus} (set VARVE_CORPUS)` }, async () => {
     assert.ok(await check(corpus, JSON.parse(readFileSync(manifest, 'utf8')).cases) >= 20)
   })
 })
 
 describe('export and import', { skip: Varve.import === undefined ? 'not in this build' : false }, () => {
-  test('there and back, by file and by pipe', async () => {
+  test('round trip, through a file and a pipe', async () => {
     const db = await made()
     const { entries, sha256 } = await json('digest', db)
     const before = stateOf(db)
@@ -163,9 +163,9 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
     await cannot(['export', db, '--json'], /--json needs a file/)
   })
 
-  // It was renamed over whatever was there: as root, `varve export db /dev/null` made a file of the device.
+  // The zip was renamed to the target: as root, `varve export db /dev/null` replaced the device.
   const noPipes = spawnSync('mkfifo', ['--version']).status === 0 ? false : 'SKIPPED: no mkfifo here'
-  test('into a pipe, through a link, and beside a directory, nothing is replaced', { skip: noPipes }, async () => {
+  test('to a pipe, a link or a directory replaces none of them', { skip: noPipes }, async () => {
     const db = await made()
     const pipe = join(scratch, 'a.pipe')
     spawnSync('mkfifo', [pipe])
@@ -185,8 +185,8 @@ describe('export and import', { skip: Varve.import === undefined ? 'not in this 
   })
 })
 
-// A full disk behind standard output ended in a stack trace and 1, which is "not found".
-test('standard output that fails is 2, in one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: no /dev/full here' }, async () => {
+// Writing standard output to a full disk printed a stack trace and exited with 1 ("not found").
+test('a failure of standard output is exit code 2, with one line', { skip: existsSync('/dev/full') ? false : 'SKIPPED: needs /dev/full' }, async () => {
   const db = await made()
   for (const args of [['scan', db], ['digest', db], ['export', db], ['stats', db, '--json']]) {
     const full = openSync('/dev/full', 'w')
@@ -197,7 +197,7 @@ test('standard output that fails is 2, in one line', { skip: existsSync('/dev/fu
   }
 })
 
-test('a code is not said twice', async () => {
+test('an error code is not printed twice', async () => {
   await cannot(['verify', place()], /^(?!.*ENOENT.*ENOENT).*ENOENT/s)
   const full = spawnSync(process.execPath, [MAIN, 'bench', '--dir', '/proc/self', '--num', '1'], { encoding: 'utf8' })
   assert.doesNotMatch(full.stderr, /(E[A-Z]{4,}).*\1/)

@@ -1,4 +1,4 @@
-// `npx varve`: usage, entries, places, measurements: output, exit codes and errors of each command.
+// `npx varve`: output, exit codes and errors of each command.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { MAIN, cannot, json, lines, made, ok, place, root, scratch, stateOf, var
 describe('help', { concurrency: 2 }, () => {
   const commands = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'bench']
 
-  test('of all, of each, and the version', async () => {
+  test('is printed for all commands and for each, and the version', async () => {
     const all = await ok('--help')
     assert.equal(await ok('--version'), `${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}\n`)
     await Promise.all(commands.map(async (name) => {
@@ -19,7 +19,7 @@ describe('help', { concurrency: 2 }, () => {
     }))
   })
 
-  test('bad usage is 2, with the reason on standard error', async () => {
+  test('wrong usage is exit code 2, with the reason on standard error', async () => {
     await Promise.all([
       cannot(['nonsense'], /unknown command 'nonsense'/),
       cannot(['get'], /too few arguments/),
@@ -41,7 +41,7 @@ describe('help', { concurrency: 2 }, () => {
 })
 
 describe('entries', { concurrency: 2 }, () => {
-  test('are put, got, scanned and deleted', async () => {
+  test('can be put, read, scanned and deleted', async () => {
     const db = place()
     await ok('put', db, 'a', '1')
     await ok('put', db, 'b', '2', '--sync')
@@ -59,7 +59,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.deepEqual(lines((await varve(['get', db, 'b', '--json'])).text), [{ key: 'b', found: false }])
   })
 
-  test('any bytes go in and out', async () => {
+  test('can have any bytes', async () => {
     const db = place()
     await ok('put', db, '00ff0a', 'fe5c', '--hex')
     await ok('put', db, 'e280ae41', '1b5b324a', '--hex')
@@ -69,7 +69,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.equal(await ok('scan', db), '\\x00\\xff\\n\t\\xfe\\\n\\xe2\\x80\\xaeA\t\\x1b[2J\n')
     assert.deepEqual(lines(await ok('scan', db, '--json')),
       [{ key: { hex: '00ff0a' }, value: { hex: 'fe5c' } }, { key: '\u202eA', value: '\u001b[2J' }])
-    // What "escaped" prints, it reads.
+    // The encoding `escaped` reads its own output.
     for (const line of (await ok('scan', db, '--key-encoding', 'escaped', '--value-encoding', 'escaped')).trimEnd().split('\n')) {
       const [key, value] = line.split('\t')
       assert.equal(await ok('get', db, key, '--key-encoding', 'escaped', '--value-encoding', 'escaped'), `${value}\n`)
@@ -79,7 +79,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.deepEqual((await varve(['get', db, 'bytes', '--raw'])).out, bytes)
   })
 
-  test('ranges', async () => {
+  test('can be selected by ranges', async () => {
     const db = await made(200)
     const keys = async (...args) => (await ok('scan', db, '--keys', ...args)).trimEnd().split('\n').map((key) => key.replace(/^key0*(?=\d)/, ''))
     assert.deepEqual(await keys('--gte', 'key00000010', '--lt', 'key00000013'), ['10', '11', '12'])
@@ -89,7 +89,7 @@ describe('entries', { concurrency: 2 }, () => {
     assert.equal(await ok('scan', db, '--values', '--gt', 'key00000199'), 'in the log\n')
   })
 
-  test('a reader that goes away is no error', async () => {
+  test('a closed standard output is not an error', async () => {
     const db = await made(20_000)
     for (const args of [['scan', db], ['scan', db, '--json']]) {
       const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -103,8 +103,8 @@ describe('entries', { concurrency: 2 }, () => {
   })
 })
 
-describe('a place', { concurrency: 2 }, () => {
-  test('that is not there, no database, or locked, is 2', async () => {
+describe('a directory', { concurrency: 2 }, () => {
+  test('that is missing, not a database, or locked, is exit code 2', async () => {
     await cannot(['get', place(), 'a'], /^varve: LEVEL_\w+: /)
     await cannot(['scan', MAIN], /^varve: \w+: /)
     await cannot(['layout', place()], /ENOENT/)
@@ -120,7 +120,7 @@ describe('a place', { concurrency: 2 }, () => {
     assert.equal(await ok('get', location, 'a'), '1\n')
   })
 
-  test('is not changed by a byte by what only reads', async () => {
+  test('is not changed by commands that only read', async () => {
     const db = await made()
     const before = stateOf(db)
     const table = readdirSync(db).find((name) => name.endsWith('.ldb'))
@@ -132,7 +132,7 @@ describe('a place', { concurrency: 2 }, () => {
 })
 
 describe('stats, compact and bench', { concurrency: 2 }, () => {
-  test('say what there is', async () => {
+  test('stats and compact report sizes', async () => {
     const db = await made(5000)
     const stats = await json('stats', db)
     assert.ok(stats.tables > 1)
@@ -155,7 +155,7 @@ describe('stats, compact and bench', { concurrency: 2 }, () => {
     assert.match(await ok('compact', db, '--gte', 'a', '--lt', 'b'), /tables?, .* -> /)
   })
 
-  test('bench measures what it is asked', async () => {
+  test('bench runs the given workloads', async () => {
     const dir = place()
     mkdirSync(dir)
     const { results } = await json('bench', 'fillseq', 'fillbatch,readrandom', 'readseq', 'readmissing', 'seekrandom', 'deleterandom', 'compact', '--num', '2000', '--value-size', '50', '--dir', dir)
@@ -169,7 +169,7 @@ describe('stats, compact and bench', { concurrency: 2 }, () => {
   })
 })
 
-test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--version']).status === 0 ? false : 'no script(1) here' }, async () => {
+test('progress is shown only on a terminal', { skip: spawnSync('script', ['--version']).status === 0 ? false : 'needs script(1)' }, async () => {
   const { Progress } = await import('../../src/js/cli/output.js')
   const drawn = []
   const stream = (isTTY) => ({ isTTY, write: (text) => drawn.push(text) })
@@ -189,18 +189,18 @@ test('progress is shown on a terminal alone', { skip: spawnSync('script', ['--ve
   late.end()
   assert.match(drawn[0], /work \[#{15}\.{15}\] 50 %/)
   assert.equal(drawn.length, 2)
-  // Through a terminal, what is watched gives the same answer.
+  // On a terminal, with progress, the result is the same.
   const db = await made(500)
   const plain = await ok('digest', db)
   const { stdout } = spawnSync('script', ['-qec', `${process.execPath} ${MAIN} digest ${db}`, '/dev/null'], { encoding: 'utf8' })
   assert.equal(stdout.replace(/\r\n/g, '\n'), plain)
 })
 
-// ---- Mistakes ---------------------------------------------------------------------------------------------------------
+// ---- Mistakes ----
 
-describe('a mistake', { concurrency: 2 }, () => {
-  // Node's own words came out, and nothing near was named.
-  test('in an option or a command suggests the right one', async () => {
+describe('an error', { concurrency: 2 }, () => {
+  // Node's own message was printed, without a suggestion.
+  test('in the name of an option or command suggests the right one', async () => {
     const db = await made(10)
     await Promise.all([
       cannot(['scan', db, '--limt', '3'], /unknown option '--limt'; did you mean --limit\?/),
@@ -220,8 +220,8 @@ describe('a mistake', { concurrency: 2 }, () => {
     ])
   })
 
-  // An empty value was stored: `varve put db key` at the end of a script that forgot the value.
-  test('put without a value and without input stores nothing, and says how to store an empty value', async () => {
+  // `varve put db key`, without a value by mistake, stored an empty value.
+  test('put without a value and without input stores nothing, and explains how to store an empty value', async () => {
     const db = place()
     const advice = /no value given: .*standard input; '' stores an empty value/
     await cannot(['put', db, 'a'], advice)
@@ -238,7 +238,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.deepEqual(lines(await ok('scan', db, '--json')), [{ key: 'a', value: '' }])
   })
 
-  test('keys and directories that begin with - go behind --, and errors say so', async () => {
+  test('keys and directories that begin with - must follow --, and errors say so', async () => {
     const db = place()
     await ok('put', db, '--', '-key', '-value')
     await ok('put', '--', db, '--limit', '3')
@@ -254,8 +254,8 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.match(stdout, /sound/)
   })
 
-  // Each said ENOTDIR in its own way; verify told of scandir.
-  test('a file where a directory is wanted names the command that takes it', async () => {
+  // The commands reported ENOTDIR differently; verify mentioned scandir.
+  test('a file instead of a directory names the command that accepts it', async () => {
     const db = await made()
     const files = readdirSync(db)
     const [table, log, manifest] = [/\.ldb$/, /\.log$/, /^MANIFEST/].map((pattern) => join(db, files.find((name) => pattern.test(name))))
@@ -284,8 +284,9 @@ describe('a mistake', { concurrency: 2 }, () => {
     assert.deepEqual(stateOf(db), before)
   })
 
-  // repair, compact and del left a LOCK where there was nothing, and of a missing directory the system's words.
-  test('where there is no database, nothing is left behind', async () => {
+  // repair, compact and del created a LOCK in an empty directory, and printed the system's message
+  // for a missing directory.
+  test('without a database, no files are created', async () => {
     const [empty, other, missing] = [place(), place(), place()]
     mkdirSync(empty)
     mkdirSync(other)
@@ -299,7 +300,7 @@ describe('a mistake', { concurrency: 2 }, () => {
     await Varve.destroy(other)
     assert.deepEqual([readdirSync(other), existsSync(missing)], [['notes'], false])
     await assert.rejects(Varve.repair(missing), { code: 'LEVEL_IO_ERROR', message: /no such file/ })
-    // A LOCK of somebody else's stays.
+    // An existing LOCK is kept.
     writeFileSync(join(empty, 'LOCK'), '')
     await cannot(['repair', empty], /no database/)
     assert.deepEqual(readdirSync(empty), ['LOCK'])
@@ -313,10 +314,10 @@ function mkdtemp(name, db) {
   return parent
 }
 
-// EACCES and a path that the caller had not given were all that it said.
+// The message had only EACCES and a path that the user had not given.
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const canBeNobody = spawnSync(process.execPath, [MAIN, '--version'], { ...nobody }).status === 0 && process.platform !== 'win32'
-test('what may not be read or written is named, with what to do', { skip: canBeNobody ? false : 'SKIPPED: no other user can run this here' }, async () => {
+test('a path without permission is named, with advice', { skip: canBeNobody ? false : 'SKIPPED: cannot run as another user' }, async () => {
   const db = await made(10)
   chmodSync(scratch, 0o755)
   const as = (...args) => spawnSync(process.execPath, [MAIN, ...args], { ...nobody, encoding: 'utf8' })
@@ -331,7 +332,7 @@ test('what may not be read or written is named, with what to do', { skip: canBeN
   const zip = place()
   writeFileSync(zip, 'x', { mode: 0 })
   assert.match(as('import', place(), zip).stderr, /permission denied \(EACCES\); ask its owner/)
-  // As one who may not make it, where nothing was checked before.
+  // As a user who cannot create the directory.
   chmodSync(scratch, 0o555)
   if (nobody.uid !== undefined) assert.match(as('put', place(), 'a', 'b').stderr, /EACCES.*; ask its owner/)
   chmodSync(scratch, 0o755)
@@ -349,7 +350,7 @@ test('scan --prefix', async () => {
     assert.deepEqual(await scan('--prefix', prefix), within, prefix)
     assert.deepEqual(await scan('--prefix', prefix, '--reverse', '--limit', '2'), within.reverse().slice(0, 2), `${prefix}, reversed`)
   }
-  // With bounds: what all of them allow.
+  // Combined with bounds, all of them apply.
   for (const [bounds, allow] of [
     [['--gte', '6162'], (key) => key >= '6162'], [['--gt', '61'], (key) => key > '61'], [['--gt', '60'], () => true], [['--gte', '62'], () => false],
     [['--lt', '61ff'], (key) => key < '61ff'], [['--lte', '61ff'], (key) => key <= '61ff'], [['--lte', '62'], () => true], [['--lt', '61'], () => false],
@@ -367,7 +368,7 @@ test('scan --prefix', async () => {
 })
 
 const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'SKIPPED: no script(1) here'
-test('on a terminal export asks for -o FILE, put for a value and import for a zip', { skip: noTerminal }, async () => {
+test('on a terminal, export requires -o FILE, put a value and import a zip', { skip: noTerminal }, async () => {
   const db = await made(10)
   const onTerminal = (...args) => spawnSync('script', ['-qec', [process.execPath, MAIN, ...args].join(' '), '/dev/null'], { encoding: 'utf8', stdio: ['inherit', 'pipe', 'pipe'] })
   const shown = onTerminal('export', db)
@@ -385,8 +386,8 @@ test('on a terminal export asks for -o FILE, put for a value and import for a zi
   assert.equal(await ok('digest', copy).then((line) => line.split(' ')[0]), await ok('digest', db).then((line) => line.split(' ')[0]))
 })
 
-// A name of a file moved the cursor.
-test('names of files are shown as text', async () => {
+// A file name with control characters moved the cursor.
+test('control characters in file names are not printed', async () => {
   const db = await made(10)
   writeFileSync(join(db, 'a\x1b[2Jb'), '')
   assert.match(await ok('layout', db), /^a\\x1b\[2Jb /m)

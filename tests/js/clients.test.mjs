@@ -1,5 +1,5 @@
-// Published packages that keep their data in a level database, over Varve, unchanged, under the tests that they ship or, where they
-// ship none, what their README shows.
+// Published packages that use a level database, unchanged, with Varve. They run the tests that they
+// ship, or the example of their README.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url)
 const scratch = mkdtempSync(join(tmpdir(), 'varve-clients-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-/** Runs a test file with Varve as `level`; answers its output and the databases that Varve opened in it. */
+/** Runs a test file with Varve as `level`; returns its output and the databases that it opened. */
 function underVarve(file, ...args) {
   const { NODE_TEST_CONTEXT, ...env } = process.env
   const { status, stdout, stderr } = spawnSync(process.execPath,
@@ -28,7 +28,7 @@ function underVarve(file, ...args) {
 
 const passed = (stdout) => Number(/^# pass (\d+)$/m.exec(stdout)?.[1])
 
-test('y-leveldb, the persistence of Yjs: its own test', () => {
+test('y-leveldb, persistence of Yjs: its own test', () => {
   const { stdout, opened } = underVarve('node_modules/y-leveldb/dist/test.cjs')
   assert.match(stdout, /All tests successful/)
   assert.ok(opened >= 5, stdout)
@@ -47,7 +47,7 @@ test('datastore-level, blocks of Helia and IPFS: the suite of interface-datastor
 })
 
 for (const [where, make] of Object.entries({ 'a directory': () => new Varve(join(scratch, 'quads')), memory: () => new Varve(null, { storage: 'memory' }) })) {
-  test(`quadstore, a store of RDF quads, in ${where}: what its README shows`, async () => {
+  test(`quadstore, a store of RDF quads, in ${where}: the example of its README`, async () => {
     const { Quadstore } = await import('quadstore')
     const { DataFactory } = await import('n3')
     const { namedNode, literal, quad, defaultGraph } = DataFactory
@@ -92,10 +92,11 @@ test('level-read-stream: entries, keys and values through streams', async () => 
   await db.close()
 })
 
-test('fergies-inverted-index, a full-text index: the fields that it knows are those of its last answer', async () => {
+test('fergies-inverted-index, a full-text index: its list of fields is current', async () => {
   const { InvertedIndex } = await import('fergies-inverted-index')
-  // It asks for its fields when it is made, and again after a PUT: the answer that comes last stays. A search without a field looks in
-  // those. Many at once, so that some find a turn of the event loop due.
+  // The index reads its fields when it is created and after each PUT, and keeps the last result,
+  // which a search without a field uses. Run many at once, so that some calls wait for a turn of
+  // the event loop.
   const searched = await Promise.all(Array.from({ length: 20 }, async (_, lane) => {
     const found = []
     for (let i = 0; i < 20; i++) {

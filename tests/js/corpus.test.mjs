@@ -1,8 +1,9 @@
-// Golden databases through the package: the WebAssembly build, 32 bits, over a directory, must say of each what its manifest says,
-// as the native build does (tests/engine/corpus.rs and compat.rs): intact, damaged under LevelDB's combinations of checks, strict,
-// and repaired.
+// Golden databases read through the package (32-bit WebAssembly, in a directory): results must be
+// those of the corpus, as for the native build (tests/engine/corpus.rs and compat.rs): intact,
+// damaged with each combination of LevelDB's checks, strict, and repaired.
 //
-// The few of tests/fixtures always; the whole shared corpus, $VARVE_CORPUS or ../shared/corpus, where it is at hand.
+// tests/fixtures is always tested; the shared corpus, $VARVE_CORPUS or ../shared/corpus, if it
+// exists.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -14,16 +15,19 @@ import { isFull } from '../../src/js/engine/module.js'
 import { Varve } from '../../src/js/index.js'
 
 const BYTEWISE = 'leveldb.BytewiseComparator'
-/** Damage that no reader can see: the log ends as one that never had the record; files that were made with another order. */
+/** Damage that cannot be detected: a log cut between records, and files made with another order. */
 const INVISIBLE = ['wal-cut-exact-record', 'wrong-comparator']
 
 const scratch = fs.mkdtempSync(join(tmpdir(), 'varve-corpus-'))
 after(() => fs.rmSync(scratch, { recursive: true, force: true }))
 let copies = 0
 
-// ---- What a database holds ----------------------------------------------------------------------------------------------
+// ---- Digests ----
 
-/** SHA-256 over (u32le length, key, u32le length, value)*, and how many; `error` is what ended the scan. */
+/**
+ * Returns SHA-256 over (u32le length, key, u32le length, value)*, the count, and an error of the
+ * scan.
+ */
 async function contents(db, { verifyChecksums = true, highWaterMarkBytes } = {}) {
   const rows = []
   let error
@@ -47,7 +51,7 @@ function digestOf(rows) {
   return hash.digest('hex')
 }
 
-/** Opens the case where it lies, read-only, reads it, and proves that no byte of it changed. */
+/** Opens the case read-only in its place, reads it, and checks that no file has changed. */
 async function look({ path }, options, use) {
   const before = filesOf(path)
   const db = new Varve(path, { ...options, readOnly: true })
@@ -62,7 +66,7 @@ async function look({ path }, options, use) {
 
 const filesOf = (path) => Object.fromEntries(fs.readdirSync(path).sort().map((name) => [name, createHash('sha256').update(fs.readFileSync(join(path, name))).digest('hex')]))
 
-/** A copy that may be written: without LOCK, as the lock is whoever's has the original. */
+/** Makes a writable copy, without LOCK. */
 function copyOf({ path }) {
   const copy = join(scratch, String(copies++))
   fs.mkdirSync(copy)
@@ -81,7 +85,7 @@ function agree({ record }, what, found, expected) {
   assert.equal(digestOf(rows), expected.sha256, `digest, ${what}`)
 }
 
-// ---- The checks ---------------------------------------------------------------------------------------------------------
+// ---- The checks ----
 
 async function checkGets({ record }, db) {
   for (const { key, value_sha256: sha256, value_len: length } of record.gets ?? []) {
@@ -98,7 +102,7 @@ async function checkGets({ record }, db) {
   }
 }
 
-/** An intact database in every mode. */
+/** Checks an intact database in every mode. */
 async function checkIntact(golden) {
   for (const recovery of ['strict', 'point-in-time', 'compat']) {
     for (const [paranoidChecks, verifyChecksums] of [[false, false], [false, true], [true, true]]) {
@@ -112,7 +116,7 @@ async function checkIntact(golden) {
   })
 }
 
-/** A copy opened to be written: the contents stay through compaction and reopening. */
+/** Opens a copy for writing: the entries survive compaction and reopening. */
 async function checkReadWrite(golden) {
   const { record: { expect } } = golden
   const db = new Varve(copyOf(golden), { createIfMissing: false, recovery: 'strict' })
@@ -128,11 +132,11 @@ async function checkReadWrite(golden) {
   await db.close()
 }
 
-/** A damaged database in compat mode: exactly what LevelDB does under each combination of its two checks. */
+/** Checks a damaged database in compat mode against LevelDB, for each combination of its checks. */
 async function checkCompat(golden) {
   for (const [checks, expected] of Object.entries(golden.record.engine_results)) {
     const options = { ...golden.options, recovery: 'compat', paranoidChecks: checks.includes('paranoid=1') }
-    // Row by row and in pages: what comes before damage comes out in both.
+    // Read row by row and in pages: entries before the damage are returned by both.
     for (const highWaterMarkBytes of [0, undefined]) {
       const found = await look(golden, options, (db) => contents(db, { verifyChecksums: checks.includes('verify_checksums=1'), highWaterMarkBytes }))
         .then(({ count, sha256, error }) => ({ outcome: error === undefined ? 'ok' : 'scan-error', count, sha256, error }), (error) => ({ outcome: 'open-error', count: 0, error }))
@@ -143,14 +147,14 @@ async function checkCompat(golden) {
   }
 }
 
-/** What no mode may do with damage: anything but fail with a code that says so. */
+/** Checks that an error has the code of damage. */
 function assertTyped(error) {
   if (error === undefined) return
   const { code } = error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause : error
   assert.ok(['LEVEL_CORRUPTION', 'LEVEL_INVALID_ARGUMENT', 'LEVEL_IO_ERROR'].includes(code), `${code}: ${error.cause ?? error}`)
 }
 
-/** Strict: all damage is found, by opening, reading or verify(). */
+/** Checks that strict mode finds all damage, by opening, reading or verify(). */
 async function checkStrict(golden) {
   const whole = await look(golden, { ...golden.options, recovery: 'strict' }, async (db) => {
     const { error } = await contents(db)
@@ -159,7 +163,7 @@ async function checkStrict(golden) {
   assert.equal(whole, INVISIBLE.includes(golden.id))
 }
 
-/** Point in time, the default: an error, or a state that once was. */
+/** Checks that point-in-time mode, the default, reports an error or returns an earlier state. */
 async function checkPointInTime(golden) {
   const found = await look(golden, golden.options, (db) => contents(db)).catch((error) => ({ error }))
   assertTyped(found.error)
@@ -168,7 +172,10 @@ async function checkPointInTime(golden) {
   assert.deepEqual([expected.outcome, found.count, found.sha256], ['ok', expected.count, expected.sha256])
 }
 
-/** LevelDB's own repair takes damage for sound data: what is left without it. See tests/fixtures/README.md. */
+/**
+ * LevelDB's repair accepts damaged data: the expected entries without it
+ * (tests/fixtures/README.md).
+ */
 const VERIFIED_REPAIRS = JSON.parse(fs.readFileSync(inRoot('tests', 'fixtures', 'expected.json'), 'utf8')).verified_repairs
 
 async function checkRepair(golden) {
@@ -180,16 +187,16 @@ async function checkRepair(golden) {
   await db.close()
 }
 
-/** The package knows one order; a database of another is refused by its name. */
+/** The package has one comparator: databases of another are refused with its name. */
 async function checkRefused(golden) {
   await assert.rejects(look(golden, {}, () => assert.fail('it was opened')), (error) =>
     error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause.code === 'LEVEL_INVALID_ARGUMENT' && error.cause.message.includes(golden.record.comparator))
 }
 
-/** Whether the module that these tests run with lacks the codec of this database: the lean one has Snappy alone. */
+/** Whether the module under test lacks the codec of this database: the lean one has only Snappy. */
 const lacksCodec = ({ record: { options = {} } }) => !isFull() && (options.compressor !== undefined || options.compression === 2)
 
-/** Its blocks cannot be read; nothing says that they are damaged. */
+/** Checks that blocks with a missing codec cannot be read, and are not reported as damaged. */
 async function checkMissingCodec(golden) {
   for (const recovery of ['strict', 'point-in-time', 'compat']) {
     const { error } = await look(golden, { ...golden.options, recovery }, (db) => contents(db))
@@ -198,7 +205,7 @@ async function checkMissingCodec(golden) {
   }
 }
 
-// ---- The cases ----------------------------------------------------------------------------------------------------------
+// ---- The cases ----
 
 const COMPARATORS = {}
 
@@ -213,7 +220,7 @@ function checkAll(cases) {
   for (const golden of cases) {
     const { comparator = BYTEWISE, expect, engine_results: results, after_repair: repaired } = golden.record
     if (comparator !== BYTEWISE && COMPARATORS[comparator] === undefined) {
-      test(`${golden.id}: refused, its order is ${comparator}`, () => checkRefused(golden))
+      test(`${golden.id}: refused, its comparator is ${comparator}`, () => checkRefused(golden))
       continue
     }
     if (lacksCodec(golden)) {

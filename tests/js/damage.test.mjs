@@ -1,4 +1,5 @@
-// Damaged databases, as their owners meet them: what repair, verify, the commands and the API say, and what is left on the disk.
+// Damaged databases: the results of repair, verify, the commands and the API, and the files left on
+// disk.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +20,7 @@ async function fourPuts() {
   return location
 }
 
-/** 1,001 entries in some tables, and one of them in a log. */
+/** 1,001 entries in several tables, and one in a log. */
 async function manyTables() {
   const location = place()
   const db = new Varve(location, { writeBufferSize: 64 << 10 })
@@ -48,14 +49,14 @@ async function contentsOf(location) {
   }
 }
 
-/** Runs a command; its output, its messages and its exit code. */
+/** Runs a command; returns its output, messages and exit code. */
 function run(args, options = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', input: '', ...options })
   return { code: status, out: stdout, messages: stderr }
 }
 
 describe('a log with a flipped bit', { concurrency: 2 }, () => {
-  /** `balance=1000` becomes `balance=9000`. */
+  /** Changes `balance=1000` to `balance=9000`. */
   async function flipped() {
     const location = await fourPuts()
     change(join(location, only(location, '.log')), (bytes) => { bytes[bytes.indexOf('1000')] = 0x39 })
@@ -81,7 +82,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     assert.deepEqual(stateOf(location), before)
   })
 
-  test('every command that reads says once what was kept, what was left and where', async () => {
+  test('every reading command reports once what was kept, what was skipped and where', async () => {
     const location = await flipped()
     for (const [args, code] of [[['scan'], 1], [['digest'], 1], [['export', `${location}.zip`], 1], [['get', 'a'], 0], [['stats'], 0], [['layout'], 0]]) {
       const [command, ...rest] = args
@@ -95,12 +96,12 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     const written = run(['put', location, 'e', '5'])
     assert.equal(written.code, 0)
     assert.match(written.messages, /copy: 000002\.log\.damaged/)
-    // What was left is in the copy; the database itself is sound again.
+    // The skipped bytes are in the copy; the database is sound again.
     assert.deepEqual(run(['scan', location]), { code: 0, out: 'a\t1\ne\t5\n', messages: '' })
   })
 
   for (const worker of [false, true]) {
-    test(`is told by info() and the event 'damage'${worker ? ', with a worker' : ''}`, async () => {
+    test(`is reported by info() and the event 'damage'${worker ? ', with a worker' : ''}`, async () => {
       const location = await flipped()
       const db = new Varve(location, { readOnly: true, worker })
       const told = []
@@ -127,7 +128,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
     await db.close()
   })
 
-  test('every bit: no repair holds a pair that was never put', async () => {
+  test('flipping any bit, no repair returns an entry that was never put', async () => {
     const location = await fourPuts()
     const log = only(location, '.log')
     const sound = readFileSync(join(location, log))
@@ -148,7 +149,7 @@ describe('a log with a flipped bit', { concurrency: 2 }, () => {
 })
 
 describe('tables', { concurrency: 2 }, () => {
-  test('one that is missing is a finding of repair, which keeps the rest', async () => {
+  test('a missing one is a finding of repair, which keeps the others', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     rmSync(join(location, table))
@@ -158,7 +159,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.equal(Object.keys(await contentsOf(location)).length < 1001, true)
   })
 
-  test('verify goes on where one is missing, and counts the entries of logs', async () => {
+  test('verify continues if one is missing, and counts the entries of logs', async () => {
     const location = await manyTables()
     const whole = JSON.parse(run(['verify', location, '--json']).out)
     assert.deepEqual([whole.sound, whole.entries, whole.logEntries, whole.logs], [true, 1001, 1, 1])
@@ -168,14 +169,14 @@ describe('tables', { concurrency: 2 }, () => {
     assert.equal(code, 1)
     assert.match(out, new RegExp(`missing: ${table}`))
     assert.match(out, new RegExp(`^${whole.tables - 1} tables?, \\d+ entries \\(1 in 1 log\\)`, 'm'))
-    // A second fault, behind the missing table, is found as well.
+    // A second fault, after the missing table, is found too.
     const other = filesOf(location, '.ldb').at(-1)
     change(join(location, other), (bytes) => { bytes[100] ^= 1 })
     const both = await Varve.verify(location)
     assert.deepEqual(both.findings.map(({ file }) => file).sort(), [table, other].sort())
   })
 
-  test('under a name whose number has another spelling, one is used and not deleted by the next open', async () => {
+  test('one whose number is spelled differently is used, and not deleted by the next open', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     renameSync(join(location, table), join(location, `${Number.parseInt(table)}.ldb`))
@@ -188,7 +189,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.deepEqual(filesOf(location, '.ldb').filter((name) => tables.includes(name)), tables)
   })
 
-  test('with a number near 2^64 one does not make a database that cannot be opened', async () => {
+  test('one with a number near 2^64 can be repaired, and the database can be written', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     renameSync(join(location, table), join(location, '18446744073709551615.ldb'))
@@ -200,7 +201,7 @@ describe('tables', { concurrency: 2 }, () => {
     await db.close()
   })
 
-  test('two of one number are both reported, and none is lost', async () => {
+  test('two with the same number are both reported, and none is lost', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     const twin = table.replace('.ldb', '.sst')
@@ -212,7 +213,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.ok(lost.includes(twin) && readFileSync(join(location, 'lost', twin)).equals(bytes))
   })
 
-  test('one that cannot be read is set aside and reported, as another user', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
+  test('one that cannot be read is moved to lost/ and reported, as another user', { skip: process.getuid?.() !== 0 && 'needs root' }, async () => {
     const location = await manyTables()
     const [table, log] = [only(location, '.ldb'), only(location, '.log')]
     spawnSync('chown', ['-R', 'nobody', location])
@@ -233,7 +234,7 @@ describe('tables', { concurrency: 2 }, () => {
     assert.deepEqual(JSON.parse(again.out).findings, [])
   })
 
-  test('what an earlier repair has put into lost is not overwritten', async () => {
+  test('files moved to lost/ by an earlier repair are not overwritten', async () => {
     const location = await manyTables()
     mkdirSync(join(location, 'lost'))
     const table = only(location, '.ldb')
@@ -245,7 +246,7 @@ describe('tables', { concurrency: 2 }, () => {
   })
 })
 
-test('a database of another comparator is refused by repair unless it is asked for by name', async () => {
+test('repair refuses a database of another comparator unless the option comparator is given', async () => {
   const location = place()
   cpSync(join(FIXTURES, 'chromium-indexeddb'), location, { recursive: true })
   const state = () => stateOf(location).filter((file) => !file.startsWith('LOCK'))
@@ -262,7 +263,7 @@ test('a database of another comparator is refused by repair unless it is asked f
 })
 
 describe('without CURRENT', { concurrency: 2 }, () => {
-  test('every command says so and names repair', async () => {
+  test('every command reports it and names repair', async () => {
     const location = await manyTables()
     rmSync(join(location, 'CURRENT'))
     const before = stateOf(location)
@@ -284,7 +285,7 @@ describe('without CURRENT', { concurrency: 2 }, () => {
     assert.equal(Object.keys(await contentsOf(location)).length, 1001)
   })
 
-  test('names that undelete tools give are mentioned and not touched', async () => {
+  test('files with names given by undelete tools are reported and not changed', async () => {
     const location = await manyTables()
     const table = only(location, '.ldb')
     rmSync(join(location, 'CURRENT'))
@@ -308,7 +309,7 @@ describe('without CURRENT', { concurrency: 2 }, () => {
   })
 })
 
-test('read-only reading and verify beside a writer that compacts: never ENOENT, never a finding', { timeout: 120_000 }, async () => {
+test('read-only databases and verify never fail while a writer compacts', { timeout: 120_000 }, async () => {
   const location = place()
   const writer = spawn(process.execPath, ['--input-type=module', '-e', `
     import { Varve } from ${JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'js', 'index.js'))}

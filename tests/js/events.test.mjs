@@ -1,4 +1,4 @@
-// What the engine tells of itself: events, info(), properties.
+// Events, info() and properties.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
@@ -174,7 +174,7 @@ test('a database that cannot write reports it with the cause', async () => {
   await assert.rejects(db.flush(), { code: 'LEVEL_FULL' })
   await db.flush().catch(() => {})
   const { state, cause } = await db.info()
-  // Whether or not the failure has stopped writing, state and cause agree, and reading goes on.
+  // Whether or not the failure has stopped writes, state and cause agree, and reads work.
   assert.equal(state === 'degraded', cause !== undefined)
   if (cause !== undefined) assert.equal(cause.code, 'LEVEL_FULL')
   assert.equal(await db.get('a'), '1')
@@ -206,7 +206,7 @@ for (const place of Object.values(PLACES)) {
   })
 }
 
-test('a snapshot taken while a range is cleared keeps what it sees', async () => {
+test('a snapshot created while a range is cleared does not change', async () => {
   for (let turns = 0; turns < 120; turns++) {
     const db = new Varve(null, { storage: later(new MapStorage()) })
     await load(db, 300, 20)

@@ -1,4 +1,4 @@
-// The programs of examples/js do what they say.
+// The programs of examples/js work as described.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -29,7 +29,7 @@ for (const [name, [places, output]] of Object.entries(PROGRAMS)) {
 
 test('every example is tested', () => assert.deepEqual(readdirSync(inRoot('examples', 'js')).sort(), Object.keys(PROGRAMS).sort()))
 
-// Two of them ended in an error about a location where hello.mjs, beside them, had a directory of its own.
+// Two of them failed without a location, although hello.mjs has a default.
 for (const [program, [, expected]] of Object.entries(PROGRAMS)) {
   test(`${program} without arguments`, () => {
     const cwd = mkdtempSync(join(scratch, 'bare-'))

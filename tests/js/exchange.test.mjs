@@ -1,4 +1,5 @@
-// The same random program run on Varve and on classic-level gives the same answers, and each opens what the other wrote.
+// The same random program gives the same results on Varve and classic-level, and each opens the
+// database that the other wrote.
 //
 //   VARVE_LONG=1   200 programs instead of 20; VARVE_SEED=n: one program
 import assert from 'node:assert/strict'
@@ -13,7 +14,7 @@ const LONG = process.env.VARVE_LONG !== undefined
 const root = mkdtempSync(join(tmpdir(), 'varve-exchange-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
-/** SplitMix64's output, 32 bits of it. */
+/** SplitMix64, 32 bits of each output. */
 class Random {
   #state
 
@@ -47,7 +48,7 @@ class Random {
   }
 }
 
-/** One operation, as a function of a database: the same for both. */
+/** Returns a random operation as a function of a database. */
 function operation(random) {
   const kind = random.below(100)
   if (kind < 40) { const [key, value] = [random.key(), random.value()]; return (db) => db.put(key, value) }
@@ -64,13 +65,14 @@ function operation(random) {
   if (kind < 95) {
     const [range, target] = [random.range(), random.key()]
     return async (db) => {
-      // A seek out of the range of a database without entries aborts the process of classic-level 3.0.0 (an assertion of LevelDB's).
+      // A seek out of range in an empty database aborts classic-level 3.0.0 (an assertion of
+      // LevelDB).
       if ((await db.keys({ limit: 1 }).all()).length === 0) return []
       const it = db.iterator(range)
       const first = await it.next()
       it.seek(target)
       const rows = [first]
-      // One by one: classic-level's nextv() gives fewer than asked for when their bytes are many.
+      // One by one: classic-level's nextv() returns fewer rows if they are large.
       for (let i = 0; i < 10; i++) rows.push(await it.next())
       await it.close()
       return rows
@@ -82,7 +84,7 @@ function operation(random) {
 
 const all = (db) => db.iterator().all()
 
-test('the same programs on Varve and classic-level', async (t) => {
+test('random programs have the same results on Varve and classic-level', async (t) => {
   const one = process.env.VARVE_SEED
   const seeds = one === undefined ? Array.from({ length: LONG ? 200 : 20 }, (_, i) => i) : [Number(one)]
   for (const seed of seeds) {

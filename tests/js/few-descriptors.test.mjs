@@ -1,5 +1,6 @@
-// 90 sound tables in a process that may have 64 files open: scans and close() failed with EMFILE, verify() called half of the tables damaged,
-// and writing ended with LEVEL_POISONED. Now tables give their descriptors back, and open their files again when they are read.
+// With 90 tables and a limit of 64 open files, scans and close() failed with EMFILE, verify()
+// reported half of the tables as damaged, and writes failed with LEVEL_POISONED. Now descriptors of
+// tables are closed, and files are opened again when they are read.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -23,14 +24,17 @@ const LEVEL0 = join(root, 'level0')
 const DEEP = join(root, 'deep')
 const MANY = join(root, 'many')
 
-/** 90 tables over the same range, all in level 0, which needs them all at once; and as many, or 500, side by side in a deeper level. */
+/**
+ * 90 overlapping tables in level 0, which a read needs all at once; and 90 or 500 tables in a
+ * deeper level.
+ */
 before(async () => {
   await make(LEVEL0, 0, TABLES, (table, row) => row * TABLES + table)
   await make(DEEP, 2, TABLES, (table, row) => table * ROWS_OF_TABLE + row)
   await make(MANY, 2, 500, (table, row) => table * ROWS_OF_TABLE + row)
 })
 
-/** Each table is written by a database of its own; then one manifest names them all. */
+/** Writes each table with a separate database; then one manifest names all of them. */
 async function make(place, level, tables, rowOf) {
   mkdirSync(place)
   const files = []
@@ -83,7 +87,7 @@ function crc32c(bytes) {
   return ~crc >>> 0
 }
 
-/** What `run` answers in a process that may have `limit` files open. */
+/** Returns the result of `run` in a process with a limit of open files. */
 function within(limit, run, ...args) {
   const source = `
     import fs from 'node:fs'
@@ -98,14 +102,14 @@ function within(limit, run, ...args) {
   return JSON.parse(output)
 }
 
-/** A copy that a test may change. */
+/** Makes a copy that a test can change. */
 function copyOf(place) {
   const copy = mkdtempSync(join(root, 'copy-'))
   cpSync(place, copy, { recursive: true })
   return copy
 }
 
-/** All that one does with a database, reading first. */
+/** Uses all operations of a database, reads first. */
 const USE = async (place, options, rows) => {
   const db = new Varve(place, options)
   await db.open()
@@ -117,7 +121,7 @@ const USE = async (place, options, rows) => {
     const value = await db.get(keyOf(row))
     if (value?.trimEnd() !== valueOf(row)) wrong++
   }
-  // Several at once, each with its place in every table.
+  // Several iterators at once, each positioned in every table.
   const iterators = Array.from({ length: 5 }, () => db.iterator())
   for (const iterator of iterators) await iterator.next()
   for (const iterator of iterators) await iterator.close()
@@ -141,7 +145,7 @@ const READ = { scanned: ROWS, backward: ROWS, wrong: 0, findings: 0 }
 const USED = { ...READ, then: ROWS + 20_000, reopened: ROWS + 20_000 }
 
 for (const [what, place] of [['all in level 0', LEVEL0], ['in deep levels', DEEP]]) {
-  test(`${TABLES} tables ${what} are what the test is about`, async () => {
+  test(`${TABLES} tables ${what} are created as the tests require`, async () => {
     const db = new Varve(place, { readOnly: true })
     await db.open()
     const { tables } = await db.info()
@@ -201,7 +205,7 @@ test('a lack of descriptors is reported, and work continues when they are free',
     const told = []
     const tell = (what) => (error) => told.push([what, error.code, error.cause?.code, /ulimit -n/.test(error.message)])
     take()
-    // Those of tables are taken too, as soon as they are given back.
+    // Also take the descriptors of tables as soon as they are closed.
     for (let i = 0; i < 20; i++) { await count(db.iterator({ limit: 1 })).catch(() => {}); take() }
     await count(db.iterator()).catch(tell('scan'))
     await db.verify().catch(tell('verify'))
@@ -236,9 +240,9 @@ test('a lack of descriptors is reported, and work continues when they are free',
   assert.equal(told.findings, 0)
 })
 
-// ---- The storage by itself --------------------------------------------------------------------------------------------
+// ---- The storage alone ----
 
-/** A storage whose first table has lost its descriptor to many others. */
+/** A storage whose first table has lost its descriptor because of many others. */
 async function evicted(act, prepare = async () => {}) {
   const place = mkdtempSync(join(root, 'storage-'))
   for (let i = 1; i < 60; i++) writeFileSync(join(place, `${String(i).padStart(6, '0')}.ldb`), `table ${i}`)
@@ -269,7 +273,7 @@ const CONTRACT = `
 
 const withStorage = (run) => within(64, `async () => { ${CONTRACT}; return (${run})() }`)
 
-test('a table without a descriptor is removed, and replaced, and stays readable', { skip: !IS_LINUX && 'no /proc' }, () => {
+test('a table without a descriptor stays readable when it is removed or replaced', { skip: !IS_LINUX && 'no /proc' }, () => {
   const answers = withStorage(`async () => [
     await evicted(async ({ storage, table, place }) => {
       const before = isOpen(join(place, '000001.ldb'))

@@ -1,6 +1,7 @@
-// A disk that is full: no write is acknowledged that is not there, reads go on, and when there is room again resume() is enough.
+// A full disk: acknowledged writes are kept, reads work, and when there is space again resume() is
+// enough.
 //
-// Needs root and Linux, to mount a small file system; without them it is skipped, and says so.
+// Needs root and Linux to mount a small file system; otherwise it is skipped.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,7 @@ import { Varve } from '../../src/js/index.js'
 const ROUNDS = 20
 const MIB = 1 << 20
 const SIZE = 16 * MIB
-/** What compactions need later. */
+/** Space reserved for compactions. */
 const BALLAST = 8 * MIB
 
 const root = mkdtempSync(join(tmpdir(), 'varve-full-'))
@@ -20,13 +21,13 @@ const disk = join(root, 'disk')
 mkdirSync(disk)
 const mounted = process.platform === 'linux' && spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE}`, 'tmpfs', disk]).status === 0
 const line = '!'.repeat(78)
-if (!mounted) console.warn(`\n${line}\n!! SKIPPED: no file system can be mounted here, so a full disk was NOT tested.\n${line}`)
+if (!mounted) console.warn(`\n${line}\n!! SKIPPED: cannot mount a file system, so a full disk was NOT tested.\n${line}`)
 after(() => {
   if (mounted) spawnSync('umount', ['-l', disk])
   rmSync(root, { recursive: true, force: true })
 })
 
-/** Does not compress. */
+/** An incompressible value. */
 function valueOf(i) {
   const bytes = Buffer.alloc(500 + i % 3000)
   for (let at = 0, x = i * 2654435761 + 1; at + 4 <= bytes.length; at += 4) {
@@ -36,7 +37,7 @@ function valueOf(i) {
   return bytes.toString('latin1')
 }
 
-test(`a disk of ${SIZE / MIB} MiB fills up ${ROUNDS} times`, { skip: !mounted && 'nothing can be mounted' }, async (t) => {
+test(`a disk of ${SIZE / MIB} MiB becomes full ${ROUNDS} times`, { skip: !mounted && 'mounting needs root and Linux' }, async (t) => {
   const ballast = join(disk, 'ballast')
   const db = new Varve(join(disk, 'db'), { writeBufferSize: MIB, maxFileSize: MIB })
   const model = new Map()
@@ -45,7 +46,7 @@ test(`a disk of ${SIZE / MIB} MiB fills up ${ROUNDS} times`, { skip: !mounted &&
   const codes = {}
   let i = 0
 
-  /** Whether it was acknowledged. */
+  /** Returns whether the write was acknowledged. */
   async function put(key, value, sync) {
     try {
       await db.put(key, value, { sync })
@@ -80,7 +81,7 @@ test(`a disk of ${SIZE / MIB} MiB fills up ${ROUNDS} times`, { skip: !mounted &&
       if (i % 400 === 0) await db.flush().catch((error) => assert.match(error.code, /^LEVEL_(FULL|POISONED|IO_ERROR)$/, error.stack))
     }
 
-    // Full: what was written is read, in every way, and what is refused is not there.
+    // Full: written entries can be read in every way, and refused ones do not exist.
     await check(db)
     const [key, value] = [...model].at(round)
     assert.equal(await db.get(key), value)
@@ -94,7 +95,7 @@ test(`a disk of ${SIZE / MIB} MiB fills up ${ROUNDS} times`, { skip: !mounted &&
     assert.ok(await put(`after${round}`, valueOf(round), true), 'a write after resume()')
     await check(db)
 
-    // Room for the next round.
+    // Free space for the next round.
     const gone = [...model.keys()].filter((_, at) => at % 4 !== round % 4)
     for (let at = 0; at < gone.length; at += 500) await db.batch(gone.slice(at, at + 500).map((one) => ({ type: 'del', key: one })))
     for (const one of gone) model.delete(one)

@@ -1,4 +1,5 @@
-// Databases on a web server whose files are replaced while they are read: every answer is of the old version, or the error.
+// Databases on a web server whose files are replaced while they are read: every result is that of
+// the old version, or an error.
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -11,7 +12,8 @@ describe('files that change', () => {
   const COUNT = 20_000
   const versions = {}
   before(async () => {
-    // Not compressed, tables of the same name have the same size: only what the server says tells them apart.
+    // Without compression, tables of the same name have the same size: only headers show the
+    // difference.
     for (const version of ['v1', 'v2']) {
       versions[version] = await made(COUNT, { version, compression: false })
       versions[`${version} snappy`] = await made(COUNT, { version: version === 'v2' ? 'v2 and longer' : version })
@@ -30,7 +32,10 @@ describe('files that change', () => {
     'Last-Modified, as another origin sees it': { etag: 'none', contentRange: false }
   }
 
-  /** Reads at random while the server changes; every answer must be v1's, or the error. Answers how many failed. */
+  /**
+   * Reads at random while the files change: results must be those of v1, or an error. Returns the
+   * number of errors.
+   */
   async function readThroughAChange(t, server, change, { codes = ['LEVEL_SOURCE_CHANGED'], reads = LONG ? 1000 : 400, at = 20 }) {
     const db = new Varve(null, { storage: new HttpStorage(server.url, { ...quiet, cacheSize: 0 }), readOnly: true, cacheSize: 0 })
     t.after(() => db.close())
@@ -75,7 +80,7 @@ describe('files that change', () => {
     })
   }
 
-  test('nothing shown: lengths and checksums', async (t) => {
+  test('changes without headers are detected by sizes and checksums', async (t) => {
     const messages = []
     const server = await FileServer.start(t, versions['v1 snappy'], { etag: 'none', lastModified: false })
     server.onRequest = () => undefined
@@ -95,7 +100,7 @@ describe('files that change', () => {
     assert.equal(await db.get(keyOf(1)), valueOf(1))
   })
 
-  test('an iterator under way fails, and never goes on with other values', async (t) => {
+  test('a running iterator fails, and never returns values of the new version', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     const db = await opened(t, server)
     let index = 0
@@ -109,7 +114,7 @@ describe('files that change', () => {
     assert.ok(index < COUNT)
   })
 
-  test('reads at once while the files change', async (t) => {
+  test('concurrent reads while the files change', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     let requests = 0
     server.onRequest = async () => {
@@ -134,7 +139,7 @@ describe('files that change', () => {
     const db = await opened(t, server)
     await db.get(keyOf(1))
     for (const name of tablesOf(server.files)) server.files.delete(name)
-    // Of the table that is open the blocks are missing; another one was never there as far as is known.
+    // The blocks of the open table are missing; another table is not known to have existed.
     assert.equal(await codeOf(db.getMany(Array.from({ length: 1000 }, (_, i) => keyOf(i)))), 'LEVEL_SOURCE_CHANGED')
   })
 
@@ -145,7 +150,7 @@ describe('files that change', () => {
     assert.equal(await codeOf(db.get(keyOf(1))), 'LEVEL_IO_ERROR')
   })
 
-  test('a table that is old and of another size is damaged, not changed', async (t) => {
+  test('an old table with a wrong size is reported as damaged, not changed', async (t) => {
     const server = await FileServer.start(t, new Map(versions.v1))
     const [name] = tablesOf(server.files).sort()
     server.files.set(name, server.files.get(name).subarray(1))
@@ -153,7 +158,7 @@ describe('files that change', () => {
     assert.equal(await codeOf(db.get(keyOf(1))), 'LEVEL_CORRUPTION')
   })
 
-  test('after a change the same database opens again, on what is there now', async (t) => {
+  test('after a change the database can be opened again in its new state', async (t) => {
     const server = await FileServer.start(t, versions.v1)
     const db = await opened(t, server)
     assert.equal(await db.get(keyOf(1)), valueOf(1))
@@ -162,7 +167,7 @@ describe('files that change', () => {
     await db.close()
     await db.open()
     assert.equal(await db.get(keyOf(1)), valueOf(1, 'v2 and longer'))
-    // Also where nothing was read between the change and the closing.
+    // Also if nothing was read between the change and close().
     server.files = versions.v2
     await db.close()
     await db.open()
@@ -170,8 +175,8 @@ describe('files that change', () => {
   })
 
   for (const [what, flags] of Object.entries({ ...SHOWN, 'nothing shown': { etag: 'none', lastModified: false } })) {
-    test(`CURRENT and the manifest change during the opening: ${what}`, async (t) => {
-      // Once: the opening begins anew. Always: it gives up.
+    test(`CURRENT and the manifest change while opening: ${what}`, async (t) => {
+      // One change: opening starts again. Repeated changes: it fails.
       for (const [changes, opens] of [[1, true], [Infinity, false]]) {
         const moved = (version, number) => {
           const files = new Map(versions[version])

@@ -1,4 +1,4 @@
-// Databases on a web server: what is read, how often, and what becomes of servers that misbehave.
+// Databases on a web server: results, number of requests, and misbehaving servers.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,9 +13,9 @@ import { MapStorage } from '../../src/js/storage/map.js'
 import { FileServer, filesOf } from './lib/file-server.mjs'
 import { KIB, LONG, codeOf, keyOf, made, opened, over, quiet, randomOf, tablesOf, valueOf } from './lib/remote.mjs'
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
-describe('the contract of a storage that only reads', () => {
+describe('the contract of a read-only storage', () => {
   const servers = []
   after(() => servers.forEach((server) => server.stop()))
   const storageWith = (flags, options) => async (files) => {
@@ -25,23 +25,23 @@ describe('the contract of a storage that only reads', () => {
   }
   const whole = { wholeFileSizeMax: 1 << 20 }
   testReadOnlyStorage(storageWith({}), { test, prefix: 'ranges: ' })
-  testReadOnlyStorage(storageWith({}, { cacheSize: 0 }), { test, prefix: 'nothing kept: ' })
-  testReadOnlyStorage(storageWith({ contentRange: false, etag: 'none' }), { test, prefix: 'as another origin sees it: ' })
+  testReadOnlyStorage(storageWith({}, { cacheSize: 0 }), { test, prefix: 'no cache: ' })
+  testReadOnlyStorage(storageWith({ contentRange: false, etag: 'none' }), { test, prefix: 'headers hidden by CORS: ' })
   testReadOnlyStorage(storageWith({ ranges: false }, whole), { test, prefix: 'no ranges: ' })
   testReadOnlyStorage(storageWith({ ranges: false, contentLength: false }, whole), { test, prefix: 'no ranges, no length: ' })
   testReadOnlyStorage(storageWith({ etag: 'none', lastModified: false }), { test, prefix: 'no version: ' })
 })
 
-// ---- What is read -----------------------------------------------------------------------------------------------------
+// ---- Reading ----
 
-describe('what is read', () => {
+describe('reading', () => {
   const COUNT = LONG ? 1_000_000 : 100_000
   const READS = LONG ? 5000 : 600
   const place = mkdtempSync(join(tmpdir(), 'varve-http-'))
   after(() => rmSync(place, { recursive: true, force: true }))
 
   for (const [maker, Level] of [['classic-level', ClassicLevel], ['Varve', Varve]]) {
-    describe(`of a database made by ${maker}`, () => {
+    describe(`a database made by ${maker}`, () => {
       let files
       before(async () => {
         const directory = join(place, maker)
@@ -55,7 +55,7 @@ describe('what is read', () => {
         files = filesOf(directory)
       })
 
-      test('get: the end of each table once, then one block a key', async (t) => {
+      test('get() fetches the end of each table once, then one block per key', async (t) => {
         const server = await FileServer.start(t, files)
         const db = await opened(t, server)
         const opening = server.log.length
@@ -86,7 +86,7 @@ describe('what is read', () => {
           assert.equal(end, files.get(name).length, 'first the end of a table')
           assert.equal(end - start, Math.min(end, 64 * KIB))
           assert.ok(look.sent === 1 && others.length === 0, 'one look at the manifest')
-          // The rest of a filter that is larger, and the block.
+          // The rest of a large filter, and the block.
           assert.ok(parts.length <= 3, JSON.stringify(parts))
           for (const one of parts) for (const two of parts) assert.ok(one === two || one.end <= two.start || two.end <= one.start, 'no byte twice')
         }
@@ -121,7 +121,7 @@ describe('what is read', () => {
         }
       })
 
-      test('seeks, ranges, iterators side by side, many reads at once, snapshots', async (t) => {
+      test('seeks, ranges, several iterators, concurrent reads and snapshots work', async (t) => {
         const server = await FileServer.start(t, files)
         const db = await opened(t, server, { concurrency: 4 })
         const random = randomOf(11)
@@ -153,7 +153,7 @@ describe('what is read', () => {
     })
   }
 
-  test('the same block, asked for at once, is one request', async (t) => {
+  test('concurrent reads of a block share one request', async (t) => {
     const server = await FileServer.start(t, await made(3000))
     const db = await opened(t, server)
     const before = server.log.length
@@ -162,7 +162,7 @@ describe('what is read', () => {
     assert.ok(server.log.length - before <= 3, 'the end of the table, the manifest, the block')
   })
 
-  test('no more requests are under way than allowed', async (t) => {
+  test('the number of concurrent requests is limited', async (t) => {
     const server = await FileServer.start(t, await made(20_000))
     let running = 0
     let most = 0
@@ -176,7 +176,7 @@ describe('what is read', () => {
     assert.ok(most <= 3 && most > 1, `${most} at once`)
   })
 
-  test('no read fetches more than 64 KiB beyond what is wanted', async (t) => {
+  test('no read fetches more than 64 KiB in addition to the requested bytes', async (t) => {
     const server = await FileServer.start(t, await made(20_000, { compression: false }))
     const storage = new HttpStorage(server.url, quiet)
     const [name] = tablesOf(server.files).sort((a, b) => server.files.get(b).length - server.files.get(a).length)
@@ -196,7 +196,7 @@ describe('what is read', () => {
     }
   })
 
-  test('a log that is larger than the first request', async (t) => {
+  test('a log larger than the first request can be read', async (t) => {
     const place = new MapStorage.Place()
     const db = new Varve(null, { storage: new MapStorage(place), writeBufferSize: 4 << 20 })
     const value = 'x'.repeat(700)
@@ -212,10 +212,10 @@ describe('what is read', () => {
   })
 })
 
-// ---- Servers that misbehave -------------------------------------------------------------------------------------------
+// ---- Misbehaving servers ----
 
 describe('in a worker', () => {
-  test('a database is read, with what headers the server wants', async (t) => {
+  test('a database can be read, with headers', async (t) => {
     const files = await made(3000)
     const server = await FileServer.start(t, files)
     server.onRequest = ({ headers }) => headers.authorization === 'Bearer x' ? undefined : 401
@@ -226,7 +226,7 @@ describe('in a worker', () => {
     assert.equal((await db.keys().all()).length, 3001)
   })
 
-  test('functions cannot go there', () => {
+  test('options that are functions are refused', () => {
     for (const options of [{ fetch: () => {} }, { headers: () => ({}) }, { onWarning: () => {} }]) {
       const storage = new HttpStorage('http://localhost/x', options)
       assert.throws(() => new Varve(null, { storage, readOnly: true, worker: true }), { code: 'LEVEL_NOT_SUPPORTED' })
@@ -234,11 +234,11 @@ describe('in a worker', () => {
   })
 })
 
-describe('servers that misbehave', () => {
+describe('misbehaving servers', () => {
   let files
   before(async () => { files = await made(12_000, { compression: false }) })
 
-  /** Every value is right; what fails does so with one of these codes. */
+  /** Checks that every value is right, or fails with one of these codes. */
   async function rightOr(db, codes) {
     const seen = new Set()
     for (let i = 0; i < 6000; i += 97) {
@@ -253,7 +253,7 @@ describe('servers that misbehave', () => {
     return [...seen]
   }
 
-  test('200 instead of 206: small files are taken whole, of others just the beginning', async (t) => {
+  test('200 instead of 206: small files are read whole, of others only the beginning', async (t) => {
     const server = await FileServer.start(t, files, { ranges: false })
     const db = await opened(t, server)
     assert.equal(await db.get('log only'), 'v1')
@@ -265,7 +265,7 @@ describe('servers that misbehave', () => {
     assert.equal(tables.length, new Set(tables.map(({ name }) => name)).size, 'each table once')
   })
 
-  test('200 instead of 206: the stream is left after the wanted bytes', async (t) => {
+  test('200 instead of 206: the stream is cancelled after the requested bytes', async (t) => {
     const server = await FileServer.start(t, new Map([['large', Buffer.alloc(64 << 20, 'x')]]), { ranges: false })
     const storage = new HttpStorage(server.url, quiet)
     const file = await storage.open('large', 'read')
@@ -276,7 +276,7 @@ describe('servers that misbehave', () => {
     await assert.rejects(async () => file.read(1 << 20, new Uint8Array(10)), { code: 'LEVEL_NOT_SUPPORTED' })
   })
 
-  test('compressed answers are refused', async (t) => {
+  test('compressed responses are refused', async (t) => {
     const server = await FileServer.start(t, files, { gzip: true })
     assert.equal(await codeOf(over(server).open()), 'LEVEL_NOT_SUPPORTED')
     server.flags.gzip = false
@@ -287,7 +287,7 @@ describe('servers that misbehave', () => {
       ['LEVEL_NOT_SUPPORTED'])
   })
 
-  test('redirects: within the origin they are followed, out of it only where that is allowed', async (t) => {
+  test('redirects are followed within the origin, to others only if allowed', async (t) => {
     const server = await FileServer.start(t, files)
     const other = await FileServer.start(t, files)
     const via = await FileServer.start(t, new Map())
@@ -303,7 +303,7 @@ describe('servers that misbehave', () => {
     assert.equal(server.log.length, 0)
   })
 
-  test('answers that are cut are asked for again, and in the end an error, never the end of the file', async (t) => {
+  test('truncated responses are retried, and finally an error, never the end of the file', async (t) => {
     const server = await FileServer.start(t, files)
     let count = 0
     server.onRequest = (entry) => { if (count++ % 3 === 0) entry.cutAfter = Math.floor((entry.end - entry.start) / 2) % 4000 }
@@ -313,7 +313,7 @@ describe('servers that misbehave', () => {
     assert.equal(await codeOf(over(server).open()), 'LEVEL_IO_ERROR')
   })
 
-  test('a 206 that says and holds less than asked for is an error', async (t) => {
+  test('a 206 with a shorter range than requested is an error', async (t) => {
     const server = await FileServer.start(t, files)
     const storage = new HttpStorage(server.url, { ...quiet, fetch: async (url, init) => {
       const response = await fetch(url, init)
@@ -330,7 +330,7 @@ describe('servers that misbehave', () => {
     await db.close()
   })
 
-  test('the wrong bytes, by their Content-Range or their number, are an error', async (t) => {
+  test('a wrong Content-Range or number of bytes is an error', async (t) => {
     const server = await FileServer.start(t, files)
     const change = { range: (headers) => headers.set('content-range', headers.get('content-range').replace(/\d+-/, '1-')), more: () => {} }
     for (const [what, act] of Object.entries(change)) {
@@ -346,7 +346,7 @@ describe('servers that misbehave', () => {
     }
   })
 
-  test('slow answers: an error in time', async (t) => {
+  test('slow responses time out', async (t) => {
     const server = await FileServer.start(t, files)
     const db = await opened(t, server, { timeout: 100, retries: 1 })
     server.onRequest = () => wait(5000, undefined, { ref: false })
@@ -361,7 +361,7 @@ describe('servers that misbehave', () => {
     assert.equal(await db.get(keyOf(1)), valueOf(1), 'a failure leaves nothing behind')
   })
 
-  test('errors of the server: again, a bounded number of times', async (t) => {
+  test('server errors are retried a limited number of times', async (t) => {
     const server = await FileServer.start(t, files)
     const db = await opened(t, server)
     for (const status of [500, 502, 503, 429, 408]) {
@@ -377,7 +377,7 @@ describe('servers that misbehave', () => {
     assert.equal(await codeOf(db.get(keyOf(5999))), 'LEVEL_IO_ERROR')
   })
 
-  test('Retry-After is heeded', async (t) => {
+  test('Retry-After is respected', async (t) => {
     const server = await FileServer.start(t, files)
     const db = await opened(t, server)
     let left = 1
@@ -387,7 +387,7 @@ describe('servers that misbehave', () => {
     assert.ok(performance.now() - start > 900)
   })
 
-  test('a log that cannot be asked for is not taken for missing', async (t) => {
+  test('a log whose request fails is not treated as missing', async (t) => {
     const server = await FileServer.start(t, files)
     for (const status of [403, 500, 401, 418]) {
       server.onRequest = ({ name }) => name.endsWith('.log') ? status : undefined
@@ -395,7 +395,7 @@ describe('servers that misbehave', () => {
     }
   })
 
-  test('403 for what is not there, where the caller says so', async (t) => {
+  test('403 means not found with forbiddenIsMissing', async (t) => {
     const server = await FileServer.start(t, files)
     server.onRequest = ({ name }) => files.has(name) ? undefined : 403
     assert.equal(await codeOf(over(server).open()), 'LEVEL_IO_ERROR')
@@ -418,13 +418,13 @@ describe('servers that misbehave', () => {
   })
 })
 
-// ---- Options ----------------------------------------------------------------------------------------------------------
+// ---- Options ----
 
 describe('options', () => {
   let files
   before(async () => { files = await made(500) })
 
-  test('headers, also of a function; the query of the address', async (t) => {
+  test('headers can be a function; the query of the URL is kept', async (t) => {
     const server = await FileServer.start(t, files)
     let count = 0
     for (const headers of [{ authorization: 'Bearer a' }, new Headers({ authorization: 'Bearer a' }), async () => [['authorization', `Bearer ${++count}`]]]) {
@@ -442,7 +442,7 @@ describe('options', () => {
     assert.ok(count > 5)
   })
 
-  test('a fetch of the caller\'s own: without streams, deaf to the signal, throwing what it likes', async (t) => {
+  test('a custom fetch may lack streams, ignore the signal and throw anything', async (t) => {
     const server = await FileServer.start(t, files)
     const plain = async (url, init) => {
       const response = await fetch(url, init)

@@ -1,8 +1,10 @@
-// Varve and C++ LevelDB on the same directories, in turns: one writes, the other opens with every check, agrees, writes
-// more and compacts, and the first agrees. Then killed while writing, and kept out by each other's lock.
+// Varve and C++ LevelDB use the same directories in turns: one writes, the other opens with every
+// check, compares, writes more and compacts, and the first compares. Then each is killed while
+// writing, and each excludes the other by its lock.
 //
-// The sides are examples/interop.rs, tests/interop/peer.cc (Debian's or Homebrew's LevelDB) and tests/interop/peer.mjs
-// (classic-level). 20,000 operations a directory; VARVE_LONG=1: 1,000,000, and more kills.
+// The programs are examples/interop.rs, tests/interop/peer.cc (Debian's or Homebrew's LevelDB) and
+// tests/interop/peer.mjs (classic-level). 20,000 operations per directory; VARVE_LONG=1: 1,000,000,
+// and more kills.
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -29,15 +31,15 @@ const OPTION_SETS = {
   'shorter keys first': '--comparator length-first --write-buffer 1048576 --block-size 2048 --restart 3 --bloom 10'
 }
 
-// ---- The sides ------------------------------------------------------------------------------------------------------
+// ---- The programs ----
 
-/** Anything that speaks peer.cc's command line. */
+/** A program with the command line of peer.cc. */
 class Side {
   constructor(name, program, args, { commonOnly = false } = {}) {
     Object.assign(this, { name, program, args, commonOnly })
   }
 
-  /** classic-level reads every table, but has no option for these; it always checks and filters in its own way. */
+  /** Options that classic-level lacks: it always uses its own checks and filters. */
   flags(options) {
     const words = options.split(' ').filter(Boolean)
     if (!this.commonOnly) return words
@@ -92,16 +94,19 @@ const place = mkdtempSync(join(tmpdir(), 'varve-interop-'))
 after(() => rmSync(place, { recursive: true, force: true }))
 let directories = 0
 
-/** A new directory for each use, removed when it went well. */
+/** Creates a directory, removed if the test passes. */
 async function inDirectory(use) {
   const dir = join(place, String(directories++))
   await use(dir)
   rmSync(dir, { recursive: true, force: true })
 }
 
-// ---- In turns -------------------------------------------------------------------------------------------------------
+// ---- In turns ----
 
-/** `first` writes, `second` agrees, writes more and compacts; `first` agrees, writes more; `second` agrees. */
+/**
+ * `first` writes; `second` compares, writes more and compacts; `first` compares and writes more;
+ * `second` compares.
+ */
 async function takeTurns(first, second, options, dir) {
   const checks = `${options} --paranoid --verify --gets`
   const written = await first.run('write', dir, `${options} --seed 1 --count ${COUNT}`)
@@ -130,11 +135,11 @@ for (const peer of peers) {
   })
 }
 
-// ---- Killed while writing -------------------------------------------------------------------------------------------
+// ---- Killed while writing ----
 
 const KILL_OPTIONS = ['small everything', 'logs reused', 'as classic-level'].map((name) => OPTION_SETS[name])
 
-/** Starts writing and kills the writer when `acknowledged` operations were reported; answers the last report. */
+/** Kills a writer after it has reported `acknowledged` operations; returns the last report. */
 async function writeUntilKilled(side, dir, options, acknowledged) {
   const child = side.start('write', dir, options)
   const closed = new Promise((resolve) => child.on('close', resolve))
@@ -149,11 +154,14 @@ async function writeUntilKilled(side, dir, options, acknowledged) {
   return last
 }
 
-/** After a kill, whoever opens the directory finds a prefix of the workload, with all that was acknowledged. */
+/**
+ * Checks that after a kill, the database is a prefix of the workload with all acknowledged
+ * operations.
+ */
 async function killAndCompare(writer, reader, index, dir) {
   const options = KILL_OPTIONS[index % KILL_OPTIONS.length]
   const workload = `--seed ${100 + index} --count ${COUNT * 5}`
-  // Between 2 % and 42 % of the workload, so that it is never done before the kill.
+  // Between 2 % and 42 % of the workload, so that it never ends before the kill.
   const acknowledged = Math.floor(COUNT * 5 * (0.02 + 0.4 * ((index * 0.618) % 1)))
   const last = await writeUntilKilled(writer, dir, `${options} ${workload} --acks`, acknowledged)
   const found = await reader.run('prefix', dir, `${options} ${workload} --paranoid --verify`)
@@ -170,7 +178,7 @@ for (const peer of peers) {
   })
 }
 
-// ---- Locks ----------------------------------------------------------------------------------------------------------
+// ---- Locks ----
 
 async function keepsOut(holder, other, dir) {
   const child = holder.start('hold', dir, '')
@@ -185,7 +193,7 @@ async function keepsOut(holder, other, dir) {
   assert.deepEqual(other.tryLock(dir), { status: 0, stdout: 'opened' })
 }
 
-// `--` was taken for the path, or for an unknown option.
+// `--` was used as the path, or was an unknown option.
 test('-- ends the options of the examples', () => {
   const cwd = mkdtempSync(join(place, 'odd-'))
   const run = (program, ...args) => spawnSync(program, args, { cwd, encoding: 'utf8' })
@@ -198,13 +206,13 @@ test('-- ends the options of the examples', () => {
   }
   const refused = run(digest, '--odd')
   assert.equal(refused.status, 1)
-  assert.match(refused.stderr, /unknown option --odd; a path that begins with - goes behind --/)
+  assert.match(refused.stderr, /unknown option --odd; a path that begins with - must follow --/)
 })
 
-describe('one owner at a time', () => {
-  test('Varve keeps Varve out', () => inDirectory((dir) => keepsOut(varve, varve, dir)))
+describe('locks', () => {
+  test('Varve excludes Varve', () => inDirectory((dir) => keepsOut(varve, varve, dir)))
   for (const peer of peers) {
-    test(`Varve keeps ${peer.name} out`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(varve, peer, dir)))
-    test(`${peer.name} keeps Varve out`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(peer, varve, dir)))
+    test(`Varve excludes ${peer.name}`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(varve, peer, dir)))
+    test(`${peer.name} excludes Varve`, { skip: peer.missing }, () => inDirectory((dir) => keepsOut(peer, varve, dir)))
   }
 })

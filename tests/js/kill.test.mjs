@@ -1,5 +1,5 @@
-// What a process had acknowledged when it was killed is there, and nothing else: with and without sync, in the middle of flushes and
-// compactions; and whoever comes next gets the lock soon.
+// After a process was killed, the database has all acknowledged writes and nothing else: with and
+// without sync, during flushes and compactions. The next process gets the lock soon.
 //
 //   VARVE_LONG=1   1,000 kills instead of 100
 import assert from 'node:assert/strict'
@@ -16,19 +16,19 @@ import { NodeStorage } from '../../src/js/storage/node/directory.js'
 const LONG = process.env.VARVE_LONG !== undefined
 const ROUNDS = LONG ? 1000 : 100
 const KEYS = 1500
-/** Shown by `npm test`, held by VARVE_LONG=1: nothing is timed where the machine may be busy. */
+/** Printed by `npm test`, asserted only with VARVE_LONG=1: the machine may be busy. */
 const LOCK_MS_MAX = 200
 
 const root = mkdtempSync(join(tmpdir(), 'varve-kill-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
-/** Small buffers: so that flushes and compactions never end. */
+/** Small buffers, so that flushes and compactions are always running. */
 const OPTIONS = { writeBufferSize: 16 << 10, maxFileSize: 32 << 10 }
 
 const keyOf = (i) => String(i * 7919 % KEYS).padStart(4, '0')
 const valueOf = (i) => `${i} ${'x'.repeat(i % 700)}`
 
-/** Waits to be told from where on to write, and tells after every write that it was acknowledged. */
+/** Reads the number of the first write, and reports every acknowledged write. */
 const WRITER = `
   import { once } from 'node:events'
   import { writeSync } from 'node:fs'
@@ -77,13 +77,13 @@ test(`${ROUNDS} writers are killed`, async (t) => {
   const locks = []
   let from = 0
   let synced = 0
-  // The next one starts while what the last one left is looked at.
+  // The next process starts while the database of the last one is checked.
   let next = new Writer()
   for (let round = 0; round < ROUNDS; round++) {
     const writer = next
     const sync = round % 2 === 0
     await writer.write(place, from, sync)
-    // From the first write to far into compactions; no two rounds alike.
+    // From the first write until many compactions, different in each round.
     await sleep(round * 37 % 61)
     await writer.kill()
     next = new Writer()
@@ -109,7 +109,10 @@ test(`${ROUNDS} writers are killed`, async (t) => {
   if (LONG) assert.ok(most <= LOCK_MS_MAX, `the lock took ${most} ms`)
 })
 
-/** Everything up to `acknowledged` is there, and what comes after it without a gap; answers the last write. */
+/**
+ * Checks that all writes up to `acknowledged` exist, and later ones without a gap; returns the
+ * last.
+ */
 async function check(db, acknowledged, when) {
   const found = await db.iterator().all()
   let last = acknowledged

@@ -1,4 +1,5 @@
-// Who imports whom in src/js (docs/architecture.md), as dependency-cruiser sees it. Imports of types alone, in comments, do not count.
+// Checks the imports in src/js (docs/architecture.md) with dependency-cruiser. Imports of types in
+// comments are ignored.
 import { deepStrictEqual, ok } from 'node:assert'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +8,10 @@ import { after, test } from 'node:test'
 import { cruise } from 'dependency-cruiser'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
-/** What each part may import besides itself; #wasm and the like count as the files that they stand for. */
+/**
+ * What each part may import besides itself; #wasm and others count as the files that they resolve
+ * to.
+ */
 const LAYERS = {
   'errors.js': [],
   bytes: ['errors.js'],
@@ -22,7 +26,7 @@ const LAYERS = {
   cli: ['errors.js', 'bytes', 'engine', 'remote', 'storage', 'level', 'inspect']
 }
 
-/** Parts of storage that only their neighbours know. */
+/** Parts of storage that only their neighbours may import. */
 const STORAGES = ['node', 'http', 'browser']
 
 const alternatives = (names) => names.map((name) => name.endsWith('.js') ? `${name.replace('.', '\\.')}$` : `${name}/`).join('|')
@@ -51,7 +55,7 @@ function rulesOf(root) {
   ]
 }
 
-/** What breaks a rule, as "rule: from -> to". */
+/** Returns violations as "rule: from -> to". */
 async function violationsIn(root, places) {
   const { output } = await cruise(places, {
     baseDir: root,
@@ -64,14 +68,14 @@ async function violationsIn(root, places) {
   return output.summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)
 }
 
-test('imports go downward, and in no circle', async () => {
+test('imports go only downward, without cycles', async () => {
   deepStrictEqual(await violationsIn(inRoot(), ['src/js', 'www']), [])
 })
 
 const place = mkdtempSync(join(tmpdir(), 'varve-layers-'))
 after(() => rmSync(place, { recursive: true }))
 
-/** Files of a little package, by path. */
+/** Files of a small package, by path. */
 function make(name, files) {
   const root = join(place, name)
   for (const [path, text] of Object.entries({ 'package.json': '{ "type": "module" }', ...files })) {
@@ -81,7 +85,7 @@ function make(name, files) {
   return root
 }
 
-test('an import that goes upward is found, also a dynamic one', async () => {
+test('an upward import is found, also a dynamic one', async () => {
   const root = make('upward', {
     'src/js/engine/a.js': "import '../level/b.js'\n",
     'src/js/storage/c.js': "export const load = () => import('../engine/a.js')\n",
@@ -93,7 +97,7 @@ test('an import that goes upward is found, also a dynamic one', async () => {
   ])
 })
 
-test('a circle is found, and a file that has no part', async () => {
+test('a cycle is found, and a file outside all parts', async () => {
   const root = make('circle', {
     'src/js/bytes/a.js': "import './b.js'\n",
     'src/js/bytes/b.js': "import './a.js'\n",
@@ -116,7 +120,7 @@ const LONG = {
   'storage/contract.js': 'one test for each sentence of the contract'
 }
 
-test('no script has over 500 lines but those that say why', () => {
+test('no script has over 500 lines, except those listed with a reason', () => {
   const long = readdirSync(inRoot('src', 'js'), { recursive: true })
     .filter((name) => name.endsWith('.js') && readFileSync(inRoot('src', 'js', name), 'utf8').split('\n').length > 501)
   deepStrictEqual(long.sort(), Object.keys(LONG).sort())

@@ -1,4 +1,4 @@
-// The lean module, which pages run, in Node: what other tests ask of Node's own module, and what happens where the lean one lacks something.
+// The lean module of pages, in Node: runs tests of the full module with it, and tests its limits.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -19,9 +19,12 @@ beforeEach(useLean)
 let places = 0
 const newPlace = () => join(scratch, String(places++))
 
-// ---- The tests of the other module ----------------------------------------------------------------------------------
+// ---- Tests of the full module ----
 
-/** Those that hold an engine to account: traps, golden and damaged files, hostile bytes and zips. By name, where not all are needed. */
+/**
+ * Tests of the engine: traps, golden and damaged files, hostile bytes and zips; some by their
+ * names.
+ */
 const PROGRAMS = {
   trap: [],
   corpus: [],
@@ -33,7 +36,7 @@ const PROGRAMS = {
 for (const [name, options] of Object.entries(PROGRAMS)) {
   test(`${name}.test.mjs passes`, async () => {
     const program = inRoot('tests', 'js', `${name}.test.mjs`)
-    // Else it would report to the runner of this file as if it were one of its own.
+    // Otherwise it would report its results to the runner of this file.
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
     const child = spawn(process.execPath, ['--import', pathToFileURL(inRoot('tests', 'js', 'lib', 'lean.mjs')).href, ...options, program], { env })
     let said = ''
@@ -45,9 +48,9 @@ for (const [name, options] of Object.entries(PROGRAMS)) {
   })
 }
 
-// ---- Codecs that it lacks -------------------------------------------------------------------------------------------
+// ---- Missing codecs ----
 
-/** A copy of a database of Minecraft's, whose one table has zlib blocks. */
+/** Copies a database of Minecraft, whose table has zlib blocks. */
 function zlibDatabase() {
   const place = newPlace()
   fs.cpSync(inRoot('tests', 'fixtures', 'bedrock-zlib'), place, { recursive: true })
@@ -57,7 +60,7 @@ function zlibDatabase() {
 
 const binary = { keyEncoding: 'view', valueEncoding: 'view' }
 
-/** Names the file, the offset, the codec and what to do; and it is no corruption. */
+/** Checks that the error names file, offset, codec and solution, and is not a corruption. */
 function isMissingCodec(error) {
   assert.equal(error.code, 'LEVEL_NOT_SUPPORTED', error.stack)
   assert.match(error.message, /000005\.ldb, block at offset \d+: compressed with zlib\b.*varve\/full/)
@@ -104,9 +107,9 @@ test('a database with zlib blocks is written to and compacted around them; the f
   await again.close()
 })
 
-// ---- What it leaves to a worker with the full module ----------------------------------------------------------------
+// ---- Tasks of a worker with the full module ----
 
-test('repair, verification and import are done by a worker, and its findings are errors as here', async () => {
+test('repair, verification and import run in a worker, with the same findings', async () => {
   const place = newPlace()
   const db = new Varve(place)
   await db.batch(Array.from({ length: 1000 }, (_, i) => ({ type: 'put', key: `key${i}`, value: 'x'.repeat(100) })))

@@ -1,5 +1,5 @@
-// The engine's memory has a limit and stays below it; where it does not do, writes are refused or the engine is replaced, and nothing
-// that was acknowledged is lost.
+// The engine's memory stays below its limit. If the limit is too small, writes are refused or the
+// engine is replaced, and no acknowledged write is lost.
 //
 //   VARVE_LONG=1   1 GiB of data below 64 MiB and 256 MiB, instead of 64 MiB of data below 32 MiB
 import assert from 'node:assert/strict'
@@ -25,7 +25,7 @@ after(() => {
 
 const memoryOf = () => watch.last.memory.buffer.byteLength
 
-/** Bytes that do not compress, the same for the same number. */
+/** Returns incompressible bytes, the same for the same number. */
 function valueOf(i, size = VALUE_SIZE) {
   const bytes = Buffer.alloc(size)
   for (let at = 0, x = i * 2654435761 + 1; at + 4 <= size; at += 4) {
@@ -41,7 +41,7 @@ for (const [limit, total] of SIZES) {
   test(`${total} MiB are written, read and compacted below ${limit} MiB`, async (t) => {
     const place = join(root, `limit-${limit}`)
     const rows = Math.ceil(total * MIB / VALUE_SIZE)
-    // Not in order: so that compactions have something to do.
+    // Not in key order, so that compactions have work.
     const keyOf = (i) => String((i * 7919) % rows).padStart(9, '0')
     const db = new Varve(place, { memoryLimit: limit * MIB, valueEncoding: 'view' })
     db.on('recovered', ({ cause }) => assert.fail(cause))
@@ -54,7 +54,7 @@ for (const [limit, total] of SIZES) {
     await db.compactRange()
     await scan(db, rows)
     const warm = memoryOf()
-    // The same again takes no more memory.
+    // Repeating it takes no more memory.
     await db.compactRange()
     await scan(db, rows)
     assert.equal(memoryOf(), warm, 'pages after the first round')
@@ -81,9 +81,10 @@ test('exceeding memory fails or replaces the engine without losing acknowledged 
     const place = join(root, `small-${round}`)
     const options = { memoryLimit: 2 * MIB + (round % 50) * 128 * KIB, valueEncoding: 'view', writeBufferSize: 64 * KIB << round % 6 }
     const acknowledged = new Map()
-    // What was refused and may be there all the same: of several such writes of a key any may be the last that is.
+    // Refused writes may have been applied: any of several such writes of a key may be the last
+    // one.
     const open = new Map()
-    // What this memory cannot open, or cannot open again, more can.
+    // A database that cannot be opened with this limit can be opened with a larger one.
     const refused = (error) => {
       const { code } = /^LEVEL_DATABASE_NOT_/.test(error.code) && error.cause !== undefined ? error.cause : error
       assert.match(code, /^LEVEL_(LIMIT_EXCEEDED|POISONED)$/, error.stack)
@@ -124,13 +125,13 @@ test('exceeding memory fails or replaces the engine without losing acknowledged 
   assert.equal(watch.callsOfDead, 0)
 })
 
-test('memoryLimit is checked', () => {
+test('an invalid memoryLimit is refused', () => {
   for (const memoryLimit of [-1, 0, MIB, 5 * 1024 * MIB, '1', 1.5]) {
     assert.throws(() => new Varve(null, { storage: 'memory', memoryLimit }), { code: 'LEVEL_INVALID_ARGUMENT' })
   }
 })
 
-test('values of the maximum size fit in the default limit', { skip: !LONG && 'VARVE_LONG=1 runs it' }, async () => {
+test('values of the maximum size fit in the default limit', { skip: !LONG && 'only with VARVE_LONG=1' }, async () => {
   const db = new Varve(join(root, 'large'), { valueEncoding: 'view' })
   db.on('recovered', ({ cause }) => assert.fail(cause))
   const large = Buffer.alloc(256 * MIB, 'large')
@@ -153,7 +154,7 @@ test('a log much longer than a write buffer is replayed in little memory', async
   for (let from = 0; from < rows; from += ROWS_PER_BATCH) {
     await db.batch(Array.from({ length: ROWS_PER_BATCH }, (_, i) => ({ type: 'put', key: String(from + i).padStart(9, '0'), value: valueOf(from + i) })))
   }
-  // What a kill would leave.
+  // The state after a kill.
   cpSync(place, copy, { recursive: true, filter: (path) => !/LOCK/.test(path) })
   await db.close()
   for (const writeBufferSize of [undefined, 16 * MIB]) {
@@ -167,7 +168,8 @@ test('a log much longer than a write buffer is replayed in little memory', async
   }
 })
 
-// Each growth makes an ArrayBuffer of the whole memory. Grown by 64 KiB at a time, V8 spent most of its time collecting garbage.
+// Each growth creates an ArrayBuffer of the whole memory. When it grew by 64 KiB at a time, V8
+// spent most of its time collecting garbage.
 test('memory grows in steps', async () => {
   const db = new Varve(null, { storage: 'memory', valueEncoding: 'view' })
   const sizes = new Set()
@@ -177,6 +179,6 @@ test('memory grows in steps', async () => {
   }
   await db.close()
   assert.ok(Math.max(...sizes) > 20 * MIB)
-  // Twice the twenty or so that it takes: what is needed, and what is taken beside.
+  // Twice the usual number of about twenty.
   assert.ok(sizes.size <= 40, `${sizes.size} sizes`)
 })

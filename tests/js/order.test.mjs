@@ -1,4 +1,5 @@
-// Nobody learns of a newer state before an older one that was asked for earlier, where the storage answers in place.
+// With a synchronous storage, no caller sees a newer state before an earlier call returns an older
+// one.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,8 +30,8 @@ const microtasks = async (count) => { for (let i = 0; i < count; i++) await unde
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve))
 
 /**
- * Writes count versions, and reads tell which version they have seen: at least `from`, at most `to`. What was asked for earlier may
- * not be answered with an older version than what was asked for later has been answered with.
+ * Writes count versions, and reads report the version that they have seen: from `from` to `to`. An
+ * earlier call must not return an older version after a later call has returned a newer one.
  */
 class Watch {
   version = 0
@@ -47,12 +48,12 @@ class Watch {
     this.answered.push({ asked, what, from })
   }
 
-  /** One of those below, whose answer holds a version as text. */
+  /** Makes one of the reads below, whose result contains a version as text. */
   async exactly(what, db, [ask, valueIn]) {
     return this.read(what, ask(db), (answer) => [Number(valueIn(answer)), Number(valueIn(answer))])
   }
 
-  /** `write` gets the next version. */
+  /** Calls `write` with the next version. */
   async wrote(what, write) {
     const version = ++this.version
     return this.read(what, write(String(version)), () => [version, Infinity])
@@ -64,20 +65,23 @@ class Watch {
   }
 }
 
-/** Rows around the one that changes, so that a range is more than a row. */
+/** Rows around the changing one, so that a range has several rows. */
 async function filled(db) {
   await db.batch(['a', 'b', 'c', 'd'].map((key) => ({ type: 'put', key, value: '0' })))
   return db
 }
 
-/** A short read of a range by each of the ways, and where the value of `c` is in its answer. No promise more: each takes a microtask. */
+/**
+ * Short reads of a range, and where `c` is in their results. No extra promises: each takes a
+ * microtask.
+ */
 const RANGES = {
   all: [(db) => db.iterator({ gte: 'b', lte: 'd' }).all(), (rows) => rows[1][1]],
   'values().all': [(db) => db.values({ gte: 'c', limit: 1 }).all(), ([value]) => value],
   nextv: [(db) => db.iterator({ gte: 'b', lte: 'd' }).nextv(10), (rows) => rows[1][1]],
   next: [(db) => db.iterator({ gte: 'c' }).next(), ([, value]) => value]
 }
-/** The same of keys. */
+/** The same for keys. */
 const POINTS = {
   get: [(db) => db.get('c'), (value) => value],
   getMany: [(db) => db.getMany(['a', 'c']), ([, value]) => value]
@@ -85,7 +89,7 @@ const POINTS = {
 
 for (const [place, make] of Object.entries(PLACES)) {
   for (const [range, read] of Object.entries(RANGES)) {
-    test(`${range}() asked before a put never answers after a get that saw the put, in one tick: ${place}`, async () => {
+    test(`${range}() made before a put never resolves after a get that saw the put, in one tick: ${place}`, async () => {
       const db = await filled(make())
       const watch = new Watch()
       for (let round = 0; round < ROUNDS; round++) {
@@ -99,7 +103,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       await db.close()
     })
 
-    test(`${range}() in one flow never answers after a get of another that saw a later put: ${place}`, async () => {
+    test(`${range}() never resolves after a get of another async function that saw a later put: ${place}`, async () => {
       const db = await filled(make())
       const watch = new Watch()
       const reading = async () => {
@@ -129,7 +133,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       }
       ask(RANGES)
       ask(RANGES)
-      // As soon as it is open, and what was asked before has been done.
+      // As soon as it is open and queued calls are done.
       db.once('open', () => ask({}))
       await db.open()
       ask(RANGES)
@@ -139,7 +143,7 @@ for (const [place, make] of Object.entries(PLACES)) {
     }
   })
 
-  test(`whatever is asked in whatever flows: ${place}`, async () => {
+  test(`random calls of several async functions: ${place}`, async () => {
     const db = await filled(make())
     const watch = new Watch()
     const LIMIT = ROUNDS * 10
@@ -152,7 +156,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       return (seed >>> 16) % size
     }
     const { signal } = new AbortController()
-    /** The last versions by a batch or a del, which has() can see. */
+    /** The last versions written by a batch or a del, which has() can see. */
     let [batched, deleted] = [0, 0]
     const calls = {
       ...Object.fromEntries(Object.entries({ ...RANGES, ...POINTS }).map(([what, read]) => [what, () => watch.exactly(what, db, read)])),
@@ -164,7 +168,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       'chained batch': () => watch.wrote('chained batch', (value) => db.batch().put('c', value).write()),
       del: () => watch.wrote('del', (value) => {
         deleted = watch.version
-        // The version itself is told by another key.
+        // Another key contains the version.
         db.put('c', value)
         return db.del(`x${value}`)
       }),
@@ -187,7 +191,7 @@ for (const [place, make] of Object.entries(PLACES)) {
     const flow = async () => {
       while (watch.version < LIMIT - 100) {
         const name = names[random(names.length)]
-        // An fsync takes long, and everybody else waits for no one.
+        // An fsync takes long, and other calls do not wait for it.
         if (/synced|clear/.test(name) && random(10) > 0) continue
         counts[name] = (counts[name] ?? 0) + 1
         const call = calls[name]()
@@ -203,7 +207,7 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
-/** How many gets, one after the other, are answered before an all() that was asked first; of each round. */
+/** Counts the consecutive gets that return before an earlier all(), for each round. */
 async function answeredEarly(db) {
   const counts = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -221,7 +225,7 @@ async function answeredEarly(db) {
   return counts.sort((a, b) => a - b)
 }
 
-test('at most one get is answered before a short all() that was asked first', async (t) => {
+test('at most one get resolves before an earlier short all()', async (t) => {
   const told = []
   for (const [name, db] of Object.entries({
     directory: PLACES.directory(), memory: PLACES.memory(), 'a worker': PLACES['a directory of a worker'](), 'classic-level': new ClassicLevel(join(root, String(places++)))
@@ -267,7 +271,7 @@ for (const [place, make] of Object.entries(PLACES)) {
       const calls = [iterator.all(), iterator.close()]
       for (let i = 0; i < 40; i++) calls.push(db.iterator().all(), db.get('c'), db.put('c', String(i)), db.has('c'), db.keys().nextv(2))
       const closed = db.close()
-      // What was asked before is answered, whether or not the database is closed by then.
+      // Earlier calls return, whether or not the database is closed by then.
       const results = await Promise.allSettled(calls)
       assert.deepEqual(results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason.message), [])
       await closed
@@ -276,7 +280,7 @@ for (const [place, make] of Object.entries(PLACES)) {
   })
 }
 
-// A write that is asked for when the fresh instance is there must not be done before those that still wait for it.
+// A write made when the new instance exists must not overtake queued writes.
 test('after a trap, writes of one key run in call order', async () => {
   const trapping = new Trapping()
   try {
@@ -300,7 +304,7 @@ test('after a trap, writes of one key run in call order', async () => {
   }
 })
 
-test('calls that wait for a fresh instance after a trap are answered in order, and every one is settled', async () => {
+test('calls queued after a trap are settled in order', async () => {
   const trapping = new Trapping()
   let recovered = 0
   try {
@@ -318,7 +322,7 @@ test('calls that wait for a fresh instance after a trap are answered in order, a
         add(watch.wrote('put', (value) => db.put('c', value)))
         for (const [what, read] of Object.entries(POINTS)) add(watch.exactly(what, db, read))
       }
-      // Beyond so many crossings all calls are done.
+      // After this many crossings all calls are done.
       trapping.arm(1 + round % 40 * 3)
       for (let i = 0; i < 4; i++) {
         ask()

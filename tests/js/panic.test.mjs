@@ -1,11 +1,13 @@
-// The full module keeps the messages of its panics: the cause of the error says where in the source it was.
+// The full module keeps the messages of panics: the cause of the error names the source location.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Instance } from '../../src/js/engine/instance.js'
 
 const SIZE = 0x1234
 
-/** A word of the engine's memory that says that nobody uses the scratch region; it stands before the region's capacity, address, size. */
+/**
+ * The borrow flag of the unused scratch region, before its capacity, address and size in memory.
+ */
 function inUseOf(memory, address) {
   const words = new Uint32Array(memory.buffer)
   for (let at = 2; at < words.length - 1; at++) {
@@ -18,7 +20,7 @@ test('a panic names file, line and reason in the cause', async () => {
   const traps = []
   const instance = await Instance.make(2 ** 26, (trap) => traps.push(trap))
   const database = instance.exports.openDatabase(undefined, {})
-  // As if it were in use already: Rust panics when it is borrowed twice.
+  // Mark it as borrowed: Rust panics at the next borrow.
   inUseOf(instance.memory, database.scratch(SIZE)).fill(0xffffffff)
   assert.throws(() => database.scratch(2 * SIZE), (error) => error === traps[0])
   const { code, cause } = traps[0]

@@ -1,5 +1,5 @@
-// Runs every snippet of the README as it is written: `js` as a module, `sh` by the shell, in a directory of its own in which
-// `varve` is this package. A line must print what its comment says: console.log(...) // this
+// Runs every snippet of the README: `js` as a module, `sh` by the shell, in a new directory in
+// which `varve` is this package. A line must print what its comment says: console.log(...) // this
 //
 // A snippet is skipped if the line before it is a comment that begins with "not run:" and says why.
 import assert from 'node:assert/strict'
@@ -36,17 +36,17 @@ for (const { reason, language, text, line } of snippets) {
   })
 }
 
-test('there are snippets, and most are run', () => {
+test('README has snippets, and most are run', () => {
   assert.ok(snippets.filter(({ reason }) => reason === undefined).length >= 4)
 })
 
-// The tables are compared with the types, which are the home of every option, default, error code and method.
+// Compares the tables with the types, which define every option, default, error code and method.
 
 const types = readFileSync(inRoot('src', 'js', 'types', 'index.d.ts'), 'utf8')
 const abstractLevel = inRoot('node_modules', 'abstract-level')
 const abstractTypes = ['abstract-level', 'abstract-iterator'].map((name) => readFileSync(join(abstractLevel, 'types', `${name}.d.ts`), 'utf8')).join('\n')
 
-/** The rows of the tables of a section, without heads, as arrays of cells. */
+/** Returns the rows of the tables of a section, without headers, as arrays of cells. */
 const rowsOf = (heading) => {
   const section = readme.split(/^## /m).find((text) => text.startsWith(`${heading}\n`))
   assert.ok(section !== undefined, heading)
@@ -55,7 +55,7 @@ const rowsOf = (heading) => {
 }
 const namesIn = (cell) => [...cell.matchAll(/`([\w.]+)/g)].map(([, name]) => name)
 
-/** The options of an interface, each with the text of its default (undefined where it has none). */
+/** Returns the options of an interface with the text of their defaults (undefined if none). */
 const optionsOf = (source, name) => {
   const body = new RegExp(`interface ${name}\\b[^{]*\\{\\n([^]*?)^\\}`, 'm').exec(source)?.[1]
   assert.ok(body !== undefined, name)
@@ -63,7 +63,7 @@ const optionsOf = (source, name) => {
     [option, /@defaultValue ([^]*?)\s*(?:\n \s*\*\s*\n|\n? *\*\/)/.exec(comment)?.[1]]))
 }
 
-/** A default as README or the types write it: '32 MiB' and '`32 * 1024 * 1024`: why' are the same number. */
+/** Normalises a default: '32 MiB' and '`32 * 1024 * 1024`: why' are the same number. */
 const normal = (text) => {
   const [, number, unit] = /^(\d+)(?: (KiB|MiB|GiB))?(?![\w'])/.exec(text) ?? []
   const product = /^`(\d+(?: \*\*? \d+)*)`/.exec(text)?.[1]
@@ -87,7 +87,7 @@ test('the table of options has the names and defaults of index.d.ts', () => {
   compareOptions(rows.slice(0, ofAnOperation), [
     [types, 'OpenOptions'], [types, 'DatabaseOptions'], [abstractTypes, 'AbstractOpenOptions'], [abstractTypes, 'AbstractDatabaseOptions']
   ])
-  // `fillCache` has two defaults: the table shows that of reads, the last here, and explains that of iterators.
+  // `fillCache` has two defaults: the table has that of reads, which is the last here.
   compareOptions(rows.slice(ofAnOperation), [[types, 'AdditionalIteratorOptions'], [types, 'ReadOptions'], [types, 'WriteOptions']])
 })
 
@@ -128,7 +128,7 @@ test('README quotes the figures of docs/figures.md', () => {
   assert.ok(figures.includes(`${size} bytes`), size)
 })
 
-test('links within the repository lead to files and headings that exist', () => {
+test('links to files and headings of the repository are valid', () => {
   const anchorsOf = (text) => [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading.toLowerCase().replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'))
   const links = [...readme.matchAll(/\]\(([^):]+)\)/g)].map(([, link]) => link)
   assert.ok(links.length > 10)

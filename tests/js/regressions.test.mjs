@@ -1,4 +1,4 @@
-// Bugs that were found, each with its story.
+// Regression tests. Comments describe the bugs.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -13,8 +13,9 @@ import { describe, revive } from '../../src/js/remote/failure.js'
 const over = (storage) => new Varve(null, { storage })
 const codeOf = (promise) => promise.then(() => 'done', (error) => error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause?.code : error.code)
 
-// Whoever was refused gave the lock back, which was another's: two writers, or none of them safe from destroy().
-test('a refused opener leaves the lock to its owner', async () => {
+// A refused lock() released the lock of another storage: two writers, and no protection from
+// destroy().
+test('a refused lock() does not release the lock of its owner', async () => {
   const place = new MapStorage.Place()
   const storage = new MapStorage(place)
   const owner = over(storage)
@@ -30,8 +31,8 @@ test('a refused opener leaves the lock to its owner', async () => {
   await over(new MapStorage(place)).open()
 })
 
-// close() was done before the storage had given the lock back, and opening again was refused.
-test('a database may be opened as soon as it is closed', async () => {
+// close() resolved before the storage had released the lock, and opening again was refused.
+test('a database can be opened as soon as it is closed', async () => {
   class Slow extends MapStorage {
     async unlock() { await sleep(20); super.unlock() }
   }
@@ -46,7 +47,7 @@ test('a database may be opened as soon as it is closed', async () => {
   await Varve.destroy(null, { storage })
 })
 
-/** Fails reads of tables when told to. */
+/** A storage whose reads of tables fail on request. */
 class Failing extends MapStorage {
   fails = false
 
@@ -61,7 +62,7 @@ class Failing extends MapStorage {
   }
 }
 
-// After one failed page an iterator said that it was at its end.
+// After a failed page an iterator reported its end.
 test('a failed iterator keeps failing until it seeks', async () => {
   const storage = new Failing()
   const db = new Varve(null, { storage, cacheSize: 0 })
@@ -82,8 +83,8 @@ test('a failed iterator keeps failing until it seeks', async () => {
   await db.close()
 })
 
-// A write from inside the storage's append() cut the log under the write that it interrupted.
-test('a storage may write to its database from inside an append', async () => {
+// A write made inside the storage's append() truncated the log of the write that it interrupted.
+test('a storage can write to its database inside an append', async () => {
   class Nested extends MapStorage {
     create(name, ...rest) {
       const file = super.create(name, ...rest)
@@ -112,7 +113,7 @@ test('a storage may write to its database from inside an append', async () => {
   await db.close()
 })
 
-// Only the message of what a storage threw came through: no errno, no stack.
+// Of an error of a storage, only the message was kept: no errno, no stack.
 test('the error of a storage is the cause', async () => {
   const thrown = Object.assign(new Error('no such sector'), { code: 'EIO', errno: -5 })
   class Broken extends MapStorage {
@@ -141,7 +142,7 @@ test('the error of a storage is the cause', async () => {
   await db.close()
 })
 
-/** Counts the files that are open. */
+/** A storage that counts open files. */
 class Counting extends MapStorage {
   opened = 0
   atUnlock = 0
@@ -179,8 +180,9 @@ class Counting extends MapStorage {
   }
 }
 
-// Tables stayed open after close(): in a directory that was opened read-only, a descriptor each until the process ended.
-test('a database that is closed has no file open', async () => {
+// Tables stayed open after close(): in a read-only directory, a descriptor each until the process
+// ended.
+test('a closed database has no open file', async () => {
   const storage = new Counting()
   for (const readOnly of [false, true]) {
     const db = new Varve(null, { storage, readOnly })
@@ -203,7 +205,7 @@ test('a database that is closed has no file open', async () => {
   assert.equal(storage.opened, 0)
 })
 
-// Whatever was given as a signal was taken for one that is never aborted.
+// Any value was accepted as a signal, and never aborted.
 test('an iterator refuses an invalid signal', async () => {
   const db = new Varve(null, { storage: 'memory' })
   await db.put('a', '1')
@@ -216,8 +218,9 @@ test('an iterator refuses an invalid signal', async () => {
   await db.close()
 })
 
-// close() waited for a file that was being opened far away, for as long as a server hangs; and what came later stayed open.
-test('a database is closed while a file is being opened, and the file after that', async () => {
+// close() waited for a file that was being opened, as long as a server hangs; a file opened later
+// stayed open.
+test('close() does not wait for a file that is being opened, which is then closed', async () => {
   class Hanging extends Counting {
     waiting = []
 
@@ -242,10 +245,10 @@ test('a database is closed while a file is being opened, and the file after that
   assert.equal(storage.opened, 0)
 })
 
-// ---- Arguments --------------------------------------------------------------------------------------------------------
+// ---- Arguments ----
 
-// Infinity was refused, and so was whatever else classic-level takes: its clients pass it through.
-test('highWaterMarkBytes takes what classic-level takes, and what memory cannot hold comes in several pages', async () => {
+// Infinity and other values that classic-level accepts were refused.
+test('highWaterMarkBytes accepts the values of classic-level, and pages are limited by memory', async () => {
   const count = 96
   for (const worker of [false, true]) {
     const db = new Varve(null, { storage: 'memory', worker })
@@ -258,7 +261,7 @@ test('highWaterMarkBytes takes what classic-level takes, and what memory cannot 
     }
     await db.close()
   }
-  // A page that memory could not hold was an error, and stayed one.
+  // A page that was too large for the memory was a permanent error.
   const db = new Varve(null, { storage: new MapStorage(), memoryLimit: 40 << 20, cacheSize: 1 << 20 })
   for (let i = 0; i < count; i++) await db.put(`key${String(i).padStart(3, '0')}`, 'x'.repeat(1 << 20))
   const iterator = db.iterator({ highWaterMarkBytes: Infinity })
@@ -283,8 +286,9 @@ const thrownBy = async (act) => {
   assert.fail(`${act} did not fail`)
 }
 
-// The name was InvalidArgumentError, a number out of range was a TypeError, and what the engine refused was neither.
-test('a wrong argument is a TypeError or a RangeError, by class and by name, in place and in a worker', async () => {
+// The name was InvalidArgumentError, a number out of range was a TypeError, and an argument that
+// the engine refused was neither.
+test('a wrong argument is a TypeError or RangeError, also with a worker', async () => {
   for (const [options, expected] of [
     [{ cacheSize: -1 }, RANGE], [{ blockSize: 1.5 }, RANGE], [{ maxFileSize: Infinity }, RANGE], [{ filterBits: 44 }, RANGE], [{ writeBufferSize: NaN }, RANGE],
     [{ blockSize: '4096' }, TYPE], [{ compression: 'lz4' }, TYPE], [{ readOnly: 1 }, TYPE], [{ recovery: 'none' }, TYPE], [{ worker: 'yes' }, TYPE], [{ storage: {} }, TYPE]
@@ -311,7 +315,7 @@ test('a wrong argument is a TypeError or a RangeError, by class and by name, in 
     assert.deepEqual(kindOf(await thrownBy(() => db.approximateSize('a'))), TYPE)
     assert.deepEqual(kindOf(await thrownBy(() => db.get('a', { snapshot: other.snapshot() }))), TYPE)
     await Promise.all([db.close(), other.close()])
-    // No mistake in an argument, but what is found on the storage.
+    // Not an error of an argument, but of the storage.
     const there = mkdtempSync(join(tmpdir(), 'varve-argument-'))
     const missing = await thrownBy(() => new Varve(there, { createIfMissing: false, worker }).open())
     assert.deepEqual(kindOf(missing), ['VarveError', false, false, 'LEVEL_INVALID_ARGUMENT'])
@@ -320,7 +324,7 @@ test('a wrong argument is a TypeError or a RangeError, by class and by name, in 
   }
 })
 
-test('errors keep name, class, code and cause on their way from a worker', () => {
+test('errors from a worker keep name, class, code and cause', () => {
   const sent = [new InvalidArgumentError('a', { cause: new OutOfRangeError('b') }), new OutOfRangeError('c'), new SourceChangedError('d', { code: 'LEVEL_SOURCE_CHANGED', file: 'e' }),
     new VarveError('f', { code: 'LEVEL_IO_ERROR', file: 'g', offset: 1 }), new RangeError('h'), new Error('i'), new DOMException('j', 'QuotaExceededError')]
   const facts = (error) => error && [error.name, error.message, error.code, error.file, error.offset, error.stack, facts(error.cause)]
@@ -331,8 +335,8 @@ test('errors keep name, class, code and cause on their way from a worker', () =>
   }
 })
 
-// It opened, and made, a database where the process had gone meanwhile.
-test('a relative location is of the working directory at the call', () => {
+// The database was opened, or created, relative to a later working directory of the process.
+test('a relative location is resolved when the constructor is called', () => {
   const root = mkdtempSync(join(tmpdir(), 'varve-relative-'))
   const program = `
     import { Varve } from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}

@@ -1,4 +1,4 @@
-// What hostile callers, hostile bytes and hostile archives can do: get a typed error, and nothing else.
+// Hostile callers, bytes and archives get a typed error and have no other effect.
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ let places = 0
 const newPlace = () => join(root, 'inside', `${places++}`)
 const inMemory = (options) => new Varve(null, { ...options, storage: 'memory' })
 
-/** Own names of the prototypes that anybody shares. */
+/** The property names of shared prototypes. */
 const PROTOTYPES = [Object, Array, Function, String, Number, Boolean, Uint8Array, ArrayBuffer, Map, Promise, Error, Varve].map((Class) => Class.prototype)
 const shapeOf = () => PROTOTYPES.map((prototype) => Reflect.ownKeys(prototype).map(String).join())
 const shapes = shapeOf()
@@ -24,18 +24,18 @@ afterEach(() => {
   assert.equal({}.polluted, undefined)
 })
 
-/** An error that a caller can tell apart. */
+/** Checks for an error with a code. */
 const typed = (error) => {
   assert.ok(error instanceof Error && /^LEVEL_/.test(error.code), `${error?.stack}`)
   return true
 }
 
-// ---- Options and values ---------------------------------------------------------------------------------------------
+// ---- Options and values ----
 
 const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', '__defineGetter__', 'then', 'toJSON', 'polluted',
   'constructor.prototype', '__proto__.polluted', '["__proto__"]', '__proto__[polluted]', 'constructor[prototype][polluted]', '__PROTO__', '__proto__\0',
   ' __proto__', '__proto__ ', '\u202e__proto__']
-/** Each name with ten shapes of what follows it. */
+/** Each name with ten kinds of values. */
 const PAYLOADS = NAMES.flatMap((name) => [
   `{"${escaped(name)}":{"polluted":true}}`,
   `{"${escaped(name)}":{"${escaped(name)}":{"polluted":true}}}`,
@@ -125,7 +125,7 @@ test('invalid options are refused by name', () => {
   }
 })
 
-// ---- Buffers --------------------------------------------------------------------------------------------------------
+// ---- Buffers ----
 
 test('detached buffers are refused, whole batches with them', async () => {
   const detached = () => {
@@ -147,7 +147,7 @@ test('detached buffers are refused, whole batches with them', async () => {
   await db.close()
 })
 
-test('shared and resizable buffers are copied when they are given', async () => {
+test('shared and resizable buffers are copied at the call', async () => {
   const db = inMemory({ keyEncoding: 'view', valueEncoding: 'view' })
   await db.open()
   const shared = new Uint8Array(new SharedArrayBuffer(4)).fill(7)
@@ -178,14 +178,14 @@ test('changes to arguments after the call have no effect', async () => {
     key.fill(9)
     const found = await db.getMany([new Uint8Array(100).fill(1), new Uint8Array([5]), new Uint8Array([6])])
     for (const bytes of found) assert.ok(bytes.length === 100_000 && bytes.every((byte) => byte === 2))
-    // And what is given out is the caller's own.
+    // Returned bytes belong to the caller.
     found[0].fill(4)
     assert.ok((await db.get(new Uint8Array(100).fill(1))).every((byte) => byte === 2))
     await db.close()
   }
 })
 
-test('an encoding that closes the database, or writes, in the midst of an operation', async () => {
+test('an encoding can close the database, or write, during an operation', async () => {
   for (const act of ['close', 'put', 'throw']) {
     let armed = true
     let closing
@@ -227,7 +227,7 @@ test('an encoding that closes the database, or writes, in the midst of an operat
   }
 })
 
-test('a toString that closes the database in the midst of an encoding', async () => {
+test('a toString can close the database during an encoding', async () => {
   const db = inMemory()
   await db.open()
   let closing
@@ -260,7 +260,7 @@ test('lone surrogates, long keys and unusual keys are stored', async () => {
   await db.close()
 })
 
-// ---- Places ---------------------------------------------------------------------------------------------------------
+// ---- Locations ----
 
 const COMPONENTS = ['..', '.', '', '~', '...', 'a/..', '../..', '..\\..', 'CON', 'NUL', 'C:', '\\\\host', '%2e%2e', '..%2f', '\u2025', '\uff0e\uff0e', '.. ', '..\0', '\ufeff..', '__proto__']
 const FORMS = [
@@ -272,7 +272,7 @@ const FORMS = [
   (part) => `lost/../${part}/000001.log`
 ]
 
-test('500 names in zips: nothing is written outside, and nothing is left', async () => {
+test('500 names in zips: nothing is written outside, and no files are left', async () => {
   const names = COMPONENTS.flatMap((part) => FORMS.map((form) => form(part)))
   assert.equal(names.length, 500)
   const before = listing(root)
@@ -280,7 +280,7 @@ test('500 names in zips: nothing is written outside, and nothing is left', async
   for (const name of names) {
     const place = newPlace()
     const archive = zip([{ name: 'MANIFEST-000002', data: 'edits' }, { name, data: 'hostile' }, { name: 'CURRENT', data: 'MANIFEST-000002\n' }])
-    // A manifest like this is no database: whatever the name, the import fails, and all of it goes.
+    // A manifest like this is not a database: the import fails for every name, and leaves no files.
     await assert.rejects(Varve.import(place, archive), (error) => {
       typed(error)
       assert.equal(error.code, 'LEVEL_CORRUPTION', `${JSON.stringify(name)}: ${error.message}`)
@@ -301,7 +301,7 @@ test('locations are treated as plain paths', async () => {
     await assert.rejects(async () => Varve.destroy(location), typed)
     await assert.rejects(async () => Varve.import(location, new Uint8Array(0)), typed)
   }
-  // What others have there stays when a database is destroyed.
+  // Other files are kept when a database is destroyed.
   const place = newPlace()
   const db = new Varve(place)
   await db.put('a', '1')
@@ -311,7 +311,7 @@ test('locations are treated as plain paths', async () => {
   assert.deepEqual(readdirSync(place).filter((name) => !/^LOCK/.test(name)), ['diary.txt'])
 })
 
-// ---- Archives -------------------------------------------------------------------------------------------------------
+// ---- Archives ----
 
 const manifest = { name: 'MANIFEST-000002', data: 'edits' }
 const current = { name: 'CURRENT', data: 'MANIFEST-000002\n' }
@@ -352,7 +352,7 @@ const LIES = {
 }
 
 for (const [what, [entries, code, more]] of Object.entries(LIES)) {
-  test(`a zip with ${what} is refused, and nothing is left`, async () => {
+  test(`a zip with ${what} is refused, and no files are left`, async () => {
     const archive = zip(entries, more)
     for (const size of [archive.length + 1, 17]) {
       const place = newPlace()
@@ -367,18 +367,18 @@ for (const [what, [entries, code, more]] of Object.entries(LIES)) {
   })
 }
 
-test('a zip with trailing bytes or a cut is refused', async () => {
+test('a zip with trailing or missing bytes is refused', async () => {
   const archive = zip([manifest, table, current])
   await assert.rejects(Varve.import(newPlace(), Buffer.concat([archive, archive])), { code: 'LEVEL_CORRUPTION', offset: archive.length })
   await assert.rejects(Varve.import(newPlace(), Buffer.from('not a zip at all')), { code: 'LEVEL_CORRUPTION', file: 'archive', offset: 0 })
 })
 
-test('bombs: 10,000 times their size, and as much as deflate can, end early and in little memory', async () => {
+test('bombs of 10,000 times their size, and of deflate\'s maximum ratio, end early in little memory', async () => {
   const zeros = deflateRawSync(Buffer.alloc(64 << 20), { level: 9 })
   const claims = zip([manifest, { name: '000005.log', content: Buffer.alloc(1000), method: 8, size: 10_000_000, crc: 0 }, current])
   const many = zip([manifest, ...Array.from({ length: 200 }, (_, i) => ({ name: `lost/${i}.log`, content: deflateRawSync(Buffer.alloc(1 << 20)), method: 8, size: 1 << 20, crc: 0xa738ea1c })), current])
   const honest = zip([manifest, { name: '000005.log', content: zeros, method: 8, size: 64 << 20, crc: 0 }, current])
-  // No size before the content: only counting helps.
+  // There is no size before the content, so bytes must be counted.
   const silent = Buffer.concat([zip([{ name: '000005.log', content: zeros, method: 8, size: 0, stored: 0, crc: 0, flags: 8 }]).subarray(0, 30 + 10 + zeros.length)])
   for (const [archive, options] of [[claims, {}], [many, {}], [honest, {}], [silent, {}], [honest, { maxRatio: 2000, maxBytes: 1 << 20 }], [silent, { maxRatio: 1e9, maxBytes: 4 << 20 }]]) {
     globalThis.gc?.()

@@ -1,4 +1,5 @@
-// A mixed load for long: opened anew, verified, and nothing grows: not the engine's memory, not JavaScript's, not open files, not the disk.
+// A long mixed load with reopening and verification: the engine's memory, JavaScript's memory, open
+// files and disk space do not grow.
 //
 //   npm run soak               20 minutes
 //   VARVE_SOAK_SECONDS=n       n seconds instead of 20
@@ -15,9 +16,9 @@ import { Trapping } from './lib/trapping.mjs'
 const SECONDS = Number(process.env.VARVE_SOAK_SECONDS ?? (process.env.npm_lifecycle_event === 'soak' ? 1200 : 20))
 const KEYS = 6000
 const MIB = 1 << 20
-/** Between two openings. */
+/** Operations between two openings. */
 const SESSION_MS = Math.max(SECONDS * 1000 / 24, 500)
-/** Space beside twice what lives. */
+/** Space allowed in addition to twice the live data. */
 const SPACE_SLACK = 64 * MIB
 const GROWTH = 1.1
 const GROWTH_SLACK = 2 * MIB
@@ -33,7 +34,7 @@ after(() => {
   rmSync(root, { recursive: true, force: true })
 })
 
-/** The same numbers each time. */
+/** Returns random numbers, the same each time. */
 let state = 1
 const below = (n) => {
   state = Math.imul(state, 1664525) + 1013904223
@@ -101,7 +102,7 @@ async function work(db, model) {
     const keys = Array.from({ length: 20 }, () => keyOf(below(KEYS)))
     assert.deepEqual(await db.getMany(keys), keys.map((key) => model.get(key)))
   } else if (kind < 95) {
-    // Some are left before their end.
+    // Some iterators are closed before their end.
     let i = 0
     for await (const [key, value] of db.iterator({ gte: keyOf(n), reverse: below(2) === 0, limit: 100 })) {
       assert.equal(value, model.get(key))
@@ -132,11 +133,11 @@ async function checkAll(db, model) {
 const liveOf = (model) => [...model].reduce((sum, [key, value]) => sum + key.length + value.length, 0)
 
 const sizeOf = (directory) => readdirSync(directory).reduce((sum, name) => {
-  // A file that is gone by now takes no space.
+  // A file removed meanwhile takes no space.
   return sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0)
 }, 0)
 
-/** How many files of the database are open, where the system tells. */
+/** Returns the number of open files of the database, if the system reports it. */
 function openFiles() {
   if (process.platform !== 'linux') return 0
   return readdirSync('/proc/self/fd').filter((fd) => {

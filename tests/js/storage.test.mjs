@@ -1,5 +1,6 @@
-// The storages written in JavaScript: all keep the contract that users test their own with; the directory of Node is also held
-// against the system: who else locks it, disks that are full or fail, directories that may not be written.
+// The storages in JavaScript: all pass the contract tests for users' storages. The directory
+// storage of Node is also tested against the system: other owners of the lock, full and failing
+// disks, and directories without write permission.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,10 +29,10 @@ const place = fs.mkdtempSync(join(tmpdir(), 'varve-storage-'))
 after(() => fs.rmSync(place, { recursive: true, force: true }))
 let directories = 0
 
-/** A name for a directory that does not exist. */
+/** Returns the path of a directory that does not exist. */
 const newDirectory = () => join(place, String(directories++))
 
-/** A new directory, locked; unlocked at the end. */
+/** Creates a locked directory, unlocked at the end. */
 async function locked(t, directory = newDirectory()) {
   const storage = new NodeStorage(directory)
   await storage.lock(true)
@@ -39,7 +40,7 @@ async function locked(t, directory = newDirectory()) {
   return storage
 }
 
-/** `false`, or why a test is left out, said aloud. */
+/** Returns false, or why a test is skipped, and prints it. */
 function unless(possible, why) {
   if (possible) return false
   console.error(`SKIPPED: ${why}`)
@@ -54,9 +55,9 @@ const write = (storage, name, text) => {
   return file
 }
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
-/** The same storage with every answer a promise that comes later. */
+/** Wraps a storage so that every method returns a promise that resolves later. */
 function late(target) {
   const later = async (answer) => { await null; return answer }
   const lateFile = (file) => ({
@@ -103,16 +104,18 @@ function twoOfNode() {
 
 describe('the contract, files in a Map', () => testStorage(twoOfMap, { test }))
 describe('the contract, a directory', () => testStorage(twoOfNode, { test }))
-describe('the contract, every answer a promise', () => testStorage(() => {
+describe('the contract, all methods asynchronous', () => testStorage(() => {
   const { one, other } = twoOfMap()
   return { one: late(one), other: late(other) }
 }, { test }))
-describe('the contract, a directory whose every answer is a promise', () => testStorage(() => {
+describe('the contract, a directory with all methods asynchronous', () => testStorage(() => {
   const { one, other } = twoOfNode()
   return { one: late(one), other: late(other) }
 }, { test }))
 
-/** A storage that does one thing wrong; `change` gets the good one, or (`file.`) each of its files. */
+/**
+ * A storage with one mistake; `change` gets the correct storage, or (`file.`) each of its files.
+ */
 function wrong(change) {
   return () => {
     const { one, other } = twoOfMap()
@@ -131,27 +134,27 @@ function wrong(change) {
   }
 }
 
-/** Puts `better(good)` in the place of a method. */
+/** Replaces a method by `better(good)`. */
 const replaced = (object, name, make) => { object[name] = make(object[name].bind(object)) }
 
 const MISTAKES = {
-  'a read stops one byte early': { file: (file) => replaced(file, 'read', (read) => (at, into) => read(at, into.subarray(0, Math.max(1, into.length - 1)))) },
+  'a read returns one byte less': { file: (file) => replaced(file, 'read', (read) => (at, into) => read(at, into.subarray(0, Math.max(1, into.length - 1)))) },
   'a read beyond the end fails': { file: (file) => replaced(file, 'read', (read) => (at, into) => { if (at > file.size()) throw new Error('beyond'); return read(at, into) }) },
-  'a read that waits uses the memory of the engine': { file: (file) => replaced(file, 'read', (read) => async (at, into) => into.subarray(0, read(at, into))) },
-  'an append keeps the memory of the engine': { file: (file) => replaced(file, 'append', (append) => async (data) => { await null; return append(data) }) },
-  'an append is cut short': { file: (file) => replaced(file, 'append', (append) => (data) => append(data.subarray(0, 1_000_000))) },
-  'an append lies': { file: (file) => replaced(file, 'append', (append) => (data) => append(data.subarray(0, 1_000_000)) && data.length) },
-  'truncate does not fill': { file: (file) => replaced(file, 'truncate', (truncate) => (size) => truncate(Math.min(size, file.size()))) },
-  'all files can be written': { storage: (storage) => replaced(storage, 'open', (open) => (name) => open(name, 'append')) },
+  'an asynchronous read uses the memory of the engine': { file: (file) => replaced(file, 'read', (read) => async (at, into) => into.subarray(0, read(at, into))) },
+  'an asynchronous append uses the memory of the engine': { file: (file) => replaced(file, 'append', (append) => async (data) => { await null; return append(data) }) },
+  'an append writes only a part': { file: (file) => replaced(file, 'append', (append) => (data) => append(data.subarray(0, 1_000_000))) },
+  'an append returns a wrong size': { file: (file) => replaced(file, 'append', (append) => (data) => append(data.subarray(0, 1_000_000)) && data.length) },
+  'truncate does not extend a file': { file: (file) => replaced(file, 'truncate', (truncate) => (size) => truncate(Math.min(size, file.size()))) },
+  'files opened for reading can be written': { storage: (storage) => replaced(storage, 'open', (open) => (name) => open(name, 'append')) },
   'a name is not checked': { storage: (storage) => replaced(storage, 'create', (create) => (name, ...rest) => create(name.replace('../', ''), ...rest)) },
-  'edits go backwards': { storage: (storage) => replaced(storage, 'editNames', (edit) => (edits) => edit(edits.toReversed())) },
-  'a missing file can be made by opening it': { storage: (storage) => replaced(storage, 'open', (open) => (name, access) => { try { return open(name, access) } catch { return storage.create(name, 'other', 0) } }) },
+  'edits are applied in reverse order': { storage: (storage) => replaced(storage, 'editNames', (edit) => (edits) => edit(edits.toReversed())) },
+  'open creates a missing file': { storage: (storage) => replaced(storage, 'open', (open) => (name, access) => { try { return open(name, access) } catch { return storage.create(name, 'other', 0) } }) },
   'the lock excludes nobody': { storage: (storage) => replaced(storage, 'lock', (lock) => (create) => { try { return lock(create) } catch (error) { if (error.code === 'LEVEL_LOCKED') return 0; throw error } }) },
-  'the list has lost files': { storage: (storage) => replaced(storage, 'list', (list) => () => { const names = list(); try { storage.open('lost/000003.log', 'read'); names.push('000003.log') } catch {} return names }) },
-  'the place stays': { storage: (storage) => { storage.removePlace = () => storage.unlock() } }
+  'list() returns files in lost/': { storage: (storage) => replaced(storage, 'list', (list) => () => { const names = list(); try { storage.open('lost/000003.log', 'read'); names.push('000003.log') } catch {} return names }) },
+  'removePlace() does not remove the directory': { storage: (storage) => { storage.removePlace = () => storage.unlock() } }
 }
 
-describe('the contract finds mistakes', () => {
+describe('the contract tests detect mistakes', () => {
   for (const [name, change] of Object.entries(MISTAKES)) {
     test(name, async () => {
       const found = []
@@ -159,16 +162,16 @@ describe('the contract finds mistakes', () => {
       testStorage(wrong(change), { test: (property, run) => runs.push([property, run]) })
       for (const [property, run] of runs) await run().catch((error) => found.push(`${property}: ${error.message}`))
       assert.notEqual(found.length, 0)
-      assert.notEqual(found.length, runs.length, 'and not all is wrong')
+      assert.notEqual(found.length, runs.length, 'some tests pass')
     })
   }
 })
 
-// ---- Locks ------------------------------------------------------------------------------------------------------------
+// ---- Locks ----
 
 const moduleUrl = pathToFileURL(inRoot('src', 'js', 'storage', 'node', 'directory.js')).href
 
-/** The same modules once more, as in another package of this process. */
+/** Another copy of the same modules, as in another package of this process. */
 function importCopy() {
   const copy = newDirectory()
   fs.cpSync(inRoot('src', 'js', 'storage', 'node'), copy, { recursive: true })
@@ -176,7 +179,7 @@ function importCopy() {
   return import(pathToFileURL(join(copy, 'directory.js')).href)
 }
 
-/** Holds the lock until its input ends; also as a worker. */
+/** A program that holds the lock until its input ends; also for a worker. */
 const HOLD = `
   const { NodeStorage } = await import(${JSON.stringify(moduleUrl)})
   const storage = new NodeStorage(process.env.PLACE)
@@ -193,7 +196,7 @@ const HOLD = `
 const children = new Set()
 after(() => { for (const child of children) child.kill('SIGKILL') })
 
-/** A child that has said its first line: `held`, or why not. */
+/** Starts a child and waits for its first line: `held`, or the error. */
 async function started(args, directory) {
   const child = spawn(process.execPath, args, { env: { ...process.env, PLACE: directory }, stdio: ['pipe', 'pipe', 'pipe'] })
   children.add(child)
@@ -220,14 +223,17 @@ async function killed(child) {
   await child.ended
 }
 
-/** How long the lock takes, in ms. */
+/** Measures the time of lock(), in ms. */
 async function timeToLock(storage) {
   const start = performance.now()
   await storage.lock(false)
   return performance.now() - start
 }
 
-/** Whether the kernel tells that all the files are locked. One that is let go between two pages lets it pass over another: then once more. */
+/**
+ * Whether the kernel lists locks on all files. A lock released between two pages hides another one,
+ * so the table is read again.
+ */
 async function allSeen(paths) {
   const inodes = paths.map((path) => `:${fs.statSync(path).ino} `)
   for (let i = 0; i < 20; i++) {
@@ -240,10 +246,10 @@ async function allSeen(paths) {
 const isLockedBy = (pid) => (error) => error.code === 'LEVEL_LOCKED' && (pid === undefined || error.message.includes(String(pid)))
 
 const hasClassicLevel = fs.existsSync(inRoot('node_modules', 'classic-level'))
-const noClassicLevel = unless(hasClassicLevel, 'all with C++ LevelDB: classic-level is not installed')
-const noSqlite = unless(HAS_SQLITE, `Varve cannot keep C++ LevelDB out here: Node ${process.versions.node} has no node:sqlite, so the locks that C++ LevelDB sees were NOT tested`)
+const noClassicLevel = unless(hasClassicLevel, 'tests with C++ LevelDB: classic-level is not installed')
+const noSqlite = unless(HAS_SQLITE, `Node ${process.versions.node} has no node:sqlite, so locks that exclude C++ LevelDB were NOT tested`)
 
-/** As deep as SQLite cannot follow: what a runtime without it does, in one that has it. */
+/** A path too long for SQLite, to test the lock of runtimes without it. */
 function deepDirectory() {
   const deep = join(newDirectory(), ...Array.from({ length: 5 }, () => 'd'.repeat(120)))
   assert.ok(Buffer.byteLength(deep) > 512)
@@ -256,7 +262,7 @@ const KINDS = HAS_SQLITE
 
 for (const [kind, make] of Object.entries(KINDS)) {
   describe(`the lock of a directory, ${kind}`, () => {
-    test('is held once in a process, under every path and by every copy of the module', async (t) => {
+    test('is exclusive in a process, for every path and copy of the module', async (t) => {
       const storage = await locked(t, make())
       const link = newDirectory()
       fs.symlinkSync(storage.directory, link)
@@ -271,7 +277,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
       assert.equal(fs.statSync(join(storage.directory, 'LOCK')).size, 0)
     })
 
-    test('a thread that has it keeps the others out, until it ends', async () => {
+    test('a thread with the lock excludes others until it ends', async () => {
       const directory = make()
       const storage = new NodeStorage(directory)
       const code = `
@@ -295,7 +301,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
       }
     })
 
-    test('another process that has it keeps us out, until it ends or is killed', async () => {
+    test('another process with the lock excludes us until it ends or is killed', async () => {
       const directory = make()
       const storage = new NodeStorage(directory)
       for (const end of [ends, killed]) {
@@ -315,7 +321,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
       }
     })
 
-    test('of many that take it over at once one gets it', async () => {
+    test('one of many concurrent takeovers succeeds', async () => {
       const directory = make()
       const killedOne = await holdVarve(directory)
       await killed(killedOne)
@@ -327,7 +333,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
       assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
     })
 
-    test('C++ LevelDB keeps us out, until it ends or is killed', { skip: noClassicLevel || unless(IS_LINUX || kind === 'node:sqlite', 'nothing tells here') }, async () => {
+    test('C++ LevelDB excludes us until it ends or is killed', { skip: noClassicLevel || unless(IS_LINUX || kind === 'node:sqlite', 'the locks cannot be listed') }, async () => {
       const directory = make()
       const storage = new NodeStorage(directory)
       await storage.lock(true)
@@ -348,7 +354,7 @@ for (const [kind, make] of Object.entries(KINDS)) {
 }
 
 describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
-  test('we keep it out, whatever we do with the directory', { skip: noSqlite }, async (t) => {
+  test('Varve excludes it during all operations on the directory', { skip: noSqlite }, async (t) => {
     const storage = await locked(t)
     assert.match(tryLevelDB(storage.directory), /^locked/)
     write(storage, 'a', 'content').close()
@@ -364,7 +370,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     assert.equal(tryLevelDB(storage.directory), 'opened')
   })
 
-  test('it takes over at once from a killed one of ours', { skip: noSqlite }, async () => {
+  test('it gets the lock at once after Varve was killed', { skip: noSqlite }, async () => {
     const directory = newDirectory()
     const child = await holdVarve(directory)
     assert.match(tryLevelDB(directory), /^locked/)
@@ -378,7 +384,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     await storage.unlock()
   })
 
-  test('in this very process it is seen, and keeps its lock', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux tells of it') }, async () => {
+  test('in the same process it is detected, and keeps its lock', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux lists locks') }, async () => {
     const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
     const directory = newDirectory()
     const db = new ClassicLevel(directory)
@@ -391,7 +397,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
     await storage.unlock()
   })
 
-  test('among so many that the kernel tells of them in several pages, each is seen', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux tells of it') }, async () => {
+  test('each is detected among so many locks that the kernel lists them in several pages', { skip: noClassicLevel || unless(IS_LINUX, 'only Linux lists locks') }, async () => {
     const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
     const open = Array.from({ length: 150 }, () => new ClassicLevel(newDirectory()))
     try {
@@ -411,7 +417,7 @@ describe('the lock and C++ LevelDB', { skip: noClassicLevel }, () => {
 
 const hasFlock = IS_LINUX && spawnSync('flock', ['--version']).status === 0
 
-test('a short page of the kernel\'s table of locks does not end it: a lock with many that wait for it begins another', { skip: unless(hasFlock, 'there is no flock') }, async () => {
+test('the kernel\'s table of locks is read past a short page, which precedes a lock with many waiting processes', { skip: unless(hasFlock, 'needs flock(1)') }, async () => {
   const names = Array.from({ length: 8 }, () => newDirectory())
   const holders = names.map((name) => spawn('flock', [name, '-c', 'echo; read _'], { stdio: ['pipe', 'pipe', 'ignore'] }))
   await Promise.all(holders.map((holder) => once(holder.stdout, 'data')))
@@ -430,7 +436,7 @@ test('a short page of the kernel\'s table of locks does not end it: a lock with 
   }
 })
 
-describe('a lock file that was left behind', () => {
+describe('a stale lock file', () => {
   const self = IS_LINUX && {
     pid: process.pid,
     start: fs.readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ')[19],
@@ -455,7 +461,7 @@ describe('a lock file that was left behind', () => {
     'that is being written': ['', 'refused']
   }
   for (const [name, [content, outcome, time]] of Object.entries(cases)) {
-    test(`${name} is ${outcome}`, { skip: IS_LINUX ? false : 'what is stale is known by Linux\'s means' }, async () => {
+    test(`${name} is ${outcome}`, { skip: IS_LINUX ? false : 'only Linux detects stale files' }, async () => {
       const directory = newDirectory()
       fs.mkdirSync(directory)
       const path = join(directory, 'LOCK.varve')
@@ -474,7 +480,7 @@ describe('a lock file that was left behind', () => {
     })
   }
 
-  test('of a process that was killed in taking over is taken', { skip: !IS_LINUX }, async () => {
+  test('of a process killed during a takeover is taken over', { skip: !IS_LINUX }, async () => {
     const directory = newDirectory()
     fs.mkdirSync(directory)
     for (const name of ['LOCK.varve', 'LOCK.varve.takeover']) {
@@ -486,7 +492,7 @@ describe('a lock file that was left behind', () => {
     assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
   })
 
-  test('of taking over goes with the next lock, whoever cleared the way for it', { skip: !IS_LINUX }, async () => {
+  test('of a takeover is removed with the next lock', { skip: !IS_LINUX }, async () => {
     const directory = newDirectory()
     fs.mkdirSync(directory)
     fs.writeFileSync(join(directory, 'LOCK.varve.takeover'), JSON.stringify({ ...self, pid: 2 ** 22 + 1 }))
@@ -496,13 +502,13 @@ describe('a lock file that was left behind', () => {
     await storage.unlock()
   })
 
-  test('that a crash left empty is not taken from one who is just writing it anew', { skip: !IS_LINUX || !noSqlite }, async () => {
+  test('that is empty after a crash is not taken over while another process writes it', { skip: !IS_LINUX || !noSqlite }, async () => {
     const directory = newDirectory()
     fs.mkdirSync(directory)
     const path = join(directory, 'LOCK.varve')
     fs.writeFileSync(path, '')
     fs.utimesSync(path, old, old)
-    // Another has judged it as well, has replaced it, and has not written yet.
+    // Another process has also judged it stale, has replaced it, and has not written yet.
     const { openSync } = fs
     let replaced = false
     fs.openSync = (name, ...rest) => {
@@ -522,7 +528,7 @@ describe('a lock file that was left behind', () => {
     assert.ok(replaced && fs.existsSync(path))
   })
 
-  test('of taking over goes with the database', { skip: !IS_LINUX }, async () => {
+  test('of a takeover is removed with the database', { skip: !IS_LINUX }, async () => {
     const directory = newDirectory()
     const storage = new NodeStorage(directory)
     await storage.lock(true)
@@ -532,7 +538,7 @@ describe('a lock file that was left behind', () => {
     assert.ok(!fs.existsSync(directory))
   })
 
-  test('waits while another takes it over, and no longer', { skip: !IS_LINUX || !noSqlite }, async () => {
+  test('is waited for only while another process takes it over', { skip: !IS_LINUX || !noSqlite }, async () => {
     const directory = newDirectory()
     fs.mkdirSync(directory)
     const [path, takeover] = ['LOCK.varve', 'LOCK.varve.takeover'].map((name) => join(directory, name))
@@ -546,7 +552,7 @@ describe('a lock file that was left behind', () => {
     assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
   })
 
-  test('of one who had LOCK means nothing to who has LOCK now', { skip: noSqlite || !IS_LINUX }, async (t) => {
+  test('of a previous owner of LOCK is ignored by the owner of LOCK', { skip: noSqlite || !IS_LINUX }, async (t) => {
     const directory = newDirectory()
     fs.mkdirSync(directory)
     fs.writeFileSync(join(directory, 'LOCK.varve'), JSON.stringify({ ...self, space: 'pid:[1]', native: true }))
@@ -554,7 +560,7 @@ describe('a lock file that was left behind', () => {
   })
 })
 
-test('a LOCK with content is left alone', { skip: noSqlite }, async () => {
+test('a LOCK with content is not changed', { skip: noSqlite }, async () => {
   const directory = newDirectory()
   fs.mkdirSync(directory)
   fs.writeFileSync(join(directory, 'LOCK'), 'somebody\'s notes, and not LevelDB\'s lock'.repeat(30))
@@ -563,9 +569,9 @@ test('a LOCK with content is left alone', { skip: noSqlite }, async () => {
   assert.deepEqual(fs.readdirSync(directory), ['LOCK'])
 })
 
-// ---- The directory ----------------------------------------------------------------------------------------------------
+// ---- The directory ----
 
-test('only the owner may read new files', { skip: IS_WINDOWS }, async (t) => {
+test('only the owner can read new files', { skip: IS_WINDOWS }, async (t) => {
   const umask = process.umask(0)
   t.after(() => process.umask(umask))
   const above = newDirectory()
@@ -578,7 +584,7 @@ test('only the owner may read new files', { skip: IS_WINDOWS }, async (t) => {
   for (const name of ['file', 'CURRENT', 'lost/other', 'LOCK', 'LOCK.varve']) assert.equal(mode(join(storage.directory, name)), '600', name)
 })
 
-test('the list has files, and links to files', async (t) => {
+test('list() returns files and links to files', async (t) => {
   const storage = await locked(t)
   write(storage, 'file', 'x').close()
   fs.mkdirSync(join(storage.directory, 'directory'))
@@ -589,7 +595,7 @@ test('the list has files, and links to files', async (t) => {
   assert.deepEqual(storage.list().sort(), ['file', 'link'])
 })
 
-test('the directory may be relative, and a URL, and the process may go elsewhere', async (t) => {
+test('the directory can be relative or a URL, and the working directory can change', async (t) => {
   const directory = newDirectory()
   const storage = await locked(t, relative(process.cwd(), directory))
   assert.equal(storage.directory, directory)
@@ -598,7 +604,7 @@ test('the directory may be relative, and a URL, and the process may go elsewhere
   assert.equal(fs.readFileSync(join(directory, 'a'), 'utf8'), 'x')
 })
 
-test('a file where a directory should be', async () => {
+test('a file instead of the directory is an error', async () => {
   const path = newDirectory()
   fs.writeFileSync(path, 'a file')
   const isIt = (error) => error.code === 'ENOTDIR' && error.message.includes(path)
@@ -610,7 +616,7 @@ test('a file where a directory should be', async () => {
   assert.equal(fs.readFileSync(path, 'utf8'), 'a file')
 })
 
-test('a directory where a file should be', async (t) => {
+test('a directory instead of a file is an error', async (t) => {
   const storage = await locked(t)
   const path = join(storage.directory, 'd')
   fs.mkdirSync(path)
@@ -622,13 +628,13 @@ test('a directory where a file should be', async (t) => {
   assert.deepEqual(storage.list(), [], 'nothing is left of it')
 })
 
-test('a directory that may not be written', { skip: unless(!IS_WINDOWS, 'read-only directories: Windows has none') }, async (t) => {
+test('a directory without write permission is an error', { skip: unless(!IS_WINDOWS, 'read-only directories: not on Windows') }, async (t) => {
   const storage = await locked(t)
   write(storage, 'a', 'content').close()
   await storage.unlock()
   fs.chmodSync(storage.directory, 0o500)
   fs.chmodSync(place, 0o711)
-  // The superuser may write everywhere.
+  // Root can write everywhere.
   const as = async (act) => {
     if (!IS_ROOT) return act()
     fs.chownSync(storage.directory, 65534, 65534)
@@ -650,7 +656,7 @@ test('a directory that may not be written', { skip: unless(!IS_WINDOWS, 'read-on
   assert.equal(contentOf(storage, 'a'), 'content')
 })
 
-test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: only the superuser can mount a small one') }, async (t) => {
+test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk: needs root and Linux to mount a small file system') }, async (t) => {
   const disk = newDirectory()
   fs.mkdirSync(disk)
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'varve-test', disk], { encoding: 'utf8' })
@@ -676,9 +682,9 @@ test('a full disk is reported', { skip: unless(IS_LINUX && IS_ROOT, 'a full disk
   await storage.unlock()
 })
 
-// ---- Flushes, files, failures -----------------------------------------------------------------------------------------
+// ---- Flushes, files, failures ----
 
-/** The calls of node:fs that the storage makes meanwhile, in order. */
+/** Returns the calls of node:fs that the storage makes during `act`, in order. */
 function traced(t, names) {
   const calls = []
   for (const name of names) {
@@ -715,7 +721,7 @@ test('every flush and removal runs on another thread', async (t) => {
   await storage.unlock()
 })
 
-test('groups of edits follow one another', async (t) => {
+test('groups of edits are applied one after another', async (t) => {
   const storage = await locked(t)
   const first = storage.editNames([{ type: 'replace', name: 'a', via: 'v', content: bytes('one') }, { type: 'rename', from: 'a', to: 'b' }])
   const content = bytes('two')
@@ -744,14 +750,14 @@ test('a failed sync is final', async (t) => {
   await other.sync()
 })
 
-test('a directory that cannot be flushed', async (t) => {
+test('a directory that cannot be flushed is an error', async (t) => {
   const storage = await locked(t)
   t.mock.method(fs, 'fsync', (_fd, callback) => setImmediate(callback, Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })), { times: 1 })
   await assert.rejects(storage.editNames([]), (error) => error.code === 'EIO' && error.message.includes(storage.directory))
   await storage.editNames([])
 })
 
-test('a write that is cut short goes on', async (t) => {
+test('a partial write is continued', async (t) => {
   const storage = await locked(t)
   const file = write(storage, 'a', 'x')
   const { writeSync } = fs
@@ -764,7 +770,7 @@ test('a write that is cut short goes on', async (t) => {
   assert.equal(contentOf(storage, 'a'), 'x0123456789')
 })
 
-test('unlock closes what is open, when the flushes under way have ended', async () => {
+test('unlock() closes open files after pending flushes have ended', async () => {
   const storage = new NodeStorage(newDirectory())
   await storage.lock(true)
   const open = () => (IS_LINUX ? fs.readdirSync('/proc/self/fd').length : 0)
@@ -806,8 +812,8 @@ test('an error names the file and what to do', async (t) => {
   assert.throws(() => storage.editNames([{ type: 'swap', name: 'a' }]), { code: 'EINVAL' })
 })
 
-// Windows' ways, as far as they can be told elsewhere: what the module does when the system answers as Windows does.
-test('on Windows a rename is patient, directories are not flushed, and appends need no O_APPEND', { skip: IS_WINDOWS }, async (t) => {
+// Behaviour on Windows, simulated on other systems.
+test('on Windows, renames are retried, directories are not flushed, and appends work without O_APPEND', { skip: IS_WINDOWS }, async (t) => {
   const platform = Object.getOwnPropertyDescriptor(process, 'platform')
   Object.defineProperty(process, 'platform', { ...platform, value: 'win32' })
   const { NodeStorage: OnWindows } = await importCopy().finally(() => Object.defineProperty(process, 'platform', platform))

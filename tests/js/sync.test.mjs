@@ -1,4 +1,4 @@
-// Synchronous calls: done, or refused with nothing written, when they return.
+// Synchronous calls are done when they return; if they throw, nothing is written.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ after(() => rmSync(root, { recursive: true, force: true }))
 let places = 0
 const newPlace = () => join(root, `db-${places++}`)
 
-/** Each answers what the constructor takes. */
+/** Each returns the arguments of the constructor. */
 const PLACES = {
   'a directory': () => [newPlace()],
   memory: () => [null, { storage: 'memory' }],
@@ -34,7 +34,7 @@ const range = (n) => Array.from({ length: n }, (_, i) => i)
 const keyOf = (i) => `key${String(i).padStart(6, '0')}`
 const code = (code) => (/** @type {any} */ error) => { assert.equal(error.code, code, error.stack); return true }
 
-/** The same storage, where calls of files and edits of names can be watched or replaced: `calls` has what is called in place of `sync`, ... */
+/** Wraps a storage so that methods of files and editNames() can be replaced by those in `calls`. */
 function watched(storage, calls) {
   const file = (own) => new Proxy(own, {
     get(target, name) {
@@ -58,7 +58,7 @@ const notInPlace = () => { throw Object.assign(new Error('cannot flush in place'
 for (const [name, place] of Object.entries(PLACES)) {
   const open = (options) => { const [location, own] = place(); return opened(location, { ...own, ...options }) }
 
-  test(`what was written is read: ${name}`, async () => {
+  test(`written entries can be read: ${name}`, async () => {
     const db = await open()
     assert.equal(db.putSync('a', '1'), undefined)
     db.putSync('b', '2', { sync: true })
@@ -96,7 +96,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`hooks see and change writes, and the event comes a microtask later: ${name}`, async () => {
+  test(`hooks see and change writes, and the event is emitted a microtask later: ${name}`, async () => {
     const db = await open()
     const index = db.sublevel('index')
     const add = (op, batch) => { if (op.type === 'put') batch.add({ type: 'put', key: op.value, value: op.key, sublevel: index }) }
@@ -120,7 +120,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`a listener of writes, and a hook, may write: ${name}`, async () => {
+  test(`a write listener and a hook can write: ${name}`, async () => {
     const db = await open()
     db.on('write', (operations) => { if (operations[0].key === 'a') db.putSync('from the listener', '1') })
     db.putSync('a', '1')
@@ -136,7 +136,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`writes are in the order in which they were asked for: ${name}`, async () => {
+  test(`writes are applied in call order: ${name}`, async () => {
     const db = await open()
     const puts = range(20).map((i) => db.put('a', `${i}`))
     db.putSync('a', 'last')
@@ -149,7 +149,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`wrong arguments, and not open, write nothing: ${name}`, async () => {
+  test(`calls with wrong arguments, or on a closed database, write nothing: ${name}`, async () => {
     const [location, own] = place()
     const db = new Varve(location, own)
     for (const call of [() => db.putSync('a', '1'), () => db.delSync('a'), () => db.batchSync([]), () => db.rangeSync(), () => db.hasSync('a'), () => db.getManySync(['a'])]) {
@@ -169,7 +169,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     assert.throws(() => db.putSync('a', '1'), code('LEVEL_DATABASE_NOT_OPEN'))
   })
 
-  test(`large batches, and many small puts in one turn with a flush under way: ${name}`, async () => {
+  test(`large batches, and many small puts in one turn during a flush: ${name}`, async () => {
     const db = await open({ writeBufferSize: 64 << 10 })
     const value = 'x'.repeat(300)
     db.batchSync(range(3000).map((i) => ({ type: 'put', key: keyOf(i), value })))
@@ -179,7 +179,7 @@ for (const [name, place] of Object.entries(PLACES)) {
       try {
         db.putSync(keyOf(i), `${i} ${value}`)
       } catch (error) {
-        // The flush that was under way before waits for a thread: nobody hears of its end in this turn.
+        // The earlier flush runs on another thread, so it cannot end in this turn.
         code('LEVEL_BUSY')(error)
         assert.equal(db.getSync(keyOf(i)), i < 3000 ? value : undefined)
         busy++
@@ -194,7 +194,7 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`a range is of the moment of the call, and lazy: ${name}`, async () => {
+  test(`a range is consistent with the call, and lazy: ${name}`, async () => {
     const db = await open()
     db.batchSync(range(5000).map((i) => ({ type: 'put', key: keyOf(i), value: `${i}` })))
     const entries = db.rangeSync({ lt: keyOf(4000) })
@@ -221,7 +221,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   })
 }
 
-test('a range reads no more pages than are asked for', async () => {
+test('a range reads only the requested pages', async () => {
   let reads = 0
   const db = await opened(null, { storage: watched(new MapStorage(), { read: (file, ...args) => { reads++; return file.read(...args) } }), cacheSize: 0, compression: false })
   db.batchSync(range(5000).map((i) => ({ type: 'put', key: keyOf(i), value: 'x'.repeat(400) })))
@@ -255,9 +255,9 @@ test('a damaged block ends a range with an error', async () => {
   await again.close()
 })
 
-// ---- What cannot be done in the call --------------------------------------------------------------------------------
+// ---- Refused calls ----
 
-test('over a storage that answers promises nothing is written', async () => {
+test('with an asynchronous storage nothing is written', async () => {
   const db = await opened(null, { storage: later(new MapStorage()) })
   for (const options of [undefined, { sync: true }]) {
     assert.throws(() => db.putSync('a', '1', options), code('LEVEL_NOT_SUPPORTED'))
@@ -271,7 +271,7 @@ test('over a storage that answers promises nothing is written', async () => {
   await db.close()
 })
 
-test('over a storage that cannot flush in place only puts with sync are refused, and tables are flushed later', async () => {
+test('with a storage that cannot flush synchronously only puts with sync are refused', async () => {
   let inPlace = 0
   const sync = (file, now) => { if (now) { inPlace++; notInPlace() } return file.sync() }
   const editNames = (storage, edits, now) => now ? notInPlace() : storage.editNames(edits)
@@ -288,7 +288,7 @@ test('over a storage that cannot flush in place only puts with sync are refused,
   await db.close()
 })
 
-test('with a worker there are none', async () => {
+test('with a worker they are not supported', async () => {
   const db = await opened(newPlace(), { worker: true })
   for (const call of [() => db.putSync('a', '1'), () => db.delSync('a'), () => db.batchSync([]), () => db.rangeSync(), () => db.hasSync('a'), () => db.getManySync(['a'])]) {
     assert.throws(call, code('LEVEL_NOT_SUPPORTED'))
@@ -297,7 +297,7 @@ test('with a worker there are none', async () => {
   await db.close()
 })
 
-test('durable writes in a worker, one by one and many at once, are there and in order', async () => {
+test('durable writes in a worker, consecutive and concurrent, are applied in order', async () => {
   const place = newPlace()
   const db = await opened(place, { worker: true, writeBufferSize: 64 << 10 })
   for (const i of range(20)) await db.put('a', `${i}`, { sync: true })
@@ -305,7 +305,8 @@ test('durable writes in a worker, one by one and many at once, are there and in 
   await db.batch([{ type: 'put', key: 'b', value: '1' }, { type: 'del', key: 'a' }], { sync: true })
   await Promise.all(range(50).map((i) => db.put('c', `${i}`, { sync: i % 2 === 0 })))
   assert.deepEqual(await db.getMany(['a', 'b', 'c']), [undefined, '1', '49'])
-  // Flushes and compactions are under way: where the engine cannot write at once the write waits as any other.
+  // Flushes and compactions are running: a write that the engine cannot do at once waits like
+  // others.
   for (const i of range(100)) await Promise.all([db.put(keyOf(i), 'x'.repeat(2000)), db.put(keyOf(i), `${i}`, { sync: true })])
   for (const i of range(100)) assert.equal(await db.get(keyOf(i)), `${i}`)
   await assert.rejects(db.put('k', 'x'.repeat(10), { sync: true, keyEncoding: 'none' }))
@@ -319,7 +320,7 @@ test('durable writes in a worker, one by one and many at once, are there and in 
   await again.close()
 })
 
-test('a database that is open to be read refuses writes', async () => {
+test('a read-only database refuses writes', async () => {
   const place = newPlace()
   const made = await opened(place)
   made.putSync('a', '1', { sync: true })
@@ -332,7 +333,7 @@ test('a database that is open to be read refuses writes', async () => {
   await db.close()
 })
 
-test('while a durable put is under way a put is refused', async () => {
+test('a put is refused while a durable put is pending', async () => {
   const db = await opened(newPlace())
   const put = db.put('a', '1', { sync: true })
   assert.throws(() => db.putSync('a', '2'), code('LEVEL_BUSY'))
@@ -344,7 +345,7 @@ test('while a durable put is under way a put is refused', async () => {
   await db.close()
 })
 
-// ---- Durability -----------------------------------------------------------------------------------------------------
+// ---- Durability ----
 
 test('with sync every byte, and the name of the log, is durable when the call returns', async () => {
   const dirty = new Map()
@@ -372,7 +373,7 @@ test('with sync every byte, and the name of the log, is durable when the call re
   await db.close()
 })
 
-test('what was put with sync is there after a kill, at once', () => {
+test('a put with sync survives an immediate kill', () => {
   const place = newPlace()
   const child = `
     import { Varve } from ${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)}
@@ -387,7 +388,7 @@ test('what was put with sync is there after a kill, at once', () => {
   })
 })
 
-test('names can be made durable in place while others are edited', async () => {
+test('names can be made durable synchronously while other edits are pending', async () => {
   const storage = new NodeStorage(newPlace())
   await storage.lock(true)
   storage.create('a', 'other', 0).close()
@@ -398,9 +399,9 @@ test('names can be made durable in place while others are edited', async () => {
   await storage.unlock()
 })
 
-// ---- Failures -------------------------------------------------------------------------------------------------------
+// ---- Failures ----
 
-test('on a full disk a put is refused with nothing written, and the next is taken when there is room', async () => {
+test('on a full disk a put fails with nothing written, and the next succeeds when there is space', async () => {
   let full = false
   const append = (file, data) => {
     if (full) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
@@ -421,7 +422,7 @@ test('on a full disk a put is refused with nothing written, and the next is take
   }
 })
 
-test('a flush that fails in place leaves open whether the put is there', async () => {
+test('after a failed synchronous flush the put may have been applied', async () => {
   for (const asked of [false, true]) {
     let fails = !asked
     const sync = (file) => {
@@ -436,14 +437,14 @@ test('a flush that fails in place leaves open whether the put is there', async (
       db.putSync('b', '2', { sync: true })
       fails = true
     }
-    // The very flush that only asks may be the one that fails: a second must not be called good.
+    // The flush made to test the storage may fail: then a second one must not count as success.
     assert.throws(() => db.putSync('c', '3', { sync: true }), (/** @type {any} */ error) => error.maybeApplied === true && code('LEVEL_POISONED')(error))
     assert.throws(() => db.putSync('d', '4'), /the disk is gone/)
     await db.close().catch(() => {})
   }
 })
 
-test('a trap in a put leaves its fate open, and the engine is replaced', async () => {
+test('after a trap in a put, it may have been applied, and the engine is replaced', async () => {
   const trapping = new Trapping()
   try {
     const db = await opened(null, { storage: new MapStorage() })
@@ -470,7 +471,7 @@ test('a trap in a put leaves its fate open, and the engine is replaced', async (
   }
 })
 
-test('a storage may put from inside an append: it is told to wait', async () => {
+test('a put of a storage inside an append is refused as busy', async () => {
   let db
   const inner = []
   const append = (file, data) => {

@@ -1,7 +1,7 @@
-// An engine that traps is replaced: nothing that was acknowledged is lost, what was not written is not there, no call reaches the
-// instance that failed, and the database answers soon.
+// An engine that traps is replaced: no acknowledged write is lost, unwritten data does not appear,
+// no call reaches the failed instance, and the database soon works again.
 //
-//   VARVE_LONG=1   a trap at every crossing of the border instead of at some
+//   VARVE_LONG=1   a trap at every border crossing instead of at some
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,13 +13,13 @@ import { later } from './lib/storages.mjs'
 import { Trapping } from './lib/trapping.mjs'
 
 const LONG = process.env.VARVE_LONG !== undefined
-/** How soon a database with a new engine answers. Shown by `npm test`, held by VARVE_LONG=1: nothing is timed where the machine may be busy. */
+/** Time limit for the first result of a new engine, asserted only with VARVE_LONG=1. */
 const ANSWER_MS_MAX = 200
 const POINTS = LONG ? Infinity : 4
 
 const root = mkdtempSync(join(tmpdir(), 'varve-trap-'))
 const trapping = new Trapping()
-// A promise that nobody waits for, or a microtask that throws, ends the process in Node: then the test fails.
+// An unhandled rejection, or a microtask that throws, ends the process in Node, so the test fails.
 after(() => {
   trapping.restore()
   rmSync(root, { recursive: true, force: true })
@@ -31,7 +31,7 @@ const value = (i) => `value ${i} `.repeat(1 + i % 40)
 const keyOf = (i) => `key${String(i).padStart(6, '0')}`
 const filling = (from, count) => Array.from({ length: count }, (_, i) => ({ type: 'put', key: keyOf(from + i), value: value(from + i) }))
 
-/** What the database must hold: of a write whose fate is unknown, either. */
+/** The expected content: a write with unknown result may exist or not. */
 class Model {
   #known = new Map()
   #open = []
@@ -54,7 +54,7 @@ class Model {
   async check(db) {
     const found = new Map(await db.iterator().all())
     for (const operations of this.#open) {
-      // All of a batch or nothing.
+      // A batch is applied completely or not at all.
       const applied = operations.map(({ type, key, value }) => type === 'put' ? found.get(key) === value : !found.has(key))
       if (applied.every(Boolean)) this.#apply(operations)
     }
@@ -63,7 +63,10 @@ class Model {
   }
 }
 
-/** Ways to be in the middle of something. `act` gets an open, filled database, writes through the model. */
+/**
+ * Operations during which a trap happens. `act` gets an open, filled database and writes through
+ * the model.
+ */
 const SITUATIONS = {
   'a put': (db, model) => model.write([{ type: 'put', key: 'new', value: 'x' }], () => db.put('new', 'x')),
   'a put with sync': (db, model) => model.write([{ type: 'put', key: 'new', value: 'x' }], () => db.put('new', 'x', { sync: true })),
@@ -94,7 +97,7 @@ const SITUATIONS = {
   },
   'a clear': async (db, model) => {
     const gone = filling(0, 600).map(({ key }) => ({ type: 'del', key }))
-    // It goes batch by batch: what a trap left is told by reading.
+    // It deletes batch by batch: reads show the state after a trap.
     const error = await model.write(gone, () => db.clear({ lt: 'key000600' }))
     if (error) await model.write(gone, () => db.clear({ lt: 'key000600' }))
   },
@@ -117,7 +120,7 @@ const STORAGES = {
 
 const OPTIONS = { writeBufferSize: 32 << 10, maxFileSize: 32 << 10, cacheSize: 16 << 10 }
 
-/** An open database with tables in two levels and a log, all of it in the model. */
+/** Opens a database with tables in two levels and a log, and its model. */
 async function filled(make) {
   const model = new Model()
   const db = make(OPTIONS)
@@ -130,7 +133,7 @@ async function filled(make) {
   return { db, model }
 }
 
-/** After each trap, ms until a get was answered. */
+/** After each trap, the time until a get() returned, in ms. */
 const answers = []
 
 for (const [storageName, storage] of Object.entries(STORAGES)) {
@@ -144,7 +147,7 @@ for (const [storageName, storage] of Object.entries(STORAGES)) {
   }
 }
 
-/** How many crossings there are without a trap. */
+/** Counts the crossings without a trap. */
 async function count(make, act) {
   const { db, model } = await filled(make)
   trapping.arm(Infinity)
@@ -190,7 +193,7 @@ async function trapAt(point, make, act) {
   assert.equal(trapping.callsOfDead, 0, 'calls that reached an instance after its trap')
 }
 
-/** Files of our databases that this process has open, where the system tells. */
+/** Returns the open files of our databases, if the system reports them. */
 function openFiles() {
   try {
     return readdirSync('/proc/self/fd').flatMap((fd) => {
@@ -211,8 +214,8 @@ test('traps while opening and closing', async () => {
   const first = new Varve(place, OPTIONS)
   await model.write(filling(0, 500), () => first.batch(filling(0, 500)))
   await first.close()
-  // Instances trap at their first, second ... crossing: one while it opens, then the next one does.
-  // The first crossings are of making an instance, before it can do anything.
+  // Instances trap at their first, second ... crossing, also one after another while opening. The
+  // first crossings are those of creating the instance.
   for (let point = 5; point < 200; point += LONG ? 1 : 9) {
     const db = new Varve(place, OPTIONS)
     trapping.armNext(point)
@@ -274,7 +277,7 @@ test('a stack overflow replaces the engine', async () => {
     try {
       deep()
     } catch {
-      // Ever less deep, until there is room to succeed.
+      // With less and less depth, until the call succeeds.
     }
     try {
       db.getSync('key000100')
@@ -312,7 +315,7 @@ test('calls are queued in order while the engine is replaced', async () => {
   await db.close()
 })
 
-test('a write that a listener of recovered asks for comes after those that waited', async () => {
+test('a write of a listener of recovered comes after queued writes', async () => {
   const db = new Varve(newPlace())
   await db.put('a', '1')
   let late
@@ -326,7 +329,7 @@ test('a write that a listener of recovered asks for comes after those that waite
   await db.close()
 })
 
-test('an export and a checkpoint that are under way end with the engine', async () => {
+test('a running export and checkpoint end with the engine', async () => {
   const { db, model } = await filled(STORAGES['a directory']())
   const reader = db.export().getReader()
   await reader.read()
@@ -347,7 +350,7 @@ test('a trap without pending calls does not end the process', async () => {
   const { db, model } = await filled(STORAGES['a directory']())
   const recovered = new Promise((resolve) => db.once('recovered', resolve))
   await model.write([{ type: 'put', key: 'last', value: '1' }], () => db.put('last', '1'))
-  // What comes next is a slice of background work, or the look for something to tidy.
+  // The next call is a slice of background work, or the check for maintenance.
   const before = trapping.trapped
   while (trapping.trapped === before) {
     trapping.arm(1)
@@ -360,7 +363,7 @@ test('a trap without pending calls does not end the process', async () => {
   await db.close()
 })
 
-test('there were at least 40 points', (t) => {
+test('traps were tested at no less than 40 points', (t) => {
   const most = Math.max(...answers)
   t.diagnostic(`${answers.length} traps, the database answered after ${most.toFixed(0)} ms at most`)
   assert.ok(answers.length >= 40)

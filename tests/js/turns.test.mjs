@@ -1,4 +1,4 @@
-// Long calls let the event loop have its turns, and whatever comes in between is answered as ever.
+// Long calls yield to the event loop, and calls made meanwhile work as usual.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,19 +11,21 @@ after(() => rmSync(root, { recursive: true, force: true }))
 
 const ROWS = 100_000
 const VALUE = 'strata '.repeat(14)
-/** Each call below takes longer than the engine may have the thread at once; what is done in one piece leaves no turn at all. */
+/**
+ * Each call below takes longer than a slice, so a call that does not yield leaves no turn at all.
+ */
 const TURNS_MIN = 1
 
 const keyOf = (i) => String(i % ROWS).padStart(9, '0')
 
-/** Two times all rows, in an order that leaves compactions something to do. */
+/** Writes all rows twice, in an order that leaves work for compactions. */
 async function fill(db) {
   for (let from = 0; from < 2 * ROWS; from += 500) {
     await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: keyOf((from + i) * 7919), value: VALUE })))
   }
 }
 
-/** How many turns the event loop had until `act` was done; `between` runs in each, and in none after. */
+/** Counts the turns of the event loop until `act` is done; `between` runs in each of them. */
 async function turnsOf(act, between = () => {}) {
   let turns = 0
   let running = true
@@ -33,7 +35,7 @@ async function turnsOf(act, between = () => {}) {
     between(turns)
     setImmediate(tick)
   }
-  // From the turn in which the call is made.
+  // Beginning with the turn of the call.
   await new Promise((resolve) => setImmediate(resolve))
   setImmediate(tick)
   const result = await act()
@@ -57,7 +59,7 @@ for (const place of ['directory', 'memory']) {
     const errors = []
     const late = []
     await many('compactRange', () => db.compactRange(), (turn) => {
-      // Reads and writes between two slices.
+      // Read and write between two slices.
       if (db.getSync(keyOf(turn * 31)) !== VALUE) errors.push(turn)
       if (turn % 8 === 1) late.push(db.put(`late${turn}`, 'x').catch((error) => errors.push(error)))
     })
@@ -69,7 +71,7 @@ for (const place of ['directory', 'memory']) {
     const report = await many('verify', () => db.verify())
     assert.deepEqual(report.findings, [])
 
-    // Half of a table at each end: key by key.
+    // Half of a table at each end, which is deleted key by key.
     await many('clear', () => db.clear({ gte: keyOf(100), limit: ROWS / 2 }))
     const left = await db.keys().all()
     assert.equal(left.length, ROWS / 2, `the last is ${left.at(-1)}`)
@@ -113,7 +115,7 @@ test('close() ends a running compactRange() without losing writes', async () => 
 })
 
 for (const [how, options] of Object.entries({ 'a range': {}, 'row by row': { limit: ROWS } })) {
-  test(`close() waits for a clear() that is under way: ${how}`, async () => {
+  test(`close() waits for a running clear(): ${how}`, async () => {
     const db = new Varve(join(root, `cleared-${how}`))
     await fill(db)
     const cleared = db.clear({ gt: keyOf(0), ...options })
@@ -146,7 +148,7 @@ for (const place of ['directory', 'memory']) {
   })
 }
 
-test('in memory a write is there at once, and none is refused, however many nobody waits for', async () => {
+test('in memory a write is visible at once, and none is refused, however many are pending', async () => {
   const db = new Varve(null, { storage: 'memory', writeBufferSize: 64 << 10 })
   await db.open()
   const writes = []

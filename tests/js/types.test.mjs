@@ -1,4 +1,4 @@
-// What tsc checks: every script, and with real types.
+// tsc checks every script, with precise types.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
@@ -6,35 +6,38 @@ import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
-/** Comments that use the type `any` and give no reason, as in "any: whatever was thrown". It may only become smaller. */
+/** The number of uses of `any` without a reason, which must not grow. */
 const WITHOUT_REASON_MAX = 254
 
 const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
 
-test('tsc sees every script of src/js', () => {
+test('tsc checks every script of src/js', () => {
   const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
   const seen = new Set(execFileSync(process.execPath, [tsc, '--project', inRoot(), '--listFilesOnly'], { encoding: 'utf8' }).split('\n'))
   ok(scripts.length > 50)
   deepStrictEqual(scripts.filter((path) => !seen.has(path)).map((path) => relative(inRoot(), path)), [])
 })
 
-test('no declaration lies beside its source, where tsc would read it instead', () => {
+test('no declaration is beside its source, where tsc would read it instead', () => {
   deepStrictEqual(scripts.filter((path) => existsSync(path.replace(/\.js$/, '.d.ts'))), [])
 })
 
-test('no script asks not to be checked', () => {
+test('no script turns off type checks', () => {
   deepStrictEqual(scripts.filter((path) => /@ts-(nocheck|ignore)/.test(readFileSync(path, 'utf8'))), [])
 })
 
-/** Returns the comments of `text` that use the type `any` without a reason, as in "any: whatever was thrown". */
+/**
+ * Returns the comments of `text` that use the type `any` without a reason, as in "any: whatever was
+ * thrown".
+ */
 function withoutReason(text) {
   const comments = text.match(/\/\*\*[^]*?\*\//g) ?? []
   return comments.filter((comment) => /\{[^@]*\bany\b/.test(comment) && !/\bany: /.test(comment))
 }
 
-test('the type any has a reason beside it', () => {
+test('each use of the type any has a reason', () => {
   strictEqual(withoutReason('/** @param {any} a */ /** @param {Map<string, any>} b */ /** any: it was thrown @type {any} */ /** of any kind @type {string} */').length, 2)
   const found = scripts.flatMap((path) => withoutReason(readFileSync(path, 'utf8')).map((comment) => `${relative(inRoot(), path)}: ${comment}`))
   deepStrictEqual(found, [])

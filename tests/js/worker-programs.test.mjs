@@ -1,4 +1,4 @@
-// Random programs against the engine in a worker and in place, in lock step: the same answers.
+// Random programs on an engine in a worker and on one without, step by step, with the same results.
 //
 //   VARVE_SEED=n node --test tests/js/worker-programs.test.mjs      the same programs again
 import assert from 'node:assert/strict'
@@ -36,7 +36,7 @@ class Random {
   }
 }
 
-/** Two databases and what was made of each: of both the same. */
+/** Two databases, with the same iterators and snapshots of each. */
 class Pair {
   #dbs
   #random
@@ -61,7 +61,7 @@ class Pair {
     const random = this.#random
     if (random.oneIn(5)) this.#snapshots.push(this.#dbs.map((db) => db.snapshot()))
     if (random.oneIn(5)) this.#iterators.push(this.#make((db, options) => db.keys(options)))
-    // A clear() that takes long leaves others their turns, and what these do to its range is a matter of time.
+    // A long clear() yields to other calls, whose effect on its range depends on the timing.
     const acts = random.oneIn(8) ? [this.#clear()] : random.times(9, () => this.#act())
     const [there, here] = await Promise.all(this.#dbs.map((db, i) => together ? Promise.all(acts.map((act) => act(db, i))) : oneByOne(acts, db, i)))
     assert.deepEqual(there, here)
@@ -74,7 +74,7 @@ class Pair {
     return this.#dbs.map((db, i) => make(db, options(i)))
   }
 
-  /** Something to do with either database. */
+  /** Returns a random operation for both databases. */
   #act() {
     const random = this.#random
     const key = this.#key()
@@ -137,7 +137,7 @@ async function oneByOne(acts, db, i) {
 
 const seed = Number(process.env.VARVE_SEED ?? Date.now() % 2 ** 31)
 
-test('over memory, much at once', async (t) => {
+test('in memory, concurrent calls', async (t) => {
   t.diagnostic(`VARVE_SEED=${seed}`)
   const dbs = [new Varve(null, { storage: 'memory', worker: true, ...SMALL }), new Varve(null, { storage: 'memory', ...SMALL })]
   const pair = new Pair(dbs, new Random(seed))
@@ -146,8 +146,8 @@ test('over memory, much at once', async (t) => {
   await pair.close()
 })
 
-// What is asked together may end in another order there.
-test('over a storage that waits, one after the other', async (t) => {
+// Concurrent calls may finish in another order there.
+test('with an asynchronous storage, consecutive calls', async (t) => {
   t.diagnostic(`VARVE_SEED=${seed}`)
   const dbs = [new Varve(null, { storage: new Later(), worker: true, ...SMALL }), new Varve(null, { storage: new InMap(), ...SMALL })]
   const pair = new Pair(dbs, new Random(seed))

@@ -1,5 +1,5 @@
-// The engine in a worker thread: the order of what is asked, what a message holds, and that every promise settles whatever becomes
-// of the thread.
+// The engine in a worker thread: the order of calls, the content of messages, and that every
+// promise settles even if the thread ends.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,7 @@ async function withDatabase(db, act) {
   }
 }
 
-/** Opens `db` and answers the thread that it has started. */
+/** Opens `db` and returns the thread that it has started. */
 async function threadOf(db) {
   let thread
   const listener = (worker) => { thread = worker }
@@ -44,7 +44,7 @@ async function threadOf(db) {
 const key = (i) => `key ${String(i).padStart(7, '0')}`
 const entries = (count, value) => Array.from({ length: count }, (_, i) => ({ type: 'put', key: key(i), value }))
 
-/** Bytes that do not compress. */
+/** Returns incompressible bytes. */
 function noise(size) {
   const bytes = Buffer.alloc(size)
   let state = 1
@@ -57,7 +57,7 @@ function noise(size) {
 
 const codeOf = (promise) => promise.then(() => undefined, (error) => error.code)
 
-// ---- What is asked, and in which order --------------------------------------------------------------------------------
+// ---- Calls and their order ----
 
 test('calls of one turn run in call order', () => withDatabase(inMemory(), async (db) => {
   const answers = [
@@ -158,9 +158,9 @@ test('the caller owns the bytes it passes and receives', () => withDatabase(inMe
   }
 }))
 
-// ---- Much at once -------------------------------------------------------------------------------------------------------
+// ---- Many concurrent calls ----
 
-test('thousands of operations at once, of every kind', () => withDatabase(inMemory(), async (db) => {
+test('thousands of concurrent operations of every kind', () => withDatabase(inMemory(), async (db) => {
   const count = 20_000
   const done = []
   for (let i = 0; i < count; i++) {
@@ -188,7 +188,7 @@ for (const [name, place] of [['a directory', (t) => [newDirectory(t)]], ['a stor
   })
 }
 
-test('iterators over a storage that waits: ahead, back and to the end', () =>
+test('iterators with an asynchronous storage: forward, backward and to the end', () =>
   withDatabase(new Varve(null, { storage: new Later(), worker: true, writeBufferSize: 64 << 10 }), async (db) => {
     await db.batch(entries(20_000, 'x'.repeat(50)))
     await db.flush()
@@ -228,7 +228,7 @@ test('rows equal those without a worker for every page size', () => withDatabase
 test('at most two pages are read ahead, and none if only the first rows are read', async () => {
   let asked = 0
   let rows = 0
-  // Of entries without key and value.
+  // With empty keys and values.
   const ahead = new ReadAhead(async (size) => {
     asked++
     rows += size
@@ -246,7 +246,7 @@ test('at most two pages are read ahead, and none if only the first rows are read
   for (const size of [10, 10, 25, 3, 100, 1, 1000]) assert.equal(await next(size), size, 'what is on its way is put together, and cut')
 })
 
-// ---- The caller's thread ------------------------------------------------------------------------------------------------
+// ---- The caller's thread ----
 
 test('the caller is not blocked while the engine compacts', async (t) => {
   await withDatabase(new Varve(newDirectory(t), { worker: true, valueEncoding: 'buffer' }), async (db) => {
@@ -267,7 +267,7 @@ test('the caller is not blocked while the engine compacts', async (t) => {
     const took = performance.now() - start
     clearInterval(timer)
     t.diagnostic(`${took.toFixed(0)} ms of compaction: ${turns} turns, the longest ${longest.toFixed(1)} ms`)
-    // In place, nobody had a turn in what this computes at a time.
+    // Without a worker, one slice of this computation would block the thread.
     assert.ok(turns >= 5, `${turns} turns in ${took} ms`)
     const { counters } = await db.info()
     assert.ok(counters.bytesCompacted > 10 * MIB, `${counters.bytesCompacted} bytes compacted`)
@@ -289,7 +289,7 @@ test('getProperty() returns synchronously, after earlier calls', async (t) => {
   })
 })
 
-/** Runs a module in a process of its own; answers what it prints. Ended by force it has no exit code. */
+/** Runs a module in a process; returns its output. A killed process has no exit code. */
 function runAlone(source) {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', `import { Varve } from ${JSON.stringify(INDEX)}\n${source}`],
     { encoding: 'utf8', timeout: 20_000 })
@@ -314,7 +314,7 @@ test('a process does not exit while a call is pending', async (t) => {
   assert.deepEqual([status, stdout], [0, '3000'], stderr)
 })
 
-// ---- Errors ---------------------------------------------------------------------------------------------------------------
+// ---- Errors ----
 
 test('errors keep all their properties', async (t) => {
   const location = newDirectory(t)
@@ -351,7 +351,7 @@ test('errors keep all their properties', async (t) => {
   })
 })
 
-test('there is no getSync()', () => withDatabase(inMemory(), async (db) => {
+test('getSync() is not supported', () => withDatabase(inMemory(), async (db) => {
   assert.equal(db.supports.getSync, false)
   assert.throws(() => db.getSync('a'), { code: 'LEVEL_NOT_SUPPORTED' })
   const sublevel = db.sublevel('s')
@@ -380,7 +380,7 @@ test('invalid options throw typed errors', async (t) => {
     assert.equal((await db.open().catch((error) => error)).cause.code, code)
     await db.close()
   }
-  // Neither what is inherited nor what is on Object.prototype is an option.
+  // Inherited properties and those of Object.prototype are not options.
   const inherited = new Varve(null, Object.assign(Object.create({ worker: true }), { storage: 'memory' }))
   assert.equal(inherited.supports.getSync, true)
   await inherited.close()
@@ -393,9 +393,9 @@ test('invalid options throw typed errors', async (t) => {
   assert.deepEqual([reads, db.supports.getSync], [1, false])
 })
 
-// ---- The thread's end -----------------------------------------------------------------------------------------------------
+// ---- The end of the thread ----
 
-test('a thread that is ended: every promise settles, and what was acknowledged is there', async (t) => {
+test('when the thread is terminated, every promise settles, and acknowledged writes are kept', async (t) => {
   const location = newDirectory(t)
   const db = new Varve(location, { worker: true, writeBufferSize: 64 << 10 })
   for (let round = 0; round < 4; round++) {
@@ -429,7 +429,7 @@ test('a thread that is ended: every promise settles, and what was acknowledged i
   }
 })
 
-test('a thread that throws where nobody catches it', async () => {
+test('an uncaught exception in the thread ends it', async () => {
   const db = new Varve(null, { storage: new Dying(), worker: true })
   await db.put('a', '1')
   const error = await db.flush().then(async () => { for (let i = 0; i < 100_000; i++) await db.get('a') }).then(() => assert.fail('lived on'), (error) => error)
@@ -441,7 +441,7 @@ test('a thread that throws where nobody catches it', async () => {
   await db.close()
 })
 
-test('a thread that ends while it opens', async () => {
+test('the thread ends while opening', async () => {
   const db = inMemory()
   process.once('worker', (worker) => worker.terminate())
   const error = await db.open().catch((error) => error)
@@ -479,7 +479,7 @@ test('repeated opening and closing leaves no thread', async (t) => {
   assert.equal(threads.length, 6)
 })
 
-test('entries in memory outlive close(), as they do in place', async () => {
+test('entries in memory survive close(), as without a worker', async () => {
   const db = inMemory()
   await db.batch(entries(5_000, 'x'.repeat(1000)))
   await db.close()
@@ -492,7 +492,7 @@ test('entries in memory outlive close(), as they do in place', async () => {
   await db.close()
 })
 
-test('a storage of the caller\'s is made anew in the worker', () =>
+test('a custom storage is created again in the worker', () =>
   withDatabase(new Varve(null, { storage: new InMap(), worker: true }), async (db) => {
     await db.batch(entries(100, 'x'))
     await db.flush()

@@ -1,4 +1,4 @@
-// Writes asked for in one go share a write, and nobody can tell but by the time it takes.
+// Concurrent writes share one write, which is visible only in the time that it takes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
@@ -65,7 +65,7 @@ for (const [name, storage] of Object.entries(PLACES)) {
     }
     if (name === 'at once') asks.getSync = async () => assert.equal(db.getSync('c'), '3')
     for (const [what, ask] of Object.entries(asks)) {
-      // Where an append takes its time, what is not acknowledged is not there yet; but writes keep their order.
+      // If an append takes time, unacknowledged writes are not visible yet, but keep their order.
       if (name === 'later' && !/put|batch/.test(what)) continue
       await db.clear()
       const writes = [db.put('a', '1'), db.put('b', '2'), db.put('c', '0'), db.put('c', '3')]
@@ -100,7 +100,7 @@ for (const [name, storage] of Object.entries(PLACES)) {
   })
 }
 
-test('a caller may change its bytes once put() has returned', async () => {
+test('a caller can change its bytes once put() has returned', async () => {
   const db = await opened(new MapStorage(), { keyEncoding: 'view', valueEncoding: 'view' })
   const [key, value] = [new Uint8Array([1]), new Uint8Array([1])]
   const writes = range(5).map((i) => {
@@ -149,7 +149,7 @@ test('a write that is too long fails alone', async () => {
   await db.close()
 })
 
-test('concurrent writes may fill several groups', async () => {
+test('concurrent writes can fill several groups', async () => {
   const db = await opened(new MapStorage())
   await Promise.all(range(5000).map((i) => db.put(`${i}`, 'x'.repeat(100))))
   assert.equal((await db.keys().all()).length, 5000)
@@ -195,12 +195,12 @@ function writingFromInside() {
   return told
 }
 
-test('a storage that writes from inside has its writes done, and nobody else\'s', async () => {
+test('a storage that writes inside an append gets its own results', async () => {
   const told = writingFromInside()
   const db = await opened(told.storage)
   const inner = []
   const inside = () => { for (const key of ['x', 'y', 'z']) inner.push(db.put(key, '1')) }
-  // At the end of the go, and before a read of the same go.
+  // At the end of the turn, and before a read in the same turn.
   for (const read of [() => {}, () => db.getSync('a')]) {
     await db.clear()
     const writes = [db.put('a', '1'), db.put('b', '1'), db.put('c', '1')]

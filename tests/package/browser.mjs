@@ -1,4 +1,5 @@
-// Pages in a headless Chromium: a folder is served, a page of it is opened, and the page posts what it found to /result.
+// Runs pages in a headless Chromium: serves a folder, opens a page, which posts its result to
+// /result.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -11,11 +12,11 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/ja
 const PATIENCE_MS = 60_000
 
 /**
- * Opens `page` of `folder` and answers what it posts.
+ * Opens `page` of `folder` and returns the posted result.
  *
  * @param {string} chromium
  * @param {{ folder: string, page?: string, headers?: Record<string, string>, before?: (request, response, next) => void }} options
- *   `headers` of every answer; `before` may answer a request first, as the middleware of a development server does
+ *   `headers` of every response; `before` can answer a request first, like middleware of a server
  */
 export async function visit(chromium, { folder, page = 'index.html', headers = {}, before = (request, response, next) => next() }) {
   const { server, result } = serve(folder, headers, before)
@@ -70,5 +71,7 @@ async function answer(folder, headers, { url }, response) {
   }
 }
 
-/** A page that runs one module; nothing of it stands inline, for the sake of strict policies. */
+/**
+ * A page that runs one module, without inline scripts, because of strict content security policies.
+ */
 export const htmlOf = (script, head = '') => `<!doctype html><meta charset="utf-8"><title>Varve</title>${head}<script type="module" src="${script}"></script>`

@@ -1,5 +1,6 @@
-// The package through bundlers, and without one: each builds a small program from the installed tarball, unconfigured where the
-// documentation says so, and the bundle is run, in a headless Chromium or in Node.
+// The package with bundlers and without: each builds a small program with the installed tarball,
+// without configuration if the documentation says so. The bundle is run in a headless Chromium or
+// in Node.
 import { after, before, test } from 'node:test'
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -32,7 +33,7 @@ before(async () => {
 })
 after(() => app?.remove())
 
-/** A test in a folder of its own; skipped where there is no project to build in. */
+/** Registers a test with its own folder; skipped if there is no project. */
 const bundled = (name, act) => test(name, async (context) => {
   if (noNpm) return context.skip(noNpm)
   const out = app.path(`out-${name.replace(/\W+/g, '-')}`)
@@ -40,16 +41,19 @@ const bundled = (name, act) => test(name, async (context) => {
   await act(out, context)
 })
 
-// ---- Pages ----------------------------------------------------------------------------------------------------------
+// ---- Pages ----
 
-/** Opens a page and compares what it found with Node's answer. `workers`: whether the bundle can have one. */
+/**
+ * Opens a page and compares its result with that of Node. `workers`: whether the bundle can use
+ * one.
+ */
 async function seen(context, { workers = true, ...options }) {
   if (noBrowser) return context.skip(noBrowser)
   const { error, answer, inWorker, imported, directory } = await visit(chromium, options)
   strictEqual(error, undefined)
   if (workers) deepStrictEqual(inWorker, [['a', 'ä'], ['b', 'ß']])
   else strictEqual(inWorker[0], 'LEVEL_DATABASE_NOT_OPEN')
-  // A page's own module cannot: it needs the worker that holds the full one.
+  // The lean module cannot: it needs a worker with the full one.
   deepStrictEqual(imported, workers ? [['a', '1']] : ['LEVEL_ENGINE_UNAVAILABLE', true])
   deepStrictEqual(answer, expected)
   deepStrictEqual(directory, ['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_NOT_SUPPORTED', true])
@@ -57,10 +61,13 @@ async function seen(context, { workers = true, ...options }) {
 
 const page = (out, script, ...head) => writeFileSync(join(out, 'index.html'), htmlOf(script, ...head))
 
-/** The one documented step for bundlers that leave the URL of a module alone: engine.wasm is a page's, full.wasm Node's. */
+/**
+ * The documented step for bundlers that ignore the URL of a module: copy engine.wasm (pages) or
+ * full.wasm (Node).
+ */
 const copyEngine = (out, name = 'engine.wasm') => copyFileSync(app.path('node_modules', 'varve', 'pkg', name), join(out, name))
 
-/** The same with what `worker: true` needs. */
+/** The same with the files for `worker: true`. */
 function copyAll(out) {
   const pkg = app.path('node_modules', 'varve', 'pkg')
   for (const name of readdirSync(pkg)) if (/^((engine|full)\.wasm|entry-(web|full)\.js|chunk-.*\.js)$/.test(name)) copyFileSync(join(pkg, name), join(out, name))
@@ -72,7 +79,7 @@ for (const script of ['page.js', 'page-inline.js', 'page-worker.js']) {
   bundled(`Vite builds ${script} unconfigured`, async (out, context) => {
     page(app.directory, `/${script}`)
     await vite.build({ root: app.directory, configFile: false, logLevel: 'error', build: { outDir: join(out, 'dist') } })
-    // The full module is for the worker of repair and import.
+    // The worker for repair and import uses the full module.
     if (script === 'page.js') strictEqual(engines(out).length, 2)
     await seen(context, { folder: join(out, 'dist') })
   })
@@ -93,7 +100,7 @@ for (const script of ['page.js', 'page-inline.js']) {
 }
 
 bundled('Vite before 8 copies scripts alone when it serves', async (out, context) => {
-  // What its optimizer does, without a second Vite: the page gets a copy of the package's scripts.
+  // Simulates Vite's dependency optimizer: the page gets a copy of the package's scripts.
   const entry = app.path('node_modules', 'varve', 'pkg', 'browser.js')
   await esbuild.build({ entryPoints: { varve: entry }, bundle: true, format: 'esm', outdir: join(out, 'node_modules', '.vite', 'deps'), logLevel: 'error' })
   cpSync(app.path('node_modules', 'varve'), join(out, 'node_modules', 'varve'), { recursive: true })
@@ -161,7 +168,7 @@ bundled('Rollup with engine.wasm copied', async (out, context) => {
   await seen(context, { folder: out })
 })
 
-// ---- Pages without a bundler ------------------------------------------------------------------------------------------
+// ---- Pages without a bundler ----
 
 const IMPORT_MAP = JSON.stringify({ imports: { varve: '/node_modules/varve/pkg/browser.js', 'varve/inline': '/node_modules/varve/pkg/inline.js' } })
 
@@ -205,9 +212,12 @@ bundled('a content security policy that forbids WebAssembly is an error that say
   match(message, /wasm-unsafe-eval|Content Security Policy/)
 })
 
-// ---- Node -----------------------------------------------------------------------------------------------------------
+// ---- Node ----
 
-/** esbuild's modules for Node cannot load what is CommonJS, as abstract-level is, without this: esbuild's documentation says so. */
+/**
+ * ES modules by esbuild need this to load CommonJS, such as abstract-level (see esbuild's
+ * documentation).
+ */
 const REQUIRE = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" }
 
 /** Runs a bundle for Node, which uses a directory. */
@@ -243,7 +253,7 @@ bundled('webpack for Node', async (out) => {
   ran(out, 'node.cjs')
 })
 
-test('what pages load has nothing of Node', async () => {
+test('scripts of pages import no Node modules', async () => {
   if (noNpm) return
   for (const name of readdirSync(app.path('node_modules', 'varve', 'pkg')).filter((name) => /^(browser|inline|chunk-.*)\.js$/.test(name))) {
     const text = readFileSync(app.path('node_modules', 'varve', 'pkg', name), 'utf8')

@@ -1,4 +1,5 @@
-// What `npm install varve` gives: the tarball's files, and the package in plain Node, as ES module and from CommonJS, and in TypeScript.
+// The result of `npm install varve`: the files of the tarball, and the package in Node, as ES
+// module, from CommonJS, and in TypeScript.
 import { after, before, test } from 'node:test'
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert'
 import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -26,10 +27,10 @@ const installed = (name, act) => test(name, (context) => noNpm ? context.skip(no
 const inPackage = (...parts) => app.path('node_modules', 'varve', ...parts)
 const manifest = () => readJson(inPackage('package.json'))
 
-/** All paths that a part of package.json names. */
+/** Returns all paths in a part of package.json. */
 const targets = (value) => typeof value === 'string' ? [value] : Object.values(value).flatMap(targets)
 
-// ---- The tarball ----------------------------------------------------------------------------------------------------
+// ---- The tarball ----
 
 installed('it holds the two modules, and nothing that was only built to be tested', () => {
   const paths = app.files.map(({ path }) => path)
@@ -58,7 +59,7 @@ installed('publint finds nothing', async () => {
   deepStrictEqual(messages.filter(({ type }) => type !== 'suggestion').map((message) => formatMessage(message, pkg)), [])
 })
 
-// ---- Node -----------------------------------------------------------------------------------------------------------
+// ---- Node ----
 
 for (const script of ['node.js', 'node-inline.js']) {
   installed(`an ES module: ${script}`, async () => {
@@ -97,7 +98,7 @@ installed('modules have no top-level await, which would forbid require()', () =>
   for (const path of scripts) ok(!/^(?:const .*= |let .*= )?await /m.test(readFileSync(inPackage(path), 'utf8')), path)
 })
 
-// ---- TypeScript -----------------------------------------------------------------------------------------------------
+// ---- TypeScript ----
 
 for (const [module, moduleResolution] of [['nodenext', 'nodenext'], ['node20', 'node16'], ['esnext', 'bundler']]) {
   installed(`TypeScript, ${moduleResolution}`, () => {

@@ -1,18 +1,20 @@
-// What the tests of the package share: the tarball installed into a project of its own, outside of this repository, so that nothing
-// is found that a user would not have.
+// Helpers for tests of the package: installs the tarball in a project outside this repository, so
+// that only files that users have are found.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inRoot, root } from '../../pkg-scripts/lib/paths.mjs'
 
-/** @typedef {{ directory: string, files: { path: string, size: number }[], path: (...parts: string[]) => string, remove: () => void }} App */
+/**
+ * @typedef {{ directory: string, files: { path: string, size: number }[], path: (...parts: string[]) => string, remove: () => void }} App
+ */
 
-/** `why` npm could not do it. */
+/** `why`: the error of npm. */
 export class NoNpm extends Error {}
 
 /**
- * Packs the package and installs it into an empty project with the programs of tests/package/app.
+ * Packs the package and installs it in an empty project with the programs of tests/package/app.
  * @returns {App}
  */
 export function installedApp() {
@@ -36,7 +38,7 @@ function npm(args, cwd) {
   return stdout
 }
 
-/** Runs a program in the project; answers its standard output. */
+/** Runs a program in the project; returns its standard output. */
 export function runIn(app, program, args, env = {}) {
   const { status, signal, stdout, stderr, error } = spawnSync(program, args, {
     cwd: app.directory, encoding: 'utf8', timeout: 60_000, env: { ...process.env, ...env }
@@ -45,7 +47,7 @@ export function runIn(app, program, args, env = {}) {
   return stdout
 }
 
-/** The answer of smoke.js as JSON knows it, from the package in this repository, to compare with. */
+/** Returns the expected result of smoke.js, from the package in this repository. */
 export async function expectedAnswer() {
   const varve = await import('varve')
   const { use } = await import('./app/smoke.js')
@@ -59,7 +61,7 @@ export async function expectedAnswer() {
 
 export const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'))
 
-/** Where a lack makes tests be skipped: told so that nobody overlooks it. */
+/** Warns that tests are skipped because something is missing. */
 export function tellSkipped(what) {
   console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: ${what}\n${'!'.repeat(78)}`)
   return what

@@ -1,5 +1,5 @@
-// Which of the two modules a page fetches, and when: varve the lean one, varve/full the full one, and only what the lean one lacks brings
-// the full one in, into a worker.
+// The modules that a page fetches: varve the lean one, varve/full the full one. With varve, only
+// tasks that the lean module lacks fetch the full one, in a worker.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { htmlOf, visit } from './browser.mjs'
 import { tellSkipped } from './lib.mjs'
 
 const chromium = findChromium()
-const skip = chromium === undefined && tellSkipped('no Chromium here: which modules a page fetches was NOT tested')
+const skip = chromium === undefined && tellSkipped('no Chromium: the modules that a page fetches were NOT tested')
 
 const folder = mkdtempSync(join(tmpdir(), 'varve-modules-'))
 before(() => {
@@ -22,7 +22,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 /**
- * Runs `act` in a page that imports `entry`; answers what it does, and which .wasm were fetched: `requested(page)` tells in between.
+ * Runs `act` in a page that imports `entry`; returns its result and the .wasm files fetched, which
+ * `requested(page)` returns meanwhile.
  * @param {string} entry
  * @param {(varve: any, tools: any) => Promise<unknown>} act
  */
@@ -50,7 +51,7 @@ async function inPage(entry, act) {
   })
 }
 
-/** All that an open database can do, and its export. */
+/** Uses all operations of an open database, and exports it. */
 const useAll = async ({ Varve }, { MapStorage, fetched }) => {
   for (const options of [{ storage: 'memory' }, { storage: new MapStorage() }, { storage: 'memory', worker: true }]) {
     const db = new Varve(null, options)
@@ -65,17 +66,17 @@ const useAll = async ({ Varve }, { MapStorage, fetched }) => {
   return fetched()
 }
 
-test('a page that imports varve fetches the lean module alone, whatever it does with an open database', { skip }, async () => {
+test('a page that imports varve fetches only the lean module for an open database', { skip }, async () => {
   const fetched = await inPage('browser', useAll)
   assert.deepEqual([...new Set(fetched)], ['/engine.wasm'])
 })
 
-test('a page that imports varve/full fetches the full module alone, in workers too', { skip }, async () => {
+test('a page that imports varve/full fetches only the full module, also in workers', { skip }, async () => {
   const fetched = await inPage('full', useAll)
   assert.deepEqual([...new Set(fetched)], ['/full.wasm'])
 })
 
-/** Makes a zip, imports it, damages a database and repairs it. `fetched` after each. */
+/** Exports a zip, imports it, damages a database and repairs it. Returns `fetched` after each. */
 const repairAndImport = async ({ Varve, VarveError }, { MapStorage, fetched }) => {
   const seen = []
   const place = new MapStorage.Place()
@@ -126,7 +127,7 @@ for (const [entry, expected] of [
   ['full', [['/full.wasm'], ['/full.wasm']]],
   ['inline', [[], ['/full.wasm']]]
 ]) {
-  test(`pkg/${entry}.js: Varve.import, verify and repair work, and what is fetched for them`, { skip }, async () => {
+  test(`pkg/${entry}.js: Varve.import, verify and repair work, and fetch the expected modules`, { skip }, async () => {
     const { seen, counts, refused, sound, table, finding, rows, failed } = await inPage(entry, repairAndImport)
     assert.equal(failed, undefined)
     assert.deepEqual(seen.map((urls) => [...new Set(urls)]), expected)
@@ -159,7 +160,7 @@ test('a table with zlib blocks: an error that names varve/full in a lean page, a
   assert.deepEqual([...new Set(full.fetched)], ['/full.wasm'])
 })
 
-test('where the worker is not to be had, the error names varve/full', { skip }, async () => {
+test('if the worker cannot be started, the error names varve/full', { skip }, async () => {
   const away = ['entry-full.js', 'full.wasm']
   for (const name of away) rmSync(join(folder, name))
   try {

@@ -1,4 +1,5 @@
-// varve/http and varve/blob in a page, whose database is on another origin: what a browser hides there is what matters.
+// varve/http and varve/blob in a page with the database on another origin, whose headers a browser
+// hides.
 import assert from 'node:assert/strict'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +29,7 @@ before(async () => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Runs in the page: `act` gets what a program has, and what it answers comes back. */
+/** Runs `act` in the page and returns its result. */
 async function inPage(act, ...given) {
   writeFileSync(join(folder, 'main.js'), `
     import * as varve from './browser.js'
@@ -51,7 +52,7 @@ const readRemote = async ({ varve, HttpStorage }, url, keys, signal) => {
   const values = await Promise.all(keys.map((key) => db.get(key)))
   const rows = (await db.iterator({ gte: keys[0], lt: 'log' }).all()).length
   const last = (await db.keys({ reverse: true, lt: 'log', limit: 3000 }).all()).at(-1)
-  // From here on the server has other files.
+  // The server has other files from here on.
   await fetch(signal)
   const after = await db.getMany(keys).then((found) => ({ found }), (error) => ({ code: error.code, name: error.name, isOne: error instanceof varve.SourceChangedError }))
   await db.close()
@@ -82,13 +83,13 @@ for (const [what, flags] of Object.entries({
   })
 }
 
-test('compressed answers, which the browser unpacks unseen, are an error', { skip }, async (t) => {
+test('compressed responses, which the browser decompresses, are an error', { skip }, async (t) => {
   const server = await FileServer.start(t, files, { cors: 'hidden', gzip: true })
   const { failed } = await inPage(readRemote, server.url, INDEXES.map(keyOf), server.url)
   assert.equal(failed?.[1], 'LEVEL_DATABASE_NOT_OPEN', JSON.stringify(failed))
 })
 
-test('an origin that does not allow it is an error', { skip }, async (t) => {
+test('an origin without CORS is an error', { skip }, async (t) => {
   const server = await FileServer.start(t, files)
   const { failed } = await inPage(readRemote, server.url, INDEXES.map(keyOf), server.url)
   assert.equal(failed?.[1], 'LEVEL_DATABASE_NOT_OPEN', JSON.stringify(failed))
@@ -102,7 +103,7 @@ test('invalid arguments throw the error class that the package exports', { skip 
   assert.deepEqual(answer, [['LEVEL_INVALID_ARGUMENT', true], ['LEVEL_INVALID_ARGUMENT', true]])
 })
 
-test('Files and Blobs', { skip }, async (t) => {
+test('Files and Blobs can be read', { skip }, async (t) => {
   const server = await FileServer.start(t, files, { cors: 'exposed' })
   const answer = await inPage(async ({ varve, BlobStorage }, url, names, keys) => {
     const chosen = []

@@ -1,4 +1,5 @@
-// The set-up of a machine: what each part asks for, what it says when something is missing, and that it is quiet when all is there.
+// The set-up of a machine: the requirements of each part, the messages if something is missing, and
+// no output otherwise.
 import { describe, test } from 'node:test'
 import { doesNotMatch, match, ok, strictEqual } from 'node:assert'
 import { spawnSync } from 'node:child_process'
@@ -11,7 +12,7 @@ import { inRoot, toolsBin } from '../../pkg-scripts/lib/paths.mjs'
 const library = readFileSync(inRoot('Cargo.lock'), 'utf8')
 const tools = readFileSync(inRoot('pkg-scripts', 'bindgen', 'Cargo.lock'), 'utf8')
 
-/** Runs a script of pkg-scripts; answers all it prints. */
+/** Runs a script of pkg-scripts; returns its output. */
 function call(script, args, env = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('pkg-scripts', script), ...args], {
     encoding: 'utf8', env: { ...process.env, ...env }, timeout: 120_000
@@ -22,36 +23,36 @@ function call(script, args, env = {}) {
 const noErrorLines = (output) => doesNotMatch(output, /^error/im)
 
 describe('the versions of the tools', () => {
-  test('both lock files name one version of wasm-bindgen', () => {
+  test('both lock files have the same version of wasm-bindgen', () => {
     strictEqual(versionProblem(library, tools), undefined)
     strictEqual(lockedVersion(tools, 'wasm-bindgen-cli-support'), lockedVersion(library, 'wasm-bindgen'))
   })
 
-  test('a generator of another version is a problem, with the version to write and the command to run', () => {
+  test('a generator of another version is an error, with the version to use and the command to run', () => {
     const wanted = lockedVersion(library, 'wasm-bindgen')
     const problem = versionProblem(library, tools.replace(/(name = "wasm-bindgen-cli-support"\nversion = )".*"/, '$1"0.2.1"'))
     ok(problem?.includes(`wasm-bindgen is ${wanted} in Cargo.lock, but wasm-bindgen-cli-support is 0.2.1`), problem)
     ok(problem.includes(`write "=${wanted}"`) && problem.includes('cargo update --manifest-path'), problem)
   })
 
-  test('so is a test runner of another version, and a lock file without one', () => {
+  test('a test runner of another version, and a lock file without one, are errors too', () => {
     match(versionProblem(library, tools.replace(/(name = "wasm-bindgen-cli"\nversion = )".*"/, '$1"0.2.1"')) ?? '', /wasm-bindgen-cli is 0\.2\.1/)
     match(versionProblem(library, '') ?? '', /wasm-bindgen-cli-support is missing/)
   })
 
-  test('a package whose name begins with another one is not taken for it', () => {
+  test('a package whose name is a prefix of another one is distinguished from it', () => {
     strictEqual(lockedVersion('[[package]]\nname = "wasm-bindgen-macro"\nversion = "1.0.0"\n', 'wasm-bindgen'), undefined)
   })
 })
 
-describe('a machine where all is in place', () => {
+describe('a complete machine', () => {
   test('the set-up builds and installs nothing and prints one line', () => {
     const { status, output } = call('setup.mjs', ['--only', 'rust,lints,linker,target,bindgen,test-runner,packages'])
     strictEqual(output, 'setup: ready\n')
     strictEqual(status, 0)
   })
 
-  test('a tool that is older than its lock file is not current', () => {
+  test('a tool older than its lock file is not current', () => {
     const program = join(toolsBin, 'bindgen')
     ok(isBuilt('bindgen'))
     try {
@@ -74,7 +75,7 @@ describe('a machine where all is in place', () => {
     }
   })
 
-  test('an unknown part ends with the names of all parts', () => {
+  test('an unknown part is an error with the names of all parts', () => {
     const { status, output } = call('setup.mjs', ['--only', 'rust,wasm-pack'])
     strictEqual(status, 1)
     match(output, /unknown part 'wasm-pack'; use rust, .*, bindgen, test-runner, packages/)
@@ -82,7 +83,7 @@ describe('a machine where all is in place', () => {
 })
 
 describe('a machine with another Rust', { skip: process.platform === 'win32' && 'the programs are shell scripts' }, () => {
-  /** The set-up where PATH holds these programs alone; each is the text of a shell script. */
+  /** Runs the set-up with only these programs in PATH, each given as a shell script. */
   function setupWith(only, programs) {
     const folder = mkdtempSync(join(tmpdir(), 'varve-rust-'))
     try {
@@ -94,46 +95,46 @@ describe('a machine with another Rust', { skip: process.platform === 'win32' && 
   }
 
   const rustc = 'echo "rustc 1.999.0 (0 2026-01-01)"'
-  /** Cargo without clippy and rustfmt says so as an error. */
+  /** Cargo without clippy and rustfmt fails with an error. */
   const bareCargo = 'echo "error: no such command: $1" >&2; exit 101'
 
-  test('without Rust it says how to get it', () => {
+  test('without Rust, a message says how to install it', () => {
     const { status, output } = setupWith('rust', {})
     strictEqual(status, 1)
     match(output, /Rust is missing\. Install it as https:\/\/rustup\.rs says/)
   })
 
-  test('a Rust that is too old is told with the version that is needed', () => {
+  test('an old version of Rust is an error with the required version', () => {
     const { status, output } = setupWith('rust', { rustc: 'echo "rustc 1.50.0 (0 2021-01-01)"', cargo: bareCargo })
     strictEqual(status, 1)
     match(output, /Rust 1\.50\.0 is too old, 1\.\d+ is needed/)
   })
 
-  test('building needs neither clippy nor rustfmt', () => {
+  test('builds need neither clippy nor rustfmt', () => {
     const { status, output } = setupWith('rust', { rustc, cargo: bareCargo })
     strictEqual(output, 'setup: ready\n')
     strictEqual(status, 0)
   })
 
-  test('tests need both: what cargo answers is not shown, and rustup adds them', () => {
+  test('tests need both: rustup adds them, and the output of cargo is not shown', () => {
     const { output } = setupWith('lints', { rustc, cargo: bareCargo, rustup: 'echo "rustup was called with $*"' })
     noErrorLines(output)
     match(output, /^rustup was called with component add clippy rustfmt$/m)
   })
 
-  test('without rustup it says what to install', () => {
+  test('without rustup, a message says what to install', () => {
     const { status, output } = setupWith('lints', { rustc, cargo: bareCargo })
     strictEqual(status, 1)
     noErrorLines(output)
     match(output, /Rust lacks cargo's clippy and rustfmt \(Debian: the packages rust-clippy and rustfmt\)/)
   })
 
-  test('without the WebAssembly target rustup adds it', () => {
+  test('rustup adds a missing WebAssembly target', () => {
     const { output } = setupWith('target', { rustc: 'exit 1', rustup: 'echo "rustup was called with $*"' })
     match(output, /^rustup was called with target add wasm32-unknown-unknown$/m)
   })
 
-  test('without a C compiler it says which package to install', () => {
+  test('without a C compiler, a message names the package to install', () => {
     const { status, output } = setupWith('linker', {})
     strictEqual(status, 1)
     match(output, /missing: a C compiler, whose linker cargo uses\. (As root: apt-get install gcc|Run: xcode-select)/)

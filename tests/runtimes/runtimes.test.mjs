@@ -1,5 +1,6 @@
-// The package in other runtimes than this one: newer Nodes, which have node:sqlite for the lock, Deno and Bun. Each runs the program of
-// the package's tests from the installed tarball, its directory is read by C++ LevelDB, and its lock keeps others out and is kept out.
+// The package in other runtimes: newer versions of Node, which have node:sqlite for the lock, Deno
+// and Bun. Each runs the program of the package tests from the installed tarball; C++ LevelDB reads
+// its directory; its lock excludes others and they exclude it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
@@ -14,7 +15,7 @@ import { NoNpm, expectedAnswer, installedApp, runIn, tellSkipped } from '../pack
 
 const { ClassicLevel } = createRequire(import.meta.url)('classic-level')
 
-/** How soon the lock of a killed process is to be had. */
+/** Time limit for taking the lock of a killed process. */
 const TAKE_OVER_MS = 200
 
 /** @type {import('../package/lib.mjs').App} */
@@ -33,14 +34,14 @@ before(async () => {
 })
 after(() => app?.remove())
 
-/** What opening says: 'open', and it is closed again, or the code of the reason. */
+/** Opens and closes the database; returns 'open', or the code of the error. */
 async function opening(db) {
   const code = await db.open().then(() => 'open', (error) => error.cause?.code ?? error.code)
   await db.close()
   return code
 }
 
-/** hold.js in a runtime, until it has said how opening went. */
+/** Starts hold.js in a runtime and waits until it has reported the result of opening. */
 async function holder({ program, args }, directory) {
   const child = spawn(program, [...args, 'hold.js', directory], { cwd: app.directory, stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'close')
@@ -123,13 +124,13 @@ for (const wanted of RUNTIMES) {
   })
 }
 
-// They wait more than they compute, so all at once.
-describe('the tests of the storage', { concurrency: true }, () => {
+// They wait more than they compute, so they run concurrently.
+describe('tests/js/storage.test.mjs', { concurrency: true }, () => {
   for (const wanted of RUNTIMES.filter(({ name }) => name.startsWith('Node'))) {
     test(wanted.name, async (context) => {
       const { why, program } = await provideRuntime(wanted)
       if (why) return context.skip(why)
-      // What runs here is no part of that run.
+      // The test runner in the child must not report to this one.
       const env = { NODE_TEST_CONTEXT: undefined }
       const { ok: good, output } = await run(program, ['--test', '--test-reporter=spec', 'tests/js/storage.test.mjs'], { quiet: true, env })
       const { passed, failed } = nodeCounts(output)

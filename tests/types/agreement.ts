@@ -1,4 +1,4 @@
-// The declarations of the package agree with the classes and functions that they declare. Compiled, not run.
+// The declarations of the package agree with the classes and functions. Compiled, not run.
 import * as declared from 'varve'
 import { BlobStorage as DeclaredBlobStorage } from 'varve/blob'
 import { HttpStorage as DeclaredHttpStorage } from 'varve/http'
@@ -14,15 +14,15 @@ import { MapStorage } from '../../src/js/storage/map.js'
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 const same = <A, B>(_: Same<A, B>): void => {}
 
-/** What is declared is there. */
+/** Checks that everything declared exists. */
 const assignable = <Declared>(_actual: Declared): void => {}
 
-// ---- What is exported -------------------------------------------------------------------------------------------------
+// ---- Exports ----
 
 same<keyof typeof declared, keyof typeof actual>(true)
 same<keyof typeof declaredContract, keyof typeof contract>(true)
 
-// ---- The database -----------------------------------------------------------------------------------------------------
+// ---- The database ----
 
 type Db = InstanceType<typeof actual.Varve>
 type DeclaredDb = declared.Varve<any, any>
@@ -31,13 +31,13 @@ same<keyof DeclaredDb, Exclude<keyof Db, `_${string}`>>(true)
 same<keyof typeof declared.Varve, keyof typeof actual.Varve>(true)
 assignable<Pick<DeclaredDb, 'location' | 'sync' | 'flush' | 'getProperty' | 'resume' | 'export'>>(null! as Db)
 
-// ---- Errors -----------------------------------------------------------------------------------------------------------
+// ---- Errors ----
 
 same<keyof declared.VarveError, keyof InstanceType<typeof actual.VarveError>>(true)
 
-// ---- Storages ---------------------------------------------------------------------------------------------------------
+// ---- Storages ----
 
-// list() always throws there, which only its declaration says.
+// list() always throws there, which only the declaration says.
 assignable<new (...args: ConstructorParameters<typeof DeclaredHttpStorage>) => Omit<DeclaredHttpStorage, 'list'>>(HttpStorage)
 assignable<new (...args: ConstructorParameters<typeof DeclaredBlobStorage>) => DeclaredBlobStorage>(BlobStorage)
 assignable<typeof DeclaredMapStorage>(MapStorage)
@@ -45,13 +45,13 @@ assignable<declared.Storage>(null! as HttpStorage)
 assignable<declared.Storage>(null! as BlobStorage)
 assignable<declared.Storage>(null! as MapStorage)
 
-/** For readers: the methods by which the class speaks to its own files are not declared. */
+/** Methods that the class uses for its own files are not declared. */
 type Own = 'read' | 'toRead'
 same<keyof DeclaredHttpStorage, Exclude<keyof HttpStorage, Own>>(true)
 same<keyof DeclaredBlobStorage, Exclude<keyof BlobStorage, Own>>(true)
 same<keyof DeclaredMapStorage, keyof MapStorage>(true)
 
-// ---- The contract -----------------------------------------------------------------------------------------------------
+// ---- The contract ----
 
 assignable<typeof declaredContract.testStorage>(contract.testStorage)
 assignable<typeof declaredContract.testReadOnlyStorage>(contract.testReadOnlyStorage)

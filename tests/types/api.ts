@@ -1,4 +1,4 @@
-// The types of the package, compiled and not run: what must compile does, and what must not is told by @ts-expect-error.
+// The types of the package, compiled, not run. @ts-expect-error marks code that must not compile.
 import { AbortError, InvalidArgumentError, OutOfRangeError, Varve, VarveError } from 'varve'
 import { Varve as Inline } from 'varve/inline'
 import { HttpStorage } from 'varve/http'
@@ -15,7 +15,7 @@ const same = <A, B>(_: Same<A, B>): void => {}
 
 interface Town { name: string, people: number }
 
-// ---- Making one -------------------------------------------------------------------------------------------------------
+// ---- Constructors ----
 
 const text = new Varve('./db')
 same<typeof text, Varve<string, string>>(true)
@@ -31,9 +31,9 @@ const inline: Varve = new Inline('./db')
 
 // @ts-expect-error a database without a directory needs a storage
 export const nowhere = new Varve(null)
-// @ts-expect-error nor does an empty object say where
+// @ts-expect-error an empty object is not a storage
 export const still = new Varve(null, {})
-// @ts-expect-error 'disk' is no storage
+// @ts-expect-error 'disk' is not a storage
 export const disk = new Varve(null, { storage: 'disk' })
 // @ts-expect-error no such compression
 export const brotli = new Varve('./db', { compression: 'brotli' })
@@ -44,12 +44,12 @@ export const guess = new Varve('./db', { recovery: 'guess' })
 // @ts-expect-error a location is a path or a URL
 export const number = new Varve(1)
 
-// ---- Reading and writing ------------------------------------------------------------------------------------------------
+// ---- Reading and writing ----
 
 export async function use(): Promise<void> {
   const town: Town | undefined = await towns.get('FR/Lyon')
   const now: Town | undefined = typed.getSync('FR/Lyon', { fillCache: false })
-  // @ts-expect-error what is not there is undefined
+  // @ts-expect-error a missing value is undefined
   const sure: Town = await towns.get('FR/Lyon')
   // @ts-expect-error keys are strings here
   await towns.get(1)
@@ -92,7 +92,7 @@ export async function use(): Promise<void> {
   console.log(town, now, sure, many, raw, flags, flag, keys, values, page, count, getOptions, inline.status)
 }
 
-// ---- Beyond abstract-level ----------------------------------------------------------------------------------------------
+// ---- Beyond abstract-level ----
 
 export async function more(): Promise<void> {
   await towns.sync()
@@ -117,14 +117,14 @@ export async function more(): Promise<void> {
   const given: OpenOptions = { paranoidChecks: true }
   const repaired: RepairReport = await Varve.repair('./db', given)
   await Varve.destroy('./db')
-  // @ts-expect-error nothing says where
+  // @ts-expect-error the location is missing
   await Varve.destroy()
-  // @ts-expect-error memory is gone with the object
+  // @ts-expect-error memory is freed with the object
   await Varve.destroy(null, { storage: 'memory' })
   console.log(about, stats, durability, levels, first, location, repaired.lost)
 }
 
-// ---- Errors -------------------------------------------------------------------------------------------------------------
+// ---- Errors ----
 
 export function explain(error: unknown): string {
   if (error instanceof AbortError) return error.name
@@ -138,7 +138,7 @@ export function explain(error: unknown): string {
   return error.message
 }
 
-// ---- Storages -----------------------------------------------------------------------------------------------------------
+// ---- Storages ----
 
 class Nothing implements Storage {
   readonly durability = 'volatile'

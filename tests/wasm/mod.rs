@@ -1,5 +1,5 @@
-//! The tests that run in WebAssembly; `tests/node.rs` and `tests/web.rs` say where. The families are those of tests/engine
-//! that need neither a directory nor another process.
+//! Tests that run in WebAssembly, in Node (`tests/node.rs`) or a browser (`tests/web.rs`): those of
+//! tests/engine that need neither a directory nor another process.
 
 use std::rc::Rc;
 
@@ -21,12 +21,12 @@ fn the_oracle_agrees() {
 }
 
 #[wasm_bindgen_test]
-fn lies_get_the_same_verdicts_as_natively() {
+fn hostile_databases_give_the_same_results_as_natively() {
     hostile::check();
 }
 
 #[wasm_bindgen_test]
-async fn memory_keeps_the_contract() {
+async fn memory_follows_the_contract() {
     for exact in [true, false] {
         env_contract::run_contract(|| {
             let memory = MemoryEnv::new();
@@ -38,7 +38,7 @@ async fn memory_keeps_the_contract() {
 }
 
 #[wasm_bindgen_test]
-async fn memory_that_answers_later_keeps_the_contract() {
+async fn memory_with_pending_calls_follows_the_contract() {
     for (seed, percent) in [(1, 100), (2, 50), (3, 20)] {
         env_contract::run_contract(|| users_that_wait(seed, percent)).await;
     }

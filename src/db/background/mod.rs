@@ -1,7 +1,8 @@
 //! Flushes and compactions, run in small steps.
 //!
 //! ```text
-//! writers, the host, flush, compact_range -> slice -> job -> [ build tables -> apply the edit -> remove files ]
+//! writers, the host, flush, compact_range -> slice -> job
+//! job: build tables -> apply the edit -> remove files
 //! ```
 
 mod apply;

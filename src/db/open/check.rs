@@ -68,7 +68,7 @@ pub(super) async fn check_files(
             name.clone(),
             0,
             format!(
-                "{} missing files; e.g.: {name}; `varve verify` lists them, `varve repair` goes on without them",
+                "{} missing files; e.g.: {name}; `varve verify` lists them, `varve repair` rebuilds without them",
                 missing.len()
             ),
         ));
@@ -76,24 +76,21 @@ pub(super) async fn check_files(
     let log = FileName::Log(versions.counts.log_number).to_string();
     let log_is_missing = versions.counts.log_number != FileNumber(0) && !names.contains(&log);
     if log_is_missing && options.recovery == RecoveryMode::Strict {
-        return Err(Error::corruption(log, 0, "the manifest names this log, and it is missing"));
+        return Err(Error::corruption(log, 0, "the manifest names this log, but it is missing"));
     }
     if options.recovery == RecoveryMode::Compat {
         return Ok(());
     }
     let Some(torn) = &manifest.torn else { return check_not_cut(versions, manifest, log_is_missing, &tables) };
     if log_is_missing {
-        return Err(with_reason(torn, &format!("{log}, which the records before it name, is missing")));
+        return Err(with_reason(torn, &format!("{log}, named by earlier records, is missing")));
     }
     for (_, file) in versions.current().files() {
         let ldb = table_file_name(file.number);
         let name = if names.contains(&ldb) { ldb } else { format!("{}.sst", file.number) };
         let size = env.open(&name, Access::Read).await?.size().await?;
         if size != file.size {
-            return Err(with_reason(
-                torn,
-                &format!("{name} has {size} bytes, the records before it say {}", file.size),
-            ));
+            return Err(with_reason(torn, &format!("{name} has {size} bytes, earlier records say {}", file.size)));
         }
     }
     Ok(())
@@ -113,7 +110,7 @@ fn check_not_cut(
         Some(table) if log_is_missing => {
             let table = table_file_name(*table);
             let reason = format!(
-                "later records are missing: log {} is gone and the next file is {next}, but there is {table}",
+                "later records are missing: log {} does not exist, but {table} does, and the next file number is {next}",
                 versions.counts.log_number
             );
             Err(Error::corruption(FileName::Manifest(manifest.number).to_string(), manifest.size, reason))
@@ -138,7 +135,7 @@ pub(super) async fn check_not_moved(env: &dyn Env, manifest: &ManifestState) -> 
         return Err(moved(format!("CURRENT changed from {name} to {}", FileName::Manifest(current))));
     }
     let size = match env.open(&name, Access::Read).await {
-        Err(error) if error.is_not_found() => return Err(moved(format!("{name} went away"))),
+        Err(error) if error.is_not_found() => return Err(moved(format!("{name} was removed"))),
         file => file?.size().await?,
     };
     if size != manifest.file_size {

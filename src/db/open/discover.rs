@@ -35,7 +35,7 @@ pub(super) async fn list_or_probe(
     let end = counts.next_file_number.0.saturating_add(PROBES_BEYOND);
     if end.saturating_sub(counts.log_number.0) > PROBES_MAX {
         return Err(Error::LimitExceeded(format!(
-            "the storage cannot list its files, and there may be logs from {} to {end}; at most {PROBES_MAX} are looked for",
+            "the storage cannot list files, and the logs {} to {end} would have to be probed; the limit is {PROBES_MAX}",
             counts.log_number
         )));
     }
@@ -52,8 +52,7 @@ pub(super) async fn list_or_probe(
     Ok(names)
 }
 
-/// Probes the logs of these numbers together. Only "not found" means that a log does not exist; any
-/// other failure leaves that open.
+/// Probes the logs of these numbers together. Only "not found" means that a log does not exist.
 async fn probe_logs(env: &dyn Env, numbers: Range<u64>, names: &mut Vec<String>) -> Result<()> {
     let probes: Vec<_> = numbers
         .map(|number| FileName::Log(FileNumber(number)).to_string())

@@ -117,7 +117,7 @@ impl FilesOnStorage {
         let found: Vec<String> =
             [has(&tables, "table", "tables"), has(&logs, "log", "logs")].into_iter().flatten().collect();
         let reason = format!(
-            "CURRENT is missing, but the database has {}: `varve repair` makes it anew{}",
+            "CURRENT is missing, but the database has {}: run `varve repair` to rebuild it{}",
             found.join(" and "),
             self.resembling_hint()
         );
@@ -135,7 +135,7 @@ impl FilesOnStorage {
         if names.is_empty() {
             return String::new();
         }
-        format!("; {} may belong to it under another name: `varve repair` tells how to use them", listed(&names))
+        format!("; possibly renamed files of it: {} (`varve repair` says how to use them)", listed(&names))
     }
 
     /// Returns the logs that opening would replay, oldest first.
@@ -190,7 +190,7 @@ impl FilesOnStorage {
         let manifest = FileName::Manifest(manifest.unwrap_or_default());
         let spelled_otherwise = self.parsed().find(|(parsed, _)| *parsed == FileName::Table(file.number));
         let hint = match spelled_otherwise {
-            Some((_, name)) => format!("; {name} has its number: `varve repair` uses it"),
+            Some((_, name)) => format!("; {name} has the same number: run `varve repair` to use it"),
             None => self.resembling_hint(),
         };
         Error::missing(

@@ -1,5 +1,4 @@
-//! Stores the recovered state, so that the next open need not recover it again.
-
+//! Stores the recovered state, so that the next open does not recover it again.
 use std::rc::Rc;
 
 use super::replay::Recovery;
@@ -15,8 +14,8 @@ use crate::error::Result;
 use crate::log::LogWriter;
 use crate::version::{Manifest, ManifestState};
 
-/// Up to this many logs stay in a memtable that is flushed later. More are flushed at once, or
-/// short sessions would accumulate them.
+/// Entries of up to this many logs stay in a memtable. Those of more logs are flushed during open;
+/// otherwise short sessions would accumulate logs.
 const LOGS_KEPT_MAX: usize = 4;
 
 impl Recovery {
@@ -26,7 +25,7 @@ impl Recovery {
         self.report
     }
 
-    /// Stores the recovered state, so that the next open need not recover it again.
+    /// Stores the recovered state in the manifest and starts a new log, or reuses the old one.
     pub(super) async fn install(
         mut self,
         inner: &Inner,
@@ -81,8 +80,8 @@ impl Recovery {
         }
     }
 
-    /// Flushes replayed logs. One that is lost in a crash would leave a gap before a synced write
-    /// in a newer log.
+    /// Flushes replayed logs. Otherwise a crash could lose one and keep a synced write in a newer
+    /// log, which would be a gap.
     async fn sync_recovered_logs(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
         for (number, name) in logs {
             if self.empty_logs.contains(number) || seeded(Bug::RecoveredLogNotSynced) {
@@ -97,8 +96,7 @@ impl Recovery {
     }
 
     /// Reuses the last log and the manifest if both end cleanly and nothing else changed: with
-    /// `reuse_logs`, or if the only log is empty after a close or flush, so that new files would
-    /// gain nothing.
+    /// `reuse_logs`, or if the only log is empty after a close or flush.
     async fn reuse(&mut self, inner: &Inner, logs: &[(FileNumber, String)], manifest: &ManifestState) -> Result<bool> {
         let Some((number, end)) = self.clean_end else { return Ok(false) };
         let is_wanted = inner.options.reuse_logs

@@ -45,8 +45,8 @@ pub(crate) async fn open(env: Rc<dyn Env>, options: Options) -> Result<Rc<Inner>
     Ok(inner)
 }
 
-/// Without a lock, another process may remove files between the reads. A failure that repeats with
-/// nothing changed in between is damage.
+/// Without a lock, another process may remove files between the reads. A failure is damage if it
+/// repeats although CURRENT and the manifest did not change.
 async fn open_unlocked(env: &Rc<dyn Env>, options: &Options) -> Result<Rc<Inner>> {
     let mut failed_at = None;
     for _ in 0..ATTEMPTS {
@@ -100,7 +100,7 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     if !options.read_only && versions.counts.next_file_number.0 > FILE_NUMBER_MAX {
         let next = versions.counts.next_file_number;
         return Err(Error::LimitExceeded(format!(
-            "MANIFEST-{manifest}: the next file number is {next}, too near to 2^64 to be written to"
+            "MANIFEST-{manifest}: next file number {next} is too close to 2^64: the database can only be opened read-only"
         )));
     }
     let logs = logs_to_replay(&versions, &files);

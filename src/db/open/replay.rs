@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! clean     the file ends with a record
-//! torn      nothing valid follows: a crash cut the last record, which was never acknowledged as durable
-//! gap       something valid and newer follows: acknowledged writes are missing in between; or what follows is older: it was
-//!           written for another log, and what should stand there is missing
+//! torn      nothing valid follows: a crash cut off the last record, which was not yet durable
+//! gap       valid, newer records follow, so acknowledged writes are missing; or older records
+//!           follow, which belong to another log, so this log's own records are missing
 //! ```
 //! Point-in-time recovery keeps the prefix before the first gap, and copies the damaged logs to
 //! `NNNNNN.log.damaged`.
@@ -30,12 +30,13 @@ use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
 use crate::version::VersionEdit;
 
-/// So many full write buffers, of so many bytes in all, wait for their table until the database is open; before more do they become one.
+/// Full write buffers kept until the database is open. With more, or with more bytes in all, they
+/// are flushed to one table during replay.
 const FULL_MAX: usize = 2;
 
 const FULL_BYTES_MAX: usize = 8 << 20;
 
-/// Bytes that must be left for the next record of a log, twice.
+/// Memory that must be free for the next record, once to read it and once to insert it.
 const ROOM_MIN: usize = 1 << 20;
 
 /// The state of log replay.
@@ -130,7 +131,7 @@ impl Recovery {
         let named = inner.state.borrow().counts().log_number;
         let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
         (!there).then(|| {
-            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log; it is missing")
+            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log, but it is missing")
         })
     }
 
@@ -274,7 +275,7 @@ impl Recovery {
         if self.full.len() > FULL_MAX || waiting > FULL_BYTES_MAX {
             return true;
         }
-        // The next record is read, and then entered.
+        // The next record is read, then copied to the memtable.
         let mut next = Vec::<u8>::new();
         let room = record.max(ROOM_MIN).saturating_mul(2);
         waiting + self.memtable.logical_size() > ROOM_MIN && black_box(&mut next).try_reserve_exact(room).is_err()

@@ -45,7 +45,7 @@ async fn size_of(env: &dyn Env, name: &str) -> Result<u64> {
 pub(crate) const ATTEMPTS: usize = 5;
 
 pub(crate) fn changed() -> Error {
-    Error::SourceChanged("another process changes the database while it is read; try again".into())
+    Error::SourceChanged("another process is changing the database; try again".into())
 }
 
 /// Explains a missing table of a read-only database to the table cache.

@@ -41,13 +41,13 @@ pub(super) async fn jump_to(env: &dyn Env, name: &str, last: SequenceNumber) -> 
     while let Some(record) = reader.next_record().await? {
         if let Ok(header) = BatchHeader::decode(&record.data) {
             let begin = header.sequence;
-            let reason = || format!("the log begins with sequence {begin}, the history before it ends with {last}");
+            let reason = || format!("the log begins with sequence {begin}, but the last one before it is {last}");
             return Ok((begin > last.saturating_add(1)).then(|| Error::corruption(name, record.offset, reason())));
         }
     }
     let end = reader.tail().offset().unwrap_or_else(|| reader.good_end());
     let found = reader.scan_for_record_after(end).await?;
-    Ok(found.map(|f| Error::corruption(name, end, format!("a record follows at {}, none is whole before", f.offset))))
+    Ok(found.map(|f| Error::corruption(name, end, format!("no complete record before the one at {}", f.offset))))
 }
 
 /// Judges the end of the complete records; `last` is the newest sequence number before it. Returns
@@ -111,7 +111,7 @@ async fn newer_record_follows(reader: &mut LogReader, last: SequenceNumber) -> R
 /// Returns the batch's sequence numbers, after `last` and before `next`. It must be complete.
 pub(super) fn judge(record: &Record, last: SequenceNumber, next: u64) -> Result<Batch, Malformed> {
     let header = BatchHeader::decode(&record.data)?;
-    let exhausted = || Malformed::new(0, "sequence numbers run past 2^56");
+    let exhausted = || Malformed::new(0, "sequence number exceeds 2^56 - 1");
     let more = u64::from(header.count);
     // A batch is applied whole or not at all.
     let first = header.first_sequence()?;

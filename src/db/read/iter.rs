@@ -181,7 +181,9 @@ impl DbIterator {
         }
     }
 
-    /// Returns the first error. With [`RecoveryMode::Compat`](crate::RecoveryMode::Compat) moves skip damage without an error.
+    /// Returns the first error.
+    ///
+    /// With [`RecoveryMode::Compat`](crate::RecoveryMode::Compat), damage is skipped without one.
     pub fn status(&self) -> Result<()> {
         match &self.error {
             Some(error) => Err(error.clone()),
@@ -192,7 +194,8 @@ impl DbIterator {
     /// Moves to the first entry; returns whether there is one.
     ///
     /// # Errors
-    /// `Corruption`, `Io`: a block cannot be read ([`RecoveryMode::Compat`](crate::RecoveryMode::Compat) skips it); `Closed`.
+    /// `Corruption`, `Io`: a block cannot be read, unless
+    /// [`RecoveryMode::Compat`](crate::RecoveryMode::Compat) skips it; `Closed`.
     pub async fn seek_to_first(&mut self) -> Result<bool> {
         self.begin()?;
         match self.lower_bound.clone() {

@@ -37,7 +37,7 @@ pub(crate) fn block_read(inner: &Inner, options: &ReadOptions) -> BlockRead {
 pub(crate) fn check_snapshot(inner: &Inner, options: &ReadOptions) -> Result<()> {
     match &options.snapshot {
         Some(snapshot) if !snapshot.is_of(&inner.snapshots) => {
-            Err(Error::InvalidArgument("the snapshot is of another database".into()))
+            Err(Error::InvalidArgument("the snapshot belongs to another database".into()))
         }
         _ => Ok(()),
     }

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_read_is_answered_and_another_version_knows_nothing() {
+    fn the_third_read_is_a_hit_and_another_version_is_a_miss() {
         let (mut cache, first, second) = (RowCache::beside(1 << 20), version(), version());
         for (time, known) in [(1, false), (2, false), (3, true), (4, true)] {
             assert_eq!(read(&mut cache, &first, b"lake", b"Suigetsu"), known, "read {time}");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_in_its_bounds_and_keeps_what_is_hot() {
+    fn it_stays_within_its_limit_and_keeps_hot_rows() {
         let (mut cache, version) = (RowCache::beside(1 << 20), version());
         let mut hits = 0;
         for i in 0..100_000u32 {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn long_rows_and_no_capacity() {
+    fn long_rows_and_rows_without_capacity_are_not_kept() {
         let (mut none, mut cache, version) = (RowCache::beside(0), RowCache::beside(1 << 20), version());
         for _ in 0..4 {
             assert!(!read(&mut none, &version, b"key", b"value"));

@@ -57,7 +57,7 @@ pub(crate) struct State {
     /// A table with too many seeks that found nothing.
     pub(super) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(super) manual: VecDeque<Rc<ManualCompaction>>,
-    /// The active memtable is full and no write is under way.
+    /// The active memtable is full and no write is in progress.
     pub(super) rotation_is_due: bool,
     /// The last job ran out of file descriptors. Background work stops until the next write that
     /// owes work, or a call that asks for it.

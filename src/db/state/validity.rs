@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_later_than_the_last_sequence_is_seen() {
+    fn an_entry_after_the_last_sequence_is_detected() {
         assert_breaks(|state| state.versions.counts.last_sequence = at(1));
         assert_breaks(|state| state.versions.counts.flushed_sequence = at(4));
         assert_breaks(|state| state.immutables[1].last_sequence = at(4));
     }
 
     #[test]
-    fn buffers_out_of_order_are_seen() {
+    fn buffers_out_of_order_are_detected() {
         assert_breaks(|state| state.immutables.swap(0, 1));
         assert_breaks(|state| state.versions.counts.last_sequence = at(2));
         assert_breaks(|state| state.versions.counts.flushed_sequence = at(2));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_needed_and_gone_is_seen() {
+    fn a_missing_log_that_is_needed_is_detected() {
         let number = |log: Option<&Rc<Log>>| log.unwrap().number();
         assert_breaks(|state| _ = state.files.remove(&number(state.log.as_ref())));
         assert_breaks(|state| _ = state.files.remove(&number(state.immutables[0].logs.first())));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_in_a_version_is_seen_and_installing_it_ends_that() {
+    fn an_output_in_a_version_is_detected_until_it_is_installed() {
         assert_breaks(|state| state.files.clear());
         assert_breaks(|state| _ = state.pending_outputs.insert(FileNumber(90)));
         assert_breaks(|state| {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_whose_memtables_stay_is_seen() {
+    fn a_flush_that_keeps_its_memtables_is_detected() {
         assert_breaks(|state| {
             let edit = VersionEdit { log_number: Some(state.after_flush(2).0), ..VersionEdit::default() };
             let version = state.next_version(&edit).unwrap();
@@ -202,12 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_gone_is_seen() {
+    fn a_missing_manifest_is_detected() {
         assert_breaks(|state| _ = state.files.remove(&state.manifest.as_ref().unwrap().number));
     }
 
     #[test]
-    fn to_resume_what_is_not_degraded_is_seen() {
+    fn resuming_a_database_that_is_not_degraded_is_detected() {
         assert_breaks(|state| state.resuming = true);
         let mut state = state();
         state.degrade(&Error::Closed);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_of_nothing_is_seen() {
+    fn a_rotation_of_an_empty_memtable_is_detected() {
         let mut state = state();
         state.want_rotation(true);
         assert!(state.is_valid());

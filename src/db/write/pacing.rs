@@ -92,7 +92,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
                 if size < limit.saturating_mul(MUST_END_BUFFERS) {
                     return Ok(());
                 }
-                return Err(Error::Busy(format!("{size} bytes wait for a flush that has not ended")));
+                return Err(Error::Busy(format!("{size} bytes are waiting for a flush")));
             };
             if more && bytes > SMALL_GROUP {
                 pause_in_commit(inner).await;

@@ -39,20 +39,20 @@ pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bo
 /// unfinished or the memtable is many times its size because background work waits for the storage.
 pub(crate) fn write_now(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
     if !nobody_writes(inner) {
-        return Err(Error::Busy("an earlier write has not ended".into()));
+        return Err(Error::Busy("an earlier write has not finished".into()));
     }
     // Background work may call a storage that asks for another from inside.
     let outer = inner.must_end.replace(true);
     let result = try_now(write(inner, Some(batch), sync));
     inner.must_end.set(outer);
-    let late = || Error::Poisoned { cause: "the storage did not answer at once".into(), maybe_applied: true };
+    let late = || Error::Poisoned { cause: "the storage did not answer synchronously".into(), maybe_applied: true };
     result.unwrap_or_else(|| Err(late()))
 }
 
 async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
     if bytes > BATCH_SIZE_MAX {
-        return Err(Error::LimitExceeded(format!("batch has {bytes} bytes, at most 2^30 fit a log record")));
+        return Err(Error::LimitExceeded(format!("batch has {bytes} bytes, a log record holds at most 2^30")));
     }
     let result = match batch {
         Some(batch) if !sync => match commit_at_once(inner, batch) {

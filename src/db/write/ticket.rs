@@ -20,9 +20,9 @@ const QUEUE_BYTES_MAX: usize = 16 << 20;
 pub(super) enum Wants {
     /// Write the batch, or flush the log.
     Write,
-    /// Start a new log and an empty memtable; a group of its own.
+    /// Start a new log and an empty memtable; not grouped with writes.
     Rotation,
-    /// Report the position in the history; a group of its own too.
+    /// Report the position in the history; not grouped either.
     Mark,
 }
 
@@ -82,7 +82,7 @@ impl Queue {
     pub(super) fn push(&mut self, ticket: Rc<Ticket>) -> Result<()> {
         let (count, bytes) = (self.tickets.len(), self.bytes.saturating_add(ticket.bytes));
         if count >= QUEUE_MAX || count > 0 && ticket.bytes > 0 && bytes > QUEUE_BYTES_MAX {
-            return Err(Error::Busy(format!("{count} writes of {} bytes are waiting already", self.bytes)));
+            return Err(Error::Busy(format!("{count} writes of {} bytes are already waiting", self.bytes)));
         }
         self.bytes = bytes;
         self.tickets.push_back(ticket);

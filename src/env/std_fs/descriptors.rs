@@ -21,7 +21,7 @@ const OPEN_MAX_UNKNOWN: usize = 1000;
 
 /// The file under this name is another one now, or missing.
 ///
-/// Ours is gone (for example, removed on a file server).
+/// Our file was removed (for example, on a file server).
 const CHANGED: io::ErrorKind = io::ErrorKind::StaleNetworkFileHandle;
 
 /// A table open for reading, whether or not it has a descriptor at the moment.
@@ -201,7 +201,7 @@ pub(super) fn keep_open(path: &Path) -> io::Result<()> {
     };
     for slot in slots {
         match slot.reopen() {
-            // It is gone already: there is nothing to keep.
+            // It was removed already: there is nothing to keep.
             Err(e) if matches!(e.kind(), CHANGED | io::ErrorKind::NotFound) => {}
             result => drop(result?),
         }

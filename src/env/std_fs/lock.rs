@@ -32,7 +32,7 @@ impl DirectoryLock {
         let metadata = fs::metadata(directory).map_err(|e| failed(&e))?;
         if !metadata.is_dir() {
             let shown = directory.display().to_string();
-            return Err(Error::io(shown, "lock", ErrorKind::NotADirectory, "a file, not a directory"));
+            return Err(Error::io(shown, "lock", ErrorKind::NotADirectory, "not a directory"));
         }
         let id = id_of(directory, &metadata).map_err(|e| failed(&e))?;
         let Some(entry) = Entry::take(id) else { return Err(locked(directory, "this process")) };

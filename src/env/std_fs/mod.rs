@@ -78,7 +78,7 @@ impl StdFsEnv {
         }
         let mut held = self.lock.borrow_mut();
         if held.is_some() {
-            return Err(Error::Locked(format!("{} is locked by this handle already", self.directory.display())));
+            return Err(Error::Locked(format!("{} is already locked by this handle", self.directory.display())));
         }
         *held = Some(DirectoryLock::take(&self.directory, create)?);
         Ok(0)

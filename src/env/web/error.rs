@@ -11,7 +11,7 @@ use crate::error::Error;
 
 #[cold]
 pub(super) fn unexpected(name: &str, operation: &'static str, expected: &str) -> Error {
-    Error::io(name, operation, ErrorKind::InvalidData, format!("the storage did not answer {expected}"))
+    Error::io(name, operation, ErrorKind::InvalidData, format!("the storage did not return {expected}"))
 }
 
 /// Converts a thrown value, by its `code`, or by its `name` as in a DOMException.

@@ -168,9 +168,9 @@ impl TableInspector {
                 }
                 Some(Order::TagNotOlder(tags)) => {
                     let (code, what) = if tags == Ordering::Equal {
-                        ("T23", "the same key and sequence as the entry before")
+                        ("T23", "the same key and sequence number as the previous entry")
                     } else {
-                        ("T22", "an entry of the same key as the one before it, and newer; expected older")
+                        ("T22", "newer than the previous entry of the same key, expected older")
                     };
                     entries.tell(span, code, &Malformed::new(to_u64(found.at), what));
                 }
@@ -181,7 +181,7 @@ impl TableInspector {
             entries.tell(span, "T25", &Malformed::new(to_u64(at), reason));
         }
         if let Some(at) = denied {
-            let reason = "the filter excludes the key of this entry, expected to match every key of its block";
+            let reason = "the filter does not match the key of this entry (a false negative)";
             entries.tell(span, "T41", &Malformed::new(to_u64(at), reason));
         }
         if count > 0 {

@@ -33,7 +33,7 @@ impl TableInspector {
         let start = self.size - footer_size;
         let mut span = Span::new("footer", start, footer_size);
         if to_u64(bytes.len()) < self.size.min(TAIL_SIZE) {
-            span.bad("S02", start, "{} bytes of the file's end could be read", &[to_u64(bytes.len())]);
+            span.bad("S02", start, "only {} bytes could be read at the end of the file", &[to_u64(bytes.len())]);
             self.step = Step::Head { footer: span, search: true };
             return;
         }
@@ -89,7 +89,7 @@ impl TableInspector {
         self.total.format = name;
         span.text("format", name);
         let version = bytes.len().checked_sub(12).and_then(|at| decode_fixed32(bytes.get(at..)?));
-        let mut what = ["this is not a LevelDB table but one of ", name].concat();
+        let mut what = ["not a LevelDB table: the magic number is that of ", name].concat();
         if let (ROCKSDB, Some(version), [checksum, rest @ ..]) = (magic, version, bytes) {
             let checksum = match checksum {
                 0 => "none",
@@ -127,7 +127,7 @@ impl TableInspector {
         self.no_footer = true;
         if let Some((_, name)) = BEGINNINGS.iter().find(|(known, _)| bytes.starts_with(known)) {
             footer.text("format", name);
-            footer.note(Severity::Bad, "T02", 0, "the file begins as one of that format");
+            footer.note(Severity::Bad, "T02", 0, "the file begins with the signature of that format");
             self.gaps_known = true;
         } else if !search {
             self.gaps_known = true;

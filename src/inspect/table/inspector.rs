@@ -214,15 +214,14 @@ impl TableInspector {
         let limit = self.size.saturating_sub(to_u64(FOOTER_SIZE));
         let is_data = matches!(role, Role::Data(_));
         if handle.end().is_none_or(|end| end > limit) {
-            let reason = "a handle says {} bytes and a trailer at {}, expected to end before the footer at {}";
+            let reason = "a block of {} bytes and a trailer at {} does not end before the footer at {}";
             let numbers = [handle.size, handle.offset, limit];
             span.bad("T30", handle.offset.min(self.size), reason, &numbers);
         } else if is_data && handle.offset < self.data_end {
             let numbers = [handle.offset, self.data_end];
-            span.bad("T31", handle.offset, "a block begins at {}, expected at {} or later", &numbers);
+            span.bad("T31", handle.offset, "the block begins at {}, expected {} or later", &numbers);
         } else if handle.size > to_u64(BLOCK_SIZE_MAX) {
-            let reason =
-                fill("the block has {} bytes, at most {} are looked at", &[handle.size, to_u64(BLOCK_SIZE_MAX)]);
+            let reason = fill("the block has {} bytes, at most {} are decoded", &[handle.size, to_u64(BLOCK_SIZE_MAX)]);
             span.find(Severity::Warn, "T12", handle.offset, reason);
             self.own(handle.offset, handle.end().unwrap_or(u64::MAX));
         } else {
@@ -283,7 +282,7 @@ impl TableInspector {
                 span.note(Severity::Info, "T22", offset, reason);
             }
             (None, Some(offset)) => {
-                let reason = "the index key of this block or of the one before does not separate their keys";
+                let reason = "the index key of this block or of the previous one does not separate their keys";
                 span.note(Severity::Warn, "T33", offset, reason);
             }
             (None, None) => {}

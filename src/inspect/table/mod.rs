@@ -1,8 +1,8 @@
 //! One table file, from its footer to the last data block.
 //!
 //! ```text
-//! footer -> metaindex -> index -> filter and other meta blocks -> data blocks in the order of the index
-//!        -> what lies between them: searched for blocks that nothing refers to -> the table as a whole
+//! footer -> metaindex -> index -> filter and other meta blocks -> data blocks in index order
+//!        -> gaps between them, searched for unreferenced blocks -> the whole table
 //! ```
 //! Damage is reported and the next part is tried: without an index, all blocks are found by the
 //! search.

@@ -84,7 +84,7 @@ impl TableInspector {
             return;
         }
         let mut span = Span::new("gap", offset, length);
-        span.bad("T32", offset, "{} bytes that nothing refers to, and no block among them", &[length]);
+        span.bad("T32", offset, "{} bytes that nothing refers to and that contain no block", &[length]);
         self.emit(span);
     }
 
@@ -94,7 +94,7 @@ impl TableInspector {
         let Opened { mut span, contents, raw, .. } = open("data", handle, stored);
         span.state("found", Fact::Flag(true));
         if self.total.found <= to_u64(REGIONS_TOLD_MAX) {
-            let reason = "a whole block that no readable index refers to, found by its checksum";
+            let reason = "a complete block that no readable index refers to, found by its checksum";
             span.note(Severity::Bad, "T32", handle.offset, reason);
         }
         if let Some(contents) = contents {

@@ -15,7 +15,7 @@ const TO_TEXT = {
 }
 
 /**
- * As Node has it: what is no digit ends the text.
+ * As in Node: the text ends at the first character that is not a hex digit.
  * @type {Record<string, (text: string) => Uint8Array>}
  */
 const FROM_TEXT = {

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../errors.js'
 import { NativeBuffer } from './native-buffer.js'
 import { textSizeBound, writeText } from './text.js'
 
-/** Bytes of their own, not yet written. @param {number} size */
+/** Allocates uninitialized bytes with a buffer of their own. @param {number} size */
 export const allocate = (size) => NativeBuffer !== undefined ? NativeBuffer.allocUnsafeSlow(size) : new Uint8Array(size)
 
 /** The getter of any typed array's length: throws if its buffer is detached. */
@@ -22,8 +22,8 @@ export function viewOf(data, what) {
     throw new InvalidArgumentError(`The encoding of the ${what} returned neither a string nor a view of bytes`)
   }
   try {
-    // A detached buffer, and a view past the end of a resized one, look empty. Writing an empty value
-    // instead would silently lose data, so they throw.
+    // A detached buffer, and a view past the end of a resized one, look empty. Writing an empty
+    // value instead would silently lose data, so they throw.
     if (data.byteLength === 0 && !(data instanceof DataView)) checkView.call(data)
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   } catch (cause) {
@@ -57,7 +57,7 @@ export function boundsOf({ gt, gte, lt, lte }) {
   }
 }
 
-/** The key right after `key`. @param {Uint8Array} key */
+/** Returns the key right after `key`. @param {Uint8Array} key */
 export function following(key) {
   const next = new Uint8Array(key.length + 1)
   next.set(key)

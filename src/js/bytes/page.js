@@ -11,7 +11,8 @@ import { allocate } from './bytes.js'
 
 /**
  * @template T
- * @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut makes a key or value of bytes of a page
+ * @typedef {(bytes: Uint8Array, start: number, end: number) => T} Cut decodes a key or value of a
+ *   page
  */
 
 const EMPTY = new Uint8Array(0)
@@ -47,7 +48,7 @@ export class PageReader {
     this.#left = 0
   }
 
-  /** The key of the next row, which there must be. @template T @param {Cut<T>} cut */
+  /** Reads the key of the next row, which must exist. @template T @param {Cut<T>} cut */
   key(cut) {
     const page = this.#page
     const start = this.#at + 4
@@ -58,7 +59,7 @@ export class PageReader {
     return key
   }
 
-  /** The value of the next row. @template T @param {Cut<T>} cut */
+  /** Reads the value of the next row. @template T @param {Cut<T>} cut */
   value(cut) {
     const page = this.#page
     const start = this.#at + 8 + lengthAt(page, this.#at)
@@ -70,7 +71,7 @@ export class PageReader {
   }
 
   /**
-   * Returns key and value; undefined for a side that is not wanted.
+   * Returns key and value; undefined for the one that is not requested.
    * @template K, V
    * @param {Cut<K> | undefined} cutKey
    * @param {Cut<V> | undefined} cutValue
@@ -94,14 +95,14 @@ export class PageReader {
 /** @type {Cut<Uint8Array>} */
 const view = (page, start, end) => page.subarray(start, end)
 
-/** The keys of a page. @param {Page} page */
+/** Yields the keys of a page. @param {Page} page */
 export function * keysOf(page) {
   const reader = new PageReader()
   reader.set(page)
   while (reader.left > 0) yield reader.key(view)
 }
 
-/** The entries of a page that has keys and values. @param {Page} page */
+/** Yields the entries of a page that has keys and values. @param {Page} page */
 export function * entriesOf(page) {
   const reader = new PageReader()
   reader.set(page)
@@ -109,12 +110,12 @@ export function * entriesOf(page) {
 }
 
 /**
- * Bytes of keys and values, which the engine's limit of a page counts.
+ * Returns the size of keys and values, as the engine's limit of a page counts it.
  * @param {{ rows: Uint8Array, count: number }} page
  */
 export const payloadOf = ({ rows, count }) => rows.length - LENGTHS_SIZE * count
 
-/** Several pages, one after the other, as one. @param {Page[]} pages @returns {Page} */
+/** Concatenates pages. @param {Page[]} pages @returns {Page} */
 export function joined(pages) {
   if (pages.length === 1) return pages[0]
   const rows = allocate(pages.reduce((size, page) => size + page.rows.length, 0))

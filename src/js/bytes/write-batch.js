@@ -116,7 +116,7 @@ export class WriteBatch {
   }
 
   /**
-   * Room for `extra` bytes after those that count; what was written there stays.
+   * Makes room for `extra` bytes after the batch, keeping bytes already written there.
    * @param {number} extra
    */
   #reserve(extra) {

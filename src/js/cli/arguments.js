@@ -1,6 +1,7 @@
 // Parses command lines and prints help, both from the same tables of options.
 //
-// A command is { name, summary, usage, details?, options: { name: { type, short?, value?, help } }, positionals: [least, most], run }.
+// A command is { name, summary, usage, details?, options, positionals: [least, most], run }, where
+// options are { name: { type, short?, value?, help } }.
 import { parseArgs } from 'node:util'
 import { nearest } from './suggest.js'
 import { ENCODINGS, bytesOf } from './text.js'
@@ -17,8 +18,9 @@ import { ENCODINGS, bytesOf } from './text.js'
  * @typedef {{ values: Values, positionals: string[], out: import('./output.js').Output }} Call
  */
 /**
- * @typedef {{ name: string, summary: string, usage: string, details?: string, options: Record<string, Option>,
- *             positionals: [number, number], run: (call: Call) => Promise<number | void> | number }} Command
+ * @typedef {{ name: string, summary: string, usage: string, details?: string,
+ *             options: Record<string, Option>, positionals: [number, number],
+ *             run: (call: Call) => Promise<number | void> | number }} Command
  */
 
 /** A mistake in the command line: only its message is printed, without a stack. */
@@ -167,8 +169,7 @@ export function wholeOf(values, name, { min = 0, max = Number.MAX_SAFE_INTEGER, 
   throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`)
 }
 
-// ---- Help
-// -----------------------------------------------------------------------------------------------------------
+// ---- Help ----
 
 /** @param {Command[]} commands */
 export function overview(commands) {

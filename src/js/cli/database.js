@@ -94,7 +94,8 @@ export function writing(location, values, options, act) {
  * @template T
  * @param {string} label
  * @param {string} location
- * @param {(place: { location: string | null, options: Record<string, unknown> }) => Promise<T>} act is called with the arguments of Varve
+ * @param {(place: { location: string | null, options: Record<string, unknown> }) => Promise<T>} act
+ *   called with the arguments of Varve
  * @returns {Promise<T>}
  */
 export async function watched(label, location, act) {
@@ -122,7 +123,8 @@ export async function watched(label, location, act) {
 }
 
 /**
- * @typedef {{ name: string, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' | 'info log' | 'temporary' | 'other', size: number }} DirectoryFile
+ * @typedef {{ name: string, size: number, kind: 'table' | 'log' | 'manifest' | 'current' | 'lock' |
+ *             'info log' | 'temporary' | 'other' }} DirectoryFile
  */
 
 /** @type {[RegExp, DirectoryFile['kind']][]} */

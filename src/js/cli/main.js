@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-// npx varve <command> <directory> ...: a database from the command line. Each command is a file in commands/.
+// npx varve <command> <directory> ...: the command line tool. Each command is a file in commands/.
 //
-//   exit code   0 success      1 damage found, or key not found      2 failure: usage, locked, unreadable
+//   exit code   0 success
+//               1 damage found, or key not found
+//               2 failure: usage, locked, unreadable
 import { readFileSync } from 'node:fs'
 import { helpOf, overview, parse, UsageError } from './arguments.js'
 import { remedyOf } from './location.js'

@@ -1,7 +1,7 @@
 // Standard output and standard error of a command.
 import { once } from 'node:events'
 
-/** Bytes gathered before they are written. */
+/** Output is written when this many bytes are buffered. */
 const CHUNK = 64 << 10
 
 const BAR_WIDTH = 30
@@ -9,8 +9,8 @@ const PATIENCE_MS = 1000
 const REDRAW_MS = 100
 
 /**
- * Standard output: gathered, with regard for who reads it, and quiet when nobody does any more (`|
- * head`).
+ * Standard output: buffered, with back-pressure, and without an error when the reader closes it, as
+ * `| head` does.
  */
 export class Output {
   #stream
@@ -23,7 +23,7 @@ export class Output {
     this.#stream = stream
     stream.on('error', (error) => {
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-      // Half an answer would look like all of it.
+      // Truncated output would look complete.
       process.stderr.write(`varve: standard output: ${error.message}\n`)
       process.exit(2)
     })
@@ -33,7 +33,7 @@ export class Output {
     return this.#stream.isTTY === true
   }
 
-  /** Columns of the terminal; many where there is none. */
+  /** Columns of the terminal; many if it is not a terminal. */
   get columns() {
     return this.#stream.columns ?? 200
   }
@@ -67,8 +67,8 @@ export class Output {
 }
 
 /**
- * A bar on standard error, on a terminal alone, from the second second on. Drawn when told of
- * progress: nothing runs beside it.
+ * A progress bar on standard error, only on a terminal, and only for work that takes longer than a
+ * second. It is drawn when progress is reported, without a timer.
  */
 export class Progress {
   #label
@@ -102,7 +102,7 @@ export class Progress {
   /** @param {number} seconds */
   #text(seconds) {
     if (this.#total === 0) return `${this.#label} ${this.#done.toLocaleString('en')}, ${seconds.toFixed(0)} s`
-    // What is read twice must not make it more than all.
+    // Bytes may be read twice: do not exceed 100 %.
     const share = Math.min(this.#done / this.#total, 0.999)
     const full = Math.round(share * BAR_WIDTH)
     const left = share > 0.02 ? `, ${Math.ceil(seconds / share - seconds)} s left` : ''

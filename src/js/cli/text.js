@@ -1,14 +1,14 @@
-// Bytes as text on a terminal and in JSON, and back.
+// Converts between bytes and text for a terminal and for JSON.
 import { InvalidArgumentError } from '../errors.js'
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** How keys and values are written. */
+/** Encodings of keys and values. */
 export const ENCODINGS = ['utf8', 'escaped', 'hex', 'base64']
 
 /**
- * What would move the cursor, turn the direction of writing or not be seen. The terminal must show
- * what is there.
+ * Characters that move the cursor, change the direction of writing or are invisible. They are
+ * escaped.
  */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}]/u
 
@@ -26,7 +26,7 @@ export function shown(bytes, encoding, { lines = false } = {}) {
 }
 
 /**
- * Text as it is; what is not, as \xNN. `lossless` escapes the backslash as well.
+ * Returns text, with other bytes as \xNN. `lossless` also escapes the backslash.
  * @param {Uint8Array} bytes
  * @param {boolean} lossless
  * @param {boolean} lines
@@ -52,7 +52,7 @@ function escaped(bytes, lossless, lines) {
 const hexEscapes = (bytes) => Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
 
 /**
- * Bytes of the character at `at`; 0 if there is none.
+ * Returns the size of the UTF-8 character at `at`; 0 if it is invalid.
  * @param {Uint8Array} bytes
  * @param {number} at
  */
@@ -72,7 +72,7 @@ export function textOf(bytes) {
 }
 
 /**
- * For JSON: a string, or `{ "hex": ... }` for what is no text in the encoding `utf8`.
+ * Returns a string for JSON; `{ "hex": ... }` for bytes that are not text in the encoding `utf8`.
  * @param {Uint8Array} bytes
  * @param {string} encoding
  */
@@ -82,7 +82,7 @@ export function inJson(bytes, encoding) {
 }
 
 /**
- * Bytes that somebody wrote.
+ * Parses a key or value given by the user.
  *
  * @param {string} text
  * @param {string} encoding one of ENCODINGS
@@ -99,7 +99,7 @@ export function bytesOf(text, encoding, what) {
   return bytes
 }
 
-/** What stands for what, after a backslash. @type {Record<string, string>} */
+/** Escapes after a backslash. @type {Record<string, string>} */
 const LETTERS = { n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\' }
 
 /** @param {string} text @param {string} what */
@@ -119,13 +119,12 @@ function unescaped(text, what) {
 /** @param {Uint8Array} bytes */
 const bufferOf = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-// ---- Figures
-// --------------------------------------------------------------------------------------------------------
+// ---- Messages, numbers and tables ----
 
-/** A message without what could move the cursor. @param {string} text */
+/** Replaces control characters in a message. @param {string} text */
 export const visible = (text) => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
 
-/** 1234567 as 1,234,567. A string of digits stays one. @param {number | string} number */
+/** Formats 1234567 as 1,234,567. @param {number | string} number */
 export const grouped = (number) => typeof number === 'number' ? number.toLocaleString('en') : String(number)
 
 /** @param {number} count @param {string} one @param {string} [many] */
@@ -133,7 +132,7 @@ export const counted = (count, one, many = `${one}s`) => `${grouped(count)} ${co
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
 
-/** 1536 as 1.5 KiB. @param {number} bytes */
+/** Formats 1536 as 1.5 KiB. @param {number} bytes */
 export function sized(bytes) {
   let unit = 0
   for (; bytes >= 1024 && unit < UNITS.length - 1; unit++) bytes /= 1024
@@ -141,7 +140,7 @@ export function sized(bytes) {
 }
 
 /**
- * Rows under one another. Cells that look like figures go to the right.
+ * Formats rows as aligned columns. Numbers are right-aligned.
  *
  * @param {(string | number)[][]} rows the first is the head
  */

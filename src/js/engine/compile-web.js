@@ -3,7 +3,8 @@
 /**
  * Compiles a module once per page or worker.
  * @param {string} name
- * @param {() => { url: URL, script: string }} place called when the module is loaded: a bundle that is not an ES module has no URL, and may not need one
+ * @param {() => { url: URL, script: string }} place called when the module is loaded, since a
+ *   bundle that is not an ES module has no URL and may not need one
  * @returns {() => Promise<WebAssembly.Module>}
  */
 export function fetchedOnce(name, place) {
@@ -22,8 +23,8 @@ async function load(name, place) {
 }
 
 /**
- * Vite before version 8 has, in development, a copy of the scripts of packages, and not of what
- * lies beside them.
+ * In development, Vite before version 8 copies the scripts of packages but not the files beside
+ * them.
  * @param {string} name
  * @param {string} script
  */

@@ -1,6 +1,6 @@
-// Calls the engine in WebAssembly, passing bytes through regions of its memory (src/wasm/database.rs).
-// A method returns a value if nothing had to wait, else a promise. Iterators and snapshots end with
-// their instance, which supervisor.js replaces.
+// Calls the engine in WebAssembly, passing bytes through regions of its memory
+// (src/wasm/database.rs). A method returns a value if nothing had to wait, else a promise.
+// Iterators and snapshots end with their instance, which supervisor.js replaces.
 import { following } from '../bytes/bytes.js'
 import { noteTurn, pause } from './event-loop.js'
 import { GuardedStorage } from './guarded-storage.js'
@@ -49,7 +49,7 @@ export class Engine {
   /** null exactly when #database is. @type {Instance} */
   #instance = NONE
   /**
-   * any: wasm-bindgen's class Database, of either module; null while there is no instance to call.
+   * any: wasm-bindgen's class Database, of either module; null while there is no instance.
    * @type {any}
    */
   #database = null
@@ -64,14 +64,15 @@ export class Engine {
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
   #group
-  /** The result of asking the storage, before the first synchronous write. */
+  /** Whether the storage can write, and flush, synchronously; asked before the first such write. */
   #answersInPlace = false
   #flushesInPlace = false
 
   /**
    * @param {object | null} storage files; null: in memory
    * @param {{ memoryLimit?: number }} options memoryLimit in bytes, the rest is the engine's
-   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered] after a trap, when the database is open again
+   * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered] called when the
+   *   database is open again after a trap
    */
   static async open(storage, options, onRecovered) {
     const engine = new Engine(storage, options, onRecovered)
@@ -141,7 +142,7 @@ export class Engine {
   }
 
   /**
-   * For `open` and `import` alone.
+   * Called only by `open` and `import`.
    * @param {any} storage any: null or a Storage
    * @param {Record<string, any>} options
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
@@ -178,7 +179,7 @@ export class Engine {
   /**
    * Repeats a call once there is an instance, and returns a promise.
    * @param {(...args: any[]) => any} method
-   * @param {any[]} args any: as the methods have them
+   * @param {any[]} args any: the arguments of `method`
    * @returns {any} a promise
    */
   #again(method, ...args) {
@@ -308,9 +309,7 @@ export class Engine {
     }
   }
 
-  // ---- Synchronous writes
-  // --------------------------------------------------------------------------------
-
+  // ---- Synchronous writes ----
   /** @param {Uint8Array} key @param {Uint8Array} value @param {boolean} sync */
   putSync(key, value, sync) {
     this.#writeNow(sync, (database) => {
@@ -353,11 +352,14 @@ export class Engine {
     }
   }
 
-  /** Whether the storage can write synchronously; it is asked once. @param {boolean} sync */
+  /**
+   * Throws unless the storage can write synchronously, which is asked once.
+   * @param {boolean} sync
+   */
   #assertInPlace(sync) {
     if (this.#storage === undefined || (sync ? this.#flushesInPlace : this.#answersInPlace)) return
     const answer = this.#storage.answersInPlace(sync)
-    // No file can be asked now: the engine refuses the write if it must.
+    // No file is open to ask: the engine refuses the write if the storage returns a promise.
     if (answer === undefined) return
     if (!answer) {
       const what = sync ? 'flushed' : 'written to'
@@ -428,8 +430,9 @@ export class Engine {
   }
 
   /**
-   * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array, reverse: boolean, limit: number, keys: boolean,
-   *           values: boolean, fillCache?: 'sought' | boolean, verifyChecksums?: boolean, snapshot?: Id }} options
+   * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array,
+   *           reverse: boolean, limit: number, keys: boolean, values: boolean,
+   *           fillCache?: 'sought' | boolean, verifyChecksums?: boolean, snapshot?: Id }} options
    * @returns {Id}
    */
   iterator(options) {
@@ -580,7 +583,7 @@ export class Engine {
   }
 
   /**
-   * Returns the next bytes, maybe none yet; undefined at the end.
+   * Returns the next bytes, which may be none; undefined at the end.
    * @param {Id} id
    * @param {number} bytes
    */

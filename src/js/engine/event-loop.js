@@ -3,7 +3,7 @@
 /** Longest time in ms that an operation blocks the thread. */
 const HELD_MS = 2
 
-/** Operations that wait for a turn; each turn continues one of them. @type {(() => void)[]} */
+/** Operations waiting for a turn; each turn continues one of them. @type {(() => void)[]} */
 const waiting = []
 let since = 0
 
@@ -35,8 +35,8 @@ export function pause() {
 }
 
 /**
- * Restarts the time: other tasks have run, or a call begins, which completes at once if it is
- * short.
+ * Restarts the time, after other tasks have run, and when a call begins, so that a short call does
+ * not wait.
  */
 export function noteTurn() {
   since = performance.now()

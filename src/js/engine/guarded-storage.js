@@ -1,5 +1,5 @@
-// A storage that tracks the engine's open files. A failed engine closes nothing: its files are closed
-// here, and the lock is kept for the next instance, so that no other process takes it.
+// A storage that tracks the engine's open files. A failed engine closes nothing: its files are
+// closed here, and the lock is kept for the next instance, so that no other process takes it.
 
 /** @param {any} value any: the result of any call */
 const isPromise = (value) => typeof value?.then === 'function'
@@ -87,8 +87,8 @@ export class GuardedStorage {
   editNames(edits) { return this.during(this.askedInPlace((inPlace) => this.#storage.editNames(edits, inPlace))) }
 
   /**
-   * Asks for it in place during a synchronous call; a storage that cannot does it later. Background work can wait for that, and a
-   * write that cannot was refused before anything was written.
+   * Asks for a synchronous result during a synchronous call. A storage that refuses is called again
+   * and returns a promise: only background work gets here, because writes were refused before.
    * @template T @param {(inPlace: boolean) => T} ask @returns {T}
    */
   askedInPlace(ask) {
@@ -103,7 +103,7 @@ export class GuardedStorage {
 
   /** Runs a synchronous call of the engine. @template T @param {() => T} call @returns {T} */
   now(call) {
-    // A storage may ask for another from inside.
+    // A storage may itself use another database.
     const outer = this.#inPlace
     this.#inPlace = true
     try {
@@ -114,9 +114,9 @@ export class GuardedStorage {
   }
 
   /**
-   * Returns whether the storage returns values, and with `sync` whether it also flushes in place. This
-   * is tried on a file that is being written, before anything is written. undefined: no such file can
-   * be asked now.
+   * Returns whether the storage returns values, not promises, and with `sync` whether it also
+   * flushes synchronously. This is tried on a file open for writing, before anything is written.
+   * undefined: there is no such file.
    * @param {boolean} sync
    */
   answersInPlace(sync) {
@@ -183,7 +183,7 @@ export class GuardedStorage {
   /** @param {GuardedFile} file */
   closed(file) { this.#files.delete(file) }
 
-  /** @param {any} file any: what the caller's storage answered @param {boolean} isWritten */
+  /** @param {any} file any: the result of the caller's storage @param {boolean} isWritten */
   #guarded(file, isWritten) {
     // The engine rejects a result that is not a file.
     if (typeof file !== 'object' || file === null) return file
@@ -199,7 +199,10 @@ class GuardedFile {
   #file
   #reads = 0
   #syncs = 0
-  /** What a flush failed with that only asked: the engine hears of it at its own. @type {{ error: unknown } | undefined} */
+  /**
+   * The error of a flush in answersInPlace(), thrown by the engine's next flush.
+   * @type {{ error: unknown } | undefined}
+   */
   #failed
   #isWritten
   #closed = false
@@ -236,8 +239,8 @@ class GuardedFile {
   }
 
   /**
-   * Returns undefined for a file that is not being written, or is being flushed: only reads and appends
-   * may come then.
+   * Returns undefined if the file is not open for writing, or is being flushed: during a flush only
+   * reads and appends are allowed.
    * @param {boolean} sync
    * @returns {boolean | undefined}
    */
@@ -279,4 +282,5 @@ class GuardedFile {
   }
 }
 
-/** @typedef {import('../types/index.js').Storage} Storage @typedef {import('../types/index.js').StorageFile} StorageFile */
+/** @typedef {import('../types/index.js').Storage} Storage */
+/** @typedef {import('../types/index.js').StorageFile} StorageFile */

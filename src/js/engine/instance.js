@@ -2,7 +2,7 @@
 import { loadModule } from './module.js'
 
 /**
- * Default limit of the memory in bytes: all that WebAssembly has. Values of 256 MiB need 2.5 GiB.
+ * Default limit of the memory in bytes: the maximum of WebAssembly. Values of 256 MiB need 2.5 GiB.
  */
 export const MEMORY_LIMIT = 2 ** 32
 
@@ -23,7 +23,7 @@ export class Instance {
   /**
    * @param {Awaited<ReturnType<typeof loadModule>>} module
    * @param {number} memoryLimit in bytes
-   * @param {(trap: Error) => void} onTrap called in the middle of what failed; again if that threw
+   * @param {(trap: Error) => void} onTrap called inside the failed call; again if that threw
    */
   constructor({ compiled, createInstance, pagesMin }, memoryLimit, onTrap) {
     this.memory = newMemory(pagesMin, Math.floor(memoryLimit / PAGE_BYTES))

@@ -11,5 +11,5 @@ export const ownModule = {
   isFull: false
 }
 
-/** Values do not share memory here, because nothing prevents it from being transferred. */
+/** Values do not share memory here, because it cannot be marked as untransferable. */
 export const makeSlab = undefined

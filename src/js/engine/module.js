@@ -1,5 +1,5 @@
-// Chooses the module of the engine: the platform's (full.wasm in Node, engine.wasm in a page), unless
-// an entry of the package (full.js, inline.js) provides another.
+// Chooses the module of the engine: the platform's (full.wasm in Node, engine.wasm in a page),
+// unless an entry of the package (full.js, inline.js) provides another.
 import { ownModule } from '#wasm'
 import { VarveError } from '../errors.js'
 
@@ -7,9 +7,9 @@ import { VarveError } from '../errors.js'
 
 /**
  * @typedef {object} EngineModule
- * @property {() => WebAssembly.Module | Promise<WebAssembly.Module>} load compiles it once and remembers it
- * @property {CreateInstance} createInstance of a lean module: what is not in it is not there, so callers ask isFull() before
- * @property {number} pagesMin 64 KiB each: what the memory of an instance begins with
+ * @property {() => WebAssembly.Module | Promise<WebAssembly.Module>} load compiles it once
+ * @property {CreateInstance} createInstance a lean module lacks some exports: check isFull() first
+ * @property {number} pagesMin initial memory of an instance, in pages of 64 KiB
  * @property {boolean} isFull whether it has the other codecs, zip import, repair and the inspector
  */
 
@@ -26,7 +26,8 @@ export const isFull = () => chosen.isFull
 
 /**
  * Returns the compiled module.
- * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: EngineModule['createInstance'], pagesMin: number }>}
+ * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: CreateInstance,
+ *                     pagesMin: number }>}
  */
 export async function loadModule() {
   const { load, createInstance, pagesMin } = chosen

@@ -2,7 +2,7 @@
 //
 //   slab = bytes, bytes, ...    one kept value keeps its whole slab alive, as with Node's Buffers
 //
-// Used only where a slab can be marked as untransferable: a transfer would take other values with it.
+// Used only where a slab can be marked as untransferable: a transfer would detach the other values.
 import { makeSlab } from '#wasm'
 
 /** Copies bytes into slabs and returns views. */
@@ -12,7 +12,7 @@ export class Pool {
   #used
 
   /**
-   * @param {number} size bytes of a slab; what is larger than an eighth of it gets memory of its own
+   * @param {number} size bytes of a slab; values of more than an eighth of it get their own memory
    */
   constructor(size) {
     this.#size = size

@@ -84,8 +84,9 @@ export class Regions {
   #look() {
     // A view of memory that has grown is detached.
     if (this.#bytes.length === 0) {
-      // The allocator asks for 64 KiB at a time. Each time all of memory becomes a new ArrayBuffer, and V8 counts it among what
-      // is young: from 32 MiB on it then collects garbage before each ArrayBuffer that is made.
+      // The allocator grows memory by 64 KiB, and each time all of it becomes a new ArrayBuffer,
+      // which V8 counts as young: above 32 MiB it collects garbage before every further
+      // ArrayBuffer.
       const size = this.#memory.buffer.byteLength
       this.#database.grow(Math.max(size >>> 3, Math.min(size >>> 1, GROWTH)))
       const { buffer } = this.#memory

@@ -19,8 +19,8 @@ const QUIET_MS = 20
 /**
  * Shares the thread between the caller, the engine's background work and other tasks.
  *
- * If the engine runs on this thread, a caller that awaits one operation after another never leaves the
- * microtask queue: no timer, socket or background work could run. So every few milliseconds one
+ * If the engine runs on this thread, a caller that awaits one operation after another never leaves
+ * the microtask queue: no timer, socket or background work could run. So every few milliseconds one
  * operation waits for a turn of the event loop.
  */
 export class Turns {
@@ -116,8 +116,8 @@ export class Turns {
     if (this.#planned || this.#slice !== null || this.#stopped || !this.#engine.hasBackgroundWork()) return
     this.#planned = true
     this.#dueAt = Math.min(this.#dueAt, performance.now() + TURN_MS_BEHIND)
-    // Race an immediate and a timer: the immediate is early in a busy loop, but when unreferenced it does
-    // not wake an idle one, as a timer does. Neither keeps the process alive.
+    // Race an immediate and a timer: the immediate is early in a busy loop, but when unreferenced
+    // it does not wake an idle one, as a timer does. Neither keeps the process alive.
     this.#timer = setTimeout(() => this.#runFirst(), 1)
     this.#timer.unref?.()
     if (typeof setImmediate !== 'function') return
@@ -165,8 +165,8 @@ export class Turns {
   }
 
   /**
-   * Changes by a factor of two at most, because one slice is a poor measurement, and of a slice
-   * that waited only the computing part is seen.
+   * Adjusts the slice by at most a factor of two, because one slice is a poor measurement, and the
+   * time that it waited for the storage is not measured.
    * @param {number} elapsed
    * @param {boolean} whole
    */

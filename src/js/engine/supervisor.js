@@ -1,7 +1,7 @@
 // Keeps a database open: replaces its instance when it fails.
 //
-//   open --- a trap: its instance is given up ---> replacing ---> open, in a fresh instance, from what is on storage
-//                                                      \---> failed: three traps in a minute, or files only in memory
+//   open --- trap ---> replacing ---> open, in a new instance, from the files of the storage
+//                          \--------> failed: three traps in a minute, or a database in memory
 //
 // Calls made during the replacement are queued.
 import { Instance } from './instance.js'
@@ -14,7 +14,8 @@ const TRAPS_MS = 60_000
  * The user of the instance.
  * @typedef {object} User
  * @property {(instance: Instance, database: any) => void} begin any: as Supervisor's #fresh
- * @property {() => void} end the instance has failed: called in the middle of a call, when the stack may be full
+ * @property {() => void} end the instance has failed; called inside a call, with the stack maybe
+ *   full
  */
 
 export class Supervisor {
@@ -39,13 +40,13 @@ export class Supervisor {
   #waiting = []
   /** The error of all further calls. @type {Error | undefined} */
   #failure
-  /** The last one. @type {Error | undefined} */
+  /** The last trap. @type {Error | undefined} */
   #trap
   /** Times of recent traps. @type {number[]} */
   #traps = []
 
   /**
-   * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage undefined: files in memory
+   * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage undefined: in memory
    * @param {Record<string, unknown>} options
    * @param {number} memoryLimit in bytes
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
@@ -66,10 +67,10 @@ export class Supervisor {
 
   get failure() { return this.#failure }
 
-  /** The last one. */
+  /** The last trap. */
   get trap() { return this.#trap }
 
-  /** The error of all further calls. @param {Error} failure */
+  /** Makes all further calls fail with this error. @param {Error} failure */
   stop(failure) {
     this.#instance = null
     this.#isUsed = false
@@ -96,7 +97,7 @@ export class Supervisor {
 
   /**
    * @param {Instance} instance
-   * @param {(options: Record<string, any>) => any} open any: returns the database, with options of the engine's
+   * @param {(options: Record<string, any>) => any} open any: returns wasm-bindgen's class Database
    * @param {boolean} [isFresh]
    */
   async adopt(instance, open, isFresh = false) {
@@ -108,8 +109,8 @@ export class Supervisor {
   }
 
   /**
-   * Called inside the call that trapped, when the stack may be full: do only what cannot fail; the next
-   * call starts the rest. A trap in an instance that is not in use is ignored.
+   * Called inside the call that trapped, with the stack maybe full: starts the replacement, or
+   * leaves that to the next call. A trap in an instance that is not in use is ignored.
    * @param {Error} trap
    */
   onTrap(trap) {
@@ -164,7 +165,7 @@ export class Supervisor {
     try {
       info = await this.#recover(trap)
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it anew' : error.message}`
+      const message = `${trap.message}, and was not replaced: ${error === trap ? 'close the database and open it again' : error.message}`
       this.#failure = Object.assign(new Error(message, { cause: error === trap ? trap.cause : error }), { code: 'poisoned' })
     }
     this.#replacing = undefined

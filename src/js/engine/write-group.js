@@ -1,7 +1,7 @@
-// Groups writes started together, as by Promise.all: the first is written at once, those that follow
-// before its promise resolves share one write.
+// Groups writes started together, as by Promise.all: the first is written at once, those that
+// follow before its promise resolves share one write.
 //
-//   put  put  put  put  (end of the synchronous code and of what waited with it)
+//   put  put  put  put  (end of the synchronous code and of pending microtasks)
 //    |    '----'----'--> one batch, one record of the log, one promise
 //    '-> written
 import { WriteBatch } from '../bytes/write-batch.js'

@@ -8,11 +8,12 @@ export class ZipImport {
   #engineOf
 
   /**
-   * For `Engine.import` alone.
+   * Called only by `Engine.import`.
    * @param {import('./instance.js').Instance} instance
    * @param {import('./guarded-storage.js').GuardedStorage | undefined} storage
    * @param {any} zip any: the class Import of wasm-bindgen, which only the full module has
-   * @param {(options: object, open: (options: any) => any) => Promise<import('./engine.js').Engine>} engineOf
+   * @param {(options: object, open: (options: any) => any) =>
+   *         Promise<import('./engine.js').Engine>} engineOf
    */
   constructor(instance, storage, zip, engineOf) {
     this.#instance = instance

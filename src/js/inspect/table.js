@@ -1,32 +1,35 @@
-// What the bytes of a table file mean, without a database: the engine (src/inspect) says which bytes it wants, they are read, and
-// spans come out. Damage is an answer, too.
+// Explains the bytes of a table file without a database: the inspector (src/inspect) requests bytes
+// and returns spans. Damage is reported as findings.
 import { Instance, MEMORY_LIMIT } from '../engine/instance.js'
 import { isFull } from '../engine/module.js'
 import { VarveError } from '../errors.js'
 
-/** Bytes read at once, so that block after block costs few reads. */
+/** Bytes read at once, so that consecutive blocks need few reads. */
 const READ_AHEAD = 1 << 20
 
 /**
- * A run of bytes, explained.
+ * An explained range of bytes.
  *
  * @typedef {object} Span
- * @property {string} kind `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`; `table` for the whole, last
+ * @property {string} kind `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`;
+ *   the last span is `table`, for the whole file
  * @property {number | string} offset in the file; of an entry, in its decompressed block
  * @property {number | string} length a number that is not exact as one is a string of digits
- * @property {Record<string, any>} facts bytes are in hexadecimal; any: facts of the inspector, with a type for each kind of span
- * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string, reason: string }[]} findings
+ * @property {Record<string, any>} facts bytes are in hexadecimal; any: each kind has other facts
+ * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string,
+ *              reason: string }[]} findings
  * @property {Span[]} spans
  */
 
 /**
  * @typedef {object} Source
  * @property {number} size bytes of the file
- * @property {(offset: number, into: Uint8Array) => number | Promise<number>} read fills `into`, answers how many bytes there were
+ * @property {(offset: number, into: Uint8Array) => number | Promise<number>} read fills `into` and
+ *   returns the number of bytes read
  */
 
 /**
- * Explains a table file, span by span, reading what it needs.
+ * Yields the spans of a table file.
  *
  * @param {Source} source
  * @param {{ entries?: boolean }} [options] `entries`: whether blocks list theirs
@@ -45,7 +48,7 @@ export async function * inspectTable(source, { entries = false } = {}) {
   }
 }
 
-/** The part of a file that was read last. */
+/** A file with a buffer of the last read. */
 class Window {
   #source
   #start = 0
@@ -56,7 +59,11 @@ class Window {
     this.#source = source
   }
 
-  /** So many bytes, or as many as there are. @param {number} offset @param {number} length */
+  /**
+   * Returns `length` bytes, or those up to the end.
+   * @param {number} offset
+   * @param {number} length
+   */
   async bytes(offset, length) {
     if (length === 0) return new Uint8Array(0)
     if (offset < this.#start || offset + length > this.#start + this.#bytes.length) await this.#move(offset, length)
@@ -68,7 +75,7 @@ class Window {
     const into = new Uint8Array(Math.max(length, Math.min(READ_AHEAD, this.#source.size - offset)))
     this.#start = offset
     let count = await this.#try(offset, into)
-    // What lies behind the wanted bytes may be what cannot be read.
+    // Only the bytes after the wanted ones may be unreadable: retry without them.
     if (count < length && into.length > length) count = await this.#try(offset, into.subarray(0, length))
     this.#bytes = into.subarray(0, count)
   }
@@ -78,7 +85,7 @@ class Window {
     try {
       return await this.#source.read(offset, into)
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      // A part that the disk does not give: the inspector says so, and goes on.
+      // The inspector reports unreadable bytes and continues.
       if (error.code === 'EIO') return 0
       throw error
     }

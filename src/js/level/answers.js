@@ -1,12 +1,13 @@
 // Resolves calls in the order in which they were made, when the engine runs on this thread.
 //
-//   get ------> done at once -> answered
-//   all ------> done at once -> answered, some microtasks later than a get would be ---.
-//   put, get -> done at once -> wait --------------------------------------------------+-> answered
+//   get ------> executed -> result
+//   all ------> executed -> result, some microtasks later than that of get ---.
+//   put, get -> executed -> wait ---------------------------------------------+-> result
 //
-// A call runs when it is made, so calls see one another's effects in order. Only its result may have to wait: for a turn
-// of the event loop that is due, or for an earlier result that needs more microtasks to reach its caller. Then every later
-// result waits too, so that no caller sees a newer state before another sees an older one.
+// A call is executed when it is made, so calls see one another's effects in order. Only its result
+// may have to wait: for a turn of the event loop that is due, or for an earlier result that needs
+// more microtasks to reach its caller. Then every later result waits too, so that no caller sees a
+// newer state before another sees an older one.
 
 /**
  * The largest number of microtasks a call of abstract-level takes, such as all() of an iterator
@@ -21,7 +22,9 @@ const LATE_ROUNDS = 3
 const READY = Promise.resolve()
 
 /**
- * @typedef {{ resolve: (value: any) => void, value: any, rounds: number, next: Waiting | null }} Waiting any: the result of any call
+ * any: the result of any call.
+ * @typedef {{ resolve: (value: any) => void, value: any, rounds: number,
+ *             next: Waiting | null }} Waiting
  */
 
 /**
@@ -104,14 +107,14 @@ export class Answers {
     return this.#inOrder(value, undefined, this.#isHeld ? Math.max(rounds, LATE_ROUNDS) : rounds)
   }
 
-  /** The same after a write. @param {boolean} [mayBeLong] */
+  /** As `late`, after a write. @param {boolean} [mayBeLong] */
   wrote(mayBeLong = false) {
     const turn = this.#turns.wrote() ?? (mayBeLong ? this.#turns.due() : undefined)
     return this.#isHeld || turn !== undefined ? this.#inOrder(undefined, turn, 0) : undefined
   }
 
   /**
-   * For long calls, between two parts: nothing, or what to wait for.
+   * Called between two parts of a long call. Returns undefined, or a promise to await.
    * @returns {Promise<void> | undefined}
    */
   pause() {
@@ -154,7 +157,7 @@ export class Answers {
     READY.then(this.#round)
   }
 
-  /** The answer that found it due has left; those that follow wait. @param {Promise<void>} turn */
+  /** Makes all later results wait for this turn. @param {Promise<void>} turn */
   #waitFor(turn) {
     if (this.#turn !== undefined) return
     this.#isHeld = true

@@ -18,7 +18,7 @@ export class Export {
   #turns
   #engine
   /**
-   * @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined when it is over
+   * @type {import('../engine/engine.js').Id | Promise<number> | undefined} undefined after the end
    */
   #id
   /** @type {ReadableStreamDefaultController<Uint8Array> | undefined} */
@@ -87,7 +87,7 @@ export class Export {
     try {
       this.#engine.exportEnd(await id)
     } catch {
-      // It never began, or the engine has ended, and its exports with it.
+      // It was not started, or has ended with the engine.
     }
   }
 
@@ -100,7 +100,7 @@ export class Export {
 }
 
 /**
- * A source that reads from the export that `begin` returns, once it resolves.
+ * A source that reads from the export that `begin` resolves to.
  * @param {Promise<Export>} begun
  */
 export function sourceOf(begun) {
@@ -118,8 +118,7 @@ export function sourceOf(begun) {
   }
 }
 
-// ---- Import
-// ---------------------------------------------------------------------------------------------------------
+// ---- Import ----
 
 /** @param {Record<string, unknown>} options @param {string} name @param {number} otherwise */
 const bound = (options, name, otherwise) => {
@@ -161,7 +160,7 @@ function bodyOf(response) {
   return readAll(response.body)
 }
 
-/** Not every browser can iterate a stream. @param {ReadableStream<unknown>} stream */
+/** Iterates a stream; not every browser can. @param {ReadableStream<unknown>} stream */
 async function * readAll(stream) {
   const reader = stream.getReader()
   let ended = false

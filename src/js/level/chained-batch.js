@@ -16,15 +16,16 @@ export class ChainedBatch extends AbstractChainedBatch {
   #commit
   #release
   /**
-   * While writeSync() is under way: what came of it.
+   * The result of writeSync(), while it runs.
    * @type {{ error?: unknown, isDone: boolean } | null}
    */
   #now = null
 
   /**
    * @param {import('./varve.js').Varve} db
-   * @param {{ batch: WriteBatch, commit: (bytes: Uint8Array, sync: boolean, now: boolean) => void | Promise<void>,
-   *           release: (batch: WriteBatch) => void }} parts
+   * @param {{ batch: WriteBatch, release: (batch: WriteBatch) => void,
+   *           commit: (bytes: Uint8Array, sync: boolean, now: boolean) =>
+   *             void | Promise<void> }} parts
    */
   constructor(db, { batch, commit, release }) {
     super(db)

@@ -19,7 +19,8 @@ export function clearRange(engine, { gt, gte, lt, lte }) {
 
 /**
  * @param {import('../engine/engine.js').Engine} engine
- * @param {Bounds & { reverse: boolean, limit: number, snapshot: import('../engine/engine.js').Id | undefined }} range
+ * @param {Bounds & { reverse: boolean, limit: number,
+ *                    snapshot: import('../engine/engine.js').Id | undefined }} range
  * @param {(batch: Uint8Array) => void | Promise<void>} write
  */
 export async function clearRows(engine, range, write) {

@@ -67,7 +67,11 @@ export class EntriesSync {
 
 Object.setPrototypeOf(EntriesSync.prototype, ITERATOR)
 
-/** @param {{ decode(data: unknown): unknown }} encoding @param {unknown} data undefined: there is none @param {'key' | 'value'} what */
+/**
+ * @param {{ decode(data: unknown): unknown }} encoding
+ * @param {unknown} data undefined: there is none
+ * @param {'key' | 'value'} what
+ */
 export function decoded(encoding, data, what) {
   if (data === undefined) return undefined
   try {

@@ -4,7 +4,7 @@ import { fromEngine } from '../errors.js'
 const LEVELS = 7
 
 /**
- * A ratio, or null where there is nothing to compare with.
+ * Returns a ratio; null if the divisor is 0.
  * @param {number} part
  * @param {number} whole
  */
@@ -14,8 +14,8 @@ const ratio = (part, whole) => whole > 0 ? part / whole : null
 const revived = (error) => fromEngine(Object.assign(new Error(error.message), error))
 
 /**
- * @param {any} info the engine's (src/wasm/info.rs); any: the object that src/wasm/info.rs builds
- * @returns {object} what types/index.d.ts calls Info, without the place
+ * @param {any} info any: the object that src/wasm/info.rs builds
+ * @returns {object} Info of types/index.d.ts, without the location
  */
 export function infoOf({ cause, recovery, memoryUsage, cacheUsed, cacheSize, tables, counters, ...info }) {
   const levels = Array.from({ length: LEVELS }, (_, level) => {

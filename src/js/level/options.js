@@ -87,8 +87,7 @@ export function engineOptionsOf(options) {
   return result
 }
 
-// ---- Where a database is
-// --------------------------------------------------------------------------------------------
+// ---- Location and storage ----
 
 const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames', 'removePlace']
 
@@ -97,7 +96,8 @@ const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames'
  * relative path is resolved against the current working directory, `base`.
  * @param {unknown} location
  * @param {any} storage any: user input, checked here
- * @returns {{ path: string | null, base?: string, storage: import('../types/index.js').Storage | null }}
+ * @returns {{ path: string | null, base?: string,
+ *             storage: import('../types/index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
   if (storage === undefined || storage === null) return { path: pathOf(location), base: workingDirectory(), storage: null }

@@ -34,14 +34,15 @@ const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.b
 
 /** Functions that read a key or value out of a page, by encoding format. */
 /**
- * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>} any: keys and values have the types of their encodings
+ * any: keys and values have the types of their encodings.
+ * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>}
  */
 const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
- * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number: fractions
- * are truncated, NaN is 0, a negative number means no bound. Unlike there, so does Infinity, and
- * values of other types mean the default.
+ * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number:
+ * fractions are truncated, NaN is 0, a negative number means no bound. Unlike there, so does
+ * Infinity, and values of other types mean the default.
  * @param {{ highWaterMarkBytes?: any }} options any: user input, checked here
  */
 function pageBytesOf({ highWaterMarkBytes }) {
@@ -59,7 +60,7 @@ function signalOf({ signal }) {
   throw new InvalidArgumentError("The option 'signal' must be an AbortSignal")
 }
 
-/** Whoever says nothing has the blocks that a seek comes to kept. @param {unknown} fillCache */
+/** Default: cache the blocks read by a seek. @param {unknown} fillCache */
 const fillCacheOf = (fillCache) => typeof fillCache === 'boolean' ? fillCache : undefined
 
 /**
@@ -112,7 +113,7 @@ export class Rows {
   /**
    * Returns the next row, read by one of the three functions below.
    * @template T
-   * @param {number} wanted rows that may still be given out
+   * @param {number} wanted the number of rows that may still be returned
    * @param {(rows: Rows) => T} cut
    * @returns {T | undefined | Promise<T | undefined>}
    */
@@ -124,7 +125,7 @@ export class Rows {
   }
 
   /**
-   * The same for a caller that cannot wait.
+   * As `next`, for a synchronous caller.
    * @template T
    * @param {number} wanted
    * @param {(rows: Rows) => T} cut
@@ -188,8 +189,7 @@ export class Rows {
     }
   }
 
-  // ---- One row: a key, a value or both; there must be one
-  // ---------------------------------------------------------
+  // ---- One row, which must exist: a key, a value or both ----
 
   key() { return this.#reader.key(this.#cutKey) }
 
@@ -197,8 +197,7 @@ export class Rows {
 
   entry() { return this.#reader.entry(this.#cutKey, this.#cutValue) }
 
-  // ---- Pages
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Pages ----
 
   /**
    * Returns one row, or an array of at most `size`.
@@ -277,7 +276,7 @@ export class Rows {
    * Returns the requested rows once the page is loaded.
    * @param {Promise<any> | undefined} loading any: the page, which is not used
    * @param {(rows: Rows) => Encoded} cut
-   * @param {number} size 0: one row, as it is
+   * @param {number} size 0: one row, not in an array
    */
   #answer(loading, cut, size) {
     if (loading === undefined) return this.#answers.long(this.#cut(cut, size), this.#rounds)
@@ -293,8 +292,7 @@ export class Rows {
     this.#done = page.done
   }
 
-  // ---- With a signal, which may be aborted right after the call that it should end
-  // --------------------------------
+  // ---- With a signal ----
 
   /** @param {number} wanted @param {(rows: Rows) => Encoded} cut */
   async #nextUnlessAborted(wanted, cut) {

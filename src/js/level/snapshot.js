@@ -21,7 +21,7 @@ export class Snapshot extends AbstractSnapshot {
     try {
       this.#id = engine.snapshot()
     } catch (error) {
-      // The owner has attached this resource already, and close() would wait for it for ever.
+      // abstract-level has attached this resource already, and close() would wait for it forever.
       options.owner.detachResource(this)
       throw fromEngine(error)
     }

@@ -6,7 +6,8 @@ import { EntriesSync } from './entries-sync.js'
 
 /** @typedef {import('../engine/engine.js').Engine} Engine */
 /**
- * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown, sync?: boolean } | undefined} WriteOptions
+ * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown,
+ *             sync?: boolean } | undefined} WriteOptions
  */
 /** @typedef {{ type: 'put' | 'del', key: unknown, value?: unknown }} Operation */
 
@@ -20,7 +21,8 @@ export class SyncCalls {
 
   /**
    * @param {import('./varve.js').Varve} db
-   * @param {{ inWorker: boolean, engineOf: () => Engine, wrote: () => void }} parts `wrote` is called after each write
+   * @param {{ inWorker: boolean, engineOf: () => Engine, wrote: () => void }} parts `wrote` is
+   *   called after each write
    */
   constructor(db, { inWorker, engineOf, wrote }) {
     this.#db = db

@@ -1,6 +1,7 @@
 // class Varve: the abstract-level interface of the engine.
 //
-//   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns) -> Engine (docs/border.md)
+//   caller -> AbstractLevel (encodings, deferral, hooks, events) -> Varve (bytes, options, turns)
+//          -> Engine (docs/border.md)
 //
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
 // abstract-level awaits the result once, and a value saves one promise per operation.
@@ -31,8 +32,7 @@ import { WriteOrder } from './write-order.js'
 /** @typedef {import('./options.js').Options} Options */
 /** @typedef {import('./options.js').Encoded} Encoded */
 
-// ---- Bytes
-// ----------------------------------------------------------------------------------------------------------
+// ---- Bytes ----
 
 /** Converts the engine's bytes, which may be a Buffer, whose slice() does not copy. */
 /** @type {Record<string, (bytes: any) => any>} any: the result of any call */
@@ -62,8 +62,7 @@ function inTime(answer) {
   return answer instanceof Promise ? answer : thenable(answer)
 }
 
-// ---- The database
-// ---------------------------------------------------------------------------------------------------
+// ---- The database ----
 
 const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
 
@@ -148,8 +147,7 @@ export class Varve extends AbstractLevel {
     return this.#place.path
   }
 
-  // ---- Calls made before it is open
-  // ---------------------------------------------------------------------------------
+  // ---- Calls made before it is open ----
 
   /** @param {() => any} fn @param {Options} [options] any: the result of any call */
   defer(fn, options) {
@@ -177,8 +175,7 @@ export class Varve extends AbstractLevel {
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
   }
 
-  // ---- Opening and closing
-  // ------------------------------------------------------------------------------------------
+  // ---- Opening and closing ----
 
   /** @param {Options} options */
   async _open(options) {
@@ -284,8 +281,7 @@ export class Varve extends AbstractLevel {
     }
   }
 
-  // ---- Reading
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Reading ----
 
   /** @param {Encoded} key @param {Options} options */
   _get(key, options) {
@@ -299,8 +295,7 @@ export class Varve extends AbstractLevel {
     return SyncCalls.found(this.#read(key, options))
   }
 
-  // ---- Synchronous calls
-  // --------------------------------------------------------------------------------------------
+  // ---- Synchronous calls ----
 
   /** @param {any} keys @param {any} [options] any: as the public types say */
   getManySync(keys, options) {
@@ -406,7 +401,8 @@ export class Varve extends AbstractLevel {
    * they resolve in order.
    * @param {Promise<any>} promise any: the result of any call; the snapshot is abstract-level's
    * @param {(found: any) => any} convert
-   * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they resolve
+   * @param {any} [snapshot] abstract-level releases it when has() and hasMany() return, before they
+   *   resolve
    */
   #whenLate(promise, convert, snapshot) {
     const { rounds } = this.#answers
@@ -420,8 +416,7 @@ export class Varve extends AbstractLevel {
     })
   }
 
-  // ---- Writing
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Writing ----
 
   /** @param {Encoded} key @param {Encoded} value @param {Options} options */
   _put(key, value, options) {
@@ -511,8 +506,7 @@ export class Varve extends AbstractLevel {
     await clearRows(this.#engine, { ...bounds, reverse, limit, snapshot: id }, (batch) => this.#write(batch, false))
   }
 
-  // ---- Iterators and snapshots
-  // --------------------------------------------------------------------------------------
+  // ---- Iterators and snapshots ----
 
   /** @param {Options} options */
   _iterator(options) {
@@ -534,8 +528,7 @@ export class Varve extends AbstractLevel {
     return new Snapshot(this.#engine, options)
   }
 
-  // ---- Beyond abstract-level
-  // ----------------------------------------------------------------------------------------
+  // ---- Beyond abstract-level ----
 
   async sync() {
     return this.#whenOpen((engine) => engine.sync())
@@ -668,7 +661,8 @@ export class Varve extends AbstractLevel {
   /**
    * @param {string | URL | null | undefined} location
    * @param {Options} options
-   * @param {(storage: any, given: Record<string, unknown>) => any} act any: user input, checked elsewhere
+   * @param {(storage: any, given: Record<string, unknown>) => any} act any: user input, checked
+   *   elsewhere
    */
   static async #at(location, options, act) {
     const { storage, ...rest } = { __proto__: null, ...options }

@@ -5,7 +5,7 @@ export class WriteOrder {
   #answers
   #inWorker
   /**
-   * The last write that was late, and when its callers go on.
+   * The last write that did not finish at once, and the promise that its callers await.
    * @type {{ done?: Promise<void>, turn?: Promise<void> }}
    */
   #late = {}
@@ -21,7 +21,7 @@ export class WriteOrder {
     this.#inWorker = inWorker
   }
 
-  /** What the caller of a late write waits for. @param {Promise<void>} done */
+  /** Returns the promise for the caller of a late write. @param {Promise<void>} done */
   late(done) {
     // Grouped writes share one promise. Results of a worker arrive in turns of the event loop.
     const answer = () => this.#inWorker ? this.#answers.late(undefined) : this.#answers.wrote()
@@ -30,10 +30,10 @@ export class WriteOrder {
   }
 
   /**
-   * Emits `write` events in commit order: a write that shared another's promise, or that waits for
-   * a turn, is not overtaken.
-   * @param {Promise<void> | undefined} own what the write's caller waits for
-   * @returns {Promise<void> | undefined} what it waits for with the listeners
+   * Emits `write` events in commit order, also if a write shares another's promise or waits for a
+   * turn.
+   * @param {Promise<void> | undefined} own the promise of the write
+   * @returns {Promise<void> | undefined} the promise for its caller, after the event
    */
   told(own) {
     const { last } = this.#told

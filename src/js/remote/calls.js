@@ -1,18 +1,18 @@
 // Remote method calls on objects of another thread.
 //
 //   { call: number, on: object, method, args }  ->
-//                                               <-  { answer: number, value }  or  { answer: number, failed }
+//                        <-  { answer: number, value }  or  { answer: number, failed }
 //
 // Both sides can serve objects and make calls. Calls start in order; results arrive in any order.
 import { describe, revive } from './failure.js'
 
-/** any: whatever crosses, which each method knows. @typedef {any} Value */
+/** any: arguments and results, whose types each method defines. @typedef {any} Value */
 
 /** @typedef {Record<string, (...args: Value[]) => Value>} Methods */
 
 export class Calls {
   #post
-  /** What the other side may call, by number. @type {Map<number, Methods>} */
+  /** Objects that the other side may call, by number. @type {Map<number, Methods>} */
   #served = new Map()
   #lastServed = 0
   /** @type {Map<number, { resolve(value: Value): void, reject(error: unknown): void }>} */
@@ -63,7 +63,7 @@ export class Calls {
     else waiter?.resolve(message.value)
   }
 
-  /** The other side is gone. @param {Error} cause */
+  /** Called when the other side has ended. @param {Error} cause */
   end(cause) {
     this.#end ??= cause
     for (const { reject } of this.#waiting.values()) reject(this.#end)

@@ -1,5 +1,6 @@
-// An engine in a worker, with the methods of Engine (docs/border.md). Methods return promises, except
-// those that create or free snapshots and iterators: their ids are chosen here, without a round trip.
+// An engine in a worker, with the methods of Engine (docs/border.md). Methods return promises,
+// except those that create or free snapshots and iterators: their ids are chosen here, without a
+// round trip.
 import { entriesOf } from '../bytes/page.js'
 import { WriteBatch } from '../bytes/write-batch.js'
 import { Connection } from './connection.js'
@@ -8,7 +9,7 @@ import { VERBS } from './verbs.js'
 
 const VERB = Object.fromEntries(VERBS.map((verb) => [verb.name, verb]))
 
-/** What a database in memory is carried over with, while it is closed. */
+/** Page sizes for copying a database in memory, whose entries are kept while it is closed. */
 const REST_ROWS = 1 << 16
 const REST_BYTES = 1 << 20
 
@@ -24,7 +25,7 @@ export class WorkerEngine {
   #rest = []
 
   /**
-   * @param {object | null} storage files, that the worker makes anew (`inWorker`); null: in memory
+   * @param {object | null} storage created again in the worker (`inWorker`); null: in memory
    * @param {object} options
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered] as Engine's
    */
@@ -33,7 +34,7 @@ export class WorkerEngine {
   }
 
   /**
-   * For `open` alone.
+   * Called only by `open`.
    * @param {Connection} connection
    * @param {Record<string, any>} options any: verbs.js defines the type for each call
    */
@@ -42,7 +43,7 @@ export class WorkerEngine {
     this.#options = options
   }
 
-  /** The engine in the worker waits by itself, and nothing is asked of a worker that has ended. */
+  /** Always false: the engine in the worker replaces itself. */
   get hasEnded() {
     return false
   }
@@ -89,18 +90,18 @@ export class WorkerEngine {
     return this.#connection.property(name)
   }
 
-  /** The worker does that. */
+  /** Always false: the worker schedules its own background work. */
   hasBackgroundWork() {
     return false
   }
 
-  /** That too. */
+  /** Always false: the worker does its own maintenance. */
   tidy() {
     return false
   }
 
   async close() {
-    // A worker that has died has nothing left to close.
+    // A worker that has ended has nothing to close.
     if (!this.#connection.isAlive) return this.#connection.end()
     try {
       await this.#connection.ask(VERB.close, [])
@@ -111,14 +112,14 @@ export class WorkerEngine {
   }
 
   /**
-   * Closes a database in memory and keeps its entries, unless an engine that failed has lost them.
+   * Closes a database in memory and keeps its entries, unless the engine has failed and lost them.
    */
   async rest() {
     this.#rest = this.#connection.isAlive ? await this.#allPages() : []
     await this.close()
   }
 
-  /** Opens it again. */
+  /** Opens a database in memory again, with the kept entries. */
   async wake() {
     const connection = await Connection.open(null, this.#options)
     const batch = new WriteBatch()
@@ -166,7 +167,7 @@ export class WorkerEngine {
   }
 
   static {
-    // All other verbs are sent in one way.
+    // All other verbs are sent in the same way.
     for (const verb of VERBS) {
       if (Object.hasOwn(WorkerEngine.prototype, verb.name)) continue
       const way = verb.answer === null ? 'tell' : 'ask'

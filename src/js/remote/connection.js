@@ -18,7 +18,9 @@ function poisoned(message, cause, maybeApplied) {
 
 /**
  * A pending request.
- * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void, reject(error: any): void }} Waiter any: whatever was thrown
+ * any: results have many types, and anything may be thrown.
+ * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void,
+ *             reject(error: any): void }} Waiter
  */
 
 /**
@@ -59,7 +61,7 @@ export class Connection {
   }
 
   /**
-   * For `open` alone.
+   * Called only by `open`.
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    */
   constructor(onRecovered) {
@@ -112,7 +114,7 @@ export class Connection {
   }
 
   /**
-   * Sends the engine's events to `tell`, or to nothing.
+   * Passes the engine's events to `tell`; undefined turns them off.
    * @param {import('./verbs.js').Verb} verb
    * @param {((name: string, info: object) => void) | undefined} tell
    */
@@ -144,7 +146,7 @@ export class Connection {
     return value
   }
 
-  /** Ends the worker, and all that waits. Done when nothing of it is left. */
+  /** Ends the worker and rejects pending requests. Resolves when the worker has ended. */
   async end() {
     this.#ended(undefined)
     await this.#thread.end()

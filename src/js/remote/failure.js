@@ -1,24 +1,26 @@
-// Passes errors between threads. Cloning an error loses its code, so its fields are copied to a plain
-// object and restored.
+// Passes errors between threads. Cloning an error loses its code, so its fields are copied to a
+// plain object and restored.
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
 /**
- * Fields that are copied in addition to the message: those of the engine and of Node's file system.
+ * Fields copied in addition to the message: those of the engine and of Node's file system.
  */
 const DETAILS = ['code', 'file', 'offset', 'maybeApplied', 'errno', 'syscall', 'path']
 
-/** How many causes deep. */
+/** The maximum length of a chain of causes. */
 const DEPTH_MAX = 5
 
-/** The most particular first. */
+/** Subclasses before their superclass. */
 const CLASSES = [InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError, TypeError, RangeError, SyntaxError, WebAssembly.RuntimeError]
 
-/** Classes made with details, not options. */
+/** Classes whose constructor takes details instead of options. */
 const WITH_DETAILS = [SourceChangedError, VarveError]
 
 /**
  * A cloneable description of an error: `kind` is the index of its class in CLASSES, if any.
- * @typedef {{ kind?: number, name: string, message: string, stack?: string, details: Record<string, any>, cause?: Description }} Description any: an error may be anything, with any properties
+ * any: anything may be thrown, with any properties.
+ * @typedef {{ kind?: number, name: string, message: string, stack?: string,
+ *             details: Record<string, any>, cause?: Description }} Description
  */
 
 /**
@@ -45,7 +47,7 @@ export function describe(error, depth = 1) {
 }
 
 /**
- * Returns the error that was described, of the same class if that is known.
+ * Restores a described error, of the same class if that is in CLASSES.
  * @param {Description} description
  * @returns {Error}
  */

@@ -10,7 +10,7 @@ import { lend } from './lent-storage.js'
 
 /** @typedef {import('../types/index.js').Storage} Storage */
 
-/** What the worker serves first (full-tasks.js). */
+/** The number of the object that the worker provides at its start (full-tasks.js). */
 const TASKS = 1
 
 export class FullWorker {

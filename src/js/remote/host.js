@@ -3,7 +3,7 @@ import { Engine } from '../engine/engine.js'
 import { Turns } from '../engine/scheduler.js'
 
 export class Host {
-  /** Once it was opened. */
+  /** Set when the engine has been opened. */
   #engine = /** @type {any} any: an Engine once it is open */ (undefined)
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
   /**
@@ -28,7 +28,7 @@ export class Host {
     this.#turns = new Turns(this.#engine)
   }
 
-  /** @param {Promise<void>[]} others requests under way, which end first */
+  /** @param {Promise<void>[]} others pending requests, which end first */
   async close(others) {
     await this.#turns.stop()
     await Promise.all(others)
@@ -41,7 +41,7 @@ export class Host {
   }
 
   /**
-   * A storage, or a promise of it the first time.
+   * Returns a storage; the first time a promise of it.
    * @param {any} recipe any: a Storage, or a description of one
    */
   storageOf(recipe) {

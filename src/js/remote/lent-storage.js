@@ -1,12 +1,13 @@
-// A storage for an engine in a worker that stays in this thread: each call becomes a remote call (calls.js).
+// A storage in this thread for an engine in a worker: each call becomes a remote call (calls.js).
 //
-//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage, an asynchronous storage
+//   window: lend() -> { root, durability, appendsAreExact } -> worker: LentStorage (asynchronous)
 
-/** @typedef {import('../types/index.js').Storage} Storage @typedef {import('../types/index.js').StorageFile} StorageFile */
+/** @typedef {import('../types/index.js').Storage} Storage */
+/** @typedef {import('../types/index.js').StorageFile} StorageFile */
 /** @typedef {import('./calls.js').Calls} Calls */
 
 /**
- * What the borrower needs to know.
+ * What the worker needs to use the storage.
  * @typedef {{ root: number, durability: Storage['durability'], appendsAreExact: boolean }} Loan
  */
 
@@ -105,7 +106,7 @@ class LentFile {
   read(offset, into) { return this.#calls.ask(this.#number, 'read', [offset, into.length]) }
 
   /**
-   * The engine's memory may move before the call has been made, so a copy goes.
+   * Sends a copy, because the engine's memory may move before the call is made.
    * @param {Uint8Array} data
    */
   append(data) {

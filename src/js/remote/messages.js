@@ -1,7 +1,8 @@
 // Messages between threads: many entries in one buffer, which is transferred, not copied.
 //
-//   message = packed, or [packed, extra*]     packed: an ArrayBuffer that is transferred; extras: buffers of their own, that are
-//                                             transferred too, and plain objects, that are cloned
+//   message = packed, or [packed, extra*]     packed: an ArrayBuffer, transferred
+//                                             extra: another ArrayBuffer, transferred, or a plain
+//                                             object, cloned
 //   packed  = end u32le, entry*               bytes after `end` are unused
 //   entry   = end u32le, a request or a reply as verbs.js writes it
 //
@@ -13,29 +14,29 @@ const HEADER_SIZE = 4
 const NOTHING = 0xffffffff
 const PACKED_SIZE_MAX = NOTHING - 1
 
-/** A message is mostly as large as the one before; so much room it has at least. */
+/** Initial size of a message; a larger one starts with the size of the previous message. */
 const ROOM_MIN = 1 << 10
-/** At this size it goes without waiting for the end of the turn: the other side can begin. */
+/** A message of this size is sent before the end of the turn, so that the other side can begin. */
 const SENT_SIZE = 256 << 10
-/** From here on bytes that own their buffer go as they are. */
+/** Larger values that own their buffer are transferred, not copied. */
 const EXTRA_SIZE_MIN = 4 << 10
 
 /**
- * Runs `task` after all pending microtasks, so that requests of one turn share a message. In Node it
- * runs when the microtask queue is empty; elsewhere after the microtasks that are queued now.
+ * Runs `task` after all pending microtasks, so that requests of one turn share a message. In Node
+ * it runs when the microtask queue is empty; elsewhere after the microtasks that are queued now.
  */
 const atEndOfTurn = globalThis.process?.nextTick !== undefined
   ? (/** @type {() => void} */ task) => queueMicrotask(() => process.nextTick(task))
   : (/** @type {() => void} */ task) => queueMicrotask(() => queueMicrotask(task))
 
-/** Gathers entries and posts them. */
+/** Collects entries and posts them. */
 export class Outbox {
   #post
   #bytes = new Uint8Array(0)
   #view = new DataView(this.#bytes.buffer)
   /** @type {any[]} any: anything that can be cloned */
   #extras = []
-  /** Where the entry under way began, and how many extras there were before it. */
+  /** The start of the current entry, and the number of extras before it. */
   #entry = HEADER_SIZE
   #extrasBefore = 0
   #at = HEADER_SIZE
@@ -73,7 +74,7 @@ export class Outbox {
     })
   }
 
-  /** Posts what was gathered. */
+  /** Posts the collected entries. */
   flush() {
     if (this.#at === HEADER_SIZE) return
     const packed = this.#bytes.buffer
@@ -119,8 +120,7 @@ export class Outbox {
   }
 
   /**
-   * The same for bytes that are not needed here any more: a large buffer is transferred, not
-   * copied.
+   * Writes bytes that are no longer needed here: a large buffer is transferred, not copied.
    * @param {Uint8Array} bytes
    */
   handOver(bytes) {
@@ -132,7 +132,8 @@ export class Outbox {
   }
 
   /**
-   * @param {any} extra a buffer to hand over, or what can be cloned; any: anything that can be cloned
+   * @param {any} extra a buffer to transfer, or an object to clone; any: anything that can be
+   *   cloned
    */
   extra(extra) {
     this.u32(this.#extras.length)
@@ -157,7 +158,7 @@ function room(size) {
     try {
       return allocate(size)
     } catch {
-      // As below.
+      // Throws below.
     }
   }
   throw Object.assign(new Error(`not enough memory for a message of ${size} bytes`), { code: 'limit-exceeded' })
@@ -173,7 +174,8 @@ export class Inbox {
   #entryEnd = HEADER_SIZE
 
   /**
-   * @param {ArrayBuffer | any[]} message the first of several is an ArrayBuffer; any: anything that can be cloned
+   * @param {ArrayBuffer | any[]} message an array begins with an ArrayBuffer; any: anything that
+   *   can be cloned
    */
   constructor(message) {
     const [packed, ...extras] = Array.isArray(message) ? message : [message]
@@ -183,7 +185,7 @@ export class Inbox {
     this.#end = this.#view.getUint32(0, true)
   }
 
-  /** Goes to the next entry, wherever in this one it is; whether there is one. */
+  /** Moves to the next entry; returns whether there is one. */
   next() {
     this.#at = this.#entryEnd
     if (this.#at >= this.#end) return false
@@ -196,7 +198,7 @@ export class Inbox {
     return this.#entryEnd >= this.#end
   }
 
-  /** Bytes of this entry that were not read yet. */
+  /** The unread bytes of this entry. */
   get entrySize() {
     return this.#entryEnd - this.#at
   }
@@ -217,7 +219,7 @@ export class Inbox {
     return value
   }
 
-  /** A view of the message. */
+  /** Reads bytes as a view of the message. */
   bytes() {
     const length = this.u32()
     if (length === NOTHING) return undefined
@@ -226,7 +228,7 @@ export class Inbox {
     return this.#bytes.subarray(start, start + length)
   }
 
-  /** What was handed over, with a buffer of its own. */
+  /** Reads the bytes written by handOver(), in a buffer of their own. */
   handedOver() {
     if (this.u8() === 0) return own(/** @type {Uint8Array} */ (this.bytes()))
     const buffer = this.extra()
@@ -234,7 +236,7 @@ export class Inbox {
   }
 
   /**
-   * What `read` makes of the bytes that come.
+   * Decodes bytes with `read`.
    * @template T
    * @param {(bytes: Uint8Array, start: number, end: number) => T} read
    */
@@ -251,7 +253,7 @@ export class Inbox {
   }
 }
 
-/** A copy. @param {Uint8Array} bytes */
+/** Copies bytes. @param {Uint8Array} bytes */
 function own(bytes) {
   const copy = allocate(bytes.length)
   copy.set(bytes)

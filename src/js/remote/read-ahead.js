@@ -1,26 +1,26 @@
-// Reads pages of an iterator ahead while the caller uses the current one: a message takes longer than
-// most callers need for a page.
+// Reads pages of an iterator ahead while the caller uses the current one: a message takes longer
+// than most callers need for a page.
 
 import { joined, payloadOf, split } from '../bytes/page.js'
 
 /** @typedef {import('../bytes/page.js').Page} Page */
 
 /**
- * A page, with what it was asked for.
+ * A requested page.
  * @typedef {{ size: number, maxBytes: number, page: Promise<Page> }} Ahead
  */
 
 /**
- * A caller that has read so many rows will read more; before that, most callers read only the first row after a seek.
+ * Reading ahead starts after this many rows: many callers read only the first row after a seek.
  */
 const ROWS_BEFORE = 9
-/** Pages on their way at most. */
+/** The maximum number of pages requested ahead. */
 const PAGES_MAX = 2
-/** Up to so many rows a caller whose pages grow is taken to go on growing. */
+/** Up to this size, pages are assumed to keep growing if they have grown. */
 const GROWN_ROWS_MAX = 1000
 export class ReadAhead {
   #ask
-  /** On their way, in order. @type {Ahead[]} */
+  /** Pages requested ahead, in order. @type {Ahead[]} */
   #pages = []
   #size = 0
   #maxBytes = 0
@@ -49,14 +49,14 @@ export class ReadAhead {
     return page
   }
 
-  /** The iterator was moved: what is on its way is of no use. */
+  /** Discards the pages requested ahead, after a seek. */
   forget() {
     this.#pages = []
     this.#rowsAsked = 0
   }
 
   /**
-   * Pages with at least `size` rows together, asked for now as far as they were not.
+   * Returns pages with at least `size` rows together; requests those that were not yet requested.
    * @param {number} size
    */
   #take(size) {
@@ -72,7 +72,7 @@ export class ReadAhead {
   }
 
   /**
-   * Returns as many rows as are wanted; the next call continues in the same page.
+   * Returns `size` rows; the next call continues in the same page.
    * @param {Ahead[]} pages
    * @param {number} size
    * @param {number} maxBytes

@@ -1,17 +1,19 @@
 // Serves one client in another thread, on the side of the engine (host.js).
 //
-//   to the session     { open: { storage, options } }, then messages of requests (messages.js); { property, number }
-//   to the client      { opened: true } or { failed }, then messages of answers, { event, info }, { recovered }
+//   to the session   { open: { storage, options } }, then messages of requests (messages.js), and
+//                    { property, number }
+//   to the client    { opened: true } or { failed }, then messages of answers, { event, info } and
+//                    { recovered }
 //
-// Requests start in the order in which they were made, so a snapshot or an iterator sees the state of
-// that moment. They may end in another order.
+// Requests start in the order in which they were made, so a snapshot or an iterator sees the state
+// of that moment. They may end in another order.
 import { describe } from './failure.js'
 import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'
 
 /**
- * So many requests may wait for their storage; the next are begun when some have ended. The engine
- * itself would refuse more.
+ * The maximum number of pending requests, and of their bytes; the engine would refuse more. Further
+ * requests start when others have ended.
  */
 const WAITING_MAX = 4096
 const WAITING_BYTES_MAX = 8 << 20
@@ -20,9 +22,9 @@ const WAITING_BYTES_MAX = 8 << 20
 class Handle {
   /** The engine's number. @type {number | undefined} */
   id
-  /** Why there is none, or why it can be used no more. @type {unknown} */
+  /** Why it could not be created, or can no longer be used. @type {unknown} */
   error
-  /** What it was asked last, while that is under way. @type {Promise<void> | undefined} */
+  /** The pending request. @type {Promise<void> | undefined} */
   busy
 }
 
@@ -35,21 +37,22 @@ export class Session {
   #out
   /** @type {Map<number, Handle>} */
   #handles = new Map()
-  /** Messages whose requests have not all been begun. @type {Inbox[]} */
+  /** Messages with requests that have not started. @type {Inbox[]} */
   #inboxes = []
-  /** Whether the first of them stands on a request that has to wait. */
+  /** Whether the first message is positioned at a request that has to wait. */
   #held = false
-  /** While others have their turn. */
+  /** Whether background work or other tasks have the turn. */
   #paused = false
   #answered = 0
-  /** Requests under way, and the bytes that they carry. @type {Set<Promise<void>>} */
+  /** Pending requests, and their bytes. @type {Set<Promise<void>>} */
   #waiting = new Set()
   #waitingBytes = 0
   #wrote = false
 
   /**
    * any: verbs.js defines the type for each call
-   * @param {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void,
+   * @param {{ post(message: any, transfer?: any[]): void,
+   *           listen(receive: (message: any) => void): void,
    *           answerSync?(answer: object): void }} port
    * @param {import('./host.js').Host} host
    */
@@ -88,7 +91,7 @@ export class Session {
   }
 
   /**
-   * The client stands still until it has this answer.
+   * Answers a client that is blocked until then.
    * @param {{ property: string, number: number }} question
    */
   #property({ property, number }) {
@@ -99,10 +102,9 @@ export class Session {
     }
   }
 
-  // ---- Whose turn it is
-  // ---------------------------------------------------------------------------------------------
+  // ---- Scheduling ----
 
-  /** Begins what can be begun. What is answered by then is one message. */
+  /** Starts all requests that can start. The answers available then share one message. */
   #work() {
     while (this.#inboxes.length > 0 && !this.#paused) {
       const inbox = this.#inboxes[0]
@@ -124,7 +126,7 @@ export class Session {
     return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
   }
 
-  /** Background work has its share of a busy thread, as it has where the engine is in place. */
+  /** Gives background work its share of the thread, as for an engine without a worker. */
   #giveTurns() {
     const turn = this.#wrote ? this.#host.turns.wrote() : this.#host.turns.counted()
     this.#wrote = false
@@ -136,8 +138,7 @@ export class Session {
     })
   }
 
-  // ---- Requests
-  // -----------------------------------------------------------------------------------------------------
+  // ---- Requests ----
 
   /** @param {Inbox} inbox at a request */
   #begin(inbox) {
@@ -195,8 +196,8 @@ export class Session {
   }
 
   /**
-   * True for a durable write that nothing else waits with: no other write can share its flush, and
-   * the flush keeps nothing else waiting.
+   * Returns true for a durable write that is the only pending request: no other write could share
+   * its flush, and no other request waits for it.
    * @param {any} verb any: as #call
    * @param {any[]} args any: of every verb
    * @param {Inbox} inbox
@@ -206,7 +207,7 @@ export class Session {
   }
 
   /**
-   * Flushes on this thread, which is faster than handing the flush to another thread and back.
+   * Flushes on this thread, which is faster than a round trip to another thread.
    * @param {any} verb any: as #call
    * @param {any[]} args any: of every verb
    */
@@ -251,8 +252,7 @@ export class Session {
     this.#waitingBytes += size
   }
 
-  // ---- Answers
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Answers ----
 
   /**
    * @param {any} verb
@@ -288,8 +288,7 @@ export class Session {
     out.end()
   }
 
-  // ---- For verbs.js
-  // -------------------------------------------------------------------------------------------------
+  // ---- For verbs.js ----
 
   /**
    * Returns the object with this id; with `frees`, forgets it.

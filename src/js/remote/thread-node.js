@@ -1,15 +1,16 @@
 // A worker thread in Node, for connection.js.
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
 
-/** What is in `signals`: how many answers there were, and whether the thread has ended. */
+/** Indexes of `signals`: the number of answers, and whether the thread has ended. */
 export const ANSWERS = 0
 export const ENDED = 1
 
-/** How long askSync() stands still at most, in ms. */
+/** The longest time that askSync() blocks, in ms. */
 const PATIENCE_MS = 10_000
 
 /**
- * @param {{ receive(message: unknown): void, ended(cause: unknown): void }} to `ended` once, when nothing of the thread is left
+ * @param {{ receive(message: unknown): void, ended(cause: unknown): void }} to `ended` is called
+ *   once, when the thread has ended
  * @param {boolean} [_isFull] here every thread has the full module
  */
 export function startThread({ receive, ended }, _isFull) {

@@ -1,11 +1,13 @@
 // A dedicated worker in a page, for connection.js.
 
 /**
- * @param {{ receive(message: any): void, ended(cause: unknown): void }} to any: messages are what structuredClone accepts
+ * @param {{ receive(message: any): void, ended(cause: unknown): void }} to any: a message can be
+ *   anything that can be cloned
  * @param {boolean} isFull whether it has the full module
  */
 export function startThread({ receive, ended }, isFull) {
-  // Bundlers recognize exactly this expression. The names differ: webpack puts workers of one name into one script.
+  // Bundlers recognize exactly this expression. webpack puts workers of the same name into one
+  // script, so the names differ.
   const worker = isFull
     ? new Worker(new URL('./entry-full.js', import.meta.url), { name: 'varve-full', type: 'module' })
     : new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })

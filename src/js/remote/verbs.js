@@ -1,22 +1,21 @@
-// The methods of an engine that other threads can call: one line each, with the arguments and the result.
+// The methods of an engine that other threads can call, with their arguments and results.
 //
 //   request = verb u8, argument*
-//   answer  = number of the request u32, 1, result  |  the same, 0, extra (an error, described)
+//   answer  = number of the request u32, 1, result  |  number, 0, extra (a description of an error)
 //
-// Requests carry no numbers: both sides count those with a reply.
+// Requests carry no numbers: both sides count the requests that have a reply.
 import { allocate } from '../bytes/bytes.js'
 import { readText } from '../bytes/text.js'
 import { describe, revive } from './failure.js'
 
 /**
- * any: each codec has its own type
- * Writes and reads one type. Some reads in a session need its handles (session.js).
+ * Writes and reads one type. In a session, some reads need its handles (session.js).
+ * any: each codec has its own type.
  * @typedef {{ write(out: import('./messages.js').Outbox, value: any): void,
- *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec `session`: on its side, session.js
+ *             read(from: import('./messages.js').Inbox, session?: any): any }} Codec
  */
 
-// ---- Arguments and results
-// ------------------------------------------------------------------------------------------
+// ---- Arguments and results ----
 
 /** @type {Codec} */
 const NOTHING = { write() {}, read() {} }
@@ -28,7 +27,7 @@ const CHOICE = { write: (out, value) => out.u8(value === undefined ? 2 : Number(
 const NUMBER = { write: (out, value) => out.f64(value), read: (from) => from.f64() }
 /** Bytes or undefined; read as a view of the message. @type {Codec} */
 const BYTES = { write: (out, value) => out.bytes(value), read: (from) => from.bytes() }
-/** What can be cloned. @type {Codec} */
+/** A cloneable object. @type {Codec} */
 const PLAIN = { write: (out, value) => out.extra(value), read: (from) => from.extra() }
 
 /** @type {Codec} */
@@ -49,10 +48,10 @@ const VALUE = {
   read: (from) => from.u8() === 0 ? undefined : from.handedOver()
 }
 
-/** The same as a string. @type {Codec} */
+/** A value as a string, or undefined. @type {Codec} */
 const TEXT = { write: (out, value) => out.bytes(value), read: (from) => from.text(readText) }
 
-/** Values or undefined, in one buffer that they share. @type {Codec} */
+/** Values or undefined, in one shared buffer. @type {Codec} */
 const VALUES = {
   write(out, values) {
     out.u32(values.length)
@@ -91,7 +90,7 @@ const REPORT = {
   }
 }
 
-/** A snapshot, for a reading verb; the engine's own number on the other side. @type {Codec} */
+/** A snapshot to read from, sent as its handle and read as the engine's number. @type {Codec} */
 const SNAPSHOT = {
   write: (out, id) => out.u32(id ?? 0),
   read(from, session) {
@@ -100,9 +99,9 @@ const SNAPSHOT = {
   }
 }
 
-/** What a verb `of` one handle is about. @type {Codec} */
+/** The handle that a verb acts on. @type {Codec} */
 const HANDLE = { write: (out, id) => out.u32(id), read: (from, session) => session.handle(from.u32(), false) }
-/** The same for the last time. @type {Codec} */
+/** The handle that a verb frees. @type {Codec} */
 const FREED = { write: (out, id) => out.u32(id), read: (from, session) => session.handle(from.u32(), true) }
 
 /** A storage, created again on the other side. @type {Codec} */
@@ -133,21 +132,21 @@ export function recipeOf(storage) {
   return { module: String(module), export: name, args: [...args] }
 }
 
-// ---- The table
-// ------------------------------------------------------------------------------------------------------
+// ---- The table ----
 
 /**
  * @typedef {object} Verb
- * @property {string} name the method's
+ * @property {string} name the name of the method
  * @property {number} code
- * @property {string} method of the engine, where it has another name
+ * @property {string} method the engine's method, if it has another name
  * @property {Codec[]} args
  * @property {Codec | null} answer null: there is no reply, and a failure is reported by the handle
  * @property {boolean} writes if the worker dies, it may have been applied
  * @property {string} [inPlace] the engine's method that also flushes the disk before it returns
- * @property {boolean} makes a handle, whose number the client has chosen
- * @property {boolean} of a handle, the first argument: begins when what was asked of that before has ended
- * @property {boolean} frees that handle
+ * @property {boolean} makes creates a handle, whose number the client has chosen
+ * @property {boolean} of the first argument is a handle: starts after earlier requests of the
+ *   handle
+ * @property {boolean} frees the handle is freed
  */
 
 const writes = { writes: true }
@@ -187,6 +186,6 @@ const TABLE = [
   ['close', [], NOTHING]
 ]
 
-/** By code. @type {Verb[]} */
+/** The verbs by code. @type {Verb[]} */
 export const VERBS = TABLE.map(([name, args, answer, more], code) =>
   ({ name, code, method: name, args, answer, writes: false, makes: false, of: false, frees: false, ...more }))

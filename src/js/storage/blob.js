@@ -1,7 +1,7 @@
 // A read-only storage over Blobs and Files, which are read in slices.
 //
-// A File is a snapshot of the file when it was chosen. If the file has changed or is gone, reads fail:
-// the browser (and Node's fs.openAsBlob) compares its size and modification time.
+// A File is a snapshot of the file when it was chosen. If the file was changed or removed since,
+// reads fail: the browser (and Node's fs.openAsBlob) compares its size and modification time.
 import { InvalidArgumentError } from '../errors.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, checkedName, failure } from './read-only.js'
 
@@ -79,8 +79,7 @@ function failureOf(name, error) {
   return failure(kind === 'NotAllowedError' || kind === 'SecurityError' ? 'EACCES' : 'EIO', `${name}: ${message ?? error}`, error)
 }
 
-// ---- Arguments
-// --------------------------------------------------------------------------------------------------
+// ---- Arguments ----
 
 /** @param {unknown} value */
 const isBlob = (value) => value instanceof Blob

@@ -1,4 +1,4 @@
-// What every storage must keep, as tests: run them on a storage of your own before you give it data.
+// The contract of a storage as tests. Run them on your own storage before you use it.
 //
 // ```js
 // import { test } from 'node:test'
@@ -10,8 +10,8 @@
 // }, { test })
 // ```
 //
-// The tests ask for no more than the engine does: the next call on a file is made when the last one has been answered; only while
-// a sync is under way is the file read and appended to.
+// The tests call a storage as the engine does: the next call on a file is made after the previous
+// one has finished, except that a file is read and appended to during a sync.
 
 /**
  * @typedef {import('../types/index.js').Storage} Storage
@@ -20,13 +20,15 @@
  */
 
 /**
- * Registers one test for each property, by calling `test(name, run)`, where `run` answers a
+ * Registers one test for each property, by calling `test(name, run)`, where `run` returns a
  * promise.
  *
- * @param {() => Users | Promise<Users>} makeStorage answers two independent handles to one directory, or what stands for one, that does not exist yet
+ * @param {() => Users | Promise<Users>} makeStorage returns two independent handles to one
+ *   directory, or its equivalent, that does not exist yet
  * @param {object} options
- * @param {(name: string, run: () => Promise<void>) => unknown} options.test of node:test, tape, mocha ...
- * @param {string} [options.prefix] of the tests' names
+ * @param {(name: string, run: () => Promise<void>) => unknown} options.test such as that of
+ *   node:test, tape or mocha
+ * @param {string} [options.prefix] prefix of the test names
  *
  * @typedef {{ one: Storage, other: Storage }} Users
  */
@@ -43,10 +45,10 @@ export function testStorage(makeStorage, { test, prefix = '' }) {
 }
 
 /**
- * The same for a storage that only reads.
+ * Registers the tests of a read-only storage.
  *
- * @param {(files: Map<string, Uint8Array<ArrayBuffer>>) => Storage | Promise<Storage>} makeStorage answers a storage over files of these names
- * and bytes
+ * @param {(files: Map<string, Uint8Array<ArrayBuffer>>) => Storage | Promise<Storage>} makeStorage
+ *   returns a storage with these files
  * @param {object} options
  * @param {(name: string, run: () => Promise<void>) => unknown} options.test
  * @param {string} [options.prefix]
@@ -60,19 +62,18 @@ export function testReadOnlyStorage(makeStorage, { test, prefix = '' }) {
   }
 }
 
-// ---- With the lock of a new place
-// -------------------------------------------------------------------------------------
+// ---- One storage, locked, in a new directory ----
 
 /** @type {Record<string, (storage: Storage) => Promise<void>>} */
 const WITH_ONE = {
-  async 'it says what its answers are worth'(storage) {
+  async 'durability and appendsAreExact have valid values'(storage) {
     equal(['volatile', 'os-buffered', 'durable'].includes(storage.durability), true, `durability ${storage.durability}`)
     equal(typeof storage.appendsAreExact, 'boolean', 'the type of appendsAreExact')
   },
 
   // ---- Append and truncate ----
 
-  async 'appends add up'(storage) {
+  async 'appends add to the end'(storage) {
     for (const kind of KINDS) {
       const file = await storage.create('a', kind, 1 << 20)
       equal(await file.size(), 0, 'size of a new file')
@@ -88,7 +89,7 @@ const WITH_ONE = {
     }
   },
 
-  async 'a large append arrives whole'(storage) {
+  async 'a large append is written completely'(storage) {
     const data = noise(5_000_011)
     const file = await make(storage, 'large', 'x')
     await append(file, data)
@@ -100,7 +101,7 @@ const WITH_ONE = {
     file.close()
   },
 
-  async 'what is appended is what it was at the call'(storage) {
+  async 'an append writes the bytes as they are at the call'(storage) {
     const file = await make(storage, 'a', '')
     const data = bytes('from the memory of the engine')
     const answer = file.append(data)
@@ -112,12 +113,12 @@ const WITH_ONE = {
     file.close()
   },
 
-  async 'truncate cuts and fills'(storage) {
+  async 'truncate shortens a file, or extends it with zeros'(storage) {
     const file = await make(storage, 'a', '0123456789')
     await file.truncate(4)
     equal(await file.size(), 4, 'size')
     await append(file, 'x')
-    same(await read(file, 0, 99), '0123x', 'appended behind the cut')
+    same(await read(file, 0, 99), '0123x', 'appended after truncate')
     await file.truncate(5)
     await file.truncate(8)
     same(await read(file, 0, 99), '0123x\0\0\0', 'filled with zeros')
@@ -130,7 +131,7 @@ const WITH_ONE = {
     file.close()
   },
 
-  async 'a file opened to be read is not changed'(storage) {
+  async 'a file opened for reading cannot be changed'(storage) {
     ;(await make(storage, 'a', 'content')).close()
     const file = await storage.open('a', 'read')
     await fails(() => file.append(bytes('more')), 'append')
@@ -146,13 +147,13 @@ const WITH_ONE = {
     for (const file of [written, await storage.open('a', 'read')]) await readsAreExact(file)
   },
 
-  async 'a read fills a part of a memory, and nothing else of it'(storage) {
+  async 'a read writes only to the given part of memory'(storage) {
     await readsIntoAPart(await make(storage, 'a', '0123456789'))
   },
 
   // ---- Sync ----
 
-  async 'a file is synced, again and with nothing to sync'(storage) {
+  async 'sync succeeds repeatedly, also with nothing to sync'(storage) {
     for (const kind of KINDS) {
       const file = await storage.create('a', kind, 0)
       await file.sync()
@@ -164,7 +165,7 @@ const WITH_ONE = {
     }
   },
 
-  async 'a file is synced in place, or later, or that is refused'(storage) {
+  async 'sync(true) is synchronous, returns a promise, or is refused'(storage) {
     for (const kind of KINDS) {
       const file = await storage.create('a', kind, 0)
       await append(file, 'data')
@@ -177,7 +178,7 @@ const WITH_ONE = {
     }
   },
 
-  async 'a file is read and appended to while a sync is under way'(storage) {
+  async 'a file can be read and appended to during a sync'(storage) {
     for (const kind of KINDS) {
       const file = await storage.create('a', kind, 0)
       await append(file, 'one')
@@ -190,7 +191,7 @@ const WITH_ONE = {
     }
   },
 
-  async 'a file may be closed while a sync is under way'(storage) {
+  async 'a file can be closed during a sync'(storage) {
     const file = await make(storage, 'a', 'content')
     const sync = file.sync()
     file.close()
@@ -204,7 +205,7 @@ const WITH_ONE = {
 
   // ---- Names ----
 
-  async 'names are checked'(storage) {
+  async 'invalid names are refused'(storage) {
     ;(await make(storage, 'a', 'kept')).close()
     for (const bad of BAD_NAMES) {
       const what = `the name ${JSON.stringify(bad)}`
@@ -214,12 +215,12 @@ const WITH_ONE = {
       await fails(() => storage.editNames([rename(bad, 'b')]), what, 'EINVAL')
       await fails(() => storage.editNames([remove(bad)]), what, 'EINVAL')
       await fails(() => storage.editNames([replace(bad, '')]), what, 'EINVAL')
-      await fails(() => storage.editNames([rename('a', 'b'), remove(bad)]), `${what}, before the first edit is done`, 'EINVAL')
+      await fails(() => storage.editNames([rename('a', 'b'), remove(bad)]), `${what}, before the first edit is applied`, 'EINVAL')
     }
     await listIs(storage, ['a'])
   },
 
-  async 'names have up to 255 bytes and may be in any script'(storage) {
+  async 'names can have up to 255 bytes, in any script'(storage) {
     const names = ['Größe.log', '名前', '🪨 rock', 'a b', '%41', '-', 'lost+found', '.hidden', '\u{e9}t\u{e9}', 'n'.repeat(255)]
     for (const [index, name] of names.entries()) (await make(storage, name, String(index))).close()
     for (const [index, name] of names.entries()) await contentIs(storage, name, String(index))
@@ -228,12 +229,12 @@ const WITH_ONE = {
     await contentIs(storage, 'なまえ', '1')
   },
 
-  async 'a created file replaces an older one, which stays readable where it is open'(storage) {
+  async 'create replaces an existing file, which open readers can still read'(storage) {
     const old = await make(storage, 'a', 'old')
     const file = await make(storage, 'a', 'newer')
     await listIs(storage, ['a'])
     await contentIs(storage, 'a', 'newer')
-    same(await read(old, 0, 9), 'old', 'the old one')
+    same(await read(old, 0, 9), 'old', 'the replaced file')
     await append(file, '!')
     await contentIs(storage, 'a', 'newer!')
     old.close()
@@ -256,7 +257,7 @@ const WITH_ONE = {
     await listIs(storage, [])
   },
 
-  async 'edits made in place mean the same, unless they are refused'(storage) {
+  async 'synchronous edits have the same effect, or are refused'(storage) {
     ;(await make(storage, 'a', 'A')).close()
     ;(await make(storage, 'b', 'B')).close()
     await inPlace(() => storage.editNames([], true))
@@ -273,7 +274,7 @@ const WITH_ONE = {
     await storage.editNames([rename('from', 'to')])
     await listIs(storage, ['to'])
     await contentIs(storage, 'to', 'new')
-    same(await read(to, 0, 99), 'old content', 'the replaced one')
+    same(await read(to, 0, 99), 'old content', 'the replaced file')
     await append(from, 'er')
     await contentIs(storage, 'to', 'newer')
     from.close()
@@ -283,7 +284,7 @@ const WITH_ONE = {
   async 'a missing name is not found'(storage) {
     await fails(() => storage.open('a', 'read'), 'open to read', 'ENOENT')
     await fails(() => storage.open('a', 'append'), 'open to append', 'ENOENT')
-    await fails(() => storage.open('lost/a', 'read'), 'open a lost one', 'ENOENT')
+    await fails(() => storage.open('lost/a', 'read'), 'open a file in lost/', 'ENOENT')
     await fails(() => storage.editNames([rename('a', 'b')]), 'rename', 'ENOENT')
     await storage.editNames([remove('a'), remove('lost/a')])
     await listIs(storage, [])
@@ -298,13 +299,13 @@ const WITH_ONE = {
     await storage.editNames([replace('CURRENT', 'two')])
     await listIs(storage, ['CURRENT'])
     await contentIs(storage, 'CURRENT', 'two')
-    same(await read(old, 0, 99), 'MANIFEST-000001\n', 'the replaced one')
+    same(await read(old, 0, 99), 'MANIFEST-000001\n', 'the replaced file')
     await storage.editNames([replace('CURRENT', '')])
     await contentIs(storage, 'CURRENT', '')
     old.close()
   },
 
-  async 'lost files are kept out of the list'(storage) {
+  async 'files in lost/ are not listed'(storage) {
     ;(await make(storage, '000003.log', 'damaged')).close()
     ;(await make(storage, '000004.log', 'too')).close()
     await storage.editNames([rename('000003.log', 'lost/000003.log')])
@@ -313,10 +314,10 @@ const WITH_ONE = {
     await contentIs(storage, 'lost/000003.log', 'damaged')
     await storage.editNames([rename('lost/000003.log', 'a'), remove('lost/000004.log')])
     await listIs(storage, ['a'])
-    await fails(() => storage.open('lost/000004.log', 'read'), 'open a removed one', 'ENOENT')
+    await fails(() => storage.open('lost/000004.log', 'read'), 'open a removed file', 'ENOENT')
   },
 
-  async 'a removed file stays readable where it is open'(storage) {
+  async 'open readers can still read a removed file'(storage) {
     const writer = await make(storage, 'a', '0123456789')
     const reader = await storage.open('a', 'read')
     await storage.editNames([remove('a')])
@@ -337,8 +338,7 @@ const WITH_ONE = {
   }
 }
 
-// ---- Two users
-// --------------------------------------------------------------------------------------------------------
+// ---- Two users ----
 
 /** @type {Record<string, (users: Users) => Promise<void>>} */
 const WITH_TWO = {
@@ -349,31 +349,31 @@ const WITH_TWO = {
     await fails(() => other.lock(true), 'the other', 'LEVEL_LOCKED')
     await fails(() => one.lock(false), 'the owner, a second time', 'LEVEL_LOCKED')
     await other.unlock()
-    await fails(() => other.lock(false), 'after an unlock by who is not the owner', 'LEVEL_LOCKED')
+    await fails(() => other.lock(false), 'after an unlock by another storage', 'LEVEL_LOCKED')
     ;(await make(one, 'a', 'shared')).close()
     await one.unlock()
     await one.unlock()
     const second = await other.lock(false)
-    equal(second > first || (first === 0 && second === 0), true, `epochs grow or are 0, here ${first} and ${second}`)
+    equal(second > first || (first === 0 && second === 0), true, `epochs increase or are 0: ${first} and ${second}`)
     await contentIs(other, 'a', 'shared')
-    await fails(() => one.lock(false), 'who was the owner', 'LEVEL_LOCKED')
+    await fails(() => one.lock(false), 'the previous owner', 'LEVEL_LOCKED')
     await other.unlock()
     await one.lock(false)
     await one.unlock()
   },
 
-  async 'of two that ask for the lock at once one gets it'({ one, other }) {
+  async 'one of two concurrent lock() calls succeeds'({ one, other }) {
     await one.lock(true)
     await one.unlock()
     const users = [one, other]
     const answers = await Promise.allSettled(users.map(async (user) => user.lock(false)))
     const refused = answers.filter(({ status }) => status === 'rejected')
-    equal(refused.length, 1, 'how many are refused')
+    equal(refused.length, 1, 'calls refused')
     equal(/** @type {PromiseRejectedResult} */ (refused[0]).reason.code, 'LEVEL_LOCKED', 'the code')
     for (const user of users) await user.unlock()
   },
 
-  async 'lock(true) makes the directory, lock(false) does not'({ one, other }) {
+  async 'lock(true) creates the directory, lock(false) does not'({ one, other }) {
     await fails(() => one.lock(false), 'lock', 'ENOENT')
     await fails(() => one.list(), 'list', 'ENOENT')
     await one.lock(true)
@@ -384,12 +384,12 @@ const WITH_TWO = {
   },
 
   async 'removePlace() removes the directory only when it is empty'({ one, other }) {
-    await fails(() => one.removePlace(), 'remove a directory that is not there', 'ENOENT')
+    await fails(() => one.removePlace(), 'remove a missing directory', 'ENOENT')
     await one.lock(true)
     ;(await make(one, 'b', 'kept')).close()
     await one.editNames([rename('b', 'lost/b')])
     ;(await make(one, 'a', 'kept')).close()
-    await fails(() => other.removePlace(), 'remove what somebody holds', 'LEVEL_LOCKED')
+    await fails(() => other.removePlace(), 'remove a locked directory', 'LEVEL_LOCKED')
     for (const left of ['a', 'lost/b']) {
       await one.removePlace()
       await contentIs(one, left, 'kept')
@@ -406,22 +406,21 @@ const WITH_TWO = {
     await listIs(other, [])
     await other.unlock()
     await one.removePlace()
-    await fails(() => one.list(), 'list what was removed without holding the lock', 'ENOENT')
+    await fails(() => one.list(), 'list a directory removed without the lock', 'ENOENT')
   }
 }
 
-// ---- Only to be read
-// --------------------------------------------------------------------------------------------------
+// ---- Read-only storages ----
 
 /** @type {Record<string, (storage: Storage, files: Map<string, Uint8Array>) => Promise<void>>} */
 const READ_ONLY = {
-  'it says what its answers are worth': WITH_ONE['it says what its answers are worth'],
+  'durability and appendsAreExact have valid values': WITH_ONE['durability and appendsAreExact have valid values'],
 
-  async 'it lists its files, or says that it cannot'(storage, files) {
+  async 'list() returns all files, or is not supported'(storage, files) {
     await listIs(storage, [...files.keys()])
   },
 
-  async 'each file is read whole, and again'(storage, files) {
+  async 'each file can be read completely, twice'(storage, files) {
     for (let times = 0; times < 2; times++) {
       for (const [name, content] of files) {
         const file = await storage.open(name, 'read')
@@ -436,7 +435,7 @@ const READ_ONLY = {
     await readsAreExact(await storage.open('a', 'read'))
   },
 
-  async 'a size that is expected changes no answer'(storage, files) {
+  async 'a size hint does not change results'(storage, files) {
     for (const [name, content] of files) {
       const file = await storage.open(name, 'read', content.length)
       equal(await file.size(), content.length, `size of ${name}`)
@@ -446,11 +445,11 @@ const READ_ONLY = {
     }
   },
 
-  async 'a read fills a part of a memory, and nothing else of it'(storage) {
+  async 'a read writes only to the given part of memory'(storage) {
     await readsIntoAPart(await storage.open('a', 'read'))
   },
 
-  async 'a large file is read in pieces, forward, backward and at once'(storage, files) {
+  async 'a large file can be read in parts, forward, backward and concurrently'(storage, files) {
     const content = /** @type {Uint8Array} */ (files.get('000005.ldb'))
     const file = await storage.open('000005.ldb', 'read')
     const size = 30_011
@@ -463,7 +462,7 @@ const READ_ONLY = {
     file.close()
   },
 
-  async 'files are open side by side, the same one too'(storage) {
+  async 'several files, and one file twice, can be open at a time'(storage) {
     const open = await Promise.all(['a', 'a', 'CURRENT', 'empty'].map(async (name) => storage.open(name, 'read')))
     open[0].close()
     same(await read(open[1], 0, 99), FILES.a, 'the same one')
@@ -479,11 +478,11 @@ const READ_ONLY = {
     }
   },
 
-  async 'names are checked'(storage) {
+  async 'invalid names are refused'(storage) {
     for (const bad of BAD_NAMES) await fails(() => storage.open(bad, 'read'), `the name ${JSON.stringify(bad)}`, 'EINVAL')
   },
 
-  async 'nothing is changed'(storage, files) {
+  async 'nothing can be changed'(storage, files) {
     const refused = 'LEVEL_NOT_SUPPORTED'
     await fails(() => storage.lock(true), 'lock', refused)
     await fails(() => storage.lock(false), 'lock', refused)
@@ -501,8 +500,7 @@ const READ_ONLY = {
   }
 }
 
-// ---- Words of the tests
-// -----------------------------------------------------------------------------------------------
+// ---- Helpers ----
 
 const KINDS = /** @type {const} */ (['log', 'manifest', 'table', 'other'])
 const VIA = '000009.dbtmp'
@@ -534,7 +532,7 @@ async function append(file, content) {
 }
 
 /**
- * Reads as the engine does: into its memory, or, where the storage waits, the bytes of a promise.
+ * Reads as the engine does: into `into`, or from a promise of bytes.
  * @param {StorageFile} file
  * @param {number} offset
  * @param {number} length
@@ -548,13 +546,13 @@ async function read(file, offset, length) {
   }
   const found = await answer
   equal(found instanceof Uint8Array && found.length <= length, true, `a promise of at most ${length} bytes in a Uint8Array`)
-  equal(into.every((byte) => byte === UNTOUCHED), true, 'the engine\'s memory is left alone by a read that waits')
+  equal(into.every((byte) => byte === UNTOUCHED), true, 'an asynchronous read does not write to the memory')
   return found
 }
 
 const UNTOUCHED = 0xa5
 
-/** Of a file that holds 0123456789. @param {StorageFile} file */
+/** Tests reads of a file that contains 0123456789. @param {StorageFile} file */
 async function readsAreExact(file) {
   same(await read(file, 0, 10), '0123456789', 'all')
   same(await read(file, 3, 4), '3456', 'within')
@@ -568,7 +566,7 @@ async function readsAreExact(file) {
   file.close()
 }
 
-/** The same. @param {StorageFile} file */
+/** As readsAreExact. @param {StorageFile} file */
 async function readsIntoAPart(file) {
   const memory = bytes('................')
   const answer = file.read(2, memory.subarray(3, 7))
@@ -588,7 +586,7 @@ async function contentIs(storage, name, expected) {
 }
 
 /**
- * A storage that cannot tell its names says so.
+ * Checks the listed names, unless the storage does not support list().
  * @param {Storage} storage
  * @param {string[]} expected
  */
@@ -604,7 +602,7 @@ async function listIs(storage, expected) {
 }
 
 /**
- * Thrown or rejected with: an Error, with this code if one is given.
+ * Checks that `act` throws or rejects with an Error, with this code if given.
  * @param {() => unknown} act
  * @param {string} what
  * @param {string} [code]
@@ -621,7 +619,10 @@ async function fails(act, what, code) {
   if (code !== undefined) equal(error.code, code, `${what}: the code of "${error.message}"`)
 }
 
-/** What may be done in place, or later, or be refused with nothing done: whether it was done. @param {() => unknown} act */
+/**
+ * Runs a synchronous call, which may be refused with no effect. Returns whether it succeeded.
+ * @param {() => unknown} act
+ */
 async function inPlace(act) {
   try {
     await act()
@@ -636,7 +637,7 @@ const encoder = new TextEncoder()
 /** @param {string | Uint8Array} content */
 const bytes = (content) => (typeof content === 'string' ? encoder.encode(content) : content.slice())
 
-/** The same bytes each time, of no pattern that a mistake could hit. @param {number} length */
+/** Returns pseudo-random bytes, the same each time. @param {number} length */
 function noise(length) {
   const data = new Uint8Array(length)
   let state = 0x9e3779b9
@@ -660,7 +661,7 @@ function equal(found, expected, what) {
   if (found !== expected) throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`)
 }
 
-/** What a storage that only reads is made of. */
+/** The files of a read-only storage. */
 const FILES = {
   CURRENT: 'MANIFEST-000002\n',
   'MANIFEST-000002': noise(100_003),

@@ -1,7 +1,8 @@
 // A complete storage as an example: the files are in a Map. The contract is in types/index.d.ts and
 // tested by `varve/test/storage`. Here every method returns a value; each could return a promise.
 
-/** @typedef {import('../types/index.js').NameEdit} NameEdit @typedef {{ bytes: Uint8Array, size: number }} Content */
+/** @typedef {import('../types/index.js').NameEdit} NameEdit */
+/** @typedef {{ bytes: Uint8Array, size: number }} Content */
 
 /**
  * Files in memory, lost when the process ends. Several storages may share one Place; one at a time
@@ -114,8 +115,8 @@ function namesOf(edit) {
 }
 
 /**
- * The engine checks names too; a storage that turns names into paths or addresses must not rely on
- * that.
+ * Checks a name. The engine does too, but a storage that turns names into paths or addresses must
+ * not rely on that.
  * @param {string} name
  */
 function checked(name) {

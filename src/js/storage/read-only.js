@@ -38,7 +38,7 @@ export function checkedName(name) {
 /** @type {() => never} */
 const refuse = () => { throw failure('LEVEL_NOT_SUPPORTED', 'this storage is read-only: open the database with { readOnly: true }') }
 
-/** All methods except open(), and list() where files can be listed. */
+/** All methods except open(), and list() if files can be listed. */
 export class ReadOnlyStorage {
   /** Nothing is written, so no acknowledged write can be lost. @type {'durable'} */
   durability = 'durable'

@@ -83,7 +83,7 @@ impl BlockBuilder {
     #[cold]
     fn too_long(&self, key: &[u8], value: &[u8]) -> Malformed {
         let reason = format!(
-            "a key of {} bytes and a value of {} behind {} bytes of block; each has at most {}",
+            "a key of {} bytes and a value of {} after {} bytes of block; each is limited to {}",
             key.len(),
             value.len(),
             self.buffer.len(),

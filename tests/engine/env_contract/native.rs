@@ -70,7 +70,7 @@ fn removing_the_place_leaves_nothing() {
     block_on(env.lock(true)).unwrap();
 }
 
-/// `repair` and `open` without a database left a new `LOCK` behind.
+/// `repair` and `open` without a database created a `LOCK` that was not removed.
 #[test]
 fn a_lock_without_a_database_leaves_nothing() {
     let temp = TempDir::new();

@@ -13,7 +13,7 @@ pub(crate) type Users = [Rc<dyn Env>; 2];
 pub(crate) async fn run_contract(make: impl Fn() -> Users) {
     // 1: results
     a_dropped_answer_leaves_the_file_usable(&*ready(&make).await).await;
-    a_file_is_read_and_appended_to_while_a_sync_is_under_way(&*ready(&make).await).await;
+    a_file_can_be_read_and_appended_to_during_a_sync(&*ready(&make).await).await;
     // 2: append, truncate
     appends_add_up(&*ready(&make).await).await;
     a_large_append_arrives_whole(&*ready(&make).await).await;
@@ -97,7 +97,7 @@ async fn a_dropped_answer_leaves_the_file_usable(env: &dyn Env) {
     assert!(names == ["a"] || names == ["b"], "{names:?}");
 }
 
-async fn a_file_is_read_and_appended_to_while_a_sync_is_under_way(env: &dyn Env) {
+async fn a_file_can_be_read_and_appended_to_during_a_sync(env: &dyn Env) {
     for kind in [FileKind::Log, FileKind::Manifest, FileKind::Table] {
         let file = env.create("a", kind, 0).await.unwrap();
         file.append(b"one").await.unwrap();

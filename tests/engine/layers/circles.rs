@@ -1,6 +1,7 @@
-//! No circle of imports between files: what each file names is followed through the doors (`mod.rs`) to the file that defines it.
+//! Finds cycles of imports between files. Each name is followed through re-exports (`mod.rs`) to the
+//! file that defines it.
 //!
-//! The lines of a door that hand names on are no imports; a `mod.rs` that holds code of its own is for that code a file like others.
+//! Re-exports are not imports; other code in a `mod.rs` is treated like that of any file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,31 +53,31 @@ fn names_are_followed_through_the_doors() {
     assert_eq!(house.circles(), [vec!["a/one.rs", "a/two.rs", "b.rs"], vec!["c/mod.rs", "c/d.rs"]]);
 }
 
-/// All files, and which imports which.
+/// All files and their imports.
 struct House {
     rooms: Vec<Room>,
     by_module: BTreeMap<Vec<String>, usize>,
-    /// Paths that lead nowhere.
+    /// Paths that cannot be resolved.
     lost: Vec<String>,
 }
 
 struct Room {
     source: Source,
     uses: Vec<Use>,
-    /// What it says outside of `use`.
+    /// The code outside of `use`.
     code: String,
-    /// What it defines.
+    /// The names that it defines.
     items: BTreeSet<String>,
     imports: BTreeSet<usize>,
 }
 
-/// Where a path leads.
+/// The target of a path.
 enum Target {
-    /// To an item of this file.
+    /// An item of this file.
     Item(usize),
-    /// To a module itself.
+    /// A module itself.
     Module,
-    /// Out of the library.
+    /// Outside of the crate.
     Foreign,
     Nowhere,
 }
@@ -123,7 +124,7 @@ impl House {
         self.lost.extend(lost);
     }
 
-    /// Where `path` leads from `module`.
+    /// Resolves `path` in `module`.
     fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Target {
         assert!(depth < 20, "{} goes round", path.join("::"));
         let Some(first) = path.first() else { return Target::Module };
@@ -153,7 +154,7 @@ impl House {
             return Target::Module;
         }
         let child = [module, std::slice::from_ref(name)].concat();
-        // A module and a function may have one name; a path that goes on means the module.
+        // A module and a function can have the same name; a longer path means the module.
         let (is_module, is_item) = (self.by_module.contains_key(&child), self.rooms[file].items.contains(name));
         if is_module && (path.len() > 1 || !is_item && self.named(module, name).is_none()) {
             return match self.walk(&child, &path[1..], depth) {
@@ -170,7 +171,7 @@ impl House {
         self.through_globs(file, module, path, depth, Target::Nowhere)
     }
 
-    /// By a `use` of all names of a module.
+    /// Resolves a name through `use module::*`.
     fn through_globs(&self, file: usize, module: &[String], path: &[String], depth: usize, or: Target) -> Target {
         for used in self.rooms[file].uses.iter().filter(|used| used.name == "*" && used.is_outermost) {
             let whole = [&used.path[..used.path.len() - 1], path].concat();
@@ -186,7 +187,7 @@ impl House {
         self.rooms[file].uses.iter().find(|used| used.name == name)
     }
 
-    /// Groups of files each of which leads to all others of its group.
+    /// Returns the groups of files that all import each other, directly or indirectly.
     fn circles(&self) -> Vec<Vec<&str>> {
         let reached: Vec<BTreeSet<usize>> = (0..self.rooms.len()).map(|at| self.reached_from(at)).collect();
         let mut circles = BTreeSet::new();
@@ -206,7 +207,7 @@ impl House {
         found
     }
 
-    /// The imports within `circle`.
+    /// Returns the imports within `circle`.
     fn tell(&self, circle: &[&str]) -> String {
         let inside = |file: &&Room| circle.contains(&&*file.source.path);
         let lines = self.rooms.iter().filter(inside).map(|room| {
@@ -218,7 +219,7 @@ impl House {
     }
 }
 
-/// Names of what `code` defines outermost, or in a block `extern`.
+/// Returns the names that `code` defines at the top level or in an `extern` block.
 fn items(code: &str) -> BTreeSet<String> {
     const KINDS: [&str; 9] = ["fn", "struct", "enum", "trait", "type", "const", "static", "union", "macro_rules!"];
     let mut found = BTreeSet::new();

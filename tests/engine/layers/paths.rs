@@ -1,23 +1,23 @@
-//! Paths in code: those of `use`, their groups taken apart, and those that stand in the code itself.
+//! Paths in code: those of `use`, with groups expanded, and those in the code itself.
 
-/// One name that a `use` brings.
+/// One name imported by a `use`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Use {
-    /// As written; `*` last for all names of a module.
+    /// As written; ends with `*` for all names of a module.
     pub path: Vec<String>,
-    /// What it is called here.
+    /// The local name.
     pub name: String,
-    /// Others see it through this module.
+    /// Whether it is re-exported.
     pub is_public: bool,
-    /// It stands at the head of the file, not in a function.
+    /// Whether it is at the top level of the file, not in a function.
     pub is_outermost: bool,
-    /// It stands in a module within the file: its `super` is the file.
+    /// Whether it is in a module within the file, whose `super` is the file.
     pub is_within: bool,
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
 }
 
-/// Every name that a `use` of `code` brings, and the code with blanks in place of them all.
+/// Returns every name imported by a `use`, and the code with blanks in place of all `use`.
 pub fn uses(code: &str) -> (Vec<Use>, String) {
     let mut found = Vec::new();
     let mut left = String::with_capacity(code.len());
@@ -45,13 +45,13 @@ pub fn uses(code: &str) -> (Vec<Use>, String) {
     (found, left + rest)
 }
 
-/// Whether what follows `before` stands in a `mod name { ... }`.
+/// Whether the code after `before` is in a `mod name { ... }`.
 fn is_within_module(before: &str) -> bool {
     let opened = before.lines().rev().find(|line| !line.starts_with(' ') && !line.is_empty()).unwrap_or_default();
     opened.ends_with('{') && opened.split_whitespace().any(|word| word == "mod")
 }
 
-/// Where the next `use` begins a statement.
+/// Returns the offset of the next `use` statement.
 fn next_use(rest: &str) -> Option<usize> {
     rest.match_indices("use ").map(|(at, _)| at).find(|at| {
         let head = rest[..*at].rsplit('\n').next().unwrap_or_default().trim();
@@ -59,7 +59,7 @@ fn next_use(rest: &str) -> Option<usize> {
     })
 }
 
-/// `a::{b, c::d as e, self}` to `a::b`, `a::c::d` and `a`, each with its name here.
+/// Expands `a::{b, c::d as e, self}` to `a::b`, `a::c::d` and `a`, each with its local name.
 fn expand(tree: &str, before: &[String], found: &mut Vec<(Vec<String>, String)>) {
     let (head, group) = tree.split_once('{').map_or((tree, None), |(head, rest)| (head, Some(rest)));
     let (head, alias) = head.split_once(" as ").map_or((head, None), |(head, alias)| (head, Some(alias.trim())));
@@ -83,7 +83,7 @@ fn expand(tree: &str, before: &[String], found: &mut Vec<(Vec<String>, String)>)
     }
 }
 
-/// Every path and single name of `code` outside of `use`, with its line.
+/// Returns every path and single name of `code` outside of `use`, with its line.
 pub fn inline_paths(code: &str) -> Vec<(usize, Vec<String>)> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! How large a file may be.
+//! The limit of the size of a file.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::source::all_files;
 
 const LINES_MAX: usize = 500;
 
-/// Files that are larger, and why.
+/// Files that are larger, with the reason.
 const LARGER: &[(&str, &str)] = &[];
 
 #[test]

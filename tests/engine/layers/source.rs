@@ -1,19 +1,20 @@
-//! The files of src/ as the compiler sees them: found by their `mod` lines, without comments, texts and tests.
+//! The files of src/ as the compiler sees them: found by their `mod` lines, without comments, string
+//! literals and tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One file that is compiled into the library.
+/// One file of the crate.
 pub struct Source {
-    /// From src/ on, with `/` between folders.
+    /// The path in src/, with `/` between folders.
     pub path: String,
-    /// Names of the modules that lead to it; none for `lib.rs`.
+    /// The path of its module; empty for `lib.rs`.
     pub module: Vec<String>,
-    /// What it says, with blanks in place of comments, texts and tests: lines stay where they are.
+    /// The code, with blanks in place of comments, string literals and tests; lines are kept.
     pub code: String,
 }
 
-/// Every file that `lib.rs` leads to.
+/// Returns every file that `lib.rs` includes, directly or indirectly.
 pub fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     let mut waiting = vec![(PathBuf::from("lib.rs"), Vec::new())];
@@ -33,7 +34,7 @@ pub fn sources() -> Vec<Source> {
     found
 }
 
-/// Every file that lies in src/, tests too, by its path there, with its text.
+/// Returns the text of every file in src/, also of tests, by path.
 pub fn all_files() -> Vec<(String, String)> {
     let mut folders = vec![folder()];
     let mut found = Vec::new();
@@ -58,7 +59,7 @@ fn text_of(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_str().unwrap()).collect::<Vec<_>>().join("/")
 }
 
-/// The names of `mod name;` lines.
+/// Returns the names of `mod name;` lines.
 pub fn declared_modules(code: &str) -> impl Iterator<Item = &str> {
     code.lines().filter_map(|line| {
         let (before, name) = line.strip_suffix(';')?.rsplit_once(' ')?;
@@ -66,7 +67,7 @@ pub fn declared_modules(code: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `text` with blanks in place of comments and of what stands in quotes.
+/// Returns `text` with blanks in place of comments and quoted text.
 pub fn without_texts(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -112,7 +113,7 @@ fn quoted_length(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// Of `r"..."` and `r#"..."#`; one character where it is a raw name.
+/// Returns the length of `r"..."` or `r#"..."#`; one character for a raw identifier.
 fn raw_text_length(rest: &str) -> usize {
     let hashes = rest[1..].chars().take_while(|c| *c == '#').count();
     if !rest[1 + hashes..].starts_with('"') {
@@ -123,7 +124,7 @@ fn raw_text_length(rest: &str) -> usize {
     rest[begin..].find(&end).map_or(rest.len(), |at| begin + at + end.len())
 }
 
-/// `code` with blanks in place of every item that only tests see.
+/// Returns `code` with blanks in place of every item that is only for tests.
 pub fn without_tests(code: &str) -> String {
     let mut out = String::with_capacity(code.len());
     let mut rest = code;
@@ -151,7 +152,8 @@ fn attribute_length(rest: &str) -> usize {
     rest.len()
 }
 
-/// Up to the semicolon or the last brace of the item that `rest` begins with; its other attributes are part of it.
+/// Returns the length of the item at the start of `rest`, with its other attributes, up to its
+/// semicolon or last brace.
 fn item_length(rest: &str) -> usize {
     let mut depth = 0;
     for (at, c) in rest.char_indices() {

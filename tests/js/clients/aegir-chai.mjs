@@ -1,4 +1,4 @@
-// What `aegir/chai` is: chai whose assertions may be called, and that awaits promises.
+// Replaces `aegir/chai`: chai with callable assertions and chai-as-promised.
 import chai from 'chai'
 import chaiAsPromised from 'chai-as-promised'
 import chaiParentheses from 'chai-parentheses'

@@ -1,5 +1,5 @@
-// node --import this: whoever asks for the package `level` gets Varve under its name, so that the tests that packages ship run as
-// they are. `aegir/chai`, which interface-datastore-tests asks for, is chai with chai-as-promised, as aegir has it.
+// node --import this: resolves the package `level` to Varve, so that tests of other packages run
+// unchanged. Resolves `aegir/chai`, used by interface-datastore-tests, to aegir-chai.mjs.
 import Module, { register } from 'node:module'
 import { Level } from './level.mjs'
 

@@ -1,4 +1,4 @@
-// datastore-level, what Helia and IPFS keep blocks in, under the suite of interface-datastore.
+// datastore-level, the block storage of Helia and IPFS, with the test suite of interface-datastore.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { interfaceDatastoreTests } from 'interface-datastore-tests'
 import { Varve } from 'varve'
 import './level.mjs'
 
-/** As mocha's, whose tests may set their time. */
+/** As in mocha, whose tests can set a timeout. */
 const it = (title, body) => test(title, () => body.call({ timeout() {} }))
 
 Object.assign(globalThis, { after, afterEach, before, beforeEach, describe, it })
@@ -16,7 +16,7 @@ const root = mkdtempSync(join(tmpdir(), 'varve-datastore-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 let count = 0
 
-/** Given a path, datastore-level makes a Level; given a database, it uses that. */
+/** datastore-level creates a Level from a path, or uses a given database. */
 const makers = {
   path: () => new LevelDatastore(join(root, String(count++))),
   directory: () => new LevelDatastore(new Varve(join(root, String(count++)), { keyEncoding: 'utf8', valueEncoding: 'view' })),

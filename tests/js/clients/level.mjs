@@ -1,4 +1,4 @@
-// What the package `level` exports, by Varve: as there, a directory unless told otherwise.
+// The exports of the package `level`, with Varve.
 import { Varve } from 'varve'
 
 let opened = 0
@@ -10,5 +10,5 @@ export class Level extends Varve {
   }
 }
 
-// A test that went through another database would prove nothing.
+// Reports opened databases, to check that the tests used Varve.
 process.on('exit', () => console.log(`# databases opened by Varve: ${opened}`))

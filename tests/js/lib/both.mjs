@@ -1,5 +1,5 @@
-// The same test over Varve and over classic-level, which is C++ LevelDB: what both are expected to do is written once, and a test
-// that classic-level fails is wrong.
+// Runs the same test with Varve and with classic-level, which is C++ LevelDB. A test that
+// classic-level fails is wrong.
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ export const CLASSES = { Varve, ClassicLevel }
 let root
 let count = 0
 
-/** The path of a directory that is not there yet; all are removed at the end. */
+/** Returns the path of a directory that does not exist yet; all are removed at the end. */
 export function newPlace() {
   if (root === undefined) {
     root = mkdtempSync(join(tmpdir(), 'varve-classic-'))
@@ -22,10 +22,12 @@ export function newPlace() {
 }
 
 /**
- * One test for each class. `body` gets the class, a place of its own and `open(options, place)`; what it opened is closed afterwards.
+ * Registers one test for each class. `body` gets the class, a new path and `open(options, place)`;
+ * databases are closed afterwards.
  * @param {string} title
  * @param {(context: { Level: any, name: string, place: string, open: (options?: object, place?: string) => Promise<any> }, t: any) => Promise<void>} body
- * @param {{ only?: string[], options?: object }} [limits] names of the classes, if not all; options of node:test
+ * @param {{ only?: string[], options?: object }} [limits] names of the classes, if not all; options
+ *   of node:test
  */
 export function forBoth(title, body, { only = Object.keys(CLASSES), options = {} } = {}) {
   for (const name of only) {
@@ -51,7 +53,7 @@ export function forBoth(title, body, { only = Object.keys(CLASSES), options = {}
 /** A group of tests with a heading. */
 export const group = (title, body) => describe(title, body)
 
-/** What somebody who awaits `act` learns: the code of the cause of a failed open, the code of another failure, or 'done'. */
+/** Returns the code of the error of `act` (of the cause, for a failed open), or 'done'. */
 export async function codeOf(act) {
   try {
     await act()
@@ -61,20 +63,20 @@ export async function codeOf(act) {
   }
 }
 
-/** Names of the files of a place that end so. */
+/** Returns the names of the files with this ending. */
 export const filesOf = (place, end) => existsSync(place) ? readdirSync(place).filter((name) => name.endsWith(end)) : []
 
-/** Bytes of these. */
+/** Returns the size of these files. */
 export const bytesOf = (place, end) => filesOf(place, end).reduce((sum, name) => sum + statSync(join(place, name)).size, 0)
 
-/** Entries `key00000`, `key00001` ... for a batch. */
+/** Returns entries `key00000`, `key00001` ... for a batch. */
 export function entries(count, value = (i) => `value${i}`, from = 0) {
   return Array.from({ length: count }, (_, i) => ({ type: 'put', key: keyOf(from + i), value: value(from + i) }))
 }
 
 export const keyOf = (i) => `key${String(i).padStart(5, '0')}`
 
-/** Text that no compression makes much smaller, always the same. */
+/** Returns incompressible text, always the same. */
 export function noise(length, seed = 1) {
   let text = ''
   let state = BigInt(seed) * 0x9e3779b97f4a7c15n & 0xffffffffffffffffn

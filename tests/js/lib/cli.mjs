@@ -1,4 +1,4 @@
-// `npx varve` as a process of its own, and places for it to work in.
+// Runs `npx varve` in a process, and creates databases for it.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -51,7 +51,7 @@ export async function cannot(args, pattern, options) {
   assert.ok(!error.includes('    at '), `a stack: ${error}`)
 }
 
-/** Everything that can be seen of a directory. */
+/** Returns the names, sizes and contents of a directory. */
 export function stateOf(directory) {
   return readdirSync(directory, { recursive: true }).sort().map((name) => {
     const stats = statSync(join(directory, name))
@@ -59,7 +59,7 @@ export function stateOf(directory) {
   })
 }
 
-/** A database of `count` entries in tables, and some in the log. */
+/** Creates a database with `count` entries in tables, and some in the log. */
 export async function made(count = 3000, { size = 100 } = {}) {
   const location = place()
   const db = new Varve(location, { writeBufferSize: 64 << 10, maxFileSize: 64 << 10 })

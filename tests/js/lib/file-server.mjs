@@ -1,4 +1,5 @@
-// A static server for tests, on 127.0.0.1: files in memory, ranges, and each way to misbehave by a flag.
+// A static server for tests, on 127.0.0.1: files in memory, ranges, and a flag for each
+// misbehaviour.
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -11,7 +12,7 @@ export const filesOf = (directory) =>
 
 const tags = new WeakMap()
 
-/** An ETag made of the content alone. */
+/** Returns an ETag of the content. */
 function tagOf(content) {
   if (!tags.has(content)) tags.set(content, `"${createHash('sha1').update(content).digest('hex')}"`)
   return tags.get(content)
@@ -22,13 +23,16 @@ const HOUR_MS = 3_600_000
 export class FileServer {
   /** @type {Map<string, Buffer>} what is served; may be replaced at any time */
   files
-  /** When it was put there: Last-Modified of all. */
+  /** Last-Modified of all files. */
   modified = new Date(Date.now() - HOUR_MS)
   /** Each request: { method, name, start, end, status, sent }; `end` is exclusive. */
   log = []
-  /** How it behaves; a test sets what it wants. */
+  /** Flags of its behaviour, which tests set. */
   flags = { etag: 'strong', lastModified: true, ranges: true, contentRange: true, contentLength: true, gzip: false, prefix: '/db/' }
-  /** Called before each answer with the request's log entry; may change files and flags, and answer a status or a promise. */
+  /**
+   * Called before each response with the request's log entry; can change files and flags, and
+   * return a status or a promise.
+   */
   onRequest = (_entry) => undefined
   #server = createServer((request, response) => this.#answer(request, response).catch((error) => response.destroy(error)))
 
@@ -61,7 +65,7 @@ export class FileServer {
     return this.log.reduce((sum, { sent }) => sum + sent, 0)
   }
 
-  /** Requests of a kind of file: 'ldb', 'log', 'MANIFEST', 'CURRENT'. */
+  /** Returns the requests for a kind of file: 'ldb', 'log', 'MANIFEST', 'CURRENT'. */
   requestsOf(part) {
     return this.log.filter(({ name }) => name.includes(part))
   }
@@ -109,7 +113,7 @@ export class FileServer {
     this.#send(response, entry, bytes)
   }
 
-  /** In pieces, so that a client that leaves is noticed. */
+  /** Sends in pieces, so that a client that disconnects is noticed. */
   async #send(response, entry, bytes) {
     const { cutAfter, stallAfter } = entry
     const limit = Math.min(bytes.length, cutAfter ?? Infinity, stallAfter ?? Infinity)

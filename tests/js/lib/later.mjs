@@ -1,4 +1,4 @@
-/** The same storage, which answers every call by a promise. */
+/** Wraps a storage so that every method returns a promise. */
 export function later(object) {
   return new Proxy(object, {
     get(target, name) {

@@ -1,6 +1,8 @@
-// Gives a test program the lean module, which pages run, in place of Node's own: node --import ./tests/js/lib/lean.mjs PROGRAM
+// Runs a program with the lean module of pages instead of Node's full module:
 //
-// A worker thread that the program starts has Node's own module.
+//   node --import ./tests/js/lib/lean.mjs PROGRAM
+//
+// A worker thread of the program has the full module.
 import { readFileSync } from 'node:fs'
 import { inRoot } from '../../../pkg-scripts/lib/paths.mjs'
 import { MEMORY_PAGES_MIN, createInstance } from '../../../pkg/instance.js'
@@ -9,7 +11,7 @@ import { provideModule } from '../../../src/js/engine/module.js'
 /** @type {WebAssembly.Module | undefined} */
 let compiled
 
-/** Databases that are opened from now on have the lean module. */
+/** Databases opened from now on use the lean module. */
 export function useLean() {
   provideModule({
     load: () => (compiled ??= new WebAssembly.Module(readFileSync(inRoot('pkg', 'engine.wasm')))),

@@ -1,4 +1,4 @@
-// What the tests of storages that only read share: databases as files in memory, and their keys and values.
+// Helpers for tests of read-only storages: databases as files in memory, and their entries.
 import assert from 'node:assert/strict'
 import { Varve, VarveError } from '../../../src/js/index.js'
 import { HttpStorage } from '../../../src/js/storage/http/storage.js'
@@ -17,7 +17,7 @@ export async function opened(t, server, options) {
   return db
 }
 
-/** The code that a promise fails with; of an opening, its cause's. */
+/** Returns the error code of a promise; for a failed open, that of the cause. */
 export async function codeOf(promise) {
   const error = await promise.then(() => assert.fail('it does not fail'), (reason) => reason)
   const found = error.code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause ? error.cause : error
@@ -25,7 +25,7 @@ export async function codeOf(promise) {
   return found.code
 }
 
-/** Answers numbers below `n`, the same each time. */
+/** Returns random numbers below `n`, the same each time. */
 export function randomOf(seed) {
   let state = seed
   return (n) => {
@@ -37,7 +37,7 @@ export function randomOf(seed) {
 export const keyOf = (index) => `key ${String(index).padStart(8, '0')}`
 export const valueOf = (index, version = 'v1') => `${version} of ${index} `.repeat(1 + index % 9)
 
-/** The files of a database that Varve makes. */
+/** Returns the files of a database created by Varve. */
 export async function made(count, { version = 'v1', ...options } = {}) {
   const place = new MapStorage.Place()
   const db = new Varve(null, { storage: new MapStorage(place), maxFileSize: 200 * KIB, writeBufferSize: 200 * KIB, ...options })
@@ -47,7 +47,7 @@ export async function made(count, { version = 'v1', ...options } = {}) {
     for (let i = from; i < Math.min(count, from + 1000); i++) batch.put(keyOf(i), valueOf(i, version))
     await batch.write()
   }
-  // So that their manifests differ.
+  // Makes their manifests differ.
   if (version !== 'v1') await db.put(keyOf(count), version)
   await db.compactRange()
   await db.put('log only', version)

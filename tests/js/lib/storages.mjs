@@ -1,7 +1,7 @@
-// Storages of tests, by a module of their own so that workers can make them too.
+// Storages for tests, in a module so that workers can create them too.
 import { MapStorage } from '../../../src/js/storage/map.js'
 
-/** The same storage, which answers every call by a promise. */
+/** Wraps a storage so that every method returns a promise. */
 export function later(object) {
   return new Proxy(object, {
     get(target, name) {
@@ -17,12 +17,12 @@ export function later(object) {
 
 const recipe = (name, ...args) => ({ module: import.meta.url, export: name, args })
 
-/** In memory, and at once. */
+/** In memory and synchronous. */
 export class InMap extends MapStorage {
   inWorker = recipe('InMap')
 }
 
-/** In memory, and everything waits. */
+/** In memory and asynchronous. */
 export class Later {
   inWorker = recipe('Later')
 
@@ -31,7 +31,7 @@ export class Later {
   }
 }
 
-/** Throws where nobody can catch it when a table is made. */
+/** Throws an uncaught exception when a table is created. */
 export class Dying extends MapStorage {
   inWorker = recipe('Dying')
 

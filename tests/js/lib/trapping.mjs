@@ -1,21 +1,25 @@
-// Instances of the engine that trap when they are told to, and tell who still calls them afterwards.
+// Makes instances of the engine trap on request, and records calls of failed instances.
 //
-// WebAssembly.Instance is replaced, so what is tested is the package as it is. A trap is thrown from an import: like the real one it
-// ends all of the engine's frames in the middle of what they did. Real traps come from a memory that is overwritten.
+// WebAssembly.Instance is replaced, so the package itself is unchanged. A trap is thrown from an
+// import: like a real one, it ends all frames of the engine. Real traps are caused by overwriting
+// the memory.
 
 const Native = WebAssembly.Instance
 
-/** Instances made while it is there, and where they trap. */
+/** Replaces WebAssembly.Instance, and controls where instances trap. */
 export class Trapping {
-  /** The last one made: all of them would be more memories than a process has room for. @type {Watched | undefined} */
+  /** The last instance; keeping all would need too much memory. @type {Watched | undefined} */
   last
-  /** Instances that have trapped. */
+  /** The number of instances that have trapped. */
   trapped = 0
-  /** Calls of instances that had trapped, and imports that returned to one. */
+  /** Calls of failed instances, and imports that returned to one. */
   callsOfDead = 0
-  /** The instance that is to trap: of those that were closed, some are still given back. @type {Watched | undefined} */
+  /**
+   * The instance that shall trap; finalizers may still call closed ones.
+   * @type {Watched | undefined}
+   */
   #armed
-  /** Its crossings of the border that may pass before one traps. */
+  /** The number of border crossings until it traps. */
   #left = Infinity
   #counted = 0
   /** @type {number | undefined} */
@@ -36,19 +40,22 @@ export class Trapping {
     WebAssembly.Instance = Native
   }
 
-  /** The last instance traps at its `count`-th crossing from now on: into its code and out of it, into JavaScript and out of it. */
+  /**
+   * Makes the last instance trap at its `count`-th crossing: a call or return, of an export or
+   * import.
+   */
   arm(count) {
     this.#armed = this.last
     this.#left = count
     this.#counted = 0
   }
 
-  /** The same of the instance that is made next. */
+  /** The same for the next instance. */
   armNext(count) {
     this.#next = count
   }
 
-  /** No trap any more; how many crossings there were. */
+  /** Turns traps off; returns the number of crossings. */
   disarm() {
     this.#armed = undefined
     return this.#counted
@@ -83,7 +90,7 @@ class Watched {
     }
   }
 
-  /** Ruins whatever the engine has in memory: its next call traps by itself. */
+  /** Overwrites the engine's memory, so that its next call traps. */
   ruin() {
     new Uint8Array(this.memory.buffer).fill(0xff)
   }

@@ -1,4 +1,4 @@
-// Zips by hand, so that they can lie. Sizes, checksums and offsets are right unless an entry says otherwise.
+// Builds zips, also invalid ones. Sizes, checksums and offsets are right unless an entry sets them.
 import { crc32 as nodeCrc32, deflateRawSync } from 'node:zlib'
 
 const table = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -17,7 +17,8 @@ const u32 = (...values) => { const b = Buffer.alloc(4 * values.length); values.f
 /**
  * @typedef {{ name: string | Buffer, data?: Buffer | string, deflate?: boolean, flags?: number, method?: number, crc?: number,
  *   size?: number, stored?: number, mode?: number, madeBy?: number, content?: Buffer, offset?: number, central?: object }} Entry
- * @param {Entry[]} entries `content`: what is stored, if not data deflated or as it is; `central`: what differs there
+ * @param {Entry[]} entries `content`: stored bytes instead of `data`; `central`: fields that differ
+ *   in the central directory
  * @param {{ prefix?: Buffer, comment?: string, count?: number, reverse?: boolean }} [more]
  */
 export function zip(entries, { prefix = Buffer.alloc(0), comment = '', count = entries.length, reverse = false } = {}) {

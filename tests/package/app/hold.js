@@ -1,4 +1,5 @@
-// Holds the database that the command line names, until standard input ends; says what became of opening it.
+// Opens the database given on the command line, prints the result, and holds it until standard
+// input ends.
 import { Varve } from 'varve'
 
 const db = new Varve(process.argv[2])

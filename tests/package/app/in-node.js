@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { use } from './smoke.js'
 
-/** Runs the program in the directory that the command line names; prints its answer. */
+/** Runs the program in the directory given on the command line; prints its result. */
 export async function inNode(varve) {
   const directory = process.argv[2]
   const db = new varve.Varve(directory, { valueEncoding: 'json' })

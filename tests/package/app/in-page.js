@@ -1,13 +1,13 @@
 import { use } from './smoke.js'
 
-/** Runs the program and posts its answer to the server that the page is from. */
+/** Runs the program and posts its result to the server of the page. */
 export async function inPage(varve) {
   try {
     const db = new varve.Varve(null, { storage: 'memory', valueEncoding: 'json' })
     await db.open()
     const answer = await use(varve, db)
     await db.close()
-    // A directory needs Node: said by an error with a code, not by a module that cannot be loaded.
+    // A directory needs Node: an error with a code, not a module that cannot be loaded.
     const refused = await new varve.Varve('./directory').open().catch((error) => error)
     await post({ answer, inWorker: await inWorker(varve), imported: await imported(varve), directory: [refused.code, refused.cause?.code, refused.cause instanceof varve.VarveError] })
   } catch (error) {
@@ -15,7 +15,7 @@ export async function inPage(varve) {
   }
 }
 
-/** The engine in a worker: what it answers, or the codes of the reason that it does not. */
+/** Returns the result with an engine in a worker, or the codes of the error. */
 async function inWorker(varve) {
   const db = new varve.Varve(null, { storage: 'memory', worker: true })
   try {
@@ -29,7 +29,7 @@ async function inWorker(varve) {
   }
 }
 
-/** What is in a zip that was exported and is imported again, or the codes of the reason that it is not. */
+/** Returns the entries of an exported and imported zip, or the codes of the error. */
 async function imported(varve) {
   const db = new varve.Varve(null, { storage: 'memory' })
   await db.put('a', '1')

@@ -1,4 +1,4 @@
-// What the pages of the tests run: the bundler's or the page's way to the package is VARVE's.
+// The script of test pages; VARVE is replaced by the import of the package.
 import * as varve from 'varve'
 import { inPage } from './in-page.js'
 

@@ -1,4 +1,4 @@
-// A small program over the package, the same in every runtime and bundle: what it answers must be the same, too.
+// A small program with the package. Its result must be the same in every runtime and bundle.
 
 /**
  * @param {typeof import('varve')} varve
@@ -38,7 +38,7 @@ export async function use({ VarveError }, db) {
   }
 }
 
-/** What an operation after the end says; the database is opened again. */
+/** Returns the error of an operation after close(); the database is opened again. */
 async function closed(db) {
   await db.close()
   const code = await db.get('town/00007').then(() => 'answered', (error) => error.code)

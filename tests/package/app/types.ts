@@ -1,4 +1,4 @@
-// A user's program in TypeScript: compiled with --strict by the tests, in each way that TypeScript finds packages.
+// A user's program in TypeScript, compiled with --strict and with each module resolution.
 import { test } from 'node:test'
 import { InvalidArgumentError, SourceChangedError, Varve, VarveError, type DatabaseOptions, type Info } from 'varve'
 import { Varve as Inline } from 'varve/inline'
@@ -37,6 +37,6 @@ export const readers: Varve[] = [
   new BlobStorage({ CURRENT: new Blob([]) }),
   new MapStorage(new MapStorage.Place())
 ].map((storage) => new Varve(null, { storage, readOnly: true }))
-// @ts-expect-error a number is no time limit in words
+// @ts-expect-error a timeout is a number
 void new HttpStorage('https://example.org/db/', { timeout: '5 s' })
 testReadOnlyStorage((files) => new BlobStorage(new Map([...files].map(([name, bytes]) => [name, new Blob([bytes])]))), { test })

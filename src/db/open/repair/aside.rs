@@ -1,4 +1,4 @@
-//! Moves unused files to `lost/` without overwriting any.
+//! Moves unused files to `lost/` without overwriting files there.
 
 use std::io::ErrorKind;
 
@@ -29,7 +29,7 @@ impl Aside {
         !self.names.iter().any(|known| known == name)
     }
 
-    /// Finds names in `lost/` that are free: an earlier repair may have put files of the same names there, which stay.
+    /// Finds free names in `lost/`, which may have files of the same names from an earlier repair.
     pub(super) async fn choose_targets(&self, env: &dyn Env) -> Result<Vec<Move>> {
         let mut moves = Vec::new();
         for name in &self.names {
@@ -37,7 +37,7 @@ impl Aside {
             let mut attempt = 1;
             while is_taken(env, &target).await? {
                 if attempt > NAMES_TRIED_MAX {
-                    return Err(Error::Busy(format!("lost/ has too many files called {name}: clear it first")));
+                    return Err(Error::Busy(format!("lost/ has too many files named {name}: empty it first")));
                 }
                 target = format!("{name}.{attempt}");
                 attempt += 1;
@@ -48,10 +48,10 @@ impl Aside {
     }
 }
 
-/// A file on its way to `lost/`.
+/// A file to be moved to `lost/`.
 pub(super) struct Move {
     pub(super) name: String,
-    /// Its name there.
+    /// Its name in `lost/`.
     pub(super) target: String,
 }
 
@@ -65,7 +65,8 @@ impl Move {
     }
 }
 
-/// Whether `lost/` has something of this name; what may not be read is something. That `lost` itself is no directory is an error.
+/// Whether the name exists in `lost/`, also if it cannot be read. It is an error if `lost` is not a
+/// directory.
 async fn is_taken(env: &dyn Env, name: &str) -> Result<bool> {
     match env.open(&format!("lost/{name}"), Access::Read).await {
         Ok(_) => Ok(true),

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::version::{Manifest, VersionEdit};
 
 impl Repairer<'_> {
-    /// Files that are neither tables nor logs: opening deletes old manifests and what an interrupted switch left.
+    /// Handles files that are neither tables nor logs: opening deletes old manifests and temporary
+    /// files.
     pub(super) fn others(&mut self, files: &FilesOnStorage) {
         for name in files.names() {
             match FileName::parse(name) {
@@ -20,7 +21,7 @@ impl Repairer<'_> {
                     self.findings.push(Error::corruption(
                         name,
                         0,
-                        "left by an interrupted switch of CURRENT; set aside",
+                        "left by an interrupted update of CURRENT; moved to lost/",
                     ));
                     self.aside.add(name);
                 }
@@ -29,19 +30,19 @@ impl Repairer<'_> {
         }
     }
 
-    /// The point of no return: what the old manifest names is about to change.
+    /// Replaces CURRENT and the manifest. From here on the old manifest is no longer valid.
     pub(super) async fn install(mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<RepairReport> {
         let current_is_understood = self.judge_current().await?;
         // Steps that can fail come before the first change.
         let moves = self.aside.choose_targets(&**self.env).await?;
-        // Names of new tables become durable before the old way to them goes.
+        // The names of new tables become durable before CURRENT is removed.
         self.env.edit_names(Vec::new()).await?;
         if current_is_understood {
             self.env.edit_names(vec![NameEdit::Remove { name: FileName::Current.to_string() }]).await?;
         }
         self.rename_kept().await?;
         let merged = self.place(old).await?;
-        // Manifests go last: without one there would be nothing to repair, should this be interrupted.
+        // Manifests are moved last, so that an interrupted repair can be repeated.
         let (manifests, others): (Vec<Move>, Vec<Move>) = moves.into_iter().partition(Move::is_manifest);
         self.env.edit_names(others.iter().map(Move::edit).collect()).await?;
         self.write_manifest(&manifests).await?;
@@ -50,7 +51,7 @@ impl Repairer<'_> {
         let lost = others.into_iter().chain(manifests).map(|moved| moved.target).collect();
         let mut next = report_resembling(files, self.next.get(), &mut self.findings);
         for (name, why) in std::mem::take(&mut self.leftovers) {
-            let reason = format!("not used: {why}; set aside in lost/. {}", how_to_use(&name, next));
+            let reason = format!("not used: {why}; moved to lost/. {}", how_to_use(&name, next));
             self.findings.push(Error::corruption(name, 0, reason));
             next = FileNumber(next.0 + 1);
         }
@@ -62,21 +63,21 @@ impl Repairer<'_> {
         })
     }
 
-    /// Whether CURRENT holds what it should, so that it may go; one whose text is not understood is kept.
+    /// Returns whether CURRENT is valid and can be removed. An invalid one is moved to `lost/`.
     async fn judge_current(&mut self) -> Result<bool> {
         let name = FileName::Current.to_string();
         match crate::version::read_current(&**self.env).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(_) => {
-                // It goes first of all.
+                // It is moved before all other files.
                 self.aside.add_first(&name);
                 Ok(false)
             }
         }
     }
 
-    /// `old` are the manifests that are still there.
+    /// Writes the new manifest and CURRENT. `old` are the manifests not yet moved.
     async fn write_manifest(&mut self, old: &[Move]) -> Result<()> {
         let first = FileName::Manifest(FileNumber(1));
         let is_taken = old.iter().any(|moved| FileName::parse(&moved.name) == Some(first));

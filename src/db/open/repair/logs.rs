@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;
 
-/// A table is made of at least so many bytes of entries, where there are so many.
+/// The smallest size of the entries that are written to one table, except the last.
 const GATHERED_MIN: usize = 64 << 20;
 
-/// Entries on their way to a table.
+/// Entries to be written to a table.
 pub(super) struct Gathered {
     memtable: Rc<MemTable>,
     pub(super) entries: u64,
@@ -33,16 +33,16 @@ impl Gathered {
         self.newest = self.newest.max(sequence);
     }
 
-    /// Makes room for entries of so many bytes in all.
+    /// Reserves memory for `entries` entries of `bytes` bytes in all.
     pub(super) fn reserve(&self, entries: usize, bytes: usize) -> Result<()> {
         self.memtable.reserve(u32::try_from(entries).unwrap_or(u32::MAX), bytes)
     }
 }
 
 impl Repairer<'_> {
-    /// Reads every log that something may still be in, oldest first.
+    /// Reads every log that may have entries not in tables, oldest first.
     pub(super) async fn logs(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
-        // Where a log is missing or empty, the next one shows what it held.
+        // If a log is missing or empty, the sequence numbers of the next one show what is lost.
         let flushed = old.is_whole().then_some(old.last_sequence.get());
         let mut before = match flushed.filter(|_| old.lacks_log(files)) {
             Some(flushed) => Before::Tables(flushed),
@@ -51,14 +51,14 @@ impl Repairer<'_> {
         for (number, name) in files.all_logs() {
             self.aside.add(&name);
             if self.is_complete && old.is_done_with_log(number) {
-                self.leftovers.push((name, "the manifest says that what it holds is in tables"));
+                self.leftovers.push((name, "the manifest says that its entries are in tables"));
                 continue;
             }
             if !FileName::Log(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
                 self.findings.push(Error::corruption(
                     &*name,
                     0,
-                    "a log cannot keep this name; read in the order of its number",
+                    "not a valid log name; read in the order of its number",
                 ));
             }
             before = self.convert_log(&name, before).await?.next_log(flushed);
@@ -66,7 +66,7 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    /// Makes tables of every entry of the log's sound records. Returns what is known then.
+    /// Writes every entry of the log's sound records to tables. Returns what precedes the next log.
     async fn convert_log(&mut self, name: &str, before: Before) -> Result<Before> {
         let opened = match LogWalk::open(&**self.env, name, before).await {
             Err(error) if self.tables.gives_back(&error) => LogWalk::open(&**self.env, name, before).await,
@@ -92,8 +92,8 @@ impl Repairer<'_> {
         Ok(self.readable(end)?.unwrap_or(before))
     }
 
-    /// What was read. Bytes that are damaged or cannot be read are a finding and `None`; an error of any other kind, or one that
-    /// says nothing of the file, ends the repair.
+    /// Unwraps a read. Damaged or unreadable bytes are a finding and `None`; any other error ends
+    /// the repair.
     pub(super) fn readable<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(read) => Ok(Some(read)),
@@ -118,7 +118,7 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    /// Makes a table of what was gathered. It is placed like the newest of level 0.
+    /// Writes the gathered entries to a table of level 0.
     pub(super) async fn write_table(&mut self, gathered: Gathered) -> Result<()> {
         let number = self.new_number()?;
         let context = FlushContext { env: self.env, tables: &self.tables, order: &self.order, budget: &self.budget };

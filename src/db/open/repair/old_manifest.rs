@@ -18,15 +18,15 @@ use crate::version::{NewFile, VersionEdit, VersionSet, read_current, recover_man
 pub(super) struct OldManifest {
     number: Option<FileNumber>,
     pub(super) comparator: Option<Vec<u8>>,
-    /// Tables that should be there, with their levels.
+    /// Tables that should exist, with their levels.
     pub(super) tables: BTreeMap<FileNumber, (usize, NewFile)>,
     pub(super) log_number: FileNumber,
     pub(super) previous_log_number: FileNumber,
     pub(super) next_file_number: FileNumber,
     pub(super) last_sequence: SequenceNumber,
-    /// It reads cleanly to its end and contradicts nothing in itself: its levels hold.
+    /// It can be read to its end and its levels are valid.
     is_whole: bool,
-    /// Every table and log that it names is there, so none of them can be one of another name.
+    /// Every table and log that it names exists.
     is_complete: bool,
 }
 
@@ -50,7 +50,7 @@ impl OldManifest {
                 Ok(_) if findings.len() > told => {}
                 Ok(_) => {
                     let name = FileName::Manifest(number).to_string();
-                    findings.push(Error::corruption(name, 0, "no record of it can be read: it tells nothing"));
+                    findings.push(Error::corruption(name, 0, "none of its records can be read"));
                 }
                 Err(error) if is_finding(&error) => findings.push(error),
                 Err(error) => return Err(error),
@@ -62,15 +62,15 @@ impl OldManifest {
             let stored = stored.escape_ascii();
             if !any_comparator {
                 return Err(Error::InvalidArgument(format!(
-                    "{} was made with the comparator {stored}, and would be sorted anew by {given}: repair with the option \
-                     comparator (`varve repair --comparator {given}`) only if that is wanted",
+                    "{} names the comparator {stored}, not {given}; to sort the entries by {given}, repair with the option \
+                     comparator (`varve repair --comparator {given}`)",
                     FileName::Manifest(number)
                 )));
             }
             findings.push(Error::corruption(
                 FileName::Manifest(number).to_string(),
                 0,
-                format!("the comparator was {stored}; entries are sorted anew by {given}"),
+                format!("the comparator was {stored}; entries are sorted again by {given}"),
             ));
             old.is_whole = false;
             return Ok(old);
@@ -81,7 +81,7 @@ impl OldManifest {
         Ok(old)
     }
 
-    /// Whether it can be read to its end, with the comparator given.
+    /// Whether it can be read to its end, with the given comparator.
     pub(super) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -91,32 +91,32 @@ impl OldManifest {
         self.number.is_some()
     }
 
-    /// Whether everything that it names is there.
+    /// Whether it is undamaged and everything that it names exists.
     pub(super) fn is_complete(&self) -> bool {
         self.is_whole && self.is_complete
     }
 
-    /// Whether a table that it does not name is left from before, and not newer than it.
+    /// Whether a table that it does not name is obsolete, not newer than the manifest.
     pub(super) fn is_older(&self, number: FileNumber) -> bool {
         number < self.next_file_number
     }
 
-    /// Level and file of a table.
+    /// Returns level and metadata of a table.
     pub(super) fn table(&self, number: FileNumber) -> Option<&(usize, NewFile)> {
         self.tables.get(&number)
     }
 
-    /// Whether all that a log holds was in tables.
+    /// Whether all entries of a log were in tables.
     pub(super) fn is_done_with_log(&self, number: FileNumber) -> bool {
         number < self.log_number && number != self.previous_log_number
     }
 
-    /// Whether the log that it names is not there.
+    /// Whether the log that it names is missing.
     pub(super) fn lacks_log(&self, files: &FilesOnStorage) -> bool {
         self.log_number != FileNumber(0) && !files.all_logs().iter().any(|(number, _)| *number == self.log_number)
     }
 
-    /// Reports what should be there and is not. Returns whether everything is there.
+    /// Reports missing files and wrong sizes. Returns whether all files exist.
     async fn report_missing(&self, env: &dyn Env, files: &FilesOnStorage, findings: &mut Findings) -> Result<bool> {
         let mut complete = true;
         for (number, (_, file)) in &self.tables {
@@ -147,18 +147,18 @@ impl OldManifest {
     }
 }
 
-/// Manifests to be tried, the best first.
+/// Returns the manifests to try, the best first.
 async fn candidates(env: &dyn Env, files: &FilesOnStorage, findings: &mut Findings) -> Result<Vec<FileNumber>> {
     let mut numbers: Vec<FileNumber> = Vec::new();
     let mut of_current = Findings::default();
     match files.manifest(env, &mut of_current).await {
         Ok(number) => numbers.extend(number),
-        // Only a manifest is there, and an empty log.
+        // There is only a manifest and an empty log.
         Err(Error::InvalidArgument(_)) => of_current.push(Error::missing("CURRENT", "")),
         Err(error) => return Err(error),
     }
     if !of_current.is_empty() && matches!(read_current(env).await, Err(error) if error.is_not_found()) {
-        findings.push(Error::missing("CURRENT", "made anew"));
+        findings.push(Error::missing("CURRENT", "rebuilt"));
     } else {
         findings.append(of_current);
     }
@@ -208,7 +208,7 @@ impl OldManifest {
         self.log_number = edit.log_number.unwrap_or(self.log_number);
         self.previous_log_number = edit.previous_log_number.unwrap_or(self.previous_log_number);
         self.last_sequence = edit.last_sequence.unwrap_or(self.last_sequence);
-        // A number near 2^64 is no reason to run out of numbers.
+        // A damaged number near 2^64 must not use up all numbers.
         if let Some(next) = edit.next_file_number.filter(|next| next.0 < NUMBER_MAX) {
             self.next_file_number = next;
         }

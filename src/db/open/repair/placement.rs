@@ -1,9 +1,9 @@
 //! Chooses the levels of the tables that are kept.
 //!
-//! A lookup takes the highest numbered table of level 0, and a shallower level, for newer. A
-//! complete manifest's levels obey that if it names every table. Otherwise tables of all levels are
-//! mixed and some rewritten: those that overlap with numbers out of sequence are merged into level
-//! 1.
+//! A lookup takes entries of a lower level, and of a higher numbered table in level 0, for newer.
+//! The levels of a complete manifest obey that if it names every table. Otherwise all tables are
+//! put in level 0; if tables overlap there and their numbers do not follow their sequence numbers,
+//! all are merged into level 1.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::version::{FileMetaData, LEVELS, Version};
 
 impl Repairer<'_> {
-    /// Files get the names by which they are used.
+    /// Renames kept files to the names in the new manifest.
     pub(super) async fn rename_kept(&mut self) -> Result<()> {
         let renames = self.kept.iter_mut().filter_map(|kept| {
             let from = kept.rename_from.take()?;
@@ -26,7 +26,7 @@ impl Repairer<'_> {
         self.env.edit_names(renames.collect()).await
     }
 
-    /// Gives each table a level. Returns the names of tables that were merged and are of no use any more.
+    /// Gives each table a level. Returns the names of tables that are obsolete after a merge.
     pub(super) async fn place(&mut self, old: &OldManifest) -> Result<Vec<String>> {
         if !old.is_whole() || self.has_strangers {
             self.kept.iter_mut().for_each(|kept| kept.level = 0);
@@ -47,14 +47,15 @@ impl Repairer<'_> {
             let (older, newer) = if a.file.number < b.file.number { (a, b) } else { (b, a) };
             level == 0 && older.newest < newer.oldest
         };
-        // Each overlaps a run of those behind it.
+        // Each overlaps a run of the tables after it.
         files.iter().enumerate().all(|(at, a)| {
             let behind = files.iter().skip(at + 1);
             behind.take_while(|b| overlap(a, b)).all(|b| in_order(a, b))
         })
     }
 
-    /// Whether the tables made of logs, which a look-up asks first, have newer entries than all that they overlap.
+    /// Whether the tables made from logs, which a lookup reads first, are newer than all tables
+    /// that they overlap.
     fn logs_are_newest(&self) -> bool {
         let user = self.order.user();
         let overlap = |a: &Kept, b: &Kept| {

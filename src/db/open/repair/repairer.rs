@@ -1,4 +1,4 @@
-//! The findings of a repair so far, and the tables that it keeps.
+//! The state of a repair.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::table::TableCache;
 use crate::version::NewFile;
 
-/// Tables and logs with larger numbers get new ones: the numbers that follow must last.
+/// Tables and logs with larger numbers get new ones, so that enough numbers remain.
 pub(super) const NUMBER_MAX: u64 = 1 << 62;
 
 /// A table of the repaired database.
@@ -23,9 +23,9 @@ pub(super) struct Kept {
     pub(super) entries: u64,
     pub(super) oldest: SequenceNumber,
     pub(super) newest: SequenceNumber,
-    /// The name that the file has until now, if that is to change.
+    /// The current name, if the file is to be renamed.
     pub(super) rename_from: Option<String>,
-    /// Made of a log: nothing says that its entries are newer than those of tables.
+    /// Made from a log: its entries may be older than those of other tables.
     pub(super) is_from_log: bool,
 }
 
@@ -39,12 +39,13 @@ pub(super) struct Repairer<'a> {
     pub(super) tables: Rc<TableCache>,
     pub(super) next: Cell<FileNumber>,
     pub(super) kept: Vec<Kept>,
-    /// Some of them the old manifest does not name.
+    /// Whether the old manifest does not name some of them.
     pub(super) has_strangers: bool,
-    /// All that the old manifest names is there and sound: other tables and logs from before it are not needed.
+    /// All files that the old manifest names exist and are sound; older tables and logs are not
+    /// needed.
     pub(super) is_complete: bool,
     pub(super) aside: Aside,
-    /// Files that go there although they may be sound, and why.
+    /// Files moved to `lost/` although they may be sound, and why.
     pub(super) leftovers: Vec<(String, &'static str)>,
     pub(super) last_sequence: SequenceNumber,
     pub(super) budget: Budget,
@@ -58,7 +59,7 @@ impl Repairer<'_> {
         Ok(number)
     }
 
-    /// An earlier repair, or whatever it was that failed, may have left a table without flushing it.
+    /// Flushes a table that an earlier repair or the failed process may not have flushed.
     pub(super) async fn flush(&self, name: &str) -> Result<()> {
         let file = match self.env.open(name, Access::Append).await {
             Err(Error::Io(error)) if error.kind == std::io::ErrorKind::PermissionDenied => {

@@ -23,9 +23,9 @@ pub struct RepairReport {
 pub(super) fn report_resembling(files: &FilesOnStorage, mut next: FileNumber, findings: &mut Findings) -> FileNumber {
     for name in files.resembling() {
         let what = if name.ends_with(".log.damaged") {
-            "a copy of a damaged log that an opening has kept"
+            "a copy of a damaged log, made when the database was opened"
         } else {
-            "it is not named as a file of a database is"
+            "its name is not that of a database file"
         };
         let reason = format!("not used: {what}. {}", how_to_use(&name, next));
         findings.push(Error::corruption(name, 0, reason));
@@ -38,7 +38,7 @@ pub(super) fn report_resembling(files: &FilesOnStorage, mut next: FileNumber, fi
 pub(super) fn how_to_use(name: &str, next: FileNumber) -> String {
     let suffix = if name.to_ascii_lowercase().contains(".log") { "log" } else { "ldb" };
     format!(
-        "To use what it holds, rename it to {next}.{suffix} and repair again; open the database only then, since opening deletes \
+        "To use its contents, rename it to {next}.{suffix} and repair again before you open the database: opening deletes \
          tables and logs that the manifest does not name"
     )
 }

@@ -70,7 +70,7 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
     if old.comparator.is_none() && !any_comparator {
         let name = options.comparator.name();
-        let reason = format!("no manifest tells the comparator: taken for {name}");
+        let reason = format!("no manifest names the comparator: {name} is assumed");
         findings.push(Error::corruption("CURRENT", 0, reason));
     }
     let mut repairer = Repairer {
@@ -109,7 +109,7 @@ fn check_anything_there(files: &FilesOnStorage) -> Result<()> {
     } else {
         let names = names.join(", ");
         format!(
-            "; {names} may be one under another name: rename tables to 000001.ldb and so on, logs to 000009.log, and repair"
+            "; possibly renamed files: {names}; rename tables to 000001.ldb and so on, logs to 000009.log, and repair"
         )
     };
     Err(Error::InvalidArgument(format!("there is no database to repair: no table, log or manifest{hint}")))

@@ -14,13 +14,13 @@ use crate::iter::{InternalIterator, finish};
 use crate::table::Table;
 use crate::version::NewFile;
 
-/// Where a table belongs.
+/// The place of a table in the new database.
 struct Placed {
     number: FileNumber,
-    /// Under the name that it has.
+    /// It keeps its name.
     stays: bool,
     level: usize,
-    /// That the manifest gives.
+    /// The size in the manifest.
     size: Option<u64>,
 }
 
@@ -36,8 +36,8 @@ struct Scan {
 }
 
 impl Repairer<'_> {
-    /// Reads every table in the directory, but for leftovers. Those that the manifest names come first: whether it tells all is
-    /// known only when they are read.
+    /// Reads every table except leftovers. Tables that the manifest names are read first: other
+    /// tables are needed only if one of these is missing or damaged.
     pub(super) async fn tables(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
         let mut others = Vec::new();
         for name in files.all_tables() {
@@ -47,9 +47,9 @@ impl Repairer<'_> {
                 let reason = format!("the same number as {}", twins.join(" and "));
                 self.findings.push(Error::corruption(&*name, 0, reason));
             } else if !FileName::Table(number).is_spelled(&name) || number.0 >= NUMBER_MAX {
-                self.findings.push(Error::corruption(&*name, 0, "a table cannot keep this name"));
+                self.findings.push(Error::corruption(&*name, 0, "not a valid table name"));
             }
-            // A reader that knows the number finds this file, and no other.
+            // Whether a reader that knows only the number opens this file.
             let is_found = files.table(&**self.env, number).await?.as_deref() == Some(&*name);
             match old.table(number).filter(|_| is_found) {
                 Some((level, file)) => {
@@ -62,11 +62,12 @@ impl Repairer<'_> {
             }
         }
         for (name, number, is_found) in others {
-            // Another file of its number is the one, or it is older than the manifest.
+            // The manifest's table is another file of this number, or this one is older than the
+            // manifest.
             let is_known = old.table(number).is_some() && !is_found || old.is_older(number);
             if self.is_complete && is_known {
                 self.aside.add(&name);
-                self.leftovers.push((name, "the manifest does not name it, and all that it names is there"));
+                self.leftovers.push((name, "the manifest is complete and does not name it"));
                 continue;
             }
             self.has_strangers = true;
@@ -79,7 +80,7 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    /// Opens a table; one with bytes behind its footer, by the size that the manifest gives.
+    /// Opens a table. If there are bytes after its footer, uses the size in the manifest.
     async fn open_table(&mut self, name: &str, size: Option<u64>) -> Result<Option<(Rc<Table>, bool)>> {
         match self.tables.table_called(name, None).await {
             Ok(table) => Ok(Some((table, true))),
@@ -103,13 +104,13 @@ impl Repairer<'_> {
         let scan = self.scan(&table).await?;
         if !scan.is_in_order && scan.damages.is_empty() && !self.any_comparator && !self.comparator_is_known {
             return Err(Error::InvalidArgument(format!(
-                "the keys of {name} are not in the order of {0}, and no manifest tells another: repair with the option \
-                 comparator (`varve repair --comparator {0}`) only if they are to be sorted anew by it",
+                "the keys of {name} are not in the order of {0}, and no manifest names another comparator; to sort the \
+                 entries by {0}, repair with the option comparator (`varve repair --comparator {0}`)",
                 self.order.user().name()
             )));
         }
         if scan.entries == 0 && scan.damages.is_empty() {
-            self.findings.push(Error::corruption(name, 0, "not used: it holds no entry; set aside"));
+            self.findings.push(Error::corruption(name, 0, "not used: it has no entries; moved to lost/"));
             self.aside.add(name);
             return Ok(());
         }
@@ -118,7 +119,7 @@ impl Repairer<'_> {
             let (number, rename_from) =
                 if place.stays { (place.number, None) } else { (self.new_number()?, Some(name.to_owned())) };
             if rename_from.is_some() {
-                let reason = format!("used under the name {}", table_file_name(number));
+                let reason = format!("renamed to {}", table_file_name(number));
                 self.findings.push(Error::corruption(name, 0, reason));
             }
             self.last_sequence = self.last_sequence.max(scan.newest);
@@ -132,7 +133,7 @@ impl Repairer<'_> {
         self.findings.extend(scan.damages);
         self.findings.extend(table.filter_error().cloned());
         if !scan.is_in_order {
-            self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted anew"));
+            self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted again"));
         }
         self.copy(&table).await?;
         for kept in self.kept.iter_mut().skip(first_new) {
@@ -143,7 +144,7 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    /// Moves over every entry of every sound block.
+    /// Reads every entry of every sound block.
     async fn scan(&self, table: &Rc<Table>) -> Result<Scan> {
         let mut it = table.iter(READ_ALL);
         let mut scan = Scan {
@@ -178,7 +179,7 @@ impl Repairer<'_> {
             finish(&mut it, step).await;
         }
         let skipped = it.take_skipped();
-        // A storage that has no descriptor left says nothing of the table.
+        // A lack of file descriptors proves nothing about the table.
         if let Some(error) = skipped.iter().find(|error| !is_finding(error)) {
             return Err(error.clone());
         }
@@ -186,7 +187,7 @@ impl Repairer<'_> {
         Ok(scan)
     }
 
-    /// Makes new tables of what can be read.
+    /// Copies the readable entries to new tables.
     async fn copy(&mut self, table: &Rc<Table>) -> Result<()> {
         let mut gathered = self.gather();
         let mut it = table.iter(READ_ALL);

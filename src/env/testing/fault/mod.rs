@@ -1,8 +1,8 @@
 //! A storage that fails, reports wrong results, stops or delays calls, as planned by a test.
 //!
 //! ```text
-//! engine -> FaultEnv -> MemoryEnv            each call: count, find the rule, note, then do, fail or lie
-//!              rules, trace, pending polls
+//! engine -> FaultEnv -> MemoryEnv        each call: count, find the rule, record it in the trace,
+//!              rules, trace, pending polls           then perform it, fail or return a wrong result
 //! ```
 
 mod control;

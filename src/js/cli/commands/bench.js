@@ -55,14 +55,15 @@ const DEFAULT = ['fillseq', 'fillrandom', 'overwrite', 'readrandom', 'readseq', 
  * @typedef {import('../../types/index.js').Varve<string, Buffer>} TextDb
  * @typedef {(db: TextDb, index: number) => Promise<number> | number} Workload
  * @typedef {{ num: number, reads: number, value: () => Buffer, random: () => number }} Bench
- * @typedef {{ count: number, fresh?: boolean, run: Workload, end?: (db: TextDb) => Promise<void> }} Plan
+ * @typedef {{ count: number, fresh?: boolean, run: Workload,
+ *             end?: (db: TextDb) => Promise<void> }} Plan
  */
 
 /** @param {number} number */
 const key = (number) => String(number).padStart(16, '0')
 
 /**
- * What each workload does for one operation; it answers the bytes of the entries it handled.
+ * The operation of each workload; returns the size of the entries that it read or wrote.
  * @type {Record<string, (bench: Bench) => Plan>}
  */
 const WORKLOADS = {
@@ -120,7 +121,7 @@ const seek = (bench) => async (db) => {
   return entry === undefined ? 0 : 16 + entry[1].length
 }
 
-/** One iterator, from entry to entry. @param {boolean} reverse */
+/** Reads entries in order with one iterator. @param {boolean} reverse */
 function step(reverse) {
   /** @type {import('../../types/index.js').Iterator<TextDb, string, Buffer> | undefined} */
   let iterator
@@ -145,7 +146,7 @@ async function runAll(names, root, bench) {
   for (const [index, name] of names.entries()) {
     const plan = WORKLOADS[name](bench)
     if (plan.fresh) place = join(root, String(index))
-    // Keys are written as text: that they become bytes is a part of what is measured.
+    // Keys are strings, so that encoding them is measured too.
     results.push(await withDatabase(place, { keyEncoding: 'utf8' }, (db) => measure(name, plan, /** @type {TextDb} */ (/** @type {unknown} */ (db)))))
   }
   return results
@@ -191,8 +192,8 @@ async function measure(name, { count, run, end }, db) {
 }
 
 /**
- * Values that compress to about `ratio`: random bytes, each some of them repeated. Cut from one
- * megabyte, as db_bench does.
+ * Returns values that compress to about `ratio`: slices of one megabyte of repeated random bytes,
+ * as in db_bench.
  * @param {number} size
  * @param {number} ratio
  */
@@ -220,7 +221,7 @@ function ratioOf(text) {
   return ratio
 }
 
-/** xorshift32: the same numbers everywhere. @param {number} seed */
+/** xorshift32: the same numbers on every platform. @param {number} seed */
 function randomOf(seed) {
   let state = (seed ^ 0x9e3779b9) >>> 0 || 1
   return () => {

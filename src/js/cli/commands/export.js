@@ -52,7 +52,8 @@ async function toOutput(zip) {
 }
 
 /**
- * Where to write. Renamed over, a device or a pipe would be gone, and so would a link.
+ * Returns the path to write to, with links resolved. `isSpecial`: a device or pipe, which a rename
+ * would replace.
  * @param {string} target
  */
 async function placeOf(target) {

@@ -34,7 +34,7 @@ export const command = {
 }
 
 /**
- * Node's own conversion throws beyond reach of the caller when an import that failed has cancelled
+ * Node's own conversion throws an error that cannot be caught when a failed import has cancelled
  * the stream.
  * @param {import('node:stream').Readable} input
  * @param {Progress} progress

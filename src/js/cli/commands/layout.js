@@ -16,9 +16,9 @@ import { explained } from './verify.js'
 /** @typedef {ReturnType<typeof tablesOf>[number]} Table */
 /** @typedef {{ out: Output, values: Values, progress: Progress | undefined }} Shown */
 
-/** Characters of a key in a row. */
+/** The width of a key in a row, in characters. */
 const KEY_WIDTH = 28
-/** Rows whose widths are made equal. */
+/** The number of rows that are aligned together. */
 const ROWS = 200
 
 /** @type {import('../arguments.js').Command} */
@@ -48,8 +48,7 @@ printed; without an index, blocks are found by their checksums. Exit code 1 if a
   }
 }
 
-// ---- A table
-// --------------------------------------------------------------------------------------------------------
+// ---- A table ----
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function file(path, values, out) {
@@ -145,7 +144,8 @@ function versionOf({ sequence, type }) {
 }
 
 /**
- * @type {Record<string, (span: import('../../inspect/table.js').Span, values: any) => Iterable<string>>} any: facts of the inspector, with a type for each kind of span
+ * any: the options of the command.
+ * @type {Record<string, (span: Span, values: any) => Iterable<string>>}
  */
 const PARTS = {
   * footer(span) {
@@ -199,7 +199,9 @@ function * notesOf({ findings }) {
   for (const { code, severity, offset, reason } of findings) yield `  ${severity === 'bad' ? '!' : '-'} ${code} at ${grouped(offset)}: ${reason}`
 }
 
-/** Data blocks as a table, some hundred at a time, so that a long one begins at once. */
+/**
+ * Prints data blocks as a table, some hundred rows at a time, so that a long one starts at once.
+ */
 class Rows {
   #out
   #values
@@ -216,7 +218,7 @@ class Rows {
   /** @param {Span} span */
   async add(span) {
     this.#spans.push(span)
-    // What is told of a block stands under its row.
+    // Findings of a block are printed below its row.
     if (this.#spans.length >= ROWS || span.findings.length > 0 || span.spans.length > 0) await this.#print()
   }
 
@@ -229,7 +231,7 @@ class Rows {
     if (this.#spans.length === 0) return
     const head = ['block', 'offset', 'stored', 'raw', 'ratio', 'codec', 'entries', 'del', 'restarts', 'checksum', 'first key', 'last key']
     const rows = this.#spans.map((span) => this.#row(span))
-    // Empty cells as wide as figures mostly are keep one part of the list under the other.
+    // A minimum width aligns the columns of one part of the table with those of the next.
     const widths = [' '.repeat(7), ' '.repeat(11), ' '.repeat(7), ' '.repeat(7), ' '.repeat(6), ' '.repeat(7), ' '.repeat(7), '', '', '', ' '.repeat(KEY_WIDTH), '']
     const lines = table([head, widths, ...rows]).split('\n')
     if (!this.#begun) this.#out.line(`\n${lines[0]}`)
@@ -257,8 +259,7 @@ function entryLine({ offset, facts }, values) {
     restart ? 'restart' : '       '}  ${keyText(key, values)} ${versionOf(key)}`
 }
 
-// ---- A database
-// -----------------------------------------------------------------------------------------------------
+// ---- A database ----
 
 /** @param {string} path @param {Values} values @param {Output} out */
 async function directory(path, values, out) {

@@ -1,8 +1,8 @@
 // Fetches parts of files: one GET with a range each, checked, and retried after temporary failures.
 //
 //   206   exactly the requested bytes, or those up to the file's end; anything else is an error
-//   200   the server ignores ranges: the stream is cancelled after the wanted bytes from 0, or a small
-//         file is read whole; else an error
+//   200   the server ignores ranges: the stream is cancelled after the wanted bytes from 0, or a
+//         small file is read whole; else an error
 //   416   the file ends before the part
 //   404 410 not found        401 403 407 not allowed        408 425 429 5xx retried
 import { StorageError, changed, failure } from '../read-only.js'
@@ -22,7 +22,7 @@ const EMPTY = new Uint8Array(0)
  * @property {number} start where in the file they begin
  * @property {Version} version
  * @property {boolean} isWhole the server has ignored the range
- * @property {number} date of the answer, in ms by the server's clock; NaN where it is not told
+ * @property {number} date of the response, in ms by the server's clock; NaN if unknown
  */
 
 export class RangeClient {
@@ -47,7 +47,7 @@ export class RangeClient {
    * @param {string} name
    * @param {number} start
    * @param {number} end more than start
-   * @param {Version} [expected] the version that it must be of; then `end` is not behind the file's end
+   * @param {Version} [expected] the version that it must have; then `end` is within the file
    * @returns {Promise<Answer>}
    */
   get(name, start, end, expected) {
@@ -68,8 +68,7 @@ export class RangeClient {
     })
   }
 
-  // ---- One request
-  // --------------------------------------------------------------------------------------------------
+  // ---- One request ----
 
   /**
    * @param {string} name
@@ -87,7 +86,7 @@ export class RangeClient {
       : status === 416 ? totalOf416(headers.get('content-range')) : wholeNumber(headers.get('content-length'))
     if (status !== 206 && status !== 200 && status !== 416) {
       const refusal = await this.#refusal(name, response)
-      throw expected !== undefined && refusal.code === 'ENOENT' ? changed(name, `it is gone (${status})`) : refusal
+      throw expected !== undefined && refusal.code === 'ENOENT' ? changed(name, `it no longer exists (${status})`) : refusal
     }
     const date = Date.parse(headers.get('date') ?? '')
     /** @type {Answer} */
@@ -96,7 +95,7 @@ export class RangeClient {
     // The length of a compressed response says nothing about the file.
     if (encoded && status === 200) answer.version.total = undefined
     // A 416 may lack the version; it is an error only if the file became shorter.
-    const difference = status === 416 && expected !== undefined ? 'it ends earlier' : expected?.differenceTo(answer.version)
+    const difference = status === 416 && expected !== undefined ? 'it is shorter' : expected?.differenceTo(answer.version)
     if (difference !== undefined) {
       abandon(response)
       throw changed(name, difference)
@@ -182,11 +181,10 @@ export class RangeClient {
     return failure('EIO', said)
   }
 
-  // ---- Retries and concurrency
-  // ----------------------------------------------------------------------------------
+  // ---- Retries and concurrency ----
 
   /**
-   * Retries until it succeeds, fails permanently, or has been tried often enough.
+   * Retries until it succeeds, fails permanently, or the attempts are used up.
    * @template T
    * @param {(signal: AbortSignal) => Promise<T>} attempt
    * @returns {Promise<T>}
@@ -250,8 +248,7 @@ export class RangeClient {
   }
 }
 
-// ---- Bodies
-// -----------------------------------------------------------------------------------------------------------
+// ---- Bodies ----
 
 /**
  * Returns all bytes of a 206.
@@ -266,7 +263,7 @@ async function bytesOfPart(name, response, part, { start, end, exact }) {
     throw failure('EIO', `${name}: bytes from ${part.start} on came, those from ${start} on were asked for`)
   }
   const { bytes, ended } = await bodyOf(response, end - start)
-  if (!ended) throw failure('EIO', `${name}: more than the ${end - start} bytes came that were asked for`)
+  if (!ended) throw failure('EIO', `${name}: the response has more than the requested ${end - start} bytes`)
   const announced = part === undefined ? wholeNumber(response.headers.get('content-length')) : part.end - part.start
   if (bytes.length !== (announced ?? bytes.length)) throw cut(name, bytes.length, announced)
   // If the file's end is unknown, the caller judges a short response.
@@ -327,8 +324,7 @@ function abandon(response) {
   response.body?.cancel?.().catch(() => {})
 }
 
-// ---- Failures
-// ---------------------------------------------------------------------------------------------------------
+// ---- Failures ----
 
 /** @param {Response} response */
 const isEncoded = ({ headers }) => (headers.get('content-encoding') ?? 'identity').trim().toLowerCase() !== 'identity'
@@ -365,7 +361,7 @@ class PassingError extends StorageError {
  * @param {number} found
  * @param {number | undefined} expected
  */
-const cut = (name, found, expected) => new PassingError('EIO', `${name}: the answer was cut: ${found} of ${expected} bytes came`)
+const cut = (name, found, expected) => new PassingError('EIO', `${name}: the response was truncated: ${found} of ${expected} bytes received`)
 
 /**
  * Returns Retry-After, which is seconds or a date, in ms from now.

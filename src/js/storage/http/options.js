@@ -2,7 +2,8 @@
 import { InvalidArgumentError, OutOfRangeError } from '../../errors.js'
 
 /**
- * @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input, checked here
+ * @typedef {(name: string, value: any) => any} Check returns the value, or throws; any: user input,
+ *   checked here
  */
 
 /** @type {(name: string, what: string) => never} */
@@ -35,7 +36,7 @@ function headersOf(name, value) {
   try {
     return new Headers(value)
   } catch {
-    return invalid(name, 'headers, or a function that answers them')
+    return invalid(name, 'headers, or a function that returns them')
   }
 }
 
@@ -51,7 +52,8 @@ const HOUR_MS = 3_600_000
 const fetchGlobally = (url, init) => globalThis.fetch(url, init)
 
 /**
- * @type {Record<string, [Check, any]>} what checks the value, and the default; any: user input, checked here
+ * The check and the default of each option. any: user input, checked here
+ * @type {Record<string, [Check, any]>}
  */
 const OPTIONS = {
   // A page's fetch must be called with globalThis as `this`.
@@ -84,7 +86,7 @@ export function httpOptionsOf(options = {}) {
 }
 
 /**
- * Returns the options if they can be cloned: undefined if one is a function.
+ * Returns the options for a worker; undefined if one is a function, which cannot be cloned.
  * @param {any} options any: user input, checked here
  */
 export function cloneableOf(options = {}) {

@@ -1,20 +1,22 @@
 // A read-only storage over a web server or an object store, read by ranges.
 //
-//   Place      the files as they were first seen, since CURRENT was last read anew after a change
+//   Place      the files of one state of the database, until a change is detected
 //   Source     one of these files and its version, which every later response must have
-//   RangeCache the few parts that came with what was asked for: ends of tables, beginnings, what a backward scan comes to
+//   RangeCache the parts fetched in advance: ends of tables, beginnings of files, and the blocks
+//              before those of a backward scan
 //
-//   table      first request: its last 64 KiB, where footer, index and filter of most lie; then the manifest is asked whether it
-//              is still the one of the tables; after that one request a block
+//   table      first request: its last 64 KiB, which usually contain footer, index and filter; then
+//              the manifest is checked for a change; after that, one request per block
 //   others     first request: the first 64 KiB
 //
-// A detected change ends the place: every read fails until CURRENT is opened again.
+// After a detected change every read fails until CURRENT is opened again.
 import { RangeClient } from './client.js'
 import { RangeCache } from './range-cache.js'
 import { baseOf, cloneableOf, httpOptionsOf } from './options.js'
 import { ReadOnlyFile, ReadOnlyStorage, changed, failure } from '../read-only.js'
 
-/** @typedef {import('./version.js').Version} Version @typedef {import('./client.js').Answer} Answer */
+/** @typedef {import('./version.js').Version} Version */
+/** @typedef {import('./client.js').Answer} Answer */
 
 /** Bytes of the first request for a file; the engine reads as much of a table's end at once. */
 const FIRST_SIZE = 64 << 10
@@ -61,8 +63,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return { module: import.meta.url, export: 'HttpStorage', args: [this.url, this.#cloneable] }
   }
 
-  // ---- Opening
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Opening ----
 
   /** @param {string} name @param {'read' | 'append'} access */
   async open(name, access, sizeHint = 0) {
@@ -141,10 +142,10 @@ export class HttpStorage extends ReadOnlyStorage {
   async #totalOf(place, name, { start, bytes }) {
     const { total } = await this.#ask(place, () => this.#client.head(name))
     if (total === undefined) {
-      throw failure('LEVEL_NOT_SUPPORTED', `${name}: the server does not tell how long it is; it must show Content-Range ` +
+      throw failure('LEVEL_NOT_SUPPORTED', `${name}: the server does not report its size; it must send Content-Range ` +
         '(to pages of other origins: Access-Control-Expose-Headers: Content-Range, ETag)')
     }
-    if (total > 0 && start + bytes.length > total) this.#changed(place, changed(name, `it has ${total} bytes, and more came`))
+    if (total > 0 && start + bytes.length > total) this.#changed(place, changed(name, `it has ${total} bytes, but more were received`))
     return total
   }
 
@@ -178,8 +179,7 @@ export class HttpStorage extends ReadOnlyStorage {
     await this.#ask(place, () => this.#client.get(manifest.name, 0, 1, manifest.version))
   }
 
-  // ---- Reading
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Reading ----
 
   /**
    * Returns cached bytes, or a promise of bytes. `end` is at most the file's end.
@@ -201,8 +201,8 @@ export class HttpStorage extends ReadOnlyStorage {
   }
 
   /**
-   * `known` is where the wanted bytes begin or end: only the others are fetched, from a server that
-   * can.
+   * `known` is a cached part at the begin or end of the wanted bytes: only the other bytes are
+   * fetched, if the server supports ranges.
    * @param {Source} source
    * @param {number} start
    * @param {number} end
@@ -219,7 +219,7 @@ export class HttpStorage extends ReadOnlyStorage {
   }
 
   /**
-   * `behind` is how much in front of `start` is fetched too, since it is wanted next.
+   * `behind` is how many bytes before `start` are fetched in advance.
    * @param {Source} source
    * @param {number} start
    * @param {number} end
@@ -233,8 +233,7 @@ export class HttpStorage extends ReadOnlyStorage {
     return answer.bytes.subarray(start - answer.start, end - answer.start)
   }
 
-  // ---- Changes
-  // ------------------------------------------------------------------------------------------------------
+  // ---- Changes ----
 
   /**
    * Runs `act`; fails if a change of the place is known before or after it.
@@ -268,8 +267,8 @@ export class HttpStorage extends ReadOnlyStorage {
     const rest = version.modified !== undefined
       ? 'by Last-Modified, to the second'
       : 'only by the lengths of files and the checksums of blocks'
-    this.#options.onWarning(`${this.#base.origin}${this.#base.pathname}${name}: the server shows no strong ETag, so changes of files ` +
-      `are noticed ${rest}. To pages of other origins: Access-Control-Expose-Headers: Content-Range, ETag`)
+    this.#options.onWarning(`${this.#base.origin}${this.#base.pathname}${name}: the server sends no strong ETag, so changes of files ` +
+      `are detected ${rest}. To pages of other origins: Access-Control-Expose-Headers: Content-Range, ETag`)
   }
 }
 

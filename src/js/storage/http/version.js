@@ -1,10 +1,11 @@
-// Which version of a file an answer is of, by its headers.
+// The version of a file, by the headers of a response.
 //
 //   ETag "x"                        strong: the same bytes
-//   ETag W/"x", Last-Modified       the same as far as the server noticed; with the total, better than nothing
-//   Content-Range: bytes a-b/total  which bytes these are, and how many the file has
+//   ETag W/"x", Last-Modified       probably the same bytes; compared together with the size
+//   Content-Range: bytes a-b/total  the range of these bytes, and the size of the file
 //
-// A page sees of another origin's headers only Last-Modified and Content-Length, unless Access-Control-Expose-Headers names more.
+// From another origin a page sees only Last-Modified and Content-Length, unless
+// Access-Control-Expose-Headers names others.
 
 /** @typedef {{ start: number, end: number, total: number | undefined }} Part `end` is exclusive */
 
@@ -21,13 +22,13 @@ export function partOf(value) {
 }
 
 /**
- * Content-Range of a 416: how many bytes the file has.
+ * Content-Range of a 416: the size of the file.
  * @param {string | null} value
  */
 export const totalOf416 = (value) => wholeNumber(/^\s*bytes\s+\*\/(\d+)\s*$/i.exec(value ?? '')?.[1])
 
 /**
- * Content-Length, or any header that is a count.
+ * Content-Length, or another header with a number.
  * @param {string | null | undefined} value
  */
 export function wholeNumber(value) {
@@ -38,7 +39,7 @@ export function wholeNumber(value) {
 export class Version {
   /**
    * @param {Headers} headers
-   * @param {number | undefined} total bytes of the file, where the answer tells
+   * @param {number | undefined} total size of the file, if the response contains it
    */
   constructor(headers, total) {
     const etag = headers.get('etag') ?? undefined
@@ -48,21 +49,21 @@ export class Version {
     this.modified = headers.get('last-modified') ?? undefined
   }
 
-  /** When it was changed last, in ms; NaN where that is not told. */
+  /** Time of the last modification, in ms; NaN if unknown. */
   get modifiedAt() {
     return Date.parse(this.modified ?? '')
   }
 
   /**
-   * What says that `other`, an answer of the same name, is of another version; undefined where
-   * nothing does.
+   * Returns how `other`, the version of another response for the same name, differs; undefined if
+   * no header shows a difference.
    * @param {Version} other
    * @returns {string | undefined}
    */
   differenceTo(other) {
-    // An answer without a total is judged by its length.
+    // A response without a total is checked by its length.
     if (this.total !== undefined && other.total !== undefined && this.total !== other.total) {
-      return `it had ${this.total} bytes, and has ${other.total}`
+      return `it had ${this.total} bytes and now has ${other.total}`
     }
     if (this.strong !== other.strong) return differs('ETag', this.strong, other.strong)
     if (this.strong !== undefined) return undefined

@@ -1,8 +1,8 @@
 // Limits the file descriptors of tables, for all databases of a thread together.
 //
-// A table does not change while it has its name, so its descriptor can be closed and the file reopened
-// for the next read. Descriptors not used recently are closed when there are too many, or when the
-// process has none left.
+// A table does not change while it has its name, so its descriptor can be closed and the file
+// reopened for the next read. Descriptors not used recently are closed when there are too many, or
+// when the process has none left.
 import fs from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
@@ -18,7 +18,7 @@ const closable = new Set()
 /** All tables open for reading. @type {Map<string, Set<TableDescriptor>>} */
 const byPath = new Map()
 let openMax = OPEN_MIN
-/** @type {boolean | undefined} undefined: nobody has asked */
+/** @type {boolean | undefined} undefined: not determined yet */
 let isLimitKnown
 
 /** A table open for reading, with or without a descriptor. */
@@ -38,7 +38,7 @@ export class TableDescriptor {
    * @param {string} path
    * @param {number} fd open
    * @param {fs.Stats} stats
-   * @param {boolean} isOurs whether we hold the lock: then nobody else changes files, and what has their names is theirs
+   * @param {boolean} isOurs whether we hold the lock, so that no other process replaces files
    */
   constructor(path, fd, stats, isOurs) {
     this.#path = path

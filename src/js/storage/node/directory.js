@@ -1,9 +1,10 @@
 // The files of one directory, over node:fs.
 //
 // ```text
-// read, append   synchronous calls, straight from and into the engine's memory; files are appended with O_APPEND
+// read, append   synchronous calls on the engine's memory, without a copy; appends use O_APPEND
 // sync           fdatasync through the callback API, which does not block the event loop
-// editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync through the callback API too
+// editNames      rename, unlink ... in order, then one fsync of the directory; unlink and fsync
+//                through the callback API too
 // descriptors    descriptors.js: closes and reopens those of tables
 // lock           lock.js
 // ```
@@ -42,8 +43,8 @@ let isFirst = true
  */
 export class NodeStorage {
   /**
-   * What a successful sync means. Node asks macOS for its strongest flush, but does not say when the drive has refused it and
-   * a weaker one was done.
+   * The guarantee of a sync. On macOS, Node requests the strongest flush but does not report when
+   * the drive refuses it and a weaker one is done.
    *
    * @type {'os-buffered' | 'durable'}
    */
@@ -84,8 +85,9 @@ export class NodeStorage {
   }
 
   /**
-   * To be locked at once. The first time the kernel is asked while the engine is compiled; later nothing takes as long as its answer.
-   * Not where C++ LevelDB will be kept out: nobody may come in between.
+   * Prepares a lock() that follows at once. The first time, requests the kernel's table of locks,
+   * which takes about as long as compiling the engine. Not if LOCK will be held through fcntl:
+   * then the table must be read after locking.
    */
   aboutToLock() {
     if (isFirst && !nodeSqlite()) this.#locks = readLocks()
@@ -105,7 +107,7 @@ export class NodeStorage {
   /** @param {boolean} create */
   async lock(create) {
     if (this.#lock) {
-      throw Object.assign(new Error(`${this.#directory} is locked by this very handle`), { code: 'LEVEL_LOCKED', path: this.#directory })
+      throw Object.assign(new Error(`${this.#directory} is already locked by this storage`), { code: 'LEVEL_LOCKED', path: this.#directory })
     }
     if (create) await makeDirectory(this.#directory)
     this.#lock = await attempt('lock', this.#directory, () => this.#takeLock(create))
@@ -199,14 +201,15 @@ export class NodeStorage {
 
   /**
    * @param {NameEdit[]} edits
-   * @param {boolean} [inPlace] on this thread, where that can be done: removals, and none others under way
+   * @param {boolean} [inPlace] on this thread; possible for removals while no other edits are
+   *   pending
    * @returns {void | Promise<void>}
    */
   editNames(edits, inPlace) {
     // Check all edits before applying the first, and copy contents, which are in the engine's
     // memory.
     const own = edits.map((edit) => this.#checked(edit))
-    // Names that are there are durable then, whatever other edits are under way.
+    // Existing names become durable too, regardless of other pending edits.
     if (inPlace && own.length === 0) return syncDirectoryNow(this.#directory)
     if (inPlace && this.#editing === undefined && own.every(({ type, lost }) => type === 'remove' && !lost)) return this.#removeNow(own)
     const apply = () => this.#apply(own)
@@ -231,7 +234,7 @@ export class NodeStorage {
         return { type: 'replace', path, via, content: Uint8Array.from(edit.content), lost: isLost(edit.name) }
       }
       default:
-        throw failure('EINVAL', 'edit names', this.#directory, `no edit is called ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
+        throw failure('EINVAL', 'edit names', this.#directory, `unknown edit type ${String(/** @type {any} any: edits are checked here */ (edit).type)}`)
     }
   }
 
@@ -297,7 +300,7 @@ export class NodeStorage {
   /** @param {string} name */
   #path(name) {
     if (typeof name !== 'string' || !isAllowed(name.startsWith('lost/') ? name.slice(5) : name)) {
-      throw Object.assign(new Error(`${JSON.stringify(name)} cannot be the name of a file`), { code: 'EINVAL' })
+      throw Object.assign(new Error(`${JSON.stringify(name)} is not a valid file name`), { code: 'EINVAL' })
     }
     return join(this.#directory, name)
   }

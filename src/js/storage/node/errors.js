@@ -29,7 +29,7 @@ export function explain(error, operation, path) {
 }
 
 /**
- * @returns what `act` answers, or a promise of it
+ * @returns the result of `act`, or a promise of it
  * @param {string} operation
  * @param {string} path
  * @param {() => any} act any: the result of any operation

@@ -143,6 +143,6 @@ export class NodeFile {
   /** @param {string} operation */
   #checkWritable(operation) {
     this.#check(operation)
-    if (!this.#writable) throw failure('EACCES', operation, this.#path, 'the file was opened to be read')
+    if (!this.#writable) throw failure('EACCES', operation, this.#path, 'the file was opened for reading')
   }
 }

@@ -112,8 +112,8 @@ export class LockFile {
   }
 
   /**
-   * Removes a stale file, unless another process has. Returns whether yet another may remove the
-   * next file.
+   * Removes a stale file, unless another process has. Returns true if the takeover file is stale
+   * too: then another process may be doing the same.
    * @param {string} path
    * @param {string} stale its content
    * @param {string} text

@@ -1,22 +1,26 @@
-// The lock of a directory, which excludes every other user of the same files, including C++ LevelDB.
+// The lock of a directory, which excludes every other user of the same files, including C++
+// LevelDB.
 //
 // ```text
-// LOCK         LevelDB's own: an empty file that its owner has locked through fcntl. `node:sqlite`, where the runtime has it,
-//              takes locks of the same kind on it: `BEGIN EXCLUSIVE` on an empty database writes nothing.
-// LOCK.varve   ours: the holder of the directory, as JSON. It keeps out the runtimes without `node:sqlite` (Node 20), and names
-//              the holder. LevelDB ignores the file; it is there only while the directory is held, or after a kill. Then who has
-//              made LOCK.varve.takeover may remove it, so that nobody removes the file of the next holder.
-// /proc/locks  on Linux the kernel tells who has locked LOCK: so Node 20 is kept out by C++ LevelDB, and a C++ LevelDB in
-//              this very process is seen, which its fcntl locks alone would not exclude. Before it tells, it waits until every
-//              processor has seen its locks, which takes 8 ms or more unless somebody has just asked.
+// LOCK         LevelDB's lock: an empty file that its owner locks through fcntl. If the runtime has
+//              `node:sqlite`, it takes such a lock: `BEGIN EXCLUSIVE` on an empty database writes
+//              nothing.
+// LOCK.varve   our lock: the holder of the directory, as JSON. It excludes runtimes without
+//              `node:sqlite` (Node 20) and names the holder; LevelDB ignores it. It exists while
+//              the directory is locked, or after a kill. Only the process that has created
+//              LOCK.varve.takeover may remove a stale file, so that none removes a new holder's.
+// /proc/locks  Linux lists the locks on LOCK. This excludes Node 20 while C++ LevelDB holds the
+//              lock, and detects a C++ LevelDB in the same process, which fcntl locks do not
+//              exclude. A read takes 8 ms or more (the kernel waits for all processors), unless
+//              another was just made.
 // a Set        of the directories locked in this thread, shared by all copies of this module.
 // ```
 //
-// Closing any descriptor of LOCK drops all fcntl locks that the process has on it, so nothing here or elsewhere may open LOCK
-// while it can be held: everything asks by `stat` and `access`, which open nothing.
+// Closing any descriptor of LOCK drops all fcntl locks of the process on it, so LOCK must not be
+// opened while it may be locked: use `stat` and `access`.
 //
-// Limits without `node:sqlite`: a C++ LevelDB that opens the directory later is not kept out; a holder in another
-// container cannot be judged, so its file is respected until it is removed; and only Linux detects a reused pid.
+// Limits without `node:sqlite`: C++ LevelDB can open the directory later; the file of a holder in
+// another container is respected until it is removed; only Linux detects a reused pid.
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { locked } from './errors.js'
@@ -67,8 +71,8 @@ export class DirectoryLock {
    * Takes the lock of a directory that exists.
    *
    * @param {string} directory an absolute path
-   * @param {Promise<string | undefined>} [locks] the kernel's table, from a moment ago, where LevelDB that comes later is not kept out anyway
-   * @param {boolean} [mayStay] whether a LOCK that this makes may stay in a directory without a database
+   * @param {Promise<string | undefined>} [locks] the kernel's table, requested in advance
+   * @param {boolean} [mayStay] whether a new LOCK may stay in a directory without a database
    * @returns {Promise<DirectoryLock>}
    * @throws an Error whose `code` is `LEVEL_LOCKED` if somebody has it
    */
@@ -80,15 +84,15 @@ export class DirectoryLock {
       const isPassing = !mayStay && !fs.existsSync(path)
       const sqlite = Buffer.byteLength(path) <= SQLITE_PATH_MAX ? nodeSqlite() : undefined
       if (sqlite) {
-        // A LevelDB in this process would not exclude us.
+        // The lock of a C++ LevelDB in this process would not exclude us.
         refuseIfLocked(path)
         native = lockNatively(sqlite, path)
       } else {
         makeIfMissing(path)
       }
       file = await LockFile.take(join(directory, 'LOCK.varve'), native !== undefined)
-      // Who locks LOCK and looks for our file finds it; a C++ LevelDB does not look, and could as
-      // well come a moment later.
+      // Checked after our file exists, so that other Varve processes see it. C++ LevelDB ignores
+      // the file; without fcntl it cannot be excluded later either.
       if (!native) refuseIfLocked(path, await locks)
       return new DirectoryLock(directory, entry, native, file, isPassing)
     } catch (/** @type {any} any: whatever was thrown */ error) {
@@ -101,7 +105,7 @@ export class DirectoryLock {
 
   /** Releases the lock. */
   release() {
-    // A C++ LevelDB that is about to lock has made its LOG before.
+    // A C++ LevelDB that is about to lock has created LOG before, so LOCK is kept.
     if (this.#isPassing && holdsNoDatabase(this.#directory)) {
       try {
         return this.releaseAndRemove()
@@ -123,8 +127,8 @@ export class DirectoryLock {
   }
 
   /**
-   * Releases the lock and removes its files: LOCK while it is held, so that no process can hold a
-   * removed LOCK.
+   * Releases the lock and removes its files. LOCK is removed while it is locked, so that no process
+   * can lock a removed file.
    */
   releaseAndRemove() {
     const path = join(this.#directory, 'LOCK')
@@ -156,8 +160,7 @@ function holdsNoDatabase(directory) {
   }
 }
 
-// ---- The table of this thread
-// -----------------------------------------------------------------------------------------
+// ---- The directories locked in this thread ----
 
 const TABLE = Symbol.for('varve.locked-directories')
 
@@ -168,7 +171,7 @@ function table() {
   return shared[TABLE]
 }
 
-/** One row of the table. */
+/** One locked directory. */
 class Entry {
   #id
 
@@ -194,7 +197,7 @@ class Entry {
 function identify(directory) {
   const stats = fs.statSync(directory, { bigint: true })
   if (!stats.isDirectory()) {
-    throw Object.assign(new Error(`ENOTDIR: a file, where a directory should be, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
+    throw Object.assign(new Error(`ENOTDIR: not a directory, lock '${directory}'`), { code: 'ENOTDIR', path: directory })
   }
   return IS_WINDOWS ? fs.realpathSync.native(directory) : `${stats.dev}:${stats.ino}`
 }

@@ -102,7 +102,8 @@ export async function readLocks() {
   try {
     fd = fs.openSync(LOCKS, 'r')
     for (let text = ''; ;) {
-      // Usually the second read finds the end; some ms later it would wait as long as the first.
+      // Usually the second read finds the end. If made some ms later it would take as long as the
+      // first.
       const pages = await Promise.all([readPage(fd), readPage(fd)])
       if (pages.includes(undefined)) return undefined
       text += pages.join('')
@@ -132,8 +133,10 @@ export function refuseIfLocked(path, locks) {
  * Returns the process that has locked the file, if the kernel reports it.
  *
  * ```text
- * 1: POSIX  ADVISORY  WRITE 19171 fe:00:10429538 0 EOF     number, kind, -, mode, pid, device and inode, range
- * 1: -> POSIX ...                                          who waits for it
+ * 1: POSIX  ADVISORY  WRITE 19171 fe:00:10429538 0 EOF
+ *    number, kind, -, mode, pid, device and inode, range
+ * 1: -> POSIX ...
+ *    a process waiting for it
  * ```
  * @param {string} path
  * @param {string} [locks] the table; else it is read if the file is there
@@ -148,8 +151,8 @@ function holderOf(path, locks) {
     const [, kind, , , pid, place] = line.split(/\s+/)
     if (!place || !['POSIX', 'OFDLCK'].includes(kind)) continue
     const [lineMajor, lineMinor, inode] = place.split(':')
-    // Of file systems without a device of their own (btrfs, overlay), stat and this table may name
-    // different ones.
+    // On file systems without a device of their own (btrfs, overlay), stat and this table may
+    // report different devices.
     const sameDevice = major === 0n || (BigInt(`0x${lineMajor}`) === major && BigInt(`0x${lineMinor}`) === minor)
     if (sameDevice && BigInt(inode) === stats.ino) return Number(pid)
   }
