@@ -76,7 +76,7 @@ pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]
 pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
 #[cfg(feature = "wasm")]
-pub(crate) use web::{ForeignEnv, Storage, thrown_as};
+pub(crate) use web::{ForeignEnv, Storage, raw_files, thrown_as};
 
 /// How durable a successful sync is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,17 +1,18 @@
-//! The location of a database: memory, or a JavaScript storage.
+//! The location of a database: memory, raw files of the browser, or a JavaScript storage.
 
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 
 use super::error::to_js;
-use crate::env::{Env, ForeignEnv, Io, MemoryEnv, Storage};
+use crate::env::{Env, ForeignEnv, Io, MemoryEnv, PoolEnv, Storage, raw_files};
 use crate::error::Result;
 
 /// The location of a database.
 #[derive(Clone)]
 pub(super) enum Place {
     Memory(Rc<MemoryEnv>),
+    Pool(Rc<PoolEnv>),
     Foreign(Rc<ForeignEnv>),
 }
 
@@ -19,13 +20,17 @@ impl Place {
     pub(super) fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
         Ok(match storage {
             None => Place::Memory(Rc::new(MemoryEnv::new())),
-            Some(storage) => Place::Foreign(Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?)),
+            Some(storage) => match raw_files(&storage) {
+                Some(raw) => Place::Pool(Rc::new(PoolEnv::new(raw))),
+                None => Place::Foreign(Rc::new(ForeignEnv::new(storage).map_err(|error| to_js(&error))?)),
+            },
         })
     }
 
     pub(super) fn env(&self) -> Rc<dyn Env> {
         match self {
             Place::Memory(env) => env.clone(),
+            Place::Pool(env) => env.clone(),
             Place::Foreign(env) => env.clone(),
         }
     }

@@ -16,7 +16,7 @@ const LAYERS = {
   'errors.js': [],
   bytes: ['errors.js'],
   engine: ['errors.js', 'bytes'],
-  remote: ['errors.js', 'bytes', 'engine'],
+  remote: ['errors.js', 'bytes', 'engine', 'storage'],
   storage: ['errors.js'],
   level: ['errors.js', 'bytes', 'engine', 'remote', 'storage'],
   inspect: ['errors.js', 'bytes', 'engine'],

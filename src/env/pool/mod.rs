@@ -69,6 +69,13 @@ impl PoolEnv {
         let pool = Pool { raw, state: RefCell::new(None), is_growing: Cell::new(false), clock: Cell::new(0) };
         PoolEnv { pool: Rc::new(pool) }
     }
+
+    /// Whether a synced write survives a power failure: not in the first minute of a database, nor after
+    /// so many files were created that none was left that is a minute old. `false` without the lock.
+    pub fn is_settled(&self) -> bool {
+        let now = self.pool.raw.now();
+        self.pool.with(|state| Ok(state.is_settled(now))).unwrap_or(false)
+    }
 }
 
 impl Pool {
@@ -80,6 +87,7 @@ impl Pool {
     fn unlock(&self) {
         if let Some(state) = self.state.take() {
             state.close();
+            self.raw.release();
         }
     }
 
@@ -87,11 +95,23 @@ impl Pool {
         if self.state.borrow().is_some() {
             return Err(Error::Locked("the database is already open here".to_owned()));
         }
-        let mut state = mount(&*self.raw, create).await?;
-        let epoch = state.own()?;
-        self.state.replace(Some(state));
-        self.grow();
-        Ok(epoch)
+        self.raw.acquire().await?;
+        let owned = async {
+            let mut state = mount(&*self.raw, create).await?;
+            let epoch = state.own()?;
+            Ok((state, epoch))
+        };
+        match owned.await {
+            Ok((state, epoch)) => {
+                self.state.replace(Some(state));
+                self.grow();
+                Ok(epoch)
+            }
+            Err(error) => {
+                self.raw.release();
+                Err(error)
+            }
+        }
     }
 
     /// Closes a raw file that nobody uses if too many are open. An error tells the engine to close one.
@@ -131,15 +151,27 @@ impl Pool {
         slot.used.set(self.clock.get());
     }
 
-    fn file(&self, slot: Rc<Slot>, name: &str, access: Access) -> Rc<dyn File> {
+    fn file(self: &Rc<Pool>, slot: Rc<Slot>, name: &str, access: Access) -> Rc<dyn File> {
         self.use_slot(&slot);
-        Rc::new(PoolFile { slot, name: name.into(), access, durability: self.raw.durability() })
+        let pool = Rc::downgrade(self);
+        let reclaim = Box::new(move || pool.upgrade().is_some_and(|pool| pool.reclaim()));
+        Rc::new(PoolFile { slot, name: name.into(), access, durability: self.raw.durability(), reclaim })
     }
 
     /// Makes the taken slot the empty file `name`.
-    fn begin(&self, taken: Taken, name: &str) -> Result<Rc<dyn File>> {
-        self.with(|state| state.name(&taken.slot, name))?;
+    fn begin(self: &Rc<Pool>, taken: Taken, name: &str) -> Result<Rc<dyn File>> {
+        let mut done = self.with(|state| state.name(&taken.slot, name));
+        if matches!(done, Err(Error::Full(_))) && self.reclaim() {
+            done = self.with(|state| state.name(&taken.slot, name));
+        }
+        done?;
         Ok(self.file(taken.named(), name, Access::Append))
+    }
+
+    /// Where the quota is used up: gives back the space of removed files. Returns whether it did.
+    fn reclaim(&self) -> bool {
+        let now = self.raw.now();
+        self.with(|state| state.reclaim(now)).is_ok()
     }
 
     fn create(self: &Rc<Pool>, name: &str, kind: FileKind) -> Result<Io<Rc<dyn File>>> {
@@ -185,27 +217,34 @@ impl Pool {
         Ok(taken)
     }
 
-    /// Adds raw files in the background until there are enough spares.
+    /// Cleans spares in the background, one at a time, and adds raw files until there are enough.
     fn grow(self: &Rc<Pool>) {
-        let lacks = |pool: &Pool| pool.with(|state| Ok(state.spares().count() < SPARES_MIN)).unwrap_or(false);
-        if !lacks(self) || self.is_growing.replace(true) {
+        let lacks = |state: &mut State| Ok(state.unclean().is_some() || state.spares().count() < SPARES_MIN);
+        if !self.with(lacks).unwrap_or(false) || self.is_growing.replace(true) {
             return;
         }
         let pool = Rc::downgrade(self);
         let work = Box::pin(async move {
-            let added = match pool.upgrade() {
-                Some(pool) => pool.add().await.map(drop),
+            let done = match pool.upgrade() {
+                Some(pool) => pool.tend().await,
                 None => return,
             };
             if let Some(pool) = Weak::upgrade(&pool) {
                 pool.is_growing.set(false);
-                // Where the quota is used up, the next creation tries again.
-                if added.is_ok() {
+                // After an error, the next creation tries again.
+                if done.is_ok() {
                     pool.grow();
                 }
             }
         });
         self.raw.run_later(GROWTH_PAUSE_MS, work);
+    }
+
+    async fn tend(self: Rc<Pool>) -> Result<()> {
+        let Some(slot) = self.with(|state| Ok(state.take_unclean()))? else { return self.add().await.map(drop) };
+        let taken = Taken::new(&self, slot);
+        self.open_slot(&taken.slot, true).await?;
+        taken.slot.clean()
     }
 
     fn open(self: &Rc<Pool>, name: &str, access: Access) -> Io<Rc<dyn File>> {

@@ -37,6 +37,8 @@ pub(super) async fn mount(raw: &dyn RawDirectory, create: bool) -> Result<State>
         },
     };
     let now = raw.now();
+    let is_whole = SLOTS.iter().all(|slot| names.contains(*slot));
+    block.birth = if is_whole && block.birth > 0 { block.birth.min(now) } else { now };
     correct_clock(&mut block.births, now);
     block.births.retain(|number, _| numbers.contains(number));
     for number in &numbers {
@@ -88,16 +90,16 @@ async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &BTr
     Ok(())
 }
 
-/// Where a power failure lost a young file, the names of the files that it was made from come back.
+/// Removes names whose raw file a power failure took away. The names of the files that it was made from come
+/// back.
 fn restore_retired(block: &mut Superblock, numbers: &BTreeSet<u32>) {
-    let is_lost = |place: &Place| matches!(place, Place::File { number, .. } if !numbers.contains(number));
-    if !block.names.values().any(is_lost) {
+    let count = block.names.len();
+    block.names.retain(|_, place| !matches!(place, Place::File { number, .. } if !numbers.contains(number)));
+    if block.names.len() == count {
         return;
     }
     for retired in std::mem::take(&mut block.retired) {
-        // The name of a temporary file would hide nothing, and a database has one CURRENT.
-        let is_content = FileName::parse(&retired.name).is_some();
-        if is_content && numbers.contains(&retired.number) {
+        if FileName::parse(&retired.name).is_some() && numbers.contains(&retired.number) {
             let place = Place::File { number: retired.number, generation: retired.generation, is_tentative: false };
             block.names.entry(retired.name).or_insert(place);
         }

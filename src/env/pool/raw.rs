@@ -12,6 +12,12 @@ use crate::error::{Error, Result};
 
 /// A directory of raw files.
 pub trait RawDirectory {
+    /// Excludes other owners, where opening the superblocks alone does not; `Locked` if there is one.
+    fn acquire(&self) -> Io<()> {
+        Io::ready(Ok(()))
+    }
+    /// Lets other owners in. All files are closed.
+    fn release(&self) {}
     /// Lists all names, in any order; creates the directory if `create` is set and it does not exist.
     ///
     /// `NotFound` if it does not exist.

@@ -72,8 +72,10 @@ impl Slot {
         self.is_clean.set(false);
         self.is_flushed.set(false);
         self.generation.set(header.generation);
-        raw.truncate(HEADER_SIZE)?;
-        write_checked(&*raw, &self.name(), 0, &header.encode())?;
+        // All of it, so that the size proves that it was written.
+        let mut bytes = header.encode();
+        bytes.resize(usize::try_from(HEADER_SIZE).unwrap_or_default(), 0);
+        write_checked(&*raw, &self.name(), 0, &bytes)?;
         self.measure(&*raw)?;
         if self.end.get() == 0 {
             return Ok(());
@@ -167,6 +169,8 @@ pub(super) struct PoolFile {
     pub(super) name: Rc<str>,
     pub(super) access: Access,
     pub(super) durability: Durability,
+    /// Gives back the space of removed files; whether there was any.
+    pub(super) reclaim: Box<dyn Fn() -> bool>,
 }
 
 impl PoolFile {
@@ -197,6 +201,14 @@ impl PoolFile {
         if data.is_empty() {
             return Ok(0);
         }
+        let end = self.slot.end.get();
+        match self.append_once(data) {
+            Err(Error::Full(_)) if (self.reclaim)() && self.truncate_now(end).is_ok() => self.append_once(data),
+            done => done,
+        }
+    }
+
+    fn append_once(&self, data: &[u8]) -> Result<u64> {
         let raw = self.slot.raw()?;
         let end = self.slot.end.get();
         let taken = raw.write(HEADER_SIZE.saturating_add(end), data);

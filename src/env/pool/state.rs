@@ -15,7 +15,7 @@ use super::maturity::{MATURITY_MS, is_mature, mature_from};
 use super::raw::{RawFile, write_checked};
 use super::slot::Slot;
 use super::superblock::{Place, Retired, SLOTS, SUPERBLOCK_GRAIN, SUPERBLOCK_SIZE_MAX, Superblock};
-use crate::base::to_u64;
+use crate::base::{FileName, to_u64};
 use crate::env::{FileKind, NameEdit};
 use crate::error::{Error, Result};
 
@@ -74,6 +74,17 @@ impl State {
 
     pub(super) fn block(&self) -> &Superblock {
         &self.block
+    }
+
+    /// Whether logs, manifests and superblocks survive a power failure: their raw files are mature.
+    pub(super) fn is_settled(&self, now: u64) -> bool {
+        let is_table = |name: &str| matches!(FileName::parse(name), Some(FileName::Table(_)));
+        let others = self.block.names.iter().filter(|(name, _)| !is_table(name));
+        let mut births = others.filter_map(|(_, place)| match place {
+            Place::File { number, .. } => Some(self.birth_of(*number)),
+            Place::Inline(_) => None,
+        });
+        is_mature(self.block.birth, now) && births.all(|birth| is_mature(birth, now))
     }
 
     pub(super) fn slot(&self, number: u32) -> Option<&Rc<Slot>> {
@@ -165,6 +176,12 @@ impl State {
             bytes.resize(padded, 0);
         }
         write_checked(&**file, name, 0, &bytes)?;
+        // It replaces bytes that were there, so the size proves nothing.
+        let mut found = vec![0; bytes.len()];
+        if file.read(0, &mut found)? != bytes.len() || found != bytes {
+            let message = "what was written is not what is read";
+            return Err(Error::io(name, "write", std::io::ErrorKind::InvalidData, message));
+        }
         self.newest = at;
         Ok(())
     }
@@ -176,6 +193,15 @@ impl State {
         self.durable = self.newest;
         if let Some(held) = self.held.get_mut(self.newest) {
             *held = Some(self.block.sequence);
+        }
+        Ok(())
+    }
+
+    /// Makes all superblocks new, so that every free file is a spare, and gives back the space of those
+    /// that are open.
+    pub(super) fn reclaim(&mut self, now: u64) -> Result<()> {
+        for _ in SLOTS {
+            self.commit(self.block.clone(), now)?;
         }
         Ok(())
     }
@@ -211,6 +237,18 @@ impl State {
         let wants_mature = kind != FileKind::Table || count > RESERVED;
         let suits = |slot: &Rc<Slot>| (mature(&slot) == wants_mature, slot.is_open());
         let number = self.spares().max_by_key(|slot| suits(slot)).map(|slot| slot.number)?;
+        self.free.retain(|free| free.number != number);
+        self.slots.get(&number).cloned()
+    }
+
+    /// A spare that holds a removed file's content, or may after a power failure.
+    pub(super) fn unclean(&self) -> Option<u32> {
+        self.spares().find(|slot| !slot.is_clean()).map(|slot| slot.number)
+    }
+
+    /// Takes such a spare, to clean it.
+    pub(super) fn take_unclean(&mut self) -> Option<Rc<Slot>> {
+        let number = self.unclean()?;
         self.free.retain(|free| free.number != number);
         self.slots.get(&number).cloned()
     }

@@ -9,7 +9,7 @@
 //! ```text
 //! 0    "VARVESB1"
 //! 8    fixed32 length of the rest   fixed32 CRC-32C of the rest
-//! 16   fixed64 database id, fixed64 sequence, fixed64 epoch
+//! 16   fixed64 database id, fixed64 sequence, fixed64 epoch, fixed64 birth (ms since 1970)
 //!      varint32 count, then for each pool file: varint32 number, varint64 birth
 //!      varint32 count, then for each name: lp(name), 0, varint32 number, varint64 generation
 //!                                      or: lp(name), 1, lp(content)
@@ -44,6 +44,8 @@ pub(super) struct Superblock {
     pub(super) sequence: u64,
     /// The number of owners so far.
     pub(super) epoch: u64,
+    /// When the files of the superblocks were created, in ms since 1970.
+    pub(super) birth: u64,
     /// When each pool file was created, in ms since 1970.
     pub(super) births: BTreeMap<u32, u64>,
     pub(super) names: BTreeMap<String, Place>,
@@ -80,6 +82,7 @@ impl Superblock {
         put_fixed64(&mut body, self.database);
         put_fixed64(&mut body, self.sequence);
         put_fixed64(&mut body, self.epoch);
+        put_fixed64(&mut body, self.birth);
         put_count(&mut body, self.births.len());
         for (number, birth) in &self.births {
             put_varint32(&mut body, *number);
@@ -116,6 +119,7 @@ impl Superblock {
             database: input.fixed64("database id")?,
             sequence: input.fixed64("sequence")?,
             epoch: input.fixed64("epoch")?,
+            birth: input.fixed64("time of birth")?,
             ..Superblock::default()
         };
         for _ in 0..input.varint32("count of pool files")? {

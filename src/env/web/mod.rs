@@ -3,6 +3,8 @@
 mod answer;
 mod error;
 mod foreign;
+mod opfs;
 
 pub(crate) use error::thrown_as;
 pub(crate) use foreign::{ForeignEnv, Storage};
+pub(crate) use opfs::raw_files;

@@ -44,6 +44,15 @@ class Later {
 
 const NONE = /** @type {Instance} */ (/** @type {unknown} */ (null))
 
+/**
+ * Returns the storage with a register of its open files; the raw files of a browser have their own.
+ * @param {any} storage any: a Storage, or RawFiles
+ * @returns {GuardedStorage}
+ */
+function guard(storage) {
+  return storage.isRaw || storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
+}
+
 /** One database in its own instance. */
 export class Engine {
   /** null exactly when #database is. @type {Instance} */
@@ -118,7 +127,7 @@ export class Engine {
     /** @type {Engine | undefined} */
     let engine
     const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) })
-    const guarded = storage === null ? undefined : new GuardedStorage(/** @type {any} any: null or a Storage */ (storage))
+    const guarded = storage === null ? undefined : guard(storage)
     return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), async (options, open) => {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
@@ -133,7 +142,7 @@ export class Engine {
    */
   static async #once(storage, { memoryLimit, ...options }, act) {
     const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, () => {})
-    const guarded = new GuardedStorage(storage)
+    const guarded = guard(storage)
     try {
       return await instance.settled(act(instance.exports, guarded, { ...options, pause }))
     } finally {
@@ -148,7 +157,7 @@ export class Engine {
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
    */
   constructor(storage, { memoryLimit, ...options }, onRecovered) {
-    this.#storage = storage === null ? undefined : storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
+    this.#storage = storage === null ? undefined : guard(storage)
     this.#supervisor = new Supervisor(this.#storage, { ...options, pause }, memoryLimit ?? MEMORY_LIMIT, onRecovered, {
       begin: (instance, database) => {
         this.#instance = instance
@@ -568,7 +577,7 @@ export class Engine {
     if (this.isReplacing) await this.#supervisor.replaced()
     const database = this.#now()
     const instance = this.#instance
-    const guarded = new GuardedStorage(storage)
+    const guarded = guard(storage)
     try {
       return await instance.settled(database.checkpoint(guarded))
     } finally {

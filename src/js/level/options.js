@@ -1,4 +1,5 @@
 // Checks the location and options of a database and converts them for the engine.
+import { isWindow } from '#place'
 import { InvalidArgumentError, OutOfRangeError, VarveError } from '../errors.js'
 
 const KIB = 1024
@@ -117,9 +118,11 @@ export function placeOf(location, storage) {
  * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions
  * cannot be cloned.
  * @param {unknown} worker
- * @param {{ storage: any }} place any: user input, checked here
+ * @param {{ path: string | null, storage: any }} place any: user input, checked here
  */
-export function isInWorker(worker, { storage }) {
+export function isInWorker(worker, { path, storage }) {
+  // A window cannot open files.
+  if (path !== null && isWindow()) return true
   if (worker === undefined || worker === null || !flag('worker', worker)) return false
   if (storage === null || isRecipe(storage.inWorker)) return true
   const message = "With the option 'worker' a storage object needs a property inWorker, { module, export, args }, because objects with methods cannot be cloned"

@@ -263,8 +263,8 @@ export class Varve extends AbstractLevel {
    */
   static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
-    const { NodeStorage } = await import('#directory')
-    return new NodeStorage(path, base).aboutToLock()
+    const { directoryAt } = await import('#directory')
+    return directoryAt(path, base)
   }
 
   async _close() {
@@ -640,7 +640,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async destroy(location, options) {
-    await Varve.#at(location, options, (storage) => Engine.destroy(storage))
+    await Varve.#at(location, options, (storage) => storage.destroy?.() ?? Engine.destroy(storage))
   }
 
   /** @param {string | URL | null | undefined} location @param {Options} options */

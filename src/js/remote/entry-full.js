@@ -2,6 +2,7 @@
 // module.
 import { fullModule } from '../engine/module-full-web.js'
 import { provideModule } from '../engine/module.js'
+import { directoryAt } from '../storage/browser/directory.js'
 import { serveTasks } from './full-tasks.js'
 import { Host } from './host.js'
 import { Session } from './session.js'
@@ -13,4 +14,4 @@ const doTask = serveTasks((task, transfer) => self.postMessage({ task }, { trans
 new Session({
   post: (message, transfer) => self.postMessage(message, { transfer }),
   listen: (receive) => { self.onmessage = ({ data }) => data.task === undefined ? receive(data) : doTask(data.task) }
-}, new Host())
+}, new Host(directoryAt))

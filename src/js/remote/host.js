@@ -12,6 +12,13 @@ export class Host {
    */
   #classes = new Map()
 
+  #directoryAt
+
+  /** @param {(name: string) => any} [directoryAt] any: a Storage, or RawFiles: the files of a named database */
+  constructor(directoryAt = () => { throw new Error('no names here') }) {
+    this.#directoryAt = directoryAt
+  }
+
   get engine() { return this.#engine }
 
   get turns() { return this.#turns }
@@ -46,6 +53,7 @@ export class Host {
    */
   storageOf(recipe) {
     if (recipe === null) return null
+    if (recipe.named !== undefined) return this.#directoryAt(recipe.named)
     const { module, export: name, args } = recipe
     const key = `${module} ${name}`
     const Known = this.#classes.get(key)

@@ -124,10 +124,11 @@ const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES
 /**
  * Returns a cloneable description of how to create the storage, or null for memory.
  * @param {any} storage any: a Storage, or a description of one
- * @returns {{ module: string, export: string, args: any[] } | null}
+ * @returns {{ module: string, export: string, args: any[] } | { named: string } | null}
  */
 export function recipeOf(storage) {
   if (storage === null || storage === undefined) return null
+  if (storage.inWorker.named !== undefined) return storage.inWorker
   const { module, export: name, args } = storage.inWorker
   return { module: String(module), export: name, args: [...args] }
 }

@@ -1,5 +1,6 @@
 //! A database on a storage that fails and crashes, and its expected history.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -94,6 +95,30 @@ impl History {
                 difference(found, &self.map)
             ),
         })
+    }
+
+    /// Checks that each key has a value that it had after `at_least` writes or later: what a repair keeps,
+    /// which may lack some of the later writes.
+    pub fn each_is_recent(&self, found: &Map, at_least: usize) -> Result<(), String> {
+        let mut allowed: BTreeMap<&Vec<u8>, Vec<Option<&Vec<u8>>>> = BTreeMap::new();
+        for (at, changes) in self.writes.iter().chain(&self.maybe).enumerate() {
+            for (key, value) in changes {
+                let values = allowed.entry(key).or_insert_with(|| vec![None]);
+                if at < at_least {
+                    values.clear();
+                }
+                values.push(value.as_ref());
+            }
+        }
+        if let Some(key) = found.keys().find(|key| !allowed.contains_key(key)) {
+            return Err(format!("{} was never written", key.escape_ascii()));
+        }
+        for (key, values) in allowed {
+            if !values.contains(&found.get(key)) {
+                return Err(format!("{} has an older value than that after {at_least} writes", key.escape_ascii()));
+            }
+        }
+        Ok(())
     }
 
     /// `found` was recovered: it is the history from now on.

@@ -314,3 +314,10 @@ function isAllowed(name) {
   return name !== '' && name.isWellFormed() && Buffer.byteLength(name) <= NAME_BYTES_MAX && !/[/\\:\p{Cc}]/u.test(name) &&
     !['.', '..', 'lost'].includes(name) && !isLockName(name)
 }
+
+/**
+ * The storage of the database in the directory `path`; a relative one starts at `base`.
+ * @param {string} path
+ * @param {string} [base]
+ */
+export const directoryAt = (path, base) => new NodeStorage(path, base).aboutToLock()

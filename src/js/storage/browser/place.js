@@ -1,0 +1,10 @@
+// What kind of global scope this is.
+
+/** Whether this is a page, where files cannot be opened: a worker does it. */
+export const isWindow = () => typeof document !== 'undefined'
+
+/** Whether this is a dedicated worker, where files can be opened. */
+export const isDedicatedWorker = () => {
+  const { DedicatedWorkerGlobalScope: Scope } = /** @type {any} any: lib.dom does not declare it */ (globalThis)
+  return Scope !== undefined && globalThis instanceof Scope
+}

@@ -1,0 +1,4 @@
+// Replaces browser/place.js in Node, Deno and Bun.
+
+/** Never: a database can be opened on any thread, also where a test has made a document. */
+export const isWindow = () => false

@@ -1,0 +1,118 @@
+// Databases in a page, as the package makes them: a name, and nothing else.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ClassicLevel } from 'classic-level'
+import { Varve } from '../../src/js/index.js'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { serve } from './lib/serve.mjs'
+
+const PUTS = 10_000
+
+/** A page with `Varve`. */
+async function open(t, kind) {
+  const { url, close } = await serve({ '/': inRoot() })
+  t.after(close)
+  const browser = await Browser.start(kind)
+  t.after(() => browser.close())
+  const ready = async () => {
+    const page = await browser.page(`${url}/tests/browser/pages/database.html`)
+    await page.waitForFunction('globalThis.isReady')
+    return page
+  }
+  return { browser, page: await ready(), ready }
+}
+
+/** The entries of an exported database, as C++ LevelDB reads them. */
+async function entriesOf(t, zip) {
+  const place = mkdtempSync(join(tmpdir(), 'varve-export-'))
+  t.after(() => rmSync(place, { recursive: true, force: true }))
+  const file = join(place, 'export.zip')
+  writeFileSync(file, zip)
+  const imported = await Varve.import(join(place, 'db'), zip)
+  await imported.close()
+  const classic = new ClassicLevel(join(place, 'db'), { createIfMissing: false })
+  const entries = await classic.iterator().all()
+  await classic.close()
+  return entries
+}
+
+for (const kind of KINDS) {
+  test(`${kind}: a database survives its worker, the page and the browser, and C++ LevelDB reads its export`, { skip: lacking(kind) }, async (t) => {
+    const { browser, page, ready } = await open(t, kind)
+    // Workers of the page are known by what starts them.
+    await page.evaluate(() => {
+      globalThis.workers = []
+      globalThis.Worker = class extends Worker {
+        constructor(...given) {
+          super(...given)
+          globalThis.workers.push(this)
+        }
+      }
+    })
+    const info = await page.evaluate(async (puts) => {
+      const db = globalThis.db = new Varve('notes')
+      const all = []
+      for (let i = 0; i < puts; i++) all.push(db.put(`key ${String(i).padStart(5, '0')}`, `value ${i} `.repeat(8)))
+      await Promise.all(all)
+      const { storage, durability, location } = await db.info()
+      return { storage, durability, location, synchronous: typeof db.getSync }
+    }, PUTS)
+    assert.deepEqual([info.storage, info.location], ['directory', 'notes'])
+
+    const afterWorker = await page.evaluate(async () => {
+      for (const worker of globalThis.workers) worker.terminate()
+      const start = performance.now()
+      const db = new Varve('notes')
+      const value = await db.get('key 00007')
+      const time = performance.now() - start
+      const count = (await db.keys().all()).length
+      await db.put('after the worker', 'x')
+      globalThis.db = db
+      return { value, count, time }
+    })
+    assert.equal(afterWorker.value, 'value 7 '.repeat(8))
+    assert.equal(afterWorker.count, PUTS)
+    t.diagnostic(`opened ${afterWorker.time.toFixed(0)} ms after the worker was ended`)
+
+    await page.reload()
+    await page.waitForFunction('globalThis.isReady')
+    const afterReload = await page.evaluate(async () => {
+      const start = performance.now()
+      const db = globalThis.db = new Varve('notes')
+      await db.get('key 00007')
+      const time = performance.now() - start
+      await db.put('after the reload', 'y')
+      return { count: (await db.keys().all()).length, time }
+    })
+    assert.equal(afterReload.count, PUTS + 2)
+    t.diagnostic(`opened ${afterReload.time.toFixed(0)} ms after the page was loaded again`)
+
+    await browser.kill()
+    await browser.restart()
+    const again = await ready()
+    const zip = await again.evaluate(async () => {
+      const db = globalThis.db = new Varve('notes')
+      const bytes = new Uint8Array(await new Response(db.export()).arrayBuffer())
+      let text = ''
+      for (const byte of bytes) text += String.fromCharCode(byte)
+      return btoa(text)
+    })
+    const entries = await entriesOf(t, Buffer.from(zip, 'base64'))
+    assert.equal(entries.length, PUTS + 2)
+    assert.deepEqual(entries.slice(0, 2), [['after the reload', 'y'], ['after the worker', 'x']])
+    assert.deepEqual(entries.slice(2), Array.from({ length: PUTS }, (_, i) => [`key ${String(i).padStart(5, '0')}`, `value ${i} `.repeat(8)]))
+
+    const gone = await again.evaluate(async () => {
+      const locked = await Varve.destroy('notes').then(() => 'destroyed', ({ code }) => code)
+      await globalThis.db.close()
+      await Varve.destroy('notes')
+      const missing = await new Varve('notes', { createIfMissing: false }).open().then(() => 'opened', ({ cause }) => cause.code)
+      return { locked, missing }
+    })
+    assert.deepEqual(gone, { locked: 'LEVEL_LOCKED', missing: 'LEVEL_INVALID_ARGUMENT' })
+  })
+}
