@@ -33,7 +33,8 @@ use std::rc::{Rc, Weak};
 pub use model::{RawCrash, RawFault, RawModel};
 pub use raw::{RawDirectory, RawFile, busy};
 
-use self::mount::{as_locked, mount};
+use self::mount::mount;
+use self::raw::as_locked;
 use self::slot::{InlineFile, PoolFile, Slot};
 use self::state::State;
 use self::superblock::{Place, SLOTS};

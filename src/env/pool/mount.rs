@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use super::maturity::correct_clock;
-use super::raw::{RawDirectory, RawFile, is_busy};
+use super::raw::{RawDirectory, RawFile, as_locked};
 use super::salvage::salvage;
 use super::slot::{Slot, number_of};
 use super::state::State;
@@ -55,11 +55,6 @@ pub(super) async fn mount(raw: &dyn RawDirectory, create: bool) -> Result<State>
 
 fn no_database() -> Error {
     Error::io("the database", "open", ErrorKind::NotFound, "there is no database here")
-}
-
-/// The error of opening a file that only the owner opens.
-pub(super) fn as_locked(error: Error) -> Error {
-    if is_busy(&error) { Error::Locked("the database is open elsewhere".to_owned()) } else { error }
 }
 
 fn read(file: &dyn RawFile) -> Result<Result<Superblock, Malformed>> {

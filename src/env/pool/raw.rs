@@ -25,8 +25,8 @@ pub trait RawDirectory {
     /// Opens a file for reading and writing, which excludes every other opener; creates it if
     /// `create` is set and it does not exist.
     ///
-    /// [`is_busy`] tells whether another opener is the reason of an error. Whether a creation, or a
-    /// removal, survives a power failure is unknown until later.
+    /// The error is [`busy`] if another opener is the reason, or `Locked`. Whether a creation, or a removal,
+    /// survives a power failure is unknown until later.
     fn open(&self, name: &str, create: bool) -> Io<Rc<dyn RawFile>>;
     /// Removes a file that is not open.
     fn remove(&self, name: &str) -> Io<()>;
@@ -61,9 +61,10 @@ pub fn busy(name: &str, message: impl Into<String>) -> Error {
     Error::io(name, "open", ErrorKind::WouldBlock, message)
 }
 
-/// Whether a raw file could not be opened because it is open elsewhere.
-pub(super) fn is_busy(error: &Error) -> bool {
-    matches!(error, Error::Io(e) if e.kind == ErrorKind::WouldBlock)
+/// The error of opening a raw file that only the owner opens.
+pub(super) fn as_locked(error: Error) -> Error {
+    let is_busy = matches!(&error, Error::Io(e) if e.kind == ErrorKind::WouldBlock);
+    if is_busy { Error::Locked("the database is open elsewhere".to_owned()) } else { error }
 }
 
 /// Writes `data` at `offset` and verifies it: the reported count alone is no proof that anything was

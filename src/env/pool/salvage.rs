@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::header::Header;
-use super::mount::as_locked;
-use super::raw::RawDirectory;
+use super::raw::{RawDirectory, as_locked};
 use super::slot::{Slot, name_of};
 use super::superblock::{Place, Superblock};
 use crate::base::FileName;
