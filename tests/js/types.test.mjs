@@ -1,6 +1,6 @@
 // What tsc checks: every script, and with real types.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
@@ -9,15 +9,22 @@ import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 /** Comments that use the type `any` and give no reason, as in "any: whatever was thrown". It may only become smaller. */
 const WITHOUT_REASON_MAX = 254
 
+const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
+
 const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
 
 test('tsc sees every script of src/js', () => {
-  const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
   const seen = new Set(execFileSync(process.execPath, [tsc, '--project', inRoot(), '--listFilesOnly'], { encoding: 'utf8' }).split('\n'))
   ok(scripts.length > 50)
   deepStrictEqual(scripts.filter((path) => !seen.has(path)).map((path) => relative(inRoot(), path)), [])
+})
+
+test('the declarations compile with every strict option that users may have set', () => {
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '--project', inRoot('tests', 'types')], { encoding: 'utf8' })
+  strictEqual(stdout, '')
+  strictEqual(status, 0)
 })
 
 test('no declaration lies beside its source, where tsc would read it instead', () => {

@@ -158,6 +158,14 @@ class Nothing implements Storage {
 export const own = new Varve(null, { storage: new Nothing() })
 export const remote = new Varve(null, { storage: new HttpStorage('https://example.org/db/'), readOnly: true })
 export const blobs = new Varve(null, { storage: new BlobStorage({}), readOnly: true })
+
+/** A storage that a worker may create again, or not. */
+class Movable extends Nothing {
+  readonly inWorker: { module: URL, export: string, args: unknown[] } | undefined = undefined
+}
+
+export const movable = new Varve(null, { storage: new Movable(), worker: undefined })
+export const failed = new VarveError('no such file', { code: 'LEVEL_IO_ERROR', file: undefined, offset: undefined, maybeApplied: undefined })
 testStorage(() => ({ one: new Nothing(), other: new Nothing() }), { test: (_name, run) => run() })
 // @ts-expect-error a storage has more methods than that
 export const part = new Varve(null, { storage: { lock: () => 0 } })

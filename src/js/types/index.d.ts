@@ -485,9 +485,9 @@ export interface FlushInfo {
    */
   bytes: number
   /** At the end: the table, `null` if there was nothing to write. */
-  file?: string | null
+  file?: string | null | undefined
   /** At the end: the level of the table. */
-  level?: number
+  level?: number | undefined
 }
 
 /** A compaction: tables of one level and the next are merged into the next. */
@@ -502,9 +502,9 @@ export interface CompactionInfo {
   /** One table is moved down unchanged. */
   trivialMove: boolean
   /** At the end: the new table files. */
-  outputs?: string[]
+  outputs?: string[] | undefined
   /** At the end: total size of the outputs, 0 in a trivial move. */
-  bytesWritten?: number
+  bytesWritten?: number | undefined
 }
 
 /** Writes are slow because flushes or compactions cannot keep up. */
@@ -804,7 +804,7 @@ export interface Info {
    * `degraded`: writes fail until {@link Varve.resume} is called, because of `cause`; reads work.
    */
   state: 'open' | 'degraded'
-  cause?: VarveError
+  cause?: VarveError | undefined
   /** Damage found on opening, and data that was not read. */
   recovery: Recovery
   /** Number and total size of the table files, for each of the seven levels. */
@@ -966,7 +966,7 @@ export interface Storage {
    * }
    * ```
    */
-  readonly inWorker?: { module: string | URL, export: string, args: unknown[] }
+  readonly inWorker?: { module: string | URL, export: string, args: unknown[] } | undefined
 }
 
 /** A change to the names of a {@link Storage}. */
@@ -1064,15 +1064,15 @@ export type ErrorCode =
  * ```
  */
 export class VarveError extends Error {
-  constructor (message: string, details: { code: string, cause?: unknown, file?: string, offset?: number, maybeApplied?: boolean })
+  constructor (message: string, details: { code: string, cause?: unknown, file?: string | undefined, offset?: number | undefined, maybeApplied?: boolean | undefined })
   code: ErrorCode
   cause?: unknown
   /** Name of the affected file, if known. */
-  file?: string
+  file?: string | undefined
   /** Offset in the file in bytes, if known. */
-  offset?: number
+  offset?: number | undefined
   /** For a write: it may have been applied, and may be found after reopening. */
-  maybeApplied?: boolean
+  maybeApplied?: boolean | undefined
 }
 
 /**
