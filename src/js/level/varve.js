@@ -22,7 +22,7 @@ import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
-import { engineOptionsOf, isInWorker, placeOf } from './options.js'
+import { checkOptions, engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
@@ -70,6 +70,9 @@ const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'bat
 /** The name of the key order. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
 
+/** The options of a call of open(), as they were given. */
+const GIVEN = Symbol('given')
+
 /** Events of the engine. */
 const EVENTS = ['flush', 'compaction', 'stall']
 
@@ -99,6 +102,8 @@ export class Varve extends AbstractLevel {
   /** @type {Events} */
   #events
   #sync
+  /** Why the last opening failed. @type {unknown} */
+  #failure
   /**
    * The zip that the first opening imports.
    * @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere
@@ -117,6 +122,7 @@ export class Varve extends AbstractLevel {
     const place = placeOf(location, storage)
     const inWorker = isInWorker(worker, place)
     const inMemory = storage === 'memory'
+    checkOptions(forward)
     engineOptionsOf(forward)
 
     super({
@@ -173,15 +179,49 @@ export class Varve extends AbstractLevel {
    * @returns {T}
    */
   #wrapped(call) {
-    // Opening may have failed.
+    if (this.#failure !== undefined && this.status !== 'open') return this.#explained(call())
+    // It may have been closed before it opened.
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
+  }
+
+  /**
+   * Adds the reason why opening failed to the error of a call that waited for it: abstract-level
+   * says only that the database is not open.
+   * @template T
+   * @param {T} answer
+   * @returns {T}
+   */
+  #explained(answer) {
+    if (!(answer instanceof Promise)) return answer
+    return /** @type {any} any: a promise of the same */ (answer.catch((error) => {
+      if (/^LEVEL_(DATABASE|ITERATOR)_NOT_OPEN$/.test(error?.code)) error.cause ??= this.#failure
+      throw error
+    }))
   }
 
   // ---- Opening and closing
   // ------------------------------------------------------------------------------------------
 
+  /** @param {Options} [options] */
+  open(options) {
+    // _open() gets the options as abstract-level has changed them.
+    return super.open(typeof options === 'object' ? { ...options, [GIVEN]: options } : options)
+  }
+
   /** @param {Options} options */
   async _open(options) {
+    this.#failure = undefined
+    try {
+      checkOptions({ ...options[GIVEN] })
+      await this.#opened(options)
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  /** @param {Options} options */
+  async #opened(options) {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
     const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
@@ -674,6 +714,7 @@ export class Varve extends AbstractLevel {
     const { storage, ...rest } = { __proto__: null, ...options }
     const place = placeOf(location, storage)
     if (storage === 'memory') throw new InvalidArgumentError('A database in memory has no files: use a directory or a Storage')
+    checkOptions(rest)
     const given = engineOptionsOf(rest)
     try {
       return await act(await Varve.#storageOf(place), given)
@@ -707,7 +748,7 @@ export class Varve extends AbstractLevel {
   }
 
   #assertOpen() {
-    if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
+    if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN', cause: this.#failure })
   }
 }
 
