@@ -88,6 +88,13 @@ export async function use(): Promise<void> {
 
   const sublevel = towns.sublevel<string, number>('counts', { valueEncoding: 'json' })
   const count: number | undefined = await sublevel.get('a')
+  sublevel.putSync('a', 1, { sync: true })
+  sublevel.delSync('a')
+  sublevel.batchSync([{ type: 'put', key: 'a', value: 1 }, { type: 'put', key: 'b', value: 2, sublevel: towns.sublevel('other') }])
+  const counts: (number | undefined)[] = [...sublevel.getManySync(['a', 'b']), sublevel.getSync('a')]
+  for (const [key, value] of sublevel.sublevel<string, number>('deep', {}).rangeSync({ gt: 'a' })) console.log(key.length, value.toFixed(), counts, sublevel.hasSync(key))
+  // @ts-expect-error its values are numbers
+  sublevel.putSync('a', 'b')
   const getOptions: GetOptions<string, Town> = { snapshot }
   console.log(town, now, sure, many, raw, flags, flag, keys, values, page, count, getOptions, inline.status)
 }

@@ -146,7 +146,19 @@ export class Varve extends AbstractLevel {
     this.#inWorker = inWorker
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
     this.#events = new Events(this, EVENTS)
-    this.#sync = new SyncCalls(this, { inWorker, engineOf: () => this.#engine, wrote: () => { this.#turns.wrote() } })
+    this.#sync = new SyncCalls(this, {
+      ready: (method) => this.#readySync(method),
+      put: (key, value, options) => {
+        const [keyBytes, valueBytes] = [this.#encodedKey(key, options), this.#encodedValue(value, options)]
+        this.#engine.putSync(this.#keyScratch.bytesOf(keyBytes, 'key'), this.#valueScratch.bytesOf(valueBytes, 'value'), options?.sync === true)
+      },
+      del: (key, options) => {
+        const keyBytes = this.#encodedKey(key, options)
+        this.#engine.delSync(this.#keyScratch.bytesOf(keyBytes, 'key'), options?.sync === true)
+      },
+      newBatch: () => this._chainedBatch(),
+      wrote: () => { this.#turns.wrote() }
+    })
   }
 
   /** The directory, or null if there is none. */
@@ -169,7 +181,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | string[]} name @param {Options} options */
   _sublevel(name, options) {
-    return new Sublevel(this, name, options, (call) => this.#wrapped(call))
+    return new Sublevel(this, name, options, (call) => this.#wrapped(call), this.#sync)
   }
 
   /**
@@ -348,14 +360,14 @@ export class Varve extends AbstractLevel {
     if (!Array.isArray(keys)) throw new InvalidArgumentError("The first argument 'keys' must be an array")
     const valueEncoding = this.valueEncoding(options?.valueEncoding)
     const fromBytes = FROM_BYTES[valueEncoding.format]
-    const values = SyncCalls.found(this.#readMany('getMany', this.#encodedKeys(keys, options), options ?? {}))
+    const values = SyncCalls.found(this.#readMany('getMany', keys.map((key) => this.#encodedKey(key, options)), options ?? {}))
     return values.map((/** @type {Uint8Array | undefined} */ value) => decoded(valueEncoding, value && fromBytes(value), 'value'))
   }
 
   /** @param {any} key @param {any} [options] any: as the public types say */
   hasSync(key, options) {
     this.#sync.ready('hasSync')
-    const [encoded] = this.#encodedKeys([key], options)
+    const encoded = this.#encodedKey(key, options)
     const id = Snapshot.idOf(options?.snapshot, this.#engine)
     try {
       return SyncCalls.found(this.#engine.has(this.#keyScratch.bytesOf(encoded, 'key'), id, options?.fillCache !== false))
@@ -376,13 +388,22 @@ export class Varve extends AbstractLevel {
   /** @param {any} [options] any: as the public types say */
   rangeSync(options) { return this.#sync.range(options) }
 
-  /** @param {any[]} keys @param {any} options any: as the public types say @returns {any[]} */
-  #encodedKeys(keys, options) {
-    const encoding = this.keyEncoding(options?.keyEncoding)
-    return keys.map((key) => {
-      /** @type {any} any: not in its published types */ (this)._assertValidKey(key)
-      return encoding.encode(key)
-    })
+  /** @param {string} method */
+  #readySync(method) {
+    if (this.#inWorker) throw new VarveError(`${method}() is not supported with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
+    if (this.#engine.isReplacing) throw new VarveError('The engine failed and is being replaced: retry later', { code: 'LEVEL_BUSY' })
+  }
+
+  /** @param {any} value @param {any} options any: as the public types say @returns {any} */
+  #encodedValue(value, options) {
+    /** @type {any} any: not in its published types */ (this)._assertValidValue(value)
+    return this.valueEncoding(options?.valueEncoding).encode(value)
+  }
+
+  /** @param {any} key @param {any} options any: as the public types say @returns {any} */
+  #encodedKey(key, options) {
+    /** @type {any} any: not in its published types */ (this)._assertValidKey(key)
+    return this.keyEncoding(options?.keyEncoding).encode(key)
   }
 
   /**

@@ -48,6 +48,8 @@ import {
   AbstractOpenOptions,
   AbstractPutOptions,
   AbstractSnapshot,
+  AbstractSublevel,
+  AbstractSublevelOptions,
   AbstractValueIterator,
   AbstractValueIteratorOptions,
   Transcoder
@@ -257,6 +259,10 @@ export class Varve<KDefault = string, VDefault = string>
    * entries overwritten or deleted later are kept on disk while it is open.
    */
   snapshot (options?: any | undefined): Snapshot
+
+  /** Returns a section of the database, with its own key prefix, encodings, hooks and events. */
+  sublevel (name: string | string[]): Sublevel<typeof this, string, string>
+  sublevel<K = string, V = string> (name: string | string[], options: AbstractSublevelOptions<K, V>): Sublevel<typeof this, K, V>
 
   /**
    * Makes all acknowledged writes durable with one flush of the log. This is cheaper than {@link
@@ -781,6 +787,21 @@ export type KeyIteratorOptions<K> = AbstractKeyIteratorOptions<K> & AdditionalIt
 export type ValueIteratorOptions<K, V> = AbstractValueIteratorOptions<K, V> & AdditionalIteratorOptions
 
 export type Snapshot = AbstractSnapshot
+
+/** A sublevel of a {@link Varve}: abstract-level's, with the same synchronous calls as the database. */
+export type Sublevel<TDatabase, KDefault = string, VDefault = string> =
+  SublevelCalls<TDatabase, KDefault, VDefault> & AbstractSublevel<TDatabase, string | Buffer | Uint8Array, KDefault, VDefault>
+
+/** What a {@link Sublevel} adds to abstract-level's. */
+export interface SublevelCalls<TDatabase, KDefault, VDefault>
+  extends Pick<Varve<KDefault, VDefault>, 'getManySync' | 'hasSync' | 'rangeSync' | 'putSync' | 'delSync'> {
+  /** As {@link Varve.batchSync}. */
+  batchSync (operations: Array<BatchOperation<TDatabase, KDefault, VDefault>>): void
+  batchSync<K = KDefault, V = VDefault> (operations: Array<BatchOperation<TDatabase, K, V>>, options: BatchOptions<K, V>): void
+
+  sublevel (name: string | string[]): Sublevel<Sublevel<TDatabase, KDefault, VDefault>, string, string>
+  sublevel<K = string, V = string> (name: string | string[], options: AbstractSublevelOptions<K, V>): Sublevel<Sublevel<TDatabase, KDefault, VDefault>, K, V>
+}
 
 /**
  * The guarantee of a successful sync: none, the operating system has the data, or it survives a
