@@ -246,7 +246,9 @@ export class Varve extends AbstractLevel {
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
       // In an import, corruption is in the zip, not at the location.
-      throw fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
+      const told = fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
+      if (!isImport && isDenied(error)) told.message += '; ask for write access, or open it with readOnly: true'
+      throw told
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
@@ -737,9 +739,13 @@ export class Varve extends AbstractLevel {
     if (storage === 'memory') throw new InvalidArgumentError('A database in memory has no files: use a directory or a Storage')
     checkOptions(rest)
     const given = engineOptionsOf(rest)
+    const files = await Varve.#storageOf(place)
     try {
-      return await act(await Varve.#storageOf(place), given)
-    } catch (error) {
+      return await act(files, given)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (place.path !== null && error?.cause?.code === 'ENOENT' && error.cause.path === files.directory) {
+        throw new InvalidArgumentError(`directory ${place.path} does not exist (ENOENT)`, { cause: error.cause })
+      }
       throw fromEngineAt(error, place.path)
     }
   }
@@ -771,6 +777,14 @@ export class Varve extends AbstractLevel {
   #assertOpen() {
     if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN', cause: this.#failure })
   }
+}
+
+/**
+ * Whether an existing directory may not be locked, for which one must write to it.
+ * @param {any} error any: whatever was thrown
+ */
+function isDenied({ code, message, cause }) {
+  return code === 'io' && message.includes('lock of') && ['EACCES', 'EPERM', 'EROFS'].includes(cause?.code) && cause.cause === undefined
 }
 
 /** Runs the tasks of the full module, here or in a worker that has it. */
