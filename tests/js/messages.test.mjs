@@ -75,7 +75,7 @@ test('errors name the options of JavaScript', async () => {
 test('a directory that does not exist is the same error of verify and repair', async () => {
   const location = place()
   for (const method of ['verify', 'repair']) {
-    await assert.rejects(Varve[method](location), { name: 'TypeError', code: 'LEVEL_INVALID_ARGUMENT', message: `directory ${location} does not exist (ENOENT)` })
+    await assert.rejects(Varve[method](location), { code: 'LEVEL_IO_ERROR', message: `directory ${location} does not exist (ENOENT: no such file or directory)` })
     assert.match(run(method, location).text, new RegExp(`directory ${location} does not exist \\(ENOENT\\)`))
   }
 })

@@ -744,7 +744,8 @@ export class Varve extends AbstractLevel {
       return await act(files, given)
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (place.path !== null && error?.cause?.code === 'ENOENT' && error.cause.path === files.directory) {
-        throw new InvalidArgumentError(`directory ${place.path} does not exist (ENOENT)`, { cause: error.cause })
+        // classic-level's code and reason.
+        throw new VarveError(`directory ${place.path} does not exist (ENOENT: no such file or directory)`, { code: 'LEVEL_IO_ERROR', cause: error.cause })
       }
       throw fromEngineAt(error, place.path)
     }
