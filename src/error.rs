@@ -74,7 +74,8 @@ pub struct Corruption {
 
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reason.starts_with(MISSING) {
+        // The reason of the whole file: it is missing, or empty.
+        if self.reason.strip_prefix(&*self.file).is_some_and(|rest| rest.starts_with(" is ")) {
             return write!(f, "{}", self.reason);
         }
         write!(f, "{} at offset {}: {}", self.file, self.offset, self.reason)
@@ -141,14 +142,11 @@ impl Malformed {
     }
 }
 
-/// The beginning of the reason for a missing file.
-const MISSING: &str = "missing: ";
-
 impl Error {
     /// The [`Corruption`] of a missing `file`; `why` says what refers to it.
     pub fn missing(file: impl Into<String>, why: &str) -> Error {
         let file = file.into();
-        let reason = format!("{MISSING}{file}: {why}");
+        let reason = if why.is_empty() { format!("{file} is missing") } else { format!("{file} is missing: {why}") };
         Error::corruption(file, 0, reason)
     }
 
@@ -238,6 +236,14 @@ mod tests {
         let e = Error::io("000003.log", "append", std::io::ErrorKind::StorageFull, "no space");
         assert_eq!(e.code(), "full");
         assert_eq!(e.to_string(), "storage is full: append of 000003.log: no space");
+    }
+
+    #[test]
+    fn a_missing_file_needs_no_offset() {
+        let told = |why| Error::missing("000014.log", why).to_string();
+        assert_eq!(told("the manifest names it"), "corruption: 000014.log is missing: the manifest names it");
+        assert_eq!(told(""), "corruption: 000014.log is missing");
+        assert_eq!(Error::corruption("CURRENT", 0, "CURRENT is empty").to_string(), "corruption: CURRENT is empty");
     }
 
     #[test]

@@ -183,12 +183,14 @@ fn without_an_index_the_blocks_are_found_by_their_checksums() {
     let sound = inspect(&file, false);
     let entries = number(sound.last().unwrap(), "entries");
     let index = of(&sound, "index")[0];
-    for damage in ["magic", "handle", "index"] {
+    for damage in ["magic", "handle", "index", "bit of the index"] {
         let mut file = file.clone();
         let at = file.len();
         match damage {
             "magic" => file[at - 8..].fill(0xee),
             "handle" => file[at - 48..at - 40].fill(0xff),
+            // In the first handle: what it would lead to is no damage of the file.
+            "bit of the index" => file[usize::try_from(index.offset).unwrap() + 12] ^= 1,
             _ => {
                 let at = usize::try_from(index.offset).unwrap();
                 file[at..at + usize::try_from(index.length).unwrap()].fill(0xaa);
@@ -196,6 +198,9 @@ fn without_an_index_the_blocks_are_found_by_their_checksums() {
         }
         let spans = inspect(&file, false);
         assert!(!codes(&spans).is_empty(), "{damage}");
+        if damage == "bit of the index" {
+            assert!(codes(&spans).iter().all(|code| ["T10", "T32"].contains(code)), "{:?}", codes(&spans));
+        }
         assert_eq!(number(spans.last().unwrap(), "entries"), entries, "{damage}");
         assert_eq!(of(&spans, "data").len(), of(&sound, "data").len(), "{damage}");
         assert!(of(&spans, "data").iter().all(|span| span.fact("found") == Some(&Fact::Flag(true))));

@@ -133,6 +133,9 @@ impl Manifest {
 /// Returns the number of the manifest that CURRENT names.
 pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
     let content = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await?;
+    if content.is_empty() {
+        return Err(Error::corruption("CURRENT", 0, "CURRENT is empty"));
+    }
     let Some((b'\n', name)) = content.split_last() else {
         let end = to_u64(content.len());
         return Err(Error::corruption("CURRENT", end, "CURRENT file does not end with newline"));
@@ -231,6 +234,12 @@ pub(crate) async fn recover_manifest(
         }
     }
     let size = reader.good_end();
+    if size == 0 {
+        let extent = if file_size == 0 { "is empty" } else { "has no complete record" };
+        // LevelDB's sentence stays in it.
+        let reason = format!("{name} {extent}: no meta-nextfile entry in descriptor");
+        return Err(Error::corruption(&name, 0, reason));
+    }
     replay.finish(set, mode == RecoveryMode::Compat).map_err(|reason| Error::corruption(&name, size, reason))?;
     Ok(ManifestState { number, size, file_size, torn })
 }

@@ -616,7 +616,26 @@ test('a file instead of the directory is an error', async () => {
   assert.equal(fs.readFileSync(path, 'utf8'), 'a file')
 })
 
-test('a directory instead of a file is an error', async (t) => {
+test('a directory that cannot be created is named, with the reason', { skip: unless(IS_LINUX, 'only Linux has /proc') }, () => {
+  const program = `
+    const { Varve } = await import(${JSON.stringify(new URL('../../src/js/index.js', import.meta.url).href)})
+    const { cause } = await new Varve('/proc/nope/below').open().catch((error) => error)
+    console.log(cause.code, cause.cause.cause.code, cause.message)`
+  // In a process of its own: mkdirSync with \`recursive\` never returns there.
+  const { stdout, error } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8', timeout: 30_000 })
+  assert.equal(error, undefined)
+  assert.match(stdout, /^LEVEL_IO_ERROR ENOENT .*cannot create the directory \/proc\/nope: ENOENT/)
+})
+
+test('parents are created one by one, also when another process creates one', async () => {
+  const parent = newDirectory()
+  const storages = ['a', 'b'].map((name) => new NodeStorage(join(parent, 'between', name)))
+  await Promise.all(storages.map((storage) => storage.lock(true)))
+  await Promise.all(storages.map((storage) => storage.unlock()))
+  assert.deepEqual(fs.readdirSync(join(parent, 'between')).sort(), ['a', 'b'])
+})
+
+test('a directory where a file should be', async (t) => {
   const storage = await locked(t)
   const path = join(storage.directory, 'd')
   fs.mkdirSync(path)

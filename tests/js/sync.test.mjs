@@ -96,7 +96,68 @@ for (const [name, place] of Object.entries(PLACES)) {
     await db.close()
   })
 
-  test(`hooks see and change writes, and the event is emitted a microtask later: ${name}`, async () => {
+  test(`a sublevel has the same calls: ${name}`, async () => {
+    const db = await open()
+    const sub = db.sublevel('s', { valueEncoding: 'json' })
+    const deep = sub.sublevel(['t', 'u'], { keyEncoding: 'view', valueEncoding: 'json', separator: '#' })
+    await deep.open()
+    db.putSync('r', 'of the root')
+    db.putSync('t', 'of the root')
+    sub.putSync('a', { n: 1 }, { sync: true })
+    sub.putSync('b', 2)
+    sub.putSync(Buffer.from('c'), Buffer.from('3'), { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    const snapshot = db.snapshot()
+    sub.batchSync([{ type: 'put', key: 'd', value: 4 }, { type: 'del', key: 'b' }, { type: 'put', key: 'x', value: '5', sublevel: db.sublevel('other') }, { type: 'put', key: new Uint8Array([1]), value: 'six', sublevel: deep }], { sync: true })
+    deep.putSync(new Uint8Array([255]), 'seven')
+    deep.putSync(new Uint8Array([9]), 'eight')
+    deep.delSync(new Uint8Array([9]))
+    assert.deepEqual(sub.getManySync(['a', 'b', 'c', 'd']), [{ n: 1 }, undefined, 3, 4])
+    assert.deepEqual(sub.getManySync(['b', 'd'], { snapshot, valueEncoding: 'utf8' }), ['2', undefined])
+    assert.deepEqual([sub.hasSync('a'), sub.hasSync('r'), sub.hasSync('d', { snapshot }), deep.hasSync(new Uint8Array([1]))], [true, false, false, true])
+    assert.equal(await db.sublevel('other').get('x'), '5')
+    assert.equal(sub.getSync('d'), 4)
+    assert.deepEqual([...sub.rangeSync()].filter(([key]) => key < '{' && key.length === 1), [['a', { n: 1 }], ['c', 3], ['d', 4]])
+    for (const options of [{}, { gte: 'b' }, { gt: 'a', lt: 'd' }, { lte: 'c', reverse: true }, { limit: 1, snapshot }, { keyEncoding: 'buffer' }, { keyEncoding: 'view', gt: Buffer.from('a') }, { valueEncoding: 'view' }, { keys: false }, { values: false }]) {
+      assert.deepEqual([...sub.rangeSync(options)], await sub.iterator(options).all(), JSON.stringify(options))
+    }
+    assert.deepEqual([...deep.rangeSync()], [[new Uint8Array([1]), 'six'], [new Uint8Array([255]), 'seven']])
+    assert.deepEqual([...deep.rangeSync()], await deep.iterator().all())
+    await snapshot.close()
+    for (const call of [() => sub.putSync(null, 1), () => sub.delSync(undefined), () => sub.hasSync(null), () => sub.getManySync([null])]) assert.throws(call, code('LEVEL_INVALID_KEY'))
+    assert.throws(() => sub.putSync('a', null), code('LEVEL_INVALID_VALUE'))
+    assert.throws(() => sub.getManySync('a'), code('LEVEL_INVALID_ARGUMENT'))
+    assert.equal(sub.supports.additionalMethods.putSync, true)
+    await sub.close()
+    for (const call of [() => sub.putSync('a', 1), () => sub.delSync('a'), () => sub.batchSync([]), () => sub.rangeSync(), () => sub.hasSync('a'), () => sub.getManySync(['a'])]) {
+      assert.throws(call, code('LEVEL_DATABASE_NOT_OPEN'))
+    }
+    await db.close()
+  })
+
+  test(`hooks and listeners of a sublevel, and of its database, see synchronous writes: ${name}`, async () => {
+    const db = await open()
+    const [sub, index] = [db.sublevel('s'), db.sublevel('i')]
+    await Promise.all([sub.open(), index.open()])
+    const told = []
+    sub.on('write', (operations) => told.push(...operations.map(({ type, key }) => `sub ${type} ${key}`)))
+    db.on('write', (operations) => told.push(...operations.map(({ type, key }) => `db ${type} ${key}`)))
+    const add = (op, batch) => { if (op.type === 'put') batch.add({ type: 'put', key: op.value, value: op.key, sublevel: index }) }
+    sub.hooks.prewrite.add(add)
+    sub.putSync('a', '1')
+    assert.deepEqual(index.getManySync(['1']), ['a'])
+    sub.delSync('a')
+    sub.batchSync([{ type: 'put', key: 'b', value: '2' }])
+    await new Promise(setImmediate)
+    assert.deepEqual(told.sort(), ['db del !s!a', 'db put !i!1', 'db put !i!2', 'db put !s!a', 'db put !s!b', 'sub del a', 'sub put a', 'sub put b'].sort())
+    sub.hooks.prewrite.delete(add)
+    db.hooks.prewrite.add(() => { throw new Error('no') })
+    assert.throws(() => sub.putSync('c', '3'), code('LEVEL_HOOK_ERROR'))
+    assert.throws(() => sub.batchSync([{ type: 'put', key: 'c', value: '3' }]), code('LEVEL_HOOK_ERROR'))
+    assert.equal(sub.hasSync('c'), false)
+    await db.close()
+  })
+
+  test(`hooks see and change writes, and the event comes a microtask later: ${name}`, async () => {
     const db = await open()
     const index = db.sublevel('index')
     const add = (op, batch) => { if (op.type === 'put') batch.add({ type: 'put', key: op.value, value: op.key, sublevel: index }) }
@@ -291,6 +352,11 @@ test('with a storage that cannot flush synchronously only puts with sync are ref
 test('with a worker they are not supported', async () => {
   const db = await opened(newPlace(), { worker: true })
   for (const call of [() => db.putSync('a', '1'), () => db.delSync('a'), () => db.batchSync([]), () => db.rangeSync(), () => db.hasSync('a'), () => db.getManySync(['a'])]) {
+    assert.throws(call, code('LEVEL_NOT_SUPPORTED'))
+  }
+  const sub = db.sublevel('s')
+  await sub.open()
+  for (const call of [() => sub.putSync('a', '1'), () => sub.delSync('a'), () => sub.batchSync([]), () => sub.rangeSync(), () => sub.hasSync('a'), () => sub.getManySync(['a'])]) {
     assert.throws(call, code('LEVEL_NOT_SUPPORTED'))
   }
   assert.equal(await db.get('a'), undefined)

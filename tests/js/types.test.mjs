@@ -1,6 +1,6 @@
 // tsc checks every script, with precise types.
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
@@ -9,18 +9,25 @@ import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 /** The number of uses of `any` without a reason, which must not grow. */
 const WITHOUT_REASON_MAX = 254
 
+const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
+
 const scripts = readdirSync(inRoot('src', 'js'), { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
 
-test('tsc checks every script of src/js', () => {
-  const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
+test('tsc sees every script of src/js', () => {
   const seen = new Set(execFileSync(process.execPath, [tsc, '--project', inRoot(), '--listFilesOnly'], { encoding: 'utf8' }).split('\n'))
   ok(scripts.length > 50)
   deepStrictEqual(scripts.filter((path) => !seen.has(path)).map((path) => relative(inRoot(), path)), [])
 })
 
-test('no declaration is beside its source, where tsc would read it instead', () => {
+test('the declarations compile with every strict option that users may have set', () => {
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '--project', inRoot('tests', 'types')], { encoding: 'utf8' })
+  strictEqual(stdout, '')
+  strictEqual(status, 0)
+})
+
+test('no declaration lies beside its source, where tsc would read it instead', () => {
   deepStrictEqual(scripts.filter((path) => existsSync(path.replace(/\.js$/, '.d.ts'))), [])
 })
 

@@ -88,6 +88,13 @@ export async function use(): Promise<void> {
 
   const sublevel = towns.sublevel<string, number>('counts', { valueEncoding: 'json' })
   const count: number | undefined = await sublevel.get('a')
+  sublevel.putSync('a', 1, { sync: true })
+  sublevel.delSync('a')
+  sublevel.batchSync([{ type: 'put', key: 'a', value: 1 }, { type: 'put', key: 'b', value: 2, sublevel: towns.sublevel('other') }])
+  const counts: (number | undefined)[] = [...sublevel.getManySync(['a', 'b']), sublevel.getSync('a')]
+  for (const [key, value] of sublevel.sublevel<string, number>('deep', {}).rangeSync({ gt: 'a' })) console.log(key.length, value.toFixed(), counts, sublevel.hasSync(key))
+  // @ts-expect-error its values are numbers
+  sublevel.putSync('a', 'b')
   const getOptions: GetOptions<string, Town> = { snapshot }
   console.log(town, now, sure, many, raw, flags, flag, keys, values, page, count, getOptions, inline.status)
 }
@@ -158,6 +165,14 @@ class Nothing implements Storage {
 export const own = new Varve(null, { storage: new Nothing() })
 export const remote = new Varve(null, { storage: new HttpStorage('https://example.org/db/'), readOnly: true })
 export const blobs = new Varve(null, { storage: new BlobStorage({}), readOnly: true })
+
+/** A storage that a worker may create again, or not. */
+class Movable extends Nothing {
+  readonly inWorker: { module: URL, export: string, args: unknown[] } | undefined = undefined
+}
+
+export const movable = new Varve(null, { storage: new Movable(), worker: undefined })
+export const failed = new VarveError('no such file', { code: 'LEVEL_IO_ERROR', file: undefined, offset: undefined, maybeApplied: undefined })
 testStorage(() => ({ one: new Nothing(), other: new Nothing() }), { test: (_name, run) => run() })
 // @ts-expect-error a storage has more methods than that
 export const part = new Varve(null, { storage: { lock: () => 0 } })

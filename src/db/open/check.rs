@@ -64,19 +64,18 @@ pub(super) async fn check_files(
     let missing: Vec<_> = versions.current().files().filter(|(_, f)| !tables.contains(&f.number)).collect();
     if let Some((_, first)) = missing.first() {
         let name = table_file_name(first.number);
-        return Err(Error::corruption(
-            name.clone(),
-            0,
-            format!(
-                "{} missing files; e.g.: {name}; `varve verify` lists them, `varve repair` rebuilds without them",
-                missing.len()
-            ),
-        ));
+        let others = match missing.len() - 1 {
+            0 => String::new(),
+            1 => ", and 1 more file".to_owned(),
+            count => format!(", and {count} more files"),
+        };
+        let advice = "`varve verify` lists missing files, `varve repair` goes on without them";
+        return Err(Error::corruption(&name, 0, format!("{name} is missing{others}; {advice}")));
     }
     let log = FileName::Log(versions.counts.log_number).to_string();
     let log_is_missing = versions.counts.log_number != FileNumber(0) && !names.contains(&log);
     if log_is_missing && options.recovery == RecoveryMode::Strict {
-        return Err(Error::corruption(log, 0, "the manifest names this log, but it is missing"));
+        return Err(Error::missing(log, "the manifest names this log"));
     }
     if options.recovery == RecoveryMode::Compat {
         return Ok(());

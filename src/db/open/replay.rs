@@ -130,9 +130,7 @@ impl Recovery {
     fn missing_log(&self, inner: &Inner, logs: &[(FileNumber, String)]) -> Option<Error> {
         let named = inner.state.borrow().counts().log_number;
         let there = named == FileNumber(0) || logs.iter().any(|(number, _)| *number == named);
-        (!there).then(|| {
-            Error::corruption(FileName::Log(named).to_string(), 0, "the manifest names this log, but it is missing")
-        })
+        (!there).then(|| Error::missing(FileName::Log(named).to_string(), "the manifest names this log"))
     }
 
     /// Records that the file is not read from `offset` on.

@@ -23,6 +23,8 @@ impl TableInspector {
             self.doubtful.push((handle.offset, end));
         }
         match role {
+            // Handles in damaged bytes lead to damage that is not there; the search finds the blocks.
+            Role::Metaindex | Role::Index if !opened.sound => self.emit(opened.span),
             Role::Metaindex => self.metaindex(opened),
             Role::Index => self.index(opened),
             Role::Meta(name) => self.meta(&name, opened),

@@ -5,7 +5,7 @@ import { Varve } from '../level/varve.js'
 import { UsageError } from './arguments.js'
 import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
-import { counted, grouped, visible } from './text.js'
+import { afterCode, counted, grouped, visible } from './text.js'
 
 /**
  * A database opened by a command.
@@ -177,7 +177,7 @@ export function tablesOf(db) {
 }
 
 /** @param {{ code: string, message: string }} finding */
-export const lineOf = ({ code, message }) => `${code}: ${message}`
+export const lineOf = ({ code, message }) => `${code}: ${afterCode(message)}`
 
 /**
  * Returns an error as JSON.

@@ -9,6 +9,7 @@ import { helpOf, overview, parse, UsageError } from './arguments.js'
 import { remedyOf } from './location.js'
 import { Output } from './output.js'
 import { nearest } from './suggest.js'
+import { afterCode } from './text.js'
 
 /** @typedef {import('./arguments.js').Command} Command */
 
@@ -75,7 +76,8 @@ function explain(error) {
   const remedy = reason?.code === 'LEVEL_IO_ERROR' && !reason.message.includes('; ask') ? remedyOf(reason.cause) : ''
   // Any other error is a bug: print its stack.
   const own = reason instanceof UsageError || typeof reason?.code === 'string'
-  return `varve: ${code}${(own ? reason.message : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${remedy}${rescue}${hint}`
+  const said = code === '' ? reason?.message : afterCode(reason.message)
+  return `varve: ${code}${(own ? said : reason?.stack ?? String(reason)).replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')}${remedy}${rescue}${hint}`
 }
 
 const out = new Output()

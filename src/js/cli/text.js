@@ -151,3 +151,9 @@ export function table(rows) {
   return cells.map((row) => row.map((cell, column) => right[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))
     .join('  ').trimEnd()).join('\n')
 }
+
+/** How messages of the engine begin, which their code says already. */
+const KIND = /(^|: )(?:corruption|i\/o error|storage is full|locked|fenced|source changed|evicted|busy|limit exceeded|invalid argument|not supported): /
+
+/** Returns a message to stand after its code. @param {string} message */
+export const afterCode = (message) => message.replace(KIND, '$1')

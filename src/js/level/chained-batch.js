@@ -4,7 +4,11 @@ import { VarveError, fromEngine } from '../errors.js'
 
 /** @typedef {import('./options.js').Options} Options */
 
-/** @typedef {import('../bytes/write-batch.js').WriteBatch} WriteBatch */
+/**
+ * Where the operations are gathered: a WriteBatch, or the operations themselves for a parent.
+ * @typedef {{ put(key: any, value: any, operation: any): void, del(key: any, operation: any): void, clear(): void, finish(): any }} Gathered
+ *   any: encoded keys and values, and what `commit` takes
+ */
 
 /**
  * abstract-level's chained batch over a WriteBatch, which it borrows from the database until it is
@@ -22,10 +26,9 @@ export class ChainedBatch extends AbstractChainedBatch {
   #now = null
 
   /**
-   * @param {import('./varve.js').Varve} db
-   * @param {{ batch: WriteBatch, release: (batch: WriteBatch) => void,
-   *           commit: (bytes: Uint8Array, sync: boolean, now: boolean) =>
-   *             void | Promise<void> }} parts
+   * @param {import('abstract-level').AbstractLevel<any, any, any>} db any: as the public types say
+   * @param {{ batch: Gathered, commit: (gathered: any, sync: boolean, now: boolean) => void | Promise<void>,
+   *           release: (batch: any) => void }} parts any: the same kind of batch as `batch`
    */
   constructor(db, { batch, commit, release }) {
     super(db)
@@ -34,14 +37,14 @@ export class ChainedBatch extends AbstractChainedBatch {
     this.#release = release
   }
 
-  /** @param {string | ArrayBufferView} key @param {string | ArrayBufferView} value */
-  _put(key, value) {
-    this.#batch.put(key, value)
+  /** @param {string | ArrayBufferView} key @param {string | ArrayBufferView} value @param {Options} operation */
+  _put(key, value, operation) {
+    this.#batch.put(key, value, operation)
   }
 
-  /** @param {string | ArrayBufferView} key */
-  _del(key) {
-    this.#batch.del(key)
+  /** @param {string | ArrayBufferView} key @param {Options} operation */
+  _del(key, operation) {
+    this.#batch.del(key, operation)
   }
 
   _clear() {

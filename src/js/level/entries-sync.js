@@ -18,16 +18,19 @@ export class EntriesSync {
   #iterator
   #keyEncoding
   #valueEncoding
+  #prefixed
 
   /**
    * @param {import('./iterator.js').Iterator} iterator
    * @param {{ decode(data: unknown): unknown }} keyEncoding
    * @param {{ decode(data: unknown): unknown }} valueEncoding
+   * @param {number} prefixed the length of the prefix of keys that is left out
    */
-  constructor(iterator, keyEncoding, valueEncoding) {
+  constructor(iterator, keyEncoding, valueEncoding, prefixed) {
     this.#iterator = /** @type {import('./iterator.js').Iterator | null} */ (iterator)
     this.#keyEncoding = keyEncoding
     this.#valueEncoding = valueEncoding
+    this.#prefixed = prefixed
     abandoned.register(this, iterator, this)
   }
 
@@ -37,7 +40,8 @@ export class EntriesSync {
     try {
       const entry = this.#iterator.nextSync()
       if (entry !== undefined) {
-        const [key, value] = entry
+        const [prefixedKey, value] = entry
+        const key = this.#prefixed === 0 ? prefixedKey : prefixedKey?.slice(this.#prefixed)
         return { done: false, value: [decoded(this.#keyEncoding, key, 'key'), decoded(this.#valueEncoding, value, 'value')] }
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 // Checks the location and options of a database and converts them for the engine.
 import { isWindow } from '#place'
 import { InvalidArgumentError, OutOfRangeError, VarveError } from '../errors.js'
+import { meant } from './spelling.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -71,9 +72,28 @@ const OPTIONS = [
   ['memoryLimit', 'memoryLimit', whole(2 * MIB, 4 * GIB)]
 ]
 
+/** Options that abstract-level reads, which would take any value for a boolean. */
+const FLAGS = ['createIfMissing', 'errorIfExists']
+
+const NAMES = [...OPTIONS.map(([name]) => name), ...FLAGS, 'keyEncoding', 'valueEncoding', 'storage', 'worker']
+
 /**
- * Returns the engine's options. Unknown options are ignored: they may be abstract-level's or a
- * plug-in's.
+ * Checks what abstract-level takes as it is: booleans, and misspelt names. Other unknown options
+ * are ignored: they may be abstract-level's or a plug-in's.
+ * @param {Record<string, unknown>} options
+ */
+export function checkOptions(options) {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || value === null) continue
+    if (FLAGS.includes(name)) flag(name, value)
+    if (NAMES.includes(name)) continue
+    const known = meant(name, NAMES)
+    if (known !== undefined) throw new InvalidArgumentError(`Unknown option '${name}': did you mean '${known}'?`)
+  }
+}
+
+/**
+ * Returns the engine's options.
  * @param {Record<string, unknown>} options
  * @returns {Record<string, unknown>} EngineOptions of docs/border.md
  */

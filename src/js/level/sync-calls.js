@@ -1,52 +1,45 @@
 // The synchronous calls of a database: when they return, they are done; when they throw, nothing is
 // written.
-import { Scratch } from '../bytes/scratch.js'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 import { EntriesSync } from './entries-sync.js'
 
-/** @typedef {import('../engine/engine.js').Engine} Engine */
 /**
  * @typedef {{ keyEncoding?: unknown, valueEncoding?: unknown,
  *             sync?: boolean } | undefined} WriteOptions
  */
 /** @typedef {{ type: 'put' | 'del', key: unknown, value?: unknown }} Operation */
+/**
+ * What differs between a database and a sublevel. `ready` throws if `method` cannot be called now;
+ * `wrote` is called after each write.
+ * @typedef {{ ready: (method: string) => void, put: (key: unknown, value: unknown, options: WriteOptions) => void,
+ *   del: (key: unknown, options: WriteOptions) => void, newBatch: () => any, wrote: () => void }} Parts any: a ChainedBatch
+ */
 
 export class SyncCalls {
   #db
-  #inWorker
-  #engineOf
-  #wrote
-  #key = new Scratch()
-  #value = new Scratch()
+  #parts
 
   /**
-   * @param {import('./varve.js').Varve} db
-   * @param {{ inWorker: boolean, engineOf: () => Engine, wrote: () => void }} parts `wrote` is
-   *   called after each write
+   * @param {import('abstract-level').AbstractLevel<any, any, any>} db any: as the public types say
+   * @param {Parts} parts
    */
-  constructor(db, { inWorker, engineOf, wrote }) {
+  constructor(db, parts) {
     this.#db = db
-    this.#inWorker = inWorker
-    this.#engineOf = engineOf
-    this.#wrote = wrote
+    this.#parts = parts
   }
 
   /** @param {unknown} key @param {unknown} value @param {WriteOptions} options */
   put(key, value, options) {
-    const engine = this.ready('putSync')
+    this.ready('putSync')
     if (this.#isWatched()) return this.#inBatch((batch) => batch.put(key, value, options), options)
-    this.#assertValid(key, value)
-    const [keyBytes, valueBytes] = [this.#encodedKey(key, options), this.#encodedValue(value, options)]
-    this.#write(() => engine.putSync(this.#key.bytesOf(keyBytes, 'key'), this.#value.bytesOf(valueBytes, 'value'), options?.sync === true))
+    this.#write(() => this.#parts.put(key, value, options))
   }
 
   /** @param {unknown} key @param {WriteOptions} options */
   del(key, options) {
-    const engine = this.ready('delSync')
+    this.ready('delSync')
     if (this.#isWatched()) return this.#inBatch((batch) => batch.del(key, options), options)
-    this.#assertValid(key)
-    const keyBytes = this.#encodedKey(key, options)
-    this.#write(() => engine.delSync(this.#key.bytesOf(keyBytes, 'key'), options?.sync === true))
+    this.#write(() => this.#parts.del(key, options))
   }
 
   /** @param {Operation[]} operations @param {WriteOptions} options */
@@ -66,21 +59,19 @@ export class SyncCalls {
 
   /**
    * @param {Record<string, any>} [options] any: abstract-level checks them
+   * @param {number} [prefixed] the length of the prefix of keys that is left out
    * @returns {EntriesSync}
    */
-  range(options) {
+  range(options, prefixed = 0) {
     this.ready('rangeSync')
     const iterator = /** @type {any} any: its type says no nextSync() */ (this.#db.iterator(options ?? {}))
-    return new EntriesSync(iterator, this.#db.keyEncoding(options?.keyEncoding), this.#db.valueEncoding(options?.valueEncoding))
+    return new EntriesSync(iterator, this.#db.keyEncoding(options?.keyEncoding), this.#db.valueEncoding(options?.valueEncoding), prefixed)
   }
 
-  /** The engine, if it can be called now. @param {string} method */
+  /** Throws unless the database can be called now. @param {string} method */
   ready(method) {
     if (this.#db.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
-    if (this.#inWorker) throw new VarveError(`${method}() is not supported with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
-    const engine = this.#engineOf()
-    if (engine.isReplacing) throw new VarveError('The engine failed and is being replaced: retry later', { code: 'LEVEL_BUSY' })
-    return engine
+    this.#parts.ready(method)
   }
 
   /**
@@ -102,11 +93,11 @@ export class SyncCalls {
   }
 
   /**
-   * @param {(batch: any) => void} add any: its type says no writeSync()
+   * @param {(batch: any) => void} add any: a ChainedBatch
    * @param {WriteOptions} options
    */
   #inBatch(add, options) {
-    const batch = /** @type {any} any: as above */ (this.#db.batch())
+    const batch = this.#parts.newBatch()
     try {
       add(batch)
       batch.writeSync({ sync: options?.sync === true })
@@ -114,7 +105,7 @@ export class SyncCalls {
       batch.close().catch(() => {})
       throw error
     }
-    this.#wrote()
+    this.#parts.wrote()
   }
 
   /** @param {() => void} write */
@@ -124,19 +115,6 @@ export class SyncCalls {
     } catch (error) {
       throw fromEngine(error)
     }
-    this.#wrote()
+    this.#parts.wrote()
   }
-
-  /** @param {unknown[]} parts a key, and a value if there is one */
-  #assertValid(...parts) {
-    const db = /** @type {any} any: not in its published types */ (this.#db)
-    db._assertValidKey(parts[0])
-    if (parts.length > 1) db._assertValidValue(parts[1])
-  }
-
-  /** @param {unknown} key @param {any} options any: encodings may be objects @returns {any} */
-  #encodedKey(key, options) { return this.#db.keyEncoding(options?.keyEncoding).encode(key) }
-
-  /** @param {unknown} value @param {any} options any: encodings may be objects @returns {any} */
-  #encodedValue(value, options) { return this.#db.valueEncoding(options?.valueEncoding).encode(value) }
 }

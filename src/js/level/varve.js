@@ -23,7 +23,7 @@ import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
-import { engineOptionsOf, isInWorker, placeOf } from './options.js'
+import { checkOptions, engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
@@ -69,6 +69,9 @@ const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'bat
 /** The name of the key order. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
 
+/** The options of a call of open(), as they were given. */
+const GIVEN = Symbol('given')
+
 /** Events of the engine. */
 const EVENTS = ['flush', 'compaction', 'stall']
 
@@ -98,6 +101,8 @@ export class Varve extends AbstractLevel {
   /** @type {Events} */
   #events
   #sync
+  /** Why the last opening failed. @type {unknown} */
+  #failure
   /**
    * The zip that the first opening imports.
    * @type {{ pieces: any, limits: any } | null} any: user input, checked elsewhere
@@ -116,6 +121,7 @@ export class Varve extends AbstractLevel {
     const place = placeOf(location, storage)
     const inWorker = isInWorker(worker, place)
     const inMemory = storage === 'memory'
+    checkOptions(forward)
     engineOptionsOf(forward)
 
     super({
@@ -139,7 +145,19 @@ export class Varve extends AbstractLevel {
     this.#inWorker = inWorker
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
     this.#events = new Events(this, EVENTS)
-    this.#sync = new SyncCalls(this, { inWorker, engineOf: () => this.#engine, wrote: () => { this.#turns.wrote() } })
+    this.#sync = new SyncCalls(this, {
+      ready: (method) => this.#readySync(method),
+      put: (key, value, options) => {
+        const [keyBytes, valueBytes] = [this.#encodedKey(key, options), this.#encodedValue(value, options)]
+        this.#engine.putSync(this.#keyScratch.bytesOf(keyBytes, 'key'), this.#valueScratch.bytesOf(valueBytes, 'value'), options?.sync === true)
+      },
+      del: (key, options) => {
+        const keyBytes = this.#encodedKey(key, options)
+        this.#engine.delSync(this.#keyScratch.bytesOf(keyBytes, 'key'), options?.sync === true)
+      },
+      newBatch: () => this._chainedBatch(),
+      wrote: () => { this.#turns.wrote() }
+    })
   }
 
   /** The directory, or null if there is none. */
@@ -161,7 +179,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | string[]} name @param {Options} options */
   _sublevel(name, options) {
-    return new Sublevel(this, name, options, (call) => this.#wrapped(call))
+    return new Sublevel(this, name, options, (call) => this.#wrapped(call), this.#sync)
   }
 
   /**
@@ -171,14 +189,49 @@ export class Varve extends AbstractLevel {
    * @returns {T}
    */
   #wrapped(call) {
-    // Opening may have failed.
+    if (this.#failure !== undefined && this.status !== 'open') return this.#explained(call())
+    // It may have been closed before it opened.
     return this.#answers === undefined ? call() : this.#answers.wrapped(call)
   }
 
-  // ---- Opening and closing ----
+  /**
+   * Adds the reason why opening failed to the error of a call that waited for it: abstract-level
+   * says only that the database is not open.
+   * @template T
+   * @param {T} answer
+   * @returns {T}
+   */
+  #explained(answer) {
+    if (!(answer instanceof Promise)) return answer
+    return /** @type {any} any: a promise of the same */ (answer.catch((error) => {
+      if (/^LEVEL_(DATABASE|ITERATOR)_NOT_OPEN$/.test(error?.code)) error.cause ??= this.#failure
+      throw error
+    }))
+  }
+
+  // ---- Opening and closing
+  // ------------------------------------------------------------------------------------------
+
+  /** @param {Options} [options] */
+  open(options) {
+    // _open() gets the options as abstract-level has changed them.
+    return super.open(typeof options === 'object' ? { ...options, [GIVEN]: options } : options)
+  }
 
   /** @param {Options} options */
   async _open(options) {
+    this.#failure = undefined
+    try {
+      checkOptions({ ...options[GIVEN] })
+      await this.#opened(options)
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  /** @param {Options} options */
+  async #opened(options) {
     const { createIfMissing, errorIfExists } = options
     const engineOptions = engineOptionsOf(options)
     const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
@@ -191,7 +244,9 @@ export class Varve extends AbstractLevel {
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
       // In an import, corruption is in the zip, not at the location.
-      throw fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
+      const told = fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
+      if (!isImport && isDenied(error)) told.message += '; ask for write access, or open it with readOnly: true'
+      throw told
     }
     this.#events.follow(this.#engine)
     this.#turns = new Turns(this.#engine)
@@ -303,14 +358,14 @@ export class Varve extends AbstractLevel {
     if (!Array.isArray(keys)) throw new InvalidArgumentError("The first argument 'keys' must be an array")
     const valueEncoding = this.valueEncoding(options?.valueEncoding)
     const fromBytes = FROM_BYTES[valueEncoding.format]
-    const values = SyncCalls.found(this.#readMany('getMany', this.#encodedKeys(keys, options), options ?? {}))
+    const values = SyncCalls.found(this.#readMany('getMany', keys.map((key) => this.#encodedKey(key, options)), options ?? {}))
     return values.map((/** @type {Uint8Array | undefined} */ value) => decoded(valueEncoding, value && fromBytes(value), 'value'))
   }
 
   /** @param {any} key @param {any} [options] any: as the public types say */
   hasSync(key, options) {
     this.#sync.ready('hasSync')
-    const [encoded] = this.#encodedKeys([key], options)
+    const encoded = this.#encodedKey(key, options)
     const id = Snapshot.idOf(options?.snapshot, this.#engine)
     try {
       return SyncCalls.found(this.#engine.has(this.#keyScratch.bytesOf(encoded, 'key'), id, options?.fillCache !== false))
@@ -331,13 +386,22 @@ export class Varve extends AbstractLevel {
   /** @param {any} [options] any: as the public types say */
   rangeSync(options) { return this.#sync.range(options) }
 
-  /** @param {any[]} keys @param {any} options any: as the public types say @returns {any[]} */
-  #encodedKeys(keys, options) {
-    const encoding = this.keyEncoding(options?.keyEncoding)
-    return keys.map((key) => {
-      /** @type {any} any: not in its published types */ (this)._assertValidKey(key)
-      return encoding.encode(key)
-    })
+  /** @param {string} method */
+  #readySync(method) {
+    if (this.#inWorker) throw new VarveError(`${method}() is not supported with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
+    if (this.#engine.isReplacing) throw new VarveError('The engine failed and is being replaced: retry later', { code: 'LEVEL_BUSY' })
+  }
+
+  /** @param {any} value @param {any} options any: as the public types say @returns {any} */
+  #encodedValue(value, options) {
+    /** @type {any} any: not in its published types */ (this)._assertValidValue(value)
+    return this.valueEncoding(options?.valueEncoding).encode(value)
+  }
+
+  /** @param {any} key @param {any} options any: as the public types say @returns {any} */
+  #encodedKey(key, options) {
+    /** @type {any} any: not in its published types */ (this)._assertValidKey(key)
+    return this.keyEncoding(options?.keyEncoding).encode(key)
   }
 
   /**
@@ -668,10 +732,16 @@ export class Varve extends AbstractLevel {
     const { storage, ...rest } = { __proto__: null, ...options }
     const place = placeOf(location, storage)
     if (storage === 'memory') throw new InvalidArgumentError('A database in memory has no files: use a directory or a Storage')
+    checkOptions(rest)
     const given = engineOptionsOf(rest)
+    const files = await Varve.#storageOf(place)
     try {
-      return await act(await Varve.#storageOf(place), given)
-    } catch (error) {
+      return await act(files, given)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (place.path !== null && error?.cause?.code === 'ENOENT' && error.cause.path === files.directory) {
+        // classic-level's code and reason.
+        throw new VarveError(`directory ${place.path} does not exist (ENOENT: no such file or directory)`, { code: 'LEVEL_IO_ERROR', cause: error.cause })
+      }
       throw fromEngineAt(error, place.path)
     }
   }
@@ -701,8 +771,16 @@ export class Varve extends AbstractLevel {
   }
 
   #assertOpen() {
-    if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN' })
+    if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN', cause: this.#failure })
   }
+}
+
+/**
+ * Whether an existing directory may not be locked, for which one must write to it.
+ * @param {any} error any: whatever was thrown
+ */
+function isDenied({ code, message, cause }) {
+  return code === 'io' && message.includes('lock of') && ['EACCES', 'EPERM', 'EROFS'].includes(cause?.code) && cause.cause === undefined
 }
 
 /** Runs the tasks of the full module, here or in a worker that has it. */

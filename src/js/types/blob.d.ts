@@ -1,7 +1,7 @@
 import { NameEdit, Storage, StorageFile } from './index.js'
 
 /** A `File`. */
-export type NamedBlob = Blob & { readonly name: string, readonly webkitRelativePath?: string }
+export type NamedBlob = Blob & { readonly name: string, readonly webkitRelativePath?: string | undefined }
 
 /**
  * A read-only database whose files are `File`s or `Blob`s: chosen by a user, dropped on a page, or

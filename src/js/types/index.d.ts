@@ -48,6 +48,8 @@ import {
   AbstractOpenOptions,
   AbstractPutOptions,
   AbstractSnapshot,
+  AbstractSublevel,
+  AbstractSublevelOptions,
   AbstractValueIterator,
   AbstractValueIteratorOptions,
   Transcoder
@@ -257,6 +259,10 @@ export class Varve<KDefault = string, VDefault = string>
    * entries overwritten or deleted later are kept on disk while it is open.
    */
   snapshot (options?: any | undefined): Snapshot
+
+  /** Returns a section of the database, with its own key prefix, encodings, hooks and events. */
+  sublevel (name: string | string[]): Sublevel<typeof this, string, string>
+  sublevel<K = string, V = string> (name: string | string[], options: AbstractSublevelOptions<K, V>): Sublevel<typeof this, K, V>
 
   /**
    * Makes all acknowledged writes durable with one flush of the log. This is cheaper than {@link
@@ -485,9 +491,9 @@ export interface FlushInfo {
    */
   bytes: number
   /** At the end: the table, `null` if there was nothing to write. */
-  file?: string | null
+  file?: string | null | undefined
   /** At the end: the level of the table. */
-  level?: number
+  level?: number | undefined
 }
 
 /** A compaction: tables of one level and the next are merged into the next. */
@@ -502,9 +508,9 @@ export interface CompactionInfo {
   /** One table is moved down unchanged. */
   trivialMove: boolean
   /** At the end: the new table files. */
-  outputs?: string[]
+  outputs?: string[] | undefined
   /** At the end: total size of the outputs, 0 in a trivial move. */
-  bytesWritten?: number
+  bytesWritten?: number | undefined
 }
 
 /** Writes are slow because flushes or compactions cannot keep up. */
@@ -782,6 +788,21 @@ export type ValueIteratorOptions<K, V> = AbstractValueIteratorOptions<K, V> & Ad
 
 export type Snapshot = AbstractSnapshot
 
+/** A sublevel of a {@link Varve}: abstract-level's, with the same synchronous calls as the database. */
+export type Sublevel<TDatabase, KDefault = string, VDefault = string> =
+  SublevelCalls<TDatabase, KDefault, VDefault> & AbstractSublevel<TDatabase, string | Buffer | Uint8Array, KDefault, VDefault>
+
+/** What a {@link Sublevel} adds to abstract-level's. */
+export interface SublevelCalls<TDatabase, KDefault, VDefault>
+  extends Pick<Varve<KDefault, VDefault>, 'getManySync' | 'hasSync' | 'rangeSync' | 'putSync' | 'delSync'> {
+  /** As {@link Varve.batchSync}. */
+  batchSync (operations: Array<BatchOperation<TDatabase, KDefault, VDefault>>): void
+  batchSync<K = KDefault, V = VDefault> (operations: Array<BatchOperation<TDatabase, K, V>>, options: BatchOptions<K, V>): void
+
+  sublevel (name: string | string[]): Sublevel<Sublevel<TDatabase, KDefault, VDefault>, string, string>
+  sublevel<K = string, V = string> (name: string | string[], options: AbstractSublevelOptions<K, V>): Sublevel<Sublevel<TDatabase, KDefault, VDefault>, K, V>
+}
+
 /**
  * The guarantee of a successful sync: none, the operating system has the data, or it survives a
  * power loss.
@@ -804,7 +825,7 @@ export interface Info {
    * `degraded`: writes fail until {@link Varve.resume} is called, because of `cause`; reads work.
    */
   state: 'open' | 'degraded'
-  cause?: VarveError
+  cause?: VarveError | undefined
   /** Damage found on opening, and data that was not read. */
   recovery: Recovery
   /** Number and total size of the table files, for each of the seven levels. */
@@ -966,7 +987,7 @@ export interface Storage {
    * }
    * ```
    */
-  readonly inWorker?: { module: string | URL, export: string, args: unknown[] }
+  readonly inWorker?: { module: string | URL, export: string, args: unknown[] } | undefined
 }
 
 /** A change to the names of a {@link Storage}. */
@@ -1064,15 +1085,15 @@ export type ErrorCode =
  * ```
  */
 export class VarveError extends Error {
-  constructor (message: string, details: { code: string, cause?: unknown, file?: string, offset?: number, maybeApplied?: boolean })
+  constructor (message: string, details: { code: string, cause?: unknown, file?: string | undefined, offset?: number | undefined, maybeApplied?: boolean | undefined })
   code: ErrorCode
   cause?: unknown
   /** Name of the affected file, if known. */
-  file?: string
+  file?: string | undefined
   /** Offset in the file in bytes, if known. */
-  offset?: number
+  offset?: number | undefined
   /** For a write: it may have been applied, and may be found after reopening. */
-  maybeApplied?: boolean
+  maybeApplied?: boolean | undefined
 }
 
 /**

@@ -17,7 +17,18 @@ export const command = {
   usage: '<directory>',
   details: `Checks the manifest, the logs, and for every table all checksums, the order of keys, the filter, and that the table matches
 the manifest. In a damaged table every block is checked. Continues if a file is missing or unreadable. Exit code 1 if there is
-any damage.`,
+any damage.
+
+In parentheses stands the kind of damage of a table, as in \`varve layout\`:
+  T01  the size of the file              T24  a key of the engine
+  T02  the magic number, or the format   T25  the type or sequence of a key
+  T10  a checksum                        T30  a handle: where a block should be
+  T11  a codec                           T31  blocks overlap
+  T12  a block cannot be decompressed    T32  bytes that nothing refers to
+  T20  restart points of a block         T33  a key of the index
+  T21  an entry                          T40  a filter
+  T22  keys out of order                 T41  a filter that excludes keys of its block
+  T23  a key twice                       S02  bytes that could not be read`,
   positionals: [1, 1],
   options: { ...JSON_OPTION, ...READONLY_OPTION },
 
@@ -61,12 +72,19 @@ async function damagedBlocks(path, known) {
   const found = []
   // A file that cannot be read has a finding already.
   if (known.code !== 'LEVEL_CORRUPTION') return found
-  for await (const { findings } of explained(path)) {
+  let blocks = 0
+  for await (const { facts, findings } of explained(path)) {
+    if (facts.found) blocks++
     for (const { code, severity, offset, reason } of findings) {
-      if (severity === 'bad' && !(offset === known.offset)) {
+      // Sound blocks without an index are counted.
+      if (severity === 'bad' && !(offset === known.offset) && !(facts.found && code === 'T32')) {
         found.push({ code: known.code, message: `${known.file} at offset ${offset}: ${reason} (${code})`, file: known.file, offset })
       }
     }
+  }
+  if (blocks > 0) {
+    const message = `${known.file}: ${counted(blocks, 'sound block')} that no readable index refers to; \`varve layout\` lists them`
+    found.push({ code: known.code, message, .../** @type {{ file: string }} */ ({ file: known.file }) })
   }
   return found
 }

@@ -15,7 +15,7 @@ import { TableDescriptor, ensureSpare, keepOpen, withSpare } from './descriptors
 import { attempt, failure } from './errors.js'
 import { Descriptor, NodeFile } from './file.js'
 import { DirectoryLock, isLockName } from './lock.js'
-import { createNew, makeDirectory, makeLost, removeIfEmpty, removeIfThere, removeNow, renameOver, replace, syncDirectory, syncDirectoryNow } from './names.js'
+import { createNew, makeDirectory, makeOne, removeIfEmpty, removeIfThere, removeNow, renameOver, replace, syncDirectory, syncDirectoryNow } from './names.js'
 import { APPEND, IS_WINDOWS } from './os.js'
 import { nodeSqlite, readLocks } from './os-lock.js'
 
@@ -260,7 +260,7 @@ export class NodeStorage {
       } else if (edit.type === 'replace') {
         await attempt('replace', edit.path, () => replace(edit.path, edit.via, edit.content))
       } else {
-        if (edit.toLost) attempt('create', dirname(edit.to), () => makeLost(dirname(edit.to)))
+        if (edit.toLost) makeOne(dirname(edit.to))
         const waiting = attempt('rename', edit.from, () => renameOver(edit.from, edit.to))
         if (waiting) await attempt('rename', edit.from, () => waiting)
       }

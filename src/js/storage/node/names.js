@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { keepOpen, withSpare } from './descriptors.js'
-import { attempt, explain } from './errors.js'
+import { explain } from './errors.js'
 import { CREATE, DIRECTORY_MODE, FILE_MODE, IS_WINDOWS, flush, writeAll } from './os.js'
 
 /**
@@ -33,9 +33,6 @@ export function createNew(path) {
     return fs.openSync(path, CREATE, FILE_MODE)
   }
 }
-
-/** @param {string} directory */
-export const makeLost = (directory) => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE })
 
 /**
  * Removes a file in Node's thread pool: freeing a large file can take 10 ms.
@@ -131,8 +128,25 @@ export async function makeDirectory(directory) {
   const missing = []
   for (let place = directory; !fs.existsSync(place) && dirname(place) !== place; place = dirname(place)) missing.push(place)
   if (missing.length === 0) return
-  attempt('create', directory, () => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE }))
+  for (const place of missing.toReversed()) makeOne(place)
   for (const made of missing) await syncDirectory(dirname(made))
+}
+
+/**
+ * Creates one directory, if it does not exist. mkdirSync with `recursive` never returns where the system refuses with
+ * ENOENT although the parent exists, as in /proc.
+ * @param {string} directory
+ */
+export function makeOne(directory) {
+  try {
+    fs.mkdirSync(directory, { mode: DIRECTORY_MODE })
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    // Another process may have created it meanwhile.
+    if (error.code === 'EEXIST' && fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return
+    // ENOENT would mean that nobody asked to create the directory.
+    const code = error.code === 'ENOENT' ? 'EIO' : error.code
+    throw Object.assign(new Error(`cannot create the directory ${directory}: ${error.message}`, { cause: error }), { code, path: directory })
+  }
 }
 
 /** The same on this thread. @param {string} directory */
