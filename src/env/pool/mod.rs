@@ -98,7 +98,7 @@ impl Pool {
         }
         self.raw.acquire().await?;
         let owned = async {
-            let mut state = mount(&*self.raw, create).await?;
+            let mut state = mount(self.raw.clone(), create).await?;
             let epoch = state.own()?;
             Ok((state, epoch))
         };
@@ -131,20 +131,25 @@ impl Pool {
     }
 
     /// Opens the raw file of a slot.
-    async fn open_slot(&self, slot: &Slot, create: bool) -> Result<()> {
+    fn open_slot(self: &Rc<Pool>, slot: &Rc<Slot>, create: bool) -> Io<()> {
         if slot.is_open() {
-            return Ok(());
+            return Io::ready(Ok(()));
         }
-        self.make_room()?;
-        let raw = self.raw.open(&slot.name(), create).await?;
-        // Meanwhile the lock may have been released, or another call may have opened it.
-        if self.state.borrow().is_none() {
-            return Err(Error::Closed);
+        if let Err(error) = self.make_room() {
+            return Io::ready(Err(error));
         }
-        if !slot.is_open() {
-            slot.opened(raw);
-        }
-        Ok(())
+        let (pool, slot) = (self.clone(), slot.clone());
+        self.raw.open(&slot.name(), create).map(move |raw| {
+            let raw = raw?;
+            // Meanwhile the lock may have been released, or another call may have opened it.
+            if pool.state.borrow().is_none() {
+                return Err(Error::Closed);
+            }
+            if !slot.is_open() {
+                slot.opened(raw);
+            }
+            Ok(())
+        })
     }
 
     fn use_slot(&self, slot: &Slot) {
@@ -192,30 +197,31 @@ impl Pool {
         }
         let (pool, name) = (self.clone(), name.to_owned());
         Ok(Io::pending(async move {
-            let taken = pool.clone().add().await?;
+            let taken = pool.add().await?;
             pool.begin(taken, &name)
         }))
     }
 
     /// Adds a raw file to the pool.
-    async fn add(self: Rc<Pool>) -> Result<Taken> {
-        let slot = self.with(|state| Ok(state.add()))?;
-        let number = slot.number;
-        let taken = Taken::new(&self, slot);
-        if let Err(error) = self.open_slot(&taken.slot, true).await {
-            let _ = self.with(|state| {
-                state.forget(number);
-                Ok(())
-            });
-            return Err(error);
-        }
-        taken.slot.set_clean();
-        let now = self.raw.now();
-        self.with(|state| {
-            state.born(number, now);
-            Ok(())
-        })?;
-        Ok(taken)
+    fn add(self: &Rc<Pool>) -> Io<Taken> {
+        let slot = match self.with(|state| Ok(state.add())) {
+            Ok(slot) => slot,
+            Err(error) => return Io::ready(Err(error)),
+        };
+        let taken = Taken::new(self, slot);
+        let pool = self.clone();
+        self.open_slot(&taken.slot, true).map(move |opened| {
+            let (number, now) = (taken.slot.number, pool.raw.now());
+            pool.with(|state| {
+                match opened {
+                    Ok(()) => state.born(number, now),
+                    Err(_) => state.forget(number),
+                }
+                opened
+            })?;
+            taken.slot.set_clean();
+            Ok(taken)
+        })
     }
 
     /// Cleans spares in the background, one at a time, and adds raw files until there are enough.
@@ -242,7 +248,9 @@ impl Pool {
     }
 
     async fn tend(self: Rc<Pool>) -> Result<()> {
-        let Some(slot) = self.with(|state| Ok(state.take_unclean()))? else { return self.add().await.map(drop) };
+        let Some(slot) = self.with(|state| Ok(state.take_unclean()))? else {
+            return self.add().await.map(drop);
+        };
         let taken = Taken::new(&self, slot);
         self.open_slot(&taken.slot, true).await?;
         taken.slot.clean()
@@ -288,7 +296,7 @@ impl Pool {
     fn open_unlocked(self: &Rc<Pool>, name: &str, access: Access) -> Io<Rc<dyn File>> {
         let (pool, name) = (self.clone(), name.to_owned());
         Io::pending(async move {
-            let state = mount(&*pool.raw, false).await?;
+            let state = mount(pool.raw.clone(), false).await?;
             match state.block().names.get(&name) {
                 None => Err(not_found(&name)),
                 Some(Place::Inline(content)) => Ok(pool.inline(&name, content.clone())),
@@ -370,7 +378,7 @@ impl Env for PoolEnv {
             return Io::ready(Ok(names));
         }
         let pool = self.pool.clone();
-        Io::pending(async move { mount(&*pool.raw, false).await.map(|state| names(&state)) })
+        Io::pending(async move { mount(pool.raw.clone(), false).await.map(|state| names(&state)) })
     }
 
     fn create(&self, name: &str, kind: FileKind, _size_hint: u64) -> Io<Rc<dyn File>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::rc::Rc;
 
 use super::maturity::correct_clock;
 use super::raw::{RawDirectory, RawFile, as_locked};
@@ -10,12 +11,18 @@ use super::slot::{Slot, number_of};
 use super::state::State;
 use super::superblock::{Place, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
 use crate::base::FileName;
+use crate::env::Io;
 use crate::error::{Error, Malformed, Result};
 
 /// Reads the state of the directory; creates it if `create` is set and there is none.
 ///
 /// `NotFound` if there is none, `Locked` if another owner has it open.
-pub(super) async fn mount(raw: &dyn RawDirectory, create: bool) -> Result<State> {
+pub(super) fn mount(raw: Rc<dyn RawDirectory>, create: bool) -> Io<State> {
+    // Boxed: called in several places, it would be compiled into each.
+    Io::pending(async move { mounted(&*raw, create).await })
+}
+
+async fn mounted(raw: &dyn RawDirectory, create: bool) -> Result<State> {
     let names: BTreeSet<String> = raw.list(create).await?.into_iter().collect();
     let numbers: BTreeSet<u32> = names.iter().filter_map(|name| number_of(name)).collect();
     let is_new = numbers.is_empty() && !SLOTS.iter().any(|slot| names.contains(*slot));
