@@ -6,8 +6,7 @@
 //! is *mature* after a minute. Logs and manifests go to mature files where there are any; a file that
 //! was removed in favor of a young one is kept until that one is mature.
 
-use std::collections::BTreeMap;
-
+use super::sorted::Sorted;
 use super::superblock::{Place, Superblock};
 
 /// In ms.
@@ -27,7 +26,7 @@ pub(super) fn mature_from(block: &Superblock, now: u64) -> Option<u64> {
 }
 
 /// Corrects times that lie in the future, because the clock was set back, to `now`.
-pub(super) fn correct_clock(births: &mut BTreeMap<u32, u64>, now: u64) {
+pub(super) fn correct_clock(births: &mut Sorted<u32, u64>, now: u64) {
     for birth in births.values_mut() {
         *birth = now.min(*birth);
     }

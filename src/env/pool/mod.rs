@@ -22,6 +22,7 @@ mod mount;
 mod raw;
 mod salvage;
 mod slot;
+mod sorted;
 mod state;
 mod superblock;
 

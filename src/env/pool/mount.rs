@@ -1,6 +1,5 @@
 //! Opens the superblocks of a directory, and finds the newest state.
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
@@ -23,9 +22,11 @@ pub(super) fn mount(raw: Rc<dyn RawDirectory>, create: bool) -> Io<State> {
 }
 
 async fn mounted(raw: &dyn RawDirectory, create: bool) -> Result<State> {
-    let names: BTreeSet<String> = raw.list(create).await?.into_iter().collect();
-    let numbers: BTreeSet<u32> = names.iter().filter_map(|name| number_of(name)).collect();
-    let is_new = numbers.is_empty() && !SLOTS.iter().any(|slot| names.contains(*slot));
+    let names = raw.list(create).await?;
+    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
+    numbers.sort_unstable();
+    let exists = |slot: &&str| names.iter().any(|name| name == slot);
+    let is_new = numbers.is_empty() && !SLOTS.iter().any(&exists);
     if is_new && !create {
         return Err(no_database());
     }
@@ -44,12 +45,14 @@ async fn mounted(raw: &dyn RawDirectory, create: bool) -> Result<State> {
         },
     };
     let now = raw.now();
-    let is_whole = SLOTS.iter().all(|slot| names.contains(*slot));
+    let is_whole = SLOTS.iter().all(exists);
     block.birth = if is_whole && block.birth > 0 { block.birth.min(now) } else { now };
     correct_clock(&mut block.births, now);
     block.births.retain(|number, _| numbers.contains(number));
     for number in &numbers {
-        block.births.entry(*number).or_insert(now);
+        if !block.births.contains(number) {
+            block.births.insert(*number, now);
+        }
     }
     restore_retired(&mut block, &numbers);
     drop_lost(raw, &mut block, &numbers).await?;
@@ -73,8 +76,8 @@ fn read(file: &dyn RawFile) -> Result<Result<Superblock, Malformed>> {
 }
 
 /// Removes tentative names whose file was not created, and makes the other ones durable.
-async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &BTreeSet<u32>) -> Result<()> {
-    for (name, place) in std::mem::take(&mut block.names) {
+async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &[u32]) -> Result<()> {
+    for (name, place) in std::mem::take(&mut block.names).into_entries() {
         if let Place::File { number, generation, is_tentative: true } = place {
             if !numbers.contains(&number) {
                 continue;
@@ -94,7 +97,7 @@ async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &BTr
 
 /// Removes names whose raw file a power failure took away. The names of the files that it was made from come
 /// back.
-fn restore_retired(block: &mut Superblock, numbers: &BTreeSet<u32>) {
+fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
     let count = block.names.len();
     block.names.retain(|_, place| !matches!(place, Place::File { number, .. } if !numbers.contains(number)));
     if block.names.len() == count {
@@ -103,7 +106,9 @@ fn restore_retired(block: &mut Superblock, numbers: &BTreeSet<u32>) {
     for retired in std::mem::take(&mut block.retired) {
         if FileName::parse(&retired.name).is_some() && numbers.contains(&retired.number) {
             let place = Place::File { number: retired.number, generation: retired.generation, is_tentative: false };
-            block.names.entry(retired.name).or_insert(place);
+            if !block.names.contains(&retired.name) {
+                block.names.insert(retired.name, place);
+            }
         }
     }
 }

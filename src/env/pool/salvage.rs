@@ -1,10 +1,9 @@
 //! Finds names by the headers of the pool files, where all superblocks are damaged.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::header::Header;
 use super::raw::{RawDirectory, as_locked};
 use super::slot::{Slot, name_of};
+use super::sorted::Sorted;
 use super::superblock::{Place, Superblock};
 use crate::base::FileName;
 use crate::error::Result;
@@ -13,7 +12,7 @@ use crate::error::Result;
 ///
 /// The files of the newest database count. Names that were removed or renamed since come back under the name
 /// that they were created with; the engine, which knows which files it needs, removes the others.
-pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &BTreeSet<u32>) -> Result<Option<Superblock>> {
+pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<Option<Superblock>> {
     let mut found: Vec<(Header, u32)> = Vec::new();
     for number in numbers {
         let slot = Slot::new(*number);
@@ -27,7 +26,7 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &BTreeSet<u32>) -> 
     found.retain(|(header, _)| header.database == database);
     found.sort_by_key(|(header, number)| (header.generation, *number));
     let mut block = Superblock { database, ..Superblock::default() };
-    let mut names = BTreeMap::new();
+    let mut names = Sorted::default();
     for (header, number) in found {
         block.epoch = block.epoch.max(header.generation >> 32);
         block.births.insert(number, header.birth);

@@ -7,13 +7,13 @@
 //! spare      free, and named by none: the next file is created in it
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::header::Header;
 use super::maturity::{MATURITY_MS, is_mature, mature_from};
 use super::raw::{RawFile, write_checked};
 use super::slot::Slot;
+use super::sorted::Sorted;
 use super::superblock::{Place, Retired, SLOTS, SUPERBLOCK_GRAIN, SUPERBLOCK_SIZE_MAX, Superblock};
 use crate::base::{FileName, to_u64};
 use crate::env::{FileKind, NameEdit};
@@ -40,7 +40,7 @@ pub(super) struct State {
     newest: usize,
     /// The file with the newest superblock that was flushed.
     durable: usize,
-    slots: BTreeMap<u32, Rc<Slot>>,
+    slots: Sorted<u32, Rc<Slot>>,
     free: Vec<Free>,
     /// Contents created by this owner.
     created: u64,
@@ -61,14 +61,17 @@ impl State {
         block: Superblock,
         supers: [Rc<dyn RawFile>; 3],
         held: [Option<u64>; 3],
-        numbers: &BTreeSet<u32>,
+        numbers: &[u32],
     ) -> State {
-        let named: BTreeSet<u32> = places(&block).chain(block.retired.iter().map(|r| r.number)).collect();
-        let slots = numbers.union(&named).map(|number| (*number, Slot::new(*number))).collect();
-        let free = numbers.difference(&named).map(|number| Free { number: *number, named_up_to: block.sequence });
-        let free = free.collect();
+        let named: Vec<u32> = places(&block).chain(block.retired.iter().map(|r| r.number)).collect();
+        let mut slots = Sorted::default();
+        for number in named.iter().chain(numbers) {
+            slots.insert(*number, Slot::new(*number));
+        }
+        let free = numbers.iter().filter(|number| !named.contains(number));
+        let free = free.map(|number| Free { number: *number, named_up_to: block.sequence }).collect();
+        let next_number = slots.keys().last().map_or(0, |number| number.saturating_add(1));
         let newest = held.iter().enumerate().max_by_key(|(_, held)| **held).map_or(0, |(at, _)| at);
-        let next_number = numbers.union(&named).max().map_or(0, |number| number.saturating_add(1));
         State { block, supers, held, newest, durable: newest, slots, free, created: 0, next_number }
     }
 
@@ -122,7 +125,7 @@ impl State {
     }
 
     fn commit(&mut self, mut next: Superblock, now: u64) -> Result<()> {
-        let named: BTreeSet<u32> = places(&next).collect();
+        let named: Vec<u32> = places(&next).collect();
         for place in next.names.values_mut() {
             let Place::File { number, is_tentative, .. } = place else { continue };
             if std::mem::replace(is_tentative, false)
@@ -136,7 +139,7 @@ impl State {
         let (due, kept): (Vec<_>, Vec<_>) = retired.into_iter().partition(|retired| retired.until <= now);
         next.retired = kept;
         let mut freed: Vec<u32> = due.iter().map(|retired| retired.number).collect();
-        for (name, place) in &self.block.names {
+        for (name, place) in self.block.names.iter() {
             let Place::File { number, generation, .. } = *place else { continue };
             if named.contains(&number) {
                 continue;
@@ -304,7 +307,7 @@ fn places(block: &Superblock) -> impl Iterator<Item = u32> {
     })
 }
 
-fn apply(names: &mut BTreeMap<String, Place>, edit: NameEdit) -> Result<()> {
+fn apply(names: &mut Sorted<String, Place>, edit: NameEdit) -> Result<()> {
     match edit {
         NameEdit::Rename { from, to } => {
             let Some(place) = names.remove(&from) else {

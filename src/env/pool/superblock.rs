@@ -17,9 +17,8 @@
 //!      varint32 count, then for each retired name: lp(name), varint32 number, varint64 generation, varint64 until
 //! ```
 
-use std::collections::BTreeMap;
-
 use super::header::{opened, sealed, text};
+use super::sorted::Sorted;
 use crate::base::{Input, put_fixed64, put_length_prefixed, put_varint32, put_varint64};
 use crate::error::Malformed;
 
@@ -47,8 +46,8 @@ pub(super) struct Superblock {
     /// When the files of the superblocks were created, in ms since 1970.
     pub(super) birth: u64,
     /// When each pool file was created, in ms since 1970.
-    pub(super) births: BTreeMap<u32, u64>,
-    pub(super) names: BTreeMap<String, Place>,
+    pub(super) births: Sorted<u32, u64>,
+    pub(super) names: Sorted<String, Place>,
     /// Names that were removed, whose files are not used again yet.
     pub(super) retired: Vec<Retired>,
 }
@@ -84,12 +83,12 @@ impl Superblock {
         put_fixed64(&mut body, self.epoch);
         put_fixed64(&mut body, self.birth);
         put_count(&mut body, self.births.len());
-        for (number, birth) in &self.births {
+        for (number, birth) in self.births.iter() {
             put_varint32(&mut body, *number);
             put_varint64(&mut body, *birth);
         }
         put_count(&mut body, self.names.len());
-        for (name, place) in &self.names {
+        for (name, place) in self.names.iter() {
             put_length_prefixed(&mut body, name.as_bytes());
             match place {
                 Place::File { number, generation, is_tentative } => {
@@ -160,7 +159,8 @@ mod tests {
     #[test]
     fn a_superblock_is_read_back_and_every_flipped_bit_is_found() {
         let mut block = Superblock { database: 9, sequence: 300, epoch: 4, ..Superblock::default() };
-        block.births = [(0, 5), (2, 1_700_000_000_000)].into();
+        block.births.insert(2, 1_700_000_000_000);
+        block.births.insert(0, 5);
         block.names.insert("CURRENT".into(), Place::Inline(b"MANIFEST-000001\n".to_vec()));
         block.names.insert("000005.ldb".into(), Place::File { number: 2, generation: 76, is_tentative: false });
         block.names.insert("000006.log".into(), Place::File { number: 1, generation: 77, is_tentative: true });
