@@ -38,6 +38,8 @@ mod options;
 mod output;
 mod policy;
 mod reader;
+mod salvage;
+mod search;
 #[cfg(test)]
 mod testing;
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -59,4 +61,5 @@ pub(crate) use options::{BlockRead, TableOptions};
 pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};
 pub(crate) use policy::DamagePolicy;
 pub(crate) use reader::Table;
+pub(crate) use salvage::{LostBlock, Salvage, Salvaged, each_entry};
 pub(crate) use trailer::open_trailer;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::aside::Aside;
+use super::report::RecoveredFile;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
 use crate::budget::Budget;
 use crate::db::findings::Findings;
@@ -46,6 +47,11 @@ pub(super) struct Repairer<'a> {
     pub(super) aside: Aside,
     /// Files that go there although they may be sound, and why.
     pub(super) leftovers: Vec<(String, &'static str)>,
+    pub(super) recovered: Vec<RecoveredFile>,
+    /// Why nothing of a file is used.
+    pub(super) unused: Vec<(String, String)>,
+    /// See [`RepairReport::old_data_may_reappear`](super::RepairReport::old_data_may_reappear).
+    pub(super) has_lost_entries: bool,
     pub(super) last_sequence: SequenceNumber,
     pub(super) budget: Budget,
     pub(super) findings: Findings,
@@ -56,6 +62,12 @@ impl Repairer<'_> {
         let number = self.next.get();
         self.next.set(number.next().ok_or_else(|| Error::LimitExceeded("file numbers have reached 2^64".into()))?);
         Ok(number)
+    }
+
+    /// Moves a file away of which nothing is used.
+    pub(super) fn leave_out(&mut self, name: &str, reason: impl Into<String>) {
+        self.aside.add(name);
+        self.unused.push((name.to_owned(), reason.into()));
     }
 
     /// An earlier repair, or whatever it was that failed, may have left a table without flushing it.

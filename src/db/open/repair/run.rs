@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::aside::Aside;
 use super::old_manifest::OldManifest;
 use super::repairer::{NUMBER_MAX, Repairer};
-use super::report::{RepairReport, report_resembling};
+use super::report::{RepairReport, UnusedFile, damaged_log, report_resembling};
+use super::tables::{UNFINISHED, is_unfinished};
 use crate::base::{FileName, FileNumber, InternalKeyComparator};
 use crate::budget::Budget;
 use crate::db::findings::Findings;
@@ -61,11 +62,11 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         && let Ok(checked) = check(env, &options).await
         && checked.findings.is_empty()
         && checked.log_entries == 0
-        && checked.unused.iter().all(|name| FileName::resembles(name))
+        && let Some(unused) = harmless(&**env, &files, &old, &checked.unused).await?
     {
         report_resembling(&files, next_number(&files, &old), &mut findings);
         let VerifyReport { tables, entries, .. } = checked;
-        return Ok(RepairReport { tables, entries, lost: Vec::new(), findings: findings.into_list() });
+        return Ok(RepairReport { tables, entries, unused, findings: findings.into_list(), ..RepairReport::default() });
     }
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
     if old.comparator.is_none() && !any_comparator {
@@ -86,6 +87,9 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         is_complete: old.is_complete(),
         aside: Aside::default(),
         leftovers: Vec::new(),
+        recovered: Vec::new(),
+        unused: Vec::new(),
+        has_lost_entries: !old.has_all_tables(),
         last_sequence: old.last_sequence,
         budget: Budget::of_call(&options.pause),
         findings,
@@ -94,6 +98,25 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     repairer.logs(&files, &old).await?;
     repairer.others(&files);
     repairer.install(&files, &old).await
+}
+
+/// The files to report, if all that do not belong to a sound database can stay: other names, and tables that were never finished.
+async fn harmless(
+    env: &dyn Env,
+    files: &FilesOnStorage,
+    old: &OldManifest,
+    unused: &[String],
+) -> Result<Option<Vec<UnusedFile>>> {
+    let mut harmless = Vec::new();
+    for name in unused {
+        if is_unfinished(env, files, old, name).await? {
+            let reason = format!("{UNFINISHED}; opening the database removes it");
+            harmless.push(UnusedFile { file: name.clone(), lost: None, reason });
+        } else if !FileName::resembles(name) || damaged_log(name).is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(harmless))
 }
 
 fn check_anything_there(files: &FilesOnStorage) -> Result<()> {
