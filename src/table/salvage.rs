@@ -142,7 +142,7 @@ impl Salvage<'_> {
     pub(crate) async fn run(&self) -> Result<Salvaged> {
         let mut salvaged = Salvaged::default();
         let found = self.search(&mut salvaged.is_unordered).await?;
-        let used: u64 = match self.index(&found).await? {
+        match self.index(&found).await? {
             Some(index) => {
                 for (handle, after, up_to) in listed(&index) {
                     let at = found.partition_point(|block| block.handle.offset < handle.offset);
@@ -153,15 +153,15 @@ impl Salvage<'_> {
                         _ => salvaged.lost.push(LostBlock { handle, after, up_to }),
                     }
                 }
-                found.iter().filter(|block| block.kind != Kind::Data).map(stored).sum()
             }
-            None => {
-                salvaged.data = self.without_index(&found).await?;
-                found.iter().filter(|block| block.kind == Kind::Other).map(stored).sum()
-            }
+            None => salvaged.data = self.without_index(&found).await?,
+        }
+        let is_used = |block: &Found| {
+            let at = salvaged.data.partition_point(|data| data.handle.offset < block.handle.offset);
+            salvaged.data.get(at).is_some_and(|data| data.handle == block.handle)
         };
-        let data = salvaged.data.iter().filter_map(|block| block.handle.end()?.checked_sub(block.handle.offset));
-        let known = used.saturating_add(data.sum()).saturating_add(self.footer().await);
+        let read = found.iter().filter(|block| block.kind != Kind::Data || is_used(block)).map(stored).sum::<u64>();
+        let known = read.saturating_add(self.footer().await);
         salvaged.unreadable = self.size.saturating_sub(known);
         Ok(salvaged)
     }
