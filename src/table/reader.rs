@@ -197,7 +197,7 @@ impl Table {
         &self.options.order
     }
 
-    pub(super) fn block_size_max(&self) -> u64 {
+    pub(in crate::table) fn block_size_max(&self) -> u64 {
         self.options.block_size_max
     }
 

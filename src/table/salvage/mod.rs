@@ -1,0 +1,24 @@
+//! Reads a table without trusting its footer and index.
+//!
+//! ```text
+//! search        blocks with a right checksum, in file order; a larger one replaces those inside it    search.rs
+//! classify      data, index, or neither: by the layout of all entries, their keys and values          classify.rs
+//! index         if one of them lists most of the data blocks, only what it lists is used              run.rs
+//! no index      blocks in a value of a damaged block, or out of the order of keys, are not used       runs.rs
+//! ```
+//! A value may contain a copy of another table. Its blocks are sound, but their keys are not the
+//! database's, so a block is used only if nothing speaks for that.
+//!
+//! The time is linear in the size of the file: the search is, each block is decoded a fixed number
+//! of times, and the work spent on false hits is limited.
+
+mod classify;
+mod entries;
+mod run;
+mod runs;
+mod search;
+mod source;
+
+pub(crate) use entries::each_entry;
+pub(crate) use run::Salvaged;
+pub(crate) use source::{LostBlock, Salvage};
