@@ -919,3 +919,25 @@ fn an_unfinished_table_is_no_damage() {
         session(&env, &options, async |db| assert_eq!(contents(db).len() > 4_000, !leftover.is_empty()));
     }
 }
+
+/// The output of a compaction that was under way stayed in the directory.
+#[test]
+fn closing_removes_the_unfinished_output_of_a_compaction() {
+    let options = Options { write_buffer_size: 64 << 10, compression: Compression::None, ..new_options() };
+    let env = MemoryEnv::new();
+    let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
+    let is_under_way = || env.names().iter().filter(|name| name.ends_with(".ldb")).count() > db.tables().len();
+    let mut i = 0u32;
+    while !is_under_way() {
+        i += 1;
+        let key = format!("key{:07}", i.wrapping_mul(0x9e37_79b9) % 1_000_000);
+        block_on(db.put(key.as_bytes(), &[b'v'; 500])).unwrap();
+        assert!(i < 100_000, "no compaction was seen under way");
+    }
+    let before = contents(&db);
+    block_on(db.close()).unwrap();
+    drop(db);
+    let checked = block_on(varve::verify(Rc::new(env.clone()), options.clone())).unwrap();
+    assert_eq!((&checked.findings[..], &checked.unused[..]), (&[][..], &[][..]));
+    session(&env, &options, async |db| assert!(contents(db) == before));
+}

@@ -429,8 +429,8 @@ export class Varve<KDefault = string, VDefault = string>
    * are the logs, whose entries are written to tables. A sound database with empty logs is left
    * unchanged. Make a copy first.
    *
-   * If the manifest cannot be read, or a table is damaged or missing, overwritten values and deleted
-   * keys can reappear; {@link RepairReport.oldDataMayReappear} then says so.
+   * If a table, a log or the manifest is damaged or missing, overwritten values and deleted keys can
+   * reappear; {@link RepairReport.oldDataMayReappear} then says so.
    *
    * @param options Those the database is opened with, and `comparator`.
    * @throws `LEVEL_INVALID_ARGUMENT` if there is nothing to repair, or the database has another
@@ -891,8 +891,8 @@ export interface RepairReport {
   /** The files of which nothing is in the database. */
   unused: UnusedFile[]
   /**
-   * Whether overwritten values and deleted keys can be visible again: a table or the manifest is
-   * damaged or missing, or a log that an earlier opening had set aside was read.
+   * Whether overwritten values and deleted keys can be visible again: a table, a log or the manifest
+   * is damaged or missing, or a log that an earlier opening had set aside was read.
    */
   oldDataMayReappear: boolean
   /**

@@ -7,7 +7,7 @@
 //! no index      blocks in a value of a damaged block, or out of the order of keys, are not used       runs.rs
 //! ```
 //! A value may contain a copy of another table. Its blocks are sound, but their keys are not the
-//! database's, so a block is used only if nothing speaks for that.
+//! database's: a block that seems to be in such a copy is not used.
 //!
 //! The time is linear in the size of the file: the search is, each block is decoded a fixed number
 //! of times, and the work spent on false hits is limited.

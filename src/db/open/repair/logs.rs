@@ -102,6 +102,7 @@ impl Repairer<'_> {
         self.write_table(gathered).await?;
         let end = walk.end(&mut self.findings).await;
         let (before, lost_bytes) = self.readable(end)?.unwrap_or((before, 0));
+        self.has_lost_entries |= lost_bytes > 0;
         if entries > 0 {
             self.recovered.push(RecoveredFile {
                 file: name.to_owned(),

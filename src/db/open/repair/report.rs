@@ -18,8 +18,8 @@ pub struct RepairReport {
     pub recovered: Vec<RecoveredFile>,
     /// Files of which nothing is in the database.
     pub unused: Vec<UnusedFile>,
-    /// A table lost entries or is missing: values that it had replaced, and keys that it had
-    /// deleted, may be visible again.
+    /// Entries may be missing that were newer than others: overwritten values and deleted keys can
+    /// be visible again.
     pub old_data_may_reappear: bool,
     /// Names in `lost/` of the files moved there, also of those in `recovered`.
     pub lost: Vec<String>,

@@ -13,10 +13,10 @@ export const command = {
   usage: '<directory>',
   details: `Make a copy first. All entries whose checksum is correct are kept, also those of tables without a readable index and of
 logs that opening set aside (000003.log.damaged). Files are listed by what was taken from them; logs, damaged tables and
-unused files are moved to the directory lost. A sound database with empty logs is left unchanged. If the manifest cannot be
-read, or a table is damaged or missing, overwritten values and deleted keys can reappear; the report then says so. A database
-with another comparator (such as Chromium's idb_cmp1) is only repaired with --comparator; the program that created it can
-then no longer open it. Exit code 1 if damage was found; the database can be opened again.`,
+unused files are moved to the directory lost. A sound database with empty logs is left unchanged. If a table, a log or the
+manifest is damaged or missing, overwritten values and deleted keys can reappear; the report then says so. A database with
+another comparator (such as Chromium's idb_cmp1) is only repaired with --comparator; the program that created it can then no
+longer open it. Exit code 1 if damage was found; the database can be opened again.`,
   positionals: [1, 1],
   options: {
     comparator: { type: 'string', value: 'NAME', help: 'sort the entries again, by leveldb.BytewiseComparator' },
