@@ -427,7 +427,7 @@ impl Db {
             DbState::Open => loop {
                 let synced = self.sync().await;
                 if synced.is_err() || !background::shorten_logs(&self.inner).await {
-                    // The unfinished tables of a compaction that is under way are of no use to anyone.
+                    // Nothing continues a compaction that is under way: its tables go.
                     self.inner.background.cancel();
                     let _ = remove_obsolete(&self.inner).await;
                     break synced;

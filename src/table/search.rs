@@ -1,18 +1,18 @@
 //! Finds blocks by their checksums alone, in linear time.
 //!
-//! A block that begins at `s` and whose type is at `e` has the right checksum if the CRC's register,
-//! set to ones at `s`, holds the complement of the stored sum behind `e`. The register is linear in
-//! the bytes, and each byte multiplies it by x^8. Divided by x^(8 * offset), the condition has one
-//! side that depends on `s` alone and one that depends on `e` alone:
+//! A block that begins at `s` and whose type is at `e` has the right checksum if the CRC's
+//! register, set to ones at `s`, holds the complement of the stored sum after `e`. The register is
+//! linear in the bytes, and each byte multiplies it by x^8. Divided by x^(8 * offset), the condition
+//! has one side that depends on `s` alone and one that depends on `e` alone:
 //!
 //! ```text
-//! P(i)       register behind the first i bytes, from zero        Q(i) = P(i) / x^8i
+//! P(i)       register after the first i bytes, from zero         Q(i) = P(i) / x^8i
 //! start key  Q(s) + ones / x^8s
 //! end key    Q(e + 1) + complement of the stored sum / x^8(e + 1)
 //! ```
-//! So each possible start is put into a table under its key, and each possible end looks its key up.
-//! Starts are remembered for [`WINDOW`] bytes; the start of the file and the end of each block found
-//! are remembered for ever, because a block is likely to begin there.
+//! So each possible start is put into a table under its key, and each possible end looks up its
+//! key. Starts are remembered for [`WINDOW`] bytes; the start of the file and the end of each block
+//! found are always remembered, because a block is likely to begin there.
 //!
 //! With so many pairs, about one end in 4,096 meets a key by accident: a hit must also decode.
 

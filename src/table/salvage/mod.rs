@@ -1,10 +1,10 @@
 //! Reads a table without trusting its footer and index.
 //!
 //! ```text
-//! search        blocks with a right checksum, in file order; a larger one replaces those inside it    search.rs
-//! classify      data, index, or neither: by the layout of all entries, their keys and values          classify.rs
-//! index         if one of them lists most of the data blocks, only what it lists is used              run.rs
-//! no index      blocks in a value of a damaged block, or out of the order of keys, are not used       runs.rs
+//! search      blocks with a right checksum; a larger one replaces those inside it        search.rs
+//! classify    data, index, or neither: by the layout of all entries, keys and values   classify.rs
+//! index       if one lists most of the data blocks, only what it lists is used             run.rs
+//! no index    not used: blocks in a value of a damaged block, or with keys out of order    runs.rs
 //! ```
 //! A value may contain a copy of another table. Its blocks are sound, but their keys are not the
 //! database's: a block that seems to be in such a copy is not used.

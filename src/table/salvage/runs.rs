@@ -151,7 +151,9 @@ impl Salvage<'_> {
         runs.into_iter().zip(chosen).filter_map(|(run, is_chosen)| is_chosen.then_some(run)).collect()
     }
 
-    /// Whether the bytes from `start` on, where a damaged block begins, are entries of which one has the run in its value.
+    /// Whether the run is in the value of an entry of the damaged block at `start`.
+    ///
+    /// Only blocks that are not compressed have entries there.
     async fn is_in_value(&self, walk: &mut Walk, start: u64, run: &Run) -> Result<bool> {
         if walk.start != Some(start) {
             *walk = Walk { start: Some(start), at: start, key: 0, window: std::mem::take(&mut walk.window) };

@@ -45,7 +45,7 @@ impl Salvage<'_> {
         Ok(found)
     }
 
-    /// Adds the block of a hit to `found`, in place of those inside it. Returns its start, if it is one.
+    /// Adds the block of a hit to `found`, in place of those inside it; returns its start.
     async fn accept(
         &self,
         hit: &Hit,

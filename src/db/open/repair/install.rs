@@ -67,7 +67,7 @@ impl Repairer<'_> {
         })
     }
 
-    /// The files that were moved: those with entries in the database, and the others with the reason.
+    /// Sorts the files that were moved: those with entries in the database, and the others.
     fn sorted_moves(&mut self, moves: &[Move]) -> (Vec<RecoveredFile>, Vec<UnusedFile>) {
         let mut known = std::mem::take(&mut self.recovered);
         let (mut recovered, mut unused) = (Vec::new(), Vec::new());

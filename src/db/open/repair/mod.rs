@@ -4,7 +4,7 @@
 //! sound, logs empty?    then nothing is changed
 //! old manifest          comparator, tables that should be there          old_manifest.rs
 //! every table           sound: stays; damaged: its sound blocks become a new table       tables.rs
-//! every log             its sound records become tables, those of NNNNNN.log.damaged too                  logs.rs
+//! every log             its sound records become tables; also of NNNNNN.log.damaged         logs.rs
 //! CURRENT goes          from here on only another repair opens the database
 //! tables get a place    levels as the manifest says, or all in level 0, or merged into level 1     placement.rs
 //! the rest              goes to `lost/`                                  aside.rs

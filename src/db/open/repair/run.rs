@@ -100,7 +100,7 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     repairer.install(&files, &old).await
 }
 
-/// The files to report, if all that do not belong to a sound database can stay: other names, and tables that were never finished.
+/// Returns the unfinished tables in a sound database, if all of its unused files can stay in place.
 async fn harmless(
     env: &dyn Env,
     files: &FilesOnStorage,

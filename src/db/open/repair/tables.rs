@@ -316,7 +316,9 @@ impl Repairer<'_> {
 
 pub(super) const UNFINISHED: &str = "an unfinished table that the manifest does not name";
 
-/// Whether a file is a table that was never finished: it has no footer, and a readable manifest does not name it.
+/// Whether a file is a table that was never finished.
+///
+/// It has no footer, and a readable manifest does not name it.
 pub(super) async fn is_unfinished(
     env: &dyn Env,
     files: &FilesOnStorage,
