@@ -23,10 +23,10 @@ use crate::base::to_u64;
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// Starts that are remembered.
-const WINDOW: usize = 1 << 20;
-const BUCKETS: usize = 1 << 18;
+pub(crate) const WINDOW: usize = 1 << 20;
+const BUCKETS: usize = WINDOW;
 /// Starts compared with one end: hostile bytes can give them all the same key.
-const COMPARED_MAX: usize = 32;
+const COMPARED_MAX: usize = 16;
 /// The smallest contents of a block: those of a filter block.
 const SIZE_MIN: u64 = 5;
 /// Bytes of a stored checksum.
