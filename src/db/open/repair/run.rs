@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::aside::Aside;
+use super::aside::{Aside, Move};
 use super::old_manifest::OldManifest;
 use super::repairer::{NUMBER_MAX, Repairer};
 use super::report::{RepairReport, UnusedFile, damaged_log, report_resembling};
@@ -62,11 +62,30 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         && let Ok(checked) = check(env, &options).await
         && checked.findings.is_empty()
         && checked.log_entries == 0
-        && let Some(unused) = harmless(&**env, &files, &old, &checked.unused).await?
+        && let Some(unfinished) = harmless(&**env, &files, &old, &checked.unused).await?
     {
+        // Opening would delete them.
+        let moves = unfinished.choose_targets(&**env).await?;
+        if !moves.is_empty() {
+            env.edit_names(moves.iter().map(Move::edit).collect()).await?;
+        }
+        let lost: Vec<String> = moves.iter().map(|moved| moved.target.clone()).collect();
+        let unused = moves.into_iter().map(|Move { name, target }| UnusedFile {
+            file: name,
+            lost: Some(target),
+            reason: UNFINISHED.into(),
+        });
+        let unused = unused.collect();
         report_resembling(&files, next_number(&files, &old), &mut findings);
         let VerifyReport { tables, entries, .. } = checked;
-        return Ok(RepairReport { tables, entries, unused, findings: findings.into_list(), ..RepairReport::default() });
+        return Ok(RepairReport {
+            tables,
+            entries,
+            unused,
+            lost,
+            findings: findings.into_list(),
+            ..RepairReport::default()
+        });
     }
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
     if old.comparator.is_none() && !any_comparator {
@@ -100,23 +119,22 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     repairer.install(&files, &old).await
 }
 
-/// Returns the unfinished tables in a sound database, if all of its unused files can stay in place.
+/// Returns the unfinished tables of a sound database; `None` if it has other files to move.
 async fn harmless(
     env: &dyn Env,
     files: &FilesOnStorage,
     old: &OldManifest,
     unused: &[String],
-) -> Result<Option<Vec<UnusedFile>>> {
-    let mut harmless = Vec::new();
+) -> Result<Option<Aside>> {
+    let mut unfinished = Aside::default();
     for name in unused {
         if is_unfinished(env, files, old, name).await? {
-            let reason = format!("{UNFINISHED}; opening the database removes it");
-            harmless.push(UnusedFile { file: name.clone(), lost: None, reason });
+            unfinished.add(name);
         } else if !FileName::resembles(name) || damaged_log(name).is_some() {
             return Ok(None);
         }
     }
-    Ok(Some(harmless))
+    Ok(Some(unfinished))
 }
 
 fn check_anything_there(files: &FilesOnStorage) -> Result<()> {
