@@ -74,9 +74,7 @@ fn range(range: &LostRange) -> JsValue {
 fn unused(file: &UnusedFile) -> JsValue {
     let object = JsValue::from(Object::new());
     set(&object, "file", &*file.file);
-    if let Some(lost) = &file.lost {
-        set(&object, "lost", &**lost);
-    }
+    set(&object, "lost", &*file.lost);
     set(&object, "reason", &*file.reason);
     object
 }

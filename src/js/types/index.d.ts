@@ -896,8 +896,8 @@ export interface RepairReport {
    */
   oldDataMayReappear: boolean
   /**
-   * Names of the files moved to the directory `lost`: those in `recovered` and most of those in
-   * `unused`. Files there are never overwritten or deleted, not even by a second repair.
+   * Names of the files moved to the directory `lost`: those of `recovered` and of `unused`. Files
+   * there are never overwritten or deleted, not even by a second repair.
    */
   lost: string[]
   /**
@@ -929,8 +929,8 @@ export interface RecoveredFile {
 export interface UnusedFile {
   /** Its name in the database. */
   file: string
-  /** Its name in the directory `lost`; absent if it was left in place. */
-  lost?: string
+  /** Its name in the directory `lost`. */
+  lost: string
   /** The reason. */
   reason: string
 }

@@ -83,7 +83,7 @@ impl Repairer<'_> {
                 Some(FileName::Current) => "it does not name a manifest".into(),
                 _ => "nothing of it can be used".into(),
             });
-            unused.push(UnusedFile { file: moved.name.clone(), lost: Some(lost), reason });
+            unused.push(UnusedFile { file: moved.name.clone(), lost, reason });
         }
         (recovered, unused)
     }

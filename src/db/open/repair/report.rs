@@ -61,8 +61,8 @@ pub struct LostRange {
 pub struct UnusedFile {
     /// Its name in the database.
     pub file: String,
-    /// Its name in `lost/`; `None` if it was left in place.
-    pub lost: Option<String>,
+    /// Its name in `lost/`.
+    pub lost: String,
     /// The reason.
     pub reason: String,
 }

@@ -72,7 +72,7 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         let lost: Vec<String> = moves.iter().map(|moved| moved.target.clone()).collect();
         let unused = moves.into_iter().map(|Move { name, target }| UnusedFile {
             file: name,
-            lost: Some(target),
+            lost: target,
             reason: UNFINISHED.into(),
         });
         let unused = unused.collect();

@@ -36,7 +36,7 @@ longer open it. Exit code 1 if damage was found; the database can be opened agai
       if (recovered.length > 0) out.line('entries were taken from:')
       for (const file of recovered) for (const line of linesOf(file)) out.line(line)
       if (unused.length > 0) out.line('not used:')
-      for (const { file, lost, reason } of unused) out.line(`${visible(file)}${lost !== undefined ? `, now lost/${visible(lost)}` : ''}: ${reason}`)
+      for (const { file, lost, reason } of unused) out.line(`${visible(file)}, now lost/${visible(lost)}: ${reason}`)
       if (oldDataMayReappear) out.line('overwritten values and deleted keys can be visible again, because newer entries may have been lost')
       if (findings.length > 0) out.line('damage found:')
       for (const finding of findings) out.line(lineOf(finding))
