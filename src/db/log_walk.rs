@@ -132,26 +132,30 @@ impl LogWalk {
         Ok(None)
     }
 
-    /// Reports skipped bytes; returns the sequence numbers known at the end.
-    pub(super) async fn end(mut self, findings: &mut Findings) -> Result<Before> {
+    /// Reports skipped bytes; returns the sequence numbers known at the end, and how many bytes were
+    /// skipped.
+    pub(super) async fn end(mut self, findings: &mut Findings) -> Result<(Before, u64)> {
         let mut damages = self.reader.take_damages();
         let listed = damages.len();
         // A writer with the database open may have been in the middle of an append.
         if self.reader.file_size().await? > self.size {
             damages.retain(|damage| damage.offset.saturating_add(damage.bytes) < self.size);
         }
+        let mut skipped = 0u64;
         for (begin, end, error) in self.reader.take_unreadable() {
+            skipped = skipped.saturating_add(end - begin);
             let reason = format!("{} bytes cannot be read: {error}", end - begin);
             findings.push(Error::corruption(&*self.name, begin, reason));
         }
         findings.extend(damages.into_iter().map(|damage| {
-            let reason = format!("{} ({} bytes skipped)", damage.reason, damage.bytes);
+            skipped = skipped.saturating_add(damage.bytes);
+            let reason = format!("{} ({} bytes passed over)", damage.reason, damage.bytes);
             Error::corruption(&*self.name, damage.offset, reason)
         }));
         findings.add_unlisted(self.reader.damage_count().saturating_sub(crate::base::to_u64(listed)));
         if let Some(offset) = self.reader.odd_trailer() {
             findings.push(Error::corruption(&*self.name, offset, "the unused end of a block is not zeros"));
         }
-        Ok(self.before)
+        Ok((self.before, skipped))
     }
 }

@@ -25,7 +25,7 @@ use std::rc::Rc;
 pub use destroy::destroy;
 #[cfg(feature = "archive")]
 pub use export::Export;
-pub use open::{RepairReport, repair, repair_as};
+pub use open::{LostRange, RecoveredFile, RepairReport, UnusedFile, repair, repair_as};
 pub use read::{DbIterator, LookupTrace};
 pub use report::{LeftBehind, LogReport, RecoveryReport, TableInfo};
 pub use state::DbState;
@@ -37,6 +37,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::events::Counters;
 use crate::options::{Options, ReadOptions, WriteOptions};
+use obsolete_files::remove_obsolete;
 use state::Inner;
 
 /// One open database: an ordered map of byte strings.
@@ -426,6 +427,9 @@ impl Db {
             DbState::Open => loop {
                 let synced = self.sync().await;
                 if synced.is_err() || !background::shorten_logs(&self.inner).await {
+                    // Nothing continues a compaction that is under way: its tables go.
+                    self.inner.background.cancel();
+                    let _ = remove_obsolete(&self.inner).await;
                     break synced;
                 }
             },

@@ -210,7 +210,7 @@ impl Checker<'_> {
             self.report.entries += entries;
             self.report.log_entries += entries;
         }
-        walk.end(&mut self.findings).await
+        Ok(walk.end(&mut self.findings).await?.0)
     }
 
     /// Checks a table of the version.

@@ -1,29 +1,26 @@
 //! Finds unreferenced blocks by their checksums.
 //!
-//! ```text
-//! keep a running checksum from a start: if the next five bytes are a type and that checksum,
-//! a block ends
-//! ```
-//! Blocks follow one another, so that the search after a block is cheap; each byte skipped costs up
-//! to `SIZE_MAX` steps, and the total is limited. A false match has a probability of one in 2^32,
-//! and must also decode.
+//! The search of `table/search.rs` goes on from window to window. A block that begins where another
+//! ends is taken as it is; any other must also be one with keys.
 
-use crate::table::{TYPE_MAX, unmasked};
+use crate::base::to_u64;
+use crate::table::{BlockSearch, SEARCH_WINDOW, TRAILER_SIZE};
 
-/// Largest block that is searched for at every offset.
-const SIZE_MAX: usize = 64 << 10;
-/// Largest block that is searched for where one is likely to begin.
+/// Largest block that is found in any case where one is likely to begin.
 pub(super) const SIZE_MAX_AT_START: usize = 4 << 20;
-/// The smallest block: a filter block of five bytes.
-const SIZE_MIN: usize = 5;
 /// Bytes that are searched at a time.
 pub(super) const WINDOW: usize = SIZE_MAX_AT_START * 4;
-/// Checksum steps of one inspection, at most.
-const STEPS_MAX: u64 = 1 << 28;
+
+/// Bytes of false hits that are decoded in one search; then only likely starts are tried.
+const FALSE_HITS_MAX: u64 = 1 << 28;
 
 pub(super) struct Search {
-    table: [u32; 256],
-    steps: u64,
+    blocks: BlockSearch,
+    /// The offset in the file at which the search began.
+    base: u64,
+    /// The offset at which the next window should begin.
+    next: u64,
+    false_hits: u64,
 }
 
 /// The result of searching one window.
@@ -33,53 +30,52 @@ pub(super) enum Hit {
     Block { skipped: usize, size: usize },
     /// None begins in this many bytes.
     Nothing { skipped: usize },
-    /// The limit is reached.
-    Exhausted,
 }
 
 impl Search {
-    pub(super) fn new() -> Search {
-        let mut table = [0u32; 256];
-        for (byte, slot) in (0u32..).zip(table.iter_mut()) {
-            *slot = (0..8).fold(byte, |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 });
-        }
-        Search { table, steps: 0 }
+    /// A search from this offset of the file on.
+    pub(super) fn new(offset: u64) -> Search {
+        Search { blocks: BlockSearch::new(), base: offset, next: offset, false_hits: 0 }
     }
 
-    /// `whole`: the window reaches the end of the search. Otherwise the last `SIZE_MAX` bytes are
-    /// left for the next window.
-    pub(super) fn first(&mut self, window: &[u8], whole: bool) -> Hit {
-        let last = if whole { window.len() } else { window.len().saturating_sub(SIZE_MAX) };
-        for start in 0..last {
-            let size_max = if start == 0 { SIZE_MAX_AT_START } else { SIZE_MAX };
-            if let Some(size) = self.block(window.get(start..).unwrap_or_default(), size_max) {
-                return Hit::Block { skipped: start, size };
+    /// Returns the first block in `window`, whose first byte is at `offset`.
+    ///
+    /// `whole`: the window reaches the end of the search. Otherwise the last bytes are left for the
+    /// next window. `is_block` tells whether stored bytes, with the trailer, are a block with keys.
+    pub(super) fn first(
+        &mut self,
+        offset: u64,
+        window: &[u8],
+        whole: bool,
+        is_block: impl Fn(u64, &[u8]) -> bool,
+    ) -> Hit {
+        if offset != self.next {
+            *self = Search { false_hits: self.false_hits, ..Search::new(offset) };
+        }
+        let within = |at: u64| usize::try_from(at.checked_sub(offset)?).ok();
+        while let Some(at) = within(self.base.saturating_add(self.blocks.offset())).filter(|at| *at < window.len()) {
+            let (_, hit) = self.blocks.next(window.get(at..).unwrap_or_default());
+            let Some(hit) = hit else { break };
+            let end = self.base.saturating_add(hit.end);
+            for start in hit.likely.iter().chain(&hit.starts) {
+                let begin = self.base.saturating_add(*start);
+                let (Some(skipped), Some(after)) = (within(begin), within(end)) else { continue };
+                let stored = window.get(skipped..after.saturating_add(TRAILER_SIZE)).unwrap_or_default();
+                if hit.likely == Some(*start) || is_block(begin, stored) {
+                    self.blocks.found_block(&hit, *start);
+                    self.next = end.saturating_add(to_u64(TRAILER_SIZE));
+                    return Hit::Block { skipped, size: after.saturating_sub(skipped) };
+                }
+                self.false_hits = self.false_hits.saturating_add(to_u64(stored.len()));
             }
-            if self.steps > STEPS_MAX {
-                return Hit::Exhausted;
+            if self.false_hits > FALSE_HITS_MAX {
+                self.blocks.only_likely();
             }
         }
-        Hit::Nothing { skipped: last }
+        let skipped = if whole { window.len() } else { window.len().saturating_sub(SEARCH_WINDOW) };
+        self.next = offset.saturating_add(to_u64(skipped));
+        Hit::Nothing { skipped }
     }
-
-    /// Size of the block that begins with `bytes`.
-    fn block(&mut self, bytes: &[u8], size_max: usize) -> Option<usize> {
-        let mut crc = u32::MAX;
-        let ends = bytes.get(1..).unwrap_or_default().windows(4);
-        for (size, (byte, sum)) in bytes.iter().zip(ends).take(size_max.saturating_add(1)).enumerate() {
-            self.steps += 1;
-            let [low, ..] = crc.to_le_bytes();
-            crc = crc >> 8 ^ self.table.get(usize::from(low ^ byte)).copied().unwrap_or(0);
-            if size >= SIZE_MIN && *byte <= TYPE_MAX && unmasked(read(sum)) == !crc {
-                return Some(size);
-            }
-        }
-        None
-    }
-}
-
-fn read(sum: &[u8]) -> u32 {
-    sum.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -100,15 +96,32 @@ mod tests {
         let mut bytes = b"rubbish".to_vec();
         bytes.extend(sealed(b"the contents of a block"));
         bytes.extend(sealed(b"another"));
-        assert_eq!(Search::new().first(&bytes, true), Hit::Block { skipped: 7, size: 23 });
-        assert_eq!(Search::new().first(&bytes[35..], true), Hit::Block { skipped: 0, size: 7 });
-        assert_eq!(Search::new().first(&bytes[36..], true), Hit::Nothing { skipped: 11 });
-        assert_eq!(Search::new().first(b"", true), Hit::Nothing { skipped: 0 });
+        bytes.push(0);
+        let mut search = Search::new(100);
+        assert_eq!(search.first(100, &bytes, true, |_, _| true), Hit::Block { skipped: 7, size: 23 });
+        assert_eq!(search.first(135, &bytes[35..], true, |_, _| false), Hit::Block { skipped: 0, size: 7 });
+        assert_eq!(search.first(147, &bytes[47..], true, |_, _| true), Hit::Nothing { skipped: 1 });
+        assert_eq!(search.first(200, &bytes, true, |_, _| false), Hit::Nothing { skipped: bytes.len() });
+    }
+
+    /// A damaged block of 4 KiB used up the limit of the whole search.
+    #[test]
+    fn a_block_after_much_garbage_is_found() {
+        let noise = (0..3u32 << 20).map(|i| i.wrapping_mul(0x9e37_79b9).to_le_bytes()[3]);
+        let mut bytes: Vec<u8> = noise.collect();
+        let skipped = bytes.len();
+        bytes.extend(sealed(&[7; 4096]));
+        let is_block = |_: u64, stored: &[u8]| stored.starts_with(&[7; 10]) && stored.len() > 4096;
+        assert_eq!(Search::new(0).first(0, &bytes, true, is_block), Hit::Block { skipped, size: 4096 });
     }
 
     #[test]
-    fn the_search_stops_at_its_limit() {
-        let noise: Vec<u8> = (0..1u32 << 20).flat_map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24).to_le_bytes()).collect();
-        assert_eq!(Search::new().first(&noise, true), Hit::Exhausted);
+    fn a_block_over_the_end_of_a_window_is_found() {
+        let mut bytes = vec![1; WINDOW - 100];
+        bytes.extend(sealed(&[7; 4096]));
+        let mut search = Search::new(0);
+        let Hit::Nothing { skipped } = search.first(0, &bytes[..WINDOW], false, |_, _| false) else { panic!() };
+        let hit = search.first(to_u64(skipped), &bytes[skipped..], true, |_, stored| stored.len() == 4101);
+        assert_eq!(hit, Hit::Block { skipped: WINDOW - 100 - skipped, size: 4096 });
     }
 }

@@ -38,6 +38,8 @@ mod options;
 mod output;
 mod policy;
 mod reader;
+mod salvage;
+mod search;
 #[cfg(test)]
 mod testing;
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -51,7 +53,7 @@ pub(crate) use block_cache::BlockCache;
 pub(crate) use cache::{TableCache, Watch};
 pub(crate) use codec::{Codec, DecodeError, decompress};
 pub(crate) use filter::FilterBlock;
-pub(crate) use format::{FOOTER_SIZE, Footer, MAGIC, TYPE_MAX, checksum, codec_of, unmasked};
+pub(crate) use format::{FOOTER_SIZE, Footer, MAGIC, checksum, codec_of, unmasked};
 pub(crate) use handle::{BlockHandle, TRAILER_SIZE};
 pub(crate) use iter::TableIterator;
 pub use options::Lookup;
@@ -59,4 +61,6 @@ pub(crate) use options::{BlockRead, TableOptions};
 pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};
 pub(crate) use policy::DamagePolicy;
 pub(crate) use reader::Table;
+pub(crate) use salvage::{LostBlock, Salvage, Salvaged, each_entry};
+pub(crate) use search::{BlockSearch, WINDOW as SEARCH_WINDOW};
 pub(crate) use trailer::open_trailer;

@@ -197,6 +197,10 @@ impl Table {
         &self.options.order
     }
 
+    pub(in crate::table) fn block_size_max(&self) -> u64 {
+        self.options.block_size_max
+    }
+
     pub(super) fn data_end(&self) -> u64 {
         self.data_end
     }

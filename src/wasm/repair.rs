@@ -1,6 +1,6 @@
 //! Checks and rebuilds databases that are not open.
 
-use js_sys::{Array, Object};
+use js_sys::{Array, Object, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -8,6 +8,7 @@ use super::error::{number, set, to_js, verify_report};
 use super::options::{EngineOptions, from_js};
 use super::place::Place;
 use super::regions::value_or_promise;
+use crate::db::{LostRange, RecoveredFile, UnusedFile};
 use crate::env::Storage;
 use crate::options::Options;
 
@@ -20,7 +21,8 @@ pub fn verify_database(storage: Storage, options: Option<EngineOptions>) -> Resu
     value_or_promise(async move { Ok(verify_report(&crate::db::verify(place.env(), options).await?)) })
 }
 
-/// Rebuilds the database in `storage`; returns `{ tables, entries, lost, findings }`.
+/// Rebuilds the database in `storage`; returns
+/// `{ tables, entries, recovered, unused, oldDataMayReappear, lost, findings }`.
 /// `any_comparator` accepts one of another comparator.
 #[wasm_bindgen(js_name = repairDatabase)]
 pub fn repair_database(
@@ -40,8 +42,39 @@ pub fn repair_database(
         let object = JsValue::from(Object::new());
         set(&object, "tables", number(report.tables));
         set(&object, "entries", number(report.entries));
+        set(&object, "recovered", report.recovered.iter().map(recovered).collect::<Array>());
+        set(&object, "unused", report.unused.iter().map(unused).collect::<Array>());
+        set(&object, "oldDataMayReappear", report.old_data_may_reappear);
         set(&object, "lost", report.lost.iter().map(JsValue::from).collect::<Array>());
         set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
         Ok(object)
     })
+}
+
+fn recovered(file: &RecoveredFile) -> JsValue {
+    let object = JsValue::from(Object::new());
+    set(&object, "file", &*file.file);
+    set(&object, "lost", &*file.lost);
+    set(&object, "entries", number(file.entries));
+    set(&object, "blocks", number(file.blocks));
+    set(&object, "lostBytes", number(file.lost_bytes));
+    set(&object, "lostRanges", file.lost_ranges.iter().map(range).collect::<Array>());
+    object
+}
+
+fn range(range: &LostRange) -> JsValue {
+    let object = JsValue::from(Object::new());
+    if let Some(from) = &range.from {
+        set(&object, "from", Uint8Array::from(&**from));
+    }
+    set(&object, "to", Uint8Array::from(&*range.to));
+    object
+}
+
+fn unused(file: &UnusedFile) -> JsValue {
+    let object = JsValue::from(Object::new());
+    set(&object, "file", &*file.file);
+    set(&object, "lost", &*file.lost);
+    set(&object, "reason", &*file.reason);
+    object
 }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use varve::base::FileName;
 use varve::env::{Env, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
 use varve::{
-    BatchOperation, Db, Error, Options, ReadOptions, RepairReport, TableFile, WriteBatch, WriteOptions, block_on,
-    repair,
+    BatchOperation, Compression, Db, Error, Options, ReadOptions, RepairReport, TableFile, WriteBatch, WriteOptions,
+    block_on, repair,
 };
 
 use super::common::golden::digest::{Choice, options_for};
@@ -612,4 +612,334 @@ fn a_log_of_garbage_is_read_in_linear_time() {
         let report = block_on(repair(Rc::new(env.clone()), new_options())).unwrap();
         assert!(!report.findings.is_empty());
     }
+}
+
+/// One table of 8,500 entries, in a database without entries in logs.
+fn one_table(compression: Compression) -> (MemoryEnv, Options, String, Vec<u8>) {
+    let options = Options { compression, ..new_options() };
+    let env = MemoryEnv::new();
+    session(&env, &options, async |db| {
+        for i in 0..8_500u32 {
+            let value = format!("value {i} {}", i.wrapping_mul(0x9e37_79b9));
+            db.put(format!("key{i:05}").as_bytes(), value.as_bytes()).await.unwrap();
+        }
+        db.flush().await.unwrap();
+    });
+    let table = env.names().into_iter().find(|name| name.ends_with(".ldb")).unwrap();
+    let bytes = env.read(&table).unwrap();
+    (env, options, table, bytes)
+}
+
+/// Repairs the database with this table in place of its own; returns what it holds then.
+fn repaired(env: &MemoryEnv, options: &Options, table: &str, bytes: &[u8]) -> (Map, RepairReport) {
+    let env = env.snapshot();
+    env.write(table, bytes);
+    let report = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    let found = std::cell::RefCell::new(Map::new());
+    session(&env, options, async |db| drop(found.replace(contents(db))));
+    (found.into_inner(), report)
+}
+
+/// Offset and size of the index block, from the footer.
+fn index_of(bytes: &[u8]) -> (usize, usize) {
+    let mut at = bytes.len() - 48;
+    let mut varint = || {
+        let (mut value, mut shift) = (0usize, 0);
+        loop {
+            let byte = bytes[at];
+            at += 1;
+            value |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                return value;
+            }
+        }
+    };
+    let (_, _, offset, size) = (varint(), varint(), varint(), varint());
+    (offset, size)
+}
+
+/// One flipped byte in the footer lost the whole table.
+#[test]
+fn a_table_with_a_damaged_footer_keeps_every_entry() {
+    for compression in [Compression::Snappy, Compression::None] {
+        let (env, options, table, sound) = one_table(compression);
+        let (all, _) = repaired(&env, &options, &table, &sound);
+        assert_eq!(all.len(), 8_500);
+        for at in [sound.len() - 1, sound.len() - 48, sound.len() - 46] {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 0x10;
+            let (found, report) = repaired(&env, &options, &table, &bytes);
+            assert!(found == all, "{compression:?} {at}: {} entries; {report:?}", found.len());
+            let [recovered] = &report.recovered[..] else { panic!("{report:?}") };
+            assert_eq!((&*recovered.file, recovered.entries), (&*table, 8_500));
+            assert!(recovered.blocks > 10 && recovered.lost_bytes <= 48, "{recovered:?}");
+            assert!(recovered.lost_ranges.is_empty() && report.old_data_may_reappear, "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_table_with_a_damaged_index_keeps_every_entry() {
+    for compression in [Compression::Snappy, Compression::None] {
+        let (env, options, table, sound) = one_table(compression);
+        let (all, _) = repaired(&env, &options, &table, &sound);
+        let (index, size) = index_of(&sound);
+        let mut bytes = sound.clone();
+        bytes[index + size / 2] ^= 1;
+        let (found, report) = repaired(&env, &options, &table, &bytes);
+        assert!(found == all, "{} entries; {report:?}", found.len());
+        let lost = usize::try_from(report.recovered[0].lost_bytes).unwrap();
+        assert_eq!(lost, size + 5, "the index alone: {report:?}");
+        // And a damaged data block: the others are kept.
+        bytes[index / 2] ^= 1;
+        let (found, report) = repaired(&env, &options, &table, &bytes);
+        assert!(found.len() > 8_100 && found.len() < 8_500, "{} entries; {report:?}", found.len());
+        assert!(found.iter().all(|(key, value)| all.get(key) == Some(value)));
+    }
+}
+
+/// A file cut to a part of its bytes lost all entries of the part that was left.
+#[test]
+fn a_cut_table_keeps_the_entries_before_the_cut() {
+    for compression in [Compression::Snappy, Compression::None] {
+        let (env, options, table, sound) = one_table(compression);
+        let (all, _) = repaired(&env, &options, &table, &sound);
+        for percent in [1, 10, 50, 90, 99] {
+            let size = sound.len() * percent / 100;
+            let (found, report) = repaired(&env, &options, &table, &sound[..size]);
+            let least = (index_of(&sound).0.min(size) * 8_500 / index_of(&sound).0).saturating_sub(400);
+            assert!(found.len() >= least, "{percent}: {} of {least}; {report:?}", found.len());
+            assert!(found.iter().all(|(key, value)| all.get(key) == Some(value)), "{percent}");
+            if let [recovered] = &report.recovered[..] {
+                assert!(recovered.lost_bytes as usize >= sound.len() - size, "{recovered:?}");
+            }
+        }
+    }
+}
+
+/// Where the index can be read, the report says which keys may be missing.
+#[test]
+fn the_key_range_of_a_damaged_block_is_reported() {
+    let (env, options, table, sound) = one_table(Compression::Snappy);
+    let (all, _) = repaired(&env, &options, &table, &sound);
+    for is_footer_damaged in [false, true] {
+        let mut bytes = sound.clone();
+        bytes[index_of(&sound).0 / 2] ^= 1;
+        if is_footer_damaged {
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+        }
+        let (found, report) = repaired(&env, &options, &table, &bytes);
+        let [recovered] = &report.recovered[..] else { panic!("{report:?}") };
+        let [range] = &recovered.lost_ranges[..] else { panic!("{report:?}") };
+        let from = range.from.as_deref().unwrap();
+        let missing: Vec<_> = all.keys().filter(|key| !found.contains_key(*key)).collect();
+        assert!(!missing.is_empty() && missing.iter().all(|key| from <= &key[..] && **key <= range.to), "{range:?}");
+        assert!(recovered.lost_bytes > 500 && recovered.lost_bytes < 8_000 && report.old_data_may_reappear);
+        assert_eq!(recovered.entries as usize, found.len());
+    }
+}
+
+/// A value may be a copy of another database's table: its keys are not this one's.
+#[test]
+fn a_copy_of_a_table_in_a_value_is_not_read_as_entries() {
+    let options = Options { compression: Compression::None, ..new_options() };
+    let other = MemoryEnv::new();
+    session(&other, &options, async |db| {
+        for i in 0..300 {
+            db.put(format!("key5 evil{i:03}").as_bytes(), &[b'e'; 50]).await.unwrap();
+        }
+        db.flush().await.unwrap();
+    });
+    let copy = other.names().into_iter().find(|name| name.ends_with(".ldb")).unwrap();
+    let mut value = vec![b'v'; 1000];
+    value.extend(other.read(&copy).unwrap());
+    value.extend([b'v'; 1000]);
+    let env = MemoryEnv::new();
+    session(&env, &options, async |db| {
+        for i in 0..10 {
+            for j in 0..100 {
+                db.put(format!("key{i} {j:03}").as_bytes(), &[b'w'; 100]).await.unwrap();
+            }
+            if i == 5 {
+                db.put(b"key5 backup", &value).await.unwrap();
+            }
+        }
+        db.flush().await.unwrap();
+    });
+    let table = env.names().into_iter().find(|name| name.ends_with(".ldb")).unwrap();
+    let sound = env.read(&table).unwrap();
+    let in_value = sound.windows(100).position(|bytes| bytes == [b'v'; 100]).unwrap();
+    let (index, size) = index_of(&sound);
+    // Nothing, the footer or the index; and a byte of the value before or after the copy.
+    for broken in [None, Some(sound.len() - 1), Some(index + size / 2)] {
+        for damaged in [None, Some(in_value + 500), Some(in_value + value.len() - 500)] {
+            let mut bytes = sound.clone();
+            for at in [broken, damaged].into_iter().flatten() {
+                bytes[at] ^= 1;
+            }
+            let (found, report) = repaired(&env, &options, &table, &bytes);
+            let what = format!("{broken:?} {damaged:?}; {} entries; {report:?}", found.len());
+            assert!(found.keys().all(|key| !key.starts_with(b"key5 evil")), "{what}");
+            assert!(found.len() > 900 && (damaged.is_some() || found.len() == 1_001), "{what}");
+        }
+    }
+    // The file ends inside the value.
+    let (found, report) = repaired(&env, &options, &table, &sound[..in_value + value.len() - 500]);
+    assert!(found.keys().all(|key| !key.starts_with(b"key5 evil")) && found.len() > 400, "{report:?}");
+}
+
+/// Values of two bytes look like the handles of an index block.
+#[test]
+fn values_that_look_like_handles_are_kept() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |db| {
+        for i in 0..5_000u32 {
+            db.put(format!("key{i:05}").as_bytes(), &[u8::try_from(i % 100).unwrap(), 3]).await.unwrap();
+        }
+        db.flush().await.unwrap();
+    });
+    let table = env.names().into_iter().find(|name| name.ends_with(".ldb")).unwrap();
+    let mut bytes = env.read(&table).unwrap();
+    let (index, size) = index_of(&bytes);
+    bytes[index + size / 2] ^= 1;
+    let (found, report) = repaired(&env, &options, &table, &bytes);
+    assert_eq!(found.len(), 5_000, "{report:?}");
+}
+
+/// The search for blocks takes time linear in the size, whatever the bytes are.
+#[test]
+fn a_table_of_garbage_is_read_in_linear_time() {
+    let mut random = Random::new(9);
+    let noise = random.bytes(8 << 20);
+    let (_, _, _, sound) = one_table(Compression::Snappy);
+    let first_block = &sound[..2_000];
+    let files = [
+        noise.clone(),
+        noise.iter().map(|byte| byte % 5).collect(),
+        vec![0; 8 << 20],
+        // Many blocks with a gap before each.
+        [&sound[..], b"gap"].concat().repeat(40),
+        [first_block, b"?"].concat().repeat(4_000),
+    ];
+    for (case, bytes) in files.iter().enumerate() {
+        let env = MemoryEnv::new();
+        env.write("000005.ldb", bytes);
+        let begin = std::time::Instant::now();
+        let result = block_on(repair(Rc::new(env.clone()), new_options()));
+        println!("{case}: {} bytes in {:?}", bytes.len(), begin.elapsed());
+        assert!(begin.elapsed().as_secs() < 60, "{case}");
+        assert!(!result.unwrap().findings.is_empty());
+    }
+}
+
+/// What was kept and what was not was one list.
+#[test]
+fn files_that_are_used_and_files_that_are_not_are_listed_apart() {
+    let (env, options, table, sound) = one_table(Compression::Snappy);
+    session(&env, &options, async |db| db.put(b"in the log", b"v").await.unwrap());
+    env.write(&table, &sound[..sound.len() / 2]);
+    env.write("000900.ldb", b"");
+    env.write("000901.ldb", &[7; 1000]);
+    env.write("CURRENT", b"nonsense");
+    let report = block_on(repair(Rc::new(env.clone()), options)).unwrap();
+    let recovered: Vec<&str> = report.recovered.iter().map(|file| &*file.file).collect();
+    assert!(recovered.contains(&&*table) && recovered.iter().any(|name| name.ends_with(".log")), "{report:?}");
+    assert!(report.recovered.iter().all(|file| file.entries > 0), "{report:?}");
+    let unused: Vec<&str> = report.unused.iter().map(|file| &*file.file).collect();
+    for name in ["000900.ldb", "000901.ldb", "CURRENT"] {
+        assert!(unused.contains(&name), "{name}: {report:?}");
+    }
+    let listed: Vec<&String> = report.recovered.iter().map(|file| &file.lost).collect();
+    let listed = listed.into_iter().chain(report.unused.iter().map(|file| &file.lost));
+    assert_eq!(listed.count(), report.lost.len(), "{report:?}");
+}
+
+/// The message of an opening with a damaged log sends to `repair`, which did not read the copy.
+#[test]
+fn a_log_that_opening_set_aside_is_read() {
+    let (env, options) = (MemoryEnv::new(), new_options());
+    session(&env, &options, async |db| {
+        for i in 0..100 {
+            db.put(format!("key{i:03}").as_bytes(), b"old").await.unwrap();
+        }
+    });
+    let log = env.names().into_iter().find(|name| name.ends_with(".log")).unwrap();
+    let mut bytes = env.read(&log).unwrap();
+    let middle = bytes.windows(6).position(|bytes| bytes == b"key050").unwrap();
+    bytes[middle] ^= 1;
+    env.write(&log, &bytes);
+    session(&env, &options, async |db| {
+        assert_eq!(contents(db).len(), 50);
+        db.put(b"key099", b"new").await.unwrap();
+    });
+    let damaged = env.names().into_iter().find(|name| name.ends_with(".log.damaged")).unwrap();
+    let report = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+    assert!(report.recovered.iter().any(|file| file.file == damaged && file.entries == 99), "{report:?}");
+    assert!(report.old_data_may_reappear && report.lost.contains(&damaged), "{report:?}");
+    session(&env, &options, async |db| {
+        let found = contents(db);
+        assert_eq!(found.len(), 99);
+        assert_eq!(found[&b"key099"[..]], b"new");
+    });
+    let again = block_on(repair(Rc::new(env), options)).unwrap();
+    assert_eq!((&again.findings[..], &again.recovered[..]), (&[][..], &[][..]), "{again:?}");
+}
+
+/// A compaction that the end of the process interrupted leaves a table without a footer.
+#[test]
+fn an_unfinished_table_is_no_damage() {
+    let (env, options, table, sound) = one_table(Compression::Snappy);
+    for leftover in [&b""[..], &sound[..sound.len() / 2]] {
+        for number in [1u64, 900] {
+            let env = env.snapshot();
+            let name = format!("{number:06}.ldb");
+            env.write(&name, leftover);
+            let mut expected = files_of(&env);
+            let moved = expected.remove(&name).unwrap();
+            expected.insert(format!("lost/{name}"), moved);
+            let report = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+            assert_eq!(report.findings, []);
+            assert_eq!(report.unused.iter().map(|file| &*file.file).collect::<Vec<_>>(), [&*name]);
+            assert!(report.unused[0].reason.contains("unfinished"), "{report:?}");
+            assert!(!report.old_data_may_reappear && files_of(&env) == expected, "{report:?}");
+            // With entries in a log, the database is rebuilt.
+            session(&env, &options, async |db| db.put(b"k", b"v").await.unwrap());
+            env.write(&name, leftover);
+            let report = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+            assert_eq!(report.findings, []);
+            assert!(report.unused.iter().any(|file| file.file == name && !file.lost.is_empty()));
+            session(&env, &options, async |db| assert_eq!(contents(db).len(), 8_501));
+        }
+        // If a table that the manifest names is damaged, it may hold the same entries.
+        let env = env.snapshot();
+        env.write(&table, b"");
+        env.write("000900.ldb", leftover);
+        let report = block_on(repair(Rc::new(env.clone()), options.clone())).unwrap();
+        assert!(!report.findings.is_empty() && report.old_data_may_reappear);
+        session(&env, &options, async |db| assert_eq!(contents(db).len() > 4_000, !leftover.is_empty()));
+    }
+}
+
+/// The output of a compaction that was under way stayed in the directory.
+#[test]
+fn closing_removes_the_unfinished_output_of_a_compaction() {
+    let options = Options { write_buffer_size: 64 << 10, compression: Compression::None, ..new_options() };
+    let env = MemoryEnv::new();
+    let db = block_on(Db::open(Rc::new(env.clone()), options.clone())).unwrap();
+    let is_under_way = || env.names().iter().filter(|name| name.ends_with(".ldb")).count() > db.tables().len();
+    let mut i = 0u32;
+    while !is_under_way() {
+        i += 1;
+        let key = format!("key{:07}", i.wrapping_mul(0x9e37_79b9) % 1_000_000);
+        block_on(db.put(key.as_bytes(), &[b'v'; 500])).unwrap();
+        assert!(i < 100_000, "no compaction was seen under way");
+    }
+    let before = contents(&db);
+    block_on(db.close()).unwrap();
+    drop(db);
+    let checked = block_on(varve::verify(Rc::new(env.clone()), options.clone())).unwrap();
+    assert_eq!((&checked.findings[..], &checked.unused[..]), (&[][..], &[][..]));
+    session(&env, &options, async |db| assert!(contents(db) == before));
 }

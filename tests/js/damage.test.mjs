@@ -246,7 +246,82 @@ describe('tables', { concurrency: 2 }, () => {
   })
 })
 
-test('repair refuses a database of another comparator unless the option comparator is given', async () => {
+describe('what repair reports', { concurrency: 2 }, () => {
+  test('files of which nothing was kept are not listed as if their entries were in the database', async () => {
+    const location = await manyTables()
+    const [table, log] = [only(location, '.ldb'), only(location, '.log')]
+    change(join(location, table), (bytes) => bytes.subarray(0, bytes.length / 2))
+    writeFileSync(join(location, '000900.ldb'), '')
+    writeFileSync(join(location, '000901.ldb'), Buffer.alloc(500, 'x'))
+    writeFileSync(join(location, 'CURRENT'), 'nonsense')
+    const { code, out } = run(['repair', location])
+    assert.equal(code, 1)
+    const part = (title) => out.split(`${title}:\n`)[1].split(/^(?:not used|damage found|overwritten.*)/m)[0]
+    assert.match(part('entries were taken from'), new RegExp(`^${table}, now lost/${table}: \\d+ entries in \\d+ blocks?; [\\d,]+ bytes could not be used$`, 'm'))
+    assert.match(part('entries were taken from'), new RegExp(`^${log}, now lost/${log}: 1 entry$`, 'm'))
+    for (const name of ['000900.ldb', '000901.ldb', 'CURRENT']) {
+      assert.match(part('not used'), new RegExp(`^${name}, now lost/${name}: `, 'm'))
+      assert.doesNotMatch(part('entries were taken from'), new RegExp(name))
+    }
+    assert.match(out, /^overwritten values and deleted keys can be visible again/m)
+  })
+
+  test('the keys that a damaged block may have held are named', async () => {
+    const location = await manyTables()
+    const table = only(location, '.ldb')
+    change(join(location, table), (bytes) => { bytes[100] ^= 1 })
+    const copy = place()
+    cpSync(location, copy, { recursive: true })
+    const { recovered: [file], oldDataMayReappear } = await Varve.repair(location)
+    assert.equal(oldDataMayReappear, true)
+    assert.equal(file.file, table)
+    assert.ok(file.entries > 0 && file.blocks > 0 && file.lostBytes > 100, JSON.stringify(file))
+    const [{ from, to }] = file.lostRanges
+    assert.equal(from, undefined)
+    assert.ok(to instanceof Uint8Array)
+    assert.match(Buffer.from(to).toString(), /^key/)
+    const { out } = run(['repair', copy, '--json'])
+    assert.equal(JSON.parse(out).recovered[0].lostRanges[0].to, Buffer.from(to).toString())
+  })
+
+  test('a flipped byte in a footer loses no entry', async () => {
+    const location = await manyTables()
+    const before = await contentsOf(location)
+    change(join(location, only(location, '.ldb')), (bytes) => { bytes[bytes.length - 1] ^= 1 })
+    assert.equal(run(['repair', location]).code, 1)
+    assert.deepEqual(await contentsOf(location), before)
+  })
+
+  test('a log that opening set aside is read by repair, and verify says that it is not in the database', async () => {
+    const location = await fourPuts()
+    change(join(location, only(location, '.log')), (bytes) => { bytes[bytes.indexOf('1000')] = 0x39 })
+    assert.equal(run(['put', location, 'e', '5']).code, 0)
+    const [damaged] = filesOf(location, '.damaged')
+    const verified = run(['verify', location])
+    assert.equal(verified.code, 0)
+    assert.match(verified.out, new RegExp(`^${damaged} holds data that is not in the database`, 'm'))
+    const { code, out } = run(['repair', location])
+    assert.equal(code, 1)
+    assert.match(out, new RegExp(`^${damaged}, now lost/${damaged}: 3 entries`, 'm'))
+    assert.deepEqual(await contentsOf(location), { a: '1', c: '3', d: '4', e: '5' })
+    assert.equal(run(['repair', location]).code, 0)
+  })
+
+  test('an unfinished table that the manifest does not name is no damage', async () => {
+    const location = await manyTables()
+    await Varve.repair(location)
+    writeFileSync(join(location, '000900.ldb'), '')
+    const table = readFileSync(join(location, only(location, '.ldb')))
+    writeFileSync(join(location, '000901.ldb'), table.subarray(0, table.length / 2))
+    const { code, out } = run(['repair', location])
+    assert.equal(code, 0, out)
+    assert.match(out, /^000900\.ldb, now lost\/000900\.ldb: an unfinished table/m)
+    assert.match(out, /^000901\.ldb, now lost\/000901\.ldb: an unfinished table/m)
+    assert.equal(run(['repair', location]).out.includes('sound: nothing was changed'), true)
+  })
+})
+
+test('a database of another comparator is refused by repair unless it is asked for by name', async () => {
   const location = place()
   cpSync(join(FIXTURES, 'chromium-indexeddb'), location, { recursive: true })
   const state = () => stateOf(location).filter((file) => !file.startsWith('LOCK'))

@@ -50,7 +50,8 @@ impl TableInspector {
             if !whole && rest.len() < SIZE_MAX_AT_START {
                 return self.go_to_gap(offset, end);
             }
-            match self.search.get_or_insert_with(Search::new).first(rest, whole) {
+            let search = self.search.get_or_insert_with(|| Search::new(offset));
+            match search.first(offset, rest, whole, has_keys) {
                 Hit::Block { skipped, size } => {
                     self.stray(offset, to_u64(skipped));
                     let handle = BlockHandle { offset: offset.saturating_add(to_u64(skipped)), size: to_u64(size) };
@@ -61,10 +62,6 @@ impl TableInspector {
                 Hit::Nothing { skipped } => {
                     self.stray(offset, to_u64(skipped));
                     at = at.saturating_add(skipped);
-                }
-                Hit::Exhausted => {
-                    self.stray(offset, end.saturating_sub(offset));
-                    return self.advance();
                 }
             }
         }
@@ -117,6 +114,13 @@ impl TableInspector {
         }
         self.emit(span);
     }
+}
+
+/// Whether stored bytes are a data block or an index.
+fn has_keys(offset: u64, stored: &[u8]) -> bool {
+    let handle = BlockHandle { offset, size: to_u64(stored.len().saturating_sub(TRAILER_SIZE)) };
+    let contents = open("data", handle, stored).contents;
+    contents.is_some_and(|contents| matches!(kind_of(&contents, offset), "data" | "index"))
 }
 
 /// The kind of a block found by its checksum.

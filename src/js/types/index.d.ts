@@ -429,11 +429,14 @@ export class Varve<KDefault = string, VDefault = string>
   static verify (location: null | undefined, options: OpenOptions & { storage: Storage }): Promise<VerifyReport>
 
   /**
-   * Rebuilds a damaged database that is not open, from every entry whose checksum is correct. All
-   * unused files are reported and moved to the directory `lost`, and so are the logs, whose entries
-   * are written to tables. A sound database with empty logs is left unchanged. Make a copy first.
+   * Rebuilds a damaged database that is not open, from every entry whose checksum is correct, also
+   * those of tables without a readable index and of logs that opening set aside
+   * (`000003.log.damaged`). All unused files are reported and moved to the directory `lost`, and so
+   * are the logs, whose entries are written to tables. A sound database with empty logs is left
+   * unchanged. Make a copy first.
    *
-   * If the manifest cannot be read, overwritten or deleted entries can reappear.
+   * If a table, a log or the manifest is damaged or missing, overwritten values and deleted keys can
+   * reappear; {@link RepairReport.oldDataMayReappear} then says so.
    *
    * @param options Those the database is opened with, and `comparator`.
    * @throws `LEVEL_INVALID_ARGUMENT` if there is nothing to repair, or the database has another
@@ -891,8 +894,9 @@ export interface VerifyReport {
   /** The damage found, at most one finding per table and log; empty if all is sound. */
   findings: VarveError[]
   /**
-   * Files that are not part of the database: leftovers, or copies with names that undelete tools
-   * give them. Only filled for a closed database ({@link Varve.verify}).
+   * Files that are not part of the database: leftovers, copies with names that undelete tools give
+   * them, or logs that opening could not read completely (`000003.log.damaged`), whose data is not in
+   * the database until {@link Varve.repair} reads them. Only filled for a closed database ({@link Varve.verify}).
    */
   unused: string[]
 }
@@ -903,14 +907,53 @@ export interface RepairReport {
   tables: number
   /** Number of entries in them, including overwritten and deleted ones. */
   entries: number
+  /** The damaged tables, and the logs, whose entries were written to new tables. */
+  recovered: RecoveredFile[]
+  /** The files of which nothing is in the database. */
+  unused: UnusedFile[]
   /**
-   * Names of the files moved to the directory `lost`, including logs and damaged tables whose sound
-   * entries are in the database. Files there are never overwritten or deleted, not even by a second
-   * repair.
+   * Whether overwritten values and deleted keys can be visible again: a table, a log or the manifest
+   * is damaged or missing, or a log that an earlier opening had set aside was read.
+   */
+  oldDataMayReappear: boolean
+  /**
+   * Names of the files moved to the directory `lost`: those of `recovered` and of `unused`. Files
+   * there are never overwritten or deleted, not even by a second repair.
    */
   lost: string[]
-  /** All damage, and every record and file that is not used. Empty if the database was sound. */
+  /**
+   * All damage, and every record that is not used. Empty if the database was sound; an unfinished
+   * table that the manifest does not name is only in `unused`.
+   */
   findings: VarveError[]
+}
+
+/** A file whose entries {@link Varve.repair} wrote to new tables. */
+export interface RecoveredFile {
+  /** Its name in the database, and in the directory `lost`. */
+  file: string
+  lost: string
+  /** Number of entries taken from it. */
+  entries: number
+  /** Number of data blocks they were in; 0 for a log. */
+  blocks: number
+  /** Bytes of it that could not be used, including those missing at its end. */
+  lostBytes: number
+  /**
+   * Ranges in which keys are missing, from `from` (the first key of the table if there is none) to
+   * `to`, both included. At most 1,000, and only where the index of the table can be read.
+   */
+  lostRanges: Array<{ from?: Uint8Array, to: Uint8Array }>
+}
+
+/** A file of which nothing is in the repaired database. */
+export interface UnusedFile {
+  /** Its name in the database. */
+  file: string
+  /** Its name in the directory `lost`. */
+  lost: string
+  /** The reason. */
+  reason: string
 }
 
 /**

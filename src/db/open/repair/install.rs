@@ -3,7 +3,7 @@
 use super::aside::Move;
 use super::old_manifest::OldManifest;
 use super::repairer::Repairer;
-use super::report::{RepairReport, how_to_use, report_resembling};
+use super::report::{RecoveredFile, RepairReport, UnusedFile, how_to_use, report_resembling};
 use crate::base::{FileName, FileNumber, sort_by, to_u64};
 use crate::db::open::FilesOnStorage;
 use crate::env::NameEdit;
@@ -23,7 +23,7 @@ impl Repairer<'_> {
                         0,
                         "left by an interrupted update of CURRENT; moved to lost/",
                     ));
-                    self.aside.add(name);
+                    self.leave_out(name, "left by an interrupted switch of CURRENT");
                 }
                 _ => {}
             }
@@ -48,22 +48,48 @@ impl Repairer<'_> {
         self.write_manifest(&manifests).await?;
         let removals = merged.into_iter().map(|name| NameEdit::Remove { name });
         self.env.edit_names(manifests.iter().map(Move::edit).chain(removals).collect()).await?;
-        let lost = others.into_iter().chain(manifests).map(|moved| moved.target).collect();
+        let moves: Vec<Move> = others.into_iter().chain(manifests).collect();
         let mut next = report_resembling(files, self.next.get(), &mut self.findings);
         for (name, why) in std::mem::take(&mut self.leftovers) {
-            let reason = format!("not used: {why}; moved to lost/. {}", how_to_use(&name, next));
-            self.findings.push(Error::corruption(name, 0, reason));
+            let reason = format!("not used: {why}; set aside in lost/. {}", how_to_use(&name, next));
+            self.findings.push(Error::corruption(&*name, 0, reason));
+            self.unused.push((name, why.into()));
             next = FileNumber(next.0 + 1);
         }
+        let (recovered, unused) = self.sorted_moves(&moves);
         Ok(RepairReport {
             tables: to_u64(self.kept.len()),
             entries: self.kept.iter().map(|kept| kept.entries).sum(),
-            lost,
+            recovered,
+            unused,
+            old_data_may_reappear: self.has_lost_entries,
+            lost: moves.into_iter().map(|moved| moved.target).collect(),
             findings: self.findings.into_list(),
         })
     }
 
-    /// Returns whether CURRENT is valid and can be removed. An invalid one is moved to `lost/`.
+    /// Sorts the files that were moved: those with entries in the database, and the others.
+    fn sorted_moves(&mut self, moves: &[Move]) -> (Vec<RecoveredFile>, Vec<UnusedFile>) {
+        let mut known = std::mem::take(&mut self.recovered);
+        let (mut recovered, mut unused) = (Vec::new(), Vec::new());
+        for moved in moves {
+            let lost = moved.target.clone();
+            if let Some(at) = known.iter().position(|file| file.file == moved.name) {
+                recovered.push(RecoveredFile { lost, ..known.swap_remove(at) });
+                continue;
+            }
+            let reason = self.unused.iter().find(|(name, _)| *name == moved.name).map(|(_, reason)| reason.clone());
+            let reason = reason.unwrap_or_else(|| match FileName::parse(&moved.name) {
+                Some(FileName::Manifest(_)) => "replaced by a new manifest".into(),
+                Some(FileName::Current) => "it does not name a manifest".into(),
+                _ => "nothing of it can be used".into(),
+            });
+            unused.push(UnusedFile { file: moved.name.clone(), lost, reason });
+        }
+        (recovered, unused)
+    }
+
+    /// Whether CURRENT holds what it should, so that it may go; one whose text is not understood is kept.
     async fn judge_current(&mut self) -> Result<bool> {
         let name = FileName::Current.to_string();
         match crate::version::read_current(&**self.env).await {

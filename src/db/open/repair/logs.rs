@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
 use super::repairer::{Kept, NUMBER_MAX, Repairer};
+use super::report::{RecoveredFile, damaged_log};
 use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;
@@ -63,6 +64,13 @@ impl Repairer<'_> {
             }
             before = self.convert_log(&name, before).await?.next_log(flushed);
         }
+        // What opening set aside may hold more than the log does, or the only copy of it.
+        for name in files.names().iter().filter(|name| damaged_log(name).is_some()) {
+            self.aside.add(name);
+            let kept = self.kept.len();
+            self.convert_log(name, Before::Unknown).await?;
+            self.has_lost_entries |= self.kept.len() > kept;
+        }
         Ok(())
     }
 
@@ -72,8 +80,12 @@ impl Repairer<'_> {
             Err(error) if self.tables.gives_back(&error) => LogWalk::open(&**self.env, name, before).await,
             opened => opened,
         };
-        let Some(mut walk) = self.readable(opened)? else { return Ok(before) };
+        let Some(mut walk) = self.readable(opened)? else {
+            self.unused.push((name.to_owned(), "it cannot be read".into()));
+            return Ok(before);
+        };
         let mut gathered = self.gather();
+        let mut entries = 0;
         loop {
             let next = walk.next(&mut self.findings).await;
             // The records before an error are kept.
@@ -81,7 +93,7 @@ impl Repairer<'_> {
             let size = batch.record.data.len();
             self.budget.spent(size).await;
             gathered.reserve(size / 2, size)?;
-            batch.read(name, &mut self.findings, |sequence, operation| match operation {
+            entries += batch.read(name, &mut self.findings, |sequence, operation| match operation {
                 BatchOperation::Put { key, value } => gathered.add(sequence, ValueType::Value, key, value),
                 BatchOperation::Delete { key } => gathered.add(sequence, ValueType::Deletion, key, &[]),
             });
@@ -89,7 +101,20 @@ impl Repairer<'_> {
         }
         self.write_table(gathered).await?;
         let end = walk.end(&mut self.findings).await;
-        Ok(self.readable(end)?.unwrap_or(before))
+        let (before, lost_bytes) = self.readable(end)?.unwrap_or((before, 0));
+        self.has_lost_entries |= lost_bytes > 0;
+        if entries > 0 {
+            self.recovered.push(RecoveredFile {
+                file: name.to_owned(),
+                entries,
+                lost_bytes,
+                ..RecoveredFile::default()
+            });
+        } else {
+            let reason = if lost_bytes > 0 { "no record of it can be read" } else { "it holds no entry" };
+            self.unused.push((name.to_owned(), reason.into()));
+        }
+        Ok(before)
     }
 
     /// Unwraps a read. Damaged or unreadable bytes are a finding and `None`; any other error ends

@@ -1,14 +1,14 @@
 //! Rebuilds a database from the valid parts of its files.
 //!
 //! ```text
-//! sound, logs empty?    nothing is changed
-//! old manifest          comparator, tables that should exist                   old_manifest.rs
-//! every table           sound: kept; damaged: its sound entries are copied     tables.rs
-//! every log             its sound records are written to tables                logs.rs
-//! remove CURRENT        from here on only another repair can open the database
-//! choose levels         as in the manifest, or all 0, or merged into level 1   placement.rs
-//! unused files          moved to `lost/`                                       aside.rs
-//! new manifest, CURRENT; the old manifests are moved to `lost/`
+//! sound, logs empty?    then nothing is changed
+//! old manifest          comparator, tables that should be there          old_manifest.rs
+//! every table           sound: stays; damaged: its sound blocks become a new table       tables.rs
+//! every log             its sound records become tables; also of NNNNNN.log.damaged         logs.rs
+//! CURRENT goes          from here on only another repair opens the database
+//! tables get a place    levels as the manifest says, or all in level 0, or merged into level 1     placement.rs
+//! the rest              goes to `lost/`                                  aside.rs
+//! new manifest, CURRENT; the old manifests go to `lost/`
 //! ```
 //! Only bytes with a valid checksum are used, and every unused part is reported. A file stays in
 //! the directory only if the new manifest names it or no later open deletes it. An interrupted
@@ -28,5 +28,5 @@ mod report;
 mod run;
 mod tables;
 
-pub use report::RepairReport;
+pub use report::{LostRange, RecoveredFile, RepairReport, UnusedFile};
 pub use run::{repair, repair_as};

@@ -28,6 +28,8 @@ pub(super) struct OldManifest {
     is_whole: bool,
     /// Every table and log that it names exists.
     is_complete: bool,
+    /// Every table is.
+    has_tables: bool,
 }
 
 impl OldManifest {
@@ -77,7 +79,8 @@ impl OldManifest {
         }
         let mut versions = VersionSet::new(order.clone());
         old.is_whole = recover_manifest(&**env, number, &mut versions, RecoveryMode::Strict).await.is_ok();
-        old.is_complete = old.report_missing(&**env, files, findings).await?;
+        old.has_tables = old.report_missing(&**env, files, findings).await?;
+        old.is_complete = old.has_tables && !old.lacks_log(files);
         Ok(old)
     }
 
@@ -96,7 +99,12 @@ impl OldManifest {
         self.is_whole && self.is_complete
     }
 
-    /// Whether a table that it does not name is obsolete, not newer than the manifest.
+    /// Whether it tells all tables, and they are there.
+    pub(super) fn has_all_tables(&self) -> bool {
+        self.is_whole && self.has_tables
+    }
+
+    /// Whether a table that it does not name is left from before, and not newer than it.
     pub(super) fn is_older(&self, number: FileNumber) -> bool {
         number < self.next_file_number
     }
@@ -116,7 +124,7 @@ impl OldManifest {
         self.log_number != FileNumber(0) && !files.all_logs().iter().any(|(number, _)| *number == self.log_number)
     }
 
-    /// Reports missing files and wrong sizes. Returns whether all files exist.
+    /// Reports what should be there and is not. Returns whether every table is there.
     async fn report_missing(&self, env: &dyn Env, files: &FilesOnStorage, findings: &mut Findings) -> Result<bool> {
         let mut complete = true;
         for (number, (_, file)) in &self.tables {
@@ -139,7 +147,6 @@ impl OldManifest {
             }
         }
         if self.lacks_log(files) {
-            complete = false;
             let log = FileName::Log(self.log_number).to_string();
             findings.push(Error::missing(log, "the manifest names this log"));
         }

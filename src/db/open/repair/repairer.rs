@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::aside::Aside;
+use super::report::RecoveredFile;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
 use crate::budget::Budget;
 use crate::db::findings::Findings;
@@ -47,6 +48,11 @@ pub(super) struct Repairer<'a> {
     pub(super) aside: Aside,
     /// Files moved to `lost/` although they may be sound, and why.
     pub(super) leftovers: Vec<(String, &'static str)>,
+    pub(super) recovered: Vec<RecoveredFile>,
+    /// Why nothing of a file is used.
+    pub(super) unused: Vec<(String, String)>,
+    /// See [`RepairReport::old_data_may_reappear`](super::RepairReport::old_data_may_reappear).
+    pub(super) has_lost_entries: bool,
     pub(super) last_sequence: SequenceNumber,
     pub(super) budget: Budget,
     pub(super) findings: Findings,
@@ -59,7 +65,13 @@ impl Repairer<'_> {
         Ok(number)
     }
 
-    /// Flushes a table that an earlier repair or the failed process may not have flushed.
+    /// Moves a file away of which nothing is used.
+    pub(super) fn leave_out(&mut self, name: &str, reason: impl Into<String>) {
+        self.aside.add(name);
+        self.unused.push((name.to_owned(), reason.into()));
+    }
+
+    /// An earlier repair, or whatever it was that failed, may have left a table without flushing it.
     pub(super) async fn flush(&self, name: &str) -> Result<()> {
         let file = match self.env.open(name, Access::Append).await {
             Err(Error::Io(error)) if error.kind == std::io::ErrorKind::PermissionDenied => {

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::aside::Aside;
+use super::aside::{Aside, Move};
 use super::old_manifest::OldManifest;
 use super::repairer::{NUMBER_MAX, Repairer};
-use super::report::{RepairReport, report_resembling};
+use super::report::{RepairReport, UnusedFile, damaged_log, report_resembling};
+use super::tables::{UNFINISHED, is_unfinished};
 use crate::base::{FileName, FileNumber, InternalKeyComparator};
 use crate::budget::Budget;
 use crate::db::findings::Findings;
@@ -61,11 +62,30 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         && let Ok(checked) = check(env, &options).await
         && checked.findings.is_empty()
         && checked.log_entries == 0
-        && checked.unused.iter().all(|name| FileName::resembles(name))
+        && let Some(unfinished) = harmless(&**env, &files, &old, &checked.unused).await?
     {
+        // Opening would delete them.
+        let moves = unfinished.choose_targets(&**env).await?;
+        if !moves.is_empty() {
+            env.edit_names(moves.iter().map(Move::edit).collect()).await?;
+        }
+        let lost: Vec<String> = moves.iter().map(|moved| moved.target.clone()).collect();
+        let unused = moves.into_iter().map(|Move { name, target }| UnusedFile {
+            file: name,
+            lost: target,
+            reason: UNFINISHED.into(),
+        });
+        let unused = unused.collect();
         report_resembling(&files, next_number(&files, &old), &mut findings);
         let VerifyReport { tables, entries, .. } = checked;
-        return Ok(RepairReport { tables, entries, lost: Vec::new(), findings: findings.into_list() });
+        return Ok(RepairReport {
+            tables,
+            entries,
+            unused,
+            lost,
+            findings: findings.into_list(),
+            ..RepairReport::default()
+        });
     }
     let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
     if old.comparator.is_none() && !any_comparator {
@@ -86,6 +106,9 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         is_complete: old.is_complete(),
         aside: Aside::default(),
         leftovers: Vec::new(),
+        recovered: Vec::new(),
+        unused: Vec::new(),
+        has_lost_entries: !old.has_all_tables(),
         last_sequence: old.last_sequence,
         budget: Budget::of_call(&options.pause),
         findings,
@@ -94,6 +117,24 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     repairer.logs(&files, &old).await?;
     repairer.others(&files);
     repairer.install(&files, &old).await
+}
+
+/// Returns the unfinished tables of a sound database; `None` if it has other files to move.
+async fn harmless(
+    env: &dyn Env,
+    files: &FilesOnStorage,
+    old: &OldManifest,
+    unused: &[String],
+) -> Result<Option<Aside>> {
+    let mut unfinished = Aside::default();
+    for name in unused {
+        if is_unfinished(env, files, old, name).await? {
+            unfinished.add(name);
+        } else if !FileName::resembles(name) || damaged_log(name).is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(unfinished))
 }
 
 fn check_anything_there(files: &FilesOnStorage) -> Result<()> {

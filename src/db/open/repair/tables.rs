@@ -5,13 +5,16 @@ use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
 use super::repairer::{Kept, NUMBER_MAX, Repairer};
-use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name};
+use super::report::{LostRange, RANGES_MAX, RecoveredFile};
+use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name, to_u64};
+use crate::budget::Budget;
 use crate::db::findings::is_finding;
 use crate::db::open::FilesOnStorage;
 use crate::db::verify::READ_ALL;
+use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, finish};
-use crate::table::Table;
+use crate::table::{FOOTER_SIZE, Footer, LostBlock, Salvage, Salvaged, Table, each_entry};
 use crate::version::NewFile;
 
 /// The place of a table in the new database.
@@ -56,14 +59,19 @@ impl Repairer<'_> {
                     let told = self.findings.len();
                     let place = Placed { number, stays: number.0 < NUMBER_MAX, level: *level, size: Some(file.size) };
                     self.read_table(&name, place).await?;
-                    self.is_complete &= self.findings.len() == told || self.aside.lacks(&name);
+                    let is_kept = self.findings.len() == told || self.aside.lacks(&name);
+                    self.is_complete &= is_kept;
+                    self.has_lost_entries |= !is_kept;
                 }
                 None => others.push((name, number, is_found)),
             }
         }
         for (name, number, is_found) in others {
-            // The manifest's table is another file of this number, or this one is older than the
-            // manifest.
+            if self.is_complete && is_unfinished(&**self.env, files, old, &name).await? {
+                self.leave_out(&name, UNFINISHED);
+                continue;
+            }
+            // Another file of its number is the one, or it is older than the manifest.
             let is_known = old.table(number).is_some() && !is_found || old.is_older(number);
             if self.is_complete && is_known {
                 self.aside.add(&name);
@@ -98,20 +106,15 @@ impl Repairer<'_> {
 
     async fn read_table(&mut self, name: &str, place: Placed) -> Result<()> {
         let Some((table, is_whole_file)) = self.open_table(name, place.size).await? else {
-            self.aside.add(name);
-            return Ok(());
+            return self.salvage(name, place).await;
         };
         let scan = self.scan(&table).await?;
         if !scan.is_in_order && scan.damages.is_empty() && !self.any_comparator && !self.comparator_is_known {
-            return Err(Error::InvalidArgument(format!(
-                "the keys of {name} are not in the order of {0}, and no manifest names another comparator; to sort the \
-                 entries by {0}, repair with the option comparator (`varve repair --comparator {0}`)",
-                self.order.user().name()
-            )));
+            return Err(self.other_order(name));
         }
         if scan.entries == 0 && scan.damages.is_empty() {
-            self.findings.push(Error::corruption(name, 0, "not used: it has no entries; moved to lost/"));
-            self.aside.add(name);
+            self.findings.push(Error::corruption(name, 0, "not used: it holds no entry; set aside"));
+            self.leave_out(name, "it holds no entry");
             return Ok(());
         }
         if scan.damages.is_empty() && scan.is_in_order && is_whole_file && table.filter_error().is_none() {
@@ -135,13 +138,114 @@ impl Repairer<'_> {
         if !scan.is_in_order {
             self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted again"));
         }
-        self.copy(&table).await?;
-        for kept in self.kept.iter_mut().skip(first_new) {
-            kept.level = place.level;
+        let entries = self.copy(&table).await?;
+        self.place_new(first_new, place.level);
+        let (blocks, lost) = table.lost_blocks(&self.budget).await?;
+        self.recovered(name, entries, blocks, lost.iter().filter_map(stored).sum(), &lost);
+        Ok(())
+    }
+
+    /// Reads a table whose footer or index cannot be used: whatever is in sound blocks.
+    async fn salvage(&mut self, name: &str, place: Placed) -> Result<()> {
+        let opened = match self.env.open(name, Access::Read).await {
+            Err(error) if self.tables.gives_back(&error) => self.env.open(name, Access::Read).await,
+            opened => opened,
+        };
+        let (file, size) = match opened {
+            Ok(file) => match file.size().await {
+                Ok(size) => (file, size),
+                Err(error) => return self.give_up(name, error),
+            },
+            Err(error) => return self.give_up(name, error),
+        };
+        let tables = self.tables.clone();
+        let budget = Budget::of_call(&self.options.pause);
+        let salvage = Salvage {
+            file: &*file,
+            name,
+            size,
+            options: tables.options(),
+            any_order: self.any_comparator,
+            budget: &budget,
+        };
+        let Salvaged { data, lost, unreadable, is_unordered } = salvage.run().await?;
+        if is_unordered && !self.any_comparator && !self.comparator_is_known {
+            return Err(self.other_order(name));
+        }
+        if data.is_empty() {
+            let reason = match size {
+                0 => "it is empty".into(),
+                size => format!("none of its {size} bytes are in a readable block of entries"),
+            };
+            self.leave_out(name, reason);
+            return Ok(());
+        }
+        let first_new = self.kept.len();
+        let mut gathered = self.gather();
+        let mut entries = 0;
+        for block in &data {
+            let read = salvage.block(block.handle).await;
+            let Some(read) = self.readable(read)? else { continue };
+            budget.spent(read.len()).await;
+            let mut result = Ok(());
+            each_entry(&read, |key, value| {
+                if let Ok(parsed) = parse_internal_key(key)
+                    && result.is_ok()
+                {
+                    result = gathered.reserve(1, parsed.user_key.len() + value.len());
+                    if result.is_ok() {
+                        gathered.add(parsed.sequence, parsed.value_type, parsed.user_key, value);
+                        entries += 1;
+                    }
+                }
+            });
+            result?;
+            self.write_if_full(&mut gathered).await?;
+        }
+        self.write_table(gathered).await?;
+        self.place_new(first_new, place.level);
+        let missing = place.size.map_or(0, |named| named.saturating_sub(size));
+        let blocks = to_u64(data.len());
+        let reason = format!(
+            "read without its index: {entries} entries of {blocks} blocks are used, {unreadable} of its {size} bytes \
+             cannot be read"
+        );
+        self.findings.push(Error::corruption(name, 0, reason));
+        self.recovered(name, entries, blocks, unreadable.saturating_add(missing), &lost);
+        Ok(())
+    }
+
+    fn give_up(&mut self, name: &str, error: Error) -> Result<()> {
+        if !is_finding(&error) {
+            return Err(error);
+        }
+        self.leave_out(name, "it cannot be read");
+        Ok(())
+    }
+
+    fn other_order(&self, name: &str) -> Error {
+        Error::InvalidArgument(format!(
+            "the keys of {name} are not in the order of {0}, and no manifest tells another: repair with the option \
+             comparator (`varve repair --comparator {0}`) only if they are to be sorted anew by it",
+            self.order.user().name()
+        ))
+    }
+
+    /// The new tables of a table take its level.
+    fn place_new(&mut self, first: usize, level: usize) {
+        for kept in self.kept.iter_mut().skip(first) {
+            kept.level = level;
             kept.is_from_log = false;
         }
+    }
+
+    /// Moves a table away whose entries are in new ones.
+    fn recovered(&mut self, name: &str, entries: u64, blocks: u64, lost_bytes: u64, lost: &[LostBlock]) {
         self.aside.add(name);
-        Ok(())
+        self.has_lost_entries = true;
+        let lost_ranges = lost.iter().take(RANGES_MAX).map(LostRange::of).collect();
+        let file = name.to_owned();
+        self.recovered.push(RecoveredFile { file, lost: String::new(), entries, blocks, lost_bytes, lost_ranges });
     }
 
     /// Reads every entry of every sound block.
@@ -187,9 +291,10 @@ impl Repairer<'_> {
         Ok(scan)
     }
 
-    /// Copies the readable entries to new tables.
-    async fn copy(&mut self, table: &Rc<Table>) -> Result<()> {
+    /// Makes new tables of what can be read.
+    async fn copy(&mut self, table: &Rc<Table>) -> Result<u64> {
         let mut gathered = self.gather();
+        let mut entries = 0;
         let mut it = table.iter(READ_ALL);
         let step = it.seek_to_first();
         finish(&mut it, step).await;
@@ -198,11 +303,41 @@ impl Repairer<'_> {
             if let Ok(parsed) = parse_internal_key(it.key()) {
                 gathered.reserve(1, parsed.user_key.len() + it.value().len())?;
                 gathered.add(parsed.sequence, parsed.value_type, parsed.user_key, it.value());
+                entries += 1;
             }
             self.write_if_full(&mut gathered).await?;
             let step = it.next();
             finish(&mut it, step).await;
         }
-        self.write_table(gathered).await
+        self.write_table(gathered).await?;
+        Ok(entries)
     }
+}
+
+pub(super) const UNFINISHED: &str = "an unfinished table that the manifest does not name";
+
+/// Whether a file is a table that was never finished.
+///
+/// It has no footer, and a readable manifest does not name it.
+pub(super) async fn is_unfinished(
+    env: &dyn Env,
+    files: &FilesOnStorage,
+    old: &OldManifest,
+    name: &str,
+) -> Result<bool> {
+    let Some(FileName::Table(number)) = FileName::parse(name) else { return Ok(false) };
+    if !old.is_whole() || !FileName::Table(number).is_spelled(name) || old.table(number).is_some() {
+        return Ok(false);
+    }
+    if !files.others_of(number, name).is_empty() {
+        return Ok(false);
+    }
+    let Ok(file) = env.open(name, Access::Read).await else { return Ok(false) };
+    let Ok(size) = file.size().await else { return Ok(false) };
+    let Some(start) = size.checked_sub(to_u64(FOOTER_SIZE)) else { return Ok(true) };
+    Ok(matches!(file.read_at(start, FOOTER_SIZE).await, Ok(bytes) if Footer::decode(&bytes).is_err()))
+}
+
+fn stored(block: &LostBlock) -> Option<u64> {
+    block.handle.end()?.checked_sub(block.handle.offset)
 }

@@ -42,7 +42,11 @@ In parentheses stands the kind of damage of a table, as in \`varve layout\`:
       out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf), unused })
     } else {
       for (const finding of findings) out.line(lineOf(finding))
-      for (const name of unused) out.line(`not part of the database: ${visible(name)}`)
+      for (const name of unused) {
+        out.line(name.endsWith('.log.damaged')
+          ? `${visible(name)} holds data that is not in the database: opening could not read that log completely; \`varve repair\` adds what can be read`
+          : `not part of the database: ${visible(name)}`)
+      }
       const inLogs = logEntries > 0 ? ` (${grouped(logEntries)} in ${counted(logs, 'log')})` : ''
       out.line(`${counted(tables, 'table')}, ${counted(entries, 'entry', 'entries')}${inLogs}, ${sized(bytes)}: ${
         findings.length === 0 ? 'sound' : counted(findings.length, 'finding')}`)
