@@ -288,8 +288,13 @@ impl Db {
 
     /// Compacts the tables with keys from `begin` to `end` (inclusive; `None`: no bound).
     ///
-    /// They are merged into the deepest level that has keys of the range. Overwritten and deleted
-    /// entries are removed unless a snapshot needs them. Errors as [`flush`](Db::flush).
+    /// They are merged into the deepest level that has keys of the range, and the tables there are
+    /// rewritten. Overwritten and deleted entries are removed unless a snapshot needs them, so the
+    /// files no longer hold what was deleted. Tables known to have nothing to remove are left alone.
+    ///
+    /// # Errors
+    /// As [`flush`](Db::flush). `Corruption`: a block of the range is damaged. Its table is left as it
+    /// is, and the rest of the range may not be compacted; reads and writes continue.
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
         background::compact_range(&self.inner, begin, end).await
     }

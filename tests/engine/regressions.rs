@@ -1,5 +1,6 @@
 //! Bugs that were found, each with a description.
 
+mod compact_range;
 mod storage;
 
 use std::rc::Rc;
