@@ -290,7 +290,7 @@ impl Db {
     ///
     /// They are merged into the deepest level that has keys of the range, and the tables there are
     /// rewritten. Overwritten and deleted entries are removed unless a snapshot needs them, so the
-    /// files no longer hold what was deleted. Tables known to have nothing to remove are left alone.
+    /// tables no longer hold what was deleted. Tables known to have nothing to remove are left alone.
     ///
     /// # Errors
     /// As [`flush`](Db::flush). `Corruption`: a block of the range is damaged. Its table is left as it
