@@ -63,7 +63,7 @@ impl OldManifest {
             if !any_comparator {
                 return Err(Error::InvalidArgument(format!(
                     "{} was made with the comparator {stored}, and would be sorted anew by {given}: repair with the option \
-                     comparator (`varve repair --comparator {given}`) only if that is wanted",
+                     comparator (`varve repair --comparator {given}`; in Rust `repair_as`) only if that is wanted",
                     FileName::Manifest(number)
                 )));
             }
