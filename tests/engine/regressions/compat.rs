@@ -16,7 +16,7 @@ fn open(env: &MemoryEnv, recovery: RecoveryMode) -> Db {
 }
 
 fn put(db: &Db, key: &str) {
-    block_on(db.put_with(&WriteOptions { sync: true }, key.as_bytes(), &[b'v'; 100])).unwrap();
+    block_on(db.put_with(&WriteOptions { sync: true }, key.as_bytes(), &[b'v'; 1000])).unwrap();
 }
 
 fn has(db: &Db, key: &str) -> bool {
