@@ -41,6 +41,12 @@ const check = (command, ...args) => async () => {
   return { passed: Number(ok), failed: Number(!ok), skipped: 0, why }
 }
 
+/** The crate's documentation: no broken link. */
+const docs = async () => {
+  const { ok, why } = await show('cargo', ['doc', '--locked', '--no-deps', '--all-features'], { RUSTDOCFLAGS: '-D warnings' })
+  return { passed: Number(ok), failed: Number(!ok), skipped: 0, why }
+}
+
 /** Many tests, counted from the runner's output; `env` is added to their environment. */
 const tests = (counter, command, ...args) => async (env = {}) => {
   const { ok, why, output } = await show(command, args, env)
@@ -79,6 +85,7 @@ const steps = {
   'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
   'clippy-full': check('cargo', 'clippy', '--locked', '--lib', ...FULL_ALONE, '--', '-D', 'warnings'),
+  doc: docs,
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast'),
   'seeded-bugs': tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'engine', 'seeded_bugs'),
   fuzz: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'fuzz'),

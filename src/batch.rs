@@ -40,13 +40,12 @@ const OPERATION_OVERHEAD_MAX: usize = 11;
 /// batch.delete(b"b");
 /// assert_eq!(batch.count(), 2);
 /// ```
-///
-/// Invariants:
-/// 1. `bytes` begins with a header whose count is `count`, followed by `count` complete operations.
-/// 2. Once `refused` is set, the batch lacks an operation that was requested, and is never written.
-/// 3. No key or value is longer than `longest`, and `puts` tells whether there is a put: the checks
-///    before a write need not decode the operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// Invariants:
+// 1. `bytes` begins with a header whose count is `count`, followed by `count` complete operations.
+// 2. Once `refused` is set, the batch lacks an operation that was requested, and is never written.
+// 3. No key or value is longer than `longest`, and `puts` tells whether there is a put: the checks
+//    before a write need not decode the operations.
 pub struct WriteBatch {
     bytes: Vec<u8>,
     count: u32,

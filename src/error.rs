@@ -17,7 +17,11 @@ pub enum Error {
     /// The storage failed a call. Retry, or reopen once the cause is fixed.
     #[error("i/o error: {0}")]
     Io(Box<IoError>),
-    /// The quota or disk is full. Reads still work; free space, then call `resume`.
+    /// The quota or disk is full.
+    ///
+    /// Reads still work. If only an append to the log failed, that write did not happen and the
+    /// database accepts others; otherwise writes except deletes are refused: free space, then call
+    /// [`Db::resume`](crate::Db::resume). See [`Db::state`](crate::Db::state).
     #[error("storage is full: {0}")]
     Full(Box<IoError>),
     /// Another process or handle has the database open.
@@ -177,7 +181,11 @@ impl Error {
         Error::io(file, operation, error.kind(), error.to_string())
     }
 
-    /// A short stable word for programs: `corruption`, `io`, `full`, `locked` and so on.
+    /// Returns a short stable word for programs.
+    ///
+    /// One of `corruption`, `io`, `full`, `locked`, `fenced`, `source-changed`, `evicted`, `poisoned`,
+    /// `busy`, `limit-exceeded`, `invalid-argument`, `not-supported` (also of
+    /// [`MissingCodec`](Error::MissingCodec)) and `closed`.
     pub fn code(&self) -> &'static str {
         match self {
             Error::Corruption(_) => "corruption",

@@ -30,10 +30,12 @@ pub enum Event {
         /// Entries in it.
         entries: u64,
     },
-    /// A merge of tables of `level` and `level + 1` has begun.
+    /// A merge of tables of `level` and `output_level` has begun.
     CompactionBegin {
         /// The upper level.
         level: usize,
+        /// The level of the new tables: the next, or the same if `compact_range` rewrites its tables.
+        output_level: usize,
         /// Number of tables to read.
         inputs: Vec<FileNumber>,
         /// Their bytes.
@@ -41,10 +43,12 @@ pub enum Event {
         /// Whether only the manifest will change.
         trivial_move: bool,
     },
-    /// Tables of `level` and `level + 1` were merged into tables of `level + 1`.
+    /// Tables of `level` and `output_level` were merged into tables of `output_level`.
     Compaction {
         /// The upper level.
         level: usize,
+        /// The level of the new tables: the next, or the same if `compact_range` rewrites its tables.
+        output_level: usize,
         /// Tables read.
         inputs: Vec<FileNumber>,
         /// Tables written (in a trivial move, the inputs themselves).

@@ -31,6 +31,10 @@ pub enum RecoveryMode {
     #[default]
     PointInTime,
     /// As LevelDB does: skips damaged records. The result may be a state that never existed.
+    ///
+    /// Iterators skip damaged blocks of tables too, so that older values of lost keys can reappear.
+    /// With `read_only`, this reads past damage and changes nothing. Otherwise opening writes what it
+    /// replayed to a table, and keeps damaged logs as `NNNNNN.log.damaged`.
     Compat,
 }
 
@@ -42,6 +46,9 @@ pub struct Options {
     /// Fail if the database exists. Default false.
     pub error_if_exists: bool,
     /// Write nothing and take no lock; writes fail with `NotSupported`. Default false.
+    ///
+    /// Another process may write meanwhile: reads see the state at opening. A file that is removed
+    /// before it was opened fails the read with `SourceChanged`; open the database again.
     pub read_only: bool,
     /// Fail on a table with a damaged filter or metaindex, and on any damage in a log.
     ///
@@ -83,6 +90,9 @@ pub struct Options {
     /// LevelDB's default is none.
     pub filter_policy: Option<Rc<dyn FilterPolicy>>,
     /// Order of keys; must be the one that the database was created with. Default bytewise.
+    ///
+    /// [`stored_comparator`](crate::stored_comparator) tells its name;
+    /// [`repair_as`](crate::repair_as) sorts a database anew.
     pub comparator: UserComparator,
     /// How a damaged log is handled. Default [`RecoveryMode::PointInTime`].
     pub recovery: RecoveryMode,

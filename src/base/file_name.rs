@@ -55,7 +55,7 @@ pub enum FileName {
     Temporary(FileNumber),
 }
 
-/// Parses a name: `000005.ldb`.
+/// Returns the name of the table with this number: `000005.ldb`.
 pub fn table_file_name(number: FileNumber) -> String {
     format!("{number}.ldb")
 }

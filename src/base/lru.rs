@@ -6,10 +6,9 @@ use std::hash::Hash;
 const NONE: u32 = u32::MAX;
 
 /// Values by key, with a total weight of at most `capacity`.
-///
-/// Invariants:
-/// 1. `weight` is the sum of the weights of all slots in the list.
-/// 2. The list from `newest` to `oldest` has exactly the slots in `index`.
+// Invariants:
+// 1. `weight` is the sum of the weights of all slots in the list.
+// 2. The list from `newest` to `oldest` has exactly the slots in `index`.
 pub struct WeightedLru<K, V> {
     capacity: u64,
     weight: u64,

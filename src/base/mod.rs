@@ -12,6 +12,7 @@ mod lru;
 mod sequence;
 mod snapshot;
 mod sort;
+mod survivors;
 
 pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at, same_bytes};
 pub use coding::{
@@ -32,3 +33,4 @@ pub use sequence::{SequenceNumber, Tag, ValueType};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::SnapshotList;
 pub(crate) use sort::sort_by;
+pub(crate) use survivors::Survivors;

@@ -10,8 +10,7 @@
 mod picker;
 mod plan;
 mod run;
-mod stream;
 
-pub(crate) use picker::{Pick, level_score, pick, pick_range};
+pub(crate) use picker::{Pick, level_score, pick, pick_range, pick_rewrite};
 pub(crate) use plan::Compaction;
 pub(crate) use run::{CompactionContext, run};

@@ -77,6 +77,47 @@ pub(crate) fn pick_range(context: &Pick<'_>, level: usize, range: UserRange<'_>)
     if inputs.is_empty() { None } else { set_up(context, level, inputs, true) }
 }
 
+/// Rewrites at most about this many times `max_file_size` at once: few small tables result, and the
+/// free space needed meanwhile stays small.
+const REWRITE_MAX: u64 = 10;
+
+/// Returns adjacent tables of `level` with keys of the range whose rewriting may remove entries.
+/// Not the ones numbered `since` or later, which are new.
+pub(crate) fn pick_rewrite(
+    context: &Pick<'_>,
+    level: usize,
+    range: UserRange<'_>,
+    since: FileNumber,
+) -> Option<Compaction> {
+    let version = context.versions.current();
+    let order = context.versions.order();
+    let limit = context.max_file_size.saturating_mul(REWRITE_MAX);
+    let mut inputs: Vec<Rc<FileMetaData>> = Vec::new();
+    for file in version.overlapping(order, level, range) {
+        let due = file.number < since && !file.is_compact.get();
+        if inputs.is_empty() && !due {
+            continue;
+        }
+        if !due || total_size(&inputs) >= limit {
+            break;
+        }
+        inputs.push(file);
+    }
+    // Entries of one key can be in adjacent tables, the newest first: it hides the others.
+    loop {
+        let (smallest, largest) = bounds(order, &inputs)?;
+        let wider = version.overlapping(order, level, (Some(user_key(smallest)), Some(user_key(largest))));
+        if wider.len() == inputs.len() {
+            break;
+        }
+        inputs = wider;
+    }
+    if inputs.iter().any(|f| context.quarantine.contains_key(&f.number)) {
+        return None;
+    }
+    plan(context, (level, level), [inputs, Vec::new()], true)
+}
+
 /// Returns the tables in round-robin order, from the compact pointer on.
 fn start_files<'a>(context: &Pick<'a>, level: usize) -> impl Iterator<Item = &'a Rc<FileMetaData>> {
     let files = context.versions.current().level(level);
@@ -116,18 +157,30 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
     if upper.iter().chain(&lower).any(|f| context.quarantine.contains_key(&f.number)) {
         return None;
     }
-    let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();
+    plan(context, (level, level + 1), [upper, lower], manual)
+}
+
+fn plan(
+    context: &Pick<'_>,
+    (level, output_level): (usize, usize),
+    inputs: [Vec<Rc<FileMetaData>>; 2],
+    manual: bool,
+) -> Option<Compaction> {
+    let version = context.versions.current();
+    let order = context.versions.order();
+    let both: Vec<_> = inputs.iter().flatten().cloned().collect();
     let (smallest, largest) = bounds(order, &both)?;
-    let grandparents = if level + 2 < LEVELS {
-        version.overlapping(order, level + 2, (Some(user_key(smallest)), Some(user_key(largest))))
+    let grandparents = if output_level + 1 < LEVELS {
+        version.overlapping(order, output_level + 1, (Some(user_key(smallest)), Some(user_key(largest))))
     } else {
         Vec::new()
     };
-    let compact_pointer = bounds(order, &upper)?.1.to_vec();
+    let compact_pointer = bounds(order, inputs.first()?)?.1.to_vec();
     Some(Compaction {
         level,
+        output_level,
         version: version.clone(),
-        inputs: [upper, lower],
+        inputs,
         grandparents,
         compact_pointer,
         max_file_size: context.max_file_size,

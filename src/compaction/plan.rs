@@ -10,11 +10,13 @@ use crate::version::{FileMetaData, LEVELS, Version, VersionEdit, grandparent_ove
 pub(crate) struct Compaction {
     /// The upper level.
     pub(crate) level: usize,
+    /// The level of the outputs: the next one, or the same if its tables are rewritten.
+    pub(crate) output_level: usize,
     /// The version of the inputs.
     pub(crate) version: Rc<Version>,
     /// Tables of `level` and of `level + 1`.
     pub(crate) inputs: [Vec<Rc<FileMetaData>>; 2],
-    /// Tables of `level + 2` that overlap the inputs.
+    /// Tables of the level below the outputs that overlap the inputs.
     pub(crate) grandparents: Vec<Rc<FileMetaData>>,
     /// Start of the next compaction of `level`.
     pub(crate) compact_pointer: Vec<u8>,
@@ -45,8 +47,9 @@ impl Compaction {
 
     /// Returns the edit that removes the inputs; the caller adds the outputs.
     pub(crate) fn edit(&self) -> VersionEdit {
+        let moves = self.output_level != self.level;
         VersionEdit {
-            compact_pointers: vec![(self.level, self.compact_pointer.clone())],
+            compact_pointers: moves.then(|| (self.level, self.compact_pointer.clone())).into_iter().collect(),
             deleted_files: self.inputs().map(|(level, f)| (level, f.number)).collect(),
             ..VersionEdit::default()
         }
@@ -101,7 +104,7 @@ pub(crate) struct BaseLevel<'a> {
 impl BaseLevel<'_> {
     /// Returns whether no level below the outputs can hold `key`. Keys must come in order.
     pub(crate) fn is_base_for(&mut self, order: &InternalKeyComparator, key: &[u8]) -> bool {
-        for level in self.compaction.level + 2..LEVELS {
+        for level in self.compaction.output_level + 1..LEVELS {
             let files = self.compaction.version.level(level);
             let Some(passed) = self.passed.get_mut(level) else { continue };
             while let Some(file) = files.get(*passed) {

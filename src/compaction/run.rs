@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use super::plan::{BaseLevel, Compaction, Splitter};
-use super::stream::Survivors;
-use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, sort_by, table_file_name};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, Survivors, sort_by, table_file_name};
 use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -34,10 +33,7 @@ pub(crate) async fn run(compaction: &Compaction, context: &CompactionContext<'_>
     let mut outputs = Outputs { context, compaction, current: None, unproven: Vec::new(), finished: Vec::new() };
     let result = merge(compaction, context, &mut outputs).await;
     let result = match result {
-        Ok(()) => match outputs.close().await {
-            Ok(()) => outputs.prove().await,
-            error => error,
-        },
+        Ok(()) => outputs.prove().await,
         error => error,
     };
     if let Err(error) = result {
@@ -60,7 +56,7 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
         let key = input.key();
         context.budget.spend(key.len() + input.value().len());
         if splitter.stop_before(context.order, key) {
-            outputs.close().await?;
+            outputs.close(&mut survivors).await?;
         }
         let key = input.key();
         if survivors.keep(key, |user_key| base.is_base_for(context.order, user_key)) {
@@ -69,7 +65,7 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
             }
             outputs.add(key, input.value()).map_err(|error| blame(compaction, error))?;
             if outputs.wants_attention() {
-                outputs.attend().await?;
+                outputs.attend(&mut survivors).await?;
             }
         }
         if context.budget.is_spent() {
@@ -81,7 +77,8 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
             finish(&mut input, step).await;
         }
     }
-    input.status()
+    input.status()?;
+    outputs.close(&mut survivors).await
 }
 
 /// Unordered entries mean that an input, not the output, is damaged; which one is unknown.
@@ -157,9 +154,9 @@ impl Outputs<'_> {
         self.current.as_ref().is_some_and(|o| o.wants_write() || o.size() >= self.compaction.max_file_size)
     }
 
-    async fn attend(&mut self) -> Result<()> {
+    async fn attend(&mut self, survivors: &mut Survivors) -> Result<()> {
         if self.current.as_ref().is_some_and(|o| o.size() >= self.compaction.max_file_size) {
-            return self.close().await;
+            return self.close(survivors).await;
         }
         match &mut self.current {
             Some(output) => output.write_out().await,
@@ -167,8 +164,10 @@ impl Outputs<'_> {
         }
     }
 
-    async fn close(&mut self) -> Result<()> {
-        if let Some(output) = self.current.take() {
+    async fn close(&mut self, survivors: &mut Survivors) -> Result<()> {
+        let is_compact = !survivors.take_excess();
+        if let Some(mut output) = self.current.take() {
+            output.note_compact(is_compact);
             self.context.budget.spend(OUTPUT_COST);
             self.unproven.push(output.end(self.context.tables).await?);
         }

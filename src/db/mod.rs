@@ -42,10 +42,12 @@ use state::Inner;
 
 /// One open database: an ordered map of byte strings.
 ///
-/// The engine never spawns, sleeps or reads a clock. Over a synchronous storage every future is
-/// ready at its first poll ([`block_on`](crate::env::block_on)). Background work (flushes,
-/// compactions) runs in small steps: after writes, in proportion to their size, and in calls of
-/// [`background`](Db::background).
+/// The engine never spawns, sleeps or reads a clock. Over a synchronous storage
+/// ([`MemoryEnv`](crate::env::MemoryEnv), or `StdFsEnv::with_threads(directory, false)`) every future
+/// is ready at its first poll. `StdFsEnv::new` syncs tables on a thread: a call that flushes or
+/// compacts may wait for it, which [`block_on`](crate::env::block_on) or any executor does.
+/// Background work (flushes, compactions) runs in small steps: after writes, in proportion to their
+/// size, and in calls of [`background`](Db::background).
 ///
 /// ```
 /// use varve::{Db, Options, block_on, env::MemoryEnv};
@@ -69,7 +71,9 @@ impl Db {
     /// # Errors
     /// `InvalidArgument`: an option is out of range, the database does not exist, it uses another
     /// comparator, or it exists and `error_if_exists` is set. `Locked`: it is open elsewhere.
-    /// `Corruption`: damage that [`Options::recovery`] does not allow to skip.
+    /// `Corruption`: damage that [`Options::recovery`] does not allow to skip. `SourceChanged`: another
+    /// process kept changing it while it was opened read-only. `Io`, `Full`: the storage failed; also
+    /// if a file is in the place of the directory.
     pub async fn open(env: Rc<dyn Env>, options: Options) -> Result<Db> {
         let db = Db { inner: open::open(env, options).await? };
         background::catch_up(&db.inner).await;
@@ -98,7 +102,8 @@ impl Db {
     ///
     /// # Errors
     /// `LimitExceeded`: the key or value is longer than `max_value_size`, or both together exceed 1
-    /// GiB. `Full`, `Io`: the storage failed and the write did not happen. `Poisoned`: an earlier
+    /// GiB. `Closed`. `NotSupported`: the database is read-only. `Busy`: 65,536 writes or 16 MiB are
+    /// queued. `Full`, `Io`: the storage failed and the write did not happen. `Poisoned`: an earlier
     /// write failed, or this one did and may have been applied ([`Error::maybe_applied`]).
     pub async fn put_with(&self, options: &WriteOptions, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_length("key", key)?;
@@ -167,8 +172,9 @@ impl Db {
     /// Returns the value of `key`. The bounds in `options` are ignored.
     ///
     /// # Errors
-    /// `Corruption`: a block needed for the read is damaged. `InvalidArgument`: the snapshot
-    /// belongs to another database.
+    /// `Corruption`: a block needed for the read is damaged. `Closed`. `Io`: the storage failed.
+    /// `SourceChanged`: another process removed a file of a database that was opened read-only.
+    /// `InvalidArgument`: the snapshot belongs to another database.
     pub async fn get_with(&self, options: &ReadOptions, key: &[u8]) -> Result<Option<Vec<u8>>> {
         read::get(&self.inner, key, options, None).await
     }
@@ -289,8 +295,13 @@ impl Db {
 
     /// Compacts the tables with keys from `begin` to `end` (inclusive; `None`: no bound).
     ///
-    /// They are merged into the deepest level that has keys of the range. Overwritten and deleted
-    /// entries are removed unless a snapshot needs them. Errors as [`flush`](Db::flush).
+    /// They are merged into the deepest level that has keys of the range, and the tables there are
+    /// rewritten. Overwritten and deleted entries are removed unless a snapshot needs them, so the
+    /// tables no longer hold what was deleted. Tables known to have nothing to remove are left alone.
+    ///
+    /// # Errors
+    /// As [`flush`](Db::flush). `Corruption`: a block of the range is damaged. Its table is left as it
+    /// is, and the rest of the range may not be compacted; reads and writes continue.
     pub async fn compact_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
         background::compact_range(&self.inner, begin, end).await
     }

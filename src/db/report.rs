@@ -10,7 +10,7 @@ pub struct RecoveryReport {
     pub logs: Vec<LogReport>,
     /// The first place where acknowledged writes are missing, with the reason.
     pub gap: Option<Error>,
-    /// Names of the copies of damaged logs.
+    /// Names of the copies of damaged logs. None when read-only.
     pub kept: Vec<String>,
     /// The damage at the manifest's end; every file named before it exists.
     pub torn_manifest: Option<Error>,

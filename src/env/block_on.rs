@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 /// The output of a future that depends on nothing else, polled for as long as it wakes itself.
 ///
 /// Returns `None`, and drops the future, if it is still pending after that: for example, if its
-/// storage answers later.
+/// storage answers later. `StdFsEnv::new` does so when it syncs a table, for example in
+/// [`Db::flush`](crate::Db::flush); `StdFsEnv::with_threads(directory, false)` never does.
 ///
 /// With a storage that answers at once, this is one poll and no allocation.
 pub fn try_now<F: Future>(future: F) -> Option<F::Output> {

@@ -85,24 +85,27 @@ impl TableFileIterator {
         self.inner.valid()
     }
 
-    /// Moves to the next entry; returns whether there is one. The iterator must be valid.
+    /// Moves to the next entry; returns whether there is one. Does nothing if not positioned.
     pub async fn next(&mut self) -> bool {
+        if !self.inner.valid() {
+            return false;
+        }
         let step = self.inner.next();
         finish(&mut self.inner, step).await;
         self.inner.valid()
     }
 
-    /// The key as stored; empty if the iterator is not valid.
+    /// The key as stored; empty if the iterator is not positioned.
     pub fn key(&self) -> &[u8] {
         self.inner.key()
     }
 
-    /// The value; empty if the iterator is not valid.
+    /// The value; empty if the iterator is not positioned.
     pub fn value(&self) -> &[u8] {
         self.inner.value()
     }
 
-    /// The first damage found: without one, an iterator that is not valid is at the end.
+    /// The first damage found: without one, an iterator that is not positioned is at the end.
     pub fn status(&self) -> Result<()> {
         self.inner.status()
     }

@@ -16,6 +16,8 @@ pub(crate) struct FinishedTable {
     pub(crate) smallest: Vec<u8>,
     pub(crate) largest: Vec<u8>,
     pub(crate) entries: u64,
+    /// Whether it has one entry per key and no tombstone.
+    pub(crate) is_compact: bool,
 }
 
 /// A table being written.
@@ -26,6 +28,7 @@ pub(crate) struct TableOutput {
     builder: TableBuilder,
     smallest: Vec<u8>,
     largest: Vec<u8>,
+    is_compact: bool,
 }
 
 impl TableOutput {
@@ -42,7 +45,8 @@ impl TableOutput {
             file => file?,
         };
         let builder = TableBuilder::new(env.clone(), file.clone(), name, tables.options().clone());
-        Ok(TableOutput { env: env.clone(), file, number, builder, smallest: Vec::new(), largest: Vec::new() })
+        let (smallest, largest, is_compact) = (Vec::new(), Vec::new(), false);
+        Ok(TableOutput { env: env.clone(), file, number, builder, smallest, largest, is_compact })
     }
 
     /// Adds an entry; keys must increase.
@@ -55,6 +59,11 @@ impl TableOutput {
         self.largest.clear();
         self.largest.extend_from_slice(key);
         Ok(())
+    }
+
+    /// Notes whether it has one entry per key and no tombstone.
+    pub(crate) fn note_compact(&mut self, is_compact: bool) {
+        self.is_compact = is_compact;
     }
 
     /// Whether `key` was the last one added.
@@ -91,12 +100,16 @@ impl TableOutput {
     ///
     /// On failure the file is removed.
     pub(crate) async fn end(self, tables: &TableCache) -> Result<UnprovenTable> {
-        let TableOutput { env, file, number, builder, smallest, largest } = self;
+        let TableOutput { env, file, number, builder, smallest, largest, is_compact } = self;
         let entries = builder.entries();
         match builder.finish().await {
             Ok(size) => {
                 let sync = (!crate::bugs::seeded(crate::bugs::Bug::TableNotSynced)).then(|| file.sync());
-                Ok(UnprovenTable { env, sync, table: FinishedTable { number, size, smallest, largest, entries } })
+                Ok(UnprovenTable {
+                    env,
+                    sync,
+                    table: FinishedTable { number, size, smallest, largest, entries, is_compact },
+                })
             }
             Err(error) => {
                 remove(&env, tables, number).await;

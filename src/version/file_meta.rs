@@ -16,6 +16,8 @@ pub(crate) struct FileMetaData {
     pub(crate) largest: Vec<u8>,
     /// Fruitless seeks left before compaction: one costs about as much as compacting 16 KiB.
     pub(crate) allowed_seeks: Cell<i64>,
+    /// Known to have one entry per key and no tombstone: rewriting it would remove nothing.
+    pub(crate) is_compact: Cell<bool>,
 }
 
 impl FileMetaData {
@@ -27,6 +29,7 @@ impl FileMetaData {
             smallest: file.smallest,
             largest: file.largest,
             allowed_seeks: Cell::new(allowed_seeks),
+            is_compact: Cell::new(false),
         }
     }
 

@@ -158,6 +158,10 @@ pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
 /// Use it to choose the comparator for [`Db::open`](crate::Db::open). Returns `None` if no readable
 /// record of the manifest names one; damage after that record is not checked.
 ///
+/// # Errors
+/// `Io` (see [`Error::is_not_found`]): there is no database, or the storage failed. `Corruption`:
+/// `CURRENT` does not name a manifest.
+///
 /// ```
 /// # use std::rc::Rc;
 /// # use varve::{Db, Options, block_on, env::MemoryEnv, stored_comparator};
@@ -250,7 +254,10 @@ fn check_comparator(set: &VersionSet, edit: &VersionEdit) -> Result<()> {
     match &edit.comparator {
         Some(stored) if stored != given.as_bytes() => {
             let stored = stored.escape_ascii();
-            Err(Error::InvalidArgument(format!("{stored} does not match existing comparator : {given}")))
+            Err(Error::InvalidArgument(format!(
+                "the database uses the comparator {stored}, the options say {given}: open it with its own (in Rust, \
+                 `repair_as` sorts it anew)"
+            )))
         }
         _ => Ok(()),
     }

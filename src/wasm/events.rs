@@ -58,15 +58,15 @@ fn described(event: &Event) -> Option<(&'static str, JsValue)> {
             count("bytes", *bytes);
             "flush"
         }
-        Event::CompactionBegin { level, inputs, bytes, trivial_move } => {
+        Event::CompactionBegin { level, output_level, inputs, bytes, trivial_move } => {
             phase(false);
-            describe_compaction(&info, *level, inputs, *trivial_move);
+            describe_compaction(&info, (*level, *output_level), inputs, *trivial_move);
             count("bytesRead", if *trivial_move { 0 } else { *bytes });
             "compaction"
         }
-        Event::Compaction { level, inputs, outputs, bytes_read, bytes_written, trivial_move } => {
+        Event::Compaction { level, output_level, inputs, outputs, bytes_read, bytes_written, trivial_move } => {
             phase(true);
-            describe_compaction(&info, *level, inputs, *trivial_move);
+            describe_compaction(&info, (*level, *output_level), inputs, *trivial_move);
             set(&info, "outputs", file_names(outputs));
             count("bytesRead", *bytes_read);
             count("bytesWritten", *bytes_written);
@@ -87,9 +87,14 @@ fn described(event: &Event) -> Option<(&'static str, JsValue)> {
     Some((name, info))
 }
 
-fn describe_compaction(info: &JsValue, level: usize, inputs: &[FileNumber], trivial_move: bool) {
+fn describe_compaction(
+    info: &JsValue,
+    (level, output_level): (usize, usize),
+    inputs: &[FileNumber],
+    trivial_move: bool,
+) {
     set(info, "level", number(to_u64(level)));
-    set(info, "outputLevel", number(to_u64(level.saturating_add(1))));
+    set(info, "outputLevel", number(to_u64(output_level)));
     set(info, "inputs", file_names(inputs));
     set(info, "trivialMove", trivial_move);
 }

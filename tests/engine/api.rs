@@ -134,9 +134,15 @@ fn events_report_flushes_compactions_and_files() {
     block_on(db.compact_range(None, None)).unwrap();
     let events = heard.take();
     let merged = events.iter().any(|e| match e {
-        Event::Compaction { level: 1, inputs, outputs, bytes_read, bytes_written, trivial_move: false } => {
-            inputs.len() == 2 && outputs.len() == 1 && bytes_read > bytes_written && *bytes_written > 0
-        }
+        Event::Compaction {
+            level: 1,
+            output_level: 2,
+            inputs,
+            outputs,
+            bytes_read,
+            bytes_written,
+            trivial_move: false,
+        } => inputs.len() == 2 && outputs.len() == 1 && bytes_read > bytes_written && *bytes_written > 0,
         _ => false,
     });
     assert!(merged, "{events:?}");

@@ -192,7 +192,8 @@ fn databases_in_one_process_share_few_descriptors() {
         for n in 4000..6000 {
             block_on(db.put(&key(n), &[b'v'; 400])).unwrap();
         }
-        block_on(db.compact_range(None, None)).unwrap();
+        // Not all: each table that is removed while the reader has it open keeps a descriptor.
+        block_on(db.compact_range(Some(&key(3900)), None)).unwrap();
         assert_eq!(contents(db).unwrap().len(), 6000);
         assert_eq!(block_on(db.verify()).unwrap().findings, []);
         block_on(db.close()).unwrap();

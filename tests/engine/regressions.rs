@@ -1,5 +1,8 @@
 //! Bugs that were found, each with a description.
 
+mod compact_range;
+mod compat;
+mod iterators;
 mod storage;
 
 use std::rc::Rc;

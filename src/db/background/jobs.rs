@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::apply::{log_and_apply, log_and_apply_flush, new_file};
 use super::slices::has_work;
-use crate::base::{FileName, SequenceNumber, table_file_name, to_u64, user_key};
+use crate::base::{FileName, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext};
 use crate::db::driver::Work;
 use crate::db::obsolete_files::{remove_obsolete, remove_unneeded};
@@ -16,7 +16,7 @@ use crate::db::state::{Inner, ManualCompaction};
 use crate::db::write::{nobody_writes, rotate_in_turn};
 use crate::error::{Error, Result};
 use crate::events::{Event, count};
-use crate::flush::{FlushContext, build_table};
+use crate::flush::{FlushContext, build_compact_table};
 use crate::memtable::MemTable;
 use crate::table::FinishedTable;
 use crate::version::{FLUSH_LEVEL_MAX, VersionEdit};
@@ -102,7 +102,8 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     });
     let number = inner.new_output()?;
     let context = FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &inner.budget };
-    let built = build_table(&context, number, &newest_first, SequenceNumber::MAX).await?;
+    let oldest_snapshot = inner.oldest_snapshot();
+    let built = build_compact_table(&context, number, &newest_first, oldest_snapshot).await?;
     let (edit, level) = {
         let state = inner.state.borrow();
         let mut edit = VersionEdit { previous_log_number: Some(Default::default()), ..VersionEdit::default() };
@@ -125,7 +126,7 @@ async fn flush(inner: &Rc<Inner>, level_max: usize) -> Result<()> {
     }
     log_and_apply_flush(inner, edit, memtables.len()).await?;
     let bytes = built.as_ref().map_or(0, |t| t.size);
-    inner.state.borrow_mut().note_work(level, 0, bytes);
+    inner.state.borrow_mut().note_outputs(level, 0, built.as_slice());
     count(&inner.counters.bytes_flushed, bytes);
     announce(inner, built.iter());
     let (table, entries) = (built.as_ref().map(|t| t.number), built.as_ref().map_or(0, |t| t.entries));
@@ -143,9 +144,10 @@ fn announce<'a>(inner: &Inner, tables: impl Iterator<Item = &'a FinishedTable>) 
 async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     let mut edit = compaction.edit();
     let inputs: Vec<_> = compaction.inputs().map(|(_, f)| f.number).collect();
-    let (upper, lower) = (compaction.level, compaction.level + 1);
+    let (upper, lower) = (compaction.level, compaction.output_level);
     inner.emit(|| Event::CompactionBegin {
         level: upper,
+        output_level: lower,
         inputs: inputs.clone(),
         bytes: compaction.input_bytes(),
         trivial_move: compaction.is_trivial_move(),
@@ -156,6 +158,7 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
         let (outputs, trivial_move) = (inputs.clone(), true);
         inner.emit(|| Event::Compaction {
             level: upper,
+            output_level: lower,
             inputs,
             outputs,
             bytes_read: 0,
@@ -164,7 +167,7 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
         });
         return Ok(());
     }
-    let oldest_snapshot = inner.snapshots.oldest(inner.state.borrow().last_sequence());
+    let oldest_snapshot = inner.oldest_snapshot();
     let new_file_number = || inner.new_output();
     let failure = RefCell::new(None);
     let may_go_on = || failure.borrow().clone().map_or(Ok(()), Err);
@@ -182,12 +185,20 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
     log_and_apply(inner, edit).await?;
     let bytes_read = compaction.input_bytes();
     let bytes_written = outputs.iter().map(|t| t.size).sum();
-    inner.state.borrow_mut().note_work(lower, bytes_read, bytes_written);
+    inner.state.borrow_mut().note_outputs(lower, bytes_read, &outputs);
     count(&inner.counters.bytes_compaction_read, bytes_read);
     count(&inner.counters.bytes_compacted, bytes_written);
     announce(inner, outputs.iter());
     let outputs: Vec<_> = outputs.iter().map(|t| t.number).collect();
-    inner.emit(|| Event::Compaction { level: upper, inputs, outputs, bytes_read, bytes_written, trivial_move: false });
+    inner.emit(|| Event::Compaction {
+        level: upper,
+        output_level: lower,
+        inputs,
+        outputs,
+        bytes_read,
+        bytes_written,
+        trivial_move: false,
+    });
     Ok(())
 }
 
@@ -240,7 +251,7 @@ async fn flush_meanwhile(inner: Rc<Inner>) -> Result<()> {
 
 /// Runs one round of a manual compaction, or moves to its next level.
 async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> Result<()> {
-    let Some(level) = manual.level() else {
+    let Some(level) = inner.state.borrow().manual_level(manual) else {
         inner.state.borrow_mut().finish_manual(manual);
         return Ok(());
     };
@@ -263,7 +274,8 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
 fn note_quarantine(inner: &Inner, manual: &ManualCompaction, level: usize) {
     let state = inner.state.borrow();
     let version = state.version();
-    let mut files = [level, level + 1].into_iter().flat_map(|l| version.overlapping(&inner.order, l, manual.range()));
+    let levels = if manual.is_rewriting(level) { level..level + 1 } else { level..level + 2 };
+    let mut files = levels.flat_map(|l| version.overlapping(&inner.order, l, manual.range()));
     let cause = files.find_map(|file| state.set_apart_for(&file).map(|cause| (file.number, cause)));
     if let Some((number, cause)) = cause {
         let reason = "this table was found damaged before; its range is not compacted";

@@ -8,7 +8,7 @@ use crate::budget::{pause, slice_size};
 use crate::db::state::{DbState, Inner, ManualCompaction};
 use crate::db::write::rotate_in_turn;
 use crate::error::{Error, Result};
-use crate::version::{LEVEL0_STOP, LEVELS};
+use crate::version::LEVEL0_STOP;
 
 /// Works until `done`, or until nothing is left to do.
 async fn work_until(inner: &Rc<Inner>, done: impl Fn() -> bool) -> Result<()> {
@@ -43,17 +43,12 @@ fn check(inner: &Inner) -> Result<()> {
     inner.state.borrow().check_works()
 }
 
-/// Compacts every level with keys of the range into the next one, from level 0 down.
+/// Compacts every level with keys of the range into the next one, from level 0 down, then rewrites
+/// the tables of the deepest one.
 pub(crate) async fn compact_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<()> {
     flush_memtables(inner).await?;
-    let manual = {
-        let mut state = inner.state.borrow_mut();
-        let version = state.version();
-        let deepest = (1..LEVELS).rev().find(|level| version.overlaps(&inner.order, *level, (begin, end))).unwrap_or(1);
-        let manual = Rc::new(ManualCompaction::new((begin, end), deepest.min(LEVELS - 1)));
-        state.add_manual(manual.clone());
-        manual
-    };
+    let manual = Rc::new(ManualCompaction::new((begin, end)));
+    inner.state.borrow_mut().add_manual(manual.clone());
     work_until(inner, || manual.is_done()).await?;
     manual.result()
 }

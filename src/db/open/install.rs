@@ -12,6 +12,7 @@ use crate::db::write::create_log;
 use crate::env::{Access, Io, NameEdit, append_checked};
 use crate::error::Result;
 use crate::log::LogWriter;
+use crate::options::RecoveryMode;
 use crate::version::{Manifest, ManifestState};
 
 /// Entries of up to this many logs stay in a memtable. Those of more logs are flushed during open;
@@ -35,9 +36,15 @@ impl Recovery {
         self.keep_damaged(inner, logs).await?;
         let last_sequence = self.seen.max(self.last_sequence);
         let many = logs.len() > LOGS_KEPT_MAX && !inner.options.reuse_logs;
-        if many || self.gap_from.is_some() || self.replayed.is_some_and(|replayed| replayed < last_sequence) {
-            // Entries of damaged logs, and of logs that the next one does not continue, must be in
-            // tables.
+        let is_lenient = self.mode == RecoveryMode::Compat
+            && (!self.damaged.is_empty() || logs.iter().any(|(number, _)| !self.empty_logs.contains(number)));
+        if many
+            || is_lenient
+            || self.gap_from.is_some()
+            || self.replayed.is_some_and(|replayed| replayed < last_sequence)
+        {
+            // Entries of damaged logs, of logs that the next one does not continue, and of logs that
+            // another recovery mode may refuse, must be in tables.
             self.flush(inner).await?;
             self.edit.last_sequence = Some(last_sequence);
         }
@@ -137,10 +144,15 @@ impl Recovery {
         Ok(true)
     }
 
-    /// Copies logs from the gap on to `NNNNNN.log.damaged` before they can be removed.
+    /// Copies damaged logs, and those from the gap on, to `NNNNNN.log.damaged` before they can be
+    /// removed.
     async fn keep_damaged(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
-        let Some(from) = self.gap_from else { return Ok(()) };
-        for (_, name) in logs.iter().filter(|(number, _)| *number >= from) {
+        if self.gap_from.is_none() && self.damaged.is_empty() {
+            return Ok(());
+        }
+        let is_kept =
+            |number: &FileNumber| self.gap_from.is_some_and(|from| *number >= from) || self.damaged.contains(number);
+        for (_, name) in logs.iter().filter(|(number, _)| is_kept(number)) {
             let kept = format!("{name}.damaged");
             let source = inner.env.open(name, Access::Read).await?;
             let size = source.size().await?;

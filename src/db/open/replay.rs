@@ -9,7 +9,8 @@
 //!           follow, which belong to another log, so this log's own records are missing
 //! ```
 //! Point-in-time recovery keeps the prefix before the first gap, and copies the damaged logs to
-//! `NNNNNN.log.damaged`.
+//! `NNNNNN.log.damaged`. Compat recovery skips the damage, and writes what it replayed to a table: a
+//! later open in another mode must not stop at the damage, before newer writes.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ use crate::db::report::{LeftBehind, LogReport, RecoveryReport};
 use crate::db::state::{Buffer, Inner};
 use crate::env::{Durability, Io};
 use crate::error::{Error, Malformed, Result};
-use crate::flush::{FlushContext, build_table};
+use crate::flush::{FlushContext, build_compact_table};
 use crate::log::{LogReader, Record, Semantics};
 use crate::memtable::MemTable;
 use crate::options::{Options, RecoveryMode};
@@ -63,6 +64,8 @@ pub(super) struct Recovery {
     pub(super) clean_end: Option<(FileNumber, u64)>,
     /// The first log that is damaged or follows damage.
     pub(super) gap_from: Option<FileNumber>,
+    /// Logs in which damage was skipped.
+    pub(super) damaged: Vec<FileNumber>,
     pub(super) empty_logs: Vec<FileNumber>,
     /// Flushes of logs that were begun before the replay.
     pub(super) flushes: Vec<(FileNumber, Io<Durability>)>,
@@ -88,6 +91,7 @@ impl Recovery {
             replayed: None,
             clean_end: None,
             gap_from: None,
+            damaged: Vec::new(),
             empty_logs: Vec::new(),
             flushes: Vec::new(),
             budget: Budget::of_call(&options.pause),
@@ -228,6 +232,9 @@ impl Recovery {
                 return Err(error);
             }
             log.damage = log.damage.take().or(first_damage);
+            if log.damage.is_some() {
+                self.damaged.push(number);
+            }
             self.clean_end = log.damage.is_none().then_some((number, reader.good_end()));
             None
         } else if inner.options.read_only && bad_batch.is_none() && reader.file_size().await? > size {
@@ -332,7 +339,7 @@ impl Recovery {
         let number = inner.new_output()?;
         let context =
             FlushContext { env: &inner.env, tables: &inner.tables, order: &inner.order, budget: &self.budget };
-        if let Some(table) = build_table(&context, number, &newest_first, SequenceNumber::MAX).await? {
+        if let Some(table) = build_compact_table(&context, number, &newest_first, self.last_sequence).await? {
             self.edit.new_files.push((0, new_file(&table)));
             self.edit.last_sequence = Some(self.last_sequence);
             self.flushed = true;

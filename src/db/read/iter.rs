@@ -181,9 +181,10 @@ impl DbIterator {
         }
     }
 
-    /// Returns the first error.
+    /// Returns the first error since the last seek, or `Closed` after a move of a closed database.
     ///
-    /// With [`RecoveryMode::Compat`](crate::RecoveryMode::Compat), damage is skipped without one.
+    /// With [`RecoveryMode::Compat`](crate::RecoveryMode::Compat), moves skip damage without an error,
+    /// and this is the first damage since the iterator was created.
     pub fn status(&self) -> Result<()> {
         match &self.error {
             Some(error) => Err(error.clone()),
@@ -301,8 +302,15 @@ impl DbIterator {
     }
 
     #[inline]
-    fn check_open(&self) -> Result<()> {
-        if self.closed.get() { Err(Error::Closed) } else { Ok(()) }
+    fn check_open(&mut self) -> Result<()> {
+        if self.closed.get() { Err(self.refuse()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refuse(&mut self) -> Error {
+        self.valid = false;
+        self.error = Some(Error::Closed);
+        Error::Closed
     }
 
     async fn seek_inner(&mut self, target: &[u8]) {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{State, View};
-use crate::base::{FileNumber, InternalKeyComparator, SnapshotList};
+use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList};
 use crate::budget::Budget;
 use crate::db::driver::Driver;
 use crate::db::read::RowCache;
@@ -117,6 +117,11 @@ impl Inner {
     /// Returns all that a read needs of the current state.
     pub(crate) fn view(&self) -> View {
         self.state.borrow().view()
+    }
+
+    /// Returns the oldest sequence number that a reader can still use.
+    pub(crate) fn oldest_snapshot(&self) -> SequenceNumber {
+        self.snapshots.oldest(self.state.borrow().last_sequence())
     }
 
     /// Reserves the number of a table to be written.

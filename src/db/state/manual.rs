@@ -2,8 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::base::FileNumber;
 use crate::error::{Error, Result};
 use crate::version::UserRange;
+
+/// What a manual compaction aims at, decided when it begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Goal {
+    /// The deepest level with keys of the range: the others are merged into it, and its tables are
+    /// rewritten.
+    pub(crate) last_level: usize,
+    /// Tables numbered from here on are new, and are not rewritten.
+    pub(crate) since: FileNumber,
+}
 
 /// A range that the user asked to compact, level by level.
 pub(crate) struct ManualCompaction {
@@ -12,21 +23,20 @@ pub(crate) struct ManualCompaction {
     level: Cell<usize>,
     /// Start of the next round in this level.
     next: RefCell<Option<Vec<u8>>>,
-    last_level: usize,
+    goal: Cell<Option<Goal>>,
     done: Cell<bool>,
     /// Damage that kept a part of the range from being compacted.
     error: RefCell<Option<Error>>,
 }
 
 impl ManualCompaction {
-    /// Compacts levels from 0 on into `last_level`.
-    pub(crate) fn new((begin, end): UserRange<'_>, last_level: usize) -> ManualCompaction {
+    pub(crate) fn new((begin, end): UserRange<'_>) -> ManualCompaction {
         ManualCompaction {
             begin: begin.map(<[u8]>::to_vec),
             end: end.map(<[u8]>::to_vec),
             level: Cell::new(0),
             next: RefCell::new(begin.map(<[u8]>::to_vec)),
-            last_level,
+            goal: Cell::new(None),
             done: Cell::new(false),
             error: RefCell::new(None),
         }
@@ -36,9 +46,26 @@ impl ManualCompaction {
         (self.begin.as_deref(), self.end.as_deref())
     }
 
-    /// Returns the level to compact into the next, unless all levels are done.
-    pub(crate) fn level(&self) -> Option<usize> {
-        Some(self.level.get()).filter(|level| *level < self.last_level)
+    /// Returns the goal; `decide` is called if there is none yet.
+    pub(super) fn goal_or(&self, decide: impl FnOnce() -> Goal) -> Goal {
+        let goal = self.goal.get().unwrap_or_else(decide);
+        self.goal.set(Some(goal));
+        goal
+    }
+
+    /// Returns the level to compact into the next, or to rewrite if it is the last; none if all are
+    /// done.
+    pub(super) fn level(&self, goal: Goal) -> Option<usize> {
+        Some(self.level.get()).filter(|level| *level <= goal.last_level)
+    }
+
+    /// Returns the number from which tables are new, if `level` is to be rewritten.
+    pub(super) fn rewrites(&self, level: usize) -> Option<FileNumber> {
+        self.goal.get().filter(|goal| goal.last_level == level).map(|goal| goal.since)
+    }
+
+    pub(crate) fn is_rewriting(&self, level: usize) -> bool {
+        self.rewrites(level).is_some()
     }
 
     /// Returns the start of the next round in this level.

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::manual::Goal;
 use super::{Buffer, DbState, Log, ManualCompaction, State};
 use crate::base::{FileName, FileNumber, SequenceNumber, to_u64};
-use crate::compaction::{Compaction, Pick, level_score, pick, pick_range};
+use crate::compaction::{Compaction, Pick, level_score, pick, pick_range, pick_rewrite};
 use crate::error::{Error, Result};
 use crate::memtable::MemTable;
 use crate::version::{Counts, FileMetaData, LEVELS, Manifest, Version, VersionEdit};
@@ -201,6 +202,17 @@ impl State {
         self.manual.front()
     }
 
+    /// Returns the level that a manual compaction works on, unless all are done.
+    pub(crate) fn manual_level(&self, manual: &ManualCompaction) -> Option<usize> {
+        let goal = manual.goal_or(|| {
+            let (version, order) = (self.version(), self.versions.order());
+            let has_keys = |level: &usize| version.overlaps(order, *level, manual.range());
+            let last_level = (1..LEVELS).rev().find(has_keys).unwrap_or(1);
+            Goal { last_level, since: self.counts().next_file_number }
+        });
+        manual.level(goal)
+    }
+
     /// Returns the next round of a manual compaction in this level.
     pub(crate) fn pick_manual(
         &self,
@@ -209,7 +221,11 @@ impl State {
         file_size_max: u64,
     ) -> Option<Compaction> {
         let (next, (_, end)) = (manual.next(), manual.range());
-        pick_range(&self.pick_context(file_size_max), level, (next.as_deref(), end))
+        let (context, range) = (self.pick_context(file_size_max), (next.as_deref(), end));
+        match manual.rewrites(level) {
+            Some(since) => pick_rewrite(&context, level, range, since),
+            None => pick_range(&context, level, range),
+        }
     }
 
     /// Returns the reason why this table was found unreadable.

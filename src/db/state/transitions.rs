@@ -8,6 +8,7 @@ use crate::base::{FileName, FileNumber, SequenceNumber};
 use crate::compaction::{Compaction, pick};
 use crate::error::{Error, Result};
 use crate::memtable::MemTable;
+use crate::table::FinishedTable;
 use crate::version::{FileMetaData, LEVELS, Manifest, Version, VersionEdit, VersionSet};
 
 /// Whether a database accepts writes.
@@ -347,11 +348,17 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
-    /// Counts bytes read and written by a flush or compaction into `level`.
-    pub(crate) fn note_work(&mut self, level: usize, bytes_read: u64, bytes_written: u64) {
+    /// Counts the work of a flush or compaction into `level`, and notes which of its tables are
+    /// compact.
+    pub(crate) fn note_outputs(&mut self, level: usize, bytes_read: u64, outputs: &[FinishedTable]) {
         if let Some((read, written)) = self.level_work.get_mut(level) {
             *read = read.saturating_add(bytes_read);
-            *written = written.saturating_add(bytes_written);
+            *written = outputs.iter().fold(*written, |sum, table| sum.saturating_add(table.size));
+        }
+        for file in self.versions.current().level(level) {
+            if outputs.iter().any(|table| table.number == file.number && table.is_compact) {
+                file.is_compact.set(true);
+            }
         }
         debug_assert!(self.is_valid());
     }

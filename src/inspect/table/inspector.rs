@@ -165,7 +165,10 @@ impl TableInspector {
         }
     }
 
-    /// Spans that are ready, in the order listed in this module's documentation.
+    /// Returns the spans that are ready.
+    ///
+    /// In all: the footer, the metaindex, the index, filter and other meta blocks, the data blocks in
+    /// the order of the index, the bytes between them, and the table as a whole.
     pub fn take(&mut self) -> Vec<Span> {
         std::mem::take(&mut self.ready)
     }

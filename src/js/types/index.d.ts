@@ -503,6 +503,7 @@ export interface FlushInfo {
 export interface CompactionInfo {
   phase: 'begin' | 'end'
   level: number
+  /** The next level, or the same when `compactRange()` rewrites the tables of the deepest one. */
   outputLevel: number
   /** Table files read. */
   inputs: string[]

@@ -64,8 +64,8 @@ impl OldManifest {
             let stored = stored.escape_ascii();
             if !any_comparator {
                 return Err(Error::InvalidArgument(format!(
-                    "{} names the comparator {stored}, not {given}; to sort the entries by {given}, repair with the option \
-                     comparator (`varve repair --comparator {given}`)",
+                    "{} was made with the comparator {stored}, and would be sorted anew by {given}: repair with the option \
+                     comparator (`varve repair --comparator {given}`; in Rust `repair_as`) only if that is wanted",
                     FileName::Manifest(number)
                 )));
             }

@@ -70,6 +70,7 @@ impl Repairer<'_> {
         let inputs = self.kept.iter().map(|kept| Rc::new(FileMetaData::new(kept.file.clone()))).collect();
         let compaction = Compaction {
             level: 0,
+            output_level: 1,
             version: Rc::new(Version::default()),
             inputs: [inputs, Vec::new()],
             grandparents: Vec::new(),

@@ -25,9 +25,9 @@ use crate::options::{Options, RecoveryMode};
 /// `options.comparator` must be the database's own; [`repair_as`] ignores the one in the manifest.
 ///
 /// # Errors
-/// `Locked`: the database is open. `InvalidArgument`: there is nothing to repair, or the manifest
-/// names another comparator. `Io`, `Full`: the storage failed; nothing is lost, and repair can run
-/// again.
+/// `Locked`: the database is open. `InvalidArgument`: there is nothing to repair, an option is out of
+/// range, or the manifest names another comparator. `Io`, `Full`: the storage failed; nothing is
+/// lost, and repair can run again. Damage is not an error: the report lists it.
 pub async fn repair(env: Rc<dyn Env>, options: Options) -> Result<RepairReport> {
     locked(env, options, false).await
 }

@@ -74,7 +74,7 @@ impl FaultEnv {
         self.control.open_files.get()
     }
 
-    /// The bytes that [`SectorFault::Stale`] returns.
+    /// The bytes that [`SectorFault::Stale`](super::SectorFault::Stale) returns.
     ///
     /// The earlier content of the medium, from the file's start.
     pub fn set_stale(&self, content: Vec<u8>) {

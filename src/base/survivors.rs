@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::base::{InternalKeyComparator, SequenceNumber, ValueType, parse_internal_key};
+use super::key::{InternalKeyComparator, parse_internal_key};
+use super::sequence::{SequenceNumber, ValueType};
 
 /// Receives the merged entries in order and decides which to keep.
 pub(crate) struct Survivors {
@@ -13,11 +14,19 @@ pub(crate) struct Survivors {
     /// Sequence of the previous entry of the same key; `None` at a key's first entry.
     previous: Option<SequenceNumber>,
     has_key: bool,
+    kept_excess: bool,
 }
 
 impl Survivors {
     pub(crate) fn new(order: InternalKeyComparator, oldest_snapshot: SequenceNumber) -> Survivors {
-        Survivors { order, oldest_snapshot, current_key: Vec::new(), previous: None, has_key: false }
+        Survivors {
+            order,
+            oldest_snapshot,
+            current_key: Vec::new(),
+            previous: None,
+            has_key: false,
+            kept_excess: false,
+        }
     }
 
     /// Returns whether to keep the entry. `is_base`: no deeper level can hold the key.
@@ -27,6 +36,7 @@ impl Survivors {
             // An entry that cannot be parsed is kept and hides nothing.
             self.has_key = false;
             self.previous = None;
+            self.kept_excess = true;
             return true;
         };
         if !self.has_key || self.order.user().compare(parsed.user_key, &self.current_key) != Ordering::Equal {
@@ -41,15 +51,22 @@ impl Survivors {
             || parsed.value_type == ValueType::Deletion
                 && parsed.sequence <= self.oldest_snapshot
                 && (is_base(parsed.user_key) || early);
+        self.kept_excess |= !dropped && (self.previous.is_some() || parsed.value_type == ValueType::Deletion);
         self.previous = Some(parsed.sequence);
         !dropped
+    }
+
+    /// Returns whether an entry kept since the last call may be dropped by a later compaction: a
+    /// tombstone, or an older entry of its key.
+    pub(crate) fn take_excess(&mut self) -> bool {
+        std::mem::take(&mut self.kept_excess)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::append_internal_key;
     use super::*;
-    use crate::base::append_internal_key;
 
     fn survivors(oldest_snapshot: u64, base: bool, entries: &[(&str, u64, ValueType)]) -> Vec<(String, u64)> {
         let snapshot = SequenceNumber::new(oldest_snapshot).unwrap();
@@ -66,6 +83,29 @@ mod tests {
     }
 
     use ValueType::{Deletion, Value};
+
+    #[test]
+    fn what_a_later_compaction_may_drop_is_excess() {
+        let excess = |entries: &[(&str, u64, ValueType)], oldest, base| {
+            let mut stream = Survivors::new(InternalKeyComparator::default(), SequenceNumber::new(oldest).unwrap());
+            for (key, sequence, value_type) in entries {
+                let mut internal = Vec::new();
+                append_internal_key(
+                    &mut internal,
+                    key.as_bytes(),
+                    SequenceNumber::new(*sequence).unwrap(),
+                    *value_type,
+                );
+                stream.keep(&internal, |_| base);
+            }
+            (stream.take_excess(), stream.take_excess())
+        };
+        let entries = [("a", 9, Value), ("a", 5, Value), ("b", 8, Deletion)];
+        assert_eq!(excess(&entries[..1], 10, false), (false, false));
+        assert_eq!(excess(&entries, 10, true), (false, false));
+        assert_eq!(excess(&entries, 10, false), (true, false));
+        assert_eq!(excess(&entries[..2], 8, true), (true, false));
+    }
 
     #[test]
     fn a_newer_entry_hides_older_ones_that_no_snapshot_sees() {
