@@ -337,8 +337,8 @@ fn check_repaired(
         // A log that no manifest names and that no other follows, or a table that nothing needs.
         Damage::Missing if is_log => !is_named(subject, name),
         Damage::Missing => name.ends_with(".ldb") && found == with,
-        // The log looks like one that has just been created.
-        Damage::Empty => is_log,
+        // The log looks like one that has just been created, and a table like one that was not finished.
+        Damage::Empty => is_log || found == with && report.unused.iter().any(|unused| unused.file == name),
         Damage::Doubled(_) => is_log && was_empty,
         // The last log may have any number.
         Damage::Renamed(_) => is_log && found == with,

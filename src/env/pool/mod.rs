@@ -126,6 +126,8 @@ impl Pool {
                 let message = format!("{HANDLES_MAX} files are open, and all are in use");
                 return Err(Error::io("the database", "open", ErrorKind::ResourceBusy, message));
             };
+            // It could not be flushed once it is closed.
+            slot.settle()?;
             slot.close();
             Ok(())
         })

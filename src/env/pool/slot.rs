@@ -19,8 +19,8 @@ pub(super) struct Slot {
     pub(super) generation: Cell<u64>,
     /// The size of the content, while the raw file is open.
     end: Cell<u64>,
-    /// Whether the header has been flushed.
-    pub(super) is_flushed: Cell<bool>,
+    /// Whether header and content have been flushed.
+    is_flushed: Cell<bool>,
     /// Whether it is empty, also after a power failure.
     is_clean: Cell<bool>,
     /// When it was last opened; larger is later.
@@ -65,7 +65,7 @@ impl Slot {
         self.raw.borrow().clone().ok_or(Error::Closed)
     }
 
-    /// Makes it an empty file. It can be named once [`Slot::flush_header`] has succeeded.
+    /// Makes it an empty file. Its name can be durable once [`Slot::settle`] has succeeded.
     pub(super) fn begin(&self, header: &Header) -> Result<()> {
         self.clean()?;
         let raw = self.raw()?;
@@ -84,7 +84,8 @@ impl Slot {
         Err(Error::io(self.name(), "truncate", ErrorKind::InvalidData, message))
     }
 
-    pub(super) fn flush_header(&self) -> Result<()> {
+    /// Makes header and content durable, if they are not.
+    pub(super) fn settle(&self) -> Result<()> {
         if self.is_flushed.get() { Ok(()) } else { self.sync() }
     }
 
@@ -211,6 +212,7 @@ impl PoolFile {
     fn append_once(&self, data: &[u8]) -> Result<u64> {
         let raw = self.slot.raw()?;
         let end = self.slot.end.get();
+        self.slot.is_flushed.set(false);
         let taken = raw.write(HEADER_SIZE.saturating_add(end), data);
         // What is there now, whatever was reported.
         self.slot.measure(&*raw).map_err(|e| self.named(e))?;
@@ -229,6 +231,7 @@ impl PoolFile {
             return Err(opened_to_be_read(&self.name, "truncate"));
         }
         let raw = self.slot.raw()?;
+        self.slot.is_flushed.set(false);
         let done = raw.truncate(HEADER_SIZE.saturating_add(size));
         self.slot.measure(&*raw).map_err(|e| self.named(e))?;
         done.map_err(|e| self.named(e))?;

@@ -131,7 +131,7 @@ impl State {
             if std::mem::replace(is_tentative, false)
                 && let Some(slot) = self.slots.get(number)
             {
-                slot.flush_header()?;
+                slot.settle()?;
             }
         }
         let until = mature_from(&next, now).map(|time| time.min(now.saturating_add(MATURITY_MS)));
@@ -145,7 +145,13 @@ impl State {
                 continue;
             }
             match until {
-                Some(until) => next.retired.push(Retired { name: name.clone(), number, generation, until }),
+                Some(until) => {
+                    // What a log holds may be durable in a young table alone.
+                    if let Some(slot) = self.slots.get(&number) {
+                        slot.settle()?;
+                    }
+                    next.retired.push(Retired { name: name.clone(), number, generation, until });
+                }
                 None => freed.push(number),
             }
         }
