@@ -6,13 +6,14 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::database::Database;
 use super::error::{number, set, to_js};
+use super::place::Place;
 use crate::base::{FileNumber, table_file_name, to_u64};
 use crate::db::DbState;
 
 #[wasm_bindgen]
 impl Database {
     /// Returns `{ state, cause, backgroundWork, memoryUsage, cacheUsed, cacheSize, stats, counters,
-    /// tables, recovery }`. `state` is open, degraded (with its `cause`) or closed.
+    /// tables, recovery, isSettled }`. `state` is open, degraded (with its `cause`) or closed.
     pub fn info(&self) -> JsValue {
         let object = JsValue::from(Object::new());
         let property = |name: &str| JsValue::from(self.db.property(name).unwrap_or_default());
@@ -23,6 +24,9 @@ impl Database {
                 set(&object, "state", "degraded");
                 set(&object, "cause", to_js(&cause));
             }
+        }
+        if let Place::Pool(env) = &self.place {
+            set(&object, "isSettled", env.is_settled());
         }
         set(&object, "backgroundWork", self.db.has_background_work());
         set(&object, "memoryUsage", property("leveldb.approximate-memory-usage"));

@@ -83,6 +83,8 @@ const EVENTS = ['flush', 'compaction', 'stall']
 export class Varve extends AbstractLevel {
   #place
   #durability
+  /** The kind of storage that info() tells. */
+  #kind = 'custom'
   #inMemory
   #inWorker
   /** Set by the first opening. With `worker: true` a WorkerEngine, which returns promises. */
@@ -240,6 +242,7 @@ export class Varve extends AbstractLevel {
     try {
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
+      if (this.location !== null) this.#kind = storage.kind ?? 'directory'
       const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
       this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
     } catch (error) {
@@ -281,7 +284,7 @@ export class Varve extends AbstractLevel {
     this.#importing = null
     // Files in memory belong to the instance that created them, so they cannot move to a worker.
     const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
-    const zip = await (await fullEngine()).import(target, { ...limits, memoryLimit: options.memoryLimit }, (info) => this.#recovered(info))
+    const zip = await (await fullEngine(target)).import(target, { ...limits, memoryLimit: options.memoryLimit }, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
     if (!this.#inWorker) return engine
     await engine.close()
@@ -627,12 +630,15 @@ export class Varve extends AbstractLevel {
   }
 
   async info() {
-    return this.#whenOpen(async (engine) => ({
-      location: this.location,
-      storage: this.#inMemory ? 'memory' : this.location !== null ? 'directory' : 'custom',
-      durability: this.#durability,
-      ...infoOf(await engine.info())
-    }))
+    return this.#whenOpen(async (engine) => {
+      const { isSettled, ...info } = await engine.info()
+      return {
+        location: this.location,
+        storage: this.#inMemory ? 'memory' : this.#kind,
+        durability: isSettled === false ? 'creating' : this.#durability,
+        ...infoOf(info)
+      }
+    })
   }
 
   async verify() {
@@ -714,12 +720,12 @@ export class Varve extends AbstractLevel {
       throw new VarveError(`Unknown comparator ${JSON.stringify(comparator)}: use '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
     }
     const isNamed = comparator !== undefined
-    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine()).repair(storage, given, isNamed)))
+    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine(storage)).repair(storage, given, isNamed)))
   }
 
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async verify(location, options) {
-    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine()).verifyFiles(storage, given)))
+    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine(storage)).verifyFiles(storage, given)))
   }
 
   /**
@@ -783,9 +789,14 @@ function isDenied({ code, message, cause }) {
   return code === 'io' && message.includes('lock of') && ['EACCES', 'EPERM', 'EROFS'].includes(cause?.code) && cause.cause === undefined
 }
 
-/** Runs the tasks of the full module, here or in a worker that has it. */
-async function fullEngine() {
-  return isFull() ? Engine : (await import('../remote/full-worker.js')).FullWorker
+/**
+ * Runs the tasks of the full module, here or in a worker that has it.
+ * @param {any} storage any: a Storage, RawFiles or null
+ * @returns {Promise<any>} any: Engine or FullWorker, which share these methods
+ */
+async function fullEngine(storage) {
+  if (isFull() && storage?.inWorker?.named === undefined) return Engine
+  return (await import('../remote/full-worker.js')).FullWorker
 }
 
 /**

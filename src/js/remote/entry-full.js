@@ -9,7 +9,7 @@ import { Session } from './session.js'
 
 provideModule(fullModule)
 
-const doTask = serveTasks((task, transfer) => self.postMessage({ task }, { transfer }))
+const doTask = serveTasks((task, transfer) => self.postMessage({ task }, { transfer }), directoryAt)
 
 new Session({
   post: (message, transfer) => self.postMessage(message, { transfer }),

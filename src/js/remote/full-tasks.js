@@ -6,9 +6,10 @@ import { LentStorage } from './lent-storage.js'
 
 /**
  * @param {(message: object, transfer: ArrayBuffer[]) => void} post
+ * @param {(name: string) => any} [directoryAt] any: a Storage, or RawFiles: the files of a named database
  * @returns {(message: object) => void} takes messages of the other side
  */
-export function serveTasks(post) {
+export function serveTasks(post, directoryAt = () => { throw new Error('no names here') }) {
   const calls = new Calls(post)
   /** @type {import('../engine/zip-import.js').ZipImport | undefined} */
   let zip
@@ -16,10 +17,12 @@ export function serveTasks(post) {
     if (zip === undefined) throw new Error('no import was started')
     return zip
   }
+  /** @param {any} loan any: see FullWorker */
+  const storageOf = (loan) => loan.named === undefined ? new LentStorage(calls, loan) : directoryAt(loan.named)
   calls.serve({
-    repair: async (loan, options, anyComparator) => described(await Engine.repair(new LentStorage(calls, loan), options, anyComparator)),
-    verifyFiles: async (loan, options) => described(await Engine.verifyFiles(new LentStorage(calls, loan), options)),
-    async importBegin(loan, limits) { zip = await Engine.import(new LentStorage(calls, loan), limits) },
+    repair: async (loan, options, anyComparator) => described(await Engine.repair(storageOf(loan), options, anyComparator)),
+    verifyFiles: async (loan, options) => described(await Engine.verifyFiles(storageOf(loan), options)),
+    async importBegin(loan, limits) { zip = await Engine.import(storageOf(loan), limits) },
     importFeed: (bytes, last) => importing().feed(bytes, last),
     async importEnd(options) { await (await importing().open(options)).close() },
     importAbort: () => importing().abort()

@@ -1,5 +1,5 @@
 // Runs tasks that the lean module lacks in a worker with the full module, which ends with its task.
-// The storage stays here.
+// The storage stays here, but for a named database of a browser, whose files the worker opens.
 import { startThread } from '#thread'
 import { Engine } from '../engine/engine.js'
 import { GuardedStorage } from '../engine/guarded-storage.js'
@@ -13,10 +13,18 @@ import { lend } from './lent-storage.js'
 /** The number of the object that the worker provides at its start (full-tasks.js). */
 const TASKS = 1
 
+/**
+ * Whether the files of a storage are opened by name, in any dedicated worker.
+ * @param {any} storage any: a Storage, RawFiles or null
+ */
+export const isNamed = (storage) => storage?.inWorker?.named !== undefined
+
 export class FullWorker {
   #thread
   #calls
+  /** @type {GuardedStorage | undefined} */
   #guarded
+  /** What tells the worker where the files are. @type {unknown} */
   #loan
   #hasAnswered = false
 
@@ -24,6 +32,10 @@ export class FullWorker {
   constructor(storage) {
     this.#thread = this.#start()
     this.#calls = new Calls((task, transfer) => this.#thread.post({ task }, transfer))
+    if (isNamed(storage)) {
+      this.#loan = storage.inWorker
+      return
+    }
     // Close the files and release the lock even if the worker dies.
     this.#guarded = new GuardedStorage(storage)
     this.#loan = lend(this.#calls, this.#guarded)
@@ -80,6 +92,8 @@ export class FullWorker {
       /** @param {object} options */
       async open(options) {
         await worker.#ask('importEnd', options).finally(() => worker.#end())
+        // The caller opens it, in another worker.
+        if (isNamed(storage)) return { async close() {} }
         const existing = /** @type {{ memoryLimit?: number }} */ ({ ...options, createIfMissing: false, errorIfExists: false })
         return Engine.open(storage, existing, onRecovered)
       }
@@ -103,7 +117,7 @@ export class FullWorker {
 
   async #end() {
     await this.#thread.end()
-    await this.#guarded.release()
+    await this.#guarded?.release()
   }
 
   /** @param {unknown} cause */

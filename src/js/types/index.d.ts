@@ -817,8 +817,14 @@ export type Durability = 'volatile' | 'os-buffered' | 'durable'
 export interface Info {
   /** The same as {@link Varve.location}. */
   location: string | null
-  storage: 'directory' | 'memory' | 'custom'
-  durability: Durability
+  /** `opfs`: the origin private file system of a browser. */
+  storage: 'directory' | 'opfs' | 'memory' | 'custom'
+  /**
+   * `creating` (in a browser): synced writes survive everything but a power loss. Browsers do not flush
+   * their index of files, so that a new file may be lost for a minute; in that time the database is
+   * new, or has grown by more files than were ready.
+   */
+  durability: Durability | 'creating'
   /** Totals since the database was opened. */
   counters: Record<string, number>
   /** Whether flushes or compactions are waiting or running. */

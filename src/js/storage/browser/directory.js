@@ -49,6 +49,8 @@ class ElsewhereStorage {
 
   get durability() { return 'durable' }
 
+  get kind() { return 'opfs' }
+
   /** See Host.storageOf. */
   get inWorker() { return { named: this.#location } }
 

@@ -30,6 +30,11 @@ export class OpfsFiles extends RawFiles {
 
   get durability() { return 'durable' }
 
+  get kind() { return 'opfs' }
+
+  /** See Host.storageOf. */
+  get inWorker() { return { named: this.#location } }
+
   // ---- For the engine in WebAssembly ----
 
   /**
