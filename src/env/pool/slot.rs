@@ -19,7 +19,7 @@ pub(super) struct Slot {
     pub(super) generation: Cell<u64>,
     /// The size of the content, while the raw file is open.
     end: Cell<u64>,
-    /// Whether header and content have been flushed.
+    /// Whether header and content have been flushed; an earlier owner may have ended before it did.
     is_flushed: Cell<bool>,
     /// Whether it is empty, also after a power failure.
     is_clean: Cell<bool>,
@@ -34,7 +34,7 @@ impl Slot {
             raw: RefCell::new(None),
             generation: Cell::new(0),
             end: Cell::new(0),
-            is_flushed: Cell::new(true),
+            is_flushed: Cell::new(false),
             is_clean: Cell::new(false),
             used: Cell::new(0),
         })
@@ -84,9 +84,9 @@ impl Slot {
         Err(Error::io(self.name(), "truncate", ErrorKind::InvalidData, message))
     }
 
-    /// Makes header and content durable, if they are not.
+    /// Makes header and content durable, if they are not; one that is closed was never written, or is.
     pub(super) fn settle(&self) -> Result<()> {
-        if self.is_flushed.get() { Ok(()) } else { self.sync() }
+        if self.is_flushed.get() || !self.is_open() { Ok(()) } else { self.sync() }
     }
 
     /// Makes header and content durable.

@@ -79,7 +79,8 @@ impl State {
         &self.block
     }
 
-    /// Whether logs, manifests and superblocks survive a power failure: their raw files are mature.
+    /// Whether a power failure loses no synced write: the raw files of superblocks, logs and manifests are
+    /// mature, and every table, or what it was made from.
     pub(super) fn is_settled(&self, now: u64) -> bool {
         let is_table = |name: &str| matches!(FileName::parse(name), Some(FileName::Table(_)));
         let others = self.block.names.iter().filter(|(name, _)| !is_table(name));
@@ -87,7 +88,11 @@ impl State {
             Place::File { number, .. } => Some(self.birth_of(*number)),
             Place::Inline(_) => None,
         });
-        is_mature(self.block.birth, now) && births.all(|birth| is_mature(birth, now))
+        // A young table may be lost, so what it was made from must be safe.
+        let mut needed = self.block.retired.iter().filter(|retired| retired.until > now);
+        is_mature(self.block.birth, now)
+            && births.all(|birth| is_mature(birth, now))
+            && needed.all(|retired| is_mature(self.birth_of(retired.number), now))
     }
 
     pub(super) fn slot(&self, number: u32) -> Option<&Rc<Slot>> {
