@@ -131,12 +131,10 @@ impl State {
 
     fn commit(&mut self, mut next: Superblock, now: u64) -> Result<()> {
         let named: Vec<u32> = places(&next).collect();
+        self.settle(&next, now)?;
         for place in next.names.values_mut() {
-            let Place::File { number, is_tentative, .. } = place else { continue };
-            if std::mem::replace(is_tentative, false)
-                && let Some(slot) = self.slots.get(number)
-            {
-                slot.settle()?;
+            if let Place::File { is_tentative, .. } = place {
+                *is_tentative = false;
             }
         }
         let until = mature_from(&next, now).map(|time| time.min(now.saturating_add(MATURITY_MS)));
@@ -167,6 +165,28 @@ impl State {
         self.block = next;
         self.free.extend(freed.iter().map(|number| Free { number: *number, named_up_to }));
         self.give_back();
+        Ok(())
+    }
+
+    /// Makes files durable before their names are.
+    ///
+    /// A log is flushed with the young table that was made from it: the table may be lost.
+    fn settle(&self, next: &Superblock, now: u64) -> Result<()> {
+        let files = || {
+            next.names.iter().filter_map(|(name, place)| match place {
+                Place::File { number, is_tentative, .. } => Some((FileName::parse(name), *number, *is_tentative)),
+                Place::Inline(_) => None,
+            })
+        };
+        let is_young = |number| !is_mature(self.birth_of(number), now);
+        let adds_young_table = files()
+            .any(|(name, number, is_new)| is_new && matches!(name, Some(FileName::Table(_))) && is_young(number));
+        for (name, number, is_new) in files() {
+            let is_source = adds_young_table && matches!(name, Some(FileName::Log(_)));
+            if let Some(slot) = self.slots.get(&number).filter(|_| is_new || is_source) {
+                slot.settle()?;
+            }
+        }
         Ok(())
     }
 
