@@ -1,0 +1,95 @@
+// abstract-level's own suite in browsers, on the origin private file system: in a dedicated worker,
+// which opens the files in place, and in a window, through the package's workers. It makes as many
+// assertions as in Node. Without VARVE_LONG=1 it runs in a worker of Chromium alone.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { bundle } from '../../pkg-scripts/lib/browser.mjs'
+import { tapCounts } from '../../pkg-scripts/lib/counts.mjs'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { serve } from './lib/serve.mjs'
+
+/** How long no line may come. */
+const PATIENCE_MS = 60_000
+
+/** Where the suite runs, and the same set-up of tests/js/abstract-level.mjs. */
+const PLACES = { worker: 'directory', window: 'worker-directory' }
+
+const shim = (file) => inRoot('tests', 'browser', 'lib', 'shims', file)
+
+/** The suite and the package in one bundle, so that there is one copy of abstract-level. */
+let folder
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'varve-suite-'))
+  await bundle({
+    entryPoints: {
+      'abstract-level': inRoot('tests', 'browser', 'pages', 'abstract-level.js'),
+      'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js')
+    },
+    outdir: folder,
+    splitting: true,
+    alias: { buffer: shim('buffer.js'), 'is-buffer': shim('is-buffer.cjs'), path: shim('path.js'), stream: shim('stream.js') },
+    inject: [shim('process.js')],
+    define: { __dirname: '"/"' }
+  })
+  copyFileSync(inRoot('pkg', 'engine.wasm'), join(folder, 'engine.wasm'))
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs the suite in a page; resolves with its TAP and what the page tells at the end. */
+async function tapOf(page, place) {
+  await page.evaluate((place) => globalThis.run(place), place)
+  const lines = []
+  for (let last = performance.now(); ;) {
+    const { lines: more, result, failure } = await page.evaluate(() => globalThis.news())
+    lines.push(...more)
+    if (failure !== undefined) throw new Error(`${failure}\n${lines.slice(-20).join('\n')}`)
+    if (result !== undefined) return { tap: lines.join('\n'), told: result }
+    if (more.length > 0) last = performance.now()
+    else if (performance.now() - last > PATIENCE_MS) throw new Error(`no more lines:\n${lines.slice(-20).join('\n')}`)
+    await pause(200)
+  }
+}
+
+/** The assertions that fail, each with what it says. */
+const failuresOf = (tap) => [...tap.matchAll(/^not ok .*\n(?: .*\n)*/gm)].map(([text]) => text)
+
+const numberInNode = async (name) => {
+  const { stdout } = await promisify(execFile)(process.execPath, [inRoot('tests', 'js', 'abstract-level.mjs'), name], { maxBuffer: 1 << 26 })
+  return tapCounts(stdout).passed
+}
+
+for (const kind of KINDS) {
+  for (const [place, inNode] of Object.entries(PLACES)) {
+    const isLong = kind !== 'chromium' || place !== 'worker'
+    const skip = lacking(kind) || (isLong && process.env.VARVE_LONG === undefined && 'it takes minutes: VARVE_LONG=1 runs it')
+    test(`${kind}: abstract-level's suite in a ${place}`, { skip }, async (t) => {
+      const { url, close } = await serve({ '/': inRoot(), '/suite/': folder })
+      t.after(close)
+      const browser = await Browser.start(kind)
+      t.after(() => browser.close())
+      const page = await browser.page(`${url}/tests/browser/pages/abstract-level.html`)
+      const ready = () => page.waitForFunction('globalThis.isReady')
+      await ready()
+
+      const start = performance.now()
+      const { tap, told } = await tapOf(page, place)
+      const { passed, failed } = tapCounts(tap)
+      t.diagnostic(`${passed} passed, ${failed} failed in ${((performance.now() - start) / 1000).toFixed(1)} s; ${JSON.stringify(told)}`)
+      assert.deepEqual(failuresOf(tap), [])
+      assert.equal(passed, await numberInNode(inNode))
+
+      // Nothing of what the suite left open stays locked.
+      await page.reload()
+      await ready()
+      await page.evaluate(() => globalThis.removeAll())
+    })
+  }
+}
