@@ -49,14 +49,14 @@ const bundled = (name, act) => test(name, async (context) => {
  */
 async function seen(context, { workers = true, ...options }) {
   if (noBrowser) return context.skip(noBrowser)
-  const { error, answer, inWorker, imported, directory } = await visit(chromium, options)
+  const { error, answer, inWorker, imported, named } = await visit(chromium, options)
   strictEqual(error, undefined)
   if (workers) deepStrictEqual(inWorker, [['a', 'ä'], ['b', 'ß']])
   else strictEqual(inWorker[0], 'LEVEL_DATABASE_NOT_OPEN')
   // The lean module cannot: it needs a worker with the full one.
   deepStrictEqual(imported, workers ? [['a', '1']] : ['LEVEL_ENGINE_UNAVAILABLE', true])
   deepStrictEqual(answer, expected)
-  deepStrictEqual(directory, ['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_NOT_SUPPORTED', true])
+  deepStrictEqual(named, workers ? ['451', 'opfs'] : ['LEVEL_DATABASE_NOT_OPEN'])
 }
 
 const page = (out, script, ...head) => writeFileSync(join(out, 'index.html'), htmlOf(script, ...head))

@@ -7,11 +7,24 @@ export async function inPage(varve) {
     await db.open()
     const answer = await use(varve, db)
     await db.close()
-    // A directory needs Node: an error with a code, not a module that cannot be loaded.
-    const refused = await new varve.Varve('./directory').open().catch((error) => error)
-    await post({ answer, inWorker: await inWorker(varve), imported: await imported(varve), directory: [refused.code, refused.cause?.code, refused.cause instanceof varve.VarveError] })
+    await post({ answer, inWorker: await inWorker(varve), imported: await imported(varve), named: await named(varve) })
   } catch (error) {
     await post({ error: String(error?.stack ?? error), code: error?.code, cause: error?.cause?.code, message: String(error?.cause?.message) })
+  }
+}
+
+/** Returns what a database by name keeps, and where it is, or the code of the error. */
+async function named(varve) {
+  try {
+    const db = new varve.Varve('lakes')
+    await db.put('tr/van', '451', { sync: true })
+    await db.close()
+    const again = new varve.Varve('lakes')
+    const found = [await again.get('tr/van'), (await again.info()).storage]
+    await again.close()
+    return found
+  } catch (error) {
+    return [error.code]
   }
 }
 

@@ -41,7 +41,7 @@ pub struct RecoveredFile {
     pub blocks: u64,
     /// Bytes of it that could not be used, including those missing at its end.
     pub lost_bytes: u64,
-    /// Ranges of keys in which entries are missing, if known: at most [`RANGES_MAX`].
+    /// Ranges of keys in which entries are missing, if known: at most 1,000.
     pub lost_ranges: Vec<LostRange>,
 }
 
