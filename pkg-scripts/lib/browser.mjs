@@ -21,8 +21,8 @@ const ENTRIES = {
   inline: inRoot('src', 'js', 'inline.js'),
   http: inRoot('src', 'js', 'storage', 'http', 'storage.js'),
   blob: inRoot('src', 'js', 'storage', 'blob.js'),
-  'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js'),
-  'entry-full': inRoot('src', 'js', 'remote', 'entry-full.js')
+  'entry-web': inRoot('src', 'js', 'tabs', 'entry-web.js'),
+  'entry-full': inRoot('src', 'js', 'tabs', 'entry-full.js')
 }
 
 /** Browsers since 2023, as for WebAssembly. */

@@ -31,7 +31,7 @@ before(async () => {
   await bundle({
     entryPoints: {
       'abstract-level': inRoot('tests', 'browser', 'pages', 'abstract-level.js'),
-      'entry-web': inRoot('src', 'js', 'remote', 'entry-web.js')
+      'entry-web': inRoot('src', 'js', 'tabs', 'entry-web.js')
     },
     outdir: folder,
     splitting: true,

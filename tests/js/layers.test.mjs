@@ -18,12 +18,13 @@ const LAYERS = {
   engine: ['errors.js', 'bytes'],
   remote: ['errors.js', 'bytes', 'engine', 'storage'],
   storage: ['errors.js'],
-  level: ['errors.js', 'bytes', 'engine', 'remote', 'storage'],
+  tabs: ['errors.js', 'bytes', 'engine', 'remote', 'storage'],
+  level: ['errors.js', 'bytes', 'engine', 'remote', 'tabs', 'storage'],
   inspect: ['errors.js', 'bytes', 'engine'],
   'index.js': ['errors.js', 'level'],
   'inline.js': ['index.js', 'engine'],
   'full.js': ['index.js', 'engine'],
-  cli: ['errors.js', 'bytes', 'engine', 'remote', 'storage', 'level', 'inspect']
+  cli: ['errors.js', 'bytes', 'engine', 'remote', 'tabs', 'storage', 'level', 'inspect']
 }
 
 /** Parts of storage that only their neighbours may import. */

@@ -292,7 +292,7 @@ test('getProperty() returns synchronously, after earlier calls', async (t) => {
 /** Runs a module in a process; returns its output. A killed process has no exit code. */
 function runAlone(source) {
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', `import { Varve } from ${JSON.stringify(INDEX)}\n${source}`],
-    { encoding: 'utf8', timeout: 20_000 })
+    { encoding: 'utf8', timeout: 60_000 })
   return { status, signal, stdout: stdout.trim(), stderr }
 }
 

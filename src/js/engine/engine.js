@@ -70,8 +70,8 @@ export class Engine {
   #regions = new Regions()
   #supervisor
   #storage
-  /** @type {((name: string, info: object) => void) | undefined} */
-  #listener
+  /** By who listens. @type {Map<unknown, (name: string, info: object) => void>} */
+  #listeners = new Map()
   #group
   /** Whether the storage can write, and flush, synchronously; asked before the first such write. */
   #answersInPlace = false
@@ -163,7 +163,7 @@ export class Engine {
         this.#instance = instance
         this.#database = database
         this.#regions.use(database, instance.memory)
-        if (this.#listener !== undefined) database.listen(this.#listener)
+        this.#listen(database)
       },
       end: () => {
         this.#instance = NONE
@@ -558,10 +558,18 @@ export class Engine {
    * Reports flushes, compactions and stalls to `tell`, which must not call the engine; undefined
    * turns it off.
    * @param {((name: string, info: object) => void) | undefined} tell
+   * @param {unknown} [by] who listens: each has one `tell`
    */
-  listen(tell) {
-    this.#listener = tell
-    this.#database?.listen(tell)
+  listen(tell, by = this) {
+    if (tell === undefined) this.#listeners.delete(by)
+    else this.#listeners.set(by, tell)
+    this.#listen(this.#database)
+  }
+
+  /** @param {any} database any: wasm-bindgen's class Database, or null */
+  #listen(database) {
+    const all = (/** @type {string} */ name, /** @type {object} */ info) => { for (const tell of this.#listeners.values()) tell(name, info) }
+    database?.listen(this.#listeners.size > 0 ? all : undefined)
   }
 
   verify() {

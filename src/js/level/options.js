@@ -75,7 +75,7 @@ const OPTIONS = [
 /** Options that abstract-level reads, which would take any value for a boolean. */
 const FLAGS = ['createIfMissing', 'errorIfExists']
 
-const NAMES = [...OPTIONS.map(([name]) => name), ...FLAGS, 'keyEncoding', 'valueEncoding', 'storage', 'worker']
+const NAMES = [...OPTIONS.map(([name]) => name), ...FLAGS, 'keyEncoding', 'valueEncoding', 'storage', 'worker', 'multiTab']
 
 /**
  * Checks what abstract-level takes as it is: booleans, and misspelt names. Other unknown options
@@ -132,6 +132,11 @@ export function placeOf(location, storage) {
     }
   }
   return { path: null, storage }
+}
+
+/** @param {unknown} multiTab whether other tabs may use the database at the same time */
+export function checkMultiTab(multiTab) {
+  return multiTab === undefined || multiTab === null || flag('multiTab', multiTab)
 }
 
 /**

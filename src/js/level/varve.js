@@ -23,7 +23,7 @@ import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
-import { checkOptions, engineOptionsOf, isInWorker, placeOf } from './options.js'
+import { checkMultiTab, checkOptions, engineOptionsOf, isInWorker, placeOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
@@ -87,6 +87,7 @@ export class Varve extends AbstractLevel {
   #kind = 'custom'
   #inMemory
   #inWorker
+  #multiTab
   /** Set by the first opening. With `worker: true` a WorkerEngine, which returns promises. */
   #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
@@ -119,7 +120,7 @@ export class Varve extends AbstractLevel {
     // Read getters once, and ignore inherited properties, as abstract-level does.
     /** @type {Record<string, any>} any: user input, checked elsewhere */
     const own = { __proto__: null, ...(typeof options === 'object' ? options : {}) }
-    const { storage, worker, ...forward } = own
+    const { storage, worker, multiTab, ...forward } = own
     const place = placeOf(location, storage)
     const inWorker = isInWorker(worker, place)
     const inMemory = storage === 'memory'
@@ -138,13 +139,14 @@ export class Varve extends AbstractLevel {
       errorIfExists: true,
       permanence: !inMemory && place.storage?.durability !== 'volatile',
       additionalMethods: Object.fromEntries(ADDITIONAL_METHODS.map((name) => [name, true])),
-      events: Object.fromEntries([...EVENTS, 'recovered', 'damage'].map((name) => [name, true])),
+      events: Object.fromEntries([...EVENTS, 'recovered', 'damage', 'blocked', 'versionchange'].map((name) => [name, true])),
       signals: { iterators: true }
     }, forward)
 
     this.#place = place
     this.#inMemory = inMemory
     this.#inWorker = inWorker
+    this.#multiTab = checkMultiTab(multiTab)
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
     this.#events = new Events(this, EVENTS)
     this.#sync = new SyncCalls(this, {
@@ -269,9 +271,14 @@ export class Varve extends AbstractLevel {
    * @param {Options} options
    */
   async #openEngine(storage, options) {
+    const onRecovered = (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info)
+    if (this.#inWorker && isShared(storage)) {
+      const { openShared } = await import('../tabs/tab-engine.js')
+      return openShared(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab: (event, info) => { this.emit(event, info) } })
+    }
     /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
+    return Class.open(storage, options, onRecovered)
   }
 
   /**
@@ -779,6 +786,14 @@ export class Varve extends AbstractLevel {
   #assertOpen() {
     if (this.status !== 'open') throw new VarveError('Database is not open', { code: 'LEVEL_DATABASE_NOT_OPEN', cause: this.#failure })
   }
+}
+
+/**
+ * Whether the database is one that tabs of a browser share.
+ * @param {any} storage any: a Storage, or what describes it
+ */
+function isShared(storage) {
+  return storage?.lockName !== undefined && globalThis.navigator?.locks !== undefined && globalThis.BroadcastChannel !== undefined
 }
 
 /**

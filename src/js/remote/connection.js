@@ -3,7 +3,8 @@
 import { startThread } from '#thread'
 import { isFull } from '../engine/module.js'
 import { revive } from './failure.js'
-import { Inbox, Outbox } from './messages.js'
+import { Inbox } from './messages.js'
+import { Requests } from './requests.js'
 import { recipeOf } from './verbs.js'
 
 /**
@@ -17,24 +18,14 @@ function poisoned(message, cause, maybeApplied) {
 }
 
 /**
- * A pending request.
- * any: results have many types, and anything may be thrown.
- * @typedef {{ verb: import('./verbs.js').Verb, resolve(value: any): void,
- *             reject(error: any): void }} Waiter
- */
-
-/**
  * One worker with one engine.
  *
- * 1. While the worker lives, each request in #waiting gets one reply.
+ * 1. While the worker lives, each request gets one reply.
  * 2. Once #end is set, the worker has ended or will end, and no request waits.
  */
 export class Connection {
   #thread
-  #out
-  #asked = 0
-  /** @type {Map<number, Waiter>} */
-  #waiting = new Map()
+  #requests
   #end = /** @type {{ cause: unknown } | null} */ (null)
   /** @type {{ resolve(): void, reject(error: any): void } | null} any: whatever was thrown */
   #opening = null
@@ -70,7 +61,7 @@ export class Connection {
       receive: (message) => this.#receive(message),
       ended: (cause) => this.#ended(cause)
     }, isFull())
-    this.#out = new Outbox((message, transfer) => this.#thread.post(message, transfer))
+    this.#requests = new Requests((message, transfer) => this.#thread.post(message, transfer))
   }
 
   /** @param {any} place any: verbs.js defines the type for each call */
@@ -96,12 +87,10 @@ export class Connection {
    */
   ask(verb, args) {
     if (this.#end !== null) return Promise.reject(this.#failure(false))
-    return new Promise((resolve, reject) => {
-      this.#pack(verb, args)
-      // A pending request keeps the process alive; an open database does not.
-      if (this.#waiting.size === 0) this.#thread.ref()
-      this.#waiting.set(this.#asked++ >>> 0, { verb, resolve, reject })
-    })
+    const answer = this.#requests.ask(verb, args)
+    // A pending request keeps the process alive; an open database does not.
+    if (this.#requests.count === 1) this.#thread.ref()
+    return answer
   }
 
   /**
@@ -110,7 +99,7 @@ export class Connection {
    * @param {any[]} args any: verbs.js defines the type for each call
    */
   tell(verb, args) {
-    if (this.#end === null) this.#pack(verb, args)
+    if (this.#end === null) this.#requests.pack(verb, args)
   }
 
   /**
@@ -131,7 +120,7 @@ export class Connection {
    */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#failure(false)
-    this.#pack(verb, args, handle)
+    this.#requests.pack(verb, args, handle)
   }
 
   /**
@@ -140,7 +129,7 @@ export class Connection {
    */
   property(name) {
     if (this.#end !== null) throw this.#failure(false)
-    this.#out.flush()
+    this.#requests.flush()
     const { value, failed } = this.#thread.askSync({ property: name })
     if (failed !== undefined) throw revive(failed)
     return value
@@ -150,25 +139,6 @@ export class Connection {
   async end() {
     this.#ended(undefined)
     await this.#thread.end()
-  }
-
-  /**
-   * @param {import('./verbs.js').Verb} verb
-   * @param {any[]} args any: verbs.js defines the type for each call
-   * @param {number} [handle]
-   */
-  #pack(verb, args, handle) {
-    const out = this.#out
-    out.begin()
-    try {
-      out.u8(verb.code)
-      if (handle !== undefined) out.u32(handle)
-      for (let i = 0; i < args.length; i++) verb.args[i].write(out, args[i])
-    } catch (error) {
-      out.cancel()
-      throw error
-    }
-    out.end()
   }
 
   /** @param {any} message any: verbs.js defines the type for each call */
@@ -186,19 +156,8 @@ export class Connection {
   #settle(inbox) {
     // A message sent before the worker was ended.
     if (this.#end !== null) return
-    while (inbox.next()) {
-      const number = inbox.u32()
-      const { verb, resolve, reject } = /** @type {Waiter} */ (this.#waiting.get(number))
-      this.#waiting.delete(number)
-      try {
-        if (inbox.u8() === 1) resolve(/** @type {import('./verbs.js').Codec} */ (verb.answer).read(inbox))
-        else reject(revive(inbox.extra()))
-      } catch (error) {
-        // Out of memory, for example.
-        reject(error)
-      }
-    }
-    if (this.#waiting.size === 0) this.#thread.unref()
+    this.#requests.settle(inbox)
+    if (this.#requests.count === 0) this.#thread.unref()
   }
 
   /** @param {unknown} cause */
@@ -206,8 +165,7 @@ export class Connection {
     if (this.#end !== null) return
     this.#end = { cause }
     this.#opening?.reject(this.#failure(false))
-    for (const { verb, reject } of this.#waiting.values()) reject(this.#failure(verb.writes))
-    this.#waiting.clear()
+    this.#requests.rejectAll(({ verb }) => this.#failure(verb.writes))
   }
 
   /** @param {boolean} maybeApplied */

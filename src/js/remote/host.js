@@ -2,6 +2,11 @@
 import { Engine } from '../engine/engine.js'
 import { Turns } from '../engine/scheduler.js'
 
+/**
+ * Serves other tabs (src/js/tabs/owner.js).
+ * @typedef {{ stop(): Promise<void>, goOn(): void, gone(): void }} Owner
+ */
+
 export class Host {
   /** Set when the engine has been opened. */
   #engine = /** @type {any} any: an Engine once it is open */ (undefined)
@@ -13,6 +18,8 @@ export class Host {
   #classes = new Map()
 
   #directoryAt
+  /** Who serves other tabs, if any. @type {Owner | undefined} */
+  #owner
 
   /** @param {(name: string) => any} [directoryAt] any: a Storage, or RawFiles: the files of a named database */
   constructor(directoryAt = () => { throw new Error('no names here') }) {
@@ -28,23 +35,52 @@ export class Host {
    * @param {(info: { cause: unknown, duration: number }) => void} onRecovered
    */
   async open({ storage, options }, onRecovered) {
-    this.#engine = await Engine.open(await this.storageOf(storage), options, (info) => {
+    await this.openFiles(await this.storageOf(storage), options, onRecovered)
+  }
+
+  /**
+   * @param {any} files any: a Storage, RawFiles or null
+   * @param {any} options any: the engine's
+   * @param {(info: { cause: unknown, duration: number }) => void} onRecovered
+   */
+  async openFiles(files, options, onRecovered) {
+    this.#engine = await Engine.open(files, options, (info) => {
       this.#turns.wrote()
       onRecovered(info)
     })
     this.#turns = new Turns(this.#engine)
   }
 
+  /** @param {Owner} owner */
+  serve(owner) {
+    this.#owner = owner
+  }
+
+  /** The same engine for a client that does not close it. @returns {Host} */
+  forGuest() {
+    const guest = {
+      host: this,
+      get engine() { return this.host.engine },
+      get turns() { return this.host.turns },
+      storageOf: (/** @type {any} any: a description of a storage */ recipe) => this.storageOf(recipe),
+      close: (/** @type {Promise<void>[]} */ others) => Promise.all(others)
+    }
+    return /** @type {Host} */ (/** @type {unknown} */ (guest))
+  }
+
   /** @param {Promise<void>[]} others pending requests, which end first */
   async close(others) {
+    await this.#owner?.stop()
     await this.#turns.stop()
     await Promise.all(others)
     try {
       await this.#engine.close()
     } catch (error) {
       this.#turns.restart()
+      this.#owner?.goOn()
       throw error
     }
+    this.#owner?.gone()
   }
 
   /**

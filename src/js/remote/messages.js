@@ -109,6 +109,13 @@ export class Outbox {
     this.#at += 8
   }
 
+  /** Writes bytes without their length. @param {Uint8Array} bytes copied */
+  raw(bytes) {
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
   /** @param {Uint8Array | undefined} bytes copied */
   bytes(bytes) {
     if (bytes === undefined) return this.u32(NOTHING)
@@ -201,6 +208,11 @@ export class Inbox {
   /** The unread bytes of this entry. */
   get entrySize() {
     return this.#entryEnd - this.#at
+  }
+
+  /** Returns the unread bytes of this entry, as a view of the message. */
+  raw() {
+    return this.#bytes.subarray(this.#at, this.#entryEnd)
   }
 
   u8() {

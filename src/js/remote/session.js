@@ -18,8 +18,13 @@ import { VERBS } from './verbs.js'
 const WAITING_MAX = 4096
 const WAITING_BYTES_MAX = 8 << 20
 
+/** What frees an object, by the verb that makes it. @type {Record<string, string>} */
+const FREES = { snapshot: 'releaseSnapshot', iterator: 'closeIterator', exportStart: 'exportEnd' }
+
 /** A snapshot or an iterator. */
 class Handle {
+  /** The engine's method that frees it. */
+  free = ''
   /** The engine's number. @type {number | undefined} */
   id
   /** Why it could not be created, or can no longer be used. @type {unknown} */
@@ -48,6 +53,7 @@ export class Session {
   #waiting = new Set()
   #waitingBytes = 0
   #wrote = false
+  #stopped = false
 
   /**
    * any: verbs.js defines the type for each call
@@ -78,7 +84,7 @@ export class Session {
   /** @param {{ storage: any, options: any }} place any: a Storage, or a description of one */
   async #open(place) {
     try {
-      await this.#host.open(place, (info) => this.#recovered(info))
+      await this.#host.open(place, (info) => this.recovered(info))
       this.#port.post({ opened: true })
     } catch (error) {
       this.#port.post({ failed: describe(error) })
@@ -86,7 +92,7 @@ export class Session {
   }
 
   /** @param {{ cause: unknown, duration: number }} info */
-  #recovered({ cause, duration }) {
+  recovered({ cause, duration }) {
     this.#port.post({ recovered: { cause: describe(cause), duration } })
   }
 
@@ -102,11 +108,47 @@ export class Session {
     }
   }
 
+  /**
+   * Begins no further requests; resolves when those that have begun have been answered, and their
+   * answers posted.
+   */
+  async stop() {
+    this.#stopped = true
+    await Promise.all(this.#waiting)
+    this.#out.flush()
+  }
+
+  /** Begins requests again. */
+  goOn() {
+    this.#stopped = false
+    this.#work()
+  }
+
+  /** Stops, and frees the client's iterators and snapshots. */
+  async release() {
+    await this.stop()
+    this.#host.engine.listen(undefined, this)
+    for (const { id, free } of this.#handles.values()) {
+      if (id === undefined) continue
+      try {
+        this.#host.engine[free](id)
+      } catch {
+        // A failed engine has freed it.
+      }
+    }
+    this.#handles.clear()
+  }
+
+  /** Tells the client. @param {object} message */
+  tell(message) {
+    this.#port.post(message)
+  }
+
   // ---- Scheduling ----
 
   /** Starts all requests that can start. The answers available then share one message. */
   #work() {
-    while (this.#inboxes.length > 0 && !this.#paused) {
+    while (this.#inboxes.length > 0 && !this.#paused && !this.#stopped) {
       const inbox = this.#inboxes[0]
       this.#held ||= inbox.next()
       if (!this.#held) {
@@ -164,6 +206,7 @@ export class Session {
   /** @param {import('./verbs.js').Verb} verb @param {Inbox} inbox */
   #make(verb, inbox) {
     const handle = new Handle()
+    handle.free = FREES[verb.name]
     this.#handles.set(inbox.u32(), handle)
     try {
       handle.id = this.#host.engine[verb.method](...verb.args.map((/** @type {any} any: verbs.js defines the type for each call */ codec) => codec.read(inbox, this)))
@@ -174,7 +217,7 @@ export class Session {
 
   /** @param {boolean} wanted */
   #listen(wanted) {
-    this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined)
+    this.#host.engine.listen(wanted ? (/** @type {string} */ event, /** @type {object} */ info) => this.#port.post({ event, info }) : undefined, this)
   }
 
   /**

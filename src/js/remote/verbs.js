@@ -148,6 +148,7 @@ export function recipeOf(storage) {
  * @property {boolean} of the first argument is a handle: starts after earlier requests of the
  *   handle
  * @property {boolean} frees the handle is freed
+ * @property {number} snapshotAt the index of the argument that is a snapshot, -1 if there is none
  */
 
 const writes = { writes: true }
@@ -189,4 +190,4 @@ const TABLE = [
 
 /** The verbs by code. @type {Verb[]} */
 export const VERBS = TABLE.map(([name, args, answer, more], code) =>
-  ({ name, code, method: name, args, answer, writes: false, makes: false, of: false, frees: false, ...more }))
+  ({ name, code, method: name, args, answer, writes: false, makes: false, of: false, frees: false, snapshotAt: args.indexOf(SNAPSHOT), ...more }))

@@ -51,6 +51,8 @@ class ElsewhereStorage {
 
   get kind() { return 'opfs' }
 
+  get lockName() { return this.#path.join('/') }
+
   /** See Host.storageOf. */
   get inWorker() { return { named: this.#location } }
 

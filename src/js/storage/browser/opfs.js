@@ -32,6 +32,9 @@ export class OpfsFiles extends RawFiles {
 
   get kind() { return 'opfs' }
 
+  /** The name of the Web Lock of the files, which tabs share (src/js/tabs/protocol.js). */
+  get lockName() { return this.#name }
+
   /** See Host.storageOf. */
   get inWorker() { return { named: this.#location } }
 
@@ -40,8 +43,9 @@ export class OpfsFiles extends RawFiles {
   /**
    * Takes the Web Lock. It is held by the worker that has the files open, so that a frozen page keeps
    * both or neither. Does nothing where there are no Web Locks: open files exclude others as well.
+   * @param {number} [patience] how long to wait, in ms; Infinity: until it is free
    */
-  async acquire() {
+  async acquire(patience = PATIENCE_MS) {
     const locks = globalThis.navigator?.locks
     if (this.#letGo !== undefined || locks === undefined) return
     try {
@@ -50,7 +54,7 @@ export class OpfsFiles extends RawFiles {
           this.#letGo = letGo
           resolve(undefined)
         })
-        locks.request(this.#name, { signal: AbortSignal.timeout(PATIENCE_MS) }, held).catch(reject)
+        locks.request(this.#name, patience === Infinity ? {} : { signal: AbortSignal.timeout(patience) }, held).catch(reject)
       })
     } catch (/** @type {any} any: whatever was thrown */ cause) {
       if (cause?.name !== 'TimeoutError' && cause?.name !== 'AbortError') throw cause

@@ -1,9 +1,8 @@
 // Entry of a page's worker with the lean module.
 import { directoryAt } from '../storage/browser/directory.js'
-import { Host } from './host.js'
-import { Session } from './session.js'
+import { serveWorker } from './worker.js'
 
-new Session({
+serveWorker({
   post: (message, transfer) => self.postMessage(message, { transfer }),
   listen: (receive) => { self.onmessage = ({ data }) => receive(data) }
-}, new Host(directoryAt))
+}, directoryAt)

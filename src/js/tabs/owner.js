@@ -1,0 +1,117 @@
+// The worker that has the files of a database open, as other tabs see it: each of them is a guest,
+// with a session and a channel of its own.
+import { Session } from '../remote/session.js'
+import { whenGone } from './alive.js'
+import { PROTOCOL } from './protocol.js'
+
+/** @typedef {{ session: Session, channel: BroadcastChannel, forget(): void }} Guest */
+
+/**
+ * any: the engine's info, and messages
+ * @typedef {object} Choices
+ * @property {string} name
+ * @property {string} id
+ * @property {boolean} isExclusive whether guests are refused
+ * @property {boolean} isReadOnly whether the files cannot be written by this owner
+ * @property {() => void} yieldTo called when a guest wants to write, and this owner cannot
+ * @property {(event: string, info: object) => void} tell tells the owner's own page
+ */
+
+export class Owner {
+  #host
+  #choices
+  #channel
+  /** @type {Map<string, Guest>} */
+  #guests = new Map()
+  #isStopped = false
+
+  /** @param {import('../remote/host.js').Host} host whose engine is open @param {Choices} choices */
+  constructor(host, choices) {
+    this.#host = host
+    this.#choices = choices
+    this.#channel = new BroadcastChannel(choices.name)
+    this.#channel.onmessage = ({ data }) => { if (data.hello !== undefined) this.#hear(data) }
+    host.serve(this)
+    this.#announce()
+  }
+
+  /** @param {{ cause: unknown, duration: number }} info */
+  recovered(info) {
+    for (const { session } of this.#guests.values()) session.recovered(info)
+  }
+
+  // ---- For host.js: before, and after, the engine is closed ----
+
+  /** Resolves when all requests that have begun have been answered; no other begins. */
+  async stop() {
+    this.#isStopped = true
+    await Promise.all([...this.#guests.values()].map(({ session }) => session.stop()))
+  }
+
+  /** The engine could not be closed. */
+  goOn() {
+    this.#isStopped = false
+    for (const { session } of this.#guests.values()) session.goOn()
+    this.#announce()
+  }
+
+  /** Guests send to the next owner what was not answered. */
+  gone() {
+    for (const { session, channel, forget } of this.#guests.values()) {
+      forget()
+      session.tell({ left: true })
+      channel.close()
+    }
+    this.#guests.clear()
+    this.#channel.close()
+  }
+
+  // ---- Guests ----
+
+  #announce() {
+    this.#channel.postMessage({ owner: this.#choices.id, protocol: PROTOCOL })
+  }
+
+  /** @param {{ hello: string, client: string, member: string, protocol: number, readOnly: boolean }} message */
+  #hear({ hello, client, member, protocol, readOnly }) {
+    const { id, isExclusive, isReadOnly, yieldTo } = this.#choices
+    // The page of this owner, which has a shorter way.
+    if (member === id || this.#isStopped) return
+    if (protocol !== PROTOCOL) return this.#meet(protocol)
+    if (isExclusive) return this.#refuse(hello)
+    if (isReadOnly && !readOnly) return yieldTo()
+    if (!this.#guests.has(hello)) this.#admit(hello, client)
+    this.#guests.get(hello)?.session.tell({ joined: id })
+  }
+
+  /** @param {string} name of the session @param {string} client */
+  #admit(name, client) {
+    const channel = new BroadcastChannel(name)
+    let isOpen = true
+    const session = new Session({
+      post: (message) => { if (isOpen) channel.postMessage(message) },
+      listen: (receive) => { channel.onmessage = ({ data }) => receive(data) }
+    }, this.#host.forGuest())
+    const forget = whenGone(client, () => {
+      isOpen = false
+      channel.close()
+      this.#guests.delete(name)
+      session.release()
+    })
+    this.#guests.set(name, { session, channel, forget })
+  }
+
+  /** @param {string} name of the session */
+  #refuse(name) {
+    const channel = new BroadcastChannel(name)
+    channel.postMessage({ refused: 'it is open with multiTab: false' })
+    channel.close()
+  }
+
+  /** A tab of another protocol waits. @param {number} protocol */
+  #meet(protocol) {
+    this.#announce()
+    this.#choices.tell('versionchange', { protocol })
+    for (const { session } of this.#guests.values()) session.tell({ tab: 'versionchange', info: { protocol } })
+  }
+}

@@ -1,0 +1,67 @@
+// A worker of a page: it opens the engine for the page, at once or, for a database that several tabs
+// share, when it gets the lock of the files.
+//
+//   from the page   { join: { named, options, id, isExclusive } }, { joined: true }, else see session.js
+//   to the page     { opened: true }, { failed }, { left: true }, else see session.js
+import { describe } from '../remote/failure.js'
+import { Host } from '../remote/host.js'
+import { Session } from '../remote/session.js'
+import { stayAlive } from './alive.js'
+import { Owner } from './owner.js'
+
+/**
+ * any: messages and their parts are defined elsewhere
+ * @typedef {{ post(message: any, transfer?: any[]): void, listen(receive: (message: any) => void): void }} Port
+ */
+
+/**
+ * @param {Port} port to the page
+ * @param {(name: string) => any} directoryAt any: RawFiles
+ */
+export function serveWorker(port, directoryAt) {
+  const host = new Host(directoryAt)
+  /** Whether the page has joined another owner, so that the database exists. */
+  let hasJoined = false
+  const session = new Session({
+    post: port.post,
+    listen: (receive) => port.listen((message) => {
+      if (message.join !== undefined) join(message.join)
+      else if (message.joined !== undefined) hasJoined = true
+      else receive(message)
+    })
+  }, host)
+
+  /** @param {{ named: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
+  async function join({ named, options, id, isExclusive }) {
+    const files = directoryAt(named)
+    try {
+      await (isExclusive ? files.acquire() : files.acquire(Infinity))
+      const existing = hasJoined ? { createIfMissing: false, errorIfExists: false } : {}
+      let owner = /** @type {Owner | undefined} */ (undefined)
+      await host.openFiles(files, { ...options, ...existing }, (info) => {
+        session.recovered(info)
+        owner?.recovered(info)
+      })
+      await stayAlive(id)
+      port.post({ opened: true })
+      owner = new Owner(host, {
+        name: files.lockName,
+        id,
+        isExclusive,
+        isReadOnly: options.readOnly === true,
+        yieldTo,
+        tell: (event, info) => port.post({ tab: event, info })
+      })
+    } catch (error) {
+      await files.release()
+      port.post({ failed: describe(error) })
+    }
+  }
+
+  /** Closes the database, so that another tab can open it. */
+  async function yieldTo() {
+    await session.stop()
+    await host.close([])
+    port.post({ left: true })
+  }
+}
