@@ -65,6 +65,8 @@ export class TabConnection {
   #made = 0
   #sent = 0
   #lost = 0
+  /** Later ids, of iterators on a lost snapshot. @type {Set<number>} */
+  #lostIds = new Set()
   /** any: whatever was thrown @type {{ resolve(): void, reject(error: any): void } | null} */
   #opening = null
   #hasOpened = false
@@ -130,7 +132,9 @@ export class TabConnection {
    * @param {any[]} args any: verbs.js defines the type for each call
    */
   tell(verb, args) {
-    if (this.#end === null && !this.#isLost(verb, args)) this.#requests.pack(verb, args)
+    const isLost = this.#isLost(verb, args)
+    if (verb.frees) this.#lostIds.delete(args[0])
+    if (this.#end === null && !isLost) this.#requests.pack(verb, args)
   }
 
   /**
@@ -149,9 +153,9 @@ export class TabConnection {
    */
   make(verb, handle, args) {
     if (this.#end !== null) throw this.#end.failure
-    if (this.#isLost(verb, args)) throw lostHandle()
     this.#made = handle
-    this.#requests.pack(verb, args, handle)
+    if (this.#isLost(verb, args)) this.#lostIds.add(handle)
+    else this.#requests.pack(verb, args, handle)
   }
 
   property() {
@@ -171,7 +175,8 @@ export class TabConnection {
    * @param {any[]} args any: verbs.js defines the type for each call
    */
   #isLost(verb, args) {
-    return (verb.of && args[0] <= this.#lost) || (snapshotOf(verb, args) ?? Infinity) <= this.#lost
+    const isLost = (/** @type {number} */ id) => id <= this.#lost || this.#lostIds.has(id)
+    return isLost(verb.of ? args[0] : snapshotOf(verb, args) ?? Infinity)
   }
 
   /** @param {any} message any: see Outbox */

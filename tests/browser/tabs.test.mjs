@@ -1,0 +1,192 @@
+// Several tabs with one database: pages of one browser, each with its own worker.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { serve } from './lib/serve.mjs'
+
+const isLong = process.env.VARVE_LONG === '1'
+
+/** A browser, and what opens a tab with `Varve`. */
+async function start(t, kind) {
+  const { url, close } = await serve({ '/': inRoot() })
+  t.after(close)
+  const browser = await Browser.start(kind)
+  t.after(() => browser.close())
+  const tab = async () => {
+    const page = await browser.page(`${url}/tests/browser/pages/tabs.html`)
+    await ready(page)
+    return page
+  }
+  return { url, browser, tab }
+}
+
+const ready = (page) => page.waitForFunction('globalThis.isReady')
+
+const until = async (what, is, patience = 30_000) => {
+  for (const end = Date.now() + patience; !await is();) {
+    if (Date.now() > end) assert.fail(`not in time: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+for (const kind of KINDS) {
+  test(`${kind}: tabs read and write the same database, and go on when its owner is closed`, { skip: lacking(kind) }, async (t) => {
+    const { tab } = await start(t, kind)
+    const [first, second, third] = [await tab(), await tab(), await tab()]
+    await first.evaluate(async () => { await open('notes').put('a', '1') })
+    const seen = await second.evaluate(async () => {
+      const db = open('notes')
+      const before = await db.get('a')
+      await db.batch([{ type: 'put', key: 'b', value: '2' }, { type: 'put', key: 'big', value: 'x'.repeat(300_000) }])
+      return [before, (await db.get('big')).length, await db.keys().all()]
+    })
+    assert.deepEqual(seen, ['1', 300_000, ['a', 'b', 'big']])
+    await third.evaluate(async () => {
+      const db = open('notes')
+      await db.open()
+      globalThis.iterator = db.iterator({ limit: 100 })
+      globalThis.snapshot = db.snapshot()
+      await globalThis.iterator.next()
+    })
+    assert.equal(await first.evaluate(() => open('notes').get('b')), '2', 'another object of the same page')
+
+    await first.close()
+    const after = await third.evaluate(async () => {
+      const codes = []
+      const { db } = globalThis
+      await db.put('c', '3')
+      const keys = await db.keys().all()
+      // Made while another tab was the owner.
+      const { iterator, snapshot } = globalThis
+      for (const act of [() => iterator.seek('b') ?? iterator.next(), () => db.get('a', { snapshot }), () => db.keys({ snapshot }).all()]) await act().then(() => codes.push('none'), (error) => codes.push(error.code))
+      return { keys, codes, again: await db.keys({ reverse: true }).all() }
+    })
+    assert.deepEqual(after.keys, ['a', 'b', 'big', 'c'])
+    assert.deepEqual(after.again, ['c', 'big', 'b', 'a'])
+    assert.deepEqual(after.codes, ['LEVEL_FENCED', 'LEVEL_FENCED', 'LEVEL_FENCED'])
+    assert.equal(await second.evaluate(async () => {
+      const db = open('notes')
+      return db.get('c')
+    }), '3')
+  })
+}
+
+/** What happens to a tab while it works, by name; returns the page to go on with. */
+const EVENTS = {
+  async reload({ page }) {
+    await page.reload()
+    return page
+  },
+  async close({ page, tab }) {
+    await page.close()
+    return tab()
+  },
+  /** Its process dies. */
+  async crash({ page, tab }) {
+    const { session } = await cdp(page)
+    session.send('Page.crash').catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    page.close().catch(() => {})
+    return tab()
+  },
+  /** Frozen, as a hidden page may be. */
+  async freeze({ page }) {
+    const { session } = await cdp(page)
+    await session.send('Page.setWebLifecycleState', { state: 'frozen' })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await session.send('Page.setWebLifecycleState', { state: 'active' })
+    return page
+  },
+  /** To another page and back, maybe from the back/forward cache. */
+  async away({ page, url }) {
+    await page.goto(`${url}/tests/browser/pages/blank.html`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await page.goBack()
+    return page
+  }
+}
+
+const cdp = async (page) => ({ session: await page.createCDPSession() })
+
+const EVENTS_OF = { chromium: ['reload', 'close', 'crash', 'freeze', 'away'], firefox: ['reload', 'close', 'away'] }
+
+/** Random numbers from a seed (mulberry32). */
+function randomFrom(seed) {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) % below
+  }
+}
+
+/**
+ * Tabs count up to `target`, each its own numbers, while something happens to one of them every now
+ * and then. In the end all numbers are there.
+ */
+async function count(t, kind, { tabs, target, pause, events = EVENTS_OF[kind] }) {
+  const { url, tab } = await start(t, kind)
+  const seed = Number(process.env.VARVE_SEED ?? Date.now() % 1e9)
+  const random = randomFrom(seed)
+  const all = []
+  for (let i = 0; i < tabs; i++) all.push({ client: i, page: await tab() })
+  const go = async ({ client, page }) => {
+    await ready(page)
+    await page.evaluate((client, target) => {
+      if (!globalThis.state().done) return
+      if (globalThis.state().wrote === 0) globalThis.open('count')
+      work(client, target)
+    }, client, target)
+  }
+  for (const each of all) await go(each)
+  const totals = { fenced: 0, unknown: 0, happened: {}, longest: [] }
+  const done = async () => {
+    const states = []
+    for (const { page } of all) states.push(await page.evaluate(() => globalThis.state?.()))
+    for (const each of states) {
+      assert.equal(each?.error, undefined, `seed ${seed}`)
+      assert.deepEqual(each?.wrong ?? [], [], `seed ${seed}`)
+    }
+    return states.every((each) => each?.done && each.wrote === target)
+  }
+  const end = Date.now() + 120_000 + tabs * target * 20
+  while (!await done()) {
+    if (Date.now() > end) assert.fail(`seed ${seed}: not finished: ${JSON.stringify(await Promise.all(all.map(({ page }) => page.evaluate(() => globalThis.state()))))}`)
+    await new Promise((resolve) => setTimeout(resolve, pause / 2 + random(pause)))
+    const victim = all[random(all.length)]
+    const event = events[random(events.length)]
+    const state = await victim.page.evaluate(() => globalThis.state())
+    if (state.done) continue
+    totals.happened[event] = (totals.happened[event] ?? 0) + 1
+    totals.longest.push(state.longest)
+    totals.fenced += state.fenced
+    totals.unknown += state.unknown
+    victim.page = await EVENTS[event]({ page: victim.page, tab, url })
+    await go(victim)
+  }
+  const [{ page }] = all
+  const missing = await page.evaluate(async (tabs, target) => {
+    const { db } = globalThis
+    const missing = []
+    for (let client = 0; client < tabs; client++) {
+      const entries = await db.iterator({ gte: `entry/${client}/`, lt: `entry/${client}0` }).all()
+      if (entries.length !== target) missing.push(`client ${client} has ${entries.length}`)
+      entries.forEach(([key, value], i) => {
+        if (Number(key.split('/')[2]) !== i + 1 || value !== `value ${i + 1} of ${client}`) missing.push(`${key}: ${value}`)
+      })
+    }
+    const { findings } = await db.verify()
+    return [...missing, ...findings.map(String)]
+  }, tabs, target)
+  assert.deepEqual(missing, [], `seed ${seed}`)
+  t.diagnostic(`${kind}, ${tabs} tabs, ${target} numbers each, seed ${seed}: ${JSON.stringify(totals.happened)}, ${totals.fenced} calls fenced, ${totals.unknown} of unknown fate, slowest call ${Math.round(Math.max(0, ...totals.longest))} ms`)
+}
+
+for (const kind of KINDS) {
+  for (const tabs of isLong ? [2, 4, 8] : [2]) {
+    test(`${kind}: ${tabs} tabs count while they are killed, frozen and loaded again`, { skip: lacking(kind) }, async (t) => {
+      await count(t, kind, { tabs, target: isLong ? 10_000 : 1000, pause: isLong ? 1000 : 300 })
+    })
+  }
+}
