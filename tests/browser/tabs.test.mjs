@@ -72,6 +72,104 @@ for (const kind of KINDS) {
   })
 }
 
+for (const kind of KINDS) {
+  test(`${kind}: a window and a user's own worker have the same entries`, { skip: lacking(kind) }, async (t) => {
+    const { tab } = await start(t, kind)
+    const [first, second] = [await tab(), await tab()]
+    /** Starts a worker that runs functions with its own database. */
+    const own = (page) => page.evaluate(() => {
+      const script = `import { Varve } from '${location.origin}/pkg/browser.js'
+        let db
+        onmessage = async ({ data }) => {
+          try { postMessage({ value: await new Function('Varve', 'own', 'return (' + data + ')(Varve, own)')(Varve, globalThis) }) }
+          catch (error) { postMessage({ value: 'failed ' + error.code }) }
+        }`
+      globalThis.worker = new Worker(URL.createObjectURL(new Blob([script], { type: 'text/javascript' })), { type: 'module' })
+    })
+    const run = (page, act) => page.evaluate((source) => new Promise((resolve) => {
+      globalThis.worker.onmessage = ({ data }) => resolve(data.value)
+      globalThis.worker.postMessage(source)
+    }), String(act))
+    await own(first)
+    assert.equal(await run(first, async (Varve, own) => {
+      const db = own.db = new Varve('both')
+      await db.open()
+      db.putSync('a', 'from the worker')
+      return db.getSync('a')
+    }), 'from the worker')
+    assert.equal(await second.evaluate(async () => {
+      const db = open('both')
+      await db.put('b', 'from the window')
+      return db.get('a')
+    }), 'from the worker')
+    assert.equal(await run(first, (Varve, own) => own.db.getSync('b')), 'from the window')
+
+    // The worker closes, the window goes on alone; then the worker joins it.
+    assert.equal(await run(first, (Varve, own) => own.db.close()), undefined)
+    assert.equal(await second.evaluate(() => globalThis.db.get('b')), 'from the window')
+    assert.equal(await run(first, async (Varve, own) => {
+      await own.db.open()
+      return own.db.get('b')
+    }), 'from the window')
+    assert.equal(await run(first, (Varve, own) => own.db.getSync('b')), 'failed LEVEL_NOT_SUPPORTED')
+    await second.close()
+    assert.deepEqual(await run(first, async (Varve, own) => {
+      await own.db.put('c', '3')
+      return own.db.keys().all()
+    }), ['a', 'b', 'c'])
+    assert.equal(await run(first, (Varve, own) => own.db.close()), undefined)
+  })
+
+  test(`${kind}: multiTab: false keeps others out, and read-only tabs make way for one that writes`, { skip: lacking(kind) }, async (t) => {
+    const { tab } = await start(t, kind)
+    const [first, second] = [await tab(), await tab()]
+    await first.evaluate(() => open('alone', { multiTab: false }).put('a', '1'))
+    const refused = (options) => second.evaluate((options) => {
+      const start = performance.now()
+      return open('alone', options).open().then(() => 'opened', (error) => [error.cause.code, performance.now() - start < 4000])
+    }, options)
+    assert.deepEqual(await refused({}), ['LEVEL_LOCKED', true])
+    assert.deepEqual(await refused({ multiTab: false }), ['LEVEL_LOCKED', true])
+    await first.evaluate(() => globalThis.db.close())
+    assert.equal(await refused({}), 'opened')
+    await second.evaluate(() => globalThis.db.close())
+
+    assert.equal(await first.evaluate(() => open('alone', { readOnly: true }).get('a')), '1')
+    assert.equal(await second.evaluate(() => open('alone', { readOnly: true }).get('a')), '1')
+    assert.equal(await second.evaluate(async () => {
+      await globalThis.db.close()
+      await open('alone').put('b', '2')
+      return globalThis.db.get('b')
+    }), '2')
+    assert.deepEqual(await first.evaluate(async () => {
+      const code = await globalThis.db.put('c', '3').then(() => 'written', ({ code }) => code)
+      return [await globalThis.db.get('b'), code]
+    }), ['2', 'LEVEL_NOT_SUPPORTED'])
+  })
+
+  test(`${kind}: a database is opened and closed a hundred times, and nothing is left over`, { skip: lacking(kind) }, async (t) => {
+    const { tab } = await start(t, kind)
+    const page = await tab()
+    const left = await page.evaluate(async () => {
+      // Mounted twice, as React does in development.
+      for (let i = 0; i < 100; i++) {
+        const [first, second] = [new Varve('again'), new Varve('again')]
+        if (i % 3 === 0) first.close()
+        await second.put(String(i), 'x')
+        await Promise.all([first.close(), second.close()])
+      }
+      const db = open('again')
+      const { length } = await db.keys().all()
+      await db.close()
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      const { held, pending } = await navigator.locks.query()
+      return { length, held: held.map(({ name }) => name), pending: pending.map(({ name }) => name) }
+    })
+    assert.deepEqual(left, { length: 100, held: [], pending: [] })
+    if (kind === 'chromium') assert.equal(page.workers().length, 0)
+  })
+}
+
 /** What happens to a tab while it works, by name; returns the page to go on with. */
 const EVENTS = {
   async reload({ page }) {

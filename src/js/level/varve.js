@@ -88,6 +88,10 @@ export class Varve extends AbstractLevel {
   #inMemory
   #inWorker
   #multiTab
+  /** Whether the engine is in another thread, or may be. */
+  #isRemote = false
+  /** @type {(() => Promise<void>) | undefined} */
+  #closeEngine
   /** Set by the first opening. With `worker: true` a WorkerEngine, which returns promises. */
   #engine = /** @type {Engine} */ (/** @type {unknown} */ (undefined))
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
@@ -246,7 +250,13 @@ export class Varve extends AbstractLevel {
       this.#durability = storage?.durability ?? 'volatile'
       if (this.location !== null) this.#kind = storage.kind ?? 'directory'
       const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
-      this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
+      this.#isRemote = this.#inWorker
+      this.#closeEngine = undefined
+      const engine = this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
+      if (this.#closeEngine === undefined) {
+        this.#turns = new Turns(engine)
+        this.#closeEngine = () => engine.close()
+      }
     } catch (error) {
       // In an import, corruption is in the zip, not at the location.
       const told = fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
@@ -254,9 +264,8 @@ export class Varve extends AbstractLevel {
       throw told
     }
     this.#events.follow(this.#engine)
-    this.#turns = new Turns(this.#engine)
     this.#answers = new Answers(this.#turns)
-    this.#writeOrder = new WriteOrder(this.#answers, this.#inWorker)
+    this.#writeOrder = new WriteOrder(this.#answers, this.#isRemote)
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
   }
 
@@ -272,13 +281,27 @@ export class Varve extends AbstractLevel {
    */
   async #openEngine(storage, options) {
     const onRecovered = (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info)
-    if (this.#inWorker && isShared(storage)) {
-      const { openShared } = await import('../tabs/tab-engine.js')
-      return openShared(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab: (event, info) => { this.emit(event, info) } })
-    }
+    if (isShared(storage)) return this.#openShared(storage, options, onRecovered)
     /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
     return Class.open(storage, options, onRecovered)
+  }
+
+  /**
+   * Opens a database that other tabs may use at the same time.
+   * @param {any} storage any: RawFiles, or what describes them to a worker
+   * @param {Options} options
+   * @param {(info: any) => void} onRecovered any: the argument of the event `recovered`
+   */
+  async #openShared(storage, options, onRecovered) {
+    const { openHere, openShared } = await import('../tabs/tab-engine.js')
+    const open = this.#inWorker ? openShared : openHere
+    const onTab = (/** @type {string} */ event, /** @type {object} */ info) => { this.emit(event, info) }
+    const { engine, turns, close } = await open(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab })
+    this.#isRemote = turns === undefined
+    this.#turns = turns ?? new Turns(engine)
+    this.#closeEngine = close ?? (() => engine.close())
+    return engine
   }
 
   /**
@@ -293,7 +316,7 @@ export class Varve extends AbstractLevel {
     const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
     const zip = await (await fullEngine(target)).import(target, { ...limits, memoryLimit: options.memoryLimit }, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
-    if (!this.#inWorker) return engine
+    if (!this.#inWorker && storage?.inWorker?.named === undefined) return engine
     await engine.close()
     return this.#openEngine(await Varve.#storageOf(this.#place), { ...options, createIfMissing: false })
   }
@@ -337,7 +360,7 @@ export class Varve extends AbstractLevel {
     await this.#turns.stop()
     if (this.#inMemory && !this.#inWorker) return
     try {
-      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine */ (this.#engine).rest() : this.#engine.close())
+      await (this.#inMemory ? /** @type {any} any: it may be a WorkerEngine */ (this.#engine).rest() : this.#closeEngine?.())
     } catch (/** @type {any} any: whatever was thrown */ error) {
       // An earlier close failed, but closed the engine.
       if (error?.code === 'closed') return
@@ -356,7 +379,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {Encoded} key @param {Options} options */
   _getSync(key, options) {
-    if (this.#inWorker || this.#engine.isReplacing) this.#sync.ready('getSync')
+    if (this.#isRemote || this.#engine.isReplacing) this.#sync.ready('getSync')
     return SyncCalls.found(this.#read(key, options))
   }
 
@@ -398,7 +421,10 @@ export class Varve extends AbstractLevel {
 
   /** @param {string} method */
   #readySync(method) {
-    if (this.#inWorker) throw new VarveError(`${method}() is not supported with worker: true`, { code: 'LEVEL_NOT_SUPPORTED' })
+    if (this.#isRemote) {
+      const why = this.#inWorker ? 'with worker: true' : 'while another page or worker has the files open'
+      throw new VarveError(`${method}() is not supported ${why}`, { code: 'LEVEL_NOT_SUPPORTED' })
+    }
     if (this.#engine.isReplacing) throw new VarveError('The engine failed and is being replaced: retry later', { code: 'LEVEL_BUSY' })
   }
 

@@ -1,12 +1,10 @@
 // The way of a page to the engine of a database that tabs share: to its own worker, if that has the
 // files open, else to the tab that has (protocol.js). It changes when the owner changes: calls that
 // were not begun go to the next owner, and all others settle.
-import { isFull } from '../engine/module.js'
 import { revive } from '../remote/failure.js'
 import { Inbox } from '../remote/messages.js'
 import { Requests, snapshotOf } from '../remote/requests.js'
 import { VERBS } from '../remote/verbs.js'
-import { startThread } from '#thread'
 import { stayAlive, whenGone } from './alive.js'
 import { PROTOCOL, newId } from './protocol.js'
 import { Unanswered } from './unanswered.js'
@@ -30,6 +28,11 @@ const failure = (message, code, details) => Object.assign(new Error(message), { 
  */
 
 /**
+ * any: as startThread in #thread
+ * @typedef {(to: { receive(message: any): void, ended(cause: unknown): void }) => { post(message: any, transfer: any[]): void, end(): void }} StartMember
+ */
+
+/**
  * @typedef {object} Listeners
  * @property {(info: { cause: unknown, duration: number }) => void} onRecovered
  * @property {(event: string, info: object) => void} onTab `blocked` and `versionchange`
@@ -39,6 +42,7 @@ export class TabConnection {
   #storage
   #options
   #listeners
+  #start
   #requests = new Requests((message) => this.#post(message))
   #unanswered = new Unanswered()
   /** The number of requests in messages. */
@@ -49,7 +53,7 @@ export class TabConnection {
 
   /** What ends this visit: everything below is made anew when the page comes back. */
   #visit = { isOver: true }
-  #thread = /** @type {ReturnType<typeof startThread> | null} */ (null)
+  #thread = /** @type {ReturnType<StartMember> | null} */ (null)
   /** The id of the own worker. */
   #member = ''
   #channel = /** @type {BroadcastChannel | null} */ (null)
@@ -80,9 +84,10 @@ export class TabConnection {
    * @param {any} storage any: describes the files to a worker
    * @param {any} options any: the engine's, and `multiTab`
    * @param {Listeners} listeners
+   * @param {StartMember} start starts the own worker (worker.js)
    */
-  static async open(storage, options, listeners) {
-    const connection = new TabConnection(storage, options, listeners)
+  static async open(storage, options, listeners, start) {
+    const connection = new TabConnection(storage, options, listeners, start)
     try {
       await new Promise((/** @type {(value?: any) => void} any: nothing */ resolve, reject) => {
         connection.#opening = { resolve, reject }
@@ -100,8 +105,10 @@ export class TabConnection {
    * @param {any} storage any: as open()
    * @param {any} options any: as open()
    * @param {Listeners} listeners
+   * @param {StartMember} start
    */
-  constructor(storage, options, listeners) {
+  constructor(storage, options, listeners, start) {
+    this.#start = start
     this.#storage = storage
     this.#options = options
     this.#listeners = listeners
@@ -122,6 +129,8 @@ export class TabConnection {
   ask(verb, args) {
     if (this.#end !== null) return Promise.reject(this.#end.failure)
     if (this.#isLost(verb, args)) return Promise.reject(lostHandle())
+    // The owner may be one that writes.
+    if (verb.writes && this.#options.readOnly) return Promise.reject(failure('the database is open read-only', 'not-supported'))
     // Nothing is open, and nothing waits.
     if (verb.name === 'close' && this.#way === null && this.#requests.count === 0) return Promise.resolve()
     return this.#requests.ask(verb, args)
@@ -160,6 +169,23 @@ export class TabConnection {
 
   property() {
     throw failure('getProperty() is not supported in a page: use info()', 'not-supported')
+  }
+
+  /** Whether the own worker has the files open. */
+  get isOwner() {
+    return this.#way !== null && this.#session === null
+  }
+
+  /**
+   * Lets the own worker go on without this connection, which hears no more than its events.
+   */
+  detach() {
+    this.#stopVisits()
+    this.#stopWatching()
+    this.#channel?.close()
+    this.#client?.letGo()
+    // Also if it is not there yet.
+    this.#visit.isOver = true
   }
 
   /** Leaves; rejects pending requests. */
@@ -229,7 +255,7 @@ export class TabConnection {
     const mine = (/** @type {(value: any) => void} any: as startThread */ act) => (/** @type {any} any: as startThread */ value) => { if (this.#member === id) act(value) }
     const ended = (/** @type {unknown} */ cause) => this.#memberFailed(failure('The worker of the database has ended', 'poisoned', { cause }))
     try {
-      this.#thread = startThread({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) }, isFull())
+      this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) })
     } catch (cause) {
       return ended(cause)
     }
@@ -245,7 +271,7 @@ export class TabConnection {
 
   /** @param {any} error any: whatever was thrown */
   #memberFailed(error) {
-    const isOwner = this.#way !== null && this.#session === null
+    const { isOwner } = this
     this.#endMember()
     if (isOwner) return this.#ownerIsGone(false)
     // Another tab has the database open: this one cannot succeed it, but work with it.
@@ -339,7 +365,7 @@ export class TabConnection {
   /** @param {boolean} hasAnswered whether the owner has answered all that it had begun */
   #ownerIsGone(hasAnswered) {
     if (this.#way === null) return
-    const wasOwn = this.#session === null
+    const wasOwn = this.isOwner
     this.#leaveOwner(hasAnswered)
     if (this.#end !== null) return
     if (wasOwn) {

@@ -13,7 +13,9 @@ import { PROTOCOL } from './protocol.js'
  * @property {string} id
  * @property {boolean} isExclusive whether guests are refused
  * @property {boolean} isReadOnly whether the files cannot be written by this owner
- * @property {() => void} yieldTo called when a guest wants to write, and this owner cannot
+ * @property {() => void} letGo shows that this owner has ended
+ * @property {(() => void) | undefined} yieldTo called when a guest wants to write, and this owner
+ *   cannot; undefined: it is refused
  * @property {(event: string, info: object) => void} tell tells the owner's own page
  */
 
@@ -64,6 +66,7 @@ export class Owner {
     }
     this.#guests.clear()
     this.#channel.close()
+    this.#choices.letGo()
   }
 
   // ---- Guests ----
@@ -78,8 +81,8 @@ export class Owner {
     // The page of this owner, which has a shorter way.
     if (member === id || this.#isStopped) return
     if (protocol !== PROTOCOL) return this.#meet(protocol)
-    if (isExclusive) return this.#refuse(hello)
-    if (isReadOnly && !readOnly) return yieldTo()
+    if (isExclusive) return this.#refuse(hello, 'it is open with multiTab: false')
+    if (isReadOnly && !readOnly) return yieldTo === undefined ? this.#refuse(hello, 'it is open with readOnly: true') : yieldTo()
     if (!this.#guests.has(hello)) this.#admit(hello, client)
     this.#guests.get(hello)?.session.tell({ joined: id })
   }
@@ -101,10 +104,10 @@ export class Owner {
     this.#guests.set(name, { session, channel, forget })
   }
 
-  /** @param {string} name of the session */
-  #refuse(name) {
+  /** @param {string} name of the session @param {string} refused the reason */
+  #refuse(name, refused) {
     const channel = new BroadcastChannel(name)
-    channel.postMessage({ refused: 'it is open with multiTab: false' })
+    channel.postMessage({ refused })
     channel.close()
   }
 

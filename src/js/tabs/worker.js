@@ -17,8 +17,10 @@ import { Owner } from './owner.js'
 /**
  * @param {Port} port to the page
  * @param {(name: string) => any} directoryAt any: RawFiles
+ * @param {boolean} [isDirect] whether the page calls the engine itself
+ * @returns {Host}
  */
-export function serveWorker(port, directoryAt) {
+export function serveWorker(port, directoryAt, isDirect = false) {
   const host = new Host(directoryAt)
   /** Whether the page has joined another owner, so that the database exists. */
   let hasJoined = false
@@ -42,14 +44,15 @@ export function serveWorker(port, directoryAt) {
         session.recovered(info)
         owner?.recovered(info)
       })
-      await stayAlive(id)
+      const letGo = await stayAlive(id)
       port.post({ opened: true })
       owner = new Owner(host, {
         name: files.lockName,
         id,
+        letGo,
         isExclusive,
         isReadOnly: options.readOnly === true,
-        yieldTo,
+        yieldTo: isDirect ? undefined : yieldTo,
         tell: (event, info) => port.post({ tab: event, info })
       })
     } catch (error) {
@@ -57,6 +60,8 @@ export function serveWorker(port, directoryAt) {
       port.post({ failed: describe(error) })
     }
   }
+
+  return host
 
   /** Closes the database, so that another tab can open it. */
   async function yieldTo() {

@@ -14,6 +14,8 @@ export class OpfsFiles extends RawFiles {
   #location
   /** Releases the Web Lock, while it is held. @type {(() => void) | undefined} */
   #letGo
+  /** Stops the wait for it. @type {AbortController | undefined} */
+  #waiting
 
   /**
    * @param {string[]} path names of directories, from the root
@@ -48,22 +50,26 @@ export class OpfsFiles extends RawFiles {
   async acquire(patience = PATIENCE_MS) {
     const locks = globalThis.navigator?.locks
     if (this.#letGo !== undefined || locks === undefined) return
+    const waiting = this.#waiting = new AbortController()
+    const timer = patience === Infinity ? undefined : setTimeout(() => waiting.abort(), patience)
     try {
       await new Promise((resolve, reject) => {
         const held = () => new Promise((/** @type {(value?: unknown) => void} */ letGo) => {
           this.#letGo = letGo
           resolve(undefined)
         })
-        locks.request(this.#name, patience === Infinity ? {} : { signal: AbortSignal.timeout(patience) }, held).catch(reject)
+        locks.request(this.#name, { signal: waiting.signal }, held).catch(reject)
       })
     } catch (/** @type {any} any: whatever was thrown */ cause) {
-      if (cause?.name !== 'TimeoutError' && cause?.name !== 'AbortError') throw cause
-      throw this.#locked(cause)
+      throw cause?.name === 'AbortError' ? this.#locked(cause) : cause
+    } finally {
+      clearTimeout(timer)
     }
   }
 
-  /** Releases the lock. */
+  /** Releases the lock, or stops waiting for it. */
   letIn() {
+    this.#waiting?.abort()
     this.#letGo?.()
     this.#letGo = undefined
   }
