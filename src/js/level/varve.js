@@ -746,6 +746,15 @@ export class Varve extends AbstractLevel {
     await Varve.#at(location, options, (storage) => storage.destroy?.() ?? Engine.destroy(storage))
   }
 
+  static async databases() {
+    const { databases } = await import('#directory')
+    try {
+      return await databases()
+    } catch (error) {
+      throw fromEngine(error)
+    }
+  }
+
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async repair(location, options) {
     const { comparator, ...rest } = { __proto__: null, ...options }

@@ -391,6 +391,23 @@ export class Varve<KDefault = string, VDefault = string>
   ): Promise<Varve<K, V>>
 
   /**
+   * Emitted when a tab with another version of Varve waits for this database ({@link
+   * DatabaseOptions.multiTab}): tabs whose versions have different protocols cannot work together.
+   * Close the database, or load the page again.
+   *
+   * @example
+   * ```js
+   * db.on('versionchange', () => db.close().then(() => location.reload()))
+   * ```
+   */
+  on (event: 'versionchange', listener: (info: { protocol: number }) => void): this
+  /**
+   * Emitted while the database opens, if tabs with another version of Varve have it open; it opens
+   * when they have closed it. Add the listener in the same turn as the constructor.
+   */
+  on (event: 'blocked', listener: (info: { protocol: number }) => void): this
+
+  /**
    * Emitted when background work begins and ends. Events are only created while there is a
    * listener. Listeners run outside the engine, so they may use the database; an exception in one
    * becomes a process warning.
@@ -416,6 +433,12 @@ export class Varve<KDefault = string, VDefault = string>
    */
   static destroy (location: string | URL, options?: {} | undefined): Promise<void>
   static destroy (location: null | undefined, options: { storage: Storage }): Promise<void>
+
+  /**
+   * Returns the names of all databases of this origin, in any order. Fails with
+   * `LEVEL_NOT_SUPPORTED` in Node, where a database can be in any directory.
+   */
+  static databases (): Promise<string[]>
 
   /**
    * Checks the files of a database without opening it, as {@link verify} does for an open one. It
@@ -559,6 +582,21 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Om
    * @defaultValue `false`
    */
   worker?: boolean | undefined
+
+  /**
+   * Whether other tabs, and other objects of this page, may use a database of a browser at the same
+   * time. One of them has the files open, and the others reach the database through it; when it is
+   * closed, frozen or killed, another opens the files and calls go on. A write whose fate is then
+   * unknown fails with `LEVEL_FENCED` and `maybeApplied`: read the key to learn it. Iterators and
+   * snapshots fail with `LEVEL_FENCED`: make new ones.
+   *
+   * With `false`, a second opening fails with `LEVEL_LOCKED` after two seconds, here and there.
+   * Browsers without Web Locks behave so too. Has no effect on a directory of Node, which one object
+   * can have open.
+   *
+   * @defaultValue `true`
+   */
+  multiTab?: boolean | undefined
 }
 
 /**
@@ -1085,7 +1123,11 @@ export type ErrorCode =
   | 'LEVEL_FULL'
   /** Another process or object has the database open. */
   | 'LEVEL_LOCKED'
-  /** Another process or object has taken the lock: open again. */
+  /**
+   * Another process or object has taken the lock: open again. Of a database that tabs share: another
+   * tab has opened the files, so that an iterator or a snapshot has ended, or a write may not have
+   * been applied (`maybeApplied`). The database itself goes on.
+   */
   | 'LEVEL_FENCED'
   /** A file was replaced while it was being read: open again. */
   | 'LEVEL_SOURCE_CHANGED'

@@ -9,6 +9,23 @@ const PLAIN = /[a-z0-9_-]/
 /** Longer names are refused by some file systems. */
 const NAME_MAX = 240
 
+/** The directory of all databases. */
+const ALL = 'varve'
+
+/** The names of all databases, in any order. @returns {Promise<string[]>} */
+export async function databases() {
+  const names = []
+  try {
+    const root = await navigator.storage.getDirectory()
+    for await (const [name, { kind }] of (await root.getDirectoryHandle(ALL)).entries()) {
+      if (kind === 'directory') names.push(decodeURIComponent(name))
+    }
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    if (error?.name !== 'NotFoundError') throw error
+  }
+  return names
+}
+
 /** @param {string} location */
 function pathOf(location) {
   const bytes = [...new TextEncoder().encode(location)]
@@ -19,7 +36,7 @@ function pathOf(location) {
   if (name.length > NAME_MAX) {
     throw new InvalidArgumentError(`The name of the database is too long: it takes ${name.length} characters of a file's name, at most ${NAME_MAX} are allowed`)
   }
-  return ['varve', name]
+  return [ALL, name]
 }
 
 /**
@@ -58,10 +75,14 @@ class ElsewhereStorage {
 
   /** Removes the database; does nothing if there is none. */
   async destroy() {
+    const files = new OpfsFiles(this.#path, this.#location)
+    await files.acquire()
     try {
-      await new OpfsFiles(this.#path, this.#location).removeAll()
+      await files.removeAll()
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error?.name !== 'NotFoundError') throw error
+    } finally {
+      files.letIn()
     }
   }
 }

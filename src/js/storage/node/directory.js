@@ -321,3 +321,8 @@ function isAllowed(name) {
  * @param {string} [base]
  */
 export const directoryAt = (path, base) => new NodeStorage(path, base).aboutToLock()
+
+/** @returns {Promise<string[]>} */
+export async function databases() {
+  throw Object.assign(new Error('a database can be in any directory: there is no list of them'), { code: 'not-supported' })
+}
