@@ -128,8 +128,14 @@ for (const kind of KINDS) {
       await db.flush()
       await db.put('in the log', 'x')
       const zip = new Blob([await new Response(db.export()).arrayBuffer()])
-      const locked = await Varve.verify('one').then(() => 'verified', ({ code }) => code)
+      const start = performance.now()
+      const locked = [await Varve.verify('one').then(() => 'verified', ({ code }) => code), performance.now() - start < 8000]
+      const names = await Varve.databases()
+      await db.checkpoint('a copy')
       await db.close()
+      const checkpoint = new Varve('a copy')
+      const { length } = await checkpoint.keys().all()
+      await checkpoint.close()
       const { entries, findings } = await Varve.verify('one')
       const copy = await Varve.import('Two: a copy/of it', zip)
       const copied = [await copy.get('key 299'), (await copy.keys().all()).length, (await copy.info()).location]
@@ -137,10 +143,12 @@ for (const kind of KINDS) {
       const repaired = await Varve.repair('Two: a copy/of it')
       await Varve.destroy('one')
       const missing = await Varve.verify('one').then(() => 'verified', ({ code }) => code)
-      return { locked, entries, findings: findings.length, copied, repaired: [repaired.entries, repaired.findings.length], missing }
+      return { locked, names, length, entries, findings: findings.length, copied, repaired: [repaired.entries, repaired.findings.length], missing }
     })
     assert.deepEqual(found, {
-      locked: 'LEVEL_LOCKED',
+      locked: ['LEVEL_LOCKED', true],
+      names: ['one'],
+      length: 301,
       entries: 301,
       findings: 0,
       copied: ['value 299', 301, 'Two: a copy/of it'],
@@ -159,13 +167,18 @@ for (const kind of KINDS) {
       db.putSync('b', '2', { sync: true })
       db.batchSync([{ type: 'put', key: 'c', value: '3' }, { type: 'del', key: 'a' }])
       const entries = [...db.rangeSync()]
-      const second = await new Varve('in place').open().then(() => 'opened', ({ cause }) => cause.code)
+      const alone = await new Varve('in place', { multiTab: false }).open().then(() => 'opened', ({ cause }) => cause.code)
+      const second = new Varve('in place')
+      await second.put('d', '4')
+      const shared = [db.getSync('d'), await second.get('b')]
+      await second.close()
+      await db.del('d')
       await db.close()
       const again = new Varve('in place')
       const value = await again.get('c')
       await again.close()
-      return { entries, one: db.getSync === undefined, second, value }
+      return { entries, alone, shared, value }
     })
-    assert.deepEqual(found, { entries: [['b', '2'], ['c', '3']], one: false, second: 'LEVEL_LOCKED', value: '3' })
+    assert.deepEqual(found, { entries: [['b', '2'], ['c', '3']], alone: 'LEVEL_LOCKED', shared: ['4', '2'], value: '3' })
   })
 }

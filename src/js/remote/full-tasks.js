@@ -21,7 +21,16 @@ export function serveTasks(post, directoryAt = () => { throw new Error('no names
   const storageOf = (loan) => loan.named === undefined ? new LentStorage(calls, loan) : directoryAt(loan.named)
   calls.serve({
     repair: async (loan, options, anyComparator) => described(await Engine.repair(storageOf(loan), options, anyComparator)),
-    verifyFiles: async (loan, options) => described(await Engine.verifyFiles(storageOf(loan), options)),
+    async verifyFiles(loan, options) {
+      const files = storageOf(loan)
+      // Verifying takes no lock, but files of a browser cannot be read while they are open elsewhere.
+      await files.acquire?.()
+      try {
+        return described(await Engine.verifyFiles(files, options))
+      } finally {
+        await files.release?.()
+      }
+    },
     async importBegin(loan, limits) { zip = await Engine.import(storageOf(loan), limits) },
     importFeed: (bytes, last) => importing().feed(bytes, last),
     async importEnd(options) { await (await importing().open(options)).close() },

@@ -259,7 +259,7 @@ export class TabConnection {
     } catch (cause) {
       return ended(cause)
     }
-    this.#thread.post({ join: { named: inWorker.named, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
+    this.#thread.post({ member: { named: inWorker.named, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
   }
 
   /** @param {any} message any: see worker.js */
@@ -273,7 +273,7 @@ export class TabConnection {
   #memberFailed(error) {
     const { isOwner } = this
     this.#endMember()
-    if (isOwner) return this.#ownerIsGone(false)
+    if (isOwner) return this.#ownerIsGone(false, error)
     // Another tab has the database open: this one cannot succeed it, but work with it.
     if (this.#way === null) this.#fail(error)
   }
@@ -297,7 +297,7 @@ export class TabConnection {
 
   /** Asks for a session; the owner, if there is one, answers. */
   #hello() {
-    if (this.#client === null || this.#channel === null) return
+    if (this.#client === null || this.#channel === null || this.#options.multiTab === false) return
     const name = this.#session?.name ?? this.#openSession()
     this.#channel.postMessage({ hello: name, client: this.#client.id, member: this.#member, protocol: PROTOCOL, readOnly: this.#options.readOnly === true })
   }
@@ -362,24 +362,27 @@ export class TabConnection {
     }
   }
 
-  /** @param {boolean} hasAnswered whether the owner has answered all that it had begun */
-  #ownerIsGone(hasAnswered) {
+  /**
+   * @param {boolean} hasAnswered whether the owner has answered all that it had begun
+   * @param {unknown} [cause]
+   */
+  #ownerIsGone(hasAnswered, cause) {
     if (this.#way === null) return
     const wasOwn = this.isOwner
-    this.#leaveOwner(hasAnswered)
+    this.#leaveOwner(hasAnswered, cause)
     if (this.#end !== null) return
     if (wasOwn) {
       this.#endMember()
       const now = performance.now()
       this.#failures = [...this.#failures.filter((time) => now - time < FAILURES_MS), now]
-      if (!hasAnswered && this.#failures.length > FAILURES_MAX) return this.#fail(failure('The worker of the database fails again and again', 'poisoned'))
+      if (!hasAnswered && this.#failures.length > FAILURES_MAX) return this.#fail(failure('The worker of the database fails again and again', 'poisoned', { cause }))
     }
     if (this.#thread === null) this.#startMember()
     this.#hello()
   }
 
-  /** @param {boolean} hasAnswered see #ownerIsGone */
-  #leaveOwner(hasAnswered) {
+  /** @param {boolean} hasAnswered see #ownerIsGone @param {unknown} [cause] */
+  #leaveOwner(hasAnswered, cause) {
     this.#stopWatching()
     this.#way?.close()
     this.#way = null
@@ -390,7 +393,7 @@ export class TabConnection {
     this.#requests.flush()
     this.#lost = this.#sent
     this.#posted = 0
-    this.#unanswered.restart(this.#requests, (waiter) => this.#isRepeated(waiter, hasAnswered))
+    this.#unanswered.restart(this.#requests, (waiter) => this.#isRepeated(waiter, hasAnswered, cause))
     this.#posted = this.#requests.next
   }
 
@@ -398,12 +401,13 @@ export class TabConnection {
    * Whether a request goes to the next owner; if not, settles it.
    * @param {import('../remote/requests.js').Waiter} waiter
    * @param {boolean} hasAnswered see #ownerIsGone
+   * @param {unknown} cause
    */
-  #isRepeated({ verb, holds, resolve, reject }, hasAnswered) {
+  #isRepeated({ verb, holds, resolve, reject }, hasAnswered, cause) {
     if (verb.name === 'close') resolve(undefined)
     else if (holds) reject(lostHandle())
-    else if (verb.writes && !hasAnswered) reject(failure('The page that had the database open has ended: the write may have been applied', 'fenced', { maybeApplied: true }))
-    else if (NOT_REPEATED.includes(verb.name)) reject(failure('The page that had the database open has ended', 'fenced'))
+    else if (verb.writes && !hasAnswered) reject(failure('The worker that had the database open has ended: the write may have been applied', 'fenced', { maybeApplied: true, cause }))
+    else if (NOT_REPEATED.includes(verb.name)) reject(failure('The worker that had the database open has ended', 'fenced', { cause }))
     else return true
     return false
   }

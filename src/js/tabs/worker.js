@@ -1,7 +1,7 @@
 // A worker of a page: it opens the engine for the page, at once or, for a database that several tabs
 // share, when it gets the lock of the files.
 //
-//   from the page   { join: { named, options, id, isExclusive } }, { joined: true }, else see session.js
+//   from the page   { member: { named, options, id, isExclusive } }, { joined: true }, else see session.js
 //   to the page     { opened: true }, { failed }, { left: true }, else see session.js
 import { describe } from '../remote/failure.js'
 import { Host } from '../remote/host.js'
@@ -27,7 +27,7 @@ export function serveWorker(port, directoryAt, isDirect = false) {
   const session = new Session({
     post: port.post,
     listen: (receive) => port.listen((message) => {
-      if (message.join !== undefined) join(message.join)
+      if (message.member !== undefined) join(message.member)
       else if (message.joined !== undefined) hasJoined = true
       else receive(message)
     })
