@@ -7,6 +7,7 @@
 //   pkg/http.js blob.js    `varve/http`, `varve/blob`
 //   pkg/entry-web.js       the script of their workers (started by src/js/remote/thread-web.js)
 //   pkg/entry-full.js      the same with full.wasm
+//   pkg/*.js.map           source maps
 //   pkg/chunk-*.js         code shared by entries, so that there is one class of each error
 //   pkg/third-party.txt    the licences of bundled packages
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -33,7 +34,7 @@ const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
 /** Builds the scripts for pages; needs both modules in pkg/. */
 export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
-  const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true })
+  const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true, sourcemap: true })
   writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
 }
 

@@ -107,7 +107,7 @@ test('the table of errors has every code of index.d.ts, and no other than these 
 })
 
 test('the table of methods and events names those of class Varve', () => {
-  const body = types.slice(types.indexOf('export class Varve'), types.indexOf('export interface RepairOptions'))
+  const body = types.slice(types.indexOf('export class Varve'), types.indexOf('export type WorkerFactory'))
   const shown = rowsOf('Differences from abstract-level and classic-level').map(([method]) => method)
   assert.ok(shown.length > 10)
   for (const method of shown) {

@@ -27,6 +27,19 @@ test('the declarations compile with every strict option that users may have set'
   strictEqual(status, 0)
 })
 
+for (const { name, lib, types } of [
+  { name: 'a page', lib: ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'], types: [] },
+  { name: 'a worker', lib: ['es2022', 'webworker', 'webworker.iterable', 'webworker.asynciterable'], types: [] },
+  { name: 'Node', lib: ['es2022'], types: ['node'] }
+]) {
+  test(`the declarations compile with the libraries of ${name} alone`, () => {
+    const args = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--moduleResolution', 'nodenext',
+      '--lib', lib.join(','), '--types', types.join(','), inRoot('src', 'js', 'types', 'index.d.ts')]
+    const { stdout } = spawnSync(process.execPath, [tsc, ...args], { encoding: 'utf8' })
+    strictEqual(stdout.split('\n').filter((line) => line.includes('src/js/types')).join('\n'), '')
+  })
+}
+
 test('no declaration lies beside its source, where tsc would read it instead', () => {
   deepStrictEqual(scripts.filter((path) => existsSync(path.replace(/\.js$/, '.d.ts'))), [])
 })

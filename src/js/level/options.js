@@ -134,6 +134,20 @@ export function placeOf(location, storage) {
   return { path: null, storage }
 }
 
+/**
+ * Returns what makes workers, if it is the user's.
+ * @param {any} worker any: user input, checked here
+ * @returns {((needs: { full: boolean }) => Worker) | undefined}
+ */
+export function workerMakerOf(worker) {
+  if (typeof worker !== 'function') return undefined
+  return (needs) => {
+    const made = worker(needs)
+    if (typeof made?.postMessage !== 'function') throw new InvalidArgumentError("The function of the option 'worker' must return a Worker")
+    return made
+  }
+}
+
 /** @param {unknown} multiTab whether other tabs may use the database at the same time */
 export function checkMultiTab(multiTab) {
   return multiTab === undefined || multiTab === null || flag('multiTab', multiTab)
@@ -148,7 +162,7 @@ export function checkMultiTab(multiTab) {
 export function isInWorker(worker, { path, storage }) {
   // A window cannot open files.
   if (path !== null && isWindow()) return true
-  if (worker === undefined || worker === null || !flag('worker', worker)) return false
+  if (worker === undefined || worker === null || (typeof worker !== 'function' && !flag('worker', worker))) return false
   if (storage === null || isRecipe(storage.inWorker)) return true
   const message = "With the option 'worker' a storage object needs a property inWorker, { module, export, args }, because objects with methods cannot be cloned"
   throw new VarveError(message, { code: 'LEVEL_NOT_SUPPORTED' })

@@ -23,7 +23,7 @@ import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { infoOf } from './info.js'
-import { checkMultiTab, checkOptions, engineOptionsOf, isInWorker, placeOf } from './options.js'
+import { checkMultiTab, checkOptions, engineOptionsOf, isInWorker, placeOf, workerMakerOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
@@ -88,6 +88,7 @@ export class Varve extends AbstractLevel {
   #inMemory
   #inWorker
   #multiTab
+  #makeWorker
   /** Whether the engine is in another thread, or may be. */
   #isRemote = false
   /** @type {(() => Promise<void>) | undefined} */
@@ -151,6 +152,7 @@ export class Varve extends AbstractLevel {
     this.#inMemory = inMemory
     this.#inWorker = inWorker
     this.#multiTab = checkMultiTab(multiTab)
+    this.#makeWorker = workerMakerOf(worker)
     this.#durability = inMemory ? 'volatile' : place.storage?.durability
     this.#events = new Events(this, EVENTS)
     this.#sync = new SyncCalls(this, {
@@ -284,7 +286,7 @@ export class Varve extends AbstractLevel {
     if (isShared(storage)) return this.#openShared(storage, options, onRecovered)
     /** @type {any} any: Engine or WorkerEngine, which share the method open() */
     const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
-    return Class.open(storage, options, onRecovered)
+    return Class.open(storage, options, onRecovered, this.#makeWorker)
   }
 
   /**
@@ -297,7 +299,7 @@ export class Varve extends AbstractLevel {
     const { openHere, openShared } = await import('../tabs/tab-engine.js')
     const open = this.#inWorker ? openShared : openHere
     const onTab = (/** @type {string} */ event, /** @type {object} */ info) => { this.emit(event, info) }
-    const { engine, turns, close } = await open(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab })
+    const { engine, turns, close } = await open(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab }, this.#makeWorker)
     this.#isRemote = turns === undefined
     this.#turns = turns ?? new Turns(engine)
     this.#closeEngine = close ?? (() => engine.close())
@@ -314,7 +316,7 @@ export class Varve extends AbstractLevel {
     this.#importing = null
     // Files in memory belong to the instance that created them, so they cannot move to a worker.
     const target = storage === null && !isFull() ? new (await import('../storage/map.js')).MapStorage() : storage
-    const zip = await (await fullEngine(target)).import(target, { ...limits, memoryLimit: options.memoryLimit }, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info))
+    const zip = await (await fullEngine(target)).import(target, { ...limits, memoryLimit: options.memoryLimit }, (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info), this.#makeWorker)
     const engine = await importAll(zip, pieces, { ...options, createIfMissing: false })
     if (!this.#inWorker && storage?.inWorker?.named === undefined) return engine
     await engine.close()
@@ -762,12 +764,12 @@ export class Varve extends AbstractLevel {
       throw new VarveError(`Unknown comparator ${JSON.stringify(comparator)}: use '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
     }
     const isNamed = comparator !== undefined
-    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine(storage)).repair(storage, given, isNamed)))
+    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine(storage)).repair(storage, given, isNamed, workerMakerOf(rest.worker))))
   }
 
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async verify(location, options) {
-    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine(storage)).verifyFiles(storage, given)))
+    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine(storage)).verifyFiles(storage, given, workerMakerOf(options?.worker))))
   }
 
   /**

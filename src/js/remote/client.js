@@ -18,6 +18,7 @@ const REST_BYTES = 1 << 20
 export class WorkerEngine {
   #connection
   #options
+  #makeWorker
   #handles = 0
   /** @type {Map<number, ReadAhead>} */
   #iterators = new Map()
@@ -28,17 +29,20 @@ export class WorkerEngine {
    * @param {object | null} storage created again in the worker (`inWorker`); null: in memory
    * @param {object} options
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered] as Engine's
+   * @param {import('./connection.js').MakeWorker} [makeWorker]
    */
-  static async open(storage, options, onRecovered) {
-    return new WorkerEngine(await Connection.open(storage, options, onRecovered), options)
+  static async open(storage, options, onRecovered, makeWorker) {
+    return new WorkerEngine(await Connection.open(storage, options, onRecovered, makeWorker), options, makeWorker)
   }
 
   /**
    * Called only by `open`.
    * @param {Connection} connection
    * @param {Record<string, any>} options any: verbs.js defines the type for each call
+   * @param {import('./connection.js').MakeWorker} [makeWorker]
    */
-  constructor(connection, options) {
+  constructor(connection, options, makeWorker) {
+    this.#makeWorker = makeWorker
     this.#connection = connection
     this.#options = options
   }
@@ -121,7 +125,7 @@ export class WorkerEngine {
 
   /** Opens a database in memory again, with the kept entries. */
   async wake() {
-    const connection = await Connection.open(null, this.#options)
+    const connection = await Connection.open(null, this.#options, undefined, this.#makeWorker)
     const batch = new WriteBatch()
     try {
       for (const page of this.#rest) {

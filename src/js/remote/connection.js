@@ -17,6 +17,8 @@ function poisoned(message, cause, maybeApplied) {
   return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
 }
 
+/** Makes a worker of a page. @typedef {(needs: { full: boolean }) => Worker} MakeWorker */
+
 /**
  * One worker with one engine.
  *
@@ -38,10 +40,11 @@ export class Connection {
    * @param {object | null} storage
    * @param {object} options
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
+   * @param {MakeWorker} [makeWorker]
    * @returns {Promise<Connection>}
    */
-  static async open(storage, options, onRecovered) {
-    const connection = new Connection(onRecovered)
+  static async open(storage, options, onRecovered, makeWorker) {
+    const connection = new Connection(onRecovered, makeWorker)
     try {
       await connection.#open({ storage: recipeOf(storage), options })
       return connection
@@ -54,13 +57,14 @@ export class Connection {
   /**
    * Called only by `open`.
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
+   * @param {MakeWorker | undefined} makeWorker
    */
-  constructor(onRecovered) {
+  constructor(onRecovered, makeWorker) {
     this.#onRecovered = onRecovered
     this.#thread = startThread({
       receive: (message) => this.#receive(message),
       ended: (cause) => this.#ended(cause)
-    }, isFull())
+    }, isFull(), makeWorker)
     this.#requests = new Requests((message, transfer) => this.#thread.post(message, transfer))
   }
 

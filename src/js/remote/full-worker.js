@@ -9,6 +9,7 @@ import { revive } from './failure.js'
 import { lend } from './lent-storage.js'
 
 /** @typedef {import('../types/index.js').Storage} Storage */
+/** @typedef {import('./connection.js').MakeWorker} MakeWorker */
 
 /** The number of the object that the worker provides at its start (full-tasks.js). */
 const TASKS = 1
@@ -28,9 +29,9 @@ export class FullWorker {
   #loan
   #hasAnswered = false
 
-  /** @param {Storage} storage */
-  constructor(storage) {
-    this.#thread = this.#start()
+  /** @param {Storage} storage @param {MakeWorker} [makeWorker] */
+  constructor(storage, makeWorker) {
+    this.#thread = this.#start(makeWorker)
     this.#calls = new Calls((task, transfer) => this.#thread.post({ task }, transfer))
     if (isNamed(storage)) {
       this.#loan = storage.inWorker
@@ -41,7 +42,8 @@ export class FullWorker {
     this.#loan = lend(this.#calls, this.#guarded)
   }
 
-  #start() {
+  /** @param {MakeWorker} [makeWorker] */
+  #start(makeWorker) {
     try {
       return startThread({
         receive: ({ task }) => {
@@ -49,7 +51,7 @@ export class FullWorker {
           this.#calls.receive(task)
         },
         ended: (cause) => this.#calls.end(this.#failure(cause))
-      }, true)
+      }, true, makeWorker)
     } catch (cause) {
       // A bundle that is not an ES module has no URL.
       throw this.#failure(cause)
@@ -61,14 +63,15 @@ export class FullWorker {
    * @param {Storage} storage
    * @param {object} options
    * @param {boolean} anyComparator
+   * @param {MakeWorker} [makeWorker]
    */
-  static repair(storage, options, anyComparator) {
-    return new FullWorker(storage).#once('repair', options, anyComparator)
+  static repair(storage, options, anyComparator, makeWorker) {
+    return new FullWorker(storage, makeWorker).#once('repair', options, anyComparator)
   }
 
-  /** See `Engine.verifyFiles`. @param {Storage} storage @param {object} options */
-  static verifyFiles(storage, options) {
-    return new FullWorker(storage).#once('verifyFiles', options)
+  /** See `Engine.verifyFiles`. @param {Storage} storage @param {object} options @param {MakeWorker} [makeWorker] */
+  static verifyFiles(storage, options, makeWorker) {
+    return new FullWorker(storage, makeWorker).#once('verifyFiles', options)
   }
 
   /**
@@ -76,9 +79,10 @@ export class FullWorker {
    * @param {Storage} storage
    * @param {{ maxBytes: number, maxRatio: number, memoryLimit?: number }} limits
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
+   * @param {MakeWorker} [makeWorker]
    */
-  static async import(storage, limits, onRecovered) {
-    const worker = new FullWorker(storage)
+  static async import(storage, limits, onRecovered, makeWorker) {
+    const worker = new FullWorker(storage, makeWorker)
     try {
       await worker.#ask('importBegin', worker.#loan, limits)
     } catch (error) {

@@ -12,8 +12,9 @@ const PATIENCE_MS = 10_000
  * @param {{ receive(message: unknown): void, ended(cause: unknown): void }} to `ended` is called
  *   once, when the thread has ended
  * @param {boolean} [_isFull] here every thread has the full module
+ * @param {unknown} [_make] for browsers
  */
-export function startThread({ receive, ended }, _isFull) {
+export function startThread({ receive, ended }, _isFull, _make) {
   const { port1, port2 } = new MessageChannel()
   /** See entry-node.js. */
   const signals = new Int32Array(new SharedArrayBuffer(8))

@@ -4,13 +4,10 @@
  * @param {{ receive(message: any): void, ended(cause: unknown): void }} to any: a message can be
  *   anything that can be cloned
  * @param {boolean} isFull whether it has the full module
+ * @param {(needs: { full: boolean }) => Worker} [make] makes the worker
  */
-export function startThread({ receive, ended }, isFull) {
-  // Bundlers recognize exactly this expression. webpack puts workers of the same name into one
-  // script, so the names differ.
-  const worker = isFull
-    ? new Worker(new URL('./entry-full.js', import.meta.url), { name: 'varve-full', type: 'module' })
-    : new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
+export function startThread({ receive, ended }, isFull, make = ours) {
+  const worker = make({ full: isFull })
   worker.onmessage = ({ data }) => receive(data)
   // A worker continues after an error; this one must end, because its state is unknown.
   const die = (/** @type {any} any: the event types of workers differ between platforms */ event) => {
@@ -30,4 +27,13 @@ export function startThread({ receive, ended }, isFull) {
       throw Object.assign(new Error('getProperty() is not supported in a page with worker: true: use info()'), { code: 'not-supported' })
     }
   }
+}
+
+/** @param {{ full: boolean }} needs */
+function ours({ full }) {
+  // Bundlers recognize exactly this expression. webpack puts workers of the same name into one
+  // script, so the names differ.
+  return full
+    ? new Worker(new URL('./entry-full.js', import.meta.url), { name: 'varve-full', type: 'module' })
+    : new Worker(new URL('./entry-web.js', import.meta.url), { name: 'varve', type: 'module' })
 }

@@ -64,6 +64,8 @@ export class TabConnection {
   /** When the own worker failed. @type {number[]} */
   #failures = []
   #isBlocked = false
+  /** Whether the end of the owner is expected. */
+  #isClosing = false
 
   /** The last id of an iterator or snapshot: made, sent to the owner, and lost with an owner. */
   #made = 0
@@ -133,7 +135,12 @@ export class TabConnection {
     if (verb.writes && this.#options.readOnly) return Promise.reject(failure('the database is open read-only', 'not-supported'))
     // Nothing is open, and nothing waits.
     if (verb.name === 'close' && this.#way === null && this.#requests.count === 0) return Promise.resolve()
-    return this.#requests.ask(verb, args)
+    const answer = this.#requests.ask(verb, args)
+    if (verb.name === 'close') {
+      this.#isClosing = true
+      answer.catch(() => { this.#isClosing = false })
+    }
+    return answer
   }
 
   /**
@@ -370,7 +377,7 @@ export class TabConnection {
     if (this.#way === null) return
     const wasOwn = this.isOwner
     this.#leaveOwner(hasAnswered, cause)
-    if (this.#end !== null) return
+    if (this.#end !== null || this.#isClosing) return
     if (wasOwn) {
       this.#endMember()
       const now = performance.now()

@@ -19,10 +19,11 @@ import { serveWorker } from './worker.js'
  * @param {any} storage any: describes the files to a worker
  * @param {any} options any: the engine's, and `multiTab`
  * @param {Listeners} listeners
+ * @param {import('../remote/connection.js').MakeWorker} [makeWorker]
  * @returns {Promise<Opened>}
  */
-export async function openShared(storage, options, listeners) {
-  const connection = await TabConnection.open(storage, options, listeners, (to) => startThread(to, isFull()))
+export async function openShared(storage, options, listeners, makeWorker) {
+  const connection = await TabConnection.open(storage, options, listeners, (to) => startThread(to, isFull(), makeWorker))
   return { engine: engineOf(connection, options) }
 }
 

@@ -448,8 +448,8 @@ export class Varve<KDefault = string, VDefault = string>
    * @throws `LEVEL_INVALID_ARGUMENT` if there is no database, or it has another comparator.
    * `LEVEL_SOURCE_CHANGED` if another process keeps changing it meanwhile.
    */
-  static verify (location: string | URL, options?: OpenOptions | undefined): Promise<VerifyReport>
-  static verify (location: null | undefined, options: OpenOptions & { storage: Storage }): Promise<VerifyReport>
+  static verify (location: string | URL, options?: VerifyOptions | undefined): Promise<VerifyReport>
+  static verify (location: null | undefined, options: VerifyOptions & { storage: Storage }): Promise<VerifyReport>
 
   /**
    * Rebuilds a damaged database that is not open, from every entry whose checksum is correct, also
@@ -470,8 +470,34 @@ export class Varve<KDefault = string, VDefault = string>
   static repair (location: null | undefined, options: RepairOptions & { storage: Storage }): Promise<RepairReport>
 }
 
+/**
+ * Makes a worker of a page for Varve, which runs the module `varve/worker` or, if `full` is set,
+ * `varve/worker-full`. Needed where `new Worker(new URL(...))` is refused. Node ignores it.
+ *
+ * @example
+ * ```js
+ * // Trusted Types
+ * const worker = ({ full }) => new Worker(policy.createScriptURL(full ? '/varve/entry-full.js' : '/varve/entry-web.js'), { type: 'module' })
+ * // From another origin, such as a CDN
+ * const worker = ({ full }) => new Worker(URL.createObjectURL(new Blob([`import '${cdn}/pkg/entry-${full ? 'full' : 'web'}.js'`], { type: 'text/javascript' })), { type: 'module' })
+ * ```
+ */
+export type WorkerFactory = (needs: { full: boolean }) => {
+  postMessage (message: any, transfer: any[]): void
+  terminate (): void
+}
+
+/** Options for {@link Varve.verify} of a closed database. */
+export interface VerifyOptions extends OpenOptions {
+  /** Makes the worker of a page. */
+  worker?: WorkerFactory | undefined
+}
+
 /** Options for {@link Varve.repair}. */
 export interface RepairOptions extends OpenOptions {
+  /** Makes the worker of a page. */
+  worker?: WorkerFactory | undefined
+
   /**
    * Name of the key order of the repaired database, `'leveldb.BytewiseComparator'`. A database with
    * another comparator, such as Chromium's `idb_cmp1`, is only repaired if this is set. Its entries
@@ -579,9 +605,12 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Om
    * with `maybeApplied`; close the database and open it again. Acknowledged writes are kept, except
    * with `storage: 'memory'`.
    *
+   * In a page, a database by name always has a worker. A function makes it, where the page cannot
+   * start the package's script by itself; see {@link WorkerFactory}.
+   *
    * @defaultValue `false`
    */
-  worker?: boolean | undefined
+  worker?: boolean | WorkerFactory | undefined
 
   /**
    * Whether other tabs, and other objects of this page, may use a database of a browser at the same
