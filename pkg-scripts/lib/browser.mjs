@@ -9,6 +9,7 @@
 //   pkg/entry-full.js      the same with full.wasm
 //   pkg/*.js.map           source maps
 //   pkg/chunk-*.js         code shared by entries, so that there is one class of each error
+//   pkg/precache.json      what a page with `varve` needs, for service workers
 //   pkg/third-party.txt    the licences of bundled packages
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -36,6 +37,18 @@ export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
   const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true, sourcemap: true })
   writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
+  writeFileSync(inRoot('pkg', 'precache.json'), `${JSON.stringify([...scriptsOf(metafile, ['browser.js', 'entry-web.js']), 'engine.wasm'], undefined, 2)}\n`)
+}
+
+/**
+ * The scripts that these entries import, and they themselves.
+ * @param {import('esbuild').Metafile} metafile
+ * @param {string[]} entries
+ */
+function scriptsOf({ outputs }, entries) {
+  const found = new Set(entries.map((name) => `pkg/${name}`))
+  for (const name of found) for (const { path, external } of outputs[name].imports) if (!external) found.add(path)
+  return [...found].map((path) => path.slice('pkg/'.length)).sort()
 }
 
 /** Compressed before base64: over a compressed connection it is no larger than the file. */
