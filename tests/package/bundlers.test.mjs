@@ -3,12 +3,14 @@
 // in Node.
 import { after, before, test } from 'node:test'
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import * as esbuild from 'esbuild'
 import { rollup } from 'rollup'
-import * as vite from 'vite'
+import * as vite8 from 'vite'
+import * as vite6 from 'vite-6'
+import * as vite7 from 'vite-7'
 import webpack from 'webpack'
 import { findChromium } from '../../pkg-scripts/lib/system.mjs'
 import { htmlOf, visit } from './browser.mjs'
@@ -75,28 +77,35 @@ function copyAll(out) {
 
 const engines = (out) => readdirSync(out, { recursive: true }).filter((name) => name.endsWith('.wasm'))
 
-for (const script of ['page.js', 'page-inline.js', 'page-worker.js']) {
-  bundled(`Vite builds ${script} unconfigured`, async (out, context) => {
-    page(app.directory, `/${script}`)
-    await vite.build({ root: app.directory, configFile: false, logLevel: 'error', build: { outDir: join(out, 'dist') } })
-    // The worker for repair and import uses the full module.
-    if (script === 'page.js') strictEqual(engines(out).length, 2)
-    await seen(context, { folder: join(out, 'dist') })
-  })
-}
-
-for (const script of ['page.js', 'page-inline.js']) {
-  bundled(`Vite serves ${script} in development, unconfigured`, async (out, context) => {
-    page(app.directory, `/${script}`)
-    const server = await vite.createServer({
-      root: app.directory, configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, ws: false }
+for (const [version, vite] of [[6, vite6], [7, vite7], [8, vite8]]) {
+  for (const script of ['page.js', 'page-inline.js', 'page-worker.js']) {
+    // A user's own worker that imports the package, which has dynamic imports (README.md).
+    const worker = version < 8 && script === 'page-worker.js' ? { format: 'es' } : undefined
+    bundled(`Vite ${version} builds ${script} ${worker ? 'with worker.format: es' : 'unconfigured'}`, async (out, context) => {
+      page(app.directory, `/${script}`)
+      await vite.build({ root: app.directory, configFile: false, logLevel: 'error', build: { outDir: join(out, 'dist') }, worker })
+      // The worker for repair and import uses the full module.
+      if (script === 'page.js') strictEqual(engines(out).length, 2)
+      await seen(context, { folder: join(out, 'dist') })
     })
-    try {
-      await seen(context, { folder: app.directory, before: server.middlewares, page: '' })
-    } finally {
-      await server.close()
-    }
-  })
+  }
+
+  for (const script of ['page.js', 'page-inline.js']) {
+    bundled(`Vite ${version} serves ${script} in development, unconfigured`, async (out, context) => {
+      page(app.directory, `/${script}`)
+      // Copies of another version's optimizer.
+      rmSync(app.path('node_modules', '.vite'), { recursive: true, force: true })
+      const server = await vite.createServer({
+        root: app.directory, configFile: false, logLevel: 'error',
+        server: { middlewareMode: true, hmr: false, ws: false }
+      })
+      try {
+        await seen(context, { folder: app.directory, before: server.middlewares, page: '' })
+      } finally {
+        await server.close()
+      }
+    })
+  }
 }
 
 bundled('Vite before 8 copies scripts alone when it serves', async (out, context) => {
@@ -106,7 +115,7 @@ bundled('Vite before 8 copies scripts alone when it serves', async (out, context
   cpSync(app.path('node_modules', 'varve'), join(out, 'node_modules', 'varve'), { recursive: true })
   for (const name of ['page.js', 'in-page.js', 'smoke.js']) copyFileSync(app.path(name), join(out, name))
   page(out, './page.js', '<script type="importmap">{"imports":{"varve":"/node_modules/.vite/deps/varve.js?v=1"}}</script>')
-  await seen(context, { folder: out, workers: false })
+  await seen(context, { folder: out })
 })
 
 const runWebpack = (config) => new Promise((resolve, reject) => webpack(config, (error, stats) => {

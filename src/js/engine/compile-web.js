@@ -24,11 +24,11 @@ async function load(name, place) {
 
 /**
  * In development, Vite before version 8 copies the scripts of packages but not the files beside
- * them.
+ * them, nor those of workers. Returns where the file is, if `script` is such a copy.
  * @param {string} name
  * @param {string} script
  */
-function besideCopy(name, script) {
+export function besideCopy(name, script) {
   const ours = script.replace(/\/\.vite\/deps\/[^/]*$/, `/varve/pkg/${name}`)
   return ours === script ? undefined : ours
 }

@@ -1,4 +1,5 @@
 // A dedicated worker in a page, for connection.js.
+import { besideCopy } from '../engine/compile-web.js'
 
 /**
  * @param {{ receive(message: any): void, ended(cause: unknown): void }} to any: a message can be
@@ -31,6 +32,8 @@ export function startThread({ receive, ended }, isFull, make = ours) {
 
 /** @param {{ full: boolean }} needs */
 function ours({ full }) {
+  const copied = besideCopy(full ? 'entry-full.js' : 'entry-web.js', import.meta.url)
+  if (copied !== undefined) return new Worker(copied, { type: 'module' })
   // Bundlers recognize exactly this expression. webpack puts workers of the same name into one
   // script, so the names differ.
   return full
