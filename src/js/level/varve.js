@@ -5,6 +5,7 @@
 //
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
 // abstract-level awaits the result once, and a value saves one promise per operation.
+import { isServiceWorker } from '#place'
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -353,6 +354,7 @@ export class Varve extends AbstractLevel {
    */
   static async #storageOf({ path, base, storage }) {
     if (path === null) return storage
+    if (isServiceWorker()) throw new VarveError('A service worker cannot open a database by name: a page or a dedicated worker can', { code: 'LEVEL_NOT_SUPPORTED' })
     const { directoryAt } = await import('#directory')
     return directoryAt(path, base)
   }

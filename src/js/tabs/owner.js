@@ -83,6 +83,8 @@ export class Owner {
     if (protocol !== PROTOCOL) return this.#meet(protocol)
     if (isExclusive) return this.#refuse(hello, 'it is open with multiTab: false')
     if (isReadOnly && !readOnly) return yieldTo === undefined ? this.#refuse(hello, 'it is open with readOnly: true') : yieldTo()
+    // Who comes now may have closed and opened the database because of that.
+    if (this.#host.engine.hasEnded) return yieldTo === undefined ? this.#refuse(hello, 'its engine has failed') : yieldTo()
     if (!this.#guests.has(hello)) this.#admit(hello, client)
     this.#guests.get(hello)?.session.tell({ joined: id })
   }

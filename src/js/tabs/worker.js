@@ -3,6 +3,7 @@
 //
 //   from the page   { member: { named, options, id, isExclusive } }, { joined: true }, else see session.js
 //   to the page     { opened: true }, { failed }, { left: true }, else see session.js
+import { loadModule } from '../engine/module.js'
 import { describe } from '../remote/failure.js'
 import { Host } from '../remote/host.js'
 import { Session } from '../remote/session.js'
@@ -36,6 +37,8 @@ export function serveWorker(port, directoryAt, isDirect = false) {
   /** @param {{ named: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
   async function join({ named, options, id, isExclusive }) {
     const files = directoryAt(named)
+    // Compiled by the time it is needed; its failure is reported then.
+    loadModule().catch(() => {})
     try {
       await (isExclusive ? files.acquire() : files.acquire(Infinity))
       const existing = hasJoined ? { createIfMissing: false, errorIfExists: false } : {}
@@ -66,7 +69,8 @@ export function serveWorker(port, directoryAt, isDirect = false) {
   /** Closes the database, so that another tab can open it. */
   async function yieldTo() {
     await session.stop()
-    await host.close([])
+    // A failed engine has nothing to close. The page ends this worker, which frees the files.
+    await host.close([]).catch(() => {})
     port.post({ left: true })
   }
 }

@@ -8,3 +8,9 @@ export const isDedicatedWorker = () => {
   const { DedicatedWorkerGlobalScope: Scope } = /** @type {any} any: lib.dom does not declare it */ (globalThis)
   return Scope !== undefined && globalThis instanceof Scope
 }
+
+/** Whether this is a service worker, which cannot import modules later and ends at any time. */
+export const isServiceWorker = () => {
+  const { ServiceWorkerGlobalScope: Scope } = /** @type {any} any: lib.dom does not declare it */ (globalThis)
+  return Scope !== undefined && globalThis instanceof Scope
+}

@@ -2,3 +2,5 @@
 
 /** Never: a database can be opened on any thread, also where a test has made a document. */
 export const isWindow = () => false
+
+export const isServiceWorker = () => false
