@@ -25,15 +25,23 @@ export function clearRange(engine, { gt, gte, lt, lte }) {
  */
 export async function clearRows(engine, range, write) {
   const id = engine.iterator({ ...range, keys: true, values: false, fillCache: false })
+  let wrote = false
   try {
     const batch = new WriteBatch()
     for (let done = false; !done;) {
       const page = await engine.next(id, CLEAR_ROWS, CLEAR_BYTES)
       for (const key of keysOf(page)) batch.del(key)
-      if (page.count > 0) await write(batch.finish())
+      if (page.count > 0) {
+        await write(batch.finish())
+        wrote = true
+      }
       batch.clear()
       done = page.done
     }
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    // Reading the next rows failed, but some are deleted.
+    if (wrote && typeof error === 'object') error.maybeApplied = true
+    throw error
   } finally {
     engine.closeIterator(id)
   }

@@ -4,7 +4,7 @@ import { Turns } from '../engine/scheduler.js'
 
 /**
  * Serves other tabs (src/js/tabs/owner.js).
- * @typedef {{ stop(): Promise<void>, goOn(): void, gone(): void }} Owner
+ * @typedef {{ stop(): Promise<void>, gone(): void }} Owner
  */
 
 export class Host {
@@ -25,6 +25,9 @@ export class Host {
   constructor(directoryAt = () => { throw new Error('no names here') }) {
     this.#directoryAt = directoryAt
   }
+
+  /** How many clients there are. */
+  sessions = 0
 
   get engine() { return this.#engine }
 
@@ -62,6 +65,8 @@ export class Host {
       host: this,
       get engine() { return this.host.engine },
       get turns() { return this.host.turns },
+      get sessions() { return this.host.sessions },
+      set sessions(count) { this.host.sessions = count },
       storageOf: (/** @type {any} any: a description of a storage */ recipe) => this.storageOf(recipe),
       close: (/** @type {Promise<void>[]} */ others) => Promise.all(others)
     }
@@ -77,10 +82,11 @@ export class Host {
       await this.#engine.close()
     } catch (error) {
       this.#turns.restart()
-      this.#owner?.goOn()
       throw error
+    } finally {
+      // Also after a failure, which ends the engine and frees the lock.
+      this.#owner?.gone()
     }
-    this.#owner?.gone()
   }
 
   /**

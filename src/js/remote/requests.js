@@ -81,11 +81,17 @@ export class Requests {
     this.#out.flush()
   }
 
-  /** @param {import('./messages.js').Inbox} inbox a message of answers @param {(number: number) => void} [settled] */
+  /**
+   * Returns false if an answer has no request, so that the other side counts otherwise.
+   * @param {import('./messages.js').Inbox} inbox a message of answers
+   * @param {(number: number) => void} [settled]
+   */
   settle(inbox, settled) {
     while (inbox.next()) {
       const number = inbox.u32()
-      const { verb, resolve, reject } = /** @type {Waiter} */ (this.#waiting.get(number))
+      const waiter = this.#waiting.get(number)
+      if (waiter === undefined) return false
+      const { verb, resolve, reject } = waiter
       this.#waiting.delete(number)
       settled?.(number)
       try {
@@ -96,6 +102,7 @@ export class Requests {
         reject(error)
       }
     }
+    return true
   }
 
   /** @param {(waiter: Waiter) => any} failure any: errors of any class */

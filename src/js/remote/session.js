@@ -12,7 +12,7 @@ import { Inbox, Outbox } from './messages.js'
 import { VERBS } from './verbs.js'
 
 /**
- * The maximum number of pending requests, and of their bytes; the engine would refuse more. Further
+ * The maximum number of pending requests of all sessions, and of their bytes; the engine would refuse more. Further
  * requests start when others have ended.
  */
 const WAITING_MAX = 4096
@@ -65,6 +65,7 @@ export class Session {
   constructor(port, host) {
     this.#port = port
     this.#host = host
+    host.sessions++
     this.#out = new Outbox((message, transfer) => port.post(message, transfer))
     port.listen((message) => this.#receive(message))
   }
@@ -118,12 +119,6 @@ export class Session {
     this.#out.flush()
   }
 
-  /** Begins requests again. */
-  goOn() {
-    this.#stopped = false
-    this.#work()
-  }
-
   /** Stops, and frees the client's iterators and snapshots. */
   async release() {
     await this.stop()
@@ -137,6 +132,7 @@ export class Session {
       }
     }
     this.#handles.clear()
+    this.#host.sessions--
   }
 
   /** Tells the client. @param {object} message */
@@ -165,7 +161,8 @@ export class Session {
 
   /** @param {number} size */
   #hasRoom(size) {
-    return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX && this.#waitingBytes + size <= WAITING_BYTES_MAX)
+    const { sessions } = this.#host
+    return this.#waiting.size === 0 || (this.#waiting.size < WAITING_MAX / sessions && this.#waitingBytes + size <= WAITING_BYTES_MAX / sessions)
   }
 
   /** Gives background work its share of the thread, as for an engine without a worker. */

@@ -130,7 +130,11 @@ export function recipeOf(storage) {
   if (storage === null || storage === undefined) return null
   if (storage.inWorker.named !== undefined) return storage.inWorker
   const { module, export: name, args } = storage.inWorker
-  return { module: String(module), export: name, args: [...args] }
+  try {
+    return structuredClone({ module: String(module), export: name, args: [...args] })
+  } catch (/** @type {any} any: whatever was thrown */ cause) {
+    throw Object.assign(new Error(`The storage cannot be created in a worker: ${cause.message}`, { cause }), { code: 'invalid-argument' })
+  }
 }
 
 // ---- The table ----

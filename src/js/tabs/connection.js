@@ -59,11 +59,15 @@ export class TabConnection {
   #channel = /** @type {BroadcastChannel | null} */ (null)
   /** Of the session that was asked for, or is used. */
   #session = /** @type {{ name: string, channel: BroadcastChannel } | null} */ (null)
+  /** The session before, which must end first. @type {string | undefined} */
+  #before
   /** The lock that shows that this client lives. */
   #client = /** @type {{ id: string, letGo(): void } | null} */ (null)
   /** When the own worker failed. @type {number[]} */
   #failures = []
   #isBlocked = false
+  /** The last owner with another protocol. @type {string | undefined} */
+  #foreign
   /** Whether the end of the owner is expected. */
   #isClosing = false
 
@@ -134,7 +138,7 @@ export class TabConnection {
     // The owner may be one that writes.
     if (verb.writes && this.#options.readOnly) return Promise.reject(failure('the database is open read-only', 'not-supported'))
     // Nothing is open, and nothing waits.
-    if (verb.name === 'close' && this.#way === null && this.#requests.count === 0) return Promise.resolve()
+    if (verb.name === 'close' && this.#way === null && (this.#requests.count === 0 || this.#isBlocked)) return Promise.resolve()
     const answer = this.#requests.ask(verb, args)
     if (verb.name === 'close') {
       this.#isClosing = true
@@ -228,6 +232,7 @@ export class TabConnection {
     if (this.#end !== null || !this.#visit.isOver) return
     const visit = this.#visit = { isOver: false }
     this.#startMember()
+    if (visit.isOver) return
     const { lockName } = this.#storage
     this.#channel = new BroadcastChannel(lockName)
     this.#channel.onmessage = ({ data }) => this.#hear(data)
@@ -271,9 +276,15 @@ export class TabConnection {
 
   /** @param {any} message any: see worker.js */
   #fromMember(message) {
-    if (message.opened) this.#use({ post: (each) => this.#thread?.post(each, []), close() {} }, this.#member)
-    else if (message.failed !== undefined) this.#memberFailed(revive(message.failed))
-    else this.#receive(message)
+    if (message.opened) {
+      // The owner before has lost its files, whether or not that is known here.
+      if (this.#way !== null) this.#leaveOwner(false)
+      this.#use({ post: (each) => this.#thread?.post(each, []), close() {} }, this.#member)
+    } else if (message.failed !== undefined) {
+      this.#memberFailed(revive(message.failed))
+    } else {
+      this.#receive(message)
+    }
   }
 
   /** @param {any} error any: whatever was thrown */
@@ -297,6 +308,11 @@ export class TabConnection {
   #hear({ owner, protocol }) {
     if (owner === undefined || owner === this.#member || this.#way !== null) return
     if (protocol === PROTOCOL) return this.#hello()
+    // So that this owner tells its tabs.
+    if (owner !== this.#foreign) {
+      this.#foreign = owner
+      this.#hello()
+    }
     if (this.#isBlocked) return
     this.#isBlocked = true
     this.#listeners.onTab('blocked', { protocol })
@@ -304,15 +320,17 @@ export class TabConnection {
 
   /** Asks for a session; the owner, if there is one, answers. */
   #hello() {
-    if (this.#client === null || this.#channel === null || this.#options.multiTab === false) return
+    if (this.#client === null || this.#channel === null || this.#way !== null || this.#options.multiTab === false) return
     const name = this.#session?.name ?? this.#openSession()
-    this.#channel.postMessage({ hello: name, client: this.#client.id, member: this.#member, protocol: PROTOCOL, readOnly: this.#options.readOnly === true })
+    this.#channel.postMessage({ hello: name, after: this.#before, client: this.#client.id, member: this.#member, protocol: PROTOCOL, readOnly: this.#options.readOnly === true })
   }
 
   #openSession() {
     const name = newId(this.#storage.lockName)
     const channel = new BroadcastChannel(name)
     channel.onmessage = ({ data }) => { if (this.#session?.channel === channel) this.#fromOwner(data, channel) }
+    // Answers are counted: after one that cannot be read, the others mean nothing.
+    channel.onmessageerror = () => { if (this.#session?.channel === channel) this.#ownerIsGone(false) }
     this.#session = { name, channel }
     return name
   }
@@ -357,7 +375,7 @@ export class TabConnection {
   /** @param {any} message any: see session.js */
   #receive(message) {
     if (message instanceof ArrayBuffer || Array.isArray(message)) {
-      if (this.#way !== null) this.#requests.settle(new Inbox(message), (number) => this.#unanswered.answered(number))
+      if (this.#way !== null) this.#settle(new Inbox(message))
     } else if (message.event !== undefined) {
       this.#listener?.(message.event, message.info)
     } else if (message.recovered !== undefined) {
@@ -366,7 +384,14 @@ export class TabConnection {
       this.#listeners.onTab(message.tab, message.info)
     } else if (message.left) {
       this.#ownerIsGone(true)
+    } else if (message.lost) {
+      this.#ownerIsGone(false)
     }
+  }
+
+  /** @param {Inbox} inbox */
+  #settle(inbox) {
+    if (!this.#requests.settle(inbox, (number) => this.#unanswered.answered(number))) this.#ownerIsGone(false)
   }
 
   /**
@@ -381,7 +406,7 @@ export class TabConnection {
     if (wasOwn) {
       this.#endMember()
       const now = performance.now()
-      this.#failures = [...this.#failures.filter((time) => now - time < FAILURES_MS), now]
+      if (!hasAnswered) this.#failures = [...this.#failures.filter((time) => now - time < FAILURES_MS), now]
       if (!hasAnswered && this.#failures.length > FAILURES_MAX) return this.#fail(failure('The worker of the database fails again and again', 'poisoned', { cause }))
     }
     if (this.#thread === null) this.#startMember()
@@ -394,6 +419,7 @@ export class TabConnection {
     this.#way?.close()
     this.#way = null
     if (this.#session !== null) {
+      this.#before = this.#session.name
       this.#session.channel.close()
       this.#session = null
     }

@@ -4,7 +4,7 @@ import { Session } from '../remote/session.js'
 import { whenGone } from './alive.js'
 import { PROTOCOL } from './protocol.js'
 
-/** @typedef {{ session: Session, channel: BroadcastChannel, forget(): void }} Guest */
+/** @typedef {{ session: Session, channel: BroadcastChannel, forget(): void, end(): Promise<void> }} Guest */
 
 /**
  * any: the engine's info, and messages
@@ -19,6 +19,9 @@ import { PROTOCOL } from './protocol.js'
  * @property {(event: string, info: object) => void} tell tells the owner's own page
  */
 
+/** Enough for messages to arrive, in ms. */
+const LATER_MS = 1000
+
 export class Owner {
   #host
   #choices
@@ -26,13 +29,15 @@ export class Owner {
   /** @type {Map<string, Guest>} */
   #guests = new Map()
   #isStopped = false
+  /** The protocol of a tab that waits. @type {number | undefined} */
+  #foreign
 
   /** @param {import('../remote/host.js').Host} host whose engine is open @param {Choices} choices */
   constructor(host, choices) {
     this.#host = host
     this.#choices = choices
     this.#channel = new BroadcastChannel(choices.name)
-    this.#channel.onmessage = ({ data }) => { if (data.hello !== undefined) this.#hear(data) }
+    this.#channel.onmessage = ({ data }) => { if (data?.hello !== undefined) this.#hear(data) }
     host.serve(this)
     this.#announce()
   }
@@ -50,13 +55,6 @@ export class Owner {
     await Promise.all([...this.#guests.values()].map(({ session }) => session.stop()))
   }
 
-  /** The engine could not be closed. */
-  goOn() {
-    this.#isStopped = false
-    for (const { session } of this.#guests.values()) session.goOn()
-    this.#announce()
-  }
-
   /** Guests send to the next owner what was not answered. */
   gone() {
     for (const { session, channel, forget } of this.#guests.values()) {
@@ -66,7 +64,8 @@ export class Owner {
     }
     this.#guests.clear()
     this.#channel.close()
-    this.#choices.letGo()
+    // After the messages before, which take another way.
+    setTimeout(this.#choices.letGo, LATER_MS)
   }
 
   // ---- Guests ----
@@ -75,8 +74,8 @@ export class Owner {
     this.#channel.postMessage({ owner: this.#choices.id, protocol: PROTOCOL })
   }
 
-  /** @param {{ hello: string, client: string, member: string, protocol: number, readOnly: boolean }} message */
-  #hear({ hello, client, member, protocol, readOnly }) {
+  /** @param {{ hello: string, after?: string, client: string, member: string, protocol: number, readOnly: boolean }} message */
+  #hear({ hello, after, client, member, protocol, readOnly }) {
     const { id, isExclusive, isReadOnly, yieldTo } = this.#choices
     // The page of this owner, which has a shorter way.
     if (member === id || this.#isStopped) return
@@ -85,25 +84,42 @@ export class Owner {
     if (isReadOnly && !readOnly) return yieldTo === undefined ? this.#refuse(hello, 'it is open with readOnly: true') : yieldTo()
     // Who comes now may have closed and opened the database because of that.
     if (this.#host.engine.hasEnded) return yieldTo === undefined ? this.#refuse(hello, 'its engine has failed') : yieldTo()
-    if (!this.#guests.has(hello)) this.#admit(hello, client)
-    this.#guests.get(hello)?.session.tell({ joined: id })
+    this.#admit(hello, after, client)
   }
 
-  /** @param {string} name of the session @param {string} client */
-  #admit(name, client) {
+  /**
+   * @param {string} name of the session
+   * @param {string | undefined} before the client's session before: none of its writes may come later
+   * @param {string} client
+   */
+  async #admit(name, before, client) {
+    const { id } = this.#choices
+    const known = this.#guests.get(name)
+    if (known !== undefined) return known.session.tell({ joined: id })
+    if (before !== undefined) await this.#guests.get(before)?.end()
+    if (this.#isStopped || this.#guests.has(name)) return
     const channel = new BroadcastChannel(name)
     let isOpen = true
+    const end = () => {
+      isOpen = false
+      forget()
+      channel.close()
+      this.#guests.delete(name)
+      return session.release()
+    }
     const session = new Session({
       post: (message) => { if (isOpen) channel.postMessage(message) },
       listen: (receive) => { channel.onmessage = ({ data }) => receive(data) }
     }, this.#host.forGuest())
-    const forget = whenGone(client, () => {
-      isOpen = false
-      channel.close()
-      this.#guests.delete(name)
-      session.release()
-    })
-    this.#guests.set(name, { session, channel, forget })
+    // Requests are counted: after one that cannot be read, the others mean nothing.
+    channel.onmessageerror = () => {
+      session.tell({ lost: true })
+      end()
+    }
+    const forget = whenGone(client, end)
+    this.#guests.set(name, { session, channel, forget, end })
+    session.tell({ joined: id })
+    if (this.#foreign !== undefined) session.tell({ tab: 'versionchange', info: { protocol: this.#foreign } })
   }
 
   /** @param {string} name of the session @param {string} refused the reason */
@@ -115,6 +131,7 @@ export class Owner {
 
   /** A tab of another protocol waits. @param {number} protocol */
   #meet(protocol) {
+    this.#foreign = protocol
     this.#announce()
     this.#choices.tell('versionchange', { protocol })
     for (const { session } of this.#guests.values()) session.tell({ tab: 'versionchange', info: { protocol } })

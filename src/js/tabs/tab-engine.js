@@ -53,7 +53,12 @@ export async function openHere(files, options, listeners) {
   if (!connection.isOwner || host === undefined) return { engine: engineOf(connection, options) }
   connection.detach()
   const own = host
-  return { engine: own.engine, turns: own.turns, close: () => own.close([]) }
+  return {
+    engine: own.engine,
+    turns: own.turns,
+    // Opening read-only takes no lock in the engine, which so does not free it.
+    close: () => own.close([]).finally(() => files.release())
+  }
 }
 
 /** @param {TabConnection} connection @param {any} options any: the engine's */
