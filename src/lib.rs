@@ -74,8 +74,8 @@ pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
 pub use db::Export;
 pub use db::{
-    Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, LostRange, RecoveredFile, RecoveryReport,
-    RepairReport, TableInfo, UnusedFile, VerifyReport, destroy, repair, repair_as, verify,
+    ChangePage, Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, LostRange, RecoveredFile, RecoveryReport,
+    RepairReport, TableInfo, UnusedFile, VerifyReport, Watch, destroy, repair, repair_as, verify,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;

@@ -7,10 +7,11 @@ use std::task::Poll;
 
 use super::background::{flush_memtables, handle_failure, log_and_apply_unless};
 use super::driver::Driven;
+use super::feed::{Hold, OwnedRange};
 use super::obsolete_files::remove_obsolete;
 use super::read::DbIterator;
 use super::state::Inner;
-use super::write::{Mark, mark_in_turn, write};
+use super::write::{Clear, Mark, clear};
 use crate::base::{to_u64, user_key};
 use crate::batch::WriteBatch;
 use crate::budget::{pause, slice_size};
@@ -24,19 +25,21 @@ const BATCH_SIZE: usize = 32 << 10;
 /// Implements [`Db::delete_range`](super::Db::delete_range).
 pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
     inner.check_open()?;
+    let hold = Hold::new(&inner.feed, (begin.map(<[u8]>::to_vec), end.map(<[u8]>::to_vec)));
     // Writes continue meanwhile; newer entries are kept.
-    let asked = mark_in_turn(inner).await?;
+    let Some(asked) = clear(inner, Clear::Begin(Rc::downgrade(&hold)), None).await? else { return Ok(0) };
+    let deleted = delete_rest(inner, (begin, end), asked).await?;
+    hold.done();
+    Ok(u64::from(asked.written).saturating_add(deleted))
+}
+
+async fn delete_rest(inner: &Rc<Inner>, (begin, end): UserRange<'_>, asked: Mark) -> Result<u64> {
     let mut options = ReadOptions {
         lower_bound: begin.map(<[u8]>::to_vec),
         upper_bound: end.map(<[u8]>::to_vec),
         fill_cache: false,
         ..ReadOptions::default()
     };
-    // Without live entries there is nothing to flush or drop. Damage proves nothing: its table may
-    // be dropped.
-    if DbIterator::new(inner, &options)?.seek_to_first().await == Ok(false) {
-        return Ok(0);
-    }
     drop_whole_tables(inner, (begin, end), asked).await?;
     let mut it = DbIterator::new(inner, &options)?;
     let mut read = inner.state.borrow().last_sequence();
@@ -52,6 +55,7 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
         }
         let mut batch = WriteBatch::new();
         let mut left = slice_size(&inner.options.pause);
+        let first = valid.then(|| it.key().to_vec());
         while valid && left > 0 && batch.byte_size() < BATCH_SIZE {
             if it.sequence().is_none_or(|sequence| sequence <= asked.sequence) {
                 batch.delete(it.key());
@@ -60,10 +64,18 @@ pub(crate) async fn delete_range(inner: &Rc<Inner>, begin: Option<&[u8]>, end: O
             valid = it.next().await?;
         }
         if !batch.is_empty() {
-            let count = u64::from(batch.count());
-            deleted += count;
-            write(inner, Some(batch), false).await?;
-            read = read.advance(count).unwrap_or(read);
+            match clear(inner, Clear::GoOn { asked: asked.sequence, read }, Some(batch)).await? {
+                Some(mark) => {
+                    deleted += u64::from(mark.written);
+                    read = read.advance(u64::from(mark.written)).unwrap_or(read);
+                }
+                None => {
+                    options.lower_bound = first;
+                    it = DbIterator::new(inner, &options)?;
+                    read = inner.state.borrow().last_sequence();
+                    valid = it.seek_to_first().await?;
+                }
+            }
         }
         pause(&inner.options.pause).await;
     }
@@ -112,8 +124,6 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark)
         pause(&inner.options.pause).await;
     }
 }
-
-type OwnedRange = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 async fn drop_job(inner: Rc<Inner>, range: OwnedRange, asked: Mark, outcome: Rc<RefCell<Option<Result<()>>>>) {
     let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()), asked);

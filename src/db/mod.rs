@@ -7,6 +7,7 @@ mod destroy;
 mod driver;
 #[cfg(feature = "archive")]
 mod export;
+mod feed;
 mod findings;
 mod live_files;
 mod log_walk;
@@ -17,6 +18,7 @@ mod read;
 mod report;
 mod state;
 mod verify;
+mod watch;
 mod write;
 
 use std::future::poll_fn;
@@ -30,6 +32,7 @@ pub use read::{DbIterator, LookupTrace};
 pub use report::{LeftBehind, LogReport, RecoveryReport, TableInfo};
 pub use state::DbState;
 pub use verify::{VerifyReport, verify};
+pub use watch::{ChangePage, Watch};
 
 use crate::base::{Snapshot, sort_by, to_u64};
 use crate::batch::WriteBatch;
@@ -276,6 +279,17 @@ impl Db {
     /// [`get_with`](Db::get_with).
     pub async fn delete_range(&self, begin: Option<&[u8]>, end: Option<&[u8]>) -> Result<u64> {
         delete_range::delete_range(&self.inner, begin, end).await
+    }
+
+    /// Watches the committed changes of keys from `begin` (inclusive) to `end` (exclusive).
+    ///
+    /// It begins with the next commit, or with the one after sequence number `since` if the logs reach
+    /// back to it; otherwise with a gap. Costs writes nothing while there is no watch.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub fn watch(&self, begin: Option<&[u8]>, end: Option<&[u8]>, since: Option<u64>) -> Result<Watch> {
+        Watch::new(&self.inner, (begin.map(<[u8]>::to_vec), end.map(<[u8]>::to_vec)), since)
     }
 
     /// Flushes the memtables to tables, which are durable when it returns.

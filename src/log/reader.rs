@@ -201,6 +201,11 @@ impl LogReader {
         result
     }
 
+    /// Continues at `offset`, the end of a record.
+    pub(crate) fn skip_to(&mut self, offset: u64) {
+        (self.offset, self.good_end) = (offset, offset);
+    }
+
     /// The size of the file.
     pub(crate) async fn file_size(&self) -> Result<u64> {
         self.blocks.file_size().await

@@ -102,6 +102,14 @@ impl MemTable {
         }
     }
 
+    /// The sequence number of the newest entry of the key.
+    pub(crate) fn newest(&self, user_key: &[u8]) -> Option<SequenceNumber> {
+        let tag = Tag::new(SequenceNumber::MAX, ValueType::Value).packed();
+        let tree = self.tree.borrow();
+        let (tag, _) = tree.get(Target { user_key, tag })?;
+        Some(Tag::decode(tag).ok()?.0)
+    }
+
     /// Bytes of keys, tags and values, plus [`ENTRY_OVERHEAD`] per entry.
     ///
     /// The same on all platforms.

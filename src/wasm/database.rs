@@ -24,7 +24,7 @@ use super::place::Place;
 use super::regions::{LATE, MISSING, Regions, exact, part, value_or_promise};
 use crate::base::{Snapshot, to_u64};
 use crate::batch::WriteBatch;
-use crate::db::{Db, Export};
+use crate::db::{Db, Export, Watch};
 use crate::error::{Error, Malformed, Result};
 use crate::options::{Options, ReadOptions, WriteOptions};
 
@@ -36,6 +36,7 @@ pub struct Database {
     pub(super) listener: Rc<JsListener>,
     /// Usually few or none.
     pub(super) exports: RefCell<Vec<(u32, Rc<Export>)>>,
+    pub(super) watches: RefCell<Vec<(u32, Rc<Watch>)>>,
     pub(super) regions: Regions,
     snapshots: RefCell<BTreeMap<u32, Snapshot>>,
     cursors: RefCell<BTreeMap<u32, Rc<Cursor>>>,
@@ -253,6 +254,7 @@ impl Database {
         self.cursors.take();
         self.snapshots.take();
         self.exports.take();
+        self.watches.take();
         let (db, place) = (self.db.clone(), self.place.clone());
         self.regions.done(async move {
             let result = db.close().await;
@@ -276,6 +278,7 @@ impl Database {
             place,
             listener,
             exports: RefCell::default(),
+            watches: RefCell::default(),
             regions: Regions::default(),
             snapshots: RefCell::default(),
             cursors: RefCell::default(),
@@ -346,7 +349,11 @@ impl Database {
     fn next_rows(&self, id: u32, count: u32, bytes: usize) -> Result<f64, JsValue> {
         let cursor = self.cursor(id)?;
         let buffer = self.regions.take_out();
-        let fill = async move { cursor.next(count, bytes, buffer).await };
+        self.rows(async move { cursor.next(count, bytes, buffer).await })
+    }
+
+    /// Returns a page's count, plus 2^32 at the end, or late.
+    pub(super) fn rows(&self, fill: impl Future<Output = Result<Rows>> + 'static) -> Result<f64, JsValue> {
         match self.regions.now(fill, rows_object)? {
             None => Ok(LATE),
             Some(rows) => {
@@ -379,7 +386,7 @@ impl Database {
     }
 
     /// Reads the two bounds in the scratch region; length -1: no bound.
-    fn range(&self, begin: f64, end: f64) -> [Option<Vec<u8>>; 2] {
+    pub(super) fn range(&self, begin: f64, end: f64) -> [Option<Vec<u8>>; 2] {
         let [begin, end] = [begin, end].map(|length| if length < 0.0 { None } else { exact(length) });
         self.regions.with_scratch(|scratch| {
             let copied = |at, size| part(scratch, at, size).to_vec();

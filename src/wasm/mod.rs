@@ -5,6 +5,7 @@
 //! database.rs  class Database: over any storage, a value or a promise
 //! cursor.rs    its iterators: entries in pages
 //! export.rs    its copies: to zips, and to other storages
+//! watch.rs     committed changes, as they happen
 //! events.rs    events of the engine, passed to a function
 //! info.rs      the state of a database as one object
 //! place.rs     where a database is
@@ -47,3 +48,4 @@ mod place;
 mod regions;
 #[cfg(feature = "full")]
 mod repair;
+mod watch;

@@ -35,4 +35,5 @@ mod seeded_bugs;
 mod space;
 mod tombstones;
 mod unlisted;
+mod watch;
 mod write_now;

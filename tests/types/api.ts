@@ -88,6 +88,16 @@ export async function use(): Promise<void> {
 
   const sublevel = towns.sublevel<string, number>('counts', { valueEncoding: 'json' })
   const count: number | undefined = await sublevel.get('a')
+  const watch = sublevel.watch<Buffer, string>({ gte: Buffer.from('a'), since: 3, keyEncoding: 'buffer', valueEncoding: 'utf8' })
+  const reached: number | undefined = watch.sequence
+  for await (const item of towns.watch()) {
+    const told: number = item.sequence
+    if (item.type === 'gap') break
+    for (const change of item.changes) {
+      if (change.type === 'clear') console.log(change.gt, change.lte, told, reached)
+      else if (change.type === 'put') console.log(change.key, change.value.name)
+    }
+  }
   sublevel.putSync('a', 1, { sync: true })
   sublevel.delSync('a')
   sublevel.batchSync([{ type: 'put', key: 'a', value: 1 }, { type: 'put', key: 'b', value: 2, sublevel: towns.sublevel('other') }])

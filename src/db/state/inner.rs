@@ -7,6 +7,7 @@ use super::{State, View};
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList};
 use crate::budget::Budget;
 use crate::db::driver::Driver;
+use crate::db::feed::Feed;
 use crate::db::read::RowCache;
 use crate::db::report::RecoveryReport;
 use crate::db::write::Queue;
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) rows: RefCell<RowCache>,
     pub(crate) counters: Rc<LiveCounters>,
     pub(crate) snapshots: Rc<SnapshotList>,
+    pub(crate) feed: Rc<Feed>,
     pub(crate) state: RefCell<State>,
     pub(crate) queue: RefCell<Queue>,
     /// Commits groups of writers.
@@ -70,6 +72,7 @@ impl Inner {
             tables,
             counters,
             snapshots: Rc::new(SnapshotList::default()),
+            feed: Rc::new(Feed::default()),
             state: RefCell::new(state),
             queue: RefCell::default(),
             commits,
@@ -148,5 +151,6 @@ impl Inner {
         if self.locked.replace(false) {
             self.env.unlock();
         }
+        self.feed.wake();
     }
 }

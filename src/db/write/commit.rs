@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::clear::deletions;
 use super::pacing::make_room;
 use super::queue::{nobody_writes, take_group, wake_next};
-use super::ticket::{Mark, Ticket, Wants};
+use super::ticket::{Clear, Mark, Ticket, Wants};
 use super::wal::{append, current_log, flush_logs, lacked_descriptor, logged, rotate, take_back};
 use crate::base::{SequenceNumber, ValueType, to_u64};
 use crate::batch::{BatchOperation, WriteBatch};
@@ -25,13 +26,10 @@ pub(crate) fn next_commit(inner: &Rc<Inner>) -> Option<Work> {
 async fn commit(inner: Rc<Inner>) {
     let front = inner.queue.borrow().front().cloned();
     let Some(front) = front else { return };
-    let (group, result) = if front.wants == Wants::Mark {
-        front.mark.set(Some(Mark::now(&inner)));
-        (take_group(&inner), Ok(()))
-    } else if front.wants == Wants::Rotation {
+    let (group, result) = if front.wants == Wants::Rotation {
         (take_group(&inner), rotate(&inner).await)
     } else {
-        let deletes = only_deletes(&front.batch.borrow());
+        let deletes = front.clear.is_some() || only_deletes(&front.batch.borrow());
         let ready = match inner.check_writes(deletes) {
             Ok(()) => make_room(&inner, front.bytes).await,
             error => error,
@@ -53,7 +51,12 @@ fn only_deletes(batch: &Option<WriteBatch>) -> bool {
     batch.as_ref().is_some_and(|batch| !batch.has_puts())
 }
 
-async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
+async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
+    if let [ticket] = group
+        && let Some(step) = &ticket.clear
+    {
+        return commit_step(inner, ticket, step).await;
+    }
     let mut batch = None::<WriteBatch>;
     for ticket in group {
         match (&mut batch, ticket.batch.take()) {
@@ -74,6 +77,22 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
         }
         return Ok(());
     };
+    commit_batch(inner, batch, sync, None).await
+}
+
+/// Commits a step of the deletion of a range; the ticket's mark is the position after it.
+async fn commit_step(inner: &Rc<Inner>, ticket: &Ticket, step: &Clear) -> Result<()> {
+    let Some(batch) = deletions(inner, ticket, step).await? else { return Ok(()) };
+    let written = batch.count();
+    if !batch.is_empty() {
+        commit_batch(inner, batch, false, Some(step)).await?;
+    }
+    ticket.mark.set(Some(Mark { written, ..Mark::now(inner) }));
+    Ok(())
+}
+
+/// Commits a batch that is not empty. With `step` it is one of the deletion of a range.
+async fn commit_batch(inner: &Inner, batch: WriteBatch, sync: bool, step: Option<&Clear>) -> Result<()> {
     batch.check()?;
     let entry = Entry::prepare(inner, batch)?;
     let before = entry.log.writer().size();
@@ -89,7 +108,7 @@ async fn commit_group(inner: &Inner, group: &[Rc<Ticket>]) -> Result<()> {
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
-    entry.apply(inner);
+    entry.apply(inner, step);
     Ok(())
 }
 
@@ -118,11 +137,19 @@ impl Entry {
     }
 
     /// Applies the entries to the memtable once the log has them.
-    fn apply(&self, inner: &Inner) {
-        apply(&self.memtable, &self.batch, self.first);
-        inner.state.borrow_mut().use_sequences(self.last);
-        count(&inner.counters.entries_written, u64::from(self.batch.count()));
-        count(&inner.counters.bytes_in, to_u64(self.batch.byte_size()));
+    fn apply(self, inner: &Inner, step: Option<&Clear>) {
+        let Entry { batch, first, last, memtable, .. } = self;
+        apply(&memtable, &batch, first);
+        let before = inner.state.borrow().last_sequence();
+        inner.state.borrow_mut().use_sequences(last);
+        count(&inner.counters.entries_written, u64::from(batch.count()));
+        count(&inner.counters.bytes_in, to_u64(batch.byte_size()));
+        match step {
+            None if inner.feed.is_watched() => inner.feed.push(last, batch),
+            None => {}
+            Some(Clear::Begin(hold)) => inner.feed.begin(hold, before, last, batch),
+            Some(Clear::GoOn { asked, .. }) => inner.feed.go_on(*asked, last, batch),
+        }
     }
 }
 
@@ -161,7 +188,7 @@ pub(super) fn commit_at_once(inner: &Rc<Inner>, batch: WriteBatch) -> AtOnce {
             match entry.log.writer().complete(asked, end, taken) {
                 Ok(()) => {
                     logged(inner, &entry.log, before);
-                    entry.apply(inner);
+                    entry.apply(inner, None);
                     drop(held);
                     wake_next(inner);
                     return AtOnce::Done(Ok(()));
@@ -190,7 +217,7 @@ async fn finish_late(inner: Rc<Inner>, ticket: Rc<Ticket>, entry: Entry, begun: 
     let result = match entry.log.writer().complete(begun.asked, begun.end, taken) {
         Ok(()) => {
             logged(&inner, &entry.log, before);
-            entry.apply(&inner);
+            entry.apply(&inner, None);
             Ok(())
         }
         Err(error) => Err(take_back(&inner, &entry.log, error).await),

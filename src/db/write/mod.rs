@@ -5,6 +5,7 @@
 //!                   '------------- one commit at a time ------------------'
 //! ```
 
+mod clear;
 mod commit;
 mod pacing;
 mod queue;
@@ -13,7 +14,7 @@ mod ticket;
 mod wal;
 
 pub(crate) use commit::next_commit;
-pub(crate) use queue::{mark_in_turn, nobody_writes, rotate_in_turn};
-pub(crate) use submit::{write, write_checked, write_now};
-pub(crate) use ticket::{Mark, Queue};
+pub(crate) use queue::{nobody_writes, rotate_in_turn};
+pub(crate) use submit::{clear, write, write_checked, write_now};
+pub(crate) use ticket::{Clear, Mark, Queue};
 pub(crate) use wal::create_log;

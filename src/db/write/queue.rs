@@ -19,7 +19,7 @@ pub(super) const SMALL_GROUP: usize = 128 << 10;
 impl Mark {
     pub(super) fn now(inner: &Inner) -> Mark {
         let state = inner.state.borrow();
-        Mark { sequence: state.last_sequence(), next_file: state.counts().next_file_number }
+        Mark { sequence: state.last_sequence(), next_file: state.counts().next_file_number, written: 0 }
     }
 }
 
@@ -33,22 +33,17 @@ pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
     enqueue(inner, None, false, Wants::Rotation).await.map(|_| ())
 }
 
-/// Returns a position after all earlier requests and before later ones.
-pub(crate) async fn mark_in_turn(inner: &Rc<Inner>) -> Result<Mark> {
-    if nobody_writes(inner) {
-        return Ok(Mark::now(inner));
-    }
-    let mark = enqueue(inner, None, false, Wants::Mark).await?;
-    Ok(mark.unwrap_or_else(|| Mark::now(inner)))
-}
-
 pub(super) async fn enqueue(
     inner: &Rc<Inner>,
     batch: Option<WriteBatch>,
     sync: bool,
     wants: Wants,
 ) -> Result<Option<Mark>> {
-    let ticket = Rc::new(Ticket::new(batch, sync, wants));
+    line_up(inner, Ticket::new(batch, sync, wants)).await
+}
+
+pub(super) async fn line_up(inner: &Rc<Inner>, ticket: Ticket) -> Result<Option<Mark>> {
+    let ticket = Rc::new(ticket);
     inner.queue.borrow_mut().push(ticket.clone())?;
     poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await?;
     Ok(ticket.mark.get())

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::commit::{AtOnce, commit_at_once};
 use super::pacing::{pace, work_off};
-use super::queue::{enqueue, nobody_writes, poll_ticket};
-use super::ticket::Wants;
+use super::queue::{enqueue, line_up, nobody_writes, poll_ticket};
+use super::ticket::{Clear, Mark, Ticket, Wants};
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::budget::pause;
 use crate::db::state::Inner;
@@ -49,6 +49,16 @@ pub(crate) fn write_now(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Res
     result.unwrap_or_else(|| Err(late()))
 }
 
+/// Commits one step of the deletion of a range; returns its mark.
+pub(crate) async fn clear(inner: &Rc<Inner>, step: Clear, batch: Option<WriteBatch>) -> Result<Option<Mark>> {
+    check_writable(inner)?;
+    let ticket = Ticket::of_clear(step, batch);
+    let bytes = ticket.bytes;
+    let result = line_up(inner, ticket).await;
+    settle(inner, bytes).await;
+    result
+}
+
 async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
     let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
     if bytes > BATCH_SIZE_MAX {
@@ -62,6 +72,12 @@ async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Res
         },
         batch => enqueue(inner, batch, sync, Wants::Write).await.map(|_| ()),
     };
+    settle(inner, bytes).await;
+    result
+}
+
+/// Does the background work owed by a write of `bytes`.
+async fn settle(inner: &Rc<Inner>, bytes: usize) {
     let left = pace(inner, bytes);
     let owes_turn = inner.owes_turn.take();
     if inner.must_end.get() {
@@ -71,7 +87,6 @@ async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Res
     } else if owes_turn {
         pause(&inner.options.pause).await;
     }
-    result
 }
 
 fn check_writable(inner: &Inner) -> Result<()> {

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Waker;
 
 use crate::base::{FileNumber, SequenceNumber};
 use crate::batch::WriteBatch;
+use crate::db::feed::Hold;
 use crate::error::{Error, Result};
 
 /// Largest number of waiting writers.
@@ -22,8 +23,18 @@ pub(super) enum Wants {
     Write,
     /// Start a new log and an empty memtable; not grouped with writes.
     Rotation,
-    /// Report the position in the history; not grouped either.
-    Mark,
+    /// Delete keys of a range; not grouped, because other writes decide what is deleted.
+    Clear,
+}
+
+/// A step of the deletion of a range.
+pub(crate) enum Clear {
+    /// Deletes the first key of the range; all entries up to this one shall go. Without keys, or if
+    /// nobody wants it any more, nothing is written, and there is no mark.
+    Begin(Weak<Hold>),
+    /// Deletes the keys of the batch, except those written after `asked`. `read` is the last write
+    /// that their reader has seen. There is no mark, and nothing written, if they must be read again.
+    GoOn { asked: SequenceNumber, read: SequenceNumber },
 }
 
 /// A position between two writes.
@@ -33,6 +44,8 @@ pub(crate) struct Mark {
     pub(crate) sequence: SequenceNumber,
     /// Files with smaller numbers hold no later write.
     pub(crate) next_file: FileNumber,
+    /// The entries that the request has written.
+    pub(crate) written: u32,
 }
 
 /// One writer in the queue.
@@ -42,7 +55,8 @@ pub(crate) struct Ticket {
     pub(super) bytes: usize,
     pub(super) sync: bool,
     pub(super) wants: Wants,
-    /// The position, if requested.
+    pub(super) clear: Option<Clear>,
+    /// The position after a step of the deletion of a range.
     pub(super) mark: Cell<Option<Mark>>,
     pub(super) result: RefCell<Option<Result<()>>>,
     pub(super) waker: RefCell<Option<Waker>>,
@@ -56,10 +70,16 @@ impl Ticket {
             bytes,
             sync,
             wants,
+            clear: None,
             mark: Cell::new(None),
             result: RefCell::default(),
             waker: RefCell::default(),
         }
+    }
+
+    /// A step of the deletion of a range, which deletes the keys of `batch`.
+    pub(super) fn of_clear(step: Clear, batch: Option<WriteBatch>) -> Ticket {
+        Ticket { clear: Some(step), ..Ticket::new(batch, false, Wants::Clear) }
     }
 
     pub(super) fn finish(&self, result: Result<()>) {

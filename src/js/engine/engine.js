@@ -447,27 +447,25 @@ export class Engine {
   iterator(options) {
     this.#inOrder()
     if (this.#database === null) {
-      const bounds = ['gt', 'gte', 'lt', 'lte'].map((name) => [name, owned(/** @type {any} any: arguments and results pass to wasm-bindgen unchecked */ (options)[name])])
-      const copy = { ...options, ...Object.fromEntries(bounds) }
+      const copy = ownedRange(options)
       return this.#laterId(() => this.iterator(copy))
     }
-    const { gt, gte, lt, lte, reverse, limit, keys, values, fillCache, verifyChecksums, snapshot } = options
-    // The engine's bounds are inclusive start and exclusive end; the key after x is x with a zero
-    // byte.
-    const lower = gt === undefined ? gte : following(gt)
-    const upper = lte === undefined ? lt : following(lte)
-    this.#regions.enter(lower ?? EMPTY, upper)
+    const { reverse, limit, keys, values, fillCache, verifyChecksums, snapshot } = options
+    const [from, to] = this.#enterRange(options)
     const fill = FILL[/** @type {'sought'} */ (fillCache ?? 'sought')]
     const flags = (reverse ? REVERSE : 0) | (keys ? KEYS : 0) | (values ? VALUES : 0) | fill |
       (verifyChecksums === false ? UNVERIFIED : 0)
-    const [from, to] = [lower?.length ?? -1, upper?.length ?? -1]
     return this.#base + this.#number(this.#database.iterator(from, to, flags, limit, this.#snapshotOf(snapshot)))
   }
 
   /** @param {Id} iterator @param {number} size @param {number} maxBytes */
   next(iterator, size, maxBytes) {
     if (this.#database === null) return this.#again(this.next, iterator, size, maxBytes)
-    const answer = this.#database.next(this.#numberOf(iterator), size, maxBytes)
+    return this.#page(this.#database.next(this.#numberOf(iterator), size, maxBytes))
+  }
+
+  /** @param {number} answer */
+  #page(answer) {
     if (answer < 0) return this.#outcome(answer)
     const done = answer >= DONE
     const bytes = this.#database.outSize()
@@ -486,6 +484,52 @@ export class Engine {
   closeIterator(id) {
     if (this.#database === null) this.#whenBack(this.closeIterator, id)
     else if (this.#isLive(id)) this.#database.closeIterator(this.#numberOf(id))
+  }
+
+  /**
+   * Writes the bounds to scratch; returns their lengths, -1 for none.
+   * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }} range
+   */
+  #enterRange({ gt, gte, lt, lte }) {
+    // The engine's bounds are inclusive start and exclusive end; the key after x is x with a zero
+    // byte.
+    const lower = gt === undefined ? gte : following(gt)
+    const upper = lte === undefined ? lt : following(lte)
+    this.#regions.enter(lower ?? EMPTY, upper)
+    return [lower?.length ?? -1, upper?.length ?? -1]
+  }
+
+  /**
+   * Watches the changes of a range after `since`; -1: from now on.
+   * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array, since: number }} options
+   * @returns {Id}
+   */
+  watch(options) {
+    this.#inOrder()
+    if (this.#database === null) {
+      const copy = ownedRange(options)
+      return this.#laterId(() => this.watch(copy))
+    }
+    const [from, to] = this.#enterRange(options)
+    return this.#base + this.#database.watch(from, to, options.since)
+  }
+
+  /** Returns a page of changes (bytes/changes.js), maybe empty. @param {Id} watch @param {number} maxBytes */
+  changes(watch, maxBytes) {
+    if (this.#database === null) return this.#again(this.changes, watch, maxBytes)
+    return this.#page(this.#database.changes(this.#numberOf(watch), maxBytes))
+  }
+
+  /** Returns once there are changes, or the watch is closed. @param {Id} watch */
+  changed(watch) {
+    if (this.#database === null) return this.#again(this.changed, watch)
+    return this.#answer(this.#database.changed(this.#numberOf(watch)))
+  }
+
+  /** @param {Id} id */
+  closeWatch(id) {
+    if (this.#database === null) this.#whenBack(this.closeWatch, id)
+    else if (this.#isLive(id)) this.#database.closeWatch(this.#numberOf(id))
   }
 
   flush() {
@@ -673,6 +717,9 @@ const plain = (error) => ({ message: error.message, ...error })
 
 /** Returns NaN for an id that was never assigned. @param {Id} id @returns {number} */
 const numberOf = (id) => typeof id === 'number' ? id : id.id ?? NaN
+
+/** @template {object} T @param {T} options @returns {T} */
+const ownedRange = (options) => /** @type {T} */ (Object.fromEntries(Object.entries(options).map(([name, value]) => [name, owned(value)])))
 
 /**
  * Copies arguments that have to wait, because the caller may change them.

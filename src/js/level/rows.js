@@ -37,7 +37,7 @@ const cutBuffer = (bytes, start, end) => NativeBuffer.from(bytes.buffer, bytes.b
  * any: keys and values have the types of their encodings.
  * @type {Record<string, (bytes: Uint8Array, start: number, end: number) => any>}
  */
-const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
+export const CUTS = { utf8: readText, view: cutView, buffer: cutBuffer }
 
 /**
  * Accepts any value, as classic-level does, which converts it to an unsigned 32-bit number:
@@ -53,7 +53,7 @@ function pageBytesOf({ highWaterMarkBytes }) {
 }
 
 /** @param {{ signal?: any }} options any: user input, checked here */
-function signalOf({ signal }) {
+export function signalOf({ signal }) {
   if (signal === undefined || signal === null) return null
   // Any other value could never abort.
   if (typeof signal === 'object' && typeof signal.aborted === 'boolean') return signal

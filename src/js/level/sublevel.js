@@ -3,12 +3,13 @@ import { InvalidArgumentError } from '../errors.js'
 import { ChainedBatch } from './chained-batch.js'
 import { decoded } from './entries-sync.js'
 import { SyncCalls } from './sync-calls.js'
+import { Watch } from './watch.js'
 
 /** @typedef {import('./options.js').Options} Options */
 /** @typedef {import('./options.js').Encoded} Encoded */
 /** @typedef {any} Data any: keys, values and options as the public types say */
 
-const SYNC_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync']
+const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'watch']
 
 /**
  * abstract-level's sublevel, with the synchronous calls. Its iterators, and calls made before it is
@@ -18,6 +19,7 @@ const SYNC_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync
 export class Sublevel extends AbstractSublevel {
   #wrapped
   #root
+  #engineOf
   #sync
   /** Whether rangeSync() creates an iterator, which then is the database's own. */
   #isRange = false
@@ -28,11 +30,13 @@ export class Sublevel extends AbstractSublevel {
    * @param {Options} options
    * @param {<T>(call: () => T) => T} wrapped see answers.js
    * @param {SyncCalls} root the synchronous calls of the database
+   * @param {() => import('../engine/engine.js').Engine} engineOf throws unless the database is open
    */
-  constructor(db, name, options, wrapped, root) {
-    super(db, name, { ...options, manifest: { additionalMethods: Object.fromEntries(SYNC_METHODS.map((method) => [method, true])) } })
+  constructor(db, name, options, wrapped, root, engineOf) {
+    super(db, name, { ...options, manifest: { additionalMethods: Object.fromEntries(ADDITIONAL_METHODS.map((method) => [method, true])) } })
     this.#wrapped = wrapped
     this.#root = root
+    this.#engineOf = engineOf
     this.#sync = new SyncCalls(this, {
       ready: (method) => root.ready(method),
       put: (key, value, options) => { db.putSync(this.#keyIn(key, options), this.#valueIn(value, options), this.#optionsOf(options)) },
@@ -44,7 +48,12 @@ export class Sublevel extends AbstractSublevel {
 
   /** @param {unknown} name @param {unknown} options */
   _sublevel(name, options) {
-    return new Sublevel(this, name, options, this.#wrapped, this.#root)
+    return new Sublevel(this, name, options, this.#wrapped, this.#root, this.#engineOf)
+  }
+
+  /** @param {Options} [options] */
+  watch(options) {
+    return new Watch(this, this.#engineOf, options)
   }
 
   // ---- Synchronous calls

@@ -28,6 +28,7 @@ import { checkMultiTab, checkOptions, engineOptionsOf, isInWorker, placeOf, work
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
+import { Watch } from './watch.js'
 import { WriteOrder } from './write-order.js'
 
 /** @typedef {import('./options.js').Options} Options */
@@ -65,7 +66,7 @@ function inTime(answer) {
 
 // ---- The database ----
 
-const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'resume', 'checkpoint', 'export']
+const ADDITIONAL_METHODS = ['getManySync', 'hasSync', 'putSync', 'delSync', 'batchSync', 'rangeSync', 'sync', 'flush', 'compactRange', 'approximateSize', 'getProperty', 'info', 'verify', 'watch', 'resume', 'checkpoint', 'export']
 
 /** The name of the key order. */
 const COMPARATOR = 'leveldb.BytewiseComparator'
@@ -190,7 +191,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | string[]} name @param {Options} options */
   _sublevel(name, options) {
-    return new Sublevel(this, name, options, (call) => this.#wrapped(call), this.#sync)
+    return new Sublevel(this, name, options, (call) => this.#wrapped(call), this.#sync, () => this.#openedEngine())
   }
 
   /**
@@ -676,6 +677,16 @@ export class Varve extends AbstractLevel {
         ...infoOf(info)
       }
     })
+  }
+
+  /** @param {Options} [options] */
+  watch(options) {
+    return new Watch(this, () => this.#openedEngine(), options)
+  }
+
+  #openedEngine() {
+    this.#assertOpen()
+    return this.#engine
   }
 
   async verify() {

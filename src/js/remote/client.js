@@ -63,6 +63,11 @@ export class WorkerEngine {
     return id
   }
 
+  /** @param {any} range any: verbs.js defines the type for each call */
+  watch(range) {
+    return this.#make(VERB.watch, [range])
+  }
+
   exportStart() {
     return this.#make(VERB.exportStart, [])
   }

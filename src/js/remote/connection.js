@@ -92,8 +92,8 @@ export class Connection {
   ask(verb, args) {
     if (this.#end !== null) return Promise.reject(this.#failure(false))
     const answer = this.#requests.ask(verb, args)
-    // A pending request keeps the process alive; an open database does not.
-    if (this.#requests.count === 1) this.#thread.ref()
+    // A pending request keeps the process alive; an open database, or a watch, does not.
+    if (!verb.waits && this.#requests.kept === 1) this.#thread.ref()
     return answer
   }
 
@@ -161,7 +161,7 @@ export class Connection {
     // A message sent before the worker was ended.
     if (this.#end !== null) return
     this.#requests.settle(inbox)
-    if (this.#requests.count === 0) this.#thread.unref()
+    if (this.#requests.kept === 0) this.#thread.unref()
   }
 
   /** @param {unknown} cause */

@@ -16,6 +16,8 @@ export class Requests {
   #asked = 0
   /** @type {Map<number, Waiter>} */
   #waiting = new Map()
+  /** How many of them may wait for ever. */
+  #watching = 0
 
   /** @param {(message: any, transfer: ArrayBuffer[]) => void} post any: see Outbox */
   constructor(post) {
@@ -25,6 +27,11 @@ export class Requests {
   /** The number of pending requests. */
   get count() {
     return this.#waiting.size
+  }
+
+  /** The number of those whose answer will come. */
+  get kept() {
+    return this.#waiting.size - this.#watching
   }
 
   /** The number of the next request that has an answer. */
@@ -48,11 +55,13 @@ export class Requests {
       this.#waiting.set(number, { verb, holds: holds(verb, args), resolve, reject })
       // Before packing, which may post a message that is large enough.
       this.#asked = (number + 1) >>> 0
+      if (verb.waits) this.#watching++
       try {
         this.pack(verb, args)
       } catch (error) {
         this.#asked = number
         this.#waiting.delete(number)
+        if (verb.waits) this.#watching--
         throw error
       }
     })
@@ -93,6 +102,7 @@ export class Requests {
       if (waiter === undefined) return false
       const { verb, resolve, reject } = waiter
       this.#waiting.delete(number)
+      if (verb.waits) this.#watching--
       settled?.(number)
       try {
         if (inbox.u8() === 1) resolve(/** @type {import('./verbs.js').Codec} */ (verb.answer).read(inbox))
@@ -109,6 +119,7 @@ export class Requests {
   rejectAll(failure) {
     const waiters = [...this.#waiting.values()]
     this.#waiting.clear()
+    this.#watching = 0
     for (const waiter of waiters) waiter.reject(failure(waiter))
   }
 
@@ -118,6 +129,7 @@ export class Requests {
    */
   restart(requests) {
     this.#waiting.clear()
+    this.#watching = 0
     this.#asked = 0
     for (const { entry, waiter } of requests) {
       this.adopt([waiter])
@@ -129,7 +141,10 @@ export class Requests {
 
   /** Numbers requests that are packed already. @param {Waiter[]} waiters */
   adopt(waiters) {
-    for (const waiter of waiters) this.#waiting.set(this.#asked++, waiter)
+    for (const waiter of waiters) {
+      this.#waiting.set(this.#asked++, waiter)
+      if (waiter.verb.waits) this.#watching++
+    }
   }
 }
 

@@ -19,7 +19,7 @@ const WAITING_MAX = 4096
 const WAITING_BYTES_MAX = 8 << 20
 
 /** What frees an object, by the verb that makes it. @type {Record<string, string>} */
-const FREES = { snapshot: 'releaseSnapshot', iterator: 'closeIterator', exportStart: 'exportEnd' }
+const FREES = { snapshot: 'releaseSnapshot', iterator: 'closeIterator', exportStart: 'exportEnd', watch: 'closeWatch' }
 
 /** A snapshot or an iterator. */
 class Handle {
@@ -52,6 +52,8 @@ export class Session {
   /** Pending requests, and their bytes. @type {Set<Promise<void>>} */
   #waiting = new Set()
   #waitingBytes = 0
+  /** Requests that may wait for ever. */
+  #watching = 0
   #wrote = false
   #stopped = false
 
@@ -156,7 +158,8 @@ export class Session {
       this.#held = false
       this.#begin(inbox)
     }
-    this.#out.flush()
+    // A wait that a write ends is answered in the same message, after microtasks.
+    if (this.#watching === 0) this.#out.flush()
   }
 
   /** @param {number} size */
@@ -193,7 +196,8 @@ export class Session {
       const late = args.some((arg) => arg instanceof Promise)
       const call = () => this.#endsAlone(verb, args, inbox) ? this.#callNow(verb, args) : this.#call(verb, args)
       const result = late ? Promise.all(args).then((known) => this.#call(verb, known)) : call()
-      if (result instanceof Promise) this.#wait(result, entrySize, verb, number, handle)
+      if (verb.waits) this.#watch(result, verb, number, handle)
+      else if (result instanceof Promise) this.#wait(result, entrySize, verb, number, handle)
       else this.#answer(verb, number, result)
     } catch (error) {
       this.#fail(number, handle, error)
@@ -231,7 +235,7 @@ export class Session {
       if (handle.id !== undefined) return this.#host.engine[verb.method](handle.id, ...rest)
     }
     const result = handle.busy === undefined ? act() : handle.busy.then(act)
-    if (result instanceof Promise) this.#occupy(handle, result)
+    if (result instanceof Promise && !verb.waits) this.#occupy(handle, result)
     return result
   }
 
@@ -290,6 +294,25 @@ export class Session {
     })
     this.#waiting.add(ended)
     this.#waitingBytes += size
+  }
+
+  /**
+   * @param {any} result any: as #wait
+   * @param {import('./verbs.js').Verb} verb
+   * @param {any} number
+   * @param {any} handle
+   */
+  #watch(result, verb, number, handle) {
+    this.#watching++
+    // Who has left hears no more.
+    const ended = (/** @type {() => void} */ answer) => {
+      this.#watching--
+      if (!this.#stopped) answer()
+    }
+    Promise.resolve(result).then(
+      (value) => ended(() => this.#answer(verb, number, value)),
+      (error) => ended(() => this.#fail(number, handle, error))
+    )
   }
 
   // ---- Answers ----

@@ -121,6 +121,8 @@ const record = (...fields) => ({
 const RANGE = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES], ['reverse', FLAG], ['limit', NUMBER],
   ['keys', FLAG], ['values', FLAG], ['fillCache', CHOICE], ['verifyChecksums', CHOICE], ['snapshot', SNAPSHOT])
 
+const WATCHED = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYTES], ['since', NUMBER])
+
 /**
  * Returns a cloneable description of how to create the storage, or null for memory.
  * @param {any} storage any: a Storage, or a description of one
@@ -153,6 +155,7 @@ export function recipeOf(storage) {
  *   handle
  * @property {boolean} frees the handle is freed
  * @property {number} snapshotAt the index of the argument that is a snapshot, -1 if there is none
+ * @property {boolean} waits the answer may take for ever: nothing waits for it
  */
 
 const writes = { writes: true }
@@ -176,6 +179,10 @@ const TABLE = [
   ['next', [HANDLE, NUMBER, NUMBER], PAGE, of],
   ['seek', [HANDLE, BYTES], null, of],
   ['closeIterator', [FREED], null, frees],
+  ['watch', [WATCHED], null, makes],
+  ['changes', [HANDLE, NUMBER], PAGE, of],
+  ['changed', [HANDLE], NOTHING, { ...of, waits: true }],
+  ['closeWatch', [FREED], null, frees],
   ['flush', [], NOTHING],
   ['sync', [], NOTHING],
   ['resume', [], NOTHING],
@@ -194,4 +201,4 @@ const TABLE = [
 
 /** The verbs by code. @type {Verb[]} */
 export const VERBS = TABLE.map(([name, args, answer, more], code) =>
-  ({ name, code, method: name, args, answer, writes: false, makes: false, of: false, frees: false, snapshotAt: args.indexOf(SNAPSHOT), ...more }))
+  ({ name, code, method: name, args, answer, writes: false, makes: false, of: false, frees: false, waits: false, snapshotAt: args.indexOf(SNAPSHOT), ...more }))

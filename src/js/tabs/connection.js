@@ -138,7 +138,7 @@ export class TabConnection {
     // The owner may be one that writes.
     if (verb.writes && this.#options.readOnly) return Promise.reject(failure('the database is open read-only', 'not-supported'))
     // Nothing is open, and nothing waits.
-    if (verb.name === 'close' && this.#way === null && (this.#requests.count === 0 || this.#isBlocked)) return Promise.resolve()
+    if (verb.name === 'close' && this.#way === null && (this.#requests.kept === 0 || this.#isBlocked)) return Promise.resolve()
     const answer = this.#requests.ask(verb, args)
     if (verb.name === 'close') {
       this.#isClosing = true

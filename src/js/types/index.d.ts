@@ -265,6 +265,39 @@ export class Varve<KDefault = string, VDefault = string>
   sublevel<K = string, V = string> (name: string | string[], options: AbstractSublevelOptions<K, V>): Sublevel<typeof this, K, V>
 
   /**
+   * Tells the changes of a range as they are committed, by this object or another one that shares
+   * its engine. It begins with the first commit after this call, or after {@link
+   * WatchOptions.since}. Each item is what was committed together, in commit order: a batch is
+   * never split, and single writes that are made at the same time may share an item. Only writes
+   * that succeeded are told. Nothing is told of a database that is open with `readOnly`, after what
+   * `since` asks for.
+   *
+   * A reader that falls behind costs no memory: the engine keeps the newest changes, up to 1 MiB
+   * for all watches together (a larger batch is kept until the next one), and then reads the log
+   * files. If these do not reach back either, the item is a {@link WatchGap}: read the range
+   * again, and apply the items after it. The same happens after a failure of the engine, see the
+   * event `recovered`.
+   *
+   * The iterable ends, as done, when the database (or the sublevel) is closed, and fails with {@link
+   * AbortError} when `signal` is aborted. Leaving the loop ends the watch. Waiting for a change
+   * does not keep a process alive. While nobody watches, writes cost nothing more.
+   *
+   * @throws `LEVEL_DATABASE_NOT_OPEN` if the database is closed; {@link InvalidArgumentError}.
+   * While it is opening, the watch begins before any write that is made after this call.
+   *
+   * @example
+   * ```js
+   * const watch = db.watch({ gte: 'FR/', lt: 'FR0' })
+   * for await (const item of watch) {
+   *   if (item.type === 'gap') await readAgain()
+   *   else for (const change of item.changes) console.log(change.type, change.key)
+   * }
+   * ```
+   */
+  watch (): Watch<KDefault, VDefault>
+  watch<K = KDefault, V = VDefault> (options: WatchOptions<K, V>): Watch<K, V>
+
+  /**
    * Makes all acknowledged writes durable with one flush of the log. This is cheaper than {@link
    * PutOptions.sync | sync} on each of many writes.
    */
@@ -866,6 +899,10 @@ export type Sublevel<TDatabase, KDefault = string, VDefault = string> =
 /** What a {@link Sublevel} adds to abstract-level's. */
 export interface SublevelCalls<TDatabase, KDefault, VDefault>
   extends Pick<Varve<KDefault, VDefault>, 'getManySync' | 'hasSync' | 'rangeSync' | 'putSync' | 'delSync'> {
+  /** As {@link Varve.watch}: keys are without the prefix, also those of nested sublevels. */
+  watch (): Watch<KDefault, VDefault>
+  watch<K = KDefault, V = VDefault> (options: WatchOptions<K, V>): Watch<K, V>
+
   /** As {@link Varve.batchSync}. */
   batchSync (operations: Array<BatchOperation<TDatabase, KDefault, VDefault>>): void
   batchSync<K = KDefault, V = VDefault> (operations: Array<BatchOperation<TDatabase, K, V>>, options: BatchOptions<K, V>): void
@@ -873,6 +910,75 @@ export interface SublevelCalls<TDatabase, KDefault, VDefault>
   sublevel (name: string | string[]): Sublevel<Sublevel<TDatabase, KDefault, VDefault>, string, string>
   sublevel<K = string, V = string> (name: string | string[], options: AbstractSublevelOptions<K, V>): Sublevel<Sublevel<TDatabase, KDefault, VDefault>, K, V>
 }
+
+/** Options for {@link Varve.watch}: a range as for iterators, and encodings. */
+export interface WatchOptions<K, V> {
+  gt?: K
+  gte?: K
+  lt?: K
+  lte?: K
+  /**
+   * A sequence number: begins with the first change after it, if the log files still have all of
+   * them, otherwise with a {@link WatchGap}. Logs have what is not in table files yet: up to two
+   * {@link OpenOptions.writeBufferSize | write buffers}, and after `close()` at most 128 KiB.
+   *
+   * Only numbers of the same database mean anything. A power failure can take back writes without
+   * `sync: true`, whose numbers are used again. Those of a database in memory count from its
+   * creation, and with `worker: true` anew after each opening.
+   *
+   * @defaultValue the newest change at the time of the call
+   */
+  since?: number | undefined
+  /** Ends the watch: `next()` rejects with an {@link AbortError}. */
+  signal?: AbortSignal | undefined
+  keyEncoding?: string | Transcoder.PartialEncoding<K> | undefined
+  valueEncoding?: string | Transcoder.PartialDecoder<V> | undefined
+}
+
+/** What {@link Varve.watch} returns. A key or value that cannot be decoded ends it with `LEVEL_DECODE_ERROR`. */
+export interface Watch<K, V> extends AsyncIterableIterator<WatchItem<K, V>, undefined> {
+  /**
+   * All changes up to this sequence number were returned by `next()`, or are outside the range:
+   * a later watch with `since` may continue here. It is undefined until the first call of `next()`
+   * has an answer of the engine.
+   */
+  readonly sequence: number | undefined
+  return (value?: any): Promise<IteratorReturnResult<any>>
+  /** The same as `return()`. */
+  close (): Promise<void>
+}
+
+/** An item of a {@link Watch}. */
+export type WatchItem<K, V> = WatchBatch<K, V> | WatchGap
+
+/** The changes of a commit. */
+export interface WatchBatch<K, V> {
+  type: 'batch'
+  /**
+   * The sequence number of the last entry of the commit. Each put and each deletion takes the next
+   * number; those outside the range too. Exact up to 2^53.
+   */
+  sequence: number
+  /** At least one, in the order in which they apply. */
+  changes: Array<WatchChange<K, V>>
+}
+
+/** Some changes are not told: those up to `sequence` that no earlier item had. */
+export interface WatchGap {
+  type: 'gap'
+  sequence: number
+}
+
+/**
+ * One change. A `clear()` without `limit` and `snapshot` is one change of type `clear`, told with
+ * the bounds of the call once it has succeeded; a bound is missing where it reaches that of the
+ * watch. Meanwhile later changes are held back. Where it is read from log files it is told as the
+ * single deletions that it made, or as a {@link WatchGap}.
+ */
+export type WatchChange<K, V> =
+  { type: 'put', key: K, value: V } |
+  { type: 'del', key: K } |
+  { type: 'clear', gt?: K, gte?: K, lt?: K, lte?: K }
 
 /**
  * The guarantee of a successful sync: none, the operating system has the data, or it survives a

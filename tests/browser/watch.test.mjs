@@ -1,0 +1,68 @@
+// A watch in a window: the engine is in a worker, which sends only what is asked for.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { serve } from './lib/serve.mjs'
+
+for (const kind of KINDS) {
+  test(`${kind}: a window watches a database, and continues after it was loaded again`, { skip: lacking(kind) }, async (t) => {
+    const { url, close } = await serve({ '/': inRoot() })
+    t.after(close)
+    const browser = await Browser.start(kind)
+    t.after(() => browser.close())
+    const page = await browser.page(`${url}/tests/browser/pages/database.html`)
+    await page.waitForFunction('globalThis.isReady')
+    const first = await page.evaluate(async () => {
+      const db = globalThis.db = new Varve('watched')
+      const notes = db.sublevel('notes', { valueEncoding: 'json' })
+      const watch = globalThis.watch = notes.watch({ gte: 'b' })
+      const told = (async () => {
+        const items = []
+        for await (const item of watch) {
+          items.push(item)
+          if (item.changes?.some(({ key }) => key === 'end')) return items
+        }
+      })()
+      await notes.put('a', 0)
+      await db.batch([{ type: 'put', key: 'b', value: 1, sublevel: notes }, { type: 'put', key: 'elsewhere', value: 'x' }, { type: 'del', key: 'c', sublevel: notes }])
+      const many = Array.from({ length: 2000 }, (_, i) => notes.put(`d${i}`, i))
+      await Promise.all(many)
+      await notes.clear({ gte: 'd', lt: 'e' })
+      await notes.put('end', null)
+      const items = await told
+      const puts = items.slice(1, -2).flatMap(({ changes }) => changes)
+      return { first: items[0], puts: puts.map(({ key }) => key), clear: items.at(-2).changes, end: items.at(-1) }
+    })
+    assert.deepEqual(first.first.changes, [{ type: 'put', key: 'b', value: 1 }, { type: 'del', key: 'c' }])
+    assert.deepEqual(first.puts, Array.from({ length: 2000 }, (_, i) => `d${i}`))
+    assert.deepEqual(first.clear, [{ type: 'clear', gte: 'd', lt: 'e' }])
+    assert.deepEqual(first.end.changes, [{ type: 'put', key: 'end', value: null }])
+
+    const idle = await page.evaluate(async () => {
+      const watch = globalThis.db.watch()
+      const waiting = watch.next()
+      await globalThis.db.put('last', '1')
+      const { value: { changes, sequence } } = await waiting
+      const closing = watch.next()
+      await globalThis.db.close()
+      return { changes, sequence, end: (await closing).done }
+    })
+    assert.deepEqual(idle.changes, [{ type: 'put', key: 'last', value: '1' }])
+    assert.equal(idle.end, true)
+
+    await page.reload()
+    await page.waitForFunction('globalThis.isReady')
+    const again = await page.evaluate(async (since) => {
+      const db = new Varve('watched')
+      const watch = db.watch({ since })
+      await db.put('new', '2')
+      const { value } = await watch.next()
+      await watch.close()
+      const lost = await db.watch({ since: 1e12 }).next()
+      await db.close()
+      return { changes: value.changes, lost: lost.value.type }
+    }, idle.sequence)
+    assert.deepEqual(again, { changes: [{ type: 'put', key: 'new', value: '2' }], lost: 'gap' })
+  })
+}
