@@ -288,8 +288,8 @@ impl Db {
     ///
     /// # Errors
     /// `Closed`.
-    pub fn watch(&self, begin: Option<&[u8]>, end: Option<&[u8]>, since: Option<u64>) -> Result<Watch> {
-        Watch::new(&self.inner, (begin.map(<[u8]>::to_vec), end.map(<[u8]>::to_vec)), since)
+    pub fn watch(&self, begin: Option<Vec<u8>>, end: Option<Vec<u8>>, since: Option<u64>) -> Result<Watch> {
+        Watch::new(&self.inner, (begin, end), since)
     }
 
     /// Flushes the memtables to tables, which are durable when it returns.

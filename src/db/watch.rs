@@ -26,9 +26,9 @@ use std::task::Poll;
 
 use super::feed::{Committed, OwnedRange};
 use super::state::{DbState, Inner};
-use crate::base::{SequenceNumber, UserComparator, put_fixed32, put_fixed64, to_u64};
+use crate::base::{SequenceNumber, put_fixed32, put_fixed64, to_u64};
 use crate::batch::{BatchHeader, BatchOperation, operations};
-use crate::error::{Error, Malformed, Result};
+use crate::error::{Error, Result};
 use crate::log::{LogReader, Semantics};
 
 /// Bytes of log records read for one page, which bounds the duration of a call.
@@ -169,26 +169,27 @@ impl Watch {
         }
     }
 
-    fn order(&self) -> &UserComparator {
-        self.inner.order.user()
+    /// Whether `a` is before `b`; `if_none`, unless there are both.
+    #[inline(never)]
+    fn is_less(&self, a: Option<&[u8]>, b: Option<&[u8]>, if_none: bool) -> bool {
+        match (a, b) {
+            (Some(a), Some(b)) => self.inner.order.user().compare(a, b).is_lt(),
+            _ => if_none,
+        }
     }
 
     fn has(&self, key: &[u8]) -> bool {
         let (begin, end) = &self.range;
-        begin.as_ref().is_none_or(|begin| self.order().compare(key, begin).is_ge())
-            && end.as_ref().is_none_or(|end| self.order().compare(key, end).is_lt())
+        !self.is_less(Some(key), begin.as_deref(), false) && self.is_less(Some(key), end.as_deref(), true)
     }
 
     /// Returns the part of a range that is watched; `None` for a bound means that of the watch.
     fn common<'a>(&self, (begin, end): &'a OwnedRange) -> Option<(Option<&'a [u8]>, Option<&'a [u8]>)> {
-        let (own_begin, own_end) = &self.range;
-        let is_less = |a: &Option<Vec<u8>>, b: &Option<Vec<u8>>, if_none| match (a, b) {
-            (Some(a), Some(b)) => self.order().compare(a, b).is_lt(),
-            _ => if_none,
-        };
-        let overlaps = is_less(begin, own_end, true) && is_less(own_begin, end, true);
-        let inner_begin = begin.as_deref().filter(|_| is_less(own_begin, begin, own_begin.is_none()));
-        let inner_end = end.as_deref().filter(|_| is_less(end, own_end, own_end.is_none()));
+        let (own_begin, own_end) = (self.range.0.as_deref(), self.range.1.as_deref());
+        let (begin, end) = (begin.as_deref(), end.as_deref());
+        let overlaps = self.is_less(begin, own_end, true) && self.is_less(own_begin, end, true);
+        let inner_begin = begin.filter(|_| self.is_less(own_begin, begin, true));
+        let inner_end = end.filter(|_| self.is_less(end, own_end, true));
         overlaps.then_some((inner_begin, inner_end))
     }
 
@@ -225,7 +226,7 @@ impl Watch {
             }
             while let Some(record) = reader.next_record().await? {
                 let position = self.position.get();
-                let (first, last) = span(&record.data).map_err(|malformed| malformed.in_file(&name, record.offset))?;
+                let Some((first, last)) = span(&record.data) else { return Ok(Walked::End) };
                 if last <= position {
                     continue;
                 }
@@ -272,11 +273,10 @@ fn key_of<'a>(operation: &BatchOperation<'a>) -> &'a [u8] {
 }
 
 /// Returns the sequence numbers of the first and the last operation.
-fn span(record: &[u8]) -> Result<(SequenceNumber, SequenceNumber), Malformed> {
-    let header = BatchHeader::decode(record)?;
-    let first = header.first_sequence()?;
-    let last = first.advance(u64::from(header.count).saturating_sub(1));
-    Ok((first, last.unwrap_or(SequenceNumber::MAX)))
+fn span(record: &[u8]) -> Option<(SequenceNumber, SequenceNumber)> {
+    let BatchHeader { sequence, count } = BatchHeader::decode(record).ok()?;
+    let first = SequenceNumber::new(sequence)?;
+    Some((first, first.advance(u64::from(count).saturating_sub(1))?))
 }
 
 struct Page<'a> {
@@ -347,7 +347,7 @@ impl Page<'_> {
         let length = bytes.and_then(|bytes| u32::try_from(bytes.len()).ok()).unwrap_or(NO_BOUND);
         let bytes = bytes.unwrap_or_default();
         if self.bytes.try_reserve(bytes.len().saturating_add(LENGTH_SIZE)).is_err() {
-            return Err(Error::LimitExceeded(format!("no memory for {} more bytes of changes", bytes.len())));
+            return Err(Error::LimitExceeded("no memory for a large change".into()));
         }
         put_fixed32(&mut self.bytes, length);
         self.bytes.extend_from_slice(bytes);

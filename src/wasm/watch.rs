@@ -18,8 +18,7 @@ impl Database {
     /// Watches a range, whose bounds are in scratch as for `iterator`; `since` -1: from now on.
     pub fn watch(&self, lower: f64, upper: f64, since: f64) -> Result<u32, JsValue> {
         let [begin, end] = self.range(lower, upper);
-        let watch =
-            self.db.watch(begin.as_deref(), end.as_deref(), sequence_of(since)).map_err(|error| to_js(&error))?;
+        let watch = self.db.watch(begin, end, sequence_of(since)).map_err(|error| to_js(&error))?;
         let id = self.new_id();
         self.watches.borrow_mut().push((id, Rc::new(watch)));
         Ok(id)

@@ -239,7 +239,7 @@ fn history(seed: u64) -> (u32, u32) {
         .iter()
         .map(|r| {
             r.state.replace(block_on(read(&db, &r.range.0, &r.range.1)));
-            db.watch(r.range.0.as_deref(), r.range.1.as_deref(), None).unwrap()
+            db.watch(r.range.0.clone(), r.range.1.clone(), None).unwrap()
         })
         .collect();
     if seed.is_multiple_of(2) {
@@ -283,6 +283,7 @@ fn history(seed: u64) -> (u32, u32) {
     // Another process continues from the position, in the middle or at the end.
     let since = replicas[0].position.get();
     block_on(write(&db, &random, 5));
+    drop(executor);
     drop(watches);
     block_on(db.close()).unwrap();
     let db = open(&env, options(false));
@@ -339,8 +340,8 @@ fn a_write_that_waits_while_its_range_is_deleted_is_kept() {
             block_on(db.put(format!("k{i:03}").as_bytes(), &[7; 100])).unwrap();
         }
         faults.set_pending(60);
-        let mut executor = Executor::new(seed);
         let begun = Cell::new(false);
+        let mut executor = Executor::new(seed);
         executor.spawn(async {
             let mut deleting = Box::pin(db.delete_range(None, None));
             poll_fn(|cx| {
@@ -374,9 +375,9 @@ fn a_write_that_waits_while_its_range_is_deleted_is_kept() {
 #[test]
 fn closing_the_database_ends_a_wait() {
     let db = open(&(Rc::new(MemoryEnv::new()) as _), options(false));
-    let watch = db.watch(Some(b"x"), None, None).unwrap();
-    let mut executor = Executor::new(1);
+    let watch = db.watch(Some(b"x".to_vec()), None, None).unwrap();
     let ended = Cell::new(None);
+    let mut executor = Executor::new(1);
     executor.spawn(async { ended.set(Some(watch.changed().await.unwrap_err().code())) });
     while executor.turn() {}
     block_on(db.put(b"a", b"1")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::ticket::{Clear, Ticket};
+use super::ticket::{Clear, Mark, Ticket};
 use crate::base::SequenceNumber;
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::db::feed::Hold;
@@ -11,15 +11,22 @@ use crate::db::state::Inner;
 use crate::error::Result;
 use crate::options::ReadOptions;
 
-/// Returns the deletions of a step whose turn it is; `None` if it shall not be done.
-pub(super) async fn deletions(inner: &Rc<Inner>, ticket: &Ticket, step: &Clear) -> Result<Option<WriteBatch>> {
-    match step {
-        Clear::Begin(hold) => match hold.upgrade() {
+/// Returns the deletions of a step whose turn it is, if there are any.
+pub(super) async fn deletions(inner: &Rc<Inner>, ticket: &Ticket) -> Result<Option<WriteBatch>> {
+    match &ticket.clear {
+        Some(Clear::Begin(hold)) => match hold.upgrade() {
             // A commit's future has no room for an iterator.
             Some(hold) => Box::pin(first_deletion(inner, &hold)).await,
             None => Ok(None),
         },
-        Clear::GoOn { asked, read } => Ok(ticket.batch.take().and_then(|batch| still_due(inner, batch, *asked, *read))),
+        Some(Clear::GoOn { asked, read }) => {
+            let due = ticket.batch.take().and_then(|batch| still_due(inner, batch, *asked, *read));
+            if due.as_ref().is_some_and(WriteBatch::is_empty) {
+                ticket.mark.set(Some(Mark::now(inner)));
+            }
+            Ok(due)
+        }
+        None => Ok(None),
     }
 }
 

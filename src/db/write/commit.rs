@@ -52,19 +52,11 @@ fn only_deletes(batch: &Option<WriteBatch>) -> bool {
 }
 
 async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
-    if let [ticket] = group
-        && let Some(step) = &ticket.clear
-    {
-        return commit_step(inner, ticket, step).await;
-    }
-    let mut batch = None::<WriteBatch>;
-    for ticket in group {
-        match (&mut batch, ticket.batch.take()) {
-            (None, own) => batch = own,
-            (Some(all), Some(own)) => all.append(&own),
-            (Some(_), None) => {}
-        }
-    }
+    let step = group.first().filter(|ticket| ticket.clear.is_some());
+    let batch = match step {
+        Some(ticket) => deletions(inner, ticket).await?,
+        None => combined(group),
+    };
     let sync = group.iter().any(|t| t.sync);
     let Some(batch) = batch.filter(|b| !b.is_empty()) else {
         if sync {
@@ -77,23 +69,8 @@ async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
         }
         return Ok(());
     };
-    commit_batch(inner, batch, sync, None).await
-}
-
-/// Commits a step of the deletion of a range; the ticket's mark is the position after it.
-async fn commit_step(inner: &Rc<Inner>, ticket: &Ticket, step: &Clear) -> Result<()> {
-    let Some(batch) = deletions(inner, ticket, step).await? else { return Ok(()) };
-    let written = batch.count();
-    if !batch.is_empty() {
-        commit_batch(inner, batch, false, Some(step)).await?;
-    }
-    ticket.mark.set(Some(Mark { written, ..Mark::now(inner) }));
-    Ok(())
-}
-
-/// Commits a batch that is not empty. With `step` it is one of the deletion of a range.
-async fn commit_batch(inner: &Inner, batch: WriteBatch, sync: bool, step: Option<&Clear>) -> Result<()> {
     batch.check()?;
+    let written = batch.count();
     let entry = Entry::prepare(inner, batch)?;
     let before = entry.log.writer().size();
     append(inner, &entry.log, entry.batch.as_bytes()).await?;
@@ -108,8 +85,23 @@ async fn commit_batch(inner: &Inner, batch: WriteBatch, sync: bool, step: Option
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
-    entry.apply(inner, step);
+    entry.apply(inner, step.and_then(|ticket| ticket.clear.as_ref()));
+    if let Some(ticket) = step {
+        ticket.mark.set(Some(Mark { written, ..Mark::now(inner) }));
+    }
     Ok(())
+}
+
+fn combined(group: &[Rc<Ticket>]) -> Option<WriteBatch> {
+    let mut batch = None::<WriteBatch>;
+    for ticket in group {
+        match (&mut batch, ticket.batch.take()) {
+            (None, own) => batch = own,
+            (Some(all), Some(own)) => all.append(&own),
+            (Some(_), None) => {}
+        }
+    }
+    batch
 }
 
 /// A batch with its sequence numbers, and where it goes.

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::ticket::{Mark, Ticket, Wants};
-use crate::batch::WriteBatch;
 use crate::db::driver::Driven;
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
@@ -30,23 +29,15 @@ pub(crate) fn nobody_writes(inner: &Inner) -> bool {
 
 /// Starts a new log and an empty memtable between two commits.
 pub(crate) async fn rotate_in_turn(inner: &Rc<Inner>) -> Result<()> {
-    enqueue(inner, None, false, Wants::Rotation).await.map(|_| ())
+    let ticket = line_up(inner, Ticket::new(None, false, Wants::Rotation))?;
+    poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await
 }
 
-pub(super) async fn enqueue(
-    inner: &Rc<Inner>,
-    batch: Option<WriteBatch>,
-    sync: bool,
-    wants: Wants,
-) -> Result<Option<Mark>> {
-    line_up(inner, Ticket::new(batch, sync, wants)).await
-}
-
-pub(super) async fn line_up(inner: &Rc<Inner>, ticket: Ticket) -> Result<Option<Mark>> {
+/// Adds a writer to the queue; `poll_ticket` then works on it.
+pub(super) fn line_up(inner: &Inner, ticket: Ticket) -> Result<Rc<Ticket>> {
     let ticket = Rc::new(ticket);
     inner.queue.borrow_mut().push(ticket.clone())?;
-    poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await?;
-    Ok(ticket.mark.get())
+    Ok(ticket)
 }
 
 pub(super) fn poll_ticket(inner: &Rc<Inner>, ticket: &Ticket, cx: &mut Context<'_>) -> Poll<Result<()>> {

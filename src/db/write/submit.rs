@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::commit::{AtOnce, commit_at_once};
 use super::pacing::{pace, work_off};
-use super::queue::{enqueue, line_up, nobody_writes, poll_ticket};
+use super::queue::{line_up, nobody_writes, poll_ticket};
 use super::ticket::{Clear, Mark, Ticket, Wants};
 use crate::batch::{BatchOperation, WriteBatch};
 use crate::budget::pause;
@@ -25,14 +25,14 @@ pub(crate) async fn write(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bo
             return Ok(());
         }
     }
-    submit(inner, batch, sync).await
+    submit(inner, batch, sync, None).await.map(|_| ())
 }
 
 /// Commits a batch whose keys and values are known to be short enough.
 pub(crate) async fn write_checked(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Result<()> {
     check_writable(inner)?;
     batch.check()?;
-    submit(inner, Some(batch), sync).await
+    submit(inner, Some(batch), sync, None).await.map(|_| ())
 }
 
 /// Commits a batch before it returns. `Busy`, with nothing written, if an earlier write is
@@ -52,32 +52,28 @@ pub(crate) fn write_now(inner: &Rc<Inner>, batch: WriteBatch, sync: bool) -> Res
 /// Commits one step of the deletion of a range; returns its mark.
 pub(crate) async fn clear(inner: &Rc<Inner>, step: Clear, batch: Option<WriteBatch>) -> Result<Option<Mark>> {
     check_writable(inner)?;
-    let ticket = Ticket::of_clear(step, batch);
-    let bytes = ticket.bytes;
-    let result = line_up(inner, ticket).await;
-    settle(inner, bytes).await;
-    result
+    submit(inner, batch, false, Some(step)).await
 }
 
-async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool) -> Result<()> {
+async fn submit(inner: &Rc<Inner>, batch: Option<WriteBatch>, sync: bool, step: Option<Clear>) -> Result<Option<Mark>> {
     let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
     if bytes > BATCH_SIZE_MAX {
         return Err(Error::LimitExceeded(format!("batch has {bytes} bytes, a log record holds at most 2^30")));
     }
-    let result = match batch {
-        Some(batch) if !sync => match commit_at_once(inner, batch) {
-            AtOnce::Done(result) => result,
-            AtOnce::Late(ticket) => poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await,
-            AtOnce::NotNow(batch) => enqueue(inner, Some(batch), sync, Wants::Write).await.map(|_| ()),
+    // Only a write that is queued, or late, has a ticket.
+    let queued = match (batch, step) {
+        (Some(batch), None) if !sync => match commit_at_once(inner, batch) {
+            AtOnce::Done(result) => Err(result),
+            AtOnce::Late(ticket) => Ok(ticket),
+            AtOnce::NotNow(batch) => line_up(inner, Ticket::new(Some(batch), sync, Wants::Write)).map_err(Err),
         },
-        batch => enqueue(inner, batch, sync, Wants::Write).await.map(|_| ()),
+        (batch, None) => line_up(inner, Ticket::new(batch, sync, Wants::Write)).map_err(Err),
+        (batch, Some(step)) => line_up(inner, Ticket::of_clear(step, batch)).map_err(Err),
     };
-    settle(inner, bytes).await;
-    result
-}
-
-/// Does the background work owed by a write of `bytes`.
-async fn settle(inner: &Rc<Inner>, bytes: usize) {
+    let result = match queued {
+        Ok(ticket) => poll_fn(|cx| poll_ticket(inner, &ticket, cx)).await.map(|()| ticket.mark.get()),
+        Err(result) => result.map(|()| None),
+    };
     let left = pace(inner, bytes);
     let owes_turn = inner.owes_turn.take();
     if inner.must_end.get() {
@@ -87,6 +83,7 @@ async fn settle(inner: &Rc<Inner>, bytes: usize) {
     } else if owes_turn {
         pause(&inner.options.pause).await;
     }
+    result
 }
 
 fn check_writable(inner: &Inner) -> Result<()> {
