@@ -285,8 +285,9 @@ test('a batch larger than what is kept is told as a whole', async () => {
   const watch = db.watch()
   const large = 'x'.repeat(6 << 20)
   await db.batch([{ type: 'put', key: 'a', value: large }, { type: 'put', key: 'b', value: large }])
+  const items = [(await watch.next()).value]
   await db.put('c', large)
-  const items = [(await watch.next()).value, (await watch.next()).value]
+  items.push((await watch.next()).value)
   assert.deepEqual(items.map(({ changes }) => changes.map(({ key, value }) => [key, value.length])), [[['a', large.length], ['b', large.length]], [['c', large.length]]])
   await db.close()
 })
@@ -307,13 +308,13 @@ test('a slow reader gets the rest from the logs, and a gap where they do not rea
   }
   await write(400, 'table')
   await db.flush()
+  let before = 0
+  let item
+  for (; (item = (await watch.next()).value).type !== 'gap'; before++);
+  assert.ok(before < 300, `${before} items`)
+  assert.equal(item.sequence, 800)
   await db.put('last', '1')
-  const items = []
-  do items.push((await watch.next()).value)
-  while (items.at(-1).changes?.at(-1).key !== 'last')
-  const gap = items.findIndex(({ type }) => type === 'gap')
-  assert.ok(gap >= 0 && items.length < 300, `${items.length} items`)
-  assert.ok(items.slice(gap + 1).every(({ sequence }) => sequence > items[gap].sequence))
+  assert.deepEqual((await watch.next()).value, { type: 'batch', sequence: 801, changes: [{ type: 'put', key: 'last', value: '1' }] })
   await db.close()
 })
 

@@ -38,6 +38,8 @@ export class Watch {
   #position = 0
   /** The next page. @type {any} any: a page or a promise of it */
   #ahead
+  /** Resolves when there are more changes. @type {Promise<void> | undefined} */
+  #more
   #restarts = 0
   #isClosed = false
   /** Why it could not begin. @type {unknown} */
@@ -175,18 +177,33 @@ export class Watch {
     try {
       const ahead = this.#ahead
       this.#ahead = undefined
+      // Asked before the page: once an empty one has arrived, the engine knows who waits.
+      if (ahead === undefined) this.#more ??= this.#changed(engine)
       const page = await (ahead ?? engine.changes(this.#id, PAGE_BYTES))
       if (this.#isClosed) return
       this.#position = this.#reader.set(page)
       if (page.count === 0) this.#sequence = this.#position
       if (!page.done) this.#request(engine)
-      // An old page does not know of writes that succeeded meanwhile.
-      else if (page.count === 0 && ahead === undefined) await engine.changed(this.#id)
+      // A page read ahead does not know of writes that succeeded meanwhile.
+      else if (page.count === 0 && ahead === undefined) await this.#more
       this.#restarts = 0
     } catch (error) {
       if (this.#isClosed) return
       this.#restart(engine, error)
     }
+  }
+
+  /** @param {import('../engine/engine.js').Engine} engine */
+  #changed(engine) {
+    const changed = (async () => {
+      try {
+        await engine.changed(this.#id)
+      } finally {
+        this.#more = undefined
+      }
+    })()
+    changed.catch(() => {})
+    return changed
   }
 
   /**
