@@ -213,7 +213,8 @@ export class Watch {
   #restart(engine, error) {
     if (error.code === 'closed') return this.close()
     try {
-      if (error.code !== 'poisoned' || this.#restarts++ === RESTARTS_MAX) throw fromEngine(error)
+      // The second: another tab has the engine now.
+      if (!['poisoned', 'fenced'].includes(error.code) || this.#restarts++ === RESTARTS_MAX) throw fromEngine(error)
       this.#watch(engine)
     } catch (failure) {
       this.close()
