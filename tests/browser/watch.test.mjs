@@ -65,4 +65,46 @@ for (const kind of KINDS) {
     }, idle.sequence)
     assert.deepEqual(again, { changes: [{ type: 'put', key: 'new', value: '2' }], lost: 'gap' })
   })
+
+  test(`${kind}: a tab sees what another one writes, also when that one is closed`, { skip: lacking(kind) }, async (t) => {
+    const { url, close } = await serve({ '/': inRoot() })
+    t.after(close)
+    const browser = await Browser.start(kind)
+    t.after(() => browser.close())
+    const open = async () => {
+      const page = await browser.page(`${url}/tests/browser/pages/database.html`)
+      await page.waitForFunction('globalThis.isReady')
+      await page.evaluate(() => { globalThis.db = new Varve('shared') })
+      return page
+    }
+    const owner = await open()
+    await owner.evaluate(() => globalThis.db.put('first', '0'))
+    const reader = await open()
+    await reader.evaluate(async () => {
+      globalThis.told = []
+      const watch = globalThis.db.watch()
+      globalThis.following = (async () => {
+        for await (const item of watch) {
+          if (item.type === 'gap') globalThis.told.push('gap')
+          else for (const { key } of item.changes) globalThis.told.push(key)
+        }
+      })()
+      await globalThis.db.get('first')
+    })
+    await owner.evaluate(async () => {
+      for (let i = 0; i < 50; i++) await globalThis.db.put(`a${i}`, 'x')
+    })
+    await owner.close()
+    await reader.evaluate(async () => {
+      await globalThis.db.put('last', '1')
+      while (globalThis.told.at(-1) !== 'last') await new Promise((resolve) => setTimeout(resolve, 5))
+    })
+    const told = await reader.evaluate(() => globalThis.told)
+    const expected = Array.from({ length: 50 }, (_, i) => `a${i}`)
+    assert.deepEqual(told, [...expected, 'last'])
+    assert.equal(await reader.evaluate(async () => {
+      await globalThis.db.close()
+      return globalThis.following.then(() => 'ended')
+    }), 'ended')
+  })
 }
