@@ -8,8 +8,19 @@ use crate::error::{Error, Result};
 
 /// Appends and verifies it: `end` is the size that the file must have afterwards.
 pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
-    let asked = to_u64(data.len());
     let taken = file.append(data).await?;
+    check_appended(env, file, name, to_u64(data.len()), taken, end).await
+}
+
+/// Verifies an append of `asked` bytes, of which the storage has reported `taken`.
+pub(crate) async fn check_appended(
+    env: &dyn Env,
+    file: &dyn File,
+    name: &str,
+    asked: u64,
+    taken: u64,
+    end: u64,
+) -> Result<()> {
     check_taken(name, asked, taken)?;
     if !env.appends_are_exact() && !crate::bugs::seeded(crate::bugs::Bug::SizeNotChecked) {
         let size = file.size().await?;

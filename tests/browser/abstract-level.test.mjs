@@ -1,6 +1,7 @@
 // abstract-level's own suite in browsers, on the origin private file system: in a dedicated worker,
-// which opens the files in place, and in a window, through the package's workers. It makes as many
-// assertions as in Node. Without VARVE_LONG=1 it runs in a worker of Chromium alone.
+// which opens the files in place, and in a window, through the package's workers; and in a window on
+// IndexedDB. It makes as many assertions as in Node. Without VARVE_LONG=1 it runs in a worker of
+// Chromium alone.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
@@ -19,7 +20,7 @@ import { serve } from './lib/serve.mjs'
 const PATIENCE_MS = 60_000
 
 /** Where the suite runs, and the same set-up of tests/js/abstract-level.mjs. */
-const PLACES = { worker: 'directory', window: 'worker-directory' }
+const PLACES = { worker: 'directory', window: 'worker-directory', indexeddb: 'worker-directory' }
 
 const shim = (file) => inRoot('tests', 'browser', 'lib', 'shims', file)
 
@@ -31,7 +32,8 @@ before(async () => {
   await bundle({
     entryPoints: {
       'abstract-level': inRoot('tests', 'browser', 'pages', 'abstract-level.js'),
-      'entry-web': inRoot('src', 'js', 'tabs', 'entry-web.js')
+      'entry-web': inRoot('src', 'js', 'tabs', 'entry-web.js'),
+      'entry-full': inRoot('src', 'js', 'tabs', 'entry-full.js')
     },
     outdir: folder,
     splitting: true,
@@ -39,7 +41,7 @@ before(async () => {
     inject: [shim('process.js')],
     define: { __dirname: '"/"' }
   })
-  copyFileSync(inRoot('pkg', 'engine.wasm'), join(folder, 'engine.wasm'))
+  for (const name of ['engine.wasm', 'full.wasm']) copyFileSync(inRoot('pkg', name), join(folder, name))
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -89,7 +91,7 @@ for (const kind of KINDS) {
       // Nothing of what the suite left open stays locked.
       await page.reload()
       await ready()
-      await page.evaluate(() => globalThis.removeAll())
+      await page.evaluate((place) => globalThis.removeAll(place), place)
     })
   }
 }

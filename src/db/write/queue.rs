@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::ticket::{Mark, Ticket, Wants};
+use crate::base::Driven;
 use crate::batch::WriteBatch;
-use crate::db::driver::Driven;
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
 

@@ -1,5 +1,6 @@
 // Runs abstract-level's suite, and tests that it lacks, where this script is loaded: in a window,
-// whose databases are opened by the package's workers, or in a dedicated worker, in place. The test
+// whose databases are opened by the package's workers, in files or in IndexedDB, or in a dedicated
+// worker, in place. The test
 // bundles it with its own copy of the package.
 import suite from 'abstract-level/test'
 import test from 'tape'
@@ -19,10 +20,12 @@ const open = new Set()
 /** The latest sublevel of a database. @type {WeakMap<Varve, any>} */
 const latest = new WeakMap()
 const told = { databases: 0, openTogether: 0 }
+/** The storage of databases; undefined: files. */
+let storage
 
 function factory(options) {
   if (open.size >= OPEN_MAX) closeSome()
-  const db = new Varve(`suite ${told.databases++}`, options)
+  const db = new Varve(`suite ${told.databases++}`, storage === undefined ? options : { ...options, storage })
   db.on('open', () => { told.openTogether = Math.max(told.openTogether, open.add(db).size) })
   db.on('closed', () => open.delete(db))
   const { sublevel } = db
@@ -52,6 +55,9 @@ function runAll(tell) {
   return new Promise((resolve) => test.onFinish(() => resolve(told)))
 }
 
+/** The name of the database that is kept under this one: `varve/suite%201`. */
+const nameOf = (kept) => decodeURIComponent(kept.slice('varve/'.length))
+
 const failed = (error) => String(error?.stack ?? error)
 
 /** What the page tells: lines that were not read yet, and an end. */
@@ -59,6 +65,11 @@ const page = { lines: [], result: undefined, failure: undefined }
 
 const runIn = {
   window: () => runAll((line) => page.lines.push(line)),
+
+  indexeddb() {
+    storage = 'indexeddb'
+    return runIn.window()
+  },
 
   worker: () => new Promise((resolve, reject) => {
     const worker = new Worker(new URL('/suite/abstract-level.js', location.href), { type: 'module' })
@@ -82,7 +93,11 @@ if (isWindow) {
     news: () => ({ ...page, lines: page.lines.splice(0) }),
 
     /** Removes all databases, which were of an earlier page; rejects if a file of one stays open. */
-    async removeAll() {
+    async removeAll(place) {
+      if (place === 'indexeddb') {
+        for (const { name } of await indexedDB.databases()) await Varve.destroy(nameOf(name), { storage: place })
+        return
+      }
       const root = await navigator.storage.getDirectory()
       for (const end = performance.now() + PATIENCE_MS; ;) {
         try {
