@@ -1,7 +1,7 @@
 // Databases that a name tells: in the origin private file system (OPFS), below the directory `varve`,
 // or in IndexedDB.
 import { InvalidArgumentError, VarveError } from '../../errors.js'
-import { databaseExists, removeDatabase } from './idb-open.js'
+import { databaseExists, listDatabases, removeDatabase } from './idb-open.js'
 import { OpfsFiles } from './opfs.js'
 import { isDedicatedWorker, isWindow } from './place.js'
 import { WebLock } from './web-lock.js'
@@ -17,7 +17,8 @@ const ALL = 'varve'
 
 /** The names of all databases, in any order. @returns {Promise<string[]>} */
 export async function databases() {
-  const names = []
+  const prefix = `${ALL}/`
+  const names = (await listDatabases()).filter((name) => name.startsWith(prefix)).map((name) => decodeURIComponent(name.slice(prefix.length)))
   try {
     const root = await navigator.storage.getDirectory()
     for await (const [name, { kind }] of (await root.getDirectoryHandle(ALL)).entries()) {

@@ -77,13 +77,19 @@ export async function removeDatabase(name, lock, isHeld = false) {
   }
 }
 
+/** The names of all databases; none where they cannot be listed. @returns {Promise<string[]>} */
+export async function listDatabases() {
+  const all = await globalThis.indexedDB?.databases?.() ?? []
+  return all.map(({ name }) => name ?? '')
+}
+
 /**
  * Whether a database with this name exists. Never makes one.
  * @param {string} name
  */
 export async function databaseExists(name) {
   if (typeof globalThis.indexedDB.databases === 'function') {
-    return (await globalThis.indexedDB.databases()).some((each) => each.name === name)
+    return (await listDatabases()).includes(name)
   }
   try {
     (await openDatabase(name)).close()
