@@ -1,7 +1,7 @@
 // Databases that a name tells: in the origin private file system (OPFS), below the directory `varve`,
 // or in IndexedDB.
 import { InvalidArgumentError, VarveError } from '../../errors.js'
-import { databaseExists, listDatabases, removeDatabase } from './idb-open.js'
+import { databaseExists, listDatabases, removeDatabase, strictDurability } from './idb-open.js'
 import { OpfsFiles } from './opfs.js'
 import { isDedicatedWorker, isWindow } from './place.js'
 import { WebLock } from './web-lock.js'
@@ -126,7 +126,7 @@ class ElsewhereDatabase {
     this.#location = location
   }
 
-  get durability() { return 'durable' }
+  get durability() { return strictDurability() }
 
   get kind() { return 'indexeddb' }
 

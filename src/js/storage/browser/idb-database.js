@@ -7,7 +7,7 @@
 //   files    number of the file
 //   chunks   [file, chunk] or [file, chunk, offset]
 import { VarveError } from '../../errors.js'
-import { openDatabase, removeDatabase } from './idb-open.js'
+import { openDatabase, removeDatabase, strictDurability } from './idb-open.js'
 import { WebLock } from './web-lock.js'
 
 /**
@@ -16,9 +16,6 @@ import { WebLock } from './web-lock.js'
  *           ['chunk', number, number, Uint8Array, number | undefined]} Change
  * @typedef {any} Value
  */
-
-/** WebKit's strict transaction ends with a checkpoint whose failure is only logged. */
-const isWebKit = () => /AppleWebKit\/(?!.*Chrom)/.test(globalThis.navigator?.userAgent ?? '')
 
 /** A DOMException of these names tells the engine to connect again and to look. @param {string} message */
 const aborted = (message) => new DOMException(message, 'AbortError')
@@ -49,7 +46,7 @@ export class IdbDatabase {
   /** Whether the engine keeps files as chunks here, and manages their names itself. */
   get isChunks() { return true }
 
-  get durability() { return isWebKit() ? 'os-buffered' : 'durable' }
+  get durability() { return strictDurability() }
 
   get kind() { return 'indexeddb' }
 

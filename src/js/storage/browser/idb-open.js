@@ -11,6 +11,12 @@ const PATIENCE_MS = 2000
 /** @param {string} message @param {string} code */
 const refusal = (message, code) => new VarveError(message, { code })
 
+/** How durable a strict transaction is: WebKit's ends with a checkpoint whose failure is only logged. */
+export function strictDurability() {
+  const isWebKit = /AppleWebKit\/(?!.*Chrom)/.test(globalThis.navigator?.userAgent ?? '')
+  return isWebKit ? 'os-buffered' : 'durable'
+}
+
 /**
  * Opens a database; makes it, with its stores and its head, if `head` is given and there is none.
  *
