@@ -64,9 +64,8 @@ pub use crate::base::FileKind;
 #[cfg(not(target_arch = "wasm32"))]
 pub use block_on::block_on;
 pub use block_on::try_now;
-pub(crate) use checked::check_appended;
-pub(crate) use checked::check_taken;
 pub use checked::{append_checked, read_exact, read_file};
+pub(crate) use checked::{append_checked_as, check_taken};
 pub use chunks::{Change, ChunkDatabase, ChunkEnv, Commit, Loaded, Row, Written, lost};
 #[cfg(feature = "testing")]
 pub use chunks::{ChunkCounts, ChunkFault, ChunkModel};
@@ -163,6 +162,12 @@ pub trait Env {
     /// Whether the result of `append` alone can be trusted (POSIX), so that the size need not be
     /// read.
     fn appends_are_exact(&self) -> bool;
+    /// Whether an append that fails because the quota or disk is full has changed nothing.
+    ///
+    /// It need then not be undone durably, which would need room.
+    fn appends_are_atomic(&self) -> bool {
+        false
+    }
     /// A thread for work that uses no storage, such as compressing blocks.
     ///
     /// `None` (the default) if the platform has none to spare: the work is then done in place.

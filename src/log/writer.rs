@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{BLOCK_SIZE, FragmentType, HEADER_SIZE, block_position, checksum};
 use crate::base::to_u64;
-use crate::env::{Durability, Env, File, Io, check_appended, check_taken};
+use crate::env::{Durability, Env, File, Io, append_checked_as, check_taken};
 use crate::error::{Error, Result};
 
 /// A longer record is appended in pieces of about this size, so that a huge value is not copied as
@@ -181,10 +181,8 @@ impl LogWriter {
             }
             fragmenter.frame(buffer, APPEND_SIZE_MAX);
             end = end.saturating_add(to_u64(buffer.len()));
-            let is_last = fragmenter.done && sync_follows;
-            let taken = if is_last { self.file.append_before_sync(buffer) } else { self.file.append(buffer) };
-            let (asked, taken) = (to_u64(buffer.len()), taken.await?);
-            check_appended(&*self.env, &*self.file, &self.name, asked, taken, end).await?;
+            let sync_follows = fragmenter.done && sync_follows;
+            append_checked_as(&*self.env, &*self.file, &self.name, buffer, end, sync_follows).await?;
             if fragmenter.done {
                 return Ok(end);
             }

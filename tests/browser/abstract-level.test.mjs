@@ -72,7 +72,7 @@ for (const kind of KINDS) {
   for (const [place, inNode] of Object.entries(PLACES)) {
     const isLong = kind !== 'chromium' || place !== 'worker'
     const skip = lacking(kind) || (isLong && process.env.VARVE_LONG === undefined && 'it takes minutes: VARVE_LONG=1 runs it')
-    test(`${kind}: abstract-level's suite in a ${place}`, { skip }, async (t) => {
+    test(`${kind}: abstract-level's suite in ${place === 'indexeddb' ? 'a window, on IndexedDB' : `a ${place}`}`, { skip }, async (t) => {
       const { url, close } = await serve({ '/': inRoot(), '/suite/': folder })
       t.after(close)
       const browser = await Browser.start(kind)

@@ -9,9 +9,9 @@ mod owners;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
-use varve::env::{ChunkCounts, ChunkEnv, ChunkFault, ChunkModel, Env, block_on};
+use varve::env::{Access, ChunkCounts, ChunkEnv, ChunkFault, ChunkModel, Env, FileKind, NameEdit, block_on};
 use varve::{Db, Error, Options, WriteBatch, WriteOptions};
 
 use crate::common::model::Map;
@@ -397,6 +397,45 @@ fn a_full_quota_keeps_what_was_acknowledged_and_writes_go_on_when_there_is_room(
     block_on(db.close()).unwrap();
     let db = open(&model, &options).unwrap();
     assert_eq!(contents(&db).unwrap(), expected);
+}
+
+#[test]
+fn a_file_that_is_opened_while_it_is_removed_is_whole_or_not_there() {
+    let content = Random::new(1).bytes(70_000);
+    let (mut whole, mut gone) = (0, 0);
+    for seed in 0..300 {
+        let model = ChunkModel::new(seed);
+        let env = env(&model);
+        block_on(env.lock(true)).unwrap();
+        drop(block_on(varve::env::append_checked(
+            &*env,
+            &*block_on(env.create("a", FileKind::Table, 0)).unwrap(),
+            "a",
+            &content,
+            70_000,
+        )));
+        model.set_latency(seed % 5);
+        if seed % 3 == 0 {
+            model.set_fault(model.calls() + 1, ChunkFault::Fail(ErrorKind::Other));
+        }
+        let mut removal = env.edit_names(vec![NameEdit::Remove { name: "a".to_owned() }]);
+        for _ in 0..seed % 7 {
+            let _ = std::pin::Pin::new(&mut removal).poll(&mut Context::from_waker(Waker::noop()));
+        }
+        let opened = block_on(env.open("a", Access::Read));
+        let _ = block_on(removal);
+        match opened {
+            Ok(file) => {
+                assert!(block_on(file.read_at(0, 70_000)).unwrap() == content, "seed {seed}");
+                whole += 1;
+            }
+            Err(error) => {
+                assert!(error.is_not_found(), "seed {seed}: {error}");
+                gone += 1;
+            }
+        }
+    }
+    assert!(whole > 50 && gone > 20, "{whole} whole, {gone} gone");
 }
 
 #[test]

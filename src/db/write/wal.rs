@@ -37,7 +37,9 @@ pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
         return error;
     }
     // The truncation is flushed too, or a crash could restore a refused write.
+    let has_left_nothing = matches!(error, Error::Full(_)) && inner.env.appends_are_atomic();
     let cut = match log.writer().truncate_to_good().await {
+        Ok(()) if has_left_nothing => Ok(()),
         Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
         result => result,
     };

@@ -107,7 +107,11 @@ impl Session {
             planner.plan(batch.iter().map(|request| &request.op), state.is_dirty)
         };
         if let Some(plan) = plan {
-            self.write(Rc::new(plan)).await?;
+            let plan = Rc::new(plan);
+            self.state.borrow_mut().running = Some(plan.clone());
+            let written = self.write(plan).await;
+            self.state.borrow_mut().running = None;
+            written?;
         }
         Ok(answers)
     }

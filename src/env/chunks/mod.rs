@@ -109,8 +109,7 @@ impl Inner {
 
     fn open(self: &Rc<Inner>, name: &str, access: Access) -> Io<Rc<dyn File>> {
         if let Ok(session) = self.session() {
-            let found = session.with(|directory| directory.find(name).ok_or_else(|| not_found(name)));
-            return Io::ready(found.map(|file| OwnedFile::new(session, file, name, access) as Rc<dyn File>));
+            return open_owned(session, name, access);
         }
         let (inner, name) = (self.clone(), name.to_owned());
         Io::pending(async move {
@@ -138,6 +137,22 @@ impl Inner {
         }
         self.unlock();
         Ok(())
+    }
+}
+
+fn open_owned(session: Rc<Session>, name: &str, access: Access) -> Io<Rc<dyn File>> {
+    let find =
+        |session: &Session, name: &str| session.with(|directory| directory.find(name).ok_or_else(|| not_found(name)));
+    match find(&session, name) {
+        // Its content goes with the transaction that is under way; if that fails, it stays.
+        Ok(file) if session.is_going(file) => {
+            let name = name.to_owned();
+            session.submit(Op::Wait).map(move |_| {
+                let file = find(&session, &name)?;
+                Ok(OwnedFile::new(session, file, &name, access) as Rc<dyn File>)
+            })
+        }
+        found => Io::ready(found.map(|file| OwnedFile::new(session, file, name, access) as Rc<dyn File>)),
     }
 }
 
@@ -197,6 +212,10 @@ impl Env for ChunkEnv {
     }
 
     fn appends_are_exact(&self) -> bool {
+        true
+    }
+
+    fn appends_are_atomic(&self) -> bool {
         true
     }
 }

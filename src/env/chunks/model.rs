@@ -374,7 +374,8 @@ impl ChunkModel {
         }
         let mut after = stores.clone();
         after.apply(commit);
-        if after.size() > self.inner.capacity.get() && after.size() > stores.size() {
+        let head = to_u64(commit.head.len());
+        if after.size().max(stores.size()).saturating_add(head) > self.inner.capacity.get() {
             return Err(Error::io("the database", "write", ErrorKind::QuotaExceeded, "the quota is used up"));
         }
         *stores = after;

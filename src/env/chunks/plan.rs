@@ -1,6 +1,7 @@
 //! What calls change, as one transaction.
 
 use std::io::ErrorKind;
+use std::rc::Rc;
 
 use super::database::{Change, Commit};
 use super::directory::{Directory, Stored};
@@ -31,6 +32,8 @@ pub(super) enum Op {
     },
     EditNames(Vec<NameEdit>),
     Sync,
+    /// Waits for the calls before it.
+    Wait,
 }
 
 impl Op {
@@ -74,6 +77,20 @@ pub(super) struct Plan {
     pub(super) directory: Directory,
     /// Files whose content was cut.
     pub(super) cut: Vec<u64>,
+}
+
+impl Plan {
+    fn removes(&self, file: u64) -> bool {
+        self.commit
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::RemoveFile { file: removed } if *removed == file))
+    }
+}
+
+/// Whether a transaction that is not complete removes a file.
+pub(super) fn any_removes<'p>(plans: impl IntoIterator<Item = &'p Rc<Plan>>, file: u64) -> bool {
+    plans.into_iter().any(|plan| plan.removes(file))
 }
 
 /// Makes one transaction of several calls.
@@ -157,6 +174,7 @@ impl<'a> Planner<'a> {
                 self.is_strict = true;
                 Ok(0)
             }
+            Op::Wait => Ok(0),
         }
     }
 

@@ -18,7 +18,7 @@ use super::content::{Content, chunks_of, read_chunks, read_content, slice};
 use super::database::{ChunkDatabase, Written, connect, is_lost, reconnect};
 use super::directory::{Directory, Stored};
 use super::layout::Head;
-use super::plan::{Plan, Planner};
+use super::plan::{Plan, Planner, any_removes};
 use super::request::Request;
 use crate::base::Driver;
 use crate::env::sorted::Sorted;
@@ -48,6 +48,8 @@ pub(super) struct State {
     pub(super) directory: Directory,
     /// Whether a transaction is not flushed.
     pub(super) is_dirty: bool,
+    /// The transaction that is under way.
+    pub(super) running: Option<Rc<Plan>>,
     /// The transaction that may be complete, although its connection was lost.
     pub(super) doubt: Option<Rc<Plan>>,
 }
@@ -91,7 +93,7 @@ impl Session {
 
     fn new(database: Rc<dyn ChunkDatabase>, plan: Plan) -> Session {
         // What the last owner wrote may not be flushed.
-        let state = State { head: plan.head, directory: plan.directory, is_dirty: true, doubt: None };
+        let state = State { head: plan.head, directory: plan.directory, is_dirty: true, running: None, doubt: None };
         Session {
             database,
             state: RefCell::new(state),
@@ -133,6 +135,12 @@ impl Session {
 
     pub(super) fn stored(&self, file: u64) -> Result<Rc<Stored>> {
         self.with(|directory| directory.file(file).cloned().ok_or(Error::Closed))
+    }
+
+    /// Whether the file is being removed, with its content.
+    pub(super) fn is_going(&self, file: u64) -> bool {
+        let state = self.state.borrow();
+        any_removes(state.running.iter().chain(&state.doubt), file)
     }
 
     // ---- Open files ----

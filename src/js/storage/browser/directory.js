@@ -18,7 +18,7 @@ const ALL = 'varve'
 /** The names of all databases, in any order. @returns {Promise<string[]>} */
 export async function databases() {
   const prefix = `${ALL}/`
-  const names = (await listDatabases()).filter((name) => name.startsWith(prefix)).map((name) => decodeURIComponent(name.slice(prefix.length)))
+  const names = (await listDatabases() ?? []).filter((name) => name.startsWith(prefix)).map((name) => decodeURIComponent(name.slice(prefix.length)))
   try {
     const root = await navigator.storage.getDirectory()
     for await (const [name, { kind }] of (await root.getDirectoryHandle(ALL)).entries()) {

@@ -11,10 +11,19 @@ const PATIENCE_MS = 2000
 /** @param {string} message @param {string} code */
 const refusal = (message, code) => new VarveError(message, { code })
 
+const missing = () => new DOMException('there is no database here', 'NotFoundError')
+
 /** How durable a strict transaction is: WebKit's ends with a checkpoint whose failure is only logged. */
 export function strictDurability() {
   const isWebKit = /AppleWebKit\/(?!.*Chrom)/.test(globalThis.navigator?.userAgent ?? '')
   return isWebKit ? 'os-buffered' : 'durable'
+}
+
+/** The names of all databases; undefined where they cannot be listed. @returns {Promise<string[] | undefined>} */
+export async function listDatabases() {
+  const all = await globalThis.indexedDB?.databases?.()
+  // WebKit lists one whose creation was aborted.
+  return all?.filter(({ version }) => version !== 0).map(({ name }) => name ?? '')
 }
 
 /**
@@ -26,7 +35,13 @@ export function strictDurability() {
  * @param {Uint8Array} [head]
  * @returns {Promise<IDBDatabase>}
  */
-export function openDatabase(name, head) {
+export async function openDatabase(name, head) {
+  if (head === undefined && (await listDatabases())?.includes(name) === false) throw missing()
+  return opened(name, head)
+}
+
+/** @param {string} name @param {Uint8Array} [head] @returns {Promise<IDBDatabase>} */
+function opened(name, head) {
   return new Promise((resolve, reject) => {
     const request = globalThis.indexedDB.open(name, VERSION)
     /** @type {unknown} */
@@ -37,7 +52,7 @@ export function openDatabase(name, head) {
       if (dataLoss === 'total') {
         why = refusal(`The browser has lost the database: ${dataLossMessage}`, 'LEVEL_EVICTED')
       } else if (head === undefined) {
-        why = new DOMException('there is no database here', 'NotFoundError')
+        why = missing()
       } else {
         for (const store of STORES) database.createObjectStore(store)
         transaction?.objectStore('head').put(head, 0)
@@ -83,20 +98,13 @@ export async function removeDatabase(name, lock, isHeld = false) {
   }
 }
 
-/** The names of all databases; none where they cannot be listed. @returns {Promise<string[]>} */
-export async function listDatabases() {
-  const all = await globalThis.indexedDB?.databases?.() ?? []
-  return all.map(({ name }) => name ?? '')
-}
-
 /**
  * Whether a database with this name exists. Never makes one.
  * @param {string} name
  */
 export async function databaseExists(name) {
-  if (typeof globalThis.indexedDB.databases === 'function') {
-    return (await listDatabases()).includes(name)
-  }
+  const listed = await listDatabases()
+  if (listed !== undefined) return listed.includes(name)
   try {
     (await openDatabase(name)).close()
     return true
