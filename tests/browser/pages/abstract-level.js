@@ -3,6 +3,10 @@
 // worker, in place. The test
 // bundles it with its own copy of the package.
 import suite from 'abstract-level/test'
+import batchTests from 'abstract-level/test/batch-test'
+import commonOf from 'abstract-level/test/common'
+import rangeTests from 'abstract-level/test/iterator-range-test'
+import putTests from 'abstract-level/test/put-test'
 import test from 'tape'
 import { Varve } from '../../../src/js/index.js'
 import { ownTests } from '../../js/lib/level-tests.mjs'
@@ -42,15 +46,23 @@ function closeSome() {
   for (const db of open) if (latest.get(db)?.status === 'closed') db.close().catch(() => {})
 }
 
-/** Runs all tests; each line of the TAP is told. @param {(line: string) => void} tell */
-function runAll(tell) {
+/**
+ * Runs all tests, or a sample; each line of the TAP is told.
+ * @param {(line: string) => void} tell
+ */
+function runAll(tell, isSample = false) {
   let text = ''
   test.createStream().on('data', (chunk) => {
     const lines = (text + chunk).split('\n')
     text = lines.pop()
     lines.forEach(tell)
   })
-  suite({ test, factory })
+  if (isSample) {
+    const common = commonOf({ test, factory })
+    for (const tests of [putTests, batchTests, rangeTests]) tests.all(test, common)
+  } else {
+    suite({ test, factory })
+  }
   ownTests(test, Varve, factory, { inPlace: !isWindow, hasProperties: !isWindow })
   return new Promise((resolve) => test.onFinish(() => resolve(told)))
 }
@@ -66,9 +78,9 @@ const page = { lines: [], result: undefined, failure: undefined }
 const runIn = {
   window: () => runAll((line) => page.lines.push(line)),
 
-  indexeddb() {
+  indexeddb(isSample) {
     storage = 'indexeddb'
-    return runIn.window()
+    return runAll((line) => page.lines.push(line), isSample)
   },
 
   worker: () => new Promise((resolve, reject) => {
@@ -86,8 +98,8 @@ if (isWindow) {
   Object.assign(globalThis, {
     isReady: true,
 
-    run(place) {
-      runIn[place]().then((result) => { page.result = result }, (error) => { page.failure = failed(error) })
+    run(place, isSample) {
+      runIn[place](isSample).then((result) => { page.result = result }, (error) => { page.failure = failed(error) })
     },
 
     news: () => ({ ...page, lines: page.lines.splice(0) }),
