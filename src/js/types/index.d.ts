@@ -583,7 +583,7 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Om
    * object and the engine options are those of the first opening; or an object that implements
    * {@link Storage}. In a browser also `'indexeddb'`, for pages without private files: the location is
    * the name of a database in IndexedDB. It has no synchronous calls, and loads `full.wasm`: in a
-   * shared or service worker import `varve/full`. Synced writes use strict transactions, which in
+   * shared worker import `varve/full`. Synced writes use strict transactions, which in
    * Safari are not flushed to the disk (`os-buffered`).
    *
    * @defaultValue a directory, the `location`
