@@ -1,9 +1,11 @@
-//! Basic types without I/O: keys, sequence numbers, orders, integers, checksums, file names.
+//! Basic types without I/O: keys, sequence numbers, orders, integers, checksums, file names, shared
+//! futures.
 
 mod bytes;
 mod coding;
 mod comparator;
 mod crc;
+mod driver;
 mod file_name;
 mod filter_policy;
 mod key;
@@ -23,6 +25,7 @@ pub use comparator::{BYTEWISE_NAME, Comparator, UserComparator};
 #[cfg(all(feature = "archive", target_arch = "wasm32"))]
 pub(crate) use crc::Crc32Tables;
 pub use crc::{crc32c, crc32c_extend, mask, unmask};
+pub(crate) use driver::{Driven, Driver, Work};
 pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
 pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};
 pub(crate) use key::TAG_SIZE;

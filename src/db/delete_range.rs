@@ -6,13 +6,12 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::background::{flush_memtables, handle_failure, log_and_apply_unless};
-use super::driver::Driven;
 use super::feed::{Hold, OwnedRange};
 use super::obsolete_files::remove_obsolete;
 use super::read::DbIterator;
 use super::state::Inner;
 use super::write::{Clear, Mark, clear};
-use crate::base::{to_u64, user_key};
+use crate::base::{Driven, to_u64, user_key};
 use crate::batch::WriteBatch;
 use crate::budget::{pause, slice_size};
 use crate::error::Result;

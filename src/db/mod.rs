@@ -4,7 +4,6 @@ mod background;
 mod checkpoint;
 mod delete_range;
 mod destroy;
-mod driver;
 #[cfg(feature = "archive")]
 mod export;
 mod feed;

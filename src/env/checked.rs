@@ -7,9 +7,28 @@ use crate::base::to_u64;
 use crate::error::{Error, Result};
 
 /// Appends and verifies it: `end` is the size that the file must have afterwards.
-pub async fn append_checked(env: &dyn Env, file: &dyn File, name: &str, data: &[u8], end: u64) -> Result<()> {
+pub fn append_checked<'a>(
+    env: &'a dyn Env,
+    file: &'a dyn File,
+    name: &'a str,
+    data: &'a [u8],
+    end: u64,
+) -> impl Future<Output = Result<()>> + 'a {
+    append_checked_as(env, file, name, data, end, false)
+}
+
+/// The same; with `sync_follows`, the file is synced next.
+pub(crate) async fn append_checked_as(
+    env: &dyn Env,
+    file: &dyn File,
+    name: &str,
+    data: &[u8],
+    end: u64,
+    sync_follows: bool,
+) -> Result<()> {
     let asked = to_u64(data.len());
-    let taken = file.append(data).await?;
+    let taken = if sync_follows { file.append_before_sync(data) } else { file.append(data) };
+    let taken = taken.await?;
     check_taken(name, asked, taken)?;
     if !env.appends_are_exact() && !crate::bugs::seeded(crate::bugs::Bug::SizeNotChecked) {
         let size = file.size().await?;

@@ -43,10 +43,13 @@
 
 mod block_on;
 mod checked;
+mod chunks;
 mod io;
 mod memory;
 mod names;
 mod pool;
+mod sealed;
+mod sorted;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 mod std_fs;
 #[cfg(feature = "testing")]
@@ -61,8 +64,11 @@ pub use crate::base::FileKind;
 #[cfg(not(target_arch = "wasm32"))]
 pub use block_on::block_on;
 pub use block_on::try_now;
-pub(crate) use checked::check_taken;
 pub use checked::{append_checked, read_exact, read_file};
+pub(crate) use checked::{append_checked_as, check_taken};
+pub use chunks::{Change, ChunkDatabase, ChunkEnv, Commit, Loaded, Row, Written, lost};
+#[cfg(feature = "testing")]
+pub use chunks::{ChunkCounts, ChunkFault, ChunkModel};
 pub use io::Io;
 pub use memory::MemoryEnv;
 #[cfg(feature = "testing")]
@@ -75,6 +81,8 @@ pub use pool::{RawCrash, RawFault, RawModel};
 pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]
 pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
+#[cfg(feature = "full")]
+pub(crate) use web::chunk_database;
 #[cfg(feature = "wasm")]
 pub(crate) use web::{ForeignEnv, Storage, raw_files, thrown_as};
 
@@ -109,6 +117,10 @@ pub trait File {
     }
     /// Appends `data`; returns how many bytes the storage reports as written.
     fn append(&self, data: &[u8]) -> Io<u64>;
+    /// The same, and a sync of this file follows: a storage that can do both at once does so.
+    fn append_before_sync(&self, data: &[u8]) -> Io<u64> {
+        self.append(data)
+    }
     /// Makes everything appended so far durable; the result says how durable.
     fn sync(&self) -> Io<Durability>;
     /// Truncates the file to `size` bytes.
@@ -150,6 +162,12 @@ pub trait Env {
     /// Whether the result of `append` alone can be trusted (POSIX), so that the size need not be
     /// read.
     fn appends_are_exact(&self) -> bool;
+    /// Whether an append that fails because the quota or disk is full has changed nothing.
+    ///
+    /// It need then not be undone durably, which would need room.
+    fn appends_are_atomic(&self) -> bool {
+        false
+    }
     /// A thread for work that uses no storage, such as compressing blocks.
     ///
     /// `None` (the default) if the platform has none to spare: the work is then done in place.

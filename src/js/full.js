@@ -2,7 +2,10 @@
 // imports without another worker.
 import { fullModule } from './engine/module-full-web.js'
 import { provideModule } from './engine/module.js'
+import { provideDatabases } from './storage/browser/directory.js'
+import { IdbDatabase } from './storage/browser/idb-database.js'
 
 export * from './index.js'
 
 provideModule(fullModule)
+provideDatabases((path, location) => new IdbDatabase(path, location))

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{BLOCK_SIZE, FragmentType, HEADER_SIZE, block_position, checksum};
 use crate::base::to_u64;
-use crate::env::{Durability, Env, File, Io, append_checked, check_taken};
+use crate::env::{Durability, Env, File, Io, append_checked_as, check_taken};
 use crate::error::{Error, Result};
 
 /// A longer record is appended in pieces of about this size, so that a huge value is not copied as
@@ -83,10 +83,15 @@ impl LogWriter {
     /// After an error, or if the future is dropped, nothing more is accepted until
     /// [`truncate_to_good`](LogWriter::truncate_to_good) has succeeded.
     pub(crate) async fn add_record(&self, record: &[u8]) -> Result<()> {
+        self.add(record, false).await
+    }
+
+    /// The same; with `sync_follows`, the file is synced next.
+    pub(crate) async fn add(&self, record: &[u8], sync_follows: bool) -> Result<()> {
         self.check_ready()?;
         self.state.set(State::Unfinished);
         let mut buffer = self.buffer.take();
-        let result = self.append_in_pieces(record, &mut buffer).await;
+        let result = self.append_in_pieces(record, &mut buffer, sync_follows).await;
         if buffer.capacity() <= BUFFER_KEPT_MAX {
             self.buffer.replace(buffer);
         }
@@ -165,7 +170,7 @@ impl LogWriter {
     }
 
     /// Frames the record and appends it; returns the new end of the file.
-    async fn append_in_pieces(&self, record: &[u8], buffer: &mut Vec<u8>) -> Result<u64> {
+    async fn append_in_pieces(&self, record: &[u8], buffer: &mut Vec<u8>, sync_follows: bool) -> Result<u64> {
         let mut end = self.end.get();
         let mut fragmenter = Fragmenter::new(record, block_position(end));
         loop {
@@ -176,7 +181,8 @@ impl LogWriter {
             }
             fragmenter.frame(buffer, APPEND_SIZE_MAX);
             end = end.saturating_add(to_u64(buffer.len()));
-            append_checked(&*self.env, &*self.file, &self.name, buffer, end).await?;
+            let sync_follows = fragmenter.done && sync_follows;
+            append_checked_as(&*self.env, &*self.file, &self.name, buffer, end, sync_follows).await?;
             if fragmenter.done {
                 return Ok(end);
             }

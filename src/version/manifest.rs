@@ -101,7 +101,7 @@ impl Manifest {
 
     /// Appends one record and flushes it.
     pub(crate) async fn append(&self, record: &[u8]) -> Result<()> {
-        self.writer.add_record(record).await?;
+        self.writer.add(record, true).await?;
         if !seeded(Bug::ManifestNotSynced) {
             self.writer.sync().await?;
         }

@@ -25,8 +25,11 @@ impl Database {
                 set(&object, "cause", to_js(&cause));
             }
         }
-        if let Place::Pool(env) = &self.place {
-            set(&object, "isSettled", env.is_settled());
+        match &self.place {
+            Place::Pool(env) => set(&object, "isSettled", env.is_settled()),
+            #[cfg(feature = "full")]
+            Place::Chunks(env) => set(&object, "isSettled", env.is_settled()),
+            Place::Memory(_) | Place::Foreign(_) => {}
         }
         set(&object, "backgroundWork", self.db.has_background_work());
         set(&object, "memoryUsage", property("leveldb.approximate-memory-usage"));

@@ -1,10 +1,12 @@
-//! The location of a database: memory, raw files of the browser, or a JavaScript storage.
+//! The location of a database: memory, raw files or IndexedDB of the browser, or a JavaScript storage.
 
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 
 use super::error::to_js;
+#[cfg(feature = "full")]
+use crate::env::{ChunkEnv, chunk_database};
 use crate::env::{Env, ForeignEnv, Io, MemoryEnv, PoolEnv, Storage, raw_files};
 use crate::error::Result;
 
@@ -13,11 +15,17 @@ use crate::error::Result;
 pub(super) enum Place {
     Memory(Rc<MemoryEnv>),
     Pool(Rc<PoolEnv>),
+    #[cfg(feature = "full")]
+    Chunks(Rc<ChunkEnv>),
     Foreign(Rc<ForeignEnv>),
 }
 
 impl Place {
     pub(super) fn of(storage: Option<Storage>) -> Result<Place, JsValue> {
+        #[cfg(feature = "full")]
+        if let Some(database) = storage.as_ref().and_then(chunk_database) {
+            return Ok(Place::Chunks(Rc::new(ChunkEnv::new(database))));
+        }
         Ok(match storage {
             None => Place::Memory(Rc::new(MemoryEnv::new())),
             Some(storage) => match raw_files(&storage) {
@@ -31,6 +39,8 @@ impl Place {
         match self {
             Place::Memory(env) => env.clone(),
             Place::Pool(env) => env.clone(),
+            #[cfg(feature = "full")]
+            Place::Chunks(env) => env.clone(),
             Place::Foreign(env) => env.clone(),
         }
     }

@@ -9,7 +9,7 @@ mod suite;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use varve::env::{Env, FaultEnv, MemoryEnv, PoolEnv, RawModel, StdFsEnv, block_on};
+use varve::env::{ChunkEnv, ChunkModel, Env, FaultEnv, MemoryEnv, PoolEnv, RawModel, StdFsEnv, block_on};
 
 use crate::common::temp_dir::TempDir;
 use suite::Users;
@@ -53,6 +53,16 @@ fn a_pool_of_raw_files_follows_the_contract() {
         let raw = RawModel::new(1);
         [raw.clone(), raw].map(|raw| Rc::new(PoolEnv::new(Rc::new(raw))) as Rc<dyn Env>)
     }));
+}
+
+#[test]
+fn chunks_in_transactions_follow_the_contract() {
+    for seed in 0..20 {
+        block_on(suite::run_contract(|| {
+            let model = ChunkModel::new(seed);
+            [model.clone(), model].map(|model| Rc::new(ChunkEnv::new(Rc::new(model))) as Rc<dyn Env>)
+        }));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 mod api;
 mod bad_input;
+mod chunks;
 mod common;
 mod compat;
 mod corpus;

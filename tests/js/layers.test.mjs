@@ -23,7 +23,7 @@ const LAYERS = {
   inspect: ['errors.js', 'bytes', 'engine'],
   'index.js': ['errors.js', 'level'],
   'inline.js': ['index.js', 'engine'],
-  'full.js': ['index.js', 'engine'],
+  'full.js': ['index.js', 'engine', 'storage'],
   cli: ['errors.js', 'bytes', 'engine', 'remote', 'tabs', 'storage', 'level', 'inspect']
 }
 

@@ -122,7 +122,7 @@ export async function more(): Promise<void> {
   await towns.approximateSize('a')
   const stats: string = towns.getProperty('leveldb.stats')
   const info: Info = await towns.info()
-  const durability: Durability | 'creating' = info.durability
+  const durability: Durability | 'creating' | 'in-doubt' = info.durability
   const levels: number[] = info.filesAtLevel
   const report: VerifyReport = await towns.verify()
   const first: VarveError | undefined = report.findings[0]

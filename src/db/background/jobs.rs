@@ -8,9 +8,8 @@ use std::task::Poll;
 
 use super::apply::{log_and_apply, log_and_apply_flush, new_file};
 use super::slices::has_work;
-use crate::base::{FileName, table_file_name, to_u64, user_key};
+use crate::base::{FileName, Work, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext};
-use crate::db::driver::Work;
 use crate::db::obsolete_files::{remove_obsolete, remove_unneeded};
 use crate::db::state::{Inner, ManualCompaction};
 use crate::db::write::{nobody_writes, rotate_in_turn};

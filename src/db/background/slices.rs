@@ -3,8 +3,7 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::base::user_key;
-use crate::db::driver::Driven;
+use crate::base::{Driven, user_key};
 use crate::db::state::{Inner, State};
 use crate::events::count;
 use crate::version::total_size;

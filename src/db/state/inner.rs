@@ -4,9 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{State, View};
-use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList};
+use crate::base::{Driver, FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList};
 use crate::budget::Budget;
-use crate::db::driver::Driver;
 use crate::db::feed::Feed;
 use crate::db::read::RowCache;
 use crate::db::report::RecoveryReport;

@@ -7,9 +7,8 @@ use super::pacing::make_room;
 use super::queue::{nobody_writes, take_group, wake_next};
 use super::ticket::{Clear, Mark, Ticket, Wants};
 use super::wal::{append, current_log, flush_logs, lacked_descriptor, logged, rotate, take_back};
-use crate::base::{SequenceNumber, ValueType, to_u64};
+use crate::base::{SequenceNumber, ValueType, Work, to_u64};
 use crate::batch::{BatchOperation, WriteBatch};
-use crate::db::driver::Work;
 use crate::db::state::{Inner, Log};
 use crate::env::Io;
 use crate::error::{Error, Result};
@@ -73,7 +72,7 @@ async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
     let written = batch.count();
     let entry = Entry::prepare(inner, batch)?;
     let before = entry.log.writer().size();
-    append(inner, &entry.log, entry.batch.as_bytes()).await?;
+    append(inner, &entry.log, entry.batch.as_bytes(), sync).await?;
     if sync && let Err(error) = flush_logs(inner, &entry.log).await {
         if lacked_descriptor(inner, &error) {
             // Only the log's name could not be made durable: the record is written again.

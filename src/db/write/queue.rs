@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::ticket::{Mark, Ticket, Wants};
-use crate::db::driver::Driven;
+use crate::base::Driven;
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
 

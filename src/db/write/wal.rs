@@ -11,10 +11,12 @@ use crate::log::LogWriter;
 use crate::memtable::MemTable;
 
 /// Appends the record; a failed append is truncated, so that only this group is lost.
-pub(super) async fn append(inner: &Inner, log: &Log, record: &[u8]) -> Result<()> {
+///
+/// With `sync_follows`, the log is flushed next.
+pub(super) async fn append(inner: &Inner, log: &Log, record: &[u8], sync_follows: bool) -> Result<()> {
     let before = log.writer().size();
     log.begin_record();
-    match log.writer().add_record(record).await {
+    match log.writer().add(record, sync_follows).await {
         Ok(()) => {
             logged(inner, log, before);
             Ok(())
@@ -35,7 +37,9 @@ pub(super) async fn take_back(inner: &Inner, log: &Log, error: Error) -> Error {
         return error;
     }
     // The truncation is flushed too, or a crash could restore a refused write.
+    let has_left_nothing = matches!(error, Error::Full(_)) && inner.env.appends_are_atomic();
     let cut = match log.writer().truncate_to_good().await {
+        Ok(()) if has_left_nothing => Ok(()),
         Ok(()) if !seeded(Bug::CutNotSynced) => sync_log(inner, log).await,
         result => result,
     };

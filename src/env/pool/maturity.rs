@@ -6,8 +6,8 @@
 //! is *mature* after a minute. Logs and manifests go to mature files where there are any; a file that
 //! was removed in favor of a young one is kept until that one is mature.
 
-use super::sorted::Sorted;
 use super::superblock::{Place, Superblock};
+use crate::env::sorted::Sorted;
 
 /// In ms.
 pub(super) const MATURITY_MS: u64 = 60_000;

@@ -22,7 +22,6 @@ mod mount;
 mod raw;
 mod salvage;
 mod slot;
-mod sorted;
 mod state;
 mod superblock;
 

@@ -3,9 +3,9 @@
 use super::header::Header;
 use super::raw::{RawDirectory, as_locked};
 use super::slot::{Slot, name_of};
-use super::sorted::Sorted;
 use super::superblock::{Place, Superblock};
 use crate::base::FileName;
+use crate::env::sorted::Sorted;
 use crate::error::Result;
 
 /// The state that the headers tell; `None` if no file has one.

@@ -3,8 +3,12 @@
 mod answer;
 mod error;
 mod foreign;
+#[cfg(feature = "full")]
+mod indexed_db;
 mod opfs;
 
 pub(crate) use error::thrown_as;
 pub(crate) use foreign::{ForeignEnv, Storage};
+#[cfg(feature = "full")]
+pub(crate) use indexed_db::chunk_database;
 pub(crate) use opfs::raw_files;

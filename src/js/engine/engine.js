@@ -45,12 +45,12 @@ class Later {
 const NONE = /** @type {Instance} */ (/** @type {unknown} */ (null))
 
 /**
- * Returns the storage with a register of its open files; the raw files of a browser have their own.
+ * Returns the storage with a register of its open files; the storages of a browser have their own.
  * @param {any} storage any: a Storage, or RawFiles
  * @returns {GuardedStorage}
  */
 function guard(storage) {
-  return storage.isRaw || storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
+  return storage.isRaw || storage.isChunks || storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
 }
 
 /** One database in its own instance. */

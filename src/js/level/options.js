@@ -1,5 +1,6 @@
 // Checks the location and options of a database and converts them for the engine.
-import { isWindow } from '#place'
+import { hasIndexedDb, isWindow } from '#place'
+import { isFull } from '../engine/module.js'
 import { InvalidArgumentError, OutOfRangeError, VarveError } from '../errors.js'
 import { meant } from './spelling.js'
 
@@ -117,18 +118,22 @@ const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames'
  * relative path is resolved against the current working directory, `base`.
  * @param {unknown} location
  * @param {any} storage any: user input, checked here
- * @returns {{ path: string | null, base?: string,
+ * @returns {{ path: string | null, base?: string, kind?: 'indexeddb',
  *             storage: import('../types/index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
   if (storage === undefined || storage === null) return { path: pathOf(location), base: workingDirectory(), storage: null }
+  if (storage === 'indexeddb') {
+    if (hasIndexedDb()) return { path: pathOf(location), kind: storage, storage: null }
+    throw new VarveError("There is no IndexedDB here: the option 'storage' cannot be 'indexeddb'", { code: 'LEVEL_NOT_SUPPORTED' })
+  }
   if (location !== undefined && location !== null) {
     throw new InvalidArgumentError("The first argument 'location' must be null with the option 'storage'")
   }
   if (storage === 'memory') return { path: null, storage: null }
   for (const method of STORAGE_METHODS) {
     if (typeof storage[method] !== 'function') {
-      throw new InvalidArgumentError(`The option 'storage' must be 'memory' or a storage object: it has no method ${method}()`)
+      throw new InvalidArgumentError(`The option 'storage' must be 'memory', 'indexeddb' or a storage object: it has no method ${method}()`)
     }
   }
   return { path: null, storage }
@@ -157,11 +162,16 @@ export function checkMultiTab(multiTab) {
  * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions
  * cannot be cloned.
  * @param {unknown} worker
- * @param {{ path: string | null, storage: any }} place any: user input, checked here
+ * @param {{ path: string | null, storage: any, kind?: 'indexeddb' }} place any: user input, checked here
  */
-export function isInWorker(worker, { path, storage }) {
+export function isInWorker(worker, { path, storage, kind }) {
   // A window cannot open files.
   if (path !== null && isWindow()) return true
+  // Nor can the lean module use IndexedDB.
+  if (kind === 'indexeddb' && !isFull()) {
+    if (typeof Worker === 'function') return true
+    throw new VarveError("A database in IndexedDB needs the full module here: import from 'varve/full'", { code: 'LEVEL_NOT_SUPPORTED' })
+  }
   if (worker === undefined || worker === null || (typeof worker !== 'function' && !flag('worker', worker))) return false
   if (storage === null || isRecipe(storage.inWorker)) return true
   const message = "With the option 'worker' a storage object needs a property inWorker, { module, export, args }, because objects with methods cannot be cloned"

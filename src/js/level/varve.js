@@ -74,6 +74,9 @@ const COMPARATOR = 'leveldb.BytewiseComparator'
 /** The options of a call of open(), as they were given. */
 const GIVEN = Symbol('given')
 
+/** The durability of a storage that is not settled. @type {Record<string, string>} */
+const UNSETTLED = { opfs: 'creating', indexeddb: 'in-doubt' }
+
 /** Events of the engine. */
 const EVENTS = ['flush', 'compaction', 'stall']
 
@@ -138,7 +141,7 @@ export class Varve extends AbstractLevel {
       encodings: { utf8: true, view: true, buffer: NativeBuffer !== undefined },
       has: true,
       // @ts-expect-error not in its published types yet
-      getSync: !inWorker,
+      getSync: !inWorker && place.kind !== 'indexeddb',
       seek: true,
       implicitSnapshots: true,
       explicitSnapshots: true,
@@ -353,11 +356,11 @@ export class Varve extends AbstractLevel {
    * @param {ReturnType<typeof placeOf>} place
    * @returns {Promise<any>} any: a Storage, null or undefined, by the kind of place
    */
-  static async #storageOf({ path, base, storage }) {
+  static async #storageOf({ path, base, storage, kind }) {
     if (path === null) return storage
     if (isServiceWorker()) throw new VarveError('A service worker cannot open a database by name: a page or a dedicated worker can', { code: 'LEVEL_NOT_SUPPORTED' })
     const { directoryAt } = await import('#directory')
-    return directoryAt(path, base)
+    return directoryAt(path, base, kind)
   }
 
   async _close() {
@@ -673,7 +676,7 @@ export class Varve extends AbstractLevel {
       return {
         location: this.location,
         storage: this.#inMemory ? 'memory' : this.#kind,
-        durability: isSettled === false ? 'creating' : this.#durability,
+        durability: isSettled === false ? UNSETTLED[this.#kind] : this.#durability,
         ...infoOf(info)
       }
     })
@@ -860,7 +863,7 @@ function isDenied({ code, message, cause }) {
  * @returns {Promise<any>} any: Engine or FullWorker, which share these methods
  */
 async function fullEngine(storage) {
-  if (isFull() && storage?.inWorker?.named === undefined) return Engine
+  if (isFull() && (storage?.isChunks || storage?.inWorker?.named === undefined)) return Engine
   return (await import('../remote/full-worker.js')).FullWorker
 }
 

@@ -17,6 +17,12 @@ function poisoned(message, cause, maybeApplied) {
   return Object.assign(new Error(message, { cause }), { code: 'poisoned', ...(maybeApplied ? { maybeApplied } : {}) })
 }
 
+/**
+ * Whether a worker that opens this storage needs the full module.
+ * @param {any} storage any: a Storage, or what describes one
+ */
+export const needsFull = (storage) => isFull() || storage?.kind === 'indexeddb'
+
 /** Makes a worker of a page. @typedef {(needs: { full: boolean }) => Worker} MakeWorker */
 
 /**
@@ -44,7 +50,7 @@ export class Connection {
    * @returns {Promise<Connection>}
    */
   static async open(storage, options, onRecovered, makeWorker) {
-    const connection = new Connection(onRecovered, makeWorker)
+    const connection = new Connection(onRecovered, needsFull(storage), makeWorker)
     try {
       await connection.#open({ storage: recipeOf(storage), options })
       return connection
@@ -57,14 +63,15 @@ export class Connection {
   /**
    * Called only by `open`.
    * @param {((info: { cause: unknown, duration: number }) => void) | undefined} onRecovered
+   * @param {boolean} isFull whether the worker has the full module
    * @param {MakeWorker | undefined} makeWorker
    */
-  constructor(onRecovered, makeWorker) {
+  constructor(onRecovered, isFull, makeWorker) {
     this.#onRecovered = onRecovered
     this.#thread = startThread({
       receive: (message) => this.#receive(message),
       ended: (cause) => this.#ended(cause)
-    }, isFull(), makeWorker)
+    }, isFull, makeWorker)
     this.#requests = new Requests((message, transfer) => this.#thread.post(message, transfer))
   }
 

@@ -6,7 +6,7 @@ import { LentStorage } from './lent-storage.js'
 
 /**
  * @param {(message: object, transfer: ArrayBuffer[]) => void} post
- * @param {(name: string) => any} [directoryAt] any: a Storage, or RawFiles: the files of a named database
+ * @param {(name: string, base?: unknown, kind?: string) => any} [directoryAt] any: the storage of a named database
  * @returns {(message: object) => void} takes messages of the other side
  */
 export function serveTasks(post, directoryAt = () => { throw new Error('no names here') }) {
@@ -18,7 +18,7 @@ export function serveTasks(post, directoryAt = () => { throw new Error('no names
     return zip
   }
   /** @param {any} loan any: see FullWorker */
-  const storageOf = (loan) => loan.named === undefined ? new LentStorage(calls, loan) : directoryAt(loan.named)
+  const storageOf = (loan) => loan.named === undefined ? new LentStorage(calls, loan) : directoryAt(loan.named, undefined, loan.storage)
   calls.serve({
     repair: async (loan, options, anyComparator) => described(await Engine.repair(storageOf(loan), options, anyComparator)),
     async verifyFiles(loan, options) {

@@ -21,7 +21,7 @@ export class Host {
   /** Who serves other tabs, if any. @type {Owner | undefined} */
   #owner
 
-  /** @param {(name: string) => any} [directoryAt] any: a Storage, or RawFiles: the files of a named database */
+  /** @param {(name: string, base?: unknown, kind?: string) => any} [directoryAt] any: the storage of a named database */
   constructor(directoryAt = () => { throw new Error('no names here') }) {
     this.#directoryAt = directoryAt
   }
@@ -95,7 +95,7 @@ export class Host {
    */
   storageOf(recipe) {
     if (recipe === null) return null
-    if (recipe.named !== undefined) return this.#directoryAt(recipe.named)
+    if (recipe.named !== undefined) return this.#directoryAt(recipe.named, undefined, recipe.storage)
     const { module, export: name, args } = recipe
     const key = `${module} ${name}`
     const Known = this.#classes.get(key)

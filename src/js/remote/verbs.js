@@ -126,7 +126,7 @@ const WATCHED = record(['gt', BYTES], ['gte', BYTES], ['lt', BYTES], ['lte', BYT
 /**
  * Returns a cloneable description of how to create the storage, or null for memory.
  * @param {any} storage any: a Storage, or a description of one
- * @returns {{ module: string, export: string, args: any[] } | { named: string } | null}
+ * @returns {{ module: string, export: string, args: any[] } | { named: string, storage?: string } | null}
  */
 export function recipeOf(storage) {
   if (storage === null || storage === undefined) return null

@@ -271,7 +271,7 @@ export class TabConnection {
     } catch (cause) {
       return ended(cause)
     }
-    this.#thread.post({ member: { named: inWorker.named, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
+    this.#thread.post({ member: { ...inWorker, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
   }
 
   /** @param {any} message any: see worker.js */

@@ -3,10 +3,12 @@
 import { fullModule } from '../engine/module-full-web.js'
 import { provideModule } from '../engine/module.js'
 import { serveTasks } from '../remote/full-tasks.js'
-import { directoryAt } from '../storage/browser/directory.js'
+import { directoryAt, provideDatabases } from '../storage/browser/directory.js'
+import { IdbDatabase } from '../storage/browser/idb-database.js'
 import { serveWorker } from './worker.js'
 
 provideModule(fullModule)
+provideDatabases((path, location) => new IdbDatabase(path, location))
 
 const doTask = serveTasks((task, transfer) => self.postMessage({ task }, { transfer }), directoryAt)
 

@@ -1,7 +1,7 @@
 // A worker of a page: it opens the engine for the page, at once or, for a database that several tabs
 // share, when it gets the lock of the files.
 //
-//   from the page   { member: { named, options, id, isExclusive } }, { joined: true }, else see session.js
+//   from the page   { member: { named, storage, options, id, isExclusive } }, { joined: true }, else see session.js
 //   to the page     { opened: true }, { failed }, { left: true }, else see session.js
 import { loadModule } from '../engine/module.js'
 import { describe } from '../remote/failure.js'
@@ -17,7 +17,7 @@ import { Owner } from './owner.js'
 
 /**
  * @param {Port} port to the page
- * @param {(name: string) => any} directoryAt any: RawFiles
+ * @param {(name: string, base?: unknown, kind?: string) => any} directoryAt any: the storage of a named database
  * @param {boolean} [isDirect] whether the page calls the engine itself
  * @returns {Host}
  */
@@ -34,9 +34,9 @@ export function serveWorker(port, directoryAt, isDirect = false) {
     })
   }, host)
 
-  /** @param {{ named: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
-  async function join({ named, options, id, isExclusive }) {
-    const files = directoryAt(named)
+  /** @param {{ named: string, storage?: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
+  async function join({ named, storage, options, id, isExclusive }) {
+    const files = directoryAt(named, undefined, storage)
     // Compiled by the time it is needed; its failure is reported then.
     loadModule().catch(() => {})
     try {

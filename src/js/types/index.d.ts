@@ -417,7 +417,7 @@ export class Varve<KDefault = string, VDefault = string>
    * ```
    */
   static import<K = string, V = string> (
-    location: string | URL, source: ImportSource, options?: (ImportOptions<K, V> & { storage?: undefined }) | undefined
+    location: string | URL, source: ImportSource, options?: (ImportOptions<K, V> & { storage?: 'indexeddb' | undefined }) | undefined
   ): Promise<Varve<K, V>>
   static import<K = string, V = string> (
     location: null | undefined, source: ImportSource, options: ImportOptions<K, V> & { storage: 'memory' | Storage }
@@ -464,7 +464,7 @@ export class Varve<KDefault = string, VDefault = string>
    * Removes a database that is not open: its files, then the directory if nothing else is in it
    * (such as the directory `lost` of {@link repair}).
    */
-  static destroy (location: string | URL, options?: {} | undefined): Promise<void>
+  static destroy (location: string | URL, options?: { storage?: 'indexeddb' | undefined } | undefined): Promise<void>
   static destroy (location: null | undefined, options: { storage: Storage }): Promise<void>
 
   /**
@@ -481,7 +481,7 @@ export class Varve<KDefault = string, VDefault = string>
    * @throws `LEVEL_INVALID_ARGUMENT` if there is no database, or it has another comparator.
    * `LEVEL_SOURCE_CHANGED` if another process keeps changing it meanwhile.
    */
-  static verify (location: string | URL, options?: VerifyOptions | undefined): Promise<VerifyReport>
+  static verify (location: string | URL, options?: (VerifyOptions & { storage?: 'indexeddb' | undefined }) | undefined): Promise<VerifyReport>
   static verify (location: null | undefined, options: VerifyOptions & { storage: Storage }): Promise<VerifyReport>
 
   /**
@@ -499,7 +499,7 @@ export class Varve<KDefault = string, VDefault = string>
    * comparator. `LEVEL_LOCKED` if it is open. `LEVEL_IO_ERROR` if the directory does not exist or
    * the storage failed.
    */
-  static repair (location: string | URL, options?: RepairOptions | undefined): Promise<RepairReport>
+  static repair (location: string | URL, options?: (RepairOptions & { storage?: 'indexeddb' | undefined }) | undefined): Promise<RepairReport>
   static repair (location: null | undefined, options: RepairOptions & { storage: Storage }): Promise<RepairReport>
 }
 
@@ -614,11 +614,14 @@ export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Om
   /**
    * Where files are stored instead of a directory: `'memory'`, where entries live as long as the
    * object and the engine options are those of the first opening; or an object that implements
-   * {@link Storage}.
+   * {@link Storage}. In a browser also `'indexeddb'`, for pages without private files: the location is
+   * the name of a database in IndexedDB. It has no synchronous calls, and loads `full.wasm`: in a
+   * shared worker import `varve/full`. Synced writes use strict transactions, which in
+   * Safari are not flushed to the disk (`os-buffered`).
    *
    * @defaultValue a directory, the `location`
    */
-  storage?: 'memory' | Storage | undefined
+  storage?: 'memory' | 'indexeddb' | Storage | undefined
 
   /**
    * Runs the engine in its own worker thread, which ends with `close()`. The differences are:
@@ -991,13 +994,17 @@ export interface Info {
   /** The same as {@link Varve.location}. */
   location: string | null
   /** `opfs`: the origin private file system of a browser. */
-  storage: 'directory' | 'opfs' | 'memory' | 'custom'
+  storage: 'directory' | 'opfs' | 'indexeddb' | 'memory' | 'custom'
   /**
    * `creating` (in a browser): synced writes survive everything but a power loss. Browsers do not flush
    * their index of files, so that a new file may be lost for a minute; in that time the database is
    * new, or has grown by more files than were ready.
+   *
+   * `in-doubt` (in IndexedDB): the quota or disk was full since the database was opened. Chromium may
+   * then confirm writes that it drops when it starts again: {@link Varve.export} the database, free
+   * space, and open it again.
    */
-  durability: Durability | 'creating'
+  durability: Durability | 'creating' | 'in-doubt'
   /** Totals since the database was opened. */
   counters: Record<string, number>
   /** Whether flushes or compactions are waiting or running. */

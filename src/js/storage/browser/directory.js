@@ -1,7 +1,10 @@
-// Databases that a name tells: in the origin private file system (OPFS), below the directory `varve`.
+// Databases that a name tells: in the origin private file system (OPFS), below the directory `varve`,
+// or in IndexedDB.
 import { InvalidArgumentError, VarveError } from '../../errors.js'
+import { databaseExists, listDatabases, removeDatabase, strictDurability } from './idb-open.js'
 import { OpfsFiles } from './opfs.js'
 import { isDedicatedWorker, isWindow } from './place.js'
+import { WebLock } from './web-lock.js'
 
 /** Characters that no file system changes or confuses; others become % and two digits. */
 const PLAIN = /[a-z0-9_-]/
@@ -14,7 +17,8 @@ const ALL = 'varve'
 
 /** The names of all databases, in any order. @returns {Promise<string[]>} */
 export async function databases() {
-  const names = []
+  const prefix = `${ALL}/`
+  const names = (await listDatabases() ?? []).filter((name) => name.startsWith(prefix)).map((name) => decodeURIComponent(name.slice(prefix.length)))
   try {
     const root = await navigator.storage.getDirectory()
     for await (const [name, { kind }] of (await root.getDirectoryHandle(ALL)).entries()) {
@@ -40,12 +44,28 @@ function pathOf(location) {
 }
 
 /**
- * The storage of the database `location`: its files in a dedicated worker; in a window, what tells a
- * worker where they are.
- * @param {string} location
+ * Makes storages in IndexedDB; only programs with the full module can.
+ * @type {((path: string[], location: string) => object) | undefined}
  */
-export function directoryAt(location) {
+let databaseAt
+
+/** @param {(path: string[], location: string) => object} make */
+export function provideDatabases(make) {
+  databaseAt = make
+}
+
+/**
+ * The storage of the database `location`: its files in a worker; elsewhere, what tells a worker where
+ * they are.
+ * @param {string} location
+ * @param {unknown} [_base] a directory of Node
+ * @param {string} [kind] 'indexeddb', or else OPFS
+ */
+export function directoryAt(location, _base, kind) {
   const path = pathOf(location)
+  if (kind === 'indexeddb') {
+    return !isWindow() && databaseAt !== undefined ? databaseAt(path, location) : new ElsewhereDatabase(path, location)
+  }
   if (isWindow()) return new ElsewhereStorage(path, location)
   if (!isDedicatedWorker()) {
     throw new VarveError('The files of a database can be opened in a window or a dedicated worker only', { code: 'LEVEL_NOT_SUPPORTED' })
@@ -84,5 +104,39 @@ class ElsewhereStorage {
     } finally {
       files.letIn()
     }
+  }
+}
+
+/**
+ * Whether there is a database of this name in IndexedDB. Never makes one.
+ * @param {string} location
+ */
+export function existsInIndexedDb(location) {
+  return databaseExists(pathOf(location).join('/'))
+}
+
+/** A database in IndexedDB as a program without the full module sees it, or a window. */
+class ElsewhereDatabase {
+  #name
+  #location
+
+  /** @param {string[]} path @param {string} location */
+  constructor(path, location) {
+    this.#name = path.join('/')
+    this.#location = location
+  }
+
+  get durability() { return strictDurability() }
+
+  get kind() { return 'indexeddb' }
+
+  get lockName() { return this.#name }
+
+  /** See Host.storageOf. */
+  get inWorker() { return { named: this.#location, storage: 'indexeddb' } }
+
+  /** Removes the database; does nothing if there is none. */
+  destroy() {
+    return removeDatabase(this.#name, new WebLock(this.#name, this.#location))
   }
 }

@@ -1,21 +1,14 @@
 // The files of a database in the origin private file system (OPFS), for src/env/web/opfs.rs in a
 // dedicated worker.
-import { VarveError } from '../../errors.js'
 import { RawFiles } from './raw-files.js'
-
-/** How long to wait for the lock of a page that was closed or reloaded, in ms. */
-const PATIENCE_MS = 2000
+import { WebLock } from './web-lock.js'
 
 /** Errors that mean that another page or worker has the database open. */
 const BUSY = ['NoModificationAllowedError', 'InvalidStateError']
 
 export class OpfsFiles extends RawFiles {
-  #name
   #location
-  /** Releases the Web Lock, while it is held. @type {(() => void) | undefined} */
-  #letGo
-  /** Stops the wait for it. @type {AbortController | undefined} */
-  #waiting
+  #lock
 
   /**
    * @param {string[]} path names of directories, from the root
@@ -23,8 +16,8 @@ export class OpfsFiles extends RawFiles {
    */
   constructor(path, location) {
     super(path)
-    this.#name = path.join('/')
     this.#location = location
+    this.#lock = new WebLock(path.join('/'), location)
   }
 
   /** Whether the engine gets raw files, and manages their names itself. */
@@ -35,7 +28,7 @@ export class OpfsFiles extends RawFiles {
   get kind() { return 'opfs' }
 
   /** The name of the Web Lock of the files, which tabs share (src/js/tabs/protocol.js). */
-  get lockName() { return this.#name }
+  get lockName() { return this.#lock.name }
 
   /** See Host.storageOf. */
   get inWorker() { return { named: this.#location } }
@@ -43,36 +36,13 @@ export class OpfsFiles extends RawFiles {
   // ---- For the engine in WebAssembly ----
 
   /**
-   * Takes the Web Lock. It is held by the worker that has the files open, so that a frozen page keeps
-   * both or neither. Does nothing where there are no Web Locks: open files exclude others as well.
+   * Takes the Web Lock. Where there are none, open files exclude others as well.
    * @param {number} [patience] how long to wait, in ms; Infinity: until it is free
    */
-  async acquire(patience = PATIENCE_MS) {
-    const locks = globalThis.navigator?.locks
-    if (this.#letGo !== undefined || locks === undefined) return
-    const waiting = this.#waiting = new AbortController()
-    const timer = patience === Infinity ? undefined : setTimeout(() => waiting.abort(), patience)
-    try {
-      await new Promise((resolve, reject) => {
-        const held = () => new Promise((/** @type {(value?: unknown) => void} */ letGo) => {
-          this.#letGo = letGo
-          resolve(undefined)
-        })
-        locks.request(this.#name, { signal: waiting.signal }, held).catch(reject)
-      })
-    } catch (/** @type {any} any: whatever was thrown */ cause) {
-      throw cause?.name === 'AbortError' ? this.#locked(cause) : cause
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  acquire(patience) { return this.#lock.acquire(patience) }
 
   /** Releases the lock, or stops waiting for it. */
-  letIn() {
-    this.#waiting?.abort()
-    this.#letGo?.()
-    this.#letGo = undefined
-  }
+  letIn() { this.#lock.letIn() }
 
   /** @param {string} name @param {boolean} create @override */
   open(name, create) { return this.#unlessLocked(super.open(name, create)) }
@@ -85,13 +55,8 @@ export class OpfsFiles extends RawFiles {
     try {
       return await call
     } catch (/** @type {any} any: whatever was thrown */ error) {
-      throw BUSY.includes(error?.name) ? this.#locked(error) : error
+      throw BUSY.includes(error?.name) ? this.#lock.refusal(error) : error
     }
-  }
-
-  /** @param {unknown} cause */
-  #locked(cause) {
-    return new VarveError(`The database '${this.#location}' is open in another page or worker`, { code: 'LEVEL_LOCKED', cause })
   }
 
   // ---- For engine.js and supervisor.js, as GuardedStorage ----

@@ -3,6 +3,9 @@
 /** Whether this is a page, where files cannot be opened: a worker does it. */
 export const isWindow = () => typeof document !== 'undefined'
 
+/** Whether databases can be kept in IndexedDB, here or in a worker. */
+export const hasIndexedDb = () => globalThis.indexedDB !== undefined
+
 /** Whether this is a dedicated worker, where files can be opened. */
 export const isDedicatedWorker = () => {
   const { DedicatedWorkerGlobalScope: Scope } = /** @type {any} any: lib.dom does not declare it */ (globalThis)

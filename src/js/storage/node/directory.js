@@ -319,8 +319,9 @@ function isAllowed(name) {
  * The storage of the database in the directory `path`; a relative one starts at `base`.
  * @param {string} path
  * @param {string} [base]
+ * @param {string} [_kind] of a browser's storages
  */
-export const directoryAt = (path, base) => new NodeStorage(path, base).aboutToLock()
+export const directoryAt = (path, base, _kind) => new NodeStorage(path, base).aboutToLock()
 
 /** @returns {Promise<string[]>} */
 export async function databases() {

@@ -4,3 +4,6 @@
 export const isWindow = () => false
 
 export const isServiceWorker = () => false
+
+/** Never: here a name is a directory. */
+export const hasIndexedDb = () => false
