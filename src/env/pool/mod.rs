@@ -25,6 +25,7 @@ mod slot;
 mod sorted;
 mod state;
 mod superblock;
+mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
@@ -39,6 +40,7 @@ use self::raw::as_locked;
 use self::slot::{InlineFile, PoolFile, Slot};
 use self::state::State;
 use self::superblock::{Place, SLOTS};
+use self::turn::Held;
 use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::error::{Error, Result};
 
@@ -138,19 +140,29 @@ impl Pool {
         if slot.is_open() {
             return Io::ready(Ok(()));
         }
+        if let Some(turn) = slot.turn.try_take() {
+            return self.open_in_turn(slot, create, turn);
+        }
+        let (pool, slot) = (self.clone(), slot.clone());
+        Io::pending(async move {
+            let turn = slot.turn.take().await;
+            if slot.is_open() { Ok(()) } else { pool.open_in_turn(&slot, create, turn).await }
+        })
+    }
+
+    fn open_in_turn(self: &Rc<Pool>, slot: &Rc<Slot>, create: bool, turn: Held) -> Io<()> {
         if let Err(error) = self.make_room() {
             return Io::ready(Err(error));
         }
         let (pool, slot) = (self.clone(), slot.clone());
         self.raw.open(&slot.name(), create).map(move |raw| {
+            let _turn = turn;
             let raw = raw?;
-            // Meanwhile the lock may have been released, or another call may have opened it.
+            // Meanwhile the lock may have been released.
             if pool.state.borrow().is_none() {
                 return Err(Error::Closed);
             }
-            if !slot.is_open() {
-                slot.opened(raw);
-            }
+            slot.opened(raw);
             Ok(())
         })
     }
