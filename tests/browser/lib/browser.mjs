@@ -109,6 +109,11 @@ export class Browser {
     return this.#running.version()
   }
 
+  /** A session of Chromium's DevTools protocol with the browser itself. */
+  devtools() {
+    return this.#running.target().createCDPSession()
+  }
+
   /** Kills its processes with SIGKILL, as the system would; resolves when the main one is gone. */
   async kill() {
     const child = /** @type {import('node:child_process').ChildProcess} */ (this.#running.process())
