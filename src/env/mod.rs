@@ -75,6 +75,8 @@ pub use pool::{RawCrash, RawFault, RawModel};
 pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]
 pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
+#[cfg(all(feature = "wasm", feature = "testing"))]
+pub use web::opfs_directory;
 #[cfg(feature = "wasm")]
 pub(crate) use web::{ForeignEnv, Storage, raw_files, thrown_as};
 

@@ -7,4 +7,6 @@ mod opfs;
 
 pub(crate) use error::thrown_as;
 pub(crate) use foreign::{ForeignEnv, Storage};
+#[cfg(feature = "testing")]
+pub use opfs::opfs_directory;
 pub(crate) use opfs::raw_files;
