@@ -152,6 +152,10 @@ pub trait Env {
     /// Whether the result of `append` alone can be trusted (POSIX), so that the size need not be
     /// read.
     fn appends_are_exact(&self) -> bool;
+    /// Whether a log can be created by a call that is ready at once, for a write that cannot wait.
+    fn creates_at_once(&self) -> bool {
+        true
+    }
     /// A thread for work that uses no storage, such as compressing blocks.
     ///
     /// `None` (the default) if the platform has none to spare: the work is then done in place.

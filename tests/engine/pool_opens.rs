@@ -10,6 +10,7 @@ use varve::env::{
     Access, Durability, Env, File, FileKind, Io, PoolEnv, RawDirectory, RawFile, RawModel, append_checked, block_on,
     read_file,
 };
+use varve::{Db, Error, Options, WriteBatch, WriteOptions};
 
 /// Raw files whose opening is pending once.
 struct Slow(RawModel);
@@ -112,4 +113,37 @@ fn an_opening_that_is_given_up_leaves_the_file_to_the_others() {
     drop((first, second));
     assert_eq!(content(&*block_on(third).unwrap()), b"content");
     assert_eq!(block_on(read_file(&*env, "000005.ldb", 100)).unwrap(), b"content");
+}
+
+#[test]
+fn a_write_that_cannot_wait_does_not_need_a_new_file() {
+    let raw = RawModel::new(10);
+    let env = Rc::new(PoolEnv::new(Rc::new(Slow(raw.clone()))));
+    let options = Options { create_if_missing: true, write_buffer_size: 4 << 10, ..Options::default() };
+    let db = block_on(Db::open(env.clone(), options)).unwrap();
+    let write = |i: u32| {
+        let mut batch = WriteBatch::new();
+        batch.put(&i.to_be_bytes(), &[7; 200]);
+        db.write_now(&WriteOptions { sync: true }, batch)
+    };
+    // No spare is ready: the log and the memtable grow beyond their limit.
+    let logs = || block_on(env.list()).unwrap().iter().filter(|name| name.ends_with(".log")).count();
+    for i in 0..250 {
+        write(i).unwrap();
+    }
+    assert_eq!(logs(), 1);
+    let mut refused = 250;
+    while write(refused).is_ok() {
+        refused += 1;
+        assert!(refused < 1000, "the memtable has no bound");
+    }
+    assert!(matches!(write(refused), Err(Error::Busy(_))));
+
+    // Spares are made while nothing happens, and the next write takes one.
+    raw.run_deferred(100);
+    write(refused).unwrap();
+    assert_eq!(logs(), 2);
+    for i in 0..=refused {
+        assert_eq!(block_on(db.get(&i.to_be_bytes())).unwrap().as_deref(), Some(&[7; 200][..]), "{i}");
+    }
 }

@@ -429,6 +429,15 @@ impl Env for PoolEnv {
     fn appends_are_exact(&self) -> bool {
         false
     }
+
+    fn creates_at_once(&self) -> bool {
+        let now = self.pool.raw.now();
+        let is_ready = self.pool.with(|state| Ok(state.has_open_spare(FileKind::Log, now))).unwrap_or(true);
+        if !is_ready {
+            self.pool.grow();
+        }
+        is_ready
+    }
 }
 
 impl Drop for PoolEnv {
