@@ -193,9 +193,7 @@ for (const { name, kinds, short, long, prepare, end } of EVENTS) {
       async function finish() {
         const { generation } = reports
         const found = await opened(`the end of generation ${generation}, seed ${SEED}`, true)
-        // Their workers have them open.
-        await page.evaluate(() => terminate())
-        await page.evaluate((given) => destroy(given), generation)
+        await page.evaluate((given) => leave().then(() => destroy(given)), generation)
         return found.a + found.b + found.c
       }
 

@@ -21,6 +21,9 @@ const now = () => performance.timeOrigin + performance.now()
 
 /** @type {Record<string, any>} */
 let databases = {}
+/** The loops of the writers, which end when `isWriting` is false. @type {Promise<void>[]} */
+let writers = []
+let isWriting = false
 
 Object.assign(globalThis, {
   isReady: true,
@@ -31,7 +34,7 @@ Object.assign(globalThis, {
    * the last one had it.
    */
   async take({ generation, acknowledged, verify }) {
-    databases = {}
+    await globalThis.leave()
     const times = []
     await Promise.all(Object.keys(WRITERS).map(async (name) => {
       const start = now()
@@ -49,18 +52,33 @@ Object.assign(globalThis, {
     return { times, at, found, findings }
   },
 
+  /** Closes the databases. Their writers end first: what an owner did not begin goes to the next one. */
+  async leave() {
+    isWriting = false
+    const left = Object.values(databases)
+    databases = {}
+    await Promise.allSettled([...writers.splice(0), ...left.map((db) => db.close())])
+  },
+
   /** Begins to write behind the operations that `take` found. */
   go(generation, from) {
+    isWriting = true
     for (const [name, db] of Object.entries(databases)) {
       for (const writer of WRITERS[name]) {
-        const report = (count) => fetch(`/acknowledged/${generation}/${writer}`, { method: 'POST', body: String(count) })
-        write(db, writer, from[writer], report).catch((error) => fetch('/failed', { method: 'POST', body: `${writer}: ${error.stack}` }))
+        const report = (count) => {
+          if (!isWriting) throw new Error('ended')
+          return fetch(`/acknowledged/${generation}/${writer}`, { method: 'POST', body: String(count) })
+        }
+        writers.push(write(db, writer, from[writer], report).catch((error) => {
+          if (isWriting) fetch('/failed', { method: 'POST', body: `${writer}: ${error.stack}` })
+        }))
       }
     }
   },
 
   /** Ends the workers in the middle of whatever they do. */
   terminate() {
+    isWriting = false
     for (const worker of workers.splice(0)) worker.terminate()
   },
 
