@@ -17,7 +17,8 @@ import { build, isCurrent } from './build.mjs'
 import { cargoCounts, nodeCounts, tapCounts } from './lib/counts.mjs'
 import { inRoot } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
-import { findChromedriver, findChromium } from './lib/system.mjs'
+import { findChromedriver, findChromium, findFirefox } from './lib/system.mjs'
+import { runInBrowser } from './lib/wasm-in-browser.mjs'
 import { setup } from './setup.mjs'
 import { printSizes } from './size.mjs'
 
@@ -91,6 +92,7 @@ const steps = {
   fuzz: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--features', FOR_TESTS, '--test', 'fuzz'),
   'wasm-node': tests(cargoCounts, 'cargo', ...IN_WASM, 'node'),
   'wasm-chrome': inChrome,
+  'wasm-opfs': inOpfs,
   size: underBudget,
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
@@ -117,6 +119,27 @@ async function inChrome() {
     return { passed: 0, failed: 0, skipped: 1, why: `no ${lack}` }
   }
   return tests(cargoCounts, 'cargo', ...IN_WASM, 'web')({ CHROMEDRIVER: chromedriver })
+}
+
+/** The contract of storages on the private files of each browser. */
+async function inOpfs() {
+  const counts = { passed: 0, failed: 0, skipped: 0, why: '' }
+  for (const [kind, found] of Object.entries({ chromium: findChromium(), firefox: findFirefox() })) {
+    if (!found) {
+      console.warn(`\n${'!'.repeat(78)}\n!! SKIPPED: no ${kind}, so the contract was NOT tested on its files. \`npm run setup\` says how to install it.\n${'!'.repeat(78)}`)
+      counts.skipped++
+      continue
+    }
+    const args = [...IN_WASM, 'opfs', '--no-default-features', '--features', 'wasm']
+    console.log(`$ cargo ${args.join(' ')}   # in ${kind}`)
+    const { ok, output, why } = await runInBrowser(kind, args)
+    const { passed, failed, skipped } = cargoCounts(output)
+    counts.passed += passed
+    counts.failed += failed || Number(!ok)
+    counts.skipped += skipped
+    if (!ok) counts.why = `${kind}: ${why || 'failed'}`
+  }
+  return counts
 }
 
 async function underBudget() {

@@ -83,6 +83,8 @@ pub use std_fs::StdFsEnv;
 pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
 #[cfg(feature = "full")]
 pub(crate) use web::chunk_database;
+#[cfg(all(feature = "wasm", feature = "testing"))]
+pub use web::opfs_directory;
 #[cfg(feature = "wasm")]
 pub(crate) use web::{ForeignEnv, Storage, raw_files, thrown_as};
 
@@ -167,6 +169,10 @@ pub trait Env {
     /// It need then not be undone durably, which would need room.
     fn appends_are_atomic(&self) -> bool {
         false
+    }
+    /// Whether a log can be created by a call that is ready at once, for a write that cannot wait.
+    fn creates_at_once(&self) -> bool {
+        true
     }
     /// A thread for work that uses no storage, such as compressing blocks.
     ///

@@ -27,6 +27,7 @@ mod layers;
 mod open_files;
 mod oracle;
 mod pool;
+mod pool_opens;
 mod quiet;
 mod regressions;
 mod repair;

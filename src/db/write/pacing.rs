@@ -71,6 +71,10 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             None
         };
         let Some(cause) = blocked.filter(|_| background::has_work(inner)) else {
+            // A future that is dropped would leave the new file open.
+            if inner.must_end.get() && !inner.env.creates_at_once() {
+                return grow_beyond(size, limit);
+            }
             return rotate(inner).await;
         };
         // Each write does its share afterwards; below twice the buffer's size none waits here.
@@ -88,12 +92,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
                 Poll::Pending if inner.must_end.get() => Poll::Ready(None),
                 other => other.map(Some),
             });
-            let Some(more) = polled.await else {
-                if size < limit.saturating_mul(MUST_END_BUFFERS) {
-                    return Ok(());
-                }
-                return Err(Error::Busy(format!("{size} bytes are waiting for a flush")));
-            };
+            let Some(more) = polled.await else { return grow_beyond(size, limit) };
             if more && bytes > SMALL_GROUP {
                 pause_in_commit(inner).await;
             }
@@ -108,6 +107,14 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             return Ok(());
         }
     }
+}
+
+/// Lets a memtable of `size` bytes grow beyond its limit for a write that cannot wait, up to a bound.
+fn grow_beyond(size: usize, limit: usize) -> Result<()> {
+    if size < limit.saturating_mul(MUST_END_BUFFERS) {
+        return Ok(());
+    }
+    Err(Error::Busy(format!("{size} bytes are waiting for a flush")))
 }
 
 /// Lets the host run other tasks, unless so many writers wait that some would soon be refused.

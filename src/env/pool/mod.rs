@@ -24,6 +24,7 @@ mod salvage;
 mod slot;
 mod state;
 mod superblock;
+mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
@@ -38,6 +39,7 @@ use self::raw::as_locked;
 use self::slot::{InlineFile, PoolFile, Slot};
 use self::state::State;
 use self::superblock::{Place, SLOTS};
+use self::turn::Held;
 use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
 use crate::error::{Error, Result};
 
@@ -137,19 +139,29 @@ impl Pool {
         if slot.is_open() {
             return Io::ready(Ok(()));
         }
+        if let Some(turn) = slot.turn.try_take() {
+            return self.open_in_turn(slot, create, turn);
+        }
+        let (pool, slot) = (self.clone(), slot.clone());
+        Io::pending(async move {
+            let turn = slot.turn.take().await;
+            if slot.is_open() { Ok(()) } else { pool.open_in_turn(&slot, create, turn).await }
+        })
+    }
+
+    fn open_in_turn(self: &Rc<Pool>, slot: &Rc<Slot>, create: bool, turn: Held) -> Io<()> {
         if let Err(error) = self.make_room() {
             return Io::ready(Err(error));
         }
         let (pool, slot) = (self.clone(), slot.clone());
         self.raw.open(&slot.name(), create).map(move |raw| {
+            let _turn = turn;
             let raw = raw?;
-            // Meanwhile the lock may have been released, or another call may have opened it.
+            // Meanwhile the lock may have been released.
             if pool.state.borrow().is_none() {
                 return Err(Error::Closed);
             }
-            if !slot.is_open() {
-                slot.opened(raw);
-            }
+            slot.opened(raw);
             Ok(())
         })
     }
@@ -415,6 +427,15 @@ impl Env for PoolEnv {
 
     fn appends_are_exact(&self) -> bool {
         false
+    }
+
+    fn creates_at_once(&self) -> bool {
+        let now = self.pool.raw.now();
+        let is_ready = self.pool.with(|state| Ok(state.has_open_spare(FileKind::Log, now))).unwrap_or(true);
+        if !is_ready {
+            self.pool.grow();
+        }
+        is_ready
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::header::{HEADER_SIZE, Header};
 use super::raw::{RawFile, write_checked};
+use super::turn::Turn;
 use crate::base::to_u64;
 use crate::env::checked::opened_to_be_read;
 use crate::env::{Access, Durability, File, Io};
@@ -15,6 +16,8 @@ use crate::error::{Error, Result};
 pub(super) struct Slot {
     pub(super) number: u32,
     raw: RefCell<Option<Rc<dyn RawFile>>>,
+    /// Of the call that opens it.
+    pub(super) turn: Turn,
     /// Of the content; 0 while it holds none.
     pub(super) generation: Cell<u64>,
     /// The size of the content, while the raw file is open.
@@ -32,6 +35,7 @@ impl Slot {
         Rc::new(Slot {
             number,
             raw: RefCell::new(None),
+            turn: Turn::default(),
             generation: Cell::new(0),
             end: Cell::new(0),
             is_flushed: Cell::new(false),

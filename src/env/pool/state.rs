@@ -266,13 +266,22 @@ impl State {
     /// Takes the spare that suits best, if there is one. It must be [named](State::name) or
     /// [given back](State::put_back).
     pub(super) fn take(&mut self, kind: FileKind, now: u64) -> Option<Rc<Slot>> {
+        let number = self.best_spare(kind, now)?.number;
+        self.free.retain(|free| free.number != number);
+        self.slots.get(&number).cloned()
+    }
+
+    /// Whether the spare that [`take`](State::take) would return is open.
+    pub(super) fn has_open_spare(&self, kind: FileKind, now: u64) -> bool {
+        self.best_spare(kind, now).is_some_and(|slot| slot.is_open())
+    }
+
+    fn best_spare(&self, kind: FileKind, now: u64) -> Option<&Rc<Slot>> {
         let mature = |slot: &&Rc<Slot>| is_mature(self.birth_of(slot.number), now);
         let count = self.spares().filter(mature).count();
         let wants_mature = kind != FileKind::Table || count > RESERVED;
         let suits = |slot: &Rc<Slot>| (mature(&slot) == wants_mature, slot.is_open());
-        let number = self.spares().max_by_key(|slot| suits(slot)).map(|slot| slot.number)?;
-        self.free.retain(|free| free.number != number);
-        self.slots.get(&number).cloned()
+        self.spares().max_by_key(|slot| suits(slot))
     }
 
     /// A spare that holds a removed file's content, or may after a power failure.

@@ -11,4 +11,6 @@ pub(crate) use error::thrown_as;
 pub(crate) use foreign::{ForeignEnv, Storage};
 #[cfg(feature = "full")]
 pub(crate) use indexed_db::chunk_database;
+#[cfg(feature = "testing")]
+pub use opfs::opfs_directory;
 pub(crate) use opfs::raw_files;

@@ -50,6 +50,12 @@ pub(crate) fn raw_files(storage: &Storage) -> Option<Rc<dyn RawDirectory>> {
     files.is_raw().is_truthy().then(|| Rc::new(OpfsDirectory(files.clone())) as Rc<dyn RawDirectory>)
 }
 
+/// The raw files of `storage`, an `OpfsFiles`, for tests.
+#[cfg(feature = "testing")]
+pub fn opfs_directory(storage: JsValue) -> Option<Rc<dyn RawDirectory>> {
+    raw_files(&storage.unchecked_into())
+}
+
 struct OpfsDirectory(OpfsFiles);
 
 impl RawDirectory for OpfsDirectory {

@@ -126,11 +126,13 @@ export class Engine {
   static async import(storage, { maxBytes, maxRatio, memoryLimit }, onRecovered) {
     /** @type {Engine | undefined} */
     let engine
-    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, (trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) })
+    const onTrap = (/** @type {Error} */ trap) => { if (engine !== undefined) engine.#supervisor.onTrap(trap) }
+    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, onTrap)
     const guarded = storage === null ? undefined : guard(storage)
     return new ZipImport(instance, guarded, instance.exports.importZip(guarded, maxBytes, maxRatio), async (options, open) => {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
+      instance.leave(onTrap)
       return own
     })
   }
@@ -141,11 +143,13 @@ export class Engine {
    * @param {(exports: Instance['exports'], storage: GuardedStorage, options: object) => any} act
    */
   static async #once(storage, { memoryLimit, ...options }, act) {
-    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, () => {})
+    const onTrap = () => {}
+    const instance = await Instance.make(memoryLimit ?? MEMORY_LIMIT, onTrap)
     const guarded = guard(storage)
     try {
       return await instance.settled(act(instance.exports, guarded, { ...options, pause }))
     } finally {
+      instance.leave(onTrap)
       if (instance.trap !== undefined) await guarded.release()
     }
   }

@@ -1,4 +1,5 @@
-// One instance of the engine with its own memory, until it traps.
+// One instance of the engine with its own memory, until it traps. Databases have instances of their
+// own, unless the process has no address space for another memory: then they share one.
 import { loadModule } from './module.js'
 
 /**
@@ -7,6 +8,14 @@ import { loadModule } from './module.js'
 export const MEMORY_LIMIT = 2 ** 32
 
 const PAGE_BYTES = 64 << 10
+
+/** The instances that can be shared. @type {Set<WeakRef<Instance>>} */
+const shareable = new Set()
+
+/** After a failure, no other memory is tried for so many ms: the browser collects garbage each time. */
+const FULL_MS = 10_000
+/** Until when. */
+let fullUntil = 0
 
 /**
  * A trap ends an instance: its promises are rejected, and it is not called again
@@ -19,28 +28,76 @@ export class Instance {
   exports
   /** Functions that reject pending promises. @type {Set<(trap: Error) => void>} */
   #waiters = new Set()
+  /** Called when it traps. @type {Set<(trap: Error) => void>} */
+  #users = new Set()
+  #memoryLimit
 
   /**
    * @param {Awaited<ReturnType<typeof loadModule>>} module
    * @param {number} memoryLimit in bytes
-   * @param {(trap: Error) => void} onTrap called inside the failed call; again if that threw
    */
-  constructor({ compiled, createInstance, pagesMin }, memoryLimit, onTrap) {
+  constructor({ compiled, createInstance, pagesMin }, memoryLimit) {
+    this.#memoryLimit = memoryLimit
     this.memory = newMemory(pagesMin, Math.floor(memoryLimit / PAGE_BYTES))
     this.exports = createInstance(compiled, this.memory, (trap) => {
       this.trap = trap
       for (const reject of this.#waiters) reject(trap)
       this.#waiters.clear()
-      onTrap(trap)
+      // Called again if one of them threw: then for the others.
+      for (const onTrap of this.#users) {
+        onTrap(trap)
+        this.#users.delete(onTrap)
+      }
     })
   }
 
   /**
+   * Returns a new instance, or a shared one if there is no address space for its memory: a process of
+   * Chromium has room for about 125, whatever their limits.
    * @param {number} memoryLimit
-   * @param {(trap: Error) => void} onTrap
+   * @param {(trap: Error) => void} onTrap called inside the failed call; again if that threw
    */
   static async make(memoryLimit, onTrap) {
-    return new Instance(await loadModule(), memoryLimit, onTrap)
+    const instance = Instance.#made(await loadModule(), memoryLimit)
+    instance.join(onTrap)
+    return instance
+  }
+
+  /** @param {Awaited<ReturnType<typeof loadModule>>} module @param {number} memoryLimit */
+  static #made(module, memoryLimit) {
+    const shared = performance.now() < fullUntil ? Instance.#roomiest(memoryLimit) : undefined
+    if (shared !== undefined) return shared
+    try {
+      const instance = new Instance(module, memoryLimit)
+      shareable.add(new WeakRef(instance))
+      return instance
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error.code !== 'limit-exceeded') throw error
+      fullUntil = performance.now() + FULL_MS
+      return Instance.#roomiest(memoryLimit) ?? fail(error)
+    }
+  }
+
+  /** Returns the instance with the fewest users. @param {number} memoryLimit */
+  static #roomiest(memoryLimit) {
+    /** @type {Instance | undefined} */
+    let best
+    for (const known of shareable) {
+      const instance = known.deref()
+      if (instance === undefined || instance.trap !== undefined) shareable.delete(known)
+      else if (instance.#memoryLimit >= memoryLimit && (best === undefined || instance.#users.size < best.#users.size)) best = instance
+    }
+    return best
+  }
+
+  /** Calls `onTrap` when the instance fails. @param {(trap: Error) => void} onTrap */
+  join(onTrap) {
+    this.#users.add(onTrap)
+  }
+
+  /** Ends what `join` began. @param {(trap: Error) => void} onTrap */
+  leave(onTrap) {
+    this.#users.delete(onTrap)
   }
 
   /**
@@ -62,6 +119,11 @@ export class Instance {
       )
     })
   }
+}
+
+/** @param {unknown} error @returns {never} */
+function fail(error) {
+  throw error
 }
 
 /** @param {number} initial in pages @param {number} maximum in pages */

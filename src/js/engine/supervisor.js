@@ -28,6 +28,8 @@ export class Supervisor {
   #instance = null
   /** Whether calls go to the instance. */
   #isUsed = false
+  /** @param {Error} trap */
+  #onTrap = (trap) => this.onTrap(trap)
   /** Resolves when the engine is replaced or has failed. @type {Promise<void> | undefined} */
   #replacing
   /**
@@ -72,6 +74,7 @@ export class Supervisor {
 
   /** Makes all further calls fail with this error. @param {Error} failure */
   stop(failure) {
+    this.#instance?.leave(this.#onTrap)
     this.#instance = null
     this.#isUsed = false
     this.#failure = failure
@@ -86,9 +89,10 @@ export class Supervisor {
       /** @type {Instance | undefined} */
       let instance
       try {
-        const made = instance = await Instance.make(this.#memoryLimit, (trap) => this.onTrap(trap))
+        const made = instance = await Instance.make(this.#memoryLimit, this.#onTrap)
         return await this.adopt(made, () => made.exports.openDatabase(this.#storage, options), isFresh)
       } catch (error) {
+        instance?.leave(this.#onTrap)
         if (error === instance?.trap && this.#mayTryAgain() && !options.errorIfExists) await this.#storage?.settle()
         else return this.#giveUp(error)
       }
@@ -103,6 +107,7 @@ export class Supervisor {
   async adopt(instance, open, isFresh = false) {
     const database = await instance.settled(open(this.#options))
     if (instance.trap !== undefined) throw instance.trap
+    instance.join(this.#onTrap)
     this.#instance = instance
     if (isFresh) this.#fresh = database
     else this.#begin(database)

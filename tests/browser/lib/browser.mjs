@@ -13,6 +13,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { launch } from 'puppeteer-core'
 import { findChromium, findFirefox } from '../../../pkg-scripts/lib/system.mjs'
 import { tellSkipped } from '../../package/lib.mjs'
@@ -79,7 +80,7 @@ export class Browser {
   /** Starts it again with the same profile, after `kill` or `quit`. */
   async restart() {
     const { args = [], prefs = {} } = this.#options
-    this.#driver = await launch({
+    const start = () => launch({
       browser: this.kind === 'chromium' ? 'chrome' : 'firefox',
       executablePath: FIND[this.kind](),
       headless: true,
@@ -89,6 +90,15 @@ export class Browser {
       // Tests have their own limits; a busy machine starts Firefox in many seconds.
       timeout: 120_000
     })
+    for (let attempt = 1; this.#driver === undefined; attempt++) {
+      try {
+        this.#driver = await start()
+      } catch (error) {
+        // puppeteer may still restore the preferences of the Firefox that was killed.
+        if (error.code !== 'ENOENT' || attempt === 10) throw error
+        await sleep(200)
+      }
+    }
   }
 
   /**
@@ -107,6 +117,11 @@ export class Browser {
   /** The version, such as "Chrome/156.0.7830.0". */
   version() {
     return this.#running.version()
+  }
+
+  /** A session of Chromium's DevTools protocol with the browser itself. */
+  devtools() {
+    return this.#running.target().createCDPSession()
   }
 
   /** Kills its processes with SIGKILL, as the system would; resolves when the main one is gone. */

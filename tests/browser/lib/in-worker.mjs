@@ -14,7 +14,7 @@ export function inWorker(page, act, ...given) {
   return page.evaluate((source, given) => new Promise((resolve, reject) => {
     const script = `onmessage = async ({ data }) => {
       try { postMessage({ value: await (${source})(...data) }) }
-      catch (error) { postMessage({ error: String(error?.stack ?? error) }) }
+      catch (error) { postMessage({ error: String(error?.stack ?? error) + (error?.cause ? ', caused by ' + error.cause.stack : '') }) }
     }`
     const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))
     const worker = new Worker(url, { type: 'module' })

@@ -18,15 +18,23 @@ const TYPES = {
  *
  * @param {Record<string, string>} folders by the prefix of their URLs; the longest one that fits is
  *   used: `{ '/': page, '/pkg/': inRoot('pkg') }`
- * @param {{ headers?: Headers | ((path: string) => Headers) }} [options] `headers` of every answer
+ * @param {{ headers?: Headers | ((path: string) => Headers), received?: (path: string, body: string) => void }} [options]
+ *   `headers` of every answer; `received` is called for what a page posts
  * @returns {Promise<{ url: string, close: () => void }>} `url` has no slash at the end
  */
-export async function serve(folders, { headers = {} } = {}) {
+export async function serve(folders, { headers = {}, received } = {}) {
   const prefixes = Object.keys(folders).sort((a, b) => b.length - a.length)
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const common = { 'cache-control': 'no-store', ...(typeof headers === 'function' ? headers(pathname) : headers) }
     try {
+      if (request.method === 'POST' && received !== undefined) {
+        const parts = []
+        for await (const part of request) parts.push(part)
+        received(pathname, String(Buffer.concat(parts)))
+        response.writeHead(204, common).end()
+        return
+      }
       // After normalize no ".." leads out of the folder.
       const path = normalize(decodeURIComponent(pathname))
       const prefix = prefixes.find((each) => path.startsWith(each))

@@ -200,6 +200,10 @@ impl Env for FaultEnv {
     fn appends_are_exact(&self) -> bool {
         self.control.exact.get().unwrap_or_else(|| self.inner.appends_are_exact())
     }
+
+    fn creates_at_once(&self) -> bool {
+        self.inner.creates_at_once()
+    }
 }
 
 impl fmt::Debug for FaultEnv {

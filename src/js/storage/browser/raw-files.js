@@ -79,6 +79,14 @@ export class RawFiles {
     })
   }
 
+  /** Resolves after `ms`; rejects if all files are closed before. @param {number} ms */
+  pause(ms) {
+    return this.#during(async (closing) => {
+      await pause(ms, closing)
+      closing.throwIfAborted()
+    })
+  }
+
   /** @param {SyncAccessHandle} handle */
   close(handle) {
     if (this.#open.delete(handle)) handle.close()
