@@ -1,5 +1,5 @@
 // Checks the location and options of a database and converts them for the engine.
-import { hasIndexedDb, isWindow } from '#place'
+import { hasStorage, isWindow } from '#place'
 import { isFull } from '../engine/module.js'
 import { InvalidArgumentError, OutOfRangeError, VarveError } from '../errors.js'
 import { meant } from './spelling.js'
@@ -118,14 +118,14 @@ const STORAGE_METHODS = ['lock', 'unlock', 'list', 'create', 'open', 'editNames'
  * relative path is resolved against the current working directory, `base`.
  * @param {unknown} location
  * @param {any} storage any: user input, checked here
- * @returns {{ path: string | null, base?: string, kind?: 'indexeddb',
+ * @returns {{ path: string | null, base?: string, kind?: 'auto' | 'opfs' | 'indexeddb',
  *             storage: import('../types/index.js').Storage | null }}
  */
 export function placeOf(location, storage) {
-  if (storage === undefined || storage === null) return { path: pathOf(location), base: workingDirectory(), storage: null }
-  if (storage === 'indexeddb') {
-    if (hasIndexedDb()) return { path: pathOf(location), kind: storage, storage: null }
-    throw new VarveError("There is no IndexedDB here: the option 'storage' cannot be 'indexeddb'", { code: 'LEVEL_NOT_SUPPORTED' })
+  if (storage === undefined || storage === null || storage === 'auto') return { path: pathOf(location), base: workingDirectory(), kind: 'auto', storage: null }
+  if (storage === 'opfs' || storage === 'indexeddb') {
+    if (hasStorage(storage)) return { path: pathOf(location), kind: storage, storage: null }
+    throw new VarveError(`The option 'storage' cannot be '${storage}' here`, { code: 'LEVEL_NOT_SUPPORTED' })
   }
   if (location !== undefined && location !== null) {
     throw new InvalidArgumentError("The first argument 'location' must be null with the option 'storage'")
@@ -133,7 +133,7 @@ export function placeOf(location, storage) {
   if (storage === 'memory') return { path: null, storage: null }
   for (const method of STORAGE_METHODS) {
     if (typeof storage[method] !== 'function') {
-      throw new InvalidArgumentError(`The option 'storage' must be 'memory', 'indexeddb' or a storage object: it has no method ${method}()`)
+      throw new InvalidArgumentError(`The option 'storage' must be 'auto', 'opfs', 'indexeddb', 'memory' or a storage object: it has no method ${method}()`)
     }
   }
   return { path: null, storage }
@@ -162,7 +162,7 @@ export function checkMultiTab(multiTab) {
  * Whether the engine runs in a worker. The worker must be able to recreate the storage: functions
  * cannot be cloned.
  * @param {unknown} worker
- * @param {{ path: string | null, storage: any, kind?: 'indexeddb' }} place any: user input, checked here
+ * @param {{ path: string | null, storage: any, kind?: string }} place any: user input, checked here
  */
 export function isInWorker(worker, { path, storage, kind }) {
   // A window cannot open files.

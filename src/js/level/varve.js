@@ -90,6 +90,8 @@ export class Varve extends AbstractLevel {
   #durability
   /** The kind of storage that info() tells. */
   #kind = 'custom'
+  /** Why it is this kind. @type {string | undefined} */
+  #why
   #inMemory
   #inWorker
   #multiTab
@@ -264,6 +266,7 @@ export class Varve extends AbstractLevel {
         this.#turns = new Turns(engine)
         this.#closeEngine = () => engine.close()
       }
+      if (this.location !== null) this.#settle(/** @type {any} any: a WorkerEngine knows it */ (engine).place ?? { why: storage?.why })
     } catch (error) {
       // In an import, corruption is in the zip, not at the location.
       const told = fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
@@ -274,6 +277,13 @@ export class Varve extends AbstractLevel {
     this.#answers = new Answers(this.#turns)
     this.#writeOrder = new WriteOrder(this.#answers, this.#isRemote)
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
+  }
+
+  /** @param {import('../remote/host.js').Place} [place] where the database is, if a worker has decided it */
+  #settle({ storage, durability, why } = {}) {
+    this.#kind = storage ?? this.#kind
+    this.#durability = durability ?? this.#durability
+    this.#why = why
   }
 
   /** Emits `damage` once the database is open, if opening skipped any. */
@@ -302,7 +312,7 @@ export class Varve extends AbstractLevel {
    */
   async #openShared(storage, options, onRecovered) {
     const { openHere, openShared } = await import('../tabs/tab-engine.js')
-    const open = this.#inWorker ? openShared : openHere
+    const open = this.#inWorker || storage.needsFull ? openShared : openHere
     const onTab = (/** @type {string} */ event, /** @type {object} */ info) => { this.emit(event, info) }
     const { engine, turns, close } = await open(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab }, this.#makeWorker)
     this.#isRemote = turns === undefined
@@ -676,6 +686,7 @@ export class Varve extends AbstractLevel {
       return {
         location: this.location,
         storage: this.#inMemory ? 'memory' : this.#kind,
+        ...(this.#why !== undefined && { storageReason: this.#why }),
         durability: isSettled === false ? UNSETTLED[this.#kind] : this.#durability,
         ...infoOf(info)
       }

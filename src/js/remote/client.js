@@ -47,6 +47,11 @@ export class WorkerEngine {
     this.#options = options
   }
 
+  /** Where the database is. */
+  get place() {
+    return this.#connection.place
+  }
+
   /** Always false: the engine in the worker replaces itself. */
   get hasEnded() {
     return false

@@ -2,7 +2,7 @@
 // if the worker dies.
 import { startThread } from '#thread'
 import { isFull } from '../engine/module.js'
-import { revive } from './failure.js'
+import { NEEDS_FULL, revive } from './failure.js'
 import { Inbox } from './messages.js'
 import { Requests } from './requests.js'
 import { recipeOf } from './verbs.js'
@@ -40,6 +40,8 @@ export class Connection {
   /** @type {((name: string, info: object) => void) | undefined} */
   #listener
   #onRecovered
+  /** @type {import('./host.js').Place} */
+  place = {}
 
   /**
    * Starts a worker and opens an engine in it.
@@ -47,15 +49,17 @@ export class Connection {
    * @param {object} options
    * @param {(info: { cause: unknown, duration: number }) => void} [onRecovered]
    * @param {MakeWorker} [makeWorker]
+   * @param {boolean} [isFullNeeded] whether the worker needs the full module
    * @returns {Promise<Connection>}
    */
-  static async open(storage, options, onRecovered, makeWorker) {
-    const connection = new Connection(onRecovered, needsFull(storage), makeWorker)
+  static async open(storage, options, onRecovered, makeWorker, isFullNeeded = needsFull(storage)) {
+    const connection = new Connection(onRecovered, isFullNeeded, makeWorker)
     try {
       await connection.#open({ storage: recipeOf(storage), options })
       return connection
-    } catch (error) {
+    } catch (/** @type {any} any: whatever was thrown */ error) {
       await connection.end()
+      if (error?.code === NEEDS_FULL && !isFullNeeded) return Connection.open(storage, options, onRecovered, makeWorker, true)
       throw error
     }
   }
@@ -157,8 +161,10 @@ export class Connection {
     if (message instanceof ArrayBuffer || Array.isArray(message)) return this.#settle(new Inbox(message))
     if (message.event !== undefined) return this.#listener?.(message.event, message.info)
     if (message.recovered) return this.#onRecovered?.({ ...message.recovered, cause: revive(message.recovered.cause) })
-    if (message.opened) this.#opening?.resolve()
-    else this.#opening?.reject(revive(message.failed))
+    if (message.opened) {
+      this.place = message.opened
+      this.#opening?.resolve()
+    } else this.#opening?.reject(revive(message.failed))
     this.#opening = null
     this.#thread.unref()
   }

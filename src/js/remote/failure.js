@@ -2,6 +2,9 @@
 // plain object and restored.
 import { InvalidArgumentError, OutOfRangeError, SourceChangedError, VarveError } from '../errors.js'
 
+/** The code of the error of a worker that cannot open the storage with its module. */
+export const NEEDS_FULL = 'needs-full'
+
 /**
  * Fields copied in addition to the message: those of the engine and of Node's file system.
  */

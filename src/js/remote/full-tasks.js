@@ -18,11 +18,11 @@ export function serveTasks(post, directoryAt = () => { throw new Error('no names
     return zip
   }
   /** @param {any} loan any: see FullWorker */
-  const storageOf = (loan) => loan.named === undefined ? new LentStorage(calls, loan) : directoryAt(loan.named, undefined, loan.storage)
+  const storageOf = async (loan) => loan.named === undefined ? new LentStorage(calls, loan) : directoryAt(loan.named, undefined, loan.storage)
   calls.serve({
-    repair: async (loan, options, anyComparator) => described(await Engine.repair(storageOf(loan), options, anyComparator)),
+    repair: async (loan, options, anyComparator) => described(await Engine.repair(await storageOf(loan), options, anyComparator)),
     async verifyFiles(loan, options) {
-      const files = storageOf(loan)
+      const files = await storageOf(loan)
       // Verifying takes no lock, but files of a browser cannot be read while they are open elsewhere.
       await files.acquire?.()
       try {
@@ -31,7 +31,7 @@ export function serveTasks(post, directoryAt = () => { throw new Error('no names
         await files.release?.()
       }
     },
-    async importBegin(loan, limits) { zip = await Engine.import(storageOf(loan), limits) },
+    async importBegin(loan, limits) { zip = await Engine.import(await storageOf(loan), limits) },
     importFeed: (bytes, last) => importing().feed(bytes, last),
     async importEnd(options) { await (await importing().open(options)).close() },
     importAbort: () => importing().abort()

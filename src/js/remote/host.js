@@ -1,13 +1,21 @@
 // One engine that serves other threads, with its storage and background work.
 import { Engine } from '../engine/engine.js'
 import { Turns } from '../engine/scheduler.js'
+import { NEEDS_FULL } from './failure.js'
 
 /**
  * Serves other tabs (src/js/tabs/owner.js).
  * @typedef {{ stop(): Promise<void>, gone(): void }} Owner
  */
 
+/**
+ * Where a database is; `why` says why it is not in OPFS.
+ * @typedef {{ storage?: string, durability?: import('../types/index.js').Durability, why?: string }} Place
+ */
+
 export class Host {
+  /** @type {Place} */
+  place = {}
   /** Set when the engine has been opened. */
   #engine = /** @type {any} any: an Engine once it is open */ (undefined)
   #turns = /** @type {Turns} */ (/** @type {unknown} */ (undefined))
@@ -38,7 +46,9 @@ export class Host {
    * @param {(info: { cause: unknown, duration: number }) => void} onRecovered
    */
   async open({ storage, options }, onRecovered) {
-    await this.openFiles(await this.storageOf(storage), options, onRecovered)
+    const files = await this.storageOf(storage)
+    if (files?.needsFull) throw Object.assign(new Error('the full module is needed'), { code: NEEDS_FULL })
+    await this.openFiles(files, options, onRecovered)
   }
 
   /**
@@ -47,6 +57,7 @@ export class Host {
    * @param {(info: { cause: unknown, duration: number }) => void} onRecovered
    */
   async openFiles(files, options, onRecovered) {
+    this.place = { storage: files?.kind, durability: files?.durability, why: files?.why }
     this.#engine = await Engine.open(files, options, (info) => {
       this.#turns.wrote()
       onRecovered(info)

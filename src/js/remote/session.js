@@ -88,7 +88,7 @@ export class Session {
   async #open(place) {
     try {
       await this.#host.open(place, (info) => this.recovered(info))
-      this.#port.post({ opened: true })
+      this.#port.post({ opened: this.#host.place })
     } catch (error) {
       this.#port.post({ failed: describe(error) })
     }

@@ -29,7 +29,7 @@ const failure = (message, code, details) => Object.assign(new Error(message), { 
 
 /**
  * any: as startThread in #thread
- * @typedef {(to: { receive(message: any): void, ended(cause: unknown): void }) => { post(message: any, transfer: any[]): void, end(): void }} StartMember
+ * @typedef {(to: { receive(message: any): void, ended(cause: unknown): void }, needsFull: boolean) => { post(message: any, transfer: any[]): void, end(): void }} StartMember
  */
 
 /**
@@ -68,6 +68,8 @@ export class TabConnection {
   #isBlocked = false
   /** The last owner with another protocol. @type {string | undefined} */
   #foreign
+  /** Where the database is, once that is known. @type {import('./owner.js').Place} */
+  place = {}
   /** Whether the end of the owner is expected. */
   #isClosing = false
 
@@ -261,17 +263,18 @@ export class TabConnection {
 
   #startMember() {
     const { lockName, inWorker } = this.#storage
+    const storage = this.place.storage ?? inWorker.storage
     const { multiTab, ...options } = this.#options
     const id = this.#member = newId(lockName)
     const existing = this.#hasOpened ? { createIfMissing: false, errorIfExists: false } : {}
     const mine = (/** @type {(value: any) => void} any: as startThread */ act) => (/** @type {any} any: as startThread */ value) => { if (this.#member === id) act(value) }
     const ended = (/** @type {unknown} */ cause) => this.#memberFailed(failure('The worker of the database has ended', 'poisoned', { cause }))
     try {
-      this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) })
+      this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) }, storage === 'indexeddb')
     } catch (cause) {
       return ended(cause)
     }
-    this.#thread.post({ member: { ...inWorker, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
+    this.#thread.post({ member: { named: inWorker.named, storage, why: this.place.why, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
   }
 
   /** @param {any} message any: see worker.js */
@@ -279,7 +282,13 @@ export class TabConnection {
     if (message.opened) {
       // The owner before has lost its files, whether or not that is known here.
       if (this.#way !== null) this.#leaveOwner(false)
+      this.place = message.opened
       this.#use({ post: (each) => this.#thread?.post(each, []), close() {} }, this.#member)
+    } else if (message.needsFull) {
+      this.#endMember()
+      if (this.place.storage === 'indexeddb') return this.#fail(failure('The worker with the full module has another', 'not-supported'))
+      this.place = message.needsFull
+      this.#startMember()
     } else if (message.failed !== undefined) {
       this.#memberFailed(revive(message.failed))
     } else {
@@ -322,7 +331,7 @@ export class TabConnection {
   #hello() {
     if (this.#client === null || this.#channel === null || this.#way !== null || this.#options.multiTab === false) return
     const name = this.#session?.name ?? this.#openSession()
-    this.#channel.postMessage({ hello: name, after: this.#before, client: this.#client.id, member: this.#member, protocol: PROTOCOL, readOnly: this.#options.readOnly === true })
+    this.#channel.postMessage({ hello: name, after: this.#before, client: this.#client.id, member: this.#member, protocol: PROTOCOL, readOnly: this.#options.readOnly === true, storage: this.#storage.inWorker.storage })
   }
 
   #openSession() {
@@ -338,7 +347,7 @@ export class TabConnection {
   /** @param {any} message any: see protocol.js @param {BroadcastChannel} channel */
   #fromOwner(message, channel) {
     if (message.joined !== undefined) {
-      if (this.#way === null) this.#join(message.joined, channel)
+      if (this.#way === null) this.#join(message.joined, message.place, channel)
     } else if (message.refused !== undefined) {
       this.#fail(failure(`The database is open in another page or worker: ${message.refused}`, 'locked'))
     } else {
@@ -346,11 +355,12 @@ export class TabConnection {
     }
   }
 
-  /** @param {string} owner @param {BroadcastChannel} channel */
-  #join(owner, channel) {
+  /** @param {string} owner @param {import('./owner.js').Place} place @param {BroadcastChannel} channel */
+  #join(owner, place, channel) {
     if (!this.#hasOpened && this.#options.errorIfExists) {
       return this.#fail(failure('the database exists already (error_if_exists is set)', 'invalid-argument'))
     }
+    this.place = place
     this.#thread?.post({ joined: true }, [])
     this.#use({ post: (message) => channel.postMessage(message), close: () => channel.close() }, owner)
   }

@@ -4,6 +4,8 @@ import { Session } from '../remote/session.js'
 import { whenGone } from './alive.js'
 import { PROTOCOL } from './protocol.js'
 
+/** @typedef {import('../remote/host.js').Place} Place */
+
 /** @typedef {{ session: Session, channel: BroadcastChannel, forget(): void, end(): Promise<void> }} Guest */
 
 /**
@@ -11,6 +13,7 @@ import { PROTOCOL } from './protocol.js'
  * @typedef {object} Choices
  * @property {string} name
  * @property {string} id
+ * @property {Place} place
  * @property {boolean} isExclusive whether guests are refused
  * @property {boolean} isReadOnly whether the files cannot be written by this owner
  * @property {() => void} letGo shows that this owner has ended
@@ -74,13 +77,14 @@ export class Owner {
     this.#channel.postMessage({ owner: this.#choices.id, protocol: PROTOCOL })
   }
 
-  /** @param {{ hello: string, after?: string, client: string, member: string, protocol: number, readOnly: boolean }} message */
-  #hear({ hello, after, client, member, protocol, readOnly }) {
-    const { id, isExclusive, isReadOnly, yieldTo } = this.#choices
+  /** @param {{ hello: string, after?: string, client: string, member: string, protocol: number, readOnly: boolean, storage: string }} message */
+  #hear({ hello, after, client, member, protocol, readOnly, storage }) {
+    const { id, place, isExclusive, isReadOnly, yieldTo } = this.#choices
     // The page of this owner, which has a shorter way.
     if (member === id || this.#isStopped) return
     if (protocol !== PROTOCOL) return this.#meet(protocol)
     if (isExclusive) return this.#refuse(hello, 'it is open with multiTab: false')
+    if (storage !== 'auto' && storage !== place.storage) return this.#refuse(hello, `it is in ${place.storage}`)
     if (isReadOnly && !readOnly) return yieldTo === undefined ? this.#refuse(hello, 'it is open with readOnly: true') : yieldTo()
     // Who comes now may have closed and opened the database because of that.
     if (this.#host.engine.hasEnded) return yieldTo === undefined ? this.#refuse(hello, 'its engine has failed') : yieldTo()
@@ -93,9 +97,9 @@ export class Owner {
    * @param {string} client
    */
   async #admit(name, before, client) {
-    const { id } = this.#choices
+    const { id, place } = this.#choices
     const known = this.#guests.get(name)
-    if (known !== undefined) return known.session.tell({ joined: id })
+    if (known !== undefined) return known.session.tell({ joined: id, place })
     if (before !== undefined) await this.#guests.get(before)?.end()
     if (this.#isStopped || this.#guests.has(name)) return
     const channel = new BroadcastChannel(name)
@@ -118,7 +122,7 @@ export class Owner {
     }
     const forget = whenGone(client, end)
     this.#guests.set(name, { session, channel, forget, end })
-    session.tell({ joined: id })
+    session.tell({ joined: id, place })
     if (this.#foreign !== undefined) session.tell({ tab: 'versionchange', info: { protocol: this.#foreign } })
   }
 

@@ -3,10 +3,10 @@
 //   lock NAME          held by the worker that has the files open, the owner; others wait in its queue
 //   lock NAME#ID       held by a client or an owner as long as it lives (alive.js)
 //
-//   channel NAME       client -> all     { hello: SESSION, after: SESSION, client: ID, member: ID, protocol, readOnly }
+//   channel NAME       client -> all     { hello: SESSION, after: SESSION, client: ID, member: ID, protocol, readOnly, storage }
 //                      owner  -> all     { owner: ID, protocol }
 //   channel NAME#SESSION   of one client and its owner
-//                      owner  -> client  { joined: ID }, { refused: reason }, { left: true }, { lost: true }, and what
+//                      owner  -> client  { joined: ID, place }, { refused: reason }, { left: true }, { lost: true }, and what
 //                                        session.js sends
 //                      client -> owner   requests (messages.js)
 //

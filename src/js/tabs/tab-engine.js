@@ -1,6 +1,6 @@
 // An engine that the tabs of a browser share, with the methods of WorkerEngine.
+import { isFull } from '../engine/module.js'
 import { WorkerEngine } from '../remote/client.js'
-import { needsFull } from '../remote/connection.js'
 import { startThread } from '#thread'
 import { TabConnection } from './connection.js'
 import { serveWorker } from './worker.js'
@@ -23,7 +23,7 @@ import { serveWorker } from './worker.js'
  * @returns {Promise<Opened>}
  */
 export async function openShared(storage, options, listeners, makeWorker) {
-  const connection = await TabConnection.open(storage, options, listeners, (to) => startThread(to, needsFull(storage), makeWorker))
+  const connection = await TabConnection.open(storage, options, listeners, (to, isFullNeeded) => startThread(to, isFull() || isFullNeeded, makeWorker))
   return { engine: engineOf(connection, options) }
 }
 

@@ -1,8 +1,8 @@
 // A worker of a page: it opens the engine for the page, at once or, for a database that several tabs
 // share, when it gets the lock of the files.
 //
-//   from the page   { member: { named, storage, options, id, isExclusive } }, { joined: true }, else see session.js
-//   to the page     { opened: true }, { failed }, { left: true }, else see session.js
+//   from the page   { member: { named, storage, why, options, id, isExclusive } }, { joined: true }, else see session.js
+//   to the page     { opened: place }, { needsFull: place }, { failed }, { left: true }, else see session.js
 import { loadModule } from '../engine/module.js'
 import { describe } from '../remote/failure.js'
 import { Host } from '../remote/host.js'
@@ -34,12 +34,16 @@ export function serveWorker(port, directoryAt, isDirect = false) {
     })
   }, host)
 
-  /** @param {{ named: string, storage?: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
-  async function join({ named, storage, options, id, isExclusive }) {
-    const files = directoryAt(named, undefined, storage)
+  /** @param {{ named: string, storage?: string, why?: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
+  async function join({ named, storage, why, options, id, isExclusive }) {
     // Compiled by the time it is needed; its failure is reported then.
     loadModule().catch(() => {})
+    /** @type {any} any: RawFiles and the like */
+    let files
     try {
+      files = await directoryAt(named, undefined, storage)
+      const place = { storage: files.kind, durability: files.durability, why: files.why ?? why }
+      if (files.needsFull) return port.post({ needsFull: place })
       await (isExclusive ? files.acquire() : files.acquire(Infinity))
       const existing = hasJoined ? { createIfMissing: false, errorIfExists: false } : {}
       let owner = /** @type {Owner | undefined} */ (undefined)
@@ -48,9 +52,10 @@ export function serveWorker(port, directoryAt, isDirect = false) {
         owner?.recovered(info)
       })
       const letGo = await stayAlive(id)
-      port.post({ opened: true })
+      port.post({ opened: place })
       owner = new Owner(host, {
         name: files.lockName,
+        place,
         id,
         letGo,
         isExclusive,
@@ -59,7 +64,7 @@ export function serveWorker(port, directoryAt, isDirect = false) {
         tell: (event, info) => port.post({ tab: event, info })
       })
     } catch (error) {
-      await files.release()
+      await files?.release()
       port.post({ failed: describe(error) })
     }
   }

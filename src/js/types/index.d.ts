@@ -417,7 +417,7 @@ export class Varve<KDefault = string, VDefault = string>
    * ```
    */
   static import<K = string, V = string> (
-    location: string | URL, source: ImportSource, options?: (ImportOptions<K, V> & { storage?: 'indexeddb' | undefined }) | undefined
+    location: string | URL, source: ImportSource, options?: (ImportOptions<K, V> & { storage?: 'auto' | 'opfs' | 'indexeddb' | undefined }) | undefined
   ): Promise<Varve<K, V>>
   static import<K = string, V = string> (
     location: null | undefined, source: ImportSource, options: ImportOptions<K, V> & { storage: 'memory' | Storage }
@@ -464,7 +464,7 @@ export class Varve<KDefault = string, VDefault = string>
    * Removes a database that is not open: its files, then the directory if nothing else is in it
    * (such as the directory `lost` of {@link repair}).
    */
-  static destroy (location: string | URL, options?: { storage?: 'indexeddb' | undefined } | undefined): Promise<void>
+  static destroy (location: string | URL, options?: { storage?: 'auto' | 'opfs' | 'indexeddb' | undefined } | undefined): Promise<void>
   static destroy (location: null | undefined, options: { storage: Storage }): Promise<void>
 
   /**
@@ -481,7 +481,7 @@ export class Varve<KDefault = string, VDefault = string>
    * @throws `LEVEL_INVALID_ARGUMENT` if there is no database, or it has another comparator.
    * `LEVEL_SOURCE_CHANGED` if another process keeps changing it meanwhile.
    */
-  static verify (location: string | URL, options?: (VerifyOptions & { storage?: 'indexeddb' | undefined }) | undefined): Promise<VerifyReport>
+  static verify (location: string | URL, options?: (VerifyOptions & { storage?: 'auto' | 'opfs' | 'indexeddb' | undefined }) | undefined): Promise<VerifyReport>
   static verify (location: null | undefined, options: VerifyOptions & { storage: Storage }): Promise<VerifyReport>
 
   /**
@@ -499,7 +499,7 @@ export class Varve<KDefault = string, VDefault = string>
    * comparator. `LEVEL_LOCKED` if it is open. `LEVEL_IO_ERROR` if the directory does not exist or
    * the storage failed.
    */
-  static repair (location: string | URL, options?: (RepairOptions & { storage?: 'indexeddb' | undefined }) | undefined): Promise<RepairReport>
+  static repair (location: string | URL, options?: (RepairOptions & { storage?: 'auto' | 'opfs' | 'indexeddb' | undefined }) | undefined): Promise<RepairReport>
   static repair (location: null | undefined, options: RepairOptions & { storage: Storage }): Promise<RepairReport>
 }
 
@@ -612,16 +612,23 @@ export interface StallInfo {
 /** Options for the database constructor. */
 export interface DatabaseOptions<K, V> extends AbstractDatabaseOptions<K, V>, Omit<OpenOptions, 'passive'> {
   /**
-   * Where files are stored instead of a directory: `'memory'`, where entries live as long as the
-   * object and the engine options are those of the first opening; or an object that implements
-   * {@link Storage}. In a browser also `'indexeddb'`, for pages without private files: the location is
-   * the name of a database in IndexedDB. It has no synchronous calls, and loads `full.wasm`: in a
-   * shared worker import `varve/full`. Synced writes use strict transactions, which in
-   * Safari are not flushed to the disk (`os-buffered`).
+   * Where files are stored:
    *
-   * @defaultValue a directory, the `location`
+   * - `'auto'`: in a directory, the `location`. In a browser, where the database of that name already is;
+   *   a new one in the origin private file system (OPFS), and only where that is missing or refused (plain
+   *   `http:`, private windows of some browsers) in IndexedDB. A dedicated worker decides it by opening a
+   *   file. {@link Info.storage} and {@link Info.storageReason} tell where it is. A passing failure is an
+   *   error: a database is never begun anew elsewhere, and never in memory.
+   * - `'opfs'` or `'indexeddb'`: in a browser, there and nowhere else. IndexedDB has no synchronous calls,
+   *   and loads `full.wasm`: in a shared worker import `varve/full`. Synced writes use strict transactions,
+   *   which in Safari are not flushed to the disk (`os-buffered`). `LEVEL_NOT_SUPPORTED` in Node.
+   * - `'memory'`: entries live as long as the object, and the engine options are those of the first
+   *   opening. The location must be `null`.
+   * - An object that implements {@link Storage}. The location must be `null`.
+   *
+   * @defaultValue `'auto'`
    */
-  storage?: 'memory' | 'indexeddb' | Storage | undefined
+  storage?: 'auto' | 'opfs' | 'indexeddb' | 'memory' | Storage | undefined
 
   /**
    * Runs the engine in its own worker thread, which ends with `close()`. The differences are:
@@ -995,6 +1002,8 @@ export interface Info {
   location: string | null
   /** `opfs`: the origin private file system of a browser. */
   storage: 'directory' | 'opfs' | 'indexeddb' | 'memory' | 'custom'
+  /** Why a database by name is not in OPFS. */
+  storageReason?: string | undefined
   /**
    * `creating` (in a browser): synced writes survive everything but a power loss. Browsers do not flush
    * their index of files, so that a new file may be lost for a minute; in that time the database is

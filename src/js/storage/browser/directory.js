@@ -1,6 +1,7 @@
 // Databases that a name tells: in the origin private file system (OPFS), below the directory `varve`,
 // or in IndexedDB.
 import { InvalidArgumentError, VarveError } from '../../errors.js'
+import { choose } from './choose.js'
 import { databaseExists, listDatabases, removeDatabase, strictDurability } from './idb-open.js'
 import { OpfsFiles } from './opfs.js'
 import { isDedicatedWorker, isWindow } from './place.js'
@@ -18,17 +19,23 @@ const ALL = 'varve'
 /** The names of all databases, in any order. @returns {Promise<string[]>} */
 export async function databases() {
   const prefix = `${ALL}/`
-  const names = (await listDatabases() ?? []).filter((name) => name.startsWith(prefix)).map((name) => decodeURIComponent(name.slice(prefix.length)))
+  const names = new Set((await listDatabases() ?? []).filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)))
   try {
     const root = await navigator.storage.getDirectory()
     for await (const [name, { kind }] of (await root.getDirectoryHandle(ALL)).entries()) {
-      if (kind === 'directory') names.push(decodeURIComponent(name))
+      if (kind === 'directory') names.add(name)
     }
   } catch (/** @type {any} any: whatever was thrown */ error) {
-    if (error?.name !== 'NotFoundError') throw error
+    if (error?.name !== 'NotFoundError' && !isRefused(error)) throw error
   }
-  return names
+  return [...names].map(decodeURIComponent)
 }
+
+/**
+ * Whether this browser, or this window of it, has no private files.
+ * @param {any} error any: whatever was thrown
+ */
+const isRefused = (error) => ['TypeError', 'SecurityError', 'NotSupportedError'].includes(error?.name)
 
 /** @param {string} location */
 function pathOf(location) {
@@ -55,55 +62,70 @@ export function provideDatabases(make) {
 }
 
 /**
- * The storage of the database `location`: its files in a worker; elsewhere, what tells a worker where
- * they are.
+ * The storage of the database `location`: its files in a worker; in a window, what tells a worker where
+ * they are. A promise if it has to be looked for.
  * @param {string} location
  * @param {unknown} [_base] a directory of Node
- * @param {string} [kind] 'indexeddb', or else OPFS
+ * @param {string} [kind] 'opfs', 'indexeddb', or 'auto': see choose.js
  */
-export function directoryAt(location, _base, kind) {
+export function directoryAt(location, _base, kind = 'auto') {
   const path = pathOf(location)
-  if (kind === 'indexeddb') {
-    return !isWindow() && databaseAt !== undefined ? databaseAt(path, location) : new ElsewhereDatabase(path, location)
-  }
-  if (isWindow()) return new ElsewhereStorage(path, location)
+  if (isWindow()) return new Elsewhere(path, location, kind)
+  if (kind === 'indexeddb') return inIndexedDb(path, location)
   if (!isDedicatedWorker()) {
     throw new VarveError('The files of a database can be opened in a window or a dedicated worker only', { code: 'LEVEL_NOT_SUPPORTED' })
   }
-  return new OpfsFiles(path, location)
+  if (kind === 'opfs') return new OpfsFiles(path, location)
+  return choose(path).then((choice) => choice.storage === 'opfs' ? new OpfsFiles(path, location) : inIndexedDb(path, location, choice.why))
 }
 
-/** The files of a database as a window sees them. */
-class ElsewhereStorage {
+/** @param {string[]} path @param {string} location @param {string} [why] */
+const inIndexedDb = (path, location, why) => databaseAt === undefined ? new Elsewhere(path, location, 'indexeddb', why) : Object.assign(databaseAt(path, location), { why })
+
+/** A database as a window sees it, or a program without the full module one in IndexedDB. */
+class Elsewhere {
   #path
   #location
+  #kind
+  /** Why it is in IndexedDB. */
+  why
 
-  /** @param {string[]} path @param {string} location */
-  constructor(path, location) {
+  /** @param {string[]} path @param {string} location @param {string} kind @param {string} [why] */
+  constructor(path, location, kind, why) {
     this.#path = path
     this.#location = location
+    this.#kind = kind
+    this.why = why
   }
 
-  get durability() { return 'durable' }
+  /** Whether the full module is needed to open it here. */
+  get needsFull() { return !isWindow() }
 
-  get kind() { return 'opfs' }
+  get durability() { return this.#kind === 'indexeddb' ? strictDurability() : 'durable' }
+
+  get kind() { return this.#kind }
 
   get lockName() { return this.#path.join('/') }
 
   /** See Host.storageOf. */
-  get inWorker() { return { named: this.#location } }
+  get inWorker() { return { named: this.#location, storage: this.#kind } }
 
   /** Removes the database; does nothing if there is none. */
   async destroy() {
     const files = new OpfsFiles(this.#path, this.#location)
-    await files.acquire()
+    const lock = new WebLock(this.lockName, this.#location)
+    await lock.acquire()
     try {
-      await files.removeAll()
-    } catch (/** @type {any} any: whatever was thrown */ error) {
-      if (error?.name !== 'NotFoundError') throw error
+      if (this.#kind !== 'indexeddb') await files.removeAll().catch((error) => this.#isNothing(error))
+      if (this.#kind === 'indexeddb' || (this.#kind === 'auto' && globalThis.indexedDB !== undefined)) await removeDatabase(this.lockName, lock, true)
     } finally {
-      files.letIn()
+      lock.letIn()
     }
+  }
+
+  /** @param {any} error any: whatever was thrown */
+  #isNothing(error) {
+    if (error?.name !== 'NotFoundError' && !(this.#kind === 'auto' && isRefused(error))) throw error
   }
 }
 
@@ -113,30 +135,4 @@ class ElsewhereStorage {
  */
 export function existsInIndexedDb(location) {
   return databaseExists(pathOf(location).join('/'))
-}
-
-/** A database in IndexedDB as a program without the full module sees it, or a window. */
-class ElsewhereDatabase {
-  #name
-  #location
-
-  /** @param {string[]} path @param {string} location */
-  constructor(path, location) {
-    this.#name = path.join('/')
-    this.#location = location
-  }
-
-  get durability() { return strictDurability() }
-
-  get kind() { return 'indexeddb' }
-
-  get lockName() { return this.#name }
-
-  /** See Host.storageOf. */
-  get inWorker() { return { named: this.#location, storage: 'indexeddb' } }
-
-  /** Removes the database; does nothing if there is none. */
-  destroy() {
-    return removeDatabase(this.#name, new WebLock(this.#name, this.#location))
-  }
 }

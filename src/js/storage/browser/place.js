@@ -3,8 +3,11 @@
 /** Whether this is a page, where files cannot be opened: a worker does it. */
 export const isWindow = () => typeof document !== 'undefined'
 
-/** Whether databases can be kept in IndexedDB, here or in a worker. */
-export const hasIndexedDb = () => globalThis.indexedDB !== undefined
+/**
+ * Whether there may be such a storage, here or in a worker. Only opening a file shows whether OPFS works.
+ * @param {string} kind
+ */
+export const hasStorage = (kind) => kind === 'opfs' || globalThis.indexedDB !== undefined
 
 /** Whether this is a dedicated worker, where files can be opened. */
 export const isDedicatedWorker = () => {

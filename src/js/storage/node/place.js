@@ -6,4 +6,5 @@ export const isWindow = () => false
 export const isServiceWorker = () => false
 
 /** Never: here a name is a directory. */
-export const hasIndexedDb = () => false
+/** @param {string} _kind */
+export const hasStorage = (_kind) => false
