@@ -263,7 +263,8 @@ fn history(seed: u64) -> (u32, u32) {
         });
     }
     for (replica, watch) in replicas.iter().zip(&watches) {
-        let (size, slow) = (random.borrow_mut().below(5000), random.borrow_mut().below(40));
+        let size = random.borrow_mut().below(5000);
+        let slow = random.borrow_mut().below(40);
         executor.spawn(replica.follow(&db, watch, size, slow));
     }
     // A deletion that is given up leaves what it has deleted.
