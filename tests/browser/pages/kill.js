@@ -21,9 +21,9 @@ const now = () => performance.timeOrigin + performance.now()
 
 /** @type {Record<string, any>} */
 let databases = {}
-/** The loops of the writers, which end when `isWriting` is false. @type {Promise<void>[]} */
+/** The loops of the writers, which end when `round` is another object. @type {Promise<void>[]} */
 let writers = []
-let isWriting = false
+let round = {}
 
 Object.assign(globalThis, {
   isReady: true,
@@ -54,31 +54,33 @@ Object.assign(globalThis, {
 
   /** Closes the databases. Their writers end first: what an owner did not begin goes to the next one. */
   async leave() {
-    isWriting = false
+    round = {}
     const left = Object.values(databases)
     databases = {}
     await Promise.allSettled([...writers.splice(0), ...left.map((db) => db.close())])
   },
 
   /** Begins to write behind the operations that `take` found. */
-  go(generation, from) {
-    isWriting = true
+  go(generation, trial, from) {
+    const own = round = {}
     for (const [name, db] of Object.entries(databases)) {
       for (const writer of WRITERS[name]) {
         const report = (count) => {
-          if (!isWriting) throw new Error('ended')
+          if (round !== own) throw new Error('ended')
           return fetch(`/acknowledged/${generation}/${writer}`, { method: 'POST', body: String(count) })
         }
         writers.push(write(db, writer, from[writer], report).catch((error) => {
-          if (isWriting) fetch('/failed', { method: 'POST', body: `${writer}: ${error.stack}` })
+          if (round === own) fetch(`/failed/${trial}`, { method: 'POST', body: `${writer}: ${error.stack}` })
         }))
       }
     }
   },
 
-  /** Ends the workers in the middle of whatever they do. */
+  /** Ends the workers in the middle of whatever they do. Nobody tells the databases, whose calls may never settle. */
   terminate() {
-    isWriting = false
+    round = {}
+    databases = {}
+    writers = []
     for (const worker of workers.splice(0)) worker.terminate()
   },
 
