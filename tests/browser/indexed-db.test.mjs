@@ -150,6 +150,7 @@ inBrowsers('what is acknowledged survives the end of the browser at any moment',
     await page.exposeFunction('tell', (n) => { confirmed = Math.max(confirmed, n) })
     const found = await page.evaluate(async (confirmed) => {
       const db = globalThis.db = new Varve('killed', { storage: 'indexeddb', writeBufferSize: 65_536 })
+      await db.open().catch((error) => { throw new Error(`${error.message}: ${error.cause?.code}: ${error.cause?.message}`) })
       const keys = await db.keys().all()
       const next = keys.length
       const isWhole = keys.every((key, i) => key === String(i).padStart(6, '0'))
@@ -398,11 +399,12 @@ inBrowsers('whether a database exists is found out without making one, and remai
     await db.put('a', '1')
     await db.close()
     const after = await existsInIndexedDb('some')
+    const names = (await indexedDB.databases()).map(({ name }) => name)
+    // Without it, a database is opened, and not made. (WebKit lists it then all the same.)
     const { databases } = IDBFactory.prototype
     delete IDBFactory.prototype.databases
     const withoutList = [await databaseExists('varve/some'), await databaseExists('varve/other')]
     IDBFactory.prototype.databases = databases
-    const names = (await indexedDB.databases()).map(({ name }) => name)
     const probe = await probeIndexedDb()
     // Without its stores, as a browser may leave it.
     await Varve.destroy('some', { storage })

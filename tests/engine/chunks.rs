@@ -200,7 +200,7 @@ fn the_end_of_the_process_loses_no_acknowledged_write_and_a_power_failure_no_syn
 #[test]
 fn a_lost_connection_loses_no_write_and_confirms_none_that_is_not_there() {
     let (landed, lost) = (std::sync::atomic::AtomicU64::new(0), std::sync::atomic::AtomicU64::new(0));
-    every_seed("R28", seeds(500, 20_000), |seed| {
+    every_seed("R28", seeds(1_000, 20_000), |seed| {
         let mut life = Life::new(seed);
         let outage = *life.random.pick(&[0, 0, 1, 3]);
         let fault = *life.random.pick(&[ChunkFault::Lose(outage), ChunkFault::LoseAfter(outage)]);

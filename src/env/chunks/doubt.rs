@@ -20,7 +20,7 @@ impl Session {
                 }
                 Ok(Written::Refused(found)) => {
                     let error = match Head::of(found) {
-                        Ok(head) => self.judge(&head).err().unwrap_or_else(fenced),
+                        Ok(head) => Session::judge(&head, &self.head()).err().unwrap_or_else(fenced),
                         Err(error) => error,
                     };
                     return Err(self.ended(error));
@@ -49,7 +49,7 @@ impl Session {
             self.adopt(&plan);
             return Ok(true);
         }
-        self.judge(&head).map_err(|error| self.ended(error))?;
+        Session::judge(&head, &self.head()).map_err(|error| self.ended(error))?;
         self.state.borrow_mut().doubt = None;
         Ok(false)
     }
@@ -63,16 +63,20 @@ impl Session {
         Head::of(loaded.head).map_err(|error| self.ended(error))
     }
 
-    /// Checks that `head` is the one after the last complete transaction.
-    fn judge(&self, head: &Head) -> Result<()> {
-        let own = self.state.borrow().head;
+    /// The head after the last complete transaction.
+    fn head(&self) -> Head {
+        self.state.borrow().head
+    }
+
+    /// Checks that `head` is `own`, the one after the last complete transaction.
+    fn judge(head: &Head, own: &Head) -> Result<()> {
         if head.database != own.database {
             return Err(Error::Evicted("the database was replaced by another one while it was open".to_owned()));
         }
         if head.epoch > own.epoch || head.commits > own.commits {
             return Err(fenced());
         }
-        if *head == own {
+        if head == own {
             return Ok(());
         }
         let (found, expected) = (head.commits, own.commits);
@@ -98,12 +102,13 @@ impl Session {
 
     /// After a connection was lost: connects again, and checks that the database is still the same.
     pub(super) async fn reconnect(&self) -> Result<()> {
+        // More transactions may be complete by the time that the head has been read.
+        let before = self.head();
         let head = self.head_again().await?;
-        let own = self.state.borrow().head;
-        if head.database == own.database && head.epoch == own.epoch && head.commits >= own.commits {
+        if head.database == before.database && head.epoch == before.epoch && head.commits >= before.commits {
             return Ok(());
         }
-        self.judge(&head).map_err(|error| self.ended(error))
+        Session::judge(&head, &before).map_err(|error| self.ended(error))
     }
 }
 

@@ -26,6 +26,8 @@ mod model;
 mod plan;
 mod request;
 mod session;
+#[cfg(feature = "testing")]
+mod stores;
 
 use std::cell::RefCell;
 use std::io::ErrorKind;

@@ -4,13 +4,13 @@
 //! power failure takes away some of the relaxed transactions since the last strict one: the last ones.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::Poll;
 
 use super::database::{Change, ChunkDatabase, Commit, Loaded, Row, Written, lost};
+use super::stores::{Stores, row};
 use crate::base::to_u64;
 use crate::env::testing::Seeded;
 use crate::env::{Durability, Io};
@@ -96,50 +96,6 @@ pub struct ChunkCounts {
     pub written: u64,
     /// Connections that were lost.
     pub lost: u64,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Stores {
-    head: Option<Rc<Row>>,
-    files: BTreeMap<u64, Rc<Row>>,
-    /// By file, chunk, and offset: whole chunks are before their pieces.
-    chunks: BTreeMap<(u64, u64, Option<u32>), Rc<Row>>,
-}
-
-fn bytes(bytes: &[u8]) -> Rc<Row> {
-    Rc::new(Row::Bytes(bytes.to_vec()))
-}
-
-impl Stores {
-    fn size(&self) -> u64 {
-        let rows = self.files.values().chain(self.chunks.values());
-        rows.map(|row| if let Row::Bytes(bytes) = &**row { to_u64(bytes.len()) } else { 0 }).sum()
-    }
-
-    fn apply(&mut self, commit: &Commit) {
-        for change in &commit.changes {
-            match change {
-                Change::PutFile { file, row } => {
-                    self.files.insert(*file, bytes(row));
-                }
-                Change::RemoveFile { file } => {
-                    self.files.remove(file);
-                    self.cut(*file, 0);
-                }
-                Change::Cut { file, chunk } => self.cut(*file, *chunk),
-                Change::PutChunk { file, chunk, offset, data } => {
-                    self.chunks.insert((*file, *chunk, *offset), bytes(data));
-                }
-            }
-        }
-        self.head = Some(bytes(&commit.head));
-    }
-
-    fn cut(&mut self, file: u64, chunk: u64) {
-        let range = (file, chunk, None)..(file.saturating_add(1), 0, None);
-        let keys: Vec<_> = self.chunks.range(range).map(|(key, _)| *key).collect();
-        keys.iter().for_each(|key| drop(self.chunks.remove(key)));
-    }
 }
 
 impl Clone for ChunkModel {
@@ -355,7 +311,7 @@ impl ChunkModel {
             let Some(head) = head else {
                 return Err(Error::io("the database", "open", ErrorKind::NotFound, "there is no database here"));
             };
-            let new = Some(Stores { head: Some(bytes(&head)), ..Stores::default() });
+            let new = Some(Stores { head: Some(row(&head)), ..Stores::default() });
             // The transaction that creates a database is flushed.
             self.inner.durable.replace(new.clone());
             *stores = new;
