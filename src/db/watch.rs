@@ -30,6 +30,7 @@ use crate::base::{SequenceNumber, put_fixed32, put_fixed64, to_u64};
 use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::error::{Error, Result};
 use crate::log::{LogReader, Semantics};
+use crate::version::UserRange;
 
 /// Bytes of log records read for one page, which bounds the duration of a call.
 const LOG_BYTES_MAX: u64 = 1 << 20;
@@ -184,7 +185,7 @@ impl Watch {
     }
 
     /// Returns the part of a range that is watched; `None` for a bound means that of the watch.
-    fn common<'a>(&self, (begin, end): &'a OwnedRange) -> Option<(Option<&'a [u8]>, Option<&'a [u8]>)> {
+    fn common<'a>(&self, (begin, end): &'a OwnedRange) -> Option<UserRange<'a>> {
         let (own_begin, own_end) = (self.range.0.as_deref(), self.range.1.as_deref());
         let (begin, end) = (begin.as_deref(), end.as_deref());
         let overlaps = self.is_less(begin, own_end, true) && self.is_less(own_begin, end, true);

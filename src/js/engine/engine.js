@@ -86,6 +86,7 @@ export class Engine {
   static async open(storage, options, onRecovered) {
     const engine = new Engine(storage, options, onRecovered)
     await engine.#supervisor.start()
+    engine.#opened()
     return engine
   }
 
@@ -133,6 +134,7 @@ export class Engine {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
       instance.leave(onTrap)
+      own.#opened()
       return own
     })
   }
@@ -182,6 +184,11 @@ export class Engine {
   /** Whether calls wait for a new instance. */
   get isReplacing() {
     return this.#database === null && this.#supervisor.isReplacing
+  }
+
+  /** Tells a storage of a browser, which remembers its databases. */
+  #opened() {
+    /** @type {any} any: OpfsFiles has it */ (this.#storage)?.opened?.()
   }
 
   /** Whether the engine has failed permanently or was closed. */

@@ -10,6 +10,19 @@ const LEVELS = 7
  */
 const ratio = (part, whole) => whole > 0 ? part / whole : null
 
+/**
+ * Returns what the browser tells of the origin's storage; nothing elsewhere.
+ * @returns {Promise<{ quota?: number, usage?: number }>}
+ */
+export async function estimated() {
+  try {
+    const { quota, usage } = await globalThis.navigator.storage.estimate()
+    return { ...(quota !== undefined && { quota }), ...(usage !== undefined && { usage }) }
+  } catch {
+    return {}
+  }
+}
+
 /** @param {any} error as an object that could be cloned; any: whatever was thrown */
 const revived = (error) => fromEngine(Object.assign(new Error(error.message), error))
 

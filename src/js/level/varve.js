@@ -23,7 +23,7 @@ import { clearRange, clearRows } from './clear.js'
 import { decoded } from './entries-sync.js'
 import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
-import { infoOf } from './info.js'
+import { estimated, infoOf } from './info.js'
 import { checkMultiTab, checkOptions, engineOptionsOf, isInWorker, placeOf, workerMakerOf } from './options.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
@@ -76,6 +76,9 @@ const GIVEN = Symbol('given')
 
 /** The durability of a storage that is not settled. @type {Record<string, string>} */
 const UNSETTLED = { opfs: 'creating', indexeddb: 'in-doubt' }
+
+/** Kinds of storage with a quota that the browser tells. */
+const ESTIMATED = ['opfs', 'indexeddb']
 
 /** Events of the engine. */
 const EVENTS = ['flush', 'compaction', 'stall']
@@ -688,7 +691,8 @@ export class Varve extends AbstractLevel {
         storage: this.#inMemory ? 'memory' : this.#kind,
         ...(this.#why !== undefined && { storageReason: this.#why }),
         durability: isSettled === false ? UNSETTLED[this.#kind] : this.#durability,
-        ...infoOf(info)
+        ...infoOf(info),
+        ...(ESTIMATED.includes(this.#kind) && await estimated())
       }
     })
   }

@@ -1014,6 +1014,13 @@ export interface Info {
    * space, and open it again.
    */
   durability: Durability | 'creating' | 'in-doubt'
+  /**
+   * In a browser, what `navigator.storage.estimate()` tells of the whole origin, in bytes. Browsers
+   * round both, and Chromium tells a larger quota than it has. A window can ask for more, and that
+   * nothing is evicted, by `navigator.storage.persist()`.
+   */
+  quota?: number | undefined
+  usage?: number | undefined
   /** Totals since the database was opened. */
   counters: Record<string, number>
   /** Whether flushes or compactions are waiting or running. */

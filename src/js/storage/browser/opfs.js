@@ -1,14 +1,22 @@
 // The files of a database in the origin private file system (OPFS), for src/env/web/opfs.rs in a
 // dedicated worker.
+import { VarveError } from '../../errors.js'
+import { forget, isKnown, remember } from './known.js'
+import { probeOpfs } from './probe.js'
 import { RawFiles } from './raw-files.js'
 import { WebLock } from './web-lock.js'
 
 /** Errors that mean that another page or worker has the database open. */
 const BUSY = ['NoModificationAllowedError', 'InvalidStateError']
 
+/** Errors that may mean that files cannot be opened here at all. */
+const MISSING = ['TypeError', 'NotSupportedError', 'SecurityError', 'UnknownError']
+
 export class OpfsFiles extends RawFiles {
   #location
   #lock
+  /** Whether the directory had no files when it was listed last. */
+  #isNew = false
 
   /**
    * @param {string[]} path names of directories, from the root
@@ -39,22 +47,80 @@ export class OpfsFiles extends RawFiles {
    * Takes the Web Lock. Where there are none, open files exclude others as well.
    * @param {number} [patience] how long to wait, in ms; Infinity: until it is free
    */
-  acquire(patience) { return this.#lock.acquire(patience) }
+  async acquire(patience) {
+    try {
+      await this.#lock.acquire(patience)
+    } catch (error) {
+      throw error instanceof VarveError ? error : await this.#explained(error)
+    }
+  }
 
   /** Releases the lock, or stops waiting for it. */
   letIn() { this.#lock.letIn() }
+
+  /**
+   * Rejects with LEVEL_EVICTED if there is no file of a database that existed, and with
+   * LEVEL_NOT_SUPPORTED if there are no private files here.
+   * @param {boolean} create
+   * @override
+   */
+  async list(create) {
+    /** @type {string[]} */
+    let names = []
+    let missing
+    try {
+      names = await super.list(false)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error?.name !== 'NotFoundError') throw await this.#explained(error)
+      missing = error
+    }
+    this.#isNew = names.length === 0
+    if (!this.#isNew) return names
+    if (await isKnown(this.#lock.name)) {
+      const message = `The files of the database '${this.#location}' are gone: the browser, its user or a page has removed them. Varve.destroy() lets it begin anew`
+      throw new VarveError(message, { code: 'LEVEL_EVICTED' })
+    }
+    if (missing !== undefined && !create) throw missing
+    try {
+      return await super.list(create)
+    } catch (error) {
+      throw await this.#explained(error)
+    }
+  }
+
+  /** Called when the database is open. */
+  opened() {
+    if (this.#isNew) void remember(this.#lock.name)
+    this.#isNew = false
+  }
+
+  /** @param {unknown} error */
+  async #explained(error) {
+    const probe = await probeOpfs()
+    if (probe.ok) return error
+    return new VarveError(`The database '${this.#location}' cannot be kept here: ${probe.why}`, { code: 'LEVEL_NOT_SUPPORTED', cause: probe.cause ?? error })
+  }
 
   /** @param {string} name @param {boolean} create @override */
   open(name, create) { return this.#unlessLocked(super.open(name, create)) }
 
   /** @override */
-  removeAll() { return this.#unlessLocked(super.removeAll()) }
+  async removeAll() {
+    try {
+      await this.#unlessLocked(super.removeAll())
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error?.name === 'NotFoundError') await forget(this.#lock.name)
+      throw error
+    }
+    await forget(this.#lock.name)
+  }
 
   /** @template T @param {Promise<T>} call */
   async #unlessLocked(call) {
     try {
       return await call
     } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (MISSING.includes(error?.name)) throw await this.#explained(error)
       throw BUSY.includes(error?.name) ? this.#lock.refusal(error) : error
     }
   }
