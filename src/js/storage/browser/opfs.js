@@ -39,7 +39,7 @@ export class OpfsFiles extends RawFiles {
   get lockName() { return this.#lock.name }
 
   /** See Host.storageOf. */
-  get inWorker() { return { named: this.#location } }
+  get inWorker() { return { named: this.#location, storage: 'opfs' } }
 
   // ---- For the engine in WebAssembly ----
 

@@ -1,0 +1,40 @@
+// A database whose files were removed behind it: an error, and never a new empty database.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { serve } from './lib/serve.mjs'
+
+const TRIALS = process.env.VARVE_LONG === '1' ? 10 : 2
+
+for (const kind of KINDS) {
+  test(`${kind}: a database whose files are gone is missed until it is destroyed`, { skip: lacking(kind) }, async (t) => {
+    const { url, close } = await serve({ '/': inRoot() })
+    t.after(close)
+    const browser = await Browser.start(kind)
+    t.after(() => browser.close())
+    const page = await browser.page(`${url}/tests/browser/pages/database.html`)
+    await page.waitForFunction('globalThis.isReady')
+    for (let trial = 0; trial < TRIALS; trial++) {
+      assert.deepEqual(await page.evaluate(async (name) => {
+        const db = new Varve(name)
+        await db.put('a', '1')
+        await db.close()
+        const root = await navigator.storage.getDirectory()
+        await (await root.getDirectoryHandle('varve')).removeEntry(name, { recursive: true })
+        const told = async (make) => {
+          const db = make()
+          const code = await db.open().then(() => 'opened', ({ cause }) => cause.code)
+          await db.close()
+          return code
+        }
+        const gone = [await told(() => new Varve(name)), await told(() => new Varve(name, { createIfMissing: false })), await told(() => new Varve(name))]
+        await Varve.destroy(name)
+        const anew = new Varve(name)
+        const value = await anew.get('a')
+        await anew.close()
+        return { gone, value: value ?? null }
+      }, `evicted-${trial}`), { gone: ['LEVEL_EVICTED', 'LEVEL_EVICTED', 'LEVEL_EVICTED'], value: null })
+    }
+  })
+}
