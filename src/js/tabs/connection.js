@@ -54,8 +54,9 @@ export class TabConnection {
   /** What ends this visit: everything below is made anew when the page comes back. */
   #visit = { isOver: true }
   #thread = /** @type {ReturnType<StartMember> | null} */ (null)
-  /** The id of the own worker. */
+  /** The id of the own worker, and whether it has the full module. */
   #member = ''
+  #needsFull = false
   #channel = /** @type {BroadcastChannel | null} */ (null)
   /** Of the session that was asked for, or is used. */
   #session = /** @type {{ name: string, channel: BroadcastChannel } | null} */ (null)
@@ -266,11 +267,12 @@ export class TabConnection {
     const storage = this.place.storage ?? inWorker.storage
     const { multiTab, ...options } = this.#options
     const id = this.#member = newId(lockName)
+    this.#needsFull = storage === 'indexeddb'
     const existing = this.#hasOpened ? { createIfMissing: false, errorIfExists: false } : {}
     const mine = (/** @type {(value: any) => void} any: as startThread */ act) => (/** @type {any} any: as startThread */ value) => { if (this.#member === id) act(value) }
     const ended = (/** @type {unknown} */ cause) => this.#memberFailed(failure('The worker of the database has ended', 'poisoned', { cause }))
     try {
-      this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) }, storage === 'indexeddb')
+      this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) }, this.#needsFull)
     } catch (cause) {
       return ended(cause)
     }
@@ -286,8 +288,8 @@ export class TabConnection {
       this.#use({ post: (each) => this.#thread?.post(each, []), close() {} }, this.#member)
     } else if (message.needsFull) {
       this.#endMember()
-      if (this.place.storage === 'indexeddb') return this.#fail(failure('The worker with the full module has another', 'not-supported'))
-      this.place = message.needsFull
+      if (this.#needsFull) return this.#fail(failure('The worker with the full module has another', 'not-supported'))
+      this.place = { ...this.place, ...message.needsFull }
       this.#startMember()
     } else if (message.failed !== undefined) {
       this.#memberFailed(revive(message.failed))
