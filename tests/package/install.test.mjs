@@ -28,7 +28,7 @@ const inPackage = (...parts) => app.path('node_modules', 'varve', ...parts)
 const manifest = () => readJson(inPackage('package.json'))
 
 /** Returns all paths in a part of package.json. */
-const targets = (value) => typeof value === 'string' ? [value] : Object.values(value).flatMap(targets)
+const targets = (value) => value === null ? [] : typeof value === 'string' ? [value] : Object.values(value).flatMap(targets)
 
 // ---- The tarball ----
 
@@ -82,7 +82,7 @@ installed('CommonJS by require(), where Node has it', async () => {
 
 installed('every entry for Node can be imported, with names that its types know', () => {
   for (const [entry, targetsOf] of Object.entries(manifest().exports)) {
-    if (!targets(targetsOf).some((path) => path.endsWith('.js'))) continue
+    if (targetsOf.node === null || !targets(targetsOf).some((path) => path.endsWith('.js'))) continue
     const specifier = `varve${entry.slice(1)}`
     const names = JSON.parse(runIn(app, process.execPath, ['--input-type=module', '-e',
       `import * as all from '${specifier}'; console.log(JSON.stringify(Object.keys(all)))`]))
