@@ -304,7 +304,7 @@ export class Session {
    */
   #watch(result, verb, number, handle) {
     this.#watching++
-    // Who has left hears no more.
+    // A session that has ended posts nothing.
     const ended = (/** @type {() => void} */ answer) => {
       this.#watching--
       if (!this.#stopped) answer()
