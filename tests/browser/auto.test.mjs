@@ -45,13 +45,8 @@ const use = (page, name, options = {}) => page.evaluate(async (name, options) =>
   }
 }, name, options)
 
-const isLong = process.env.VARVE_LONG === '1'
-
-/** In Firefox one step has now and then not ended on a busy machine; the cause is not known. */
-const unless = (kind) => lacking(kind) || (kind === 'firefox' && !isLong && 'VARVE_LONG=1 runs it in Firefox')
-
 for (const kind of KINDS) {
-  test(`${kind}: a new database is in OPFS, or in IndexedDB where OPFS is refused, and stays there`, { skip: unless(kind) }, async (t) => {
+  test(`${kind}: a new database is in OPFS, or in IndexedDB where OPFS is refused, and stays there`, { skip: lacking(kind) }, async (t) => {
     const { open } = await start(t, kind)
     const page = await open()
     const refused = await open(true)

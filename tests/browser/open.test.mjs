@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
 import { serve } from './lib/serve.mjs'
 
 const LONG = process.env.VARVE_LONG !== undefined
@@ -15,10 +15,10 @@ const ENTRIES = 100_000
 const MEDIAN_MAX_MS = 150
 const MIB = 1 << 20
 
-async function open(t) {
+async function open(t, kind = /** @type {import('./lib/browser.mjs').Kind} */ ('chromium')) {
   const { url, close } = await serve({ '/': inRoot() })
   t.after(close)
-  const browser = await Browser.start('chromium')
+  const browser = await Browser.start(kind)
   t.after(() => browser.close())
   return async () => {
     const page = await browser.page(`${url}/tests/browser/pages/database.html`)
@@ -55,6 +55,25 @@ test(`chromium: a database of ${ENTRIES} entries has its first value soon after 
   t.diagnostic(`first value after ${median.toFixed(0)} ms (median of ${OPENINGS}), ${times.at(-1).toFixed(0)} ms at most`)
   if (LONG) assert.ok(median <= MEDIAN_MAX_MS, `${median} ms`)
 })
+
+for (const kind of KINDS) {
+  test(`${kind}: workers that are terminated while they compile the engine do not keep the next from opening`, { skip: lacking(kind) }, async (t) => {
+    const ready = await open(t, kind)
+    const page = await ready()
+    await page.evaluate(async (count) => {
+      for (let i = 0; i < count; i++) {
+        const worker = new Worker('/pkg/entry-web.js', { type: 'module' })
+        worker.postMessage({ member: { named: 'none', storage: 'opfs', options: {}, id: `none#${i}`, isExclusive: false } })
+        await new Promise((resolve) => setTimeout(resolve, 60 + i % 60))
+        worker.terminate()
+      }
+    }, LONG ? 1000 : 100)
+    assert.equal(await page.evaluate(async () => {
+      const db = new Varve('next')
+      return Promise.race([db.put('a', '1').then(() => db.get('a')), new Promise((resolve) => setTimeout(resolve, 30_000, 'nothing'))])
+    }), '1')
+  })
+}
 
 test('chromium: all of a large database is read with little memory', { skip: lacking('chromium') }, async (t) => {
   const ready = await open(t)

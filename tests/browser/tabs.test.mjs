@@ -151,7 +151,7 @@ for (const kind of KINDS) {
     }), ['2', 'LEVEL_NOT_SUPPORTED'])
   })
 
-  test(`${kind}: a database is opened and closed many times, and nothing is left over`, { skip: lacking(kind) || (kind === 'firefox' && !isLong && 'it takes a minute: VARVE_LONG=1 runs it') }, async (t) => {
+  test(`${kind}: a database is opened and closed many times, and nothing is left over`, { skip: lacking(kind) }, async (t) => {
     const { tab } = await start(t, kind)
     const page = await tab()
     const times = isLong ? 100 : 30

@@ -33,11 +33,17 @@ export function besideCopy(name, script) {
   return ours === script ? undefined : ours
 }
 
+/**
+ * In Firefox, a worker that is terminated while it compiles a stream keeps one of the process's few
+ * threads for that; after some of them, compileStreaming never settles in any page or worker.
+ */
+const mayStream = () => !globalThis.navigator?.userAgent?.includes('Gecko/')
+
 /** @param {string | URL} url */
 async function compile(url) {
   const response = await fetch(url)
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`)
-  const streams = response.headers.get('content-type')?.startsWith('application/wasm')
+  const streams = mayStream() && response.headers.get('content-type')?.startsWith('application/wasm')
   try {
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()))
   } catch (/** @type {any} any: whatever was thrown */ cause) {
