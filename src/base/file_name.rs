@@ -102,9 +102,10 @@ impl FileName {
         if FileName::parse(name).is_some() {
             return false;
         }
-        let lower = name.to_ascii_lowercase();
-        let has_digit = lower.bytes().any(|byte| byte.is_ascii_digit());
-        lower.contains(".ldb") || has_digit && [".sst", ".log", "manifest"].iter().any(|part| lower.contains(part))
+        let has =
+            |part: &str| name.as_bytes().windows(part.len()).any(|bytes| bytes.eq_ignore_ascii_case(part.as_bytes()));
+        let has_digit = name.bytes().any(|byte| byte.is_ascii_digit());
+        has(".ldb") || has_digit && [".sst", ".log", "manifest"].into_iter().any(has)
     }
 
     /// The number in the name, if it has one.

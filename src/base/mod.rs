@@ -14,6 +14,7 @@ mod lru;
 mod sequence;
 mod snapshot;
 mod sort;
+mod sorted;
 mod survivors;
 
 pub(crate) use bytes::{HEAD_SIZE, common_length, compare_bytes, compare_from, head_at, same_bytes};
@@ -36,4 +37,5 @@ pub use sequence::{SequenceNumber, Tag, ValueType};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::SnapshotList;
 pub(crate) use sort::sort_by;
+pub(crate) use sorted::Sorted;
 pub(crate) use survivors::Survivors;

@@ -1,10 +1,10 @@
 //! The live snapshots, and the oldest of them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
+use super::Sorted;
 use super::sequence::SequenceNumber;
 
 /// A state of the database that stays readable while this, or a clone of it, is alive.
@@ -37,11 +37,9 @@ impl fmt::Debug for Snapshot {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut counts = self.list.counts.borrow_mut();
-        if let Some(count) = counts.get_mut(&self.sequence) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.sequence);
-            }
+        match counts.get(&self.sequence).copied() {
+            Some(count @ 2..) => drop(counts.insert(self.sequence, count - 1)),
+            _ => drop(counts.remove(&self.sequence)),
         }
     }
 }
@@ -49,12 +47,14 @@ impl Drop for Held {
 /// The number of snapshots per sequence number.
 #[derive(Default)]
 pub(crate) struct SnapshotList {
-    counts: RefCell<BTreeMap<SequenceNumber, usize>>,
+    counts: RefCell<Sorted<SequenceNumber, usize>>,
 }
 
 impl SnapshotList {
     pub(crate) fn take(self: &Rc<Self>, sequence: SequenceNumber) -> Snapshot {
-        *self.counts.borrow_mut().entry(sequence).or_insert(0) += 1;
+        let mut counts = self.counts.borrow_mut();
+        let others = counts.get(&sequence).copied().unwrap_or(0);
+        counts.insert(sequence, others + 1);
         Snapshot(Rc::new(Held { sequence, list: self.clone() }))
     }
 

@@ -1,11 +1,10 @@
 //! Picks the next compaction of a version, without I/O.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::plan::Compaction;
-use crate::base::{FileNumber, InternalKeyComparator, sort_by, to_u64, user_key};
+use crate::base::{FileNumber, InternalKeyComparator, Sorted, sort_by, to_u64, user_key};
 use crate::error::Error;
 use crate::version::{FileMetaData, LEVEL0_COMPACTION, LEVELS, UserRange, Version, VersionSet, total_size};
 
@@ -19,7 +18,7 @@ pub(crate) struct Pick<'a> {
     /// A table with too many seeks that found nothing.
     pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
     /// Unreadable tables, which are skipped.
-    pub(crate) quarantine: &'a BTreeMap<FileNumber, Error>,
+    pub(crate) quarantine: &'a Sorted<FileNumber, Error>,
 }
 
 /// Returns how full a level is: from 1 on it needs compaction. The last level never does.
@@ -112,7 +111,7 @@ pub(crate) fn pick_rewrite(
         }
         inputs = wider;
     }
-    if inputs.iter().any(|f| context.quarantine.contains_key(&f.number)) {
+    if inputs.iter().any(|f| context.quarantine.contains(&f.number)) {
         return None;
     }
     plan(context, (level, level), [inputs, Vec::new()], true)
@@ -154,7 +153,7 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
             }
         }
     }
-    if upper.iter().chain(&lower).any(|f| context.quarantine.contains_key(&f.number)) {
+    if upper.iter().chain(&lower).any(|f| context.quarantine.contains(&f.number)) {
         return None;
     }
     plan(context, (level, level + 1), [upper, lower], manual)

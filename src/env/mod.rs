@@ -49,7 +49,6 @@ mod memory;
 mod names;
 mod pool;
 mod sealed;
-mod sorted;
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 mod std_fs;
 #[cfg(feature = "testing")]

@@ -9,7 +9,6 @@
 //! number crosses without being wrapped.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Function, Object, Uint8Array};
@@ -22,7 +21,7 @@ use super::events::JsListener;
 use super::packed::{pack, unpack};
 use super::place::Place;
 use super::regions::{LATE, MISSING, Regions, exact, part, value_or_promise};
-use crate::base::{Snapshot, to_u64};
+use crate::base::{Snapshot, Sorted, to_u64};
 use crate::batch::WriteBatch;
 use crate::db::{Db, Export, Watch};
 use crate::error::{Error, Malformed, Result};
@@ -38,8 +37,8 @@ pub struct Database {
     pub(super) exports: RefCell<Vec<(u32, Rc<Export>)>>,
     pub(super) watches: RefCell<Vec<(u32, Rc<Watch>)>>,
     pub(super) regions: Regions,
-    snapshots: RefCell<BTreeMap<u32, Snapshot>>,
-    cursors: RefCell<BTreeMap<u32, Rc<Cursor>>>,
+    snapshots: RefCell<Sorted<u32, Snapshot>>,
+    cursors: RefCell<Sorted<u32, Rc<Cursor>>>,
     next_id: Cell<u32>,
 }
 

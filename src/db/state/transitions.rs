@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::{Buffer, Log, ManualCompaction};
-use crate::base::{FileName, FileNumber, SequenceNumber};
+use crate::base::{FileName, FileNumber, SequenceNumber, Sorted};
 use crate::compaction::{Compaction, pick};
 use crate::error::{Error, Result};
 use crate::memtable::MemTable;
@@ -54,7 +54,7 @@ pub(crate) struct State {
     pub(super) files: Files,
     /// Tables that are damaged or need a codec that this build lacks, with the error. Compactions
     /// skip them.
-    pub(super) quarantine: BTreeMap<FileNumber, Error>,
+    pub(super) quarantine: Sorted<FileNumber, Error>,
     /// A table with too many seeks that found nothing.
     pub(super) seek_candidate: Option<(usize, Rc<FileMetaData>)>,
     pub(super) manual: VecDeque<Rc<ManualCompaction>>,
@@ -83,7 +83,7 @@ impl State {
             manifest: None,
             pending_outputs: BTreeSet::new(),
             files,
-            quarantine: BTreeMap::new(),
+            quarantine: Sorted::default(),
             seek_candidate: None,
             manual: VecDeque::new(),
             rotation_is_due: false,

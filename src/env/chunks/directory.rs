@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use super::database::Loaded;
 use super::layout::{CHUNK_SIZE, FileRow, Head, NUMBER_MAX};
-use crate::base::to_u64;
-use crate::env::sorted::Sorted;
+use crate::base::{Sorted, to_u64};
 use crate::error::{Error, Result};
 
 /// A file.

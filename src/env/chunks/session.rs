@@ -20,8 +20,7 @@ use super::directory::{Directory, Stored};
 use super::layout::Head;
 use super::plan::{Plan, Planner, any_removes};
 use super::request::Request;
-use crate::base::Driver;
-use crate::env::sorted::Sorted;
+use crate::base::{Driver, Sorted};
 use crate::error::{Error, Result};
 
 /// A call whose connection is lost each time is given up after so many attempts.

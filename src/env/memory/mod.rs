@@ -23,7 +23,7 @@ pub use crash::{CrashModel, CrashNames, CrashTail};
 use self::content::Content;
 use super::checked::opened_to_be_read;
 use super::{Access, Durability, Env, File, FileKind, Io, NameEdit, check_name};
-use crate::base::to_u64;
+use crate::base::{Sorted, to_u64};
 use crate::error::{Error, Result};
 
 /// A storage in memory.
@@ -57,7 +57,7 @@ struct State {
     pending: Vec<(String, Rc<Node>)>,
 }
 
-type Names = BTreeMap<String, Rc<Node>>;
+type Names = Sorted<String, Rc<Node>>;
 
 /// Bytes in all files, named or still open.
 struct Space {

@@ -7,7 +7,7 @@
 //! was removed in favor of a young one is kept until that one is mature.
 
 use super::superblock::{Place, Superblock};
-use crate::env::sorted::Sorted;
+use crate::base::Sorted;
 
 /// In ms.
 pub(super) const MATURITY_MS: u64 = 60_000;

@@ -9,7 +9,7 @@ use super::salvage::salvage;
 use super::slot::{Slot, number_of};
 use super::state::State;
 use super::superblock::{Place, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
-use crate::base::FileName;
+use crate::base::{FileName, sort_by};
 use crate::env::Io;
 use crate::error::{Error, Malformed, Result};
 
@@ -24,7 +24,7 @@ pub(super) fn mount(raw: Rc<dyn RawDirectory>, create: bool) -> Io<State> {
 async fn mounted(raw: &dyn RawDirectory, create: bool) -> Result<State> {
     let names = raw.list(create).await?;
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
-    numbers.sort_unstable();
+    sort_by(&mut numbers, Ord::cmp);
     let exists = |slot: &&str| names.iter().any(|name| name == slot);
     let is_new = numbers.is_empty() && !SLOTS.iter().any(&exists);
     if is_new && !create {

@@ -4,8 +4,7 @@ use super::header::Header;
 use super::raw::{RawDirectory, as_locked};
 use super::slot::{Slot, name_of};
 use super::superblock::{Place, Superblock};
-use crate::base::FileName;
-use crate::env::sorted::Sorted;
+use crate::base::{FileName, Sorted, sort_by};
 use crate::error::Result;
 
 /// The state that the headers tell; `None` if no file has one.
@@ -24,7 +23,7 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<O
     let newest = found.iter().max_by_key(|(header, number)| (header.generation, header.birth, *number));
     let Some(database) = newest.map(|(header, _)| header.database) else { return Ok(None) };
     found.retain(|(header, _)| header.database == database);
-    found.sort_by_key(|(header, number)| (header.generation, *number));
+    sort_by(&mut found, |(a, m), (b, n)| (a.generation, m).cmp(&(b.generation, n)));
     let mut block = Superblock { database, ..Superblock::default() };
     let mut names = Sorted::default();
     for (header, number) in found {

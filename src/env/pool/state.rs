@@ -14,8 +14,7 @@ use super::maturity::{MATURITY_MS, is_mature, mature_from};
 use super::raw::{RawFile, write_checked};
 use super::slot::Slot;
 use super::superblock::{Place, Retired, SLOTS, SUPERBLOCK_GRAIN, SUPERBLOCK_SIZE_MAX, Superblock};
-use crate::base::{FileName, to_u64};
-use crate::env::sorted::Sorted;
+use crate::base::{FileName, Sorted, to_u64};
 use crate::env::{FileKind, NameEdit};
 use crate::error::{Error, Result};
 

@@ -17,9 +17,8 @@
 //!      varint32 count, then for each retired name: lp(name), varint32 number, varint64 generation, varint64 until
 //! ```
 
-use crate::base::{Input, put_fixed64, put_length_prefixed, put_varint32, put_varint64};
+use crate::base::{Input, Sorted, put_fixed64, put_length_prefixed, put_varint32, put_varint64};
 use crate::env::sealed::{opened, sealed, text};
-use crate::env::sorted::Sorted;
 use crate::error::Malformed;
 
 /// The names of the files that hold the superblocks.
