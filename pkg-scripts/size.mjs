@@ -47,6 +47,12 @@ async function scriptsOf(name, minify) {
   return Buffer.concat(outputFiles.filter(({ path }) => loaded.has(path)).map(({ contents }) => contents))
 }
 
+/** All that the script `pkg/NAME` may import at any time, in one file. */
+async function whole(name) {
+  const { outputFiles } = await bundle({ entryPoints: { all: inRoot('pkg', name) }, outdir: inRoot('pkg'), minify: true, write: false, external: [], logLevel: 'error' })
+  return Buffer.concat(outputFiles.map(({ contents }) => contents))
+}
+
 /** Prints the sizes in bytes; returns whether both are within budget. */
 export async function printSizes() {
   const [engine, full] = ['engine.wasm', 'full.wasm'].map((name) => readFileSync(inRoot('pkg', name)))
@@ -58,6 +64,8 @@ export async function printSizes() {
   const fullSize = print('full.wasm', full)
   print('scripts of a page, as they are shipped', await scriptsOf('browser.js', false))
   const scriptsSize = print('scripts of a page, minified', await scriptsOf('browser.js', true))
+  print('the same with all that is imported later', await whole('browser.js'))
+  print('script of a page\'s worker, minified', await whole('entry-web.js'))
   print('scripts of a page with varve/full, minified', await scriptsOf('full.js', true))
   print('varve/inline, minified, the engine inside', await scriptsOf('inline.js', true))
 

@@ -5,7 +5,8 @@
 //   pkg/full.js            `varve/full`
 //   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
 //   pkg/http.js blob.js    `varve/http`, `varve/blob`
-//   pkg/entry-web.js       the script of their workers (started by src/js/remote/thread-web.js)
+//   pkg/entry-web.js       the script of their workers (started by src/js/remote/thread-web.js), in one
+//                          file: a worker of Chromium takes longer to load many
 //   pkg/entry-full.js      the same with full.wasm
 //   pkg/*.js.map           source maps
 //   pkg/chunk-*.js         code shared by entries, so that there is one class of each error
@@ -22,7 +23,11 @@ const ENTRIES = {
   full: inRoot('src', 'js', 'full.js'),
   inline: inRoot('src', 'js', 'inline.js'),
   http: inRoot('src', 'js', 'storage', 'http', 'storage.js'),
-  blob: inRoot('src', 'js', 'storage', 'blob.js'),
+  blob: inRoot('src', 'js', 'storage', 'blob.js')
+}
+
+/** Entries for workers. */
+const WORKERS = {
   'entry-web': inRoot('src', 'js', 'tabs', 'entry-web.js'),
   'entry-full': inRoot('src', 'js', 'tabs', 'entry-full.js')
 }
@@ -36,8 +41,9 @@ const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
 export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
   const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true, sourcemap: true })
+  await bundle({ entryPoints: WORKERS, outdir: inRoot('pkg'), sourcemap: true })
   writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
-  writeFileSync(inRoot('pkg', 'precache.json'), `${JSON.stringify([...scriptsOf(metafile, ['browser.js', 'entry-web.js']), 'engine.wasm'], undefined, 2)}\n`)
+  writeFileSync(inRoot('pkg', 'precache.json'), `${JSON.stringify([...scriptsOf(metafile, ['browser.js']), 'entry-web.js', 'engine.wasm'], undefined, 2)}\n`)
 }
 
 /**

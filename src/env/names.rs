@@ -52,7 +52,7 @@ pub fn check_name(name: &str) -> Result<()> {
     let forbidden = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
     if bare.is_empty() || bare.len() > 255 || matches!(bare, "." | ".." | "LOCK" | "lost") || bare.contains(forbidden) {
         // Not `{:?}`: it would add Unicode's tables of printable characters to the module.
-        return Err(Error::InvalidArgument(format!("\"{}\" is not a valid file name", name.escape_default())));
+        return Err(Error::InvalidArgument(format!("\"{}\" is not a valid file name", name.as_bytes().escape_ascii())));
     }
     Ok(())
 }

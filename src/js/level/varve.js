@@ -5,7 +5,7 @@
 //
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
 // abstract-level awaits the result once, and a value saves one promise per operation.
-import { isServiceWorker } from '#place'
+import { isServiceWorker, isWindow } from '#place'
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -314,8 +314,7 @@ export class Varve extends AbstractLevel {
    * @param {(info: any) => void} onRecovered any: the argument of the event `recovered`
    */
   async #openShared(storage, options, onRecovered) {
-    const { openHere, openShared } = await import('../tabs/tab-engine.js')
-    const open = this.#inWorker || storage.needsFull ? openShared : openHere
+    const open = this.#inWorker || storage.needsFull ? (await import('../tabs/tab-engine.js')).openShared : (await import('../tabs/in-place.js')).openHere
     const onTab = (/** @type {string} */ event, /** @type {object} */ info) => { this.emit(event, info) }
     const { engine, turns, close } = await open(storage, { ...options, multiTab: this.#multiTab }, { onRecovered, onTab }, this.#makeWorker)
     this.#isRemote = turns === undefined
@@ -372,6 +371,8 @@ export class Varve extends AbstractLevel {
   static async #storageOf({ path, base, storage, kind }) {
     if (path === null) return storage
     if (isServiceWorker()) throw new VarveError('A service worker cannot open a database by name: a page or a dedicated worker can', { code: 'LEVEL_NOT_SUPPORTED' })
+    // A failure is that of the import that waits for it.
+    if (isWindow()) import('../tabs/tab-engine.js').catch(() => {})
     const { directoryAt } = await import('#directory')
     return directoryAt(path, base, kind)
   }

@@ -3,7 +3,6 @@ import { isFull } from '../engine/module.js'
 import { WorkerEngine } from '../remote/client.js'
 import { startThread } from '#thread'
 import { TabConnection } from './connection.js'
-import { serveWorker } from './worker.js'
 
 /** @typedef {import('./connection.js').Listeners} Listeners */
 
@@ -27,41 +26,7 @@ export async function openShared(storage, options, listeners, makeWorker) {
   return { engine: engineOf(connection, options) }
 }
 
-/**
- * Opens a database in this worker, or joins the tab that has it open.
- * @param {any} files any: RawFiles
- * @param {any} options any: the engine's, and `multiTab`
- * @param {Listeners} listeners
- * @returns {Promise<Opened>}
- */
-export async function openHere(files, options, listeners) {
-  /** @type {import('../remote/host.js').Host | undefined} */
-  let host
-  const connection = await TabConnection.open(files, options, listeners, ({ receive }) => {
-    /** @type {(message: any) => void} any: see worker.js */
-    let hear = () => {}
-    const later = (/** @type {() => void} */ act) => { queueMicrotask(act) }
-    host = serveWorker({
-      post: (message) => later(() => receive(message)),
-      listen: (listener) => { hear = listener }
-    }, () => files, true)
-    return {
-      post: (message) => later(() => hear(message)),
-      end() { files.release() }
-    }
-  })
-  if (!connection.isOwner || host === undefined) return { engine: engineOf(connection, options) }
-  connection.detach()
-  const own = host
-  return {
-    engine: own.engine,
-    turns: own.turns,
-    // Opening read-only takes no lock in the engine, which so does not free it.
-    close: () => own.close([]).finally(() => files.release())
-  }
-}
-
 /** @param {TabConnection} connection @param {any} options any: the engine's */
-function engineOf(connection, options) {
+export function engineOf(connection, options) {
   return new WorkerEngine(/** @type {any} any: it shares Connection's methods */ (connection), options)
 }

@@ -15,10 +15,10 @@
  * has the full module.
  *
  * A page without a bundler imports `node_modules/varve/pkg/browser.js`, by that name or through an
- * import map. With `worker: true`, esbuild and Rollup also need copies of `entry-web.js` and
- * `chunk-*.js` from `pkg/`, and for `Varve.repair`, `import` and `verify` copies of `entry-full.js`
- * and `full.wasm`; `varve/inline` contains no worker. A bundle for Node has no worker either: mark the
- * package as external to use one.
+ * import map. With `worker: true`, esbuild and Rollup also need a copy of `entry-web.js` from `pkg/`,
+ * and for `Varve.repair`, `import` and `verify` copies of `entry-full.js` and `full.wasm`;
+ * `varve/inline` contains no worker. A bundle for Node has no worker either: mark the package as
+ * external to use one.
  *
  * A content security policy needs `'wasm-unsafe-eval'` in `script-src`, and `'self'` in
  * `worker-src` for a worker. Browsers have no directories: set the option {@link
