@@ -183,7 +183,7 @@ function otherProtocol(t) {
   let changed = 0
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
     const text = readFileSync(join(folder, name), 'utf8')
-    const other = text.replace(/\bvar PROTOCOL = (\d+);/, (_, number) => `var PROTOCOL = ${Number(number) + 1};`)
+    const other = text.replace(/\bvar PROTOCOL ?= ?(\d+);/, (_, number) => `var PROTOCOL=${Number(number) + 1};`)
     if (other !== text) changed++
     writeFileSync(join(folder, name), other)
   }
