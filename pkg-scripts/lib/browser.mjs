@@ -32,8 +32,8 @@ const WORKERS = {
   'entry-full': inRoot('src', 'js', 'tabs', 'entry-full.js')
 }
 
-/** A page without a bundler loads them as they are. Names stay, for stack traces. */
-const SHIPPED = { minifyWhitespace: true, sourcemap: true }
+/** A page without a bundler loads them as they are. Names and short lines stay, for stack traces. */
+const SHIPPED = { minifyWhitespace: true, lineLimit: 160, sourcemap: true }
 
 /** Browsers since 2023, as for WebAssembly. */
 const TARGET = 'es2022'

@@ -78,6 +78,20 @@ for (const kind of KINDS) {
     assert.equal(found.secure, false)
     refused(found, 'LEVEL_NOT_SUPPORTED', /secure context/)
     elsewhere(await inWindow(page), /secure context/)
+    // Without Web Locks: one tab at a time.
+    const other = await page.browser().newPage()
+    await other.goto(page.url())
+    while (!await other.evaluate(() => globalThis.isReady)) await pause(20)
+    const opened = (tab) => tab.evaluate(async () => {
+      const db = globalThis.db = new Varve('one at a time')
+      return db.open().then(() => 'opened', ({ cause }) => cause.code)
+    })
+    assert.deepEqual([await opened(page), await opened(other)], ['opened', 'LEVEL_LOCKED'])
+    await page.evaluate(() => globalThis.db.close())
+    assert.equal(await opened(other), 'opened')
+    // Nobody answers for a worker that has ended.
+    await other.close()
+    assert.equal(await opened(page), 'opened')
   })
 
   test(`${kind}: functions that are missing or refuse`, { skip: lacking(kind) }, async (t) => {

@@ -32,6 +32,7 @@ export function startThread({ receive, ended }, isFull, make = ours) {
 
 /** @param {{ full: boolean }} needs */
 function ours({ full }) {
+  if (typeof Worker === 'undefined') throw Object.assign(new Error('A database by name needs a worker, and there are none here'), { code: 'not-supported' })
   const copied = besideCopy(full ? 'entry-full.js' : 'entry-web.js', import.meta.url)
   if (copied !== undefined) return new Worker(copied, { type: 'module' })
   // Bundlers recognize exactly this expression. webpack puts workers of the same name into one

@@ -273,8 +273,8 @@ export class TabConnection {
     const ended = (/** @type {unknown} */ cause) => this.#memberFailed(failure('The worker of the database has ended', 'poisoned', { cause }))
     try {
       this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) }, this.#needsFull)
-    } catch (cause) {
-      return ended(cause)
+    } catch (/** @type {any} any: whatever was thrown */ cause) {
+      return cause?.code === 'not-supported' ? this.#memberFailed(cause) : ended(cause)
     }
     this.#thread.post({ member: { named: inWorker.named, storage, why: this.place.why, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
   }
