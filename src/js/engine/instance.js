@@ -17,6 +17,11 @@ const FULL_MS = 10_000
 /** Until when. */
 let fullUntil = 0
 
+/** Lets all databases of this thread that are opened from now on share an instance. */
+export function shareInstances() {
+  fullUntil = Infinity
+}
+
 /**
  * A trap ends an instance: its promises are rejected, and it is not called again
  * (pkg-scripts/lib/instance.mjs).
@@ -73,7 +78,7 @@ export class Instance {
       return instance
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (error.code !== 'limit-exceeded') throw error
-      fullUntil = performance.now() + FULL_MS
+      fullUntil = Math.max(fullUntil, performance.now() + FULL_MS)
       return Instance.#roomiest(memoryLimit) ?? fail(error)
     }
   }

@@ -5,14 +5,14 @@ import { provideModule } from '../engine/module.js'
 import { serveTasks } from '../remote/full-tasks.js'
 import { directoryAt, provideDatabases } from '../storage/browser/directory.js'
 import { IdbDatabase } from '../storage/browser/idb-database.js'
-import { serveWorker } from './worker.js'
+import { servePage } from './worker.js'
 
 provideModule(fullModule)
 provideDatabases((path, location) => new IdbDatabase(path, location))
 
 const doTask = serveTasks((task, transfer) => self.postMessage({ task }, { transfer }), directoryAt)
 
-serveWorker({
-  post: (message, transfer) => self.postMessage(message, { transfer }),
-  listen: (receive) => { self.onmessage = ({ data }) => data.task === undefined ? receive(data) : doTask(data.task) }
-}, directoryAt)
+servePage(directoryAt, ({ task }) => {
+  if (task !== undefined) doTask(task)
+  return task !== undefined
+})

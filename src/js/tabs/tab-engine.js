@@ -1,8 +1,8 @@
 // An engine that the tabs of a browser share, with the methods of WorkerEngine.
 import { isFull } from '../engine/module.js'
 import { WorkerEngine } from '../remote/client.js'
-import { startThread } from '#thread'
 import { TabConnection } from './connection.js'
+import { threadFor } from './threads.js'
 
 /** @typedef {import('./connection.js').Listeners} Listeners */
 
@@ -22,7 +22,7 @@ import { TabConnection } from './connection.js'
  * @returns {Promise<Opened>}
  */
 export async function openShared(storage, options, listeners, makeWorker) {
-  const connection = await TabConnection.open(storage, options, listeners, (to, isFullNeeded) => startThread(to, isFull() || isFullNeeded, makeWorker))
+  const connection = await TabConnection.open(storage, options, listeners, (to, isFullNeeded) => threadFor(to, isFull() || isFullNeeded, makeWorker))
   return { engine: engineOf(connection, options) }
 }
 

@@ -1,8 +1,10 @@
 // A worker of a page: it opens the engine for the page, at once or, for a database that several tabs
 // share, when it gets the lock of the files.
 //
-//   from the page   { member: { named, storage, why, options, id, isExclusive } }, { joined: true }, else see session.js
+//   from the page   { member: { named, storage, why, options, id, isExclusive } }, { joined: true }, { leave: true },
+//                   { room: port }, else see session.js
 //   to the page     { opened: place }, { needsFull: place }, { failed }, { left: true }, else see session.js
+import { shareInstances } from '../engine/instance.js'
 import { loadModule } from '../engine/module.js'
 import { describe } from '../remote/failure.js'
 import { Host } from '../remote/host.js'
@@ -16,6 +18,28 @@ import { Owner } from './owner.js'
  */
 
 /**
+ * Serves the page that this worker is of: one database, and others over ports (threads.js).
+ * @param {(name: string, base?: unknown, kind?: string) => any} directoryAt any: as serveWorker
+ * @param {(message: any) => boolean} [isOther] any: takes a message that is for somebody else
+ */
+export function servePage(directoryAt, isOther = () => false) {
+  const serve = (/** @type {any} any: the scope of a worker, or a MessagePort */ port) => serveWorker({
+    post: (message, transfer) => port.postMessage(message, { transfer }),
+    listen: (receive) => {
+      port.onmessage = (/** @type {MessageEvent} */ { data }) => {
+        if (data.room === undefined) {
+          if (!isOther(data)) receive(data)
+          return
+        }
+        shareInstances()
+        serve(data.room)
+      }
+    }
+  }, directoryAt)
+  serve(self)
+}
+
+/**
  * @param {Port} port to the page
  * @param {(name: string, base?: unknown, kind?: string) => any} directoryAt any: the storage of a named database
  * @param {boolean} [isDirect] whether the page calls the engine itself
@@ -25,11 +49,14 @@ export function serveWorker(port, directoryAt, isDirect = false) {
   const host = new Host(directoryAt)
   /** Whether the page has joined another owner, so that the database exists. */
   let hasJoined = false
+  /** @type {any} any: RawFiles and the like */
+  let files
   const session = new Session({
     post: port.post,
     listen: (receive) => port.listen((message) => {
       if (message.member !== undefined) join(message.member)
       else if (message.joined !== undefined) hasJoined = true
+      else if (message.leave !== undefined) leave()
       else receive(message)
     })
   }, host)
@@ -38,8 +65,6 @@ export function serveWorker(port, directoryAt, isDirect = false) {
   async function join({ named, storage, why, options, id, isExclusive }) {
     // Compiled by the time it is needed; its failure is reported then.
     loadModule().catch(() => {})
-    /** @type {any} any: RawFiles and the like */
-    let files
     try {
       files = await directoryAt(named, undefined, storage)
       const place = { storage: files.kind, durability: files.durability, why: files.why ?? why }
@@ -70,6 +95,13 @@ export function serveWorker(port, directoryAt, isDirect = false) {
   }
 
   return host
+
+  /** Closes the database, or stops waiting for it: the worker goes on for others. */
+  async function leave() {
+    await session.stop()
+    if (host.engine !== undefined) await host.close([]).catch(() => {})
+    await files?.release()
+  }
 
   /** Closes the database, so that another tab can open it. */
   async function yieldTo() {
