@@ -75,7 +75,7 @@ pub use memory::{CrashModel, CrashNames, CrashTail};
 pub use names::{NameEdit, check_name};
 pub use pool::{PoolEnv, RawDirectory, RawFile, busy};
 #[cfg(feature = "testing")]
-pub use pool::{RawCrash, RawFault, RawModel};
+pub use pool::{RawCrash, RawFault, RawLimit, RawModel};
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]

@@ -29,6 +29,7 @@ mod oracle;
 mod pool;
 mod pool_opens;
 mod quiet;
+mod quota;
 mod regressions;
 mod repair;
 mod review;

@@ -15,10 +15,14 @@
 //! (salvage.rs).
 
 mod header;
+#[cfg(feature = "testing")]
+mod limit;
 mod maturity;
 #[cfg(feature = "testing")]
 mod model;
 mod mount;
+#[cfg(feature = "testing")]
+mod node;
 mod raw;
 mod salvage;
 mod slot;
@@ -30,6 +34,8 @@ use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::rc::{Rc, Weak};
 
+#[cfg(feature = "testing")]
+pub use limit::RawLimit;
 #[cfg(feature = "testing")]
 pub use model::{RawCrash, RawFault, RawModel};
 pub use raw::{RawDirectory, RawFile, busy};
@@ -127,10 +133,7 @@ impl Pool {
                 let message = format!("{HANDLES_MAX} files are open, and all are in use");
                 return Err(Error::io("the database", "open", ErrorKind::ResourceBusy, message));
             };
-            // It could not be flushed once it is closed.
-            slot.settle()?;
-            slot.close();
-            Ok(())
+            slot.settle_and_close()
         })
     }
 
@@ -191,7 +194,7 @@ impl Pool {
     /// Where the quota is used up: gives back the space of removed files. Returns whether it did.
     fn reclaim(&self) -> bool {
         let now = self.raw.now();
-        self.with(|state| state.reclaim(now)).is_ok()
+        self.with(|state| state.reclaim(now)).unwrap_or(false)
     }
 
     fn create(self: &Rc<Pool>, name: &str, kind: FileKind) -> Result<Io<Rc<dyn File>>> {
@@ -287,10 +290,15 @@ impl Pool {
         match found {
             Err(error) => Io::ready(Err(error)),
             Ok(Err(content)) => Io::ready(Ok(self.inline(name, content))),
-            Ok(Ok((slot, _))) if slot.is_open() => Io::ready(Ok(self.file(slot, name, access))),
+            Ok(Ok((slot, _))) if slot.is_open() && !self.is_complete(&slot, access) => {
+                Io::ready(Ok(self.file(slot, name, access)))
+            }
             Ok(Ok((slot, generation))) => {
                 let (pool, name) = (self.clone(), name.to_owned());
                 Io::pending(async move {
+                    if pool.is_complete(&slot, access) {
+                        slot.settle_and_close()?;
+                    }
                     pool.open_slot(&slot, false).await.map_err(|error| is_lost(error, &slot, &name))?;
                     if let Err(error) = slot.check(&name, generation) {
                         slot.close();
@@ -300,6 +308,13 @@ impl Pool {
                 })
             }
         }
+    }
+
+    /// Whether it is a file that was just written: opened again, it takes its size of the quota, not more.
+    ///
+    /// The caller and the pool have a reference each.
+    fn is_complete(&self, slot: &Rc<Slot>, access: Access) -> bool {
+        access == Access::Read && self.raw.reserves() && slot.has_grown() && Rc::strong_count(slot) == 2
     }
 
     fn inline(&self, name: &str, content: Vec<u8>) -> Rc<dyn File> {

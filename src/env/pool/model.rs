@@ -1,21 +1,20 @@
 //! A model of the raw files of a browser, for tests: full disks, false counts, power failures.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::limit::{RawLimit, claim_of};
 use super::maturity::MATURITY_MS;
+use super::node::{Node, Op, put};
 use super::raw::{RawDirectory, RawFile, busy};
 use crate::base::to_u64;
 use crate::env::testing::Seeded;
 use crate::env::{Durability, Io, try_now};
 use crate::error::{Error, Result};
-
-/// Disks write whole sectors.
-const SECTOR: usize = 512;
 
 /// Raw files in memory. A clone is another user of the same files.
 #[derive(Clone)]
@@ -28,6 +27,7 @@ struct Inner {
     now: Cell<u64>,
     /// Bytes that all files may have.
     capacity: Cell<u64>,
+    limit: Cell<RawLimit>,
     calls: Cell<u64>,
     /// The call that fails, with its kind, and whether all later ones fail too.
     fault: Cell<Option<(u64, RawFault)>>,
@@ -40,7 +40,8 @@ struct Inner {
 struct State {
     exists: bool,
     names: BTreeMap<String, Rc<Node>>,
-    open: BTreeSet<String>,
+    /// Open files, and the bytes that each has claimed.
+    open: BTreeMap<String, u64>,
     /// Changes of names that may not be durable, oldest first.
     changes: Vec<Change>,
 }
@@ -50,20 +51,6 @@ struct Change {
     time: u64,
     name: String,
     before: Option<Rc<Node>>,
-}
-
-#[derive(Default)]
-struct Node {
-    bytes: RefCell<Vec<u8>>,
-    synced: RefCell<Vec<u8>>,
-    /// Since the last flush.
-    unsynced: RefCell<Vec<Op>>,
-}
-
-#[derive(Clone)]
-enum Op {
-    Write(usize, Vec<u8>),
-    Truncate(usize),
 }
 
 /// What happens at one call.
@@ -105,6 +92,7 @@ impl RawModel {
             state: RefCell::new(state),
             now: Cell::new(now),
             capacity: Cell::new(u64::MAX),
+            limit: Cell::new(RawLimit::Disk),
             calls: Cell::new(0),
             fault: Cell::new(None),
             is_stopped: Cell::new(false),
@@ -127,6 +115,17 @@ impl RawModel {
     /// Bytes that all files may have.
     pub fn set_capacity(&self, capacity: u64) {
         self.inner.capacity.set(capacity);
+    }
+
+    /// Bytes that all files may have, and what happens at the limit.
+    pub fn set_limit(&self, limit: RawLimit, capacity: u64) {
+        self.inner.limit.set(limit);
+        self.inner.capacity.set(capacity);
+    }
+
+    /// Bytes that count towards the limit.
+    pub fn used(&self) -> u64 {
+        self.inner.used()
     }
 
     /// The calls so far.
@@ -228,45 +227,11 @@ impl RawModel {
             .map(|c| Change { time: c.time, name: c.name.clone(), before: c.before.as_ref().map(&mut copy) })
             .collect();
         let names = state.names.iter().map(|(name, node)| (name.clone(), copy(node))).collect();
-        let after = State { exists: state.exists, names, open: BTreeSet::new(), changes };
+        let after = State { exists: state.exists, names, open: BTreeMap::new(), changes };
         let model = RawModel::of(after, self.inner.now.get(), self.inner.rng.borrow_mut().next());
         model.inner.capacity.set(self.inner.capacity.get());
+        model.inner.limit.set(self.inner.limit.get());
         model
-    }
-}
-
-impl Node {
-    fn synced(bytes: Vec<u8>) -> Node {
-        Node { bytes: RefCell::new(bytes.clone()), synced: RefCell::new(bytes), unsynced: RefCell::default() }
-    }
-
-    fn after_crash(&self, percent: u8, rng: &mut Seeded) -> Vec<u8> {
-        let mut bytes = self.synced.borrow().clone();
-        for op in self.unsynced.borrow().iter() {
-            match op {
-                Op::Truncate(size) if rng.chance(percent) => bytes.resize(*size, 0),
-                Op::Truncate(_) => {}
-                Op::Write(offset, data) => {
-                    // Sectors reach the disk in any order.
-                    for (at, sector) in data.chunks(SECTOR).enumerate() {
-                        if rng.chance(percent) {
-                            put(&mut bytes, offset.saturating_add(at.saturating_mul(SECTOR)), sector);
-                        }
-                    }
-                }
-            }
-        }
-        bytes
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
-    let end = offset.saturating_add(data.len());
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    if let Some(target) = bytes.get_mut(offset..end) {
-        target.copy_from_slice(data);
     }
 }
 
@@ -302,7 +267,26 @@ impl Inner {
     }
 
     fn used(&self) -> u64 {
-        self.state.borrow().names.values().map(|node| to_u64(node.bytes.borrow().len())).sum()
+        let state = self.state.borrow();
+        let claimed = |name: &String| state.open.get(name).copied().unwrap_or(0);
+        state.names.iter().map(|(name, node)| to_u64(node.bytes.borrow().len()).max(claimed(name))).sum()
+    }
+
+    /// Claims space for a file of `now` bytes to have `size`; whether it is granted.
+    fn claim(&self, name: &str, now: u64, size: u64) -> bool {
+        let claimed = self.state.borrow().open.get(name).copied().unwrap_or(0).max(now);
+        if size <= claimed {
+            return true;
+        }
+        let reserves = self.limit.get() == RawLimit::Reserving;
+        let wanted = if reserves { claim_of(size) } else { size };
+        if self.used().saturating_sub(claimed).saturating_add(wanted) > self.capacity.get() {
+            return false;
+        }
+        if reserves {
+            self.state.borrow_mut().open.insert(name.to_owned(), wanted);
+        }
+        true
     }
 }
 
@@ -319,17 +303,18 @@ impl RawModel {
             state.changes.push(Change { time: inner.now.get(), name: name.to_owned(), before: None });
         }
         inner.done(name, ())?;
-        if !state.open.insert(name.to_owned()) {
+        if state.open.contains_key(name) {
             return Err(busy(name, "it is open"));
         }
         let node = state.names.get(name).cloned().unwrap_or_default();
+        state.open.insert(name.to_owned(), 0);
         Ok(Rc::new(Handle { inner: inner.clone(), node, name: name.to_owned() }))
     }
 
     fn remove_now(&self, name: &str) -> Result<()> {
         self.inner.call(name)?;
         let mut state = self.inner.state.borrow_mut();
-        if state.open.contains(name) {
+        if state.open.contains_key(name) {
             return Err(busy(name, "it is open"));
         }
         let Some(before) = state.names.remove(name) else {
@@ -400,6 +385,10 @@ impl RawDirectory for RawModel {
     fn durability(&self) -> Durability {
         Durability::Durable
     }
+
+    fn reserves(&self) -> bool {
+        self.inner.limit.get() == RawLimit::Reserving
+    }
 }
 
 struct Handle {
@@ -434,14 +423,19 @@ impl RawFile for Handle {
         let fault = self.inner.call(&self.name)?;
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let end = offset.saturating_add(data.len());
-        let growth = end.saturating_sub(self.node.bytes.borrow().len());
+        let (size, limit) = (self.node.bytes.borrow().len(), self.inner.limit.get());
+        let full = || Error::io(&*self.name, "write", ErrorKind::QuotaExceeded, "the quota is used up");
+        if limit != RawLimit::Disk && !self.inner.claim(&self.name, to_u64(size), to_u64(end)) {
+            return if limit == RawLimit::Refusing { Ok(0) } else { Err(full()) };
+        }
+        let growth = end.saturating_sub(size);
         let room = self.inner.capacity.get().saturating_sub(self.inner.used());
-        if to_u64(growth) > room {
+        if limit == RawLimit::Disk && to_u64(growth) > room {
             let part = data.len().saturating_sub(growth);
             let fits = part.saturating_add(usize::try_from(room).unwrap_or(usize::MAX)).min(data.len());
             let (head, _) = data.split_at_checked(fits).unwrap_or((data, &[]));
             self.change(Op::Write(offset, head.to_vec()));
-            return Err(Error::io(&*self.name, "write", ErrorKind::QuotaExceeded, "the quota is used up"));
+            return Err(full());
         }
         let half = data.split_at_checked(data.len() / 2).map_or(data, |(head, _)| head);
         match fault {
@@ -460,6 +454,10 @@ impl RawFile for Handle {
 
     fn truncate(&self, size: u64) -> Result<()> {
         self.inner.call(&self.name)?;
+        let now = to_u64(self.node.bytes.borrow().len());
+        if self.inner.limit.get() != RawLimit::Disk && !self.inner.claim(&self.name, now, size) {
+            return Err(Error::io(&*self.name, "truncate", ErrorKind::QuotaExceeded, "the quota is used up"));
+        }
         self.change(Op::Truncate(usize::try_from(size).unwrap_or(usize::MAX)));
         self.inner.done(&self.name, ())
     }

@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 
 use super::maturity::correct_clock;
-use super::raw::{RawDirectory, RawFile, as_locked};
+use super::raw::{RawDirectory, RawFile, as_locked, write_checked};
 use super::salvage::salvage;
 use super::slot::{Slot, number_of};
 use super::state::State;
-use super::superblock::{Place, SLOTS, SUPERBLOCK_SIZE_MAX, Superblock};
+use super::superblock::{Place, SLOTS, SUPERBLOCK_GRAIN, SUPERBLOCK_SIZE_MAX, Superblock};
 use crate::base::{FileName, sort_by};
 use crate::env::Io;
 use crate::error::{Error, Malformed, Result};
@@ -29,6 +29,12 @@ async fn mounted(raw: &dyn RawDirectory, create: bool) -> Result<State> {
     let is_new = numbers.is_empty() && !SLOTS.iter().any(&exists);
     if is_new && !create {
         return Err(no_database());
+    }
+    for slot in SLOTS.iter().filter(|slot| raw.reserves() && !exists(slot)) {
+        // Closed again: a file that has grown takes 1 MiB of the quota.
+        let file = raw.open(slot, true).await.map_err(as_locked)?;
+        write_checked(&*file, slot, 0, &[0; SUPERBLOCK_GRAIN])?;
+        file.flush()?;
     }
     let [a, b, c] = SLOTS.map(|slot| raw.open(slot, true));
     let supers = [a.await.map_err(as_locked)?, b.await.map_err(as_locked)?, c.await.map_err(as_locked)?];
@@ -60,7 +66,7 @@ async fn mounted(raw: &dyn RawDirectory, create: bool) -> Result<State> {
     for file in &supers {
         file.flush()?;
     }
-    Ok(State::new(block, supers, held, &numbers))
+    Ok(State::new(block, supers, held, &numbers, (raw.reserves(), now)))
 }
 
 fn no_database() -> Error {

@@ -40,6 +40,11 @@ pub trait RawDirectory {
     fn run_later(&self, delay: u64, work: Pin<Box<dyn Future<Output = ()>>>);
     /// How durable a flush is.
     fn durability(&self) -> Durability;
+    /// Whether a file that has grown takes more of the quota than its size until it is closed: a power of
+    /// two, at least 1 MiB (Chromium, WebKit).
+    fn reserves(&self) -> bool {
+        false
+    }
 }
 
 /// An open raw file. It is closed when it is dropped.
@@ -71,11 +76,11 @@ pub(super) fn as_locked(error: Error) -> Error {
 /// written.
 pub(super) fn write_checked(file: &dyn RawFile, name: &str, offset: u64, data: &[u8]) -> Result<()> {
     let taken = file.write(offset, data)?;
-    crate::env::check_taken(name, crate::base::to_u64(data.len()), taken)?;
     let (size, end) = (file.size()?, offset.saturating_add(crate::base::to_u64(data.len())));
     if size < end {
         let message = format!("the storage took {taken} bytes but the file ends at {size}, expected {end} or more");
-        return Err(Error::io(name, "write", ErrorKind::WriteZero, message));
+        // Firefox reports a full quota as 0 bytes, and a full disk as a count that means nothing.
+        return Err(Error::io(name, "write", ErrorKind::StorageFull, message));
     }
-    Ok(())
+    crate::env::check_taken(name, crate::base::to_u64(data.len()), taken)
 }

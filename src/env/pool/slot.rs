@@ -26,6 +26,8 @@ pub(super) struct Slot {
     is_flushed: Cell<bool>,
     /// Whether it is empty, also after a power failure.
     is_clean: Cell<bool>,
+    /// Whether it has grown, or was cut, since it was opened: it may take more of the quota than its size.
+    has_grown: Cell<bool>,
     /// When it was last opened; larger is later.
     pub(super) used: Cell<u64>,
 }
@@ -40,6 +42,7 @@ impl Slot {
             end: Cell::new(0),
             is_flushed: Cell::new(false),
             is_clean: Cell::new(false),
+            has_grown: Cell::new(false),
             used: Cell::new(0),
         })
     }
@@ -58,11 +61,24 @@ impl Slot {
     }
 
     pub(super) fn opened(&self, raw: Rc<dyn RawFile>) {
+        self.has_grown.set(false);
         self.raw.replace(Some(raw));
     }
 
     pub(super) fn close(&self) {
         self.raw.take();
+    }
+
+    /// Whether closing it may give back a part of the quota.
+    pub(super) fn has_grown(&self) -> bool {
+        self.has_grown.get() && self.is_open()
+    }
+
+    /// Closes it. It could not be flushed afterwards.
+    pub(super) fn settle_and_close(&self) -> Result<()> {
+        self.settle()?;
+        self.close();
+        Ok(())
     }
 
     fn raw(&self) -> Result<Rc<dyn RawFile>> {
@@ -75,6 +91,7 @@ impl Slot {
         let raw = self.raw()?;
         self.is_clean.set(false);
         self.is_flushed.set(false);
+        self.has_grown.set(true);
         self.generation.set(header.generation);
         // All of it, so that the size proves that it was written.
         let mut bytes = header.encode();
@@ -113,7 +130,11 @@ impl Slot {
     pub(super) fn clear(&self) -> Result<()> {
         self.generation.set(0);
         let raw = self.raw()?;
-        if raw.size()? > 0 { raw.truncate(0) } else { Ok(()) }
+        if raw.size()? == 0 {
+            return Ok(());
+        }
+        self.has_grown.set(true);
+        raw.truncate(0)
     }
 
     /// Makes it empty, durably: if content came back in a power failure, it would be taken for the next
@@ -217,6 +238,7 @@ impl PoolFile {
         let raw = self.slot.raw()?;
         let end = self.slot.end.get();
         self.slot.is_flushed.set(false);
+        self.slot.has_grown.set(true);
         let taken = raw.write(HEADER_SIZE.saturating_add(end), data);
         // What is there now, whatever was reported.
         self.slot.measure(&*raw).map_err(|e| self.named(e))?;

@@ -44,6 +44,11 @@ pub(super) struct State {
     /// Contents created by this owner.
     created: u64,
     next_number: u32,
+    /// Whether an open file that has grown takes more of the quota than its size.
+    reserves: bool,
+    /// Until then, in ms since 1970, a power failure may lose synced writes: what young files were made
+    /// from was given up for room.
+    unsafe_until: u64,
 }
 
 /// A slot without a name.
@@ -61,6 +66,7 @@ impl State {
         supers: [Rc<dyn RawFile>; 3],
         held: [Option<u64>; 3],
         numbers: &[u32],
+        (reserves, now): (bool, u64),
     ) -> State {
         let named: Vec<u32> = places(&block).chain(block.retired.iter().map(|r| r.number)).collect();
         let mut slots = Sorted::default();
@@ -71,7 +77,22 @@ impl State {
         let free = free.map(|number| Free { number: *number, named_up_to: block.sequence }).collect();
         let next_number = slots.keys().last().map_or(0, |number| number.saturating_add(1));
         let newest = held.iter().enumerate().max_by_key(|(_, held)| **held).map_or(0, |(at, _)| at);
-        State { block, supers, held, newest, durable: newest, slots, free, created: 0, next_number }
+        // What young files were made from is retired, unless it was given up.
+        let gave_up = block.retired.iter().all(|retired| retired.until <= now);
+        let unsafe_until = mature_from(&block, now).filter(|_| gave_up).unwrap_or(0);
+        State {
+            block,
+            supers,
+            held,
+            newest,
+            durable: newest,
+            slots,
+            free,
+            created: 0,
+            next_number,
+            reserves,
+            unsafe_until,
+        }
     }
 
     pub(super) fn block(&self) -> &Superblock {
@@ -89,7 +110,8 @@ impl State {
         });
         // A young table may be lost, so what it was made from must be safe.
         let mut needed = self.block.retired.iter().filter(|retired| retired.until > now);
-        is_mature(self.block.birth, now)
+        self.unsafe_until <= now
+            && is_mature(self.block.birth, now)
             && births.all(|birth| is_mature(birth, now))
             && needed.all(|retired| is_mature(self.birth_of(retired.number), now))
     }
@@ -230,13 +252,27 @@ impl State {
         Ok(())
     }
 
-    /// Makes all superblocks new, so that every free file is a spare, and gives back the space of those
-    /// that are open.
-    pub(super) fn reclaim(&mut self, now: u64) -> Result<()> {
-        for _ in SLOTS {
-            self.commit(self.block.clone(), now)?;
+    /// Gives back what is not needed: the space of removed files, also of those that are kept for young
+    /// ones, and what idle files take beyond their size. Returns whether there was anything.
+    pub(super) fn reclaim(&mut self, now: u64) -> Result<bool> {
+        let has_retired = !self.block.retired.is_empty();
+        let has_removed = has_retired || !self.free.iter().all(|free| self.is_spare(*free));
+        if has_retired {
+            // Safety from a power failure in the next minute yields.
+            self.unsafe_until = self.unsafe_until.max(mature_from(&self.block, now).unwrap_or(0));
         }
-        Ok(())
+        // With three new superblocks, every free file is a spare.
+        for _ in SLOTS.iter().filter(|_| has_removed) {
+            let mut next = self.block.clone();
+            next.retired.iter_mut().for_each(|retired| retired.until = 0);
+            self.commit(next, now)?;
+        }
+        let mut gave = has_removed;
+        for slot in self.slots.values().filter(|slot| self.reserves && slot.has_grown() && slot.is_idle()) {
+            slot.settle_and_close()?;
+            gave = true;
+        }
+        Ok(gave)
     }
 
     /// Whether no superblock on storage names it.
@@ -251,6 +287,9 @@ impl State {
         for slot in self.spares().filter(|slot| slot.is_open() && slot.generation.get() != 0) {
             // It is cleaned before it is used.
             let _ = slot.clear();
+            if self.reserves {
+                slot.close();
+            }
         }
     }
 

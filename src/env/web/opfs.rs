@@ -26,6 +26,8 @@ extern "C" {
     pub type OpfsFiles;
     #[wasm_bindgen(method, getter, js_name = isRaw)]
     fn is_raw(this: &OpfsFiles) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn reserves(this: &OpfsFiles) -> JsValue;
     #[wasm_bindgen(method, catch)]
     fn acquire(this: &OpfsFiles) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch, js_name = letIn)]
@@ -113,6 +115,10 @@ impl RawDirectory for OpfsDirectory {
 
     fn durability(&self) -> Durability {
         Durability::Durable
+    }
+
+    fn reserves(&self) -> bool {
+        self.0.reserves().is_truthy()
     }
 }
 

@@ -33,6 +33,12 @@ export class OpfsFiles extends RawFiles {
 
   get durability() { return 'durable' }
 
+  /**
+   * Whether a file that grows takes a power of two of the quota until it is closed: not in Firefox. A
+   * wrong guess costs space near the quota, or time.
+   */
+  get reserves() { return !/ Gecko\/\d/.test(globalThis.navigator?.userAgent ?? '') }
+
   get kind() { return 'opfs' }
 
   /** The name of the Web Lock of the files, which tabs share (src/js/tabs/protocol.js). */
