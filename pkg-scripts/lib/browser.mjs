@@ -32,9 +32,6 @@ const WORKERS = {
   'entry-full': inRoot('src', 'js', 'tabs', 'entry-full.js')
 }
 
-/** A page without a bundler loads them as they are. Names and short lines stay, for stack traces. */
-const SHIPPED = { minifyWhitespace: true, lineLimit: 160, sourcemap: true }
-
 /** Browsers since 2023, as for WebAssembly. */
 const TARGET = 'es2022'
 
@@ -43,8 +40,8 @@ const ENGINE_INLINE = inRoot('pkg', 'engine-inline.js')
 /** Builds the scripts for pages; needs both modules in pkg/. */
 export async function buildForBrowsers() {
   writeFileSync(ENGINE_INLINE, inlineEngine(readFileSync(inRoot('pkg', 'engine.wasm'))))
-  const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true, ...SHIPPED })
-  await bundle({ entryPoints: WORKERS, outdir: inRoot('pkg'), ...SHIPPED })
+  const { metafile } = await bundle({ entryPoints: ENTRIES, outdir: inRoot('pkg'), chunkNames: 'chunk-[hash]', splitting: true, sourcemap: true })
+  await bundle({ entryPoints: WORKERS, outdir: inRoot('pkg'), sourcemap: true })
   writeFileSync(inRoot('pkg', 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
   writeFileSync(inRoot('pkg', 'precache.json'), `${JSON.stringify([...scriptsOf(metafile, ['browser.js']), 'entry-web.js', 'engine.wasm'], undefined, 2)}\n`)
 }

@@ -100,12 +100,13 @@ for (const kind of KINDS) {
     })
     await owner.close()
     await reader.evaluate(async () => {
-      await globalThis.db.put('last', '1')
+      // The fate of a write at the end of its owner is not known: then it is repeated.
+      await globalThis.db.put('last', '1').catch(({ code }) => code === 'LEVEL_FENCED' && globalThis.db.put('last', '1'))
       while (globalThis.told.at(-1) !== 'last') await new Promise((resolve) => setTimeout(resolve, 5))
     })
     const told = await reader.evaluate(() => globalThis.told)
     const expected = Array.from({ length: 50 }, (_, i) => `a${i}`)
-    assert.deepEqual(told, [...expected, 'last'])
+    assert.deepEqual(told.filter((key, at) => key !== 'last' || at === told.indexOf('last')), [...expected, 'last'])
     assert.equal(await reader.evaluate(async () => {
       await globalThis.db.close()
       return globalThis.following.then(() => 'ended')
