@@ -57,6 +57,7 @@ export class WebLock {
   /** Takes it without Web Locks. @param {number} until on the clock of `performance` */
   async #claim(until) {
     if (globalThis.BroadcastChannel === undefined) return
+    const { signal } = this.#waiting = new AbortController()
     const channel = new BroadcastChannel(`${this.name} lock`)
     // Of two that ask at the same time, the one with the greater number gets it.
     const number = Math.random()
@@ -73,8 +74,8 @@ export class WebLock {
         channel.postMessage(number)
       })
       if (isTaken && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, ANSWER_MS))
-    } while (isTaken && performance.now() < until)
-    if (isTaken) {
+    } while (isTaken && !signal.aborted && performance.now() < until)
+    if (isTaken || signal.aborted) {
       channel.close()
       throw this.refusal()
     }
