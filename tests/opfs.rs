@@ -27,12 +27,13 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 /// The package's modules that open raw files, each after those that it imports. The runner serves
 /// no files, so they are imported from Blobs.
-const MODULES: [(&str, &str); 7] = [
+const MODULES: [(&str, &str); 8] = [
     ("../../errors.js", include_str!("../src/js/errors.js")),
     ("./place.js", include_str!("../src/js/storage/browser/place.js")),
     ("./probe.js", include_str!("../src/js/storage/browser/probe.js")),
     ("./known.js", include_str!("../src/js/storage/browser/known.js")),
     ("./web-lock.js", include_str!("../src/js/storage/browser/web-lock.js")),
+    ("./seal.js", include_str!("../src/js/storage/browser/seal.js")),
     ("./raw-files.js", include_str!("../src/js/storage/browser/raw-files.js")),
     ("./opfs.js", include_str!("../src/js/storage/browser/opfs.js")),
 ];

@@ -270,6 +270,32 @@ fn a_directory_that_goes_back_to_before_the_database_gives_a_prefix_or_an_error(
     must("R21, the first minute", parallel(threads(), 500, || (), run));
 }
 
+/// The files that the newest owner created are lost, as Chromium's index may lose them.
+#[test]
+fn where_a_young_manifest_is_lost_the_database_opens_with_the_one_before() {
+    let options = Options { create_if_missing: true, ..small_options() };
+    let raw = RawModel::new(1);
+    let put = |db: &Db, at: usize| block_on(db.put_with(&WriteOptions { sync: true }, &key(at), b"one")).unwrap();
+    let first = open(&raw, &options).unwrap();
+    put(&first, 1);
+    drop(first);
+    let manifests = |raw: &RawModel| {
+        let of_manifest = |bytes: &[u8]| bytes.get(..64).is_some_and(|head| head.windows(9).any(|part| part == b"MANIFEST-"));
+        let files = raw.files().into_iter();
+        files.filter(|(_, bytes)| of_manifest(bytes)).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let before = manifests(&raw);
+    let second = open(&raw, &options).unwrap();
+    put(&second, 2);
+    let image = raw.kill();
+    let young: Vec<_> = manifests(&image).into_iter().filter(|name| !before.contains(name)).collect();
+    assert_eq!(young.len(), 1, "the second owner has a manifest of its own");
+    image.set_file(&young[0], None);
+    let third = open(&image, &options).unwrap();
+    assert_eq!(contents(&third).unwrap().len(), 2);
+    assert_eq!(block_on(third.verify()).unwrap().findings, []);
+}
+
 /// Every call of the storage fails once, with and without effect.
 #[test]
 fn an_error_at_any_call_loses_no_acknowledged_write() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::maturity::correct_clock;
 use super::raw::{RawDirectory, RawFile, as_locked, write_checked};
-use super::salvage::salvage;
+use super::salvage::{name_newest_manifest, salvage};
 use super::slot::{Slot, number_of};
 use super::state::State;
 use super::superblock::{Place, SLOTS, SUPERBLOCK_GRAIN, SUPERBLOCK_SIZE_MAX, Superblock};
@@ -102,7 +102,7 @@ async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &[u3
 }
 
 /// Removes names whose raw file a power failure took away. The names of the files that it was made from come
-/// back.
+/// back; if it was the manifest, `CURRENT` names the one before.
 fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
     let count = block.names.len();
     block.names.retain(|_, place| !matches!(place, Place::File { number, .. } if !numbers.contains(number)));
@@ -116,5 +116,12 @@ fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
                 block.names.insert(retired.name, place);
             }
         }
+    }
+    let current = match block.names.get("CURRENT") {
+        Some(Place::Inline(content)) => String::from_utf8_lossy(content).trim_end().to_owned(),
+        _ => return,
+    };
+    if !block.names.contains(&current) {
+        name_newest_manifest(&mut block.names);
     }
 }

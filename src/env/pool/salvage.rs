@@ -32,7 +32,13 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<O
         // Later ones replace earlier ones of the same name.
         names.insert(header.name, Place::File { number, generation: header.generation, is_tentative: false });
     }
-    // A manifest is complete before CURRENT names it.
+    name_newest_manifest(&mut names);
+    block.names = names;
+    Ok(Some(block))
+}
+
+/// Lets `CURRENT` name the newest manifest that is there: it was complete before `CURRENT` named it.
+pub(super) fn name_newest_manifest(names: &mut Sorted<String, Place>) {
     let manifests = names.keys().filter_map(|name| match FileName::parse(name)? {
         FileName::Manifest(number) => Some(number),
         _ => None,
@@ -41,6 +47,4 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<O
         let content = format!("{}\n", FileName::Manifest(manifest)).into_bytes();
         names.insert(FileName::Current.to_string(), Place::Inline(content));
     }
-    block.names = names;
-    Ok(Some(block))
 }

@@ -94,8 +94,9 @@ export class Browser {
       try {
         this.#driver = await start()
       } catch (error) {
-        // puppeteer may still restore the preferences of the Firefox that was killed.
-        if (error.code !== 'ENOENT' || attempt === 10) throw error
+        // puppeteer may still restore the preferences of the Firefox that was killed, and processes of the
+        // Chromium that was killed may still end.
+        if (error.code !== 'ENOENT' && this.kind === 'firefox' || attempt === 10) throw error
         await sleep(200)
       }
     }

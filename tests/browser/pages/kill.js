@@ -17,6 +17,9 @@ globalThis.Worker = class extends Worker {
   }
 }
 
+/** The messages of an error and its causes. */
+const told = (error) => error === undefined ? '' : `${error.code} ${error.message}; ${told(error.cause)}`
+
 const now = () => performance.timeOrigin + performance.now()
 
 /** @type {Record<string, any>} */
@@ -39,6 +42,7 @@ Object.assign(globalThis, {
     await Promise.all(Object.keys(WRITERS).map(async (name) => {
       const start = now()
       const db = databases[name] = new Varve(`${name} ${generation}`, OPTIONS)
+      await db.open().catch((error) => { throw new Error(told(error)) })
       await db.get(`${WRITERS[name][0]}/000`)
       times.push(now() - start)
     }))
@@ -65,9 +69,10 @@ Object.assign(globalThis, {
     const own = round = {}
     for (const [name, db] of Object.entries(databases)) {
       for (const writer of WRITERS[name]) {
-        const report = (count) => {
+        const report = async (count) => {
           if (round !== own) throw new Error('ended')
-          return fetch(`/acknowledged/${generation}/${writer}`, { method: 'POST', body: String(count) })
+          await fetch(`/acknowledged/${generation}/${writer}`, { method: 'POST', body: String(count) })
+          if (round !== own) throw new Error('ended')
         }
         writers.push(write(db, writer, from[writer], report).catch((error) => {
           if (round === own) fetch(`/failed/${trial}`, { method: 'POST', body: `${writer}: ${error.stack}` })
@@ -76,11 +81,10 @@ Object.assign(globalThis, {
     }
   },
 
-  /** Ends the workers in the middle of whatever they do. Nobody tells the databases, whose calls may never settle. */
+  /** Ends the workers in the middle of whatever they do. Nobody tells the databases. */
   terminate() {
     round = {}
     databases = {}
-    writers = []
     for (const worker of workers.splice(0)) worker.terminate()
   },
 

@@ -1,6 +1,7 @@
 // The files of one directory of the origin private file system (OPFS), for dedicated workers.
 // A handle is registered before the promise of its opening resolves: all handles of an engine that
 // failed can be closed, even those that were still being opened.
+import { sealed } from './seal.js'
 
 /**
  * The part used here; lib.dom does not declare it.
@@ -68,7 +69,7 @@ export class RawFiles {
    */
   open(name, create) {
     return this.#during(async (closing) => {
-      const file = /** @type {SyncFileHandle} */ (await (await this.#place()).getFileHandle(name, { create }))
+      const file = /** @type {SyncFileHandle} */ (await this.#file(name, create))
       const handle = await this.#unlessBusy(closing, () => file.createSyncAccessHandle())
       if (closing.aborted) {
         handle.close()
@@ -146,6 +147,12 @@ export class RawFiles {
     }
   }
 
+  /** @param {string} name @param {boolean} create */
+  async #file(name, create) {
+    const directory = await this.#place()
+    return orCreate(create, (create) => directory.getFileHandle(name, { create }))
+  }
+
   async #place() {
     this.#directory ??= await this.#find(false)
     return this.#directory
@@ -154,7 +161,7 @@ export class RawFiles {
   /** @param {boolean} create */
   async #find(create) {
     const [parent, name] = await this.#parent(create)
-    return parent.getDirectoryHandle(name, { create })
+    return orCreate(create, (create) => parent.getDirectoryHandle(name, { create }))
   }
 
   /**
@@ -166,7 +173,10 @@ export class RawFiles {
     const names = [...this.#path]
     const last = /** @type {string} */ (names.pop())
     let directory = await navigator.storage.getDirectory()
-    for (const name of names) directory = await directory.getDirectoryHandle(name, { create })
+    for (const name of names) {
+      const parent = directory
+      directory = await orCreate(create, (create) => parent.getDirectoryHandle(name, { create }))
+    }
     return [directory, last]
   }
 
@@ -178,6 +188,20 @@ export class RawFiles {
     promise.then(ended, ended)
     return promise
   }
+}
+
+/**
+ * Looks something up; with `create`, creates it where it is missing.
+ * @template T @param {boolean} create @param {(create: boolean) => Promise<T>} get @returns {Promise<T>}
+ */
+async function orCreate(create, get) {
+  try {
+    return await get(false)
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    if (!create || error?.name !== 'NotFoundError') throw error
+  }
+  await sealed()
+  return get(true)
 }
 
 /**
