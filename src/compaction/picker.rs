@@ -15,6 +15,8 @@ const LEVEL1_BYTES: u64 = 10 << 20;
 pub(crate) struct Pick<'a> {
     pub(crate) versions: &'a VersionSet,
     pub(crate) max_file_size: u64,
+    /// Whether to merge as little as possible at a time, because the storage was full.
+    pub(crate) narrow: bool,
     /// A table with too many seeks that found nothing.
     pub(crate) seek_candidate: Option<&'a (usize, Rc<FileMetaData>)>,
     /// Unreadable tables, which are skipped.
@@ -63,6 +65,12 @@ pub(crate) fn pick(context: &Pick<'_>) -> Option<Compaction> {
 pub(crate) fn pick_range(context: &Pick<'_>, level: usize, range: UserRange<'_>) -> Option<Compaction> {
     let version = context.versions.current();
     let mut inputs = version.overlapping(context.versions.order(), level, range);
+    if level == 0
+        && context.narrow
+        && let Some(oldest) = version.level(0).last().filter(|oldest| inputs.iter().any(|f| f.number == oldest.number))
+    {
+        inputs = vec![oldest.clone()];
+    }
     if level > 0 {
         let mut bytes = 0u64;
         let keep = inputs.iter().take_while(|f| {
@@ -90,7 +98,7 @@ pub(crate) fn pick_rewrite(
 ) -> Option<Compaction> {
     let version = context.versions.current();
     let order = context.versions.order();
-    let limit = context.max_file_size.saturating_mul(REWRITE_MAX);
+    let limit = if context.narrow { 1 } else { context.max_file_size.saturating_mul(REWRITE_MAX) };
     let mut inputs: Vec<Rc<FileMetaData>> = Vec::new();
     for file in version.overlapping(order, level, range) {
         let due = file.number < since && !file.is_compact.get();
@@ -123,7 +131,11 @@ fn start_files<'a>(context: &Pick<'a>, level: usize) -> impl Iterator<Item = &'a
     let pointer = context.versions.compact_pointer(level);
     let order = context.versions.order();
     let behind = |f: &&Rc<FileMetaData>| pointer.is_empty() || order.compare(&f.largest, pointer) == Ordering::Greater;
-    let start = if level == 0 { 0 } else { files.iter().position(|f| behind(&f)).unwrap_or(0) };
+    let start = match level {
+        0 if context.narrow => files.len().saturating_sub(1),
+        0 => 0,
+        _ => files.iter().position(|f| behind(&f)).unwrap_or(0),
+    };
     files.iter().skip(start).chain(files.iter().take(start))
 }
 
@@ -132,17 +144,22 @@ fn set_up(context: &Pick<'_>, level: usize, upper: Vec<Rc<FileMetaData>>, manual
     let version = context.versions.current();
     let order = context.versions.order();
     let mut upper = upper;
-    if level == 0 {
+    // The oldest table of level 0 may move down alone: the others hide what it holds.
+    let oldest = version.level(0).last().filter(|_| level == 0 && context.narrow);
+    let alone = oldest.is_some_and(|oldest| matches!(&*upper, [only] if only.number == oldest.number));
+    if level == 0 && !alone {
         let (smallest, largest) = bounds(order, &upper)?;
         upper = version.overlapping(order, 0, (Some(user_key(smallest)), Some(user_key(largest))));
     }
-    add_boundary_files(order, version.level(level), &mut upper);
+    if !alone {
+        add_boundary_files(order, version.level(level), &mut upper);
+    }
     let mut lower = below(order, version, level + 1, &upper)?;
 
     // Adds more of the upper level if that adds nothing of the lower one.
     let both: Vec<_> = upper.iter().chain(&lower).cloned().collect();
     let (smallest, largest) = bounds(order, &both)?;
-    if !lower.is_empty() {
+    if !lower.is_empty() && !context.narrow {
         let mut wider = version.overlapping(order, level, (Some(user_key(smallest)), Some(user_key(largest))));
         add_boundary_files(order, version.level(level), &mut wider);
         let limit = context.max_file_size.saturating_mul(25);
@@ -178,10 +195,12 @@ fn plan(
     Some(Compaction {
         level,
         output_level,
-        version: version.clone(),
+        deeper: (output_level + 1..LEVELS).map(|level| version.share_level(level)).collect(),
         inputs,
         grandparents,
         compact_pointer,
+        after: None,
+        up_to: None,
         max_file_size: context.max_file_size,
         manual,
     })

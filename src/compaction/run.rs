@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::plan::{BaseLevel, Compaction, Splitter};
-use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, Survivors, sort_by, table_file_name};
+use super::plan::{BaseLevel, Compaction, Splitter, sorted};
+use crate::base::{FileNumber, InternalKeyComparator, LookupKey, SequenceNumber, Survivors, table_file_name, user_key};
 use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -48,13 +48,27 @@ async fn merge(compaction: &Compaction, context: &CompactionContext<'_>, outputs
     let mut survivors = Survivors::new(context.order.clone(), context.oldest_snapshot);
     let mut splitter: Splitter<'_> = compaction.splitter();
     let mut base: BaseLevel<'_> = compaction.base_level();
-    let step = input.seek_to_first();
+    let step = match &compaction.after {
+        Some(key) => input.seek(LookupKey::new(key, SequenceNumber::ZERO).internal_key()),
+        None => input.seek_to_first(),
+    };
     if step == Step::NeedsBlock {
         finish(&mut input, step).await;
     }
     while input.valid() {
         let key = input.key();
         context.budget.spend(key.len() + input.value().len());
+        let beyond = |bound: &Vec<u8>| context.order.user().compare(user_key(key), bound).is_gt();
+        if compaction.up_to.as_ref().is_some_and(beyond) {
+            break;
+        }
+        if compaction.after.as_ref().is_some_and(|after| !beyond(after)) {
+            let step = input.next();
+            if step == Step::NeedsBlock {
+                finish(&mut input, step).await;
+            }
+            continue;
+        }
         if splitter.stop_before(context.order, key) {
             outputs.close(&mut survivors).await?;
         }
@@ -115,12 +129,6 @@ fn input_iterator(compaction: &Compaction, context: &CompactionContext<'_>) -> M
     }
     sources.push(run(sorted(lower, context.order)));
     MergingIterator::new(sources, crate::base::KeyOrder::Internal(context.order.clone()), read.policy.on_bad_block)
-}
-
-fn sorted(files: &[Rc<FileMetaData>], order: &InternalKeyComparator) -> Vec<Rc<FileMetaData>> {
-    let mut files = files.to_vec();
-    sort_by(&mut files, |a, b| order.compare(&a.smallest, &b.smallest).then(a.number.cmp(&b.number)));
-    files
 }
 
 /// The output tables, written one at a time.

@@ -328,10 +328,7 @@ impl Db {
         self.inner.check_open()?;
         let slice = if bytes == 0 { to_u64(self.inner.options.slice_size) } else { bytes };
         let more = poll_fn(|cx| background::poll_slice(&self.inner, cx, slice)).await;
-        match self.inner.state.borrow().status() {
-            DbState::Degraded(cause) => Err(cause.clone()),
-            DbState::Open | DbState::Closed => Ok(more),
-        }
+        self.inner.state.borrow().check_works().map(|()| more)
     }
 
     /// Returns whether background work is due.
@@ -344,11 +341,21 @@ impl Db {
     /// A full write buffer is flushed without waiting for the next write, so that opening after a
     /// kill replays less. Overlapping tables of level 0 are compacted before LevelDB's threshold if
     /// that rewrites little, so that reads check fewer tables.
+    ///
+    /// Where the storage was full, work that found no room is tried again; if entries were deleted or
+    /// overwritten since, everything is compacted.
     pub fn tidy(&self) -> bool {
         background::tidy(&self.inner)
     }
 
-    /// Accepts writes again after a failure that stopped them.
+    /// Returns whether writes are refused because the storage is full, until [`tidy`](Db::tidy) or
+    /// [`resume`](Db::resume) finds room.
+    pub fn lacks_room(&self) -> bool {
+        self.inner.found_no_room.get() || matches!(self.state(), DbState::Degraded(Error::Full(_)))
+    }
+
+    /// Accepts writes again after a failure that stopped them; [`tidy`](Db::tidy) does it where the
+    /// storage was full.
     ///
     /// Starts a new log and manifest and flushes all memtables. If that fails, the error is
     /// returned and the state does not change. Compactions retry tables that they skipped as
@@ -457,6 +464,8 @@ impl Db {
                     break synced;
                 }
             },
+            // All that was acknowledged is in sound logs.
+            DbState::Degraded(Error::Full(_)) if self.inner.check_writes(true).is_ok() => self.sync().await,
             DbState::Degraded(cause) => Err(cause),
             DbState::Closed => Ok(()),
         };

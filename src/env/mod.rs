@@ -173,6 +173,27 @@ pub trait Env {
     fn creates_at_once(&self) -> bool {
         true
     }
+    /// Whether a quota may end long before the disk does, so that room must be [kept](Env::keep_room).
+    fn has_quota(&self) -> bool {
+        false
+    }
+    /// Whether a file that grows takes a power of two of the quota until it is closed, so that files
+    /// had better end just below one.
+    fn claims_powers_of_two(&self) -> bool {
+        false
+    }
+    /// Keeps at least `bytes` for when the storage is full: files other than logs use them then, and
+    /// the next call keeps as much again. Returns whether that much is kept.
+    ///
+    /// The default keeps nothing, and returns `true`: a full disk can be given more room.
+    fn keep_room(&self, bytes: u64) -> Io<bool> {
+        let _ = bytes;
+        Io::ready(Ok(true))
+    }
+    /// Gives up what is kept, for a log of deletes; whether there was any.
+    fn use_room(&self) -> bool {
+        false
+    }
     /// A thread for work that uses no storage, such as compressing blocks.
     ///
     /// `None` (the default) if the platform has none to spare: the work is then done in place.

@@ -1,5 +1,6 @@
 //! A version: the levels and their tables, searched from newest to oldest.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -36,6 +37,7 @@ pub struct TableTouched {
 #[derive(Debug, Default)]
 pub(crate) struct Version {
     pub(super) levels: [Rc<[Rc<FileMetaData>]>; LEVELS],
+    pub(super) table_bytes: OnceCell<u64>,
 }
 
 impl Version {
@@ -50,6 +52,11 @@ impl Version {
 
     pub(crate) fn files(&self) -> impl Iterator<Item = (usize, &Rc<FileMetaData>)> {
         self.levels.iter().enumerate().flat_map(|(level, files)| files.iter().map(move |f| (level, f)))
+    }
+
+    /// Returns the size of all tables in bytes.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        *self.table_bytes.get_or_init(|| (0..LEVELS).fold(0, |sum, level| self.level_bytes(level).saturating_add(sum)))
     }
 
     pub(crate) fn level_bytes(&self, level: usize) -> u64 {

@@ -175,6 +175,6 @@ impl Builder {
                 }
             }
         }
-        Ok(Version { levels: self.levels.map(Rc::from) })
+        Ok(Version { levels: self.levels.map(Rc::from), ..Version::default() })
     }
 }

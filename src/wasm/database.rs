@@ -236,6 +236,12 @@ impl Database {
         self.db.tidy()
     }
 
+    /// Returns whether writes are refused because the storage is full.
+    #[wasm_bindgen(js_name = lacksRoom)]
+    pub fn lacks_room(&self) -> bool {
+        self.db.lacks_room()
+    }
+
     /// Reserves `bytes` of grown memory, if available, for later use.
     pub fn grow(&self, bytes: usize) {
         let mut room = Vec::<u8>::new();

@@ -280,7 +280,8 @@ fn where_a_young_manifest_is_lost_the_database_opens_with_the_one_before() {
     put(&first, 1);
     drop(first);
     let manifests = |raw: &RawModel| {
-        let of_manifest = |bytes: &[u8]| bytes.get(..64).is_some_and(|head| head.windows(9).any(|part| part == b"MANIFEST-"));
+        let of_manifest =
+            |bytes: &[u8]| bytes.get(..64).is_some_and(|head| head.windows(9).any(|part| part == b"MANIFEST-"));
         let files = raw.files().into_iter();
         files.filter(|(_, bytes)| of_manifest(bytes)).map(|(name, _)| name).collect::<Vec<_>>()
     };

@@ -80,6 +80,35 @@ impl Page {
         self.put(key, size)
     }
 
+    /// Deletes all entries but every `keep`-th; returns how many deletes were refused.
+    fn delete_most(&mut self, keep: usize) -> usize {
+        let keys: Vec<_> = self.expected.keys().cloned().enumerate().collect();
+        let mut refused = 0;
+        for (_, key) in keys.into_iter().filter(|(at, _)| at % keep != 0) {
+            let done = block_on(self.db.delete(&key));
+            self.step();
+            match done {
+                Ok(()) => {
+                    let old = self.expected.remove(&key).unwrap_or_default();
+                    self.live -= (key.len() + old.len()) as u64;
+                }
+                Err(error) => {
+                    assert_eq!(error.code(), "full", "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        refused
+    }
+
+    /// Closes and opens the database.
+    fn reopen(self) -> Page {
+        let Page { raw, db, expected, random, live, steps } = self;
+        block_on(db.close()).unwrap();
+        let db = open(&raw).unwrap_or_else(|error| panic!("it does not open: {error}"));
+        Page { raw, db, expected, random, live, steps }
+    }
+
     /// Puts new entries until they fail although the host was idle; returns the live bytes at the first error.
     fn fill(&mut self) -> u64 {
         let (mut refused, mut first) = (0, None);
@@ -123,6 +152,24 @@ fn filled(limit: RawLimit, quota: u64, least: u64, seed: u64) {
     println!("{limit:?}, {} MiB, seed {seed}: {} % live at the first error; {told}", quota >> 20, first * 100 / quota);
     assert!(first * 100 >= quota * least, "{first} of {quota} bytes were live at the first error; {told}");
     page.check("when full");
+
+    let mut page = page.reopen();
+    page.check("opened again when full");
+    for round in 0..2 {
+        let refused = page.delete_most(3);
+        assert_eq!(refused, 0, "round {round}: deletes were refused; {}", page.told());
+        page.check("after deletes");
+        for _ in 0..3 {
+            page.idle();
+        }
+        let (before, used) = (page.live, page.told());
+        let again = page.fill();
+        println!("    after deletes: {used}; {} KiB live at the next error", again >> 10);
+        assert!(again > before + (first - before) / 2, "{again} of {first} bytes were live at the next error; {used}");
+        page.check("full again");
+        page = page.reopen();
+        page.check("opened again");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::apply::{log_and_apply, log_and_apply_flush, new_file};
 use super::slices::has_work;
-use crate::base::{FileName, Work, table_file_name, to_u64, user_key};
+use crate::base::{FileName, FileNumber, Work, table_file_name, to_u64, user_key};
 use crate::compaction::{self, Compaction, CompactionContext};
 use crate::db::obsolete_files::{remove_obsolete, remove_unneeded};
 use crate::db::state::{Inner, ManualCompaction};
@@ -37,11 +37,16 @@ async fn job(inner: Rc<Inner>) {
     {
         handle_failure(&inner, &error);
     }
+    inner.state.borrow_mut().end_flushed_resume();
+    if inner.found_no_room.get() && inner.env.keep_room(inner.room_wanted(0)).await.unwrap_or(false) {
+        inner.found_no_room.set(false);
+    }
 }
 
 /// A live table that is damaged, or needs a codec that this build lacks, is excluded from
-/// compaction, and a lack of file descriptors is retried. Any other failure stops writes, also
-/// when a new table cannot be read back: building it again could go on for ever.
+/// compaction, and a lack of file descriptors is retried. Where a quota is used up, work is tried once
+/// more in small steps. Any other failure stops writes, also when a new table cannot be read back:
+/// building it again could go on for ever.
 pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     let live = |number| inner.state.borrow().version().files().any(|(_, f)| f.number == number);
     let file = match error {
@@ -60,6 +65,12 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
         inner.state.borrow_mut().hold_up(error.clone());
         return refuse_manual(inner, error);
     }
+    if matches!(error, Error::Full(_)) {
+        if inner.env.has_quota() && inner.state.borrow_mut().tighten() {
+            return;
+        }
+        inner.state.borrow_mut().refuse_manual(error);
+    }
     inner.degrade(error);
 }
 
@@ -70,6 +81,9 @@ fn refuse_manual(inner: &Inner, error: &Error) {
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
+    if inner.state.borrow().is_tight() {
+        regain_room(inner).await?;
+    }
     let is_due = inner.state.borrow_mut().take_wanted_rotation();
     // Writers then need not make room, which could wait for this job. Without a new log the full
     // buffer stays.
@@ -83,11 +97,23 @@ async fn one_job(inner: &Rc<Inner>) -> Result<()> {
     if let Some(manual) = manual {
         return compact_manually(inner, &manual).await;
     }
-    let compaction = inner.state.borrow_mut().take_compaction(inner.options.max_file_size);
+    let file_size = inner.file_size();
+    let compaction = inner.state.borrow_mut().take_compaction(file_size);
     match compaction {
         Some(compaction) => compact(inner, &compaction).await,
         None => Ok(()),
     }
+}
+
+/// Gives back the space of what a failure left behind, and keeps room for the next step.
+async fn regain_room(inner: &Inner) -> Result<()> {
+    if inner.state.borrow().manifest().is_none() {
+        // Nothing is removed while the stored manifest is in doubt.
+        log_and_apply(inner, VersionEdit::default()).await?;
+        remove_unneeded(inner).await?;
+    }
+    let _ = inner.env.keep_room(inner.room_wanted(0)).await;
+    Ok(())
 }
 
 /// Writes all immutable memtables to one table, at `level_max` or above.
@@ -141,17 +167,10 @@ fn announce<'a>(inner: &Inner, tables: impl Iterator<Item = &'a FinishedTable>) 
 }
 
 async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
-    let mut edit = compaction.edit();
-    let inputs: Vec<_> = compaction.inputs().map(|(_, f)| f.number).collect();
     let (upper, lower) = (compaction.level, compaction.output_level);
-    inner.emit(|| Event::CompactionBegin {
-        level: upper,
-        output_level: lower,
-        inputs: inputs.clone(),
-        bytes: compaction.input_bytes(),
-        trivial_move: compaction.is_trivial_move(),
-    });
     if compaction.is_trivial_move() {
+        let inputs = begin(inner, compaction);
+        let mut edit = compaction.edit();
         edit.new_files.extend(compaction.inputs().map(|(_, f)| (lower, f.to_new_file())));
         log_and_apply(inner, edit).await?;
         let (outputs, trivial_move) = (inputs.clone(), true);
@@ -166,6 +185,35 @@ async fn compact(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
         });
         return Ok(());
     }
+    if !inner.state.borrow().is_tight() {
+        return merge(inner, compaction).await;
+    }
+    for piece in compaction.pieces(&inner.order) {
+        merge(inner, &piece).await?;
+        remove_unneeded(inner).await?;
+        regain_room(inner).await?;
+    }
+    Ok(())
+}
+
+/// Tells that a compaction begins; returns the numbers of its inputs.
+fn begin(inner: &Inner, compaction: &Compaction) -> Vec<FileNumber> {
+    let inputs: Vec<_> = compaction.inputs().map(|(_, f)| f.number).collect();
+    inner.emit(|| Event::CompactionBegin {
+        level: compaction.level,
+        output_level: compaction.output_level,
+        inputs: inputs.clone(),
+        bytes: compaction.input_bytes(),
+        trivial_move: compaction.is_trivial_move(),
+    });
+    inputs
+}
+
+/// Merges the inputs, and installs the outputs.
+async fn merge(inner: &Rc<Inner>, compaction: &Compaction) -> Result<()> {
+    let mut edit = compaction.edit();
+    let inputs = begin(inner, compaction);
+    let (upper, lower) = (compaction.level, compaction.output_level);
     let oldest_snapshot = inner.oldest_snapshot();
     let new_file_number = || inner.new_output();
     let failure = RefCell::new(None);
@@ -254,12 +302,15 @@ async fn compact_manually(inner: &Rc<Inner>, manual: &Rc<ManualCompaction>) -> R
         inner.state.borrow_mut().finish_manual(manual);
         return Ok(());
     };
-    let compaction = inner.state.borrow().pick_manual(manual, level, inner.options.max_file_size);
+    let compaction = inner.state.borrow().pick_manual(manual, level, inner.file_size());
     if let Some(compaction) = compaction {
         let reached = user_key(&compaction.compact_pointer).to_vec();
         compact(inner, &compaction).await?;
-        let more = level > 0 && !is_past(inner, &reached, manual);
-        if more && manual.reached(reached) {
+        let more = match level {
+            0 => inner.state.borrow().has_more_in_level0(manual),
+            _ => !is_past(inner, &reached, manual) && manual.reached(reached),
+        };
+        if more {
             return Ok(());
         }
     } else {

@@ -116,6 +116,10 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     } else {
         recovery.install(&inner, &logs, &state).await?
     };
+    if !inner.options.read_only && inner.env.has_quota() {
+        let wanted = inner.room_wanted(0);
+        inner.found_no_room.set(wanted > 0 && !inner.env.keep_room(wanted).await.unwrap_or(true));
+    }
     Ok(Rc::new(inner))
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::{State, View};
-use crate::base::{Driver, FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList};
+use crate::base::{Driver, FileNumber, InternalKeyComparator, SequenceNumber, SnapshotList, to_u64};
 use crate::budget::Budget;
 use crate::db::feed::Feed;
 use crate::db::read::RowCache;
@@ -15,6 +15,27 @@ use crate::error::{Error, Result};
 use crate::events::{Event, LiveCounters};
 use crate::options::Options;
 use crate::table::TableCache;
+
+/// Largest memtables and tables where the storage was full: with log or index they stay below 1 MiB,
+/// the least that a file which grows claims of a quota in Chromium.
+const TIGHT_SIZE: usize = 7 << 17;
+
+/// A smaller database, with its memtable, needs no room kept.
+const SMALL: u64 = 512 << 10;
+/// What a file takes in Chromium at least, while it grows.
+const CLAIM_MIN: u64 = 1 << 20;
+/// What a step of a compaction takes at most.
+const STEP_MAX: u64 = 8 << 20;
+
+/// Makes memtables and tables a sixteenth smaller where a file that grows beyond a power of two
+/// claims the next one.
+fn below_powers_of_two(env: &dyn Env, mut options: Options) -> Options {
+    if env.claims_powers_of_two() {
+        options.write_buffer_size -= options.write_buffer_size / 16;
+        options.max_file_size -= options.max_file_size / 16;
+    }
+    options
+}
 
 /// One open database.
 pub(crate) struct Inner {
@@ -45,6 +66,12 @@ pub(crate) struct Inner {
     pub(crate) owes_turn: Cell<bool>,
     /// The current write must finish in this call: it neither pauses nor waits.
     pub(crate) must_end: Cell<bool>,
+    /// Whether a put found no room (`write/room.rs`), and none was found since.
+    pub(crate) found_no_room: Cell<bool>,
+    /// Whether the memtable was flushed for room, so that everything is compacted next.
+    pub(crate) flushed_for_room: Cell<bool>,
+    /// The last sequence number and the bytes of tables when everything was compacted for room.
+    pub(crate) compacted_at: Cell<(u64, u64)>,
     // Changed by `shut` only.
     closed: Rc<Cell<bool>>,
     locked: Cell<bool>,
@@ -61,6 +88,7 @@ impl Inner {
         state: State,
         (commits, background): (Driver<Rc<Inner>>, Driver<Rc<Inner>>),
     ) -> Inner {
+        let options = below_powers_of_two(&**env, options);
         Inner {
             env: env.clone(),
             locked: Cell::new(!options.read_only),
@@ -81,6 +109,9 @@ impl Inner {
             slowed: Cell::new(false),
             owes_turn: Cell::new(false),
             must_end: Cell::new(false),
+            found_no_room: Cell::new(false),
+            flushed_for_room: Cell::new(false),
+            compacted_at: Cell::default(),
             closed: Rc::new(Cell::new(false)),
         }
     }
@@ -124,6 +155,36 @@ impl Inner {
     /// Returns the oldest sequence number that a reader can still use.
     pub(crate) fn oldest_snapshot(&self) -> SequenceNumber {
         self.snapshots.oldest(self.state.borrow().last_sequence())
+    }
+
+    /// Returns the size at which a memtable is full, in bytes.
+    #[inline]
+    pub(crate) fn buffer_size(&self) -> usize {
+        let size = self.options.write_buffer_size;
+        if self.state.borrow().is_tight() { size.min(TIGHT_SIZE) } else { size }
+    }
+
+    /// Returns the size of new tables, in bytes.
+    pub(crate) fn file_size(&self) -> u64 {
+        let size = self.options.max_file_size;
+        if self.state.borrow().is_tight() { size.min(to_u64(TIGHT_SIZE)) } else { size }
+    }
+
+    /// Returns how many bytes the storage must keep for a full quota once the memtable has `bytes` more:
+    /// for its table and a new log, or for a step of a compaction, which grows with the database. Powers
+    /// of two, as Chromium counts.
+    pub(crate) fn room_wanted(&self, bytes: usize) -> u64 {
+        let state = self.state.borrow();
+        let buffered = to_u64(state.active().logical_size().saturating_add(bytes));
+        let tables = state.version().table_bytes();
+        if buffered.saturating_add(tables) < SMALL {
+            return 0;
+        }
+        // A table has an index; a small one is flushed while it fits the least claim.
+        let table = buffered.saturating_add(if buffered < CLAIM_MIN { buffered / 7 } else { buffered / 16 });
+        let flush = table.max(CLAIM_MIN).next_power_of_two().saturating_add(CLAIM_MIN).next_power_of_two();
+        let step = 1 << (tables / 4).max(1).ilog2().min(STEP_MAX.ilog2());
+        flush.max(step)
     }
 
     /// Reserves the number of a table to be written.

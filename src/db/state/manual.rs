@@ -64,6 +64,11 @@ impl ManualCompaction {
         self.goal.get().filter(|goal| goal.last_level == level).map(|goal| goal.since)
     }
 
+    /// Returns the number from which tables are new.
+    pub(super) fn since(&self) -> Option<FileNumber> {
+        self.goal.get().map(|goal| goal.since)
+    }
+
     pub(crate) fn is_rewriting(&self, level: usize) -> bool {
         self.rewrites(level).is_some()
     }

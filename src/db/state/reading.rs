@@ -30,6 +30,12 @@ impl State {
         self.status == DbState::Open
     }
 
+    /// Returns whether the storage was full a short time ago.
+    #[inline]
+    pub(crate) fn is_tight(&self) -> bool {
+        self.tight
+    }
+
     /// Returns whether background work may continue.
     pub(crate) fn works(&self) -> bool {
         self.is_open() || self.resuming
@@ -213,6 +219,13 @@ impl State {
         manual.level(goal)
     }
 
+    /// Returns whether level 0 has tables that the manual compaction has left, because it takes one
+    /// at a time.
+    pub(crate) fn has_more_in_level0(&self, manual: &ManualCompaction) -> bool {
+        let tables = self.version().overlapping(self.versions.order(), 0, manual.range());
+        self.tight && manual.since().is_some_and(|since| tables.iter().any(|file| file.number < since))
+    }
+
     /// Returns the next round of a manual compaction in this level.
     pub(crate) fn pick_manual(
         &self,
@@ -242,6 +255,7 @@ impl State {
         Pick {
             versions: &self.versions,
             max_file_size,
+            narrow: self.tight,
             seek_candidate: self.seek_candidate.as_ref(),
             quarantine: &self.quarantine,
         }

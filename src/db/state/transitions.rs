@@ -63,8 +63,12 @@ pub(crate) struct State {
     /// The last job ran out of file descriptors. Background work stops until the next write that
     /// owes work, or a call that asks for it.
     pub(super) held_up: Option<Error>,
-    /// `resume` is running: background work continues though writes are refused.
+    /// Background work continues, or is tried again, though writes are refused.
     pub(super) resuming: bool,
+    /// A record that was refused may be in the log.
+    pub(super) log_is_in_doubt: bool,
+    /// The storage was full: memtables, tables and compactions are small until all work is done.
+    pub(super) tight: bool,
     /// Per level: bytes read and written by its compactions and flushes.
     pub(super) level_work: [(u64, u64); LEVELS],
 }
@@ -89,6 +93,8 @@ impl State {
             rotation_is_due: false,
             held_up: None,
             resuming: false,
+            log_is_in_doubt: false,
+            tight: false,
             level_work: [(0, 0); LEVELS],
         };
         debug_assert!(state.is_valid());
@@ -384,10 +390,46 @@ impl State {
         debug_assert!(self.is_valid());
     }
 
+    /// Tries background work again where the storage was full, if the logs are sound, and accepts
+    /// writes once all full memtables are flushed.
+    pub(crate) fn retry_full(&mut self) {
+        let is_full = matches!(self.status, DbState::Degraded(Error::Full(_)));
+        if is_full && !self.log_is_in_doubt && self.check_writes(true).is_ok() {
+            self.resuming = true;
+            // Deletes may make the table of an older memtable smaller.
+            self.rotation_is_due = !self.active.memtable.is_empty();
+            self.end_flushed_resume();
+        }
+        debug_assert!(self.is_valid());
+    }
+
+    /// Notes that the log may hold a record that was refused: `resume` leaves it first.
+    pub(crate) fn doubt_log(&mut self) {
+        self.log_is_in_doubt = true;
+    }
+
+    /// Accepts writes again if all full memtables are flushed.
+    pub(crate) fn end_flushed_resume(&mut self) {
+        if self.immutables.is_empty() {
+            self.end_resume();
+        }
+    }
+
+    /// The storage is full: works in small steps from now on. Returns whether that is new.
+    pub(crate) fn tighten(&mut self) -> bool {
+        !std::mem::replace(&mut self.tight, true)
+    }
+
+    /// Works in steps of the usual size again.
+    pub(crate) fn relax(&mut self) {
+        self.tight = false;
+    }
+
     /// Accepts writes again, unless something failed meanwhile.
     pub(crate) fn end_resume(&mut self) {
         if self.resuming {
             self.resuming = false;
+            self.log_is_in_doubt = false;
             self.status = DbState::Open;
         }
         debug_assert!(self.is_valid());

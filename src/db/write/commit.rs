@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::clear::deletions;
 use super::pacing::make_room;
-use super::queue::{nobody_writes, take_group, wake_next};
+use super::queue::{SMALL_GROUP, nobody_writes, take_group, wake_next};
+use super::room::{free_space, keep_room, keeps_room};
 use super::ticket::{Clear, Mark, Ticket, Wants};
 use super::wal::{append, current_log, flush_logs, lacked_descriptor, logged, rotate, take_back};
 use crate::base::{SequenceNumber, ValueType, Work, to_u64};
@@ -28,9 +29,8 @@ async fn commit(inner: Rc<Inner>) {
     let (group, result) = if front.wants == Wants::Rotation {
         (take_group(&inner), rotate(&inner).await)
     } else {
-        let deletes = front.clear.is_some() || only_deletes(&front.batch.borrow());
-        let ready = match inner.check_writes(deletes) {
-            Ok(()) => make_room(&inner, front.bytes).await,
+        let ready = match inner.check_writes(!front.adds()) {
+            Ok(()) => prepare(&inner, &front).await,
             error => error,
         };
         let group = take_group(&inner);
@@ -46,8 +46,14 @@ async fn commit(inner: Rc<Inner>) {
     wake_next(&inner);
 }
 
-fn only_deletes(batch: &Option<WriteBatch>) -> bool {
-    batch.as_ref().is_some_and(|batch| !batch.has_puts())
+/// Makes room in the memtable and, for puts, on the storage.
+async fn prepare(inner: &Rc<Inner>, front: &Ticket) -> Result<()> {
+    if front.clear.is_none() && front.batch.borrow().is_none() {
+        return Ok(());
+    }
+    let adds = front.adds();
+    make_room(inner, front.bytes, adds).await?;
+    if adds { keep_room(inner, front.bytes.saturating_add(SMALL_GROUP)).await } else { Ok(()) }
 }
 
 async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
@@ -70,9 +76,7 @@ async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
     };
     batch.check()?;
     let written = batch.count();
-    let entry = Entry::prepare(inner, batch)?;
-    let before = entry.log.writer().size();
-    append(inner, &entry.log, entry.batch.as_bytes(), sync).await?;
+    let (entry, before) = log_batch(inner, batch, sync).await?;
     if sync && let Err(error) = flush_logs(inner, &entry.log).await {
         if lacked_descriptor(inner, &error) {
             // Only the log's name could not be made durable: the record is written again.
@@ -81,6 +85,7 @@ async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
         }
         // The record may survive, so its sequence numbers must not be reused.
         inner.state.borrow_mut().use_sequences(entry.last);
+        inner.state.borrow_mut().doubt_log();
         inner.degrade(&error);
         return Err(Error::Poisoned { cause: error.to_string(), maybe_applied: true });
     }
@@ -89,6 +94,37 @@ async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
         ticket.mark.set(Some(Mark { written, ..Mark::now(inner) }));
     }
     Ok(())
+}
+
+/// Appends a batch to the log; also returns the size of the log before. If the storage is full, space
+/// is made, once. Deletes also get the room that is kept.
+async fn log_batch(inner: &Rc<Inner>, mut batch: WriteBatch, sync: bool) -> Result<(Entry, u64)> {
+    let mut has_freed = false;
+    loop {
+        let entry = Entry::prepare(inner, batch)?;
+        let before = entry.log.writer().size();
+        let error = match append(inner, &entry.log, entry.batch.as_bytes(), sync).await {
+            Ok(()) => return Ok((entry, before)),
+            Err(error) => error,
+        };
+        batch = entry.batch;
+        if !matches!(error, Error::Full(_)) || !inner.env.has_quota() {
+            return Err(error);
+        }
+        let puts = batch.has_puts();
+        let is_better = if has_freed {
+            !puts && inner.env.use_room()
+        } else {
+            has_freed = true;
+            free_space(inner).await;
+            inner.check_writes(!puts)?;
+            !puts || keeps_room(inner, batch.byte_size()).await
+        };
+        if !is_better {
+            inner.found_no_room.set(true);
+            return Err(error);
+        }
+    }
 }
 
 fn combined(group: &[Rc<Ticket>]) -> Option<WriteBatch> {

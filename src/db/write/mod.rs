@@ -9,6 +9,7 @@ mod clear;
 mod commit;
 mod pacing;
 mod queue;
+mod room;
 mod submit;
 mod ticket;
 mod wal;

@@ -22,19 +22,23 @@ const MUST_END_BUFFERS: usize = 16;
 
 /// Makes room for `bytes` in the memtable; a full one becomes immutable. Writers wait only if
 /// background work fell behind: for one step of it at twice the buffer's size, for as many as
-/// needed at four times.
-pub(super) async fn make_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
+/// needed at four times. `adds`: not only deletes, which a full storage takes.
+pub(super) async fn make_room(inner: &Rc<Inner>, bytes: usize, adds: bool) -> Result<()> {
     let mut stalled = None;
-    let result = wait_for_room(inner, bytes, &mut stalled).await;
+    let result = wait_for_room(inner, (bytes, adds), &mut stalled).await;
     if let Some(cause) = stalled {
         inner.emit(|| Event::StallEnd { cause });
     }
     result
 }
 
-async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<StallCause>) -> Result<()> {
-    let limit = inner.options.write_buffer_size;
+async fn wait_for_room(
+    inner: &Rc<Inner>,
+    (bytes, adds): (usize, bool),
+    stalled: &mut Option<StallCause>,
+) -> Result<()> {
     loop {
+        let limit = inner.buffer_size();
         let (size, is_waiting) = {
             let state = inner.state.borrow();
             (state.active().logical_size(), state.has_immutables())
@@ -43,7 +47,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             return Ok(());
         }
         if let DbState::Degraded(cause) = inner.state.borrow().status()
-            && size >= limit.saturating_mul(2)
+            && size >= inner.options.write_buffer_size.saturating_mul(2)
         {
             return Err(cause.clone());
         }
@@ -57,7 +61,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
                 other => other,
             })
             .await;
-            inner.check_writes(false)?;
+            inner.check_writes(!adds)?;
             match inner.state.borrow().held_up().cloned() {
                 Some(cause) => return Err(cause),
                 None => continue,
@@ -96,7 +100,7 @@ async fn wait_for_room(inner: &Rc<Inner>, bytes: usize, stalled: &mut Option<Sta
             if more && bytes > SMALL_GROUP {
                 pause_in_commit(inner).await;
             }
-            inner.check_writes(false)?;
+            inner.check_writes(!adds)?;
             if !more {
                 break;
             }
@@ -119,7 +123,7 @@ fn grow_beyond(size: usize, limit: usize) -> Result<()> {
 
 /// Lets the host run other tasks, unless so many writers wait that some would soon be refused.
 /// Small writes pause after they finish.
-async fn pause_in_commit(inner: &Inner) {
+pub(super) async fn pause_in_commit(inner: &Inner) {
     if inner.must_end.get() {
         return;
     }
@@ -199,7 +203,7 @@ fn background_share(inner: &Inner, level0: usize) -> u64 {
         LEVEL0_SLOWDOWN..LEVEL0_STOP => pressure * 4,
         _ => pressure * 8,
     };
-    let limit = inner.options.write_buffer_size;
+    let limit = inner.buffer_size();
     let full = state.active().logical_size() >= limit;
     let flush = if state.has_immutables() { 2 } else { 0 };
     if full { (flush + compaction).max(1) * 64 } else { flush + compaction }

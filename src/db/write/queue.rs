@@ -71,16 +71,18 @@ pub(super) fn wake_next(inner: &Inner) {
 
 /// Takes at least one writer; sync writers never join a group whose first is not sync.
 pub(super) fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
-    // A full disk takes deletes but no puts, so each is committed alone.
+    // A full storage takes deletes but no puts, so they are committed apart.
     let alone = !inner.state.borrow().is_open();
+    let apart = inner.env.has_quota();
     let mut queue = inner.queue.borrow_mut();
     let Some(first) = queue.pop() else { return Vec::new() };
     let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
-    let (mut size, sync, wants) = (first.bytes, first.sync, first.wants);
+    let (mut size, sync, wants, adds) = (first.bytes, first.sync, first.wants, first.adds());
     let mut group = vec![first];
     while let Some(next) = queue.front() {
         size = size.saturating_add(next.bytes);
-        if alone || size > size_max || next.sync && !sync || next.wants != Wants::Write || wants != Wants::Write {
+        let is_other = apart && next.adds() != adds || next.wants != Wants::Write || wants != Wants::Write;
+        if alone || is_other || size > size_max || next.sync && !sync {
             break;
         }
         group.extend(queue.pop());

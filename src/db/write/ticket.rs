@@ -63,6 +63,11 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// Returns whether it adds entries: a full storage still takes deletes, and flushes the log.
+    pub(super) fn adds(&self) -> bool {
+        self.clear.is_none() && self.batch.borrow().as_ref().is_some_and(WriteBatch::has_puts)
+    }
+
     pub(super) fn new(batch: Option<WriteBatch>, sync: bool, wants: Wants) -> Ticket {
         let bytes = batch.as_ref().map_or(0, WriteBatch::byte_size);
         Ticket {

@@ -117,11 +117,10 @@ fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
             }
         }
     }
-    let current = match block.names.get("CURRENT") {
-        Some(Place::Inline(content)) => String::from_utf8_lossy(content).trim_end().to_owned(),
-        _ => return,
-    };
-    if !block.names.contains(&current) {
-        name_newest_manifest(&mut block.names);
+    if let Some(Place::Inline(content)) = block.names.get("CURRENT") {
+        let manifest = content.strip_suffix(b"\n").unwrap_or(content);
+        if !block.names.keys().any(|name| name.as_bytes() == manifest) {
+            name_newest_manifest(&mut block.names);
+        }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Slot {
     end: Cell<u64>,
     /// Whether header and content have been flushed; an earlier owner may have ended before it did.
     is_flushed: Cell<bool>,
+    /// Why it could not be flushed when it was to be closed for room.
+    failed: RefCell<Option<Error>>,
     /// Whether it is empty, also after a power failure.
     is_clean: Cell<bool>,
     /// Whether it has grown, or was cut, since it was opened: it may take more of the quota than its size.
@@ -41,6 +43,7 @@ impl Slot {
             generation: Cell::new(0),
             end: Cell::new(0),
             is_flushed: Cell::new(false),
+            failed: RefCell::new(None),
             is_clean: Cell::new(false),
             has_grown: Cell::new(false),
             used: Cell::new(0),
@@ -76,9 +79,18 @@ impl Slot {
 
     /// Closes it. It could not be flushed afterwards.
     pub(super) fn settle_and_close(&self) -> Result<()> {
-        self.settle()?;
+        if let Err(error) = self.settle() {
+            // The engine asks later, and what a flush left out is not flushed by the next one.
+            self.failed.replace(Some(error.clone()));
+            return Err(error);
+        }
         self.close();
         Ok(())
+    }
+
+    /// Whether it was closed for room, with everything flushed.
+    fn was_settled(&self) -> bool {
+        self.is_flushed.get() && !self.is_open()
     }
 
     fn raw(&self) -> Result<Rc<dyn RawFile>> {
@@ -91,6 +103,7 @@ impl Slot {
         let raw = self.raw()?;
         self.is_clean.set(false);
         self.is_flushed.set(false);
+        self.failed.take();
         self.has_grown.set(true);
         self.generation.set(header.generation);
         // All of it, so that the size proves that it was written.
@@ -112,6 +125,9 @@ impl Slot {
 
     /// Makes header and content durable.
     pub(super) fn sync(&self) -> Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         self.raw()?.flush()?;
         self.is_flushed.set(true);
         Ok(())
@@ -124,6 +140,17 @@ impl Slot {
 
     pub(super) fn is_clean(&self) -> bool {
         self.is_clean.get()
+    }
+
+    /// Makes it take of the quota what it will once it grows. A byte more, after a kill, is the torn
+    /// end of a record.
+    pub(super) fn claim(&self) -> Result<()> {
+        let raw = self.raw()?;
+        let size = raw.size()?;
+        self.has_grown.set(true);
+        let claimed = raw.truncate(size.saturating_add(1));
+        raw.truncate(size)?;
+        claimed
     }
 
     /// Gives the space of a removed file back.
@@ -189,14 +216,32 @@ pub(super) fn number_of(name: &str) -> Option<u32> {
     (name_of(number) == name).then_some(number)
 }
 
+/// Where a quota that is used up may have room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Removed files.
+    Unused,
+    /// What open files take beyond their size.
+    Claims,
+    /// What is kept for flushes and compactions.
+    Reserve,
+}
+
+impl Room {
+    pub(super) const ALL: [Room; 3] = [Room::Unused, Room::Claims, Room::Reserve];
+}
+
 /// An open file of the engine.
+#[derive(Clone)]
 pub(super) struct PoolFile {
     pub(super) slot: Rc<Slot>,
     pub(super) name: Rc<str>,
     pub(super) access: Access,
     pub(super) durability: Durability,
-    /// Gives back the space of removed files; whether there was any.
-    pub(super) reclaim: Box<dyn Fn() -> bool>,
+    /// Where the quota is used up: gives room back, if this file may have it; whether there was any.
+    pub(super) find_room: Rc<dyn Fn(Room) -> bool>,
+    /// Opens the raw file again, which was closed for room.
+    pub(super) reopen: Rc<dyn Fn() -> Io<()>>,
 }
 
 impl PoolFile {
@@ -228,10 +273,13 @@ impl PoolFile {
             return Ok(0);
         }
         let end = self.slot.end.get();
-        match self.append_once(data) {
-            Err(Error::Full(_)) if (self.reclaim)() && self.truncate_now(end).is_ok() => self.append_once(data),
-            done => done,
+        let mut done = self.append_once(data);
+        for source in Room::ALL {
+            if matches!(done, Err(Error::Full(_))) && (self.find_room)(source) && self.truncate_now(end).is_ok() {
+                done = self.append_once(data);
+            }
         }
+        done
     }
 
     fn append_once(&self, data: &[u8]) -> Result<u64> {
@@ -270,7 +318,9 @@ impl PoolFile {
     }
 
     fn sync_now(&self) -> Result<Durability> {
-        self.slot.sync().map_err(|e| self.named(e))?;
+        if !self.slot.was_settled() {
+            self.slot.sync().map_err(|e| self.named(e))?;
+        }
         Ok(self.durability)
     }
 
@@ -292,15 +342,23 @@ impl PoolFile {
 
 impl File for PoolFile {
     fn read_at(&self, offset: u64, length: usize) -> Io<Vec<u8>> {
-        Io::ready(self.read_now(offset, length, Vec::new()))
+        self.read_into(offset, length, Vec::new())
     }
 
     fn read_into(&self, offset: u64, length: usize, buffer: Vec<u8>) -> Io<Vec<u8>> {
-        Io::ready(self.read_now(offset, length, buffer))
+        if !self.slot.was_settled() {
+            return Io::ready(self.read_now(offset, length, buffer));
+        }
+        let this = self.clone();
+        (self.reopen)().map(move |opened| opened.and_then(|()| this.read_now(offset, length, buffer)))
     }
 
     fn append(&self, data: &[u8]) -> Io<u64> {
-        Io::ready(self.append_now(data))
+        if !self.slot.was_settled() || self.access == Access::Read {
+            return Io::ready(self.append_now(data));
+        }
+        let (this, data) = (self.clone(), data.to_vec());
+        (self.reopen)().map(move |opened| opened.and_then(|()| this.append_now(&data)))
     }
 
     fn sync(&self) -> Io<Durability> {
@@ -312,7 +370,8 @@ impl File for PoolFile {
     }
 
     fn size(&self) -> Io<u64> {
-        Io::ready(self.slot.raw().map(|_| self.slot.end.get()))
+        let is_known = self.slot.was_settled() || self.slot.is_open();
+        Io::ready(if is_known { Ok(self.slot.end.get()) } else { Err(Error::Closed) })
     }
 }
 

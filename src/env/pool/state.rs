@@ -275,6 +275,40 @@ impl State {
         Ok(gave)
     }
 
+    /// The newest log and the manifests that are open, or the older logs.
+    fn logs_or_manifests(&self, older_logs: bool) -> Vec<Rc<Slot>> {
+        let names = || self.block.names.iter().filter_map(|(name, place)| Some((FileName::parse(name)?, place)));
+        let log_number = |name: &FileName| if let FileName::Log(number) = name { Some(*number) } else { None };
+        let newest = names().filter_map(|(name, _)| log_number(&name)).max();
+        let wanted = names().filter(|(name, _)| match name {
+            FileName::Log(number) => (Some(*number) != newest) == older_logs,
+            FileName::Manifest(_) => !older_logs,
+            _ => false,
+        });
+        let slots = wanted.filter_map(|(_, place)| match place {
+            Place::File { number, .. } => self.slots.get(number).filter(|slot| slot.is_open()).cloned(),
+            Place::Inline(_) => None,
+        });
+        slots.collect()
+    }
+
+    /// Closes older logs that take more of the quota than their size; returns whether there was one. The
+    /// newest stays open for writes that cannot wait, and the manifest, whose next record must find room.
+    pub(super) fn close_grown(&self) -> Result<bool> {
+        let mut gave = false;
+        for slot in self.logs_or_manifests(true).iter().filter(|slot| self.reserves && slot.has_grown()) {
+            slot.settle_and_close()?;
+            gave = true;
+        }
+        Ok(gave)
+    }
+
+    /// Lets the manifest and the newest log take now what their next record makes them take.
+    pub(super) fn claim(&self) -> Result<()> {
+        let all = self.logs_or_manifests(false);
+        all.iter().filter(|slot| self.reserves && !slot.has_grown()).try_for_each(|slot| slot.claim())
+    }
+
     /// Whether no superblock on storage names it.
     fn is_spare(&self, free: Free) -> bool {
         let oldest = self.held.iter().flatten().min().copied();

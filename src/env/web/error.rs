@@ -19,7 +19,8 @@ pub(super) fn unexpected(name: &str, operation: &'static str, expected: &str) ->
 pub(super) fn to_error(thrown: &JsValue, name: &str, operation: &'static str) -> Error {
     let property = |key: &str| Reflect::get(thrown, &JsValue::from_str(key)).ok().and_then(|value| value.as_string());
     let code = property("code").or_else(|| property("name")).unwrap_or_default();
-    let message = property("message").or_else(|| thrown.as_string()).unwrap_or_else(|| "no reason was given".into());
+    let message = property("message").filter(|message| !message.is_empty()).or_else(|| thrown.as_string());
+    let message = message.unwrap_or_else(|| format!("no reason was given {code}").trim_end().to_owned());
     remember(&message, thrown);
     let kind = match code.as_str() {
         "LEVEL_LOCKED" => return Error::Locked(message),
@@ -32,7 +33,8 @@ pub(super) fn to_error(thrown: &JsValue, name: &str, operation: &'static str) ->
         "ENOENT" | "NotFoundError" => ErrorKind::NotFound,
         "EEXIST" => ErrorKind::AlreadyExists,
         "EACCES" | "EPERM" | "EROFS" | "NotAllowedError" | "NoModificationAllowedError" => ErrorKind::PermissionDenied,
-        "ENOSPC" => ErrorKind::StorageFull,
+        // Firefox throws the last one where a file is made larger than the quota.
+        "ENOSPC" | "NS_ERROR_FILE_NO_DEVICE_SPACE" => ErrorKind::StorageFull,
         "EDQUOT" | "QuotaExceededError" => ErrorKind::QuotaExceeded,
         "EMFILE" | "ENFILE" => ErrorKind::ResourceBusy,
         "ENOTDIR" => ErrorKind::NotADirectory,

@@ -682,6 +682,11 @@ export class Engine {
     return this.#database !== null && this.#database.tidy()
   }
 
+  /** Whether writes are refused because the storage is full. */
+  lacksRoom() {
+    return this.#database !== null && this.#database.lacksRoom()
+  }
+
   /** Does not throw: it is called after a write was acknowledged. */
   hasBackgroundWork() {
     try {

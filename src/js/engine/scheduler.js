@@ -16,6 +16,10 @@ const CALLS_PER_LOOK = 16
 /** Milliseconds without a write after which the engine may do maintenance. */
 const QUIET_MS = 20
 
+/** Where the storage is full, it is tried again after so many milliseconds; then after twice as many, up to the last. */
+const RETRY_MS = 500
+const RETRY_MS_MAX = 30_000
+
 /**
  * Shares the thread between the caller, the engine's background work and other tasks.
  *
@@ -38,6 +42,8 @@ export class Turns {
   #written = false
   /** @type {any} any: timers have other types in browsers than in Node */
   #quietTimer
+  /** The delay of that timer while the storage is full; otherwise 0. */
+  #retryMs = 0
   /** @type {any} any: timers have other types in browsers than in Node */
   #timer
   /** @type {any} any: timers have other types in browsers than in Node */
@@ -59,7 +65,7 @@ export class Turns {
   /** As above, after a write, which may cause background work. */
   wrote() {
     this.#written = true
-    if (this.#quietTimer === undefined) this.#awaitQuiet()
+    if (this.#quietTimer === undefined || this.#retryMs > 0) this.#awaitQuiet()
     this.#plan()
     return this.counted()
   }
@@ -96,17 +102,21 @@ export class Turns {
     this.#awaitQuiet()
   }
 
-  #awaitQuiet() {
+  /** @param {number} [retryMs] */
+  #awaitQuiet(retryMs = 0) {
+    clearTimeout(this.#quietTimer)
     this.#written = false
-    this.#quietTimer = setTimeout(() => this.#lookForQuiet(), QUIET_MS)
+    this.#retryMs = retryMs
+    this.#quietTimer = setTimeout(() => this.#lookForQuiet(), retryMs || QUIET_MS)
     this.#quietTimer.unref?.()
   }
 
   #lookForQuiet() {
-    if (this.#written || this.#planned || this.#slice !== null) return this.#awaitQuiet()
+    if (this.#written || this.#planned || this.#slice !== null) return this.#awaitQuiet(this.#retryMs)
     this.#quietTimer = undefined
     try {
       if (this.#engine.tidy()) this.#plan()
+      if (this.#engine.lacksRoom()) this.#awaitQuiet(Math.min(Math.max(2 * this.#retryMs, RETRY_MS), RETRY_MS_MAX))
     } catch {
       // Ignore the error: a failed engine is replaced, and the next write checks again.
     }

@@ -114,6 +114,11 @@ export class WorkerEngine {
     return false
   }
 
+  /** Always false, as above. */
+  lacksRoom() {
+    return false
+  }
+
   async close() {
     // A worker that has ended has nothing to close.
     if (!this.#connection.isAlive) return this.#connection.end()

@@ -14,7 +14,7 @@ use crate::compaction::{self, Compaction, CompactionContext};
 use crate::db::background::new_file;
 use crate::env::NameEdit;
 use crate::error::Result;
-use crate::version::{FileMetaData, LEVELS, Version};
+use crate::version::{FileMetaData, LEVELS};
 
 impl Repairer<'_> {
     /// Renames kept files to the names in the new manifest.
@@ -71,10 +71,12 @@ impl Repairer<'_> {
         let compaction = Compaction {
             level: 0,
             output_level: 1,
-            version: Rc::new(Version::default()),
+            deeper: Vec::new(),
             inputs: [inputs, Vec::new()],
             grandparents: Vec::new(),
             compact_pointer: Vec::new(),
+            after: None,
+            up_to: None,
             max_file_size: self.options.max_file_size,
             manual: true,
         };

@@ -201,6 +201,22 @@ impl Env for FaultEnv {
         self.control.exact.get().unwrap_or_else(|| self.inner.appends_are_exact())
     }
 
+    fn has_quota(&self) -> bool {
+        self.inner.has_quota()
+    }
+
+    fn claims_powers_of_two(&self) -> bool {
+        self.inner.claims_powers_of_two()
+    }
+
+    fn keep_room(&self, bytes: u64) -> Io<bool> {
+        self.inner.keep_room(bytes)
+    }
+
+    fn use_room(&self) -> bool {
+        self.inner.use_room()
+    }
+
     fn creates_at_once(&self) -> bool {
         self.inner.creates_at_once()
     }
