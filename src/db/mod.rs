@@ -447,8 +447,8 @@ impl Db {
     /// `Closed` afterwards.
     ///
     /// # Errors
-    /// The error of flushing the log, or the error that stopped writes. The database is closed all
-    /// the same, but writes without `sync` may not be durable.
+    /// The error of flushing the log, or the error that stopped writes, other than a full storage. The
+    /// database is closed all the same, but writes without `sync` may not be durable.
     pub async fn close(&self) -> Result<()> {
         if self.inner.is_closed() {
             return Ok(());

@@ -182,8 +182,8 @@ pub trait Env {
     fn claims_powers_of_two(&self) -> bool {
         false
     }
-    /// Keeps at least `bytes` for when the storage is full: files other than logs use them then, and
-    /// the next call keeps as much again. Returns whether that much is kept.
+    /// Keeps at least `bytes` for when the storage is full: new files, tables and manifests use them
+    /// then, and the next call keeps as much again. Returns whether that much is kept.
     ///
     /// The default keeps nothing, and returns `true`: a full disk can be given more room.
     fn keep_room(&self, bytes: u64) -> Io<bool> {

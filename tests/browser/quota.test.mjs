@@ -2,7 +2,7 @@
 // reads, iterators, exports and deletes go on, the database opens again, and once space was freed and
 // the host was idle, writes go on.
 //
-//   VARVE_LONG=1   20 rounds instead of 1
+//   VARVE_LONG=1   20 rounds instead of 1, and 64 MiB in Firefox too (1.5 minutes a round)
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
@@ -14,8 +14,8 @@ const MIB = 1 << 20
 
 /** Quotas in MiB, the percentage of it that live data must reach before the first error, and every which entry is then kept. */
 const QUOTAS = [
-  { size: 64, least: 60, keep: 3 },
-  { size: 5, least: 25, keep: 4 }
+  { size: 64, least: 60, keep: 3, kinds: ROUNDS > 1 ? KINDS : ['chromium'] },
+  { size: 5, least: 25, keep: 4, kinds: KINDS }
 ]
 
 /** Firefox gives an origin a fifth of the limit, or 10 MiB of it. */
@@ -42,7 +42,7 @@ async function open(t, kind, size) {
 }
 
 for (const kind of KINDS) {
-  for (const { size, least, keep } of QUOTAS) {
+  for (const { size, least, keep } of QUOTAS.filter(({ kinds }) => kinds.includes(kind))) {
     test(`${kind}: a quota of ${size} MiB is filled, and nothing is lost`, { skip: lacking(kind) }, async (t) => {
       const page = await open(t, kind, size)
       for (let round = 0; round < ROUNDS; round++) {
@@ -68,7 +68,12 @@ for (const kind of KINDS) {
         assert.deepEqual(Object.keys(await call('keepEvery', keep)), [])
         await told('after deletes')
         assert.deepEqual(await call('differences'), [])
-        await page.waitForFunction(() => globalThis.page.putNew().then((code) => code === undefined), { polling: 500, timeout: 60_000 })
+        const attempts = []
+        while (attempts.at(-1) !== 'written') {
+          attempts.push(await call('putNew') ?? 'written')
+          assert.ok(attempts.length < 100, `writes do not resume: ${attempts.at(-1)}; ${JSON.stringify(await call('info'))}`)
+          await new Promise((resolve) => setTimeout(resolve, 300))
+        }
         const left = await call('live')
         assert.deepEqual(Object.keys(await call('fill')), ['LEVEL_FULL'])
         await told('full again')

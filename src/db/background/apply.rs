@@ -1,5 +1,7 @@
 //! Makes version edits durable, then current.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::db::state::Inner;
@@ -10,12 +12,12 @@ use crate::version::{Manifest, NewFile, VersionEdit};
 /// Makes `edit` durable, then current. New file names are made durable first. After a failure the
 /// manifest is in doubt: nothing is removed, and the next edit starts a new manifest.
 pub(crate) async fn log_and_apply(inner: &Inner, edit: VersionEdit) -> Result<()> {
-    change(inner, edit, 0, || None).await.map(|_| ())
+    change(inner, edit, 0, Box::new(|| None)).await.map(|_| ())
 }
 
 /// Applies an edit whose new table holds the oldest `flushed` immutable memtables, and drops these.
 pub(crate) async fn log_and_apply_flush(inner: &Inner, edit: VersionEdit, flushed: usize) -> Result<()> {
-    change(inner, edit, flushed, || None).await.map(|_| ())
+    change(inner, edit, flushed, Box::new(|| None)).await.map(|_| ())
 }
 
 /// Applies an edit, unless `undo` returns a second one once the first is durable: then that is made
@@ -25,15 +27,22 @@ pub(crate) async fn log_and_apply_unless(
     edit: VersionEdit,
     undo: impl FnOnce() -> Option<VersionEdit>,
 ) -> Result<bool> {
-    change(inner, edit, 0, undo).await
+    change(inner, edit, 0, Box::new(undo)).await
 }
 
-async fn change(
-    inner: &Inner,
-    mut edit: VersionEdit,
+type Undo<'a> = Box<dyn FnOnce() -> Option<VersionEdit> + 'a>;
+
+/// Boxed: called in several places, it would be compiled into each.
+fn change<'a>(
+    inner: &'a Inner,
+    edit: VersionEdit,
     flushed: usize,
-    undo: impl FnOnce() -> Option<VersionEdit>,
-) -> Result<bool> {
+    undo: Undo<'a>,
+) -> Pin<Box<dyn Future<Output = Result<bool>> + 'a>> {
+    Box::pin(changed(inner, edit, flushed, undo))
+}
+
+async fn changed(inner: &Inner, mut edit: VersionEdit, flushed: usize, undo: Undo<'_>) -> Result<bool> {
     let (version, manifest) = {
         let state = inner.state.borrow();
         edit.next_file_number = Some(state.counts().next_file_number);

@@ -182,7 +182,8 @@ impl Inner {
         }
         // A table has an index; a small one is flushed while it fits the least claim.
         let table = buffered.saturating_add(if buffered < CLAIM_MIN { buffered / 7 } else { buffered / 16 });
-        let flush = table.max(CLAIM_MIN).next_power_of_two().saturating_add(CLAIM_MIN).next_power_of_two();
+        let claim = |bytes: u64| if self.env.claims_powers_of_two() { bytes.next_power_of_two() } else { bytes };
+        let flush = claim(claim(table.max(CLAIM_MIN)).saturating_add(CLAIM_MIN));
         let step = 1 << (tables / 4).max(1).ilog2().min(STEP_MAX.ilog2());
         flush.max(step)
     }

@@ -18,7 +18,7 @@ pub enum DbState {
     /// Writes are accepted.
     Open,
     /// Reads work; writes fail with this error until `resume` succeeds. If the disk is full,
-    /// deletes are still tried.
+    /// deletes are still tried, and `tidy` tries to accept writes again.
     Degraded(Error),
     /// The database is closed.
     Closed,

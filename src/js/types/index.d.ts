@@ -354,8 +354,8 @@ export class Varve<KDefault = string, VDefault = string>
   verify (): Promise<VerifyReport>
 
   /**
-   * Allows writes again after a failure whose cause is gone, such as `LEVEL_FULL` once there is
-   * space, without reopening.
+   * Allows writes again after a failure whose cause is gone, without reopening. After `LEVEL_FULL` that
+   * is tried when the database is idle, at growing intervals up to 30 s; this call does it at once.
    */
   resume (): Promise<void>
 
@@ -1028,7 +1028,8 @@ export interface Info {
   /** Approximate memory use of the engine in bytes. */
   memoryUsage: number
   /**
-   * `degraded`: writes fail until {@link Varve.resume} is called, because of `cause`; reads work.
+   * `degraded`: writes fail until {@link Varve.resume} is called, because of `cause`; reads work. If
+   * the storage is full (`LEVEL_FULL`), deletes work too, and writes go on once there is room.
    */
   state: 'open' | 'degraded'
   cause?: VarveError | undefined
@@ -1277,7 +1278,10 @@ export type ErrorCode =
   | 'LEVEL_CORRUPTION'
   /** The storage failed: see `cause`, then call `resume()` or open again. */
   | 'LEVEL_IO_ERROR'
-  /** The disk or a quota is full: free space, then call `resume()`. Reads work. */
+  /**
+   * The disk or a quota is full. Reads and deletes work; delete entries or free space, and writes go on
+   * after the next idle moment, or after `resume()`.
+   */
   | 'LEVEL_FULL'
   /** Another process or object has the database open. */
   | 'LEVEL_LOCKED'
