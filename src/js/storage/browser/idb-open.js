@@ -1,5 +1,6 @@
 // Opens and removes databases of IndexedDB.
 import { VarveError } from '../../errors.js'
+import { sealedDatabases } from './seal.js'
 
 const VERSION = 1
 
@@ -37,6 +38,7 @@ export async function listDatabases() {
  */
 export async function openDatabase(name, head) {
   if (head === undefined && (await listDatabases())?.includes(name) === false) throw missing()
+  await sealedDatabases()
   return opened(name, head)
 }
 

@@ -1,35 +1,47 @@
-// Chromium keeps the index of all private files in a LevelDB, and goes on with the log that it finds.
-// If the browser was killed while a record was being written, that record is torn. What follows it in
-// its block of 32 KiB is dropped when the browser starts again: files that were created after a kill
-// are then gone, although everything was flushed. Records in later blocks are read.
+// Chromium keeps the index of an origin's private files in a LevelDB, and its IndexedDB in another, and
+// goes on with the log that it finds. If the browser was killed while a record was being written, that
+// record is torn. What follows it in its block of 32 KiB is dropped when the browser starts again: files
+// that were created after a kill are then gone, and strict transactions, although everything was flushed.
+// Records in later blocks are read.
 //
-// So a file with a name longer than a block is created, and removed, before any other is created: its
-// record takes the rest of the block.
+// So a record that takes the rest of the block is written before any other: for files by a name longer
+// than a block, in IndexedDB by a value.
 
-/** The record holds the name twice. */
+/** A block has 32,768 bytes. Chromium makes a file of a value with 65,509 bytes or more. */
 const LENGTH = 33_000
 
 const PREFIX = 'varve-seal-'
 
+const uniqueName = () => PREFIX + Math.random().toString(36).slice(2)
+
 /** @type {Promise<void> | undefined} */
-let sealing
+let files
+
+/** @type {Promise<void> | undefined} */
+let databases
 
 /**
  * Resolves when files and directories can be created, in any directory: the first call of a worker
  * takes some milliseconds.
  */
 export function sealed() {
-  sealing ??= seal()
-  return sealing
+  files ??= sealFiles()
+  return files
 }
 
-async function seal() {
+/** The same for the databases of IndexedDB. */
+export function sealedDatabases() {
+  databases ??= sealDatabases()
+  return databases
+}
+
+async function sealFiles() {
   // Firefox keeps its index in SQLite.
   if (/ Gecko\/\d/.test(globalThis.navigator?.userAgent ?? '')) return
   try {
     const root = await navigator.storage.getDirectory()
     // Of its own name: where there is one already, nothing is written.
-    await root.getFileHandle(PREFIX + Math.random().toString(36).slice(2).padEnd(LENGTH, '-'), { create: true })
+    await root.getFileHandle(uniqueName().padEnd(LENGTH, '-'), { create: true })
     void removeSeals(root).catch(() => {})
   } catch {
     // WebKit allows no such name. It has no such index.
@@ -41,4 +53,24 @@ async function removeSeals(root) {
   for await (const name of root.keys()) {
     if (name.startsWith(PREFIX)) await root.removeEntry(name)
   }
+}
+
+/** @returns {Promise<void>} */
+function sealDatabases() {
+  // The others keep theirs in SQLite.
+  if (!/Chrom/.test(globalThis.navigator?.userAgent ?? '')) return Promise.resolve()
+  return new Promise((resolve) => {
+    const name = uniqueName()
+    const opening = indexedDB.open(name)
+    opening.onupgradeneeded = () => {
+      opening.result.createObjectStore('seal').put('-'.repeat(LENGTH), 0)
+    }
+    opening.onsuccess = () => {
+      opening.result.close()
+      indexedDB.deleteDatabase(name)
+      resolve()
+    }
+    // What was to be opened tells of the same trouble.
+    opening.onerror = () => resolve()
+  })
 }
