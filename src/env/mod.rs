@@ -190,6 +190,10 @@ pub trait Env {
         let _ = bytes;
         Io::ready(Ok(true))
     }
+    /// Whether [`keep_room`](Env::keep_room) answers at once if there is room.
+    fn knows_room(&self) -> bool {
+        true
+    }
     /// Gives up what is kept, for a log of deletes; whether there was any.
     fn use_room(&self) -> bool {
         false

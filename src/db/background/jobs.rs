@@ -66,8 +66,11 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
         return refuse_manual(inner, error);
     }
     if matches!(error, Error::Full(_)) {
-        if inner.env.has_quota() && inner.state.borrow_mut().tighten() {
-            return;
+        if inner.env.has_quota() {
+            inner.found_no_room.set(true);
+            if inner.state.borrow_mut().tighten() {
+                return;
+            }
         }
         inner.state.borrow_mut().refuse_manual(error);
     }

@@ -54,6 +54,7 @@ fn compact_for_room(inner: &Inner, state: &mut State) -> bool {
         state.relax();
         return false;
     }
+    state.tighten();
     let has_entries = !state.active().is_empty();
     if has_entries && !inner.flushed_for_room.replace(true) {
         state.want_rotation(true);

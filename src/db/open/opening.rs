@@ -119,6 +119,8 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     if !inner.options.read_only && inner.env.has_quota() {
         let wanted = inner.room_wanted(0);
         inner.found_no_room.set(wanted > 0 && !inner.env.keep_room(wanted).await.unwrap_or(true));
+        let state = inner.state.borrow();
+        inner.compacted_at.set((state.last_sequence().get(), state.version().table_bytes()));
     }
     Ok(Rc::new(inner))
 }

@@ -24,7 +24,8 @@ const TIGHT_SIZE: usize = 7 << 17;
 const SMALL: u64 = 512 << 10;
 /// What a file takes in Chromium at least, while it grows.
 const CLAIM_MIN: u64 = 1 << 20;
-/// What a step of a compaction takes at most.
+/// What a step of a compaction takes, unless the tables are smaller.
+const STEP_MIN: u64 = 3 << 20;
 const STEP_MAX: u64 = 8 << 20;
 
 /// Makes memtables and tables a sixteenth smaller where a file that grows beyond a power of two
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) must_end: Cell<bool>,
     /// Whether a put found no room (`write/room.rs`), and none was found since.
     pub(crate) found_no_room: Cell<bool>,
+    /// Whether a put was refused for that since opening.
+    pub(crate) refused_for_room: Cell<bool>,
     /// Whether the memtable was flushed for room, so that everything is compacted next.
     pub(crate) flushed_for_room: Cell<bool>,
     /// The last sequence number and the bytes of tables when everything was compacted for room.
@@ -110,6 +113,7 @@ impl Inner {
             owes_turn: Cell::new(false),
             must_end: Cell::new(false),
             found_no_room: Cell::new(false),
+            refused_for_room: Cell::new(false),
             flushed_for_room: Cell::new(false),
             compacted_at: Cell::default(),
             closed: Rc::new(Cell::new(false)),
@@ -184,7 +188,8 @@ impl Inner {
         let table = buffered.saturating_add(if buffered < CLAIM_MIN { buffered / 7 } else { buffered / 16 });
         let claim = |bytes: u64| if self.env.claims_powers_of_two() { bytes.next_power_of_two() } else { bytes };
         let flush = claim(claim(table.max(CLAIM_MIN)).saturating_add(CLAIM_MIN));
-        let step = 1 << (tables / 4).max(1).ilog2().min(STEP_MAX.ilog2());
+        let step = (tables / 4).clamp(tables.min(STEP_MIN), STEP_MAX);
+        let step = if self.env.claims_powers_of_two() { 1 << step.max(1).ilog2() } else { step };
         flush.max(step)
     }
 

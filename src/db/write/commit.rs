@@ -48,12 +48,15 @@ async fn commit(inner: Rc<Inner>) {
 
 /// Makes room in the memtable and, for puts, on the storage.
 async fn prepare(inner: &Rc<Inner>, front: &Ticket) -> Result<()> {
-    if front.clear.is_none() && front.batch.borrow().is_none() {
+    let only_flushes = front.clear.is_none() && front.batch.borrow().is_none();
+    if only_flushes && !inner.state.borrow().is_open() {
         return Ok(());
     }
     let adds = front.adds();
     make_room(inner, front.bytes, adds).await?;
-    if adds { keep_room(inner, front.bytes.saturating_add(SMALL_GROUP)).await } else { Ok(()) }
+    // Others that wait may join its group.
+    let others = if inner.queue.borrow().is_shared() { SMALL_GROUP } else { 0 };
+    if adds { keep_room(inner, front.bytes.saturating_add(others)).await } else { Ok(()) }
 }
 
 async fn commit_group(inner: &Rc<Inner>, group: &[Rc<Ticket>]) -> Result<()> {
@@ -118,7 +121,7 @@ async fn log_batch(inner: &Rc<Inner>, mut batch: WriteBatch, sync: bool) -> Resu
             has_freed = true;
             free_space(inner).await;
             inner.check_writes(!puts)?;
-            !puts || keeps_room(inner, batch.byte_size()).await
+            !puts || keeps_room(inner, batch.byte_size()).await?
         };
         if !is_better {
             inner.found_no_room.set(true);

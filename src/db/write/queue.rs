@@ -73,10 +73,13 @@ pub(super) fn wake_next(inner: &Inner) {
 pub(super) fn take_group(inner: &Inner) -> Vec<Rc<Ticket>> {
     // A full storage takes deletes but no puts, so they are committed apart.
     let alone = !inner.state.borrow().is_open();
-    let apart = inner.env.has_quota();
+    let apart = inner.found_no_room.get() || inner.state.borrow().is_tight();
+    let has_quota = inner.env.has_quota();
     let mut queue = inner.queue.borrow_mut();
     let Some(first) = queue.pop() else { return Vec::new() };
-    let size_max = if first.bytes <= SMALL_GROUP { first.bytes + SMALL_GROUP } else { GROUP_SIZE_MAX };
+    // Room was kept for so much.
+    let is_small = has_quota || first.bytes <= SMALL_GROUP;
+    let size_max = if is_small { first.bytes.saturating_add(SMALL_GROUP) } else { GROUP_SIZE_MAX };
     let (mut size, sync, wants, adds) = (first.bytes, first.sync, first.wants, first.adds());
     let mut group = vec![first];
     while let Some(next) = queue.front() {

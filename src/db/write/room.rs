@@ -17,35 +17,42 @@ use crate::error::{Error, Result};
 /// Keeps room for what a put of `bytes` makes necessary. If there is none, the memtable is flushed
 /// and all due compactions are done first; `Full` if that does not help.
 pub(super) async fn keep_room(inner: &Rc<Inner>, bytes: usize) -> Result<()> {
-    if keeps_room(inner, bytes).await {
-        inner.found_no_room.set(false);
+    if keeps_room(inner, bytes).await? {
+        if !inner.must_end.get() {
+            inner.found_no_room.set(false);
+        }
         return Ok(());
     }
     free_space(inner).await;
     inner.check_writes(false)?;
-    if keeps_room(inner, bytes).await {
+    if keeps_room(inner, bytes).await? {
         return Ok(());
+    }
+    if !inner.refused_for_room.replace(true) {
+        // An earlier owner may have deleted entries.
+        inner.compacted_at.set((0, 0));
     }
     inner.found_no_room.set(true);
     let message = "the space that is left is kept for deletes, flushes and compactions";
     Err(Error::io("the database", "keep room", ErrorKind::QuotaExceeded, message))
 }
 
-/// Returns whether the storage keeps the room, after an attempt to take it.
-pub(super) async fn keeps_room(inner: &Rc<Inner>, bytes: usize) -> bool {
-    if !inner.env.has_quota() {
-        return true;
-    }
-    let wanted = inner.room_wanted(bytes);
+/// Returns whether the storage keeps the room, after an attempt to take it. `Busy` for a write that
+/// cannot wait until it is known.
+pub(super) async fn keeps_room(inner: &Rc<Inner>, bytes: usize) -> Result<bool> {
+    let wanted = if inner.env.has_quota() { inner.room_wanted(bytes) } else { 0 };
     if wanted == 0 {
-        return true;
+        return Ok(true);
     }
     let kept = inner.env.keep_room(wanted);
     // A future that is dropped would leave a file open.
     if inner.must_end.get() && matches!(kept, Io::Pending(_)) {
-        return true;
+        if inner.env.knows_room() {
+            return Err(Error::Busy("room for this write must be made first".into()));
+        }
+        return Ok(true);
     }
-    kept.await.unwrap_or_else(|error| !matches!(error, Error::Full(_)))
+    Ok(kept.await.unwrap_or_else(|error| !matches!(error, Error::Full(_))))
 }
 
 /// Flushes the memtable and does the background work that is due, in small steps: it gives space

@@ -114,6 +114,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Returns whether several writers wait.
+    pub(super) fn is_shared(&self) -> bool {
+        self.tickets.len() > 1
+    }
+
     /// Returns whether a quarter of the limit is in use.
     pub(super) fn is_crowded(&self) -> bool {
         self.tickets.len() > QUEUE_MAX / 4 || self.bytes > QUEUE_BYTES_MAX / 4

@@ -239,8 +239,10 @@ impl Pool {
     /// Cleans spares in the background, one at a time, adds raw files until there are enough, and opens the
     /// reserve.
     pub(super) fn grow(self: &Rc<Pool>) {
+        let now = self.raw.now();
         let lacks = |state: &mut State| {
-            Ok(!self.reserve.is_open() || state.unclean().is_some() || state.spares().count() < SPARES_MIN)
+            let has_spares = state.spares().count() >= SPARES_MIN && state.has_open_spare(FileKind::Log, now);
+            Ok(!self.reserve.is_open() || state.unclean().is_some() || !has_spares)
         };
         if !self.with(lacks).unwrap_or(false) || self.is_growing.replace(true) {
             return;
@@ -266,7 +268,21 @@ impl Pool {
         if self.clean_one().await?.is_some() {
             return Ok(());
         }
-        if self.reserve.is_open() { self.add().await.map(drop) } else { self.open_reserve().await }
+        if !self.reserve.is_open() {
+            return self.open_reserve().await;
+        }
+        let now = self.raw.now();
+        let closed = self.with(|state| {
+            let has_enough = state.spares().count() >= SPARES_MIN;
+            Ok(if has_enough { state.take(FileKind::Log, now) } else { None })
+        })?;
+        match closed {
+            Some(slot) => {
+                let taken = Taken::new(&self, slot);
+                self.open_slot(&taken.slot, true).await
+            }
+            None => self.add().await.map(drop),
+        }
     }
 
     /// Opens the file of the reserve.

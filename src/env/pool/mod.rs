@@ -132,6 +132,10 @@ impl Env for PoolEnv {
         self.pool.keep_room(bytes)
     }
 
+    fn knows_room(&self) -> bool {
+        self.pool.reserve.was_opened.get()
+    }
+
     fn use_room(&self) -> bool {
         self.pool.use_room()
     }

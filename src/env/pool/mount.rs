@@ -120,7 +120,8 @@ fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
     if let Some(Place::Inline(content)) = block.names.get("CURRENT") {
         let manifest = content.strip_suffix(b"\n").unwrap_or(content);
         if !block.names.keys().any(|name| name.as_bytes() == manifest) {
-            name_newest_manifest(&mut block.names);
+            let lost = std::str::from_utf8(manifest).ok().and_then(FileName::parse).and_then(|name| name.number());
+            name_newest_manifest(&mut block.names, lost);
         }
     }
 }

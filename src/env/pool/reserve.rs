@@ -17,6 +17,8 @@ pub(super) const RESERVE: &str = "reserve";
 pub(super) struct Reserve {
     pub(super) file: RefCell<Option<Rc<dyn RawFile>>>,
     pub(super) size: Cell<u64>,
+    /// Whether it was open since the lock was taken.
+    pub(super) was_opened: Cell<bool>,
     /// Whether log and manifest have what they take once they grow.
     pub(super) is_beside_claims: Cell<bool>,
     /// Of the call that opens the file.
@@ -30,11 +32,13 @@ impl Reserve {
 
     /// Takes the raw file over.
     pub(super) fn opened(&self, file: Rc<dyn RawFile>) {
+        self.was_opened.set(true);
         self.size.set(file.size().unwrap_or(0));
         self.file.replace(Some(file));
     }
 
     pub(super) fn close(&self) {
+        self.was_opened.set(false);
         self.size.set(0);
         self.is_beside_claims.set(false);
         self.file.take();

@@ -4,7 +4,7 @@ use super::header::Header;
 use super::raw::{RawDirectory, as_locked};
 use super::slot::{Slot, name_of};
 use super::superblock::{Place, Superblock};
-use crate::base::{FileName, Sorted, sort_by};
+use crate::base::{FileName, FileNumber, Sorted, sort_by};
 use crate::error::Result;
 
 /// The state that the headers tell; `None` if no file has one.
@@ -32,15 +32,16 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<O
         // Later ones replace earlier ones of the same name.
         names.insert(header.name, Place::File { number, generation: header.generation, is_tentative: false });
     }
-    name_newest_manifest(&mut names);
+    name_newest_manifest(&mut names, None);
     block.names = names;
     Ok(Some(block))
 }
 
-/// Lets `CURRENT` name the newest manifest that is there: it was complete before `CURRENT` named it.
-pub(super) fn name_newest_manifest(names: &mut Sorted<String, Place>) {
+/// Lets `CURRENT` name the newest manifest that is there, older than `lost`: it was complete before
+/// `CURRENT` named it.
+pub(super) fn name_newest_manifest(names: &mut Sorted<String, Place>, lost: Option<FileNumber>) {
     let manifests = names.keys().filter_map(|name| match FileName::parse(name)? {
-        FileName::Manifest(number) => Some(number),
+        FileName::Manifest(number) if lost.is_none_or(|lost| number < lost) => Some(number),
         _ => None,
     });
     if let Some(manifest) = manifests.max() {

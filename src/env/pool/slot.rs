@@ -147,8 +147,8 @@ impl Slot {
     pub(super) fn claim(&self) -> Result<()> {
         let raw = self.raw()?;
         let size = raw.size()?;
-        self.has_grown.set(true);
         let claimed = raw.truncate(size.saturating_add(1));
+        self.has_grown.set(claimed.is_ok());
         raw.truncate(size)?;
         claimed
     }

@@ -65,7 +65,9 @@ export class Turns {
   /** As above, after a write, which may cause background work. */
   wrote() {
     this.#written = true
-    if (this.#quietTimer === undefined || this.#retryMs > 0) this.#awaitQuiet()
+    if (this.#quietTimer === undefined) this.#awaitQuiet()
+    // What was deleted may have made room.
+    else if (this.#retryMs > RETRY_MS) this.#awaitQuiet(RETRY_MS)
     this.#plan()
     return this.counted()
   }
@@ -112,11 +114,14 @@ export class Turns {
   }
 
   #lookForQuiet() {
-    if (this.#written || this.#planned || this.#slice !== null) return this.#awaitQuiet(this.#retryMs)
+    // Writes that are refused are no reason to wait.
+    if (this.#planned || this.#slice !== null || (this.#written && this.#retryMs === 0)) return this.#awaitQuiet(this.#retryMs)
     this.#quietTimer = undefined
     try {
+      // Work that is tried again may fail again.
+      const lacked = this.#engine.lacksRoom()
       if (this.#engine.tidy()) this.#plan()
-      if (this.#engine.lacksRoom()) this.#awaitQuiet(Math.min(Math.max(2 * this.#retryMs, RETRY_MS), RETRY_MS_MAX))
+      if (lacked || this.#engine.lacksRoom()) this.#awaitQuiet(Math.min(Math.max(2 * this.#retryMs, RETRY_MS), RETRY_MS_MAX))
     } catch {
       // Ignore the error: a failed engine is replaced, and the next write checks again.
     }
@@ -159,6 +164,7 @@ export class Turns {
       else this.#plan()
     } catch {
       // The engine reports the error to the next write; more work would only fail again.
+      this.#retryLater()
     }
   }
 
@@ -171,7 +177,13 @@ export class Turns {
     } catch {
       // As above.
       this.#slice = null
+      this.#retryLater()
     }
+  }
+
+  /** A full storage is tried again although nothing is written. */
+  #retryLater() {
+    if (this.#quietTimer === undefined && !this.#stopped && this.#engine.lacksRoom()) this.#awaitQuiet(RETRY_MS)
   }
 
   /**

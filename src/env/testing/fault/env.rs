@@ -213,6 +213,10 @@ impl Env for FaultEnv {
         self.inner.keep_room(bytes)
     }
 
+    fn knows_room(&self) -> bool {
+        self.inner.knows_room()
+    }
+
     fn use_room(&self) -> bool {
         self.inner.use_room()
     }

@@ -31,7 +31,7 @@ export function sealed() {
 
 /** The same for the databases of IndexedDB. */
 export function sealedDatabases() {
-  databases ??= sealDatabases()
+  databases ??= sealDatabases().catch(() => {})
   return databases
 }
 
@@ -51,7 +51,8 @@ async function sealFiles() {
 /** Also those of workers that were ended before they could. @param {FileSystemDirectoryHandle} root */
 async function removeSeals(root) {
   for await (const name of root.keys()) {
-    if (name.startsWith(PREFIX)) await root.removeEntry(name)
+    // Another worker may have removed it.
+    if (name.startsWith(PREFIX)) await root.removeEntry(name).catch(() => {})
   }
 }
 
@@ -60,17 +61,23 @@ function sealDatabases() {
   // The others keep theirs in SQLite.
   if (!/Chrom/.test(globalThis.navigator?.userAgent ?? '')) return Promise.resolve()
   return new Promise((resolve) => {
-    const name = uniqueName()
-    const opening = indexedDB.open(name)
+    const opening = indexedDB.open(uniqueName())
     opening.onupgradeneeded = () => {
       opening.result.createObjectStore('seal').put('-'.repeat(LENGTH), 0)
     }
     opening.onsuccess = () => {
       opening.result.close()
-      indexedDB.deleteDatabase(name)
+      void removeSealDatabases().catch(() => {})
       resolve()
     }
     // What was to be opened tells of the same trouble.
     opening.onerror = () => resolve()
   })
+}
+
+/** As above. */
+async function removeSealDatabases() {
+  for (const { name } of await indexedDB.databases()) {
+    if (name?.startsWith(PREFIX)) indexedDB.deleteDatabase(name)
+  }
 }
