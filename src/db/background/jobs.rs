@@ -109,7 +109,11 @@ async fn one_job(inner: &Rc<Inner>) -> Result<()> {
 }
 
 /// Gives back the space of what a failure left behind, and keeps room for the next step.
-async fn regain_room(inner: &Inner) -> Result<()> {
+fn regain_room(inner: &Inner) -> Pin<Box<dyn Future<Output = Result<()>> + '_>> {
+    Box::pin(regain(inner))
+}
+
+async fn regain(inner: &Inner) -> Result<()> {
     if inner.state.borrow().manifest().is_none() {
         // Nothing is removed while the stored manifest is in doubt.
         log_and_apply(inner, VersionEdit::default()).await?;
