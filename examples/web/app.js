@@ -13,7 +13,7 @@ function show(key, { text }) {
   const item = shown.get(key) ?? document.createElement('li')
   const remove = document.createElement('button')
   remove.textContent = 'Delete'
-  remove.onclick = () => attempt(db.del(key))
+  remove.onclick = () => attempt(() => db.del(key))
   item.replaceChildren(text, remove)
   if (shown.has(key)) return
   // Keys are times, so the newest note is the last.
@@ -39,10 +39,10 @@ async function follow() {
   }
 }
 
-/** Tells of a failure instead of losing it. */
+/** Tells of a failure instead of losing it. What was under way when the tab with the files was closed is repeated. */
 async function attempt(work) {
   try {
-    await work
+    await work().catch((error) => error.code === 'LEVEL_FENCED' ? work() : Promise.reject(error))
     status.textContent = ''
   } catch (error) {
     status.textContent = error.code === 'LEVEL_FULL' ? 'The storage is full: delete some notes.' : `${error.code}: ${error.message}`
@@ -53,27 +53,29 @@ document.getElementById('form').onsubmit = (event) => {
   event.preventDefault()
   const input = document.getElementById('text')
   const key = `${new Date().toISOString()} ${Math.random().toString(36).slice(2, 6)}`
-  attempt(db.put(key, { text: input.value }, { sync: true }))
+  const { value: text } = input
+  attempt(() => db.put(key, { text }, { sync: true }))
   input.value = ''
 }
 
-document.getElementById('export').onclick = () => attempt((async () => {
+document.getElementById('export').onclick = () => attempt(async () => {
   const link = document.createElement('a')
   link.href = URL.createObjectURL(await new Response(db.export()).blob())
   link.download = 'notes.zip'
   link.click()
   URL.revokeObjectURL(link.href)
-})())
+})
 
 // A tab with a newer version of the database's protocol waits until this one is closed.
 db.on('versionchange', () => db.close().then(() => location.reload()))
 db.on('blocked', () => { status.textContent = 'Close the other tabs of this page: they run an older version.' })
 
-attempt(db.open().then(() => {
-  attempt(follow())
-  return showAll()
-}))
+attempt(async () => {
+  await db.open()
+  attempt(follow)
+  await showAll()
+})
 
-if ('serviceWorker' in navigator) attempt(navigator.serviceWorker.register('service-worker.js', { type: 'module' }))
+if ('serviceWorker' in navigator) attempt(() => navigator.serviceWorker.register('service-worker.js', { type: 'module' }))
 // Asks the browser not to delete the notes when space runs out; it may refuse.
 navigator.storage?.persist?.()
