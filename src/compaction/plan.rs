@@ -65,12 +65,9 @@ impl Compaction {
         for (at, file) in lower.iter().enumerate() {
             tables.push(file.clone());
             let end = user_key(&file.largest);
+            let Some(next) = lower.get(at + 1) else { break };
             // Entries of one key stay together.
-            let is_last = lower.get(at + 1).is_none();
-            let goes_on = lower
-                .get(at + 1)
-                .is_some_and(|next| order.user().compare(user_key(&next.smallest), end) == Ordering::Equal);
-            if is_last || goes_on {
+            if order.user().compare(user_key(&next.smallest), end) == Ordering::Equal {
                 continue;
             }
             let (tables, up_to) = (std::mem::take(&mut tables), Some(end.to_vec()));
