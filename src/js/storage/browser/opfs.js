@@ -2,6 +2,7 @@
 // dedicated worker.
 import { VarveError } from '../../errors.js'
 import { forget, isKnown, remember } from './known.js'
+import { isFirefox } from './place.js'
 import { probeOpfs } from './probe.js'
 import { RawFiles } from './raw-files.js'
 import { WebLock } from './web-lock.js'
@@ -37,7 +38,7 @@ export class OpfsFiles extends RawFiles {
    * Whether a file that grows takes a power of two of the quota until it is closed: not in Firefox. A
    * wrong guess costs space near the quota, or time.
    */
-  get reserves() { return !/ Gecko\/\d/.test(globalThis.navigator?.userAgent ?? '') }
+  get reserves() { return !isFirefox() }
 
   get kind() { return 'opfs' }
 

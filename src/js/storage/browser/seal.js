@@ -6,6 +6,7 @@
 //
 // So a record that takes the rest of the block is written before any other: for files by a name longer
 // than a block, in IndexedDB by a value.
+import { isFirefox } from './place.js'
 
 /** A block has 32,768 bytes. Chromium makes a file of a value with 65,509 bytes or more. */
 const LENGTH = 33_000
@@ -37,7 +38,7 @@ export function sealedDatabases() {
 
 async function sealFiles() {
   // Firefox keeps its index in SQLite.
-  if (/ Gecko\/\d/.test(globalThis.navigator?.userAgent ?? '')) return
+  if (isFirefox()) return
   try {
     const root = await navigator.storage.getDirectory()
     // Of its own name: where there is one already, nothing is written.
