@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use super::slices::poll_slice;
+use crate::base::Driven;
 use crate::budget::{pause, slice_size};
 use crate::db::state::{DbState, Inner, ManualCompaction};
 use crate::db::write::rotate_in_turn;
@@ -78,9 +80,28 @@ pub(crate) async fn shorten_logs(inner: &Rc<Inner>) -> bool {
     long && (flush_memtables(inner).await.is_ok() || inner.state.borrow().is_dirty())
 }
 
+/// Finishes the job that runs: what it failed by may have gone since, and must not fail what comes
+/// after `resume`.
+async fn finish_job(inner: &Rc<Inner>) {
+    loop {
+        let driven = poll_fn(|cx| {
+            inner.budget.start(slice_size(&inner.options.pause));
+            match inner.background.poll_or(cx, || None) {
+                Driven::Pending if !inner.budget.is_exhausted() => Poll::Pending,
+                driven => Poll::Ready(driven),
+            }
+        });
+        if driven.await != Driven::Pending {
+            return;
+        }
+        pause(&inner.options.pause).await;
+    }
+}
+
 /// Recovers from a failure: new log, new manifest, all memtables flushed. Writes are refused until
 /// then: the old logs are in doubt, and a crash could leave a gap before a new write.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
+    finish_job(inner).await;
     inner.check_open()?;
     let status = inner.state.borrow().status().clone();
     match status {

@@ -1,10 +1,10 @@
 //! Bugs found by crashes and failing storages.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use varve::env::{CrashModel, FaultEnv, FaultKind, FaultRule, MemoryEnv, Operation};
 use varve::{Db, DbState, WriteOptions, block_on};
@@ -183,6 +183,34 @@ fn resume_accepts_no_write_before_the_old_logs_are_obsolete() {
             assert_eq!(found.len(), 21, "seed {seed}");
         }
     }
+}
+
+/// A retried compaction was still under way when space was freed and `resume` called: its error,
+/// older than `resume`, failed the next call.
+#[test]
+fn resume_leaves_no_error_of_an_older_job_behind() {
+    let memory = MemoryEnv::new();
+    let env = FaultEnv::new(Rc::new(memory), 1);
+    let db = block_on(Db::open(Rc::new(env.clone()), small_options())).unwrap();
+    for round in 0..2u8 {
+        for i in 0..100u8 {
+            block_on(db.put(&[i], &[round; 100])).unwrap();
+        }
+        block_on(db.flush()).unwrap();
+    }
+    env.set_pending(100);
+    let mut compacting = Box::pin(db.compact_range(None, None));
+    assert!(compacting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(compacting);
+    env.set_pending(0);
+    let before = db.tables().len();
+    let full = FaultKind::Fail(ErrorKind::StorageFull);
+    env.add(FaultRule::at(1, full).on(Operation::Append).named("ldb"));
+    block_on(db.resume()).unwrap();
+    assert_eq!((env.faults(), db.tables().len()), (1, before));
+    block_on(db.compact_range(None, None)).unwrap();
+    assert_eq!(db.state(), DbState::Open);
+    assert_eq!(contents(&db).unwrap().len(), 100);
 }
 
 /// A storage lost a manifest record that it had reported as synced. The log that the manifest then
