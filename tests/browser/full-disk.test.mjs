@@ -1,5 +1,6 @@
 // A disk that is full under the browser's profile (scorecard R23): nothing is acknowledged that is not
-// there, also where Firefox tells counts that mean nothing, and writes go on once there is space.
+// there, also where Firefox tells counts that mean nothing; a file that cannot be opened is not taken for
+// lost; and writes go on once there is space.
 //
 //   VARVE_LONG=1   20 rounds instead of 2
 import assert from 'node:assert/strict'
@@ -67,11 +68,13 @@ for (const kind of KINDS) {
     t.diagnostic(`seed ${seed}`)
     let page
     const call = (method, ...given) => page.evaluate((method, given) => globalThis.page[method](...given), method, given)
-    const load = async (told) => {
-      page = await browser.page(`${url}/tests/browser/pages/filled.html`)
+    const load = async (told, expected = ['open']) => {
+      page = await browser.page(`${url}/tests/browser/pages/filled.html`); page.on('console', (m) => console.log(m.text()))
       await page.waitForFunction('globalThis.isReady')
       await call('tell', told)
-      assert.equal(await call('open', 'full disk'), 'open')
+      const opened = await call('open', 'full disk')
+      assert.ok(expected.includes(opened), opened)
+      return opened
     }
     await load([[], []])
     await call('seed', seed)
@@ -84,7 +87,24 @@ for (const kind of KINDS) {
       assert.deepEqual(Object.keys(codes).filter((code) => !['LEVEL_FULL', 'LEVEL_POISONED'].includes(code)), [])
       assert.deepEqual(await call('differences'), [])
 
+      // Another page on the full disk: no file can be created, and Firefox opens none.
+      let opened = 'open'
+      if (round % 4 === 0) {
+        const told = await call('told')
+        await page.close()
+        opened = await load(told, ['open', 'LEVEL_FULL'])
+        t.diagnostic(`opened on the full disk: ${opened}`)
+      }
       rmSync(filler)
+      if (opened !== 'open' && await call('open', 'full disk') !== 'open') {
+        // Firefox goes on failing until it is started again.
+        assert.equal(kind, 'firefox')
+        const told = await call('told')
+        await browser.kill()
+        await browser.restart()
+        await load(told)
+      }
+      await call('seed', seed + round + 1000)
       assert.equal(await call('resume'), 'resumed')
       assert.deepEqual(await call('fill', 1 << 20), {})
       assert.deepEqual(await call('differences'), [])

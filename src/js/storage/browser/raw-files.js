@@ -1,6 +1,7 @@
 // The files of one directory of the origin private file system (OPFS), for dedicated workers.
 // A handle is registered before the promise of its opening resolves: all handles of an engine that
 // failed can be closed, even those that were still being opened.
+import { isFirefox } from './place.js'
 import { sealed } from './seal.js'
 
 /**
@@ -11,6 +12,15 @@ import { sealed } from './seal.js'
 
 /** Errors of a file that is open elsewhere; WebKit calls it InvalidStateError. */
 const BUSY = ['NoModificationAllowedError', 'InvalidStateError']
+
+/**
+ * The errors of a full disk. A new file, which nobody else can have open, is called busy, or fails in
+ * Firefox for an unknown reason; Firefox opens none then, and says that one which it has just found is not there.
+ */
+const FULL = {
+  create: [...BUSY, 'UnknownError'],
+  open: isFirefox() ? ['UnknownError', 'NotFoundError'] : []
+}
 
 /** Waiting times before another attempt on a file that is busy, in ms; the last one repeats. */
 const PAUSES_MS = [5, 10, 20, 40, 80, 160, 250]
@@ -69,8 +79,15 @@ export class RawFiles {
    */
   open(name, create) {
     return this.#during(async (closing) => {
-      const file = /** @type {SyncFileHandle} */ (await this.#file(name, create))
-      const handle = await this.#unlessBusy(closing, () => file.createSyncAccessHandle())
+      const directory = await this.#place()
+      let isNew = false
+      const get = (/** @type {boolean} */ create) => {
+        isNew = create
+        return directory.getFileHandle(name, { create })
+      }
+      const file = /** @type {SyncFileHandle} */ (await orCreate(create, get).catch((error) => { throw isNew ? told(error, FULL.create) : error }))
+      const make = () => file.createSyncAccessHandle()
+      const handle = await (isNew ? make() : this.#unlessBusy(closing, make)).catch((error) => { throw told(error, isNew ? FULL.create : FULL.open) })
       if (closing.aborted) {
         handle.close()
         throw closing.reason
@@ -147,12 +164,6 @@ export class RawFiles {
     }
   }
 
-  /** @param {string} name @param {boolean} create */
-  async #file(name, create) {
-    const directory = await this.#place()
-    return orCreate(create, (create) => directory.getFileHandle(name, { create }))
-  }
-
   async #place() {
     this.#directory ??= await this.#find(false)
     return this.#directory
@@ -188,6 +199,16 @@ export class RawFiles {
     promise.then(ended, ended)
     return promise
   }
+}
+
+/**
+ * Tells of a full disk if the error is one of its.
+ * @param {any} error any: whatever was thrown
+ * @param {string[]} names of the errors of a full disk
+ */
+function told(error, names) {
+  if (!names.includes(error?.name)) return error
+  return Object.assign(new Error(`${error.message}; browsers say so where the disk is full`, { cause: error }), { code: 'ENOSPC' })
 }
 
 /**
