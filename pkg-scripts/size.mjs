@@ -31,16 +31,18 @@ function print(what, bytes) {
   return size
 }
 
+/** What a window loads, beside the script of the entry, when it opens a database by name. */
+const FOR_NAMES = { tabs: inRoot('src', 'js', 'tabs', 'tab-engine.js'), directory: inRoot('src', 'js', 'storage', 'browser', 'directory.js') }
+
 /**
- * Returns the files a page loads for `pkg/NAME` before it opens a database: static imports, not
- * dynamic ones.
+ * Returns the scripts that these load before they run: static imports, not dynamic ones.
+ * @param {Record<string, string>} entryPoints
+ * @param {boolean} minify
  */
-async function scriptsOf(name, minify) {
-  const { metafile, outputFiles } = await bundle({
-    entryPoints: { page: inRoot('pkg', name) }, outdir: inRoot('pkg'), splitting: true, minify, write: false, external: [], logLevel: 'error'
-  })
+async function scriptsOf(entryPoints, minify) {
+  const { metafile, outputFiles } = await bundle({ entryPoints, outdir: inRoot('pkg'), splitting: true, minify, write: false, external: [], logLevel: 'error' })
   const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [inRoot(path), output]))
-  const loaded = new Set([inRoot('pkg', 'page.js')])
+  const loaded = new Set(Object.keys(entryPoints).map((name) => inRoot('pkg', `${name}.js`)))
   for (const path of loaded) {
     for (const { path: imported, kind } of outputs.get(path).imports) if (kind === 'import-statement') loaded.add(inRoot(imported))
   }
@@ -62,12 +64,13 @@ export async function printSizes() {
   console.log(`${''.padEnd(46)} ${['bytes', 'gzip', 'brotli'].map((word) => word.padStart(9)).join(' ')}`)
   const engineSize = print('engine.wasm', engine)
   const fullSize = print('full.wasm', full)
-  print('scripts of a page, as they are shipped', await scriptsOf('browser.js', false))
-  const scriptsSize = print('scripts of a page, minified', await scriptsOf('browser.js', true))
+  print('scripts of a page, as they are shipped', await scriptsOf({ page: inRoot('pkg', 'browser.js') }, false))
+  const scriptsSize = print('scripts of a page, minified', await scriptsOf({ page: inRoot('pkg', 'browser.js') }, true))
+  print('the same with what opens databases by name', await scriptsOf({ page: inRoot('src', 'js', 'index.js'), ...FOR_NAMES }, true))
   print('the same with all that is imported later', await whole('browser.js'))
   print('script of a page\'s worker, minified', await whole('entry-web.js'))
-  print('scripts of a page with varve/full, minified', await scriptsOf('full.js', true))
-  print('varve/inline, minified, the engine inside', await scriptsOf('inline.js', true))
+  print('scripts of a page with varve/full, minified', await scriptsOf({ page: inRoot('pkg', 'full.js') }, true))
+  print('varve/inline, minified, the engine inside', await scriptsOf({ page: inRoot('pkg', 'inline.js') }, true))
 
   const pageSize = engineSize + scriptsSize
   console.log(`engine.wasm and minified scripts with gzip: ${pageSize.toLocaleString('en')}, ${verdict(pageSize, PAGE_GZIP_MAX)}`)

@@ -1,7 +1,6 @@
 // varve/inline: includes engine.wasm, for programs in one file and for bundlers that do not handle
 // `new URL('./engine.wasm', import.meta.url)`. The import also provides the module for `varve`.
 import { packed } from '../../pkg/engine-inline.js'
-import { MEMORY_PAGES_MIN, createInstance } from '../../pkg/instance.js'
 import { provideModule } from './engine/module.js'
 
 export * from './index.js'
@@ -11,8 +10,7 @@ let module
 
 provideModule({
   load: () => (module ??= compile().catch((error) => { module = undefined; throw error })),
-  createInstance: /** @type {import('./engine/module.js').CreateInstance} */ (createInstance),
-  pagesMin: MEMORY_PAGES_MIN,
+  glue: async () => /** @type {import('./engine/module.js').Glue} */ (await import('../../pkg/instance.js')),
   isFull: false
 })
 

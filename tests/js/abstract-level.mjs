@@ -1,11 +1,13 @@
 // Runs abstract-level's own test suite on Varve, and tests that it lacks. The output is TAP.
 //
 //   node tests/js/abstract-level.mjs [STORAGE...]    storages of PLACES; default: each, in a process
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Varve } from '../../src/js/index.js'
 import { MapStorage } from '../../src/js/storage/map.js'
@@ -32,14 +34,22 @@ let root
 let directories = 0
 const newDirectory = () => join(root ??= mkdtempSync(join(tmpdir(), 'varve-suite-')), `db-${directories++}`)
 
-/** Each storage ends with its own TAP plan and count, so each is run in a process. */
-function runAll(names) {
-  const failed = names.filter((name) => {
-    console.log(`# storage: ${name}`)
-    const preload = name.startsWith('lean-') ? ['--import', LEAN] : []
-    return spawnSync(process.execPath, [...preload, fileURLToPath(import.meta.url), name], { stdio: 'inherit' }).status !== 0
-  })
-  process.exitCode = failed.length > 0 ? 1 : 0
+/** Each storage ends with its own TAP plan and count, so each is run in a process, as many at a time as there are processors. */
+async function runAll(names) {
+  const waiting = [...names]
+  const run = async () => {
+    for (let name; (name = waiting.shift()) !== undefined;) if (await runAlone(name) !== 0) process.exitCode = 1
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, run))
+}
+
+/** Runs the suite on one storage in a process; prints its output when it has ended, and returns its exit code. */
+async function runAlone(name) {
+  const preload = name.startsWith('lean-') ? ['--import', LEAN] : []
+  const child = spawn(process.execPath, [...preload, fileURLToPath(import.meta.url), name], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
+  process.stdout.write(`# storage: ${name}\n${output}`)
+  return code
 }
 
 async function runOne(name) {
@@ -61,4 +71,4 @@ const names = process.argv.slice(2)
 const unknown = names.find((name) => !Object.hasOwn(PLACES, name))
 if (unknown !== undefined) throw new Error(`unknown storage ${unknown}; there are ${Object.keys(PLACES).join(', ')}`)
 if (names.length === 1) await runOne(names[0])
-else runAll(names.length > 0 ? names : Object.keys(PLACES))
+else await runAll(names.length > 0 ? names : Object.keys(PLACES))

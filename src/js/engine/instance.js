@@ -41,9 +41,9 @@ export class Instance {
    * @param {Awaited<ReturnType<typeof loadModule>>} module
    * @param {number} memoryLimit in bytes
    */
-  constructor({ compiled, createInstance, pagesMin }, memoryLimit) {
+  constructor({ compiled, createInstance, MEMORY_PAGES_MIN }, memoryLimit) {
     this.#memoryLimit = memoryLimit
-    this.memory = newMemory(pagesMin, Math.floor(memoryLimit / PAGE_BYTES))
+    this.memory = newMemory(MEMORY_PAGES_MIN, Math.floor(memoryLimit / PAGE_BYTES))
     this.exports = createInstance(compiled, this.memory, (trap) => {
       this.trap = trap
       for (const reject of this.#waiters) reject(trap)

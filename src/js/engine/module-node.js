@@ -11,8 +11,7 @@ let module
 /** @type {import('./module.js').EngineModule} */
 export const ownModule = {
   load: () => (module ??= new WebAssembly.Module(readWasm('full.wasm'))),
-  createInstance,
-  pagesMin: MEMORY_PAGES_MIN,
+  glue: () => ({ createInstance, MEMORY_PAGES_MIN }),
   isFull: true
 }
 

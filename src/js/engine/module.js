@@ -6,10 +6,15 @@ import { VarveError } from '../errors.js'
 /** @typedef {typeof import('../../../pkg/instance-full.js').createInstance} CreateInstance */
 
 /**
+ * `MEMORY_PAGES_MIN` is the initial memory of an instance, in pages of 64 KiB.
+ * @typedef {{ createInstance: CreateInstance, MEMORY_PAGES_MIN: number }} Glue
+ */
+
+/**
  * @typedef {object} EngineModule
  * @property {() => WebAssembly.Module | Promise<WebAssembly.Module>} load compiles it once
- * @property {CreateInstance} createInstance a lean module lacks some exports: check isFull() first
- * @property {number} pagesMin initial memory of an instance, in pages of 64 KiB
+ * @property {() => Glue | Promise<Glue>} glue loads its bindings; a lean module lacks some exports:
+ *   check isFull() first
  * @property {boolean} isFull whether it has the other codecs, zip import, repair and the inspector
  */
 
@@ -25,14 +30,13 @@ export function provideModule(module) {
 export const isFull = () => chosen.isFull
 
 /**
- * Returns the compiled module.
- * @returns {Promise<{ compiled: WebAssembly.Module, createInstance: CreateInstance,
- *                     pagesMin: number }>}
+ * Returns the compiled module and its bindings.
+ * @returns {Promise<{ compiled: WebAssembly.Module } & Glue>}
  */
 export async function loadModule() {
-  const { load, createInstance, pagesMin } = chosen
   try {
-    return { compiled: await load(), createInstance, pagesMin }
+    const [compiled, { createInstance, MEMORY_PAGES_MIN }] = await Promise.all([chosen.load(), chosen.glue()])
+    return { compiled, createInstance, MEMORY_PAGES_MIN }
   } catch (/** @type {any} any: whatever was thrown */ cause) {
     throw new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
   }

@@ -12,7 +12,6 @@ import { NativeBuffer } from '../bytes/native-buffer.js'
 import { Scratch, manyBytesOf } from '../bytes/scratch.js'
 import { readText } from '../bytes/text.js'
 import { WriteBatch } from '../bytes/write-batch.js'
-import { Engine } from '../engine/engine.js'
 import { isFull } from '../engine/module.js'
 import { Turns } from '../engine/scheduler.js'
 import { InvalidArgumentError, VarveError, fromEngine, fromEngineAt } from '../errors.js'
@@ -31,6 +30,7 @@ import { SyncCalls } from './sync-calls.js'
 import { Watch } from './watch.js'
 import { WriteOrder } from './write-order.js'
 
+/** @typedef {import('../engine/engine.js').Engine} Engine */
 /** @typedef {import('./options.js').Options} Options */
 /** @typedef {import('./options.js').Encoded} Encoded */
 
@@ -303,7 +303,7 @@ export class Varve extends AbstractLevel {
     const onRecovered = (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info)
     if (isShared(storage)) return this.#openShared(storage, options, onRecovered)
     /** @type {any} any: Engine or WorkerEngine, which share the method open() */
-    const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : Engine
+    const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : await engineHere()
     return Class.open(storage, options, onRecovered, this.#makeWorker)
   }
 
@@ -777,7 +777,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async destroy(location, options) {
-    await Varve.#at(location, options, (storage) => storage.destroy?.() ?? Engine.destroy(storage))
+    await Varve.#at(location, options, (storage) => storage.destroy?.() ?? engineHere().then((Engine) => Engine.destroy(storage)))
   }
 
   static async databases() {
@@ -873,13 +873,16 @@ function isDenied({ code, message, cause }) {
   return code === 'io' && message.includes('lock of') && ['EACCES', 'EPERM', 'EROFS'].includes(cause?.code) && cause.cause === undefined
 }
 
+/** The class of engines of this thread: pages with a worker do without its script. */
+const engineHere = async () => (await import('../engine/engine.js')).Engine
+
 /**
  * Runs the tasks of the full module, here or in a worker that has it.
  * @param {any} storage any: a Storage, RawFiles or null
  * @returns {Promise<any>} any: Engine or FullWorker, which share these methods
  */
 async function fullEngine(storage) {
-  if (isFull() && (storage?.isChunks || storage?.inWorker?.named === undefined)) return Engine
+  if (isFull() && (storage?.isChunks || storage?.inWorker?.named === undefined)) return engineHere()
   return (await import('../remote/full-worker.js')).FullWorker
 }
 

@@ -15,8 +15,7 @@ let compiled
 export function useLean() {
   provideModule({
     load: () => (compiled ??= new WebAssembly.Module(readFileSync(inRoot('pkg', 'engine.wasm')))),
-    createInstance,
-    pagesMin: MEMORY_PAGES_MIN,
+    glue: () => ({ createInstance, MEMORY_PAGES_MIN }),
     isFull: false
   })
 }
