@@ -27,9 +27,10 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 /// The package's modules that open raw files, each after those that it imports. The runner serves
 /// no files, so they are imported from Blobs.
-const MODULES: [(&str, &str); 8] = [
+const MODULES: [(&str, &str); 9] = [
     ("../../errors.js", include_str!("../src/js/errors.js")),
     ("./place.js", include_str!("../src/js/storage/browser/place.js")),
+    ("./full-disk.js", include_str!("../src/js/storage/browser/full-disk.js")),
     ("./probe.js", include_str!("../src/js/storage/browser/probe.js")),
     ("./known.js", include_str!("../src/js/storage/browser/known.js")),
     ("./web-lock.js", include_str!("../src/js/storage/browser/web-lock.js")),

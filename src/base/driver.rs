@@ -30,6 +30,8 @@ pub(crate) struct Driver<T> {
     make: fn(&T) -> Option<Work>,
     work: RefCell<Option<Work>>,
     polling: Cell<bool>,
+    /// The number of futures that have finished.
+    finished: Cell<u64>,
     waiting: Arc<Waiting>,
     waker: Waker,
 }
@@ -38,7 +40,7 @@ impl<T> Driver<T> {
     pub(crate) fn new(make: fn(&T) -> Option<Work>) -> Driver<T> {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(waiting.clone());
-        Driver { make, work: RefCell::new(None), polling: Cell::new(false), waker, waiting }
+        Driver { make, work: RefCell::new(None), polling: Cell::new(false), finished: Cell::new(0), waker, waiting }
     }
 
     /// Polls the future; starts one for `target` first if none is running.
@@ -59,6 +61,7 @@ impl<T> Driver<T> {
         self.polling.set(false);
         match poll {
             Poll::Ready(()) => {
+                self.finished.set(self.finished.get().wrapping_add(1));
                 self.waiting.wake_all();
                 Driven::Finished
             }
@@ -81,6 +84,11 @@ impl<T> Driver<T> {
     pub(crate) fn start(&self, work: Work) {
         debug_assert!(!self.is_busy());
         self.work.replace(Some(work));
+    }
+
+    /// The number of futures that have finished.
+    pub(crate) fn finished(&self) -> u64 {
+        self.finished.get()
     }
 
     /// Returns whether a future is running.

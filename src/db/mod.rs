@@ -358,7 +358,8 @@ impl Db {
     /// storage was full.
     ///
     /// Starts a new log and manifest and flushes all memtables. If that fails, the error is
-    /// returned and the state does not change. Compactions retry tables that they skipped as
+    /// returned and the state does not change. The flush or compaction that runs is finished first: what it
+    /// failed by may be gone. Compactions retry tables that they skipped as
     /// damaged.
     pub async fn resume(&self) -> Result<()> {
         background::resume(&self.inner).await

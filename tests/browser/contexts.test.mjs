@@ -36,27 +36,33 @@ for (const kind of KINDS) {
       frame.remove()
       return value
     }), '1')
-    const refused = await page.evaluate(async () => {
+    const inShared = (name) => page.evaluate((name) => {
       const worker = new SharedWorker('/tests/browser/pages/contexts-worker.js', { type: 'module' })
-      const answer = await new Promise((resolve, reject) => {
+      return new Promise((resolve, reject) => {
         worker.port.onmessage = ({ data }) => resolve(data)
         worker.onerror = (event) => reject(new Error(event.message))
-        worker.port.postMessage('everywhere')
+        worker.port.postMessage(name)
       })
-      return answer
-    })
-    assert.equal(refused, 'LEVEL_NOT_SUPPORTED')
+    }, name)
+    assert.equal(await inShared('everywhere'), 'LEVEL_NOT_SUPPORTED')
+    assert.equal(await inShared(null), 'in memory')
     // Firefox ESR has no modules in service workers.
     if (kind === 'chromium') {
-      assert.equal(await page.evaluate(async () => {
-        await navigator.serviceWorker.register('/tests/browser/pages/contexts-worker.js', { type: 'module', scope: '/' })
-        const { active } = await navigator.serviceWorker.ready
+      const inService = (script, name) => page.evaluate(async (script, name) => {
+        const registration = await navigator.serviceWorker.register(`/tests/browser/pages/${script}`, { type: 'module', scope: `/${script}/` })
+        const worker = registration.installing ?? registration.waiting ?? registration.active
+        while (worker.state !== 'activated') await new Promise((resolve) => worker.addEventListener('statechange', resolve, { once: true }))
         return new Promise((resolve) => {
           const { port1, port2 } = new MessageChannel()
           port1.onmessage = ({ data }) => resolve(data)
-          active.postMessage('everywhere', [port2])
+          worker.postMessage(name, [port2])
         })
-      }), 'LEVEL_NOT_SUPPORTED')
+      }, script, name)
+      for (const script of ['contexts-worker.js', 'contexts-inline-worker.js']) {
+        assert.equal(await inService(script, 'everywhere'), 'LEVEL_NOT_SUPPORTED')
+        // A service worker cannot load the engine's script later.
+        assert.equal(await inService(script, null), script === 'contexts-inline-worker.js' ? 'in memory' : 'LEVEL_NOT_SUPPORTED')
+      }
     }
     assert.deepEqual(await page.evaluate(() => Varve.databases()), ['everywhere'])
     assert.equal(await page.evaluate(() => globalThis.db.get('a')), '1')

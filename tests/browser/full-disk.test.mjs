@@ -69,7 +69,7 @@ for (const kind of KINDS) {
     let page
     const call = (method, ...given) => page.evaluate((method, given) => globalThis.page[method](...given), method, given)
     const load = async (told, expected = ['open']) => {
-      page = await browser.page(`${url}/tests/browser/pages/filled.html`); page.on('console', (m) => console.log(m.text()))
+      page = await browser.page(`${url}/tests/browser/pages/filled.html`)
       await page.waitForFunction('globalThis.isReady')
       await call('tell', told)
       const opened = await call('open', 'full disk')

@@ -83,17 +83,18 @@ pub(crate) async fn shorten_logs(inner: &Rc<Inner>) -> bool {
 /// Finishes the job that runs: what it failed by may have gone since, and must not fail what comes
 /// after `resume`.
 async fn finish_job(inner: &Rc<Inner>) {
-    loop {
-        let driven = poll_fn(|cx| {
+    let before = inner.background.finished();
+    while inner.background.is_busy() && inner.background.finished() == before {
+        poll_fn(|cx| {
             inner.budget.start(slice_size(&inner.options.pause));
             match inner.background.poll_or(cx, || None) {
-                Driven::Pending if !inner.budget.is_exhausted() => Poll::Pending,
-                driven => Poll::Ready(driven),
+                Driven::Pending if !inner.budget.is_exhausted() && inner.background.finished() == before => {
+                    Poll::Pending
+                }
+                _ => Poll::Ready(()),
             }
-        });
-        if driven.await != Driven::Pending {
-            return;
-        }
+        })
+        .await;
         pause(&inner.options.pause).await;
     }
 }
@@ -101,10 +102,13 @@ async fn finish_job(inner: &Rc<Inner>) {
 /// Recovers from a failure: new log, new manifest, all memtables flushed. Writes are refused until
 /// then: the old logs are in doubt, and a crash could leave a gap before a new write.
 pub(crate) async fn resume(inner: &Rc<Inner>) -> Result<()> {
-    finish_job(inner).await;
     inner.check_open()?;
-    let status = inner.state.borrow().status().clone();
-    match status {
+    let status = || inner.state.borrow().status().clone();
+    if matches!(status(), DbState::Open | DbState::Degraded(Error::Full(_))) {
+        finish_job(inner).await;
+        inner.check_open()?;
+    }
+    match status() {
         DbState::Open => {
             // Another attempt may succeed where the storage failed before.
             inner.state.borrow_mut().trust_tables();

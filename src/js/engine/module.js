@@ -15,6 +15,7 @@ import { VarveError } from '../errors.js'
  * @property {() => WebAssembly.Module | Promise<WebAssembly.Module>} load compiles it once
  * @property {() => Glue | Promise<Glue>} glue loads its bindings; a lean module lacks some exports:
  *   check isFull() first
+ * @property {typeof import('./engine.js').Engine} [Engine] the class of its engines, if it is loaded
  * @property {boolean} isFull whether it has the other codecs, zip import, repair and the inspector
  */
 
@@ -28,6 +29,9 @@ export function provideModule(module) {
 
 /** Whether this program's module contains repair, zip import and the inspector. */
 export const isFull = () => chosen.isFull
+
+/** The class of engines, if the entry of the package has loaded it. */
+export const loadedEngine = () => chosen.Engine
 
 /**
  * Returns the compiled module and its bindings.

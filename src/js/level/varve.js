@@ -24,6 +24,7 @@ import { Events } from './events.js'
 import { Iterator, KeyIterator, ValueIterator } from './iterator.js'
 import { estimated, infoOf } from './info.js'
 import { checkMultiTab, checkOptions, engineOptionsOf, isInWorker, placeOf, workerMakerOf } from './options.js'
+import { ownEngine } from './own-engine.js'
 import { Snapshot } from './snapshot.js'
 import { Sublevel } from './sublevel.js'
 import { SyncCalls } from './sync-calls.js'
@@ -303,7 +304,7 @@ export class Varve extends AbstractLevel {
     const onRecovered = (/** @type {any} any: the argument of the event `recovered` */ info) => this.#recovered(info)
     if (isShared(storage)) return this.#openShared(storage, options, onRecovered)
     /** @type {any} any: Engine or WorkerEngine, which share the method open() */
-    const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : await engineHere()
+    const Class = this.#inWorker ? (await import('../remote/client.js')).WorkerEngine : await ownEngine()
     return Class.open(storage, options, onRecovered, this.#makeWorker)
   }
 
@@ -777,7 +778,7 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async destroy(location, options) {
-    await Varve.#at(location, options, (storage) => storage.destroy?.() ?? engineHere().then((Engine) => Engine.destroy(storage)))
+    await Varve.#at(location, options, (storage) => storage.destroy?.() ?? ownEngine().then((Engine) => Engine.destroy(storage)))
   }
 
   static async databases() {
@@ -873,16 +874,13 @@ function isDenied({ code, message, cause }) {
   return code === 'io' && message.includes('lock of') && ['EACCES', 'EPERM', 'EROFS'].includes(cause?.code) && cause.cause === undefined
 }
 
-/** The class of engines of this thread: pages with a worker do without its script. */
-const engineHere = async () => (await import('../engine/engine.js')).Engine
-
 /**
  * Runs the tasks of the full module, here or in a worker that has it.
  * @param {any} storage any: a Storage, RawFiles or null
  * @returns {Promise<any>} any: Engine or FullWorker, which share these methods
  */
 async function fullEngine(storage) {
-  if (isFull() && (storage?.isChunks || storage?.inWorker?.named === undefined)) return engineHere()
+  if (isFull() && (storage?.isChunks || storage?.inWorker?.named === undefined)) return ownEngine()
   return (await import('../remote/full-worker.js')).FullWorker
 }
 

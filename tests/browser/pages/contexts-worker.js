@@ -1,15 +1,5 @@
-// A shared or a service worker that opens a database by name, and answers with the error's code.
+// A shared or a service worker with the package of pages.
 import { Varve } from '/pkg/browser.js'
+import { answerWith } from './contexts-answer.js'
 
-const answer = async (port, name) => {
-  try {
-    const db = new Varve(name)
-    await db.open()
-    port.postMessage(await db.get('a'))
-  } catch (error) {
-    port.postMessage(error.cause?.code ?? error.code)
-  }
-}
-
-globalThis.onconnect = ({ ports: [port] }) => { port.onmessage = ({ data }) => answer(port, data) }
-globalThis.onmessage = ({ data, ports: [port] }) => answer(port, data)
+answerWith(Varve)

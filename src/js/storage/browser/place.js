@@ -6,6 +6,9 @@ export const isWindow = () => typeof document !== 'undefined'
 /** Whether this is Firefox, whose files and databases are kept otherwise than those of Chromium and WebKit. */
 export const isFirefox = () => / Gecko\/\d/.test(globalThis.navigator?.userAgent ?? '')
 
+/** Whether this is Chromium, also a headless one. */
+export const isChromium = () => /Chrome\/\d/.test(globalThis.navigator?.userAgent ?? '')
+
 /**
  * Whether there may be such a storage, here or in a worker. Only opening a file shows whether OPFS works.
  * @param {string} kind

@@ -1,7 +1,7 @@
 // The files of one directory of the origin private file system (OPFS), for dedicated workers.
 // A handle is registered before the promise of its opening resolves: all handles of an engine that
 // failed can be closed, even those that were still being opened.
-import { isFirefox } from './place.js'
+import { FULL, asFull } from './full-disk.js'
 import { sealed } from './seal.js'
 
 /**
@@ -12,15 +12,6 @@ import { sealed } from './seal.js'
 
 /** Errors of a file that is open elsewhere; WebKit calls it InvalidStateError. */
 const BUSY = ['NoModificationAllowedError', 'InvalidStateError']
-
-/**
- * The errors of a full disk. A new file, which nobody else can have open, is called busy, or fails in
- * Firefox for an unknown reason; Firefox opens none then, and says that one which it has just found is not there.
- */
-const FULL = {
-  create: [...BUSY, 'UnknownError'],
-  open: isFirefox() ? ['UnknownError', 'NotFoundError'] : []
-}
 
 /** Waiting times before another attempt on a file that is busy, in ms; the last one repeats. */
 const PAUSES_MS = [5, 10, 20, 40, 80, 160, 250]
@@ -80,14 +71,9 @@ export class RawFiles {
   open(name, create) {
     return this.#during(async (closing) => {
       const directory = await this.#place()
-      let isNew = false
-      const get = (/** @type {boolean} */ create) => {
-        isNew = create
-        return directory.getFileHandle(name, { create })
-      }
-      const file = /** @type {SyncFileHandle} */ (await orCreate(create, get).catch((error) => { throw isNew ? told(error, FULL.create) : error }))
-      const make = () => file.createSyncAccessHandle()
-      const handle = await (isNew ? make() : this.#unlessBusy(closing, make)).catch((error) => { throw told(error, isNew ? FULL.create : FULL.open) })
+      const file = /** @type {SyncFileHandle} */ (await orCreate(create, (create) => directory.getFileHandle(name, { create })))
+      const handle = await this.#unlessBusy(closing, () => file.createSyncAccessHandle())
+        .catch((error) => { throw asFull(error, FULL.open) })
       if (closing.aborted) {
         handle.close()
         throw closing.reason
@@ -202,16 +188,6 @@ export class RawFiles {
 }
 
 /**
- * Tells of a full disk if the error is one of its.
- * @param {any} error any: whatever was thrown
- * @param {string[]} names of the errors of a full disk
- */
-function told(error, names) {
-  if (!names.includes(error?.name)) return error
-  return Object.assign(new Error(`${error.message}; browsers say so where the disk is full`, { cause: error }), { code: 'ENOSPC' })
-}
-
-/**
  * Looks something up; with `create`, creates it where it is missing.
  * @template T @param {boolean} create @param {(create: boolean) => Promise<T>} get @returns {Promise<T>}
  */
@@ -222,7 +198,11 @@ async function orCreate(create, get) {
     if (!create || error?.name !== 'NotFoundError') throw error
   }
   await sealed()
-  return get(true)
+  try {
+    return await get(true)
+  } catch (error) {
+    throw asFull(error, FULL.create)
+  }
 }
 
 /**
