@@ -94,7 +94,7 @@ const steps = {
   size: underBudget,
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
-  js: withPackage(inNode('js')),
+  js: withPackage(inNode('js', 2)),
   browser: withPackage(inNode('browser')),
   package: withPackage(inNode('package')),
   runtimes: withPackage(inNode('runtimes')),
@@ -146,13 +146,13 @@ async function underBudget() {
   return { passed: Number(holds), failed: Number(!holds), skipped: 0, why: holds ? '' : 'over the budget' }
 }
 
-/** The tests of one folder, by Node's own runner. */
-function inNode(name) {
+/** The tests of one folder, by Node's own runner, so many files at a time. */
+function inNode(name, together = 1) {
   return async () => {
     const folder = inRoot('tests', name)
     const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.test.mjs')).sort() : []
     if (files.length === 0) return { passed: 0, failed: 0, skipped: 1, why: `no tests/${name}/*.test.mjs` }
-    return tests(nodeCounts, process.execPath, '--test', '--test-reporter=spec', ...files.map((file) => `tests/${name}/${file}`))()
+    return tests(nodeCounts, process.execPath, '--test', '--test-reporter=spec', `--test-concurrency=${together}`, ...files.map((file) => `tests/${name}/${file}`))()
   }
 }
 

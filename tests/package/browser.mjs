@@ -1,39 +1,43 @@
-// Runs pages in a headless Chromium: serves a folder, opens a page, which posts its result to
-// /result.
+// Runs pages in a headless Chromium or Firefox: serves a folder, opens a page, which posts its result
+// to /result.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { extname, join, normalize } from 'node:path'
+import { basename, extname, join, normalize } from 'node:path'
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' }
 
 const PATIENCE_MS = 60_000
 
+/** How a browser is started with a profile. */
+const argumentsOf = (browser, profile) => (/firefox/i.test(basename(browser))
+  ? ['--headless', '--no-remote', '--profile', profile]
+  : [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--disable-extensions', `--user-data-dir=${profile}`, '--remote-debugging-port=0'
+    ])
+
 /**
  * Opens `page` of `folder` and returns the posted result.
  *
- * @param {string} chromium
+ * @param {string} browser the path of a Chromium or Firefox
  * @param {{ folder: string, page?: string, headers?: Record<string, string>, before?: (request, response, next) => void }} options
  *   `headers` of every response; `before` can answer a request first, like middleware of a server
  */
-export async function visit(chromium, { folder, page = 'index.html', headers = {}, before = (request, response, next) => next() }) {
+export async function visit(browser, { folder, page = 'index.html', headers = {}, before = (request, response, next) => next() }) {
   const { server, result } = serve(folder, headers, before)
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const profile = mkdtempSync(join(tmpdir(), 'varve-chromium-'))
-  const child = spawn(chromium, [
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--disable-extensions', `--user-data-dir=${profile}`, '--remote-debugging-port=0',
-    `http://127.0.0.1:${server.address().port}/${page}`
-  ], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+  const profile = mkdtempSync(join(tmpdir(), 'varve-visit-'))
+  const child = spawn(browser, [...argumentsOf(browser, profile), `http://127.0.0.1:${server.address().port}/${page}`], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
   let said = ''
   child.stderr.on('data', (chunk) => { said += chunk })
   const ended = new Promise((resolve) => child.on('close', resolve).on('error', resolve))
   try {
     return await Promise.race([
       result,
-      ended.then(() => { throw new Error(`Chromium ended early: ${said.slice(-2000)}`) }),
+      ended.then(() => { throw new Error(`the browser ended early: ${said.slice(-2000)}`) }),
       new Promise((resolve, reject) => setTimeout(reject, PATIENCE_MS, new Error(`no result from ${page}: ${said.slice(-2000)}`)).unref())
     ])
   } finally {

@@ -1,6 +1,8 @@
 // The package with bundlers and without: each builds a small program with the installed tarball,
 // without configuration if the documentation says so. The bundle is run in a headless Chromium or
 // in Node.
+//
+//   VARVE_LONG=1   in Firefox too
 import { after, before, test } from 'node:test'
 import { deepStrictEqual, match, ok, strictEqual } from 'node:assert'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,12 +14,14 @@ import * as vite8 from 'vite'
 import * as vite6 from 'vite-6'
 import * as vite7 from 'vite-7'
 import webpack from 'webpack'
-import { findChromium } from '../../pkg-scripts/lib/system.mjs'
+import { findChromium, findFirefox } from '../../pkg-scripts/lib/system.mjs'
 import { htmlOf, visit } from './browser.mjs'
 import { NoNpm, expectedAnswer, installedApp, runIn, tellSkipped } from './lib.mjs'
 
 const chromium = findChromium()
 const noBrowser = chromium === undefined && tellSkipped('no Chromium here: bundles for browsers are built and not run')
+
+const firefox = process.env.VARVE_LONG === undefined ? undefined : findFirefox()
 
 /** @type {import('./lib.mjs').App} */
 let app
@@ -51,14 +55,16 @@ const bundled = (name, act) => test(name, async (context) => {
  */
 async function seen(context, { workers = true, ...options }) {
   if (noBrowser) return context.skip(noBrowser)
-  const { error, answer, inWorker, imported, named } = await visit(chromium, options)
-  strictEqual(error, undefined)
-  if (workers) deepStrictEqual(inWorker, [['a', 'ä'], ['b', 'ß']])
-  else strictEqual(inWorker[0], 'LEVEL_DATABASE_NOT_OPEN')
-  // The lean module cannot: it needs a worker with the full one.
-  deepStrictEqual(imported, workers ? [['a', '1']] : ['LEVEL_ENGINE_UNAVAILABLE', true])
-  deepStrictEqual(answer, expected)
-  deepStrictEqual(named, workers ? ['451', 'opfs'] : ['LEVEL_DATABASE_NOT_OPEN'])
+  for (const browser of firefox === undefined ? [chromium] : [chromium, firefox]) {
+    const { error, answer, inWorker, imported, named } = await visit(browser, options)
+    strictEqual(error, undefined, browser)
+    if (workers) deepStrictEqual(inWorker, [['a', 'ä'], ['b', 'ß']], browser)
+    else strictEqual(inWorker[0], 'LEVEL_DATABASE_NOT_OPEN', browser)
+    // The lean module cannot: it needs a worker with the full one.
+    deepStrictEqual(imported, workers ? [['a', '1']] : ['LEVEL_ENGINE_UNAVAILABLE', true], browser)
+    deepStrictEqual(answer, expected, browser)
+    deepStrictEqual(named, workers ? ['451', 'opfs'] : ['LEVEL_DATABASE_NOT_OPEN'], browser)
+  }
 }
 
 const page = (out, script, ...head) => writeFileSync(join(out, 'index.html'), htmlOf(script, ...head))
