@@ -518,12 +518,15 @@ for (const seed of seeds) {
     }
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 60; i++) await put(`r${round} ${i}`, 'x'.repeat(rand(900)))
+      const before = trapping.trapped
       trapping.arm(1 + rand(400))
       await Promise.all([
         db.clear({ gte: 'r0 1', lt: 'r0 3' }).catch((error) => assert.equal(error.code, 'LEVEL_POISONED')),
         ...Array.from({ length: 50 }, (_, i) => put(`t${round} ${i}`, 'y'.repeat(rand(900))))
       ])
-      for (let i = 0; trapping.disarm() >= 0 && recovered.length <= round && i < 3; i++) {
+      trapping.disarm()
+      // Not while the engine is being replaced: one whose successor fails too has failed for good.
+      if (trapping.trapped === before) {
         trapping.last.ruin()
         await db.get('a').catch(() => {})
       }
