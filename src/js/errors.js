@@ -15,7 +15,7 @@
 //   invalid-argument   LEVEL_INVALID_ARGUMENT    an invalid argument: a TypeError or RangeError
 //   not-supported      LEVEL_NOT_SUPPORTED       not supported by this database or storage
 //   closed             LEVEL_DATABASE_NOT_OPEN   the same code as abstract-level's
-//   (not loaded)       LEVEL_ENGINE_UNAVAILABLE  engine.wasm is not found, or cannot be compiled
+//   (not loaded)       LEVEL_ENGINE_UNAVAILABLE  engine.wasm or its script is not found, or fails to compile
 //
 // `maybeApplied` is true for a write that may have been applied, and may be found after reopening.
 

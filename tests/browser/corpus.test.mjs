@@ -17,8 +17,8 @@ const FOLDERS = {
   '/corpus/': { folder: SHARED, manifest: 'manifest.json' }
 }
 const LONG = process.env.VARVE_LONG !== undefined
-const isThere = existsSync(join(SHARED, 'manifest.json'))
-if (LONG && !isThere) console.error(`SKIPPED: no corpus at ${SHARED} (set VARVE_CORPUS)`)
+const hasCorpus = existsSync(join(SHARED, 'manifest.json'))
+if (LONG && !hasCorpus) console.error(`SKIPPED: no corpus at ${SHARED} (set VARVE_CORPUS)`)
 
 /** The intact databases of a folder, and the addresses of their files. */
 function casesOf(prefix) {
@@ -55,7 +55,7 @@ for (const kind of KINDS) {
     const browser = await Browser.start(kind)
     t.after(() => browser.close())
     const page = await browser.page(`${url}/tests/browser/pages/database.html`)
-    const cases = [...casesOf('/fixtures/'), ...LONG && isThere ? casesOf('/corpus/') : []]
+    const cases = [...casesOf('/fixtures/'), ...LONG && hasCorpus ? casesOf('/corpus/') : []]
     for (const { id, expect, files } of cases) {
       const found = await page.evaluate(imported, { id, files })
       assert.deepEqual(found, { storage: 'opfs', count: expect.count, sha256: expect.sha256 }, id)

@@ -339,7 +339,7 @@ async function count(t, kind, { tabs, target, pause, events = EVENTS_OF[kind] })
       assert.equal(each?.error, undefined, `seed ${seed}`)
       assert.deepEqual(each?.wrong ?? [], [], `seed ${seed}`)
     }
-    // A page may have been loaded once more after the event that it was told to go on after.
+    // A page that was loaded once more after it was told to go on is told again.
     for (const [i, each] of states.entries()) if (each?.done && each.wrote !== target) await go(all[i])
     return states.every((each) => each?.done && each.wrote === target)
   }

@@ -21,7 +21,9 @@ import { NoNpm, expectedAnswer, installedApp, runIn, tellSkipped } from './lib.m
 const chromium = findChromium()
 const noBrowser = chromium === undefined && tellSkipped('no Chromium here: bundles for browsers are built and not run')
 
-const firefox = process.env.VARVE_LONG === undefined ? undefined : findFirefox()
+const isLong = process.env.VARVE_LONG !== undefined
+const firefox = isLong ? findFirefox() : undefined
+if (isLong && firefox === undefined) tellSkipped('no Firefox here: bundles run in Chromium alone')
 
 /** @type {import('./lib.mjs').App} */
 let app

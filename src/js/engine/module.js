@@ -41,7 +41,10 @@ export async function loadModule() {
   try {
     const [compiled, { createInstance, MEMORY_PAGES_MIN }] = await Promise.all([chosen.load(), chosen.glue()])
     return { compiled, createInstance, MEMORY_PAGES_MIN }
-  } catch (/** @type {any} any: whatever was thrown */ cause) {
-    throw new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
+  } catch (cause) {
+    throw unavailable(cause)
   }
 }
+
+/** @param {any} cause any: whatever was thrown */
+export const unavailable = (cause) => new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })

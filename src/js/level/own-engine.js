@@ -1,7 +1,7 @@
 // The class of engines of this thread. It is loaded when the first one is opened: a page whose worker has
 // the engine does without. varve/inline and varve/full have it, as service workers cannot load scripts later.
 import { isServiceWorker } from '#place'
-import { loadModule, loadedEngine } from '../engine/module.js'
+import { loadModule, loadedEngine, unavailable } from '../engine/module.js'
 import { VarveError } from '../errors.js'
 
 /** @returns {Promise<typeof import('../engine/engine.js').Engine>} */
@@ -13,7 +13,7 @@ export async function ownEngine() {
   loadModule().catch(() => {})
   try {
     return (await import('../engine/engine.js')).Engine
-  } catch (/** @type {any} any: whatever was thrown */ cause) {
-    throw new VarveError(`The engine cannot be loaded: ${cause?.message ?? cause}`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
+  } catch (cause) {
+    throw unavailable(cause)
   }
 }

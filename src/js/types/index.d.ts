@@ -355,7 +355,7 @@ export class Varve<KDefault = string, VDefault = string>
 
   /**
    * Allows writes again after a failure whose cause is gone, without reopening. After `LEVEL_FULL` that
-   * is tried when the database is idle, at growing intervals up to 30 s; this call does it at once.
+   * is tried when the database is idle, at growing intervals up to 30 s; this call does it at once. A flush or compaction that runs is finished first.
    */
   resume (): Promise<void>
 
@@ -1320,7 +1320,8 @@ export type ErrorCode =
   /** The signal of an iterator was aborted. */
   | 'LEVEL_ABORTED'
   /**
-   * `engine.wasm` cannot be fetched or compiled, see `cause`. Put it next to the script, or use
+   * `engine.wasm`, or a script that is loaded with it, cannot be fetched or compiled, see `cause`: after a
+   * passing failure, load the page again. Put it next to the script, or use
    * `varve/inline`; a content security policy must allow `'wasm-unsafe-eval'`.
    */
   | 'LEVEL_ENGINE_UNAVAILABLE'

@@ -12,11 +12,18 @@ export const FULL = isFirefox()
   : { create: isChromium() ? ['InvalidStateError'] : [], open: [] }
 
 /**
+ * Whether an error has one of these names.
+ * @param {any} error any: whatever was thrown
+ * @param {string[]} names
+ */
+export const isFullDisk = (error, names) => names.includes(error?.name)
+
+/**
  * Returns the error of a full disk in place of one with these names.
  * @param {any} error any: whatever was thrown
  * @param {string[]} names
  */
 export function asFull(error, names) {
-  if (!names.includes(error?.name)) return error
+  if (!isFullDisk(error, names)) return error
   return Object.assign(new Error(`${error.message}; browsers say so where the disk is full`, { cause: error }), { code: 'ENOSPC' })
 }

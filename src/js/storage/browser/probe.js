@@ -1,5 +1,5 @@
 // Whether the origin private file system (OPFS) can be used here, and if not, why.
-import { FULL, asFull } from './full-disk.js'
+import { FULL, isFullDisk } from './full-disk.js'
 import { isDedicatedWorker, isWindow } from './place.js'
 
 /** Errors of a storage that is there but has no room, or another trouble, now. */
@@ -39,7 +39,7 @@ export async function probeOpfs() {
     return { ok: true }
   } catch (/** @type {any} any: whatever was thrown */ error) {
     // A full disk is not a lack of support: databases that are here must not be taken for missing.
-    if (asFull(error, [...FULL.create, ...FULL.open]) !== error) return { ok: true }
+    if (isFullDisk(error, [...FULL.create, ...FULL.open])) return { ok: true }
     if (TROUBLE.includes(error?.name) && await hasDatabases(root)) return { ok: true }
     return no(`a file in the browser's private files cannot be opened (${error?.name})`, error)
   } finally {
