@@ -1,0 +1,206 @@
+/**
+ * `varve/inspect`: what the bytes of LevelDB's files mean, and whether they are sound.
+ *
+ * Nothing here opens a database or writes a file. Files are read in parts, through a `Source`. The
+ * decoders are those of the engine, in WebAssembly (`full.wasm`).
+ *
+ * Damage is never an exception: it is a `Finding`, and what follows it is still explained. The only
+ * errors are those of your `Source`, those of an aborted signal, and `LEVEL_ENGINE_UNAVAILABLE` if
+ * the module cannot be loaded.
+ */
+
+/** A file that is read in parts. */
+export interface Source {
+  /** For hints about the kind of file only; contents decide. */
+  readonly name: string
+  /** Bytes of the file, up to 2^53 - 1. */
+  readonly size: number
+  /**
+   * Fills `into` with the bytes at `offset` and returns how many it read. Fewer than asked for means
+   * that the rest cannot be read, which becomes a finding (S02).
+   */
+  read(offset: number, into: Uint8Array): number | Promise<number>
+}
+
+/** The bytes of a `Blob` or `File`, for example one that was dropped on a page. */
+export function sourceOf(blob: Blob, name?: string): Source
+
+/**
+ * Loads the module. Other functions do so themselves, from `full.wasm` beside the script; call this
+ * first if it is elsewhere.
+ */
+export function load(module: URL | string | BufferSource | WebAssembly.Module): Promise<void>
+
+/** How much a finding matters. `info`: normal, for example after a crash; `warn`: readable, but no
+ *  writer produces it; `bad`: data is unreadable or cannot be trusted. */
+export type Severity = 'info' | 'warn' | 'bad'
+
+export interface Finding {
+  /** Stable; docs/inspector.md lists the codes. */
+  code: string
+  severity: Severity
+  /** The bytes concerned, in the file. */
+  offset: number
+  length: number
+  /** What was found and what was expected. */
+  reason: string
+}
+
+/** A user key with the 8 bytes that LevelDB adds. */
+export interface InternalKey {
+  /** Hexadecimal, cut at 64 KiB. */
+  key: string
+  /** Bytes of the whole user key. */
+  size: number
+  /**
+   * Absent if the key is too short for an internal key. A string of digits above 2^53 - 1, as in the
+   * index, whose keys often have the highest sequence number.
+   */
+  sequence?: number | string
+  type?: 'value' | 'deletion'
+}
+
+/** A range of bytes with a meaning. */
+export interface Span {
+  /**
+   * `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `gap`, `contents`, `entry`, `field`,
+   * `padding`, `fragment`, `record`, `edit` ...
+   */
+  kind: string
+  /** Of a `field`: its name in the documentation of the format, for example `index handle size`. */
+  name?: string
+  /** In the file, or in the decompressed block or joined record if an outer span says `inside`. */
+  offset: number
+  length: number
+  /** Bytes are in hexadecimal; a number that is not exact as one is a string of digits. */
+  facts: Record<string, number | string | boolean | InternalKey>
+  findings: Finding[]
+  /** In the order of their offsets; they do not overlap. */
+  spans: Span[]
+}
+
+/** What a file is, by its first and last bytes; by its name only if these do not tell. */
+export interface Detected {
+  kind: 'table' | 'log' | 'manifest' | 'current' | 'info log' | 'empty' | 'zeros' | 'foreign' | 'unknown'
+  /** Of `foreign`: what it is, for example `RocksDB table, format version 5`, `SQLite database`. */
+  format: string
+  /** Why, in words: `the magic number at 711,163`. */
+  reason: string
+  /** The kind that its name suggests, if it has one of LevelDB's names. */
+  named?: 'table' | 'log' | 'manifest' | 'current' | 'info log' | 'lock'
+}
+
+export function detect(source: Source): Promise<Detected>
+
+/** Kinds of regions, by the number in `Regions.kind`. */
+export const REGION_KINDS: readonly string[]
+/**
+ * States of regions, by the number in `Regions.state`: `unread`, `sound`, `bad`, `found` (sound, and
+ * found by its checksum alone), `doubtful` (readable; something about it is wrong), `torn` (the end of
+ * a log that was never written, as after a crash).
+ */
+export const REGION_STATES: readonly string[]
+/** Codecs of blocks, by the number in `Regions.codec`; 255: not read, or not a block. */
+export const CODECS: readonly string[]
+
+/** Regions of a file, one row each, in columns of equal length. Transferable. */
+export interface Regions {
+  readonly length: number
+  /** Offset in the file. */
+  offset: Float64Array
+  /** Bytes, a block's trailer included. */
+  size: Float64Array
+  kind: Uint8Array
+  state: Uint8Array
+  codec: Uint8Array
+  /** Decompressed bytes; 0 if not read. Of a log's record: its bytes. */
+  raw: Uint32Array
+  /** Entries of a block; operations of a record. */
+  entries: Uint32Array
+  deletions: Uint32Array
+  restarts: Uint32Array
+}
+
+/** The entries of a block, in columns. Offsets are in `raw`. */
+export interface Entries {
+  readonly length: number
+  /** Where the entry begins: three varints, then the bytes of the key that are not shared. */
+  offset: Uint32Array
+  keyStart: Uint32Array
+  valueStart: Uint32Array
+  end: Uint32Array
+  shared: Uint32Array
+  /** 1 if a restart point leads to it. */
+  restart: Uint8Array
+  /** 0 deletion, 1 value, 255 no internal key. */
+  type: Uint8Array
+  sequence: Float64Array
+}
+
+export interface BlockView {
+  /** Facts, findings, and the parts of the stored block: contents, codec, checksum. */
+  span: Span
+  /** The decompressed contents; absent if they cannot be decoded. */
+  raw?: Uint8Array
+  /** Whether `raw` is stored as it is, so that `span.offset` + an offset in it is one in the file. */
+  plain: boolean
+  entries: Entries
+  restarts: Uint32Array
+}
+
+/** The whole key of an entry, with the 8 bytes of an internal key, cut at `max` bytes. */
+export function keyOf(block: BlockView, index: number, max?: number): Uint8Array
+/** The value of an entry. */
+export function valueOf(block: BlockView, index: number): Uint8Array
+
+/** A table, as far as its footer, metaindex, index and filter tell: no data block is read. */
+export interface TableMap {
+  /** Of the whole file, with totals as far as they are known. */
+  summary: Span
+  /**
+   * Footer, metaindex, index, filter and other meta blocks, explained to their fields. The parts of
+   * a block are `contents` (whose own spans have offsets `inside` it) and the fields `codec` and
+   * `checksum`.
+   */
+  parts: Span[]
+  /**
+   * In the order of their offsets, without overlaps, covering the whole file: parts; data blocks,
+   * which are `unread`; and gaps, to which nothing refers. If handles overlap, the first is kept.
+   */
+  regions: Regions
+  /** The index, whose entries name the data blocks in order. Absent if it cannot be read. */
+  index?: BlockView
+  /** For each entry of `index`: the handle in its value (offset -1: malformed). */
+  handles?: { offset: Float64Array, size: Float64Array }
+  /** All of them, those of `parts` and `summary` included. */
+  findings: Finding[]
+}
+
+export function mapTable(source: Source, options?: { signal?: AbortSignal }): Promise<TableMap>
+
+/** Progress of a sweep: what was read since the last. */
+export interface Swept {
+  /** Bytes of the file that were read so far. */
+  done: number
+  /**
+   * Rows in the order in which they were read; the `offset` tells which region of a map each is.
+   * Blocks that were found without an index, and the gaps between them, are in the place of a gap.
+   */
+  regions: Regions
+  findings: Finding[]
+  /** At the end: the whole table, with its totals. */
+  summary?: Span
+}
+
+/** Reads and checks every block; searches bytes that nothing refers to for blocks. */
+export function sweepTable(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<Swept, void>
+
+/**
+ * Decodes one block of a table. `kind` is one of `REGION_KINDS`; `size` is without the trailer, as in
+ * handles. Blocks of more than 64 MiB, stored or decompressed, are not decoded (T12). At most
+ * 3,145,728 entries are listed.
+ */
+export function openBlock(source: Source, block: { kind: string, offset: number, size: number }): Promise<BlockView>
+
+/** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
+export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>
