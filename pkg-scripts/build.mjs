@@ -8,10 +8,12 @@
 //   pkg/engine.wasm, instance.js      feature `wasm`: reads and writes databases
 //   pkg/full.wasm, instance-full.js   feature `full`: also codecs, zip import, repair, inspector
 //   pkg/browser.js and others         src/js bundled for pages: see lib/browser.mjs
+//   pkg/inspector/                    the page of www/: see lib/inspector.mjs
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildForBrowsers } from './lib/browser.mjs'
+import { buildInspector } from './lib/inspector.mjs'
 import { instanceSource } from './lib/instance.mjs'
 import { panicsAsTraps } from './lib/panics.mjs'
 import { inRoot } from './lib/paths.mjs'
@@ -132,7 +134,9 @@ export async function build({ forNode = false } = {}) {
     compiled = compiled.then(() => take([compile]))
     return Promise.all([ready, compiled]).then(() => take(finish))
   }))
-  if (!forNode) await buildForBrowsers()
+  if (forNode) return
+  await buildForBrowsers()
+  await buildInspector()
 }
 
 /** @param {Step[]} steps */

@@ -87,7 +87,7 @@ export async function bundle(options) {
 }
 
 /** @param {string[]} paths of modules, some of other packages */
-function licencesOf(paths) {
+export function licencesOf(paths) {
   const packages = new Set(paths.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean))
   return [...packages].sort().map((name) => {
     const folder = inRoot('node_modules', name)

@@ -1,0 +1,92 @@
+// One opened file: what is known of it so far.
+import { Pages } from './pages.js'
+import { Regions } from './regions.js'
+
+/** @typedef {import('varve/inspect').Finding} Finding */
+/** @typedef {import('varve/inspect').Span} Span */
+
+/** Larger files are swept only when asked: reading them takes many seconds. */
+export const SWEPT_BY_ITSELF_MAX = 256 << 20
+
+let files = 0
+
+export class OpenFile {
+  /** For the workers. @readonly */
+  id = ++files
+  /** @type {import('varve/inspect').Detected | undefined} */
+  detected
+  /** `new`, `reading`, `ready`, or `failed` with a `failure`. @type {'new' | 'reading' | 'ready' | 'failed'} */
+  status = 'new'
+  /** A checksum of its ends, for the address. */
+  mark = ''
+  /** @type {{ code: string, message: string } | undefined} */
+  failure
+  /** @type {Regions | undefined} */
+  regions
+  /** @type {Span[]} */
+  parts = []
+  /** @type {Span | undefined} */
+  summary
+  /** @type {import('varve/inspect').BlockView | undefined} */
+  index
+  /** @type {import('varve/inspect').TableMap['handles']} */
+  handles
+  /** Found while the map was read. @type {Finding[]} */
+  mapFindings = []
+  /** Found by the sweep. @type {Finding[]} */
+  sweptFindings = []
+  /** @type {{ status: 'none' | 'running' | 'paused' | 'done', done: number, since: number, cancel?: () => void }} */
+  sweep = { status: 'none', done: 0, since: 0 }
+  /** Blocks that were decoded, by their offset. @type {Map<number, import('varve/inspect').BlockView>} */
+  blocks = new Map()
+  /** Counts blocks that were decoded. */
+  decoded = 0
+
+  /** @param {import('./bytes.js').Given} given @param {() => void} onRead called when bytes for the screen were read */
+  constructor(given, onRead) {
+    this.pages = new Pages(given, onRead)
+    this.given = given
+    this.name = given.name
+    this.size = given.size
+  }
+
+  /** What both passes found, each once, by offset. */
+  get findings() {
+    const all = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
+    const seen = new Set()
+    return all.filter(({ code, offset }) => {
+      const key = `${code} ${offset}`
+      return !seen.has(key) && seen.add(key)
+    }).sort((a, b) => a.offset - b.offset)
+  }
+
+  get worst() {
+    const { findings } = this
+    return findings.some(({ severity }) => severity === 'bad') ? 'bad' : findings.some(({ severity }) => severity === 'warn') ? 'warn' : findings.length > 0 ? 'info' : undefined
+  }
+
+  /** @param {any} error any: whatever was thrown */
+  fail(error) {
+    if (this.status !== 'ready') this.status = 'failed'
+    this.failure = { code: error?.code ?? error?.name ?? 'ERROR', message: error?.message ?? String(error) }
+  }
+
+  /** @param {import('varve/inspect').TableMap} map */
+  take({ regions, parts, summary, index, handles, findings }) {
+    this.regions = new Regions(regions)
+    this.parts = parts
+    this.summary = summary
+    this.index = index
+    this.handles = handles
+    this.mapFindings = findings
+    this.status = 'ready'
+  }
+
+  /** @param {import('varve/inspect').Swept} swept */
+  takeSwept({ done, regions, findings, summary }) {
+    this.regions?.apply(regions)
+    this.sweptFindings.push(...findings)
+    if (summary !== undefined) this.summary = summary
+    this.sweep.done = done
+  }
+}

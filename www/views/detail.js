@@ -1,0 +1,144 @@
+// The panel beside the view: what is selected, with its key and its value.
+import { keyOf, valueOf } from 'varve/inspect'
+import { html, nothing } from 'lit'
+import { bytesText, hexOf, partsOf } from '../ui/bytes.js'
+import { grouped, hex, range } from '../ui/numbers.js'
+import { sentenceOf, titleOf } from '../model/sentences.js'
+import { facts } from './structure.js'
+
+/** @typedef {import('../model/model.js').Model} Model */
+
+/** Bytes of a value that are shown before one asks for more. */
+const SHOWN = 4096
+
+/** @param {Model} model */
+export function detail(model) {
+  const { file, selection } = model
+  if (file?.regions === undefined || selection === undefined) return nothing
+  const region = file.regions.having(selection.block ?? selection.from)
+  const view = region && file.blocks.get(region.offset)
+  const entry = view !== undefined && selection.entry !== undefined && selection.entry < view.entries.length ? selection.entry : undefined
+  return html`
+    <h2>${region === undefined ? 'Selection' : titleOf(file, region)}${entry === undefined ? '' : html` <span class="dim">▸</span> entry ${grouped(entry)}`}</h2>
+    <p>${selection.inside !== undefined && view !== undefined && !view.plain
+      ? html`Bytes ${range(...selection.inside)} of the decompressed block, which is stored as bytes ${range(selection.from, selection.to)}`
+      : region === undefined || entry !== undefined ? html`Bytes ${range(selection.from, selection.to)}` : sentenceOf(file, region)}</p>
+    ${entry !== undefined && view !== undefined ? entryOf(view, entry) : region !== undefined ? regionOf(model, region) : nothing}
+    ${inspector(model)}`
+}
+
+/** @param {Model} model @param {import('../model/regions.js').Region} region */
+function regionOf(model, region) {
+  const { file } = model
+  const view = file?.blocks.get(region.offset)
+  const part = file?.parts.find(({ offset }) => offset === region.offset)
+  const span = view?.span ?? part
+  const findings = file?.findings.filter(({ offset }) => offset >= region.offset && offset < region.end) ?? []
+  return html`
+    ${findings.slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
+    ${span === undefined ? nothing : facts(span)}
+    <p class="actions">
+      <button @click=${() => model.show('hex')}>Bytes</button>
+      ${region.kind === 'data' ? html`<button @click=${() => model.show('entries')}>Entries</button>` : nothing}
+      <button @click=${() => model.setZoom([region.offset - region.size, region.end + region.size])}>Zoom the map to it</button>
+    </p>`
+}
+
+/** @param {import('varve/inspect').BlockView} view @param {number} entry */
+function entryOf(view, entry) {
+  const { shared, keyStart, valueStart, end, sequence, type } = view.entries
+  const whole = keyOf(view, entry, 64 << 10)
+  const internal = type[entry] !== 255
+  const key = internal ? whole.subarray(0, Math.max(0, whole.length - 8)) : whole
+  const value = valueOf(view, entry)
+  return html`
+    <dl class="facts">
+      <div><dt>shared</dt><dd>${grouped(shared[entry])}</dd></div>
+      <div><dt>own</dt><dd>${grouped(valueStart[entry] - keyStart[entry])}</dd></div>
+      <div><dt>value</dt><dd>${grouped(end[entry] - valueStart[entry])}</dd></div>
+      <div><dt>sequence</dt><dd>${internal ? grouped(sequence[entry]) : '—'}</dd></div>
+      <div><dt>type</dt><dd>${type[entry] === 1 ? 'put' : type[entry] === 0 ? 'deletion' : 'no internal key'}</dd></div>
+    </dl>
+    <h3>Key <button class="link" @click=${() => copy(key)}>copy</button></h3>
+    <div class="value">${bytesText(key.subarray(0, SHOWN), { max: 2000, size: key.length })}</div>
+    ${type[entry] === 0 ? nothing : html`
+      <h3>Value <span class="dim">${chosen(value)}</span> <button class="link" @click=${() => copy(value)}>copy</button></h3>
+      ${decoded(value)}
+      <details><summary>As hexadecimal</summary><div class="value mono">${hexOf(value.subarray(0, SHOWN), ' ')}${value.length > SHOWN ? ` … +${grouped(value.length - SHOWN)} B` : ''}</div></details>`}`
+}
+
+/** Lossless: as text if it is valid, printable text; else as hexadecimal. @param {Uint8Array} bytes */
+function copy(bytes) {
+  const { parts, end } = partsOf(bytes, Infinity)
+  const isText = end === bytes.length && parts.every(({ chip }) => !chip)
+  navigator.clipboard?.writeText(isText ? parts.map(({ text }) => text).join('') : hexOf(bytes)).catch(() => {})
+}
+
+/** Larger values are not parsed. */
+const PARSED_MAX = 1 << 20
+
+/** @param {Uint8Array} value */
+function jsonOf(value) {
+  if (value.length === 0 || value.length > PARSED_MAX || ![0x7b, 0x5b, 0x22].includes(value[0])) return undefined
+  try {
+    return { json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value)) }
+  } catch {
+    return undefined
+  }
+}
+
+/** @param {Uint8Array} value */
+function chosen(value) {
+  if (value.length === 0) return 'empty'
+  if (jsonOf(value) !== undefined) return 'JSON'
+  const { parts } = partsOf(value.subarray(0, SHOWN), SHOWN)
+  return parts.some(({ chip }) => chip) ? 'bytes' : 'text'
+}
+
+/** @param {Uint8Array} value */
+function decoded(value) {
+  const parsed = jsonOf(value)
+  if (parsed !== undefined) {
+    const text = new TextEncoder().encode(JSON.stringify(parsed.json, undefined, 2).slice(0, SHOWN * 2))
+    // Lines of JSON are set as lines; every other control is a chip.
+    return html`<div class="value json">${new TextDecoder().decode(text).split('\n').map((line) => html`<div>${bytesText(new TextEncoder().encode(line), { max: 1000 })}</div>`)}</div>`
+  }
+  return html`<div class="value">${bytesText(value.subarray(0, SHOWN), { max: 2000, size: value.length })}</div>`
+}
+
+/** The bytes at the start of the selection, as numbers. @param {Model} model */
+function inspector(model) {
+  const { file, selection } = model
+  if (model.view !== 'hex' || file === undefined || selection === undefined) return nothing
+  const region = selection.block === undefined ? undefined : file.regions?.having(selection.block)
+  const raw = model.space === 'raw' && region !== undefined ? file.blocks.get(region.offset)?.raw : undefined
+  const at = raw !== undefined && selection.inside !== undefined ? selection.inside[0] : selection.from
+  const bytes = raw !== undefined ? raw.subarray(at, at + 10) : file.pages.get(at, 10)
+  if (bytes === undefined || bytes.length === 0) return nothing
+  return html`
+    <h3>As a number <span class="dim">from ${hex(at)}</span></h3>
+    <dl class="facts">${numbersOf(bytes).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+}
+
+/** @param {Uint8Array} bytes at least one @returns {[string, string][]} */
+function numbersOf(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  /** @type {[string, string][]} */
+  const out = [['u8', grouped(bytes[0])]]
+  const varint = varintOf(bytes)
+  if (varint !== undefined) out.push(['varint', `${BigInt(varint.value).toLocaleString('en')} (${varint.size} B)`])
+  if (bytes.length >= 2) out.push(['u16', grouped(view.getUint16(0, true))])
+  if (bytes.length >= 4) out.push(['u32', grouped(view.getUint32(0, true))], ['f32', String(view.getFloat32(0, true))])
+  if (bytes.length >= 8) out.push(['u64', view.getBigUint64(0, true).toLocaleString('en')], ['f64', String(view.getFloat64(0, true))])
+  return out
+}
+
+/** @param {Uint8Array} bytes */
+function varintOf(bytes) {
+  let value = 0n
+  for (let i = 0; i < bytes.length && i < 10; i++) {
+    value |= BigInt(bytes[i] & 0x7f) << BigInt(7 * i)
+    if (bytes[i] < 0x80) return value < 1n << 64n ? { value, size: i + 1 } : undefined
+  }
+  return undefined
+}
