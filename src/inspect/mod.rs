@@ -11,8 +11,10 @@
 //!
 //! The codes of findings are stable: T01 the size, T02 the magic number, T10 a checksum, T11 a
 //! codec, T12 a block that does not decompress, T20 restart points, T21 an entry, T22 and T23 the
-//! order of keys, T24 a sequence number above the manifest's last, T25 a key that is no internal key, T30 to T33 handles, overlaps, unreferenced bytes and index
-//! keys, T40 and T41 filters, S02 bytes that could not be read.
+//! order of keys, T24 a sequence number above the manifest's last, T25 a key that is no internal
+//! key, T30 to T33 handles, overlaps, unreferenced bytes and index keys, T40 and T41 filters, S02
+//! bytes that could not be read. Of logs: W01 to W03 fragments, W04 and W05 the end, W06 to W08
+//! records.
 
 mod block;
 mod detect;
@@ -20,6 +22,7 @@ mod entries;
 mod fields;
 mod json;
 mod listing;
+mod log;
 mod log_head;
 mod regions;
 mod search;
@@ -32,6 +35,7 @@ mod view;
 mod window;
 
 pub use detect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
+pub use log::{LogInspector, LogRecord, RecordView, pack_records};
 pub use regions::{CODECS, REGION_KINDS, REGION_STATES, Region, State, pack_regions};
 pub use span::{Fact, Finding, KeyFact, Severity, Span};
 pub use table::{Depth, TableInspector};

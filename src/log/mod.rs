@@ -35,8 +35,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fragment::{FragmentHeader, FragmentType, checksum};
+pub(crate) use fragment::{FragmentHeader, FragmentType, Trouble, check, checksum, is_sound};
 pub(crate) use reader::{LogReader, Record, Semantics, Tail};
+pub(crate) use scan::{CHECKSUM_BYTES_MAX, find_fragment};
 #[cfg(feature = "fuzzing")]
 pub(crate) use writer::frame_record;
 pub(crate) use writer::{AT_ONCE_MAX, Begun, LogWriter};

@@ -5,11 +5,16 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::error::number;
 use crate::base::to_u64;
-use crate::inspect::{self, BlockView, Depth, Finding, Span, TableInspector, Window};
+use crate::inspect::{self, BlockView, Depth, Finding, LogInspector, RecordView, Span, TableInspector, Window};
 
-/// See [`TableInspector`].
+/// An inspector of one kind of file.
 #[wasm_bindgen]
-pub struct Inspector(Window<TableInspector>);
+pub struct Inspector(Kind);
+
+enum Kind {
+    Table(Box<Window<TableInspector>>),
+    Log(Box<Window<LogInspector>>),
+}
 
 /// Starts with a table file of `size` bytes. `depth`: 0 spans, 1 spans with entries, 2 map, 3 sweep.
 #[wasm_bindgen(js_name = inspectTable)]
@@ -19,53 +24,91 @@ pub fn inspect_table(size: f64, depth: u8) -> Inspector {
         3 => Depth::Sweep,
         other => Depth::Spans { entries: other == 1 },
     };
-    Inspector(Window::new(TableInspector::new(integer(size), depth)))
+    Inspector(Kind::Table(Box::new(Window::new(TableInspector::new(integer(size), depth)))))
+}
+
+/// Starts with a write-ahead log of `size` bytes.
+#[wasm_bindgen(js_name = inspectLog)]
+pub fn inspect_log(size: f64) -> Inspector {
+    Inspector(Kind::Log(Box::new(Window::new(LogInspector::new(integer(size))))))
+}
+
+impl Inspector {
+    fn wanted(&self) -> Option<(u64, usize)> {
+        match &self.0 {
+            Kind::Table(window) => window.wanted(),
+            Kind::Log(window) => window.wanted(),
+        }
+    }
 }
 
 #[wasm_bindgen]
 impl Inspector {
     /// Returns the offset of the next bytes to feed; -1 at the end.
     pub fn offset(&self) -> f64 {
-        self.0.wanted().map_or(-1.0, |(offset, _)| number(offset))
+        self.wanted().map_or(-1.0, |(offset, _)| number(offset))
     }
 
     /// Returns the number of bytes to feed; 0 to continue with those it has.
     pub fn length(&self) -> f64 {
-        self.0.wanted().map_or(0.0, |(_, length)| number(to_u64(length)))
+        self.wanted().map_or(0.0, |(_, length)| number(to_u64(length)))
     }
 
     /// Takes these bytes: those that are needed and more, or fewer if they are not readable.
     pub fn feed(&mut self, bytes: Vec<u8>) {
-        self.0.feed(bytes);
+        match &mut self.0 {
+            Kind::Table(window) => window.feed(bytes),
+            Kind::Log(window) => window.feed(bytes),
+        }
     }
 
-    /// Returns finished spans, one line of JSON each.
+    /// Returns finished spans, one line of JSON each; of a log, that of the whole at its end, after
+    /// its findings.
     pub fn spans(&mut self) -> String {
-        lines(&self.0.inspector().take())
+        match &mut self.0 {
+            Kind::Table(window) => lines(&window.inspector().take()),
+            Kind::Log(window) => lines(window.inspector().take_summary().as_slice()),
+        }
     }
 
     /// Returns findings since the last call, one line of JSON each.
     pub fn findings(&mut self) -> String {
-        finding_lines(&self.0.inspector().take_findings())
+        finding_lines(&match &mut self.0 {
+            Kind::Table(window) => window.inspector().take_findings(),
+            Kind::Log(window) => window.inspector().take_findings(),
+        })
     }
 
     /// Returns regions, in rows of 40 bytes.
     pub fn regions(&mut self) -> Vec<u8> {
-        inspect::pack_regions(&self.0.inspector().take_regions())
+        inspect::pack_regions(&match &mut self.0 {
+            Kind::Table(window) => window.inspector().take_regions(),
+            Kind::Log(window) => window.inspector().take_regions(),
+        })
+    }
+
+    /// Returns records of a log, in rows of 56 bytes.
+    pub fn records(&mut self) -> Vec<u8> {
+        match &mut self.0 {
+            Kind::Table(_) => Vec::new(),
+            Kind::Log(window) => inspect::pack_records(&window.inspector().take_records()),
+        }
     }
 
     /// Returns the index of a map, once.
     pub fn index(&mut self) -> Option<View> {
-        let (view, handles) = self.0.inspector().take_index()?;
+        let Kind::Table(window) = &mut self.0 else { return None };
+        let (view, handles) = window.inspector().take_index()?;
         let pairs = handles.iter().map(|handle| handle.map_or([-1.0, 0.0], |(at, size)| [number(at), number(size)]));
         Some(View { handles: pairs.flatten().collect(), ..View::of(view) })
     }
 }
 
-/// A decoded block; each part is returned once.
+/// A decoded block or record; each part is returned once.
 #[wasm_bindgen]
 pub struct View {
     span: Span,
+    contents: Option<Span>,
     raw: Option<Vec<u8>>,
     plain: bool,
     rows: Vec<u8>,
@@ -79,10 +122,22 @@ pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
     View::of(BlockView::open(kind, integer(offset), integer(size), stored))
 }
 
+/// See [`RecordView::of_batch`].
+#[wasm_bindgen(js_name = openRecord)]
+pub fn open_record(offset: f64, stored: &[u8]) -> View {
+    View::of_record(RecordView::of_batch(integer(offset), stored))
+}
+
 impl View {
     fn of(view: BlockView) -> View {
         let BlockView { span, raw, plain, rows, restarts } = view;
-        View { span, raw, plain, rows, restarts, handles: Vec::new() }
+        View { span, contents: None, raw, plain, rows, restarts, handles: Vec::new() }
+    }
+
+    fn of_record(view: RecordView) -> View {
+        let RecordView { span, contents, raw, rows } = view;
+        let (raw, contents) = (Some(raw), Some(contents));
+        View { span, contents, raw, plain: false, rows, restarts: Vec::new(), handles: Vec::new() }
     }
 }
 
@@ -90,9 +145,12 @@ impl View {
 impl View {
     /// Its span, as JSON.
     pub fn span(&self) -> String {
-        let mut json = String::new();
-        self.span.write_json(&mut json);
-        json
+        lines(std::slice::from_ref(&self.span))
+    }
+
+    /// The span of a record's contents, as JSON.
+    pub fn contents(&self) -> String {
+        lines(self.contents.as_slice())
     }
 
     /// Its contents.

@@ -10,6 +10,7 @@
 mod corpus;
 mod damage;
 mod detect;
+mod log;
 mod map;
 mod mutations;
 mod table;

@@ -202,5 +202,91 @@ export function sweepTable(source: Source, options?: { signal?: AbortSignal }): 
  */
 export function openBlock(source: Source, block: { kind: string, offset: number, size: number }): Promise<BlockView>
 
+/** Records of a log or manifest, one row each, in columns of equal length. Transferable. */
+export interface LogRecords {
+  readonly length: number
+  /** Where its first fragment begins and its last one ends. */
+  offset: Float64Array
+  end: Float64Array
+  /** Its first fragment's row among the regions of the file; `fragments` of them are its own. */
+  region: Float64Array
+  fragments: Uint32Array
+  /** Bytes of its payload. */
+  size: Float64Array
+  /** Sequence number of the first operation of a batch, and the number of operations it says it has. */
+  sequence: Float64Array
+  operations: Uint32Array
+  /** By the number in `REGION_STATES`: `bad` if fragments are missing or it is no batch. */
+  state: Uint8Array
+}
+
+/**
+ * A write-ahead log. The kinds of its regions are those of fragments (`full`, `first`, `middle`,
+ * `last`), `padding` at the end of a block, `zeros` and `damage`; they cover the whole file in order.
+ * `Regions.raw` is their size.
+ */
+export interface LogMap {
+  /**
+   * Facts: `records`, `operations`, `deletions`, `fragments`, `minSequence`, `maxSequence`,
+   * `damagedRecords`, `recordsLeftBehind` (sound ones that recovery to a point in time does not
+   * reach), `readUpTo` (where that recovery stops, unless at the end), `end` (`clean`, `torn`,
+   * `zeros` or `damaged`).
+   */
+  summary: Span
+  regions: Regions
+  records: LogRecords
+  findings: Finding[]
+}
+
+/** What was read of a log since the last part. */
+export interface LogPart {
+  /** Bytes of the file that were read so far. */
+  done: number
+  regions: Regions
+  records: LogRecords
+  findings: Finding[]
+  /** At the end: the whole log. */
+  summary?: Span
+}
+
+/** Reads a whole log. Its result has about 100 bytes for each record: for large logs, use `sweepLog`. */
+export function mapLog(source: Source, options?: {
+  signal?: AbortSignal
+  /** Is told how many bytes of the file were read. */
+  progress?: (done: number) => void
+}): Promise<LogMap>
+
+/** The same in parts, with a bounded memory. */
+export function sweepLog(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<LogPart, void>
+
+/** The operations of a write batch, in columns. Offsets are in `raw`. */
+export interface Operations {
+  readonly length: number
+  /** Where it begins: its type, a varint, then the key. */
+  offset: Uint32Array
+  keyStart: Uint32Array
+  keyEnd: Uint32Array
+  valueStart: Uint32Array
+  /** The end of the value; of a deletion, that of the key, as `valueStart`. */
+  end: Uint32Array
+  /** 0 deletion, 1 put. */
+  type: Uint8Array
+  sequence: Float64Array
+}
+
+export interface RecordView {
+  /** The record in the file: its fragments and their fields. */
+  span: Span
+  /** Facts, findings and fields of what it holds; offsets are in `raw`. */
+  contents: Span
+  /** The joined payload. Records of more than 64 MiB are cut. */
+  raw: Uint8Array
+  /** Of a write batch; empty for a manifest. At most 3,145,728 are listed. */
+  operations: Operations
+}
+
+/** Decodes one record of a write-ahead log: `offset` and `end` of a row of `LogRecords`. */
+export function openRecord(source: Source, record: { offset: number, end: number }): Promise<RecordView>
+
 /** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
 export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>
