@@ -2,7 +2,7 @@
 import { LitElement, html, nothing } from 'lit'
 import { Client } from './client.js'
 import { Model } from './model/model.js'
-import { ABOUT, VIEWS } from './model/views.js'
+import { ABOUT, ONLY_OF, VIEWS } from './model/views.js'
 import { plainName } from './ui/bytes.js'
 import { blocks } from './views/blocks.js'
 import { damage } from './views/damage.js'
@@ -13,11 +13,13 @@ import { help } from './views/help.js'
 import { hex } from './views/hex.js'
 import { index } from './views/index.js'
 import { map } from './views/map.js'
+import { records } from './views/records.js'
+import { search } from './views/search.js'
 import { DEMOS, dropped, openScreen } from './views/open.js'
 import { structure } from './views/structure.js'
 
 /** @type {Record<import('./model/views.js').View, (model: Model) => unknown>} */
-const SHOW = { files, map, blocks, entries, index, structure, hex, damage }
+const SHOW = { files, map, blocks, entries, records, index, structure, hex, search, damage }
 
 /** Views that need no map of the file. */
 const ANY_FILE = new Set(['files', 'hex'])
@@ -144,6 +146,7 @@ class InspectorApp extends LitElement {
     const act = /** @type {Record<string, () => void>} */ ({
       g: () => { this.pending = 'g' },
       '?': () => this.toggleHelp(),
+      '/': () => this.applies('search') && this.show('search'),
       o: () => /** @type {HTMLElement | null} */ (this.querySelector('header input[type=file]'))?.click(),
       '.': () => model.nextRegion(1),
       ',': () => model.nextRegion(-1),
@@ -171,7 +174,10 @@ class InspectorApp extends LitElement {
 
   /** @param {import('./model/views.js').View} view */
   applies(view) {
-    return view === 'files' ? this.model.files.length > 0 : this.model.file !== undefined && (this.model.file.regions !== undefined || ANY_FILE.has(view))
+    const { file, files } = this.model
+    if (view === 'files') return files.length > 0
+    const of = ONLY_OF[view]?.of
+    return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view)) && (of === undefined || (of === 'log') === file.isLog)
   }
 
   render() {
@@ -189,7 +195,7 @@ class InspectorApp extends LitElement {
       </header>
       ${isOpen ? html`
         <nav aria-label="Views">
-          ${VIEWS.map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${ABOUT[each].shows} @click=${() => this.show(each)}>
+          ${VIEWS.map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${this.applies(each) || file === undefined ? ABOUT[each].shows : ONLY_OF[each]?.else ?? ABOUT[each].shows} @click=${() => this.show(each)}>
             <span>${ABOUT[each].title}${each === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${ABOUT[each].key}</kbd></button>`)}
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">

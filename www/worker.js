@@ -1,9 +1,10 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click.
-import { detect, load, mapTable, openBlock, sweepTable } from 'varve/inspect'
+import { detect, load, mapTable, openBlock, openRecord, sweepLog, sweepTable } from 'varve/inspect'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
+import { search } from './search.js'
 
 /** @type {Map<number, import('./model/bytes.js').Given>} */
 const files = new Map()
@@ -31,8 +32,14 @@ const calls = {
   async block([id, block]) {
     return openBlock(cached(id, fileOf(id)), block)
   },
-  async sweep([id], signal, part) {
-    for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
+  async record([id, record]) {
+    return openRecord(cached(id, fileOf(id)), record)
+  },
+  async sweep([id, isLog], signal, part) {
+    for await (const swept of (isLog ? sweepLog : sweepTable)(fileOf(id), { signal })) part(swept)
+  },
+  async search([id, blocks, query], signal, part) {
+    for await (const found of search(fileOf(id), blocks, query, signal)) part(found)
   }
 }
 

@@ -145,6 +145,45 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
+    test('a log is shown by fragments, records and operations, and goes on after damage', async () => {
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(inRoot('tests', 'fixtures', 'wal-flip-middle', '000008.log'))
+      await inspector.until('.swept', /149 records read\. 2 findings/)
+      await inspector.show('Damage')
+      await inspector.until('.findings', /W01 .*bytes 5,694–5,795.*W08 .*77 sound records/)
+      await inspector.show('Records')
+      await inspector.until('#records', /# offset fragments bytes first sequence operations state/)
+      await inspector.page.click('#records [data-index="3"]')
+      await inspector.until('aside', /Record 3 .*in one fragment/)
+      await inspector.show('Entries')
+      await inspector.until('#entries', /w00000 701 put/)
+      await inspector.page.click('#entries [data-index="2"]')
+      await inspector.until('aside', /Record 2 ▸ operation 0 .*sequence 703 type put Key copy w/)
+      await inspector.check()
+      await inspector.show('Hex')
+      await inspector.until('.path', /record 2 ▸ FULL fragment/)
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ ([...document.querySelectorAll('.choice button')].at(-1)).click())
+      await inspector.until('.path', /Record 2 ▸ operation 0/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('entries are found by a prefix in few blocks, and by bytes in all', async () => {
+      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/search?file=000005.ldb' })
+      await inspector.until('.empty', /prefix:/)
+      for (const [query, found] of /** @type {const} */ ([
+        ['prefix:sensor/07/2026-03-1', /^100 matches in [23] blocks$/], ['"celsius":12.', /^\d+ matches in 82 blocks$/], ['hex:63 65 ?? 73 69 75 73 22 3a 31 32 2e', /^\d+ matches in 82 blocks$/],
+        ['key:celsius', /^0 matches in 82 blocks$/], ['prefix:zzz', /^0 matches in/]
+      ])) {
+        await inspector.page.$eval('.query', (field) => { /** @type {HTMLInputElement} */ (field).value = '' })
+        await inspector.page.type('.query', query)
+        await inspector.page.keyboard.press('Enter')
+        await inspector.until('.foot', found)
+      }
+      await inspector.check()
+      await inspector.page.close()
+    })
+
     test('hostile text is shown, and does nothing', async () => {
       const inspector = await openInspector(browser, server.url, { fragment: '#/demo:hostile/entries?file=000005.ldb' })
       await inspector.until('#entries', /<img src=x onerror=alert\(1\)>/)

@@ -1,6 +1,7 @@
 // One opened file: what is known of it so far.
+import { Growing, RECORD_COLUMNS } from './columns.js'
 import { Pages } from './pages.js'
-import { Regions } from './regions.js'
+import { noRegions, Regions } from './regions.js'
 
 /** @typedef {import('varve/inspect').Finding} Finding */
 /** @typedef {import('varve/inspect').Span} Span */
@@ -31,6 +32,10 @@ export class OpenFile {
   index
   /** @type {import('varve/inspect').TableMap['handles']} */
   handles
+  /** Of a log or manifest. @type {Growing<keyof typeof RECORD_COLUMNS> | undefined} */
+  records
+  /** Records that were decoded, by their offset. @type {Map<number, import('varve/inspect').RecordView>} */
+  opened = new Map()
   /** Found while the map was read. @type {Finding[]} */
   mapFindings = []
   /** Found by the sweep. @type {Finding[]} */
@@ -39,6 +44,8 @@ export class OpenFile {
   sweep = { status: 'none', done: 0, since: 0 }
   /** Blocks that were decoded, by their offset. @type {Map<number, import('varve/inspect').BlockView>} */
   blocks = new Map()
+  /** @type {Float64Array | undefined} */
+  #operationsBefore
   /** Counts blocks that were decoded. */
   decoded = 0
 
@@ -80,6 +87,40 @@ export class OpenFile {
     this.handles = handles
     this.mapFindings = findings
     this.status = 'ready'
+  }
+
+  /** Of a log or manifest, which is read from its beginning. @param {import('varve/inspect').LogPart} part */
+  takeLog({ done, regions, records, findings, summary }) {
+    this.regions ??= new Regions(noRegions())
+    this.records ??= new Growing(RECORD_COLUMNS)
+    this.regions.append(regions)
+    this.records.append(records)
+    this.sweptFindings.push(...findings)
+    if (summary !== undefined) this.summary = summary
+    this.sweep.done = done
+    this.#operationsBefore = undefined
+    this.status = 'ready'
+  }
+
+  /** Begins again: what an earlier pass over a log told is told anew. */
+  forgetLog() {
+    this.regions = new Regions(noRegions())
+    this.records = new Growing(RECORD_COLUMNS)
+  }
+
+  get isLog() {
+    return this.detected?.kind === 'log' || this.detected?.kind === 'manifest'
+  }
+
+  /** Operations before each record, then their sum. */
+  get operationsBefore() {
+    if (this.#operationsBefore === undefined) {
+      const count = this.records?.length ?? 0
+      const before = new Float64Array(count + 1)
+      for (let record = 0; record < count; record++) before[record + 1] = before[record] + this.records?.columns.operations[record]
+      this.#operationsBefore = before
+    }
+    return this.#operationsBefore
   }
 
   /** @param {import('varve/inspect').Swept} swept */

@@ -2,6 +2,7 @@
 // and is told by one event, `change`.
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
+import { blocksFor, Found } from './found.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
 
 /** @typedef {import('../client.js').Client} Client */
@@ -14,8 +15,9 @@ import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
  * @property {number} from the first byte, in the file
  * @property {number} to the byte after the last
  * @property {number} [block] the offset of the region that it is in
- * @property {number} [entry] an entry of that block, by its number
- * @property {[number, number]} [inside] bytes of the decompressed block, if the file has not the same
+ * @property {number} [record] the offset of the record that it is in
+ * @property {number} [entry] an entry of that block, or an operation of that record, by its number
+ * @property {[number, number]} [inside] bytes of the decompressed block, or of the joined record
  */
 
 /** Selections that `[` and `]` go through. */
@@ -38,6 +40,8 @@ export class Model extends EventTarget {
   view = 'files'
   /** @type {Selection | undefined} */
   selection
+  /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
+  found
   /** Outlined, never scrolled to. @type {{ from: number, to: number } | undefined} */
   hover
   /** Whether the list of entries is of one block or of the file. @type {'block' | 'all'} */
@@ -119,6 +123,8 @@ export class Model extends EventTarget {
     }
     this.files = []
     this.file = undefined
+    this.found?.cancel()
+    this.found = undefined
     this.selection = undefined
     this.hover = undefined
     this.notice = undefined
@@ -141,14 +147,18 @@ export class Model extends EventTarget {
   /** Looks at one of the open files. @param {OpenFile} file @param {View} [view] */
   async look(file, view) {
     if (this.file !== file) {
+      this.found?.cancel()
+      this.found = undefined
       this.file = file
+      // A record of a log often has one operation only.
+      this.scope = file.isLog ? 'all' : 'block'
       this.selection = undefined
       this.zoom = [0, Math.max(1, file.size)]
     }
     const { kind } = file.detected ?? { kind: 'unknown' }
-    this.view = view ?? (kind === 'table' || kind === 'foreign' || file.size === 0 ? 'map' : 'hex')
+    this.view = view ?? (kind === 'current' || kind === 'info log' ? 'hex' : 'map')
     this.changed()
-    if (file.status === 'new' && file.size > 0) await this.#map(file)
+    if (file.status === 'new' && file.size > 0) await (file.isLog ? this.sweep(file) : this.#map(file))
     if (file === this.file) this.#publish()
   }
 
@@ -170,13 +180,15 @@ export class Model extends EventTarget {
     if (file.sweep.status === 'running') return
     const control = new AbortController()
     file.sweptFindings = []
+    if (file.isLog) file.forgetLog()
     file.sweep = { status: 'running', done: 0, since: performance.now(), cancel: () => control.abort() }
     this.changed()
     try {
-      await this.sweeper.call('sweep', [file.id], {
+      await this.sweeper.call('sweep', [file.id, file.isLog], {
         signal: control.signal,
         onPart: (swept) => {
-          file.takeSwept(swept)
+          if (file.isLog) file.takeLog(swept)
+          else file.takeSwept(swept)
           this.changed()
         }
       })
@@ -187,6 +199,31 @@ export class Model extends EventTarget {
     }
     if (file.sweep.status === 'done') this.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
     this.changed()
+  }
+
+  /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */
+  async search(text, query) {
+    const { file } = this
+    if (file?.regions === undefined) return
+    this.found?.cancel()
+    const control = new AbortController()
+    const blocks = blocksFor(file, query)
+    const found = this.found = new Found(text, blocks.offset.length, () => control.abort())
+    this.changed()
+    try {
+      await this.sweeper.call('search', [file.id, blocks, query], {
+        signal: control.signal,
+        onPart: (part) => {
+          found.take(part)
+          this.changed()
+        }
+      })
+      found.status = control.signal.aborted ? 'stopped' : 'done'
+    } catch (error) {
+      found.status = 'stopped'
+      file.fail(error)
+    }
+    this.say(`${found.count} matches`)
   }
 
   // ---- Looking ----
@@ -233,14 +270,41 @@ export class Model extends EventTarget {
       if (this.#history.length > HISTORY_MAX) this.#history.shift()
       this.#place = this.#history.length - 1
     }
-    if (selection?.block !== undefined) this.decode(selection.block)
+    if (selection?.record !== undefined) this.openRecord(selection.record)
+    else if (selection?.block !== undefined) this.decode(selection.block)
     this.changed()
     this.#publish()
   }
 
   /** @param {Region} region @param {{ view?: View }} [options] */
   selectRegion(region, options) {
-    this.select({ from: region.offset, to: region.end, block: region.offset }, options)
+    const record = this.recordHaving(region.offset)
+    this.select({ from: region.offset, to: region.end, block: region.offset, ...record !== undefined && { record } }, options)
+  }
+
+  /** The offset of the record that has this byte. @param {number} at */
+  recordHaving(at) {
+    const { records } = this.file ?? {}
+    const index = records?.find('offset', at) ?? -1
+    return records !== undefined && index >= 0 && at < records.columns.end[index] ? records.columns.offset[index] : undefined
+  }
+
+  /** @param {number} index @param {{ view?: View }} [options] */
+  selectRecord(index, options) {
+    const { records } = this.file ?? {}
+    if (records === undefined || index < 0 || index >= records.length) return
+    const from = records.columns.offset[index]
+    this.select({ from, to: records.columns.end[index], record: from }, options)
+  }
+
+  /** @param {number} record its offset @param {number} operation @param {{ view?: View }} [options] */
+  async selectOperation(record, operation, options) {
+    await this.openRecord(record)
+    const view = this.file?.opened.get(record)
+    const index = this.file?.records?.find('offset', record) ?? -1
+    if (view === undefined || this.file?.records === undefined || operation >= view.operations.length) return
+    const inside = /** @type {[number, number]} */ ([view.operations.offset[operation], view.operations.end[operation]])
+    this.select({ from: record, to: this.file.records.columns.end[index], record, entry: operation, inside }, options)
   }
 
   /** @param {number} block its offset @param {number} entry @param {{ view?: View }} [options] */
@@ -295,22 +359,34 @@ export class Model extends EventTarget {
     const { file } = this
     const region = file?.regions?.having(offset)
     if (file === undefined || region === undefined || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
-    const key = `${file.id} ${offset}`
+    await this.#once(`${file.id} ${offset}`, async () => {
+      keep(file.blocks, offset, await this.now.call('block', [file.id, { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }]))
+      file.decoded++
+    })
+  }
+
+  /** Decodes a record of a log, unless it is. @param {number} offset */
+  async openRecord(offset) {
+    const { file } = this
+    const index = file?.records?.find('offset', offset) ?? -1
+    if (file?.records === undefined || index < 0 || file.opened.has(offset)) return
+    const end = file.records.columns.end[index]
+    await this.#once(`${file.id} record ${offset}`, async () => {
+      keep(file.opened, offset, await this.now.call('record', [file.id, { offset, end }]))
+      file.decoded++
+    })
+  }
+
+  /** Does something that is not done already, and has not failed. @param {string} key @param {() => Promise<void>} act */
+  async #once(key, act) {
     if (this.#asked.has(key)) return
     this.#asked.add(key)
     try {
-      /** @type {import('varve/inspect').BlockView} */
-      const view = await this.now.call('block', [file.id, { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }])
-      file.blocks.set(offset, view)
-      file.decoded++
-      for (const oldest of file.blocks.keys()) {
-        if (file.blocks.size <= BLOCKS_KEPT) break
-        file.blocks.delete(oldest)
-      }
+      await act()
       this.#asked.delete(key)
     } catch (error) {
       // Not asked for again: it would fail again.
-      file.fail(error)
+      this.file?.fail(error)
     }
     this.changed()
   }
@@ -342,10 +418,12 @@ export class Model extends EventTarget {
     this.awaited = undefined
     if (zoom !== undefined) this.setZoom(zoom)
     if (selection === undefined) return
+    const record = this.recordHaving(selection.from)
+    if (record !== undefined && selection.entry !== undefined) return this.selectOperation(record, selection.entry, { view })
     const block = this.file.regions?.having(selection.from)
     if (block !== undefined) await this.decode(block.offset)
     if (block !== undefined && selection.entry !== undefined) this.selectEntry(block.offset, selection.entry, { view })
-    else this.select({ ...selection, block: block?.offset }, { view })
+    else this.select({ ...selection, block: block?.offset, record }, { view })
   }
 
   /** Shows what could not be done. @param {string | undefined} text */
@@ -358,5 +436,14 @@ export class Model extends EventTarget {
   say(text) {
     this.said = text
     this.changed()
+  }
+}
+
+/** Adds to what was decoded; the oldest goes. @template T @param {Map<number, T>} map @param {number} key @param {T} value */
+function keep(map, key, value) {
+  map.set(key, value)
+  for (const oldest of map.keys()) {
+    if (map.size <= BLOCKS_KEPT) break
+    map.delete(oldest)
   }
 }

@@ -1,10 +1,11 @@
 // What each byte belongs to: the region, and the field in it.
-import { TRAILER } from './blocks.js'
+import { BLOCK_KINDS, TRAILER } from './blocks.js'
 import { titleOf } from './sentences.js'
 
 /** @typedef {import('./file.js').OpenFile} OpenFile */
 /** @typedef {import('varve/inspect').Span} Span */
 /** @typedef {import('varve/inspect').BlockView} BlockView */
+/** @typedef {import('varve/inspect').RecordView} RecordView */
 
 /**
  * Bytes with one owner.
@@ -28,6 +29,7 @@ export function ownerOf(file, at) {
   const part = file.parts.find((span) => span.offset === offset && span.length === region.size)
   if (part !== undefined && part.spans.length > 0) return inSpan(part, at, whole)
   if (kind === 'footer') return whole
+  if (!BLOCK_KINDS.has(kind)) return ownerInLog(file, at, whole)
   const trailer = end - TRAILER
   if (at > trailer) return { from: trailer + 1, to: end, kind, path: [title, 'checksum'] }
   if (at === trailer) return { from: trailer, to: trailer + 1, kind, path: [title, 'codec'] }
@@ -35,6 +37,30 @@ export function ownerOf(file, at) {
   if (view?.plain !== true) return { from: offset, to: trailer, kind, path: [title, 'contents'] }
   const inside = ownerInside(view, at - offset, title)
   return { ...inside, from: inside.from + offset, to: Math.min(trailer, inside.to + offset) }
+}
+
+/** @param {OpenFile} file @param {number} at @param {Owner} whole @returns {Owner} */
+function ownerInLog({ records, opened }, at, whole) {
+  const index = records?.find('offset', at) ?? -1
+  if (records === undefined || index < 0 || at >= records.columns.end[index]) return whole
+  const record = opened.get(records.columns.offset[index])
+  const outer = { ...whole, path: [`record ${index}`, ...whole.path] }
+  if (record === undefined) return outer
+  const fragment = record.span.spans.find(({ offset, length }) => offset <= at && at < offset + length)
+  return fragment === undefined ? outer : inSpan(fragment, at, outer)
+}
+
+/** The owner of a byte of a joined record. @param {RecordView} view @param {number} at @param {string} title @returns {Owner} */
+export function ownerInRecord({ operations, raw, contents }, at, title) {
+  const index = lastAt(operations.offset, operations.length, at)
+  const whole = { from: 0, to: raw.length, kind: 'full', path: [title] }
+  if (index < 0 || at >= operations.end[index]) return inSpan(contents, at, whole)
+  const [start, key, keyEnd, value, end] = [operations.offset[index], operations.keyStart[index], operations.keyEnd[index], operations.valueStart[index], operations.end[index]]
+  const path = (/** @type {string} */ name) => [title, `operation ${index}`, name]
+  if (at < key) return { from: start, to: key, kind: 'full', path: path('type, and length of the key'), entry: index }
+  if (at < keyEnd) return { from: key, to: keyEnd, kind: 'full', path: path('key'), entry: index }
+  if (at < value) return { from: keyEnd, to: value, kind: 'full', path: path('length of the value'), entry: index }
+  return { from: value, to: end, kind: 'full', path: path('value'), entry: index }
 }
 
 /** @param {Span} span @param {number} at @param {Owner} outer @returns {Owner} */
@@ -80,12 +106,15 @@ export function ownerInside(view, at, title) {
 }
 
 /** The last entry that begins at or before a byte of the block; -1: none. @param {BlockView} view @param {number} at */
-export function entryAt({ entries: { offset, length } }, at) {
+export const entryAt = ({ entries: { offset, length } }, at) => lastAt(offset, length, at)
+
+/** @param {Uint32Array} offsets @param {number} length @param {number} at */
+export function lastAt(offsets, length, at) {
   let low = 0
   let high = length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (offset[middle] <= at) low = middle + 1
+    if (offsets[middle] <= at) low = middle + 1
     else high = middle
   }
   return low - 1

@@ -3,6 +3,7 @@
 // They begin with the map of a file (regions named by its index, not read yet). A sweep then tells
 // each region's state, and replaces gaps by the blocks that it found in them.
 import { REGION_KINDS, REGION_STATES } from 'varve/inspect'
+import { Growing } from './columns.js'
 
 /** @typedef {import('varve/inspect').Regions} Columns */
 
@@ -28,7 +29,7 @@ const UNREAD = REGION_STATES.indexOf('unread')
 const BAD = REGION_STATES.indexOf('bad')
 
 /** States from the best to the worst, by their numbers. */
-const WORSE = Uint8Array.from(REGION_STATES, (state) => ['sound', 'found', 'unread', 'doubtful', 'bad'].indexOf(state))
+const WORSE = Uint8Array.from(REGION_STATES, (state) => ['sound', 'found', 'unread', 'torn', 'doubtful', 'bad'].indexOf(state))
 /** Regions whose worst state is kept together. */
 const SUMMED = 64
 
@@ -42,6 +43,8 @@ export class Regions {
   /** @type {Uint32Array | undefined} regions that are data blocks, in order */
   #data
 
+  /** @type {Growing<typeof COLUMNS[number]> | undefined} */
+  #growing
   /** @type {Uint8Array | undefined} the worst state of each so many regions */
   #worst
 
@@ -148,6 +151,18 @@ export class Regions {
     return REGION_STATES[worst]
   }
 
+  /** More regions behind the last, of a file that is read from its beginning. @param {Columns} rows */
+  append(rows) {
+    if (rows.length === 0) return
+    this.#growing ??= growingOf(this.columns)
+    this.#growing.append(/** @type {any} any: a table of columns */ (rows))
+    this.columns = { ...this.#growing.columns, length: this.#growing.length }
+    this.version++
+    this.#data = undefined
+    this.#entriesBefore = undefined
+    this.#worst = undefined
+  }
+
   /** What a sweep read. @param {Columns} rows */
   apply(rows) {
     const { columns } = this
@@ -224,22 +239,26 @@ export class Regions {
   }
 }
 
+const KINDS = {
+  offset: Float64Array, size: Float64Array, kind: Uint8Array, state: Uint8Array, codec: Uint8Array, raw: Uint32Array, entries: Uint32Array, deletions: Uint32Array, restarts: Uint32Array
+}
+
+/** No regions yet. @returns {Columns} */
+export const noRegions = () => columnsOf([])
+
+/** @param {Columns} columns @returns {Growing<typeof COLUMNS[number]>} */
+function growingOf(columns) {
+  const growing = new Growing(KINDS)
+  growing.append(columns)
+  return growing
+}
+
 /** @param {[Columns, number, number, number][]} rows @returns {Columns} */
 function columnsOf(rows) {
   const { length } = rows
   /** @type {any} any: filled below */
-  const columns = {
-    length,
-    offset: new Float64Array(length),
-    size: new Float64Array(length),
-    kind: new Uint8Array(length),
-    state: new Uint8Array(length),
-    codec: new Uint8Array(length),
-    raw: new Uint32Array(length),
-    entries: new Uint32Array(length),
-    deletions: new Uint32Array(length),
-    restarts: new Uint32Array(length)
-  }
+  const columns = { length }
+  for (const name of COLUMNS) columns[name] = new KINDS[name](length)
   for (const [index, [from, row, start, end]] of rows.entries()) {
     for (const name of COLUMNS) columns[name][index] = from[name][row]
     columns.offset[index] = start

@@ -4,7 +4,7 @@
 /** @typedef {import('../model/regions.js').Regions} Regions */
 
 /** Letters of kinds, where there is room. @type {Record<string, string>} */
-export const LETTERS = { data: 'D', index: 'I', metaindex: 'M', meta: 'P', filter: 'F', footer: 'X', gap: '?' }
+export const LETTERS = { data: 'D', index: 'I', metaindex: 'M', meta: 'P', filter: 'F', footer: 'X', gap: '?', full: 'F', first: '1', middle: 'M', last: 'L', padding: '0', zeros: '0', damage: '!' }
 
 /** Which kind a column of pixels shows, if it has several: the rarer first. */
 const RANK = ['footer', 'metaindex', 'meta', 'index', 'filter', 'gap', 'data']
@@ -124,7 +124,7 @@ export class Paint {
     context.fillStyle = kind === 'gap' ? this.fill('gap') : this.fill(kind)
     context.fillRect(x, y, width, height)
     context.globalAlpha = 1
-    if (state === 'bad' && kind !== 'gap') {
+    if ((state === 'bad' && kind !== 'gap') || kind === 'damage') {
       context.fillStyle = this.damage
       context.fillRect(x, y, width, height)
       context.strokeStyle = this.color('bad')

@@ -24,6 +24,26 @@ export const CODES = {
   T33: 'A key of the index does not separate its two blocks.',
   T40: 'The filter cannot be decoded.',
   T41: 'The filter denies a key that is there, so a get would miss it.',
+  W01: 'The fragment’s checksum differs: at least one of its bits is not what was written.',
+  W02: 'A fragment runs past the end of its 32 KiB block.',
+  W03: 'A part of a record without the other parts.',
+  W04: 'The last record was not written to its end, as after a crash; LevelDB leaves it out.',
+  W05: 'Zeros where records could be, as after a power failure.',
+  W06: 'The record is no batch of operations, or has not as many as it says.',
+  W07: 'Sequence numbers go back, or some are missing.',
+  W08: 'Sound records that LevelDB’s recovery to a point in time leaves behind.',
+  M01: 'The first edit names no comparator, or one that is not known here.',
+  M02: 'A file that the manifest names is missing.',
+  M03: 'A table or log that the manifest does not name.',
+  M04: 'A file has another size than the manifest says.',
+  M05: 'The manifest says other first and last keys than the table has.',
+  M06: 'Two tables of one level overlap.',
+  M07: 'The manifest names another comparator than the page knows.',
+  D01: 'CURRENT is missing, or does not name a manifest that is there.',
+  D02: 'There are several manifests.',
+  D03: 'The file’s name is none of LevelDB’s, but its content is.',
+  D04: 'Two files have one number.',
+  D05: 'The file could not be read.',
   S01: 'The file changed while it was open.',
   S02: 'Bytes could not be read.'
 }
@@ -64,7 +84,7 @@ function item(model, { code, severity, offset, length, reason }) {
   return html`
     <li class="finding ${severity}">
       <h2><span class="code">${code}</span> ${CODES[code] ?? ''} <span class="word">${WORDS[severity]}</span></h2>
-      <p>${region === undefined ? '' : html`${titleOf(file, region)}, `}bytes ${range(offset, to)}: ${nameText(reason)}</p>
+      <p>${region === undefined || to > region.end ? '' : html`${titleOf(file, region)}, `}bytes ${range(offset, to)}: ${nameText(reason)}</p>
       <p class="actions"><button @click=${show('hex')}>Show the bytes</button><button @click=${show('map')}>Show on the map</button>${region?.kind === 'data' ? html`<button @click=${show('entries')}>Show its entries</button>` : nothing}</p>
     </li>`
 }

@@ -17,6 +17,7 @@ export function detail(model) {
   if (file?.regions === undefined || selection === undefined) return nothing
   const region = file.regions.having(selection.block ?? selection.from)
   const view = region && file.blocks.get(region.offset)
+  if (selection.record !== undefined) return recordOf(model, selection.record)
   const entry = view !== undefined && selection.entry !== undefined && selection.entry < view.entries.length ? selection.entry : undefined
   return html`
     <h2>${region === undefined ? 'Selection' : titleOf(file, region)}${entry === undefined ? '' : html` <span class="dim">▸</span> entry ${grouped(entry)}`}</h2>
@@ -59,9 +60,46 @@ function entryOf(view, entry) {
       <div><dt>sequence</dt><dd>${internal ? grouped(sequence[entry]) : '—'}</dd></div>
       <div><dt>type</dt><dd>${type[entry] === 1 ? 'put' : type[entry] === 0 ? 'deletion' : 'no internal key'}</dd></div>
     </dl>
+    ${texts(key, type[entry] === 0 ? undefined : value)}`
+}
+
+/** @param {Model} model @param {number} offset of a record */
+function recordOf(model, offset) {
+  const { file, selection } = model
+  const { records, opened } = /** @type {NonNullable<Model['file']>} */ (file)
+  const index = records?.find('offset', offset) ?? -1
+  const view = opened.get(offset)
+  if (records === undefined || index < 0) return nothing
+  const [end, fragments] = [records.columns.end[index], records.columns.fragments[index]]
+  const operation = view !== undefined && selection?.entry !== undefined && selection.entry < view.operations.length ? selection.entry : undefined
+  return html`
+    <h2>Record ${grouped(index)}${operation === undefined ? '' : html` <span class="dim">▸</span> operation ${grouped(operation)}`}</h2>
+    <p>Bytes ${range(offset, end)} of the file, ${fragments === 1 ? 'in one fragment' : `in ${grouped(fragments)} fragments`}${selection?.inside === undefined ? '' : `; bytes ${range(...selection.inside)} of the joined record`}</p>
+    ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
+    ${view === undefined ? html`<p class="dim">Reading …</p>` : operation === undefined ? facts(view.contents) : operationOf(view, operation)}
+    <p class="actions"><button @click=${() => model.show('hex')}>Bytes</button><button @click=${() => model.show('entries')}>Operations</button></p>
+    ${inspector(model)}`
+}
+
+/** @param {import('varve/inspect').RecordView} view @param {number} index */
+function operationOf({ operations, raw }, index) {
+  const { keyStart, keyEnd, valueStart, end, type, sequence } = operations
+  const key = raw.subarray(keyStart[index], keyEnd[index])
+  const value = raw.subarray(valueStart[index], end[index])
+  return html`
+    <dl class="facts">
+      <div><dt>sequence</dt><dd>${grouped(sequence[index])}</dd></div>
+      <div><dt>type</dt><dd>${type[index] === 1 ? 'put' : 'deletion'}</dd></div>
+    </dl>
+    ${texts(key, type[index] === 0 ? undefined : value)}`
+}
+
+/** @param {Uint8Array} key @param {Uint8Array} [value] */
+function texts(key, value) {
+  return html`
     <h3>Key <button class="link" @click=${() => copy(key)}>copy</button></h3>
     <div class="value">${bytesText(key.subarray(0, SHOWN), { max: 2000, size: key.length })}</div>
-    ${type[entry] === 0 ? nothing : html`
+    ${value === undefined ? nothing : html`
       <h3>Value <span class="dim">${chosen(value)}</span> <button class="link" @click=${() => copy(value)}>copy</button></h3>
       ${decoded(value)}
       <details><summary>As hexadecimal</summary><div class="value mono">${hexOf(value.subarray(0, SHOWN), ' ')}${value.length > SHOWN ? ` … +${grouped(value.length - SHOWN)} B` : ''}</div></details>`}`
@@ -111,7 +149,8 @@ function inspector(model) {
   const { file, selection } = model
   if (model.view !== 'hex' || file === undefined || selection === undefined) return nothing
   const region = selection.block === undefined ? undefined : file.regions?.having(selection.block)
-  const raw = model.space === 'raw' && region !== undefined ? file.blocks.get(region.offset)?.raw : undefined
+  const joined = selection.record === undefined ? undefined : file.opened.get(selection.record)?.raw
+  const raw = model.space !== 'raw' ? undefined : joined ?? (region === undefined ? undefined : file.blocks.get(region.offset)?.raw)
   const at = raw !== undefined && selection.inside !== undefined ? selection.inside[0] : selection.from
   const bytes = raw !== undefined ? raw.subarray(at, at + 10) : file.pages.get(at, 10)
   if (bytes === undefined || bytes.length === 0) return nothing

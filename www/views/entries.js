@@ -5,6 +5,7 @@ import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
 import { titleOf } from '../model/sentences.js'
+import { operations } from './operations.js'
 import { progress } from './progress.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -17,6 +18,7 @@ const SHOWN = 400
 export function entries(model) {
   const { file } = model
   if (file?.regions === undefined) return nothing
+  if (file.isLog) return operations(model)
   const scope = model.scope
   const region = regionOf(model)
   return html`

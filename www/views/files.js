@@ -54,8 +54,8 @@ export function about(file) {
   const { kind, format, reason, named } = detected
   const text = {
     table: '',
-    log: 'This is a write-ahead log. Its bytes are under Hex; its records have no view yet.',
-    manifest: 'This is a manifest. Its bytes are under Hex; its edits have no view yet.',
+    log: '',
+    manifest: '',
     current: 'This file names the current manifest.',
     'info log': 'This is the text that LevelDB writes about what it does.',
     empty: 'The file is empty. LevelDB leaves LOCK empty on purpose; an empty table or log means that nothing was written.',

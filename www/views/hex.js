@@ -2,7 +2,7 @@
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { grouped, hex as hexNumber, offsetOf, range } from '../ui/numbers.js'
-import { entryAt, ownerInside, ownerOf } from '../model/owners.js'
+import { entryAt, lastAt, ownerInRecord, ownerInside, ownerOf } from '../model/owners.js'
 import { titleOf } from '../model/sentences.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -29,20 +29,23 @@ export function hex(model) {
   if (file === undefined) return nothing
   const region = model.selection?.block === undefined ? undefined : file.regions?.having(model.selection.block)
   const view = region && file.blocks.get(region.offset)
-  const inside = model.space === 'raw' && view?.raw !== undefined && region !== undefined
-  const space = inside ? ofBlock(model, region, view) : ofFile(model)
+  const record = model.selection?.record
+  const opened = record === undefined ? undefined : file.opened.get(record)
+  const title = opened !== undefined ? `Record ${file.records?.find('offset', /** @type {number} */ (record))}` : region === undefined ? '' : titleOf(file, region)
+  const inside = model.space === 'raw' && (opened !== undefined || (view?.raw !== undefined && region !== undefined))
+  const space = !inside ? ofFile(model) : opened !== undefined ? ofRecord(model, opened, title) : ofBlock(model, /** @type {any} any: checked above */ (region), /** @type {any} any: as above */ (view))
   return html`
     <div class="bar">
-      ${region !== undefined && view !== undefined && !view.plain && view.raw !== undefined ? html`
+      ${opened !== undefined || (view !== undefined && !view.plain && view.raw !== undefined) ? html`
         <div class="choice" role="group" aria-label="Which bytes">
           <button aria-pressed=${!inside} @click=${() => model.setSpace('stored')}>In the file</button>
-          <button aria-pressed=${inside} @click=${() => model.setSpace('raw')}>${titleOf(file, region)}, decompressed</button>
+          <button aria-pressed=${inside} @click=${() => model.setSpace('raw')}>${title}, ${opened === undefined ? 'decompressed' : 'joined'}</button>
         </div>` : nothing}
       <span class="path">${path(space)}</span>
       ${goTo(model, space)}
     </div>
     ${file.pages.failure === undefined ? nothing : html`<p class="finding bad"><b>S01</b> The file cannot be read any more: it changed or is gone. Drop it again.</p>`}
-    ${list(model, space, inside ? `raw ${region.offset}` : 'file')}`
+    ${list(model, space, inside ? `raw ${title}` : 'file')}`
 }
 
 /** @param {Model} model @returns {Space} */
@@ -58,7 +61,8 @@ function ofFile(model) {
     select(from, to) {
       const region = file.regions?.having(from)
       const { entry } = ownerOf(file, from)
-      model.select({ from, to, block: region?.offset, ...entry !== undefined && region !== undefined && { entry, inside: [from - region.offset, to - region.offset] } }, { keep: true })
+      const record = model.recordHaving(from)
+      model.select({ from, to, block: region?.offset, ...record !== undefined && { record }, ...entry !== undefined && region !== undefined && { entry, inside: [from - region.offset, to - region.offset] } }, { keep: true })
     }
   }
 }
@@ -82,6 +86,24 @@ function ofBlock(model, region, view) {
   }
 }
 
+/** @param {Model} model @param {import('varve/inspect').RecordView} view @param {string} title @returns {Space} */
+function ofRecord(model, view, title) {
+  const { raw, operations } = view
+  const { from = 0, to = 0, record } = model.selection ?? {}
+  return {
+    size: raw.length,
+    bytes: (offset, length) => raw.subarray(offset, offset + length),
+    owner: (at) => ownerInRecord(view, at, title),
+    selected: model.selection?.inside,
+    digits: Math.max(4, (raw.length - 1).toString(16).length),
+    select(begin, end) {
+      const entry = lastAt(operations.offset, operations.length, begin)
+      const has = entry >= 0 && begin < operations.end[entry]
+      model.select({ from, to, record, inside: [begin, end], ...has && { entry } }, { keep: true })
+    }
+  }
+}
+
 /** @param {Space} space */
 function path({ selected, owner, size }) {
   if (selected === undefined) return html`<span class="dim">Choose a byte to see what it belongs to.</span>`
@@ -94,7 +116,7 @@ function path({ selected, owner, size }) {
 function list(model, space, name) {
   const { size, selected, digits } = space
   const rows = {
-    label: name === 'file' ? 'Bytes of the file' : 'Bytes of the block, decompressed',
+    label: name === 'file' ? 'Bytes of the file' : `Bytes of ${name.slice(4)}`,
     columns: 'hex-grid',
     head: ['offset', '00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f', 'text', 'belongs to'],
     count: Math.ceil(size / WIDTH),
@@ -129,7 +151,7 @@ function rowOf(space, start, digits) {
     const at = start + i
     while (at >= owners[place].to && place < owners.length - 1) place++
     const owner = owners[place]
-    const classes = `b ${owner.kind}${at === owner.from ? ' first' : ''}${at >= from && at < to ? ' selected' : ''}`
+    const classes = `b ${owner.kind}${at === owner.from ? ' begins' : ''}${at >= from && at < to ? ' selected' : ''}`
     const byte = bytes[i]
     cells.push(html`<span class=${classes} data-at=${at}>${byte.toString(16).padStart(2, '0')}</span>`)
     text.push(html`<span class=${classes} data-at=${at}>${byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·'}</span>`)
@@ -181,7 +203,7 @@ function key(event, model, space) {
     event.stopPropagation()
     const { entry } = space.owner(at)
     const region = model.file?.regions?.having(model.selection?.block ?? at)
-    if (region !== undefined) model.show(entry !== undefined || region.kind === 'data' ? 'entries' : region.kind === 'gap' ? 'map' : 'structure')
+    if (region !== undefined) model.show(model.selection?.record !== undefined ? 'records' : entry !== undefined || region.kind === 'data' ? 'entries' : region.kind === 'gap' ? 'map' : 'structure')
   } else if (to !== undefined) {
     event.preventDefault()
     event.stopPropagation()

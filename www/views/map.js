@@ -249,7 +249,7 @@ export class FileMap extends LitElement {
   /** @param {MouseEvent} event */
   onDouble(event) {
     const region = this.file?.regions?.having(this.placeOf(event).offset)
-    if (region !== undefined) this.model.selectRegion(region, { view: region.kind === 'data' ? 'entries' : region.kind === 'index' ? 'index' : region.kind === 'gap' ? 'hex' : 'structure' })
+    if (region !== undefined) this.model.selectRegion(region, { view: this.model.recordHaving(region.offset) !== undefined ? 'entries' : region.kind === 'data' ? 'entries' : region.kind === 'index' ? 'index' : region.kind === 'gap' ? 'hex' : 'structure' })
   }
 
   /** @param {WheelEvent} event */
@@ -334,9 +334,10 @@ function legend({ file }) {
     </table>`
 }
 
-const ORDER = ['data', 'filter', 'meta', 'metaindex', 'index', 'footer', 'gap']
+const ORDER = ['data', 'filter', 'meta', 'metaindex', 'index', 'footer', 'full', 'first', 'middle', 'last', 'padding', 'zeros', 'damage', 'gap']
 
 /** @type {Record<string, string>} */
 export const KINDS = {
-  data: 'Data blocks', filter: 'Filter', metaindex: 'Metaindex', meta: 'Other metadata', index: 'Index', footer: 'Footer', gap: 'Nothing refers to these'
+  data: 'Data blocks', filter: 'Filter', metaindex: 'Metaindex', meta: 'Other metadata', index: 'Index', footer: 'Footer', gap: 'Nothing refers to these',
+  full: 'Records in one fragment', first: 'First fragments', middle: 'Middle fragments', last: 'Last fragments', padding: 'Padding of blocks', zeros: 'Zeros', damage: 'Damaged bytes'
 }
