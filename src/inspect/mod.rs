@@ -24,6 +24,7 @@ mod json;
 mod listing;
 mod log;
 mod log_head;
+mod manifest;
 mod regions;
 mod search;
 mod signatures;
@@ -36,6 +37,7 @@ mod window;
 
 pub use detect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
 pub use log::{LogInspector, LogRecord, RecordView, pack_records};
+pub use manifest::{Checkpoint, EDIT_REASONS, ManifestInspector, pack_edits};
 pub use regions::{CODECS, REGION_KINDS, REGION_STATES, Region, State, pack_regions};
 pub use span::{Fact, Finding, KeyFact, Severity, Span};
 pub use table::{Depth, TableInspector};

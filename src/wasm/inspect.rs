@@ -5,7 +5,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::error::number;
 use crate::base::to_u64;
-use crate::inspect::{self, BlockView, Depth, Finding, LogInspector, RecordView, Span, TableInspector, Window};
+use crate::inspect::{
+    self, BlockView, Checkpoint, Depth, Finding, LogInspector, ManifestInspector, RecordView, Span, TableInspector,
+    Window,
+};
 
 /// An inspector of one kind of file.
 #[wasm_bindgen]
@@ -14,6 +17,7 @@ pub struct Inspector(Kind);
 enum Kind {
     Table(Box<Window<TableInspector>>),
     Log(Box<Window<LogInspector>>),
+    Manifest(Box<Window<ManifestInspector>>),
 }
 
 /// Starts with a table file of `size` bytes. `depth`: 0 spans, 1 spans with entries, 2 map, 3 sweep.
@@ -33,11 +37,20 @@ pub fn inspect_log(size: f64) -> Inspector {
     Inspector(Kind::Log(Box::new(Window::new(LogInspector::new(integer(size))))))
 }
 
+/// Starts with a manifest of `size` bytes, at a checkpoint, before the edit with number `edits_max`.
+#[wasm_bindgen(js_name = inspectManifest)]
+pub fn inspect_manifest(size: f64, edits: f64, offset: f64, regions: f64, state: Vec<u8>, edits_max: f64) -> Inspector {
+    let from = Checkpoint { edits: integer(edits), offset: integer(offset), regions: integer(regions), state };
+    let inspector = ManifestInspector::resume(integer(size), &from, integer(edits_max));
+    Inspector(Kind::Manifest(Box::new(Window::new(inspector))))
+}
+
 impl Inspector {
     fn wanted(&self) -> Option<(u64, usize)> {
         match &self.0 {
             Kind::Table(window) => window.wanted(),
             Kind::Log(window) => window.wanted(),
+            Kind::Manifest(window) => window.wanted(),
         }
     }
 }
@@ -59,6 +72,7 @@ impl Inspector {
         match &mut self.0 {
             Kind::Table(window) => window.feed(bytes),
             Kind::Log(window) => window.feed(bytes),
+            Kind::Manifest(window) => window.feed(bytes),
         }
     }
 
@@ -68,6 +82,7 @@ impl Inspector {
         match &mut self.0 {
             Kind::Table(window) => lines(&window.inspector().take()),
             Kind::Log(window) => lines(window.inspector().take_summary().as_slice()),
+            Kind::Manifest(window) => lines(window.inspector().take_summary().as_slice()),
         }
     }
 
@@ -76,6 +91,7 @@ impl Inspector {
         finding_lines(&match &mut self.0 {
             Kind::Table(window) => window.inspector().take_findings(),
             Kind::Log(window) => window.inspector().take_findings(),
+            Kind::Manifest(window) => window.inspector().take_findings(),
         })
     }
 
@@ -84,15 +100,34 @@ impl Inspector {
         inspect::pack_regions(&match &mut self.0 {
             Kind::Table(window) => window.inspector().take_regions(),
             Kind::Log(window) => window.inspector().take_regions(),
+            Kind::Manifest(window) => window.inspector().take_regions(),
         })
     }
 
-    /// Returns records of a log, in rows of 56 bytes.
+    /// Returns records of a log, or edits of a manifest, in rows of 56 bytes.
     pub fn records(&mut self) -> Vec<u8> {
         match &mut self.0 {
             Kind::Table(_) => Vec::new(),
             Kind::Log(window) => inspect::pack_records(&window.inspector().take_records()),
+            Kind::Manifest(window) => inspect::pack_edits(window.inspector()),
         }
+    }
+
+    /// Returns a checkpoint of a manifest, if one is due: edits, offset and regions before it (f64),
+    /// and the state.
+    pub fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        let Kind::Manifest(window) = &mut self.0 else { return None };
+        let Checkpoint { edits, offset, regions, state } = window.inspector().take_checkpoint()?;
+        let mut packed: Vec<u8> =
+            [edits, offset, regions].iter().flat_map(|value| number(*value).to_le_bytes()).collect();
+        packed.extend(state);
+        Some(packed)
+    }
+
+    /// Returns the version after the edits that were read, as JSON.
+    pub fn version(&mut self) -> String {
+        let Kind::Manifest(window) = &mut self.0 else { return String::new() };
+        lines(&[window.inspector().version()])
     }
 
     /// Returns the index of a map, once.
@@ -126,6 +161,12 @@ pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
 #[wasm_bindgen(js_name = openRecord)]
 pub fn open_record(offset: f64, stored: &[u8]) -> View {
     View::of_record(RecordView::of_batch(integer(offset), stored))
+}
+
+/// See [`RecordView::of_edit`].
+#[wasm_bindgen(js_name = openEdit)]
+pub fn open_edit(offset: f64, stored: &[u8]) -> View {
+    View::of_record(RecordView::of_edit(integer(offset), stored))
 }
 
 impl View {

@@ -6,17 +6,11 @@ import { describe, test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { REGION_KINDS, REGION_STATES, mapLog, openRecord, sweepLog } from '../../src/js/inspect/index.js'
 import { corpus, noCorpus } from './lib/corpus.mjs'
-import { crc32c, fixed32, masked, sourceOfBytes } from './lib/tables.mjs'
+import { crc32c, fragment, sourceOfBytes } from './lib/tables.mjs'
 
 const FIXTURES = inRoot('tests', 'fixtures')
 const logs = fs.readdirSync(FIXTURES, { recursive: true }).filter((name) => /\.log$/.test(name))
 const read = (name) => fs.readFileSync(join(FIXTURES, name))
-
-/** A record as one fragment. */
-function fragment(payload, type = 1) {
-  const typed = Buffer.concat([Uint8Array.of(type), payload])
-  return Buffer.concat([Uint8Array.from(fixed32(masked(typed))), Uint8Array.of(payload.length & 255, payload.length >> 8), typed])
-}
 
 /** A map, checked against what holds for all. */
 async function mapped(bytes, name) {

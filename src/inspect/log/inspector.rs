@@ -59,7 +59,7 @@ impl LogInspector {
     pub fn new(size: u64) -> LogInspector {
         LogInspector {
             size,
-            scanner: Scanner::new(size, true),
+            scanner: Scanner::new(size, true, (0, 0)),
             records: Vec::new(),
             next_sequence: None,
             total: Total::default(),

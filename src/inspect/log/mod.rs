@@ -14,4 +14,5 @@ mod scanner;
 
 pub use inspector::{LogInspector, LogRecord, pack_records};
 pub use record::RecordView;
+pub(super) use record::join;
 pub(super) use scanner::{Joined, Scanner};

@@ -62,13 +62,15 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    pub(crate) fn new(size: u64, batches: bool) -> Scanner {
+    /// For a file of `size` bytes, from the start of a fragment on, before which it has so many
+    /// regions.
+    pub(crate) fn new(size: u64, batches: bool, (at, region_count): (u64, u64)) -> Scanner {
         Scanner {
             size,
-            at: 0,
+            at,
             batches,
             regions: Vec::new(),
-            region_count: 0,
+            region_count,
             findings: Vec::new(),
             records: Vec::new(),
             open: None,
@@ -88,7 +90,15 @@ impl Scanner {
             return None;
         }
         let left = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(BLOCK_SIZE);
-        Some((self.at, left.min(BLOCK_SIZE)))
+        Some((self.at, left.min(BLOCK_SIZE - position(self.at))))
+    }
+
+    /// Where another scanner would continue, after the records so far: the offset of a fragment and
+    /// the number of regions before it.
+    pub(crate) fn boundary(&self) -> Option<(u64, u64)> {
+        let open = self.open.as_ref().map(|open| (open.offset, open.region));
+        let is_possible = self.zeros.is_none() && self.stopped.is_none() && !self.is_done;
+        is_possible.then(|| open.unwrap_or((self.at, self.region_count)))
     }
 
     /// Takes the block, or as much of it as can be read.
@@ -136,7 +146,7 @@ impl Scanner {
             }
             self.end_zeros(start);
         }
-        let is_full = bytes.len() == BLOCK_SIZE;
+        let is_full = position(start) + bytes.len() == BLOCK_SIZE;
         self.budget = CHECKSUM_BYTES_MAX;
         let mut from = 0;
         while let Some(left) = bytes.get(from..).filter(|left| !left.is_empty()) {
@@ -348,6 +358,11 @@ fn after_its_length(left: &[u8], is_full: bool, trouble: &Trouble) -> Option<usi
     let rest = left.get(size..)?;
     let is_trailer = is_full && rest.len() < HEADER_SIZE && rest.iter().all(|byte| *byte == 0);
     (rest.is_empty() || is_trailer || is_sound(rest)).then_some(size)
+}
+
+/// The position of an offset in its block.
+fn position(offset: u64) -> usize {
+    usize::try_from(offset % to_u64(BLOCK_SIZE)).unwrap_or(0)
 }
 
 fn name_of(kind: FragmentType) -> &'static str {

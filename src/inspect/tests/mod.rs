@@ -11,6 +11,7 @@ mod corpus;
 mod damage;
 mod detect;
 mod log;
+mod manifest;
 mod map;
 mod mutations;
 mod table;

@@ -62,9 +62,12 @@ export async function mapLog(source, { signal, progress } = {}) {
  */
 export async function openRecord(source, { offset, end }) {
   const { openRecord: open } = await newInstance()
-  const view = open(offset, await bytesAt(source, offset, Math.max(0, Math.min(end - offset, RECORD_MAX, source.size - offset))))
+  const view = open(offset, await recordBytes(source, offset, end))
   return { span: JSON.parse(view.span()), contents: JSON.parse(view.contents()), raw: view.raw() ?? new Uint8Array(0), operations: operationsOf(view.rows()) }
 }
+
+/** The stored bytes of a record. @param {Source} source @param {number} offset @param {number} end */
+export const recordBytes = (source, offset, end) => bytesAt(source, offset, Math.max(0, Math.min(end - offset, RECORD_MAX, source.size - offset)))
 
 /**
  * Joins columns.

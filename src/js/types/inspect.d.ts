@@ -288,5 +288,108 @@ export interface RecordView {
 /** Decodes one record of a write-ahead log: `offset` and `end` of a row of `LogRecords`. */
 export function openRecord(source: Source, record: { offset: number, end: number }): Promise<RecordView>
 
+/**
+ * Why an edit was written, as its fields suggest, by the number in `Edits.reason`; 255: it cannot be
+ * decoded. `flush` is to level `to`; `move` and `compaction` are from level `from` to `to`; `drop`
+ * only removes tables; `opened` has a new log.
+ */
+export const EDIT_REASONS: readonly string[]
+
+/** Edits of a manifest, one row each, in columns of equal length. Transferable. */
+export interface Edits {
+  readonly length: number
+  /** As of `LogRecords`. */
+  offset: Float64Array
+  end: Float64Array
+  region: Float64Array
+  size: Float64Array
+  state: Uint8Array
+  reason: Uint8Array
+  from: Uint8Array
+  to: Uint8Array
+  /** Tables that it adds and removes. */
+  added: Uint32Array
+  removed: Uint32Array
+  /** Live tables after it, and their bytes. */
+  tables: Uint32Array
+  tableBytes: Float64Array
+}
+
+/** The version between two edits, from which `levelsAt` goes on. */
+export interface Checkpoint {
+  /** Edits, regions and bytes of the file before it. */
+  edits: number
+  regions: number
+  offset: number
+  state: Uint8Array
+}
+
+/** A manifest. Its regions are those of a log. */
+export interface ManifestMap {
+  /**
+   * Facts: `edits`, `damagedEdits`, `end` (as of a log), and those of the last version: `comparator`
+   * (hexadecimal), `logNumber`, `previousLogNumber`, `nextFileNumber`, `lastSequence`, `tables`,
+   * `tableBytes`.
+   */
+  summary: Span
+  regions: Regions
+  edits: Edits
+  checkpoints: Checkpoint[]
+  findings: Finding[]
+}
+
+/** What was read of a manifest since the last part. */
+export interface ManifestPart {
+  done: number
+  regions: Regions
+  edits: Edits
+  findings: Finding[]
+  checkpoint?: Checkpoint
+  summary?: Span
+}
+
+/**
+ * Reads a whole manifest. Rows of edits and regions are kept of the first `maxEdits` (1,000,000) only;
+ * `levelsAt` finds the versions after the others, too. Fewer rows than `summary.facts.edits` means that
+ * some were left out.
+ */
+export function mapManifest(source: Source, options?: {
+  signal?: AbortSignal
+  progress?: (done: number) => void
+  maxEdits?: number
+}): Promise<ManifestMap>
+
+/** The same in parts, with a bounded memory: the first are there when the first MiB was read. */
+export function sweepManifest(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<ManifestPart, void>
+
+export interface EditView {
+  /** The record in the file: its fragments and their fields. */
+  span: Span
+  /** The fields of the edit; offsets are in `raw`. */
+  contents: Span
+  raw: Uint8Array
+}
+
+/** Decodes one edit: `offset` and `end` of a row of `Edits`. */
+export function openEdit(source: Source, edit: { offset: number, end: number }): Promise<EditView>
+
+/** The live tables after an edit. */
+export interface VersionState {
+  /** Edits up to here; fewer than asked for if the manifest ends before. */
+  edits: number
+  /** Hexadecimal. */
+  comparator?: string
+  logNumber?: number | string
+  previousLogNumber?: number | string
+  nextFileNumber?: number | string
+  lastSequence?: number | string
+  tableBytes: number | string
+  /** By level and number. */
+  tables: { level: number, number: number | string, size: number | string, smallest: InternalKey, largest: InternalKey }[]
+}
+
+/** The version after edit number `edit` (the first is 0). */
+export function levelsAt(source: Source, map: { checkpoints: Checkpoint[] }, edit: number, options?: { signal?: AbortSignal }): Promise<VersionState>
+
 /** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
 export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>

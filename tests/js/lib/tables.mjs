@@ -85,6 +85,38 @@ export function tableOf(blocks, keys) {
   return Buffer.concat([...blocks, metaindex, stored, footer({ offset: at, size: metaindex.length - 5 }, { offset: at + metaindex.length, size: stored.length - 5 })])
 }
 
+/** The size of a block of a log. */
+const LOG_BLOCK = 32768
+
+/** One fragment. @param {Uint8Array} payload @param {number} [type] */
+export function fragment(payload, type = 1) {
+  const typed = Buffer.concat([Uint8Array.of(type), payload])
+  return Buffer.concat([Uint8Array.from(fixed32(masked(typed))), Uint8Array.of(payload.length & 255, payload.length >> 8), typed])
+}
+
+/** A log or manifest of these records. @param {(Uint8Array | number[])[]} records */
+export function logOf(records) {
+  const parts = []
+  let size = 0
+  for (const record of records) {
+    let rest = Uint8Array.from(record)
+    for (let begins = true, ends = false; !ends; begins = false) {
+      let left = LOG_BLOCK - size % LOG_BLOCK
+      if (left < 7) {
+        parts.push(Buffer.alloc(left))
+        size += left
+        left = LOG_BLOCK
+      }
+      ends = rest.length <= left - 7
+      const payload = rest.subarray(0, left - 7)
+      rest = rest.subarray(payload.length)
+      parts.push(fragment(payload, begins ? ends ? 1 : 2 : ends ? 4 : 3))
+      size += payload.length + 7
+    }
+  }
+  return Buffer.concat(parts)
+}
+
 /** @param {Uint8Array} bytes @param {string} [name] */
 export const sourceOfBytes = (bytes, name = '000005.ldb') => ({
   name,
