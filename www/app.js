@@ -2,7 +2,7 @@
 import { LitElement, html, nothing } from 'lit'
 import { Client } from './client.js'
 import { Model } from './model/model.js'
-import { ABOUT, ONLY_OF, VIEWS } from './model/views.js'
+import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
 import { plainName } from './ui/bytes.js'
 import { blocks } from './views/blocks.js'
 import { damage } from './views/damage.js'
@@ -17,9 +17,10 @@ import { records } from './views/records.js'
 import { search } from './views/search.js'
 import { DEMOS, dropped, openScreen } from './views/open.js'
 import { structure } from './views/structure.js'
+import { versions } from './views/versions.js'
 
 /** @type {Record<import('./model/views.js').View, (model: Model) => unknown>} */
-const SHOW = { files, map, blocks, entries, records, index, structure, hex, search, damage }
+const SHOW = { files, map, blocks, entries, records, versions, index, structure, hex, search, damage }
 
 /** Views that need no map of the file. */
 const ANY_FILE = new Set(['files', 'hex'])
@@ -176,8 +177,7 @@ class InspectorApp extends LitElement {
   applies(view) {
     const { file, files } = this.model
     if (view === 'files') return files.length > 0
-    const of = ONLY_OF[view]?.of
-    return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view)) && (of === undefined || (of === 'log') === file.isLog)
+    return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view)) && suits(view, file.detected?.kind ?? 'table')
   }
 
   render() {
@@ -216,7 +216,7 @@ class InspectorApp extends LitElement {
       <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>
       ${about(file)}
       ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
-      ${file.regions === undefined && view !== 'hex' ? nothing : SHOW[view](model)}`
+      ${file.regions === undefined && view !== 'hex' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? SHOW[view](model) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
   }
 
   crumbs() {

@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click.
-import { detect, load, mapTable, openBlock, openRecord, sweepLog, sweepTable } from 'varve/inspect'
+import { detect, levelsAt, load, mapTable, openBlock, openEdit, openRecord, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
 import { search } from './search.js'
@@ -21,6 +21,11 @@ function fileOf(id) {
 // Messages that come before it is loaded wait for it.
 const ready = load(new URL('./full.wasm', import.meta.url))
 
+/** Of an edit, which is no batch. */
+const NO_OPERATIONS = {
+  length: 0, offset: new Uint32Array(), keyStart: new Uint32Array(), keyEnd: new Uint32Array(), valueStart: new Uint32Array(), end: new Uint32Array(), type: new Uint8Array(), sequence: new Float64Array()
+}
+
 /** any: each call has its own arguments and answers @type {Record<string, (args: any[], signal: AbortSignal, part: (part: any) => void) => Promise<any>>} */
 const calls = {
   async detect([id]) {
@@ -35,8 +40,16 @@ const calls = {
   async record([id, record]) {
     return openRecord(cached(id, fileOf(id)), record)
   },
-  async sweep([id, isLog], signal, part) {
-    for await (const swept of (isLog ? sweepLog : sweepTable)(fileOf(id), { signal })) part(swept)
+  async edit([id, edit]) {
+    return { ...await openEdit(cached(id, fileOf(id)), edit), operations: NO_OPERATIONS }
+  },
+  async levels([id, checkpoints, edit], signal) {
+    return levelsAt(cached(id, fileOf(id)), { checkpoints }, edit, { signal })
+  },
+  async sweep([id, kind], signal, part) {
+    if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal })) part(swept)
+    else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
+    else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
   },
   async search([id, blocks, query], signal, part) {
     for await (const found of search(fileOf(id), blocks, query, signal)) part(found)
@@ -47,7 +60,7 @@ const calls = {
 function buffersOf(value) {
   const found = new Set()
   const look = (/** @type {any} */ part, /** @type {number} */ depth) => {
-    if (ArrayBuffer.isView(part)) found.add(part.buffer)
+    if (ArrayBuffer.isView(part) && part.byteLength > 0) found.add(part.buffer)
     else if (part !== null && typeof part === 'object' && depth < 3) for (const each of Object.values(part)) look(each, depth + 1)
   }
   look(value, 0)

@@ -1,10 +1,11 @@
 // The inspector's page: a table is given, and map, blocks, entries and bytes show the same of it.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Varve } from '../../src/js/index.js'
 import { Browser, KINDS, lacking } from './lib/browser.mjs'
 import { openInspector, serveInspector } from './lib/inspector.mjs'
 
@@ -164,6 +165,45 @@ for (const kind of KINDS) {
       await inspector.until('.path', /record 2 ▸ FULL fragment/)
       await inspector.page.evaluate(() => /** @type {HTMLElement} */ ([...document.querySelectorAll('.choice button')].at(-1)).click())
       await inspector.until('.path', /Record 2 ▸ operation 0/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('a manifest is replayed to any of its edits, and its tables are those of the folder', async () => {
+      const place = mkdtempSync(join(folder, 'db-'))
+      const db = new Varve(place, { writeBufferSize: 1 << 16, maxFileSize: 1 << 16 })
+      for (let round = 0; round < 20; round++) {
+        await db.batch(Array.from({ length: 300 }, (_, i) => ({ type: /** @type {const} */ ('put'), key: `user:${String((round * 7919 + i * 104_729) % 100_000).padStart(8, '0')}`, value: `${round} `.repeat(40) })))
+      }
+      await db.close()
+      const names = readdirSync(place).filter((name) => name !== 'LOCK')
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(...names.map((name) => join(place, name)))
+      await inspector.until('main', new RegExp(`${names.length} files`))
+      const [number] = await inspector.page.$$eval('#files .layer .row', (rows) => rows.filter((row) => /^MANIFEST/.test(row.textContent ?? '')).map((row) => row.getAttribute('data-index')))
+      await inspector.page.click(`#files [data-index="${number}"]`)
+      await inspector.until('.swept', /\d+ edits read\. No findings/)
+      await inspector.show('Versions')
+      await inspector.until('#tables', /level table bytes smallest largest/)
+      const shown = (await inspector.rows('tables')).map(([, table]) => table)
+      const tables = names.filter((name) => /\.ldb$/.test(name)).map((name) => `#${parseInt(name, 10)}`)
+      assert.equal(await inspector.page.$eval('#tables .scroller', (grid) => Number(grid.getAttribute('aria-rowcount'))), tables.length + 1)
+      assert.ok(shown.length > 1 && shown.every((table) => tables.includes(table)), `${shown} of ${tables}`)
+      await inspector.check()
+      // The first edit names the comparator, and no table is live yet.
+      await inspector.page.focus('#edits .scroller')
+      await inspector.page.keyboard.press('Home')
+      await inspector.until('main', /No table is live after this edit/)
+      await inspector.until('aside', /Edit 0 .*comparator name leveldb\.BytewiseComparator/)
+      await inspector.check()
+      // From a table of the tree to its file.
+      await inspector.page.keyboard.press('End')
+      await inspector.until('#tables', /#/)
+      await inspector.page.focus('#tables .scroller')
+      await inspector.page.keyboard.press('ArrowDown')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('header', /\d{6}\.ldb table/)
+      await inspector.until('.swept', /data blocks sound/)
       await inspector.check()
       await inspector.page.close()
     })

@@ -53,3 +53,9 @@ export class Growing {
 export const RECORD_COLUMNS = {
   offset: Float64Array, end: Float64Array, region: Float64Array, fragments: Uint32Array, size: Float64Array, sequence: Float64Array, operations: Uint32Array, state: Uint8Array
 }
+
+/** Edits of a manifest: records, too. */
+export const EDIT_COLUMNS = {
+  offset: Float64Array, end: Float64Array, region: Float64Array, size: Float64Array, state: Uint8Array, reason: Uint8Array, from: Uint8Array, to: Uint8Array, added: Uint32Array, removed: Uint32Array,
+  tables: Uint32Array, tableBytes: Float64Array
+}

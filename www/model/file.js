@@ -1,5 +1,5 @@
 // One opened file: what is known of it so far.
-import { Growing, RECORD_COLUMNS } from './columns.js'
+import { EDIT_COLUMNS, Growing, RECORD_COLUMNS } from './columns.js'
 import { Pages } from './pages.js'
 import { noRegions, Regions } from './regions.js'
 
@@ -32,8 +32,10 @@ export class OpenFile {
   index
   /** @type {import('varve/inspect').TableMap['handles']} */
   handles
-  /** Of a log or manifest. @type {Growing<keyof typeof RECORD_COLUMNS> | undefined} */
+  /** Records of a log, or edits of a manifest. @type {Growing<keyof typeof RECORD_COLUMNS | keyof typeof EDIT_COLUMNS> | undefined} */
   records
+  /** Versions of a manifest, to begin the replay of another at. @type {import('varve/inspect').Checkpoint[]} */
+  checkpoints = []
   /** Records that were decoded, by their offset. @type {Map<number, import('varve/inspect').RecordView>} */
   opened = new Map()
   /** Found while the map was read. @type {Finding[]} */
@@ -89,13 +91,17 @@ export class OpenFile {
     this.status = 'ready'
   }
 
-  /** Of a log or manifest, which is read from its beginning. @param {import('varve/inspect').LogPart} part */
-  takeLog({ done, regions, records, findings, summary }) {
+  /**
+   * Of a log or manifest, which is read from its beginning.
+   * @param {any} part any: a `LogPart` or `ManifestPart`
+   */
+  takeLog({ done, regions, records, edits, findings, checkpoint, summary }) {
     this.regions ??= new Regions(noRegions())
-    this.records ??= new Growing(RECORD_COLUMNS)
+    const rows = this.records ??= this.#noRecords()
     this.regions.append(regions)
-    this.records.append(records)
+    rows.append(records ?? edits)
     this.sweptFindings.push(...findings)
+    if (checkpoint !== undefined) this.checkpoints.push(checkpoint)
     if (summary !== undefined) this.summary = summary
     this.sweep.done = done
     this.#operationsBefore = undefined
@@ -105,7 +111,13 @@ export class OpenFile {
   /** Begins again: what an earlier pass over a log told is told anew. */
   forgetLog() {
     this.regions = new Regions(noRegions())
-    this.records = new Growing(RECORD_COLUMNS)
+    this.records = this.#noRecords()
+    this.checkpoints = []
+  }
+
+  /** @returns {any} any: a table of one kind or the other */
+  #noRecords() {
+    return this.detected?.kind === 'manifest' ? new Growing(EDIT_COLUMNS) : new Growing(RECORD_COLUMNS)
   }
 
   get isLog() {

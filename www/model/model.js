@@ -42,6 +42,10 @@ export class Model extends EventTarget {
   selection
   /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
   found
+  /** The tables after an edit of a manifest. @type {{ edit: number, state: import('varve/inspect').VersionState } | undefined} */
+  version
+  /** One of them, by its place in the list. */
+  table = -1
   /** Outlined, never scrolled to. @type {{ from: number, to: number } | undefined} */
   hover
   /** Whether the list of entries is of one block or of the file. @type {'block' | 'all'} */
@@ -60,6 +64,7 @@ export class Model extends EventTarget {
   #history = []
   #place = -1
   #queued = false
+  #replaying = false
   /** Blocks that are being decoded, or cannot be read. @type {Set<string>} */
   #asked = new Set()
   #openings = 0
@@ -103,7 +108,7 @@ export class Model extends EventTarget {
     this.changed()
     const { awaited } = this
     for (const file of this.files) {
-      await this.#detect(file)
+      if (file.detected === undefined) await this.#detect(file)
       if (opening !== this.#openings) return
     }
     const wanted = awaited && this.files.find(({ name }) => name === awaited.file)
@@ -146,12 +151,15 @@ export class Model extends EventTarget {
 
   /** Looks at one of the open files. @param {OpenFile} file @param {View} [view] */
   async look(file, view) {
+    if (file.detected === undefined && file.status === 'new') await this.#detect(file)
     if (this.file !== file) {
       this.found?.cancel()
       this.found = undefined
       this.file = file
       // A record of a log often has one operation only.
       this.scope = file.isLog ? 'all' : 'block'
+      this.version = undefined
+      this.table = -1
       this.selection = undefined
       this.zoom = [0, Math.max(1, file.size)]
     }
@@ -184,7 +192,7 @@ export class Model extends EventTarget {
     file.sweep = { status: 'running', done: 0, since: performance.now(), cancel: () => control.abort() }
     this.changed()
     try {
-      await this.sweeper.call('sweep', [file.id, file.isLog], {
+      await this.sweeper.call('sweep', [file.id, file.detected?.kind], {
         signal: control.signal,
         onPart: (swept) => {
           if (file.isLog) file.takeLog(swept)
@@ -297,6 +305,15 @@ export class Model extends EventTarget {
     this.select({ from, to: records.columns.end[index], record: from }, options)
   }
 
+  /** Shows bytes of a joined record. @param {number} record its offset @param {[number, number]} inside */
+  selectInRecord(record, inside) {
+    const { records } = this.file ?? {}
+    const index = records?.find('offset', record) ?? -1
+    if (records === undefined || index < 0) return
+    this.space = 'raw'
+    this.select({ from: record, to: records.columns.end[index], record, inside }, { view: 'hex' })
+  }
+
   /** @param {number} record its offset @param {number} operation @param {{ view?: View }} [options] */
   async selectOperation(record, operation, options) {
     await this.openRecord(record)
@@ -365,14 +382,42 @@ export class Model extends EventTarget {
     })
   }
 
-  /** Decodes a record of a log, unless it is. @param {number} offset */
+  /** The edit that is looked at: the selected one, or the last. */
+  get edit() {
+    const { records } = this.file ?? {}
+    if (records === undefined) return 0
+    return this.selection?.record === undefined ? Math.max(0, records.length - 1) : Math.max(0, records.find('offset', this.selection.record))
+  }
+
+  /** Finds the tables after an edit. @param {number} edit */
+  async replay(edit) {
+    const { file } = this
+    if (file === undefined || this.#replaying) return
+    this.#replaying = true
+    await this.#once(`${file.id} version ${edit} ${file.records?.length}`, async () => {
+      const state = await this.now.call('levels', [file.id, file.checkpoints, edit])
+      if (file !== this.file) return
+      this.version = { edit, state }
+      this.table = -1
+    })
+    this.#replaying = false
+    this.changed()
+  }
+
+  /** @param {number} table */
+  selectTable(table) {
+    this.table = table
+    this.changed()
+  }
+
+  /** Decodes a record of a log or manifest, unless it is. @param {number} offset */
   async openRecord(offset) {
     const { file } = this
     const index = file?.records?.find('offset', offset) ?? -1
     if (file?.records === undefined || index < 0 || file.opened.has(offset)) return
     const end = file.records.columns.end[index]
     await this.#once(`${file.id} record ${offset}`, async () => {
-      keep(file.opened, offset, await this.now.call('record', [file.id, { offset, end }]))
+      keep(file.opened, offset, await this.now.call(file.detected?.kind === 'manifest' ? 'edit' : 'record', [file.id, { offset, end }]))
       file.decoded++
     })
   }

@@ -2,9 +2,9 @@
 import { keyOf, valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import { bytesText, hexOf, partsOf } from '../ui/bytes.js'
-import { grouped, hex, range } from '../ui/numbers.js'
+import { counted, grouped, hex, range } from '../ui/numbers.js'
 import { sentenceOf, titleOf } from '../model/sentences.js'
-import { facts } from './structure.js'
+import { facts, factText, wordsOf } from './structure.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 
@@ -70,15 +70,32 @@ function recordOf(model, offset) {
   const index = records?.find('offset', offset) ?? -1
   const view = opened.get(offset)
   if (records === undefined || index < 0) return nothing
-  const [end, fragments] = [records.columns.end[index], records.columns.fragments[index]]
+  const isManifest = file?.detected?.kind === 'manifest'
+  const { end: { [index]: end }, size: { [index]: size }, fragments: { [index]: fragments } = { [index]: 1 } } = records.columns
   const operation = view !== undefined && selection?.entry !== undefined && selection.entry < view.operations.length ? selection.entry : undefined
   return html`
-    <h2>Record ${grouped(index)}${operation === undefined ? '' : html` <span class="dim">▸</span> operation ${grouped(operation)}`}</h2>
-    <p>Bytes ${range(offset, end)} of the file, ${fragments === 1 ? 'in one fragment' : `in ${grouped(fragments)} fragments`}${selection?.inside === undefined ? '' : `; bytes ${range(...selection.inside)} of the joined record`}</p>
+    <h2>${isManifest ? 'Edit' : 'Record'} ${grouped(index)}${operation === undefined ? '' : html` <span class="dim">▸</span> operation ${grouped(operation)}`}</h2>
+    <p>Bytes ${range(offset, end)} of the file, ${isManifest ? counted(size, 'byte') : fragments === 1 ? 'in one fragment' : `in ${grouped(fragments)} fragments`}${selection?.inside === undefined ? '' : `; bytes ${range(...selection.inside)} of the joined record`}</p>
     ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
-    ${view === undefined ? html`<p class="dim">Reading …</p>` : operation === undefined ? facts(view.contents) : operationOf(view, operation)}
-    <p class="actions"><button @click=${() => model.show('hex')}>Bytes</button><button @click=${() => model.show('entries')}>Operations</button></p>
+    ${view === undefined ? html`<p class="dim">Reading …</p>` : operation !== undefined ? operationOf(view, operation) : html`${facts(view.contents)}${isManifest ? fields(model, offset, view.contents) : nothing}`}
+    <p class="actions"><button @click=${() => model.show('hex')}>Bytes</button>${isManifest ? nothing : html`<button @click=${() => model.show('entries')}>Operations</button>`}</p>
     ${inspector(model)}`
+}
+
+/** Fields of an edit that are listed. */
+const FIELDS = 100
+
+/** @param {Model} model @param {number} record @param {import('varve/inspect').Span} contents */
+function fields(model, record, { spans }) {
+  return html`
+    <table class="fields">
+      <caption class="hidden">Fields of the edit</caption>
+      <thead><tr><th scope="col">Bytes</th><th scope="col">Field</th></tr></thead>
+      <tbody>${spans.slice(0, FIELDS).map((span) => html`<tr>
+        <td class="number"><button class="link" @click=${() => model.selectInRecord(record, [span.offset, span.offset + span.length])}>${range(span.offset, span.offset + span.length)}</button></td>
+        <td>${span.name ?? span.kind} ${Object.entries(span.facts).map(([name, fact]) => html`<div>${name === 'value' ? nothing : html`<span class="dim">${wordsOf(name)}</span> `}${factText(name, fact)}</div>`)}</td></tr>`)}</tbody>
+    </table>
+    ${spans.length > FIELDS ? html`<p class="dim">and ${grouped(spans.length - FIELDS)} more</p>` : nothing}`
 }
 
 /** @param {import('varve/inspect').RecordView} view @param {number} index */

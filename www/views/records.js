@@ -1,4 +1,4 @@
-// The records of a log or manifest: where each is, in how many fragments, and what it holds.
+// The records of a log: where each is, in how many fragments, and what it holds.
 import { REGION_STATES } from 'varve/inspect'
 import { html } from 'lit'
 import '../ui/virtual-list.js'
@@ -9,13 +9,12 @@ import { progress } from './progress.js'
 export function records(model) {
   const { file, selection } = model
   const { records: all } = file ?? {}
-  if (file === undefined || all === undefined) return html`<p class="empty">A ${file?.detected?.kind ?? 'file'} has no records. Logs and manifests have.</p>`
-  const isManifest = file.detected?.kind === 'manifest'
+  if (file === undefined || all === undefined) return html`<p class="empty">No record has been read yet.</p>`
   const { columns } = all
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'Records of the file, in order',
     columns: 'records-grid',
-    head: ['#', 'offset', 'fragments', 'bytes', isManifest ? '' : 'first sequence', isManifest ? '' : 'operations', 'state'].map((name, place) => html`<span class=${place < 6 ? 'number' : ''}>${name === '' ? html`<span class="hidden">nothing</span>` : name}</span>`),
+    head: ['#', 'offset', 'fragments', 'bytes', 'first sequence', 'operations', 'state'].map((name, place) => html`<span class=${place < 6 ? 'number' : ''}>${name}</span>`),
     count: all.length,
     selected: selection?.record === undefined ? -1 : all.find('offset', selection.record),
     row: (index) => {
@@ -24,16 +23,16 @@ export function records(model) {
       return {
         classes: state,
         cells: [cell(grouped(index)), cell(grouped(columns.offset[index])), cell(grouped(columns.fragments[index])), cell(grouped(columns.size[index])),
-          cell(isManifest ? '' : grouped(columns.sequence[index])), cell(isManifest ? '' : grouped(columns.operations[index])), stateText(state)]
+          cell(grouped(columns.sequence[index])), cell(grouped(columns.operations[index])), stateText(state)]
       }
     },
     onSelect: (index) => model.selectRecord(index),
-    onOpen: (index) => model.selectRecord(index, { view: isManifest ? 'structure' : 'entries' })
+    onOpen: (index) => model.selectRecord(index, { view: 'entries' })
   })
   return html`
     ${progress(model)}
     <virtual-list id="records" class="fill" .list=${list} .version=${`${all.length} ${file.sweep.status}`}></virtual-list>
-    <p class="foot">${counted(all.length, 'record')}${isManifest ? '' : ` · ${counted(file.operationsBefore[all.length], 'operation')}`}</p>`
+    <p class="foot">${counted(all.length, 'record')} · ${counted(file.operationsBefore[all.length], 'operation')}</p>`
 }
 
 /** @param {string} state */
