@@ -121,7 +121,7 @@ export function isCurrent(...names) {
 /**
  * Builds pkg/; throws if a step fails.
  *
- * @param {{ forNode?: boolean }} [options] `forNode`: neither the lean module nor scripts for pages
+ * @param {{ forNode?: boolean }} [options] `forNode`: neither the lean module nor scripts for pages but the inspector
  */
 export async function build({ forNode = false } = {}) {
   const modules = forNode ? [MODULES.full] : [MODULES.full, MODULES.engine]
@@ -134,8 +134,7 @@ export async function build({ forNode = false } = {}) {
     compiled = compiled.then(() => take([compile]))
     return Promise.all([ready, compiled]).then(() => take(finish))
   }))
-  if (forNode) return
-  await buildForBrowsers()
+  if (!forNode) await buildForBrowsers()
   await buildInspector()
 }
 

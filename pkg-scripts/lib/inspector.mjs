@@ -25,6 +25,10 @@ export async function buildInspector() {
     entryPoints: { app: join(WWW, 'app.js'), worker: join(WWW, 'worker.js') },
     outdir: INSPECTOR,
     minify: true,
+    // Lit without its checks for developers.
+    conditions: ['production'],
+    // The lean module, which the page never loads, need not be built.
+    external: ['*/pkg/instance.js'],
     alias: { 'varve/inspect': inRoot('src', 'js', 'inspect', 'index.js') }
   })
   for (const name of AS_THEY_ARE) copyFileSync(join(WWW, name), join(INSPECTOR, name))
