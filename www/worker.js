@@ -1,7 +1,8 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click.
-import { detect, levelsAt, load, mapTable, openBlock, openEdit, openRecord, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
+import { detect, levelsAt, load, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
+import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
 import { search } from './search.js'
@@ -50,6 +51,12 @@ const calls = {
     if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal })) part(swept)
     else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
     else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
+  },
+  async digest([id], signal) {
+    return sha256(fileOf(id), { signal })
+  },
+  async export([id, blocks, wanted], signal, part) {
+    for await (const each of exported(fileOf(id), blocks, wanted, signal)) part(each)
   },
   async search([id, blocks, query], signal, part) {
     for await (const found of search(fileOf(id), blocks, query, signal)) part(found)

@@ -5,7 +5,7 @@
 //   worker.js                       reads and decodes files, with full.wasm
 //   demo/                           the examples: see demos.mjs
 //   third-party.txt                 the licences of bundled packages
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bundle, licencesOf } from './browser.mjs'
 import { writeDemos } from './demos.mjs'
@@ -21,10 +21,12 @@ const AS_THEY_ARE = ['index.html', 'app.css', 'icon.svg']
 export async function buildInspector() {
   rmSync(INSPECTOR, { recursive: true, force: true })
   mkdirSync(INSPECTOR, { recursive: true })
+  const { version } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8'))
   const { metafile } = await bundle({
     entryPoints: { app: join(WWW, 'app.js'), worker: join(WWW, 'worker.js') },
     outdir: INSPECTOR,
     minify: true,
+    define: { 'process.env.VARVE_VERSION': JSON.stringify(version) },
     // Lit without its checks for developers.
     conditions: ['production'],
     // The lean module, which the page never loads, need not be built.

@@ -22,6 +22,7 @@
 //! repair.rs    checks and rebuilds databases that are not open
 //! import.rs    imports databases from zips
 //! inspect.rs   explains the bytes of a file without a database
+//! sha256.rs    the digest of a file that is given in parts
 //! panic.rs     the message of a panic
 //! ```
 //! A panic would end the whole instance: nothing here unwraps, and every future is polled by
@@ -48,4 +49,6 @@ mod place;
 mod regions;
 #[cfg(feature = "full")]
 mod repair;
+#[cfg(feature = "full")]
+mod sha256;
 mod watch;

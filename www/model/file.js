@@ -18,6 +18,10 @@ export class OpenFile {
   detected
   /** `new`, `reading`, `ready`, or `failed` with a `failure`. @type {'new' | 'reading' | 'ready' | 'failed'} */
   status = 'new'
+  /** Its SHA-256, when it was first read as a whole. @type {string | undefined} */
+  sha256
+  /** Whether it is being computed, or was found to be another now. @type {'none' | 'running' | 'same' | 'changed'} */
+  digest = /** @type {'none' | 'running' | 'same' | 'changed'} */ ('none')
   /** A checksum of its ends, for the address. */
   mark = ''
   /** @type {{ code: string, message: string } | undefined} */

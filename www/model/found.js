@@ -45,15 +45,19 @@ export class Found {
  * @param {import('./query.js').Query} query
  */
 export function blocksFor({ regions, index, handles, findings }, query) {
-  const { data = new Uint32Array(0), columns } = regions ?? {}
   // Only an index in bytewise order tells where keys with some beginning are.
   const ordered = index !== undefined && handles !== undefined && !findings.some(({ code }) => code === 'T22' || code === 'T33')
   if (query.kind === 'prefix' && ordered) {
     const [first, end] = blocksOf(index, query.bytes)
     return { offset: handles.offset.slice(first, end), size: handles.size.slice(first, end) }
   }
+  return regions === undefined ? { offset: new Float64Array(), size: new Float64Array() } : contentsOf(regions)
+}
+
+/** The contents of all data blocks, without trailers. @param {import('./regions.js').Regions} regions */
+export function contentsOf({ data, columns }) {
   return {
-    offset: Float64Array.from(data, (region) => columns?.offset[region] ?? 0),
-    size: Float64Array.from(data, (region) => Math.max(0, (columns?.size[region] ?? 0) - TRAILER))
+    offset: Float64Array.from(data, (region) => columns.offset[region]),
+    size: Float64Array.from(data, (region) => Math.max(0, columns.size[region] - TRAILER))
   }
 }

@@ -2,7 +2,7 @@
 // and is told by one event, `change`.
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
-import { blocksFor, Found } from './found.js'
+import { blocksFor, contentsOf, Found } from './found.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
 
 /** @typedef {import('../client.js').Client} Client */
@@ -40,6 +40,12 @@ export class Model extends EventTarget {
   view = 'files'
   /** @type {Selection | undefined} */
   selection
+  /** The file that is being read for a report. @type {number | undefined} */
+  examined
+  /** An export that runs. @type {{ rows: number, bytes: number, skipped: number, cancel: () => void } | undefined} */
+  exporting
+  /** What the last one wrote. @type {{ rows: number, skipped: number } | undefined} */
+  exported
   /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
   found
   /** The tables after an edit of a manifest. @type {{ edit: number, state: import('varve/inspect').VersionState } | undefined} */
@@ -64,6 +70,8 @@ export class Model extends EventTarget {
   #history = []
   #place = -1
   #queued = false
+  /** @type {WeakMap<OpenFile, Promise<void>>} */
+  #sweeping = new WeakMap()
   #replaying = false
   /** Blocks that are being decoded, or cannot be read. @type {Set<string>} */
   #asked = new Set()
@@ -155,6 +163,8 @@ export class Model extends EventTarget {
     if (this.file !== file) {
       this.found?.cancel()
       this.found = undefined
+      this.exporting?.cancel()
+      this.exported = undefined
       this.file = file
       // A record of a log often has one operation only.
       this.scope = file.isLog ? 'all' : 'block'
@@ -185,7 +195,15 @@ export class Model extends EventTarget {
 
   /** Reads and checks all of a file. @param {OpenFile} file */
   async sweep(file) {
-    if (file.sweep.status === 'running') return
+    // What runs is waited for, and what is done is not done again.
+    if (file.sweep.status === 'running' || file.sweep.status === 'done') return this.#sweeping.get(file)
+    const sweeping = this.#sweep(file)
+    this.#sweeping.set(file, sweeping)
+    return sweeping
+  }
+
+  /** @param {OpenFile} file */
+  async #sweep(file) {
     const control = new AbortController()
     file.sweptFindings = []
     if (file.isLog) file.forgetLog()
@@ -207,6 +225,75 @@ export class Model extends EventTarget {
     }
     if (file.sweep.status === 'done') this.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
     this.changed()
+  }
+
+  /**
+   * Computes the digest of a file; a second time, tells whether it is the same.
+   * @param {OpenFile} file
+   */
+  async digest(file) {
+    if (file.digest === 'running' || file.size === 0) return
+    file.digest = 'running'
+    this.changed()
+    try {
+      const digest = await this.sweeper.call('digest', [file.id])
+      file.digest = file.sha256 === undefined ? 'none' : file.sha256 === digest ? 'same' : 'changed'
+      file.sha256 ??= digest
+    } catch (error) {
+      file.digest = 'changed'
+      file.fail(error)
+    }
+    this.changed()
+  }
+
+  /** Reads, explains and digests all files, for a report. Those that are done are not read again. */
+  async examine() {
+    const opening = this.#openings
+    for (const [index, file] of this.files.entries()) {
+      this.examined = index
+      this.changed()
+      if (file.size > 0 && file.sha256 === undefined) await this.digest(file)
+      if (file.size > 0 && file.status === 'new') await (file.isLog ? this.sweep(file) : this.#map(file))
+      if (file.size > 0 && file.regions !== undefined) await this.sweep(file)
+      if (opening !== this.#openings) return false
+    }
+    this.examined = undefined
+    this.say('all files were read')
+    return true
+  }
+
+  /**
+   * Entries of a table as text; `undefined` if it was stopped.
+   * @param {import('../export.js').Wanted} wanted
+   * @returns {Promise<Blob | undefined>}
+   */
+  async export(wanted) {
+    const { file } = this
+    if (file?.regions === undefined || this.exporting !== undefined) return undefined
+    const control = new AbortController()
+    const exporting = this.exporting = { rows: 0, bytes: 0, skipped: 0, cancel: () => control.abort() }
+    this.exported = undefined
+    this.changed()
+    /** @type {BlobPart[]} */
+    const parts = []
+    try {
+      await this.sweeper.call('export', [file.id, { ...contentsOf(file.regions), before: file.regions.entriesBefore }, wanted], {
+        signal: control.signal,
+        onPart: ({ rows, skipped, text }) => {
+          // A Blob of many parts may be kept on disk; an array of them would not be.
+          parts.push(new Blob([text]))
+          Object.assign(exporting, { rows, skipped, bytes: exporting.bytes + text.length })
+          this.changed()
+        }
+      })
+      this.exported = { rows: exporting.rows, skipped: exporting.skipped }
+    } catch (error) {
+      file.fail(error)
+    } finally {
+      this.exporting = undefined
+      this.changed()
+    }
+    return this.exported === undefined || control.signal.aborted ? undefined : new Blob(parts)
   }
 
   /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */

@@ -5,6 +5,7 @@ import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
 import { titleOf } from '../model/sentences.js'
+import { exportBar } from './export-bar.js'
 import { operations } from './operations.js'
 import { progress } from './progress.js'
 
@@ -141,6 +142,7 @@ function all(model) {
   return html`
     ${sweep?.status === 'done' ? nothing : progress(model)}
     <virtual-list id="entries" class="fill" .list=${list} .version=${[regions.version, model.file?.decoded].join()}></virtual-list>
+    ${exportBar(model)}
     <p class="foot">${counted(total, 'entry', 'entries')}${sweep?.status === 'done' ? '' : ' so far'}</p>`
 }
 

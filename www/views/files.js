@@ -3,6 +3,8 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { nameText } from '../ui/bytes.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
+import { save } from '../ui/save.js'
+import { asHtml, asJson, reportOf } from '../report.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('../model/file.js').OpenFile} OpenFile */
@@ -13,7 +15,7 @@ export function files(model) {
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'Open files',
     columns: 'files-grid',
-    head: ['name', 'kind', 'size', 'why', 'findings'].map((name, place) => html`<span class=${place === 2 ? 'number' : ''}>${name}</span>`),
+    head: ['name', 'kind', 'size', 'SHA-256', 'findings'].map((name, place) => html`<span class=${place === 2 ? 'number' : ''}>${name}</span>`),
     count: files.length,
     selected: model.file === undefined ? -1 : files.indexOf(model.file),
     row: (index) => rowOf(files[index]),
@@ -21,19 +23,47 @@ export function files(model) {
     onOpen: (index) => model.look(files[index])
   })
   return html`
-    <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings }) => `${status}${detected?.kind}${findings.length}`).join()}></virtual-list>
+    ${evidence(model)}
+    <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256 }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}`).join()}></virtual-list>
     <p class="foot">${counted(files.length, 'file')} · ${grouped(files.reduce((sum, { size }) => sum + size, 0))} B</p>`
+}
+
+/** Digests and a report of all files. @param {Model} model */
+function evidence(model) {
+  const { files, examined, source } = model
+  const report = async (/** @type {'html' | 'json'} */ kind) => {
+    if (!await model.examine()) return
+    const made = reportOf(model)
+    const name = `${source.replace(/[^\w.-]+/g, '-') || 'files'}.report.${kind}`
+    if (kind === 'html') save(name, asHtml(made), 'text/html')
+    else save(name, asJson(made), 'application/json')
+  }
+  return html`
+    <div class="bar">
+      ${examined !== undefined ? html`<span role="status">Reading file ${grouped(examined + 1)} of ${grouped(files.length)} …</span>` : html`
+        <button @click=${() => report('html')}>Report (HTML)</button><button @click=${() => report('json')}>Report (JSON)</button>
+        <button @click=${async () => { for (const file of files) await model.digest(file) }}>${files.some(({ sha256 }) => sha256 !== undefined) ? 'Check the digests again' : 'Compute digests'}</button>
+        <span class="dim">A report reads all files, and is the same for the same files.</span>`}
+    </div>`
+}
+
+/** @param {OpenFile} file */
+function digestOf({ sha256, digest, size }) {
+  if (size === 0) return ''
+  if (digest === 'running') return html`<span class="dim">reading …</span>`
+  if (digest === 'changed') return html`<span class="bad">changed since it was opened</span>`
+  return sha256 === undefined ? html`<span class="dim">not computed</span>` : html`<code title=${sha256}>${sha256.slice(0, 16)}…</code>${digest === 'same' ? ' unchanged' : ''}`
 }
 
 /** @param {OpenFile} file */
 function rowOf(file) {
-  const { detected, findings, worst, sweep, status } = file
+  const { findings, worst, sweep, status } = file
   return {
     cells: [
       nameText(file.name),
       kindOf(file),
       html`<span class="number" title=${sized(file.size)}>${grouped(file.size)}</span>`,
-      html`<span class="dim">${detected?.reason ?? ''}</span>`,
+      digestOf(file),
       worst !== undefined ? html`<span class=${worst}>${counted(findings.length, 'finding')}</span>` : sweep.status === 'done' ? 'sound' : status === 'new' ? html`<span class="dim">not read</span>` : '…'
     ]
   }

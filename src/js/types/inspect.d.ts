@@ -391,5 +391,11 @@ export interface VersionState {
 /** The version after edit number `edit` (the first is 0). */
 export function levelsAt(source: Source, map: { checkpoints: Checkpoint[] }, edit: number, options?: { signal?: AbortSignal }): Promise<VersionState>
 
+/**
+ * The SHA-256 of a file in hexadecimal, read in parts: evidence that it is the same before and after.
+ * Bytes that cannot be read are a `LEVEL_IO_ERROR`.
+ */
+export function sha256(source: Source, options?: { signal?: AbortSignal, progress?: (done: number) => void }): Promise<string>
+
 /** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
 export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>
