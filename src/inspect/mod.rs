@@ -18,6 +18,7 @@
 
 mod block;
 mod detect;
+mod directory;
 mod entries;
 mod fields;
 mod json;
@@ -36,6 +37,7 @@ mod view;
 mod window;
 
 pub use detect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
+pub use directory::{Directory, Report};
 pub use log::{LogInspector, LogRecord, RecordView, pack_records};
 pub use manifest::{Checkpoint, EDIT_REASONS, ManifestInspector, pack_edits};
 pub use regions::{CODECS, REGION_KINDS, REGION_STATES, Region, State, pack_regions};

@@ -19,7 +19,7 @@ use super::set::{Builder, Counts, VersionSet};
 use crate::base::{FileKind, FileName, FileNumber, to_u64};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Env, NameEdit, read_file};
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Result};
 use crate::log::{LogReader, LogWriter, Semantics, Tail};
 use crate::options::RecoveryMode;
 
@@ -133,22 +133,22 @@ impl Manifest {
 /// Returns the number of the manifest that CURRENT names.
 pub(crate) async fn read_current(env: &dyn Env) -> Result<FileNumber> {
     let content = read_file(env, "CURRENT", CURRENT_SIZE_MAX).await?;
+    parse_current(&content).map_err(|malformed| malformed.in_file("CURRENT", 0))
+}
+
+/// Returns the number of the manifest that this content of CURRENT names.
+pub(crate) fn parse_current(content: &[u8]) -> Result<FileNumber, Malformed> {
     if content.is_empty() {
-        return Err(Error::corruption("CURRENT", 0, "CURRENT is empty"));
+        return Err(Malformed::new(0, "CURRENT is empty"));
     }
     let Some((b'\n', name)) = content.split_last() else {
-        let end = to_u64(content.len());
-        return Err(Error::corruption("CURRENT", end, "CURRENT file does not end with newline"));
+        return Err(Malformed::new(to_u64(content.len()), "CURRENT file does not end with newline"));
     };
     let parsed = std::str::from_utf8(name).ok().and_then(FileName::parse);
     let canonical = parsed.filter(|parsed| parsed.to_string().as_bytes() == name);
     let Some(FileName::Manifest(number)) = canonical else {
         let found = name.escape_ascii().to_string();
-        return Err(Error::corruption(
-            "CURRENT",
-            0,
-            format!("CURRENT holds \"{found}\", expected a name like MANIFEST-000002"),
-        ));
+        return Err(Malformed::new(0, format!("CURRENT holds \"{found}\", expected a name like MANIFEST-000002")));
     };
     Ok(number)
 }

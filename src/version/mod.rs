@@ -20,7 +20,7 @@ pub(crate) use level_iter::LevelIterator;
 pub use levels::TableTouched;
 pub(crate) use levels::{Found, Version};
 pub use manifest::stored_comparator;
-pub(crate) use manifest::{Manifest, ManifestState, read_current, recover_manifest};
+pub(crate) use manifest::{Manifest, ManifestState, parse_current, read_current, recover_manifest};
 pub(crate) use set::{Counts, VersionSet};
 pub(crate) use shape::grandparent_overlap_max;
 pub use shape::{FLUSH_LEVEL_MAX, LEVEL0_COMPACTION, LEVEL0_SLOWDOWN, LEVEL0_STOP, LEVELS};

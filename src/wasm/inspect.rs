@@ -6,8 +6,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::error::number;
 use crate::base::to_u64;
 use crate::inspect::{
-    self, BlockView, Checkpoint, Depth, Finding, LogInspector, ManifestInspector, RecordView, Span, TableInspector,
-    Window,
+    self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, RecordView, Span,
+    TableInspector, Window,
 };
 
 /// An inspector of one kind of file.
@@ -124,6 +124,12 @@ impl Inspector {
         Some(packed)
     }
 
+    /// Returns the version after the edits that were read, as one edit.
+    pub fn state(&mut self) -> Vec<u8> {
+        let Kind::Manifest(window) = &mut self.0 else { return Vec::new() };
+        window.inspector().state()
+    }
+
     /// Returns the version after the edits that were read, as JSON.
     pub fn version(&mut self) -> String {
         let Kind::Manifest(window) = &mut self.0 else { return String::new() };
@@ -217,6 +223,75 @@ impl View {
     /// Offset and size of the handle in each entry's value, if it is an index.
     pub fn handles(&mut self) -> Vec<f64> {
         std::mem::take(&mut self.handles)
+    }
+}
+
+/// See [`Directory`]; files are numbered in the order in which they are added.
+#[wasm_bindgen]
+pub struct DirectoryInspector(Directory);
+
+/// Starts without files.
+#[wasm_bindgen(js_name = inspectDirectory)]
+pub fn inspect_directory() -> DirectoryInspector {
+    DirectoryInspector(Directory::new())
+}
+
+#[wasm_bindgen]
+impl DirectoryInspector {
+    /// Adds a file.
+    pub fn add(&mut self, name: &str, size: f64) {
+        self.0.add(name, integer(size));
+    }
+
+    /// Takes the kind of a file.
+    pub fn detected(&mut self, file: usize, kind: &str) {
+        self.0.detected(file, kind);
+    }
+
+    /// A file could not be read.
+    pub fn unreadable(&mut self, file: usize, reason: &str) {
+        self.0.unreadable(file, reason);
+    }
+
+    /// Takes the content of CURRENT.
+    pub fn current(&mut self, content: &[u8]) {
+        self.0.current(content);
+    }
+
+    /// Returns the number of the manifest to read; -1 if there is none.
+    pub fn manifest(&self) -> f64 {
+        self.0.manifest().map_or(-1.0, |file| number(to_u64(file)))
+    }
+
+    /// Takes its last version, as one edit.
+    pub fn version(&mut self, state: &[u8]) {
+        self.0.version(state);
+    }
+
+    /// Takes what is known of a table; `sequence` is its highest, -1 if unknown.
+    pub fn table(&mut self, file: usize, smallest: &[u8], largest: &[u8], sequence: f64) {
+        let sequence = (sequence >= 0.0).then(|| integer(sequence));
+        self.0.table(file, smallest, largest, sequence);
+    }
+
+    /// A table has no footer.
+    #[wasm_bindgen(js_name = withoutFooter)]
+    pub fn without_footer(&mut self, file: usize) {
+        self.0.without_footer(file);
+    }
+
+    /// Ends: returns lines of JSON: the summary, then the files; then for each finding its file (-1:
+    /// none) and itself.
+    pub fn conclude(&mut self) -> String {
+        let report = std::mem::take(&mut self.0).conclude();
+        let mut out = lines(&[report.summary]);
+        out.push_str(&lines(&report.files));
+        for (file, finding) in report.findings {
+            out.push_str(&file.map_or_else(|| "-1".to_owned(), |file| file.to_string()));
+            out.push('\n');
+            out.push_str(&finding_lines(&[finding]));
+        }
+        out
     }
 }
 

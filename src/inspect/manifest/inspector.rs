@@ -120,6 +120,11 @@ impl ManifestInspector {
         Some(span)
     }
 
+    /// The version after the edits that were read, encoded as one edit.
+    pub fn state(&self) -> Vec<u8> {
+        self.state.to_edit().encode()
+    }
+
     /// The version after the edits that were read, with a span for each table.
     pub fn version(&self) -> Span {
         let mut span = self.state.to_span();

@@ -14,3 +14,4 @@ mod state;
 
 pub use inspector::{Checkpoint, ManifestInspector, pack_edits};
 pub use state::EDIT_REASONS;
+pub(super) use state::State;

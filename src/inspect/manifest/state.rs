@@ -78,6 +78,20 @@ impl State {
         Reason { kind, from: level(from), to: level(to) }
     }
 
+    /// The live tables: level, and what the manifest says.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (usize, &NewFile)> {
+        self.tables.iter().map(|((level, _), table)| (*level, table))
+    }
+
+    /// The logs that opening replays: from this number on, and one more.
+    pub(crate) fn logs(&self) -> Option<(FileNumber, FileNumber)> {
+        Some((self.log_number?, self.previous_log_number.unwrap_or_default()))
+    }
+
+    pub(crate) fn last_sequence(&self) -> Option<u64> {
+        self.last_sequence.map(SequenceNumber::get)
+    }
+
     /// Number and bytes of the live tables.
     pub(crate) fn live(&self) -> (u64, u64) {
         (to_u64(self.tables.len()), self.bytes)

@@ -10,6 +10,7 @@
 mod corpus;
 mod damage;
 mod detect;
+mod directory;
 mod log;
 mod manifest;
 mod map;

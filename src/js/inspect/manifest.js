@@ -47,7 +47,7 @@ export async function * sweepManifest(source, { signal } = {}) {
       edits: editsOf(inspector.records()),
       findings,
       ...checkpoint && { checkpoint },
-      ...summary && { summary }
+      ...summary && { summary, state: inspector.state() }
     }
   }
 }
@@ -63,11 +63,14 @@ export async function mapManifest(source, { signal, progress, maxEdits = EDITS_M
   const checkpoints = []
   const findings = []
   let summary
+  /** @type {Uint8Array} */
+  let state = new Uint8Array(0)
   let kept = 0
   for await (const part of sweepManifest(source, { signal })) {
     if (part.checkpoint) checkpoints.push(part.checkpoint)
     findings.push(...part.findings)
     summary ??= part.summary
+    state = part.state ?? state
     if (kept < maxEdits || parts.length === 0) parts.push(part)
     kept += part.edits.length
     progress?.(part.done)
@@ -77,6 +80,7 @@ export async function mapManifest(source, { signal, progress, maxEdits = EDITS_M
     regions: joined(parts.map(({ regions }) => regions)),
     edits: joined(parts.map(({ edits }) => edits)),
     checkpoints,
+    state,
     findings
   }
 }

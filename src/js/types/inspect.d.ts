@@ -335,6 +335,8 @@ export interface ManifestMap {
   regions: Regions
   edits: Edits
   checkpoints: Checkpoint[]
+  /** The last version, encoded as one edit. */
+  state: Uint8Array
   findings: Finding[]
 }
 
@@ -345,7 +347,9 @@ export interface ManifestPart {
   edits: Edits
   findings: Finding[]
   checkpoint?: Checkpoint
+  /** At the end: the whole manifest, and the last version, encoded as one edit. */
   summary?: Span
+  state?: Uint8Array
 }
 
 /**
@@ -390,6 +394,61 @@ export interface VersionState {
 
 /** The version after edit number `edit` (the first is 0). */
 export function levelsAt(source: Source, map: { checkpoints: Checkpoint[] }, edit: number, options?: { signal?: AbortSignal }): Promise<VersionState>
+
+/** A file of a directory. */
+export interface DirectoryFile {
+  name: string
+  /** Of a missing table: as the manifest says. */
+  size: number
+  /** Absent if it was not read, or is missing. */
+  detected?: Detected
+  /**
+   * `current`, `current manifest`, `old manifest`, `live` (a table that the manifest names, at
+   * `level`), `orphan` (one that it does not name), `missing` (one that is not there), `current log`,
+   * `log to replay`, `old log`, `table` and `log` (no manifest tells more), `misnamed` (a table, log or
+   * manifest by its content alone), `lock`, `info log`, `temporary`, `other`.
+   */
+  role: string
+  /** In its name. */
+  number?: number | string
+  level?: number
+  /**
+   * An orphan without a footer, whose writer was interrupted: what is wrong inside it is left out of
+   * `findings`.
+   */
+  unfinished?: boolean
+  /** Of the table, log or manifest as a whole. */
+  summary?: Span
+  /** Those inside the file, then those about it. */
+  findings: Finding[]
+}
+
+export interface DirectoryMap {
+  /**
+   * Facts: `files`, `bytes`, and those of the last version (as of a manifest's summary), if there is a
+   * manifest.
+   */
+  summary: Span
+  /** In the order of the sources; then tables that are missing. */
+  files: DirectoryFile[]
+  /** All of them, each with the name of its file if it concerns one: those about the directory first. */
+  findings: (Finding & { file?: string })[]
+  /** The manifest that CURRENT names, or else the newest. */
+  manifest?: ManifestMap & { name: string }
+}
+
+/**
+ * Reads the files of a directory: names in it, without folders. Logs and manifests are read to their
+ * ends; of tables, the map and the first and last data block, or everything with `sweep`. A file that
+ * cannot be read is a finding (D05). At most 100,000 files are opened.
+ */
+export function mapDirectory(sources: Source[], options?: {
+  signal?: AbortSignal
+  /** Is told before each file how many of the files were read, and its name. */
+  progress?: (done: number, of: number, name: string) => void
+  /** Also read and check every block of every table. */
+  sweep?: boolean
+}): Promise<DirectoryMap>
 
 /**
  * The SHA-256 of a file in hexadecimal, read in parts: evidence that it is the same before and after.
