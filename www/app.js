@@ -237,7 +237,7 @@ class InspectorApp extends LitElement {
   onPick(event) {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.name }))
-    if (given.length > 0) this.open(given, given[0].name)
+    if (given.length > 0) this.open(given, given.length === 1 ? given[0].name : `${given.length} files`)
     field.value = ''
   }
 }

@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click.
-import { detect, levelsAt, load, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
+import { detect, levelsAt, load, mapDirectory, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
 import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
@@ -51,6 +51,14 @@ const calls = {
     if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal })) part(swept)
     else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
     else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
+  },
+  async directory([ids, folder], signal, part) {
+    const sources = ids.map((/** @type {number} */ id) => {
+      const source = fileOf(id)
+      return { ...source, name: source.name.slice(folder.length), read: source.read }
+    })
+    const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, progress: (done, of) => part({ done, of }) })
+    return { files, findings, summary, manifest: manifest && { name: manifest.name, summary: manifest.summary } }
   },
   async digest([id], signal) {
     return sha256(fileOf(id), { signal })

@@ -18,6 +18,8 @@ export class OpenFile {
   detected
   /** `new`, `reading`, `ready`, or `failed` with a `failure`. @type {'new' | 'reading' | 'ready' | 'failed'} */
   status = 'new'
+  /** Its part in the database, once its files were compared. @type {import('varve/inspect').DirectoryFile | undefined} */
+  place
   /** Its SHA-256, when it was first read as a whole. @type {string | undefined} */
   sha256
   /** Whether it is being computed, or was found to be another now. @type {'none' | 'running' | 'same' | 'changed'} */
@@ -65,7 +67,9 @@ export class OpenFile {
 
   /** What both passes found, each once, by offset. */
   get findings() {
-    const all = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
+    const own = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
+    // A table that was not finished is not damaged: an interrupted writer leaves such.
+    const all = [...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
     const seen = new Set()
     return all.filter(({ code, offset }) => {
       const key = `${code} ${offset}`

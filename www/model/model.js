@@ -3,6 +3,7 @@
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
 import { blocksFor, contentsOf, Found } from './found.js'
+import { foldersOf } from './folders.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
 
 /** @typedef {import('../client.js').Client} Client */
@@ -20,6 +21,8 @@ import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
  * @property {[number, number]} [inside] bytes of the decompressed block, or of the joined record
  */
 
+/** Kinds of files that are text. */
+const TEXTS = new Set(['current', 'info log'])
 /** Selections that `[` and `]` go through. */
 const HISTORY_MAX = 200
 /** Decoded blocks of a file that are kept. */
@@ -34,6 +37,8 @@ export class Model extends EventTarget {
   sourceTag
   /** @type {OpenFile[]} */
   files = []
+  /** The databases among them. @type {import('./folders.js').Folder[]} */
+  folders = []
   /** The one that is looked at. @type {OpenFile | undefined} */
   file
   /** @type {View} */
@@ -125,6 +130,23 @@ export class Model extends EventTarget {
     if (wanted !== undefined && awaited !== undefined) await this.#restore(awaited)
     this.awaited = undefined
     this.changed()
+    await this.#compare(opening)
+  }
+
+  /** Compares the files of each database with its manifest. @param {number} opening */
+  async #compare(opening) {
+    this.folders = foldersOf(this.files)
+    for (const folder of this.folders) {
+      try {
+        const map = await this.sweeper.call('directory', [folder.files.map(({ id }) => id), folder.name], { onPart: ({ done, of }) => this.say(`compared ${done} of ${of} files`) })
+        if (opening !== this.#openings) return
+        folder.map = map
+        for (const [index, file] of folder.files.entries()) file.place = map.files[index]
+      } catch (/** @type {any} any: whatever was thrown */ error) {
+        this.warn(`The files could not be compared with the manifest: ${error.message}`)
+      }
+      this.changed()
+    }
   }
 
   close() {
@@ -135,6 +157,7 @@ export class Model extends EventTarget {
       this.sweeper.forget(file.id)
     }
     this.files = []
+    this.folders = []
     this.file = undefined
     this.found?.cancel()
     this.found = undefined
@@ -176,8 +199,17 @@ export class Model extends EventTarget {
     const { kind } = file.detected ?? { kind: 'unknown' }
     this.view = view ?? (kind === 'current' || kind === 'info log' ? 'hex' : 'map')
     this.changed()
-    if (file.status === 'new' && file.size > 0) await (file.isLog ? this.sweep(file) : this.#map(file))
+    await this.#read(file)
     if (file === this.file) this.#publish()
+  }
+
+  /** Reads what is needed for a first look, unless it was. @param {OpenFile} file */
+  async #read(file) {
+    if (file.status !== 'new' || file.size === 0) return
+    if (file.isLog) return this.sweep(file)
+    // A text has no structure but its lines.
+    if (TEXTS.has(file.detected?.kind ?? '')) file.status = 'ready'
+    else await this.#map(file)
   }
 
   /** @param {OpenFile} file */
@@ -253,8 +285,8 @@ export class Model extends EventTarget {
       this.examined = index
       this.changed()
       if (file.size > 0 && file.sha256 === undefined) await this.digest(file)
-      if (file.size > 0 && file.status === 'new') await (file.isLog ? this.sweep(file) : this.#map(file))
-      if (file.size > 0 && file.regions !== undefined) await this.sweep(file)
+      await this.#read(file)
+      if (file.regions !== undefined) await this.sweep(file)
       if (opening !== this.#openings) return false
     }
     this.examined = undefined

@@ -1,7 +1,8 @@
 // The files that are open: of a database folder, or dropped together.
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { nameText } from '../ui/bytes.js'
+import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
+import { ROLES } from '../model/folders.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
 import { asHtml, asJson, reportOf } from '../report.js'
@@ -15,7 +16,7 @@ export function files(model) {
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'Open files',
     columns: 'files-grid',
-    head: ['name', 'kind', 'size', 'SHA-256', 'findings'].map((name, place) => html`<span class=${place === 2 ? 'number' : ''}>${name}</span>`),
+    head: ['name', 'kind', 'role', 'size', 'entries', 'SHA-256', 'findings'].map((name, place) => html`<span class=${place === 3 || place === 4 ? 'number' : ''}>${name}</span>`),
     count: files.length,
     selected: model.file === undefined ? -1 : files.indexOf(model.file),
     row: (index) => rowOf(files[index]),
@@ -23,8 +24,9 @@ export function files(model) {
     onOpen: (index) => model.look(files[index])
   })
   return html`
+    ${model.folders.map((folder) => database(model, folder))}
     ${evidence(model)}
-    <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256 }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}`).join()}></virtual-list>
+    <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256, place }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}${place?.role}`).join()}></virtual-list>
     <p class="foot">${counted(files.length, 'file')} · ${grouped(files.reduce((sum, { size }) => sum + size, 0))} B</p>`
 }
 
@@ -48,6 +50,41 @@ function evidence(model) {
 }
 
 /** @param {OpenFile} file */
+function roleOf({ place }) {
+  if (place === undefined) return ''
+  const text = `${ROLES[place.role] ?? place.role}${place.level === undefined ? '' : `, L${place.level}`}${place.unfinished ? ', unfinished' : ''}`
+  return place.role === 'orphan' || place.role === 'misnamed' ? html`<span class="warn">${text}</span>` : text
+}
+
+/** @param {OpenFile} file */
+function entriesOf({ summary, place }) {
+  const { entries, operations, edits } = (summary ?? place?.summary)?.facts ?? {}
+  const count = entries ?? operations ?? edits
+  return typeof count === 'number' && (summary !== undefined || entries === undefined) ? grouped(count) : '—'
+}
+
+/** What a database's manifest says, and what is wrong with the whole. @param {Model} model @param {import('../model/folders.js').Folder} folder */
+function database(model, { name, map, files }) {
+  if (map === undefined) return html`<p class="dim">${name === '' ? '' : html`${nameText(name)}: `}comparing ${counted(files.length, 'file')} with the manifest …</p>`
+  const { facts } = map.summary
+  const missing = map.files.filter(({ role }) => role === 'missing')
+  const about = map.findings.filter(({ file, severity }) => (file === undefined || missing.some((each) => each.name === file)) && severity !== undefined)
+  const number = (/** @type {unknown} */ value) => value === undefined ? '—' : grouped(Number(value))
+  return html`
+    <section class="database">
+      <h2>${name === '' ? 'A database' : html`A database in ${nameText(name)}`}</h2>
+      <dl class="facts">
+        ${typeof facts.comparator === 'string' ? html`<div><dt>comparator</dt><dd>${bytesText(bytesOfHex(facts.comparator))}</dd></div>` : nothing}
+        <div><dt>last sequence</dt><dd>${number(facts.lastSequence)}</dd></div>
+        <div><dt>next file</dt><dd>${number(facts.nextFileNumber)}</dd></div>
+        <div><dt>live tables</dt><dd>${number(facts.tables)}, ${sized(Number(facts.tableBytes ?? 0))}</dd></div>
+        <div><dt>findings</dt><dd>${map.findings.length === 0 ? 'none' : grouped(map.findings.length)}</dd></div>
+      </dl>
+      ${about.slice(0, 20).map(({ code, severity, reason, file }) => html`<p class="finding ${severity}"><b>${code}</b> ${file === undefined ? '' : html`${nameText(file)}: `}${nameText(reason)}</p>`)}
+    </section>`
+}
+
+/** @param {OpenFile} file */
 function digestOf({ sha256, digest, size }) {
   if (size === 0) return ''
   if (digest === 'running') return html`<span class="dim">reading …</span>`
@@ -62,9 +99,11 @@ function rowOf(file) {
     cells: [
       nameText(file.name),
       kindOf(file),
+      roleOf(file),
       html`<span class="number" title=${sized(file.size)}>${grouped(file.size)}</span>`,
+      html`<span class="number">${entriesOf(file)}</span>`,
       digestOf(file),
-      worst !== undefined ? html`<span class=${worst}>${counted(findings.length, 'finding')}</span>` : sweep.status === 'done' ? 'sound' : status === 'new' ? html`<span class="dim">not read</span>` : '…'
+      worst !== undefined ? html`<span class=${worst}>${counted(findings.length, 'finding')}</span>` : sweep.status === 'done' ? 'sound' : status === 'ready' && file.regions === undefined ? '' : status === 'new' ? html`<span class="dim">not read</span>` : '…'
     ]
   }
 }

@@ -22,7 +22,7 @@ export function openScreen({ open, demo, awaited }) {
   const picked = (/** @type {Event} */ event) => {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.webkitRelativePath.split('/').slice(1).join('/') || file.name }))
-    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || given[0].name)
+    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || (given.length === 1 ? given[0].name : `${given.length} files`))
     field.value = ''
   }
   return html`
@@ -59,7 +59,7 @@ export async function dropped(transfer) {
   const only = entries.length === 1 && entries[0].isDirectory
   if (only) for (const file of given) file.name = file.name.slice(entries[0].name.length + 1)
   given.sort((a, b) => a.name < b.name ? -1 : 1)
-  return { given, source: entries[0].name }
+  return { given, source: entries.length === 1 ? entries[0].name : `${given.length} files` }
 }
 
 /** @param {FileSystemEntry} entry @param {string} prefix @param {number} depth @param {Given[]} given */

@@ -1,0 +1,31 @@
+// The databases among the open files: each is a folder with CURRENT or a manifest in it.
+
+/** @typedef {import('./file.js').OpenFile} OpenFile */
+/** @typedef {import('varve/inspect').DirectoryMap} DirectoryMap */
+
+/**
+ * A database, as far as its files were compared.
+ *
+ * @typedef {object} Folder
+ * @property {string} name of the folder, with its slash; '' for the one that was opened
+ * @property {OpenFile[]} files
+ * @property {Pick<DirectoryMap, 'findings' | 'summary' | 'files'> & { manifest?: { name: string } } | undefined} map
+ */
+
+/** @param {OpenFile[]} files @returns {Folder[]} */
+export function foldersOf(files) {
+  /** @type {Map<string, OpenFile[]>} */
+  const folders = new Map()
+  for (const file of files) {
+    const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
+    folders.set(folder, [...folders.get(folder) ?? [], file])
+  }
+  return [...folders].filter(([folder, inside]) => inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))).map(([name, inside]) => ({ name, files: inside, map: undefined }))
+}
+
+/** The sentence for a role. @type {Record<string, string>} */
+export const ROLES = {
+  current: 'names the manifest', 'current manifest': 'the manifest', 'old manifest': 'an old manifest', live: 'live', orphan: 'not named by the manifest', missing: 'missing',
+  'current log': 'the log', 'log to replay': 'a log to replay', 'old log': 'an old log', table: 'table', log: 'log', misnamed: 'of another name', lock: 'the lock, empty on purpose', 'info log': 'LevelDB’s own notes',
+  temporary: 'temporary', other: 'not LevelDB’s'
+}
