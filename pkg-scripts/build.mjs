@@ -99,7 +99,7 @@ function namesOf(output) {
 
 /** The exports of an instance that src/js uses. */
 const USED = ['openDatabase', 'destroyDatabase']
-const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'importZip']
+const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'poolNames', 'rawGeneration', 'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip']
 
 const MODULES = {
   full: moduleOf('full', { wasm: 'full.wasm', instance: 'instance-full.js', used: USED_FULL }),

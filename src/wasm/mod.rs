@@ -22,6 +22,7 @@
 //! repair.rs    checks and rebuilds databases that are not open
 //! import.rs    imports databases from zips
 //! inspect.rs   explains the bytes of a file without a database
+//! origin.rs    the names of databases of this origin, out of bytes
 //! panic.rs     the message of a panic
 //! ```
 //! A panic would end the whole instance: nothing here unwraps, and every future is polled by
@@ -39,6 +40,8 @@ mod info;
 mod inspect;
 mod open;
 mod options;
+#[cfg(feature = "full")]
+mod origin;
 mod packed;
 mod page;
 #[cfg(feature = "full")]
