@@ -141,10 +141,9 @@ class PoolReader {
 
   /** The names and headers of all raw files, packed as src/wasm/packed.rs says. */
   async #headers() {
-    const parts = []
-    for (const name of (await this.#raw.list()).filter((name) => /^p\d+$/.test(name))) {
-      parts.push(new TextEncoder().encode(name), await this.#raw.read(name, HEADER_BYTES) ?? new Uint8Array(0))
-    }
+    const names = (await this.#raw.list()).filter((name) => /^p\d+$/.test(name))
+    const begins = await Promise.all(names.map((name) => this.#raw.read(name, HEADER_BYTES)))
+    const parts = names.flatMap((name, at) => [new TextEncoder().encode(name), begins[at] ?? new Uint8Array(0)])
     const packed = new Uint8Array(parts.reduce((sum, { length }) => sum + 4 + length, 0))
     let at = 0
     for (const part of parts) {

@@ -12,7 +12,7 @@ import { isChromium } from './place.js'
 const CHANGED = 'NotReadableError'
 
 /** So many attempts are made before the other address is used. */
-const DIRECT = 4
+const DIRECT = 2
 
 /** Between two attempts, at most, in ms: at random, so that they do not follow the rhythm of the writer. */
 const PAUSE_MS = 6
