@@ -5,7 +5,7 @@ import { isFull } from '../engine/module.js'
 import { InvalidArgumentError, VarveError, fromEngine } from '../errors.js'
 import { filesOfChunks } from '../storage/browser/chunks-reader.js'
 import { databasesInIndexedDb, databasesInOpfs, pathOf } from '../storage/browser/names.js'
-import { filesOfPool } from '../storage/browser/pool-reader.js'
+import { TABLE_COPIES_MAX, filesOfPool } from '../storage/browser/pool-reader.js'
 
 /** @typedef {'opfs' | 'indexeddb'} OriginStorage */
 
@@ -15,9 +15,9 @@ import { filesOfPool } from '../storage/browser/pool-reader.js'
  */
 
 /**
- * One file. `isCopy`: whether `blob` is a copy in memory. If not, it is a part of a File, and reading it
- * later fails in Chromium once the table was removed and its space used again; elsewhere, where only
- * tables beyond 512 MiB are no copies, it then has other bytes, and the checksums of its blocks are wrong.
+ * One file. `isCopy`: whether `blob` is a copy in memory. If not, it is a part of a File of a table. Once the
+ * table was removed and its space is used again, reading it fails in Chromium; in other browsers it then
+ * has other bytes, and the checksums of its blocks are wrong.
  * `problem`: why a file has no content, or less than it should.
  *
  * @typedef {{ name: string, size: number, blob: Blob, isCopy: boolean, problem?: string }} OriginFile
@@ -34,6 +34,8 @@ import { filesOfPool } from '../storage/browser/pool-reader.js'
 /** How long reads are repeated that fail because the owner writes, in ms. */
 const PATIENCE_MS = 5000
 
+/** Options of {@link filesOfOrigin}. @typedef {{ patience?: number, copiesMax?: number }} FilesOptions */
+
 /**
  * Lists the databases of this origin, in any order.
  * @returns {Promise<OriginDatabase[]>}
@@ -48,7 +50,8 @@ export async function databasesOfOrigin() {
 /**
  * Reads the files of a database: with them, the database is in the state after some write that is not
  * older than this call, and has nothing of later ones. Files that nothing refers to any more may be among
- * them.
+ * them. Logs and manifests are copied, and in IndexedDB everything; tables up to `copiesMax` bytes
+ * together, the newest first, or not at all in Chromium while nobody has the database open.
  *
  * Fails with `LEVEL_INVALID_ARGUMENT` if there is no such database, with `LEVEL_SOURCE_CHANGED` if its owner
  * writes too fast to be read for `patience` ms, with `LEVEL_LIMIT_EXCEEDED` if too much has to be copied
@@ -56,10 +59,10 @@ export async function databasesOfOrigin() {
  *
  * @param {string} name
  * @param {OriginStorage} storage
- * @param {{ patience?: number }} [options] default: 5,000 ms
+ * @param {FilesOptions} [options] `patience`: 5,000 ms by default; `copiesMax`: 128 MiB
  * @returns {Promise<OriginFiles>}
  */
-export async function filesOfOrigin(name, storage, { patience = PATIENCE_MS } = {}) {
+export async function filesOfOrigin(name, storage, { patience = PATIENCE_MS, copiesMax = TABLE_COPIES_MAX } = {}) {
   if (typeof name !== 'string') throw new InvalidArgumentError("The argument 'name' must be a string")
   const path = pathOf(name)
   const decoder = await decoderOf()
@@ -67,7 +70,7 @@ export async function filesOfOrigin(name, storage, { patience = PATIENCE_MS } = 
     if (storage === 'indexeddb') return await filesOfChunks(lockOf(name), name, decoder, { patience })
     if (storage !== 'opfs') throw new InvalidArgumentError("The argument 'storage' must be 'opfs' or 'indexeddb'")
     const isLive = globalThis.navigator?.locks === undefined || (await heldLocks()).has(lockOf(name))
-    return await filesOfPool(path, name, decoder, { isLive, patience })
+    return await filesOfPool(path, name, decoder, { isLive, patience, copiesMax })
   } catch (error) {
     throw fromEngine(error)
   }

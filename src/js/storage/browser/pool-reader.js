@@ -1,12 +1,13 @@
 // The files of a database in the origin private file system (OPFS), read while its owner writes.
 //
-//   superblocks, manifests, superblocks      until both readings of the superblocks are the same: then the
-//                                            manifest names no file that they do not
-//   logs, then tables                        logs have grown meanwhile: more of what was written
-//   superblocks                              what was read is what they named (src/env/pool/view.rs)
+//   superblocks, manifests, superblocks   the manifest names files of the one reading or of the other, unless
+//                                         many names changed meanwhile (src/env/pool/view.rs)
+//   logs, superblocks                     logs have grown meanwhile: more of what was written
+//   tables, each with its header after    a table does not change while its raw file has that header
 //
-// So the files are a state of the database: all that was acknowledged before the first reading, and
-// what was written until the last log was read, up to a whole record.
+// Where space was used again meanwhile, all is read once more. So the files are a state of the database:
+// all that was acknowledged before the first reading, and what was written until the last log was read, up
+// to a whole record.
 import { InvalidArgumentError, VarveError } from '../../errors.js'
 import { RawReader, changing, filesAreSnapshots } from './raw-reader.js'
 
@@ -35,8 +36,8 @@ const SUPERBLOCKS = ['super-a', 'super-b', 'super-c']
 /** Headers are shorter; the rest up to the content is zeros. */
 const HEADER_BYTES = 1024
 
-/** Tables are copied up to so many bytes together, where Files are no snapshots. */
-export const TABLE_COPIES_MAX = 512 << 20
+/** Tables are copied up to so many bytes together, the newest first: they are removed first. */
+export const TABLE_COPIES_MAX = 128 << 20
 
 /** Logs and manifests are always copied: they grow. */
 const LOG_COPIES_MAX = 1 << 30
@@ -55,21 +56,26 @@ const isManifest = (/** @type {string} */ name) => /^MANIFEST-\d+$/.test(name)
 const isTable = (/** @type {string} */ name) => /^\d+\.(ldb|sst)$/.test(name)
 
 /**
+ * `isLive`: whether somebody may be writing; `patience`: how long to repeat what fails meanwhile, in ms;
+ * `copiesMax`: how many bytes of tables may be copied.
+ * @typedef {{ isLive: boolean, patience: number, copiesMax: number }} How
+ */
+
+/**
  * @param {string[]} path names of directories, from the root
  * @param {string} location for messages
  * @param {PoolDecoder} decoder
- * @param {{ isLive: boolean, patience: number }} how `isLive`: whether somebody may be writing; `patience`: how
- *   long to repeat what fails meanwhile, in ms
+ * @param {How} how
  * @returns {Promise<Seen>}
  */
-export async function filesOfPool(path, location, decoder, { isLive, patience }) {
-  const raw = new RawReader(path, performance.now() + patience)
+export async function filesOfPool(path, location, decoder, how) {
+  const raw = new RawReader(path, performance.now() + how.patience)
   try {
     await raw.open()
   } catch (/** @type {any} any: whatever was thrown */ error) {
     throw error?.name === 'NotFoundError' ? missing(location) : error
   }
-  const reader = new PoolReader(raw, location, decoder, isLive)
+  const reader = new PoolReader(raw, location, decoder, how)
   for (let attempt = 1; ; attempt++) {
     const seen = await reader.read()
     if (seen !== undefined) return seen
@@ -85,39 +91,50 @@ class PoolReader {
   #raw
   #location
   #decoder
-  #isLive
+  #how
   /** Bytes of logs and of tables that were copied. */
   #copied = { logs: 0, tables: 0 }
   /** Tables of an attempt that failed, by raw file and generation. @type {Map<string, SeenFile | undefined>} */
   #tables = new Map()
 
-  /** @param {RawReader} raw @param {string} location @param {PoolDecoder} decoder @param {boolean} isLive */
-  constructor(raw, location, decoder, isLive) {
+  /** @param {RawReader} raw @param {string} location @param {PoolDecoder} decoder @param {How} how */
+  constructor(raw, location, decoder, how) {
     this.#raw = raw
     this.#location = location
     this.#decoder = decoder
-    this.#isLive = isLive
+    this.#how = how
   }
 
   /** One attempt. @returns {Promise<Seen | undefined>} */
   async read() {
-    this.#copied.logs = 0
-    const before = await this.#names()
+    this.#copied = { logs: 0, tables: sizeOf(this.#tables.values()) }
+    const first = await this.#names()
     /** @type {Map<string, SeenFile | undefined>} */
     const seen = new Map()
-    await this.#takeAll(before, isManifest, seen)
-    if ((await this.#names()).sequence !== before.sequence) return undefined
-    await this.#takeAll(before, isLog, seen)
+    await this.#takeAll(first, isManifest, seen)
+    const names = joined(first, await this.#names())
+    if (names === undefined) return undefined
+    await this.#takeAll(names, isLog, seen)
     const takenAt = Date.now()
-    await this.#takeAll(before, () => true, seen)
-    const replaced = replacedSince(before, await this.#names())
-    if (replaced.length > 0) {
-      const tables = before.files.filter((file) => isTable(file.name) && !replaced.includes(file))
-      this.#tables = new Map(tables.map((file) => [keyOf(file), seen.get(file.name)]))
-      return undefined
-    }
-    const files = before.files.map(({ name }) => seen.get(name)).filter((file) => file !== undefined)
-    return { files, sequence: Number(before.sequence ?? 0), takenAt, repeated: this.#raw.repeated }
+    const after = await this.#names()
+    if (replacedSince(names, after).some(({ name }) => isLog(name) || isManifest(name))) return undefined
+    await this.#takeAll(names, () => true, seen)
+    if (!await this.#isUnchanged(names, seen)) return undefined
+    const files = names.files.map(({ name }) => seen.get(name)).filter((file) => file !== undefined)
+    return { files, sequence: Number(names.sequence ?? 0), takenAt, repeated: this.#raw.repeated }
+  }
+
+  /**
+   * Whether no file with a problem was replaced: then it is damaged. If not, tables that were read are kept.
+   * @param {Names} names @param {Map<string, SeenFile | undefined>} seen
+   */
+  async #isUnchanged(names, seen) {
+    if (![...seen.values()].some((file) => file?.problem !== undefined)) return true
+    const replaced = replacedSince(names, await this.#names())
+    if (!replaced.some(({ name }) => seen.get(name)?.problem !== undefined)) return true
+    const tables = names.files.filter(({ name }) => isTable(name) && seen.get(name)?.problem === undefined)
+    this.#tables = new Map(tables.map((file) => [keyOf(file), seen.get(file.name)]))
+    return false
   }
 
   /** What the superblocks tell, or, where they are damaged, the headers of raw files. @returns {Promise<Names>} */
@@ -125,7 +142,7 @@ class PoolReader {
     const superblocks = await Promise.all(SUPERBLOCKS.map((name) => this.#raw.read(name)))
     const [a, b, c] = superblocks.map((bytes) => bytes ?? new Uint8Array(0))
     const names = this.#decoder.poolNames(a, b, c)
-    if (names !== undefined && (this.#isLive || await this.#areThere(names))) return names
+    if (names !== undefined && (this.#how.isLive || await this.#areThere(names))) return names
     const found = this.#decoder.poolNames(a, b, c, await this.#headers())
     if (found !== undefined) return found
     // A database without names is new.
@@ -159,7 +176,7 @@ class PoolReader {
    * @param {Names} names @param {(name: string) => boolean} suits @param {Map<string, SeenFile | undefined>} seen
    */
   async #takeAll({ headerSize, files }, suits, seen) {
-    const wanted = files.filter(({ name }) => suits(name) && !seen.has(name))
+    const wanted = files.filter(({ name }) => suits(name) && !seen.has(name)).reverse()
     const work = async () => {
       for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) seen.set(file.name, await this.#take(file, headerSize))
     }
@@ -172,7 +189,7 @@ class PoolReader {
     if (content !== undefined) return copy(name, content)
     const known = this.#tables.get(keyOf(file))
     if (known !== undefined) return known
-    if (isTable(name) && !isTentative && (filesAreSnapshots() || !await this.#mayCopy(raw))) {
+    if (isTable(name) && !isTentative && ((filesAreSnapshots() && !this.#how.isLive) || !await this.#mayCopy(raw))) {
       const found = await this.#raw.begin(raw, HEADER_BYTES)
       if (found === undefined || !this.#isOf(file, found.bytes)) return this.#problem(file, found?.bytes)
       const blob = found.file.slice(headerSize)
@@ -181,15 +198,19 @@ class PoolReader {
     if (!isTable(name)) await this.#countLog(name, raw)
     const bytes = await this.#raw.read(raw)
     if (bytes === undefined || !this.#isOf(file, bytes)) return this.#problem(file, bytes)
+    if (!isLog(name) && !isManifest(name)) {
+      const after = await this.#raw.read(raw, HEADER_BYTES)
+      if (after === undefined || !this.#isOf(file, after)) return this.#problem(file, after)
+    }
     const all = bytes.subarray(headerSize)
-    const isGrowing = this.#isLive && (isLog(name) || isManifest(name))
+    const isGrowing = this.#how.isLive && (isLog(name) || isManifest(name))
     return copy(name, isGrowing ? this.#whole(all) : all)
   }
 
   /** Whether the table in this raw file fits into the memory for copies. @param {string} raw */
   async #mayCopy(raw) {
     const size = await this.#raw.size(raw) ?? 0
-    if (this.#copied.tables + size > TABLE_COPIES_MAX) return false
+    if (this.#copied.tables + size > this.#how.copiesMax) return false
     this.#copied.tables += size
     return true
   }
@@ -230,16 +251,42 @@ class PoolReader {
 /** @param {string} name @param {Uint8Array<ArrayBuffer>} bytes @returns {SeenFile} */
 const copy = (name, bytes) => ({ name, size: bytes.length, blob: new Blob([bytes]), isCopy: true })
 
+/** @param {Iterable<SeenFile | undefined>} files */
+const sizeOf = (files) => [...files].reduce((sum, file) => sum + (file?.isCopy ? file.size : 0), 0)
+
 /** @param {Name} file */
 const keyOf = ({ raw, generation }) => `${raw} ${generation}`
+
+/**
+ * The files of both readings; undefined if a manifest that was read between them may name others: then a file
+ * was created, named durably, and removed.
+ * @param {Names} before @param {Names} after
+ * @returns {Names | undefined}
+ */
+function joined(before, after) {
+  if (before.sequence === after.sequence) return before
+  if (grown(before, after) >= before.newerMax || manifestsOf(before) !== manifestsOf(after)) return undefined
+  const files = new Map([...before.files, ...after.files].map((file) => [file.name, file]))
+  return { ...before, files: [...files.values()].sort((a, b) => a.name < b.name ? -1 : 1) }
+}
+
+/** @param {Names} names */
+const manifestsOf = ({ files }) => files.filter(({ name }) => name === 'CURRENT' || isManifest(name)).map((file) => `${file.name} ${keyOf(file)} ${file.content}`).join()
+
+/** How many superblocks were written between two readings. @param {Names} before @param {Names} after */
+function grown({ sequence: before }, { sequence: after }) {
+  if (before === after) return 0
+  const count = before === undefined || after === undefined ? -1 : Number(BigInt(after) - BigInt(before))
+  // Where they were damaged, or the database is another one.
+  return count < 0 ? Infinity : count
+}
 
 /**
  * The files whose raw files may have another content by now.
  * @param {Names} before @param {Names} after
  */
 function replacedSince(before, after) {
-  const grown = BigInt(after.sequence ?? 0) - BigInt(before.sequence ?? 0)
-  if (grown < BigInt(before.newerMax)) return []
+  if (grown(before, after) < before.newerMax) return []
   const kept = new Set(after.files.map(keyOf))
   return before.files.filter((file) => file.content === undefined && !kept.has(keyOf(file)))
 }

@@ -29,6 +29,8 @@ export class RawReader {
   #handles = new Map()
   /** @type {Promise<any> | undefined} any: the older interface, which lib.dom does not declare */
   #older
+  /** Files that are written all the time. @type {Set<string>} */
+  #hot = new Set()
   /** Attempts that were repeated. */
   repeated = 0
 
@@ -127,9 +129,12 @@ export class RawReader {
       }
       if (this.isLate) throw changing(cause)
       this.repeated++
-      if (attempt >= DIRECT && otherwise !== undefined) {
+      if (otherwise !== undefined && (attempt >= DIRECT || this.#hot.has(name))) {
         const done = await otherwise().catch(() => undefined)
-        if (done !== undefined) return done
+        if (done !== undefined) {
+          this.#hot.add(name)
+          return done
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, Math.random() * PAUSE_MS))
     }
