@@ -3,7 +3,7 @@
 //   superblocks, manifests, superblocks   the manifest names files of the one reading or of the other, unless
 //                                         many names changed meanwhile (src/env/pool/view.rs)
 //   logs, superblocks                     logs have grown meanwhile: more of what was written
-//   tables, each with its header after    a table does not change while its raw file has that header
+//   tables, superblocks                   what was removed meanwhile is whole while its header is there
 //
 // Where space was used again meanwhile, all is read once more. So the files are a state of the database:
 // all that was acknowledged before the first reading, and what was written until the last log was read, up
@@ -116,25 +116,31 @@ class PoolReader {
     if (names === undefined) return undefined
     await this.#takeAll(names, isLog, seen)
     const takenAt = Date.now()
-    const after = await this.#names()
-    if (replacedSince(names, after).some(({ name }) => isLog(name) || isManifest(name))) return undefined
+    if ((await this.#lost(names, seen)).length > 0) return undefined
+    const checked = new Set(seen.keys())
     await this.#takeAll(names, () => true, seen)
-    if (!await this.#isUnchanged(names, seen)) return undefined
+    const lost = (await this.#lost(names, seen)).filter(({ name }) => !checked.has(name))
+    if (lost.length > 0) {
+      const tables = names.files.filter((file) => isTable(file.name) && !lost.includes(file))
+      this.#tables = new Map(tables.map((file) => [keyOf(file), seen.get(file.name)]))
+      return undefined
+    }
     const files = names.files.map(({ name }) => seen.get(name)).filter((file) => file !== undefined)
     return { files, sequence: Number(names.sequence ?? 0), takenAt, repeated: this.#raw.repeated }
   }
 
   /**
-   * Whether no file with a problem was replaced: then it is damaged. If not, tables that were read are kept.
+   * The files that were taken although they had been removed, and their space was used again.
    * @param {Names} names @param {Map<string, SeenFile | undefined>} seen
    */
-  async #isUnchanged(names, seen) {
-    if (![...seen.values()].some((file) => file?.problem !== undefined)) return true
-    const replaced = replacedSince(names, await this.#names())
-    if (!replaced.some(({ name }) => seen.get(name)?.problem !== undefined)) return true
-    const tables = names.files.filter(({ name }) => isTable(name) && seen.get(name)?.problem === undefined)
-    this.#tables = new Map(tables.map((file) => [keyOf(file), seen.get(file.name)]))
-    return false
+  async #lost(names, seen) {
+    const removed = replacedSince(names, await this.#names()).filter(({ name }) => seen.has(name))
+    const isLost = await Promise.all(removed.map(async (file) => {
+      if (seen.get(file.name)?.problem !== undefined) return true
+      const header = await this.#raw.read(file.raw, HEADER_BYTES)
+      return header === undefined || !this.#isOf(file, header)
+    }))
+    return removed.filter((_, at) => isLost[at])
   }
 
   /** What the superblocks tell, or, where they are damaged, the headers of raw files. @returns {Promise<Names>} */
@@ -198,10 +204,6 @@ class PoolReader {
     if (!isTable(name)) await this.#countLog(name, raw)
     const bytes = await this.#raw.read(raw)
     if (bytes === undefined || !this.#isOf(file, bytes)) return this.#problem(file, bytes)
-    if (!isLog(name) && !isManifest(name)) {
-      const after = await this.#raw.read(raw, HEADER_BYTES)
-      if (after === undefined || !this.#isOf(file, after)) return this.#problem(file, after)
-    }
     const all = bytes.subarray(headerSize)
     const isGrowing = this.#how.isLive && (isLog(name) || isManifest(name))
     return copy(name, isGrowing ? this.#whole(all) : all)
