@@ -8,10 +8,12 @@
 //   pkg/engine.wasm, instance.js      feature `wasm`: reads and writes databases
 //   pkg/full.wasm, instance-full.js   feature `full`: also codecs, zip import, repair, inspector
 //   pkg/browser.js and others         src/js bundled for pages: see lib/browser.mjs
+//   pkg/inspector/                    the page of www/: see lib/inspector.mjs
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildForBrowsers } from './lib/browser.mjs'
+import { buildInspector } from './lib/inspector.mjs'
 import { instanceSource } from './lib/instance.mjs'
 import { panicsAsTraps } from './lib/panics.mjs'
 import { inRoot } from './lib/paths.mjs'
@@ -99,7 +101,7 @@ function namesOf(output) {
 
 /** The exports of an instance that src/js uses. */
 const USED = ['openDatabase', 'destroyDatabase']
-const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'poolNames', 'rawGeneration', 'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip']
+const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'inspectLog', 'inspectManifest', 'openBlock', 'openRecord', 'openEdit', 'detectFile', 'poolNames', 'rawGeneration', 'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip']
 
 const MODULES = {
   full: moduleOf('full', { wasm: 'full.wasm', instance: 'instance-full.js', used: USED_FULL }),
@@ -119,7 +121,7 @@ export function isCurrent(...names) {
 /**
  * Builds pkg/; throws if a step fails.
  *
- * @param {{ forNode?: boolean }} [options] `forNode`: neither the lean module nor scripts for pages
+ * @param {{ forNode?: boolean }} [options] `forNode`: neither the lean module nor scripts for pages but the inspector
  */
 export async function build({ forNode = false } = {}) {
   const modules = forNode ? [MODULES.full] : [MODULES.full, MODULES.engine]
@@ -133,6 +135,7 @@ export async function build({ forNode = false } = {}) {
     return Promise.all([ready, compiled]).then(() => take(finish))
   }))
   if (!forNode) await buildForBrowsers()
+  await buildInspector()
 }
 
 /** @param {Step[]} steps */

@@ -2,7 +2,10 @@
 // ranges, flushes, compacts, draws levels and tables, and compares every entry with LevelDB
 // (classic-level).
 //
-//   npm start [-- --dir DIR]      the database directory, by default target/cities (deleted first)
+//   npm start [-- --dir DIR] [--inspect | --no-inspect]
+//
+//   --dir          the database directory, by default target/cities (deleted first)
+//   --inspect      at the end, shows the database in the inspector until Ctrl-C; by default on a terminal
 //
 // Runs the set-up and the build first if they are needed.
 import { existsSync, readdirSync } from 'node:fs'
@@ -10,6 +13,7 @@ import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build, isCurrent } from './build.mjs'
 import { inRoot } from './lib/paths.mjs'
+import { run } from './lib/run.mjs'
 import { main, setup } from './setup.mjs'
 
 const BATCH = 1000
@@ -20,7 +24,7 @@ const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s
 
 /** Builds the part of pkg/ that Node needs, unless it is current. */
 async function built() {
-  if (isCurrent('full.wasm', 'instance-full.js')) return
+  if (isCurrent('full.wasm', 'instance-full.js', 'inspector/app.js')) return
   say('build', 'compiling the engine; the first time, this takes a minute or two')
   await build({ forNode: !existsSync(inRoot('pkg', 'browser.js')) })
   console.log('')
@@ -85,8 +89,14 @@ async function compare(directory, entries) {
   say('LevelDB', `classic-level opened the directory: ${count(compared)} entries, every one as loaded, in ${seconds(since)}`)
 }
 
+/** Shows the database in the inspector's page until Ctrl-C. */
+async function inspect(directory) {
+  console.log('\nThe inspector, with this database in it (Ctrl-C ends):')
+  await run(process.execPath, [inRoot('src', 'js', 'cli', 'main.js'), 'inspect', '--no-open', directory], { timeoutSeconds: 24 * 3600 })
+}
+
 await main(async () => {
-  const { values } = parseArgs({ options: { dir: { type: 'string' } } })
+  const { values } = parseArgs({ options: { dir: { type: 'string' }, inspect: { type: 'boolean' }, 'no-inspect': { type: 'boolean' } } })
   const directory = values.dir ? resolve(process.env.INIT_CWD ?? '.', values.dir) : inRoot('target', 'cities')
   if (values.dir && existsSync(directory) && readdirSync(directory).length > 0) {
     console.error(`${directory} is not empty; choose another --dir`)
@@ -125,6 +135,7 @@ await main(async () => {
 
   await compare(directory, entries)
   const shown = relative(process.env.INIT_CWD ?? '.', directory) || '.'
-  console.log(`\nTry also:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}`)
+  console.log(`\nTry also:\n  node src/js/cli/main.js scan ${shown} --gte IS/ --limit 3\n  node src/js/cli/main.js stats ${shown}\n  node src/js/cli/main.js layout ${join(shown, readdirSync(directory).find((name) => /\.ldb$/.test(name)) ?? '')}\n  node src/js/cli/main.js inspect ${shown}`)
+  if (values.inspect || (process.stdout.isTTY === true && !values['no-inspect'])) await inspect(directory)
   return 0
 })

@@ -68,8 +68,11 @@ const quietly = (counter, command, ...args) => async () => {
   return { ...counts, why }
 }
 
-/** Options of Rust tests in WebAssembly; .cargo/config.toml names their runner. */
-const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-unknown', '--test']
+/**
+ * Options of Rust tests in WebAssembly; .cargo/config.toml names their runner. The same features for
+ * all, so that the engine is compiled once.
+ */
+const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full', '--test']
 
 /** src/wasm is compiled only for WebAssembly, so the native clippy does not check it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
@@ -128,7 +131,7 @@ async function inOpfs() {
       counts.skipped++
       continue
     }
-    const args = [...IN_WASM, 'opfs', '--no-default-features', '--features', 'wasm']
+    const args = [...IN_WASM, 'opfs']
     console.log(`$ cargo ${args.join(' ')}   # in ${kind}`)
     const { ok, output, why } = await runInBrowser(kind, args)
     const { passed, failed, skipped } = cargoCounts(output)

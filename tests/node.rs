@@ -1,5 +1,5 @@
 //! The tests of tests/wasm in Node:
-//! `cargo test --release --target wasm32-unknown-unknown --test node`.
+//! `npm test -- --only wasm-node`.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
 //! The tests of tests/wasm in a browser:
-//! `cargo test --release --target wasm32-unknown-unknown --test web`.
+//! `npm test -- --only wasm-chrome`.
 #![cfg(target_arch = "wasm32")]
 #![allow(
     clippy::unwrap_used,

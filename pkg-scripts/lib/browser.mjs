@@ -5,6 +5,7 @@
 //   pkg/full.js            `varve/full`
 //   pkg/inline.js          `varve/inline`, with pkg/engine-inline.js: engine.wasm in base64 of gzip
 //   pkg/http.js blob.js    `varve/http`, `varve/blob`
+//   pkg/inspect.js         `varve/inspect`
 //   pkg/entry-web.js       the script of their workers (started by src/js/remote/thread-web.js), in one
 //                          file: a worker of Chromium takes longer to load many
 //   pkg/entry-full.js      the same with full.wasm
@@ -23,7 +24,8 @@ const ENTRIES = {
   full: inRoot('src', 'js', 'full.js'),
   inline: inRoot('src', 'js', 'inline.js'),
   http: inRoot('src', 'js', 'storage', 'http', 'storage.js'),
-  blob: inRoot('src', 'js', 'storage', 'blob.js')
+  blob: inRoot('src', 'js', 'storage', 'blob.js'),
+  inspect: inRoot('src', 'js', 'inspect', 'index.js')
 }
 
 /** Entries for workers. */
@@ -85,7 +87,7 @@ export async function bundle(options) {
 }
 
 /** @param {string[]} paths of modules, some of other packages */
-function licencesOf(paths) {
+export function licencesOf(paths) {
   const packages = new Set(paths.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]).filter(Boolean))
   return [...packages].sort().map((name) => {
     const folder = inRoot('node_modules', name)

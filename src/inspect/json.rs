@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! {"kind":"data","offset":0,"length":31,"facts":{"entries":1,"firstKey":{"key":"6f6e6c79","sequence":0,"type":"value"}},
-//!  "findings":[{"code":"T10","severity":"bad","offset":27,"reason":"..."}],"spans":[]}
+//!  "findings":[{"code":"T10","severity":"bad","offset":27,"length":4,"reason":"..."}],"spans":[]}
 //! ```
 //! Bytes are hexadecimal. A number that JavaScript cannot represent exactly is a string of digits.
 
-use super::span::{Fact, KeyFact, Severity, Span};
+use super::span::{Fact, Finding, KeyFact, Severity, Span};
 
 const EXACT_MAX: u64 = (1 << 53) - 1;
 
@@ -15,6 +15,10 @@ impl Span {
     pub fn write_json(&self, out: &mut String) {
         out.push_str("{\"kind\":");
         text(out, self.kind);
+        if let Some(name) = self.name {
+            out.push_str(",\"name\":");
+            text(out, name);
+        }
         out.push_str(",\"offset\":");
         number(out, self.offset);
         out.push_str(",\"length\":");
@@ -35,22 +39,7 @@ impl Span {
         out.push_str("},\"findings\":[");
         for (index, finding) in self.findings.iter().enumerate() {
             separate(out, index);
-            out.push_str("{\"code\":");
-            text(out, finding.code);
-            out.push_str(",\"severity\":");
-            text(
-                out,
-                match finding.severity {
-                    Severity::Info => "info",
-                    Severity::Warn => "warn",
-                    Severity::Bad => "bad",
-                },
-            );
-            out.push_str(",\"offset\":");
-            number(out, finding.offset);
-            out.push_str(",\"reason\":");
-            text(out, &finding.reason);
-            out.push('}');
+            finding.write_json(out);
         }
         out.push_str("],\"spans\":[");
         for (index, span) in self.spans.iter().enumerate() {
@@ -58,6 +47,30 @@ impl Span {
             span.write_json(out);
         }
         out.push_str("]}");
+    }
+}
+
+impl Finding {
+    /// Appends the finding as JSON.
+    pub fn write_json(&self, out: &mut String) {
+        out.push_str("{\"code\":");
+        text(out, self.code);
+        out.push_str(",\"severity\":");
+        text(
+            out,
+            match self.severity {
+                Severity::Info => "info",
+                Severity::Warn => "warn",
+                Severity::Bad => "bad",
+            },
+        );
+        out.push_str(",\"offset\":");
+        number(out, self.offset);
+        out.push_str(",\"length\":");
+        number(out, self.length);
+        out.push_str(",\"reason\":");
+        text(out, &self.reason);
+        out.push('}');
     }
 }
 

@@ -11,16 +11,35 @@
 //!
 //! The codes of findings are stable: T01 the size, T02 the magic number, T10 a checksum, T11 a
 //! codec, T12 a block that does not decompress, T20 restart points, T21 an entry, T22 and T23 the
-//! order of keys, T24 an internal key, T30 to T33 handles, overlaps, unreferenced bytes and index
-//! keys, T40 and T41 filters, S02 bytes that could not be read.
+//! order of keys, T24 a sequence number above the manifest's last, T25 a key that is no internal
+//! key, T30 to T33 handles, overlaps, unreferenced bytes and index keys, T40 and T41 filters, S02
+//! bytes that could not be read. Of logs: W01 to W03 fragments, W04 and W05 the end, W06 to W08
+//! records.
 
 mod block;
+mod detect;
+mod entries;
+mod fields;
 mod json;
+mod listing;
+mod log;
+mod log_head;
+mod manifest;
+mod regions;
 mod search;
+mod signatures;
 mod span;
 mod table;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
+mod view;
+mod window;
 
+pub use detect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
+pub use log::{LogInspector, LogRecord, RecordView, pack_records};
+pub use manifest::{Checkpoint, EDIT_REASONS, ManifestInspector, pack_edits};
+pub use regions::{CODECS, REGION_KINDS, REGION_STATES, Region, State, pack_regions};
 pub use span::{Fact, Finding, KeyFact, Severity, Span};
-pub use table::TableInspector;
+pub use table::{Depth, TableInspector};
+pub use view::BlockView;
+pub use window::{Reads, Window};

@@ -6,8 +6,10 @@ pub struct Span {
     /// Its kind.
     ///
     /// `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`, or `table` for the
-    /// whole file.
+    /// whole file. Of parts of these: `contents`, `field`.
     pub kind: &'static str,
+    /// Of a `field`: its name.
+    pub name: Option<&'static str>,
     /// Its offset in the file; inside a block, in the block's decompressed contents.
     pub offset: u64,
     /// Its size in bytes, including a block's trailer.
@@ -66,13 +68,32 @@ pub struct Finding {
     pub severity: Severity,
     /// Offset in the file.
     pub offset: u64,
+    /// Number of bytes concerned, from there on.
+    pub length: u64,
     /// The value found and the value expected.
     pub reason: String,
 }
 
+/// An offset and a number of bytes.
+pub(crate) type Range = (u64, u64);
+
 impl Span {
     pub(crate) fn new(kind: &'static str, offset: u64, length: u64) -> Span {
-        Span { kind, offset, length, facts: Vec::new(), findings: Vec::new(), spans: Vec::new() }
+        Span { kind, name: None, offset, length, facts: Vec::new(), findings: Vec::new(), spans: Vec::new() }
+    }
+
+    /// A field.
+    #[inline(never)]
+    pub(crate) fn of_field(name: &'static str, offset: u64, length: u64) -> Span {
+        Span { name: Some(name), ..Span::new("field", offset, length) }
+    }
+
+    /// A field whose value is a number.
+    #[inline(never)]
+    pub(crate) fn of_number(name: &'static str, offset: u64, length: u64, value: u64) -> Span {
+        let mut span = Span::of_field(name, offset, length);
+        span.number("value", value);
+        span
     }
 
     // Called from very many places: calls are smaller than the inlined code.
@@ -92,19 +113,20 @@ impl Span {
     }
 
     #[inline(never)]
-    pub(crate) fn find(&mut self, severity: Severity, code: &'static str, offset: u64, reason: String) {
-        self.findings.push(Finding { code, severity, offset, reason });
+    pub(crate) fn find(&mut self, severity: Severity, code: &'static str, at: Range, reason: String) {
+        let (offset, length) = at;
+        self.findings.push(Finding { code, severity, offset, length, reason });
     }
 
     /// A finding whose reason has the numbers in place of its `{}`.
     #[inline(never)]
-    pub(crate) fn bad(&mut self, code: &'static str, offset: u64, reason: &str, numbers: &[u64]) {
-        self.find(Severity::Bad, code, offset, fill(reason, numbers));
+    pub(crate) fn bad(&mut self, code: &'static str, at: Range, reason: &str, numbers: &[u64]) {
+        self.find(Severity::Bad, code, at, fill(reason, numbers));
     }
 
     #[inline(never)]
-    pub(crate) fn note(&mut self, severity: Severity, code: &'static str, offset: u64, reason: &str) {
-        self.find(severity, code, offset, reason.to_owned());
+    pub(crate) fn note(&mut self, severity: Severity, code: &'static str, at: Range, reason: &str) {
+        self.find(severity, code, at, reason.to_owned());
     }
 
     /// The fact of that name.

@@ -91,7 +91,7 @@ pub(crate) fn checksum(fragment: &[u8]) -> u32 {
 
 /// The reason why bytes are not a fragment. `left` is the number of bytes to the end of the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The payload would cross the end of the block.
     Length { length: u16, left: usize },
     /// The same in the last, short block, or a header does not fit: the file was truncated here.
@@ -104,7 +104,7 @@ pub(super) enum Trouble {
 
 /// Decodes the fragment at the start of `left`, the rest of a block.
 #[inline]
-pub(super) fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeader, Trouble> {
+pub(crate) fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<FragmentHeader, Trouble> {
     let Some(header) = FragmentHeader::decode(left) else {
         return Err(Trouble::CutOff { length: None, left: left.len() });
     };
@@ -126,6 +126,13 @@ pub(super) fn check(left: &[u8], block_is_full: bool, verify: bool) -> Result<Fr
         }
     }
     Ok(header)
+}
+
+/// Whether `bytes` begins with a valid fragment.
+pub(crate) fn is_sound(bytes: &[u8]) -> bool {
+    let Some(header) = FragmentHeader::decode(bytes) else { return false };
+    FragmentType::from_byte(header.type_byte).is_some()
+        && bytes.get(..header.size()).is_some_and(|fragment| checksum(fragment) == header.checksum)
 }
 
 impl std::fmt::Display for Trouble {

@@ -37,8 +37,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fragment::{FragmentHeader, FragmentType, checksum};
+pub(crate) use fragment::{FragmentHeader, FragmentType, Trouble, check, checksum, is_sound};
 pub(crate) use reader::{LogReader, Record, Semantics, Tail};
+pub(crate) use scan::{CHECKSUM_BYTES_MAX, find_fragment};
 #[cfg(feature = "full")]
 pub(crate) use whole::end_of_records;
 #[cfg(feature = "fuzzing")]

@@ -12,7 +12,7 @@
 //! log. A fragment found by searching is therefore accepted as the beginning of a record only if
 //! the sequence number of its batch fits.
 
-use super::fragment::{FragmentHeader, FragmentType, Trouble, checksum};
+use super::fragment::{FragmentHeader, FragmentType, Trouble, checksum, is_sound};
 use super::reader::{Fragment, LogReader, Record};
 use super::{BLOCK_SIZE, HEADER_SIZE, block_position};
 use crate::base::{decode_fixed32, decode_fixed64, to_u64};
@@ -212,11 +212,4 @@ impl LogReader {
             _ => (next, self.good_end),
         }))
     }
-}
-
-/// Whether `bytes` begins with a valid fragment.
-fn is_sound(bytes: &[u8]) -> bool {
-    let Some(header) = FragmentHeader::decode(bytes) else { return false };
-    FragmentType::from_byte(header.type_byte).is_some()
-        && bytes.get(..header.size()).is_some_and(|fragment| checksum(fragment) == header.checksum)
 }

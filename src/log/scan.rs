@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Bytes to checksum in one block before the rest of its candidates is skipped.
 ///
 /// Random bytes need about 40 blocks' worth; only crafted bytes need more.
-const CHECKSUM_BYTES_MAX: usize = 64 * BLOCK_SIZE;
+pub(crate) const CHECKSUM_BYTES_MAX: usize = 64 * BLOCK_SIZE;
 /// Bytes kept of a payload: sequence number and count of a write batch.
 const HEAD_SIZE: usize = 12;
 
@@ -77,7 +77,7 @@ impl LogReader {
             };
             let block = self.blocks.get(start).await?;
             let is_last = block.len() < BLOCK_SIZE;
-            let found = scan_block(block, position, &mut budget);
+            let found = find_fragment(block, position, &mut budget);
             let found = found.map(|(at, header, kind, head)| {
                 let offset = start.saturating_add(to_u64(at));
                 let end = offset.saturating_add(HEADER_SIZE_U64 + u64::from(header.length));
@@ -93,9 +93,12 @@ impl LogReader {
     }
 }
 
-type Candidate<'a> = (usize, FragmentHeader, FragmentType, &'a [u8]);
+/// A fragment in a block: its place, its header, its type and the first bytes of its payload.
+pub(crate) type Candidate<'a> = (usize, FragmentHeader, FragmentType, &'a [u8]);
 
-fn scan_block<'a>(block: &'a [u8], from: usize, budget: &mut usize) -> Option<Candidate<'a>> {
+/// The first fragment at or after `from` in `block` with a valid checksum; `budget` limits the bytes
+/// to checksum.
+pub(crate) fn find_fragment<'a>(block: &'a [u8], from: usize, budget: &mut usize) -> Option<Candidate<'a>> {
     let from_there = block.get(from..)?.windows(HEADER_SIZE).zip(from..);
     // The type is the last byte of a header; most bytes are not a type.
     let mut plausible = from_there.filter(|(header, _)| matches!(header, [.., 1..=4]));

@@ -110,35 +110,73 @@ impl VersionEdit {
         let mut input = Input::new(record);
         let mut edit = VersionEdit::default();
         while !input.is_empty() {
-            let start = input.clone();
-            match input.varint32("tag of a version edit")? {
-                COMPARATOR => edit.comparator = Some(input.length_prefixed("comparator name")?.to_vec()),
-                LOG_NUMBER => edit.log_number = Some(FileNumber(input.varint64("log number")?)),
-                PREVIOUS_LOG_NUMBER => {
-                    edit.previous_log_number = Some(FileNumber(input.varint64("previous log number")?));
-                }
-                NEXT_FILE_NUMBER => edit.next_file_number = Some(FileNumber(input.varint64("next file number")?)),
-                LAST_SEQUENCE => edit.last_sequence = Some(sequence(&mut input)?),
-                COMPACT_POINTER => {
-                    let level = level(&mut input)?;
-                    edit.compact_pointers.push((level, internal_key(&mut input, "compact pointer")?));
-                }
-                DELETED_FILE => {
-                    let level = level(&mut input)?;
-                    edit.deleted_files.insert((level, FileNumber(input.varint64("deleted file's number")?)));
-                }
-                NEW_FILE => {
-                    let level = level(&mut input)?;
-                    let number = FileNumber(input.varint64("new file's number")?);
-                    let size = input.varint64("new file's size")?;
-                    let smallest = internal_key(&mut input, "new file's smallest key")?;
-                    let largest = internal_key(&mut input, "new file's largest key")?;
-                    edit.new_files.push((level, NewFile { number, size, smallest, largest }));
-                }
-                tag => return Err(start.malformed(format!("VersionEdit: unknown tag {tag}"))),
-            }
+            edit.add(EditField::read(&mut input)?);
         }
         Ok(edit)
+    }
+
+    fn add(&mut self, field: EditField<'_>) {
+        match field {
+            EditField::Comparator(name) => self.comparator = Some(name.to_vec()),
+            EditField::LogNumber(number) => self.log_number = Some(number),
+            EditField::PreviousLogNumber(number) => self.previous_log_number = Some(number),
+            EditField::NextFileNumber(number) => self.next_file_number = Some(number),
+            EditField::LastSequence(sequence) => self.last_sequence = Some(sequence),
+            EditField::CompactPointer(level, key) => self.compact_pointers.push((level, key.to_vec())),
+            EditField::DeletedFile(level, number) => {
+                self.deleted_files.insert((level, number));
+            }
+            EditField::NewFile(level, number, size, [smallest, largest]) => {
+                let (smallest, largest) = (smallest.to_vec(), largest.to_vec());
+                self.new_files.push((level, NewFile { number, size, smallest, largest }));
+            }
+        }
+    }
+}
+
+/// One field of a record, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditField<'a> {
+    /// Name of the user's comparator.
+    Comparator(&'a [u8]),
+    /// Logs below it are no longer needed.
+    LogNumber(FileNumber),
+    /// One more log that is needed, in old databases.
+    PreviousLogNumber(FileNumber),
+    /// Every file number in use is smaller.
+    NextFileNumber(FileNumber),
+    /// The largest sequence number of entries in tables.
+    LastSequence(SequenceNumber),
+    /// Level, and start of its next compaction.
+    CompactPointer(usize, &'a [u8]),
+    /// Level and number of a table that is removed.
+    DeletedFile(usize, FileNumber),
+    /// Level, number and size of a table that is added, with its first and last internal key.
+    NewFile(usize, FileNumber, u64, [&'a [u8]; 2]),
+}
+
+impl<'a> EditField<'a> {
+    /// Decodes the next field of a record.
+    pub fn read(input: &mut Input<'a>) -> Result<EditField<'a>, Malformed> {
+        let start = input.clone();
+        Ok(match input.varint32("tag of a version edit")? {
+            COMPARATOR => EditField::Comparator(input.length_prefixed("comparator name")?),
+            LOG_NUMBER => EditField::LogNumber(FileNumber(input.varint64("log number")?)),
+            PREVIOUS_LOG_NUMBER => EditField::PreviousLogNumber(FileNumber(input.varint64("previous log number")?)),
+            NEXT_FILE_NUMBER => EditField::NextFileNumber(FileNumber(input.varint64("next file number")?)),
+            LAST_SEQUENCE => EditField::LastSequence(sequence(input)?),
+            COMPACT_POINTER => EditField::CompactPointer(level(input)?, internal_key(input, "compact pointer")?),
+            DELETED_FILE => EditField::DeletedFile(level(input)?, FileNumber(input.varint64("deleted file's number")?)),
+            NEW_FILE => {
+                let level = level(input)?;
+                let number = FileNumber(input.varint64("new file's number")?);
+                let size = input.varint64("new file's size")?;
+                let smallest = internal_key(input, "new file's smallest key")?;
+                let largest = internal_key(input, "new file's largest key")?;
+                EditField::NewFile(level, number, size, [smallest, largest])
+            }
+            tag => return Err(start.malformed(format!("VersionEdit: unknown tag {tag}"))),
+        })
     }
 }
 
@@ -162,13 +200,13 @@ fn sequence(input: &mut Input<'_>) -> Result<SequenceNumber, Malformed> {
         .ok_or_else(|| start.malformed(format!("last sequence is {number}, expected at most 2^56 - 1")))
 }
 
-fn internal_key(input: &mut Input<'_>, what: &str) -> Result<Vec<u8>, Malformed> {
+fn internal_key<'a>(input: &mut Input<'a>, what: &str) -> Result<&'a [u8], Malformed> {
     let start = input.clone();
     let key = input.length_prefixed(what)?;
     if key.len() < 8 {
         return Err(start.malformed(format!("{what} has {} bytes, expected at least 8", key.len())));
     }
-    Ok(key.to_vec())
+    Ok(key)
 }
 
 #[cfg(test)]

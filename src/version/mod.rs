@@ -14,7 +14,7 @@ mod manifest;
 mod set;
 mod shape;
 
-pub use edit::{NewFile, VersionEdit};
+pub use edit::{EditField, NewFile, VersionEdit};
 pub(crate) use file_meta::{FileMetaData, UserRange, total_size};
 pub(crate) use level_iter::LevelIterator;
 pub use levels::TableTouched;

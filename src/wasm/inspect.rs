@@ -1,45 +1,251 @@
-//! Explains files for JavaScript: requests ranges of bytes and returns spans as lines of JSON.
-//!
-//! Strings and numbers only, so that JavaScript has no objects to free.
+//! Explains files for JavaScript: requests ranges of bytes; returns spans and findings as lines of
+//! JSON, and regions as rows of numbers.
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::error::number;
 use crate::base::to_u64;
-use crate::inspect::TableInspector;
+use crate::inspect::{
+    self, BlockView, Checkpoint, Depth, Finding, LogInspector, ManifestInspector, RecordView, Span, TableInspector,
+    Window,
+};
 
-/// See [`TableInspector`](crate::inspect::TableInspector).
+/// An inspector of one kind of file.
 #[wasm_bindgen]
-pub struct Inspector(TableInspector);
+pub struct Inspector(Kind);
 
-/// Starts with a table file of `size` bytes.
+enum Kind {
+    Table(Box<Window<TableInspector>>),
+    Log(Box<Window<LogInspector>>),
+    Manifest(Box<Window<ManifestInspector>>),
+}
+
+/// Starts with a table file of `size` bytes. `depth`: 0 spans, 1 spans with entries, 2 map, 3 sweep.
 #[wasm_bindgen(js_name = inspectTable)]
-pub fn inspect_table(size: f64, list_entries: bool) -> Inspector {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
-    Inspector(TableInspector::new(size as u64, list_entries))
+pub fn inspect_table(size: f64, depth: u8) -> Inspector {
+    let depth = match depth {
+        2 => Depth::Map,
+        3 => Depth::Sweep,
+        other => Depth::Spans { entries: other == 1 },
+    };
+    Inspector(Kind::Table(Box::new(Window::new(TableInspector::new(integer(size), depth)))))
+}
+
+/// Starts with a write-ahead log of `size` bytes.
+#[wasm_bindgen(js_name = inspectLog)]
+pub fn inspect_log(size: f64) -> Inspector {
+    Inspector(Kind::Log(Box::new(Window::new(LogInspector::new(integer(size))))))
+}
+
+/// Starts with a manifest of `size` bytes, at a checkpoint, before the edit with number `edits_max`.
+#[wasm_bindgen(js_name = inspectManifest)]
+pub fn inspect_manifest(size: f64, edits: f64, offset: f64, regions: f64, state: Vec<u8>, edits_max: f64) -> Inspector {
+    let from = Checkpoint { edits: integer(edits), offset: integer(offset), regions: integer(regions), state };
+    let inspector = ManifestInspector::resume(integer(size), &from, integer(edits_max));
+    Inspector(Kind::Manifest(Box::new(Window::new(inspector))))
+}
+
+impl Inspector {
+    fn wanted(&self) -> Option<(u64, usize)> {
+        match &self.0 {
+            Kind::Table(window) => window.wanted(),
+            Kind::Log(window) => window.wanted(),
+            Kind::Manifest(window) => window.wanted(),
+        }
+    }
 }
 
 #[wasm_bindgen]
 impl Inspector {
-    /// Returns the offset of the next bytes to read; -1 at the end.
+    /// Returns the offset of the next bytes to feed; -1 at the end.
     pub fn offset(&self) -> f64 {
-        self.0.wanted().map_or(-1.0, |(offset, _)| number(offset))
+        self.wanted().map_or(-1.0, |(offset, _)| number(offset))
     }
 
-    /// Returns the number of bytes to read, which may be 0.
+    /// Returns the number of bytes to feed; 0 to continue with those it has.
     pub fn length(&self) -> f64 {
-        self.0.wanted().map_or(0.0, |(_, length)| number(to_u64(length)))
+        self.wanted().map_or(0.0, |(_, length)| number(to_u64(length)))
     }
 
-    /// Takes these bytes, or fewer if not all are readable; returns finished spans, one line of
-    /// JSON each.
-    pub fn supply(&mut self, bytes: &[u8]) -> String {
-        self.0.supply(bytes);
-        let mut lines = String::new();
-        for span in self.0.take() {
-            span.write_json(&mut lines);
-            lines.push('\n');
+    /// Takes these bytes: those that are needed and more, or fewer if they are not readable.
+    pub fn feed(&mut self, bytes: Vec<u8>) {
+        match &mut self.0 {
+            Kind::Table(window) => window.feed(bytes),
+            Kind::Log(window) => window.feed(bytes),
+            Kind::Manifest(window) => window.feed(bytes),
         }
-        lines
     }
+
+    /// Returns finished spans, one line of JSON each; of a log, that of the whole at its end, after
+    /// its findings.
+    pub fn spans(&mut self) -> String {
+        match &mut self.0 {
+            Kind::Table(window) => lines(&window.inspector().take()),
+            Kind::Log(window) => lines(window.inspector().take_summary().as_slice()),
+            Kind::Manifest(window) => lines(window.inspector().take_summary().as_slice()),
+        }
+    }
+
+    /// Returns findings since the last call, one line of JSON each.
+    pub fn findings(&mut self) -> String {
+        finding_lines(&match &mut self.0 {
+            Kind::Table(window) => window.inspector().take_findings(),
+            Kind::Log(window) => window.inspector().take_findings(),
+            Kind::Manifest(window) => window.inspector().take_findings(),
+        })
+    }
+
+    /// Returns regions, in rows of 40 bytes.
+    pub fn regions(&mut self) -> Vec<u8> {
+        inspect::pack_regions(&match &mut self.0 {
+            Kind::Table(window) => window.inspector().take_regions(),
+            Kind::Log(window) => window.inspector().take_regions(),
+            Kind::Manifest(window) => window.inspector().take_regions(),
+        })
+    }
+
+    /// Returns records of a log, or edits of a manifest, in rows of 56 bytes.
+    pub fn records(&mut self) -> Vec<u8> {
+        match &mut self.0 {
+            Kind::Table(_) => Vec::new(),
+            Kind::Log(window) => inspect::pack_records(&window.inspector().take_records()),
+            Kind::Manifest(window) => inspect::pack_edits(window.inspector()),
+        }
+    }
+
+    /// Returns a checkpoint of a manifest, if one is due: edits, offset and regions before it (f64),
+    /// and the state.
+    pub fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        let Kind::Manifest(window) = &mut self.0 else { return None };
+        let Checkpoint { edits, offset, regions, state } = window.inspector().take_checkpoint()?;
+        let mut packed: Vec<u8> =
+            [edits, offset, regions].iter().flat_map(|value| number(*value).to_le_bytes()).collect();
+        packed.extend(state);
+        Some(packed)
+    }
+
+    /// Returns the version after the edits that were read, as JSON.
+    pub fn version(&mut self) -> String {
+        let Kind::Manifest(window) = &mut self.0 else { return String::new() };
+        lines(&[window.inspector().version()])
+    }
+
+    /// Returns the index of a map, once.
+    pub fn index(&mut self) -> Option<View> {
+        let Kind::Table(window) = &mut self.0 else { return None };
+        let (view, handles) = window.inspector().take_index()?;
+        let pairs = handles.iter().map(|handle| handle.map_or([-1.0, 0.0], |(at, size)| [number(at), number(size)]));
+        Some(View { handles: pairs.flatten().collect(), ..View::of(view) })
+    }
+}
+
+/// A decoded block or record; each part is returned once.
+#[wasm_bindgen]
+pub struct View {
+    span: Span,
+    contents: Option<Span>,
+    raw: Option<Vec<u8>>,
+    plain: bool,
+    rows: Vec<u8>,
+    restarts: Vec<u32>,
+    handles: Vec<f64>,
+}
+
+/// See [`BlockView::open`].
+#[wasm_bindgen(js_name = openBlock)]
+pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
+    View::of(BlockView::open(kind, integer(offset), integer(size), stored))
+}
+
+/// See [`RecordView::of_batch`].
+#[wasm_bindgen(js_name = openRecord)]
+pub fn open_record(offset: f64, stored: &[u8]) -> View {
+    View::of_record(RecordView::of_batch(integer(offset), stored))
+}
+
+/// See [`RecordView::of_edit`].
+#[wasm_bindgen(js_name = openEdit)]
+pub fn open_edit(offset: f64, stored: &[u8]) -> View {
+    View::of_record(RecordView::of_edit(integer(offset), stored))
+}
+
+impl View {
+    fn of(view: BlockView) -> View {
+        let BlockView { span, raw, plain, rows, restarts } = view;
+        View { span, contents: None, raw, plain, rows, restarts, handles: Vec::new() }
+    }
+
+    fn of_record(view: RecordView) -> View {
+        let RecordView { span, contents, raw, rows } = view;
+        let (raw, contents) = (Some(raw), Some(contents));
+        View { span, contents, raw, plain: false, rows, restarts: Vec::new(), handles: Vec::new() }
+    }
+}
+
+#[wasm_bindgen]
+impl View {
+    /// Its span, as JSON.
+    pub fn span(&self) -> String {
+        lines(std::slice::from_ref(&self.span))
+    }
+
+    /// The span of a record's contents, as JSON.
+    pub fn contents(&self) -> String {
+        lines(self.contents.as_slice())
+    }
+
+    /// Its contents.
+    pub fn raw(&mut self) -> Option<Vec<u8>> {
+        self.raw.take()
+    }
+
+    /// Whether they are stored as they are.
+    pub fn plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Its entries, in rows of 32 bytes.
+    pub fn rows(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Its restart points.
+    pub fn restarts(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.restarts)
+    }
+
+    /// Offset and size of the handle in each entry's value, if it is an index.
+    pub fn handles(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.handles)
+    }
+}
+
+/// Tells what a file is: kind, named kind, format and reason, one line each; see [`inspect::detect`].
+#[wasm_bindgen(js_name = detectFile)]
+pub fn detect_file(name: &str, size: f64, head: &[u8], tail: &[u8]) -> String {
+    let found = inspect::detect(name, integer(size), head, tail);
+    [found.kind.name(), found.named.unwrap_or_default(), &found.format, &found.reason].join("\n")
+}
+
+fn lines(spans: &[Span]) -> String {
+    let mut lines = String::new();
+    for span in spans {
+        span.write_json(&mut lines);
+        lines.push('\n');
+    }
+    lines
+}
+
+fn finding_lines(findings: &[Finding]) -> String {
+    let mut lines = String::new();
+    for finding in findings {
+        finding.write_json(&mut lines);
+        lines.push('\n');
+    }
+    lines
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
+fn integer(value: f64) -> u64 {
+    value as u64
 }

@@ -3,11 +3,7 @@
 //
 //   VARVE_LONG=1   100,000 puts instead of 10,000
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { bundle } from '../../pkg-scripts/lib/browser.mjs'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Browser, KINDS, lacking } from './lib/browser.mjs'
 import { inWorker } from './lib/in-worker.mjs'
@@ -29,11 +25,7 @@ const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
 
 /** Two tabs of a new browser. */
 async function tabs(t, kind) {
-  const folder = mkdtempSync(join(tmpdir(), 'varve-origin-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const contents = "import '/full.js'; export * from '/inspect/origin.js'".replaceAll("'/", `'${inRoot('src', 'js')}/`)
-  await bundle({ stdin: { contents, resolveDir: inRoot() }, outfile: join(folder, 'origin.js') })
-  const { url, close } = await serve({ '/': inRoot(), '/origin/': folder, '/origin/full.wasm': inRoot('pkg', 'full.wasm') })
+  const { url, close } = await serve({ '/': inRoot() })
   t.after(close)
   const browser = await Browser.start(kind)
   t.after(() => browser.close())
@@ -148,7 +140,7 @@ for (const kind of KINDS) {
       assert.deepEqual((await reader.evaluate(() => databasesOfOrigin())).map(({ name, inUse }) => [name, inUse]).sort(), [['hot', false], ['large', false]])
       assert.equal((await reader.evaluate(() => count('hot', 'opfs'))).count, acknowledged)
       const [here, there] = [await reader.evaluate(() => digests('hot', 'opfs')), await inWorker(reader, async (origin) => {
-        const { filesOfOrigin } = await import(`${origin}/origin/origin.js`)
+        const { filesOfOrigin } = await import(`${origin}/pkg/inspect.js`)
         const { files } = await filesOfOrigin('hot', 'opfs')
         return Promise.all(files.map(async ({ name, size, blob }) => [name, size, String(new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer())))]))
       })]

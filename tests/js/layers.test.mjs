@@ -46,7 +46,7 @@ function rulesOf(root) {
     { name: 'every file has its part', severity: 'error', from: { path: '^src/js/', pathNot: `^src/js/(${alternatives(known)})` }, to: {} },
     { name: 'no circle', severity: 'error', from: {}, to: { circular: true } },
     { name: 'nothing is missing', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^\\./(engine|full)\\.wasm$|^(\\.\\./)+pkg/' } },
-    { name: 'www imports the package alone', severity: 'error', from: { path: '^www/' }, to: { path: '^(src|pkg-scripts|tests)/' } },
+    { name: 'www imports the package alone', severity: 'error', from: { path: '^www/' }, to: { path: '^(src|pkg-scripts|tests)/', pathNot: '^src/js/inspect/index\\.js$' } },
     ...STORAGES.map((name) => ({
       name: `${name} imports no other storage's folder`,
       severity: 'error',
@@ -127,16 +127,23 @@ test('no script has over 500 lines, except those listed with a reason', () => {
   deepStrictEqual(long.sort(), Object.keys(LONG).sort())
 })
 
-test('docs/architecture.md lists every file of src', () => {
+test('www reaches the package by its name', () => {
+  for (const name of readdirSync(inRoot('www'), { recursive: true }).filter((each) => each.endsWith('.js'))) {
+    const imported = [...readFileSync(inRoot('www', name), 'utf8').matchAll(/^(?:import|export) .*from '([^']+)'|^import '([^']+)'/gm)].map(([, from, bare]) => from ?? bare)
+    for (const from of imported) ok(/^(lit|varve\/inspect|\.{1,2}\/(?!.*src\/))/.test(from), `${name} imports ${from}`)
+  }
+})
+
+test('docs/architecture.md lists every file of src and www', () => {
   const [, tree] = /## The tree[^]*?```text\n([^]*?)```/.exec(readFileSync(inRoot('docs', 'architecture.md'), 'utf8'))
   const listed = []
   let folder = ''
   for (const line of tree.split('\n')) {
-    if (/^src\//.test(line)) folder = line.split(' ')[0]
+    if (/^(src|www)\//.test(line)) folder = line.split(' ')[0]
     else listed.push(...line.trim().split(/,\s*/).filter(Boolean).map((name) => folder + name))
   }
-  const there = readdirSync(inRoot('src'), { recursive: true })
+  const there = ['src', 'www'].flatMap((place) => readdirSync(inRoot(place), { recursive: true }).map((name) => `${place}/${name}`))
     .filter((name) => /\.(rs|js|d\.ts)$/.test(name) && !/(^|\/)tests(\.rs$|\/)|(^|\/)mod\.rs$/.test(name))
-    .map((name) => `src/${name.replace(/\.(rs|js|d\.ts)$/, '')}`)
+    .map((name) => name.replace(/\.(rs|js|d\.ts)$/, ''))
   deepStrictEqual(listed.sort(), there.sort())
 })

@@ -2,9 +2,11 @@
 import * as declared from 'varve'
 import { BlobStorage as DeclaredBlobStorage } from 'varve/blob'
 import { HttpStorage as DeclaredHttpStorage } from 'varve/http'
+import * as declaredInspect from 'varve/inspect'
 import { MapStorage as DeclaredMapStorage } from 'varve/map'
 import * as declaredContract from 'varve/test/storage'
 import * as actual from '../../src/js/index.js'
+import * as inspect from '../../src/js/inspect/index.js'
 import { BlobStorage } from '../../src/js/storage/blob.js'
 import * as contract from '../../src/js/storage/contract.js'
 import { HttpStorage } from '../../src/js/storage/http/storage.js'
@@ -21,6 +23,8 @@ const assignable = <Declared>(_actual: Declared): void => {}
 
 same<keyof typeof declared, keyof typeof actual>(true)
 same<keyof typeof declaredContract, keyof typeof contract>(true)
+same<keyof typeof declaredInspect, keyof typeof inspect>(true)
+assignable<typeof declaredInspect>(inspect)
 
 // ---- The database ----
 

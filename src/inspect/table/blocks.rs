@@ -3,18 +3,29 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::inspector::{META_MAX, Role, TableInspector};
+use super::inspector::{Depth, META_MAX, Role, TableInspector};
 use crate::base::{BloomFilterPolicy, FilterPolicy, InternalKeyComparator, parse_internal_key, to_u64, user_key};
 use crate::error::Malformed;
-use crate::inspect::block::{Entries, Found, KEY_TESTED_MAX, Listing, Opened, Order, bytes_fact, key_fact, open, tell};
+use crate::inspect::block::{KEY_TESTED_MAX, Opened, open};
+use crate::inspect::entries::{Entries, Found, Order, tell};
+use crate::inspect::fields;
+use crate::inspect::listing::{Listing, bytes_fact, key_fact};
 use crate::inspect::span::{Severity, Span, fill};
+use crate::inspect::view::{BlockView, inside, tell_order};
 use crate::table::{BlockHandle, FilterBlock, Origin};
 
 impl TableInspector {
+    fn lists_entries(&self) -> bool {
+        self.depth == Depth::Spans { entries: true }
+    }
+
     #[inline(never)]
     pub(super) fn block(&mut self, role: Role, handle: BlockHandle, bytes: &[u8]) {
         let end = handle.end().unwrap_or(u64::MAX);
-        let opened = open(role.kind(), handle, bytes);
+        let mut opened = open(role.kind(), handle, bytes);
+        if self.has_fields() {
+            opened = opened.with_parts(bytes);
+        }
         // A wrong handle may refer to another block's bytes, which must still be found by the
         // search.
         if opened.sound || matches!(role, Role::Data(_)) {
@@ -44,8 +55,14 @@ impl TableInspector {
                 count += 1;
                 let handle = read_handle(&mut entries, &found, &mut span);
                 let name = entries.key();
-                if let (Some(entry), Some(handle)) = (listing.add(&mut span, &found, name), handle) {
-                    show_handle(entry, &["handleOffset", "handleSize"], handle);
+                if let Some(entry) = listing.add(&found, name) {
+                    if let Some(handle) = handle {
+                        show_handle(entry, &["handleOffset", "handleSize"], handle);
+                    }
+                    if self.has_fields() {
+                        let names = ["handle offset", "handle size"];
+                        fields::of_entry(entry, entries.block().bytes(), found.at, found.entry, &names);
+                    }
                 }
                 if name == b"rocksdb.properties" || name == b"rocksdb.stats" {
                     self.total.format = "RocksDB";
@@ -55,11 +72,13 @@ impl TableInspector {
                 }
             }
             span.number("entries", count);
+            listing.end(&mut span);
+            inside(&mut span, |contents| fields::of_restarts(contents, entries.block()));
             if self.total.format == "RocksDB" {
                 span.note(
                     Severity::Info,
                     "T02",
-                    span.offset,
+                    (span.offset, span.length),
                     "this is a RocksDB table in LevelDB's format (version 0)",
                 );
             }
@@ -72,18 +91,22 @@ impl TableInspector {
     pub(super) fn index(&mut self, opened: Opened) {
         let Opened { mut span, contents, raw, .. } = opened;
         let Some(contents) = contents else { return self.emit(span) };
+        if self.depth == Depth::Map {
+            return self.map_index(BlockView::of(span, contents, raw));
+        }
         let offset = span.offset;
         self.index = Entries::new(contents.clone(), offset, raw, &mut Span::new("index", offset, 0));
         if let Some(mut entries) = Entries::new(contents, offset, raw, &mut span) {
             let mut count = 0;
-            let mut listing = Listing::new(self.list_entries, true);
+            let mut listing = Listing::new(self.lists_entries(), true);
             while let Some(found) = entries.next(&mut span) {
                 count += 1;
                 let handle = read_handle(&mut entries, &found, &mut span);
-                if let (Some(entry), Some(handle)) = (listing.add(&mut span, &found, entries.key()), handle) {
+                if let (Some(entry), Some(handle)) = (listing.add(&found, entries.key()), handle) {
                     show_handle(entry, &["handleOffset", "handleSize"], handle);
                 }
             }
+            listing.end(&mut span);
             span.number("entries", count);
         }
         self.emit(span);
@@ -93,6 +116,9 @@ impl TableInspector {
     pub(super) fn meta(&mut self, name: &[u8], opened: Opened) {
         let Opened { mut span, contents, raw, sound } = opened;
         span.state("name", bytes_fact(name));
+        if let Some(contents) = contents.as_ref().filter(|_| span.kind == "filter") {
+            inside(&mut span, |parts| fields::of_filter(parts, contents));
+        }
         let policy = BloomFilterPolicy::new(10);
         let is_filter = name.strip_prefix(b"filter.").is_some_and(|rest| rest == policy.name().as_bytes());
         if let Some(contents) = contents.filter(|_| is_filter) {
@@ -102,7 +128,7 @@ impl TableInspector {
                     explain_filter(&filter, origin, &mut span);
                     self.filter = Some(filter).filter(|_| sound);
                 }
-                Err(malformed) => tell(&mut span, origin, "T40", &malformed),
+                Err(malformed) => tell(&mut span, origin, "T40", 4, &malformed),
             }
         }
         self.emit(span);
@@ -133,7 +159,7 @@ impl TableInspector {
             return;
         };
         let order = InternalKeyComparator::default();
-        let mut listing = Listing::new(self.list_entries, true);
+        let mut listing = Listing::new(self.lists_entries(), true);
         let (mut count, mut deletions, mut sequences) = (0, 0, None);
         let (mut foreign, mut denied) = (None, None);
         while let Some(found) = entries.next(span) {
@@ -155,36 +181,27 @@ impl TableInspector {
                     widen(&mut sequences, parsed.sequence.get());
                 }
                 Err(malformed) => {
-                    foreign.get_or_insert((found.at, malformed.reason));
+                    foreign.get_or_insert((found.at, found.entry.end, malformed.reason));
                 }
             }
             if let Some(filter) = self.filter.as_ref().filter(|_| key.len() <= KEY_TESTED_MAX)
                 && !filter.key_may_match(offset, user_key(key))
             {
-                denied.get_or_insert(found.at);
+                denied.get_or_insert((found.at, found.entry.end));
             }
-            listing.add(span, &found, key);
-            match found.order {
-                Some(Order::UserKeyBefore) => {
-                    self.total.misordered.get_or_insert(offset);
-                }
-                Some(Order::TagNotOlder(tags)) => {
-                    let (code, what) = if tags == Ordering::Equal {
-                        ("T23", "the same key and sequence number as the previous entry")
-                    } else {
-                        ("T22", "newer than the previous entry of the same key, expected older")
-                    };
-                    entries.tell(span, code, &Malformed::new(to_u64(found.at), what));
-                }
-                _ => {}
+            listing.add(&found, key);
+            if found.order == Some(Order::UserKeyBefore) {
+                self.total.misordered.get_or_insert(offset);
             }
+            tell_order(&mut entries, &found, span);
         }
-        if let Some((at, reason)) = foreign.filter(|_| self.total.format == "LevelDB") {
-            entries.tell(span, "T25", &Malformed::new(to_u64(at), reason));
+        listing.end(span);
+        if let Some((at, end, reason)) = foreign.filter(|_| self.total.format == "LevelDB") {
+            entries.tell(span, "T25", end.saturating_sub(at), &Malformed::new(to_u64(at), reason));
         }
-        if let Some(at) = denied {
+        if let Some((at, end)) = denied {
             let reason = "the filter does not match the key of this entry (a false negative)";
-            entries.tell(span, "T41", &Malformed::new(to_u64(at), reason));
+            entries.tell(span, "T41", end.saturating_sub(at), &Malformed::new(to_u64(at), reason));
         }
         if count > 0 {
             let last = entries.key();
@@ -215,7 +232,8 @@ fn read_handle(entries: &mut Entries, found: &Found, span: &mut Span) -> Option<
         Ok(handle) => Some(handle),
         Err(malformed) => {
             let at = to_u64(found.entry.value_start).saturating_add(malformed.offset);
-            entries.tell(span, "T30", &Malformed::new(at, malformed.reason));
+            let length = found.entry.end.saturating_sub(found.entry.value_start);
+            entries.tell(span, "T30", length, &Malformed::new(at, malformed.reason));
             None
         }
     }
@@ -244,7 +262,7 @@ pub(super) fn explain_filter(filter: &FilterBlock, origin: Origin, span: &mut Sp
             }
             None => {
                 let reason = fill("the offsets of filter {} of {} lie outside the filters", &[index, filter.count()]);
-                tell(span, origin, "T40", &Malformed::new(0, reason));
+                tell(span, origin, "T40", 0, &Malformed::new(0, reason));
                 break;
             }
         }
@@ -258,7 +276,7 @@ pub(super) fn explain_filter(filter: &FilterBlock, origin: Origin, span: &mut Sp
         span.number("probes", high);
         if high > 30 || low != high {
             let reason = fill("filters have {} to {} probes, expected the same, at most 30", &[low, high]);
-            span.find(Severity::Warn, "T40", origin.offset, reason);
+            span.find(Severity::Warn, "T40", (origin.offset, span.length), reason);
         }
     }
 }

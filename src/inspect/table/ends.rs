@@ -1,30 +1,16 @@
 //! The ends of the file: the footer, and the signatures of other kinds of files.
 
 use super::blocks::show_handle;
-use super::inspector::{Role, Step, TAIL_SIZE, TableInspector};
-use crate::base::{Input, decode_fixed32, to_u64};
-use crate::inspect::block::bytes_fact;
+use super::inspector::{Depth, Role, Step, TAIL_SIZE, TableInspector};
+use crate::base::{Input, to_u64};
+use crate::inspect::fields;
+use crate::inspect::listing::bytes_fact;
+use crate::inspect::signatures::{BEGINNINGS, ENDINGS, ROCKSDB, checksum_name, format_version};
 use crate::inspect::span::{Severity, Span, fill};
 use crate::table::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 
 /// A magic number with at most this many wrong bits is taken for LevelDB's.
 const MAGIC_BITS_MAX: u32 = 8;
-
-const ROCKSDB: u64 = 0x88e2_41b7_85f4_cff7;
-const ENDINGS: [(u64, &str); 5] = [
-    (ROCKSDB, "RocksDB"),
-    (0x8242_2296_63bf_9564, "RocksDB's plain table"),
-    (0x4f34_18eb_7a8f_13b8, "RocksDB's plain table"),
-    (0x9267_89d0_c5f1_7873, "RocksDB's cuckoo table"),
-    (0xb3aa_9ff0_b3aa_9ff0, "Pebble"),
-];
-const BEGINNINGS: [(&[u8], &str); 5] = [
-    (b"SQLite format 3\0", "SQLite database"),
-    (b"\x1f\x8b", "gzip"),
-    (b"PK\x03\x04", "zip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x89PNG", "PNG image"),
-];
 
 impl TableInspector {
     #[inline(never)]
@@ -33,13 +19,23 @@ impl TableInspector {
         let start = self.size - footer_size;
         let mut span = Span::new("footer", start, footer_size);
         if to_u64(bytes.len()) < self.size.min(TAIL_SIZE) {
-            span.bad("S02", start, "only {} bytes could be read at the end of the file", &[to_u64(bytes.len())]);
+            span.bad(
+                "S02",
+                (start, footer_size),
+                "only {} bytes could be read at the end of the file",
+                &[to_u64(bytes.len())],
+            );
             self.step = Step::Head { footer: span, search: true };
             return;
         }
         let footer_bytes = bytes.get(bytes.len().saturating_sub(FOOTER_SIZE)..).unwrap_or_default();
         let (Some((handles, magic)), true) = (footer_bytes.split_last_chunk::<8>(), bytes.len() >= FOOTER_SIZE) else {
-            span.bad("T01", 0, "the file has {} bytes, a table has at least {}", &[self.size, to_u64(FOOTER_SIZE)]);
+            span.bad(
+                "T01",
+                (0, self.size),
+                "the file has {} bytes, a table has at least {}",
+                &[self.size, to_u64(FOOTER_SIZE)],
+            );
             self.step = Step::Head { footer: span, search: false };
             return;
         };
@@ -51,13 +47,16 @@ impl TableInspector {
         let wrong_bits = (magic ^ MAGIC).count_ones();
         if wrong_bits > 0 {
             let reason = "not an sstable (bad magic number): {x}, expected {x}";
-            span.bad("T02", self.size - 8, reason, &[magic, MAGIC]);
+            span.bad("T02", (self.size - 8, 8), reason, &[magic, MAGIC]);
         }
         if wrong_bits > MAGIC_BITS_MAX {
             self.step = Step::Head { footer: span, search: true };
             return;
         }
         self.own(start, self.size);
+        if self.has_fields() {
+            fields::of_footer(&mut span, handles, magic);
+        }
         self.handles(&mut span, handles, start);
         self.emit(span);
         self.advance();
@@ -65,6 +64,7 @@ impl TableInspector {
 
     #[inline(never)]
     pub(super) fn handles(&mut self, span: &mut Span, handles: &[u8], start: u64) {
+        let end = start.saturating_add(to_u64(handles.len()));
         let mut input = Input::new(handles);
         let metaindex = BlockHandle::decode(&mut input);
         let index = BlockHandle::decode(&mut input);
@@ -74,11 +74,13 @@ impl TableInspector {
                 show_handle(span, &["indexOffset", "indexSize"], index);
                 self.queue.extend([(Role::Index, index), (Role::Metaindex, metaindex)]);
                 if let Err(malformed) = (Footer { metaindex, index }).check_padding(handles) {
-                    span.find(Severity::Warn, "T02", start.saturating_add(malformed.offset), malformed.reason);
+                    let at = start.saturating_add(malformed.offset);
+                    span.find(Severity::Warn, "T02", (at, end.saturating_sub(at)), malformed.reason);
                 }
             }
             (Err(malformed), _) | (_, Err(malformed)) => {
-                span.find(Severity::Bad, "T30", start.saturating_add(malformed.offset), malformed.reason);
+                let at = start.saturating_add(malformed.offset);
+                span.find(Severity::Bad, "T30", (at, end.saturating_sub(at)), malformed.reason);
             }
         }
     }
@@ -88,18 +90,14 @@ impl TableInspector {
     pub(super) fn foreign(&mut self, mut span: Span, name: &'static str, magic: u64, bytes: &[u8]) {
         self.total.format = name;
         span.text("format", name);
-        let version = bytes.len().checked_sub(12).and_then(|at| decode_fixed32(bytes.get(at..)?));
+        let version = format_version(bytes);
         let mut what = ["not a LevelDB table: the magic number is that of ", name].concat();
         if let (ROCKSDB, Some(version), [checksum, rest @ ..]) = (magic, version, bytes) {
-            let checksum = match checksum {
-                0 => "none",
-                1 => "CRC-32C",
-                2 => "xxHash",
-                3 => "xxHash64",
-                4 => "XXH3",
-                _ => "unknown",
-            };
+            let checksum = checksum_name(*checksum);
             (span.offset, span.length) = (self.size.saturating_sub(TAIL_SIZE), TAIL_SIZE.min(self.size));
+            if self.has_fields() && bytes.len() == 53 {
+                fields::of_rocksdb_footer(&mut span, bytes, version, magic);
+            }
             span.number("formatVersion", u64::from(version));
             span.text("checksumType", checksum);
             let mut input = Input::new(rest);
@@ -115,9 +113,13 @@ impl TableInspector {
             what.push_str(checksum);
             what.push(')');
         }
-        span.find(Severity::Bad, "T02", self.size.saturating_sub(8), what);
+        span.find(Severity::Bad, "T02", (self.size.saturating_sub(8), 8), what);
+        self.own(span.offset, self.size);
         self.emit(span);
         self.gaps_known = true;
+        if self.depth == Depth::Map {
+            self.map_regions();
+        }
         self.conclude();
     }
 
@@ -127,7 +129,12 @@ impl TableInspector {
         self.no_footer = true;
         if let Some((_, name)) = BEGINNINGS.iter().find(|(known, _)| bytes.starts_with(known)) {
             footer.text("format", name);
-            footer.note(Severity::Bad, "T02", 0, "the file begins with the signature of that format");
+            footer.note(
+                Severity::Bad,
+                "T02",
+                (0, to_u64(bytes.len())),
+                "the file begins with the signature of that format",
+            );
             self.gaps_known = true;
         } else if !search {
             self.gaps_known = true;

@@ -1,24 +1,46 @@
 //! The inspector of a table: the bytes it needs next, and its findings so far.
 
 use crate::base::to_u64;
-use crate::inspect::block::{BLOCK_SIZE_MAX, Entries};
+use crate::inspect::block::too_large;
+use crate::inspect::entries::Entries;
+use crate::inspect::regions::Region;
 use crate::inspect::search::Search;
-use crate::inspect::span::{Fact, Severity, Span, fill};
+use crate::inspect::span::{Fact, Finding, Severity, Span};
+use crate::inspect::view::BlockView;
+use crate::inspect::window::Reads;
 use crate::table::{BlockHandle, FOOTER_SIZE, FilterBlock, TRAILER_SIZE};
 
 /// The longest known footer: RocksDB's.
 pub(super) const TAIL_SIZE: u64 = 53;
 /// Bytes that identify other kinds of files.
 const HEAD_SIZE: u64 = 16;
+/// Spans, or regions and findings, after which the caller should take them.
+const SPANS_MAX: usize = 64;
+const REGIONS_MAX: usize = 4096;
 /// Limit of meta blocks that are explained; LevelDB writes one.
 pub(super) const META_MAX: usize = 64;
+
+/// How much of a table is read, and how it is returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// All of it, in a span for each block; with `entries`, these contain spans of their entries.
+    Spans {
+        /// List entries.
+        entries: bool,
+    },
+    /// Footer, metaindex, index and meta blocks, in spans down to their fields; data blocks are
+    /// [`Region`]s that were not read.
+    Map,
+    /// All of it, in a region for each block.
+    Sweep,
+}
 
 /// Explains a table file; see [`inspect`](crate::inspect).
 ///
 /// ```
-/// # use varve::inspect::TableInspector;
+/// # use varve::inspect::{Depth, TableInspector};
 /// let file = b"no table";
-/// let mut inspector = TableInspector::new(8, false);
+/// let mut inspector = TableInspector::new(8, Depth::Spans { entries: false });
 /// let mut spans = Vec::new();
 /// while let Some((offset, length)) = inspector.wanted() {
 ///     let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -29,7 +51,7 @@ pub(super) const META_MAX: usize = 64;
 /// ```
 pub struct TableInspector {
     pub(super) size: u64,
-    pub(super) list_entries: bool,
+    pub(super) depth: Depth,
     pub(super) step: Step,
     /// Blocks to read before data blocks; the next one is last.
     pub(super) queue: Vec<(Role, BlockHandle)>,
@@ -50,6 +72,12 @@ pub struct TableInspector {
     pub(super) last_separator: Vec<u8>,
     pub(super) total: Total,
     pub(super) ready: Vec<Span>,
+    pub(super) regions: Vec<Region>,
+    pub(super) findings: Vec<Finding>,
+    /// In a map: the regions that were read, and the index.
+    pub(super) parts: Vec<Region>,
+    pub(super) view: Option<BlockView>,
+    pub(super) handles: Vec<Option<BlockHandle>>,
 }
 
 /// The purpose of the requested bytes.
@@ -111,11 +139,11 @@ pub(super) struct Total {
 }
 
 impl TableInspector {
-    /// For a file of `size` bytes. `list_entries`: spans of blocks contain spans of their entries.
-    pub fn new(size: u64, list_entries: bool) -> TableInspector {
+    /// For a file of `size` bytes.
+    pub fn new(size: u64, depth: Depth) -> TableInspector {
         TableInspector {
             size,
-            list_entries,
+            depth,
             step: Step::Tail,
             queue: Vec::new(),
             index: None,
@@ -131,6 +159,11 @@ impl TableInspector {
             last_separator: Vec::new(),
             total: Total { format: "LevelDB", ..Total::default() },
             ready: Vec::new(),
+            regions: Vec::new(),
+            findings: Vec::new(),
+            parts: Vec::new(),
+            view: None,
+            handles: Vec::new(),
         }
     }
 
@@ -165,6 +198,35 @@ impl TableInspector {
         }
     }
 
+    /// Returns the regions that are ready: of a sweep, in the order in which they were read; of a
+    /// map, at its end, in the order of their offsets.
+    pub fn take_regions(&mut self) -> Vec<Region> {
+        std::mem::take(&mut self.regions)
+    }
+
+    /// Returns the findings since the last call, unless the depth is `Spans`, whose spans have them.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
+    }
+
+    /// Returns the index of a map, and for each of its entries the offset and size in its handle.
+    #[expect(clippy::type_complexity, reason = "two columns")]
+    pub fn take_index(&mut self) -> Option<(BlockView, Vec<Option<(u64, u64)>>)> {
+        let handles = std::mem::take(&mut self.handles);
+        let handles = handles.into_iter().map(|handle| handle.map(|handle| (handle.offset, handle.size)));
+        Some((self.view.take()?, handles.collect()))
+    }
+
+    /// The number of spans, regions and findings to take.
+    pub fn ready_count(&self) -> usize {
+        self.ready.len() + self.regions.len() + self.findings.len()
+    }
+
+    /// Whether the fields of structures are wanted.
+    pub(super) fn has_fields(&self) -> bool {
+        self.depth == Depth::Map
+    }
+
     /// Returns the spans that are ready.
     ///
     /// In all: the footer, the metaindex, the index, filter and other meta blocks, the data blocks in
@@ -181,7 +243,17 @@ impl TableInspector {
                 _ => self.total.notes += 1,
             }
         }
-        self.ready.push(span);
+        if !matches!(self.depth, Depth::Spans { .. }) {
+            // Without a footer, its bytes are as unknown as the others.
+            if span.kind != "table" && !(span.kind == "footer" && self.no_footer) {
+                let regions = if self.depth == Depth::Map { &mut self.parts } else { &mut self.regions };
+                regions.push(Region::of(&span));
+            }
+            self.findings.extend(span.findings.iter().cloned());
+        }
+        if self.depth != Depth::Sweep {
+            self.ready.push(span);
+        }
     }
 
     /// Marks these bytes as explained.
@@ -200,6 +272,10 @@ impl TableInspector {
         if let Some((role, handle)) = self.queue.pop().or_else(|| self.next_data()) {
             return self.go_to(role, handle);
         }
+        if self.depth == Depth::Map {
+            self.map_regions();
+            return self.conclude();
+        }
         if !self.gaps_known {
             self.gaps_known = true;
             self.find_gaps();
@@ -213,19 +289,20 @@ impl TableInspector {
     /// Requests a block, unless its handle is invalid.
     #[inline(never)]
     fn go_to(&mut self, role: Role, handle: BlockHandle) {
-        let mut span = Span::new(role.kind(), handle.offset, handle.size.saturating_add(to_u64(TRAILER_SIZE)));
+        let offset = handle.offset.min(self.size);
+        let length = handle.size.saturating_add(to_u64(TRAILER_SIZE)).min(self.size - offset);
+        let mut span = Span::new(role.kind(), offset, length);
         let limit = self.size.saturating_sub(to_u64(FOOTER_SIZE));
         let is_data = matches!(role, Role::Data(_));
         if handle.end().is_none_or(|end| end > limit) {
             let reason = "a block of {} bytes and a trailer at {} does not end before the footer at {}";
             let numbers = [handle.size, handle.offset, limit];
-            span.bad("T30", handle.offset.min(self.size), reason, &numbers);
+            span.bad("T30", (offset, length), reason, &numbers);
         } else if is_data && handle.offset < self.data_end {
             let numbers = [handle.offset, self.data_end];
-            span.bad("T31", handle.offset, "the block begins at {}, expected {} or later", &numbers);
-        } else if handle.size > to_u64(BLOCK_SIZE_MAX) {
-            let reason = fill("the block has {} bytes, at most {} are decoded", &[handle.size, to_u64(BLOCK_SIZE_MAX)]);
-            span.find(Severity::Warn, "T12", handle.offset, reason);
+            span.bad("T31", (offset, length), "the block begins at {}, expected {} or later", &numbers);
+        } else if let Some(large) = too_large(role.kind(), handle) {
+            span = large;
             self.own(handle.offset, handle.end().unwrap_or(u64::MAX));
         } else {
             self.step = Step::Block(role, handle);
@@ -261,16 +338,19 @@ impl TableInspector {
         }
         let mut span = Span::new("table", 0, self.size);
         span.text("format", total.format);
-        for (name, value) in [
-            ("dataBlocks", total.data_blocks),
-            ("entries", total.entries),
-            ("deletions", total.deletions),
-            ("storedSize", total.stored),
-            ("rawSize", total.raw),
-            ("damagedBlocks", total.damaged),
-            ("foundBlocks", total.found),
+        let is_map = self.depth == Depth::Map;
+        for (name, value, is_known) in [
+            ("dataBlocks", total.data_blocks, true),
+            ("entries", total.entries, !is_map),
+            ("deletions", total.deletions, !is_map),
+            ("storedSize", total.stored, true),
+            ("rawSize", total.raw, !is_map),
+            ("damagedBlocks", total.damaged, !is_map),
+            ("foundBlocks", total.found, !is_map),
         ] {
-            span.number(name, value);
+            if is_known {
+                span.number(name, value);
+            }
         }
         if let Some((low, high)) = total.sequences {
             span.number("minSequence", low);
@@ -282,16 +362,17 @@ impl TableInspector {
             (Some(offset), _) => {
                 let reason =
                     "keys are not in bytewise order: the database has another comparator, or entries are out of order";
-                span.note(Severity::Info, "T22", offset, reason);
+                span.note(Severity::Info, "T22", (offset, 0), reason);
             }
             (None, Some(offset)) => {
                 let reason = "the index key of this block or of the previous one does not separate their keys";
-                span.note(Severity::Warn, "T33", offset, reason);
+                span.note(Severity::Warn, "T33", (offset, 0), reason);
             }
             (None, None) => {}
         }
         span.number("findings", total.bad);
         span.number("notes", total.notes + to_u64(span.findings.len()));
+        self.findings.extend(span.findings.iter().cloned());
         self.ready.push(span);
     }
 }
@@ -302,5 +383,19 @@ impl std::fmt::Debug for TableInspector {
             .field("size", &self.size)
             .field("wanted", &self.wanted())
             .finish_non_exhaustive()
+    }
+}
+
+impl Reads for TableInspector {
+    fn wanted(&self) -> Option<(u64, usize)> {
+        TableInspector::wanted(self)
+    }
+
+    fn supply(&mut self, bytes: &[u8]) {
+        TableInspector::supply(self, bytes);
+    }
+
+    fn is_full(&self) -> bool {
+        self.ready.len() > SPANS_MAX || self.regions.len() + self.findings.len() > REGIONS_MAX
     }
 }

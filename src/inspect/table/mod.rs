@@ -10,6 +10,7 @@
 mod blocks;
 mod ends;
 mod inspector;
+mod map;
 mod strays;
 
-pub use inspector::TableInspector;
+pub use inspector::{Depth, TableInspector};

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use super::blocks::explain_filter;
 use super::inspector::{Step, TableInspector};
 use crate::base::{BloomFilterPolicy, parse_internal_key, to_u64};
-use crate::inspect::block::{Entries, Opened, open};
+use crate::inspect::block::{Opened, open};
+use crate::inspect::entries::Entries;
 use crate::inspect::search::{Hit, SIZE_MAX_AT_START, Search, WINDOW};
 use crate::inspect::span::{Fact, Severity, Span};
 use crate::table::{BlockHandle, FilterBlock, Origin, TRAILER_SIZE};
@@ -23,7 +24,12 @@ impl TableInspector {
                 self.gaps.push((end, *start));
             }
             if *start < end && overlaps.findings.len() < REGIONS_TOLD_MAX {
-                overlaps.bad("T31", *start, "a block at {} overlaps another that ends at {}", &[*start, end]);
+                overlaps.bad(
+                    "T31",
+                    (*start, end.min(*stop).saturating_sub(*start)),
+                    "a block at {} overlaps another that ends at {}",
+                    &[*start, end],
+                );
             }
             end = end.max(*stop);
         }
@@ -80,8 +86,12 @@ impl TableInspector {
             last.length += length;
             return;
         }
+        if let Some(last) = self.regions.last_mut().filter(|last| last.kind == "gap" && last.end() == offset) {
+            last.size += length;
+            return;
+        }
         let mut span = Span::new("gap", offset, length);
-        span.bad("T32", offset, "{} bytes that nothing refers to and that contain no block", &[length]);
+        span.bad("T32", (offset, length), "{} bytes that nothing refers to and that contain no block", &[length]);
         self.emit(span);
     }
 
@@ -92,7 +102,7 @@ impl TableInspector {
         span.state("found", Fact::Flag(true));
         if self.total.found <= to_u64(REGIONS_TOLD_MAX) {
             let reason = "a complete block that no readable index refers to, found by its checksum";
-            span.note(Severity::Bad, "T32", handle.offset, reason);
+            span.note(Severity::Bad, "T32", (handle.offset, span.length), reason);
         }
         if let Some(contents) = contents {
             let origin = Origin { offset: handle.offset, size: handle.size, raw, verified: true };

@@ -18,8 +18,8 @@ export function fetchedOnce(name, place) {
 async function load(name, place) {
   const { url, script } = place()
   const copied = besideCopy(name, script)
-  const found = copied && await compile(copied).catch(() => undefined)
-  return found ?? compile(url)
+  const found = copied && await compileAt(copied).catch(() => undefined)
+  return found ?? compileAt(url)
 }
 
 /**
@@ -39,8 +39,11 @@ export function besideCopy(name, script) {
  */
 const mayStream = () => !globalThis.navigator?.userAgent?.includes('Gecko/')
 
-/** @param {string | URL} url */
-async function compile(url) {
+/**
+ * Fetches and compiles the module at `url`.
+ * @param {string | URL} url
+ */
+export async function compileAt(url) {
   const response = await fetch(url)
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`)
   const streams = mayStream() && response.headers.get('content-type')?.startsWith('application/wasm')

@@ -15,6 +15,8 @@ export const ownModule = {
   isFull: true
 }
 
+export { ownModule as fullModule }
+
 /** @param {string} name */
 function readWasm(name) {
   // A CommonJS bundle has no URL.

@@ -1,93 +1,76 @@
 // Explains the bytes of a table file without a database: the inspector (src/inspect) requests bytes
-// and returns spans. Damage is reported as findings.
-import { Instance, MEMORY_LIMIT } from '../engine/instance.js'
-import { isFull } from '../engine/module.js'
-import { VarveError } from '../errors.js'
+// and returns spans, or rows of numbers. Damage is reported as findings.
+import { viewOf } from './block.js'
+import { feedAll, parsed } from './feed.js'
+import { newInstance } from './module.js'
+import { column, regionsOf } from './regions.js'
+
+/** @typedef {import('../types/inspect.js').Source} Source */
+/** @typedef {import('../types/inspect.js').Span} Span */
+/** @typedef {import('../types/inspect.js').Finding} Finding */
+/** @typedef {import('../types/inspect.js').TableMap} TableMap */
+/** @typedef {import('../types/inspect.js').Swept} Swept */
 
 /** Bytes read at once, so that consecutive blocks need few reads. */
 const READ_AHEAD = 1 << 20
+const SWEEP_AHEAD = 4 << 20
+
+/** Depths of the inspector (src/wasm/inspect.rs). */
+const SPANS = 0
+const ENTRIES = 1
+const MAP = 2
+const SWEEP = 3
 
 /**
- * An explained range of bytes.
- *
- * @typedef {object} Span
- * @property {string} kind `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `entry`, `gap`;
- *   the last span is `table`, for the whole file
- * @property {number | string} offset in the file; of an entry, in its decompressed block
- * @property {number | string} length a number that is not exact as one is a string of digits
- * @property {Record<string, any>} facts bytes are in hexadecimal; any: each kind has other facts
- * @property {{ code: string, severity: 'info' | 'warn' | 'bad', offset: number | string,
- *              reason: string }[]} findings
- * @property {Span[]} spans
- */
-
-/**
- * @typedef {object} Source
- * @property {number} size bytes of the file
- * @property {(offset: number, into: Uint8Array) => number | Promise<number>} read fills `into` and
- *   returns the number of bytes read
- */
-
-/**
- * Yields the spans of a table file.
- *
  * @param {Source} source
- * @param {{ entries?: boolean }} [options] `entries`: whether blocks list theirs
+ * @param {{ entries?: boolean }} [options]
  * @returns {AsyncGenerator<Span, void>}
  */
 export async function * inspectTable(source, { entries = false } = {}) {
-  if (!isFull()) throw new VarveError("Only the module of 'varve/full' explains tables", { code: 'LEVEL_NOT_SUPPORTED' })
-  const instance = await Instance.make(MEMORY_LIMIT, () => {})
-  const inspector = instance.exports.inspectTable(source.size, entries)
-  const window = new Window(source)
-  for (let offset = inspector.offset(); offset >= 0; offset = inspector.offset()) {
-    const lines = inspector.supply(await window.bytes(offset, inspector.length()))
-    for (const line of lines.split('\n')) {
-      if (line !== '') yield JSON.parse(line)
+  const inspector = (await newInstance()).inspectTable(source.size, entries ? ENTRIES : SPANS)
+  for await (const _ of feedAll(source, inspector, READ_AHEAD)) {
+    yield * parsed(inspector.spans())
+  }
+}
+
+/**
+ * @param {Source} source
+ * @param {{ signal?: AbortSignal }} [options]
+ * @returns {Promise<TableMap>}
+ */
+export async function mapTable(source, { signal } = {}) {
+  const inspector = (await newInstance()).inspectTable(source.size, MAP)
+  /** @type {Span[]} */
+  const parts = []
+  for await (const _ of feedAll(source, inspector, 0, signal)) parts.push(...parsed(inspector.spans()))
+  const summary = /** @type {Span} */ (parts.pop())
+  const view = inspector.index()
+  const handles = view?.handles()
+  return {
+    summary,
+    parts,
+    regions: regionsOf(inspector.regions()),
+    findings: parsed(inspector.findings()),
+    ...view && handles && {
+      index: viewOf(view),
+      handles: {
+        offset: column(Float64Array, handles.length / 2, handles, 0, 2),
+        size: column(Float64Array, handles.length / 2, handles, 1, 2)
+      }
     }
   }
 }
 
-/** A file with a buffer of the last read. */
-class Window {
-  #source
-  #start = 0
-  #bytes = new Uint8Array(0)
-
-  /** @param {Source} source */
-  constructor(source) {
-    this.#source = source
-  }
-
-  /**
-   * Returns `length` bytes, or those up to the end.
-   * @param {number} offset
-   * @param {number} length
-   */
-  async bytes(offset, length) {
-    if (length === 0) return new Uint8Array(0)
-    if (offset < this.#start || offset + length > this.#start + this.#bytes.length) await this.#move(offset, length)
-    return this.#bytes.subarray(offset - this.#start, offset - this.#start + length)
-  }
-
-  /** @param {number} offset @param {number} length */
-  async #move(offset, length) {
-    const into = new Uint8Array(Math.max(length, Math.min(READ_AHEAD, this.#source.size - offset)))
-    this.#start = offset
-    let count = await this.#try(offset, into)
-    // Only the bytes after the wanted ones may be unreadable: retry without them.
-    if (count < length && into.length > length) count = await this.#try(offset, into.subarray(0, length))
-    this.#bytes = into.subarray(0, count)
-  }
-
-  /** @param {number} offset @param {Uint8Array} into */
-  async #try(offset, into) {
-    try {
-      return await this.#source.read(offset, into)
-    } catch (/** @type {any} any: whatever was thrown */ error) {
-      // The inspector reports unreadable bytes and continues.
-      if (error.code === 'EIO') return 0
-      throw error
-    }
+/**
+ * @param {Source} source
+ * @param {{ signal?: AbortSignal }} [options]
+ * @returns {AsyncGenerator<Swept, void>}
+ */
+export async function * sweepTable(source, { signal } = {}) {
+  const inspector = (await newInstance()).inspectTable(source.size, SWEEP)
+  for await (const done of feedAll(source, inspector, SWEEP_AHEAD, signal)) {
+    const [summary] = parsed(inspector.spans())
+    const findings = parsed(inspector.findings())
+    yield { done, regions: regionsOf(inspector.regions()), findings, ...summary && { summary } }
   }
 }

@@ -8,7 +8,9 @@ const TYPES = {
   '.js': 'text/javascript; charset=utf-8',
   '.mjs': 'text/javascript; charset=utf-8',
   '.json': 'application/json',
-  '.wasm': 'application/wasm'
+  '.wasm': 'application/wasm',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml'
 }
 
 /** @typedef {Record<string, string>} Headers */
@@ -39,8 +41,9 @@ export async function serve(folders, { headers = {}, received } = {}) {
       const path = normalize(decodeURIComponent(pathname))
       const prefix = prefixes.find((each) => path.startsWith(each))
       if (prefix === undefined) throw new Error('no folder')
-      const content = await readFile(join(folders[prefix], path.slice(prefix.length)))
-      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', ...common })
+      const file = join(folders[prefix], path.slice(prefix.length), path.endsWith('/') ? 'index.html' : '')
+      const content = await readFile(file)
+      response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', ...common })
       response.end(content)
     } catch {
       response.writeHead(404, common).end()

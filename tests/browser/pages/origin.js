@@ -2,7 +2,7 @@
 // page.evaluate(). Puts are numbered, so that a reader can tell a prefix of them from anything else.
 import { BlobStorage } from '/pkg/blob.js'
 import { Varve } from '/pkg/full.js'
-import { databasesOfOrigin, filesOfOrigin } from '/origin/origin.js'
+import { databasesOfOrigin, filesOfOrigin } from '/pkg/inspect.js'
 
 /** The writer's progress: puts that were begun, and that were acknowledged. */
 const progress = { begun: 0, acknowledged: 0, slowest: 0, isDone: true }

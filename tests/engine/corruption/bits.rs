@@ -27,7 +27,7 @@ fn every_bit_of_a_table(what: &str, image: &Image, verified: bool) {
     let env = image.env(&[]);
     let mut tally = Tally::default();
     let expected = image.whole();
-    for bit in bits(bytes.len(), 8) {
+    for bit in bits(bytes.len(), 40) {
         flip(&mut bytes, bit);
         env.write(&name, &bytes);
         tally.case(|| {

@@ -12,7 +12,10 @@ import { explained } from './verify.js'
 /** @typedef {import('../arguments.js').Values} Values */
 /** @typedef {import('../database.js').Db} Db */
 /** @typedef {import('../output.js').Output} Output */
-/** @typedef {import('../../inspect/table.js').Span} Span */
+/**
+ * any: facts of the inspector, with a type for each kind of span.
+ * @typedef {Omit<import('../../types/inspect.js').Span, 'facts' | 'spans'> & { facts: Record<string, any>, spans: Span[] }} Span
+ */
 /** @typedef {ReturnType<typeof tablesOf>[number]} Table */
 /** @typedef {{ out: Output, values: Values, progress: Progress | undefined }} Shown */
 

@@ -20,8 +20,8 @@ the manifest. In a damaged table every block is checked. Continues if a file is 
 any damage.
 
 In parentheses stands the kind of damage of a table, as in \`varve layout\`:
-  T01  the size of the file              T24  a key of the engine
-  T02  the magic number, or the format   T25  the type or sequence of a key
+  T01  the size of the file              T24  a sequence above the manifest's last
+  T02  the magic number, or the format   T25  a key without type and sequence
   T10  a checksum                        T30  a handle: where a block should be
   T11  a codec                           T31  blocks overlap
   T12  a block cannot be decompressed    T32  bytes that nothing refers to
@@ -103,7 +103,7 @@ export async function * explained(path, options) {
   const fd = openSync(path, 'r')
   try {
     const { size } = statSync(path)
-    yield * inspectTable({ size, read: (offset, into) => readAll(fd, into, offset) }, options)
+    yield * inspectTable({ name: path, size, read: (offset, into) => readAll(fd, into, offset) }, options)
   } finally {
     closeSync(fd)
   }

@@ -30,12 +30,13 @@ export function pathOf(location) {
 }
 
 /**
- * The database in a directory with this name; undefined if no database can be.
+ * The database in a directory with this name; undefined if no database has it.
  * @param {string} name
  */
 function locationOf(name) {
   try {
-    return decodeURIComponent(name)
+    const location = decodeURIComponent(name)
+    return pathOf(location)[1] === name ? location : undefined
   } catch {
     return undefined
   }

@@ -1,0 +1,65 @@
+//! Kinds of files.
+
+use super::*;
+use crate::inspect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
+
+fn detected(name: &str, file: &[u8]) -> Detected {
+    let head = &file[..file.len().min(HEAD_SIZE)];
+    let tail = &file[file.len() - file.len().min(TAIL_SIZE)..];
+    detect(name, to_u64(file.len()), head, tail)
+}
+
+#[test]
+fn content_decides_and_the_name_is_told() {
+    let table = fixture("leveldb-table/bloom10-none.ldb");
+    let log = fixture("chromium-indexeddb/000003.log");
+    let manifest = fixture("versions/MANIFEST-000002");
+    for (file, kind) in [(&table, Kind::Table), (&log, Kind::Log), (&manifest, Kind::Manifest)] {
+        for name in ["notes.txt", "000005.ldb", "000003.log", "MANIFEST-000002", ""] {
+            assert_eq!(detected(name, file).kind, kind, "{name}");
+        }
+    }
+    let named: Vec<_> = ["000005.sst", "f123.ldb", "000003.log.damaged", "CURRENT", "LOCK", "photo.png"]
+        .map(|n| detected(n, b"").named)
+        .into();
+    assert_eq!(named, [Some("table"), Some("table"), Some("log"), Some("current"), Some("lock"), None]);
+}
+
+#[test]
+fn other_files_are_named() {
+    let cases: [(&str, &[u8], Kind, &str); 10] = [
+        ("", b"", Kind::Empty, "empty file"),
+        ("", &[0; 5000], Kind::Zeros, "zeros"),
+        ("CURRENT", b"MANIFEST-000002\n", Kind::Current, "name of the current manifest"),
+        ("x", b"2026/11/29-12:00:00.123456 7f01 Recovering log #3\n", Kind::InfoLog, "messages of LevelDB"),
+        ("a.ldb", b"SQLite format 3\0 and pages", Kind::Foreign, "SQLite database"),
+        ("a.ldb", b"PK\x03\x04....", Kind::Foreign, "zip"),
+        ("readme", "héllo\nworld".as_bytes(), Kind::Foreign, "text"),
+        ("x", b"\x01\x02\xff\xfe\x00", Kind::Unknown, "unknown"),
+        ("000005.ldb", b"\x01\x02\xff\xfe\x00", Kind::Table, "LevelDB table"),
+        ("CURRENT", b"MANIFEST-0000xx", Kind::Current, "name of the current manifest"),
+    ];
+    for (name, file, kind, format) in cases {
+        let found = detected(name, file);
+        assert_eq!((found.kind, &*found.format), (kind, format), "{name} {file:?}");
+        assert!(!found.reason.is_empty() && !found.reason.contains('\n'));
+    }
+}
+
+#[test]
+fn a_log_with_a_damaged_beginning_is_recognised_by_its_next_block() {
+    let mut writer = Vec::new();
+    for i in 0..3u64 {
+        let mut batch = crate::batch::WriteBatch::new();
+        batch.put(&i.to_le_bytes(), &vec![7; 40_000]);
+        writer.push(batch.as_bytes().to_vec());
+    }
+    let mut file = Vec::new();
+    for record in &writer {
+        append_record(&mut file, record);
+    }
+    assert_eq!(detected("x", &file).kind, Kind::Log);
+    file[3] ^= 1;
+    assert_eq!(detected("x", &file).kind, Kind::Unknown, "the next blocks begin with a middle or last fragment");
+    assert_eq!(detected("000003.log", &file).kind, Kind::Log);
+}

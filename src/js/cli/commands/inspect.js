@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, join, relative, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { VarveError } from '../../errors.js'
+import { PAGE, serveInspector } from '../inspect-server.js'
+import { isDirectory, systemError } from '../location.js'
+import { counted, visible } from '../text.js'
+
+/** @typedef {import('../arguments.js').Call} Call */
+/** @typedef {import('../inspect-server.js').ServedFile} ServedFile */
+
+/** Folders inside one another deeper than this are not listed. */
+const DEPTH_MAX = 4
+/** With --once: so long after the last tab was closed, the command ends. */
+const GONE_MS = 60_000
+
+/** @type {import('../arguments.js').Command} */
+export const command = {
+  name: 'inspect',
+  summary: 'show files in the browser: what every byte means, and whether they are sound',
+  usage: '[file or directory ...]',
+  details: `Serves the inspector's page and the named files to the browser of this machine, on 127.0.0.1 and a free port, under an address
+with a random part, and prints that address. Files are only read, and never sent anywhere else; no other machine can connect.
+Ends with Ctrl-C.`,
+  positionals: [0, 1000],
+  options: {
+    'no-open': { type: 'boolean', help: 'print the address, do not start the browser' },
+    once: { type: 'boolean', help: `end ${GONE_MS / 1000} seconds after the page was closed` }
+  },
+
+  /** @param {Call} call */
+  async run({ values, positionals: paths, out }) {
+    if (!existsSync(join(PAGE, 'index.html'))) throw new VarveError(`${PAGE} has no page: run \`npm run build\` in the repository`, { code: 'LEVEL_NOT_SUPPORTED' })
+    const files = paths.flatMap((path) => filesAt(path, paths.length > 1))
+    const name = paths.length === 1 ? basename(resolve(paths[0])) : paths.length === 0 ? '' : counted(files.length, 'file')
+    const server = await serveInspector(name, files)
+    const address = paths.length === 0 ? server.address.replace(/#.*$/, '') : server.address
+    out.line(address)
+    await out.flush()
+    console.error(`${paths.length === 0 ? 'the inspector' : `${visible(name)}: ${counted(files.length, 'file')}`}; Ctrl-C ends it`)
+    if (!values['no-open']) openBrowser(address)
+    await new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve)
+      if (values.once) untilGone(server.visits).then(resolve)
+    })
+    server.close()
+    return 0
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {boolean} several whether the names begin with that of the folder
+ * @returns {ServedFile[]}
+ */
+function filesAt(path, several) {
+  try {
+    if (!isDirectory(path)) return [{ path, name: basename(path), size: statSync(path).size }]
+    return below(path, 0).map((file) => {
+      const name = relative(path, file).replaceAll('\\', '/')
+      return { path: file, name: several ? `${basename(resolve(path))}/${name}` : name, size: statSync(file).size }
+    })
+  } catch (error) {
+    throw systemError(error, path)
+  }
+}
+
+/** @param {string} folder @param {number} depth @returns {string[]} */
+function below(folder, depth) {
+  return readdirSync(folder, { withFileTypes: true }).sort((a, b) => a.name < b.name ? -1 : 1).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isFile()) return [path]
+    // Links are not followed: they could lead out of the folder.
+    return entry.isDirectory() && depth < DEPTH_MAX ? below(path, depth + 1) : []
+  })
+}
+
+/** @param {{ seen: boolean, open: number, left: number }} visits */
+async function untilGone(visits) {
+  do await sleep(500)
+  while (!visits.seen || visits.open > 0 || Date.now() - visits.left < GONE_MS)
+}
+
+/** @param {string} address */
+function openBrowser(address) {
+  const [program, ...args] = process.platform === 'darwin' ? ['open', address] : process.platform === 'win32' ? ['cmd', '/c', 'start', '', address] : ['xdg-open', address]
+  // The address is printed: whoever has no browser to start can still use it.
+  spawn(program, args, { stdio: 'ignore', detached: true }).on('error', () => {}).unref()
+}

@@ -1,0 +1,54 @@
+// Feeds an inspector the bytes that it requests.
+import { fromEngine } from '../errors.js'
+import { inNextTurn } from '../engine/event-loop.js'
+import { bytesAt } from './source.js'
+
+/** @typedef {import('../types/inspect.js').Source} Source */
+
+/**
+ * The inspectors of src/wasm/inspect.rs.
+ * @typedef {object} Inspector
+ * @property {() => number} offset of the bytes to feed next; -1 at the end
+ * @property {() => number} length 0: to continue with those it has
+ * @property {(bytes: Uint8Array) => void} feed
+ */
+
+/** Longest time in ms without letting other tasks run: sources may answer at once. */
+const HELD_MS = 50
+
+/**
+ * Feeds `inspector` until the end, at least `ahead` bytes at once. Yields after each step how many
+ * bytes of the file were read.
+ * @param {Source} source
+ * @param {Inspector} inspector
+ * @param {number} ahead
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<number, void>}
+ */
+export async function * feedAll(source, inspector, ahead, signal) {
+  let since = performance.now()
+  let done = 0
+  for (;;) {
+    signal?.throwIfAborted()
+    const offset = inspector.offset()
+    if (offset < 0) return
+    const length = inspector.length()
+    const bytes = length === 0 ? NOTHING : await bytesAt(source, offset, length, ahead)
+    done = Math.min(source.size, done + bytes.length)
+    try {
+      inspector.feed(bytes)
+    } catch (error) {
+      throw fromEngine(error)
+    }
+    yield done
+    if (performance.now() - since > HELD_MS) {
+      await new Promise((resolve) => inNextTurn(() => resolve(undefined)))
+      since = performance.now()
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** Parses lines of JSON. @param {string} lines @returns {any[]} any: each kind of line has its type */
+export const parsed = (lines) => lines === '' ? [] : JSON.parse(`[${lines.trimEnd().replaceAll('\n', ',')}]`)

@@ -1,0 +1,456 @@
+/**
+ * `varve/inspect`: what the bytes of LevelDB's files mean, and whether they are sound.
+ *
+ * Nothing here opens a database or writes a file. Files are read in parts, through a `Source`. The
+ * decoders are those of the engine, in WebAssembly (`full.wasm`).
+ *
+ * Damage is never an exception: it is a `Finding`, and what follows it is still explained. The only
+ * errors are those of your `Source`, those of an aborted signal, and `LEVEL_ENGINE_UNAVAILABLE` if
+ * the module cannot be loaded.
+ */
+
+/** A file that is read in parts. */
+export interface Source {
+  /** For hints about the kind of file only; contents decide. */
+  readonly name: string
+  /** Bytes of the file, up to 2^53 - 1. */
+  readonly size: number
+  /**
+   * Fills `into` with the bytes at `offset` and returns how many it read. Fewer than asked for means
+   * that the rest cannot be read, which becomes a finding (S02).
+   */
+  read(offset: number, into: Uint8Array): number | Promise<number>
+}
+
+/** The bytes of a `Blob` or `File`, for example one that was dropped on a page. */
+export function sourceOf(blob: Blob, name?: string): Source
+
+/**
+ * Loads the module. Other functions do so themselves, from `full.wasm` beside the script; call this
+ * first if it is elsewhere.
+ */
+export function load(module: URL | string | BufferSource | WebAssembly.Module): Promise<void>
+
+/** How much a finding matters. `info`: normal, for example after a crash; `warn`: readable, but no
+ *  writer produces it; `bad`: data is unreadable or cannot be trusted. */
+export type Severity = 'info' | 'warn' | 'bad'
+
+export interface Finding {
+  /** Stable; docs/inspector.md lists the codes. */
+  code: string
+  severity: Severity
+  /** The bytes concerned, in the file. */
+  offset: number
+  length: number
+  /** What was found and what was expected. */
+  reason: string
+}
+
+/** A user key with the 8 bytes that LevelDB adds. */
+export interface InternalKey {
+  /** Hexadecimal, cut at 64 KiB. */
+  key: string
+  /** Bytes of the whole user key. */
+  size: number
+  /**
+   * Absent if the key is too short for an internal key. A string of digits above 2^53 - 1, as in the
+   * index, whose keys often have the highest sequence number.
+   */
+  sequence?: number | string
+  type?: 'value' | 'deletion'
+}
+
+/** A range of bytes with a meaning. */
+export interface Span {
+  /**
+   * `footer`, `metaindex`, `index`, `filter`, `meta`, `data`, `gap`, `contents`, `entry`, `field`,
+   * `padding`, `fragment`, `record`, `edit` ...
+   */
+  kind: string
+  /** Of a `field`: its name in the documentation of the format, for example `index handle size`. */
+  name?: string
+  /** In the file, or in the decompressed block or joined record if an outer span says `inside`. */
+  offset: number
+  length: number
+  /** Bytes are in hexadecimal; a number that is not exact as one is a string of digits. */
+  facts: Record<string, number | string | boolean | InternalKey>
+  findings: Finding[]
+  /** In the order of their offsets; they do not overlap. */
+  spans: Span[]
+}
+
+/** What a file is, by its first and last bytes; by its name only if these do not tell. */
+export interface Detected {
+  kind: 'table' | 'log' | 'manifest' | 'current' | 'info log' | 'empty' | 'zeros' | 'foreign' | 'unknown'
+  /** Of `foreign`: what it is, for example `RocksDB table, format version 5`, `SQLite database`. */
+  format: string
+  /** Why, in words: `the magic number at 711,163`. */
+  reason: string
+  /** The kind that its name suggests, if it has one of LevelDB's names. */
+  named?: 'table' | 'log' | 'manifest' | 'current' | 'info log' | 'lock'
+}
+
+export function detect(source: Source): Promise<Detected>
+
+/** Kinds of regions, by the number in `Regions.kind`. */
+export const REGION_KINDS: readonly string[]
+/**
+ * States of regions, by the number in `Regions.state`: `unread`, `sound`, `bad`, `found` (sound, and
+ * found by its checksum alone), `doubtful` (readable; something about it is wrong), `torn` (the end of
+ * a log that was never written, as after a crash).
+ */
+export const REGION_STATES: readonly string[]
+/** Codecs of blocks, by the number in `Regions.codec`; 255: not read, or not a block. */
+export const CODECS: readonly string[]
+
+/** Regions of a file, one row each, in columns of equal length. Transferable. */
+export interface Regions {
+  readonly length: number
+  /** Offset in the file. */
+  offset: Float64Array
+  /** Bytes, a block's trailer included. */
+  size: Float64Array
+  kind: Uint8Array
+  state: Uint8Array
+  codec: Uint8Array
+  /** Decompressed bytes; 0 if not read. Of a log's record: its bytes. */
+  raw: Uint32Array
+  /** Entries of a block; operations of a record. */
+  entries: Uint32Array
+  deletions: Uint32Array
+  restarts: Uint32Array
+}
+
+/** The entries of a block, in columns. Offsets are in `raw`. */
+export interface Entries {
+  readonly length: number
+  /** Where the entry begins: three varints, then the bytes of the key that are not shared. */
+  offset: Uint32Array
+  keyStart: Uint32Array
+  valueStart: Uint32Array
+  end: Uint32Array
+  shared: Uint32Array
+  /** 1 if a restart point leads to it. */
+  restart: Uint8Array
+  /** 0 deletion, 1 value, 255 no internal key. */
+  type: Uint8Array
+  sequence: Float64Array
+}
+
+export interface BlockView {
+  /** Facts, findings, and the parts of the stored block: contents, codec, checksum. */
+  span: Span
+  /** The decompressed contents; absent if they cannot be decoded. */
+  raw?: Uint8Array
+  /** Whether `raw` is stored as it is, so that `span.offset` + an offset in it is one in the file. */
+  plain: boolean
+  entries: Entries
+  restarts: Uint32Array
+}
+
+/** The whole key of an entry, with the 8 bytes of an internal key, cut at `max` bytes. */
+export function keyOf(block: BlockView, index: number, max?: number): Uint8Array
+/** The value of an entry. */
+export function valueOf(block: BlockView, index: number): Uint8Array
+
+/** A table, as far as its footer, metaindex, index and filter tell: no data block is read. */
+export interface TableMap {
+  /** Of the whole file, with totals as far as they are known. */
+  summary: Span
+  /**
+   * Footer, metaindex, index, filter and other meta blocks, explained to their fields. The parts of
+   * a block are `contents` (whose own spans have offsets `inside` it) and the fields `codec` and
+   * `checksum`.
+   */
+  parts: Span[]
+  /**
+   * In the order of their offsets, without overlaps, covering the whole file: parts; data blocks,
+   * which are `unread`; and gaps, to which nothing refers. If handles overlap, the first is kept.
+   */
+  regions: Regions
+  /** The index, whose entries name the data blocks in order. Absent if it cannot be read. */
+  index?: BlockView
+  /** For each entry of `index`: the handle in its value (offset -1: malformed). */
+  handles?: { offset: Float64Array, size: Float64Array }
+  /** All of them, those of `parts` and `summary` included. */
+  findings: Finding[]
+}
+
+export function mapTable(source: Source, options?: { signal?: AbortSignal }): Promise<TableMap>
+
+/** Progress of a sweep: what was read since the last. */
+export interface Swept {
+  /** Bytes of the file that were read so far. */
+  done: number
+  /**
+   * Rows in the order in which they were read; the `offset` tells which region of a map each is.
+   * Blocks that were found without an index, and the gaps between them, are in the place of a gap.
+   */
+  regions: Regions
+  findings: Finding[]
+  /** At the end: the whole table, with its totals. */
+  summary?: Span
+}
+
+/** Reads and checks every block; searches bytes that nothing refers to for blocks. */
+export function sweepTable(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<Swept, void>
+
+/**
+ * Decodes one block of a table. `kind` is one of `REGION_KINDS`; `size` is without the trailer, as in
+ * handles. Blocks of more than 64 MiB, stored or decompressed, are not decoded (T12). At most
+ * 3,145,728 entries are listed.
+ */
+export function openBlock(source: Source, block: { kind: string, offset: number, size: number }): Promise<BlockView>
+
+/** Records of a log or manifest, one row each, in columns of equal length. Transferable. */
+export interface LogRecords {
+  readonly length: number
+  /** Where its first fragment begins and its last one ends. */
+  offset: Float64Array
+  end: Float64Array
+  /** Its first fragment's row among the regions of the file; `fragments` of them are its own. */
+  region: Float64Array
+  fragments: Uint32Array
+  /** Bytes of its payload. */
+  size: Float64Array
+  /** Sequence number of the first operation of a batch, and the number of operations it says it has. */
+  sequence: Float64Array
+  operations: Uint32Array
+  /** By the number in `REGION_STATES`: `bad` if fragments are missing or it is no batch. */
+  state: Uint8Array
+}
+
+/**
+ * A write-ahead log. The kinds of its regions are those of fragments (`full`, `first`, `middle`,
+ * `last`), `padding` at the end of a block, `zeros` and `damage`; they cover the whole file in order.
+ * `Regions.raw` is their size.
+ */
+export interface LogMap {
+  /**
+   * Facts: `records`, `operations`, `deletions`, `fragments`, `minSequence`, `maxSequence`,
+   * `damagedRecords`, `recordsLeftBehind` (sound ones that recovery to a point in time does not
+   * reach), `readUpTo` (where that recovery stops, unless at the end), `end` (`clean`, `torn`,
+   * `zeros` or `damaged`).
+   */
+  summary: Span
+  regions: Regions
+  records: LogRecords
+  findings: Finding[]
+}
+
+/** What was read of a log since the last part. */
+export interface LogPart {
+  /** Bytes of the file that were read so far. */
+  done: number
+  regions: Regions
+  records: LogRecords
+  findings: Finding[]
+  /** At the end: the whole log. */
+  summary?: Span
+}
+
+/** Reads a whole log. Its result has about 100 bytes for each record: for large logs, use `sweepLog`. */
+export function mapLog(source: Source, options?: {
+  signal?: AbortSignal
+  /** Is told how many bytes of the file were read. */
+  progress?: (done: number) => void
+}): Promise<LogMap>
+
+/** The same in parts, with a bounded memory. */
+export function sweepLog(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<LogPart, void>
+
+/** The operations of a write batch, in columns. Offsets are in `raw`. */
+export interface Operations {
+  readonly length: number
+  /** Where it begins: its type, a varint, then the key. */
+  offset: Uint32Array
+  keyStart: Uint32Array
+  keyEnd: Uint32Array
+  valueStart: Uint32Array
+  /** The end of the value; of a deletion, that of the key, as `valueStart`. */
+  end: Uint32Array
+  /** 0 deletion, 1 put. */
+  type: Uint8Array
+  sequence: Float64Array
+}
+
+export interface RecordView {
+  /** The record in the file: its fragments and their fields. */
+  span: Span
+  /** Facts, findings and fields of what it holds; offsets are in `raw`. */
+  contents: Span
+  /** The joined payload. Records of more than 64 MiB are cut. */
+  raw: Uint8Array
+  /** Of a write batch; empty for a manifest. At most 3,145,728 are listed. */
+  operations: Operations
+}
+
+/** Decodes one record of a write-ahead log: `offset` and `end` of a row of `LogRecords`. */
+export function openRecord(source: Source, record: { offset: number, end: number }): Promise<RecordView>
+
+/**
+ * Why an edit was written, as its fields suggest, by the number in `Edits.reason`; 255: it cannot be
+ * decoded. `flush` is to level `to`; `move` and `compaction` are from level `from` to `to`; `drop`
+ * only removes tables; `opened` has a new log.
+ */
+export const EDIT_REASONS: readonly string[]
+
+/** Edits of a manifest, one row each, in columns of equal length. Transferable. */
+export interface Edits {
+  readonly length: number
+  /** As of `LogRecords`. */
+  offset: Float64Array
+  end: Float64Array
+  region: Float64Array
+  size: Float64Array
+  state: Uint8Array
+  reason: Uint8Array
+  from: Uint8Array
+  to: Uint8Array
+  /** Tables that it adds and removes. */
+  added: Uint32Array
+  removed: Uint32Array
+  /** Live tables after it, and their bytes. */
+  tables: Uint32Array
+  tableBytes: Float64Array
+}
+
+/** The version between two edits, from which `levelsAt` goes on. */
+export interface Checkpoint {
+  /** Edits, regions and bytes of the file before it. */
+  edits: number
+  regions: number
+  offset: number
+  state: Uint8Array
+}
+
+/** A manifest. Its regions are those of a log. */
+export interface ManifestMap {
+  /**
+   * Facts: `edits`, `damagedEdits`, `end` (as of a log), and those of the last version: `comparator`
+   * (hexadecimal), `logNumber`, `previousLogNumber`, `nextFileNumber`, `lastSequence`, `tables`,
+   * `tableBytes`.
+   */
+  summary: Span
+  regions: Regions
+  edits: Edits
+  checkpoints: Checkpoint[]
+  findings: Finding[]
+}
+
+/** What was read of a manifest since the last part. */
+export interface ManifestPart {
+  done: number
+  regions: Regions
+  edits: Edits
+  findings: Finding[]
+  checkpoint?: Checkpoint
+  summary?: Span
+}
+
+/**
+ * Reads a whole manifest. Rows of edits and regions are kept of the first `maxEdits` (1,000,000) only;
+ * `levelsAt` finds the versions after the others, too. Fewer rows than `summary.facts.edits` means that
+ * some were left out.
+ */
+export function mapManifest(source: Source, options?: {
+  signal?: AbortSignal
+  progress?: (done: number) => void
+  maxEdits?: number
+}): Promise<ManifestMap>
+
+/** The same in parts, with a bounded memory: the first are there when the first MiB was read. */
+export function sweepManifest(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<ManifestPart, void>
+
+export interface EditView {
+  /** The record in the file: its fragments and their fields. */
+  span: Span
+  /** The fields of the edit; offsets are in `raw`. */
+  contents: Span
+  raw: Uint8Array
+}
+
+/** Decodes one edit: `offset` and `end` of a row of `Edits`. */
+export function openEdit(source: Source, edit: { offset: number, end: number }): Promise<EditView>
+
+/** The live tables after an edit. */
+export interface VersionState {
+  /** Edits up to here; fewer than asked for if the manifest ends before. */
+  edits: number
+  /** Hexadecimal. */
+  comparator?: string
+  logNumber?: number | string
+  previousLogNumber?: number | string
+  nextFileNumber?: number | string
+  lastSequence?: number | string
+  tableBytes: number | string
+  /** By level and number. */
+  tables: { level: number, number: number | string, size: number | string, smallest: InternalKey, largest: InternalKey }[]
+}
+
+/** The version after edit number `edit` (the first is 0). */
+export function levelsAt(source: Source, map: { checkpoints: Checkpoint[] }, edit: number, options?: { signal?: AbortSignal }): Promise<VersionState>
+
+/** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
+export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>
+
+/** A database of this origin, in the browser's private files or in IndexedDB. */
+export interface OriginDatabase {
+  name: string
+  storage: 'opfs' | 'indexeddb'
+  /** Whether a page or worker has it open; `false` where there are no Web Locks. */
+  inUse: boolean
+}
+
+/** Lists the databases of this origin, in any order. Creates and locks nothing. */
+export function databasesOfOrigin(): Promise<OriginDatabase[]>
+
+/** A file of a database, as it was when it was read. */
+export interface OriginFile {
+  name: string
+  /** Bytes of `blob`. */
+  size: number
+  blob: Blob
+  /**
+   * Whether `blob` is a copy in memory. If not, it is a part of a `File` of a table. Once the table was
+   * removed and its space is used again, reading it fails in Chromium (`NotReadableError`); in other
+   * browsers it then has other bytes, and the checksums of its blocks are wrong.
+   */
+  isCopy: boolean
+  /** Why the file has no content, or less than it should. */
+  problem?: string
+}
+
+/** The files of a database as they were at one time. */
+export interface OriginFiles {
+  files: OriginFile[]
+  /** Larger after each change of names in private files, and after each write in IndexedDB. */
+  sequence: number
+  /** When the newest log was read, in ms since 1970. */
+  takenAt: number
+  /** How many reads were repeated, because the owner wrote meanwhile. */
+  repeated: number
+}
+
+/**
+ * Reads the files of a database, also while a page or worker writes it, without a lock and without
+ * creating or changing anything. With these files, the database is in the state after some write:
+ * it has everything that was acknowledged before this call, and of what was written meanwhile nothing
+ * without what was written before. Files that nothing refers to any more may be among them.
+ *
+ * Logs and manifests are copied, and in IndexedDB everything. While somebody has the database open,
+ * tables are copied up to `copiesMax` bytes together (default: 128 MiB), the newest first; while nobody
+ * has, they are not copied in Chromium.
+ *
+ * In Chromium, a log that is being written is read by an address that a content security policy must
+ * allow (`connect-src filesystem:`). Otherwise reading a busy database takes seconds, or fails.
+ *
+ * @throws `LEVEL_INVALID_ARGUMENT` if there is no such database; `LEVEL_SOURCE_CHANGED` if it could not be
+ * read in `patience` ms (default: 5,000), because its owner writes too fast: try again;
+ * `LEVEL_LIMIT_EXCEEDED` if more than 1 GiB of logs, or 2 GiB in IndexedDB, would be copied;
+ * `LEVEL_CORRUPTION` if the names in IndexedDB cannot be read, and `LEVEL_EVICTED` if the browser removed them.
+ */
+export function filesOfOrigin(name: string, storage: 'opfs' | 'indexeddb', options?: {
+  patience?: number
+  copiesMax?: number
+}): Promise<OriginFiles>

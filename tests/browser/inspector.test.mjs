@@ -1,0 +1,250 @@
+// The inspector's page: a table is given, and map, blocks, entries and bytes show the same of it.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Varve } from '../../src/js/index.js'
+import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { openInspector, serveInspector } from './lib/inspector.mjs'
+
+const DEMO = (/** @type {string} */ name) => inRoot('pkg', 'inspector', 'demo', name, '000005.ldb')
+/** Chromium runs everything; Firefox what may differ there. */
+const long = process.env.VARVE_LONG === '1'
+
+for (const kind of KINDS) {
+  describe(`the inspector in ${kind}`, { skip: lacking(kind) }, () => {
+    /** @type {Browser} */
+    let browser
+    /** @type {Awaited<ReturnType<typeof serveInspector>>} */
+    let server
+    const folder = mkdtempSync(join(tmpdir(), 'varve-inspector-'))
+    before(async () => {
+      server = await serveInspector()
+      browser = await Browser.start(kind)
+    })
+    after(async () => {
+      await browser?.close()
+      server?.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    test('a table is drawn to scale, read to its end, and its legend sums to its size', async () => {
+      const { size } = readFileSync(DEMO('healthy')) && { size: readFileSync(DEMO('healthy')).length }
+      const inspector = await openInspector(browser, server.url)
+      assert.match(await inspector.text('h1'), /every byte/)
+      await inspector.check()
+      await inspector.give(DEMO('healthy'))
+      await inspector.until('.swept', /(\d+) of \1 data blocks sound\. No findings/)
+      const legend = await inspector.page.$$eval('.legend tbody tr', (rows) => rows.map((row) => [...row.children].map((cell) => /** @type {HTMLElement} */ (cell).innerText.trim())))
+      const sum = legend.reduce((total, row) => total + Number(row[2].replaceAll(',', '')), 0)
+      assert.equal(sum, size)
+      assert.match(await inspector.text('.legend tfoot'), new RegExp(size.toLocaleString('en')))
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('one flipped bit is shown in the map, the blocks, the bytes and the damage', async () => {
+      const inspector = await openInspector(browser, server.url, { fragment: '#' })
+      await inspector.give(DEMO('one-bit'))
+      await inspector.until('.swept', /81 of 82 data blocks sound\. 1 finding/)
+      await inspector.show('Damage')
+      await inspector.until('.findings', /T10 .*Data block \d+/)
+      const [, number] = /Data block (\d+)/.exec(await inspector.text('.findings')) ?? []
+      await inspector.check()
+
+      // The next damaged region, by its key.
+      await inspector.show('Blocks')
+      await inspector.page.keyboard.press('n')
+      await inspector.until('#blocks .row.selected', /bad/)
+      const [row] = (await inspector.rows('blocks')).filter((cells) => cells[9] === 'bad')
+      assert.equal(row[0], number)
+      await inspector.until('aside', new RegExp(`Data block ${number}.*T10.*checksum`))
+      await inspector.check()
+
+      await inspector.show('Map')
+      await inspector.until('.told', new RegExp(`Data block ${number}: .*damaged`))
+      assert.match(await inspector.page.$eval('[role=slider]', (slider) => slider.getAttribute('aria-valuetext') ?? ''), new RegExp(`Data block ${number}: .*damaged`))
+      // The canvas has the colour of damage at all.
+      assert.ok(await inspector.page.$eval('file-map canvas', hasRed) > 20)
+      await inspector.check()
+
+      await inspector.show('Hex')
+      const from = Number(row[2].replaceAll(',', ''))
+      await inspector.until('.path', new RegExp(`Data block ${number} ▸ .* ${from.toLocaleString('en')}–`))
+      await inspector.until('#hex', new RegExp(from.toString(16).replace(/.$/, '0')))
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('bytes lead to structure and back, and the address restores what was selected', async () => {
+      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/map?file=000005.ldb' })
+      await inspector.until('.swept', /82 of 82/)
+      await inspector.show('Hex')
+      await inspector.page.type('input[name=offset]', 'end-8')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('.path', /Footer ▸ magic/)
+      await inspector.show('Entries')
+      await inspector.until('#entries', /sensor\/00/)
+      // Entry 2 of the first block.
+      await inspector.page.click('#entries [data-index="2"]')
+      await inspector.until('aside', /Data block 0 ▸ entry 2 .*shared \d+ own \d+/)
+      const key = (await inspector.rows('entries'))[2][4]
+      await inspector.show('Hex')
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ ([...document.querySelectorAll('.choice button')].at(-1)).click())
+      await inspector.until('.path', /Data block 0 ▸ entry 2/)
+      await inspector.check()
+      const { hash } = new URL(inspector.page.url())
+      assert.match(hash, /^#\/demo:healthy\/hex\?file=000005\.ldb&at=\d+-\d+&entry=2/)
+      await inspector.page.close()
+
+      const again = await openInspector(browser, server.url, { fragment: hash })
+      await again.until('aside', /Data block 0 ▸ entry 2/)
+      await again.show('Entries')
+      await again.until('#entries .row.selected', new RegExp(key.replace(/[^\w]/g, '.').slice(0, 20)))
+      await again.check()
+      await again.page.close()
+    })
+
+    test('a table without its end is found by its checksums', async () => {
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(DEMO('no-footer'))
+      await inspector.until('.swept', /data blocks sound\. \d+ findings/)
+      await inspector.show('Blocks')
+      const rows = await inspector.rows('blocks')
+      assert.ok(rows.length > 10 && rows[0][9] === 'found', rows[0].join())
+      await inspector.show('Entries')
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ ([...document.querySelectorAll('.choice button')].find((each) => each.textContent === 'All entries')).click())
+      await inspector.until('.foot', /^\d,\d{3} entries$/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('files of other kinds are named, and a sound one opens after them', { skip: kind === 'firefox' && !long }, async () => {
+      const inspector = await openInspector(browser, server.url)
+      const write = (/** @type {string} */ name, /** @type {Uint8Array} */ bytes) => {
+        writeFileSync(join(folder, name), bytes)
+        return join(folder, name)
+      }
+      const noise = Uint8Array.from({ length: 1 << 20 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)
+      /** @type {[string, Uint8Array, RegExp][]} */
+      const cases = [
+        ['000001.ldb', new Uint8Array(0), /The file is empty/],
+        ['000002.ldb', noise, /No known structure|not known/],
+        ['000003.ldb', Buffer.concat([Buffer.from('SQLite format 3\0'), noise.subarray(0, 4096)]), /SQLite/],
+        ['picture.png', Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]), noise.subarray(0, 999)]), /PNG/],
+        ['notes.txt', readFileSync(DEMO('healthy')), /^(?!.*No known)/]
+      ]
+      for (const [name, bytes, pattern] of cases) {
+        await inspector.give(write(name, bytes))
+        await inspector.until('main', pattern)
+        await inspector.until('header', new RegExp(name.replace('.', '\\.')))
+      }
+      await inspector.until('.swept', /82 of 82/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('a log is shown by fragments, records and operations, and goes on after damage', async () => {
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(inRoot('tests', 'fixtures', 'wal-flip-middle', '000008.log'))
+      await inspector.until('.swept', /149 records read\. 2 findings/)
+      await inspector.show('Damage')
+      await inspector.until('.findings', /W01 .*bytes 5,694–5,795.*W08 .*77 sound records/)
+      await inspector.show('Records')
+      await inspector.until('#records', /# offset fragments bytes first sequence operations state/)
+      await inspector.page.click('#records [data-index="3"]')
+      await inspector.until('aside', /Record 3 .*in one fragment/)
+      await inspector.show('Entries')
+      await inspector.until('#entries', /w00000 701 put/)
+      await inspector.page.click('#entries [data-index="2"]')
+      await inspector.until('aside', /Record 2 ▸ operation 0 .*sequence 703 type put Key copy w/)
+      await inspector.check()
+      await inspector.show('Hex')
+      await inspector.until('.path', /record 2 ▸ FULL fragment/)
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ ([...document.querySelectorAll('.choice button')].at(-1)).click())
+      await inspector.until('.path', /Record 2 ▸ operation 0/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('a manifest is replayed to any of its edits, and its tables are those of the folder', async () => {
+      const place = mkdtempSync(join(folder, 'db-'))
+      const db = new Varve(place, { writeBufferSize: 1 << 16, maxFileSize: 1 << 16 })
+      for (let round = 0; round < 20; round++) {
+        await db.batch(Array.from({ length: 300 }, (_, i) => ({ type: /** @type {const} */ ('put'), key: `user:${String((round * 7919 + i * 104_729) % 100_000).padStart(8, '0')}`, value: `${round} `.repeat(40) })))
+      }
+      await db.close()
+      const names = readdirSync(place).filter((name) => name !== 'LOCK')
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(...names.map((name) => join(place, name)))
+      await inspector.until('main', new RegExp(`${names.length} files`))
+      const [number] = await inspector.page.$$eval('#files .layer .row', (rows) => rows.filter((row) => /^MANIFEST/.test(row.textContent ?? '')).map((row) => row.getAttribute('data-index')))
+      await inspector.page.click(`#files [data-index="${number}"]`)
+      await inspector.until('.swept', /\d+ edits read\. No findings/)
+      await inspector.show('Versions')
+      await inspector.until('#tables', /level table bytes smallest largest/)
+      const shown = (await inspector.rows('tables')).map(([, table]) => table)
+      const tables = names.filter((name) => /\.ldb$/.test(name)).map((name) => `#${parseInt(name, 10)}`)
+      assert.equal(await inspector.page.$eval('#tables .scroller', (grid) => Number(grid.getAttribute('aria-rowcount'))), tables.length + 1)
+      assert.ok(shown.length > 1 && shown.every((table) => tables.includes(table)), `${shown} of ${tables}`)
+      await inspector.check()
+      // The first edit names the comparator, and no table is live yet.
+      await inspector.page.focus('#edits .scroller')
+      await inspector.page.keyboard.press('Home')
+      await inspector.until('main', /No table is live after this edit/)
+      await inspector.until('aside', /Edit 0 .*comparator name leveldb\.BytewiseComparator/)
+      await inspector.check()
+      // From a table of the tree to its file.
+      await inspector.page.keyboard.press('End')
+      await inspector.until('#tables', /#/)
+      await inspector.page.focus('#tables .scroller')
+      await inspector.page.keyboard.press('ArrowDown')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('header', /\d{6}\.ldb table/)
+      await inspector.until('.swept', /data blocks sound/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('entries are found by a prefix in few blocks, and by bytes in all', async () => {
+      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/search?file=000005.ldb' })
+      await inspector.until('.empty', /prefix:/)
+      for (const [query, found] of /** @type {const} */ ([
+        ['prefix:sensor/07/2026-03-1', /^100 matches in [23] blocks$/], ['"celsius":12.', /^\d+ matches in 82 blocks$/], ['hex:63 65 ?? 73 69 75 73 22 3a 31 32 2e', /^\d+ matches in 82 blocks$/],
+        ['key:celsius', /^0 matches in 82 blocks$/], ['prefix:zzz', /^0 matches in/]
+      ])) {
+        await inspector.page.$eval('.query', (field) => { /** @type {HTMLInputElement} */ (field).value = '' })
+        await inspector.page.type('.query', query)
+        await inspector.page.keyboard.press('Enter')
+        await inspector.until('.foot', found)
+      }
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('hostile text is shown, and does nothing', async () => {
+      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:hostile/entries?file=000005.ldb' })
+      await inspector.until('#entries', /<img src=x onerror=alert\(1\)>/)
+      const before = await inspector.page.evaluate(() => document.querySelectorAll('img, svg, script, a').length)
+      for (let i = 0; i < 12; i++) await inspector.page.keyboard.press('.')
+      await inspector.page.click('#entries [data-index="1"]')
+      await inspector.until('aside', /entry 1/)
+      assert.equal(await inspector.page.evaluate(() => document.querySelectorAll('img, svg, script, a').length), before)
+      const heights = await inspector.page.$$eval('#entries .layer .row', (rows) => rows.map((row) => row.getBoundingClientRect().height))
+      assert.deepEqual([...new Set(heights)], [24])
+      await inspector.check()
+      await inspector.page.close()
+    })
+  })
+}
+
+/** How many pixels of a canvas are of the colour of damage. @param {Element} element */
+function hasRed(element) {
+  const canvas = /** @type {HTMLCanvasElement} */ (element)
+  const { data } = /** @type {ImageData} */ (canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height))
+  let count = 0
+  for (let i = 0; i < data.length; i += 4) if (data[i] > 150 && data[i + 1] < 40 && data[i + 2] < 70) count++
+  return count
+}

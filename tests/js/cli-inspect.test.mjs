@@ -1,0 +1,100 @@
+// `varve inspect`: serves the page and the named files to this machine's browser only.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, describe, test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+
+const MAIN = inRoot('src', 'js', 'cli', 'main.js')
+
+describe('varve inspect', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'varve-inspect-'))
+  const noise = Uint8Array.from({ length: 70_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)
+  /** @type {import('node:child_process').ChildProcess} */
+  let child
+  let address = ''
+  before(async () => {
+    mkdirSync(join(folder, 'db', 'inside'), { recursive: true })
+    writeFileSync(join(folder, 'secret.txt'), 'secret')
+    writeFileSync(join(folder, 'db', '000005.ldb'), noise)
+    writeFileSync(join(folder, 'db', 'inside', 'CURRENT'), 'MANIFEST-000001\n')
+    symlinkSync(join(folder, 'secret.txt'), join(folder, 'db', 'linked'))
+    child = spawn(process.execPath, [MAIN, 'inspect', '--no-open', join(folder, 'db')], { stdio: ['ignore', 'pipe', 'pipe'] })
+    address = (await once(createInterface({ input: /** @type {import('node:stream').Readable} */ (child.stdout) }), 'line'))[0]
+  })
+  after(async () => {
+    if (child.exitCode === null) {
+      child.kill('SIGINT')
+      await once(child, 'exit')
+    }
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** @param {string} path @param {Record<string, string>} [headers] @param {string} [method] */
+  const get = (path, headers = {}, method = 'GET') => new Promise((resolve, reject) => {
+    const { port } = new URL(address)
+    const asked = request({ host: '127.0.0.1', port, path, method, headers }, async (response) => {
+      const parts = []
+      for await (const part of response) parts.push(part)
+      resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) })
+    })
+    asked.on('error', reject).end()
+  })
+  const under = (/** @type {string} */ path) => `${new URL(address).pathname}${path}`
+
+  test('prints an address with a random part, and serves the page there', async () => {
+    assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{32}\/#\/npx$/)
+    const { status, body, headers } = await get(under(''))
+    assert.equal(status, 200)
+    assert.equal(headers['x-frame-options'], 'DENY')
+    assert.equal(String(body), readFileSync(inRoot('pkg', 'inspector', 'index.html'), 'utf8'))
+  })
+
+  test('lists the files of the folder, without what links lead to', async () => {
+    const { name, files } = JSON.parse(String((await get(under('files.json'))).body))
+    assert.equal(name, 'db')
+    assert.deepEqual(files, [{ name: '000005.ldb', size: 70_000, url: 'file/0' }, { name: 'inside/CURRENT', size: 16, url: 'file/1' }])
+  })
+
+  test('serves parts of files, and nothing else of them', async () => {
+    const { status, body, headers } = await get(under('file/0'), { range: 'bytes=65536-65551' })
+    assert.equal(status, 206)
+    assert.equal(headers['content-range'], 'bytes 65536-65551/70000')
+    assert.deepEqual(new Uint8Array(body), noise.slice(65_536, 65_552))
+    assert.equal((await get(under('file/0'), { range: 'bytes=69999-80000' })).body.length, 1)
+    for (const range of ['bytes=70000-70001', 'bytes=5-4', 'bytes=-5', 'bytes=0-', 'items=0-1', '']) assert.equal((await get(under('file/0'), range === '' ? {} : { range })).status, 416, range)
+    assert.equal((await get(under('file/2'), { range: 'bytes=0-1' })).status, 404)
+  })
+
+  test('refuses other hosts, other addresses, other methods and paths out of the folder', async () => {
+    assert.equal((await get(under('files.json'), { host: 'evil.example' })).status, 421)
+    assert.equal((await get(under('files.json'), { host: `evil.example:${new URL(address).port}` })).status, 421)
+    assert.equal((await get('/files.json')).status, 404)
+    assert.equal((await get(`/${'0'.repeat(32)}/files.json`)).status, 404)
+    assert.equal((await get(under('files.json'), {}, 'POST')).status, 405)
+    for (const path of ['../full.wasm', '%2e%2e/full.wasm', '..%2ffull.wasm', '%2e%2e%2f%2e%2e%2fpackage.json', '%00', '%zz']) {
+      const { status } = await get(under(path))
+      assert.ok(status === 404 || status === 500, `${path}: ${status}`)
+    }
+  })
+
+  test('says which path does not exist', async () => {
+    const failing = spawn(process.execPath, [MAIN, 'inspect', '--no-open', join(folder, 'none')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    failing.stderr.on('data', (part) => { said += part })
+    const [code] = await once(failing, 'close')
+    assert.equal(code, 2)
+    assert.match(said, /none/)
+  })
+
+  test('ends with Ctrl-C', async () => {
+    child.kill('SIGINT')
+    const [code] = await once(child, 'exit')
+    assert.equal(code, 0)
+  })
+})

@@ -1,0 +1,167 @@
+// The parts of the inspector's page that need no page: text, numbers, addresses, long lists, regions.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { addressOf, parseAddress } from '../../www/model/address.js'
+import { Regions } from '../../www/model/regions.js'
+import { scrollOf, topOf, Window } from '../../www/model/window.js'
+import { partsOf, plainText } from '../../www/ui/bytes.js'
+import { offsetOf, sized } from '../../www/ui/numbers.js'
+import { columnsOf, ticksOf } from '../../www/ui/paint.js'
+import { REGION_KINDS, REGION_STATES } from '../../src/js/inspect/index.js'
+import { randomOf } from './lib/remote.mjs'
+
+const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text)
+
+describe('bytes as text', () => {
+  test('what could hide, move or reorder other text is shown by its number', () => {
+    /** @type {[Uint8Array, string][]} */
+    const cases = [
+      [bytes('user:1'), 'user:1'],
+      [bytes('a\0b\n'), 'a⟦00⟧b⟦0A⟧'],
+      [Uint8Array.of(0x61, 0xc3, 0x28, 0xff), 'a⟦C3⟧(⟦FF⟧'],
+      [bytes('\u202eevil\u2066'), '⟦U+202E⟧evil⟦U+2066⟧'],
+      [bytes('zero\u200bwidth\ufeff'), 'zero⟦U+200B⟧width⟦U+FEFF⟧'],
+      [bytes('\u3164x\u115f'), '⟦U+3164⟧x⟦U+115F⟧'],
+      [bytes('\ue000'), '⟦U+E000⟧'],
+      [bytes('é ü 中 😀'), 'é ü 中 😀'],
+      [bytes('👩‍👩‍👧‍👦'), '👩‍👩‍👧‍👦'],
+      [bytes('a\u200db'), 'a⟦U+200D⟧b'],
+      // A surrogate, an overlong form and a number above the last, as bytes.
+      [Uint8Array.of(0xed, 0xa0, 0x80), '⟦ED⟧⟦A0⟧⟦80⟧'],
+      [Uint8Array.of(0xc0, 0x80), '⟦C0⟧⟦80⟧'],
+      [Uint8Array.of(0xf4, 0x90, 0x80, 0x80), '⟦F4⟧⟦90⟧⟦80⟧⟦80⟧'],
+      // Cut in a character.
+      [bytes('中').subarray(0, 2), '⟦E4⟧⟦B8⟧']
+    ]
+    for (const [given, expected] of cases) assert.equal(plainText(given), expected)
+  })
+
+  test('every byte is in one part, and text is what it was', () => {
+    const below = randomOf(7)
+    const random = () => below(2 ** 31)
+    for (let round = 0; round < 300; round++) {
+      const given = Uint8Array.from({ length: random() % 40 }, () => random() % 3 === 0 ? random() % 256 : 0x20 + random() % 96)
+      const { parts, end } = partsOf(given, Infinity)
+      assert.equal(end, given.length)
+      for (const [index, part] of parts.entries()) {
+        const until = parts[index + 1]?.at ?? end
+        if (!part.chip) assert.deepEqual(bytes(part.text), given.slice(part.at, until))
+      }
+    }
+  })
+
+  test('a long value is cut, and told to be', () => {
+    assert.match(plainText(bytes('A'.repeat(1000)), 10), /^A{10} … \+990 B$/)
+  })
+})
+
+describe('numbers', () => {
+  test('offsets are read as people type them', () => {
+    const from = { at: 1000, size: 711_171 }
+    for (const [text, offset] of /** @type {const} */ ([
+      ['0', 0], ['17,652', 17_652], ['0x1a0', 416], ['end-48', 711_123], ['+16', 1016], ['-16', 984], [' 12 ', 12], ['end', undefined],
+      ['711171', undefined], ['-2000', undefined], ['', undefined], ['x', undefined], ['1e3', undefined], ['end - 0x30', 711_123]
+    ])) assert.equal(offsetOf(text, from), offset, text)
+  })
+
+  test('sizes are short', () => {
+    assert.deepEqual([0, 999, 1000, 711_171, 5 << 20, 5 * 2 ** 30].map(sized), ['0 B', '999 B', '1.0 kB', '711 kB', '5.2 MB', '5.4 GB'])
+  })
+
+  test('ticks are at round numbers, and few', () => {
+    const below = randomOf(3)
+    const random = () => below(2 ** 31)
+    for (let round = 0; round < 200; round++) {
+      const from = random() % 1e9
+      const to = from + 8 + random() % 1e9
+      const ticks = ticksOf(from, to, 9)
+      assert.ok(ticks.length <= 10 && ticks.every((tick) => tick >= from && tick < to && Number.isInteger(tick)), `${from} ${to}: ${ticks}`)
+    }
+  })
+})
+
+describe('addresses', () => {
+  test('what was written is read', () => {
+    /** @type {import('../../www/model/address.js').Address[]} */
+    const all = [
+      { source: 'demo:healthy', file: '000005.ldb', view: 'map', selection: undefined, zoom: undefined },
+      { source: 'file:711171-1a2b3c4d', file: 'a b/ü&=?#.ldb', view: 'hex', selection: { from: 0, to: 5 * 2 ** 30, entry: 3 }, zoom: [4, 99] }
+    ]
+    for (const address of all) assert.deepEqual(parseAddress(addressOf(address)), address)
+  })
+
+  test('anything else is no address', () => {
+    for (const text of ['', '#', '#/', '#/x/none?file=a', '#/%zz/map?file=a', '#/demo:x/map', 'javascript:alert(1)']) assert.equal(parseAddress(text), undefined, text)
+    assert.equal(parseAddress('#/demo:x/map?file=a&at=9-3&zoom=1-99999999999999999')?.selection, undefined)
+  })
+})
+
+describe('long lists', () => {
+  test('every row can be reached, by the bar and by the keys', () => {
+    for (const count of [0, 1, 20, 34, 1000, 625_000, 1_000_000, 100_000_000, 335_544_320]) {
+      for (const visible of [0, 1, 20.5, 33.33]) {
+        const window = new Window(count, visible, 24)
+        assert.equal(topOf(window, 0), 0)
+        const end = Math.max(0, window.scrollHeight - visible * 24)
+        assert.ok(Math.abs(topOf(window, end) - window.topMax) < 1e-6, `${count} ${visible}`)
+        for (const part of [0, 0.1, 0.5, 0.999, 1]) {
+          const top = window.topMax * part
+          assert.ok(Math.abs(topOf(window, scrollOf(window, top)) - top) < 1e-3, `${count} ${visible} ${part}`)
+        }
+        assert.equal(window.clamp(-5), 0)
+        assert.equal(window.clamp(1e12), window.topMax)
+      }
+    }
+  })
+})
+
+describe('regions', () => {
+  const kind = (/** @type {string} */ name) => REGION_KINDS.indexOf(name)
+  const state = (/** @type {string} */ name) => REGION_STATES.indexOf(name)
+  /** @param {[number, number, string, string, number?][]} rows offset, size, kind, state, entries */
+  const columns = (rows) => ({
+    length: rows.length,
+    offset: Float64Array.from(rows, ([offset]) => offset),
+    size: Float64Array.from(rows, ([, size]) => size),
+    kind: Uint8Array.from(rows, ([, , name]) => kind(name)),
+    state: Uint8Array.from(rows, ([, , , name]) => state(name)),
+    codec: new Uint8Array(rows.length),
+    raw: new Uint32Array(rows.length),
+    entries: Uint32Array.from(rows, ([, , , , entries]) => entries ?? 0),
+    deletions: new Uint32Array(rows.length),
+    restarts: new Uint32Array(rows.length)
+  })
+  const listed = (/** @type {Regions} */ regions) => Array.from({ length: regions.length }, (_, index) => {
+    const { offset, size, kind, state } = regions.at(index)
+    return [offset, size, kind, state]
+  })
+
+  test('a sweep tells the state of blocks, and replaces gaps by what it found', () => {
+    const regions = new Regions(columns([[0, 100, 'data', 'unread'], [100, 900, 'gap', 'unread'], [1000, 48, 'footer', 'sound']]))
+    regions.apply(columns([[0, 100, 'data', 'sound', 7]]))
+    regions.apply(columns([[300, 50, 'data', 'found', 3], [120, 30, 'data', 'found', 2]]))
+    assert.deepEqual(listed(regions), [
+      [0, 100, 'data', 'sound'], [100, 20, 'gap', 'unread'], [120, 30, 'data', 'found'], [150, 150, 'gap', 'unread'],
+      [300, 50, 'data', 'found'], [350, 650, 'gap', 'unread'], [1000, 48, 'footer', 'sound']
+    ])
+    assert.deepEqual([...regions.entriesBefore], [0, 7, 9, 12])
+    assert.deepEqual([regions.numberOf(2), regions.numberOf(3), regions.numberOf(4)], [1, -1, 2])
+    assert.equal(regions.having(310)?.offset, 300)
+    assert.equal(regions.having(2000), undefined)
+    const { kinds, unread, bad, data } = regions.totals()
+    assert.deepEqual([unread, bad, data], [0, 0, 3])
+    assert.equal(kinds.reduce((sum, { bytes }) => sum + bytes, 0), 1048)
+  })
+
+  test('a damaged block among a million is seen on the map', () => {
+    const rows = 1_000_000
+    const all = columns([])
+    const big = { ...all, length: rows, offset: new Float64Array(rows), size: new Float64Array(rows).fill(10), kind: new Uint8Array(rows).fill(kind('data')), state: new Uint8Array(rows).fill(state('sound')) }
+    for (let i = 0; i < rows; i++) big.offset[i] = i * 10
+    for (const name of /** @type {const} */ (['codec'])) big[name] = new Uint8Array(rows)
+    for (const name of /** @type {const} */ (['raw', 'entries', 'deletions', 'restarts'])) big[name] = new Uint32Array(rows)
+    big.state[654_321] = state('bad')
+    const drawn = columnsOf(new Regions(big), 0, rows * 10, 1000)
+    assert.deepEqual(drawn.flatMap((column, x) => column?.state === 'bad' ? [x] : []), [654])
+  })
+})

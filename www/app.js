@@ -1,0 +1,245 @@
+// The page: header, navigation, the view, and what is selected.
+import { LitElement, html, nothing } from 'lit'
+import { Client } from './client.js'
+import { Model } from './model/model.js'
+import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
+import { plainName } from './ui/bytes.js'
+import { blocks } from './views/blocks.js'
+import { damage } from './views/damage.js'
+import { detail } from './views/detail.js'
+import { entries } from './views/entries.js'
+import { about, files, kindOf } from './views/files.js'
+import { help } from './views/help.js'
+import { hex } from './views/hex.js'
+import { index } from './views/index.js'
+import { map } from './views/map.js'
+import { records } from './views/records.js'
+import { search } from './views/search.js'
+import { DEMOS, dropped, openScreen } from './views/open.js'
+import { structure } from './views/structure.js'
+import { versions } from './views/versions.js'
+
+/** @type {Record<import('./model/views.js').View, (model: Model) => unknown>} */
+const SHOW = { files, map, blocks, entries, records, versions, index, structure, hex, search, damage }
+
+/** Views that need no map of the file. */
+const ANY_FILE = new Set(['files', 'hex'])
+
+/** A worker of the page; its policy for scripts allows this script alone. */
+function startWorker() {
+  const url = new URL('./worker.js', import.meta.url).href
+  const types = /** @type {any} any: not in the types of all libraries */ (globalThis).trustedTypes
+  workerPolicy ??= types?.createPolicy('varve-worker', { createScriptURL: (/** @type {string} */ text) => text === url ? text : '' })
+  return new Worker(workerPolicy?.createScriptURL(url) ?? url, { type: 'module' })
+}
+/** @type {any} any: TrustedTypePolicy */
+let workerPolicy
+
+class InspectorApp extends LitElement {
+  constructor() {
+    super()
+    const crashed = (/** @type {string} */ message) => this.model.warn(`The decoder failed on these bytes and was started again: ${message}`)
+    this.model = new Model(new Client(startWorker, crashed), new Client(startWorker, crashed))
+    this.model.addEventListener('change', () => this.requestUpdate())
+    this.over = false
+    this.helping = false
+    /** The first key of `g m` and its like. */
+    this.pending = ''
+  }
+
+  createRenderRoot() {
+    return this
+  }
+
+  connectedCallback() {
+    super.connectedCallback()
+    document.addEventListener('keydown', (event) => this.onKey(event))
+    for (const kind of ['dragenter', 'dragover']) document.addEventListener(kind, (event) => this.onDrag(/** @type {DragEvent} */ (event)))
+    document.addEventListener('dragleave', (event) => event.relatedTarget === null && this.setOver(false))
+    document.addEventListener('drop', (event) => this.onDrop(event))
+    addEventListener('hashchange', () => this.follow())
+    this.follow()
+  }
+
+  /** Opens what the address asks for. */
+  async follow() {
+    const address = this.model.await(location.hash)
+    if (address?.source.startsWith('demo:')) await this.demo(address.source.slice('demo:'.length))
+    else if (location.hash.startsWith('#/npx')) await this.served()
+  }
+
+  /** @param {string} name */
+  async demo(name) {
+    const demo = DEMOS.find((each) => each.name === name)
+    if (demo === undefined) return
+    try {
+      const given = await Promise.all(demo.files.map(async (path) => {
+        const response = await fetch(new URL(`./demo/${path}`, import.meta.url))
+        if (!response.ok) throw new Error(`demo/${path}: ${response.status}`)
+        const blob = await response.blob()
+        return { blob, size: blob.size, name: /** @type {string} */ (path.split('/').at(-1)) }
+      }))
+      await this.model.open(given, { source: demo.title, tag: `demo:${name}` })
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.warn(`The example could not be loaded: ${error.message}`)
+    }
+  }
+
+  /** Opens what `varve inspect` serves. */
+  async served() {
+    try {
+      const { name, files } = await (await fetch('./files.json')).json()
+      const given = files.map((/** @type {{ name: string, size: number, url: string }} */ { name, size, url }) => ({ name, size, url: new URL(url, location.href).href }))
+      // Stays open as long as the page, so that `varve inspect --once` can tell when to end.
+      fetch('./alive').catch(() => {})
+      await this.model.open(given, { source: name, tag: 'npx' })
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.warn(`The files could not be listed: ${error.message}. Does \`varve inspect\` still run?`)
+    }
+  }
+
+  /** @param {import('./views/open.js').Given[]} given @param {string} source */
+  open(given, source) {
+    return this.model.open(given, { source })
+  }
+
+  /** @param {boolean} over */
+  setOver(over) {
+    this.over = over
+    this.requestUpdate()
+  }
+
+  /** @param {DragEvent} event */
+  onDrag(event) {
+    if (!event.dataTransfer?.types.includes('Files')) return
+    event.preventDefault()
+    if (!this.over) this.setOver(true)
+  }
+
+  /** @param {DragEvent} event */
+  async onDrop(event) {
+    if (event.dataTransfer === null || !event.dataTransfer.types.includes('Files')) return
+    event.preventDefault()
+    this.setOver(false)
+    try {
+      const { given, source } = await dropped(event.dataTransfer)
+      if (given.length === 0) this.model.warn('There is no file in what was dropped.')
+      else await this.open(given, source)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.warn(`This could not be read: ${error.message}. The browser blocks some folders.`)
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const target = /** @type {HTMLElement} */ (event.target)
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog')) return
+    const { model } = this
+    if (this.pending === 'g') {
+      this.pending = ''
+      const view = VIEWS.find((each) => ABOUT[each].key === event.key)
+      if (view !== undefined && this.applies(view)) {
+        event.preventDefault()
+        this.show(view)
+      }
+      return
+    }
+    const act = /** @type {Record<string, () => void>} */ ({
+      g: () => { this.pending = 'g' },
+      '?': () => this.toggleHelp(),
+      '/': () => this.applies('search') && this.show('search'),
+      o: () => /** @type {HTMLElement | null} */ (this.querySelector('header input[type=file]'))?.click(),
+      '.': () => model.nextRegion(1),
+      ',': () => model.nextRegion(-1),
+      n: () => model.nextRegion(1, ({ state }) => state === 'bad' || state === 'doubtful'),
+      N: () => model.nextRegion(-1, ({ state }) => state === 'bad' || state === 'doubtful'),
+      '[': () => model.step(-1),
+      ']': () => model.step(1),
+      Escape: () => model.select(undefined)
+    })[event.key]
+    if (act === undefined) return
+    event.preventDefault()
+    act()
+  }
+
+  toggleHelp() {
+    this.helping = !this.helping
+    this.requestUpdate()
+  }
+
+  /** @param {import('./model/views.js').View} view */
+  show(view) {
+    this.model.show(view)
+    this.updateComplete.then(() => /** @type {HTMLElement | null} */ (this.querySelector('main [tabindex="0"], main button'))?.focus({ preventScroll: true }))
+  }
+
+  /** @param {import('./model/views.js').View} view */
+  applies(view) {
+    const { file, files } = this.model
+    if (view === 'files') return files.length > 0
+    return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view)) && suits(view, file.detected?.kind ?? 'table')
+  }
+
+  render() {
+    const { model } = this
+    const { file, view } = model
+    const isOpen = model.files.length > 0
+    document.title = file === undefined ? 'Varve inspector' : `${plainName(file.name)} · Varve inspector`
+    return html`
+      <header>
+        <a class="home" href="#" @click=${this.goHome}><span class="mark" aria-hidden="true"></span>Varve inspector</a>
+        ${isOpen ? html`<span class="source">${this.crumbs()}</span>` : nothing}
+        <span class="grow"></span>
+        ${isOpen ? html`<label class="button small"><input type="file" multiple @change=${this.onPick}>Open</label>` : nothing}
+        <button class="small" @click=${this.toggleHelp} aria-label="Help and keys">?</button>
+      </header>
+      ${isOpen ? html`
+        <nav aria-label="Views">
+          ${VIEWS.map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${this.applies(each) || file === undefined ? ABOUT[each].shows : ONLY_OF[each]?.else ?? ABOUT[each].shows} @click=${() => this.show(each)}>
+            <span>${ABOUT[each].title}${each === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${ABOUT[each].key}</kbd></button>`)}
+        </nav>` : nothing}
+      <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
+        ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${model.notice} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
+        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: (name) => this.demo(name), awaited: model.awaited?.source.startsWith('file:') ? model.awaited.file : undefined })}
+      </main>
+      ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${detail(model)}</aside>` : nothing}
+      ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}
+      ${this.helping ? help(() => this.toggleHelp()) : nothing}
+      <p class="hidden" role="status">${model.said}</p>`
+  }
+
+  body() {
+    const { model } = this
+    const { file, view } = model
+    if (view === 'files' || file === undefined) return html`<h1 class="hidden">Files of ${plainName(model.source)}</h1>${files(model)}`
+    return html`
+      <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>
+      ${about(file)}
+      ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
+      ${file.regions === undefined && view !== 'hex' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? SHOW[view](model) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
+  }
+
+  crumbs() {
+    const { source, file, files } = this.model
+    return html`<bdi>${plainName(source)}</bdi>${file !== undefined && (files.length > 1 || file.name !== source) ? html` <span class="dim">▸</span> <bdi>${plainName(file.name)}</bdi>` : nothing}
+      ${file === undefined ? nothing : html`<span class="dim">${kindOf(file)}</span>`}`
+  }
+
+  /** @param {Event} event */
+  goHome(event) {
+    event.preventDefault()
+    history.replaceState(null, '', '#')
+    this.model.awaited = undefined
+    this.model.close()
+  }
+
+  /** @param {Event} event */
+  onPick(event) {
+    const field = /** @type {HTMLInputElement} */ (event.target)
+    const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.name }))
+    if (given.length > 0) this.open(given, given[0].name)
+    field.value = ''
+  }
+}
+
+customElements.define('inspector-app', InspectorApp)

@@ -1,0 +1,81 @@
+// Calls to a worker of this page, by message. A newer call for the same purpose cancels the older.
+
+/** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void, onPart?: (part: any) => void }} Pending any: each call has its own */
+
+export class Client {
+  /** @type {Map<number, Pending>} */
+  #pending = new Map()
+  #calls = 0
+  /** @type {Worker} */
+  #worker
+  #make
+  /** Files that a new worker must be told of. @type {Map<number, import('./model/bytes.js').Given>} */
+  #files = new Map()
+  #onCrash
+
+  /** @param {() => Worker} make @param {(message: string) => void} onCrash */
+  constructor(make, onCrash) {
+    this.#make = make
+    this.#onCrash = onCrash
+    this.#worker = this.#start()
+  }
+
+  #start() {
+    const worker = this.#make()
+    worker.onmessage = ({ data }) => this.#answer(data)
+    worker.onerror = (event) => {
+      event.preventDefault()
+      this.#crashed(event.message || 'its script could not be loaded')
+    }
+    return worker
+  }
+
+  /** @param {number} id @param {import('./model/bytes.js').Given} given */
+  register(id, given) {
+    this.#files.set(id, given)
+    this.#worker.postMessage({ register: id, given })
+  }
+
+  /** @param {number} id */
+  forget(id) {
+    this.#files.delete(id)
+    this.#worker.postMessage({ forget: id })
+  }
+
+  /**
+   * @param {string} call
+   * @param {unknown[]} args
+   * @param {{ onPart?: (part: any) => void, signal?: AbortSignal }} [options]
+   * @returns {Promise<any>}
+   */
+  call(call, args, { onPart, signal } = {}) {
+    const id = ++this.#calls
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onPart })
+      this.#worker.postMessage({ id, call, args })
+      signal?.addEventListener('abort', () => this.#worker.postMessage({ cancel: id }), { once: true })
+    })
+  }
+
+  /** @param {any} data any: an answer of the worker */
+  #answer({ id, value, part, error, crashed }) {
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    if (part !== undefined) return pending.onPart?.(part)
+    this.#pending.delete(id)
+    if (error === undefined) return pending.resolve(value)
+    pending.reject(Object.assign(new Error(error.message), { name: error.name, code: error.code }))
+    if (crashed) this.#crashed(error.message)
+  }
+
+  /** @param {string} message */
+  #crashed(message) {
+    this.#worker.terminate()
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const { reject } of pending) reject(Object.assign(new Error(`the decoder failed: ${message}`), { code: 'CRASHED' }))
+    this.#worker = this.#start()
+    for (const [id, given] of this.#files) this.#worker.postMessage({ register: id, given })
+    this.#onCrash(message)
+  }
+}

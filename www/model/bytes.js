@@ -1,0 +1,34 @@
+// Where the bytes of an opened file are: a file of the user's machine, or one that `varve inspect`
+// serves. Workers get the same description, and read for themselves.
+
+/** @typedef {{ name: string, size: number, blob?: Blob, url?: string }} Given one of `blob` and `url` */
+
+/**
+ * Reads a part of a file; fewer bytes than asked for only at its end.
+ *
+ * @param {Given} given
+ * @param {number} offset
+ * @param {number} length
+ * @returns {Promise<Uint8Array>}
+ */
+export async function bytesOf({ name, size, blob, url }, offset, length) {
+  const end = Math.min(size, offset + length)
+  if (end <= offset) return new Uint8Array(0)
+  if (blob !== undefined) return new Uint8Array(await blob.slice(offset, end).arrayBuffer())
+  const response = await fetch(/** @type {string} */ (url), { headers: { range: `bytes=${offset}-${end - 1}` }, cache: 'no-store' })
+  if (response.status !== 206) throw new Error(`${name}: the server answered ${response.status}, expected a part of the file`)
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+/** For the decoders. @param {Given} given @returns {import('varve/inspect').Source} */
+export function sourceOf(given) {
+  return {
+    name: given.name,
+    size: given.size,
+    async read(offset, into) {
+      const bytes = await bytesOf(given, offset, into.length)
+      into.set(bytes)
+      return bytes.length
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// Pages of files that were read lately, so that neighbouring reads need no new one.
+
+/** @typedef {import('varve/inspect').Source} Source */
+
+const PAGE = 256 << 10
+const PAGES_MAX = 256
+
+/** Pages by file and number, the one used last at the end. @type {Map<string, Uint8Array>} */
+const pages = new Map()
+
+/**
+ * @param {number} id of the file
+ * @param {Source} source
+ * @returns {Source}
+ */
+export function cached(id, source) {
+  return {
+    name: source.name,
+    size: source.size,
+    async read(offset, into) {
+      // A long read is done at once and not kept.
+      if (into.length > 4 * PAGE) return source.read(offset, into)
+      let done = 0
+      while (done < into.length) {
+        const at = offset + done
+        const page = await pageOf(id, source, Math.floor(at / PAGE))
+        const part = page.subarray(at % PAGE, at % PAGE + into.length - done)
+        if (part.length === 0) break
+        into.set(part, done)
+        done += part.length
+      }
+      return done
+    }
+  }
+}
+
+/** @param {number} id @param {Source} source @param {number} number */
+async function pageOf(id, source, number) {
+  const key = `${id} ${number}`
+  let page = pages.get(key)
+  if (page === undefined) {
+    const into = new Uint8Array(Math.min(PAGE, source.size - number * PAGE))
+    page = into.subarray(0, await source.read(number * PAGE, into))
+  }
+  pages.delete(key)
+  pages.set(key, page)
+  for (const oldest of pages.keys()) {
+    if (pages.size <= PAGES_MAX) break
+    pages.delete(oldest)
+  }
+  return page
+}

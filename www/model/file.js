@@ -1,0 +1,145 @@
+// One opened file: what is known of it so far.
+import { EDIT_COLUMNS, Growing, RECORD_COLUMNS } from './columns.js'
+import { Pages } from './pages.js'
+import { noRegions, Regions } from './regions.js'
+
+/** @typedef {import('varve/inspect').Finding} Finding */
+/** @typedef {import('varve/inspect').Span} Span */
+
+/** Larger files are swept only when asked: reading them takes many seconds. */
+export const SWEPT_BY_ITSELF_MAX = 256 << 20
+
+let files = 0
+
+export class OpenFile {
+  /** For the workers. @readonly */
+  id = ++files
+  /** @type {import('varve/inspect').Detected | undefined} */
+  detected
+  /** `new`, `reading`, `ready`, or `failed` with a `failure`. @type {'new' | 'reading' | 'ready' | 'failed'} */
+  status = 'new'
+  /** A checksum of its ends, for the address. */
+  mark = ''
+  /** @type {{ code: string, message: string } | undefined} */
+  failure
+  /** @type {Regions | undefined} */
+  regions
+  /** @type {Span[]} */
+  parts = []
+  /** @type {Span | undefined} */
+  summary
+  /** @type {import('varve/inspect').BlockView | undefined} */
+  index
+  /** @type {import('varve/inspect').TableMap['handles']} */
+  handles
+  /** Records of a log, or edits of a manifest. @type {Growing<keyof typeof RECORD_COLUMNS | keyof typeof EDIT_COLUMNS> | undefined} */
+  records
+  /** Versions of a manifest, to begin the replay of another at. @type {import('varve/inspect').Checkpoint[]} */
+  checkpoints = []
+  /** Records that were decoded, by their offset. @type {Map<number, import('varve/inspect').RecordView>} */
+  opened = new Map()
+  /** Found while the map was read. @type {Finding[]} */
+  mapFindings = []
+  /** Found by the sweep. @type {Finding[]} */
+  sweptFindings = []
+  /** @type {{ status: 'none' | 'running' | 'paused' | 'done', done: number, since: number, cancel?: () => void }} */
+  sweep = { status: 'none', done: 0, since: 0 }
+  /** Blocks that were decoded, by their offset. @type {Map<number, import('varve/inspect').BlockView>} */
+  blocks = new Map()
+  /** @type {Float64Array | undefined} */
+  #operationsBefore
+  /** Counts blocks that were decoded. */
+  decoded = 0
+
+  /** @param {import('./bytes.js').Given} given @param {() => void} onRead called when bytes for the screen were read */
+  constructor(given, onRead) {
+    this.pages = new Pages(given, onRead)
+    this.given = given
+    this.name = given.name
+    this.size = given.size
+  }
+
+  /** What both passes found, each once, by offset. */
+  get findings() {
+    const all = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
+    const seen = new Set()
+    return all.filter(({ code, offset }) => {
+      const key = `${code} ${offset}`
+      return !seen.has(key) && seen.add(key)
+    }).sort((a, b) => a.offset - b.offset)
+  }
+
+  get worst() {
+    const { findings } = this
+    return findings.some(({ severity }) => severity === 'bad') ? 'bad' : findings.some(({ severity }) => severity === 'warn') ? 'warn' : findings.length > 0 ? 'info' : undefined
+  }
+
+  /** @param {any} error any: whatever was thrown */
+  fail(error) {
+    if (this.status !== 'ready') this.status = 'failed'
+    this.failure = { code: error?.code ?? error?.name ?? 'ERROR', message: error?.message ?? String(error) }
+  }
+
+  /** @param {import('varve/inspect').TableMap} map */
+  take({ regions, parts, summary, index, handles, findings }) {
+    this.regions = new Regions(regions)
+    this.parts = parts
+    this.summary = summary
+    this.index = index
+    this.handles = handles
+    this.mapFindings = findings
+    this.status = 'ready'
+  }
+
+  /**
+   * Of a log or manifest, which is read from its beginning.
+   * @param {any} part any: a `LogPart` or `ManifestPart`
+   */
+  takeLog({ done, regions, records, edits, findings, checkpoint, summary }) {
+    this.regions ??= new Regions(noRegions())
+    const rows = this.records ??= this.#noRecords()
+    this.regions.append(regions)
+    rows.append(records ?? edits)
+    this.sweptFindings.push(...findings)
+    if (checkpoint !== undefined) this.checkpoints.push(checkpoint)
+    if (summary !== undefined) this.summary = summary
+    this.sweep.done = done
+    this.#operationsBefore = undefined
+    this.status = 'ready'
+  }
+
+  /** Begins again: what an earlier pass over a log told is told anew. */
+  forgetLog() {
+    this.regions = new Regions(noRegions())
+    this.records = this.#noRecords()
+    this.checkpoints = []
+  }
+
+  /** @returns {any} any: a table of one kind or the other */
+  #noRecords() {
+    return this.detected?.kind === 'manifest' ? new Growing(EDIT_COLUMNS) : new Growing(RECORD_COLUMNS)
+  }
+
+  get isLog() {
+    return this.detected?.kind === 'log' || this.detected?.kind === 'manifest'
+  }
+
+  /** Operations before each record, then their sum. */
+  get operationsBefore() {
+    if (this.#operationsBefore === undefined) {
+      const count = this.records?.length ?? 0
+      const before = new Float64Array(count + 1)
+      for (let record = 0; record < count; record++) before[record + 1] = before[record] + this.records?.columns.operations[record]
+      this.#operationsBefore = before
+    }
+    return this.#operationsBefore
+  }
+
+  /** @param {import('varve/inspect').Swept} swept */
+  takeSwept({ done, regions, findings, summary }) {
+    this.regions?.apply(regions)
+    this.sweptFindings.push(...findings)
+    if (summary !== undefined) this.summary = summary
+    this.sweep.done = done
+  }
+}

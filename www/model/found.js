@@ -1,0 +1,59 @@
+// The matches of a search, as they come.
+import { TRAILER } from './blocks.js'
+import { Growing } from './columns.js'
+import { blocksOf } from './query.js'
+
+export class Found {
+  matches = new Growing(/** @type {const} */ ({ block: Float64Array, entry: Uint32Array }))
+  /** @type {'running' | 'stopped' | 'done'} */
+  status = 'running'
+  /** Matches, listed or not. */
+  count = 0
+  /** Blocks that were searched. */
+  blocks = 0
+  /** Blocks that could not be decoded. */
+  unread = 0
+
+  /** @param {string} text what was searched for @param {number} total blocks @param {() => void} cancel */
+  constructor(text, total, cancel) {
+    this.text = text
+    this.total = total
+    this.cancel = cancel
+  }
+
+  /** @param {import('../search.js').Part} part */
+  take({ blocks, matches, unread, block, entry }) {
+    this.blocks = blocks
+    this.count = matches
+    this.unread = unread
+    this.matches.append({ length: block.length, block, entry })
+  }
+
+  /** The match that is selected; -1: none. @param {import('./model.js').Selection} selection */
+  indexOf({ block, entry }) {
+    const { columns: { block: blocks, entry: entries } } = this.matches
+    if (block === undefined) return -1
+    for (let index = this.matches.find('block', block); index >= 0 && blocks[index] === block; index--) if (entries[index] === entry) return index
+    return -1
+  }
+}
+
+/**
+ * The contents of the data blocks where a query can have matches.
+ *
+ * @param {import('./file.js').OpenFile} file
+ * @param {import('./query.js').Query} query
+ */
+export function blocksFor({ regions, index, handles, findings }, query) {
+  const { data = new Uint32Array(0), columns } = regions ?? {}
+  // Only an index in bytewise order tells where keys with some beginning are.
+  const ordered = index !== undefined && handles !== undefined && !findings.some(({ code }) => code === 'T22' || code === 'T33')
+  if (query.kind === 'prefix' && ordered) {
+    const [first, end] = blocksOf(index, query.bytes)
+    return { offset: handles.offset.slice(first, end), size: handles.size.slice(first, end) }
+  }
+  return {
+    offset: Float64Array.from(data, (region) => columns?.offset[region] ?? 0),
+    size: Float64Array.from(data, (region) => Math.max(0, (columns?.size[region] ?? 0) - TRAILER))
+  }
+}

@@ -1,0 +1,494 @@
+// What the page knows and what is selected. Views read it; every change goes through a method here,
+// and is told by one event, `change`.
+import { addressOf, markOf, parseAddress, tagOf } from './address.js'
+import { BLOCK_KINDS, TRAILER } from './blocks.js'
+import { blocksFor, Found } from './found.js'
+import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
+
+/** @typedef {import('../client.js').Client} Client */
+/** @typedef {import('./regions.js').Region} Region */
+
+/**
+ * What is selected, in every view at once.
+ *
+ * @typedef {object} Selection
+ * @property {number} from the first byte, in the file
+ * @property {number} to the byte after the last
+ * @property {number} [block] the offset of the region that it is in
+ * @property {number} [record] the offset of the record that it is in
+ * @property {number} [entry] an entry of that block, or an operation of that record, by its number
+ * @property {[number, number]} [inside] bytes of the decompressed block, or of the joined record
+ */
+
+/** Selections that `[` and `]` go through. */
+const HISTORY_MAX = 200
+/** Decoded blocks of a file that are kept. */
+const BLOCKS_KEPT = 64
+
+/** @typedef {import('./views.js').View} View */
+
+export class Model extends EventTarget {
+  /** The name of what was opened. */
+  source = ''
+  /** As the address names it, if it does: `demo:healthy`. @type {string | undefined} */
+  sourceTag
+  /** @type {OpenFile[]} */
+  files = []
+  /** The one that is looked at. @type {OpenFile | undefined} */
+  file
+  /** @type {View} */
+  view = 'files'
+  /** @type {Selection | undefined} */
+  selection
+  /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
+  found
+  /** The tables after an edit of a manifest. @type {{ edit: number, state: import('varve/inspect').VersionState } | undefined} */
+  version
+  /** One of them, by its place in the list. */
+  table = -1
+  /** Outlined, never scrolled to. @type {{ from: number, to: number } | undefined} */
+  hover
+  /** Whether the list of entries is of one block or of the file. @type {'block' | 'all'} */
+  scope = 'block'
+  /** Whether bytes are shown as the file has them, or as they are decompressed. @type {'stored' | 'raw'} */
+  space = 'stored'
+  /** The part of the file that the map shows. @type {[number, number]} */
+  zoom = [0, 1]
+  /** Said politely to those who do not see it. */
+  said = ''
+  /** What could not be done. @type {string | undefined} */
+  notice
+  /** What the address asks for, until it is opened. @type {import('./address.js').Address | undefined} */
+  awaited
+  /** @type {Selection[]} */
+  #history = []
+  #place = -1
+  #queued = false
+  #replaying = false
+  /** Blocks that are being decoded, or cannot be read. @type {Set<string>} */
+  #asked = new Set()
+  #openings = 0
+
+  /** @param {Client} now for what is looked at @param {Client} sweeper for whole files */
+  constructor(now, sweeper) {
+    super()
+    this.now = now
+    this.sweeper = sweeper
+  }
+
+  /** Tells views, once for all changes of a frame. */
+  changed() {
+    if (this.#queued) return
+    this.#queued = true
+    requestAnimationFrame(() => {
+      this.#queued = false
+      this.dispatchEvent(new Event('change'))
+    })
+  }
+
+  // ---- Opening ----
+
+  /**
+   * Opens files in place of those that are open.
+   *
+   * @param {import('./bytes.js').Given[]} given
+   * @param {{ source: string, tag?: string }} of
+   */
+  async open(given, { source, tag }) {
+    this.close()
+    const opening = ++this.#openings
+    this.source = source
+    this.sourceTag = tag
+    this.files = given.map((each) => new OpenFile(each, () => this.changed()))
+    for (const file of this.files) {
+      this.now.register(file.id, file.given)
+      this.sweeper.register(file.id, file.given)
+    }
+    this.view = 'files'
+    this.changed()
+    const { awaited } = this
+    for (const file of this.files) {
+      if (file.detected === undefined) await this.#detect(file)
+      if (opening !== this.#openings) return
+    }
+    const wanted = awaited && this.files.find(({ name }) => name === awaited.file)
+    const first = wanted ?? (this.files.length === 1 ? this.files[0] : undefined)
+    if (first !== undefined) await this.look(first, wanted === undefined ? undefined : awaited?.view)
+    if (wanted !== undefined && awaited !== undefined) await this.#restore(awaited)
+    this.awaited = undefined
+    this.changed()
+  }
+
+  close() {
+    this.#openings++
+    for (const file of this.files) {
+      file.sweep.cancel?.()
+      this.now.forget(file.id)
+      this.sweeper.forget(file.id)
+    }
+    this.files = []
+    this.file = undefined
+    this.found?.cancel()
+    this.found = undefined
+    this.selection = undefined
+    this.hover = undefined
+    this.notice = undefined
+    this.#history = []
+    this.#place = -1
+    this.changed()
+  }
+
+  /** @param {OpenFile} file */
+  async #detect(file) {
+    try {
+      file.detected = await this.now.call('detect', [file.id])
+      file.mark = await markOf(file.given)
+    } catch (error) {
+      file.fail(error)
+    }
+    this.changed()
+  }
+
+  /** Looks at one of the open files. @param {OpenFile} file @param {View} [view] */
+  async look(file, view) {
+    if (file.detected === undefined && file.status === 'new') await this.#detect(file)
+    if (this.file !== file) {
+      this.found?.cancel()
+      this.found = undefined
+      this.file = file
+      // A record of a log often has one operation only.
+      this.scope = file.isLog ? 'all' : 'block'
+      this.version = undefined
+      this.table = -1
+      this.selection = undefined
+      this.zoom = [0, Math.max(1, file.size)]
+    }
+    const { kind } = file.detected ?? { kind: 'unknown' }
+    this.view = view ?? (kind === 'current' || kind === 'info log' ? 'hex' : 'map')
+    this.changed()
+    if (file.status === 'new' && file.size > 0) await (file.isLog ? this.sweep(file) : this.#map(file))
+    if (file === this.file) this.#publish()
+  }
+
+  /** @param {OpenFile} file */
+  async #map(file) {
+    file.status = 'reading'
+    try {
+      file.take(await this.now.call('map', [file.id]))
+      this.say(`${file.name}: ${file.regions?.length} regions`)
+    } catch (error) {
+      file.fail(error)
+    }
+    this.changed()
+    if (file.regions !== undefined && file.size <= SWEPT_BY_ITSELF_MAX) this.sweep(file)
+  }
+
+  /** Reads and checks all of a file. @param {OpenFile} file */
+  async sweep(file) {
+    if (file.sweep.status === 'running') return
+    const control = new AbortController()
+    file.sweptFindings = []
+    if (file.isLog) file.forgetLog()
+    file.sweep = { status: 'running', done: 0, since: performance.now(), cancel: () => control.abort() }
+    this.changed()
+    try {
+      await this.sweeper.call('sweep', [file.id, file.detected?.kind], {
+        signal: control.signal,
+        onPart: (swept) => {
+          if (file.isLog) file.takeLog(swept)
+          else file.takeSwept(swept)
+          this.changed()
+        }
+      })
+      file.sweep.status = control.signal.aborted ? 'paused' : 'done'
+    } catch (error) {
+      file.sweep.status = 'paused'
+      if (!control.signal.aborted) file.fail(error)
+    }
+    if (file.sweep.status === 'done') this.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
+    this.changed()
+  }
+
+  /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */
+  async search(text, query) {
+    const { file } = this
+    if (file?.regions === undefined) return
+    this.found?.cancel()
+    const control = new AbortController()
+    const blocks = blocksFor(file, query)
+    const found = this.found = new Found(text, blocks.offset.length, () => control.abort())
+    this.changed()
+    try {
+      await this.sweeper.call('search', [file.id, blocks, query], {
+        signal: control.signal,
+        onPart: (part) => {
+          found.take(part)
+          this.changed()
+        }
+      })
+      found.status = control.signal.aborted ? 'stopped' : 'done'
+    } catch (error) {
+      found.status = 'stopped'
+      file.fail(error)
+    }
+    this.say(`${found.count} matches`)
+  }
+
+  // ---- Looking ----
+
+  /** @param {View} view */
+  show(view) {
+    this.view = view
+    this.changed()
+    this.#publish()
+  }
+
+  /** @param {'block' | 'all'} scope */
+  setScope(scope) {
+    this.scope = scope
+    this.changed()
+  }
+
+  /** @param {'stored' | 'raw'} space */
+  setSpace(space) {
+    this.space = space
+    this.changed()
+  }
+
+  /** @param {[number, number]} zoom */
+  setZoom([from, to]) {
+    const size = Math.max(1, this.file?.size ?? 1)
+    const length = Math.max(8, Math.min(size, to - from))
+    const start = Math.max(0, Math.min(size - length, from))
+    this.zoom = [start, start + length]
+    this.changed()
+    this.#publish()
+  }
+
+  /**
+   * @param {Selection | undefined} selection
+   * @param {{ view?: View, keep?: boolean }} [options] `keep`: not a step of its own in the history
+   */
+  select(selection, { view, keep = false } = {}) {
+    this.selection = selection
+    if (view !== undefined) this.view = view
+    if (selection !== undefined && !keep) {
+      this.#history.length = this.#place + 1
+      this.#history.push(selection)
+      if (this.#history.length > HISTORY_MAX) this.#history.shift()
+      this.#place = this.#history.length - 1
+    }
+    if (selection?.record !== undefined) this.openRecord(selection.record)
+    else if (selection?.block !== undefined) this.decode(selection.block)
+    this.changed()
+    this.#publish()
+  }
+
+  /** @param {Region} region @param {{ view?: View }} [options] */
+  selectRegion(region, options) {
+    const record = this.recordHaving(region.offset)
+    this.select({ from: region.offset, to: region.end, block: region.offset, ...record !== undefined && { record } }, options)
+  }
+
+  /** The offset of the record that has this byte. @param {number} at */
+  recordHaving(at) {
+    const { records } = this.file ?? {}
+    const index = records?.find('offset', at) ?? -1
+    return records !== undefined && index >= 0 && at < records.columns.end[index] ? records.columns.offset[index] : undefined
+  }
+
+  /** @param {number} index @param {{ view?: View }} [options] */
+  selectRecord(index, options) {
+    const { records } = this.file ?? {}
+    if (records === undefined || index < 0 || index >= records.length) return
+    const from = records.columns.offset[index]
+    this.select({ from, to: records.columns.end[index], record: from }, options)
+  }
+
+  /** Shows bytes of a joined record. @param {number} record its offset @param {[number, number]} inside */
+  selectInRecord(record, inside) {
+    const { records } = this.file ?? {}
+    const index = records?.find('offset', record) ?? -1
+    if (records === undefined || index < 0) return
+    this.space = 'raw'
+    this.select({ from: record, to: records.columns.end[index], record, inside }, { view: 'hex' })
+  }
+
+  /** @param {number} record its offset @param {number} operation @param {{ view?: View }} [options] */
+  async selectOperation(record, operation, options) {
+    await this.openRecord(record)
+    const view = this.file?.opened.get(record)
+    const index = this.file?.records?.find('offset', record) ?? -1
+    if (view === undefined || this.file?.records === undefined || operation >= view.operations.length) return
+    const inside = /** @type {[number, number]} */ ([view.operations.offset[operation], view.operations.end[operation]])
+    this.select({ from: record, to: this.file.records.columns.end[index], record, entry: operation, inside }, options)
+  }
+
+  /** @param {number} block its offset @param {number} entry @param {{ view?: View }} [options] */
+  selectEntry(block, entry, options) {
+    const region = this.file?.regions?.having(block)
+    const view = this.file?.blocks.get(block)
+    if (region === undefined || view === undefined) return
+    const inside = /** @type {[number, number]} */ ([view.entries.offset[entry], view.entries.end[entry]])
+    const plain = view.plain
+    this.select({ from: plain ? block + inside[0] : block, to: plain ? block + inside[1] : region.end, block, entry, inside }, options)
+  }
+
+  /** Selects bytes of a decompressed block. @param {number} block its offset @param {[number, number]} inside @param {{ view?: View }} [options] */
+  async selectInside(block, inside, options) {
+    await this.decode(block)
+    const region = this.file?.regions?.having(block)
+    const view = this.file?.blocks.get(block)
+    if (region === undefined || view === undefined) return
+    if (view.plain) return this.select({ from: block + inside[0], to: block + inside[1], block }, options)
+    this.space = 'raw'
+    this.select({ from: block, to: region.end, block, inside }, options)
+  }
+
+  /** @param {number} by -1 back, 1 forward */
+  step(by) {
+    const to = this.#place + by
+    if (this.#history[to] === undefined) return
+    this.#place = to
+    this.select(this.#history[to], { keep: true })
+  }
+
+  /** Selects the next region, of any kind or one that is damaged. @param {number} by @param {(region: Region) => boolean} [wanted] */
+  nextRegion(by, wanted = () => true) {
+    const { regions } = this.file ?? {}
+    if (regions === undefined) return
+    let index = this.selection === undefined ? (by > 0 ? -1 : regions.length) : regions.find(this.selection.from)
+    for (index += by; index >= 0 && index < regions.length; index += by) {
+      const region = regions.at(index)
+      if (wanted(region)) return this.selectRegion(region)
+    }
+  }
+
+  /** @param {{ from: number, to: number } | undefined} hover */
+  hoverOver(hover) {
+    if (hover?.from === this.hover?.from && hover?.to === this.hover?.to) return
+    this.hover = hover
+    this.changed()
+  }
+
+  /** Decodes a block, unless it is. @param {number} offset of the region */
+  async decode(offset) {
+    const { file } = this
+    const region = file?.regions?.having(offset)
+    if (file === undefined || region === undefined || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
+    await this.#once(`${file.id} ${offset}`, async () => {
+      keep(file.blocks, offset, await this.now.call('block', [file.id, { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }]))
+      file.decoded++
+    })
+  }
+
+  /** The edit that is looked at: the selected one, or the last. */
+  get edit() {
+    const { records } = this.file ?? {}
+    if (records === undefined) return 0
+    return this.selection?.record === undefined ? Math.max(0, records.length - 1) : Math.max(0, records.find('offset', this.selection.record))
+  }
+
+  /** Finds the tables after an edit. @param {number} edit */
+  async replay(edit) {
+    const { file } = this
+    if (file === undefined || this.#replaying) return
+    this.#replaying = true
+    await this.#once(`${file.id} version ${edit} ${file.records?.length}`, async () => {
+      const state = await this.now.call('levels', [file.id, file.checkpoints, edit])
+      if (file !== this.file) return
+      this.version = { edit, state }
+      this.table = -1
+    })
+    this.#replaying = false
+    this.changed()
+  }
+
+  /** @param {number} table */
+  selectTable(table) {
+    this.table = table
+    this.changed()
+  }
+
+  /** Decodes a record of a log or manifest, unless it is. @param {number} offset */
+  async openRecord(offset) {
+    const { file } = this
+    const index = file?.records?.find('offset', offset) ?? -1
+    if (file?.records === undefined || index < 0 || file.opened.has(offset)) return
+    const end = file.records.columns.end[index]
+    await this.#once(`${file.id} record ${offset}`, async () => {
+      keep(file.opened, offset, await this.now.call(file.detected?.kind === 'manifest' ? 'edit' : 'record', [file.id, { offset, end }]))
+      file.decoded++
+    })
+  }
+
+  /** Does something that is not done already, and has not failed. @param {string} key @param {() => Promise<void>} act */
+  async #once(key, act) {
+    if (this.#asked.has(key)) return
+    this.#asked.add(key)
+    try {
+      await act()
+      this.#asked.delete(key)
+    } catch (error) {
+      // Not asked for again: it would fail again.
+      this.file?.fail(error)
+    }
+    this.changed()
+  }
+
+  // ---- The address, and what is said ----
+
+  #publish() {
+    const { file } = this
+    if (file === undefined || this.awaited !== undefined) return
+    history.replaceState(null, '', addressOf({
+      source: this.sourceTag ?? tagOf(file),
+      file: file.name,
+      view: this.view,
+      selection: this.selection,
+      zoom: this.zoom[0] === 0 && this.zoom[1] >= file.size ? undefined : this.zoom
+    }))
+  }
+
+  /** What an address asks for. @param {string} fragment */
+  await(fragment) {
+    this.awaited = parseAddress(fragment)
+    this.changed()
+    return this.awaited
+  }
+
+  /** @param {import('./address.js').Address} address */
+  async #restore({ view, selection, zoom }) {
+    if (this.file === undefined) return
+    this.awaited = undefined
+    if (zoom !== undefined) this.setZoom(zoom)
+    if (selection === undefined) return
+    const record = this.recordHaving(selection.from)
+    if (record !== undefined && selection.entry !== undefined) return this.selectOperation(record, selection.entry, { view })
+    const block = this.file.regions?.having(selection.from)
+    if (block !== undefined) await this.decode(block.offset)
+    if (block !== undefined && selection.entry !== undefined) this.selectEntry(block.offset, selection.entry, { view })
+    else this.select({ ...selection, block: block?.offset, record }, { view })
+  }
+
+  /** Shows what could not be done. @param {string | undefined} text */
+  warn(text) {
+    this.notice = text
+    this.changed()
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.said = text
+    this.changed()
+  }
+}
+
+/** Adds to what was decoded; the oldest goes. @template T @param {Map<number, T>} map @param {number} key @param {T} value */
+function keep(map, key, value) {
+  map.set(key, value)
+  for (const oldest of map.keys()) {
+    if (map.size <= BLOCKS_KEPT) break
+    map.delete(oldest)
+  }
+}

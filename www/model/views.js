@@ -1,0 +1,34 @@
+// The views, in the order of the navigation.
+
+/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'index' | 'structure' | 'hex' | 'search' | 'damage'} View */
+
+/** @type {readonly View[]} */
+export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'index', 'structure', 'hex', 'search', 'damage']
+
+/** @type {Record<View, { title: string, key: string, shows: string }>} */
+export const ABOUT = {
+  files: { title: 'Files', key: 'l', shows: 'the files that are open' },
+  map: { title: 'Map', key: 'm', shows: 'the whole file to scale: which bytes are data, filter, index, footer, and which are damaged' },
+  blocks: { title: 'Blocks', key: 'b', shows: 'every block with its offset, size, compression and checksum' },
+  entries: { title: 'Entries', key: 'e', shows: 'keys and values, with the bytes that each shares with the one before' },
+  records: { title: 'Records', key: 'w', shows: 'the records of a log or manifest' },
+  versions: { title: 'Versions', key: 'v', shows: 'the edits of a manifest, and the levels after each' },
+  index: { title: 'Index', key: 'i', shows: 'the keys that separate blocks, and where each leads' },
+  structure: { title: 'Structure', key: 's', shows: 'footer, metaindex and filter, field by field' },
+  hex: { title: 'Hex', key: 'h', shows: 'the bytes, coloured by what they belong to' },
+  search: { title: 'Search', key: '/', shows: 'entries that have some text or bytes' },
+  damage: { title: 'Damage', key: 'd', shows: 'what is wrong, where, and what it costs' }
+}
+
+/** Views of some kinds of files only, and why they do not apply to others. @type {Partial<Record<View, { of: string[], else: string }>>} */
+export const ONLY_OF = {
+  entries: { of: ['table', 'log'], else: 'a manifest has edits, not entries: see Versions' },
+  records: { of: ['log'], else: 'only a log has records' },
+  versions: { of: ['manifest'], else: 'only a manifest has versions' },
+  index: { of: ['table'], else: 'only a table has an index' },
+  structure: { of: ['table', 'foreign'], else: 'only a table has a footer' },
+  search: { of: ['table'], else: 'only tables can be searched' }
+}
+
+/** Whether a view shows anything of a kind of file. @param {View} view @param {string} kind */
+export const suits = (view, kind) => ONLY_OF[view]?.of.includes(kind) ?? true

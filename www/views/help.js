@@ -1,0 +1,23 @@
+// The keys, in a dialog.
+import { html } from 'lit'
+import { ABOUT, VIEWS } from '../model/views.js'
+
+/** @type {[string, string][]} */
+const KEYS = [
+  ['o', 'open files'], ['.', 'the next region'], [',', 'the region before'], ['n', 'the next damaged region'], ['N', 'the damaged region before'],
+  ['[', 'back to what was selected before'], [']', 'forward again'], ['Esc', 'select nothing'], ['arrows', 'move in a list, the bytes or the map'],
+  ['Enter', 'go inside'], ['w s, a d', 'zoom and pan the map'], ['0', 'the whole file on the map'], ['?', 'this help']
+]
+
+/** @param {() => void} close */
+export function help(close) {
+  return html`
+    <dialog class="help" open aria-label="Help and keys" @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Escape' && close()}>
+      <h2>Keys</h2>
+      <div class="keys">
+        <dl>${KEYS.map(([key, does]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}</dl>
+        <dl>${VIEWS.map((view) => html`<div><dt><kbd>g</kbd> <kbd>${ABOUT[view].key}</kbd></dt><dd>${ABOUT[view].title}: ${ABOUT[view].shows}</dd></div>`)}</dl>
+      </div>
+      <p><button autofocus @click=${close}>Close</button></p>
+    </dialog>`
+}

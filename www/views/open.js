@@ -1,0 +1,81 @@
+// The first screen, and the ways to give files.
+import { html } from 'lit'
+
+/** @typedef {import('../model/bytes.js').Given} Given */
+
+/** Folders inside one another deeper than this are not read. */
+const DEPTH_MAX = 4
+const FILES_MAX = 100_000
+
+/** @type {{ name: string, title: string, says: string, files: string[] }[]} */
+export const DEMOS = [
+  { name: 'healthy', title: 'Healthy', says: 'a table of 5,000 entries with a filter', files: ['healthy/000005.ldb'] },
+  { name: 'one-bit', title: 'One bit off', says: 'the same table with one flipped bit', files: ['one-bit/000005.ldb'] },
+  { name: 'no-footer', title: 'Cut short', says: 'the same table without its end', files: ['no-footer/000005.ldb'] },
+  { name: 'hostile', title: 'Hostile text', says: 'keys and values that try to break a page', files: ['hostile/000005.ldb'] }
+]
+
+/**
+ * @param {{ open: (given: Given[], source: string) => void, demo: (name: string) => void, awaited: string | undefined }} act
+ */
+export function openScreen({ open, demo, awaited }) {
+  const picked = (/** @type {Event} */ event) => {
+    const field = /** @type {HTMLInputElement} */ (event.target)
+    const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.webkitRelativePath.split('/').slice(1).join('/') || file.name }))
+    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || given[0].name)
+    field.value = ''
+  }
+  return html`
+    <section class="open">
+      <h1>See what every byte of a LevelDB file means</h1>
+      ${awaited === undefined ? '' : html`<p class="note">The link is about a file of your machine: <b>${awaited}</b>. Drop it here to see what the link shows.</p>`}
+      <p class="lead">Drop a file or a whole database folder here: <code>.ldb</code>, <code>.sst</code>, <code>.log</code>, <code>MANIFEST</code>, or anything else.</p>
+      <p class="choose">
+        <label class="button"><input type="file" multiple @change=${picked}>Open files</label>
+        <label class="button"><input type="file" webkitdirectory @change=${picked}>Open a folder</label>
+      </p>
+      <h2>Or look at an example</h2>
+      <ul class="demos">${DEMOS.map(({ name, title, says }) => html`<li><button @click=${() => demo(name)}>${title}</button> <span>${says}</span></li>`)}</ul>
+      <p class="promise">Nothing is sent anywhere, and nothing is changed: the page’s policy allows connections to its own origin only, and files are opened for reading.</p>
+    </section>`
+}
+
+/**
+ * The files of a drop. The items must be taken before anything is awaited.
+ *
+ * @param {DataTransfer} transfer
+ * @returns {Promise<{ given: Given[], source: string }>}
+ */
+export async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry !== null && entry !== undefined)
+  if (entries.length === 0) {
+    const given = [...transfer.files].map((file) => ({ blob: file, size: file.size, name: file.name }))
+    return { given, source: given[0]?.name ?? '' }
+  }
+  /** @type {Given[]} */
+  const given = []
+  for (const entry of entries) await walk(entry, '', 0, given)
+  // One folder: its files are named as in it.
+  const only = entries.length === 1 && entries[0].isDirectory
+  if (only) for (const file of given) file.name = file.name.slice(entries[0].name.length + 1)
+  given.sort((a, b) => a.name < b.name ? -1 : 1)
+  return { given, source: entries[0].name }
+}
+
+/** @param {FileSystemEntry} entry @param {string} prefix @param {number} depth @param {Given[]} given */
+async function walk(entry, prefix, depth, given) {
+  const name = `${prefix}${entry.name}`
+  if (entry.isFile) {
+    if (given.length >= FILES_MAX) return
+    const file = /** @type {File} */ (await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject)))
+    given.push({ blob: file, size: file.size, name })
+  } else if (depth < DEPTH_MAX) {
+    const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader()
+    // A reader gives at most 100 entries at a time.
+    for (;;) {
+      const batch = /** @type {FileSystemEntry[]} */ (await new Promise((resolve, reject) => reader.readEntries(resolve, reject)))
+      if (batch.length === 0) break
+      for (const each of batch) await walk(each, `${name}/`, depth + 1, given)
+    }
+  }
+}

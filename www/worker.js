@@ -1,0 +1,88 @@
+// Reads and decodes files for the page, which never decodes anything itself. The page has two of
+// these: one for what is being looked at, one that sweeps whole files, so that it never delays a
+// click.
+import { detect, levelsAt, load, mapTable, openBlock, openEdit, openRecord, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
+import { sourceOf } from './model/bytes.js'
+import { cached } from './model/cache.js'
+import { search } from './search.js'
+
+/** @type {Map<number, import('./model/bytes.js').Given>} */
+const files = new Map()
+/** @type {Map<number, AbortController>} */
+const running = new Map()
+
+/** @param {number} id */
+function fileOf(id) {
+  const given = files.get(id)
+  if (given === undefined) throw new Error(`there is no file ${id}`)
+  return sourceOf(given)
+}
+
+// Messages that come before it is loaded wait for it.
+const ready = load(new URL('./full.wasm', import.meta.url))
+
+/** Of an edit, which is no batch. */
+const NO_OPERATIONS = {
+  length: 0, offset: new Uint32Array(), keyStart: new Uint32Array(), keyEnd: new Uint32Array(), valueStart: new Uint32Array(), end: new Uint32Array(), type: new Uint8Array(), sequence: new Float64Array()
+}
+
+/** any: each call has its own arguments and answers @type {Record<string, (args: any[], signal: AbortSignal, part: (part: any) => void) => Promise<any>>} */
+const calls = {
+  async detect([id]) {
+    return detect(cached(id, fileOf(id)))
+  },
+  async map([id], signal) {
+    return mapTable(cached(id, fileOf(id)), { signal })
+  },
+  async block([id, block]) {
+    return openBlock(cached(id, fileOf(id)), block)
+  },
+  async record([id, record]) {
+    return openRecord(cached(id, fileOf(id)), record)
+  },
+  async edit([id, edit]) {
+    return { ...await openEdit(cached(id, fileOf(id)), edit), operations: NO_OPERATIONS }
+  },
+  async levels([id, checkpoints, edit], signal) {
+    return levelsAt(cached(id, fileOf(id)), { checkpoints }, edit, { signal })
+  },
+  async sweep([id, kind], signal, part) {
+    if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal })) part(swept)
+    else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
+    else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
+  },
+  async search([id, blocks, query], signal, part) {
+    for await (const found of search(fileOf(id), blocks, query, signal)) part(found)
+  }
+}
+
+/** The buffers of columns, which go to the page without a copy. @param {any} value @returns {Transferable[]} */
+function buffersOf(value) {
+  const found = new Set()
+  const look = (/** @type {any} */ part, /** @type {number} */ depth) => {
+    if (ArrayBuffer.isView(part) && part.byteLength > 0) found.add(part.buffer)
+    else if (part !== null && typeof part === 'object' && depth < 3) for (const each of Object.values(part)) look(each, depth + 1)
+  }
+  look(value, 0)
+  return [...found]
+}
+
+onmessage = async ({ data }) => {
+  if (data.register !== undefined) return files.set(data.register, data.given)
+  if (data.forget !== undefined) return files.delete(data.forget)
+  if (data.cancel !== undefined) return running.get(data.cancel)?.abort()
+  const { id, call, args } = data
+  const control = new AbortController()
+  running.set(id, control)
+  try {
+    await ready
+    const value = await calls[call](args, control.signal, (part) => postMessage({ id, part }, { transfer: buffersOf(part) }))
+    postMessage({ id, value }, { transfer: buffersOf(value) })
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    const { name, code, message } = error
+    // After a trap the memory of the module cannot be trusted.
+    postMessage({ id, error: { name, code, message }, crashed: error instanceof WebAssembly.RuntimeError })
+  } finally {
+    running.delete(id)
+  }
+}
