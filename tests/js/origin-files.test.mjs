@@ -214,6 +214,23 @@ test('a file whose space was used again while it was read is not returned', asyn
   }
 })
 
+test('a table that was being written is read again with the others', async () => {
+  const folder = database()
+  provide(folder)
+  folder.files.set('super-b', superblock(7, { ...NAMES, '000005.ldb': [4, 14, true] }))
+  folder.files.set('p00004', rawFile(14, '000005.ldb', 'beg'))
+  const { '000004.ldb': _, ...others } = NAMES
+  folder.onRead = (read) => {
+    if (read !== 'p00003') return
+    folder.onRead = () => {}
+    folder.files.set('p00003', rawFile(20, '000009.ldb', 'other'))
+    folder.files.set('p00004', rawFile(14, '000005.ldb', 'begun and ended'))
+    folder.files.set('super-c', superblock(10, { ...others, '000005.ldb': [4, 14] }))
+  }
+  const seen = await read()
+  deepStrictEqual([(await contents(seen))['000005.ldb'], seen.repeated], ['begun and ended', 1])
+})
+
 test('a file that was removed while it was read is returned while its space is not used again', async () => {
   const folder = database()
   provide(folder)

@@ -121,7 +121,8 @@ class PoolReader {
     await this.#takeAll(names, () => true, seen)
     const lost = (await this.#lost(names, seen)).filter(({ name }) => !checked.has(name))
     if (lost.length > 0) {
-      const tables = names.files.filter((file) => isTable(file.name) && !lost.includes(file))
+      // Not those that are being written.
+      const tables = names.files.filter((file) => isTable(file.name) && !file.isTentative && !lost.includes(file))
       this.#tables = new Map(tables.map((file) => [keyOf(file), seen.get(file.name)]))
       return undefined
     }
