@@ -14,6 +14,11 @@ const CHANGED = 'NotReadableError'
 /** So many attempts are made before the other address is used. */
 const DIRECT = 2
 
+/** So often the other address may fail: where a policy forbids it, the browser reports each attempt. */
+const REFUSED_MAX = 2
+
+let refused = 0
+
 /** Between two attempts, at most, in ms: at random, so that they do not follow the rhythm of the writer. */
 const PAUSE_MS = 6
 
@@ -149,7 +154,7 @@ export class RawReader {
    */
   async #readOlder(name, length) {
     const { webkitRequestFileSystem, XMLHttpRequest: Request } = /** @type {any} any: see above */ (globalThis)
-    if (webkitRequestFileSystem === undefined || Request === undefined) return undefined
+    if (webkitRequestFileSystem === undefined || Request === undefined || refused >= REFUSED_MAX) return undefined
     this.#older ??= new Promise((resolve, reject) => webkitRequestFileSystem.call(globalThis, 0, 0, resolve, reject))
     const { root } = await this.#older
     const path = [...this.#path, name].join('/')
@@ -161,7 +166,10 @@ export class RawReader {
       if (length !== Infinity) request.setRequestHeader('range', `bytes=0-${length - 1}`)
       request.responseType = 'arraybuffer'
       request.onload = () => resolve(new Uint8Array(request.response))
-      request.onerror = () => resolve(undefined)
+      request.onerror = () => {
+        refused++
+        resolve(undefined)
+      }
       request.send()
     })
   }
