@@ -101,7 +101,10 @@ function namesOf(output) {
 
 /** The exports of an instance that src/js uses. */
 const USED = ['openDatabase', 'destroyDatabase']
-const USED_FULL = [...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'inspectLog', 'inspectManifest', 'inspectDirectory', 'openBlock', 'openRecord', 'openEdit', 'detectFile', 'importZip', 'beginSha256']
+const USED_FULL = [
+  ...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'inspectLog', 'inspectManifest', 'inspectDirectory', 'openBlock', 'openRecord', 'openEdit', 'detectFile', 'poolNames', 'rawGeneration',
+  'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip', 'beginSha256'
+]
 
 const MODULES = {
   full: moduleOf('full', { wasm: 'full.wasm', instance: 'instance-full.js', used: USED_FULL }),

@@ -65,7 +65,10 @@ pub use block_on::block_on;
 pub use block_on::try_now;
 pub use checked::{append_checked, read_exact, read_file};
 pub(crate) use checked::{append_checked_as, check_taken};
-pub use chunks::{Change, ChunkDatabase, ChunkEnv, Commit, Loaded, Row, Written, lost};
+pub use chunks::{
+    CHUNK_BYTES, Change, ChunkDatabase, ChunkEnv, ChunkName, ChunkNames, Commit, Loaded, Row, Written, chunk_file_size,
+    chunk_names, lost,
+};
 #[cfg(feature = "testing")]
 pub use chunks::{ChunkCounts, ChunkFault, ChunkModel};
 pub use io::Io;
@@ -73,19 +76,22 @@ pub use memory::MemoryEnv;
 #[cfg(feature = "testing")]
 pub use memory::{CrashModel, CrashNames, CrashTail};
 pub use names::{NameEdit, check_name};
-pub use pool::{PoolEnv, RawDirectory, RawFile, busy};
+pub use pool::{
+    NEWER_MAX, PoolContent, PoolEnv, PoolName, PoolNames, RAW_HEADER_SIZE, RawDirectory, RawFile, busy, pool_names,
+    raw_generation,
+};
 #[cfg(feature = "testing")]
 pub use pool::{RawCrash, RawFault, RawLimit, RawModel};
 #[cfg(all(feature = "std-fs", not(target_arch = "wasm32")))]
 pub use std_fs::StdFsEnv;
 #[cfg(feature = "testing")]
 pub use testing::{Call, FaultEnv, FaultKind, FaultRule, Operation, SectorFault};
-#[cfg(feature = "full")]
-pub(crate) use web::chunk_database;
 #[cfg(all(feature = "wasm", feature = "testing"))]
 pub use web::opfs_directory;
 #[cfg(feature = "wasm")]
 pub(crate) use web::{ForeignEnv, Storage, raw_files, thrown_as};
+#[cfg(feature = "full")]
+pub(crate) use web::{chunk_database, chunk_rows, row_of};
 
 /// How durable a successful sync is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -30,6 +30,8 @@ mod fragment;
 mod reader;
 mod salvage;
 mod scan;
+#[cfg(any(feature = "full", test))]
+mod whole;
 mod writer;
 
 #[cfg(test)]
@@ -38,6 +40,8 @@ mod tests;
 pub(crate) use fragment::{FragmentHeader, FragmentType, Trouble, check, checksum, is_sound};
 pub(crate) use reader::{LogReader, Record, Semantics, Tail};
 pub(crate) use scan::{CHECKSUM_BYTES_MAX, find_fragment};
+#[cfg(feature = "full")]
+pub(crate) use whole::end_of_records;
 #[cfg(feature = "fuzzing")]
 pub(crate) use writer::frame_record;
 pub(crate) use writer::{AT_ONCE_MAX, Begun, LogWriter};

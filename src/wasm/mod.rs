@@ -23,6 +23,7 @@
 //! import.rs    imports databases from zips
 //! inspect.rs   explains the bytes of a file without a database
 //! sha256.rs    the digest of a file that is given in parts
+//! origin.rs    the names of databases of this origin, out of bytes
 //! panic.rs     the message of a panic
 //! ```
 //! A panic would end the whole instance: nothing here unwraps, and every future is polled by
@@ -40,6 +41,8 @@ mod info;
 mod inspect;
 mod open;
 mod options;
+#[cfg(feature = "full")]
+mod origin;
 mod packed;
 mod page;
 #[cfg(feature = "full")]

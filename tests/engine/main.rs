@@ -28,6 +28,7 @@ mod open_files;
 mod oracle;
 mod pool;
 mod pool_opens;
+mod pool_view;
 mod quiet;
 mod quota;
 mod regressions;

@@ -20,7 +20,7 @@ const LAYERS = {
   storage: ['errors.js'],
   tabs: ['errors.js', 'bytes', 'engine', 'remote', 'storage'],
   level: ['errors.js', 'bytes', 'engine', 'remote', 'tabs', 'storage'],
-  inspect: ['errors.js', 'bytes', 'engine'],
+  inspect: ['errors.js', 'bytes', 'engine', 'storage'],
   'index.js': ['errors.js', 'level'],
   'inline.js': ['index.js', 'engine'],
   'full.js': ['index.js', 'engine', 'storage'],

@@ -69,6 +69,11 @@ impl Directory {
         self.files.get(&file)
     }
 
+    /// All names, with the number of the file.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.names.iter().map(|(name, file)| (&**name, *file))
+    }
+
     /// All names that `list` has.
     pub(super) fn listed(&self) -> Vec<String> {
         self.names.keys().filter(|name| !name.starts_with("lost/")).cloned().collect()

@@ -28,6 +28,7 @@ mod request;
 mod session;
 #[cfg(feature = "testing")]
 mod stores;
+mod view;
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -36,6 +37,7 @@ use std::rc::Rc;
 pub use database::{Change, ChunkDatabase, Commit, Loaded, Row, Written, lost};
 #[cfg(feature = "testing")]
 pub use model::{ChunkCounts, ChunkFault, ChunkModel};
+pub use view::{CHUNK_BYTES, ChunkName, ChunkNames, chunk_file_size, chunk_names};
 
 use self::content::Content;
 use self::database::{connect, is_lost, reconnect};

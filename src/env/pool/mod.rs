@@ -33,6 +33,7 @@ mod slot;
 mod state;
 mod superblock;
 mod turn;
+mod view;
 
 use std::rc::Rc;
 
@@ -41,6 +42,7 @@ pub use limit::RawLimit;
 #[cfg(feature = "testing")]
 pub use model::{RawCrash, RawFault, RawModel};
 pub use raw::{RawDirectory, RawFile, busy};
+pub use view::{NEWER_MAX, PoolContent, PoolName, PoolNames, RAW_HEADER_SIZE, pool_names, raw_generation};
 
 use self::handles::Pool;
 use self::mount::mount;

@@ -103,7 +103,7 @@ async fn drop_lost(raw: &dyn RawDirectory, block: &mut Superblock, numbers: &[u3
 
 /// Removes names whose raw file a power failure took away. The names of the files that it was made from come
 /// back; if it was the manifest, `CURRENT` names the one before.
-fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
+pub(super) fn restore_retired(block: &mut Superblock, numbers: &[u32]) {
     let count = block.names.len();
     block.names.retain(|_, place| !matches!(place, Place::File { number, .. } if !numbers.contains(number)));
     if block.names.len() == count {

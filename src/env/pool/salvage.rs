@@ -20,8 +20,13 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<O
             found.push((header, *number));
         }
     }
+    Ok(salvaged(found))
+}
+
+/// The same, of headers that were read.
+pub(super) fn salvaged(mut found: Vec<(Header, u32)>) -> Option<Superblock> {
     let newest = found.iter().max_by_key(|(header, number)| (header.generation, header.birth, *number));
-    let Some(database) = newest.map(|(header, _)| header.database) else { return Ok(None) };
+    let database = newest.map(|(header, _)| header.database)?;
     found.retain(|(header, _)| header.database == database);
     sort_by(&mut found, |(a, m), (b, n)| (a.generation, m).cmp(&(b.generation, n)));
     let mut block = Superblock { database, ..Superblock::default() };
@@ -34,7 +39,7 @@ pub(super) async fn salvage(raw: &dyn RawDirectory, numbers: &[u32]) -> Result<O
     }
     name_newest_manifest(&mut names, None);
     block.names = names;
-    Ok(Some(block))
+    Some(block)
 }
 
 /// Lets `CURRENT` name the newest manifest that is there, older than `lost`: it was complete before

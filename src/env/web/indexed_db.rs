@@ -89,7 +89,7 @@ fn reply<T: 'static>(
     }
 }
 
-fn row(value: JsValue) -> Row {
+pub(crate) fn row_of(value: JsValue) -> Row {
     if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
         return Row::Bytes(bytes.to_vec());
     }
@@ -97,11 +97,19 @@ fn row(value: JsValue) -> Row {
 }
 
 fn head_row(value: JsValue) -> Option<Row> {
-    (!value.is_undefined()).then(|| row(value))
+    (!value.is_undefined()).then(|| row_of(value))
 }
 
 fn array(value: JsValue, operation: &'static str) -> Result<Array> {
     value.dyn_into().map_err(|_| unexpected("the database", operation, "an array"))
+}
+
+/// Head, keys and rows of files, in an array.
+pub(crate) fn chunk_rows(value: JsValue) -> Result<Loaded> {
+    let found = array(value, "load")?;
+    let (keys, values) = (array(found.get(1), "load")?, array(found.get(2), "load")?);
+    let files = keys.iter().zip(values.iter()).map(|(key, value)| (exact(&key), row_of(value))).collect();
+    Ok(Loaded { head: head_row(found.get(0)), files })
 }
 
 impl ChunkDatabase for Database {
@@ -123,17 +131,12 @@ impl ChunkDatabase for Database {
     }
 
     fn load(&self) -> Io<Loaded> {
-        reply(self.0.load(), "load", |value| {
-            let found = array(value, "load")?;
-            let (keys, values) = (array(found.get(1), "load")?, array(found.get(2), "load")?);
-            let files = keys.iter().zip(values.iter()).map(|(key, value)| (exact(&key), row(value))).collect();
-            Ok(Loaded { head: head_row(found.get(0)), files })
-        })
+        reply(self.0.load(), "load", chunk_rows)
     }
 
     fn read(&self, file: u64, first: u64, end: u64) -> Io<Vec<Row>> {
         let called = self.0.read(number(file), number(first), number(end));
-        reply(called, "read", |value| Ok(array(value, "read")?.iter().map(row).collect()))
+        reply(called, "read", |value| Ok(array(value, "read")?.iter().map(row_of).collect()))
     }
 
     fn write(&self, commit: &Commit) -> Io<Written> {

@@ -10,7 +10,7 @@ mod opfs;
 pub(crate) use error::thrown_as;
 pub(crate) use foreign::{ForeignEnv, Storage};
 #[cfg(feature = "full")]
-pub(crate) use indexed_db::chunk_database;
+pub(crate) use indexed_db::{chunk_database, chunk_rows, row_of};
 #[cfg(feature = "testing")]
 pub use opfs::opfs_directory;
 pub(crate) use opfs::raw_files;

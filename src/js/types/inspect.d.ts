@@ -458,3 +458,64 @@ export function sha256(source: Source, options?: { signal?: AbortSignal, progres
 
 /** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
 export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>
+
+/** A database of this origin, in the browser's private files or in IndexedDB. */
+export interface OriginDatabase {
+  name: string
+  storage: 'opfs' | 'indexeddb'
+  /** Whether a page or worker has it open; `false` where there are no Web Locks. */
+  inUse: boolean
+}
+
+/** Lists the databases of this origin, in any order. Creates and locks nothing. */
+export function databasesOfOrigin(): Promise<OriginDatabase[]>
+
+/** A file of a database, as it was when it was read. */
+export interface OriginFile {
+  name: string
+  /** Bytes of `blob`. */
+  size: number
+  blob: Blob
+  /**
+   * Whether `blob` is a copy in memory. If not, it is a part of a `File` of a table. Once the table was
+   * removed and its space is used again, reading it fails in Chromium (`NotReadableError`); in other
+   * browsers it then has other bytes, and the checksums of its blocks are wrong.
+   */
+  isCopy: boolean
+  /** Why the file has no content, or less than it should. */
+  problem?: string
+}
+
+/** The files of a database as they were at one time. */
+export interface OriginFiles {
+  files: OriginFile[]
+  /** Larger after each change of names in private files, and after each write in IndexedDB. */
+  sequence: number
+  /** When the newest log was read, in ms since 1970. */
+  takenAt: number
+  /** How many reads were repeated, because the owner wrote meanwhile. */
+  repeated: number
+}
+
+/**
+ * Reads the files of a database, also while a page or worker writes it, without a lock and without
+ * creating or changing anything. With these files, the database is in the state after some write:
+ * it has everything that was acknowledged before this call, and of what was written meanwhile nothing
+ * without what was written before. Files that nothing refers to any more may be among them.
+ *
+ * Logs and manifests are copied, and in IndexedDB everything. While somebody has the database open,
+ * tables are copied up to `copiesMax` bytes together (default: 128 MiB), the newest first; while nobody
+ * has, they are not copied in Chromium.
+ *
+ * In Chromium, a log that is being written is read by an address that a content security policy must
+ * allow (`connect-src filesystem:`). Otherwise reading a busy database takes seconds, or fails.
+ *
+ * @throws `LEVEL_INVALID_ARGUMENT` if there is no such database; `LEVEL_SOURCE_CHANGED` if it could not be
+ * read in `patience` ms (default: 5,000), because its owner writes too fast: try again;
+ * `LEVEL_LIMIT_EXCEEDED` if more than 1 GiB of logs, or 2 GiB in IndexedDB, would be copied;
+ * `LEVEL_CORRUPTION` if the names in IndexedDB cannot be read, and `LEVEL_EVICTED` if the browser removed them.
+ */
+export function filesOfOrigin(name: string, storage: 'opfs' | 'indexeddb', options?: {
+  patience?: number
+  copiesMax?: number
+}): Promise<OriginFiles>

@@ -1,53 +1,17 @@
 // Databases that a name tells: in the origin private file system (OPFS), below the directory `varve`,
 // or in IndexedDB.
-import { InvalidArgumentError, VarveError } from '../../errors.js'
+import { VarveError } from '../../errors.js'
 import { choose } from './choose.js'
-import { databaseExists, listDatabases, removeDatabase, strictDurability } from './idb-open.js'
+import { databaseExists, removeDatabase, strictDurability } from './idb-open.js'
+import { databasesInIndexedDb, databasesInOpfs, isRefused, pathOf } from './names.js'
 import { OpfsFiles } from './opfs.js'
 import { isDedicatedWorker, isWindow } from './place.js'
 import { WebLock } from './web-lock.js'
 
-/** Characters that no file system changes or confuses; others become % and two digits. */
-const PLAIN = /[a-z0-9_-]/
-
-/** Longer names are refused by some file systems. */
-const NAME_MAX = 240
-
-/** The directory of all databases. */
-const ALL = 'varve'
-
 /** The names of all databases, in any order. @returns {Promise<string[]>} */
 export async function databases() {
-  const prefix = `${ALL}/`
-  const names = new Set((await listDatabases() ?? []).filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)))
-  try {
-    const root = await navigator.storage.getDirectory()
-    for await (const [name, { kind }] of (await root.getDirectoryHandle(ALL)).entries()) {
-      if (kind === 'directory') names.add(name)
-    }
-  } catch (/** @type {any} any: whatever was thrown */ error) {
-    if (error?.name !== 'NotFoundError' && !isRefused(error)) throw error
-  }
-  return [...names].map(decodeURIComponent)
-}
-
-/**
- * Whether this browser, or this window of it, has no private files.
- * @param {any} error any: whatever was thrown
- */
-const isRefused = (error) => ['TypeError', 'SecurityError', 'NotSupportedError'].includes(error?.name)
-
-/** @param {string} location */
-function pathOf(location) {
-  const bytes = [...new TextEncoder().encode(location)]
-  const name = bytes.map((byte) => {
-    const character = String.fromCharCode(byte)
-    return PLAIN.test(character) ? character : `%${byte.toString(16).padStart(2, '0')}`
-  }).join('')
-  if (name.length > NAME_MAX) {
-    throw new InvalidArgumentError(`The name of the database is too long: it takes ${name.length} characters of a file's name, at most ${NAME_MAX} are allowed`)
-  }
-  return [ALL, name]
+  const [files, chunks] = await Promise.all([databasesInOpfs(), databasesInIndexedDb()])
+  return [...new Set([...files, ...chunks])]
 }
 
 /**

@@ -42,8 +42,12 @@ export async function openDatabase(name, head) {
   return opened(name, head)
 }
 
-/** @param {string} name @param {Uint8Array} [head] @returns {Promise<IDBDatabase>} */
-function opened(name, head) {
+/**
+ * The same for a reader: without `head`, nothing is created, not even the database that
+ * `openDatabase` seals.
+ * @param {string} name @param {Uint8Array} [head] @returns {Promise<IDBDatabase>}
+ */
+export function opened(name, head) {
   return new Promise((resolve, reject) => {
     const request = globalThis.indexedDB.open(name, VERSION)
     /** @type {unknown} */
