@@ -8,7 +8,7 @@ use crate::inspect::listing::{bytes_fact, key_fact};
 use crate::inspect::span::{Severity, Span, fill};
 use crate::version::{NewFile, VersionEdit};
 
-/// Why an edit was written, as its fields suggest; [`Reason::kind`] is a place in this list.
+/// Why an edit was written, as its fields suggest: the first number of a reason is a place here.
 pub const EDIT_REASONS: [&str; 8] =
     ["new database", "snapshot", "opened", "flush", "move", "compaction", "drop", "other"];
 /// Findings of one kind about a version.
