@@ -43,6 +43,8 @@ class InspectorApp extends LitElement {
     this.model.addEventListener('change', () => this.requestUpdate())
     this.over = false
     this.helping = false
+    /** @type {import('varve/inspect').OriginDatabase[]} */
+    this.databases = []
     /** The first key of `g m` and its like. */
     this.pending = ''
   }
@@ -59,6 +61,7 @@ class InspectorApp extends LitElement {
     document.addEventListener('drop', (event) => this.onDrop(event))
     addEventListener('hashchange', () => this.follow())
     this.follow()
+    this.listDatabases()
   }
 
   /** Opens what the address asks for. */
@@ -66,6 +69,8 @@ class InspectorApp extends LitElement {
     const address = this.model.await(location.hash)
     if (address?.source.startsWith('demo:')) await this.demo(address.source.slice('demo:'.length))
     else if (location.hash.startsWith('#/npx')) await this.served()
+    const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(address?.source ?? '') ?? []
+    if (name !== undefined) await this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage))
   }
 
   /** @param {string} name */
@@ -83,6 +88,37 @@ class InspectorApp extends LitElement {
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`The example could not be loaded: ${error.message}`)
     }
+  }
+
+  /** Lists the databases of this site, for the first screen. */
+  async listDatabases() {
+    try {
+      this.databases = await this.model.now.call('databases', [])
+    } catch {
+      // A page from disk, or a browser without storage, has none.
+      this.databases = []
+    }
+    this.requestUpdate()
+  }
+
+  /** Opens a database of this site, as it is now. @param {string} name @param {'opfs' | 'indexeddb'} storage */
+  async origin(name, storage) {
+    try {
+      const { files, takenAt } = await this.model.now.call('origin', [name, storage])
+      await this.model.open(files, { source: name, tag: `${storage}:${name}` })
+      this.model.takenAt = takenAt
+      const problems = files.filter((/** @type {any} any: an answer of the worker */ { problem }) => problem !== undefined)
+      if (problems.length > 0) this.model.warn(problems.map((/** @type {any} any: as above */ { name, problem }) => `${name}: ${problem}`).join('; '))
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.warn(`${plainName(name)} could not be read: ${error.message}`)
+    }
+  }
+
+  /** Reads what is open again, if it is of this site or served. */
+  refresh() {
+    const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(this.model.sourceTag ?? '') ?? []
+    if (name !== undefined) this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage))
+    else if (this.model.sourceTag === 'npx') this.served()
   }
 
   /** Opens what `varve inspect` serves. */
@@ -153,6 +189,7 @@ class InspectorApp extends LitElement {
       ',': () => model.nextRegion(-1),
       n: () => model.nextRegion(1, ({ state }) => state === 'bad' || state === 'doubtful'),
       N: () => model.nextRegion(-1, ({ state }) => state === 'bad' || state === 'doubtful'),
+      r: () => this.refresh(),
       '[': () => model.step(-1),
       ']': () => model.step(1),
       Escape: () => model.select(undefined)
@@ -190,6 +227,7 @@ class InspectorApp extends LitElement {
         <a class="home" href="#" @click=${this.goHome}><span class="mark" aria-hidden="true"></span>Varve inspector</a>
         ${isOpen ? html`<span class="source">${this.crumbs()}</span>` : nothing}
         <span class="grow"></span>
+        ${isOpen && /^(opfs|indexeddb|npx)/.test(model.sourceTag ?? '') ? html`<button class="small" title="read it again (r)" @click=${() => this.refresh()}>Refresh</button>` : nothing}
         ${isOpen ? html`<label class="button small"><input type="file" multiple @change=${this.onPick}>Open</label>` : nothing}
         <button class="small" @click=${this.toggleHelp} aria-label="Help and keys">?</button>
       </header>
@@ -200,7 +238,7 @@ class InspectorApp extends LitElement {
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
         ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${model.notice} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
-        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: (name) => this.demo(name), awaited: model.awaited?.source.startsWith('file:') ? model.awaited.file : undefined })}
+        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: (name) => this.demo(name), databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? model.awaited.file : undefined })}
       </main>
       ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${detail(model)}</aside>` : nothing}
       ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}
@@ -231,6 +269,7 @@ class InspectorApp extends LitElement {
     history.replaceState(null, '', '#')
     this.model.awaited = undefined
     this.model.close()
+    this.listDatabases()
   }
 
   /** @param {Event} event */

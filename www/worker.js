@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click.
-import { detect, levelsAt, load, mapDirectory, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
+import { databasesOfOrigin, detect, filesOfOrigin, levelsAt, load, mapDirectory, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
 import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
@@ -31,6 +31,12 @@ const NO_OPERATIONS = {
 const calls = {
   async detect([id]) {
     return detect(cached(id, fileOf(id)))
+  },
+  async databases() {
+    return databasesOfOrigin()
+  },
+  async origin([name, storage]) {
+    return filesOfOrigin(name, storage)
   },
   async map([id], signal) {
     return mapTable(cached(id, fileOf(id)), { signal })

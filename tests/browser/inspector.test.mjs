@@ -10,6 +10,7 @@ import { Varve } from '../../src/js/index.js'
 import { inspectTable } from '../../src/js/inspect/index.js'
 import { Browser, KINDS, lacking } from './lib/browser.mjs'
 import { openInspector, serveInspector } from './lib/inspector.mjs'
+import { serve } from './lib/serve.mjs'
 
 const DEMO = (/** @type {string} */ name) => inRoot('pkg', 'inspector', 'demo', name, '000005.ldb')
 /** @param {number} offset @param {Uint8Array} into */
@@ -293,6 +294,51 @@ for (const kind of KINDS) {
       assert.doesNotMatch(csv, /(^|,|\n)"?[=+@]/m)
       await hostile.check({ axe: false })
       await hostile.page.close()
+    })
+
+    test('a database of this site is read while its owner writes', async () => {
+      const site = await serve({ '/': inRoot('tests', 'browser', 'pages'), '/pkg/': inRoot('pkg'), '/some/where/': inRoot('pkg', 'inspector') })
+      const owner = await browser.page(`${site.url}/blank.html`)
+      await owner.evaluate(async (/** @type {string} */ url) => {
+        const { Varve } = await import(url)
+        const db = new Varve('ledger')
+        await db.open()
+        const state = /** @type {any} any: for this test */ (globalThis).state = { written: 0, stop: false, failure: '' }
+        const write = async () => {
+          while (!state.stop && state.written < 20_000) {
+            await db.batch(Array.from({ length: 20 }, (_, i) => ({ type: 'put', key: String(state.written + i).padStart(8, '0'), value: 'x'.repeat(100) })))
+            state.written += 20
+          }
+          await db.close()
+        }
+        write().catch((error) => { state.failure = String(error) })
+      }, `${site.url}/pkg/browser.js`)
+      const inspector = await openInspector(browser, site.url)
+      await inspector.until('.open', /Databases of this site .*ledger/)
+      const before = await owner.evaluate(() => /** @type {any} any: as above */ (globalThis).state.written)
+      await inspector.page.evaluate(() => /** @type {HTMLElement | undefined} */ ([...document.querySelectorAll('.demos button')].find(({ textContent }) => textContent?.includes('ledger')))?.click())
+      await inspector.until('.database', /comparator leveldb\.BytewiseComparator .*findings none/)
+      // All logs and tables together have a beginning of what was written.
+      const keys = await inspector.page.evaluate(async () => {
+        const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+        await model.examine()
+        let count = 0
+        for (const file of model.files) count += file.detected.kind === 'log' ? file.operationsBefore.at(-1) : file.detected.kind === 'table' ? file.regions.entriesBefore.at(-1) : 0
+        return { count, findings: model.files.flatMap((/** @type {any} any: as above */ { name, findings }) => findings.filter((/** @type {any} any: as above */ { severity }) => severity !== 'info').map((/** @type {any} any: as above */ { code, reason }) => `${name} ${code} ${reason}`)) }
+      })
+      assert.deepEqual(keys.findings, [])
+      assert.ok(keys.count >= before, `${keys.count} entries, ${before} were written before`)
+      const { written, failure } = await owner.evaluate(async () => {
+        const state = /** @type {any} any: as above */ (globalThis).state
+        state.stop = true
+        return state
+      })
+      assert.equal(failure, '')
+      assert.ok(written >= before)
+      await inspector.check()
+      await inspector.page.close()
+      await owner.close()
+      site.close()
     })
 
     test('entries are found by a prefix in few blocks, and by bytes in all', async () => {

@@ -35,6 +35,8 @@ export class Model extends EventTarget {
   source = ''
   /** As the address names it, if it does: `demo:healthy`. @type {string | undefined} */
   sourceTag
+  /** When a database of this site was read, in ms since 1970. @type {number | undefined} */
+  takenAt
   /** @type {OpenFile[]} */
   files = []
   /** The databases among them. @type {import('./folders.js').Folder[]} */
@@ -109,6 +111,7 @@ export class Model extends EventTarget {
    */
   async open(given, { source, tag }) {
     this.close()
+    this.takenAt = undefined
     const opening = ++this.#openings
     this.source = source
     this.sourceTag = tag

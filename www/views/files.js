@@ -24,6 +24,7 @@ export function files(model) {
     onOpen: (index) => model.look(files[index])
   })
   return html`
+    ${model.takenAt === undefined ? nothing : html`<p class="dim">As it was at ${new Date(model.takenAt).toLocaleTimeString('en-GB')}; its owner may have written since.</p>`}
     ${model.folders.map((folder) => database(model, folder))}
     ${evidence(model)}
     <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256, place }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}${place?.role}`).join()}></virtual-list>

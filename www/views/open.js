@@ -1,5 +1,6 @@
 // The first screen, and the ways to give files.
 import { html } from 'lit'
+import { nameText } from '../ui/bytes.js'
 
 /** @typedef {import('../model/bytes.js').Given} Given */
 
@@ -16,9 +17,10 @@ export const DEMOS = [
 ]
 
 /**
- * @param {{ open: (given: Given[], source: string) => void, demo: (name: string) => void, awaited: string | undefined }} act
+ * @param {{ open: (given: Given[], source: string) => void, demo: (name: string) => void, awaited: string | undefined,
+ *   databases: import('varve/inspect').OriginDatabase[], origin: (name: string, storage: 'opfs' | 'indexeddb') => void }} act
  */
-export function openScreen({ open, demo, awaited }) {
+export function openScreen({ open, demo, awaited, databases, origin }) {
   const picked = (/** @type {Event} */ event) => {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.webkitRelativePath.split('/').slice(1).join('/') || file.name }))
@@ -34,6 +36,9 @@ export function openScreen({ open, demo, awaited }) {
         <label class="button"><input type="file" multiple @change=${picked}>Open files</label>
         <label class="button"><input type="file" webkitdirectory @change=${picked}>Open a folder</label>
       </p>
+      ${databases.length === 0 ? '' : html`
+        <h2>Databases of this site</h2>
+        <ul class="demos">${databases.map(({ name, storage, inUse }) => html`<li><button @click=${() => origin(name, storage)}>${nameText(name)}</button> <span>${storage === 'opfs' ? 'in its private files' : 'in IndexedDB'}${inUse ? ', in use: read as it is, without disturbing its owner' : ''}</span></li>`)}</ul>`}
       <h2>Or look at an example</h2>
       <ul class="demos">${DEMOS.map(({ name, title, says }) => html`<li><button @click=${() => demo(name)}>${title}</button> <span>${says}</span></li>`)}</ul>
       <p class="promise">Nothing is sent anywhere, and nothing is changed: the page’s policy allows connections to its own origin only, and files are opened for reading.</p>

@@ -32,7 +32,7 @@ export async function openInspector(browser, url, { fragment = '', width = 1280,
     dialog.dismiss()
   })
   page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !/^(blob|data|about):/.test(request.url())) wrong.push(`request: ${request.url()}`)
+    if (!request.url().startsWith(url) && !/^(blob|data|about|filesystem):/.test(request.url())) wrong.push(`request: ${request.url()}`)
   })
   // Firefox of today knows neither command.
   if (browser.kind === 'chromium') await page.setViewport({ width, height })
