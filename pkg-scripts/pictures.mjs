@@ -61,7 +61,7 @@ try {
     await page.type('.query', '"celsius":12.')
     await page.keyboard.press('Enter')
   })
-  await picture('files', { files: all })
+  await picture('files', { files: all }, (inspector) => inspector.until('.database', /live tables/))
   await picture('versions', { files: all.filter((file) => /MANIFEST/.test(file)) }, (inspector) => inspector.show('Versions'))
   await picture('damage', { files: [inRoot('tests', 'fixtures', 'wal-flip-middle', '000008.log')] }, (inspector) => inspector.show('Damage'))
   await picture('narrow', { ...demo('one-bit', 'map'), width: 390, height: 844 }, async ({ page }) => page.keyboard.press('n'))

@@ -12,7 +12,7 @@
  * @property {Pick<DirectoryMap, 'findings' | 'summary' | 'files'> & { manifest?: { name: string } } | undefined} map
  */
 
-/** @param {OpenFile[]} files @returns {Folder[]} */
+/** A manifest alone is no database whose other files are missing. @param {OpenFile[]} files @returns {Folder[]} */
 export function foldersOf(files) {
   /** @type {Map<string, OpenFile[]>} */
   const folders = new Map()
@@ -20,7 +20,7 @@ export function foldersOf(files) {
     const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
     folders.set(folder, [...folders.get(folder) ?? [], file])
   }
-  return [...folders].filter(([folder, inside]) => inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))).map(([name, inside]) => ({ name, files: inside, map: undefined }))
+  return [...folders].filter(([folder, inside]) => inside.length > 1 && inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))).map(([name, inside]) => ({ name, files: inside, map: undefined }))
 }
 
 /** The sentence for a role. @type {Record<string, string>} */

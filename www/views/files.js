@@ -104,7 +104,7 @@ function rowOf(file) {
       html`<span class="number" title=${sized(file.size)}>${grouped(file.size)}</span>`,
       html`<span class="number">${entriesOf(file)}</span>`,
       digestOf(file),
-      worst !== undefined ? html`<span class=${worst}>${counted(findings.length, 'finding')}</span>` : sweep.status === 'done' ? 'sound' : status === 'ready' && file.regions === undefined ? '' : status === 'new' ? html`<span class="dim">not read</span>` : '…'
+      worst !== undefined ? html`<span class=${worst}>${counted(findings.length, 'finding')}</span>` : sweep.status === 'done' ? 'sound' : file.size === 0 || (status === 'ready' && file.regions === undefined) ? '' : status === 'new' ? html`<span class="dim">not read</span>` : '…'
     ]
   }
 }
