@@ -1,7 +1,8 @@
 //! Finds unreferenced blocks by their checksums.
 //!
-//! The search of `table/search.rs` goes on from window to window. A block that begins where another
-//! ends is taken as it is; any other must also be one with keys.
+//! Where a block ends, another is likely to begin: its end is found by one pass over its bytes. Only
+//! elsewhere is the search of `table/search.rs` needed, which goes on from window to window. A block
+//! that begins where another ends is taken as it is; any other must also be one with keys.
 
 use crate::base::to_u64;
 use crate::table::{BlockSearch, SEARCH_WINDOW, TRAILER_SIZE};
@@ -14,13 +15,23 @@ pub(super) const WINDOW: usize = SIZE_MAX_AT_START * 4;
 /// Bytes of false hits that are decoded in one search; then only likely starts are tried.
 const FALSE_HITS_MAX: u64 = 1 << 28;
 
+/// Blocks up to this size are found by one pass.
+const CHAIN_MAX: usize = 64 << 10;
+/// Bytes of passes that find nothing; then there are no more.
+const CHAIN_FAILURES_MAX: u64 = 1 << 28;
+
 pub(super) struct Search {
     blocks: BlockSearch,
     /// The offset in the file at which the search began.
     base: u64,
     /// The offset at which the next window should begin.
     next: u64,
+    /// A block is likely to begin at `next`.
+    is_likely: bool,
+    /// `blocks` does not know the bytes before `next`.
+    is_behind: bool,
     false_hits: u64,
+    chain_failures: u64,
 }
 
 /// The result of searching one window.
@@ -35,7 +46,15 @@ pub(super) enum Hit {
 impl Search {
     /// A search from this offset of the file on.
     pub(super) fn new(offset: u64) -> Search {
-        Search { blocks: BlockSearch::new(), base: offset, next: offset, false_hits: 0 }
+        Search {
+            blocks: BlockSearch::new(),
+            base: offset,
+            next: offset,
+            is_likely: true,
+            is_behind: false,
+            false_hits: 0,
+            chain_failures: 0,
+        }
     }
 
     /// Returns the first block in `window`, whose first byte is at `offset`.
@@ -50,7 +69,16 @@ impl Search {
         is_block: impl Fn(u64, &[u8]) -> bool,
     ) -> Hit {
         if offset != self.next {
-            *self = Search { false_hits: self.false_hits, ..Search::new(offset) };
+            (self.is_likely, self.is_behind) = (true, true);
+        }
+        if let Some(size) = self.chained(window) {
+            self.next = offset.saturating_add(to_u64(size.saturating_add(TRAILER_SIZE)));
+            (self.is_likely, self.is_behind) = (true, true);
+            return Hit::Block { skipped: 0, size };
+        }
+        if std::mem::take(&mut self.is_behind) {
+            self.blocks.restart();
+            self.base = offset;
         }
         let within = |at: u64| usize::try_from(at.checked_sub(offset)?).ok();
         while let Some(at) = within(self.base.saturating_add(self.blocks.offset())).filter(|at| *at < window.len()) {
@@ -64,6 +92,7 @@ impl Search {
                 if hit.likely == Some(*start) || is_block(begin, stored) {
                     self.blocks.found_block(&hit, *start);
                     self.next = end.saturating_add(to_u64(TRAILER_SIZE));
+                    self.is_likely = true;
                     return Hit::Block { skipped, size: after.saturating_sub(skipped) };
                 }
                 self.false_hits = self.false_hits.saturating_add(to_u64(stored.len()));
@@ -74,7 +103,21 @@ impl Search {
         }
         let skipped = if whole { window.len() } else { window.len().saturating_sub(SEARCH_WINDOW) };
         self.next = offset.saturating_add(to_u64(skipped));
+        self.is_likely = false;
         Hit::Nothing { skipped }
+    }
+
+    /// The size of a block at the start of the window, if one is likely to be there.
+    fn chained(&mut self, window: &[u8]) -> Option<usize> {
+        if !self.is_likely || self.chain_failures > CHAIN_FAILURES_MAX {
+            return None;
+        }
+        let bytes = window.get(..CHAIN_MAX).unwrap_or(window);
+        let size = self.blocks.block_at_start(bytes);
+        if size.is_none() {
+            self.chain_failures = self.chain_failures.saturating_add(to_u64(bytes.len()));
+        }
+        size
     }
 }
 

@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use super::format::{TYPE_MAX, unmasked};
+use super::format::{TYPE_MAX, masked, unmasked};
 use crate::base::to_u64;
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
@@ -58,6 +58,8 @@ pub(crate) struct BlockSearch {
     /// The last eight bytes, the oldest lowest.
     recent: u64,
     divide: [u32; 256],
+    /// The CRC's own table.
+    multiply: [u32; 256],
     /// Likely starts, by key.
     likely: BTreeMap<u32, u64>,
     /// Keys of starts, by offset modulo `WINDOW`, and the start before in the same bucket.
@@ -77,6 +79,10 @@ impl BlockSearch {
         for (byte, slot) in (0u32..).zip(divide.iter_mut()) {
             *slot = (0..8).fold(byte << 24, |value, _| divided(value));
         }
+        let mut multiply = [0; 256];
+        for (byte, slot) in (0u32..).zip(multiply.iter_mut()) {
+            *slot = (0..8).fold(byte, |value, _| multiplied(value));
+        }
         let mut search = BlockSearch {
             at: 0,
             quotient: 0,
@@ -85,6 +91,7 @@ impl BlockSearch {
             ones: u32::MAX,
             recent: 0,
             divide,
+            multiply,
             likely: BTreeMap::new(),
             keys: vec![0; WINDOW],
             before: vec![0; WINDOW],
@@ -94,6 +101,30 @@ impl BlockSearch {
         };
         search.expect_block();
         search
+    }
+
+    /// Starts again, at a likely start, with offset 0.
+    ///
+    /// Keys of earlier starts need not be cleared: they are behind those of later ones.
+    pub(crate) fn restart(&mut self) {
+        (self.at, self.quotient, self.quotients) = (0, 0, [0; 4]);
+        (self.power, self.ones, self.recent) = (1 << 7, u32::MAX, 0);
+        (self.floor, self.likely) = (0, BTreeMap::new());
+        self.expect_block();
+    }
+
+    /// The size of the contents of the smallest block at the start of `bytes`, if one is there.
+    ///
+    /// Faster than the search, for blocks that follow one another.
+    pub(crate) fn block_at_start(&self, bytes: &[u8]) -> Option<usize> {
+        let mut register = u32::MAX;
+        bytes.windows(1 + 4).enumerate().find_map(|(size, behind)| {
+            let [block_type, a, b, c, d] = *behind.first_chunk::<5>()?;
+            let [low, ..] = (register ^ u32::from(block_type)).to_le_bytes();
+            register = register >> 8 ^ self.multiply.get(usize::from(low)).copied().unwrap_or(0);
+            let is_end = block_type <= TYPE_MAX && masked(!register) == u32::from_le_bytes([a, b, c, d]);
+            (is_end && to_u64(size) >= SIZE_MIN).then_some(size)
+        })
     }
 
     /// The offset of the next byte.
@@ -292,6 +323,29 @@ mod tests {
             found(&bytes),
             [(0, 5, true), (10, to_u64(large) - 5, true), (to_u64(large), to_u64(large) + 11, true)]
         );
+    }
+
+    #[test]
+    fn a_search_that_starts_again_finds_the_same() {
+        let mut bytes = b"rubbish".to_vec();
+        seal(b"the contents of a block", 0, &mut bytes);
+        bytes.extend([9; 1000]);
+        seal(&[7; 300], 4, &mut bytes);
+        let mut search = BlockSearch::new();
+        for _ in 0..3 {
+            let (mut at, mut ends) = (0, Vec::new());
+            while at < bytes.len() {
+                let (taken, hit) = search.next(&bytes[at..]);
+                at += taken;
+                ends.extend(hit.map(|hit| (hit.starts, hit.end)));
+            }
+            assert_eq!(ends, [(vec![7], 30), (vec![1035], 1335)]);
+            search.restart();
+        }
+        assert_eq!(search.block_at_start(&bytes[7..]), Some(23));
+        assert_eq!(search.block_at_start(&bytes[1035..]), Some(300));
+        assert_eq!(search.block_at_start(&bytes), None);
+        assert_eq!(search.block_at_start(&bytes[1035..1339]), None);
     }
 
     #[test]

@@ -113,6 +113,13 @@ impl Inspector {
         }
     }
 
+    /// Forgets regions and records that are ready.
+    pub fn discard(&mut self) {
+        if let Kind::Manifest(window) = &mut self.0 {
+            window.inspector().discard();
+        }
+    }
+
     /// Returns a checkpoint of a manifest, if one is due: edits, offset and regions before it (f64),
     /// and the state.
     pub fn checkpoint(&mut self) -> Option<Vec<u8>> {

@@ -97,7 +97,7 @@ impl Scanner {
     /// the number of regions before it.
     pub(crate) fn boundary(&self) -> Option<(u64, u64)> {
         let open = self.open.as_ref().map(|open| (open.offset, open.region));
-        let is_possible = self.zeros.is_none() && self.stopped.is_none() && !self.is_done;
+        let is_possible = self.zeros.is_none() && !self.is_done;
         is_possible.then(|| open.unwrap_or((self.at, self.region_count)))
     }
 

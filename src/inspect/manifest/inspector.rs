@@ -95,6 +95,12 @@ impl ManifestInspector {
         std::mem::take(&mut self.scanner.regions)
     }
 
+    /// Forgets the regions and edits that are ready.
+    pub fn discard(&mut self) {
+        self.scanner.regions.clear();
+        self.edits.clear();
+    }
+
     /// Returns the findings since the last call.
     pub fn take_findings(&mut self) -> Vec<Finding> {
         let findings = std::mem::take(&mut self.scanner.findings);

@@ -35,12 +35,24 @@ const started = async ({ size }, { edits, offset, regions, state }, max) => (awa
  * @param {{ signal?: AbortSignal }} [options]
  * @returns {AsyncGenerator<ManifestPart, void>}
  */
-export async function * sweepManifest(source, { signal } = {}) {
+export async function * sweepManifest(source, options) {
+  yield * partsOf(source, options, () => true)
+}
+
+/**
+ * `keeps`: whether rows are wanted.
+ * @param {Source} source
+ * @param {{ signal?: AbortSignal } | undefined} options
+ * @param {() => boolean} keeps
+ * @returns {AsyncGenerator<ManifestPart, void>}
+ */
+async function * partsOf(source, { signal } = {}, keeps) {
   const inspector = await started(source, START, Number.MAX_SAFE_INTEGER)
   for await (const done of feedAll(source, inspector, READ_AHEAD, signal)) {
     const checkpoint = checkpointOf(inspector.checkpoint())
     const findings = parsed(inspector.findings())
     const [summary] = parsed(inspector.spans())
+    if (!keeps()) inspector.discard()
     yield {
       done,
       regions: regionsOf(inspector.regions()),
@@ -66,12 +78,12 @@ export async function mapManifest(source, { signal, progress, maxEdits = EDITS_M
   /** @type {Uint8Array} */
   let state = new Uint8Array(0)
   let kept = 0
-  for await (const part of sweepManifest(source, { signal })) {
+  for await (const part of partsOf(source, { signal }, () => parts.length === 0 || kept < maxEdits)) {
     if (part.checkpoint) checkpoints.push(part.checkpoint)
     findings.push(...part.findings)
     summary ??= part.summary
     state = part.state ?? state
-    if (kept < maxEdits || parts.length === 0) parts.push(part)
+    if (part.edits.length > 0 || part.regions.length > 0 || parts.length === 0) parts.push(part)
     kept += part.edits.length
     progress?.(part.done)
   }
@@ -107,8 +119,7 @@ export async function levelsAt(source, { checkpoints }, edit, { signal } = {}) {
   const from = checkpoints.findLast(({ edits }) => edits <= edit + 1) ?? START
   const inspector = await started(source, from, edit + 1)
   for await (const _ of feedAll(source, inspector, READ_AHEAD, signal)) {
-    inspector.records()
-    inspector.regions()
+    inspector.discard()
     inspector.findings()
     inspector.checkpoint()
   }
