@@ -116,7 +116,7 @@ for (const kind of KINDS) {
           while (putting) {
             await db.put(String(large++).padStart(8, '0'), 'v'.repeat(300_000))
             // So that the database stays small.
-            if (large % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 40))
+            if (large % 8 === 0 || large > 200) await new Promise((resolve) => setTimeout(resolve, large > 200 ? 300 : 40))
           }
         })()
       })

@@ -137,6 +137,19 @@ test('a read that fails because the owner writes is repeated, up to the limit', 
   await rejects(read({ patience: 50 }), { name: 'SourceChangedError', code: 'LEVEL_SOURCE_CHANGED' })
 })
 
+test('what took long leaves the patience of what follows', async () => {
+  const folder = database()
+  provide(folder)
+  let isSlow = true
+  let left = 2
+  folder.onRead = (name) => {
+    for (const end = performance.now() + 120; name === 'p00001' && isSlow && performance.now() < end;);
+    if (name === 'p00001') isSlow = false
+  }
+  folder.fails = (name) => name === 'p00002' && left-- > 0
+  strictEqual((await read({ patience: 100 })).repeated, 2)
+})
+
 test('a file that is shorter than it was is read again', async () => {
   const folder = database()
   provide(folder, { userAgent: 'Gecko/20100101 Firefox/140' })

@@ -510,8 +510,9 @@ export interface OriginFiles {
  * In Chromium, a log that is being written is read by an address that a content security policy must
  * allow (`connect-src filesystem:`). Otherwise reading a busy database takes seconds, or fails.
  *
- * @throws `LEVEL_INVALID_ARGUMENT` if there is no such database; `LEVEL_SOURCE_CHANGED` if it could not be
- * read in `patience` ms (default: 5,000), because its owner writes too fast: try again;
+ * @throws `LEVEL_INVALID_ARGUMENT` if there is no such database; `LEVEL_SOURCE_CHANGED` if a file, or
+ * all of them together, could not be read in `patience` ms (default: 5,000) without a write between:
+ * try again;
  * `LEVEL_LIMIT_EXCEEDED` if more than 1 GiB of logs, or 2 GiB in IndexedDB, would be copied;
  * `LEVEL_CORRUPTION` if the names in IndexedDB cannot be read, and `LEVEL_EVICTED` if the browser removed them.
  */

@@ -56,7 +56,8 @@ const isManifest = (/** @type {string} */ name) => /^MANIFEST-\d+$/.test(name)
 const isTable = (/** @type {string} */ name) => /^\d+\.(ldb|sst)$/.test(name)
 
 /**
- * `isLive`: whether somebody may be writing; `patience`: how long to repeat what fails meanwhile, in ms;
+ * `isLive`: whether somebody may be writing; `patience`: how long to repeat a read that fails, and all of
+ * them, in ms;
  * `copiesMax`: how many bytes of tables may be copied.
  * @typedef {{ isLive: boolean, patience: number, copiesMax: number }} How
  */
@@ -69,7 +70,8 @@ const isTable = (/** @type {string} */ name) => /^\d+\.(ldb|sst)$/.test(name)
  * @returns {Promise<Seen>}
  */
 export async function filesOfPool(path, location, decoder, how) {
-  const raw = new RawReader(path, performance.now() + how.patience)
+  const until = performance.now() + how.patience
+  const raw = new RawReader(path, how.patience)
   try {
     await raw.open()
   } catch (/** @type {any} any: whatever was thrown */ error) {
@@ -79,7 +81,7 @@ export async function filesOfPool(path, location, decoder, how) {
   for (let attempt = 1; ; attempt++) {
     const seen = await reader.read()
     if (seen !== undefined) return seen
-    if (raw.isLate && attempt >= ATTEMPTS_MIN) throw changing()
+    if (performance.now() >= until && attempt >= ATTEMPTS_MIN) throw changing()
     raw.repeated++
   }
 }

@@ -27,7 +27,7 @@ export const filesAreSnapshots = isChromium
 
 export class RawReader {
   #path
-  #until
+  #patience
   /** @type {FileSystemDirectoryHandle | undefined} */
   #directory
   /** @type {Map<string, Promise<FileSystemFileHandle>>} */
@@ -41,14 +41,12 @@ export class RawReader {
 
   /**
    * @param {string[]} path names of directories, from the root
-   * @param {number} until when to give up, on the clock of `performance`
+   * @param {number} patience how long to repeat a read that fails, in ms
    */
-  constructor(path, until) {
+  constructor(path, patience) {
     this.#path = path
-    this.#until = until
+    this.#patience = patience
   }
-
-  get isLate() { return performance.now() >= this.#until }
 
   /** Finds the directory; rejects with a NotFoundError if there is none. */
   async open() {
@@ -121,6 +119,7 @@ export class RawReader {
    * @returns {Promise<T | undefined>}
    */
   async #repeatedly(name, act, otherwise) {
+    const until = performance.now() + this.#patience
     for (let attempt = 1; ; attempt++) {
       /** @type {unknown} */
       let cause
@@ -132,7 +131,7 @@ export class RawReader {
         if (error?.name !== CHANGED) throw error
         cause = error
       }
-      if (this.isLate) throw changing(cause)
+      if (performance.now() >= until) throw changing(cause)
       this.repeated++
       if (otherwise !== undefined && (attempt >= DIRECT || this.#hot.has(name))) {
         const done = await otherwise().catch(() => undefined)
