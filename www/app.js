@@ -25,12 +25,23 @@ const SHOW = { files, map, blocks, entries, records, versions, index, structure,
 /** Views that need no map of the file. */
 const ANY_FILE = new Set(['files', 'hex'])
 
+/**
+ * What the page in one file has inside: the worker's script, and the module for it, in base64 of gzip.
+ * @type {{ worker: string, wasm: string } | undefined}
+ */
+const INSIDE = /** @type {any} any: set by that page */ (globalThis).VARVE_INSIDE
+
+/** The address of the worker's script. */
+const workerUrl = () => INSIDE === undefined
+  ? new URL('./worker.js', import.meta.url).href
+  : URL.createObjectURL(new Blob([`self.VARVE_WASM = '${INSIDE.wasm}';\n${INSIDE.worker}`], { type: 'text/javascript' }))
+
 /** A worker of the page; its policy for scripts allows this script alone. */
 function startWorker() {
-  const url = new URL('./worker.js', import.meta.url).href
+  const url = workerUrl()
   const types = /** @type {any} any: not in the types of all libraries */ (globalThis).trustedTypes
-  workerPolicy ??= types?.createPolicy('varve-worker', { createScriptURL: (/** @type {string} */ text) => text === url ? text : '' })
-  return new Worker(workerPolicy?.createScriptURL(url) ?? url, { type: 'module' })
+  workerPolicy ??= types?.createPolicy('varve-worker', { createScriptURL: (/** @type {string} */ text) => text === url || text.startsWith('blob:') ? text : '' })
+  return new Worker(workerPolicy?.createScriptURL(url) ?? url, { type: INSIDE === undefined ? 'module' : 'classic' })
 }
 /** @type {any} any: TrustedTypePolicy */
 let workerPolicy
@@ -238,7 +249,7 @@ class InspectorApp extends LitElement {
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
         ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${model.notice} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
-        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: (name) => this.demo(name), databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? model.awaited.file : undefined })}
+        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: INSIDE === undefined ? (name) => this.demo(name) : undefined, databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? model.awaited.file : undefined })}
       </main>
       ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${detail(model)}</aside>` : nothing}
       ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}

@@ -20,7 +20,16 @@ function fileOf(id) {
 }
 
 // Messages that come before it is loaded wait for it.
-const ready = load(new URL('./full.wasm', import.meta.url))
+const ready = moduleOf().then(load)
+
+/** The engine's module: beside this script, or in the page that is one file. @returns {Promise<URL | ArrayBuffer>} */
+async function moduleOf() {
+  /** @type {string | undefined} */
+  const inside = /** @type {any} any: set by that page */ (globalThis).VARVE_WASM
+  if (inside === undefined) return new URL('./full.wasm', import.meta.url)
+  const packed = Uint8Array.from(atob(inside), (character) => character.charCodeAt(0))
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer()
+}
 
 /** Of an edit, which is no batch. */
 const NO_OPERATIONS = {

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Varve } from '../../src/js/index.js'
 import { inspectTable } from '../../src/js/inspect/index.js'
+import { blockOf, footer, internal, sealed, varint } from '../js/lib/tables.mjs'
 import { Browser, KINDS, lacking } from './lib/browser.mjs'
 import { openInspector, serveInspector } from './lib/inspector.mjs'
 import { serve } from './lib/serve.mjs'
@@ -339,6 +341,69 @@ for (const kind of KINDS) {
       await inspector.page.close()
       await owner.close()
       site.close()
+    })
+
+    test('a file of five gigabytes is mapped at once, and read only when asked', { skip: kind === 'firefox' && !long }, async () => {
+      const GIB = 2 ** 30
+      const far = 4 * GIB + 12_345
+      const path = join(folder, 'sparse.ldb')
+      const block = (/** @type {string} */ key, /** @type {number} */ sequence) => sealed(blockOf([[internal(key, sequence), Buffer.from('value')]]))
+      const [first, second] = [block('a', 1), block('m', 2)]
+      const metaindex = sealed(blockOf([]))
+      const at = 5 * GIB
+      const index = sealed(blockOf([[internal('b', 9), [...varint(0), ...varint(first.length - 5)]], [internal('n', 9), [...varint(far), ...varint(second.length - 5)]]]))
+      const file = await openFile(path, 'w')
+      await file.write(first, 0, first.length, 0)
+      await file.write(second, 0, second.length, far)
+      const end = Buffer.concat([metaindex, index, footer({ offset: at, size: metaindex.length - 5 }, { offset: at + metaindex.length, size: index.length - 5 })])
+      await file.write(end, 0, end.length, at)
+      await file.close()
+
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(path)
+      await inspector.until('.legend tfoot', new RegExp((at + end.length).toLocaleString('en')), 10_000)
+      await inspector.until('.progress', /Checked 0 of 2 data blocks/)
+      await inspector.show('Blocks')
+      await inspector.until('#blocks', new RegExp(`1 data ${far.toLocaleString('en')}`))
+      const row = (await inspector.rows('blocks')).findIndex((cells) => cells[2] === far.toLocaleString('en'))
+      await inspector.page.click(`#blocks [data-index="${row}"]`)
+      await inspector.show('Entries')
+      await inspector.until('#entries', /m 2 put value/)
+      await inspector.show('Hex')
+      await inspector.page.type('input[name=offset]', '4,294,967,296')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('#hex', /100000000/)
+      await inspector.page.$eval('input[name=offset]', (field) => { /** @type {HTMLInputElement} */ (field).value = '' })
+      await inspector.page.type('input[name=offset]', 'end-8')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('.path', /Footer ▸ magic/)
+      // Reading all of it begins, says how fast, and stops at once.
+      await inspector.show('Map')
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ (document.querySelector('.progress button')).click())
+      await inspector.until('.progress', /\/s · \d+ s left/)
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ (document.querySelector('.progress button')).click())
+      await inspector.until('.progress', /Check again/, 3000)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('250 files are all listed, hostile names among them', { skip: kind === 'firefox' && !long }, async () => {
+      const inside = mkdtempSync(join(folder, 'many-'))
+      const hostile = ['<img src=x onerror=alert(1)>.ldb', '"\u202egpj.ldb', '__proto__']
+      for (let i = 0; i < 247; i++) writeFileSync(join(inside, `${String(i + 10).padStart(6, '0')}.ldb`), readFileSync(DEMO('healthy')))
+      for (const name of hostile) writeFileSync(join(inside, name), readFileSync(DEMO('healthy')))
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(...readdirSync(inside).map((name) => join(inside, name)))
+      await inspector.until('main', /250 files/)
+      assert.equal(await inspector.page.$eval('#files .scroller', (grid) => grid.getAttribute('aria-rowcount')), '251')
+      await inspector.page.focus('#files .scroller')
+      await inspector.page.keyboard.press('End')
+      await inspector.until('#files', /__proto__/)
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('.swept', /82 of 82/)
+      assert.match(await inspector.page.title(), /^__proto__ /)
+      await inspector.check()
+      await inspector.page.close()
     })
 
     test('entries are found by a prefix in few blocks, and by bytes in all', async () => {

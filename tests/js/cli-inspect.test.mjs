@@ -1,6 +1,7 @@
 // `varve inspect`: serves the page and the named files to this machine's browser only.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -96,5 +97,54 @@ describe('varve inspect', () => {
     child.kill('SIGINT')
     const [code] = await once(child, 'exit')
     assert.equal(code, 0)
+  })
+})
+
+describe('varve inspect --json', () => {
+  const FIXTURES = inRoot('tests', 'fixtures')
+  /** @param {...string} args */
+  const run = (...args) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'inspect', '--json', ...args], { encoding: 'utf8', maxBuffer: 1 << 26 })
+    return { status, stderr, report: stdout === '' ? undefined : JSON.parse(stdout) }
+  }
+  const codes = (/** @type {any} any: of the report */ { findings }) => findings.filter((/** @type {any} any: as above */ { severity }) => severity !== 'info').map((/** @type {any} any: as above */ { code }) => code)
+
+  test('a sound database is sound, with the digests of its files, twice the same', () => {
+    const place = join(FIXTURES, 'tiny-table-and-wal')
+    const { status, report } = run(place)
+    assert.equal(status, 0)
+    assert.equal(report.sound, true)
+    for (const { name, size, sha256 } of report.files) {
+      const bytes = readFileSync(join(place, name))
+      assert.deepEqual([size, sha256], [bytes.length, createHash('sha256').update(bytes).digest('hex')], name)
+    }
+    assert.deepEqual(run(place).report, report)
+  })
+
+  test('damage is exit code 1, and says the same as layout does of each table', () => {
+    for (const name of ['block-flip-snappy', 'manifest-cut', 'wal-flip-middle', 'versions', 'goleveldb', 'empty']) {
+      const place = join(FIXTURES, name)
+      const { status, report } = run(place)
+      assert.equal(status, report.sound ? 0 : 1, name)
+      assert.equal(report.sound, ['versions', 'goleveldb', 'empty'].includes(name), `${name}: ${JSON.stringify(report.files.flatMap(codes))}`)
+      for (const file of report.files.filter((/** @type {any} any: as above */ { kind, size }) => kind === 'table' && size > 0)) {
+        const { stdout } = spawnSync(process.execPath, [MAIN, 'layout', '--json', join(place, file.name)], { encoding: 'utf8', maxBuffer: 1 << 26 })
+        const inside = JSON.parse(stdout).spans.flatMap(codes)
+        // What is about the file in its database follows.
+        assert.deepEqual(codes(file).filter((/** @type {string} */ code) => !code.startsWith('M')).sort(), inside.sort(), `${name} ${file.name}`)
+      }
+    }
+  })
+
+  test('one file alone is examined for itself', () => {
+    const { status, report } = run(join(FIXTURES, 'wal-flip-middle', '000008.log'))
+    assert.equal(status, 1)
+    assert.deepEqual(codes(report.files[0]), ['W01', 'W08'])
+    assert.deepEqual(run(join(FIXTURES, 'wal-flip-middle', 'MANIFEST-000006')).status, 0)
+  })
+
+  test('what cannot be read is exit code 2', () => {
+    assert.equal(run(join(FIXTURES, 'none')).status, 2)
+    assert.equal(run().status, 2)
   })
 })

@@ -52,6 +52,8 @@ export class OpenFile {
   sweep = { status: 'none', done: 0, since: 0 }
   /** Blocks that were decoded, by their offset. @type {Map<number, import('varve/inspect').BlockView>} */
   blocks = new Map()
+  /** @type {{ key: string, all: Finding[], worst: import('varve/inspect').Severity | undefined } | undefined} */
+  #findings
   /** @type {Float64Array | undefined} */
   #operationsBefore
   /** Counts blocks that were decoded. */
@@ -65,21 +67,29 @@ export class OpenFile {
     this.size = given.size
   }
 
-  /** What both passes found, each once, by offset. */
+  /** What both passes found, each once, by offset. Asked for in every frame, so kept until more is found. */
   get findings() {
+    const key = [this.mapFindings.length, this.sweptFindings.length, this.sweep.status, this.place?.findings.length].join()
+    if (this.#findings?.key !== key) this.#findings = { key, ...this.#allFindings() }
+    return this.#findings.all
+  }
+
+  /** The worst severity among them. */
+  get worst() {
+    return this.findings.length === 0 ? undefined : this.#findings?.worst
+  }
+
+  /** @returns {{ all: Finding[], worst: import('varve/inspect').Severity | undefined }} */
+  #allFindings() {
     const own = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
     // A table that was not finished is not damaged: an interrupted writer leaves such.
-    const all = [...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
+    const both = [...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
     const seen = new Set()
-    return all.filter(({ code, offset }) => {
+    const all = both.filter(({ code, offset }) => {
       const key = `${code} ${offset}`
       return !seen.has(key) && seen.add(key)
     }).sort((a, b) => a.offset - b.offset)
-  }
-
-  get worst() {
-    const { findings } = this
-    return findings.some(({ severity }) => severity === 'bad') ? 'bad' : findings.some(({ severity }) => severity === 'warn') ? 'warn' : findings.length > 0 ? 'info' : undefined
+    return { all, worst: (/** @type {const} */ (['bad', 'warn', 'info'])).find((severity) => all.some((each) => each.severity === severity)) }
   }
 
   /** @param {any} error any: whatever was thrown */

@@ -43,6 +43,8 @@ export class Regions {
   /** @type {Uint32Array | undefined} regions that are data blocks, in order */
   #data
 
+  /** @type {ReturnType<Regions['totals']> | undefined} */
+  #totals
   /** @type {Growing<typeof COLUMNS[number]> | undefined} */
   #growing
   /** @type {Uint8Array | undefined} the worst state of each so many regions */
@@ -215,8 +217,14 @@ export class Regions {
     this.#data = undefined
   }
 
-  /** Bytes and count of each kind, and of what is bad or not read. */
+  /** Bytes and count of each kind, and of what is bad or not read. Asked for in every frame, so kept until regions change. */
+  /** @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number }[], unread: number, bad: number, blocks: number, data: number }} */
   totals() {
+    if (this.#totals?.version !== this.version) this.#totals = { version: this.version, ...this.#sum() }
+    return this.#totals
+  }
+
+  #sum() {
     const { columns } = this
     const kinds = REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0 }))
     let unread = 0

@@ -321,7 +321,7 @@ export function map(model) {
 /** @param {Model} model */
 function legend({ file }) {
   if (file?.regions === undefined) return nothing
-  const kinds = file.regions.totals().kinds.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
+  const kinds = [...file.regions.totals().kinds].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
   return html`
     <table class="legend">
       <caption>What the bytes are for</caption>

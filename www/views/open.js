@@ -17,7 +17,7 @@ export const DEMOS = [
 ]
 
 /**
- * @param {{ open: (given: Given[], source: string) => void, demo: (name: string) => void, awaited: string | undefined,
+ * @param {{ open: (given: Given[], source: string) => void, demo: ((name: string) => void) | undefined, awaited: string | undefined,
  *   databases: import('varve/inspect').OriginDatabase[], origin: (name: string, storage: 'opfs' | 'indexeddb') => void }} act
  */
 export function openScreen({ open, demo, awaited, databases, origin }) {
@@ -39,8 +39,8 @@ export function openScreen({ open, demo, awaited, databases, origin }) {
       ${databases.length === 0 ? '' : html`
         <h2>Databases of this site</h2>
         <ul class="demos">${databases.map(({ name, storage, inUse }) => html`<li><button @click=${() => origin(name, storage)}>${nameText(name)}</button> <span>${storage === 'opfs' ? 'in its private files' : 'in IndexedDB'}${inUse ? ', in use: read as it is, without disturbing its owner' : ''}</span></li>`)}</ul>`}
-      <h2>Or look at an example</h2>
-      <ul class="demos">${DEMOS.map(({ name, title, says }) => html`<li><button @click=${() => demo(name)}>${title}</button> <span>${says}</span></li>`)}</ul>
+      ${demo === undefined ? '' : html`<h2>Or look at an example</h2>
+      <ul class="demos">${DEMOS.map(({ name, title, says }) => html`<li><button @click=${() => demo(name)}>${title}</button> <span>${says}</span></li>`)}</ul>`}
       <p class="promise">Nothing is sent anywhere, and nothing is changed: the page’s policy allows connections to its own origin only, and files are opened for reading.</p>
     </section>`
 }

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VarveError } from '../../errors.js'
+import { JSON_OPTION, UsageError } from '../arguments.js'
+import { examine } from '../examine.js'
 import { PAGE, serveInspector } from '../inspect-server.js'
 import { isDirectory, systemError } from '../location.js'
 import { counted, visible } from '../text.js'
@@ -22,18 +24,28 @@ export const command = {
   usage: '[file or directory ...]',
   details: `Serves the inspector's page and the named files to the browser of this machine, on 127.0.0.1 and a free port, under an address
 with a random part, and prints that address. Files are only read, and never sent anywhere else; no other machine can connect.
-Ends with Ctrl-C.`,
+Ends with Ctrl-C.
+
+With --json, no page is shown: every byte of the files is read and checked, and the report is printed, with the size, the
+SHA-256 and the findings of each file; the same files give the same report. Exit code 1 if anything is damaged or suspicious.`,
   positionals: [0, 1000],
   options: {
+    ...JSON_OPTION,
     'no-open': { type: 'boolean', help: 'print the address, do not start the browser' },
     once: { type: 'boolean', help: `end ${GONE_MS / 1000} seconds after the page was closed` }
   },
 
   /** @param {Call} call */
   async run({ values, positionals: paths, out }) {
-    if (!existsSync(join(PAGE, 'index.html'))) throw new VarveError(`${PAGE} has no page: run \`npm run build\` in the repository`, { code: 'LEVEL_NOT_SUPPORTED' })
     const files = paths.flatMap((path) => filesAt(path, paths.length > 1))
     const name = paths.length === 1 ? basename(resolve(paths[0])) : paths.length === 0 ? '' : counted(files.length, 'file')
+    if (values.json) {
+      if (paths.length === 0) throw new UsageError('--json needs files or a directory')
+      const report = await examine(name, files)
+      out.line(JSON.stringify(report, undefined, 2))
+      return report.sound ? 0 : 1
+    }
+    if (!existsSync(join(PAGE, 'index.html'))) throw new VarveError(`${PAGE} has no page: run \`npm run build\` in the repository`, { code: 'LEVEL_NOT_SUPPORTED' })
     const server = await serveInspector(name, files)
     const address = paths.length === 0 ? server.address.replace(/#.*$/, '') : server.address
     out.line(address)
