@@ -2,6 +2,9 @@
 
 /** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void, onPart?: (part: any) => void }} Pending any: each call has its own */
 
+/** How long a cancelled call may go on, in ms. */
+const PATIENCE_MS = 150
+
 export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map()
@@ -53,8 +56,15 @@ export class Client {
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onPart })
       this.#worker.postMessage({ id, call, args })
-      signal?.addEventListener('abort', () => this.#worker.postMessage({ cancel: id }), { once: true })
+      signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
     })
+  }
+
+  /** @param {number} id */
+  #cancel(id) {
+    this.#worker.postMessage({ cancel: id })
+    // A long step of a decoder does not hear it: the worker ends, and another begins.
+    setTimeout(() => this.#pending.has(id) && this.#restart(new DOMException('The call was cancelled', 'AbortError')), PATIENCE_MS)
   }
 
   /** @param {any} data any: an answer of the worker */
@@ -70,12 +80,17 @@ export class Client {
 
   /** @param {string} message */
   #crashed(message) {
+    this.#restart(Object.assign(new Error(`the decoder failed: ${message}`), { code: 'CRASHED' }))
+    this.#onCrash(message)
+  }
+
+  /** Ends the worker and starts another, which is told of the same files. @param {Error} reason of the calls that end with it */
+  #restart(reason) {
     this.#worker.terminate()
     const pending = [...this.#pending.values()]
     this.#pending.clear()
-    for (const { reject } of pending) reject(Object.assign(new Error(`the decoder failed: ${message}`), { code: 'CRASHED' }))
+    for (const { reject } of pending) reject(reason)
     this.#worker = this.#start()
     for (const [id, given] of this.#files) this.#worker.postMessage({ register: id, given })
-    this.#onCrash(message)
   }
 }

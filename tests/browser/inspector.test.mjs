@@ -6,12 +6,13 @@ import { open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Varve } from '../../src/js/index.js'
 import { inspectTable } from '../../src/js/inspect/index.js'
 import { blockOf, footer, internal, sealed, varint } from '../js/lib/tables.mjs'
 import { Browser, KINDS, lacking } from './lib/browser.mjs'
-import { openInspector, serveInspector } from './lib/inspector.mjs'
+import { Inspector, openInspector, serveInspector } from './lib/inspector.mjs'
 import { serve } from './lib/serve.mjs'
 
 const DEMO = (/** @type {string} */ name) => inRoot('pkg', 'inspector', 'demo', name, '000005.ldb')
@@ -404,6 +405,23 @@ for (const kind of KINDS) {
       assert.match(await inspector.page.title(), /^__proto__ /)
       await inspector.check()
       await inspector.page.close()
+    })
+
+    test('the page in one file works from a disk', async () => {
+      const page = await browser.page('about:blank')
+      /** @type {string[]} */
+      const wrong = []
+      page.on('console', (message) => ['error', 'warn'].includes(message.type()) && wrong.push(message.text()))
+      page.on('pageerror', (error) => wrong.push(String(error)))
+      await page.goto(pathToFileURL(inRoot('pkg', 'inspector.html')).href)
+      const inspector = new Inspector(page, wrong)
+      await inspector.until('h1', /every byte/)
+      await inspector.give(DEMO('one-bit'))
+      await inspector.until('.swept', /81 of 82 data blocks sound\. 1 finding/)
+      await inspector.show('Entries')
+      await inspector.until('#entries', /sensor/)
+      assert.deepEqual(wrong, [])
+      await page.close()
     })
 
     test('entries are found by a prefix in few blocks, and by bytes in all', async () => {

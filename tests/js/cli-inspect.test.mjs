@@ -78,7 +78,7 @@ describe('varve inspect', () => {
     assert.equal((await get('/files.json')).status, 404)
     assert.equal((await get(`/${'0'.repeat(32)}/files.json`)).status, 404)
     assert.equal((await get(under('files.json'), {}, 'POST')).status, 405)
-    for (const path of ['../full.wasm', '%2e%2e/full.wasm', '..%2ffull.wasm', '%2e%2e%2f%2e%2e%2fpackage.json', '%00', '%zz']) {
+    for (const path of ['../engine.wasm', '%2e%2e/engine.wasm', '..%2fengine.wasm', '%2e%2e%2f%2e%2e%2fpackage.json', '%00', '%zz']) {
       const { status } = await get(under(path))
       assert.ok(status === 404 || status === 500, `${path}: ${status}`)
     }
