@@ -15,6 +15,9 @@ pub(super) const WINDOW: usize = SIZE_MAX_AT_START * 4;
 /// Bytes of false hits that are decoded in one search; then only likely starts are tried.
 const FALSE_HITS_MAX: u64 = 1 << 28;
 
+/// Bytes of a long run of zeros that are searched: a block may begin with zeros.
+const ZEROS_KEPT: usize = 64;
+
 /// Blocks up to this size are found by one pass.
 const CHAIN_MAX: usize = 64 << 10;
 /// Bytes of passes that find nothing; then there are no more.
@@ -70,6 +73,14 @@ impl Search {
     ) -> Hit {
         if offset != self.next {
             (self.is_likely, self.is_behind) = (true, true);
+        }
+        // A sparse file can have gigabytes of them.
+        let zeros = window.iter().position(|byte| *byte != 0).unwrap_or(window.len());
+        if zeros >= SIZE_MAX_AT_START {
+            let skipped = if zeros == window.len() && whole { zeros } else { zeros - ZEROS_KEPT };
+            self.next = offset.saturating_add(to_u64(skipped));
+            (self.is_likely, self.is_behind) = (true, true);
+            return Hit::Nothing { skipped };
         }
         if let Some(size) = self.chained(window) {
             self.next = offset.saturating_add(to_u64(size.saturating_add(TRAILER_SIZE)));
@@ -156,6 +167,23 @@ mod tests {
         bytes.extend(sealed(&[7; 4096]));
         let is_block = |_: u64, stored: &[u8]| stored.starts_with(&[7; 10]) && stored.len() > 4096;
         assert_eq!(Search::new(0).first(0, &bytes, true, is_block), Hit::Block { skipped, size: 4096 });
+    }
+
+    #[test]
+    fn a_block_after_many_zeros_is_found() {
+        let mut bytes = vec![0; 2 * SIZE_MAX_AT_START];
+        let start = bytes.len();
+        bytes.extend(sealed(b"\0\0\0 a block that begins with zeros"));
+        bytes.extend(sealed(b"another"));
+        let mut search = Search::new(0);
+        let Hit::Nothing { skipped } = search.first(0, &bytes, true, |_, _| true) else { panic!() };
+        assert!(skipped < start && skipped > start - 100);
+        let is_block = |_: u64, stored: &[u8]| stored.starts_with(b"\0\0\0 a block");
+        let hit = search.first(to_u64(skipped), &bytes[skipped..], true, is_block);
+        let Hit::Block { skipped: more, size } = hit else { panic!() };
+        assert_eq!(skipped + more, start);
+        let next = start + size + TRAILER_SIZE;
+        assert_eq!(search.first(to_u64(next), &bytes[next..], true, is_block), Hit::Block { skipped: 0, size: 7 });
     }
 
     #[test]
