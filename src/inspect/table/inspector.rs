@@ -64,6 +64,8 @@ pub struct TableInspector {
     /// The next one is last.
     pub(super) gaps: Vec<(u64, u64)>,
     pub(super) gaps_known: bool,
+    /// Unreferenced bytes that may go on in the next window.
+    pub(super) open_gap: Option<(u64, u64)>,
     pub(super) no_footer: bool,
     pub(super) search: Option<Search>,
     /// End of the data blocks found so far.
@@ -152,6 +154,7 @@ impl TableInspector {
             doubtful: Vec::new(),
             gaps: Vec::new(),
             gaps_known: false,
+            open_gap: None,
             no_footer: false,
             search: None,
             data_end: 0,
@@ -332,6 +335,7 @@ impl TableInspector {
 impl TableInspector {
     pub(super) fn conclude(&mut self) {
         self.step = Step::Done;
+        self.end_gap();
         let mut total = std::mem::take(&mut self.total);
         if self.no_footer && total.found == 0 {
             total.format = "unknown";

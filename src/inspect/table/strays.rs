@@ -80,16 +80,18 @@ impl TableInspector {
         if length == 0 || told {
             return;
         }
-        if let Some(last) =
-            self.ready.last_mut().filter(|last| last.kind == "gap" && last.offset + last.length == offset)
-        {
-            last.length += length;
-            return;
+        match &mut self.open_gap {
+            Some((start, size)) if start.saturating_add(*size) == offset => *size = size.saturating_add(length),
+            _ => {
+                self.end_gap();
+                self.open_gap = Some((offset, length));
+            }
         }
-        if let Some(last) = self.regions.last_mut().filter(|last| last.kind == "gap" && last.end() == offset) {
-            last.size += length;
-            return;
-        }
+    }
+
+    /// Reports the unreferenced bytes so far.
+    pub(super) fn end_gap(&mut self) {
+        let Some((offset, length)) = self.open_gap.take() else { return };
         let mut span = Span::new("gap", offset, length);
         span.bad("T32", (offset, length), "{} bytes that nothing refers to and that contain no block", &[length]);
         self.emit(span);
@@ -97,6 +99,7 @@ impl TableInspector {
 
     /// A block found by its checksum.
     pub(super) fn found(&mut self, handle: BlockHandle, stored: &[u8]) {
+        self.end_gap();
         self.total.found += 1;
         let Opened { mut span, contents, raw, .. } = open("data", handle, stored);
         span.state("found", Fact::Flag(true));
