@@ -58,6 +58,12 @@ class InspectorApp extends LitElement {
     this.databases = []
     /** The first key of `g m` and its like. */
     this.pending = ''
+    /** What tells `varve inspect` that the page is open. @type {AbortController | undefined} */
+    this.alive = undefined
+    /** Its answer, kept so that it is not taken for done. @type {Response | undefined} */
+    this.answer = undefined
+    /** The view that had the focus. */
+    this.shown = ''
   }
 
   createRenderRoot() {
@@ -67,6 +73,7 @@ class InspectorApp extends LitElement {
   connectedCallback() {
     super.connectedCallback()
     document.addEventListener('keydown', (event) => this.onKey(event))
+    document.addEventListener('keydown', (event) => this.onSecondKey(event), { capture: true })
     for (const kind of ['dragenter', 'dragover']) document.addEventListener(kind, (event) => this.onDrag(/** @type {DragEvent} */ (event)))
     document.addEventListener('dragleave', (event) => event.relatedTarget === null && this.setOver(false))
     document.addEventListener('drop', (event) => this.onDrop(event))
@@ -78,6 +85,11 @@ class InspectorApp extends LitElement {
   /** Opens what the address asks for. */
   async follow() {
     const address = this.model.await(location.hash)
+    if (address?.source.startsWith('file:') && this.model.files.length > 0) {
+      // The link is of an open file, or asks for another.
+      if (!await this.model.follow(address)) this.model.close()
+      return
+    }
     if (address?.source.startsWith('demo:')) await this.demo(address.source.slice('demo:'.length))
     else if (location.hash.startsWith('#/npx')) await this.served()
     const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(address?.source ?? '') ?? []
@@ -115,9 +127,11 @@ class InspectorApp extends LitElement {
   /** Opens a database of this site, as it is now. @param {string} name @param {'opfs' | 'indexeddb'} storage */
   async origin(name, storage) {
     try {
+      const { openings } = this.model
       const { files, takenAt } = await this.model.now.call('origin', [name, storage])
-      await this.model.open(files, { source: name, tag: `${storage}:${name}` })
-      this.model.takenAt = takenAt
+      // Something else was opened meanwhile.
+      if (openings !== this.model.openings) return
+      await this.model.open(files, { source: name, tag: `${storage}:${name}`, takenAt })
       const problems = files.filter((/** @type {any} any: an answer of the worker */ { problem }) => problem !== undefined)
       if (problems.length > 0) this.model.warn(problems.map((/** @type {any} any: as above */ { name, problem }) => `${name}: ${problem}`).join('; '))
     } catch (/** @type {any} any: whatever was thrown */ error) {
@@ -136,10 +150,12 @@ class InspectorApp extends LitElement {
   async served() {
     try {
       const { name, files } = await (await fetch('./files.json')).json()
+      this.alive?.abort()
+      this.alive = new AbortController()
       const given = files.map((/** @type {{ name: string, size: number, url: string }} */ { name, size, url }) => ({ name, size, url: new URL(url, location.href).href }))
       // Stays open as long as the page, so that `varve inspect --once` can tell when to end.
-      fetch('./alive').catch(() => {})
-      await this.model.open(given, { source: name, tag: 'npx' })
+      fetch('./alive', { signal: this.alive.signal }).then((response) => { this.answer = response }).catch(() => {})
+      if (given.length > 0) await this.model.open(given, { source: name, tag: 'npx' })
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`The files could not be listed: ${error.message}. Does \`varve inspect\` still run?`)
     }
@@ -182,20 +198,11 @@ class InspectorApp extends LitElement {
     const target = /** @type {HTMLElement} */ (event.target)
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog')) return
     const { model } = this
-    if (this.pending === 'g') {
-      this.pending = ''
-      const view = VIEWS.find((each) => ABOUT[each].key === event.key)
-      if (view !== undefined && this.applies(view)) {
-        event.preventDefault()
-        this.show(view)
-      }
-      return
-    }
     const act = /** @type {Record<string, () => void>} */ ({
       g: () => { this.pending = 'g' },
       '?': () => this.toggleHelp(),
       '/': () => this.applies('search') && this.show('search'),
-      o: () => /** @type {HTMLElement | null} */ (this.querySelector('header input[type=file]'))?.click(),
+      o: () => /** @type {HTMLElement | null} */ (this.querySelector('input[type=file]:not([webkitdirectory])'))?.click(),
       '.': () => model.nextRegion(1),
       ',': () => model.nextRegion(-1),
       n: () => model.nextRegion(1, ({ state }) => state === 'bad' || state === 'doubtful'),
@@ -210,22 +217,50 @@ class InspectorApp extends LitElement {
     act()
   }
 
+  /** The key after `g`, before the map or a list can take it. @param {KeyboardEvent} event */
+  onSecondKey(event) {
+    if (this.pending !== 'g') return
+    this.pending = ''
+    const view = VIEWS.find((each) => ABOUT[each].key === event.key)
+    if (view === undefined || !this.applies(view)) return
+    event.preventDefault()
+    event.stopPropagation()
+    this.show(view)
+  }
+
+  /** A view that was chosen has the focus, unless something in it has. */
+  updated() {
+    const { view } = this.model
+    const isNew = view !== this.shown
+    this.shown = view
+    if (isNew && (document.activeElement === document.body || document.activeElement === null)) this.focusView()
+  }
+
+  focusView() {
+    for (const selector of ['main .query', 'main [tabindex="0"]', 'main button']) {
+      const found = /** @type {HTMLElement | null} */ (this.querySelector(selector))
+      if (found !== null) return found.focus({ preventScroll: true })
+    }
+  }
+
   toggleHelp() {
     this.helping = !this.helping
     this.requestUpdate()
+    // As a modal dialog: it takes the focus, and gives it back.
+    if (this.helping) this.updateComplete.then(() => /** @type {HTMLDialogElement | null} */ (this.querySelector('dialog'))?.showModal())
   }
 
   /** @param {import('./model/views.js').View} view */
   show(view) {
     this.model.show(view)
-    this.updateComplete.then(() => /** @type {HTMLElement | null} */ (this.querySelector('main [tabindex="0"], main button'))?.focus({ preventScroll: true }))
+    this.model.addEventListener('change', () => this.updateComplete.then(() => this.focusView()), { once: true })
   }
 
   /** @param {import('./model/views.js').View} view */
   applies(view) {
     const { file, files } = this.model
     if (view === 'files') return files.length > 0
-    return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view)) && suits(view, file.detected?.kind ?? 'table')
+    return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view) || (view === 'damage' && file.findings.length > 0)) && suits(view, file.detected?.kind ?? 'table')
   }
 
   render() {
@@ -249,7 +284,7 @@ class InspectorApp extends LitElement {
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
         ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${model.notice} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
-        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: INSIDE === undefined ? (name) => this.demo(name) : undefined, databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? model.awaited.file : undefined })}
+        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: INSIDE === undefined ? (name) => this.demo(name) : undefined, databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? plainName(model.awaited.file) : undefined })}
       </main>
       ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${detail(model)}</aside>` : nothing}
       ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}
@@ -265,7 +300,7 @@ class InspectorApp extends LitElement {
       <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>
       ${about(file)}
       ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
-      ${file.regions === undefined && view !== 'hex' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? SHOW[view](model) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
+      ${file.regions === undefined && view !== 'hex' && view !== 'damage' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? SHOW[view](model) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
   }
 
   crumbs() {

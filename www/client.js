@@ -1,4 +1,4 @@
-// Calls to a worker of this page, by message. A newer call for the same purpose cancels the older.
+// Calls to a worker of this page, by message.
 
 /** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void, onPart?: (part: any) => void }} Pending any: each call has its own */
 
@@ -9,6 +9,8 @@ export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map()
   #calls = 0
+  /** Whether a worker ever answered. */
+  #answered = false
   /** @type {Worker} */
   #worker
   #make
@@ -28,7 +30,9 @@ export class Client {
     worker.onmessage = ({ data }) => this.#answer(data)
     worker.onerror = (event) => {
       event.preventDefault()
-      this.#crashed(event.message || 'its script could not be loaded')
+      // A script that never answered would fail again.
+      if (this.#answered) this.#crashed(event.message || 'it ended')
+      else this.#end(new Error(`the decoder could not be loaded: ${event.message || 'no reason is known'}`))
     }
     return worker
   }
@@ -69,6 +73,7 @@ export class Client {
 
   /** @param {any} data any: an answer of the worker */
   #answer({ id, value, part, error, crashed }) {
+    this.#answered = true
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     if (part !== undefined) return pending.onPart?.(part)
@@ -86,11 +91,16 @@ export class Client {
 
   /** Ends the worker and starts another, which is told of the same files. @param {Error} reason of the calls that end with it */
   #restart(reason) {
+    this.#end(reason)
+    this.#worker = this.#start()
+    for (const [id, given] of this.#files) this.#worker.postMessage({ register: id, given })
+  }
+
+  /** @param {Error} reason of all calls */
+  #end(reason) {
     this.#worker.terminate()
     const pending = [...this.#pending.values()]
     this.#pending.clear()
     for (const { reject } of pending) reject(reason)
-    this.#worker = this.#start()
-    for (const [id, given] of this.#files) this.#worker.postMessage({ register: id, given })
   }
 }

@@ -1,5 +1,6 @@
 // Entries of a table as lines of JSON or CSV. Runs in a worker, block after block.
-import { keyOf, openBlock, valueOf } from 'varve/inspect'
+import { openBlock, valueOf } from 'varve/inspect'
+import { walkKeys } from './model/keys.js'
 
 /**
  * @typedef {object} Wanted
@@ -12,6 +13,9 @@ import { keyOf, openBlock, valueOf } from 'varve/inspect'
 
 /** Bytes of text that are gathered before they are handed over. */
 const PART = 1 << 20
+
+/** By the number of an entry's type; any other is no internal key. @type {Record<number, string>} */
+const TYPES = { 0: 'del', 1: 'put' }
 
 const ENCODER = new TextEncoder()
 const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -27,28 +31,31 @@ export async function * exported(source, { offset, size, before }, { format, fro
   let text = format === 'csv' ? CSV_HEAD : ''
   let [rows, skipped] = [0, 0]
   for (let number = 0; number < offset.length && !signal.aborted; number++) {
-    if (before[number + 1] <= from || before[number] >= to) continue
+    // A block that could not be decoded has no entries: it is left out where it would have some.
+    if (before[number] >= to || before[number + 1] < from || (before[number + 1] === from && before[number] < from)) continue
     const view = await openBlock(source, { kind: 'data', offset: offset[number], size: size[number] })
     if (view.raw === undefined) skipped++
-    for (let entry = 0; entry < view.entries.length; entry++) {
+    /** @type {Uint8Array[]} */
+    const parts = []
+    walkKeys(view, (entry, key) => {
       const row = before[number] + entry
-      if (row < from || row >= to) continue
-      text += (format === 'csv' ? csvLine : jsonLine)(view, entry, source.name, number)
+      if (row < from || row >= to) return
+      text += (format === 'csv' ? csvLine : jsonLine)(view, entry, key, source.name, number)
       rows++
-    }
-    if (text.length >= PART) {
-      yield { rows, skipped, text: ENCODER.encode(text) }
+      if (text.length < PART) return
+      parts.push(ENCODER.encode(text))
       text = ''
-    }
+    })
+    for (const part of parts) yield { rows, skipped, text: part }
     await new Promise((resolve) => setTimeout(resolve))
   }
   yield { rows, skipped, text: ENCODER.encode(text) }
 }
 
-/** @param {import('varve/inspect').BlockView} view @param {number} entry @param {string} file @param {number} block */
-function jsonLine(view, entry, file, block) {
-  const { key, value, type, sequence } = partsOf(view, entry)
-  return `${JSON.stringify({ key: lossless(key), seq: sequence, type: type === 0 ? 'del' : 'put', value: type === 0 ? null : lossless(value), src: { file, block, entry } })}\n`
+/** @param {import('varve/inspect').BlockView} view @param {number} entry @param {Uint8Array} key @param {string} file @param {number} block */
+function jsonLine(view, entry, key, file, block) {
+  const { value, type, sequence } = partsOf(view, entry)
+  return `${JSON.stringify({ key: lossless(key), seq: sequence, type: TYPES[type] ?? 'none', value: type === 0 ? null : lossless(value), src: { file, block, entry } })}\n`
 }
 
 /** @param {Uint8Array} bytes @returns {{ enc: 'utf8' | 'base64', v: string }} */
@@ -69,10 +76,10 @@ function base64(bytes) {
 
 const CSV_HEAD = 'key,sequence,type,value (a cell that begins with = + - @ has a leading apostrophe; bytes that are no text are in base64)\r\n'
 
-/** @param {import('varve/inspect').BlockView} view @param {number} entry */
-function csvLine(view, entry) {
-  const { key, value, type, sequence } = partsOf(view, entry)
-  return `${csvCell(lossless(key).v)},${sequence},${type === 0 ? 'del' : 'put'},${type === 0 ? '' : csvCell(lossless(value).v)}\r\n`
+/** @param {import('varve/inspect').BlockView} view @param {number} entry @param {Uint8Array} key */
+function csvLine(view, entry, key) {
+  const { value, type, sequence } = partsOf(view, entry)
+  return `${csvCell(lossless(key).v)},${sequence},${TYPES[type] ?? 'none'},${type === 0 ? '' : csvCell(lossless(value).v)}\r\n`
 }
 
 /** A spreadsheet must not take it for a formula. @param {string} text */
@@ -84,6 +91,5 @@ export const csvCell = (text) => {
 /** @param {import('varve/inspect').BlockView} view @param {number} entry */
 function partsOf(view, entry) {
   const type = view.entries.type[entry]
-  const key = keyOf(view, entry)
-  return { key: type === 255 ? key : key.subarray(0, -8), value: valueOf(view, entry), type, sequence: view.entries.sequence[entry] }
+  return { value: valueOf(view, entry), type, sequence: view.entries.sequence[entry] }
 }

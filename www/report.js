@@ -6,12 +6,18 @@
 /** Of the package; the build puts it here. */
 const VERSION = process.env.VARVE_VERSION ?? 'unknown'
 
-/** @param {{ source: string, files: OpenFile[] }} model */
-export function reportOf({ source, files }) {
+/** @param {{ source: string, files: OpenFile[], folders: import('./model/folders.js').Folder[] }} model */
+export function reportOf({ source, files, folders }) {
   return {
     report: 'Varve inspector',
     version: VERSION,
     source,
+    // About a database as a whole, or a file that is missing from it; the others are with their files.
+    databases: folders.map(({ name, map }) => ({
+      folder: name,
+      ...map === undefined ? { failure: 'its files could not be compared with its manifest' } : { facts: map.summary.facts },
+      findings: map?.findings.filter(({ file }) => file === undefined || map.files.some((each) => each.name === file && each.role === 'missing')).map(plain) ?? []
+    })),
     files: files.map((file) => ({
       name: file.name,
       size: file.size,
@@ -21,10 +27,13 @@ export function reportOf({ source, files }) {
       read: readOf(file),
       ...file.summary !== undefined && { facts: file.summary.facts },
       ...file.failure !== undefined && { failure: file.failure },
-      findings: file.findings.map(({ code, severity, offset, length, reason }) => ({ code, severity, offset, length, reason }))
+      findings: file.findings.map(plain)
     }))
   }
 }
+
+/** @param {import('varve/inspect').Finding & { file?: string }} finding */
+const plain = ({ code, severity, offset, length, reason, file }) => ({ ...file !== undefined && { file }, code, severity, offset, length, reason })
 
 /** How much of a file was read. @param {OpenFile} file */
 function readOf({ size, sweep, regions, sha256 }) {
@@ -37,8 +46,9 @@ function readOf({ size, sweep, regions, sha256 }) {
 export const asJson = (report) => `${JSON.stringify(report, undefined, 2)}\n`
 
 /** @param {ReturnType<typeof reportOf>} report */
-export function asHtml({ version, source, files }) {
-  const bad = files.reduce((sum, { findings }) => sum + findings.filter(({ severity }) => severity === 'bad').length, 0)
+export function asHtml({ version, source, files, databases }) {
+  const bad = [...files, ...databases].reduce((sum, { findings }) => sum + findings.filter(({ severity }) => severity === 'bad').length, 0)
+  const unread = [...files, ...databases].filter((each) => 'failure' in each).length
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -50,20 +60,26 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem } th, td 
 code { font-size: 12px; overflow-wrap: anywhere } .number { text-align: right; font-variant-numeric: tabular-nums } .bad { color: #b00020 }
 </style>
 <h1>${escaped(source)}</h1>
-<p>${files.length} files, ${bad === 0 ? 'no damage' : `<span class="bad">${bad} findings of damage</span>`}. Made by Varve inspector ${escaped(version)}, which opens files for reading only.</p>
+<p>${files.length} files, ${bad === 0 ? unread === 0 ? 'no damage' : 'no damage in what could be read' : `<span class="bad">${bad} findings of damage</span>`}${unread === 0 ? '' : `, <span class="bad">${unread} could not be read as a whole</span>`}. Made by Varve inspector ${escaped(version)}, which opens files for reading only.</p>
+${databases.filter(({ findings }) => findings.length > 0).map(({ folder, findings }) => `<h2>The database${folder === '' ? '' : ` in ${escaped(folder)}`}</h2>
+${tableOf(findings)}`).join('\n')}
 ${files.map((file) => `<h2>${escaped(file.name)}</h2>
 <table>
 <tr><th>Size</th><td>${file.size.toLocaleString('en')} bytes</td></tr>
 <tr><th>SHA-256</th><td><code>${escaped(file.sha256 ?? 'not computed')}</code></td></tr>
 <tr><th>Kind</th><td>${escaped('format' in file ? String(file.format) : file.kind)}</td></tr>
 <tr><th>Read</th><td>${escaped(file.read)}</td></tr>
+${'failure' in file && file.failure !== undefined ? `<tr><th>Failure</th><td class="bad">${escaped(file.failure.message)}</td></tr>` : ''}
 </table>
-${file.findings.length === 0 ? '<p>No findings.</p>' : `<table><tr><th>Code<th>Severity<th class="number">Bytes from<th class="number">Length<th>Reason</tr>
-${file.findings.map(({ code, severity, offset, length, reason }) => `<tr><td>${escaped(code)}<td class="${severity}">${severity}<td class="number">${offset.toLocaleString('en')}<td class="number">${length.toLocaleString('en')}<td>${escaped(reason)}</tr>`).join('\n')}
-</table>`}`).join('\n')}
+${file.findings.length === 0 ? '<p>No findings.</p>' : tableOf(file.findings)}`).join('\n')}
 </html>
 `
 }
+
+/** @param {ReturnType<typeof plain>[]} findings */
+const tableOf = (findings) => `<table><tr><th>Code<th>Severity<th class="number">Bytes from<th class="number">Length<th>Reason</tr>
+${findings.map(({ code, severity, offset, length, reason, file }) => `<tr><td>${escaped(code)}<td class="${severity}">${severity}<td class="number">${offset.toLocaleString('en')}<td class="number">${length.toLocaleString('en')}<td>${file === undefined ? '' : `${escaped(file)}: `}${escaped(reason)}</tr>`).join('\n')}
+</table>`
 
 /** @type {Record<string, string>} */
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }

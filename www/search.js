@@ -1,6 +1,7 @@
 // Finds entries in the blocks of a table. Runs in a worker; block after block, so that it can be
 // stopped at any time.
-import { keyOf, openBlock, valueOf } from 'varve/inspect'
+import { openBlock, valueOf } from 'varve/inspect'
+import { walkKeys } from './model/keys.js'
 import { LISTED_MAX, startsWith } from './model/query.js'
 
 /** @typedef {import('./model/query.js').Query} Query */
@@ -28,13 +29,13 @@ export async function * search(source, blocks, query, signal) {
     const offset = blocks.offset[number]
     const view = await openBlock(source, { kind: 'data', offset, size: blocks.size[number] })
     if (view.raw === undefined) unread++
-    for (let entry = 0; entry < view.entries.length; entry++) {
-      if (!test(view, entry)) continue
+    walkKeys(view, (entry, key) => {
+      if (!test(view, entry, key)) return
       matches++
-      if (listed++ >= LISTED_MAX) continue
+      if (listed++ >= LISTED_MAX) return
       found.push(offset)
       entries.push(entry)
-    }
+    })
     const last = number + 1 === blocks.offset.length
     if (!last && performance.now() - reported < REPORT_MS) continue
     yield { blocks: number + 1, matches, unread, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
@@ -46,18 +47,12 @@ export async function * search(source, blocks, query, signal) {
   }
 }
 
-/** @param {Query} query @returns {(view: import('varve/inspect').BlockView, entry: number) => boolean} */
+/** @param {Query} query @returns {(view: import('varve/inspect').BlockView, entry: number, key: Uint8Array) => boolean} */
 function testOf({ kind, bytes, mask, where }) {
   const inKeys = where !== 'values'
   const inValues = where !== 'keys'
-  if (kind === 'prefix') return (view, entry) => startsWith(userKeyOf(view, entry), bytes)
-  return (view, entry) => (inKeys && has(userKeyOf(view, entry), bytes, mask)) || (inValues && has(valueOf(view, entry), bytes, mask))
-}
-
-/** @param {import('varve/inspect').BlockView} view @param {number} entry */
-function userKeyOf(view, entry) {
-  const key = keyOf(view, entry)
-  return view.entries.type[entry] === 255 ? key : key.subarray(0, -8)
+  if (kind === 'prefix') return (view, entry, key) => startsWith(key, bytes)
+  return (view, entry, key) => (inKeys && has(key, bytes, mask)) || (inValues && has(valueOf(view, entry), bytes, mask))
 }
 
 /** Whether `wanted` is in `bytes`. @param {Uint8Array} bytes @param {Uint8Array} wanted @param {Uint8Array} [mask] */

@@ -231,7 +231,7 @@ for (const kind of KINDS) {
       for (let round = 0; round < 2; round++) {
         await inspector.page.evaluate(async () => {
           const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
-          await model.examine()
+          await model.work.examine()
         })
         await inspector.until('main', /Report \(JSON\)/)
         reports.push(await inspector.page.evaluate(async () => {
@@ -267,7 +267,7 @@ for (const kind of KINDS) {
       const exported = (/** @type {string} */ format, /** @type {number} */ from, /** @type {number} */ to) => inspector.page.evaluate(async (format, from, to) => {
         const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
         await model.sweep(model.file)
-        return (await model.export({ format, from, to })).text()
+        return (await model.work.export({ format, from, to })).text()
       }, format, from, to)
       const lines = (await exported('ndjson', 1000, 3000)).trimEnd().split('\n').map((line) => JSON.parse(line))
       assert.equal(lines.length, 2000)
@@ -291,7 +291,7 @@ for (const kind of KINDS) {
       const csv = await hostile.page.evaluate(async () => {
         const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
         await model.sweep(model.file)
-        return (await model.export({ format: 'csv', from: 0, to: 28 })).text()
+        return (await model.work.export({ format: 'csv', from: 0, to: 28 })).text()
       })
       assert.match(csv, /\r\n"'=HYPERLINK\(""http/)
       assert.doesNotMatch(csv, /(^|,|\n)"?[=+@]/m)
@@ -324,7 +324,7 @@ for (const kind of KINDS) {
       // All logs and tables together have a beginning of what was written.
       const keys = await inspector.page.evaluate(async () => {
         const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
-        await model.examine()
+        await model.work.examine()
         let count = 0
         for (const file of model.files) count += file.detected.kind === 'log' ? file.operationsBefore.at(-1) : file.detected.kind === 'table' ? file.regions.entriesBefore.at(-1) : 0
         return { count, findings: model.files.flatMap((/** @type {any} any: as above */ { name, findings }) => findings.filter((/** @type {any} any: as above */ { severity }) => severity !== 'info').map((/** @type {any} any: as above */ { code, reason }) => `${name} ${code} ${reason}`)) }
@@ -403,6 +403,73 @@ for (const kind of KINDS) {
       await inspector.page.keyboard.press('Enter')
       await inspector.until('.swept', /82 of 82/)
       assert.match(await inspector.page.title(), /^__proto__ /)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('the map, the keys and the focus follow what is chosen', async () => {
+      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:one-bit/map?file=000005.ldb' })
+      await inspector.until('.swept', /81 of 82/)
+      const slider = () => inspector.page.$eval('[role=slider]', (element) => [element.getAttribute('aria-valuenow'), element.getAttribute('aria-valuetext')])
+      await inspector.page.focus('[role=slider]')
+      for (const [now, text] of /** @type {const} */ ([['1', /^Data block 0:/], ['2', /^Data block 1:/], ['3', /^Data block 2:/]])) {
+        await inspector.page.keyboard.press('ArrowRight')
+        await inspector.until('.told', new RegExp(text.source))
+        const [shown, said] = await slider()
+        assert.equal(shown, now)
+        assert.match(said ?? '', text)
+      }
+      // A letter after g is of the page, not of the map, which has keys of its own.
+      await inspector.page.keyboard.press('g')
+      await inspector.page.keyboard.press('d')
+      await inspector.until('.findings', /T10/)
+      await inspector.page.keyboard.press('/')
+      await inspector.until('search', /Search/)
+      await inspector.page.keyboard.type('prefix:no')
+      assert.equal(await inspector.page.$eval('.query', (field) => /** @type {HTMLInputElement} */ (field).value), 'prefix:no')
+      await inspector.page.focus('nav .item')
+      await inspector.page.keyboard.press('?')
+      await inspector.until('dialog', /Keys/)
+      assert.equal(await inspector.page.evaluate(() => document.activeElement?.closest('dialog') !== null), true)
+      await inspector.page.keyboard.press('Escape')
+      await inspector.page.waitForSelector('dialog', { hidden: true }).catch(() => {})
+      assert.equal(await inspector.page.$('dialog[open]'), null)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('a link to a file of the machine asks for it, and does not take another for it', { skip: kind === 'firefox' && !long }, async () => {
+      const first = await openInspector(browser, server.url)
+      await first.give(DEMO('healthy'))
+      await first.until('.swept', /82 of 82/)
+      await first.show('Entries')
+      await first.until('#entries', /sensor/)
+      await first.page.click('#entries [data-index="5"]')
+      await first.until('aside', /entry 5/)
+      const { hash } = new URL(first.page.url())
+      assert.match(hash, /^#\/file:135035-[0-9a-f]{8}\/entries\?file=000005\.ldb&at=.*&entry=5/)
+      await first.page.close()
+
+      const again = await openInspector(browser, server.url, { fragment: hash })
+      await again.until('.open', /The link is about a file of your machine: 000005\.ldb/)
+      await again.give(DEMO('healthy'))
+      await again.until('aside', /Data block 0 ▸ entry 5/)
+      await again.page.close()
+
+      const other = await openInspector(browser, server.url, { fragment: hash })
+      await other.until('.open', /The link is about/)
+      await other.give(DEMO('hostile'))
+      await other.until('main', /This is another 000005\.ldb than that of the link/)
+      assert.equal(await other.page.$('aside'), null)
+      await other.check()
+      await other.page.close()
+    })
+
+    test('a report names what is missing from a database', { skip: kind === 'firefox' && !long }, async () => {
+      const place = inRoot('tests', 'fixtures', 'block-flip-snappy')
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(...readdirSync(place).filter((name) => name !== 'CURRENT' && !/\.ldb$/.test(name)).map((name) => join(place, name)))
+      await inspector.until('.database', /D01.*M02.*M02/)
       await inspector.check()
       await inspector.page.close()
     })

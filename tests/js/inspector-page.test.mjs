@@ -140,6 +140,7 @@ describe('regions', () => {
     const regions = new Regions(columns([[0, 100, 'data', 'unread'], [100, 900, 'gap', 'unread'], [1000, 48, 'footer', 'sound']]))
     regions.apply(columns([[0, 100, 'data', 'sound', 7]]))
     regions.apply(columns([[300, 50, 'data', 'found', 3], [120, 30, 'data', 'found', 2]]))
+    regions.flush()
     assert.deepEqual(listed(regions), [
       [0, 100, 'data', 'sound'], [100, 20, 'gap', 'unread'], [120, 30, 'data', 'found'], [150, 150, 'gap', 'unread'],
       [300, 50, 'data', 'found'], [350, 650, 'gap', 'unread'], [1000, 48, 'footer', 'sound']
@@ -151,6 +152,20 @@ describe('regions', () => {
     const { kinds, unread, bad, data } = regions.totals()
     assert.deepEqual([unread, bad, data], [0, 0, 3])
     assert.equal(kinds.reduce((sum, { bytes }) => sum + bytes, 0), 1048)
+  })
+
+  test('half a million blocks that are found one after the other cost seconds, not a minute', () => {
+    const parts = 512
+    const each = 1024
+    const regions = new Regions(columns([[0, parts * each * 10, 'gap', 'unread']]))
+    const begun = performance.now()
+    for (let part = 0; part < parts; part++) {
+      regions.apply(columns(Array.from({ length: each }, (_, i) => [(part * each + i) * 10, 10, 'data', 'found', 1])))
+    }
+    regions.flush()
+    assert.equal(regions.data.length, parts * each)
+    assert.equal(regions.entriesBefore.at(-1), parts * each)
+    assert.ok(performance.now() - begun < 20_000)
   })
 
   test('a damaged block among a million is seen on the map', () => {

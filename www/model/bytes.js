@@ -1,6 +1,9 @@
 // Where the bytes of an opened file are: a file of the user's machine, or one that `varve inspect`
 // serves. Workers get the same description, and read for themselves.
 
+/** The server answers no larger parts. */
+const PIECE = 16 << 20
+
 /** @typedef {{ name: string, size: number, blob?: Blob, url?: string }} Given one of `blob` and `url` */
 
 /**
@@ -15,6 +18,11 @@ export async function bytesOf({ name, size, blob, url }, offset, length) {
   const end = Math.min(size, offset + length)
   if (end <= offset) return new Uint8Array(0)
   if (blob !== undefined) return new Uint8Array(await blob.slice(offset, end).arrayBuffer())
+  if (end - offset > PIECE) {
+    const into = new Uint8Array(end - offset)
+    for (let at = offset; at < end; at += PIECE) into.set(await bytesOf({ name, size, url }, at, Math.min(PIECE, end - at)), at - offset)
+    return into
+  }
   const response = await fetch(/** @type {string} */ (url), { headers: { range: `bytes=${offset}-${end - 1}` }, cache: 'no-store' })
   if (response.status !== 206) throw new Error(`${name}: the server answered ${response.status}, expected a part of the file`)
   return new Uint8Array(await response.arrayBuffer())

@@ -1,4 +1,5 @@
 // One opened file: what is known of it so far.
+import { REGION_STATES } from 'varve/inspect'
 import { EDIT_COLUMNS, Growing, RECORD_COLUMNS } from './columns.js'
 import { Pages } from './pages.js'
 import { noRegions, Regions } from './regions.js'
@@ -22,8 +23,8 @@ export class OpenFile {
   place
   /** Its SHA-256, when it was first read as a whole. @type {string | undefined} */
   sha256
-  /** Whether it is being computed, or was found to be another now. @type {'none' | 'running' | 'same' | 'changed'} */
-  digest = /** @type {'none' | 'running' | 'same' | 'changed'} */ ('none')
+  /** Of the last digest: whether it runs, equals the first, or could not be computed. @type {'none' | 'running' | 'same' | 'changed' | 'failed'} */
+  digest = /** @type {'none' | 'running' | 'same' | 'changed' | 'failed'} */ ('none')
   /** A checksum of its ends, for the address. */
   mark = ''
   /** @type {{ code: string, message: string } | undefined} */
@@ -85,8 +86,8 @@ export class OpenFile {
     // A table that was not finished is not damaged: an interrupted writer leaves such.
     const both = [...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
     const seen = new Set()
-    const all = both.filter(({ code, offset }) => {
-      const key = `${code} ${offset}`
+    const all = both.filter(({ code, offset, reason }) => {
+      const key = `${code} ${offset} ${reason}`
       return !seen.has(key) && seen.add(key)
     }).sort((a, b) => a.offset - b.offset)
     return { all, worst: (/** @type {const} */ (['bad', 'warn', 'info'])).find((severity) => all.some((each) => each.severity === severity)) }
@@ -142,12 +143,12 @@ export class OpenFile {
     return this.detected?.kind === 'log' || this.detected?.kind === 'manifest'
   }
 
-  /** Operations before each record, then their sum. */
+  /** Operations before each record, then their sum. A damaged record's count cannot be trusted: it counts as none. */
   get operationsBefore() {
     if (this.#operationsBefore === undefined) {
       const count = this.records?.length ?? 0
       const before = new Float64Array(count + 1)
-      for (let record = 0; record < count; record++) before[record + 1] = before[record] + this.records?.columns.operations[record]
+      for (let record = 0; record < count; record++) before[record + 1] = before[record] + (REGION_STATES[this.records?.columns.state[record]] === 'bad' ? 0 : this.records?.columns.operations[record])
       this.#operationsBefore = before
     }
     return this.#operationsBefore
@@ -156,6 +157,7 @@ export class OpenFile {
   /** @param {import('varve/inspect').Swept} swept */
   takeSwept({ done, regions, findings, summary }) {
     this.regions?.apply(regions)
+    if (summary !== undefined) this.regions?.flush()
     this.sweptFindings.push(...findings)
     if (summary !== undefined) this.summary = summary
     this.sweep.done = done

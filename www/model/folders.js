@@ -18,7 +18,9 @@ export function foldersOf(files) {
   const folders = new Map()
   for (const file of files) {
     const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
-    folders.set(folder, [...folders.get(folder) ?? [], file])
+    const inside = folders.get(folder)
+    if (inside === undefined) folders.set(folder, [file])
+    else inside.push(file)
   }
   return [...folders].filter(([folder, inside]) => inside.length > 1 && inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))).map(([name, inside]) => ({ name, files: inside, map: undefined }))
 }

@@ -49,7 +49,13 @@ export function blocksFor({ regions, index, handles, findings }, query) {
   const ordered = index !== undefined && handles !== undefined && !findings.some(({ code }) => code === 'T22' || code === 'T33')
   if (query.kind === 'prefix' && ordered) {
     const [first, end] = blocksOf(index, query.bytes)
-    return { offset: handles.offset.slice(first, end), size: handles.size.slice(first, end) }
+    const kept = []
+    // A handle that leads to no block of its own has been told as damage.
+    for (let entry = first; entry < end; entry++) {
+      const region = regions?.having(handles.offset[entry])
+      if (region?.offset === handles.offset[entry] && region.size === handles.size[entry] + TRAILER) kept.push(entry)
+    }
+    return { offset: Float64Array.from(kept, (entry) => handles.offset[entry]), size: Float64Array.from(kept, (entry) => handles.size[entry]) }
   }
   return regions === undefined ? { offset: new Float64Array(), size: new Float64Array() } : contentsOf(regions)
 }

@@ -2,9 +2,8 @@
 // and is told by one event, `change`.
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
-import { blocksFor, contentsOf, Found } from './found.js'
-import { foldersOf } from './folders.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
+import { Work } from './work.js'
 
 /** @typedef {import('../client.js').Client} Client */
 /** @typedef {import('./regions.js').Region} Region */
@@ -26,7 +25,12 @@ const TEXTS = new Set(['current', 'info log'])
 /** Selections that `[` and `]` go through. */
 const HISTORY_MAX = 200
 /** Decoded blocks of a file that are kept. */
-const BLOCKS_KEPT = 64
+const BLOCKS_KEPT = 512
+/** Fewer are kept if they are large: bytes of all together, and how many are kept in any case. */
+const BYTES_KEPT = 128 << 20
+const KEPT_MIN = 48
+/** Blocks and records that are asked for at once. */
+const ASKED_MAX = 96
 
 /** @typedef {import('./views.js').View} View */
 
@@ -55,7 +59,7 @@ export class Model extends EventTarget {
   exported
   /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
   found
-  /** The tables after an edit of a manifest. @type {{ edit: number, state: import('varve/inspect').VersionState } | undefined} */
+  /** The tables after an edit of a manifest. @type {{ edit: number, state?: import('varve/inspect').VersionState, failure?: string } | undefined} */
   version
   /** One of them, by its place in the list. */
   table = -1
@@ -77,11 +81,11 @@ export class Model extends EventTarget {
   #history = []
   #place = -1
   #queued = false
-  /** @type {WeakMap<OpenFile, Promise<void>>} */
-  #sweeping = new WeakMap()
   #replaying = false
-  /** Blocks that are being decoded, or cannot be read. @type {Set<string>} */
+  /** What is being decoded. @type {Set<string>} */
   #asked = new Set()
+  /** What cannot be decoded; it is not asked for again. @type {Set<string>} */
+  #failed = new Set()
   #openings = 0
 
   /** @param {Client} now for what is looked at @param {Client} sweeper for whole files */
@@ -89,6 +93,7 @@ export class Model extends EventTarget {
     super()
     this.now = now
     this.sweeper = sweeper
+    this.work = new Work(this, sweeper)
   }
 
   /** Tells views, once for all changes of a frame. */
@@ -107,11 +112,11 @@ export class Model extends EventTarget {
    * Opens files in place of those that are open.
    *
    * @param {import('./bytes.js').Given[]} given
-   * @param {{ source: string, tag?: string }} of
+   * @param {{ source: string, tag?: string, takenAt?: number }} of
    */
-  async open(given, { source, tag }) {
+  async open(given, { source, tag, takenAt }) {
     this.close()
-    this.takenAt = undefined
+    this.takenAt = takenAt
     const opening = ++this.#openings
     this.source = source
     this.sourceTag = tag
@@ -129,41 +134,37 @@ export class Model extends EventTarget {
     }
     const wanted = awaited && this.files.find(({ name }) => name === awaited.file)
     const first = wanted ?? (this.files.length === 1 ? this.files[0] : undefined)
+    // The name alone does not make it the file of the link.
+    const isOther = wanted !== undefined && awaited?.source.startsWith('file:') && awaited.source !== tagOf(wanted)
+    if (isOther) this.warn(`This is another ${wanted.name} than that of the link: its size or its ends differ. What the link shows cannot be shown of it.`)
     if (first !== undefined) await this.look(first, wanted === undefined ? undefined : awaited?.view)
-    if (wanted !== undefined && awaited !== undefined) await this.#restore(awaited)
+    if (opening !== this.#openings) return
+    if (wanted !== undefined && awaited !== undefined && !isOther) await this.#restore(wanted, awaited)
+    if (opening !== this.#openings) return
     this.awaited = undefined
     this.changed()
-    await this.#compare(opening)
+    await this.work.compare()
   }
 
-  /** Compares the files of each database with its manifest. @param {number} opening */
-  async #compare(opening) {
-    this.folders = foldersOf(this.files)
-    for (const folder of this.folders) {
-      try {
-        const map = await this.sweeper.call('directory', [folder.files.map(({ id }) => id), folder.name], { onPart: ({ done, of }) => this.say(`compared ${done} of ${of} files`) })
-        if (opening !== this.#openings) return
-        folder.map = map
-        for (const [index, file] of folder.files.entries()) file.place = map.files[index]
-      } catch (/** @type {any} any: whatever was thrown */ error) {
-        this.warn(`The files could not be compared with the manifest: ${error.message}`)
-      }
-      this.changed()
-    }
+  /** Counts what was opened, so that a slow answer can tell that it is late. */
+  get openings() {
+    return this.#openings
   }
 
   close() {
     this.#openings++
+    this.work.end()
     for (const file of this.files) {
-      file.sweep.cancel?.()
       this.now.forget(file.id)
       this.sweeper.forget(file.id)
     }
     this.files = []
     this.folders = []
     this.file = undefined
-    this.found?.cancel()
     this.found = undefined
+    this.exported = undefined
+    this.#asked.clear()
+    this.#failed.clear()
     this.selection = undefined
     this.hover = undefined
     this.notice = undefined
@@ -197,19 +198,27 @@ export class Model extends EventTarget {
       this.version = undefined
       this.table = -1
       this.selection = undefined
+      this.#history = []
+      this.#place = -1
       this.zoom = [0, Math.max(1, file.size)]
     }
     const { kind } = file.detected ?? { kind: 'unknown' }
     this.view = view ?? (kind === 'current' || kind === 'info log' ? 'hex' : 'map')
     this.changed()
-    await this.#read(file)
+    await this.read(file)
     if (file === this.file) this.#publish()
   }
 
   /** Reads what is needed for a first look, unless it was. @param {OpenFile} file */
-  async #read(file) {
+  async read(file) {
     if (file.status !== 'new' || file.size === 0) return
-    if (file.isLog) return this.sweep(file)
+    if (file.isLog) {
+      // A large one is read when asked: the whole of it is what there is to see.
+      if (file.size <= SWEPT_BY_ITSELF_MAX) return this.sweep(file)
+      file.forgetLog()
+      file.status = 'ready'
+      return
+    }
     // A text has no structure but its lines.
     if (TEXTS.has(file.detected?.kind ?? '')) file.status = 'ready'
     else await this.#map(file)
@@ -229,131 +238,8 @@ export class Model extends EventTarget {
   }
 
   /** Reads and checks all of a file. @param {OpenFile} file */
-  async sweep(file) {
-    // What runs is waited for, and what is done is not done again.
-    if (file.sweep.status === 'running' || file.sweep.status === 'done') return this.#sweeping.get(file)
-    const sweeping = this.#sweep(file)
-    this.#sweeping.set(file, sweeping)
-    return sweeping
-  }
-
-  /** @param {OpenFile} file */
-  async #sweep(file) {
-    const control = new AbortController()
-    file.sweptFindings = []
-    if (file.isLog) file.forgetLog()
-    file.sweep = { status: 'running', done: 0, since: performance.now(), cancel: () => control.abort() }
-    this.changed()
-    try {
-      await this.sweeper.call('sweep', [file.id, file.detected?.kind], {
-        signal: control.signal,
-        onPart: (swept) => {
-          if (file.isLog) file.takeLog(swept)
-          else file.takeSwept(swept)
-          this.changed()
-        }
-      })
-      file.sweep.status = control.signal.aborted ? 'paused' : 'done'
-    } catch (error) {
-      file.sweep.status = 'paused'
-      if (!control.signal.aborted) file.fail(error)
-    }
-    if (file.sweep.status === 'done') this.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
-    this.changed()
-  }
-
-  /**
-   * Computes the digest of a file; a second time, tells whether it is the same.
-   * @param {OpenFile} file
-   */
-  async digest(file) {
-    if (file.digest === 'running' || file.size === 0) return
-    file.digest = 'running'
-    this.changed()
-    try {
-      const digest = await this.sweeper.call('digest', [file.id])
-      file.digest = file.sha256 === undefined ? 'none' : file.sha256 === digest ? 'same' : 'changed'
-      file.sha256 ??= digest
-    } catch (error) {
-      file.digest = 'changed'
-      file.fail(error)
-    }
-    this.changed()
-  }
-
-  /** Reads, explains and digests all files, for a report. Those that are done are not read again. */
-  async examine() {
-    const opening = this.#openings
-    for (const [index, file] of this.files.entries()) {
-      this.examined = index
-      this.changed()
-      if (file.size > 0 && file.sha256 === undefined) await this.digest(file)
-      await this.#read(file)
-      if (file.regions !== undefined) await this.sweep(file)
-      if (opening !== this.#openings) return false
-    }
-    this.examined = undefined
-    this.say('all files were read')
-    return true
-  }
-
-  /**
-   * Entries of a table as text; `undefined` if it was stopped.
-   * @param {import('../export.js').Wanted} wanted
-   * @returns {Promise<Blob | undefined>}
-   */
-  async export(wanted) {
-    const { file } = this
-    if (file?.regions === undefined || this.exporting !== undefined) return undefined
-    const control = new AbortController()
-    const exporting = this.exporting = { rows: 0, bytes: 0, skipped: 0, cancel: () => control.abort() }
-    this.exported = undefined
-    this.changed()
-    /** @type {BlobPart[]} */
-    const parts = []
-    try {
-      await this.sweeper.call('export', [file.id, { ...contentsOf(file.regions), before: file.regions.entriesBefore }, wanted], {
-        signal: control.signal,
-        onPart: ({ rows, skipped, text }) => {
-          // A Blob of many parts may be kept on disk; an array of them would not be.
-          parts.push(new Blob([text]))
-          Object.assign(exporting, { rows, skipped, bytes: exporting.bytes + text.length })
-          this.changed()
-        }
-      })
-      this.exported = { rows: exporting.rows, skipped: exporting.skipped }
-    } catch (error) {
-      file.fail(error)
-    } finally {
-      this.exporting = undefined
-      this.changed()
-    }
-    return this.exported === undefined || control.signal.aborted ? undefined : new Blob(parts)
-  }
-
-  /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */
-  async search(text, query) {
-    const { file } = this
-    if (file?.regions === undefined) return
-    this.found?.cancel()
-    const control = new AbortController()
-    const blocks = blocksFor(file, query)
-    const found = this.found = new Found(text, blocks.offset.length, () => control.abort())
-    this.changed()
-    try {
-      await this.sweeper.call('search', [file.id, blocks, query], {
-        signal: control.signal,
-        onPart: (part) => {
-          found.take(part)
-          this.changed()
-        }
-      })
-      found.status = control.signal.aborted ? 'stopped' : 'done'
-    } catch (error) {
-      found.status = 'stopped'
-      file.fail(error)
-    }
-    this.say(`${found.count} matches`)
+  sweep(file) {
+    return this.work.sweep(file)
   }
 
   // ---- Looking ----
@@ -497,7 +383,7 @@ export class Model extends EventTarget {
   async decode(offset) {
     const { file } = this
     const region = file?.regions?.having(offset)
-    if (file === undefined || region === undefined || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
+    if (file === undefined || region === undefined || region.offset !== offset || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
     await this.#once(`${file.id} ${offset}`, async () => {
       keep(file.blocks, offset, await this.now.call('block', [file.id, { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }]))
       file.decoded++
@@ -516,12 +402,13 @@ export class Model extends EventTarget {
     const { file } = this
     if (file === undefined || this.#replaying) return
     this.#replaying = true
-    await this.#once(`${file.id} version ${edit} ${file.records?.length}`, async () => {
+    try {
       const state = await this.now.call('levels', [file.id, file.checkpoints, edit])
-      if (file !== this.file) return
-      this.version = { edit, state }
-      this.table = -1
-    })
+      if (file === this.file) this.version = { edit, state }
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (file === this.file) this.version = { edit, failure: String(error?.message ?? error) }
+    }
+    this.table = -1
     this.#replaying = false
     this.changed()
   }
@@ -544,17 +431,23 @@ export class Model extends EventTarget {
     })
   }
 
-  /** Does something that is not done already, and has not failed. @param {string} key @param {() => Promise<void>} act */
+  /**
+   * Does something that is not done already, and has not failed. Not more at once than rows can be in
+   * view: what is still in view when some are done is asked for again.
+   * @param {string} key
+   * @param {() => Promise<void>} act
+   */
   async #once(key, act) {
-    if (this.#asked.has(key)) return
+    if (this.#asked.has(key) || this.#failed.has(key) || this.#asked.size >= ASKED_MAX) return
     this.#asked.add(key)
     try {
       await act()
-      this.#asked.delete(key)
-    } catch (error) {
-      // Not asked for again: it would fail again.
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      // The worker ended with others' bytes: these may be asked for again.
+      if (error.code !== 'CRASHED' && error.name !== 'AbortError') this.#failed.add(key)
       this.file?.fail(error)
     }
+    this.#asked.delete(key)
     this.changed()
   }
 
@@ -579,18 +472,32 @@ export class Model extends EventTarget {
     return this.awaited
   }
 
-  /** @param {import('./address.js').Address} address */
-  async #restore({ view, selection, zoom }) {
-    if (this.file === undefined) return
+  /** @param {OpenFile} file @param {import('./address.js').Address} address */
+  async #restore(file, { view, selection, zoom }) {
+    if (this.file !== file) return
     this.awaited = undefined
     if (zoom !== undefined) this.setZoom(zoom)
     if (selection === undefined) return
+    // What has no index is known after it was read.
+    if (file.regions?.having(selection.from)?.kind === 'gap') await this.sweep(file)
+    if (this.file !== file) return
     const record = this.recordHaving(selection.from)
     if (record !== undefined && selection.entry !== undefined) return this.selectOperation(record, selection.entry, { view })
-    const block = this.file.regions?.having(selection.from)
+    const block = file.regions?.having(selection.from)
     if (block !== undefined) await this.decode(block.offset)
+    if (this.file !== file) return
     if (block !== undefined && selection.entry !== undefined) this.selectEntry(block.offset, selection.entry, { view })
     else this.select({ ...selection, block: block?.offset, record }, { view })
+  }
+
+  /** Looks at the file of a link, if it is open. @param {import('./address.js').Address} address */
+  async follow(address) {
+    const file = this.files.find((each) => each.name === address.file && tagOf(each) === address.source)
+    if (file === undefined) return false
+    this.awaited = undefined
+    await this.look(file, address.view)
+    await this.#restore(file, address)
+    return true
   }
 
   /** Shows what could not be done. @param {string | undefined} text */
@@ -606,11 +513,20 @@ export class Model extends EventTarget {
   }
 }
 
-/** Adds to what was decoded; the oldest goes. @template T @param {Map<number, T>} map @param {number} key @param {T} value */
+/**
+ * Adds to what was decoded; the oldest goes.
+ * @template {{ raw?: Uint8Array }} T
+ * @param {Map<number, T>} map
+ * @param {number} key
+ * @param {T} value
+ */
 function keep(map, key, value) {
   map.set(key, value)
-  for (const oldest of map.keys()) {
-    if (map.size <= BLOCKS_KEPT) break
+  let bytes = 0
+  for (const { raw } of map.values()) bytes += raw?.length ?? 0
+  for (const [oldest, { raw }] of map) {
+    if (map.size <= KEPT_MIN || (map.size <= BLOCKS_KEPT && bytes <= BYTES_KEPT)) break
+    bytes -= raw?.length ?? 0
     map.delete(oldest)
   }
 }

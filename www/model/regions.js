@@ -43,6 +43,11 @@ export class Regions {
   /** @type {Uint32Array | undefined} regions that are data blocks, in order */
   #data
 
+  /** Regions that are not in their places yet. @type {[Columns, number][]} */
+  #waiting = []
+  /** When some were last, and how long it took, in ms. */
+  #inserted = -Infinity
+  #insertMs = 0
   /** @type {ReturnType<Regions['totals']> | undefined} */
   #totals
   /** @type {Growing<typeof COLUMNS[number]> | undefined} */
@@ -177,7 +182,31 @@ export class Regions {
         others.push(row)
       }
     }
-    if (others.length > 0) this.#insert(rows, others)
+    if (others.length > 0) this.#wait(rows, others)
+    this.version++
+    this.#entriesBefore = undefined
+    this.#worst = undefined
+  }
+
+  /**
+   * Regions that are new: they are put in their places not in each call, which would take longer the
+   * more there are, but after ten times as long as that took.
+   * @param {Columns} rows
+   * @param {number[]} others
+   */
+  #wait(rows, others) {
+    for (const row of others) this.#waiting.push([rows, row])
+    if (performance.now() - this.#inserted > 10 * this.#insertMs) this.flush()
+  }
+
+  /** Puts all regions in their places: at the end of a sweep. */
+  flush() {
+    if (this.#waiting.length === 0) return
+    const begun = performance.now()
+    this.#insert(this.#waiting)
+    this.#waiting = []
+    this.#inserted = performance.now()
+    this.#insertMs = this.#inserted - begun
     this.version++
     this.#entriesBefore = undefined
     this.#worst = undefined
@@ -185,14 +214,13 @@ export class Regions {
 
   /**
    * Replaces what lies where the new regions are; what is left of a gap stays one.
-   * @param {Columns} rows
-   * @param {number[]} others
+   * @param {[Columns, number][]} others
    */
-  #insert(rows, others) {
+  #insert(others) {
     const { columns: old } = this
     /** @type {[Columns, number, number, number][]} a column, its row, and the bytes from and to */
     const all = []
-    others.sort((a, b) => rows.offset[a] - rows.offset[b])
+    others.sort(([a, i], [b, j]) => a.offset[i] - b.offset[j])
     let at = 0
     let end = 0
     /** @param {number} limit the old regions up to there, without the bytes that new ones have */
@@ -205,7 +233,7 @@ export class Regions {
         if (stop > limit) break
       }
     }
-    for (const row of others) {
+    for (const [rows, row] of others) {
       const from = rows.offset[row]
       if (from < end) continue
       keep(from)

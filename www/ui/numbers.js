@@ -5,6 +5,9 @@ const GROUPED = new Intl.NumberFormat('en')
 /** @param {number} value */
 export const grouped = (value) => GROUPED.format(value)
 
+/** A number of the engine, which is text where JavaScript's numbers are not exact. @param {unknown} value */
+export const exact = (value) => typeof value === 'string' && /^\d+$/.test(value) ? BigInt(value).toLocaleString('en') : grouped(Number(value))
+
 /** @param {number} value @param {string} one @param {string} [many] */
 export const counted = (value, one, many = `${one}s`) => `${grouped(value)} ${value === 1 ? one : many}`
 

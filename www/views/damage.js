@@ -38,6 +38,7 @@ export const CODES = {
   M04: 'A file has another size than the manifest says.',
   M05: 'The manifest says other first and last keys than the table has.',
   M06: 'Two tables of one level overlap.',
+  M08: 'The findings of this kind are more than are listed.',
   M07: 'The manifest names another comparator than the page knows.',
   D01: 'CURRENT is missing, or does not name a manifest that is there.',
   D02: 'There are several manifests.',
@@ -53,7 +54,7 @@ const WORDS = { bad: 'damage', warn: 'suspicious', info: 'note' }
 /** @param {import('../model/model.js').Model} model */
 export function damage(model) {
   const { file } = model
-  if (file === undefined || file.regions === undefined) return nothing
+  if (file === undefined) return nothing
   const { findings } = file
   return html`
     ${progress(model)}
@@ -78,7 +79,8 @@ function sound({ regions, summary }) {
 /** @param {import('../model/model.js').Model} model @param {import('varve/inspect').Finding} finding */
 function item(model, { code, severity, offset, length, reason }) {
   const file = /** @type {import('../model/file.js').OpenFile} */ (model.file)
-  const region = file.regions?.having(Math.min(offset, file.size - 1))
+  // What is about the file in its database is about no byte of it.
+  const region = /^[DM]/.test(code) && length === 0 ? undefined : file.regions?.having(Math.min(offset, file.size - 1))
   const to = Math.min(file.size, offset + Math.max(1, length))
   const show = (/** @type {import('../model/views.js').View} */ view) => () => model.select({ from: Math.min(offset, file.size - 1), to, block: region?.offset }, { view })
   return html`

@@ -1,7 +1,7 @@
 // The panel beside the view: what is selected, with its key and its value.
 import { keyOf, valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
-import { bytesText, hexOf, partsOf } from '../ui/bytes.js'
+import { bytesText, hexOf, nameText, partsOf } from '../ui/bytes.js'
 import { counted, grouped, hex, range } from '../ui/numbers.js'
 import { sentenceOf, titleOf } from '../model/sentences.js'
 import { facts, factText, wordsOf } from './structure.js'
@@ -15,7 +15,7 @@ const SHOWN = 4096
 export function detail(model) {
   const { file, selection } = model
   if (file?.regions === undefined || selection === undefined) return nothing
-  const region = file.regions.having(selection.block ?? selection.from)
+  const region = file.regions.having(selection.from)
   const view = region && file.blocks.get(region.offset)
   if (selection.record !== undefined) return recordOf(model, selection.record)
   const entry = view !== undefined && selection.entry !== undefined && selection.entry < view.entries.length ? selection.entry : undefined
@@ -34,9 +34,9 @@ function regionOf(model, region) {
   const view = file?.blocks.get(region.offset)
   const part = file?.parts.find(({ offset }) => offset === region.offset)
   const span = view?.span ?? part
-  const findings = file?.findings.filter(({ offset }) => offset >= region.offset && offset < region.end) ?? []
+  const findings = file?.findings.filter(({ code, offset }) => !/^[DM]/.test(code) && offset >= region.offset && offset < region.end) ?? []
   return html`
-    ${findings.slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
+    ${findings.slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${nameText(reason)}</p>`)}
     ${span === undefined ? nothing : facts(span)}
     <p class="actions">
       <button @click=${() => model.show('hex')}>Bytes</button>
@@ -76,7 +76,7 @@ function recordOf(model, offset) {
   return html`
     <h2>${isManifest ? 'Edit' : 'Record'} ${grouped(index)}${operation === undefined ? '' : html` <span class="dim">▸</span> operation ${grouped(operation)}`}</h2>
     <p>Bytes ${range(offset, end)} of the file, ${isManifest ? counted(size, 'byte') : fragments === 1 ? 'in one fragment' : `in ${grouped(fragments)} fragments`}${selection?.inside === undefined ? '' : `; bytes ${range(...selection.inside)} of the joined record`}</p>
-    ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
+    ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${nameText(reason)}</p>`)}
     ${view === undefined ? html`<p class="dim">Reading …</p>` : operation !== undefined ? operationOf(view, operation) : html`${facts(view.contents)}${isManifest ? fields(model, offset, view.contents) : nothing}`}
     <p class="actions"><button @click=${() => model.show('hex')}>Bytes</button>${isManifest ? nothing : html`<button @click=${() => model.show('entries')}>Operations</button>`}</p>
     ${inspector(model)}`

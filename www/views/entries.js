@@ -2,7 +2,7 @@
 import { keyOf, valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { bytesText } from '../ui/bytes.js'
+import { bytesText, nameText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
 import { titleOf } from '../model/sentences.js'
 import { exportBar } from './export-bar.js'
@@ -41,7 +41,7 @@ export function entries(model) {
 export function regionOf({ file, selection }) {
   const { regions } = file ?? {}
   if (regions === undefined) return undefined
-  const selected = selection && regions.having(selection.block ?? selection.from)
+  const selected = selection && regions.having(selection.from)
   if (selected?.kind === 'data') return selected
   return regions.data.length > 0 ? regions.at(regions.data[0]) : undefined
 }
@@ -73,7 +73,7 @@ function one(model, region) {
     onOpen: (index) => model.selectEntry(region.offset, index, { view: 'hex' })
   })
   return html`
-    ${view.span.findings.map(({ code, reason }) => html`<p class="finding bad"><b>${code}</b> ${reason}</p>`)}
+    ${view.span.findings.map(({ code, reason }) => html`<p class="finding bad"><b>${code}</b> ${nameText(reason)}</p>`)}
     ${view.raw === undefined ? html`<p class="empty">The contents of this block cannot be decoded.</p>` : html`
       <virtual-list id="entries" class="fill" .list=${list} .version=${`${region.offset} ${model.file?.blocks.size}`}></virtual-list>
       <p class="foot">${foot(view)}</p>`}`

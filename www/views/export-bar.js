@@ -21,7 +21,7 @@ export function exportBar(model) {
     const format = /** @type {'ndjson' | 'csv'} */ (/** @type {HTMLSelectElement} */ (form.elements.namedItem('format')).value)
     const [from, last] = [number('first', 0), number('last', total - 1)]
     if (!(from >= 0 && last >= from && last < total)) return model.say(`there are rows 0 to ${total - 1}`)
-    const made = await model.export({ format, from, to: last + 1 })
+    const made = await model.work.export({ format, from, to: last + 1 })
     if (made !== undefined) save(`${file.name}.${format}`, made)
   }
   return html`

@@ -3,7 +3,7 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
 import { ROLES } from '../model/folders.js'
-import { counted, grouped, sized } from '../ui/numbers.js'
+import { counted, exact, grouped, sized } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
 import { asHtml, asJson, reportOf } from '../report.js'
 
@@ -35,7 +35,7 @@ export function files(model) {
 function evidence(model) {
   const { files, examined, source } = model
   const report = async (/** @type {'html' | 'json'} */ kind) => {
-    if (!await model.examine()) return
+    if (!await model.work.examine()) return
     const made = reportOf(model)
     const name = `${source.replace(/[^\w.-]+/g, '-') || 'files'}.report.${kind}`
     if (kind === 'html') save(name, asHtml(made), 'text/html')
@@ -45,7 +45,7 @@ function evidence(model) {
     <div class="bar">
       ${examined !== undefined ? html`<span role="status">Reading file ${grouped(examined + 1)} of ${grouped(files.length)} …</span>` : html`
         <button @click=${() => report('html')}>Report (HTML)</button><button @click=${() => report('json')}>Report (JSON)</button>
-        <button @click=${async () => { for (const file of files) await model.digest(file) }}>${files.some(({ sha256 }) => sha256 !== undefined) ? 'Check the digests again' : 'Compute digests'}</button>
+        <button @click=${async () => { for (const file of files) await model.work.digest(file) }}>${files.some(({ sha256 }) => sha256 !== undefined) ? 'Check the digests again' : 'Compute digests'}</button>
         <span class="dim">A report reads all files, and is the same for the same files.</span>`}
     </div>`
 }
@@ -64,13 +64,16 @@ function entriesOf({ summary, place }) {
   return typeof count === 'number' && (summary !== undefined || entries === undefined) ? grouped(count) : '—'
 }
 
+/** Findings about a database that are listed. */
+const ABOUT_MAX = 12
+
 /** What a database's manifest says, and what is wrong with the whole. @param {Model} model @param {import('../model/folders.js').Folder} folder */
 function database(model, { name, map, files }) {
   if (map === undefined) return html`<p class="dim">${name === '' ? '' : html`${nameText(name)}: `}comparing ${counted(files.length, 'file')} with the manifest …</p>`
   const { facts } = map.summary
-  const missing = map.files.filter(({ role }) => role === 'missing')
-  const about = map.findings.filter(({ file, severity }) => (file === undefined || missing.some((each) => each.name === file)) && severity !== undefined)
-  const number = (/** @type {unknown} */ value) => value === undefined ? '—' : grouped(Number(value))
+  // What is about the whole, or about a file in it; what is inside a file is shown there.
+  const about = map.findings.filter(({ file, code }) => file === undefined || /^[DM]/.test(code))
+  const number = (/** @type {unknown} */ value) => value === undefined ? '—' : exact(value)
   return html`
     <section class="database">
       <h2>${name === '' ? 'A database' : html`A database in ${nameText(name)}`}</h2>
@@ -81,7 +84,8 @@ function database(model, { name, map, files }) {
         <div><dt>live tables</dt><dd>${number(facts.tables)}, ${sized(Number(facts.tableBytes ?? 0))}</dd></div>
         <div><dt>findings</dt><dd>${map.findings.length === 0 ? 'none' : grouped(map.findings.length)}</dd></div>
       </dl>
-      ${about.slice(0, 20).map(({ code, severity, reason, file }) => html`<p class="finding ${severity}"><b>${code}</b> ${file === undefined ? '' : html`${nameText(file)}: `}${nameText(reason)}</p>`)}
+      ${about.slice(0, ABOUT_MAX).map(({ code, severity, reason, file }) => html`<p class="finding ${severity}"><b>${code}</b> ${file === undefined ? '' : html`${nameText(file)}: `}${nameText(reason)}</p>`)}
+      ${about.length > ABOUT_MAX ? html`<p class="dim">and ${grouped(about.length - ABOUT_MAX)} more</p>` : nothing}
     </section>`
 }
 
@@ -89,7 +93,8 @@ function database(model, { name, map, files }) {
 function digestOf({ sha256, digest, size }) {
   if (size === 0) return ''
   if (digest === 'running') return html`<span class="dim">reading …</span>`
-  if (digest === 'changed') return html`<span class="bad">changed since it was opened</span>`
+  if (digest === 'changed') return html`<span class="bad">changed since the first digest</span>`
+  if (digest === 'failed') return html`<span class="bad">could not be read</span>`
   return sha256 === undefined ? html`<span class="dim">not computed</span>` : html`<code title=${sha256}>${sha256.slice(0, 16)}…</code>${digest === 'same' ? ' unchanged' : ''}`
 }
 
@@ -116,10 +121,13 @@ export function kindOf({ detected, size }) {
   return size === 0 ? 'empty' : detected.kind
 }
 
+/** Errors of a browser that a file which changed gives. */
+const GONE = new Set(['NotReadableError', 'NotFoundError'])
+
 /** The kind of a file, in a sentence, with what its name says if that differs. @param {OpenFile} file */
 export function about(file) {
   const { detected, name, size, failure } = file
-  if (failure !== undefined && file.status === 'failed') return html`<p class="finding bad"><b>${failure.code}</b> ${nameText(failure.message)}</p>`
+  if (failure !== undefined) return html`<p class="finding bad"><b>${GONE.has(failure.code) ? 'S01' : failure.code}</b> ${GONE.has(failure.code) ? 'The file changed or is gone since it was opened: drop it again, or refresh. ' : ''}${nameText(failure.message)}</p>`
   if (detected === undefined) return nothing
   const { kind, format, reason, named } = detected
   const text = {

@@ -12,12 +12,12 @@ const KEYS = [
 /** @param {() => void} close */
 export function help(close) {
   return html`
-    <dialog class="help" open aria-label="Help and keys" @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Escape' && close()}>
+    <dialog class="help" aria-label="Help and keys" @close=${close}>
       <h2>Keys</h2>
       <div class="keys">
         <dl>${KEYS.map(([key, does]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}</dl>
         <dl>${VIEWS.map((view) => html`<div><dt><kbd>g</kbd> <kbd>${ABOUT[view].key}</kbd></dt><dd>${ABOUT[view].title}: ${ABOUT[view].shows}</dd></div>`)}</dl>
       </div>
-      <p><button autofocus @click=${close}>Close</button></p>
+      <p><button autofocus @click=${(/** @type {Event} */ event) => /** @type {HTMLElement} */ (event.target).closest('dialog')?.close()}>Close</button></p>
     </dialog>`
 }

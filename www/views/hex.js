@@ -27,7 +27,7 @@ const WIDTH = 16
 export function hex(model) {
   const { file } = model
   if (file === undefined) return nothing
-  const region = model.selection?.block === undefined ? undefined : file.regions?.having(model.selection.block)
+  const region = model.selection === undefined ? undefined : file.regions?.having(model.selection.from)
   const view = region && file.blocks.get(region.offset)
   const record = model.selection?.record
   const opened = record === undefined ? undefined : file.opened.get(record)
@@ -202,7 +202,7 @@ function key(event, model, space) {
     event.preventDefault()
     event.stopPropagation()
     const { entry } = space.owner(at)
-    const region = model.file?.regions?.having(model.selection?.block ?? at)
+    const region = model.file?.regions?.having(model.selection?.from ?? at)
     if (region !== undefined) model.show(model.selection?.record !== undefined ? 'records' : entry !== undefined || region.kind === 'data' ? 'entries' : region.kind === 'gap' ? 'map' : 'structure')
   } else if (to !== undefined) {
     event.preventDefault()

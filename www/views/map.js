@@ -310,7 +310,7 @@ export function map(model) {
   const told = hover ?? selection
   const region = told && file.regions.having(told.from)
   return html`
-    <file-map .model=${model} .version=${[file.regions.version, model.zoom, selection, hover, file.findings.length].join()}></file-map>
+    <file-map .model=${model} .version=${[file.regions.version, ...model.zoom, selection?.from, selection?.to, hover?.from, hover?.to, file.findings.length].join()}></file-map>
     <p class="told">${region === undefined
       ? html`<span class="dim">Point at the map, or use the arrow keys. The wheel zooms; double-click goes inside.</span>`
       : sentenceOf(file, region)}</p>

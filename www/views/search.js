@@ -21,7 +21,7 @@ export function search(model) {
     const query = parseQuery(field.value)
     field.setAttribute('aria-invalid', String(query === undefined))
     if (query === undefined) model.say('nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31')
-    else model.search(field.value, query)
+    else model.work.search(field.value, query)
   }
   return html`
     <search>
@@ -54,7 +54,8 @@ function results(model, found) {
       const key = keyOf(view, entry, SHOWN + 8)
       const internal = view.entries.type[entry] !== 255
       const value = valueOf(view, entry)
-      return { cells: [...head, bytesText(internal ? key.subarray(0, -8) : key), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
+      const keySize = view.entries.shared[entry] + view.entries.valueStart[entry] - view.entries.keyStart[entry] - (internal ? 8 : 0)
+      return { cells: [...head, bytesText(internal ? key.subarray(0, Math.min(key.length, keySize)) : key, { size: keySize }), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
     },
     onSelect: (index) => model.selectEntry(columns.block[index], columns.entry[index]),
     onOpen: (index) => model.selectEntry(columns.block[index], columns.entry[index], { view: 'entries' })
@@ -62,7 +63,7 @@ function results(model, found) {
   const { status, blocks, total, count, unread } = found
   return html`
     <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.matches.length} ${file.decoded}`}></virtual-list>
-    <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${
+    <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${file.index === undefined && file.sweep.status !== 'done' ? ' (the file was not read yet: only blocks that are known)' : ''}${
       status === 'running' ? ` of ${grouped(total)} (${percent(blocks, total)})` : status === 'stopped' ? ' · stopped' : ''}${
       unread > 0 ? html` · <span class="bad">${counted(unread, 'block')} not searched: they cannot be decoded</span>` : ''}</p>`
 }

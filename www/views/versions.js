@@ -3,8 +3,8 @@ import { EDIT_REASONS } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/lsm-tree.js'
 import '../ui/virtual-list.js'
-import { bytesOfHex, bytesText } from '../ui/bytes.js'
-import { counted, grouped, sized } from '../ui/numbers.js'
+import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
+import { counted, exact, grouped, sized } from '../ui/numbers.js'
 import { progress } from './progress.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -61,10 +61,9 @@ const reasonOf = (columns, index) => columns.reason[index] === 255 ? html`<span 
 /** @param {Model} model @param {number} edit */
 function tree(model, edit) {
   const { version, table } = model
-  if (version?.edit !== edit) {
-    model.replay(edit)
-    if (version === undefined) return html`<p class="empty">Replaying ${counted(edit + 1, 'edit')} …</p>`
-  }
+  if (version?.edit !== edit) model.replay(edit)
+  if (version?.failure !== undefined) return html`<p class="finding bad">The version after edit ${grouped(version.edit)} cannot be found: ${nameText(version.failure)}</p>`
+  if (version?.state === undefined) return html`<p class="empty">Replaying ${counted(edit + 1, 'edit')} …</p>`
   const { tables, comparator, logNumber, nextFileNumber, lastSequence, tableBytes } = version.state
   const drawn = tables.map(({ level, number, size, smallest, largest }) => ({ level, number: String(number), size: Number(size), smallest: smallest.key, largest: largest.key }))
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
@@ -80,7 +79,7 @@ function tree(model, edit) {
     },
     onSelect: (index) => model.selectTable(index),
     onOpen: (index) => {
-      const name = new RegExp(`^0*${tables[index].number}\\.(ldb|sst)$`)
+      const name = new RegExp(`(^|/)0*${tables[index].number}\\.(ldb|sst)$`)
       const file = model.files.find((each) => name.test(each.name))
       if (file === undefined) model.say(`table ${tables[index].number} is not among the open files`)
       else model.look(file)
@@ -88,10 +87,11 @@ function tree(model, edit) {
   })
   return html`
     <dl class="facts">
+      <div><dt>after edit</dt><dd>${grouped(version.edit)}</dd></div>
       ${comparator === undefined ? nothing : html`<div><dt>comparator</dt><dd>${bytesText(bytesOfHex(comparator))}</dd></div>`}
       <div><dt>log</dt><dd>${logNumber ?? '—'}</dd></div>
       <div><dt>next file</dt><dd>${nextFileNumber ?? '—'}</dd></div>
-      <div><dt>last sequence</dt><dd>${lastSequence === undefined ? '—' : grouped(Number(lastSequence))}</dd></div>
+      <div><dt>last sequence</dt><dd>${lastSequence === undefined ? '—' : exact(lastSequence)}</dd></div>
       <div><dt>live</dt><dd>${counted(tables.length, 'table')}, ${sized(Number(tableBytes))}</dd></div>
     </dl>
     ${tables.length === 0 ? html`<p class="empty">No table is live after this edit.</p>` : html`

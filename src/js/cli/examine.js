@@ -44,7 +44,9 @@ function foldersOf(files) {
   const folders = new Map()
   for (const file of files) {
     const folder = file.name.slice(0, file.name.lastIndexOf('/') + 1)
-    folders.set(folder, [...folders.get(folder) ?? [], file])
+    const inside = folders.get(folder)
+    if (inside === undefined) folders.set(folder, [file])
+    else inside.push(file)
   }
   return folders
 }
@@ -74,26 +76,40 @@ async function database(folder, files) {
 async function alone(file) {
   const opened = new OpenedFile(file, file.name)
   try {
-    const { kind, format } = await detect(opened)
-    const sweep = { table: sweepTable, foreign: sweepTable, unknown: sweepTable, log: sweepLog, manifest: sweepManifest }[/** @type {string} */ (kind)]
-    /** @type {Finding[]} */
-    const findings = []
-    /** @type {Record<string, unknown> | undefined} */
-    let facts
-    if (sweep !== undefined && file.size > 0) {
-      for await (const part of sweep(opened)) {
-        findings.push(...part.findings)
-        facts = part.summary?.facts ?? facts
-      }
-    }
-    return { name: file.name, size: file.size, sha256: await digestOf(opened), kind, ...kind === 'foreign' && { format }, ...facts !== undefined && { facts }, findings }
+    return await explained(file, opened)
+  } catch (/** @type {any} any: whatever was thrown */ error) {
+    // As in a database: a file that cannot be read is a finding, and the others are read.
+    return { name: file.name, size: file.size, sha256: null, kind: 'unread', findings: [{ code: 'D05', severity: 'bad', offset: 0, length: 0, reason: `the file cannot be read: ${error.message}` }] }
   } finally {
     opened.close()
   }
 }
 
-/** @param {OpenedFile | undefined} file `undefined`: missing */
-const digestOf = async (file) => file === undefined ? null : sha256(file)
+/** @param {ServedFile} file @param {OpenedFile} opened @returns {Promise<Examined>} */
+async function explained(file, opened) {
+  const { kind, format } = await detect(opened)
+  const sweep = { table: sweepTable, foreign: sweepTable, unknown: sweepTable, zeros: sweepTable, log: sweepLog, manifest: sweepManifest }[/** @type {string} */ (kind)]
+  /** @type {Finding[]} */
+  const findings = []
+  /** @type {Record<string, unknown> | undefined} */
+  let facts
+  if (sweep !== undefined && file.size > 0) {
+    for await (const part of sweep(opened)) {
+      findings.push(...part.findings)
+      facts = part.summary?.facts ?? facts
+    }
+  }
+  return { name: file.name, size: file.size, sha256: await digestOf(opened), kind, ...kind === 'foreign' && { format }, ...facts !== undefined && { facts }, findings }
+}
+
+/** `null`: the file is missing, or cannot be read, which is a finding. @param {OpenedFile | undefined} file */
+async function digestOf(file) {
+  try {
+    return file === undefined ? null : await sha256(file)
+  } catch {
+    return null
+  }
+}
 
 /** @implements {Source} */
 class OpenedFile {

@@ -1,6 +1,6 @@
 // Serves the inspector's page and some files to the browser of this machine, and to nobody else.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, createReadStream, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,6 +65,7 @@ function answer(request, response, { token, hosts, name, files, visits }) {
   if (!isSame(given, token)) return refuse(response, 404)
   if (rest.length === 0) return void response.writeHead(301, { ...HEADERS, location: `/${token}/` }).end()
   visits.seen = true
+  visits.left = Date.now()
   const path = decodeURIComponent(rest.join('/'))
   if (path === 'alive') return stayOpen(response, visits)
   if (path === 'files.json') {
@@ -95,12 +96,15 @@ function stayOpen(response, visits) {
   })
 }
 
+/** The page's own policy, for its workers: a worker takes that of its own answer. */
+const policyOf = () => /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(readFileSync(join(PAGE, 'index.html'), 'utf8'))?.[1] ?? "default-src 'none'"
+
 /** A file of the page. @param {Response} response @param {string} path */
 function page(response, path) {
   // After normalize no ".." leads out of the folder.
   const file = join(PAGE, normalize(join(sep, path)))
   if (!existsSync(file) || !statSync(file).isFile()) return refuse(response, 404)
-  response.writeHead(200, { ...HEADERS, 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-length': statSync(file).size })
+  response.writeHead(200, { ...HEADERS, 'content-security-policy': policyOf(), 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-length': statSync(file).size })
   createReadStream(file).on('error', () => response.destroy()).pipe(response)
 }
 

@@ -14,6 +14,8 @@ import { counted, visible } from '../text.js'
 
 /** Folders inside one another deeper than this are not listed. */
 const DEPTH_MAX = 4
+/** More files are not listed. */
+const FILES_MAX = 100_000
 /** With --once: so long after the last tab was closed, the command ends. */
 const GONE_MS = 60_000
 
@@ -47,7 +49,7 @@ SHA-256 and the findings of each file; the same files give the same report. Exit
     }
     if (!existsSync(join(PAGE, 'index.html'))) throw new VarveError(`${PAGE} has no page: run \`npm run build\` in the repository`, { code: 'LEVEL_NOT_SUPPORTED' })
     const server = await serveInspector(name, files)
-    const address = paths.length === 0 ? server.address.replace(/#.*$/, '') : server.address
+    const { address } = server
     out.line(address)
     await out.flush()
     console.error(`${paths.length === 0 ? 'the inspector' : `${visible(name)}: ${counted(files.length, 'file')}`}; Ctrl-C ends it`)
@@ -68,13 +70,19 @@ SHA-256 and the findings of each file; the same files give the same report. Exit
  */
 function filesAt(path, several) {
   try {
-    if (!isDirectory(path)) return [{ path, name: basename(path), size: statSync(path).size }]
-    return below(path, 0).map((file) => {
+    if (!isDirectory(path)) {
+      const status = statSync(path)
+      if (!status.isFile()) throw new UsageError(`${path} is no regular file`)
+      return [{ path, name: basename(path), size: status.size }]
+    }
+    return below(path, 0).slice(0, FILES_MAX).flatMap((file) => {
       const name = relative(path, file).replaceAll('\\', '/')
-      return { path: file, name: several ? `${basename(resolve(path))}/${name}` : name, size: statSync(file).size }
+      // A file of a running database may be gone by now.
+      const status = statSync(file, { throwIfNoEntry: false })
+      return status === undefined ? [] : [{ path: file, name: several ? `${basename(resolve(path))}/${name}` : name, size: status.size }]
     })
   } catch (error) {
-    throw systemError(error, path)
+    throw error instanceof UsageError ? error : systemError(error, path)
   }
 }
 
