@@ -3,7 +3,7 @@
 // writing, and each excludes the other by its lock.
 //
 // The programs are examples/interop.rs, tests/interop/peer.cc (Debian's or Homebrew's LevelDB) and
-// tests/interop/peer.mjs (classic-level). 20,000 operations per directory; VARVE_LONG=1: 1,000,000,
+// tests/interop/peer.mjs (classic-level). 8,000 operations per directory; VARVE_LONG=1: 1,000,000,
 // and more kills.
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
@@ -16,7 +16,7 @@ import { compileWithLeveldb } from '../../pkg-scripts/lib/leveldb-cc.mjs'
 import { environment, inRoot, root } from '../../pkg-scripts/lib/paths.mjs'
 
 const LONG = process.env.VARVE_LONG === '1'
-const COUNT = LONG ? 1_000_000 : 20_000
+const COUNT = LONG ? 1_000_000 : 8_000
 const MORE = COUNT / 4
 const KILLS = LONG ? 40 : 4
 

@@ -28,7 +28,8 @@ const newPlace = () => join(scratch, String(places++))
 const PROGRAMS = {
   trap: [],
   corpus: [],
-  damage: [],
+  // Minutes, mostly of the command line, which has the full module in use.
+  ...process.env.VARVE_LONG === '1' && { damage: [] },
   regressions: [],
   security: ['--test-name-pattern', '^(a zip with|bombs)']
 }

@@ -2,7 +2,7 @@
 // files and disk space do not grow.
 //
 //   npm run soak               20 minutes
-//   VARVE_SOAK_SECONDS=n       n seconds instead of 20
+//   VARVE_SOAK_SECONDS=n       n seconds instead of 8
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { runInNewContext } from 'node:vm'
 import { Varve } from '../../src/js/index.js'
 import { Trapping } from './lib/trapping.mjs'
 
-const SECONDS = Number(process.env.VARVE_SOAK_SECONDS ?? (process.env.npm_lifecycle_event === 'soak' ? 1200 : 20))
+const SECONDS = Number(process.env.VARVE_SOAK_SECONDS ?? (process.env.npm_lifecycle_event === 'soak' ? 1200 : 8))
 const KEYS = 6000
 const MIB = 1 << 20
 /** Operations between two openings. */

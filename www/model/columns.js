@@ -1,5 +1,7 @@
 // Tables of numbers that grow: one typed array for each column, so that a million rows are no objects.
 
+import { lastAt } from './order.js'
+
 /** @typedef {Float64Array | Uint32Array | Uint8Array} Column */
 
 /**
@@ -37,15 +39,7 @@ export class Growing {
 
   /** The last row whose value in this column is at or before `value`; -1: none. @param {Name} name @param {number} value */
   find(name, value) {
-    const column = this.columns[name]
-    let low = 0
-    let high = this.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (column[middle] <= value) low = middle + 1
-      else high = middle
-    }
-    return low - 1
+    return lastAt(this.columns[name], this.length, value)
   }
 }
 

@@ -1,5 +1,6 @@
 // What each byte belongs to: the region, and the field in it.
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
+import { lastAt } from './order.js'
 import { titleOf } from './sentences.js'
 
 /** @typedef {import('./file.js').OpenFile} OpenFile */
@@ -107,15 +108,3 @@ export function ownerInside(view, at, title) {
 
 /** The last entry that begins at or before a byte of the block; -1: none. @param {BlockView} view @param {number} at */
 export const entryAt = ({ entries: { offset, length } }, at) => lastAt(offset, length, at)
-
-/** @param {Uint32Array} offsets @param {number} length @param {number} at */
-export function lastAt(offsets, length, at) {
-  let low = 0
-  let high = length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (offsets[middle] <= at) low = middle + 1
-    else high = middle
-  }
-  return low - 1
-}

@@ -4,6 +4,7 @@
 // each region's state, and replaces gaps by the blocks that it found in them.
 import { REGION_KINDS, REGION_STATES } from 'varve/inspect'
 import { Growing } from './columns.js'
+import { lastAt } from './order.js'
 
 /** @typedef {import('varve/inspect').Regions} Columns */
 
@@ -84,15 +85,7 @@ export class Regions {
 
   /** The last region that begins at or before `offset`; -1: none. @param {number} offset */
   find(offset) {
-    const { offset: offsets, length } = this.columns
-    let low = 0
-    let high = length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (offsets[middle] <= offset) low = middle + 1
-      else high = middle
-    }
-    return low - 1
+    return lastAt(this.columns.offset, this.columns.length, offset)
   }
 
   /** The region that has this byte. @param {number} offset @returns {Region | undefined} */
@@ -117,14 +110,8 @@ export class Regions {
   /** The number of a data block among data blocks; -1: it is none. @param {number} index of a region */
   numberOf(index) {
     const { data } = this
-    let low = 0
-    let high = data.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (data[middle] < index) low = middle + 1
-      else high = middle
-    }
-    return data[low] === index ? low : -1
+    const number = lastAt(data, data.length, index)
+    return data[number] === index ? number : -1
   }
 
   /** Entries before each data block, then their sum: for a list of all entries. */

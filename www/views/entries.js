@@ -4,6 +4,7 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText, nameText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
+import { lastAt } from '../model/order.js'
 import { titleOf } from '../model/sentences.js'
 import { exportBar } from './export-bar.js'
 import { operations } from './operations.js'
@@ -149,14 +150,8 @@ function all(model) {
 /** @param {Model} model @param {number} index */
 function placeOf({ file }, index) {
   const { entriesBefore: before, data, columns } = /** @type {import('../model/regions.js').Regions} */ (file?.regions)
-  let low = 0
-  let high = data.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (before[middle + 1] <= index) low = middle + 1
-    else high = middle
-  }
-  return { offset: columns.offset[data[low]], entry: index - before[low] }
+  const block = lastAt(before, data.length, index)
+  return { offset: columns.offset[data[block]], entry: index - before[block] }
 }
 
 /** @param {Model} model */

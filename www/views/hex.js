@@ -2,7 +2,8 @@
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { grouped, hex as hexNumber, offsetOf, range } from '../ui/numbers.js'
-import { entryAt, lastAt, ownerInRecord, ownerInside, ownerOf } from '../model/owners.js'
+import { lastAt } from '../model/order.js'
+import { entryAt, ownerInRecord, ownerInside, ownerOf } from '../model/owners.js'
 import { titleOf } from '../model/sentences.js'
 
 /** @typedef {import('../model/model.js').Model} Model */

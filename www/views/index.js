@@ -2,6 +2,8 @@
 import { keyOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
+import { TRAILER } from '../model/blocks.js'
+import { lastAt } from '../model/order.js'
 import { bytesText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
 import { sequenceText } from './structure.js'
@@ -46,14 +48,8 @@ export function index(model) {
 
 /** @param {{ offset: Float64Array, size: Float64Array }} handles @param {number} offset */
 function entryAt({ offset: offsets, size }, offset) {
-  let low = 0
-  let high = offsets.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (offsets[middle] <= offset) low = middle + 1
-    else high = middle
-  }
-  return low > 0 && offset < offsets[low - 1] + size[low - 1] + 5 ? low - 1 : -1
+  const entry = lastAt(offsets, offsets.length, offset)
+  return entry >= 0 && offset < offsets[entry] + size[entry] + TRAILER ? entry : -1
 }
 
 /** @param {import('../model/regions.js').Regions} regions @param {number} offset */

@@ -3,6 +3,7 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
 import { counted, grouped } from '../ui/numbers.js'
+import { lastAt } from '../model/order.js'
 import { progress } from './progress.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -65,14 +66,8 @@ function all(model) {
   const before = file?.operationsBefore ?? new Float64Array(1)
   const total = before[records.length]
   const placeOf = (/** @type {number} */ index) => {
-    let low = 0
-    let high = records.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (before[middle + 1] <= index) low = middle + 1
-      else high = middle
-    }
-    return { offset: records.columns.offset[low], operation: index - before[low] }
+    const record = lastAt(before, records.length, index)
+    return { offset: records.columns.offset[record], operation: index - before[record] }
   }
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'All operations of the log',
