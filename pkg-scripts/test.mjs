@@ -98,7 +98,7 @@ const steps = {
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js', 2)),
-  browser: withPackage(inNode('browser')),
+  browser: withPackage(inNode('browser', 2)),
   package: withPackage(inNode('package')),
   runtimes: withPackage(inNode('runtimes')),
   audit

@@ -120,7 +120,7 @@ for (const kind of KINDS) {
       await again.page.close()
     })
 
-    test('a table without its end is found by its checksums', async () => {
+    test('a table without its end is found by its checksums', { skip: kind === 'firefox' && !long }, async () => {
       const inspector = await openInspector(browser, server.url)
       await inspector.give(DEMO('no-footer'))
       await inspector.until('.swept', /data blocks sound\. \d+ findings/)
@@ -160,7 +160,7 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
-    test('a log is shown by fragments, records and operations, and goes on after damage', async () => {
+    test('a log is shown by fragments, records and operations, and goes on after damage', { skip: kind === 'firefox' && !long }, async () => {
       const inspector = await openInspector(browser, server.url)
       await inspector.give(inRoot('tests', 'fixtures', 'wal-flip-middle', '000008.log'))
       await inspector.until('.swept', /149 records read\. 2 findings/)
@@ -491,7 +491,7 @@ for (const kind of KINDS) {
       await page.close()
     })
 
-    test('entries are found by a prefix in few blocks, and by bytes in all', async () => {
+    test('entries are found by a prefix in few blocks, and by bytes in all', { skip: kind === 'firefox' && !long }, async () => {
       const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/search?file=000005.ldb' })
       await inspector.until('.empty', /prefix:/)
       for (const [query, found] of /** @type {const} */ ([
