@@ -22,7 +22,8 @@ test('folders are served by prefix, with types and headers', async (t) => {
   assert.deepEqual(await get('/index.html'), [200, 'text/html; charset=utf-8', 'yes', 'page/index.html'])
   assert.deepEqual(await get('/a.js?v=1'), [200, 'text/javascript; charset=utf-8', 'yes', 'page/a.js'])
   assert.deepEqual(await get('/pkg/engine.wasm'), [200, 'application/wasm', 'yes', 'engine.wasm'])
-  for (const path of ['/none.js', '/', '/%2e%2e/secret', '/..%2fsecret', '/%']) assert.equal((await get(path))[0], 404, path)
+  assert.deepEqual(await get('/'), [200, 'text/html; charset=utf-8', 'yes', 'page/index.html'])
+  for (const path of ['/none.js', '/pkg/', '/%2e%2e/secret', '/..%2fsecret', '/%']) assert.equal((await get(path))[0], 404, path)
 })
 
 for (const kind of KINDS) {
