@@ -34,7 +34,8 @@ const targets = (value) => value === null ? [] : typeof value === 'string' ? [va
 
 installed('it holds the two modules, and nothing that was only built to be tested', () => {
   const paths = app.files.map(({ path }) => path)
-  deepStrictEqual(paths.filter((path) => path.endsWith('.wasm')).sort(), ['pkg/engine.wasm', 'pkg/full.wasm'])
+  // The inspector's folder is whole by itself, so that any server can serve it.
+  deepStrictEqual(paths.filter((path) => path.endsWith('.wasm')).sort(), ['pkg/engine.wasm', 'pkg/full.wasm', 'pkg/inspector/full.wasm'])
   deepStrictEqual(paths.filter((path) => !/^(pkg|src\/js|docs)\/|^(README|CHANGELOG)\.md$|^LICENSE|^package\.json$/.test(path)), [])
   deepStrictEqual(paths.filter((path) => /^pkg\/varve(_bg)?\.(js|wasm)|\.rs$|\.test\./.test(path)), [])
   for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE', 'README.md', 'pkg/third-party.txt']) ok(paths.includes(name), name)
