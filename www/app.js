@@ -3,7 +3,7 @@ import { LitElement, html, nothing } from 'lit'
 import { Client } from './client.js'
 import { Model } from './model/model.js'
 import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
-import { plainName } from './ui/bytes.js'
+import { nameText, plainName } from './ui/bytes.js'
 import { blocks } from './views/blocks.js'
 import { damage } from './views/damage.js'
 import { detail } from './views/detail.js'
@@ -100,6 +100,7 @@ class InspectorApp extends LitElement {
   async demo(name) {
     const demo = DEMOS.find((each) => each.name === name)
     if (demo === undefined) return
+    const { openings } = this.model
     try {
       const given = await Promise.all(demo.files.map(async (path) => {
         const response = await fetch(new URL(`./demo/${path}`, import.meta.url))
@@ -107,6 +108,8 @@ class InspectorApp extends LitElement {
         const blob = await response.blob()
         return { blob, size: blob.size, name: /** @type {string} */ (path.split('/').at(-1)) }
       }))
+      // Something else was opened meanwhile.
+      if (openings !== this.model.openings) return
       await this.model.open(given, { source: demo.title, tag: `demo:${name}` })
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`The example could not be loaded: ${error.message}`)
@@ -283,7 +286,7 @@ class InspectorApp extends LitElement {
             <span>${ABOUT[each].title}${each === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${ABOUT[each].key}</kbd></button>`)}
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
-        ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${model.notice} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
+        ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${nameText(model.notice)} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
         ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: INSIDE === undefined ? (name) => this.demo(name) : undefined, databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? plainName(model.awaited.file) : undefined })}
       </main>
       ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${detail(model)}</aside>` : nothing}

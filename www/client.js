@@ -11,6 +11,8 @@ export class Client {
   #calls = 0
   /** Whether a worker ever answered. */
   #answered = false
+  /** Why no worker can be had any more. @type {Error | undefined} */
+  #dead
   /** @type {Worker} */
   #worker
   #make
@@ -32,7 +34,7 @@ export class Client {
       event.preventDefault()
       // A script that never answered would fail again.
       if (this.#answered) this.#crashed(event.message || 'it ended')
-      else this.#end(new Error(`the decoder could not be loaded: ${event.message || 'no reason is known'}`))
+      else this.#end(this.#dead = new Error(`the decoder could not be loaded: ${event.message || 'no reason is known'}`))
     }
     return worker
   }
@@ -56,6 +58,8 @@ export class Client {
    * @returns {Promise<any>}
    */
   call(call, args, { onPart, signal } = {}) {
+    if (this.#dead !== undefined) return Promise.reject(this.#dead)
+    if (signal?.aborted) return Promise.reject(new DOMException('The call was cancelled', 'AbortError'))
     const id = ++this.#calls
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onPart })

@@ -70,7 +70,7 @@ const calls = {
   async directory([ids, folder], signal, part) {
     const sources = ids.map((/** @type {number} */ id) => {
       const source = fileOf(id)
-      return { ...source, name: source.name.slice(folder.length), read: source.read }
+      return { ...source, name: source.name.slice(folder.length) }
     })
     const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, progress: (done, of) => part({ done, of }) })
     return { files, findings, summary, manifest: manifest && { name: manifest.name, summary: manifest.summary } }

@@ -1,12 +1,16 @@
 // The parts of the inspector's page that need no page: text, numbers, addresses, long lists, regions.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { addressOf, parseAddress } from '../../www/model/address.js'
+import { OpenFile } from '../../www/model/file.js'
 import { Regions } from '../../www/model/regions.js'
 import { scrollOf, topOf, Window } from '../../www/model/window.js'
 import { partsOf, plainText } from '../../www/ui/bytes.js'
 import { offsetOf, sized } from '../../www/ui/numbers.js'
 import { columnsOf, ticksOf } from '../../www/ui/paint.js'
+import { CODES } from '../../www/views/damage.js'
 import { REGION_KINDS, REGION_STATES } from '../../src/js/inspect/index.js'
 import { randomOf } from './lib/remote.mjs'
 
@@ -78,6 +82,20 @@ describe('numbers', () => {
       assert.ok(ticks.length <= 10 && ticks.every((tick) => tick >= from && tick < to && Number.isInteger(tick)), `${from} ${to}: ${ticks}`)
     }
   })
+})
+
+test('every code has its own sentence, and is in the documentation', () => {
+  const documented = [...readFileSync(inRoot('docs', 'inspector.md'), 'utf8').matchAll(/^\| ([A-Z]\d\d) \|/gm)].map(([, code]) => code)
+  assert.deepEqual(Object.keys(CODES).sort(), [...new Set(documented)].sort())
+  assert.equal(new Set(Object.values(CODES)).size, Object.keys(CODES).length)
+})
+
+test('an error of a browser is told by its name, not by its old number', () => {
+  const file = new OpenFile({ name: 'a', size: 1, blob: new Blob(['a']) }, () => {})
+  file.fail({ name: 'NotReadableError', code: 0, message: 'changed' })
+  assert.equal(file.failure?.code, 'NotReadableError')
+  file.fail({ name: 'Error', code: 'LEVEL_IO_ERROR', message: 'lost' })
+  assert.equal(file.failure?.code, 'LEVEL_IO_ERROR')
 })
 
 describe('addresses', () => {

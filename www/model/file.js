@@ -96,7 +96,8 @@ export class OpenFile {
   /** @param {any} error any: whatever was thrown */
   fail(error) {
     if (this.status !== 'ready') this.status = 'failed'
-    this.failure = { code: error?.code ?? error?.name ?? 'ERROR', message: error?.message ?? String(error) }
+    // The code of a DOMException is a number of old; its name says what happened.
+    this.failure = { code: typeof error?.code === 'string' ? error.code : error?.name ?? 'ERROR', message: error?.message ?? String(error) }
   }
 
   /** @param {import('varve/inspect').TableMap} map */

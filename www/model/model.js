@@ -384,7 +384,7 @@ export class Model extends EventTarget {
     const { file } = this
     const region = file?.regions?.having(offset)
     if (file === undefined || region === undefined || region.offset !== offset || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
-    await this.#once(`${file.id} ${offset}`, async () => {
+    await this.#once(file, `block ${offset}`, async () => {
       keep(file.blocks, offset, await this.now.call('block', [file.id, { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }]))
       file.decoded++
     })
@@ -425,7 +425,7 @@ export class Model extends EventTarget {
     const index = file?.records?.find('offset', offset) ?? -1
     if (file?.records === undefined || index < 0 || file.opened.has(offset)) return
     const end = file.records.columns.end[index]
-    await this.#once(`${file.id} record ${offset}`, async () => {
+    await this.#once(file, `record ${offset}`, async () => {
       keep(file.opened, offset, await this.now.call(file.detected?.kind === 'manifest' ? 'edit' : 'record', [file.id, { offset, end }]))
       file.decoded++
     })
@@ -434,10 +434,12 @@ export class Model extends EventTarget {
   /**
    * Does something that is not done already, and has not failed. Not more at once than rows can be in
    * view: what is still in view when some are done is asked for again.
-   * @param {string} key
+   * @param {OpenFile} file
+   * @param {string} what
    * @param {() => Promise<void>} act
    */
-  async #once(key, act) {
+  async #once(file, what, act) {
+    const key = `${file.id} ${what}`
     if (this.#asked.has(key) || this.#failed.has(key) || this.#asked.size >= ASKED_MAX) return
     this.#asked.add(key)
     try {
@@ -445,7 +447,7 @@ export class Model extends EventTarget {
     } catch (/** @type {any} any: whatever was thrown */ error) {
       // The worker ended with others' bytes: these may be asked for again.
       if (error.code !== 'CRASHED' && error.name !== 'AbortError') this.#failed.add(key)
-      this.file?.fail(error)
+      file.fail(error)
     }
     this.#asked.delete(key)
     this.changed()

@@ -28,6 +28,7 @@ const DATA = REGION_KINDS.indexOf('data')
 const FOOTER = REGION_KINDS.indexOf('footer')
 const UNREAD = REGION_STATES.indexOf('unread')
 const BAD = REGION_STATES.indexOf('bad')
+const DOUBTFUL = REGION_STATES.indexOf('doubtful')
 
 /** States from the best to the worst, by their numbers. */
 const WORSE = Uint8Array.from(REGION_STATES, (state) => ['sound', 'found', 'unread', 'torn', 'doubtful', 'bad'].indexOf(state))
@@ -232,8 +233,11 @@ export class Regions {
     this.#data = undefined
   }
 
-  /** Bytes and count of each kind, and of what is bad or not read. Asked for in every frame, so kept until regions change. */
-  /** @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number }[], unread: number, bad: number, blocks: number, data: number }} */
+  /**
+   * Bytes and count of each kind, and data blocks that are not read, or not sound. Asked for in every
+   * frame, so kept until regions change.
+   * @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number }[], unread: number, bad: number, blocks: number, data: number }}
+   */
   totals() {
     if (this.#totals?.version !== this.version) this.#totals = { version: this.version, ...this.#sum() }
     return this.#totals
@@ -256,7 +260,7 @@ export class Regions {
       if (columns.kind[index] !== DATA) continue
       data++
       if (columns.state[index] === UNREAD) unread++
-      if (columns.state[index] === BAD) bad++
+      if (columns.state[index] === BAD || columns.state[index] === DOUBTFUL) bad++
     }
     return { kinds: kinds.filter(({ count }) => count > 0), unread, bad, blocks, data }
   }

@@ -1,10 +1,10 @@
 // Every block of a table, in the order of the file.
-import { CODECS, keyOf } from 'varve/inspect'
+import { CODECS } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { bytesText } from '../ui/bytes.js'
 import { grouped } from '../ui/numbers.js'
 import { TRAILER } from '../model/blocks.js'
+import { keyText } from './key-text.js'
 import { progress } from './progress.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -73,7 +73,7 @@ function separator({ index, handles, regions }, number) {
   const offset = regions.columns.offset[regions.data[number]]
   const entry = handles.offset[number] === offset ? number : handles.offset.indexOf(offset)
   if (entry < 0) return html`<span class="dim">not in the index</span>`
-  return bytesText(keyOf(index, entry, 208).subarray(0, -8))
+  return keyText(index, entry)
 }
 
 /** @param {import('../model/regions.js').Regions} regions */

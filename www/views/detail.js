@@ -165,7 +165,7 @@ function decoded(value) {
 function inspector(model) {
   const { file, selection } = model
   if (model.view !== 'hex' || file === undefined || selection === undefined) return nothing
-  const region = selection.block === undefined ? undefined : file.regions?.having(selection.block)
+  const region = file.regions?.having(selection.from)
   const joined = selection.record === undefined ? undefined : file.opened.get(selection.record)?.raw
   const raw = model.space !== 'raw' ? undefined : joined ?? (region === undefined ? undefined : file.blocks.get(region.offset)?.raw)
   const at = raw !== undefined && selection.inside !== undefined ? selection.inside[0] : selection.from

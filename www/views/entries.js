@@ -1,5 +1,5 @@
 // Keys and values: of one block, or of all blocks in the order of the file.
-import { keyOf, valueOf } from 'varve/inspect'
+import { valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText, nameText } from '../ui/bytes.js'
@@ -7,13 +7,14 @@ import { counted, grouped, percent } from '../ui/numbers.js'
 import { lastAt } from '../model/order.js'
 import { titleOf } from '../model/sentences.js'
 import { exportBar } from './export-bar.js'
+import { keyText } from './key-text.js'
 import { operations } from './operations.js'
 import { progress } from './progress.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('varve/inspect').BlockView} BlockView */
 
-/** Bytes of a key or value that a row can show. */
+/** Bytes of a value that a row can show. */
 const SHOWN = 400
 
 /** @param {Model} model */
@@ -95,8 +96,6 @@ function foot({ entries: { length, shared, keyStart, valueStart }, restarts }) {
 function rowOf(view, index, number) {
   const { offset, keyStart, valueStart, end, shared, restart, type, sequence } = view.entries
   const internal = type[index] !== 255
-  const key = keyOf(view, index, SHOWN + 8)
-  const size = shared[index] + valueStart[index] - keyStart[index] - (internal ? 8 : 0)
   const own = valueStart[index] - keyStart[index]
   const value = valueOf(view, index)
   return {
@@ -106,7 +105,7 @@ function rowOf(view, index, number) {
       html`<span class="number">${grouped(offset[index])}</span>`,
       html`<span class="number">${shared[index]} + ${own} + ${grouped(end[index] - valueStart[index])}</span>`,
       restart[index] ? html`<span title="a restart point: the key is stored whole">◆</span>` : '',
-      bytesText(key.subarray(0, Math.min(key.length, size)), { size, dim: shared[index] }),
+      keyText(view, index, { dim: shared[index] }),
       html`<span class="number">${internal ? grouped(sequence[index]) : '—'}</span>`,
       type[index] === 1 ? 'put' : type[index] === 0 ? html`<span class="deleted">del</span>` : html`<span class="bad">none</span>`,
       bytesText(value.subarray(0, SHOWN), { size: value.length })

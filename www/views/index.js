@@ -1,11 +1,10 @@
 // The index of a table: a key that separates each block from the next, and where the block is.
-import { keyOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { TRAILER } from '../model/blocks.js'
 import { lastAt } from '../model/order.js'
-import { bytesText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
+import { keyText } from './key-text.js'
 import { sequenceText } from './structure.js'
 
 /** @param {import('../model/model.js').Model} model */
@@ -23,7 +22,7 @@ export function index(model) {
     row: (entry) => ({
       cells: [
         html`<span class="number">${grouped(entry)}</span>`,
-        bytesText(keyOf(view, entry, 408).subarray(0, -8)),
+        keyText(view, entry),
         html`<span class="number">${sequenceText(view.entries.sequence[entry])}</span>`,
         html`<span class="number">${handles.offset[entry] < 0 ? '—' : grouped(handles.offset[entry])}</span>`,
         html`<span class="number">${handles.offset[entry] < 0 ? '—' : grouped(handles.size[entry])}</span>`,

@@ -1,11 +1,12 @@
 // Entries that have some text or bytes, or whose key begins with some.
-import { keyOf, valueOf } from 'varve/inspect'
+import { valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
 import { LISTED_MAX, parseQuery } from '../model/query.js'
 import { titleOf } from '../model/sentences.js'
+import { keyText } from './key-text.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 
@@ -51,11 +52,8 @@ function results(model, found) {
       if (view === undefined) model.decode(offset)
       const head = [html`<span class="number">${grouped(index)}</span>`, region === undefined ? '' : titleOf(file, region), html`<span class="number">${grouped(entry)}</span>`]
       if (view === undefined) return { cells: [...head, '…', '', ''] }
-      const key = keyOf(view, entry, SHOWN + 8)
-      const internal = view.entries.type[entry] !== 255
       const value = valueOf(view, entry)
-      const keySize = view.entries.shared[entry] + view.entries.valueStart[entry] - view.entries.keyStart[entry] - (internal ? 8 : 0)
-      return { cells: [...head, bytesText(internal ? key.subarray(0, Math.min(key.length, keySize)) : key, { size: keySize }), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
+      return { cells: [...head, keyText(view, entry), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
     },
     onSelect: (index) => model.selectEntry(columns.block[index], columns.entry[index]),
     onOpen: (index) => model.selectEntry(columns.block[index], columns.entry[index], { view: 'entries' })
