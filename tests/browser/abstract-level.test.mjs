@@ -1,7 +1,8 @@
 // abstract-level's own suite in browsers, on the origin private file system: in a dedicated worker,
 // which opens the files in place, and in a window, through the package's workers; and in a window on
-// IndexedDB. It makes as many assertions as in Node. Without VARVE_LONG=1 it runs in a worker of
-// Chromium alone, and a sample of it on IndexedDB.
+// IndexedDB, on both of Chromium's backing stores, and in WebKit, which has no sync access handles.
+// It makes as many assertions as in Node. Without VARVE_LONG=1 it runs in a worker of Chromium alone,
+// and a sample of it on IndexedDB.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
@@ -13,14 +14,23 @@ import { promisify } from 'node:util'
 import { bundle } from '../../pkg-scripts/lib/browser.mjs'
 import { tapCounts } from '../../pkg-scripts/lib/counts.mjs'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, SQLITE_IDB, lacking } from './lib/browser.mjs'
 import { serve } from './lib/serve.mjs'
+import { WebKitBrowser, lackingWebKit } from './lib/webkit.mjs'
 
 /** How long no line may come. */
 const PATIENCE_MS = 60_000
 
 /** Where the suite runs, and the same set-up of tests/js/abstract-level.mjs. */
 const PLACES = { worker: 'directory', window: 'worker-directory', indexeddb: 'worker-directory' }
+
+/** The browsers, and where the suite runs in each. @type {Record<string, { kind: string, args?: string[], places: (keyof typeof PLACES)[] }>} */
+const BROWSERS = {
+  chromium: { kind: 'chromium', places: ['worker', 'window', 'indexeddb'] },
+  'chromium on SQLite': { kind: 'chromium', args: [SQLITE_IDB], places: ['indexeddb'] },
+  firefox: { kind: 'firefox', places: ['worker', 'window', 'indexeddb'] },
+  webkit: { kind: 'webkit', places: ['indexeddb'] }
+}
 
 const shim = (file) => inRoot('tests', 'browser', 'lib', 'shims', file)
 
@@ -68,15 +78,16 @@ const numberInNode = async (name) => {
   return tapCounts(stdout).passed
 }
 
-for (const kind of KINDS) {
-  for (const [place, inNode] of Object.entries(PLACES)) {
-    const isLong = kind !== 'chromium' || place === 'window'
+for (const [name, { kind, args, places }] of Object.entries(BROWSERS)) {
+  for (const place of places) {
+    const isLong = name !== 'chromium' || place === 'window'
     const isSample = place === 'indexeddb' && process.env.VARVE_LONG === undefined
-    const skip = lacking(kind) || (isLong && process.env.VARVE_LONG === undefined && 'it takes minutes: VARVE_LONG=1 runs it')
-    test(`${kind}: abstract-level's suite in ${place === 'indexeddb' ? 'a window, on IndexedDB' : `a ${place}`}`, { skip }, async (t) => {
+    const missing = kind === 'webkit' ? lackingWebKit() : lacking(kind)
+    const skip = missing || (isLong && process.env.VARVE_LONG === undefined && 'it takes minutes: VARVE_LONG=1 runs it')
+    test(`${name}: abstract-level's suite in ${place === 'indexeddb' ? 'a window, on IndexedDB' : `a ${place}`}`, { skip }, async (t) => {
       const { url, close } = await serve({ '/': inRoot(), '/suite/': folder })
       t.after(close)
-      const browser = await Browser.start(kind)
+      const browser = kind === 'webkit' ? await WebKitBrowser.start() : await Browser.start(kind, { args })
       t.after(() => browser.close())
       const page = await browser.page(`${url}/tests/browser/pages/abstract-level.html`)
       const ready = () => page.waitForFunction('globalThis.isReady')
@@ -88,7 +99,7 @@ for (const kind of KINDS) {
       t.diagnostic(`${passed} passed, ${failed} failed in ${((performance.now() - start) / 1000).toFixed(1)} s; ${JSON.stringify(told)}`)
       assert.deepEqual(failuresOf(tap), [])
       if (isSample) assert.ok(passed > 200, `${passed} assertions`)
-      else assert.equal(passed, await numberInNode(inNode))
+      else assert.equal(passed, await numberInNode(PLACES[place]))
 
       // Nothing of what the suite left open stays locked.
       await page.reload()

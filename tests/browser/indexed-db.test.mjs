@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
 import { Varve } from '../../src/js/index.js'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, lacking } from './lib/browser.mjs'
+import { Browser, SQLITE_IDB, lacking } from './lib/browser.mjs'
 import { inWorker } from './lib/in-worker.mjs'
 import { serve } from './lib/serve.mjs'
 import { WebKitBrowser, lackingWebKit } from './lib/webkit.mjs'
@@ -19,10 +19,9 @@ const LONG = process.env.VARVE_LONG !== undefined
 const PUTS = 10_000
 const KILLS = LONG ? 20 : 2
 
-/** Chromium keeps IndexedDB in LevelDB or, since 2026, in SQLite. */
 const BROWSERS = {
   chromium: { kind: 'chromium' },
-  'chromium on SQLite': { kind: 'chromium', args: ['--enable-features=IdbSqliteOnDiskRollout:stage/UseSqliteForNewStores'] },
+  'chromium on SQLite': { kind: 'chromium', args: [SQLITE_IDB] },
   firefox: { kind: 'firefox' },
   // Where IndexedDB is what there is: it has no sync access handles.
   webkit: { kind: 'webkit' }

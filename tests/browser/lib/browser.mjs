@@ -29,6 +29,9 @@ import { tellSkipped } from '../../package/lib.mjs'
 /** @type {Kind[]} */
 export const KINDS = ['chromium', 'firefox']
 
+/** Chromium keeps IndexedDB in LevelDB; with this argument, as some do since 2026, in SQLite. */
+export const SQLITE_IDB = '--enable-features=IdbSqliteOnDiskRollout:stage/UseSqliteForNewStores'
+
 const FIND = { chromium: findChromium, firefox: findFirefox }
 
 const ARGS = {
