@@ -4,23 +4,23 @@ import { Client } from './client.js'
 import { Model } from './model/model.js'
 import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
 import { nameText, plainName } from './ui/bytes.js'
-import { blocks } from './views/blocks.js'
 import { damage } from './views/damage.js'
 import { detail } from './views/detail.js'
-import { entries } from './views/entries.js'
 import { about, files, kindOf } from './views/files.js'
 import { help } from './views/help.js'
-import { hex } from './views/hex.js'
-import { index } from './views/index.js'
 import { map } from './views/map.js'
-import { records } from './views/records.js'
-import { search } from './views/search.js'
 import { DEMOS, dropped, openScreen } from './views/open.js'
-import { structure } from './views/structure.js'
-import { versions } from './views/versions.js'
 
-/** @type {Record<import('./model/views.js').View, (model: Model) => unknown>} */
-const SHOW = { files, map, blocks, entries, records, versions, index, structure, hex, search, damage }
+/** @type {Partial<Record<import('./model/views.js').View, (model: Model) => unknown>>} */
+const SHOW = { files, map, damage }
+
+/** Loads the script of a view that is not there from the beginning. @param {import('./model/views.js').View} view */
+async function loadView(view) {
+  Object.assign(SHOW, view === 'live' ? await import('./views/live.js') : (await import('./views/more.js')).MORE)
+}
+
+/** When other views are loaded that nobody asked for yet, in ms. */
+const LOADED_AFTER_MS = 300
 
 /** Views that need no map of the file. */
 const ANY_FILE = new Set(['files', 'hex'])
@@ -50,7 +50,7 @@ class InspectorApp extends LitElement {
   constructor() {
     super()
     const crashed = (/** @type {string} */ message) => this.model.warn(`The decoder failed on these bytes and was started again: ${message}`)
-    this.model = new Model(new Client(startWorker, crashed), new Client(startWorker, crashed))
+    this.model = new Model(() => new Client(startWorker, crashed))
     this.model.addEventListener('change', () => this.requestUpdate())
     this.over = false
     this.helping = false
@@ -80,6 +80,8 @@ class InspectorApp extends LitElement {
     addEventListener('hashchange', () => this.follow())
     this.follow()
     this.listDatabases()
+    // A failure is told when one is shown.
+    setTimeout(() => loadView('hex').catch(() => {}), LOADED_AFTER_MS)
   }
 
   /** Opens what the address asks for. */
@@ -98,6 +100,7 @@ class InspectorApp extends LitElement {
 
   /** @param {string} name */
   async demo(name) {
+    if (name === 'live') return this.model.startLive()
     const demo = DEMOS.find((each) => each.name === name)
     if (demo === undefined) return
     const { openings } = this.model
@@ -199,7 +202,7 @@ class InspectorApp extends LitElement {
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const target = /** @type {HTMLElement} */ (event.target)
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog')) return
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog') || (target.closest?.('button, summary') && event.key === ' ')) return
     const { model } = this
     const act = /** @type {Record<string, () => void>} */ ({
       g: () => { this.pending = 'g' },
@@ -213,6 +216,7 @@ class InspectorApp extends LitElement {
       r: () => this.refresh(),
       '[': () => model.step(-1),
       ']': () => model.step(1),
+      ...model.view === 'live' && { ' ': () => model.live?.toggle(), ArrowRight: () => model.live?.step() },
       Escape: () => model.select(undefined)
     })[event.key]
     if (act === undefined) return
@@ -262,6 +266,7 @@ class InspectorApp extends LitElement {
   /** @param {import('./model/views.js').View} view */
   applies(view) {
     const { file, files } = this.model
+    if (view === 'live') return this.model.live !== undefined
     if (view === 'files') return files.length > 0
     return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view) || (view === 'damage' && file.findings.length > 0)) && suits(view, file.detected?.kind ?? 'table')
   }
@@ -269,7 +274,7 @@ class InspectorApp extends LitElement {
   render() {
     const { model } = this
     const { file, view } = model
-    const isOpen = model.files.length > 0
+    const isOpen = model.files.length > 0 || model.live !== undefined
     document.title = file === undefined ? 'Varve inspector' : `${plainName(file.name)} · Varve inspector`
     return html`
       <header>
@@ -282,7 +287,7 @@ class InspectorApp extends LitElement {
       </header>
       ${isOpen ? html`
         <nav aria-label="Views">
-          ${VIEWS.map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${this.applies(each) || file === undefined ? ABOUT[each].shows : ONLY_OF[each]?.else ?? ABOUT[each].shows} @click=${() => this.show(each)}>
+          ${VIEWS.filter((each) => each !== 'live' || model.live !== undefined).map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${this.applies(each) || file === undefined ? ABOUT[each].shows : ONLY_OF[each]?.else ?? ABOUT[each].shows} @click=${() => this.show(each)}>
             <span>${ABOUT[each].title}${each === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${ABOUT[each].key}</kbd></button>`)}
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
@@ -298,12 +303,25 @@ class InspectorApp extends LitElement {
   body() {
     const { model } = this
     const { file, view } = model
+    if (view === 'live') return this.shownBy(view)
     if (view === 'files' || file === undefined) return html`<h1 class="hidden">Files of ${plainName(model.source)}</h1>${files(model)}`
     return html`
       <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>
       ${about(file)}
       ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
-      ${file.regions === undefined && view !== 'hex' && view !== 'damage' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? SHOW[view](model) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
+      ${file.regions === undefined && view !== 'hex' && view !== 'damage' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? this.shownBy(view) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
+  }
+
+  /** @param {import('./model/views.js').View} view */
+  shownBy(view) {
+    const show = SHOW[view]
+    if (show !== undefined) return show(this.model)
+    loadView(view).then(() => {
+      // Then it gets the focus as a new one.
+      this.shown = ''
+      this.requestUpdate()
+    }, (error) => this.model.warn(`The view could not be loaded: ${error.message}`))
+    return html`<p class="empty" role="status">Loading the view …</p>`
   }
 
   crumbs() {

@@ -51,6 +51,11 @@ export class Client {
     this.#worker.postMessage({ forget: id })
   }
 
+  /** Ends the worker for good. */
+  end() {
+    this.#end(this.#dead = new DOMException('The worker was ended', 'AbortError'))
+  }
+
   /**
    * @param {string} call
    * @param {unknown[]} args

@@ -1,6 +1,6 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
-// click.
+// click; and a third where a live database runs.
 import { databasesOfOrigin, detect, filesOfOrigin, levelsAt, load, mapDirectory, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
 import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
@@ -74,6 +74,10 @@ const calls = {
     })
     const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, progress: (done, of) => part({ done, of }) })
     return { files, findings, summary, manifest: manifest && { name: manifest.name, summary: manifest.summary } }
+  },
+  async live([call, ...args]) {
+    const { liveCall } = await import('./live.js')
+    return liveCall(call, args)
   },
   async digest([id], signal) {
     return sha256(fileOf(id), { signal })

@@ -1,7 +1,7 @@
 // Bundles the inspector from www/ into pkg/inspector/: a static folder for any host and any path.
 //
 //   index.html app.css icon.svg     as in www/
-//   app.js                          the page
+//   app.js part-*.js                the page; parts of it that are loaded when they are shown
 //   worker.js                       reads and decodes files, with full.wasm
 //   demo/                           the examples: see demos.mjs
 //   third-party.txt                 the licences of bundled packages
@@ -18,6 +18,9 @@ import { inRoot } from './paths.mjs'
 const WWW = inRoot('www')
 export const INSPECTOR = inRoot('pkg', 'inspector')
 
+/** Bytes of its first scripts with gzip. */
+const SCRIPTS_MAX = 60_000
+
 /** Copied as they are. */
 const AS_THEY_ARE = ['index.html', 'app.css', 'icon.svg']
 
@@ -25,12 +28,23 @@ const AS_THEY_ARE = ['index.html', 'app.css', 'icon.svg']
 export async function buildInspector() {
   rmSync(INSPECTOR, { recursive: true, force: true })
   mkdirSync(INSPECTOR, { recursive: true })
-  const { metafile } = await bundle({ ...options(), outdir: INSPECTOR })
+  // What few look at is loaded when they do.
+  const { metafile } = await bundle({ ...options(), outdir: INSPECTOR, splitting: true, chunkNames: 'part-[hash]' })
   for (const name of AS_THEY_ARE) copyFileSync(join(WWW, name), join(INSPECTOR, name))
   copyFileSync(inRoot('pkg', 'full.wasm'), join(INSPECTOR, 'full.wasm'))
   writeFileSync(join(INSPECTOR, 'third-party.txt'), licencesOf(Object.keys(metafile.inputs)))
+  checkSize(metafile)
   await writeDemos(join(INSPECTOR, 'demo'))
   writeFileSync(inRoot('pkg', 'inspector.html'), await inOneFile())
+}
+
+/** Checks the size of the scripts that the page and its workers begin with. @param {import('esbuild').Metafile} metafile */
+function checkSize({ outputs }) {
+  const first = new Set(['app.js', 'worker.js'].map((name) => Object.keys(outputs).find((path) => path.endsWith(`/inspector/${name}`)) ?? name))
+  for (const path of first) for (const { path: imported, kind } of outputs[path].imports) if (kind === 'import-statement') first.add(imported)
+  const size = [...first].reduce((sum, path) => sum + gzipSync(readFileSync(inRoot(path)), { level: 9 }).length, 0)
+  console.log(`scripts that the inspector begins with, gzip: ${size.toLocaleString('en')} of ${SCRIPTS_MAX.toLocaleString('en')}`)
+  if (size > SCRIPTS_MAX) throw new Error(`the inspector's first scripts have ${size} bytes with gzip, at most ${SCRIPTS_MAX} are allowed`)
 }
 
 /** @returns {import('esbuild').BuildOptions} */

@@ -58,6 +58,64 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
+    test('a live database grows, stops before a compaction, and its files open', async () => {
+      const inspector = await openInspector(browser, server.url)
+      const { page } = inspector
+      const press = (/** @type {string} */ name) => page.evaluate((name) => {
+        const button = [...document.querySelectorAll('main button')].find((each) => each.textContent?.trim() === name)
+        if (!(button instanceof HTMLButtonElement) || button.disabled) throw new Error(`there is no button ${name}`)
+        button.click()
+      }, name)
+      const figures = async () => {
+        const text = await inspector.text('#live-figures')
+        const number = (/** @type {RegExp} */ pattern) => Number((pattern.exec(text) ?? [])[1]?.replaceAll(',', ''))
+        return { user: number(/user bytes ([\d,]+)/), flushed: number(/flushes ([\d,]+)/), compacted: number(/read, ([\d,]+) written/), written: number(/write amplification ([\d.]+)/) }
+      }
+      await press('Live')
+      await inspector.until('#due', /no job is due/)
+      await inspector.check()
+      // Step by step: a flush is due, begins, ends ... until a compaction names what it reads.
+      for (let steps = 0; !/compaction begins/.test(await inspector.text('#events')); steps++) {
+        assert.ok(steps < 100, 'no compaction in 100 steps')
+        const before = await inspector.text('main')
+        await press('Step')
+        for (let tries = 0; await inspector.text('main') === before; tries++) {
+          assert.ok(tries < 200, 'nothing changes')
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      }
+      assert.match(await inspector.text('#events'), /compaction begins L\d → L\d: #\d+/)
+      assert.match(await inspector.text('#due'), /a job is running/)
+      await press('Run')
+      await inspector.until('.meters', /1[\d],\d{3} of 50,000 operations/)
+      await press('Pause')
+      await inspector.until('main', /Run Step/)
+      const { user, flushed, compacted, written } = await figures()
+      assert.ok(user > 1_000_000 && compacted > 0)
+      assert.equal(written, Number(((flushed + compacted) / user).toFixed(2)))
+
+      const type = async (/** @type {string} */ command) => {
+        await page.type('input[name=command]', command)
+        await page.keyboard.press('Enter')
+      }
+      await type('put <b>key</b> <img src=x onerror=alert(1)>')
+      await inspector.until('.terminal', /^Do it done/)
+      await type('get <b>key</b>')
+      await inspector.until('.terminal', /<img src=x onerror=alert\(1\)> · 0 blocks read/)
+      await type('get nothing')
+      await inspector.until('.terminal', /not found · /)
+      await type('nonsense')
+      await inspector.until('.terminal', /put KEY VALUE, get KEY/)
+      await inspector.check()
+
+      await press('Look into its files')
+      await inspector.until('main', /live tables .* findings none .*names the manifest .*live, L\d/)
+      await inspector.show('Live')
+      await inspector.until('#due', /job/)
+      await inspector.check()
+      await page.close()
+    })
+
     test('one flipped bit is shown in the map, the blocks, the bytes and the damage', async () => {
       const inspector = await openInspector(browser, server.url, { fragment: '#' })
       await inspector.give(DEMO('one-bit'))

@@ -24,6 +24,8 @@ import { Work } from './work.js'
 const TEXTS = new Set(['current', 'info log'])
 /** Selections that `[` and `]` go through. */
 const HISTORY_MAX = 200
+/** How the address names a live database. */
+const LIVE = 'demo:live'
 /** Decoded blocks of a file that are kept. */
 const BLOCKS_KEPT = 512
 /** Fewer are kept if they are large: bytes of all together, and how many are kept in any case. */
@@ -75,6 +77,8 @@ export class Model extends EventTarget {
   said = ''
   /** What could not be done. @type {string | undefined} */
   notice
+  /** A database that runs while one watches. @type {import('./live.js').Live | undefined} */
+  live
   /** What the address asks for, until it is opened. @type {import('./address.js').Address | undefined} */
   awaited
   /** @type {Selection[]} */
@@ -87,13 +91,17 @@ export class Model extends EventTarget {
   /** What cannot be decoded; it is not asked for again. @type {Set<string>} */
   #failed = new Set()
   #openings = 0
+  #newWorker
 
-  /** @param {Client} now for what is looked at @param {Client} sweeper for whole files */
-  constructor(now, sweeper) {
+  /** @param {() => Client} newWorker */
+  constructor(newWorker) {
     super()
-    this.now = now
-    this.sweeper = sweeper
-    this.work = new Work(this, sweeper)
+    this.#newWorker = newWorker
+    /** For what is looked at. */
+    this.now = newWorker()
+    /** For whole files. */
+    this.sweeper = newWorker()
+    this.work = new Work(this, this.sweeper)
   }
 
   /** Tells views, once for all changes of a frame. */
@@ -115,7 +123,11 @@ export class Model extends EventTarget {
    * @param {{ source: string, tag?: string, takenAt?: number }} of
    */
   async open(given, { source, tag, takenAt }) {
+    const { live } = this
+    if (tag === LIVE) this.live = undefined
     this.close()
+    // Its files are looked into while it lives.
+    if (tag === LIVE) this.live = live
     this.takenAt = takenAt
     const opening = ++this.#openings
     this.source = source
@@ -151,8 +163,26 @@ export class Model extends EventTarget {
     return this.#openings
   }
 
+  /** Begins a live database, in a worker of its own. */
+  async startLive() {
+    this.close()
+    this.source = 'Live database'
+    this.sourceTag = LIVE
+    this.view = 'live'
+    this.awaited = undefined
+    const { openings } = this
+    const { Live } = await import('./live.js')
+    if (openings !== this.openings) return
+    this.live = new Live(this, this.#newWorker())
+    history.replaceState(null, '', addressOf({ source: LIVE, file: '', view: 'live' }))
+    this.changed()
+    await this.live.reset()
+  }
+
   close() {
     this.#openings++
+    this.live?.end()
+    this.live = undefined
     this.work.end()
     for (const file of this.files) {
       this.now.forget(file.id)

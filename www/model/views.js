@@ -1,9 +1,9 @@
 // The views, in the order of the navigation.
 
-/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'index' | 'structure' | 'hex' | 'search' | 'damage'} View */
+/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'index' | 'structure' | 'hex' | 'search' | 'damage' | 'live'} View */
 
 /** @type {readonly View[]} */
-export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'index', 'structure', 'hex', 'search', 'damage']
+export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'index', 'structure', 'hex', 'search', 'damage', 'live']
 
 /** @type {Record<View, { title: string, key: string, shows: string }>} */
 export const ABOUT = {
@@ -17,7 +17,8 @@ export const ABOUT = {
   structure: { title: 'Structure', key: 's', shows: 'footer, metaindex and filter, field by field' },
   hex: { title: 'Hex', key: 'h', shows: 'the bytes, coloured by what they belong to' },
   search: { title: 'Search', key: '/', shows: 'entries that have some text or bytes' },
-  damage: { title: 'Damage', key: 'd', shows: 'what is wrong, where, and what it costs' }
+  damage: { title: 'Damage', key: 'd', shows: 'what is wrong, where, and what it costs' },
+  live: { title: 'Live', key: 'p', shows: 'a database that grows while one watches: its levels, and what writing costs' }
 }
 
 /** Views of some kinds of files only, and why they do not apply to others. @type {Partial<Record<View, { of: string[], else: string }>>} */

@@ -4,7 +4,10 @@
 // the keys are.
 import { LitElement, html } from 'lit'
 
-/** @typedef {{ level: number, number: string, size: number, smallest: string, largest: string }} Table keys in hexadecimal */
+/** @typedef {{ level: number, number: string, size: number, smallest: string, largest: string, mark?: 'input' | 'new' }} Table keys in hexadecimal; `mark`: a compaction reads it, or it was just written */
+
+/** Not by colour alone. */
+const MARKS = { input: { color: 'index', sign: '▸' }, new: { color: 'filter', sign: '+' } }
 
 const ROW = 22
 const LEVEL_WIDTH = 44
@@ -81,14 +84,15 @@ export class LsmTree extends LitElement {
         const [left, right] = [x(tables[index].smallest), x(tables[index].largest)]
         const box = { x: left, y: y + 2, width: Math.max(3, right - left), index }
         this.boxes.push(box)
-        context.fillStyle = color('data')
+        const mark = MARKS[/** @type {'new'} */ (tables[index].mark)]
+        context.fillStyle = color(mark?.color ?? 'data')
         context.globalAlpha = index === this.selected ? 1 : 0.55
         context.fillRect(box.x, box.y, box.width, ROW - 5)
         context.globalAlpha = 1
         context.strokeStyle = color(index === this.selected ? 'ink' : 'surface')
         context.lineWidth = index === this.selected ? 2 : 1
         context.strokeRect(box.x + 0.5, box.y + 0.5, box.width - 1, ROW - 6)
-        const label = `#${tables[index].number}`
+        const label = `${mark?.sign ?? ''}#${tables[index].number}`
         const room = context.measureText(label).width
         if (box.width < room + 12) continue
         context.fillStyle = color('surface')

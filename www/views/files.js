@@ -5,7 +5,6 @@ import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
 import { ROLES } from '../model/folders.js'
 import { counted, exact, grouped, sized } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
-import { asHtml, asJson, reportOf } from '../report.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('../model/file.js').OpenFile} OpenFile */
@@ -35,6 +34,7 @@ export function files(model) {
 function evidence(model) {
   const { files, examined, source } = model
   const report = async (/** @type {'html' | 'json'} */ kind) => {
+    const { asHtml, asJson, reportOf } = await import('../report.js')
     if (!await model.work.examine()) return
     const made = reportOf(model)
     const name = `${source.replace(/[^\w.-]+/g, '-') || 'files'}.report.${kind}`

@@ -6,7 +6,7 @@ import { ABOUT, VIEWS } from '../model/views.js'
 const KEYS = [
   ['o', 'open files'], ['r', 'read again (a database of this site, or files served by varve inspect)'], ['.', 'the next region'], [',', 'the region before'], ['n', 'the next damaged region'], ['N', 'the damaged region before'],
   ['[', 'back to what was selected before'], [']', 'forward again'], ['Esc', 'select nothing'], ['arrows', 'move in a list, the bytes or the map'],
-  ['Enter', 'go inside'], ['w s, a d', 'zoom and pan the map'], ['0', 'the whole file on the map'], ['?', 'this help']
+  ['Enter', 'go inside'], ['w s, a d', 'zoom and pan the map'], ['0', 'the whole file on the map'], ['Space, →', 'run or pause a live database, and step'], ['?', 'this help']
 ]
 
 /** @param {() => void} close */

@@ -1,11 +1,12 @@
 // varve/inspect: explains the bytes of LevelDB's files without a database (types/inspect.d.ts).
 export { keyOf, openBlock, valueOf } from './block.js'
 export { detect } from './detect.js'
+export { filesOfOrigin, openLive } from './later.js'
 export { mapLog, openRecord, sweepLog } from './log.js'
 export { EDIT_REASONS, levelsAt, mapManifest, openEdit, sweepManifest } from './manifest.js'
 export { mapDirectory } from './directory.js'
 export { load } from './module.js'
-export { databasesOfOrigin, filesOfOrigin } from './origin.js'
+export { databasesOfOrigin } from './origin-list.js'
 export { CODECS, REGION_KINDS, REGION_STATES } from './regions.js'
 export { sha256 } from './sha256.js'
 export { sourceOf } from './source.js'

@@ -37,6 +37,11 @@ function compiledOf(module) {
  * @returns {Promise<Instance['exports']>}
  */
 export async function newInstance() {
+  return (await newEngine()).exports
+}
+
+/** A new instance, and its memory. */
+export async function newEngine() {
   let module
   try {
     const [compiled, glue] = await Promise.all([(given ?? fullModule.load)(), fullModule.glue()])
@@ -45,7 +50,7 @@ export async function newInstance() {
     throw unavailable(cause)
   }
   try {
-    return new Instance(module, MEMORY_MAX).exports
+    return new Instance(module, MEMORY_MAX)
   } catch (error) {
     throw fromEngine(error)
   }

@@ -1,10 +1,11 @@
-// The databases of this origin and their files, read while a page or worker has them open. Takes no
-// lock, and neither creates nor changes anything.
+// The files of a database of this origin, read while a page or worker has it open. Takes no lock, and
+// neither creates nor changes anything.
 import { InvalidArgumentError, fromEngine } from '../errors.js'
 import { filesOfChunks } from '../storage/browser/chunks-reader.js'
-import { databasesInIndexedDb, databasesInOpfs, pathOf } from '../storage/browser/names.js'
+import { pathOf } from '../storage/browser/names.js'
 import { TABLE_COPIES_MAX, filesOfPool } from '../storage/browser/pool-reader.js'
 import { newInstance } from './module.js'
+import { heldLocks, lockOf } from './origin-list.js'
 
 /**
  * @typedef {import('../types/inspect.js').OriginDatabase} OriginDatabase
@@ -13,14 +14,6 @@ import { newInstance } from './module.js'
 
 /** How long reads are repeated that fail because the owner writes, in ms. */
 const PATIENCE_MS = 5000
-
-/** @returns {Promise<OriginDatabase[]>} */
-export async function databasesOfOrigin() {
-  const [opfs, indexeddb, held] = await Promise.all([databasesInOpfs(), databasesInIndexedDb(), heldLocks()])
-  /** @param {OriginDatabase['storage']} storage @returns {(name: string) => OriginDatabase} */
-  const entry = (storage) => (name) => ({ name, storage, inUse: held.has(lockOf(name)) })
-  return [...opfs.map(entry('opfs')), ...indexeddb.map(entry('indexeddb'))]
-}
 
 /**
  * @param {string} name
@@ -41,15 +34,6 @@ export async function filesOfOrigin(name, storage, { patience = PATIENCE_MS, cop
     if (error?.code === 'poisoned') decoder = undefined
     throw fromEngine(error)
   }
-}
-
-/** The name of its lock, and of its database in IndexedDB. @param {string} name */
-const lockOf = (name) => pathOf(name).join('/')
-
-/** The names of all locks that somebody holds. @returns {Promise<Set<string | undefined>>} */
-async function heldLocks() {
-  const { held = [] } = await globalThis.navigator?.locks?.query() ?? {}
-  return new Set(held.map(({ name }) => name))
 }
 
 /** The engine that reads names; one for all databases, until it fails. @type {ReturnType<typeof newInstance> | undefined} */

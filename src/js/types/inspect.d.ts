@@ -520,3 +520,110 @@ export function filesOfOrigin(name: string, storage: 'opfs' | 'indexeddb', optio
   patience?: number
   copiesMax?: number
 }): Promise<OriginFiles>
+
+/** Options of a live database; sizes are bytes, and all may be left out. */
+export interface LiveOptions {
+  /** Entries in memory before they become a table; default 4 MiB, as LevelDB's. */
+  writeBufferSize?: number
+  /** Size at which a compaction begins another table; default 2 MiB. */
+  maxFileSize?: number
+  /** Entries of a block before compression; default 4096. */
+  blockSize?: number
+  /** Every how many entries a key is stored whole; default 16. */
+  blockRestartInterval?: number
+  /** Bits a key of the Bloom filters, at most 43; 0 writes none; default 10. */
+  filterBits?: number
+  /** Default 'snappy'. */
+  compression?: 'snappy' | 'none'
+}
+
+/** Something that background work did, or that writes waited for. */
+export interface LiveEvent {
+  name: 'flush' | 'compaction' | 'stall'
+  phase: 'begin' | 'end'
+  /** Of a flush: the table, null if nothing was left to write, and its level. */
+  file?: string | null
+  /** Of a compaction: that of the upper inputs. */
+  level?: number
+  outputLevel?: number
+  /** Of a flush: memtables, their entries and bytes; at its end, those of the table. */
+  memtables?: number
+  entries?: number
+  bytes?: number
+  /** Of a compaction: file names of tables. */
+  inputs?: string[]
+  outputs?: string[]
+  bytesRead?: number
+  bytesWritten?: number
+  /** The tables go to the next level as they are. */
+  trivialMove?: boolean
+  /** Of a stall: `memtable-full`, `level0-slowdown` or `level0-stop`. */
+  cause?: string
+}
+
+export interface LiveTable {
+  file: string
+  level: number
+  number: number
+  /** In bytes. */
+  size: number
+  smallest: Uint8Array
+  largest: Uint8Array
+}
+
+export interface LiveState {
+  /** `degraded`: writes are refused, see `failure`; reads work. */
+  status: 'open' | 'degraded' | 'closed'
+  failure?: string
+  isDue: boolean
+  isRunning: boolean
+  /** Of the entries in memory. */
+  memoryBytes: number
+  /** Since it was opened, as `counters` of `info()` of an open database (`varve`). */
+  counters: Record<string, number>
+  tables: LiveTable[]
+  /** Of all files together. */
+  fileBytes: number
+}
+
+/**
+ * A database in memory whose background work goes on only when it is told to: for showing how the
+ * tree grows. The engine is the package's, and its files are LevelDB's. A write does a share of the
+ * work that is due, as in any database; where one stops before each job, as `step` does, none is due.
+ *
+ * Methods reject with a `VarveError` (`varve`): `LEVEL_INVALID_ARGUMENT`, `LEVEL_DATABASE_NOT_OPEN` after
+ * `close`, `LEVEL_LIMIT_EXCEEDED` where memory ends.
+ */
+export interface LiveDatabase {
+  put(key: Uint8Array, value: Uint8Array): Promise<void>
+  del(key: Uint8Array): Promise<void>
+  /** All or none. */
+  batch(operations: ({ type: 'put', key: Uint8Array, value: Uint8Array } | { type: 'del', key: Uint8Array })[]): Promise<void>
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  /** Entries in the order of their keys; `limit` is all by default. */
+  entries(range?: { gte?: Uint8Array, lt?: Uint8Array, limit?: number }): Promise<{ key: Uint8Array, value: Uint8Array }[]>
+  /** Whether a flush or compaction is due, or began. */
+  readonly isDue: boolean
+  /** Whether one began and did not end. */
+  readonly isRunning: boolean
+  /** Does about `bytes` of background work, 16 KiB by default. */
+  work(bytes?: number): Promise<void>
+  /** Begins the job that is due, or ends the one that began; false if there was none. A small job begins and ends at once, and where several are due, the next may begin as one ends. */
+  step(): Promise<boolean>
+  /** Does all work that is due. */
+  settle(): Promise<void>
+  /** Writes what is in memory to a table. */
+  flush(): Promise<void>
+  /** Compacts everything. */
+  compact(): Promise<void>
+  /** Events since the last call, in their order. */
+  takeEvents(): LiveEvent[]
+  state(): LiveState
+  /** The files as they are now: later writes do not change them. */
+  files(): Source[]
+  /** Ends it, and its files with it. */
+  close(): Promise<void>
+}
+
+/** Begins an empty one. */
+export function openLive(options?: LiveOptions): Promise<LiveDatabase>

@@ -1,0 +1,11 @@
+// The views that a first look does without: one script, loaded when a file is open.
+import { blocks } from './blocks.js'
+import { entries } from './entries.js'
+import { hex } from './hex.js'
+import { index } from './index.js'
+import { records } from './records.js'
+import { search } from './search.js'
+import { structure } from './structure.js'
+import { versions } from './versions.js'
+
+export const MORE = { blocks, entries, hex, index, records, search, structure, versions }
