@@ -75,6 +75,10 @@ const calls = {
     const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, progress: (done, of) => part({ done, of }) })
     return { files, findings, summary, manifest: manifest && { name: manifest.name, summary: manifest.summary } }
   },
+  async group([ids, wanted], signal, part) {
+    const { grouped } = await import('./groups.js')
+    for await (const groups of grouped(ids.map(fileOf), wanted, signal)) part(groups)
+  },
   async live([call, ...args]) {
     const { liveCall } = await import('./live.js')
     return liveCall(call, args)

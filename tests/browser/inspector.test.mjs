@@ -562,6 +562,17 @@ for (const kind of KINDS) {
         await inspector.until('.foot', found)
       }
       await inspector.check()
+
+      // The same entries by how their keys begin.
+      await inspector.show('Namespaces')
+      await inspector.page.click('main p button')
+      await inspector.until('.foot', /5,000 entries in 1 group, .* 82 of 82 blocks read/)
+      await inspector.page.click('#groups [data-index="0"]')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('.foot', /5,000 entries in 20 groups/)
+      const groups = await inspector.rows('groups')
+      assert.deepEqual(groups.map(([name, count]) => [name, count]).sort(), Array.from({ length: 20 }, (_, i) => [`sensor/${String(i).padStart(2, '0')}/`, '250']))
+      await inspector.check()
       await inspector.page.close()
     })
 

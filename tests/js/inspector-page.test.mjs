@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { groupEnd, ruleOf } from '../../www/model/grouping.js'
+import { grouped } from '../../www/groups.js'
 import { addressOf, parseAddress } from '../../www/model/address.js'
 import { OpenFile } from '../../www/model/file.js'
 import { Regions } from '../../www/model/regions.js'
@@ -11,7 +13,7 @@ import { partsOf, plainText } from '../../www/ui/bytes.js'
 import { offsetOf, sized } from '../../www/ui/numbers.js'
 import { columnsOf, ticksOf } from '../../www/ui/paint.js'
 import { CODES } from '../../www/views/damage.js'
-import { REGION_KINDS, REGION_STATES } from '../../src/js/inspect/index.js'
+import { openLive, REGION_KINDS, REGION_STATES } from '../../src/js/inspect/index.js'
 import { randomOf } from './lib/remote.mjs'
 
 const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text)
@@ -196,5 +198,71 @@ describe('regions', () => {
     big.state[654_321] = state('bad')
     const drawn = columnsOf(new Regions(big), 0, rows * 10, 1000)
     assert.deepEqual(drawn.flatMap((column, x) => column?.state === 'bad' ? [x] : []), [654])
+  })
+})
+
+describe('namespaces', () => {
+  const keys = (/** @type {string[]} */ ...texts) => texts.map(bytes)
+
+  test('the separator is guessed that most keys have, and that comes first', () => {
+    assert.deepEqual(ruleOf(keys('user:1/a', 'user:2/b', 'post:3/c')), { at: 0x3a })
+    assert.deepEqual(ruleOf(keys('!users!1', '!users!2', '!posts!1:2')), { at: 0x21 })
+    assert.deepEqual(ruleOf(keys('a\x001', 'b\x002', 'c')), { at: 0 })
+    assert.deepEqual(ruleOf(keys('item001', 'item002', 'item113')), { bytes: 5 })
+    assert.deepEqual(ruleOf([]), { bytes: 1 })
+  })
+
+  test('a part ends behind its separator, unless nothing follows', () => {
+    const [key] = keys('!a!b!c!')
+    assert.equal(groupEnd(key, 0, { at: 0x21 }), 3)
+    assert.equal(groupEnd(key, 3, { at: 0x21 }), 5)
+    assert.equal(groupEnd(key, 5, { at: 0x21 }), -1)
+    assert.equal(groupEnd(key, 0, { bytes: 4 }), 4)
+    assert.equal(groupEnd(key, 0, { bytes: 7 }), -1)
+  })
+
+  test('groups of a table have what its entries have, all together and one by one', async () => {
+    const live = await openLive({ blockSize: 512, compression: 'snappy' })
+    /** @type {Map<string, { count: number, deletes: number, keyBytes: number, valueBytes: number }>} */
+    const expected = new Map()
+    const below = randomOf(11)
+    for (let i = 0; i < 3000; i++) {
+      const group = ['user:', 'post:', 'post:x:', 'log:', ''][below(5)]
+      const key = bytes(`${group}${String(i).padStart(6, '0')}`)
+      const value = bytes('v'.repeat(below(50)))
+      const isDelete = below(4) === 0
+      await (isDelete ? live.del(key) : live.put(key, value))
+      const name = group === 'post:x:' ? 'post:' : group
+      const sum = expected.get(name) ?? { count: 0, deletes: 0, keyBytes: 0, valueBytes: 0 }
+      expected.set(name, { count: sum.count + 1, deletes: sum.deletes + Number(isDelete), keyBytes: sum.keyBytes + key.length, valueBytes: sum.valueBytes + (isDelete ? 0 : value.length) })
+    }
+    // Tombstones with nothing beneath would be left out.
+    await live.put(bytes('~'), bytes(''))
+    const snapshotOf = async () => live.files().filter(({ name }) => name.endsWith('.ldb'))
+    await live.flush()
+    const tables = await snapshotOf()
+    const last = async (/** @type {{ prefix: Uint8Array }} */ wanted) => {
+      let part
+      for await (part of grouped(tables, wanted, new AbortController().signal));
+      assert.ok(part)
+      return part
+    }
+    const part = await last({ prefix: new Uint8Array() })
+    assert.deepEqual(part.rule, { at: 0x3a })
+    assert.equal(part.blocks, part.total)
+    const found = new Map(part.groups.map(({ prefix, kind, ...sums }) => [prefix === undefined ? '' : new TextDecoder().decode(prefix), sums]))
+    const total = part.groups.reduce((sum, { stored }) => sum + stored, 0)
+    assert.ok(total > 0 && total <= tables.reduce((sum, { size }) => sum + size, 0))
+    for (const [name, { deletes, ...sums }] of expected) {
+      const { stored, deletes: kept = 0, ...own } = found.get(name) ?? {}
+      // A flush to an empty tree leaves tombstones out.
+      const lost = deletes - kept
+      assert.ok(lost === 0 || kept === 0, `${name}: ${kept} of ${deletes} deletes`)
+      if (name !== '') assert.equal(own.count, sums.count - lost)
+      if (name !== '') assert.equal(own.valueBytes, sums.valueBytes)
+    }
+    const inside = await last({ prefix: bytes('post:') })
+    assert.equal(inside.entries, found.get('post:')?.count)
+    await live.close()
   })
 })

@@ -61,6 +61,8 @@ export class Model extends EventTarget {
   exported
   /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
   found
+  /** Keys by how they begin. @type {import('./groups.js').Groups | undefined} */
+  groups
   /** The tables after an edit of a manifest. @type {{ edit: number, state?: import('varve/inspect').VersionState, failure?: string } | undefined} */
   version
   /** One of them, by its place in the list. */
@@ -192,6 +194,7 @@ export class Model extends EventTarget {
     this.folders = []
     this.file = undefined
     this.found = undefined
+    this.groups = undefined
     this.exported = undefined
     this.#asked.clear()
     this.#failed.clear()
@@ -220,6 +223,8 @@ export class Model extends EventTarget {
     if (this.file !== file) {
       this.found?.cancel()
       this.found = undefined
+      this.groups?.cancel()
+      this.groups = undefined
       this.exporting?.cancel()
       this.exported = undefined
       this.file = file
@@ -440,6 +445,19 @@ export class Model extends EventTarget {
     }
     this.table = -1
     this.#replaying = false
+    this.changed()
+  }
+
+  /** The open tables: those of the database of the one that is looked at, if it has a manifest. */
+  get tables() {
+    const folder = this.folders.find(({ files }) => this.file !== undefined && files.includes(this.file))
+    const tables = (folder?.files ?? this.files).filter(({ detected }) => detected?.kind === 'table')
+    return folder?.map === undefined ? tables : tables.filter(({ place }) => place?.role === 'live')
+  }
+
+  /** @param {number} index */
+  selectGroup(index) {
+    if (this.groups !== undefined) this.groups.selected = index
     this.changed()
   }
 

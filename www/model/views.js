@@ -1,9 +1,9 @@
 // The views, in the order of the navigation.
 
-/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'index' | 'structure' | 'hex' | 'search' | 'damage' | 'live'} View */
+/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'index' | 'structure' | 'hex' | 'search' | 'namespaces' | 'damage' | 'live'} View */
 
 /** @type {readonly View[]} */
-export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'index', 'structure', 'hex', 'search', 'damage', 'live']
+export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'index', 'structure', 'hex', 'search', 'namespaces', 'damage', 'live']
 
 /** @type {Record<View, { title: string, key: string, shows: string }>} */
 export const ABOUT = {
@@ -17,6 +17,7 @@ export const ABOUT = {
   structure: { title: 'Structure', key: 's', shows: 'footer, metaindex and filter, field by field' },
   hex: { title: 'Hex', key: 'h', shows: 'the bytes, coloured by what they belong to' },
   search: { title: 'Search', key: '/', shows: 'entries that have some text or bytes' },
+  namespaces: { title: 'Namespaces', key: 'n', shows: 'keys by how they begin: how many, and how much room they take' },
   damage: { title: 'Damage', key: 'd', shows: 'what is wrong, where, and what it costs' },
   live: { title: 'Live', key: 'p', shows: 'a database that grows while one watches: its levels, and what writing costs' }
 }
@@ -28,7 +29,8 @@ export const ONLY_OF = {
   versions: { of: ['manifest'], else: 'only a manifest has versions' },
   index: { of: ['table'], else: 'only a table has an index' },
   structure: { of: ['table', 'foreign'], else: 'only a table has a footer' },
-  search: { of: ['table'], else: 'only tables can be searched' }
+  search: { of: ['table'], else: 'only tables can be searched' },
+  namespaces: { of: ['table'], else: 'only the keys of tables are counted' }
 }
 
 /** Whether a view shows anything of a kind of file. @param {View} view @param {string} kind */

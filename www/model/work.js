@@ -1,6 +1,7 @@
 // What takes long: reading whole files, for the sweep, a digest, a search, an export, the comparison of a
 // database's files. All of it runs in the second worker, and ends when other files are opened.
 import { blocksFor, contentsOf, Found } from './found.js'
+import { Groups } from './groups.js'
 import { foldersOf } from './folders.js'
 
 /** @typedef {import('./model.js').Model} Model */
@@ -29,8 +30,9 @@ export class Work {
   end() {
     this.#opened.abort()
     this.#opened = new AbortController()
-    const { found, exporting } = this.#model
+    const { found, exporting, groups } = this.#model
     found?.cancel()
+    groups?.cancel()
     exporting?.cancel()
     this.#model.examined = undefined
   }
@@ -193,6 +195,34 @@ export class Work {
       model.exporting = undefined
       model.changed()
     }
+  }
+
+  /**
+   * Counts entries by the beginnings of their keys.
+   * @param {{ prefix?: Uint8Array, rule?: import('./grouping.js').Rule, isWhole?: boolean, order?: keyof typeof import('./groups.js').ORDERS }} wanted
+   */
+  async group({ prefix = new Uint8Array(), rule, isWhole = false, order = 'stored' }) {
+    const model = this.#model
+    const { file } = model
+    if (file === undefined) return
+    model.groups?.cancel()
+    const control = new AbortController()
+    const groups = model.groups = new Groups(prefix, rule, isWhole, order, () => control.abort())
+    model.changed()
+    try {
+      await this.#call('group', [(isWhole ? model.tables : [file]).map(({ id }) => id), { prefix, rule }], {
+        signal: control.signal,
+        onPart: (part) => {
+          groups.take(part)
+          model.changed()
+        }
+      })
+      groups.status = control.signal.aborted ? 'stopped' : 'done'
+    } catch (error) {
+      groups.status = 'stopped'
+      if (!control.signal.aborted) file.fail(error)
+    }
+    model.changed()
   }
 
   /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */

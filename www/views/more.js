@@ -3,9 +3,10 @@ import { blocks } from './blocks.js'
 import { entries } from './entries.js'
 import { hex } from './hex.js'
 import { index } from './index.js'
+import { namespaces } from './namespaces.js'
 import { records } from './records.js'
 import { search } from './search.js'
 import { structure } from './structure.js'
 import { versions } from './versions.js'
 
-export const MORE = { blocks, entries, hex, index, records, search, structure, versions }
+export const MORE = { blocks, entries, hex, index, namespaces, records, search, structure, versions }
