@@ -8,6 +8,7 @@ import { grouped } from '../../www/groups.js'
 import { addressOf, parseAddress } from '../../www/model/address.js'
 import { OpenFile } from '../../www/model/file.js'
 import { Regions } from '../../www/model/regions.js'
+import { timesIn } from '../../www/model/times.js'
 import { scrollOf, topOf, Window } from '../../www/model/window.js'
 import { partsOf, plainText } from '../../www/ui/bytes.js'
 import { offsetOf, sized } from '../../www/ui/numbers.js'
@@ -265,4 +266,17 @@ describe('namespaces', () => {
     assert.equal(inside.entries, found.get('post:')?.count)
     await live.close()
   })
+})
+
+test('LOG tells when tables were written', () => {
+  const text = `2026/11/21-02:21:05.260845 139892952782528 Level-0 table #5: started
+2026/11/21-02:21:05.269263 139892952782528 Level-0 table #5: 61373 bytes OK
+2026/11/21-02:21:05.553881 140400648115904 Compacting 1@1 + 1@2 files
+2026/11/21-02:21:05.556229 140400648115904 Generated table #8@1: 480 keys, 9633 bytes
+2026/11/21-02:21:06.000000 140400648115904 Level-0 table #9: 0 bytes IO error: disk full
+Level-0 table #10: 1 bytes OK, without a time
+2026-11-21T02:21:07.123+01:00 7f00 Level-0 table #11: 5 bytes OK
+`
+  assert.deepEqual([...timesIn(text)], [['5', '2026-11-21 02:21:05.269'], ['8', '2026-11-21 02:21:05.556'], ['11', '2026-11-21 02:21:07.123']])
+  assert.equal(timesIn('').size, 0)
 })

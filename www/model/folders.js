@@ -9,6 +9,7 @@
  * @typedef {object} Folder
  * @property {string} name of the folder, with its slash; '' for the one that was opened
  * @property {OpenFile[]} files
+ * @property {Map<string, string>} times when tables were written, by their numbers, as LOG has it
  * @property {Pick<DirectoryMap, 'findings' | 'summary' | 'files'> & { manifest?: { name: string } } | undefined} map
  */
 
@@ -22,7 +23,7 @@ export function foldersOf(files) {
     if (inside === undefined) folders.set(folder, [file])
     else inside.push(file)
   }
-  return [...folders].filter(([folder, inside]) => inside.length > 1 && inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))).map(([name, inside]) => ({ name, files: inside, map: undefined }))
+  return [...folders].filter(([folder, inside]) => inside.length > 1 && inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))).map(([name, inside]) => ({ name, files: inside, times: new Map(), map: undefined }))
 }
 
 /** The sentence for a role. @type {Record<string, string>} */

@@ -448,9 +448,14 @@ export class Model extends EventTarget {
     this.changed()
   }
 
+  /** The database of the file that is looked at. */
+  get folder() {
+    return this.folders.find(({ files }) => this.file !== undefined && files.includes(this.file))
+  }
+
   /** The open tables: those of the database of the one that is looked at, if it has a manifest. */
   get tables() {
-    const folder = this.folders.find(({ files }) => this.file !== undefined && files.includes(this.file))
+    const { folder } = this
     const tables = (folder?.files ?? this.files).filter(({ detected }) => detected?.kind === 'table')
     return folder?.map === undefined ? tables : tables.filter(({ place }) => place?.role === 'live')
   }

@@ -1,8 +1,9 @@
 // What takes long: reading whole files, for the sweep, a digest, a search, an export, the comparison of a
 // database's files. All of it runs in the second worker, and ends when other files are opened.
 import { blocksFor, contentsOf, Found } from './found.js'
-import { Groups } from './groups.js'
 import { foldersOf } from './folders.js'
+import { Groups } from './groups.js'
+import { timesOf } from './times.js'
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./file.js').OpenFile} OpenFile */
@@ -105,6 +106,8 @@ export class Work {
     const folders = this.#model.folders = foldersOf(this.#model.files)
     for (const folder of folders) {
       try {
+        // Notes that cannot be read tell nothing.
+        folder.times = await timesOf(folder).catch(() => folder.times)
         const map = await this.#call('directory', [folder.files.map(({ id }) => id), folder.name], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${of} files`) })
         if (signal.aborted) return
         folder.map = map

@@ -66,16 +66,17 @@ function tree(model, edit) {
   if (version?.state === undefined) return html`<p class="empty">Replaying ${counted(edit + 1, 'edit')} …</p>`
   const { tables, comparator, logNumber, nextFileNumber, lastSequence, tableBytes } = version.state
   const drawn = tables.map(({ level, number, size, smallest, largest }) => ({ level, number: String(number), size: Number(size), smallest: smallest.key, largest: largest.key }))
+  const times = model.folder?.times ?? new Map()
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'Live tables, by level and number',
-    columns: 'tables-grid',
-    head: ['level', 'table', 'bytes', 'smallest', 'largest'].map((name, place) => html`<span class=${place === 1 || place === 2 ? 'number' : ''}>${name}</span>`),
+    columns: times.size === 0 ? 'tables-grid' : 'tables-grid timed',
+    head: ['level', 'table', 'bytes', 'smallest', 'largest', ...times.size === 0 ? [] : ['written, by LOG']].map((name, place) => html`<span class=${place === 1 || place === 2 ? 'number' : ''}>${name}</span>`),
     count: tables.length,
     selected: table,
     row: (index) => {
       const { level, number, size, smallest, largest } = tables[index]
       const cell = (/** @type {unknown} */ value) => html`<span class="number">${value}</span>`
-      return { cells: [`L${level}`, cell(`#${number}`), cell(grouped(Number(size))), bytesText(bytesOfHex(smallest.key)), bytesText(bytesOfHex(largest.key))] }
+      return { cells: [`L${level}`, cell(`#${number}`), cell(grouped(Number(size))), bytesText(bytesOfHex(smallest.key)), bytesText(bytesOfHex(largest.key)), ...times.size === 0 ? [] : [times.get(String(number)) ?? '—']] }
     },
     onSelect: (index) => model.selectTable(index),
     onOpen: (index) => {
