@@ -240,7 +240,8 @@ class InspectorApp extends LitElement {
     const { view } = this.model
     const isNew = view !== this.shown
     this.shown = view
-    if (isNew && (document.activeElement === document.body || document.activeElement === null)) this.focusView()
+    // Lists draw themselves after this.
+    if (isNew) requestAnimationFrame(() => (document.activeElement === document.body || document.activeElement === null) && this.focusView())
   }
 
   focusView() {

@@ -532,6 +532,74 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
+    test('the keyboard alone leads from the first screen to a damaged byte', async () => {
+      const inspector = await openInspector(browser, server.url)
+      const { page } = inspector
+      await inspector.until('h1', /every byte/)
+      const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? '')
+      const tabTo = async (/** @type {RegExp} */ name, max = 40) => {
+        for (let presses = 1; presses <= max; presses++) {
+          await page.keyboard.press('Tab')
+          if (name.test(await focused())) return presses
+        }
+        throw new Error(`Tab does not reach ${name}`)
+      }
+      assert.ok(await tabTo(/^One bit off$/) <= 12)
+      await page.keyboard.press('Enter')
+      await inspector.until('.swept', /81 of 82 data blocks sound\. 1 finding/)
+      await page.keyboard.press('g')
+      await page.keyboard.press('d')
+      await inspector.until('.findings', /T10/)
+      await tabTo(/hex|bytes/i)
+      await page.keyboard.press('Enter')
+      await inspector.until('.path', /Data block \d+/)
+      // Into the bytes, and along them.
+      assert.equal(await page.evaluate(() => document.querySelector('#hex .scroller')?.contains(document.activeElement)), true)
+      const before = await inspector.text('.path')
+      await page.keyboard.press('ArrowRight')
+      for (let tries = 0; await inspector.text('.path') === before; tries++) {
+        assert.ok(tries < 100, 'the arrow does not move the byte')
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      await page.keyboard.press('[')
+      await page.keyboard.press('?')
+      await inspector.until('dialog', /Keys/)
+      await page.keyboard.press('Escape')
+      await inspector.check()
+      await page.close()
+    })
+
+    test('every view is usable when it is small, enlarged, dark or has few colours', { skip: kind === 'firefox' && 'only Chromium emulates them' }, async () => {
+      for (const { forced, ...options } of [{ width: 390, height: 844, dark: true }, { width: 640, height: 400 }, { width: 1280, height: 800, forced: true }]) {
+        const inspector = await openInspector(browser, server.url, { ...options, fragment: '#/demo:one-bit/map?file=000005.ldb' })
+        if (forced) {
+          const session = await inspector.page.createCDPSession()
+          await session.send('Emulation.setEmulatedMedia', { features: [{ name: 'forced-colors', value: 'active' }, { name: 'prefers-reduced-motion', value: 'reduce' }] })
+          assert.equal(await inspector.page.evaluate(() => matchMedia('(forced-colors: active)').matches), true)
+        }
+        await inspector.until('.swept', /81 of 82/)
+        await inspector.page.keyboard.press('n')
+        const views = await inspector.page.$$eval('nav .item:not(:disabled) span:first-child', (items) => items.map((item) => (/^[A-Za-z]+/.exec(item.textContent?.trim() ?? '') ?? [''])[0]))
+        assert.ok(views.length >= 9, views.join())
+        for (const view of views) {
+          await inspector.show(view)
+          await new Promise((resolve) => setTimeout(resolve, 120))
+          const { wide, cut } = await inspector.page.evaluate(() => ({
+            wide: document.documentElement.scrollWidth - innerWidth,
+            cut: [...document.querySelectorAll('main button, header button, main label, main select')].filter((each) => {
+              const { left, right, width } = each.getBoundingClientRect()
+              const isInScroller = each.closest('.scroller, table, .scroll') !== null
+              return width > 0 && !isInScroller && (left < -1 || right > innerWidth + 1)
+            }).map((each) => each.textContent?.trim())
+          }))
+          assert.ok(wide <= 0, `${view} at ${options.width} is ${wide} pixels too wide`)
+          assert.deepEqual(cut, [], `${view} at ${options.width}`)
+        }
+        await inspector.check()
+        await inspector.page.close()
+      }
+    })
+
     test('the page in one file works from a disk', async () => {
       const page = await browser.page('about:blank')
       /** @type {string[]} */
