@@ -67,12 +67,12 @@ const calls = {
     else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
     else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
   },
-  async directory([ids, folder], signal, part) {
+  async directory([ids, folder, sequences], signal, part) {
     const sources = ids.map((/** @type {number} */ id) => {
       const source = fileOf(id)
       return { ...source, name: source.name.slice(folder.length) }
     })
-    const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, progress: (done, of) => part({ done, of }) })
+    const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, sequences, progress: (done, of) => part({ done, of }) })
     return { files, findings, summary, manifest: manifest && { name: manifest.name, summary: manifest.summary } }
   },
   async group([ids, wanted], signal, part) {

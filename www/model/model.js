@@ -254,8 +254,10 @@ export class Model extends EventTarget {
       file.status = 'ready'
       return
     }
+    // What lies in a database and is no file of one is not looked through for a table.
+    if (file.detected?.kind === 'unknown' && this.folders.some(({ files }) => files.includes(file))) await this.work.compare()
     // A text has no structure but its lines.
-    if (TEXTS.has(file.detected?.kind ?? '')) file.status = 'ready'
+    if (TEXTS.has(file.detected?.kind ?? '') || file.place?.role === 'other') file.status = 'ready'
     else await this.#map(file)
   }
 

@@ -18,8 +18,8 @@ export class Work {
   #opened = new AbortController()
   /** @type {WeakMap<OpenFile, Promise<void>>} */
   #sweeping = new WeakMap()
-  /** @type {Promise<void>} */
-  #compared = Promise.resolve()
+  /** Of the open files, once it was asked for. @type {Promise<void> | undefined} */
+  #compared
 
   /** @param {Model} model @param {import('../client.js').Client} worker */
   constructor(model, worker) {
@@ -31,6 +31,7 @@ export class Work {
   end() {
     this.#opened.abort()
     this.#opened = new AbortController()
+    this.#compared = undefined
     const { found, exporting, groups } = this.#model
     found?.cancel()
     groups?.cancel()
@@ -91,14 +92,16 @@ export class Work {
       if (!signal.aborted) file.fail(error)
     }
     file.regions?.flush()
+    const folder = this.#model.folders.find(({ files, map }) => map !== undefined && files.includes(file))
+    // Only now is it known that a table is newer than its manifest.
+    if (folder !== undefined && isNewer(folder)) await this.#compareFolder(folder, this.#opened.signal).catch(() => {})
     if (file.sweep.status === 'done') this.#model.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
     this.#model.changed()
   }
 
-  /** Compares the files of each database with its manifest. */
+  /** Compares the files of each database with its manifest, once. */
   compare() {
-    this.#compared = this.#compare()
-    return this.#compared
+    return this.#compared ??= this.#compare()
   }
 
   async #compare() {
@@ -108,10 +111,9 @@ export class Work {
       try {
         // Notes that cannot be read tell nothing.
         folder.times = await timesOf(folder).catch(() => folder.times)
-        const map = await this.#call('directory', [folder.files.map(({ id }) => id), folder.name], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${of} files`) })
-        if (signal.aborted) return
-        folder.map = map
-        for (const [index, file] of folder.files.entries()) file.place = map.files[index]
+        await this.#compareFolder(folder, signal)
+        // A table that was read meanwhile.
+        if (!signal.aborted && isNewer(folder)) await this.#compareFolder(folder, signal)
       } catch (/** @type {any} any: whatever was thrown */ error) {
         if (signal.aborted) return
         this.#model.warn(`The files could not be compared with the manifest: ${error.message}`)
@@ -120,13 +122,22 @@ export class Work {
     }
   }
 
+  /** @param {import('./folders.js').Folder} folder @param {AbortSignal} signal */
+  async #compareFolder(folder, signal) {
+    const { files, name } = folder
+    const map = await this.#call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${of} files`) })
+    if (signal.aborted) return
+    folder.map = map
+    for (const [index, file] of files.entries()) file.place = map.files[index]
+  }
+
   /**
    * Computes the digest of a file; a second time, tells whether it is the same.
    * @param {OpenFile} file
    */
   async digest(file) {
     const { signal } = this.#opened
-    if (file.digest === 'running' || file.size === 0) return
+    if (file.digest === 'running') return
     file.digest = 'running'
     this.#model.changed()
     try {
@@ -145,12 +156,12 @@ export class Work {
     const { signal } = this.#opened
     const model = this.#model
     try {
-      await this.#compared
+      await this.compare()
       for (const [index, file] of model.files.entries()) {
         if (signal.aborted) return false
         model.examined = index
         model.changed()
-        if (file.size > 0 && file.sha256 === undefined) await this.digest(file)
+        if (file.sha256 === undefined) await this.digest(file)
         await model.read(file)
         if (file.regions !== undefined) await this.sweep(file)
       }
@@ -258,4 +269,18 @@ export class Work {
     }
     model.say(`${found.count} matches`)
   }
+}
+
+/** The highest sequence numbers of tables that were read. @param {import('./folders.js').Folder} folder */
+function sequencesOf({ name, files }) {
+  /** @type {Record<string, number>} */
+  const found = {}
+  for (const file of files) if (file.detected?.kind === 'table' && file.summary?.facts.maxSequence !== undefined) found[file.name.slice(name.length)] = Number(file.summary.facts.maxSequence)
+  return found
+}
+
+/** Whether a live table that was read is newer than the manifest says, and this was not found yet. @param {import('./folders.js').Folder} folder */
+function isNewer({ files, map }) {
+  const last = map?.summary.facts.lastSequence
+  return last !== undefined && files.some(({ place, summary }) => place?.role === 'live' && Number(summary?.facts.maxSequence ?? 0) > Number(last) && !place.findings.some(({ code }) => code === 'T24'))
 }

@@ -91,7 +91,7 @@ function database(model, { name, map, files }) {
 
 /** @param {OpenFile} file */
 function digestOf({ sha256, digest, size }) {
-  if (size === 0) return ''
+  if (size === 0 && sha256 === undefined) return ''
   if (digest === 'running') return html`<span class="dim">reading …</span>`
   if (digest === 'changed') return html`<span class="bad">changed since the first digest</span>`
   if (digest === 'failed') return html`<span class="bad">could not be read</span>`

@@ -14,7 +14,7 @@ import { mapTable, sweepTable } from './table.js'
 /** @typedef {import('../types/inspect.js').TableMap} TableMap */
 /** @typedef {import('../types/inspect.js').DirectoryFile} DirectoryFile */
 /** @typedef {import('../types/inspect.js').DirectoryMap} DirectoryMap */
-/** @typedef {{ signal?: AbortSignal, progress?: (done: number, of: number, name: string) => void, sweep?: boolean }} Options */
+/** @typedef {{ signal?: AbortSignal, progress?: (done: number, of: number, name: string) => void, sweep?: boolean, sequences?: Record<string, number> }} Options */
 /** @typedef {ReturnType<Awaited<ReturnType<typeof newInstance>>['inspectDirectory']>} Inspector */
 
 /** Files that are opened; others are listed by name. */
@@ -106,7 +106,7 @@ async function readManifest(sources, inspector, files, { signal }) {
  * @param {DirectoryFile} file
  * @param {Options} options
  */
-async function readFile(source, at, inspector, file, { signal, sweep = false }) {
+async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {} }) {
   const kind = file.detected?.kind
   const isTable = kind === 'table' || file.detected?.named === 'table' && kind !== undefined
   if (kind === 'log' || kind === 'zeros' && file.detected?.named === 'log') {
@@ -125,7 +125,8 @@ async function readFile(source, at, inspector, file, { signal, sweep = false }) 
     else await sweepInto(file, source, signal)
     const [smallest, largest] = await boundsOf(source, map)
     if (map.findings.some(({ code }) => code === 'T01' || code === 'T02')) inspector.withoutFooter(at)
-    const sequence = Number(file.summary.facts.maxSequence ?? -1)
+    const known = Object.hasOwn(sequences, file.name) ? sequences[file.name] : -1
+    const sequence = Number(file.summary.facts.maxSequence ?? known)
     inspector.table(at, smallest, largest, sequence)
   }
 }

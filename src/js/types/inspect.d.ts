@@ -448,6 +448,11 @@ export function mapDirectory(sources: Source[], options?: {
   progress?: (done: number, of: number, name: string) => void
   /** Also read and check every block of every table. */
   sweep?: boolean
+  /**
+   * The highest sequence numbers of tables that were swept before, by their names, so that T24 is found
+   * without sweeping them again.
+   */
+  sequences?: Record<string, number>
 }): Promise<DirectoryMap>
 
 /**
