@@ -62,8 +62,9 @@ async function tapOf(page, place, isSample) {
   for (let last = performance.now(); ;) {
     const { lines: more, result, failure } = await page.evaluate(() => globalThis.news())
     lines.push(...more)
-    if (failure !== undefined) throw new Error(`${failure}\n${lines.slice(-20).join('\n')}`)
-    if (result !== undefined) return { tap: lines.join('\n'), told: result }
+    // WebDriver says null where there is nothing.
+    if (failure != null) throw new Error(`${failure}\n${lines.slice(-20).join('\n')}`)
+    if (result != null) return { tap: lines.join('\n'), told: result }
     if (more.length > 0) last = performance.now()
     else if (performance.now() - last > PATIENCE_MS) throw new Error(`no more lines:\n${lines.slice(-20).join('\n')}`)
     await pause(200)
