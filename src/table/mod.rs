@@ -33,6 +33,7 @@ mod format;
 mod handle;
 mod index;
 mod iter;
+mod observer;
 mod open;
 mod options;
 mod output;
@@ -46,9 +47,7 @@ mod testing;
 mod tests;
 mod trailer;
 
-#[cfg(feature = "fuzzing")]
-pub(crate) use block::BlockIterator;
-pub(crate) use block::{Block, Entry, Origin};
+pub(crate) use block::{Block, BlockIterator, Entry, Origin};
 pub(crate) use block_cache::BlockCache;
 pub(crate) use cache::{TableCache, Watch};
 pub(crate) use codec::{Codec, DecodeError, decompress};
@@ -56,6 +55,7 @@ pub(crate) use filter::FilterBlock;
 pub(crate) use format::{FOOTER_SIZE, Footer, MAGIC, checksum, codec_of, unmasked};
 pub(crate) use handle::{BlockHandle, TRAILER_SIZE};
 pub(crate) use iter::TableIterator;
+pub(crate) use observer::{BlockObserver, FilterAnswer};
 pub use options::Lookup;
 pub(crate) use options::{BlockRead, TableOptions};
 pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};

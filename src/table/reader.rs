@@ -11,6 +11,7 @@ use super::decode::{Context, Stored, stored_size};
 use super::filter::FilterBlock;
 use super::handle::BlockHandle;
 use super::index::Finder;
+use super::observer::{BlockObserver, FilterAnswer};
 use super::open::{Opening, is_about_content};
 use super::options::{BlockRead, Lookup, TableOptions};
 use crate::base::{KeyOrder, to_u64};
@@ -113,12 +114,16 @@ impl Table {
         &self,
         key: &[u8],
         read: BlockRead,
+        observer: &mut impl BlockObserver,
         found: impl FnOnce(&[u8], &[u8]) -> R,
     ) -> Result<(Lookup, Option<R>)> {
         let Some(handle) = self.locate(key)? else { return Ok((Lookup::PastEnd, None)) };
-        if let Some(filter) = &self.filter
-            && !filter.key_may_match(handle.offset, self.options.order.filter_key(key))
-        {
+        let asked = self.filter.as_ref().map(|filter| FilterAnswer {
+            slot: filter.slot(handle.offset),
+            maybe: filter.key_may_match(handle.offset, self.options.order.filter_key(key)),
+        });
+        observer.located(handle, asked);
+        if asked.is_some_and(|answer| !answer.maybe) {
             count(&self.counters.filter_negatives, 1);
             return Ok((Lookup::FilterNo { offset: handle.offset }, None));
         }
@@ -132,6 +137,9 @@ impl Table {
         };
         let mut iterator = BlockIterator::with_buffer(block, self.scratch.take());
         iterator.seek(&self.options.order, key);
+        if iterator.valid() {
+            observer.landed(iterator.key(), iterator.value_offset());
+        }
         let answer = iterator.valid().then(|| found(iterator.key(), iterator.value()));
         if let Some(error) = iterator.error() {
             return Err(iterator.block().error(&self.name, error));

@@ -124,21 +124,21 @@ fn get_behaves_like_a_map() {
         let table = open(&TestFile::new(build(&rows, &options)), &options).unwrap();
         for read in reads() {
             for (i, (key, value)) in rows.iter().enumerate() {
-                let (lookup, found) = block_on(table.get(key, read, |k, v| (k == key, v == value))).unwrap();
+                let (lookup, found) = block_on(table.get(key, read, &mut (), |k, v| (k == key, v == value))).unwrap();
                 assert_eq!(found, Some((true, true)), "row {i}");
                 assert!(matches!(lookup, Lookup::Block { .. }));
             }
             let mut no = 0;
             for i in 0..400u64 {
                 let missing = key(format!("key{:08}", i * 2 + 1).as_bytes(), 1);
-                match block_on(table.get(&missing, read, |k, _| k == missing)).unwrap() {
+                match block_on(table.get(&missing, read, &mut (), |k, _| k == missing)).unwrap() {
                     (Lookup::FilterNo { .. }, None) => no += 1,
                     (_, found) => assert_ne!(found, Some(true)),
                 }
             }
             assert!(no > 370, "{no}");
         }
-        let behind = block_on(table.get(&key(b"l", 1), READ, |_, _| ())).unwrap();
+        let behind = block_on(table.get(&key(b"l", 1), READ, &mut (), |_, _| ())).unwrap();
         assert_eq!(behind, (Lookup::PastEnd, None));
         assert!(table.memory() > 400);
     }

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::file_meta::{FileMetaData, UserRange, find_file, in_range, total_size};
+use super::observer::LookupObserver;
 use super::shape::{FLUSH_LEVEL_MAX, LEVELS, grandparent_overlap_max};
-use crate::base::{FileNumber, InternalKeyComparator, LookupKey, ValueType, parse_internal_key, user_key};
+use crate::base::{InternalKeyComparator, LookupKey, ValueType, parse_internal_key, user_key};
 use crate::error::Result;
 use crate::table::{BlockRead, Lookup, TableCache};
 
@@ -16,17 +17,6 @@ pub(crate) enum Found {
     Value(Vec<u8>),
     Deleted,
     Nothing,
-}
-
-/// One table searched by a lookup, for the lookup trace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableTouched {
-    /// The table's level.
-    pub level: usize,
-    /// The table's file number.
-    pub table: FileNumber,
-    /// The result in this table.
-    pub lookup: Lookup,
 }
 
 /// An immutable set of levels.
@@ -72,7 +62,7 @@ impl Version {
         order: &InternalKeyComparator,
         lookup: &LookupKey,
         read: BlockRead,
-        mut touched: Option<&mut Vec<TableTouched>>,
+        observer: &mut impl LookupObserver,
         copy: bool,
     ) -> Result<(Found, Option<(usize, Rc<FileMetaData>)>)> {
         let mut first_miss: Option<(usize, Rc<FileMetaData>)> = None;
@@ -80,20 +70,22 @@ impl Version {
         for level in 0..LEVELS {
             let files = self.level(level);
             let candidates = if level == 0 { files } else { candidate(files, order, lookup) };
+            observer.level(level, files.len(), candidates.len());
             for file in candidates {
-                if level == 0 && !file.covers(order, lookup.user_key()) {
+                let is_covered = level > 0 || file.covers(order, lookup.user_key());
+                observer.file(level, file, is_covered);
+                if !is_covered {
                     continue;
                 }
                 if charged.is_none() {
                     charged = first_miss.take();
                 }
                 let table = tables.table(file.number, file.size).await?;
+                observer.opened(&table);
                 let (what, found) = table
-                    .get(lookup.internal_key(), read, |key, value| decide(order, lookup, key, value, copy))
+                    .get(lookup.internal_key(), read, observer, |key, value| decide(order, lookup, key, value, copy))
                     .await?;
-                if let Some(touched) = touched.as_deref_mut() {
-                    touched.push(TableTouched { level, table: file.number, lookup: what });
-                }
+                observer.searched(level, file, what);
                 match found.flatten() {
                     Some(Ok(found)) => return Ok((found, charged)),
                     Some(Err(malformed)) => return Err(malformed.in_file(table.name(), 0)),

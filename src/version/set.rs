@@ -119,6 +119,13 @@ impl VersionSet {
     }
 }
 
+/// Returns the version that one edit describes. Refuses one that no engine opens.
+pub(crate) fn version_of(edit: &VersionEdit, order: &InternalKeyComparator) -> Result<Version, String> {
+    let mut builder = Builder::new(&Version::default());
+    builder.apply(edit)?;
+    builder.finish(order, false)
+}
+
 /// Applies several edits to a version without building those in between.
 pub(crate) struct Builder {
     levels: [Vec<Rc<FileMetaData>>; LEVELS],

@@ -94,8 +94,8 @@ async fn look_up(
         return Ok(Some(if copy { value.to_vec() } else { Vec::new() }));
     }
     let read = block_read(inner, options);
-    let touched = trace.map(|t| &mut t.tables);
-    let (found, charged) = version.get(&inner.tables, &inner.order, &lookup, read, touched, copy).await?;
+    let mut touched = trace.map(|t| &mut t.tables);
+    let (found, charged) = version.get(&inner.tables, &inner.order, &lookup, read, &mut touched, copy).await?;
     if let Some((level, file)) = charged {
         charge_seek(inner, level, &file);
     }

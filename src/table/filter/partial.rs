@@ -165,7 +165,7 @@ impl FilterBlock {
     /// Damage counts as "may contain".
     #[inline]
     pub(crate) fn key_may_match(&self, block_offset: u64, key: &[u8]) -> bool {
-        let index = block_offset.checked_shr(u32::from(self.base_lg)).unwrap_or(0);
+        let index = self.slot(block_offset);
         if index >= self.count {
             return true;
         }
@@ -176,6 +176,12 @@ impl FilterBlock {
         }
     }
 
+    /// The number of the filter for the data block at `block_offset`; there may be none.
+    #[inline]
+    pub(crate) fn slot(&self, block_offset: u64) -> u64 {
+        block_offset.checked_shr(u32::from(self.base_lg)).unwrap_or(0)
+    }
+
     /// The number of filters.
     pub(crate) fn count(&self) -> u64 {
         self.count
@@ -184,6 +190,11 @@ impl FilterBlock {
     /// The base-2 logarithm of the bytes of file that each filter covers.
     pub(crate) fn base_lg(&self) -> u8 {
         self.base_lg
+    }
+
+    /// Where filter `index` begins and ends, as stored.
+    pub(crate) fn place(&self, index: u64) -> Option<(usize, usize)> {
+        self.range(index)
     }
 
     /// Filter `index`; `None` if its offsets are invalid.

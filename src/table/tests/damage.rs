@@ -18,7 +18,7 @@ fn strict_reading_is_right(bytes: Vec<u8>, rows: &[Row], options: &TableOptions)
         let step = iterator.seek(key);
         finish_now(&mut iterator, step);
         assert!(if iterator.valid() { iterator.value() == value } else { iterator.status().is_err() });
-        match block_on(table.get(key, READ, |k, v| k == key && v == value)) {
+        match block_on(table.get(key, READ, &mut (), |k, v| k == key && v == value)) {
             Ok((_, found)) => assert_eq!(found, Some(true)),
             Err(error) => assert!(error.is_corruption(), "{error}"),
         }
@@ -87,8 +87,8 @@ fn a_bad_block_stops_a_strict_iterator_and_the_error_names_it() {
     let step = iterator.seek(&rows[0].0);
     finish_now(&mut iterator, step);
     assert!(iterator.valid() && iterator.status().is_ok());
-    assert!(block_on(table.get(&rows[250].0, READ, |_, _| ())).is_err());
-    assert!(block_on(table.get(&rows[lost.end].0, READ, |_, _| ())).unwrap().1.is_some());
+    assert!(block_on(table.get(&rows[250].0, READ, &mut (), |_, _| ())).is_err());
+    assert!(block_on(table.get(&rows[lost.end].0, READ, &mut (), |_, _| ())).unwrap().1.is_some());
 }
 
 #[test]
@@ -230,14 +230,14 @@ fn bad_handles_are_refused_before_anything_is_read() {
             assert_eq!(rows_forward(&mut iterator), []);
             assert!(iterator.status().unwrap_err().to_string().contains("bad block handle"));
         }
-        let error = block_on(table.get(b"a", READ, |_, _| ())).unwrap_err().to_string();
+        let error = block_on(table.get(b"a", READ, &mut (), |_, _| ())).unwrap_err().to_string();
         assert!(error.contains("bad block handle"), "{error}");
         assert_eq!(file.reads.get(), 0);
     }
     // A truncated handle.
     let bytes = forge_end(Vec::new(), b"\x00\x01\x01a\xff\0\0\0\0\x01\0\0\0");
     let table = open(&TestFile::new(bytes), &user_options()).unwrap();
-    let error = block_on(table.get(b"a", READ, |_, _| ())).unwrap_err().to_string();
+    let error = block_on(table.get(b"a", READ, &mut (), |_, _| ())).unwrap_err().to_string();
     assert!(error.contains("at offset 17: bad block handle: offset: varint is cut off"), "{error}");
 }
 
@@ -256,7 +256,7 @@ fn a_damaged_filter_is_ignored_unless_paranoid() {
         let error = table.filter_error().unwrap();
         assert!(error.to_string().contains("block checksum mismatch"), "{error}");
         for (key, _) in &rows {
-            assert_eq!(block_on(table.get(key, READ, |k, _| k == key)).unwrap().1, Some(true));
+            assert_eq!(block_on(table.get(key, READ, &mut (), |k, _| k == key)).unwrap().1, Some(true));
         }
         let paranoid =
             TableOptions { policy: DamagePolicy { paranoid: true, ..DamagePolicy::STOP }, ..options.clone() };
@@ -278,7 +278,7 @@ fn a_damaged_filter_is_ignored_unless_paranoid() {
     }
     let other = TableOptions { filter_policy: Some(Rc::new(Other)), ..options };
     let table = open(&TestFile::new(bytes), &other).unwrap();
-    assert_eq!(block_on(table.get(&rows[7].0, READ, |k, _| *k == rows[7].0)).unwrap().1, Some(true));
+    assert_eq!(block_on(table.get(&rows[7].0, READ, &mut (), |k, _| *k == rows[7].0)).unwrap().1, Some(true));
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_failed_read_is_an_error_and_can_be_retried() {
     let mut iterator = table.iter(READ);
     assert_eq!(rows_forward(&mut iterator), []);
     assert_eq!(iterator.status().unwrap_err().code(), "io");
-    assert_eq!(block_on(table.get(&rows[0].0, READ, |_, _| ())).unwrap_err().code(), "io");
+    assert_eq!(block_on(table.get(&rows[0].0, READ, &mut (), |_, _| ())).unwrap_err().code(), "io");
     file.fails_from.set(u64::MAX);
     assert_eq!(rows_forward(&mut iterator), rows);
     file.fails_from.set(0);
@@ -315,13 +315,13 @@ fn a_block_larger_than_allowed_is_not_decompressed() {
     assert!(bytes.len() < 10_000);
     let capped = TableOptions { block_size_max: 99_999, ..options() };
     let table = open(&TestFile::new(bytes), &capped).unwrap();
-    let error = block_on(table.get(&rows[0].0, READ, |_, _| ())).unwrap_err();
+    let error = block_on(table.get(&rows[0].0, READ, &mut (), |_, _| ())).unwrap_err();
     assert_eq!(error.code(), "limit-exceeded");
 
     let raw = TableOptions { compression: Compression::None, ..capped };
     let file = TestFile::new(build(&rows, &raw));
     let table = open(&file, &raw).unwrap();
     file.reads.set(0);
-    let error = block_on(table.get(&rows[0].0, READ, |_, _| ())).unwrap_err();
+    let error = block_on(table.get(&rows[0].0, READ, &mut (), |_, _| ())).unwrap_err();
     assert_eq!((error.code(), file.reads.get()), ("limit-exceeded", 0));
 }

@@ -27,7 +27,7 @@ fn exercise(bytes: &[u8], options: &TableOptions) -> Result<usize> {
                     finish_now(&mut iterator, step);
                 }
             }
-            let _ = block_on(table.get(&target, read, |k, v| k.len() + v.len()));
+            let _ = block_on(table.get(&target, read, &mut (), |k, v| k.len() + v.len()));
             let _ = table.approximate_offset(&target);
         }
     }
@@ -93,7 +93,7 @@ proptest! {
         check(&mut table.iter(on_damage(read, OnBadBlock::Stop)), &rows, &options.order, &targets, seed);
         for target in rows.iter().map(|(k, _)| k).chain(&targets) {
             let expected = rows.binary_search_by(|(k, _)| options.order.compare(k, target)).ok().map(|i| &rows[i].1);
-            let (_, found) = block_on(table.get(target, read, |k, v| (k == target).then(|| v.to_vec()))).unwrap();
+            let (_, found) = block_on(table.get(target, read, &mut (), |k, v| (k == target).then(|| v.to_vec()))).unwrap();
             prop_assert_eq!(found.flatten(), expected.cloned());
         }
     }
