@@ -43,6 +43,23 @@ impl BloomFilterPolicy {
     }
 }
 
+impl BloomFilterPolicy {
+    /// The bits that `key` asks for in `filter`, and whether each is set; none if the filter is empty
+    /// or has a reserved number of probes.
+    pub fn bits_of(key: &[u8], filter: &[u8]) -> Vec<(u32, bool)> {
+        let Some((count, array)) = filter.split_last().filter(|(count, array)| **count <= 30 && !array.is_empty())
+        else {
+            return Vec::new();
+        };
+        let bits = u32::try_from(array.len().saturating_mul(8)).unwrap_or(u32::MAX);
+        let is_set = |bit: u32| {
+            let byte = usize::try_from(bit / 8).ok().and_then(|i| array.get(i));
+            byte.is_some_and(|b| b & (1 << (bit % 8)) != 0)
+        };
+        probes(key, *count, bits).map(|bit| (bit, is_set(bit))).collect()
+    }
+}
+
 impl FilterPolicy for BloomFilterPolicy {
     fn name(&self) -> &str {
         "leveldb.BuiltinBloomFilter2"

@@ -4,7 +4,7 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::error::number;
-use crate::base::to_u64;
+use crate::base::{FileNumber, to_u64};
 use crate::inspect::{
     self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, RecordView, Span,
     TableInspector, Window,
@@ -76,6 +76,47 @@ impl Inspector {
         }
     }
 
+    /// Also returns the entries of `key`, with up to `value_max` bytes of each value; `is_ordered`: the
+    /// keys of the file are in bytewise order.
+    pub fn seek(&mut self, key: Vec<u8>, value_max: usize, is_ordered: bool) {
+        match &mut self.0 {
+            Kind::Table(window) => window.inspector().seek(key, value_max, is_ordered),
+            Kind::Log(window) => window.inspector().seek(key, value_max),
+            Kind::Manifest(_) => {}
+        }
+    }
+
+    /// Returns the entries of the key since the last call, one line of JSON each.
+    pub fn mentions(&mut self) -> String {
+        let mentions = match &mut self.0 {
+            Kind::Table(window) => window.inspector().take_mentions(),
+            Kind::Log(window) => window.inspector().take_mentions(),
+            Kind::Manifest(_) => Vec::new(),
+        };
+        lines(&mentions.iter().map(|mention| mention.to_span()).collect::<Vec<_>>())
+    }
+
+    /// Also returns the events of the tables with these numbers, of a manifest.
+    pub fn watch(&mut self, tables: Vec<f64>) {
+        if let Kind::Manifest(window) = &mut self.0 {
+            window.inspector().watch(tables.into_iter().map(|number| FileNumber(integer(number))));
+        }
+    }
+
+    /// Returns the events since the last call, one line of JSON each.
+    pub fn events(&mut self) -> String {
+        let Kind::Manifest(window) = &mut self.0 else { return String::new() };
+        lines(&window.inspector().take_events())
+    }
+
+    /// Tests keys against the filter of a table even if its checksum is wrong.
+    #[wasm_bindgen(js_name = testDoubtfulFilter)]
+    pub fn test_doubtful_filter(&mut self) {
+        if let Kind::Table(window) = &mut self.0 {
+            window.inspector().test_doubtful_filter();
+        }
+    }
+
     /// Returns finished spans, one line of JSON each; of a log, that of the whole at its end, after
     /// its findings.
     pub fn spans(&mut self) -> String {
@@ -115,8 +156,10 @@ impl Inspector {
 
     /// Forgets regions and records that are ready.
     pub fn discard(&mut self) {
-        if let Kind::Manifest(window) = &mut self.0 {
-            window.inspector().discard();
+        match &mut self.0 {
+            Kind::Table(window) => drop(window.inspector().take_regions()),
+            Kind::Log(window) => window.inspector().discard(),
+            Kind::Manifest(window) => window.inspector().discard(),
         }
     }
 
@@ -309,7 +352,7 @@ pub fn detect_file(name: &str, size: f64, head: &[u8], tail: &[u8]) -> String {
     [found.kind.name(), found.named.unwrap_or_default(), &found.format, &found.reason].join("\n")
 }
 
-fn lines(spans: &[Span]) -> String {
+pub(super) fn lines(spans: &[Span]) -> String {
     let mut lines = String::new();
     for span in spans {
         span.write_json(&mut lines);
@@ -328,6 +371,6 @@ fn finding_lines(findings: &[Finding]) -> String {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
-fn integer(value: f64) -> u64 {
+pub(super) fn integer(value: f64) -> u64 {
     value as u64
 }

@@ -22,6 +22,8 @@
 //! repair.rs    checks and rebuilds databases that are not open
 //! import.rs    imports databases from zips
 //! inspect.rs   explains the bytes of a file without a database
+//! filter.rs    the filters of a table, and which bits a key asks for
+//! trace.rs     traces look-ups in files
 //! sha256.rs    the digest of a file that is given in parts
 //! origin.rs    the names of databases of this origin, out of bytes
 //! panic.rs     the message of a panic
@@ -34,6 +36,8 @@ mod database;
 mod error;
 mod events;
 mod export;
+#[cfg(feature = "full")]
+mod filter;
 #[cfg(feature = "full")]
 mod import;
 mod info;
@@ -54,4 +58,6 @@ mod regions;
 mod repair;
 #[cfg(feature = "full")]
 mod sha256;
+#[cfg(feature = "full")]
+mod trace;
 mod watch;

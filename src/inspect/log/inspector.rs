@@ -3,6 +3,7 @@
 use super::{Joined, Scanner};
 use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::inspect::regions::{Region, State};
+use crate::inspect::sought::{Mention, Sought};
 use crate::inspect::span::{Finding, Severity, Span, fill};
 use crate::inspect::window::Reads;
 
@@ -17,6 +18,10 @@ pub struct LogInspector {
     next_sequence: Option<u64>,
     total: Total,
     summary: Option<Span>,
+    /// The key whose operations are wanted.
+    sought: Option<Sought>,
+    /// The first record that is too large to be joined.
+    unjoined: Option<u64>,
 }
 
 /// One record of a log.
@@ -64,7 +69,35 @@ impl LogInspector {
             next_sequence: None,
             total: Total::default(),
             summary: None,
+            sought: None,
+            unjoined: None,
         }
+    }
+
+    /// Also returns the operations that concern `key`, with up to `value_max` bytes of each value.
+    pub fn seek(&mut self, key: Vec<u8>, value_max: usize) {
+        self.sought = Some(Sought::new(key, value_max, false));
+    }
+
+    /// Returns the operations that concern the key since the last call.
+    pub fn take_mentions(&mut self) -> Vec<Mention> {
+        self.sought.as_mut().map(|sought| std::mem::take(&mut sought.mentions)).unwrap_or_default()
+    }
+
+    /// Returns the offset of the first record that was too large to be looked into.
+    pub fn unjoined(&self) -> Option<u64> {
+        self.unjoined
+    }
+
+    /// Returns the highest sequence number of the records so far.
+    pub fn last_sequence(&self) -> u64 {
+        self.total.sequences.map_or(0, |(_, high)| high)
+    }
+
+    /// Forgets the regions and records that are ready.
+    pub fn discard(&mut self) {
+        self.scanner.regions.clear();
+        self.records.clear();
     }
 
     /// Returns the regions that are ready, in the order of their offsets.
@@ -116,9 +149,28 @@ impl LogInspector {
         } else {
             self.total.damaged += 1;
         }
+        self.look_into(&record, joined);
         self.total.records += 1;
         self.total.fragments += u64::from(record.fragments);
         self.records.push(record);
+    }
+
+    /// Notes the operations of the key that is sought.
+    fn look_into(&mut self, record: &LogRecord, joined: &Joined) {
+        let Some(sought) = &mut self.sought else { return };
+        if !joined.is_joined() {
+            self.unjoined.get_or_insert(record.offset);
+            return;
+        }
+        let is_reached = self.scanner.stopped().is_none_or(|stopped| stopped > record.offset);
+        let state = match record.state {
+            State::Sound if is_reached => State::Sound,
+            // A jump of the sequence numbers does not stop recovery.
+            State::Doubtful if is_reached => State::Sound,
+            State::Bad | State::Doubtful => State::Doubtful,
+            _ => State::Torn,
+        };
+        sought.batch((record.offset, record.end.saturating_sub(record.offset)), &joined.data, state);
     }
 
     /// Checks the batch of a record whose fragments are all sound.

@@ -1,7 +1,8 @@
 //! A manifest, replayed edit by edit.
 
+use super::history::History;
 use super::state::{Reason, State};
-use crate::base::to_u64;
+use crate::base::{FileNumber, to_u64};
 use crate::inspect::log::{Joined, Scanner};
 use crate::inspect::regions::{Region, State as RegionState};
 use crate::inspect::span::{Finding, Severity, Span, fill};
@@ -31,6 +32,7 @@ pub struct ManifestInspector {
     notes: u64,
     summary: Option<Span>,
     is_done: bool,
+    history: Option<History>,
 }
 
 /// A state between two edits, from which reading can begin.
@@ -87,7 +89,18 @@ impl ManifestInspector {
             notes: 0,
             summary: None,
             is_done: from.edits >= edits_max,
+            history: None,
         }
+    }
+
+    /// Also returns the events of these tables: how they came to be, moved and went.
+    pub fn watch(&mut self, tables: impl IntoIterator<Item = FileNumber>) {
+        self.history = Some(History::new(tables.into_iter().collect()));
+    }
+
+    /// Returns the events since the last call, in their order.
+    pub fn take_events(&mut self) -> Vec<Span> {
+        self.history.as_mut().map(History::take).unwrap_or_default()
     }
 
     /// Returns the regions that are ready, in the order of their offsets.
@@ -187,7 +200,11 @@ impl ManifestInspector {
         if self.edit_count == 0 && edit.comparator.is_none() {
             self.scanner.find(Severity::Info, "M01", at, "the first edit names no comparator".to_owned());
         }
+        let touched = self.history.as_ref().and_then(|history| history.touched(&edit));
         row.reason = self.state.apply(edit, self.edit_count == 0);
+        if let (Some(history), Some(touched)) = (&mut self.history, touched) {
+            history.note(&touched, self.edit_count, at, row.reason);
+        }
         if self.scanner.stopped().is_some_and(|stopped| stopped < row.offset) {
             let (count, start, _) = self.left.unwrap_or((0, row.offset, 0));
             self.left = Some((count + 1, start, row.end));

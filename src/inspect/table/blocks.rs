@@ -10,6 +10,7 @@ use crate::inspect::block::{KEY_TESTED_MAX, Opened, open};
 use crate::inspect::entries::{Entries, Found, Order, tell};
 use crate::inspect::fields;
 use crate::inspect::listing::{Listing, bytes_fact, key_fact};
+use crate::inspect::regions::State;
 use crate::inspect::span::{Severity, Span, fill};
 use crate::inspect::view::{BlockView, inside, tell_order};
 use crate::table::{BlockHandle, FilterBlock, Origin};
@@ -126,7 +127,7 @@ impl TableInspector {
             match FilterBlock::new(Rc::new(policy), contents) {
                 Ok(filter) => {
                     explain_filter(&filter, origin, &mut span);
-                    self.filter = Some(filter).filter(|_| sound);
+                    self.filter = Some(filter).filter(|_| sound || self.tests_doubtful_filter);
                 }
                 Err(malformed) => tell(&mut span, origin, "T40", 4, &malformed),
             }
@@ -144,7 +145,10 @@ impl TableInspector {
         self.total.data_blocks += 1;
         self.total.stored = self.total.stored.saturating_add(span.length);
         match contents {
-            Some(contents) => self.entries(contents, offset, raw, separator, &mut span),
+            Some(contents) => {
+                let state = if sound { State::Sound } else { State::Doubtful };
+                self.entries(contents, (offset, raw, state), separator, &mut span);
+            }
             None => self.total.damaged += 1,
         }
         self.total.damaged += u64::from(!sound && span.fact("entries").is_some());
@@ -152,7 +156,13 @@ impl TableInspector {
     }
 
     /// Explains the entries of a data block. An empty `separator` means unknown.
-    pub(super) fn entries(&mut self, contents: Vec<u8>, offset: u64, raw: bool, separator: &[u8], span: &mut Span) {
+    pub(super) fn entries(
+        &mut self,
+        contents: Vec<u8>,
+        (offset, raw, state): (u64, bool, State),
+        separator: &[u8],
+        span: &mut Span,
+    ) {
         self.total.raw = self.total.raw.saturating_add(to_u64(contents.len()));
         let Some(mut entries) = Entries::new(contents, offset, raw, span) else {
             self.total.damaged += 1;
@@ -188,6 +198,10 @@ impl TableInspector {
                 && !filter.key_may_match(offset, user_key(key))
             {
                 denied.get_or_insert((found.at, found.entry.end));
+                self.total.denied += 1;
+            }
+            if let Some(sought) = &mut self.sought {
+                sought.entry((offset, span.length), count - 1, key, entries.value(found.entry), state);
             }
             listing.add(&found, key);
             if found.order == Some(Order::UserKeyBefore) {

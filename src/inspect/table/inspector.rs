@@ -5,6 +5,7 @@ use crate::inspect::block::too_large;
 use crate::inspect::entries::Entries;
 use crate::inspect::regions::Region;
 use crate::inspect::search::Search;
+use crate::inspect::sought::{Mention, Sought};
 use crate::inspect::span::{Fact, Finding, Severity, Span};
 use crate::inspect::view::BlockView;
 use crate::inspect::window::Reads;
@@ -80,6 +81,10 @@ pub struct TableInspector {
     pub(super) parts: Vec<Region>,
     pub(super) view: Option<BlockView>,
     pub(super) handles: Vec<Option<BlockHandle>>,
+    /// The key whose entries are wanted.
+    pub(super) sought: Option<Sought>,
+    /// Keys are tested against a filter whose checksum is wrong, too.
+    pub(super) tests_doubtful_filter: bool,
 }
 
 /// The purpose of the requested bytes.
@@ -136,6 +141,8 @@ pub(super) struct Total {
     /// Offsets of the first blocks where keys, and index keys, are not in bytewise order.
     pub(super) misordered: Option<u64>,
     pub(super) misplaced: Option<u64>,
+    /// Keys that the filter denies.
+    pub(super) denied: u64,
     pub(super) bad: u64,
     pub(super) notes: u64,
 }
@@ -167,7 +174,27 @@ impl TableInspector {
             parts: Vec::new(),
             view: None,
             handles: Vec::new(),
+            sought: None,
+            tests_doubtful_filter: false,
         }
+    }
+
+    /// Also returns the entries of `key`, with up to `value_max` bytes of each value.
+    ///
+    /// With `is_ordered`, the keys are in bytewise order: data blocks that cannot have the key by the
+    /// index are not read. The summary then has no totals that can be relied on.
+    pub fn seek(&mut self, key: Vec<u8>, value_max: usize, is_ordered: bool) {
+        self.sought = Some(Sought::new(key, value_max, is_ordered));
+    }
+
+    /// Returns the entries of the key since the last call.
+    pub fn take_mentions(&mut self) -> Vec<Mention> {
+        self.sought.as_mut().map(|sought| std::mem::take(&mut sought.mentions)).unwrap_or_default()
+    }
+
+    /// Tests keys against the filter even if its checksum is wrong, which no engine then asks.
+    pub fn test_doubtful_filter(&mut self) {
+        self.tests_doubtful_filter = true;
     }
 
     /// Offset and size of the bytes to [`supply`](TableInspector::supply) next; `None` at the end.
@@ -318,14 +345,23 @@ impl TableInspector {
 
     #[inline(never)]
     fn next_data(&mut self) -> Option<(Role, BlockHandle)> {
-        let entries = self.index.as_mut()?;
+        let mut entries = self.index.take()?;
         // Damage of the index was reported when it was explained.
         let mut unheard = Span::new("index", 0, 0);
         while let Some(found) = entries.next(&mut unheard) {
-            if let Ok(handle) = BlockHandle::decode_value(entries.value(found.entry)) {
-                return Some((Role::Data(entries.key().to_vec()), handle));
+            let Ok(handle) = BlockHandle::decode_value(entries.value(found.entry)) else { continue };
+            if let Some(end) = handle.end().filter(|end| *end <= self.size && handle.offset >= self.data_end)
+                && self.sought.as_mut().is_some_and(|sought| sought.skips(entries.key()))
+            {
+                self.data_end = end;
+                self.own(handle.offset, end);
+                continue;
             }
+            let role = Role::Data(entries.key().to_vec());
+            self.index = Some(entries);
+            return Some((role, handle));
         }
+        self.index = Some(entries);
         None
     }
 }
@@ -351,6 +387,7 @@ impl TableInspector {
             ("rawSize", total.raw, !is_map),
             ("damagedBlocks", total.damaged, !is_map),
             ("foundBlocks", total.found, !is_map),
+            ("deniedByFilter", total.denied, self.filter.is_some() && !is_map),
         ] {
             if is_known {
                 span.number(name, value);

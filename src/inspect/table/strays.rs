@@ -7,6 +7,7 @@ use super::inspector::{Step, TableInspector};
 use crate::base::{BloomFilterPolicy, parse_internal_key, to_u64};
 use crate::inspect::block::{Opened, open};
 use crate::inspect::entries::Entries;
+use crate::inspect::regions::State;
 use crate::inspect::search::{Hit, SIZE_MAX_AT_START, Search, WINDOW};
 use crate::inspect::span::{Fact, Severity, Span};
 use crate::table::{BlockHandle, FilterBlock, Origin, TRAILER_SIZE};
@@ -115,7 +116,7 @@ impl TableInspector {
                     span.number("block", self.total.data_blocks);
                     self.total.data_blocks += 1;
                     self.total.stored = self.total.stored.saturating_add(span.length);
-                    self.entries(contents, handle.offset, raw, &[], &mut span);
+                    self.entries(contents, (handle.offset, raw, State::Found), &[], &mut span);
                 }
                 "filter" => {
                     if let Ok(filter) = FilterBlock::new(Rc::new(BloomFilterPolicy::new(10)), contents) {

@@ -16,6 +16,7 @@ mod manifest;
 mod map;
 mod mutations;
 mod table;
+mod trace;
 
 use std::path::{Path, PathBuf};
 
