@@ -26,7 +26,7 @@ const HELD_MS = 50
  * @returns {AsyncGenerator<number, void>}
  */
 export async function * feedAll(source, inspector, ahead, signal) {
-  let since = performance.now()
+  const held = new Held()
   let done = 0
   for (;;) {
     signal?.throwIfAborted()
@@ -41,10 +41,18 @@ export async function * feedAll(source, inspector, ahead, signal) {
       throw fromEngine(error)
     }
     yield done
-    if (performance.now() - since > HELD_MS) {
-      await new Promise((resolve) => inNextTurn(() => resolve(undefined)))
-      since = performance.now()
-    }
+    await held.yield()
+  }
+}
+
+/** Lets other tasks run from time to time. */
+export class Held {
+  #since = performance.now()
+
+  async yield() {
+    if (performance.now() - this.#since <= HELD_MS) return
+    await new Promise((resolve) => inNextTurn(() => resolve(undefined)))
+    this.#since = performance.now()
   }
 }
 

@@ -1,7 +1,7 @@
 // varve/inspect: explains the bytes of LevelDB's files without a database (types/inspect.d.ts).
 export { keyOf, openBlock, valueOf } from './block.js'
 export { detect } from './detect.js'
-export { filesOfOrigin, openLive } from './later.js'
+export { filesOfOrigin, keyHistory, measureFilter, openFilter, openLive, probeFilter, testFilter, traceKey } from './later.js'
 export { mapLog, openRecord, sweepLog } from './log.js'
 export { EDIT_REASONS, levelsAt, mapManifest, openEdit, sweepManifest } from './manifest.js'
 export { mapDirectory } from './directory.js'

@@ -12,3 +12,33 @@ export async function filesOfOrigin(name, storage, options) {
 export async function openLive(options) {
   return (await import('./live.js')).openLive(options)
 }
+
+/** @type {typeof import('../types/inspect.js').traceKey} */
+export async function traceKey(sources, key, options) {
+  return (await import('./trace.js')).traceKey(sources, key, options)
+}
+
+/** @type {typeof import('../types/inspect.js').keyHistory} */
+export async function * keyHistory(sources, key, options) {
+  yield * (await import('./history.js')).keyHistory(sources, key, options)
+}
+
+/** @type {typeof import('../types/inspect.js').openFilter} */
+export async function openFilter(source, map) {
+  return (await import('./filter.js')).openFilter(source, map)
+}
+
+/** @type {typeof import('../types/inspect.js').probeFilter} */
+export async function probeFilter(source, map, key) {
+  return (await import('./filter.js')).probeFilter(source, map, key)
+}
+
+/** @type {typeof import('../types/inspect.js').measureFilter} */
+export async function measureFilter(source, map, options) {
+  return (await import('./filter.js')).measureFilter(source, map, options)
+}
+
+/** @type {typeof import('../types/inspect.js').testFilter} */
+export async function * testFilter(source, options) {
+  yield * (await import('./filter.js')).testFilter(source, options)
+}

@@ -455,6 +455,231 @@ export function mapDirectory(sources: Source[], options?: {
   sequences?: Record<string, number>
 }): Promise<DirectoryMap>
 
+/** The filters of a table. */
+export interface FilterView {
+  /** Its name in the metaindex: `filter.` and the name of the policy. */
+  name: string
+  /** Whether it is LevelDB's Bloom filter, the only one that is asked. Others have no slots here. */
+  known: boolean
+  /** Why the filters cannot be used. */
+  reason?: string
+  /** The filter block in the file, with its trailer. */
+  offset: number
+  length: number
+  /** Bytes of file that each filter covers, by where data blocks begin: 2,048 in all known files. */
+  base: number
+  /** Filters; at most 3,145,728 of them are listed. */
+  count: number
+  /** One row for each filter, in columns of equal length. Transferable. */
+  slots: {
+    readonly length: number
+    /** Where it is in `raw`; its last byte is the number of probes. Equal: it is empty, and matches nothing. */
+    start: Uint32Array
+    end: Uint32Array
+    /** Bits that are set. */
+    set: Uint32Array
+    /** Bits that each key asks for; above 30 the filter matches everything. */
+    probes: Uint8Array
+    /** 1: its offsets are impossible (T40), and it matches everything. */
+    state: Uint8Array
+  }
+  /** The decompressed filter block. Bit `n` of a filter is bit `n % 8` of byte `start + n / 8`. */
+  raw: Uint8Array
+}
+
+/** A key and its filter. */
+export interface FilterProbe {
+  /** `past end`: the key is after the last one, so that no filter is asked. */
+  verdict: 'maybe' | 'no' | 'past end'
+  /** The only data block that can have the key, without its trailer. */
+  block?: { offset: number, size: number }
+  /** The number of its filter. There may be no such filter: then it may have any key. */
+  slot?: number
+  /** The bits that the key asks for, and for each 1 if it is set. */
+  bits: Uint32Array
+  set: Uint8Array
+  /** Whether the block has the key; absent if it cannot be read. */
+  isThere?: boolean
+}
+
+/** Progress of a test of all keys. */
+export interface FilterTest {
+  /** Bytes of the file that were read so far. */
+  done: number
+  /** T41: the first key of each block that its filter denies. */
+  findings: Finding[]
+  /** At the end: the keys that were tested, and how many of them their filters deny. */
+  keys?: number
+  denied?: number
+}
+
+/** The filters of a table; `undefined` if it has none. `map`: of `mapTable`. */
+export function openFilter(source: Source, map: Pick<TableMap, 'parts'>): Promise<FilterView | undefined>
+
+/** Asks the filters for a key, as a look-up does; `undefined` if they cannot be used. */
+export function probeFilter(source: Source, map: Pick<TableMap, 'parts'>, key: Uint8Array): Promise<FilterProbe | undefined>
+
+/**
+ * Asks for keys that are not in the table: keys of the index with eight bytes more, made from `seed`.
+ * Returns how many were asked for, and how many passed; `undefined` if the filters cannot be used.
+ */
+export function measureFilter(source: Source, map: Pick<TableMap, 'parts'>, options?: {
+  /** @defaultValue 10,000: enough to see a rate of 1 % to a tenth of it */
+  keys?: number
+  seed?: number
+}): Promise<{ asked: number, passed: number } | undefined>
+
+/** Tests every key of a table against its filter, also if the checksum of the filter block is wrong. */
+export function testFilter(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<FilterTest, void>
+
+/** One step of a look-up. */
+export interface TraceStep {
+  /** A log stands for the memtable that opening would make of it; `level`: no table of it was looked at. */
+  kind: 'log' | 'table' | 'level'
+  /** Its name; of a table that is missing, the name it should have. */
+  file?: string
+  /** Of tables and levels. */
+  level?: number
+  /**
+   * What came of it. `skipped`: its range does not cover the key; `filtered`: the filter says that the
+   * key is not in the block; `past end`: the key is after the last one; `newer`: the key is there, but
+   * only in entries above the sequence number asked for; `unknown`: it cannot be read, or a log is
+   * damaged. `found` and `deleted` end the search.
+   */
+  outcome: 'skipped' | 'filtered' | 'past end' | 'absent' | 'newer' | 'found' | 'deleted' | 'unknown'
+  /** Tables of the same level that are skipped by their ranges without a step of their own. */
+  skipped?: number
+  /** The data block that the index leads to (without its trailer), or the record with the entry. */
+  offset?: number
+  length?: number
+  /** The answer of the filter, and its number; absent without a usable filter. */
+  filter?: 'maybe' | 'no'
+  slot?: number
+  /** The filter said `maybe`, and the key is not there. */
+  falsePositive?: boolean
+  /** Where the value begins in the decompressed block; of a log, the number of the operation in the record. */
+  entry?: number
+  /** Of the entry that decided; of `newer`, of the newest entry. */
+  sequence?: number | string
+  /** Of a log: its operations with this key. */
+  mentions?: number
+  /** Bytes that were read: of a log, all; of a table, those of the data block. */
+  bytes: number
+  /** Why it is `unknown`, or why the filter is not used. */
+  reason?: string
+}
+
+/** A look-up, step by step. */
+export interface Trace {
+  /**
+   * What `get` answers. `unknown`: a damaged block, a file that is missing or cannot be read, or damage in
+   * a log or the manifest is on the way, so that nothing is known below it: see `reason`.
+   */
+  answer: 'value' | 'deleted' | 'absent' | 'unknown'
+  value?: Uint8Array
+  reason?: string
+  /** Entries up to this sequence number were seen. */
+  sequence: number | string
+  /** In the order of the search: logs, newest first; tables of level 0, newest first; one table of each deeper level. */
+  steps: TraceStep[]
+  /** What it cost, besides the footer, index and filter of each table. */
+  bill: {
+    /** Bytes of logs that were read, in place of memtables. */
+    logBytes: number
+    /** Tables whose range covers the key, and those that were skipped by their range. */
+    tables: number
+    skipped: number
+    /** Filters that were asked; that said no; that said maybe of a key that is not there. */
+    filters: number
+    noes: number
+    falsePositives: number
+    /** Data blocks that were read, and their stored bytes. */
+    blocks: number
+    blockBytes: number
+    /** The same if there were no filters. */
+    blocksUnfiltered: number
+    bytesUnfiltered: number
+  }
+}
+
+/**
+ * Looks up one key in the files of a database, as `get` does: the search is the engine's own. The
+ * sources are those of one directory, as for `mapDirectory`. Logs are streamed. Databases in another
+ * order than bytewise have the answer `unknown`.
+ *
+ * ```ts
+ * const { answer, steps, bill } = await traceKey(sources, new TextEncoder().encode('user:00007463'))
+ * ```
+ */
+export function traceKey(sources: Source[], key: Uint8Array, options?: {
+  /** Look up as of this sequence number, up to 2^53 - 1. Default: the last one. */
+  sequence?: number
+  signal?: AbortSignal
+  /** Is told how many bytes were read. */
+  progress?: (done: number) => void
+}): Promise<Trace>
+
+/** An entry of a key in a file. */
+export interface Mention {
+  /** The data block with its trailer, or the record. */
+  offset: number
+  length: number
+  /** Its number in the block, or that of the operation in the record. */
+  entry: number
+  /** Absent if the entry has no valid one. */
+  sequence?: number | string
+  type: 'value' | 'deletion'
+  valueSize: number
+  /** The first 256 bytes of its value, in hexadecimal. */
+  value: string
+  /**
+   * `sound`; `doubtful`: the checksum of the block is wrong, or the record contradicts others; `found`: in
+   * a block that no index refers to; `torn`: in a record after damage, which recovery to a point in time
+   * leaves behind.
+   */
+  state: 'sound' | 'doubtful' | 'found' | 'torn'
+}
+
+/** An edit of a manifest that adds, moves or removes a table. */
+export interface FileEvent {
+  /** The name of the manifest, the number of the edit in it, and where its record begins. */
+  manifest: string
+  edit: number
+  offset: number
+  /** One of `EDIT_REASONS`. */
+  reason: string
+  added: boolean
+  level: number
+  /** Of a compaction that made it: the tables that it replaced, at most 64. */
+  inputs: (number | string)[]
+}
+
+/** What was found of a key since the last part. */
+export interface HistoryPart {
+  file: string
+  /** As of `DirectoryFile`. */
+  role: string
+  level?: number
+  /** How the table came to be, moved and went. Empty for a table that no manifest names. */
+  events: FileEvent[]
+  mentions: Mention[]
+  /** Whether the file was read to its end. */
+  isEnd: boolean
+  /** Bad findings so far in what was read of the file: it may have had other entries. */
+  damage?: number
+  /** Why the file could not be read. */
+  failure?: string
+  /** Bytes of all files that are done. */
+  done: number
+}
+
+/**
+ * Finds every entry of a key in every table and log of a directory, live or not. Logs are read to their
+ * ends; of tables, by their index where that is possible, else completely. The files are in the order of
+ * the sources; sort the mentions by sequence number for the history of the key.
+ */
+export function keyHistory(sources: Source[], key: Uint8Array, options?: { signal?: AbortSignal }): AsyncGenerator<HistoryPart, void>
+
 /**
  * The SHA-256 of a file in hexadecimal, read in parts: evidence that it is the same before and after.
  * Bytes that cannot be read are a `LEVEL_IO_ERROR`.
