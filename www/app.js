@@ -268,7 +268,7 @@ class InspectorApp extends LitElement {
   applies(view) {
     const { file, files } = this.model
     if (view === 'live') return this.model.live !== undefined
-    if (view === 'files') return files.length > 0
+    if (view === 'files' || view === 'trace') return files.length > 0
     return file !== undefined && (file.regions !== undefined || ANY_FILE.has(view) || (view === 'damage' && file.findings.length > 0)) && suits(view, file.detected?.kind ?? 'table')
   }
 
@@ -305,6 +305,7 @@ class InspectorApp extends LitElement {
     const { model } = this
     const { file, view } = model
     if (view === 'live') return this.shownBy(view)
+    if (view === 'trace') return html`<h1 class="hidden">A key of ${plainName(model.source)}</h1>${this.shownBy(view)}`
     if (view === 'files' || file === undefined) return html`<h1 class="hidden">Files of ${plainName(model.source)}</h1>${files(model)}`
     return html`
       <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>

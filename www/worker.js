@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click; and a third where a live database runs.
-import { databasesOfOrigin, detect, filesOfOrigin, levelsAt, load, mapDirectory, mapTable, openBlock, openEdit, openRecord, sha256, sweepLog, sweepManifest, sweepTable } from 'varve/inspect'
+import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey } from 'varve/inspect'
 import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
@@ -17,6 +17,14 @@ function fileOf(id) {
   const given = files.get(id)
   if (given === undefined) throw new Error(`there is no file ${id}`)
   return sourceOf(given)
+}
+
+/** The files of a folder, without its name. @param {number[]} ids @param {string} folder */
+function filesIn(ids, folder) {
+  return ids.map((id) => {
+    const source = fileOf(id)
+    return { ...source, name: source.name.slice(folder.length) }
+  })
 }
 
 // Messages that come before it is loaded wait for it.
@@ -68,10 +76,7 @@ const calls = {
     else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
   },
   async directory([ids, folder, sequences], signal, part) {
-    const sources = ids.map((/** @type {number} */ id) => {
-      const source = fileOf(id)
-      return { ...source, name: source.name.slice(folder.length) }
-    })
+    const sources = filesIn(ids, folder)
     const { files, findings, summary, manifest } = await mapDirectory(sources, { signal, sequences, progress: (done, of) => part({ done, of }) })
     return { files, findings, summary, manifest: manifest && { name: manifest.name, summary: manifest.summary } }
   },
@@ -82,6 +87,24 @@ const calls = {
   async live([call, ...args]) {
     const { liveCall } = await import('./live.js')
     return liveCall(call, args)
+  },
+  async trace([ids, folder, key, sequence], signal, part) {
+    return traceKey(filesIn(ids, folder), key, { sequence, signal, progress: part })
+  },
+  async history([ids, folder, key], signal, part) {
+    for await (const found of keyHistory(filesIn(ids, folder), key, { signal })) part(found)
+  },
+  async filter([id, parts]) {
+    return openFilter(cached(id, fileOf(id)), { parts })
+  },
+  async probe([id, parts, key]) {
+    return probeFilter(cached(id, fileOf(id)), { parts }, key)
+  },
+  async measure([id, parts, seed]) {
+    return measureFilter(cached(id, fileOf(id)), { parts }, { seed })
+  },
+  async test([id], signal, part) {
+    for await (const tested of testFilter(fileOf(id), { signal })) part(tested)
   },
   async digest([id], signal) {
     return sha256(fileOf(id), { signal })

@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Varve } from '../../src/js/index.js'
-import { inspectTable } from '../../src/js/inspect/index.js'
+import { inspectTable, traceKey } from '../../src/js/inspect/index.js'
 import { blockOf, footer, internal, sealed, varint } from '../js/lib/tables.mjs'
 import { Browser, KINDS, lacking } from './lib/browser.mjs'
 import { Inspector, openInspector, serveInspector } from './lib/inspector.mjs'
@@ -278,6 +278,90 @@ for (const kind of KINDS) {
       await inspector.until('.swept', /data blocks sound/)
       await inspector.check()
       await inspector.page.close()
+    })
+
+    test('a key is traced through the files of its database, and a filter is asked for it', async () => {
+      const path = join(folder, 'traced')
+      const key = (/** @type {number} */ number) => `user:${String(number).padStart(8, '0')}`
+      const db = /** @type {import('../../src/js/types/index.js').Varve<string, string>} */ (new Varve(path, { writeBufferSize: 64 << 10 }))
+      for (let number = 0; number < 2000; number++) await db.put(key(number), `old ${number}`)
+      await db.compactRange(key(0), key(9999))
+      for (let number = 0; number < 2000; number += 3) await (number % 2 === 0 ? db.put(key(number), `new ${number}`) : db.del(key(number)))
+      await db.flush()
+      await db.put(key(7), 'newest 7')
+      await db.close()
+      const paths = readdirSync(path).filter((name) => name !== 'LOCK').map((name) => join(path, name))
+      const sources = paths.map((each) => ({ name: basename(each), bytes: readFileSync(each) })).map(({ name, bytes }) => ({ name, size: bytes.length, read: (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => bytes.copy(into, 0, offset, offset + into.length) }))
+      const traced = (/** @type {number} */ number) => traceKey(sources, new TextEncoder().encode(key(number)))
+      const { steps, bill } = await traced(1)
+      assert.deepEqual([steps[0].kind, steps.at(-1)?.outcome], ['log', 'found'])
+
+      const inspector = await openInspector(browser, server.url, { fragment: '#' })
+      await inspector.give(...paths)
+      await inspector.until('main', /live/)
+      const ask = async (/** @type {string} */ text) => {
+        await inspector.page.$eval('main form .query', (field) => { /** @type {HTMLInputElement} */ (field).value = '' })
+        await inspector.page.type('main form .query', text)
+        await inspector.page.keyboard.press('Enter')
+      }
+      await inspector.show('Key trace')
+      await inspector.until('main', /Give a key/)
+      await ask(key(1))
+      await inspector.until('.answer', new RegExp(`^Found in level ${steps.at(-1)?.level}, in ${steps.at(-1)?.file}, sequence 2: old 1$`))
+      const shown = await inspector.rows('steps')
+      assert.deepEqual(shown.map((cells) => cells[2]), steps.map(({ file = '' }) => file))
+      assert.ok(steps.every(({ offset }, index) => offset === undefined || shown[index][4] === offset.toLocaleString('en')))
+      await inspector.until('#bill', new RegExp(`^${bill.tables} tables? considered, .* ${bill.filters} filters? asked: ${bill.noes} noe?s?, .* ${bill.blocks} blocks? read, ${bill.blockBytes.toLocaleString('en')} B`))
+      await inspector.check()
+      // A step selects its entry, which leads to a trace again.
+      await inspector.page.click(`#steps [data-index="${steps.length - 1}"]`)
+      await inspector.until('aside', /Data block 0 ▸ entry 1 .*sequence 2 .*old 1/)
+      await inspector.check()
+      await inspector.page.click('#tab-history')
+      await inspector.until('main .foot', /^1 entry of the key in all tables and logs, live or not\.$/)
+      await ask(key(7))
+      await inspector.until('main .foot', /^2 entries of the key/)
+      assert.deepEqual((await inspector.rows('history')).map((cells) => [cells[1], cells[6]]), [['put', 'newest 7'], ['put', 'old 7']])
+      await inspector.until('#history', /live in L\d · (compaction|move|flush)/)
+      await inspector.check()
+      await inspector.page.click('#tab-trace')
+      await inspector.until('.answer', /^Found in the log \d+\.log, sequence [\d,]+: newest 7$/)
+      await ask(key(3))
+      await inspector.until('.answer', /^Deleted in level \d.*tombstone ends the search/)
+      await ask('user:00000003x')
+      await inspector.until('.answer', /^Absent: no file/)
+
+      // The filter of the table that has the key.
+      await ask(key(1))
+      await inspector.until('.answer', /old 1/)
+      await inspector.page.click(`#steps [data-index="${steps.length - 1}"]`)
+      await inspector.until('aside', /Data block 0 ▸ entry 1/)
+      await inspector.show('Filter')
+      await inspector.until('#filter-facts', /leveldb\.BuiltinBloomFilter2.* k 6 .*bits a key/)
+      await ask(key(1))
+      await inspector.until('#probe', /Block at 0 → filter 0 → (\d+✓ ){5}\d+✓\. Maybe; it is there, a true positive/)
+      await inspector.page.evaluate(() => [...document.querySelectorAll('main button')].forEach((button) => /Measure|Self-test/.test(button.textContent ?? '') && /** @type {HTMLElement} */ (button).click()))
+      await inspector.until('#measured', /of 10,000 absent keys passed, \d\.\d\d %/)
+      await inspector.until('#self-test', /the filter lets all of [\d,]+ keys pass: no false negative/)
+      assert.ok(await inspector.page.$eval('bit-grid canvas', (canvas) => /** @type {HTMLCanvasElement} */ (canvas).height) > 20)
+      await inspector.check()
+      await inspector.page.close()
+
+      // With the block of the key damaged, nothing is known of it.
+      const { file = '', offset = 0 } = steps[steps.length - 1]
+      const bytes = readFileSync(join(path, file))
+      bytes[offset + 5] ^= 1
+      writeFileSync(join(path, file), bytes)
+      const damaged = await openInspector(browser, server.url, { fragment: '#' })
+      await damaged.give(...paths)
+      await damaged.until('main', /live/)
+      await damaged.show('Key trace')
+      await damaged.page.type('main form .query', key(1))
+      await damaged.page.keyboard.press('Enter')
+      await damaged.until('.answer', new RegExp(`^Unknown below this point \\(step ${steps.length}\\): ${file} at offset \\d+: .*checksum`))
+      await damaged.until('#steps .row.bad', /unknown/)
+      await damaged.check()
+      await damaged.page.close()
     })
 
     test('a damaged database says what is wrong with the whole, and a report of it is the same twice', { skip: kind === 'firefox' && !long }, async () => {

@@ -3,6 +3,7 @@
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
+import { Lookup } from './lookup.js'
 import { Work } from './work.js'
 
 /** @typedef {import('../client.js').Client} Client */
@@ -93,6 +94,8 @@ export class Model extends EventTarget {
   /** What cannot be decoded; it is not asked for again. @type {Set<string>} */
   #failed = new Set()
   #openings = 0
+  /** Those of the table that is looked at, once its view was shown. @type {import('./filters.js').Filters | undefined} */
+  filters
   #newWorker
 
   /** @param {() => Client} newWorker */
@@ -104,6 +107,7 @@ export class Model extends EventTarget {
     /** For whole files. */
     this.sweeper = newWorker()
     this.work = new Work(this, this.sweeper)
+    this.lookup = new Lookup(this, this.sweeper)
   }
 
   /** Tells views, once for all changes of a frame. */
@@ -186,6 +190,8 @@ export class Model extends EventTarget {
     this.live?.end()
     this.live = undefined
     this.work.end()
+    this.lookup.end()
+    this.filters?.end()
     for (const file of this.files) {
       this.now.forget(file.id)
       this.sweeper.forget(file.id)

@@ -72,3 +72,11 @@ export function startsWith(bytes, prefix) {
   for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false
   return true
 }
+
+/** A key as somebody typed it; `undefined`: it is not hexadecimal. @param {string} text @param {boolean} isHex @returns {Uint8Array | undefined} */
+export function bytesOfText(text, isHex) {
+  if (!isHex) return new TextEncoder().encode(text)
+  const digits = text.replace(/\s+/g, '')
+  if (!/^([0-9a-f]{2})*$/i.test(digits)) return undefined
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16))
+}

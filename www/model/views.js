@@ -1,9 +1,9 @@
 // The views, in the order of the navigation.
 
-/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'index' | 'structure' | 'hex' | 'search' | 'namespaces' | 'damage' | 'live'} View */
+/** @typedef {'files' | 'map' | 'blocks' | 'entries' | 'records' | 'versions' | 'filter' | 'index' | 'structure' | 'hex' | 'trace' | 'search' | 'namespaces' | 'damage' | 'live'} View */
 
 /** @type {readonly View[]} */
-export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'index', 'structure', 'hex', 'search', 'namespaces', 'damage', 'live']
+export const VIEWS = ['files', 'map', 'blocks', 'entries', 'records', 'versions', 'filter', 'index', 'structure', 'hex', 'trace', 'search', 'namespaces', 'damage', 'live']
 
 /** @type {Record<View, { title: string, key: string, shows: string }>} */
 export const ABOUT = {
@@ -13,9 +13,11 @@ export const ABOUT = {
   entries: { title: 'Entries', key: 'e', shows: 'keys and values, with the bytes that each shares with the one before' },
   records: { title: 'Records', key: 'w', shows: 'the records of a log or manifest' },
   versions: { title: 'Versions', key: 'v', shows: 'the edits of a manifest, and the levels after each' },
+  filter: { title: 'Filter', key: 'f', shows: 'the filters of a table, how full each is, and the bits that a key asks for' },
   index: { title: 'Index', key: 'i', shows: 'the keys that separate blocks, and where each leads' },
   structure: { title: 'Structure', key: 's', shows: 'footer, metaindex and filter, field by field' },
   hex: { title: 'Hex', key: 'h', shows: 'the bytes, coloured by what they belong to' },
+  trace: { title: 'Key trace', key: 'k', shows: 'which files and blocks a look-up of a key reads, and every entry of the key' },
   search: { title: 'Search', key: '/', shows: 'entries that have some text or bytes' },
   namespaces: { title: 'Namespaces', key: 'n', shows: 'keys by how they begin: how many, and how much room they take' },
   damage: { title: 'Damage', key: 'd', shows: 'what is wrong, where, and what it costs' },
@@ -27,6 +29,7 @@ export const ONLY_OF = {
   entries: { of: ['table', 'log'], else: 'a manifest has edits, not entries: see Versions' },
   records: { of: ['log'], else: 'only a log has records' },
   versions: { of: ['manifest'], else: 'only a manifest has versions' },
+  filter: { of: ['table'], else: 'only a table has a filter' },
   index: { of: ['table'], else: 'only a table has an index' },
   structure: { of: ['table', 'foreign'], else: 'only a table has a footer' },
   search: { of: ['table'], else: 'only tables can be searched' },

@@ -24,7 +24,7 @@ export function detail(model) {
     <p>${selection.inside !== undefined && view !== undefined && !view.plain
       ? html`Bytes ${range(...selection.inside)} of the decompressed block, which is stored as bytes ${range(selection.from, selection.to)}`
       : region === undefined || entry !== undefined ? html`Bytes ${range(selection.from, selection.to)}` : sentenceOf(file, region)}</p>
-    ${entry !== undefined && view !== undefined ? entryOf(view, entry) : region !== undefined ? regionOf(model, region) : nothing}
+    ${entry !== undefined && view !== undefined ? entryOf(model, view, entry) : region !== undefined ? regionOf(model, region) : nothing}
     ${inspector(model)}`
 }
 
@@ -45,8 +45,8 @@ function regionOf(model, region) {
     </p>`
 }
 
-/** @param {import('varve/inspect').BlockView} view @param {number} entry */
-function entryOf(view, entry) {
+/** @param {Model} model @param {import('varve/inspect').BlockView} view @param {number} entry */
+function entryOf(model, view, entry) {
   const { shared, keyStart, valueStart, end, sequence, type } = view.entries
   const whole = keyOf(view, entry, 64 << 10)
   const internal = type[entry] !== 255
@@ -60,7 +60,7 @@ function entryOf(view, entry) {
       <div><dt>sequence</dt><dd>${internal ? grouped(sequence[entry]) : '—'}</dd></div>
       <div><dt>type</dt><dd>${type[entry] === 1 ? 'put' : type[entry] === 0 ? 'deletion' : 'no internal key'}</dd></div>
     </dl>
-    ${texts(key, type[entry] === 0 ? undefined : value)}`
+    ${texts(model, key, type[entry] === 0 ? undefined : value)}`
 }
 
 /** @param {Model} model @param {number} offset of a record */
@@ -77,7 +77,7 @@ function recordOf(model, offset) {
     <h2>${isManifest ? 'Edit' : 'Record'} ${grouped(index)}${operation === undefined ? '' : html` <span class="dim">▸</span> operation ${grouped(operation)}`}</h2>
     <p>Bytes ${range(offset, end)} of the file, ${isManifest ? counted(size, 'byte') : fragments === 1 ? 'in one fragment' : `in ${grouped(fragments)} fragments`}${selection?.inside === undefined ? '' : `; bytes ${range(...selection.inside)} of the joined record`}</p>
     ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${nameText(reason)}</p>`)}
-    ${view === undefined ? html`<p class="dim">Reading …</p>` : operation !== undefined ? operationOf(view, operation) : html`${facts(view.contents)}${isManifest ? fields(model, offset, view.contents) : nothing}`}
+    ${view === undefined ? html`<p class="dim">Reading …</p>` : operation !== undefined ? operationOf(model, view, operation) : html`${facts(view.contents)}${isManifest ? fields(model, offset, view.contents) : nothing}`}
     <p class="actions"><button @click=${() => model.show('hex')}>Bytes</button>${isManifest ? nothing : html`<button @click=${() => model.show('entries')}>Operations</button>`}</p>
     ${inspector(model)}`
 }
@@ -98,8 +98,8 @@ function fields(model, record, { spans }) {
     ${spans.length > FIELDS ? html`<p class="dim">and ${grouped(spans.length - FIELDS)} more</p>` : nothing}`
 }
 
-/** @param {import('varve/inspect').RecordView} view @param {number} index */
-function operationOf({ operations, raw }, index) {
+/** @param {Model} model @param {import('varve/inspect').RecordView} view @param {number} index */
+function operationOf(model, { operations, raw }, index) {
   const { keyStart, keyEnd, valueStart, end, type, sequence } = operations
   const key = raw.subarray(keyStart[index], keyEnd[index])
   const value = raw.subarray(valueStart[index], end[index])
@@ -108,13 +108,13 @@ function operationOf({ operations, raw }, index) {
       <div><dt>sequence</dt><dd>${grouped(sequence[index])}</dd></div>
       <div><dt>type</dt><dd>${type[index] === 1 ? 'put' : 'deletion'}</dd></div>
     </dl>
-    ${texts(key, type[index] === 0 ? undefined : value)}`
+    ${texts(model, key, type[index] === 0 ? undefined : value)}`
 }
 
-/** @param {Uint8Array} key @param {Uint8Array} [value] */
-function texts(key, value) {
+/** @param {Model} model @param {Uint8Array} key @param {Uint8Array} [value] */
+function texts(model, key, value) {
   return html`
-    <h3>Key <button class="link" @click=${() => copy(key)}>copy</button></h3>
+    <h3>Key <button class="link" @click=${() => copy(key)}>copy</button>${model.lookup.folder === undefined ? nothing : html` <button class="link" @click=${() => model.lookup.pick(key)}>trace</button>`}</h3>
     <div class="value">${bytesText(key.subarray(0, SHOWN), { max: 2000, size: key.length })}</div>
     ${value === undefined ? nothing : html`
       <h3>Value <span class="dim">${chosen(value)}</span> <button class="link" @click=${() => copy(value)}>copy</button></h3>

@@ -1,0 +1,191 @@
+// One key that is looked up in the files of a database: the steps of the search, and its history.
+import { hexOf } from '../ui/bytes.js'
+import { bytesOfText } from './query.js'
+
+/** @typedef {import('./model.js').Model} Model */
+/** @typedef {import('varve/inspect').Trace} Trace */
+/** @typedef {import('varve/inspect').TraceStep} TraceStep */
+/** @typedef {import('varve/inspect').Mention & { file: string, role: string, level?: number, events: import('varve/inspect').FileEvent[] }} Entry a mention, and its file */
+
+/** Entries of a history that are listed; more are only counted. */
+const LISTED_MAX = 100_000
+
+/** How often a call is made again that ended because the worker was restarted for another. */
+const TRIES = 5
+
+/** @param {AbortSignal} signal @param {() => Promise<void>} act */
+export async function again(signal, act) {
+  for (let left = TRIES; ; left--) {
+    try {
+      return await act()
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (error.name !== 'AbortError' || signal.aborted || left === 1) throw error
+    }
+  }
+}
+
+export class Lookup {
+  /** As it was typed. */
+  text = ''
+  /** Whether that is hexadecimal. */
+  isHex = false
+  /** The sequence number, as it was typed. */
+  at = ''
+  /** @type {'trace' | 'history'} */
+  tab = 'trace'
+  /** The key that was looked up. @type {Uint8Array | undefined} */
+  key
+  /** @type {Trace | undefined} */
+  result
+  /** A step, or an entry of the history, by its number. */
+  chosen = -1
+  /** Bytes that were read, while it runs. @type {number | undefined} */
+  reading
+  /** Why it failed. @type {string | undefined} */
+  failure
+  /** @type {{ entries: Entry[], count: number, damaged: string[], isDone: boolean } | undefined} */
+  history
+  #model
+  #worker
+  #control = new AbortController()
+
+  /** @param {Model} model @param {import('../client.js').Client} worker */
+  constructor(model, worker) {
+    this.#model = model
+    this.#worker = worker
+  }
+
+  /** The database of the file that is looked at, or else the first. */
+  get folder() {
+    const { folders, file } = this.#model
+    return folders.find(({ files }) => file !== undefined && files.includes(file)) ?? (file === undefined ? folders[0] : undefined)
+  }
+
+  /** Other files are opened. */
+  end() {
+    this.stop()
+    Object.assign(this, { key: undefined, result: undefined, history: undefined, failure: undefined, chosen: -1 })
+  }
+
+  stop() {
+    this.#control.abort()
+    this.reading = undefined
+    this.#model.changed()
+  }
+
+  /** Looks up a key that was picked. @param {Uint8Array} key */
+  pick(key) {
+    const text = new TextDecoder().decode(key)
+    const same = new TextEncoder().encode(text)
+    this.isHex = same.length !== key.length || same.some((byte, index) => byte !== key[index]) || /\p{C}/u.test(text)
+    this.text = this.isHex ? hexOf(key) : text
+    this.at = ''
+    this.tab = 'trace'
+    this.#model.show('trace')
+    return this.run()
+  }
+
+  /** The key that was typed; `undefined`: it is not hexadecimal. @returns {Uint8Array | undefined} */
+  get typed() {
+    return bytesOfText(this.text, this.isHex)
+  }
+
+  /** Shows a tab. @param {'trace' | 'history'} tab */
+  show(tab) {
+    this.tab = tab
+    this.chosen = -1
+    this.#model.changed()
+    if (this.key !== undefined && (tab === 'trace' ? this.result : this.history) === undefined) return this.#read()
+  }
+
+  /** Looks up what was typed. */
+  run() {
+    this.end()
+    this.key = this.typed
+    return this.#read()
+  }
+
+  async #read() {
+    const { key, folder } = this
+    if (key === undefined || folder === undefined) return
+    this.stop()
+    const { signal } = this.#control = new AbortController()
+    this.failure = undefined
+    this.reading = 0
+    this.#model.changed()
+    const ids = folder.files.map(({ id }) => id)
+    try {
+      await again(signal, () => this.tab === 'trace' ? this.#trace(ids, folder.name, key, signal) : this.#follow(ids, folder.name, key, signal))
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (signal.aborted) return
+      this.failure = error.message
+    }
+    if (signal.aborted) return
+    this.reading = undefined
+    this.#model.changed()
+  }
+
+  /** @param {number[]} ids @param {string} name @param {Uint8Array} key @param {AbortSignal} signal */
+  async #trace(ids, name, key, signal) {
+    const sequence = /^\d+$/.test(this.at.trim()) ? Number(this.at) : undefined
+    const result = await this.#worker.call('trace', [ids, name, key, sequence], { signal, onPart: (done) => this.#progress(done, signal) })
+    if (signal.aborted) return
+    this.result = /** @type {Trace} */ (result)
+    this.#model.say(`the key: ${this.result.answer}`)
+  }
+
+  /** @param {number[]} ids @param {string} name @param {Uint8Array} key @param {AbortSignal} signal */
+  async #follow(ids, name, key, signal) {
+    const history = this.history = { entries: /** @type {Entry[]} */ ([]), count: 0, damaged: /** @type {string[]} */ ([]), isDone: /** @type {boolean} */ (false) }
+    await this.#worker.call('history', [ids, name, key], {
+      signal,
+      onPart: (/** @type {import('varve/inspect').HistoryPart} */ { mentions, done, isEnd, damage = 0, failure, ...file }) => {
+        if (signal.aborted) return
+        history.count += mentions.length
+        for (const mention of mentions) if (history.entries.length < LISTED_MAX) history.entries.push({ ...file, ...mention })
+        if (isEnd && (damage > 0 || failure !== undefined)) history.damaged.push(failure === undefined ? file.file : `${file.file} (${failure})`)
+        this.#progress(done, signal)
+      }
+    })
+    if (signal.aborted) return
+    history.entries.sort((a, b) => Number(b.sequence ?? -1) - Number(a.sequence ?? -1))
+    history.isDone = true
+    this.#model.say(`${history.count} entries of the key`)
+  }
+
+  /** @param {number} done @param {AbortSignal} signal */
+  #progress(done, signal) {
+    if (signal.aborted) return
+    this.reading = done
+    this.#model.changed()
+  }
+
+  /**
+   * Selects the structure of a step or an entry in all views; `goes`: and goes there.
+   * @param {number} index
+   * @param {{ name?: string, offset?: number, entry?: number, isLog: boolean, byValue?: boolean }} place `byValue`: `entry` is where its value begins
+   * @param {boolean} [goes]
+   */
+  async choose(index, { name, offset, entry, isLog, byValue = false }, goes = false) {
+    this.chosen = index
+    const model = this.#model
+    const file = this.folder?.files.find((each) => each.name === `${this.folder?.name}${name}`)
+    model.changed()
+    if (file === undefined) return
+    await model.look(file, 'trace')
+    const isLate = () => this.chosen !== index || model.file !== file || model.view !== 'trace'
+    const view = goes ? /** @type {const} */ ('entries') : 'trace'
+    if (isLate()) return
+    if (offset === undefined) return model.select(undefined, { view: goes ? 'map' : 'trace' })
+    if (isLog) {
+      if (entry !== undefined) await model.selectOperation(offset, entry, { view })
+      return
+    }
+    await model.decode(offset)
+    if (isLate()) return
+    const found = entry === undefined ? -1 : byValue ? (file.blocks.get(offset)?.entries.valueStart.indexOf(entry) ?? -1) : entry
+    const region = file.regions?.having(offset)
+    if (found >= 0) model.selectEntry(offset, found, { view })
+    else if (region !== undefined) model.selectRegion(region, { view })
+  }
+}
