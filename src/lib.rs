@@ -66,6 +66,8 @@ pub mod fuzzing;
 #[cfg(feature = "wasm")]
 mod wasm;
 
+#[cfg(feature = "comparators")]
+pub use base::IdbComparator;
 pub use base::{BloomFilterPolicy, Comparator, FileNumber, FilterPolicy, SequenceNumber, Snapshot, UserComparator};
 pub use batch::{BatchOperation, WriteBatch};
 pub use budget::Pause;

@@ -3,13 +3,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use varve::base::BYTEWISE_NAME;
 use varve::{Comparator, UserComparator};
-
-#[path = "idb_cmp1.rs"]
-mod idb_cmp1;
-
-pub use idb_cmp1::IdbCmp1;
 
 /// Reverse bytewise order.
 pub struct ReverseBytewise;
@@ -40,10 +34,8 @@ impl Comparator for LengthFirst {
 /// Returns the comparator with this name.
 pub fn by_name(name: &[u8]) -> Option<UserComparator> {
     match name {
-        name if name == BYTEWISE_NAME.as_bytes() => Some(UserComparator::Bytewise),
         b"corpus.ReverseBytewise" => Some(UserComparator::Custom(Rc::new(ReverseBytewise))),
         b"corpus.LengthFirst" => Some(UserComparator::Custom(Rc::new(LengthFirst))),
-        b"idb_cmp1" => Some(UserComparator::Custom(Rc::new(IdbCmp1))),
-        _ => None,
+        _ => UserComparator::named(name),
     }
 }

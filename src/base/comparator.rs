@@ -13,7 +13,8 @@ pub const BYTEWISE_NAME: &str = "leveldb.BytewiseComparator";
 ///
 /// Its name is stored in the MANIFEST: a database cannot be opened with another one.
 ///
-/// Keys come from files, so `compare` must be a total order over *any* bytes and must not panic.
+/// Keys come from files, so `compare` must be a total order over *any* bytes and must not panic. Keys
+/// that it calls equal are one key, whatever their bytes.
 pub trait Comparator {
     /// A name that must change whenever the order does.
     fn name(&self) -> &str;
@@ -28,6 +29,11 @@ pub trait Comparator {
     /// May shorten `key` to any key at or after it. The default does nothing.
     fn find_short_successor(&self, key: &mut Vec<u8>) {
         let _ = key;
+    }
+    /// The first key after `key`, for bounds that include it. The default knows none.
+    fn successor(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let _ = key;
+        None
     }
 }
 
@@ -53,6 +59,21 @@ impl UserComparator {
         match self {
             UserComparator::Bytewise => BYTEWISE_NAME,
             UserComparator::Custom(c) => c.name(),
+        }
+    }
+
+    /// Whether this is bytewise order.
+    #[inline]
+    pub(crate) fn is_bytewise(&self) -> bool {
+        matches!(self, UserComparator::Bytewise)
+    }
+
+    /// See [`Comparator::successor`].
+    #[cfg(feature = "full")]
+    pub(crate) fn successor(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            UserComparator::Bytewise => Some([key, &[0]].concat()),
+            UserComparator::Custom(c) => c.successor(key),
         }
     }
 

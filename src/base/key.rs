@@ -106,6 +106,11 @@ impl InternalKeyComparator {
         &self.user
     }
 
+    /// The order of memtables: any order will do where that of the tables is not known.
+    pub(crate) fn in_memory(&self) -> InternalKeyComparator {
+        if self.user.is_as_stored() { InternalKeyComparator::default() } else { self.clone() }
+    }
+
     /// User keys ascending, tags descending.
     ///
     /// Keys too short for a tag sort as an empty user key with the largest tag.

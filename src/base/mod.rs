@@ -8,9 +8,12 @@ mod crc;
 mod driver;
 mod file_name;
 mod filter_policy;
+#[cfg(feature = "comparators")]
+mod idb;
 mod key;
 mod key_order;
 mod lru;
+mod orders;
 mod sequence;
 mod snapshot;
 mod sort;
@@ -29,6 +32,10 @@ pub use crc::{crc32c, crc32c_extend, mask, unmask};
 pub(crate) use driver::{Driven, Driver, Work};
 pub use file_name::{FileKind, FileName, FileNumber, table_file_name};
 pub use filter_policy::{BloomFilterPolicy, FilterPolicy, hash32};
+#[cfg(feature = "comparators")]
+pub use idb::{IDB_NAME, IdbComparator};
+#[cfg(feature = "comparators")]
+pub(crate) use idb::{KeyKind, KeyPrefix, take_byte, take_double, take_kind, take_sized, take_string, take_varint};
 pub(crate) use key::TAG_SIZE;
 pub use key::{InternalKeyComparator, LookupKey, ParsedInternalKey, append_internal_key, parse_internal_key, user_key};
 pub use key_order::KeyOrder;
