@@ -174,6 +174,9 @@ impl Options {
         in_range("max_file_size", self.max_file_size, 16 << 10..=1 << 30)?;
         in_range("max_value_size", self.max_value_size, 1 << 10..=1 << 30)?;
         in_range("slice_size", self.slice_size, 1 << 10..=1 << 30)?;
+        if self.comparator.is_as_stored() && !self.read_only {
+            return Err(Error::InvalidArgument("the comparator as-stored needs read_only".into()));
+        }
         if self.create_if_missing && self.read_only {
             return Err(Error::InvalidArgument("create_if_missing and read_only exclude each other".into()));
         }

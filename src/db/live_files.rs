@@ -49,6 +49,10 @@ impl Moment {
         let tables = open_tables(target, &inner.options, &inner.order, &Rc::new(LiveCounters::default()));
         let context = FlushContext { env: target, tables: &tables, order: &inner.order, budget };
         let memtables = std::mem::take(&mut self.view.immutables);
+        if !memtables.is_empty() {
+            // A table of them would be in the wrong order.
+            inner.order.user().check_known()?;
+        }
         if let Some(table) = build_table(&context, self.table, &memtables, self.view.last_sequence).await? {
             self.edit.new_files.push((0, new_file(&table)));
         }

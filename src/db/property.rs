@@ -105,6 +105,7 @@ pub(crate) fn tables(inner: &Inner) -> Vec<TableInfo> {
 /// See [`Db::approximate_sizes`](super::Db::approximate_sizes).
 pub(crate) async fn approximate_sizes(inner: &Inner, ranges: &[(&[u8], &[u8])]) -> Result<Vec<u64>> {
     inner.check_open()?;
+    inner.order.user().check_known()?;
     let mut sizes = Vec::with_capacity(ranges.len());
     for (begin, end) in ranges {
         let start = offset_of(inner, begin).await?;
@@ -116,6 +117,7 @@ pub(crate) async fn approximate_sizes(inner: &Inner, ranges: &[(&[u8], &[u8])]) 
 /// See [`Db::approximate_size_in_memory`](super::Db::approximate_size_in_memory).
 pub(crate) fn approximate_size_in_memory(inner: &Inner, begin: &[u8], end: &[u8]) -> Result<u64> {
     inner.check_open()?;
+    inner.order.user().check_known()?;
     if inner.options.comparator.compare(begin, end).is_ge() {
         return Ok(0);
     }

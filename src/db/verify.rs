@@ -9,7 +9,10 @@ use super::open::{ATTEMPTS, FILE_NUMBER_MAX, FilesOnStorage, Stamp, changed};
 use super::read::open_tables;
 
 use super::state::Inner;
-use crate::base::{FileName, FileNumber, InternalKeyComparator, SequenceNumber, parse_internal_key, table_file_name};
+use crate::base::{
+    Comparator, FileName, FileNumber, InternalKeyComparator, SequenceNumber, UserComparator, parse_internal_key,
+    table_file_name,
+};
 use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -17,7 +20,7 @@ use crate::events::LiveCounters;
 use crate::iter::{InternalIterator, finish};
 use crate::options::{Options, RecoveryMode};
 use crate::table::{BlockRead, DamagePolicy, Table, TableCache};
-use crate::version::{FileMetaData, VersionSet, recover_manifest};
+use crate::version::{FileMetaData, VersionSet, recover_manifest, stored_comparator};
 
 /// The result of [`Db::verify`](super::Db::verify) and [`verify`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,26 +41,62 @@ pub struct VerifyReport {
     /// Files that do not belong to the database: leftovers, and names made by undelete tools or
     /// copies. Only for a closed database.
     pub unused: Vec<String>,
+    /// The comparator that the manifest names, if this build does not have it: the order of keys was
+    /// not checked.
+    pub unknown_comparator: Option<String>,
 }
 
 /// Checks the files of the database in `env`, which need not be open; writes nothing.
 ///
 /// Continues after damage and missing files: reads CURRENT, the manifest, the logs and every table.
-/// Without a readable manifest each table and log is checked on its own.
+/// Without a readable manifest each table and log is checked on its own. If the manifest names another
+/// comparator than the options, its order is used, and none if this build does not have it.
 ///
 /// # Errors
-/// `InvalidArgument`: the database does not exist, or uses another comparator. `SourceChanged`:
-/// another process kept changing it during the check.
+/// `InvalidArgument`: the database does not exist. `SourceChanged`: another process kept changing it
+/// during the check.
 pub async fn verify(env: Rc<dyn Env>, options: Options) -> Result<VerifyReport> {
     options.check()?;
     for _ in 0..ATTEMPTS {
         let before = Stamp::take(&*env).await;
+        let (options, unknown_comparator) = in_its_order(&*env, &options).await;
         let result = check(&env, &options).await;
         if Stamp::take(&*env).await == before {
-            return result;
+            return result.map(|report| VerifyReport { unknown_comparator, ..report });
         }
     }
     Err(changed())
+}
+
+/// The options with the comparator that the manifest names, and its name if it is not known.
+async fn in_its_order(env: &dyn Env, options: &Options) -> (Options, Option<String>) {
+    // What is wrong with the manifest is found by the check.
+    let stored = stored_comparator(env).await.ok().flatten().and_then(|name| String::from_utf8(name).ok());
+    match stored.filter(|name| name != options.comparator.name()) {
+        None => (options.clone(), None),
+        Some(name) => match UserComparator::named(name.as_bytes()) {
+            Some(comparator) => (Options { comparator, ..options.clone() }, None),
+            None => {
+                let comparator = UserComparator::Custom(Rc::new(Unknown { name: name.clone() }));
+                (Options { comparator, ..options.clone() }, Some(name))
+            }
+        },
+    }
+}
+
+/// Takes any keys to be in order, since no other order is known.
+struct Unknown {
+    name: String,
+}
+
+impl Comparator for Unknown {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        if a == b { Ordering::Equal } else { Ordering::Less }
+    }
 }
 
 pub(super) async fn check(env: &Rc<dyn Env>, options: &Options) -> Result<VerifyReport> {
@@ -274,7 +313,8 @@ async fn check_table(
     while it.valid() {
         let key = it.key();
         if wrong.is_none() {
-            let found = if entries > 0 && order.compare(&previous, key) != Ordering::Less {
+            let is_known = !order.user().is_as_stored();
+            let found = if is_known && entries > 0 && order.compare(&previous, key) != Ordering::Less {
                 Some(format!("entry {entries} does not come after the previous entry"))
             } else {
                 match parse_internal_key(key) {

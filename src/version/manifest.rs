@@ -221,6 +221,9 @@ pub(crate) async fn recover_manifest(
     while let Some(record) = reader.next_record().await? {
         let edit = VersionEdit::decode(&record.data).map_err(|e| e.in_file(&name, record.offset))?;
         check_comparator(set, &edit)?;
+        if edit.comparator.is_some() {
+            set.stored_comparator.clone_from(&edit.comparator);
+        }
         replay.apply(&edit).map_err(|reason| Error::corruption(&name, record.offset, reason))?;
     }
     if let Some(damage) = reader.take_damages().into_iter().next() {
@@ -252,7 +255,7 @@ pub(crate) async fn recover_manifest(
 fn check_comparator(set: &VersionSet, edit: &VersionEdit) -> Result<()> {
     let given = set.order().user().name();
     match &edit.comparator {
-        Some(stored) if stored != given.as_bytes() => {
+        Some(stored) if stored != given.as_bytes() && !set.order().user().is_as_stored() => {
             let stored = stored.escape_ascii();
             Err(Error::InvalidArgument(format!(
                 "the database uses the comparator {stored}, the options say {given}: open it with its own (in Rust, \

@@ -34,6 +34,8 @@ pub(crate) struct VersionSet {
     versions: Vec<Weak<Version>>,
     pub(crate) counts: Counts,
     compact_pointers: [Vec<u8>; LEVELS],
+    /// The name that the manifest has, which differs from that of `order` if this is not known.
+    pub(super) stored_comparator: Option<Vec<u8>>,
 }
 
 impl VersionSet {
@@ -41,7 +43,7 @@ impl VersionSet {
         let current = Rc::new(Version::default());
         let versions = vec![Rc::downgrade(&current)];
         let counts = Counts { next_file_number: FileNumber(2), ..Counts::default() };
-        VersionSet { order, current, versions, counts, compact_pointers: Default::default() }
+        VersionSet { order, current, versions, counts, compact_pointers: Default::default(), stored_comparator: None }
     }
 
     pub(crate) fn order(&self) -> &InternalKeyComparator {
@@ -107,11 +109,16 @@ impl VersionSet {
         numbers
     }
 
+    fn comparator_name(&self) -> &[u8] {
+        let stored = self.stored_comparator.as_deref().filter(|_| self.order.user().is_as_stored());
+        stored.unwrap_or(self.order.user().name().as_bytes())
+    }
+
     /// Returns the edit that describes the current version: the first record of a manifest.
     pub(crate) fn snapshot_edit(&self) -> VersionEdit {
         let pointers = self.compact_pointers.iter().enumerate().filter(|(_, key)| !key.is_empty());
         VersionEdit {
-            comparator: Some(self.order.user().name().as_bytes().to_vec()),
+            comparator: Some(self.comparator_name().to_vec()),
             compact_pointers: pointers.map(|(level, key)| (level, key.clone())).collect(),
             new_files: self.current.files().map(|(level, f)| (level, f.to_new_file())).collect(),
             ..VersionEdit::default()
@@ -159,6 +166,8 @@ impl Builder {
     /// LevelDB does.
     pub(crate) fn finish(mut self, order: &InternalKeyComparator, lenient: bool) -> Result<Version, String> {
         let mut numbers = BTreeSet::new();
+        let is_unknown = order.user().is_as_stored();
+        let lenient = lenient || is_unknown;
         for (level, files) in self.levels.iter_mut().enumerate() {
             for file in files.iter().filter(|_| !lenient) {
                 if !numbers.insert(file.number) {
@@ -170,6 +179,10 @@ impl Builder {
             }
             if level == 0 {
                 sort_by(files, |a, b| b.number.cmp(&a.number));
+                continue;
+            }
+            if is_unknown {
+                sort_by(files, |a, b| a.number.cmp(&b.number));
                 continue;
             }
             sort_by(files, |a, b| order.compare(&a.smallest, &b.smallest).then(a.number.cmp(&b.number)));

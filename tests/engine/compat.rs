@@ -6,7 +6,7 @@ use super::common::golden::{Case, load};
 
 fn cases() -> Vec<Case> {
     let cases = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/expected.json"));
-    assert_eq!(cases.len(), 15);
+    assert_eq!(cases.len(), 16);
     cases
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod api;
+mod as_stored;
 mod bad_input;
 mod chunks;
 mod common;

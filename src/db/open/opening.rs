@@ -134,7 +134,7 @@ fn build_inner(
 ) -> Inner {
     let counters = Rc::new(LiveCounters::default());
     let tables = open_tables(env, &options, &order, &counters);
-    let memtable = Rc::new(MemTable::new(order.clone()));
+    let memtable = Rc::new(MemTable::new(order.in_memory()));
     let state = State::new(versions, files, memtable);
     let drivers = (Driver::new(next_commit), Driver::new(next_job));
     Inner::new(env, options, (tables, counters), order, state, drivers)

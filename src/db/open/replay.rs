@@ -80,7 +80,7 @@ impl Recovery {
             paranoid: options.paranoid_checks,
             write_buffer_size: options.write_buffer_size,
             full: Vec::new(),
-            memtable: Rc::new(MemTable::new(order.clone())),
+            memtable: Rc::new(MemTable::new(order.in_memory())),
             order,
             first_log: None,
             edit: VersionEdit::default(),
@@ -322,7 +322,7 @@ impl Recovery {
 
     /// Makes the memtable an immutable buffer, unless empty; `log` was the last with an entry.
     pub(super) fn set_aside(&mut self, log: FileNumber) {
-        let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.clone())));
+        let memtable = std::mem::replace(&mut self.memtable, Rc::new(MemTable::new(self.order.in_memory())));
         let first_log = self.first_log.take().unwrap_or(log);
         if !memtable.is_empty() {
             self.full.push(Buffer::new(memtable, first_log).up_to(self.last_sequence));

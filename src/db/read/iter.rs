@@ -6,9 +6,11 @@
 
 use std::cell::Cell;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll};
 
 use super::look_up::{block_read, charge_seek, check_snapshot};
+use super::source::Source;
+#[cfg(feature = "comparators")]
+use super::stored::StoredIterator;
 use crate::base::{
     InternalKeyComparator, KeyOrder, ParsedInternalKey, SequenceNumber, ValueType, append_internal_key,
     parse_internal_key, same_bytes, user_key,
@@ -16,7 +18,7 @@ use crate::base::{
 use crate::db::state::Inner;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
-use crate::memtable::{MemTable, MemTableIterator};
+use crate::memtable::MemTable;
 use crate::options::ReadOptions;
 use crate::version::{LEVELS, LevelIterator, Version};
 
@@ -24,66 +26,6 @@ use crate::version::{LEVELS, LevelIterator, Version};
 const SAMPLE_BYTES: usize = 1 << 20;
 /// Read-ahead of a long scan, in bytes.
 const READ_AHEAD: u32 = 64 << 10;
-
-/// One sorted source of a database.
-pub(crate) enum Source {
-    Memtable(MemTableIterator),
-    Level(LevelIterator),
-}
-
-macro_rules! delegate {
-    ($self:ident, $it:ident => $call:expr) => {
-        match $self {
-            Source::Memtable($it) => $call,
-            Source::Level($it) => $call,
-        }
-    };
-}
-
-impl InternalIterator for Source {
-    #[inline]
-    fn valid(&self) -> bool {
-        delegate!(self, it => it.valid())
-    }
-    #[inline]
-    fn key(&self) -> &[u8] {
-        delegate!(self, it => it.key())
-    }
-    #[inline]
-    fn value(&self) -> &[u8] {
-        delegate!(self, it => it.value())
-    }
-    #[inline]
-    fn value_len(&self) -> usize {
-        delegate!(self, it => it.value_len())
-    }
-    fn status(&self) -> Result<()> {
-        delegate!(self, it => it.status())
-    }
-    fn seek_to_first(&mut self) -> Step {
-        delegate!(self, it => it.seek_to_first())
-    }
-    fn seek_to_last(&mut self) -> Step {
-        delegate!(self, it => it.seek_to_last())
-    }
-    fn seek(&mut self, target: &[u8]) -> Step {
-        delegate!(self, it => it.seek(target))
-    }
-    #[inline]
-    fn next(&mut self) -> Step {
-        delegate!(self, it => it.next())
-    }
-    #[inline]
-    fn prev(&mut self) -> Step {
-        delegate!(self, it => it.prev())
-    }
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        delegate!(self, it => it.poll_fill(cx))
-    }
-    fn resume(&mut self) -> Step {
-        delegate!(self, it => it.resume())
-    }
-}
 
 /// An iterator over the live entries of one consistent state of the database.
 ///
@@ -129,6 +71,13 @@ impl DbIterator {
         }
         sources.extend(view.version.level(0).iter().map(|f| run(Rc::from([f.clone()]))));
         sources.extend(deeper.map(|level| run(view.version.share_level(level))));
+        if options.lower_bound.is_some() || options.upper_bound.is_some() {
+            db.order.user().check_known()?;
+        }
+        #[cfg(feature = "comparators")]
+        if db.order.user().is_as_stored() {
+            sources = vec![Source::Stored(Box::new(StoredIterator::new(sources, on_bad_block)))];
+        }
         Ok(DbIterator {
             inner: MergingIterator::new(sources, KeyOrder::Internal(db.order.clone()), on_bad_block),
             order: db.order.clone(),
@@ -147,6 +96,12 @@ impl DbIterator {
             until_sample: SAMPLE_BYTES,
             _snapshot: options.snapshot.clone(),
         })
+    }
+
+    /// The order of keys.
+    #[cfg(feature = "full")]
+    pub(crate) fn order(&self) -> &crate::base::UserComparator {
+        self.order.user()
     }
 
     /// Returns whether the iterator is positioned at an entry.
@@ -212,6 +167,7 @@ impl DbIterator {
     /// Moves to the last entry. Errors as [`seek_to_first`](DbIterator::seek_to_first).
     pub async fn seek_to_last(&mut self) -> Result<bool> {
         self.begin()?;
+        self.order.user().check_known()?;
         self.backward = true;
         let mut step = Step::Done;
         match self.upper_bound.clone() {
@@ -234,6 +190,7 @@ impl DbIterator {
     /// Errors as [`seek_to_first`](DbIterator::seek_to_first).
     pub async fn seek(&mut self, target: &[u8]) -> Result<bool> {
         self.begin()?;
+        self.order.user().check_known()?;
         let below = self.lower_bound.as_ref().is_some_and(|l| self.order.user().compare(target, l).is_lt());
         let target = if below { self.lower_bound.clone().unwrap_or_default() } else { target.to_vec() };
         self.seek_inner(&target).await;
@@ -277,6 +234,7 @@ impl DbIterator {
         self.check_open()?;
         self.valid = false;
         if !self.backward {
+            self.order.user().check_known()?;
             self.saved_key.clear();
             self.saved_key.extend_from_slice(user_key(self.inner.key()));
             self.backward = true;

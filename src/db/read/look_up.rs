@@ -67,6 +67,7 @@ async fn look_up(
     copy: bool,
 ) -> Result<Option<Vec<u8>>> {
     inner.check_open()?;
+    inner.order.user().check_known()?;
     check_snapshot(inner, options)?;
     count(&inner.counters.gets, 1);
     let (lookup, version, of_now) = {

@@ -3,6 +3,9 @@
 mod iter;
 mod look_up;
 mod row_cache;
+mod source;
+#[cfg(feature = "comparators")]
+mod stored;
 mod tables;
 
 pub use iter::DbIterator;

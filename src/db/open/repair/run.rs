@@ -44,6 +44,7 @@ pub async fn repair_as(env: Rc<dyn Env>, options: Options) -> Result<RepairRepor
 
 async fn locked(env: Rc<dyn Env>, options: Options, any_comparator: bool) -> Result<RepairReport> {
     options.check()?;
+    options.comparator.check_known()?;
     env.lock(false).await?;
     let result = run(&env, options, any_comparator).await;
     env.unlock();
