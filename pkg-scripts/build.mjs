@@ -102,7 +102,7 @@ function namesOf(output) {
 /** The exports of an instance that src/js uses. */
 const USED = ['openDatabase', 'destroyDatabase']
 const USED_FULL = [
-  ...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'inspectLog', 'inspectManifest', 'inspectDirectory', 'openBlock', 'openRecord', 'openEdit', 'detectFile', 'poolNames', 'rawGeneration',
+  ...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'inspectLog', 'inspectManifest', 'inspectDirectory', 'openBlock', 'openRecord', 'openEdit', 'detectFile', 'guessKeys', 'explainKeys', 'rankKeys', 'keySuccessor', 'poolNames', 'rawGeneration',
   'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip', 'beginSha256', 'traceLookup', 'openFilters', 'blockHas'
 ]
 

@@ -1,8 +1,11 @@
 //! An iterator that returns its entries in pages.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 
 use super::page::Page;
+#[cfg(feature = "full")]
+use crate::base::UserComparator;
 use crate::db::{Db, DbIterator};
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
@@ -48,6 +51,8 @@ pub(super) struct Cursor {
     reverse: bool,
     keys: bool,
     values: bool,
+    #[cfg(feature = "full")]
+    order: UserComparator,
     lower_bound: Option<Vec<u8>>,
     upper_bound: Option<Vec<u8>>,
 }
@@ -56,6 +61,8 @@ impl Cursor {
     pub(super) fn new(db: &Db, options: CursorOptions) -> Result<Cursor> {
         let iterator = db.iter(&options.read)?;
         Ok(Cursor {
+            #[cfg(feature = "full")]
+            order: iterator.order().clone(),
             iterator: RefCell::new(Some(iterator)),
             next: RefCell::new(Next::Start),
             left: Cell::new(options.limit),
@@ -67,10 +74,18 @@ impl Cursor {
         })
     }
 
+    /// The lean module has bytewise order alone.
+    fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        #[cfg(feature = "full")]
+        return self.order.compare(a, b);
+        #[cfg(not(feature = "full"))]
+        a.cmp(b)
+    }
+
     /// Starts the next page at `target`, in the cursor's direction; outside the bounds it is empty.
     pub(super) fn seek(&self, target: &[u8]) {
-        let below = self.lower_bound.as_ref().is_some_and(|lower| target < &lower[..]);
-        let above = self.upper_bound.as_ref().is_some_and(|upper| target >= &upper[..]);
+        let below = self.lower_bound.as_ref().is_some_and(|lower| self.compare(target, lower).is_lt());
+        let above = self.upper_bound.as_ref().is_some_and(|upper| self.compare(target, upper).is_ge());
         self.next.replace(if below || above { Next::End } else { Next::At(target.to_vec()) });
     }
 
@@ -148,7 +163,7 @@ impl Cursor {
         let found = iterator.seek(target).await?;
         match (self.reverse, found) {
             (false, found) => Ok(found),
-            (true, true) if iterator.key() == target => Ok(true),
+            (true, true) if self.compare(iterator.key(), target).is_eq() => Ok(true),
             (true, true) => iterator.prev().await,
             (true, false) => iterator.seek_to_last().await,
         }

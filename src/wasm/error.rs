@@ -61,6 +61,10 @@ pub(crate) fn verify_report(report: &VerifyReport) -> JsValue {
     set(&object, "logEntries", number(report.log_entries));
     set(&object, "bytes", number(report.bytes));
     set(&object, "findings", report.findings.iter().map(to_js).collect::<Array>());
+    #[cfg(feature = "full")]
+    if let Some(name) = &report.unknown_comparator {
+        set(&object, "unknownComparator", &**name);
+    }
     set(&object, "unused", report.unused.iter().map(JsValue::from).collect::<Array>());
     object
 }

@@ -4,9 +4,9 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::error::number;
-use crate::base::{FileNumber, to_u64};
+use crate::base::{FileNumber, IDB_NAME, to_u64};
 use crate::inspect::{
-    self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, RecordView, Span,
+    self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, RecordView, Rule, Span,
     TableInspector, Window,
 };
 
@@ -21,20 +21,29 @@ enum Kind {
 }
 
 /// Starts with a table file of `size` bytes. `depth`: 0 spans, 1 spans with entries, 2 map, 3 sweep.
+/// `comparator`: of the manifest; empty if it is not known.
 #[wasm_bindgen(js_name = inspectTable)]
-pub fn inspect_table(size: f64, depth: u8) -> Inspector {
+pub fn inspect_table(size: f64, depth: u8, comparator: &str) -> Inspector {
     let depth = match depth {
         2 => Depth::Map,
         3 => Depth::Sweep,
         other => Depth::Spans { entries: other == 1 },
     };
-    Inspector(Kind::Table(Box::new(Window::new(TableInspector::new(integer(size), depth)))))
+    let mut inspector = TableInspector::new(integer(size), depth).with_rule(Rule::named(comparator.as_bytes()));
+    if comparator == IDB_NAME {
+        inspector = inspector.with_names();
+    }
+    Inspector(Kind::Table(Box::new(Window::new(inspector))))
 }
 
 /// Starts with a write-ahead log of `size` bytes.
 #[wasm_bindgen(js_name = inspectLog)]
-pub fn inspect_log(size: f64) -> Inspector {
-    Inspector(Kind::Log(Box::new(Window::new(LogInspector::new(integer(size))))))
+pub fn inspect_log(size: f64, comparator: &str) -> Inspector {
+    let mut inspector = LogInspector::new(integer(size));
+    if comparator == IDB_NAME {
+        inspector = inspector.with_names();
+    }
+    Inspector(Kind::Log(Box::new(Window::new(inspector))))
 }
 
 /// Starts with a manifest of `size` bytes, at a checkpoint, before the edit with number `edits_max`.
@@ -124,6 +133,15 @@ impl Inspector {
             Kind::Table(window) => lines(&window.inspector().take()),
             Kind::Log(window) => lines(window.inspector().take_summary().as_slice()),
             Kind::Manifest(window) => lines(window.inspector().take_summary().as_slice()),
+        }
+    }
+
+    /// Returns the names of databases and object stores that were found, once, as lines of JSON.
+    pub fn names(&mut self) -> String {
+        match &mut self.0 {
+            Kind::Table(window) => lines(&window.inspector().take_names()),
+            Kind::Log(window) => lines(&window.inspector().take_names()),
+            Kind::Manifest(_) => String::new(),
         }
     }
 

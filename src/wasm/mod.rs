@@ -21,6 +21,7 @@
 //! ```text
 //! repair.rs    checks and rebuilds databases that are not open
 //! import.rs    imports databases from zips
+//! keys.rs      orders keys, and explains those of well-known applications
 //! inspect.rs   explains the bytes of a file without a database
 //! filter.rs    the filters of a table, and which bits a key asks for
 //! trace.rs     traces look-ups in files
@@ -43,6 +44,8 @@ mod import;
 mod info;
 #[cfg(feature = "full")]
 mod inspect;
+#[cfg(feature = "full")]
+mod keys;
 mod open;
 mod options;
 #[cfg(feature = "full")]

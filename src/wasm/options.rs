@@ -6,7 +6,7 @@ use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::base::BloomFilterPolicy;
+use crate::base::{BloomFilterPolicy, UserComparator};
 use crate::error::{Error, Result};
 use crate::options::{Compression, Options, RecoveryMode};
 
@@ -47,6 +47,8 @@ export interface EngineOptions {
   paranoidChecks?: boolean
   /** Goes on with the last log instead of beginning another. @defaultValue false */
   reuseLogs?: boolean
+  /** The name of the order of keys. @defaultValue 'leveldb.BytewiseComparator' */
+  comparator?: string
   /** What damage in logs means. @defaultValue 'point-in-time' */
   recovery?: 'point-in-time' | 'strict' | 'compat'
 }
@@ -100,6 +102,17 @@ fn set_option(options: &mut Options, name: &str, value: &JsValue) -> Result<()> 
         }
         "paranoidChecks" => options.paranoid_checks = flag(name, value)?,
         "reuseLogs" => options.reuse_logs = flag(name, value)?,
+        "comparator" => {
+            let name = value.as_string().unwrap_or_default();
+            #[cfg(feature = "full")]
+            if name == "as-stored" {
+                options.comparator = UserComparator::as_stored();
+                return Ok(());
+            }
+            options.comparator = UserComparator::named(name.as_bytes()).ok_or_else(|| {
+                Error::NotSupported(["the comparator ", &*name, " is not in this build (see varve/full)"].concat())
+            })?;
+        }
         "recovery" => {
             options.recovery = match value.as_string().as_deref() {
                 Some("point-in-time") => RecoveryMode::PointInTime,

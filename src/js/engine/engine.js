@@ -3,6 +3,7 @@
 // Iterators and snapshots end with their instance, which supervisor.js replaces.
 import { following } from '../bytes/bytes.js'
 import { noteTurn, pause } from './event-loop.js'
+import { InvalidArgumentError } from '../errors.js'
 import { GuardedStorage } from './guarded-storage.js'
 import { Instance, MEMORY_LIMIT, unknownFate } from './instance.js'
 import { flags, unpack } from './packed.js'
@@ -53,6 +54,9 @@ function guard(storage) {
   return storage.isRaw || storage.isChunks || storage instanceof GuardedStorage ? storage : new GuardedStorage(storage)
 }
 
+/** The name of the order of keys that needs no name. */
+const BYTEWISE = 'leveldb.BytewiseComparator'
+
 /** One database in its own instance. */
 export class Engine {
   /** null exactly when #database is. @type {Instance} */
@@ -75,6 +79,8 @@ export class Engine {
   #group
   /** Whether the storage can write, and flush, synchronously; asked before the first such write. */
   #answersInPlace = false
+  /** Of the database, unless it is bytewise. @type {string | undefined} */
+  #comparator
   #flushesInPlace = false
 
   /**
@@ -164,6 +170,7 @@ export class Engine {
    */
   constructor(storage, { memoryLimit, ...options }, onRecovered) {
     this.#storage = storage === null ? undefined : guard(storage)
+    this.#comparator = options.comparator === BYTEWISE ? undefined : options.comparator
     this.#supervisor = new Supervisor(this.#storage, { ...options, pause }, memoryLimit ?? MEMORY_LIMIT, onRecovered, {
       begin: (instance, database) => {
         this.#instance = instance
@@ -502,12 +509,19 @@ export class Engine {
    * @param {{ gt?: Uint8Array, gte?: Uint8Array, lt?: Uint8Array, lte?: Uint8Array }} range
    */
   #enterRange({ gt, gte, lt, lte }) {
-    // The engine's bounds are inclusive start and exclusive end; the key after x is x with a zero
-    // byte.
-    const lower = gt === undefined ? gte : following(gt)
-    const upper = lte === undefined ? lt : following(lte)
+    // The engine's bounds are inclusive start and exclusive end.
+    const lower = gt === undefined ? gte : this.#after(gt)
+    const upper = lte === undefined ? lt : this.#after(lte)
     this.#regions.enter(lower ?? EMPTY, upper)
     return [lower?.length ?? -1, upper?.length ?? -1]
+  }
+
+  /** Returns the key right after `key`; in bytewise order it is `key` with a zero byte. @param {Uint8Array} key */
+  #after(key) {
+    if (this.#comparator === undefined) return following(key)
+    const next = this.#instance.exports.keySuccessor(this.#comparator, key)
+    if (next !== undefined) return next
+    throw new InvalidArgumentError(`In the order ${this.#comparator}, 'gt' and 'lte' must be whole keys: use 'gte' and 'lt'`)
   }
 
   /**

@@ -41,6 +41,12 @@ const oneOf = (...choices) => (name, value) => {
 }
 
 /** @type {Check} */
+const text = (name, value) => {
+  if (typeof value === 'string' && value !== '') return value
+  throw new InvalidArgumentError(`The option '${name}' must be a non-empty string`)
+}
+
+/** @type {Check} */
 const compression = (name, value) => {
   const choice = oneOf(true, false, 'snappy', 'none')(name, value)
   return choice === true ? 'snappy' : choice === false ? 'none' : choice
@@ -67,6 +73,7 @@ const OPTIONS = [
   ['readOnly', 'readOnly', flag],
   ['paranoidChecks', 'paranoidChecks', flag],
   ['filterBits', 'filterBits', whole(0, 43)],
+  ['comparator', 'comparator', text],
   ['recovery', 'recovery', oneOf('point-in-time', 'strict', 'compat')],
   ['reuseLogs', 'reuseLogs', flag],
   ['maxValueBytes', 'maxValueSize', whole(KIB, GIB)],

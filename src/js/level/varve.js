@@ -94,6 +94,8 @@ export class Varve extends AbstractLevel {
   #durability
   /** The kind of storage that info() tells. */
   #kind = 'custom'
+  /** The order of keys that it was opened with. @type {unknown} */
+  #comparator = COMPARATOR
   /** Why it is this kind. @type {string | undefined} */
   #why
   #inMemory
@@ -263,6 +265,7 @@ export class Varve extends AbstractLevel {
       this.#durability = storage?.durability ?? 'volatile'
       if (this.location !== null) this.#kind = storage.kind ?? 'directory'
       const opening = { ...engineOptions, createIfMissing: create, errorIfExists }
+      this.#comparator = engineOptions.comparator ?? COMPARATOR
       this.#isRemote = this.#inWorker
       this.#closeEngine = undefined
       const engine = this.#engine = await (this.#importing === null ? this.#openEngine(storage, opening) : this.#import(storage, engineOptions))
@@ -615,7 +618,8 @@ export class Varve extends AbstractLevel {
     const { snapshot, limit } = options
     const bounds = boundsOf(options)
     try {
-      const byRow = limit !== -1 || (snapshot !== undefined && snapshot !== null)
+      // Which keys are before which, only the engine knows.
+      const byRow = this.#comparator !== COMPARATOR || limit !== -1 || (snapshot !== undefined && snapshot !== null)
       await this.#kept(byRow ? this.#clearRows(bounds, options) : clearRange(this.#engine, bounds))
     } catch (error) {
       throw fromEngine(error)
@@ -792,12 +796,8 @@ export class Varve extends AbstractLevel {
 
   /** @param {string | URL | null | undefined} location @param {Options} options */
   static async repair(location, options) {
-    const { comparator, ...rest } = { __proto__: null, ...options }
-    if (comparator !== undefined && comparator !== COMPARATOR) {
-      throw new VarveError(`Unknown comparator ${JSON.stringify(comparator)}: use '${COMPARATOR}'`, { code: 'LEVEL_NOT_SUPPORTED' })
-    }
-    const isNamed = comparator !== undefined
-    return withFindings(await Varve.#at(location, rest, async (storage, given) => (await fullEngine(storage)).repair(storage, given, isNamed, workerMakerOf(rest.worker))))
+    const isNamed = options?.comparator !== undefined && options.comparator !== null
+    return withFindings(await Varve.#at(location, options, async (storage, given) => (await fullEngine(storage)).repair(storage, given, isNamed, workerMakerOf(options?.worker))))
   }
 
   /** @param {string | URL | null | undefined} location @param {Options} options */

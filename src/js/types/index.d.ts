@@ -478,8 +478,11 @@ export class Varve<KDefault = string, VDefault = string>
    * continues when files are missing, or when CURRENT, the manifest or a log is damaged. Writes
    * nothing and takes no lock.
    *
-   * @throws `LEVEL_INVALID_ARGUMENT` if there is no database, or it has another comparator.
-   * `LEVEL_SOURCE_CHANGED` if another process keeps changing it meanwhile.
+   * Keys are checked in the order that the manifest names; {@link VerifyReport.unknownComparator}
+   * tells if it is not known.
+   *
+   * @throws `LEVEL_INVALID_ARGUMENT` if there is no database. `LEVEL_SOURCE_CHANGED` if another
+   * process keeps changing it meanwhile.
    */
   static verify (location: string | URL, options?: (VerifyOptions & { storage?: 'auto' | 'opfs' | 'indexeddb' | undefined }) | undefined): Promise<VerifyReport>
   static verify (location: null | undefined, options: VerifyOptions & { storage: Storage }): Promise<VerifyReport>
@@ -532,13 +535,12 @@ export interface RepairOptions extends OpenOptions {
   worker?: WorkerFactory | undefined
 
   /**
-   * Name of the key order of the repaired database, `'leveldb.BytewiseComparator'`. A database with
-   * another comparator, such as Chromium's `idb_cmp1`, is only repaired if this is set. Its entries
-   * are then sorted again, and the program that created it can no longer open it.
-   *
-   * @defaultValue the one that the manifest names
+   * Name of the key order of the repaired database. A database with another comparator than
+   * `'leveldb.BytewiseComparator'` is only repaired if this is set. If it is not the comparator of the
+   * database, the entries are sorted again, and the program that created it can no longer open it.
+   * `'as-stored'` is refused.
    */
-  comparator?: string | undefined
+  comparator?: OpenOptions['comparator']
 }
 
 /** The sources {@link Varve.import} can read a zip from. */
@@ -777,6 +779,26 @@ export interface OpenOptions extends AbstractOpenOptions {
    * @defaultValue `false`
    */
   reuseLogs?: boolean | undefined
+
+  /**
+   * The order of keys, by the name that the manifest has. `'idb_cmp1'` is that of the databases in which
+   * Chromium keeps IndexedDB. A database cannot be opened with another comparator than its own, and
+   * what was created with `'idb_cmp1'` holds keys in Chromium's coding.
+   *
+   * In this order, the bounds `gt` and `lte` must be whole keys; `gte` and `lt` may be parts of some.
+   * Sublevels, whose keys are text, make no sense in it. In a page it needs `varve/full`
+   * (`LEVEL_NOT_SUPPORTED` otherwise).
+   *
+   * With `'as-stored'` and `readOnly`, a database of any comparator opens, and iterators return its
+   * entries in the order of its files: those in logs (bytewise), then the tables of level 0 from the newest
+   * on, then the tables of each deeper level by number; inside a table in its order. Tables are not merged,
+   * but each key comes once, with its newest value. What needs the order of keys (`get`, `has`, bounds,
+   * `seek`, `reverse`, sizes, and copies if there are entries in logs) fails with `LEVEL_NOT_SUPPORTED`. The
+   * keys outside the deepest level may have 128 MiB (`LEVEL_LIMIT_EXCEEDED`). It needs the full module, too.
+   *
+   * @defaultValue `'leveldb.BytewiseComparator'`
+   */
+  comparator?: 'leveldb.BytewiseComparator' | 'idb_cmp1' | 'as-stored' | undefined
 
   /**
    * Largest size of the engine's memory in bytes, 2 MiB to 4 GiB, in whole pages of 64 KiB. The
@@ -1103,6 +1125,11 @@ export interface VerifyReport {
    * the database until {@link Varve.repair} reads them. Only filled for a closed database ({@link Varve.verify}).
    */
   unused: string[]
+  /**
+   * The comparator that the manifest names, if the engine does not have it: the order of keys was not
+   * checked. Only for a closed database.
+   */
+  unknownComparator?: string | undefined
 }
 
 /** The result of {@link Varve.repair}. */
