@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use super::block::KEY_TESTED_MAX;
+use super::rule::Rule;
 use super::span::{Range, Severity, Span, fill};
 use crate::base::to_u64;
 use crate::error::Malformed;
@@ -17,7 +19,9 @@ pub(super) struct Entries {
     origin: Origin,
     at: usize,
     key: Vec<u8>,
-    /// The end of the previous key, from the point where the two may differ.
+    rule: Rule,
+    /// The end of the previous key, from the point where the two may differ; in any order but
+    /// bytewise, all of it.
     tail: Vec<u8>,
     tail_at: usize,
     restart: usize,
@@ -38,7 +42,7 @@ pub(super) struct Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     After,
-    /// By bytes; another comparator may order them differently.
+    /// In an order that is known.
     UserKeyBefore,
     /// The same user key, and not an older entry.
     TagNotOlder(Ordering),
@@ -60,7 +64,14 @@ impl Entries {
         }
         span.number("restarts", to_u64(block.restart_count()));
         let (key, tail) = (Vec::new(), Vec::new());
-        Some(Entries { block, origin, at: 0, key, tail, tail_at: 0, restart: 0, first: true, findings: 0 })
+        let rule = Rule::default();
+        Some(Entries { block, origin, at: 0, key, rule, tail, tail_at: 0, restart: 0, first: true, findings: 0 })
+    }
+
+    /// Compares keys by this rule, not bytewise.
+    pub(super) fn with_rule(mut self, rule: &Rule) -> Entries {
+        self.rule = rule.clone();
+        self
     }
 
     pub(super) fn key(&self) -> &[u8] {
@@ -119,7 +130,9 @@ impl Entries {
         let (before, after) = (self.key.len(), entry.shared.saturating_add(unshared.len()));
         let comparable = !self.first && before >= 8 && after >= 8;
         // The shared part is equal; a tag may lie in it, and is compared separately.
-        let same = entry.shared.min(before.saturating_sub(8)).min(after.saturating_sub(8));
+        let is_whole = !self.rule.is_bytewise() && before.max(after) <= KEY_TESTED_MAX;
+        let shared = entry.shared.min(before.saturating_sub(8)).min(after.saturating_sub(8));
+        let same = if is_whole { 0 } else { shared };
         self.tail.clear();
         self.tail.extend_from_slice(self.key.get(same..).unwrap_or_default());
         self.tail_at = same;
@@ -127,17 +140,24 @@ impl Entries {
         self.key.extend_from_slice(unshared);
         self.at = entry.end;
         self.first = false;
-        comparable.then(|| self.order())
+        comparable.then(|| self.order(is_whole))
     }
 
-    fn order(&self) -> Order {
+    /// `is_whole`: `tail` is the whole previous key.
+    fn order(&self, is_whole: bool) -> Order {
         let (Some((user_before, tag_before)), Some((user, tag))) = (
             self.tail.split_last_chunk::<8>(),
             self.key.get(self.tail_at..).unwrap_or_default().split_last_chunk::<8>(),
         ) else {
             return Order::After;
         };
-        match user_before.cmp(user) {
+        let order = match (user_before.cmp(user), self.rule.order()) {
+            (Ordering::Equal, _) => Ordering::Equal,
+            (bytewise, Some(order)) if order.user().is_bytewise() => bytewise,
+            (_, Some(order)) if is_whole => order.user().compare(user_before, user),
+            _ => Ordering::Less,
+        };
+        match order {
             Ordering::Less => Order::After,
             Ordering::Greater => Order::UserKeyBefore,
             Ordering::Equal => match u64::from_le_bytes(*tag).cmp(&u64::from_le_bytes(*tag_before)) {

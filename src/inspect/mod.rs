@@ -23,11 +23,14 @@ mod entries;
 mod fields;
 mod filter;
 mod json;
+#[cfg(feature = "comparators")]
+mod keys;
 mod listing;
 mod log;
 mod log_head;
 mod manifest;
 mod regions;
+mod rule;
 mod search;
 mod signatures;
 mod sought;
@@ -42,9 +45,12 @@ mod window;
 pub use detect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
 pub use directory::{Directory, Report};
 pub use filter::{FilterView, block_has};
+#[cfg(feature = "comparators")]
+pub use keys::{Names, Scheme};
 pub use log::{LogInspector, LogRecord, RecordView, pack_records};
 pub use manifest::{Checkpoint, EDIT_REASONS, ManifestInspector, pack_edits};
 pub use regions::{CODECS, REGION_KINDS, REGION_STATES, Region, State, pack_regions};
+pub use rule::Rule;
 pub use sought::Mention;
 pub use span::{Fact, Finding, KeyFact, Severity, Span};
 pub use table::{Depth, TableInspector};

@@ -70,7 +70,7 @@ describe('directories', () => {
     'a table has another size': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length + 1, ...keys)) }, ['M04 bad 000004.ldb']],
     'a table has other keys': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length, internal('a', 4), internal('z', 1))) }, ['M05 bad 000004.ldb', 'M05 bad 000004.ldb']],
     'tables of a level overlap': [{ '000005.ldb': bytes, 'MANIFEST-000002': manifest(added(1, 4, bytes.length, ...keys), added(1, 5, bytes.length, ...keys)) }, ['M06 bad MANIFEST-000002']],
-    'another comparator': [{ 'MANIFEST-000002': logOf([[1, ...lp('idb_cmp1'), 2, 3, 3, 9, 4, 5, ...added(1, 4, bytes.length, ...keys)]]) }, ['M07 info MANIFEST-000002']],
+    'another comparator': [{ 'MANIFEST-000002': logOf([[1, ...lp('other.order'), 2, 3, 3, 9, 4, 5, ...added(1, 4, bytes.length, ...keys)]]) }, ['M07 info MANIFEST-000002']],
     'a sequence above the last': [{ '000004.ldb': tableWith(6).bytes, 'MANIFEST-000002': manifest(added(1, 4, bytes.length, internal('a', 6), keys[1])) }, ['T24 bad 000004.ldb']],
     'a table that was renamed': [{ 'f1234567.ldb': bytes }, ['D03 warn f1234567.ldb']],
     'a table that was copied': [{ '000004 (1).ldb': bytes }, ['D03 warn 000004 (1).ldb']],

@@ -78,7 +78,7 @@ describe('manifests', () => {
   test('tables of a level that overlap, and other findings', async () => {
     const overlapping = [FIRST, OPENED, [...added(1, 5, 1, 'a', 'k'), ...added(1, 6, 1, 'c', 'z'), ...added(0, 7, 1, 'z', 'a')]]
     assert.deepEqual(codesOf(await mapped(manifestOf(overlapping))), ['M05 bad', 'M06 bad'])
-    assert.deepEqual(codesOf(await mapped(manifestOf([[1, ...lp('idb_cmp1')], OPENED, ...overlapping.slice(2)]))), ['M07 info'])
+    assert.deepEqual(codesOf(await mapped(manifestOf([[1, ...lp('other.order')], OPENED, ...overlapping.slice(2)]))), ['M07 info'])
     assert.deepEqual(codesOf(await mapped(manifestOf([OPENED]))), ['M01 info'])
     assert.deepEqual(codesOf(await mapped(manifestOf([FIRST]))), ['M08 bad', 'M08 bad', 'M08 bad'])
     const unknown = await mapped(manifestOf([FIRST, OPENED, [77], added(0, 5, 1, 'a', 'b')]))

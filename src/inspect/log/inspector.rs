@@ -2,6 +2,8 @@
 
 use super::{Joined, Scanner};
 use crate::batch::{BatchHeader, BatchOperation, operations};
+#[cfg(feature = "comparators")]
+use crate::inspect::keys::Names;
 use crate::inspect::regions::{Region, State};
 use crate::inspect::sought::{Mention, Sought};
 use crate::inspect::span::{Finding, Severity, Span, fill};
@@ -17,6 +19,8 @@ pub struct LogInspector {
     records: Vec<LogRecord>,
     next_sequence: Option<u64>,
     total: Total,
+    #[cfg(feature = "comparators")]
+    names: Option<Names>,
     summary: Option<Span>,
     /// The key whose operations are wanted.
     sought: Option<Sought>,
@@ -68,6 +72,8 @@ impl LogInspector {
             records: Vec::new(),
             next_sequence: None,
             total: Total::default(),
+            #[cfg(feature = "comparators")]
+            names: None,
             summary: None,
             sought: None,
             unjoined: None,
@@ -98,6 +104,32 @@ impl LogInspector {
     pub fn discard(&mut self) {
         self.scanner.regions.clear();
         self.records.clear();
+    }
+
+    /// Gathers the names of databases and object stores: the log is of Chromium's IndexedDB.
+    #[cfg(feature = "comparators")]
+    #[must_use]
+    pub fn with_names(mut self) -> LogInspector {
+        self.names = Some(Names::default());
+        self
+    }
+
+    /// Returns the names found so far, once.
+    #[cfg(feature = "comparators")]
+    pub fn take_names(&mut self) -> Vec<Span> {
+        self.names.take().map(|names| names.spans()).unwrap_or_default()
+    }
+
+    #[cfg(feature = "comparators")]
+    fn note_names(&mut self, data: &[u8], first: u64) {
+        let Some(names) = &mut self.names else { return };
+        for (sequence, operation) in (first..).zip(operations(data)) {
+            match operation {
+                Ok(BatchOperation::Put { key, value }) => names.note(key, sequence, Some(value)),
+                Ok(BatchOperation::Delete { key }) => names.note(key, sequence, None),
+                Err(_) => return,
+            }
+        }
     }
 
     /// Returns the regions that are ready, in the order of their offsets.
@@ -187,6 +219,8 @@ impl LogInspector {
                 return;
             }
         };
+        #[cfg(feature = "comparators")]
+        self.note_names(&joined.data, record.sequence);
         let last = record.sequence.saturating_add(held.saturating_sub(1));
         match self.next_sequence {
             Some(next) if record.sequence < next => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber, to_u64};
 use crate::inspect::listing::{bytes_fact, key_fact};
+use crate::inspect::rule::Rule;
 use crate::inspect::span::{Severity, Span, fill};
 use crate::version::{NewFile, VersionEdit};
 
@@ -147,14 +148,16 @@ impl State {
 
     /// Findings about the whole version; `at` are the bytes of the manifest that they concern.
     pub(crate) fn check(&self, span: &mut Span, at: (u64, u64)) {
-        match self.comparator.as_deref() {
-            Some(name) if name == crate::base::BYTEWISE_NAME.as_bytes() => self.check_ranges(span, at),
-            Some(name) => {
-                let name = name.escape_ascii().to_string();
-                let reason = ["the comparator is ", &*name, ": the order of keys is not checked"].concat();
-                span.find(Severity::Info, "M07", at, reason);
+        if let Some(name) = self.comparator.as_deref() {
+            match Rule::named(name).order() {
+                Some(order) => self.check_ranges(order, span, at),
+                None => {
+                    let name = name.escape_ascii().to_string();
+                    let reason =
+                        ["the comparator is ", &*name, ", which is not known here: no order is checked"].concat();
+                    span.find(Severity::Info, "M07", at, reason);
+                }
             }
-            None => {}
         }
         for (missing, name) in [
             (self.next_file_number.is_none(), "next file number"),
@@ -168,8 +171,7 @@ impl State {
     }
 
     /// Ranges of tables: each from its smallest to its largest key; none overlaps above level 0.
-    fn check_ranges(&self, span: &mut Span, at: (u64, u64)) {
-        let order = InternalKeyComparator::default();
+    fn check_ranges(&self, order: &InternalKeyComparator, span: &mut Span, at: (u64, u64)) {
         let mut tables: Vec<_> = self.tables.iter().map(|((level, _), table)| (*level, table)).collect();
         let mut told = 0;
         for (level, table) in &tables {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::inspector::{Depth, META_MAX, Role, TableInspector};
-use crate::base::{BloomFilterPolicy, FilterPolicy, InternalKeyComparator, parse_internal_key, to_u64, user_key};
+use crate::base::{BloomFilterPolicy, FilterPolicy, parse_internal_key, to_u64, user_key};
 use crate::error::Malformed;
 use crate::inspect::block::{KEY_TESTED_MAX, Opened, open};
 use crate::inspect::entries::{Entries, Found, Order, tell};
@@ -164,11 +164,11 @@ impl TableInspector {
         span: &mut Span,
     ) {
         self.total.raw = self.total.raw.saturating_add(to_u64(contents.len()));
-        let Some(mut entries) = Entries::new(contents, offset, raw, span) else {
+        let Some(entries) = Entries::new(contents, offset, raw, span) else {
             self.total.damaged += 1;
             return;
         };
-        let order = InternalKeyComparator::default();
+        let mut entries = entries.with_rule(&self.rule);
         let mut listing = Listing::new(self.lists_entries(), true);
         let (mut count, mut deletions, mut sequences) = (0, 0, None);
         let (mut foreign, mut denied) = (None, None);
@@ -177,10 +177,11 @@ impl TableInspector {
             if count == 0 {
                 span.state("firstKey", key_fact(key));
                 self.total.smallest.get_or_insert_with(|| key_fact(key));
-                if !self.last_key.is_empty() && order.compare(&self.last_key, key) != Ordering::Less {
+                if !self.last_key.is_empty() && self.rule.contradicts(&self.last_key, key, Ordering::is_ge) {
                     self.total.misordered.get_or_insert(offset);
                 }
-                if !self.last_separator.is_empty() && order.compare(&self.last_separator, key) != Ordering::Less {
+                if !self.last_separator.is_empty() && self.rule.contradicts(&self.last_separator, key, Ordering::is_ge)
+                {
                     self.total.misplaced.get_or_insert(offset);
                 }
             }
@@ -189,6 +190,11 @@ impl TableInspector {
                 Ok(parsed) => {
                     deletions += u64::from(parsed.value_type.to_byte() == 0);
                     widen(&mut sequences, parsed.sequence.get());
+                    #[cfg(feature = "comparators")]
+                    if let Some(names) = &mut self.names {
+                        let is_put = parsed.value_type.to_byte() != 0;
+                        names.note(parsed.user_key, parsed.sequence.get(), is_put.then(|| entries.value(found.entry)));
+                    }
                 }
                 Err(malformed) => {
                     foreign.get_or_insert((found.at, found.entry.end, malformed.reason));
@@ -222,7 +228,7 @@ impl TableInspector {
             span.state("lastKey", key_fact(last));
             self.total.largest = Some(key_fact(last));
             self.last_key = last.to_vec();
-            if !separator.is_empty() && order.compare(last, separator) == Ordering::Greater {
+            if !separator.is_empty() && self.rule.contradicts(last, separator, Ordering::is_gt) {
                 self.total.misplaced.get_or_insert(offset);
             }
         }

@@ -3,7 +3,10 @@
 use crate::base::to_u64;
 use crate::inspect::block::too_large;
 use crate::inspect::entries::Entries;
+#[cfg(feature = "comparators")]
+use crate::inspect::keys::Names;
 use crate::inspect::regions::Region;
+use crate::inspect::rule::Rule;
 use crate::inspect::search::Search;
 use crate::inspect::sought::{Mention, Sought};
 use crate::inspect::span::{Fact, Finding, Severity, Span};
@@ -53,6 +56,9 @@ pub enum Depth {
 pub struct TableInspector {
     pub(super) size: u64,
     pub(super) depth: Depth,
+    pub(super) rule: Rule,
+    #[cfg(feature = "comparators")]
+    pub(super) names: Option<Names>,
     pub(super) step: Step,
     /// Blocks to read before data blocks; the next one is last.
     pub(super) queue: Vec<(Role, BlockHandle)>,
@@ -153,6 +159,9 @@ impl TableInspector {
         TableInspector {
             size,
             depth,
+            rule: Rule::default(),
+            #[cfg(feature = "comparators")]
+            names: None,
             step: Step::Tail,
             queue: Vec::new(),
             index: None,
@@ -195,6 +204,27 @@ impl TableInspector {
     /// Tests keys against the filter even if its checksum is wrong, which no engine then asks.
     pub fn test_doubtful_filter(&mut self) {
         self.tests_doubtful_filter = true;
+    }
+
+    /// Checks the order of keys by this rule, not bytewise.
+    #[must_use]
+    pub fn with_rule(mut self, rule: Rule) -> TableInspector {
+        self.rule = rule;
+        self
+    }
+
+    /// Gathers the names of databases and object stores: the table is of Chromium's IndexedDB.
+    #[cfg(feature = "comparators")]
+    #[must_use]
+    pub fn with_names(mut self) -> TableInspector {
+        self.names = Some(Names::default());
+        self
+    }
+
+    /// Returns the names found so far, once.
+    #[cfg(feature = "comparators")]
+    pub fn take_names(&mut self) -> Vec<Span> {
+        self.names.take().map(|names| names.spans()).unwrap_or_default()
     }
 
     /// Offset and size of the bytes to [`supply`](TableInspector::supply) next; `None` at the end.
@@ -400,10 +430,14 @@ impl TableInspector {
         span.facts.extend(total.smallest.map(|key| ("firstKey", key)));
         span.facts.extend(total.largest.map(|key| ("lastKey", key)));
         match (total.misordered, total.misplaced) {
-            (Some(offset), _) => {
+            (Some(offset), _) if self.rule.is_bytewise() => {
                 let reason =
                     "keys are not in bytewise order: the database has another comparator, or entries are out of order";
                 span.note(Severity::Info, "T22", (offset, 0), reason);
+            }
+            (Some(offset), _) => {
+                let reason = "keys are not in the order of the database's comparator";
+                span.note(Severity::Warn, "T22", (offset, 0), reason);
             }
             (None, Some(offset)) => {
                 let reason = "the index key of this block or of the previous one does not separate their keys";

@@ -3,6 +3,7 @@ import { keyOf, openBlock } from './block.js'
 import { detect } from './detect.js'
 import { sweepLog } from './log.js'
 import { mapManifest } from './manifest.js'
+import { nameOf } from './keys.js'
 import { newInstance } from './module.js'
 import { bytesAt } from './source.js'
 import { mapTable, sweepTable } from './table.js'
@@ -48,9 +49,10 @@ export async function mapDirectory(sources, options = {}) {
   }
   await readCurrent(sources, inspector, signal)
   const manifest = await readManifest(sources, inspector, files, options)
+  const comparator = nameOf(manifest?.summary.facts.comparator)
   for (const [at, source] of sources.entries()) {
     progress?.(at, sources.length, source.name)
-    await readable(inspector, at, signal, () => readFile(source, at, inspector, files[at], options))
+    await readable(inspector, at, signal, () => readFile(source, at, inspector, files[at], { ...options, comparator }))
   }
   progress?.(sources.length, sources.length, '')
   return concluded(inspector, files, manifest)
@@ -104,9 +106,9 @@ async function readManifest(sources, inspector, files, { signal }) {
  * @param {number} at
  * @param {Inspector} inspector
  * @param {DirectoryFile} file
- * @param {Options} options
+ * @param {Options & { comparator?: string }} options
  */
-async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {} }) {
+async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {}, comparator }) {
   const kind = file.detected?.kind
   const isTable = kind === 'table' || file.detected?.named === 'table' && kind !== undefined
   if (kind === 'log' || kind === 'zeros' && file.detected?.named === 'log') {
@@ -122,7 +124,7 @@ async function readFile(source, at, inspector, file, { signal, sweep = false, se
     const map = await mapTable(source, { signal })
     file.summary = map.summary
     if (!sweep) file.findings.push(...map.findings)
-    else await sweepInto(file, source, signal)
+    else await sweepInto(file, source, signal, comparator)
     const [smallest, largest] = await boundsOf(source, map)
     if (map.findings.some(({ code }) => code === 'T01' || code === 'T02')) inspector.withoutFooter(at)
     const known = Object.hasOwn(sequences, file.name) ? sequences[file.name] : -1
@@ -131,9 +133,9 @@ async function readFile(source, at, inspector, file, { signal, sweep = false, se
   }
 }
 
-/** @param {DirectoryFile} file @param {Source} source @param {AbortSignal} [signal] */
-async function sweepInto(file, source, signal) {
-  for await (const { findings, summary } of sweepTable(source, { signal })) {
+/** @param {DirectoryFile} file @param {Source} source @param {AbortSignal} [signal] @param {string} [comparator] */
+async function sweepInto(file, source, signal, comparator) {
+  for await (const { findings, summary } of sweepTable(source, { signal, comparator })) {
     file.findings.push(...findings)
     if (summary) file.summary = summary
   }

@@ -60,3 +60,8 @@ const NOTHING = new Uint8Array(0)
 
 /** Parses lines of JSON. @param {string} lines @returns {any[]} any: each kind of line has its type */
 export const parsed = (lines) => lines === '' ? [] : JSON.parse(`[${lines.trimEnd().replaceAll('\n', ',')}]`)
+
+/** The names in lines of JSON. @param {string} lines @returns {import('../types/inspect.js').KeyName[]} */
+export const namesOf = (lines) => parsed(lines).map(({ facts: { database, store, index, sequence, text } }) => ({
+  database: Number(database), store: Number(store), index: Number(index), sequence: Number(sequence), name: new TextDecoder().decode(Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16)))
+}))

@@ -5,6 +5,7 @@ export { filesOfOrigin, keyHistory, measureFilter, openFilter, openLive, probeFi
 export { mapLog, openRecord, sweepLog } from './log.js'
 export { EDIT_REASONS, levelsAt, mapManifest, openEdit, sweepManifest } from './manifest.js'
 export { mapDirectory } from './directory.js'
+export { explainKeys, guessScheme, rankKeys } from './keys.js'
 export { load } from './module.js'
 export { databasesOfOrigin } from './origin-list.js'
 export { CODECS, REGION_KINDS, REGION_STATES } from './regions.js'

@@ -1,6 +1,6 @@
 // Explains the bytes of a write-ahead log without a database.
 import { aligned, column, regionsOf } from './regions.js'
-import { feedAll, parsed } from './feed.js'
+import { feedAll, namesOf, parsed } from './feed.js'
 import { newInstance } from './module.js'
 import { bytesAt } from './source.js'
 
@@ -23,15 +23,15 @@ const OPERATION_ROW = 32
 
 /**
  * @param {Source} source
- * @param {{ signal?: AbortSignal }} [options]
+ * @param {{ signal?: AbortSignal, comparator?: string }} [options]
  * @returns {AsyncGenerator<LogPart, void>}
  */
-export async function * sweepLog(source, { signal } = {}) {
-  const inspector = (await newInstance()).inspectLog(source.size)
+export async function * sweepLog(source, { signal, comparator = '' } = {}) {
+  const inspector = (await newInstance()).inspectLog(source.size, comparator)
   for await (const done of feedAll(source, inspector, READ_AHEAD, signal)) {
     const findings = parsed(inspector.findings())
     const [summary] = parsed(inspector.spans())
-    yield { done, regions: regionsOf(inspector.regions()), records: recordsOf(inspector.records()), findings, ...summary && { summary } }
+    yield { done, regions: regionsOf(inspector.regions()), records: recordsOf(inspector.records()), findings, ...summary && { summary, names: namesOf(inspector.names()) } }
   }
 }
 

@@ -1,7 +1,7 @@
 // Explains the bytes of a table file without a database: the inspector (src/inspect) requests bytes
 // and returns spans, or rows of numbers. Damage is reported as findings.
 import { viewOf } from './block.js'
-import { feedAll, parsed } from './feed.js'
+import { feedAll, namesOf, parsed } from './feed.js'
 import { newInstance } from './module.js'
 import { column, regionsOf } from './regions.js'
 
@@ -23,11 +23,11 @@ const SWEEP = 3
 
 /**
  * @param {Source} source
- * @param {{ entries?: boolean }} [options]
+ * @param {{ entries?: boolean, comparator?: string }} [options]
  * @returns {AsyncGenerator<Span, void>}
  */
-export async function * inspectTable(source, { entries = false } = {}) {
-  const inspector = (await newInstance()).inspectTable(source.size, entries ? ENTRIES : SPANS)
+export async function * inspectTable(source, { entries = false, comparator = '' } = {}) {
+  const inspector = (await newInstance()).inspectTable(source.size, entries ? ENTRIES : SPANS, comparator)
   for await (const _ of feedAll(source, inspector, READ_AHEAD)) {
     yield * parsed(inspector.spans())
   }
@@ -39,7 +39,7 @@ export async function * inspectTable(source, { entries = false } = {}) {
  * @returns {Promise<TableMap>}
  */
 export async function mapTable(source, { signal } = {}) {
-  const inspector = (await newInstance()).inspectTable(source.size, MAP)
+  const inspector = (await newInstance()).inspectTable(source.size, MAP, '')
   /** @type {Span[]} */
   const parts = []
   for await (const _ of feedAll(source, inspector, 0, signal)) parts.push(...parsed(inspector.spans()))
@@ -63,14 +63,14 @@ export async function mapTable(source, { signal } = {}) {
 
 /**
  * @param {Source} source
- * @param {{ signal?: AbortSignal }} [options]
+ * @param {{ signal?: AbortSignal, comparator?: string }} [options]
  * @returns {AsyncGenerator<Swept, void>}
  */
-export async function * sweepTable(source, { signal } = {}) {
-  const inspector = (await newInstance()).inspectTable(source.size, SWEEP)
+export async function * sweepTable(source, { signal, comparator = '' } = {}) {
+  const inspector = (await newInstance()).inspectTable(source.size, SWEEP, comparator)
   for await (const done of feedAll(source, inspector, SWEEP_AHEAD, signal)) {
     const [summary] = parsed(inspector.spans())
     const findings = parsed(inspector.findings())
-    yield { done, regions: regionsOf(inspector.regions()), findings, ...summary && { summary } }
+    yield { done, regions: regionsOf(inspector.regions()), findings, ...summary && { summary, names: namesOf(inspector.names()) } }
   }
 }

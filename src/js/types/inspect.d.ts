@@ -190,10 +190,16 @@ export interface Swept {
   findings: Finding[]
   /** At the end: the whole table, with its totals. */
   summary?: Span
+  /** At the end, of a table of `idb_cmp1`. */
+  names?: KeyName[]
 }
 
-/** Reads and checks every block; searches bytes that nothing refers to for blocks. */
-export function sweepTable(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<Swept, void>
+/**
+ * Reads and checks every block; searches bytes that nothing refers to for blocks. `comparator` is the
+ * one that the manifest names: keys are checked in its order, and in none if the engine does not have
+ * it. Without it the order is taken to be bytewise.
+ */
+export function sweepTable(source: Source, options?: { signal?: AbortSignal, comparator?: string }): AsyncGenerator<Swept, void>
 
 /**
  * Decodes one block of a table. `kind` is one of `REGION_KINDS`; `size` is without the trailer, as in
@@ -247,6 +253,8 @@ export interface LogPart {
   findings: Finding[]
   /** At the end: the whole log. */
   summary?: Span
+  /** At the end, with the comparator `idb_cmp1`. */
+  names?: KeyName[]
 }
 
 /** Reads a whole log. Its result has about 100 bytes for each record: for large logs, use `sweepLog`. */
@@ -257,7 +265,7 @@ export function mapLog(source: Source, options?: {
 }): Promise<LogMap>
 
 /** The same in parts, with a bounded memory. */
-export function sweepLog(source: Source, options?: { signal?: AbortSignal }): AsyncGenerator<LogPart, void>
+export function sweepLog(source: Source, options?: { signal?: AbortSignal, comparator?: string }): AsyncGenerator<LogPart, void>
 
 /** The operations of a write batch, in columns. Offsets are in `raw`. */
 export interface Operations {
@@ -686,8 +694,51 @@ export function keyHistory(sources: Source[], key: Uint8Array, options?: { signa
  */
 export function sha256(source: Source, options?: { signal?: AbortSignal, progress?: (done: number) => void }): Promise<string>
 
-/** Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'. */
-export function inspectTable(source: Source, options?: { entries?: boolean }): AsyncGenerator<Span, void>
+/**
+ * Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'.
+ * `comparator` as of `sweepTable`.
+ */
+export function inspectTable(source: Source, options?: { entries?: boolean, comparator?: string }): AsyncGenerator<Span, void>
+
+/**
+ * How an application writes its keys: Chromium's IndexedDB, Local Storage and Session Storage, and
+ * worlds of Minecraft Bedrock.
+ */
+export type KeyScheme = 'indexeddb' | 'local storage' | 'session storage' | 'bedrock'
+
+/**
+ * The name of a database (`store` 0), object store (`index` 0) or index in Chromium's IndexedDB, as its
+ * metadata in one file has it. Empty: it was deleted. The one with the highest `sequence` holds. At
+ * most 10,000 are told.
+ */
+export interface KeyName {
+  database: number
+  store: number
+  index: number
+  sequence: number
+  name: string
+}
+
+/**
+ * The scheme that all of these user keys are of, if they tell: one that no other application writes,
+ * or several that only fit. Give it the keys of one block.
+ */
+export function guessScheme(keys: Uint8Array[]): Promise<KeyScheme | undefined>
+
+/**
+ * The parts of user keys, with offsets in the key; `null`: the key is not of the scheme, to its last
+ * byte. The `kind` of the span is what the key is for, for example `record` or `index entry`, and its
+ * fields are `database`, `object store`, `index`, `key`, `primary key`, `origin` ... Facts of a field:
+ * `value` (a number), `text` (UTF-8), `binary`, or `number` and `date` (a double), all but the first in
+ * hexadecimal; of an `array`, their number, and the keys in it as fields of their own.
+ */
+export function explainKeys(scheme: KeyScheme, keys: Uint8Array[]): Promise<(Span | null)[]>
+
+/**
+ * The rank of each user key in the order of a comparator, the same for equal keys; `undefined` if the
+ * engine does not have this comparator. It has `leveldb.BytewiseComparator` and `idb_cmp1`.
+ */
+export function rankKeys(comparator: string, keys: Uint8Array[]): Promise<Uint32Array | undefined>
 
 /** A database of this origin, in the browser's private files or in IndexedDB. */
 export interface OriginDatabase {
