@@ -2,7 +2,7 @@
 // disk.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
@@ -323,18 +323,30 @@ describe('what repair reports', { concurrency: 2 }, () => {
 
 test('a database of another comparator is refused by repair unless it is asked for by name', async () => {
   const location = place()
-  cpSync(join(FIXTURES, 'chromium-indexeddb'), location, { recursive: true })
+  cpSync(join(FIXTURES, 'comparator-reverse'), location, { recursive: true })
   const state = () => stateOf(location).filter((file) => !file.startsWith('LOCK'))
   const before = state()
   const refused = run(['repair', location])
   assert.equal(refused.code, 2)
-  assert.match(refused.messages, /idb_cmp1/)
+  assert.match(refused.messages, /corpus\.ReverseBytewise/)
   assert.deepEqual(state(), before)
-  await assert.rejects(Varve.repair(location, { comparator: 'idb_cmp1' }), { code: 'LEVEL_NOT_SUPPORTED' })
+  await assert.rejects(Varve.repair(location, { comparator: 'corpus.ReverseBytewise' }), { code: 'LEVEL_NOT_SUPPORTED' })
   const { findings, entries } = await Varve.repair(location, { comparator: 'leveldb.BytewiseComparator' })
-  assert.match(findings[0].message, /idb_cmp1/)
+  assert.match(findings[0].message, /corpus\.ReverseBytewise/)
   assert.ok(entries > 0)
   assert.equal(run(['verify', location]).code, 0)
+})
+
+test('a database of IndexedDB is repaired in its own order', async () => {
+  const location = place()
+  cpSync(join(FIXTURES, 'chromium-library'), location, { recursive: true })
+  const scanned = () => run(['scan', location, '--hex']).out
+  const before = scanned()
+  truncateSync(join(location, 'MANIFEST-000001'), 30)
+  const { code, out } = run(['repair', location, '--comparator', 'idb_cmp1'])
+  assert.equal(code, 1, out)
+  assert.equal(run(['verify', location]).code, 0)
+  assert.equal(scanned(), before)
 })
 
 describe('without CURRENT', { concurrency: 2 }, () => {

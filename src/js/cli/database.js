@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Varve } from '../level/varve.js'
 import { UsageError } from './arguments.js'
+import { inItsOrder } from './comparator.js'
 import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
 import { afterCode, counted, grouped, visible } from './text.js'
@@ -27,8 +28,11 @@ const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
  */
 export async function withDatabase(location, options, act) {
   if (location !== null) checkDirectory(location, options.readOnly ? 'read' : options.createIfMissing === false ? 'write' : 'make')
-  const db = /** @type {Db} */ (/** @type {unknown} */ (new Varve(location, { ...BYTES, ...options })))
-  await db.open()
+  const db = await inItsOrder(location ?? options.storage?.directory ?? null, options, async (given) => {
+    const db = /** @type {Db} */ (/** @type {unknown} */ (new Varve(location, { ...BYTES, ...given })))
+    await db.open()
+    return db
+  })
   try {
     await warnOfDamage(db, location)
     return await act(db)

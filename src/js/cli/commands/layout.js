@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { comparatorOf } from '../comparator.js'
 import { filesOf, findingOf, lineOf, reading, tablesOf } from '../database.js'
 import { VarveError } from '../../errors.js'
 import { checkDirectory, checkFile, isDirectory } from '../location.js'
@@ -59,7 +60,7 @@ async function file(path, values, out) {
   if (kind) throw new VarveError(`${path} is a ${kind}: varve layout reads table files, *.ldb or *.sst`, { code: 'LEVEL_NOT_SUPPORTED' })
   const { size } = statSync(path)
   const progress = out.isTerminal ? undefined : new Progress('layout', size)
-  const spans = explained(path, { entries: values.entries })
+  const spans = explained(path, { entries: values.entries, comparator: await comparatorOf(dirname(path)) })
   try {
     return await (values.json ? asJson : asText)(path, size, spans, { out, values, progress })
   } finally {

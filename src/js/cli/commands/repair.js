@@ -1,4 +1,5 @@
 import { JSON_OPTION } from '../arguments.js'
+import { inItsOrder } from '../comparator.js'
 import { findingOf, lineOf, watched } from '../database.js'
 import { checkDirectory } from '../location.js'
 import { Varve } from '../../level/varve.js'
@@ -15,11 +16,11 @@ export const command = {
 logs that opening set aside (000003.log.damaged). Files are listed by what was taken from them; logs, damaged tables and
 unused files are moved to the directory lost. A sound database with empty logs is left unchanged. If a table, a log or the
 manifest is damaged or missing, overwritten values and deleted keys can reappear; the report then says so. A database with
-another comparator (such as Chromium's idb_cmp1) is only repaired with --comparator; the program that created it can then no
-longer open it. Exit code 1 if damage was found; the database can be opened again.`,
+another comparator than bytewise order or Chromium's idb_cmp1 is only repaired with --comparator; the program that created it
+can then no longer open it. Exit code 1 if damage was found; the database can be opened again.`,
   positionals: [1, 1],
   options: {
-    comparator: { type: 'string', value: 'NAME', help: 'sort the entries again, by leveldb.BytewiseComparator' },
+    comparator: { type: 'string', value: 'NAME', help: 'sort the entries by leveldb.BytewiseComparator or idb_cmp1' },
     ...JSON_OPTION
   },
 
@@ -27,7 +28,7 @@ longer open it. Exit code 1 if damage was found; the database can be opened agai
   async run({ values, positionals: [place], out }) {
     checkDirectory(place, 'write')
     const report = await watched('repair', place, ({ location, options }) =>
-      Varve.repair(location, { ...options, ...values.comparator !== undefined && { comparator: values.comparator } }))
+      inItsOrder(place, { ...options, ...values.comparator !== undefined && { comparator: values.comparator } }, (given) => Varve.repair(location, given)))
     const { tables, entries, recovered, unused, oldDataMayReappear, lost, findings } = report
     if (values.json) {
       out.json({ tables, entries, recovered: recovered.map(inWords), unused, oldDataMayReappear, lost, findings: findings.map(findingOf) })

@@ -1,6 +1,7 @@
 import { openSync, closeSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { comparatorOf } from '../comparator.js'
 import { findingOf, lineOf, watched } from '../database.js'
 import { Varve } from '../../level/varve.js'
 import { checkDirectory } from '../location.js'
@@ -37,9 +38,9 @@ In parentheses stands the kind of damage of a table, as in \`varve layout\`:
     checkDirectory(place, 'read')
     const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, options))
     report.findings = await inDetail(place, report.findings)
-    const { tables, logs, entries, logEntries, bytes, findings, unused } = report
+    const { tables, logs, entries, logEntries, bytes, findings, unused, unknownComparator } = report
     if (values.json) {
-      out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf), unused })
+      out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf), unused, ...unknownComparator !== undefined && { unknownComparator } })
     } else {
       for (const finding of findings) out.line(lineOf(finding))
       for (const name of unused) {
@@ -47,6 +48,7 @@ In parentheses stands the kind of damage of a table, as in \`varve layout\`:
           ? `${visible(name)} holds data that is not in the database: opening could not read that log completely; \`varve repair\` adds what can be read`
           : `not part of the database: ${visible(name)}`)
       }
+      if (unknownComparator !== undefined) out.line(`the comparator ${visible(unknownComparator)} is not known: the order of keys was not checked`)
       const inLogs = logEntries > 0 ? ` (${grouped(logEntries)} in ${counted(logs, 'log')})` : ''
       out.line(`${counted(tables, 'table')}, ${counted(entries, 'entry', 'entries')}${inLogs}, ${sized(bytes)}: ${
         findings.length === 0 ? 'sound' : counted(findings.length, 'finding')}`)
@@ -63,21 +65,22 @@ In parentheses stands the kind of damage of a table, as in \`varve layout\`:
 async function inDetail(place, findings) {
   /** @type {Finding[]} */
   const details = []
+  const comparator = await comparatorOf(place)
   for (const finding of findings) {
     details.push(finding)
-    if (/^\d+\.(ldb|sst)$/.test(finding.file ?? '')) details.push(...await damagedBlocks(join(place, /** @type {string} */ (finding.file)), finding))
+    if (/^\d+\.(ldb|sst)$/.test(finding.file ?? '')) details.push(...await damagedBlocks(join(place, /** @type {string} */ (finding.file)), finding, comparator))
   }
   return details
 }
 
-/** @param {string} path @param {Finding} known */
-async function damagedBlocks(path, known) {
+/** @param {string} path @param {Finding} known @param {string} [comparator] */
+async function damagedBlocks(path, known, comparator) {
   /** @type {Finding[]} */
   const found = []
   // A file that cannot be read has a finding already.
   if (known.code !== 'LEVEL_CORRUPTION') return found
   let blocks = 0
-  for await (const { facts, findings } of explained(path)) {
+  for await (const { facts, findings } of explained(path, { comparator })) {
     if (facts.found) blocks++
     for (const { code, severity, offset, reason } of findings) {
       // Sound blocks without an index are counted.
@@ -96,7 +99,7 @@ async function damagedBlocks(path, known) {
 /**
  * Yields the spans of a table file; none if it does not exist.
  * @param {string} path
- * @param {{ entries?: boolean }} [options]
+ * @param {{ entries?: boolean, comparator?: string }} [options]
  */
 export async function * explained(path, options) {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return
