@@ -5,6 +5,7 @@ import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, m
 import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
+import { keysOfBlock, keysOfRecord, ranked } from './explain.js'
 import { search } from './search.js'
 
 /** @type {Map<number, import('./model/bytes.js').Given>} */
@@ -55,25 +56,26 @@ const calls = {
   async origin([name, storage]) {
     return filesOfOrigin(name, storage)
   },
-  async map([id], signal) {
-    return mapTable(cached(id, fileOf(id)), { signal })
+  async map([id, scheme], signal) {
+    const map = await mapTable(cached(id, fileOf(id)), { signal })
+    return { ...map, ...map.index && { index: await keysOfBlock(map.index, scheme) } }
   },
-  async block([id, block]) {
-    return openBlock(cached(id, fileOf(id)), block)
+  async block([id, block, scheme]) {
+    return keysOfBlock(await openBlock(cached(id, fileOf(id)), block), scheme)
   },
-  async record([id, record]) {
-    return openRecord(cached(id, fileOf(id)), record)
+  async record([id, record, scheme]) {
+    return keysOfRecord(await openRecord(cached(id, fileOf(id)), record), scheme)
   },
   async edit([id, edit]) {
     return { ...await openEdit(cached(id, fileOf(id)), edit), operations: NO_OPERATIONS }
   },
   async levels([id, checkpoints, edit], signal) {
-    return levelsAt(cached(id, fileOf(id)), { checkpoints }, edit, { signal })
+    return ranked(await levelsAt(cached(id, fileOf(id)), { checkpoints }, edit, { signal }))
   },
-  async sweep([id, kind], signal, part) {
-    if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal })) part(swept)
+  async sweep([id, kind, comparator], signal, part) {
+    if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal, comparator })) part(swept)
     else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
-    else for await (const swept of sweepTable(fileOf(id), { signal })) part(swept)
+    else for await (const swept of sweepTable(fileOf(id), { signal, comparator })) part(swept)
   },
   async directory([ids, folder, sequences], signal, part) {
     const sources = filesIn(ids, folder)

@@ -1,6 +1,6 @@
-// Makes the inspector's examples with the package itself, so that they are real files. The same files
-// each time.
-import { mkdirSync, writeFileSync } from 'node:fs'
+// Makes the inspector's examples with the package itself, so that they are real files, or copies those
+// of another writer. The same files each time.
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inRoot } from './paths.mjs'
 
@@ -22,7 +22,14 @@ export async function writeDemos(folder) {
     mkdirSync(join(folder, name), { recursive: true })
     writeFileSync(join(folder, name, '000005.ldb'), bytes)
   }
+  mkdirSync(join(folder, 'torn-log'))
+  writeFileSync(join(folder, 'torn-log', '000003.log'), await tornLog())
+  mkdirSync(join(folder, 'indexeddb'))
+  for (const name of readdirSync(CHROMIUM)) copyFileSync(join(CHROMIUM, name), join(folder, 'indexeddb', name))
 }
+
+/** Databases of a page in IndexedDB, made by Chromium. */
+const CHROMIUM = inRoot('tests', 'fixtures', 'chromium-library')
 
 /**
  * A table file with these operations, in one batch.
@@ -30,16 +37,42 @@ export async function writeDemos(folder) {
  * @returns {Promise<Uint8Array>}
  */
 async function tableOf(operations) {
-  const [{ Varve }, { MapStorage }] = await Promise.all([import('../../src/js/index.js'), import('../../src/js/storage/map.js')])
-  const place = new MapStorage.Place()
-  const db = new Varve(null, { storage: new MapStorage(place), keyEncoding: 'view', valueEncoding: 'view' })
-  const bytes = (value) => typeof value === 'string' ? new TextEncoder().encode(value) : value
-  await db.batch(Array.from(operations, ({ type, key, value }) => type === 'del' ? { type, key: bytes(key) } : { type, key: bytes(key), value: bytes(value) }))
+  const { place, db } = await opened()
+  await db.batch(Array.from(operations, ({ type, key, value }) => type === 'del' ? { type, key: bytesOf(key) } : { type, key: bytesOf(key), value: bytesOf(value) }))
   await db.flush()
   await db.close()
-  const [, { bytes: content, size }] = [...place.files].find(([name]) => /\.ldb$/.test(name))
-  return content.slice(0, size)
+  return contentOf(place, /\.ldb$/)
 }
+
+/** A new database in memory, and its files. */
+async function opened() {
+  const [{ Varve }, { MapStorage }] = await Promise.all([import('../../src/js/index.js'), import('../../src/js/storage/map.js')])
+  const place = new MapStorage.Place()
+  return { place, db: new Varve(null, { storage: new MapStorage(place), keyEncoding: 'view', valueEncoding: 'view' }) }
+}
+
+/** The bytes of the file whose name fits. */
+function contentOf(place, pattern) {
+  const [, { bytes, size }] = [...place.files].find(([name]) => pattern.test(name))
+  return bytes.slice(0, size)
+}
+
+/** A log whose last record was cut off by a crash. */
+async function tornLog() {
+  const { place, db } = await opened()
+  let batch = []
+  for (const { type, key, value } of readings()) {
+    batch.push({ type, key: bytesOf(key), ...type === 'put' && { value: bytesOf(value) } })
+    if (batch.length < 50) continue
+    await db.batch(batch)
+    batch = []
+  }
+  const log = contentOf(place, /\.log$/)
+  await db.close()
+  return log.subarray(0, log.length - 1000)
+}
+
+const bytesOf = (value) => typeof value === 'string' ? new TextEncoder().encode(value) : value
 
 /** Keys with a long common prefix, values that compress: what a sorted table is for. */
 function * readings() {

@@ -728,6 +728,67 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
+    test('the folder of a page’s IndexedDB names its comparator, its databases and what its keys mean', async () => {
+      const place = inRoot('tests', 'fixtures', 'chromium-library')
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(...readdirSync(place).map((name) => join(place, name)))
+      await inspector.until('.database', /comparator idb_cmp1 .*findings none/)
+      const look = (/** @type {string} */ name) => inspector.page.evaluate(async (name) => {
+        const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+        await model.look(model.files.find((/** @type {any} any: as above */ file) => file.name === name), 'entries')
+        await model.work.sweep(model.file)
+        model.setScope('all')
+      }, name)
+      await look('000008.ldb')
+      await inspector.until('#entries', /schema version/)
+      assert.deepEqual(await inspector.page.evaluate(() => /** @type {any} any: as above */ (document.querySelector('inspector-app')).model.file.findings), [])
+      const shown = (await inspector.rows('entries')).map((row) => row[4])
+      assert.match(shown[0], /^schema version/)
+      assert.ok(shown.some((key) => /^(name|version) of the database ▸? ?library/.test(key) || /library/.test(key)), shown.join('\n'))
+      await inspector.page.evaluate(async () => {
+        const { model } = /** @type {any} any: as above */ (document.querySelector('inspector-app'))
+        const { regions, blocks } = model.file
+        for (const region of regions.data) {
+          const offset = regions.columns.offset[region]
+          await model.decode(offset)
+          const entry = blocks.get(offset).keys.findIndex((/** @type {any} any: as above */ key) => key?.kind === 'record')
+          if (entry >= 0) return model.selectEntry(offset, entry)
+        }
+      })
+      await inspector.until('aside', /Meaning IndexedDB, because the comparator of the database is idb_cmp1 what record database 1 library object store 1 books key "978-\d{4}"/)
+      await inspector.check()
+      const choose = (/** @type {string} */ text) => inspector.page.evaluate((text) => [...document.querySelectorAll('.choice button')].find((each) => each.textContent?.startsWith(text))?.dispatchEvent(new MouseEvent('click')), text)
+      await choose('As bytes')
+      await inspector.until('#entries', /^(?!.*record library)/)
+      assert.doesNotMatch(await inspector.text('aside'), /Meaning/)
+      await choose('Keys of IndexedDB')
+      await inspector.until('#entries', /record library ▸ books ▸ "978-/)
+      await look('000006.log')
+      await inspector.show('Files')
+      await inspector.until('.database', /IndexedDB library .*books/)
+      await inspector.check()
+      await inspector.page.close()
+    })
+
+    test('a table of an order that nobody here knows is no damage, and a torn log is a note', { skip: kind === 'firefox' && !long }, async () => {
+      const place = inRoot('tests', 'fixtures', 'comparator-reverse')
+      const inspector = await openInspector(browser, server.url)
+      await inspector.give(...readdirSync(place).map((name) => join(place, name)))
+      await inspector.until('.database', /comparator corpus\.ReverseBytewise .*M07/)
+      const codes = () => inspector.page.evaluate(async () => {
+        const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+        await model.work.examine()
+        return model.files.flatMap((/** @type {any} any: as above */ { findings }) => findings.map((/** @type {any} any: as above */ { code, severity }) => `${code} ${severity}`))
+      })
+      assert.deepEqual(await codes(), ['M07 info'])
+      await inspector.check()
+      await inspector.page.close()
+      const torn = await openInspector(browser, server.url, { fragment: '#/demo:torn-log/damage?file=000003.log' })
+      await torn.until('.findings', /W04/)
+      await torn.check()
+      await torn.page.close()
+    })
+
     test('hostile text is shown, and does nothing', async () => {
       const inspector = await openInspector(browser, server.url, { fragment: '#/demo:hostile/entries?file=000005.ldb' })
       await inspector.until('#entries', /<img src=x onerror=alert\(1\)>/)

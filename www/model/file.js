@@ -1,6 +1,7 @@
 // One opened file: what is known of it so far.
 import { REGION_STATES } from 'varve/inspect'
 import { EDIT_COLUMNS, Growing, RECORD_COLUMNS } from './columns.js'
+import { KeysOf } from './keys-of.js'
 import { Pages } from './pages.js'
 import { noRegions, Regions } from './regions.js'
 
@@ -35,7 +36,7 @@ export class OpenFile {
   parts = []
   /** @type {Span | undefined} */
   summary
-  /** @type {import('varve/inspect').BlockView | undefined} */
+  /** @type {(import('varve/inspect').BlockView & import('../explain.js').Explained) | undefined} */
   index
   /** @type {import('varve/inspect').TableMap['handles']} */
   handles
@@ -43,7 +44,7 @@ export class OpenFile {
   records
   /** Versions of a manifest, to begin the replay of another at. @type {import('varve/inspect').Checkpoint[]} */
   checkpoints = []
-  /** Records that were decoded, by their offset. @type {Map<number, import('varve/inspect').RecordView>} */
+  /** Records that were decoded, by their offset. @type {Map<number, import('varve/inspect').RecordView & import('../explain.js').Explained>} */
   opened = new Map()
   /** Found while the map was read. @type {Finding[]} */
   mapFindings = []
@@ -51,7 +52,9 @@ export class OpenFile {
   sweptFindings = []
   /** @type {{ status: 'none' | 'running' | 'paused' | 'done', done: number, since: number, cancel?: () => void }} */
   sweep = { status: 'none', done: 0, since: 0 }
-  /** Blocks that were decoded, by their offset. @type {Map<number, import('varve/inspect').BlockView>} */
+  /** Of its database, if it is one. */
+  keys = new KeysOf()
+  /** Blocks that were decoded, by their offset. @type {Map<number, import('varve/inspect').BlockView & import('../explain.js').Explained>} */
   blocks = new Map()
   /** @type {{ key: string, all: Finding[], worst: import('varve/inspect').Severity | undefined } | undefined} */
   #findings
@@ -115,7 +118,8 @@ export class OpenFile {
    * Of a log or manifest, which is read from its beginning.
    * @param {any} part any: a `LogPart` or `ManifestPart`
    */
-  takeLog({ done, regions, records, edits, findings, checkpoint, summary }) {
+  takeLog({ done, regions, records, edits, findings, checkpoint, summary, names }) {
+    if (names !== undefined) this.keys.takeNames(names)
     this.regions ??= new Regions(noRegions())
     const rows = this.records ??= this.#noRecords()
     this.regions.append(regions)
@@ -156,7 +160,8 @@ export class OpenFile {
   }
 
   /** @param {import('varve/inspect').Swept} swept */
-  takeSwept({ done, regions, findings, summary }) {
+  takeSwept({ done, regions, findings, summary, names }) {
+    if (names !== undefined) this.keys.takeNames(names)
     this.regions?.apply(regions)
     if (summary !== undefined) this.regions?.flush()
     this.sweptFindings.push(...findings)

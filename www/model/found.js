@@ -44,9 +44,9 @@ export class Found {
  * @param {import('./file.js').OpenFile} file
  * @param {import('./query.js').Query} query
  */
-export function blocksFor({ regions, index, handles, findings }, query) {
+export function blocksFor({ regions, index, handles, findings, keys }, query) {
   // Only an index in bytewise order tells where keys with some beginning are.
-  const ordered = index !== undefined && handles !== undefined && !findings.some(({ code }) => code === 'T22' || code === 'T33')
+  const ordered = keys.isBytewise && index !== undefined && handles !== undefined && !findings.some(({ code }) => code === 'T22' || code === 'T33')
   if (query.kind === 'prefix' && ordered) {
     const [first, end] = blocksOf(index, query.bytes)
     const kept = []

@@ -2,7 +2,9 @@
 // and is told by one event, `change`.
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
+import { bytesOfHex } from '../ui/bytes.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
+import { shareKeys } from './keys-of.js'
 import { Lookup } from './lookup.js'
 import { Work } from './work.js'
 
@@ -64,7 +66,7 @@ export class Model extends EventTarget {
   found
   /** Keys by how they begin. @type {import('./groups.js').Groups | undefined} */
   groups
-  /** The tables after an edit of a manifest. @type {{ edit: number, state?: import('varve/inspect').VersionState, failure?: string } | undefined} */
+  /** The tables after an edit of a manifest. @type {{ edit: number, state?: import('varve/inspect').VersionState & { ranks?: Uint32Array }, failure?: string } | undefined} */
   version
   /** One of them, by its place in the list. */
   table = -1
@@ -139,6 +141,7 @@ export class Model extends EventTarget {
     this.source = source
     this.sourceTag = tag
     this.files = given.map((each) => new OpenFile(each, () => this.changed()))
+    shareKeys(this.files)
     for (const file of this.files) {
       this.now.register(file.id, file.given)
       this.sweeper.register(file.id, file.given)
@@ -271,7 +274,8 @@ export class Model extends EventTarget {
   async #map(file) {
     file.status = 'reading'
     try {
-      file.take(await this.now.call('map', [file.id]))
+      await this.comparatorOf(file)
+      file.take(await this.now.call('map', [file.id, file.keys.scheme?.name]))
       this.say(`${file.name}: ${file.regions?.length} regions`)
     } catch (error) {
       file.fail(error)
@@ -283,6 +287,32 @@ export class Model extends EventTarget {
   /** Reads and checks all of a file. @param {OpenFile} file */
   sweep(file) {
     return this.work.sweep(file)
+  }
+
+  /** The comparator of the file's database, if it has a manifest that names one. @param {OpenFile} file */
+  async comparatorOf(file) {
+    const { keys } = file
+    keys.asked ??= this.#askComparator(file)
+    await keys.asked
+    return keys.comparator
+  }
+
+  /** @param {OpenFile} file */
+  async #askComparator({ keys }) {
+    const manifest = this.files.findLast((each) => each.keys === keys && /(^|\/)MANIFEST-\d+$/.test(each.name) && each.size > 0)
+    if (manifest === undefined) return
+    try {
+      const { comparator } = await this.now.call('levels', [manifest.id, [], 0])
+      keys.order(comparator === undefined ? undefined : new TextDecoder().decode(bytesOfHex(comparator)))
+    } catch {
+      // What is wrong with the manifest is told where it is compared with the files.
+    }
+  }
+
+  /** Shows keys as bytes, or as what they mean. @param {boolean} plain */
+  setPlain(plain) {
+    this.file?.keys.show(plain)
+    this.changed()
   }
 
   // ---- Looking ----
@@ -428,7 +458,10 @@ export class Model extends EventTarget {
     const region = file?.regions?.having(offset)
     if (file === undefined || region === undefined || region.offset !== offset || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
     await this.#once(file, `block ${offset}`, async () => {
-      keep(file.blocks, offset, await this.now.call('block', [file.id, { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }]))
+      const block = { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }
+      const view = await this.now.call('block', [file.id, block, file.keys.scheme?.name])
+      file.keys.guessed(view.guess, view.entries.length)
+      keep(file.blocks, offset, view)
       file.decoded++
     })
   }
@@ -487,7 +520,9 @@ export class Model extends EventTarget {
     if (file?.records === undefined || index < 0 || file.opened.has(offset)) return
     const end = file.records.columns.end[index]
     await this.#once(file, `record ${offset}`, async () => {
-      keep(file.opened, offset, await this.now.call(file.detected?.kind === 'manifest' ? 'edit' : 'record', [file.id, { offset, end }]))
+      const view = await this.now.call(file.detected?.kind === 'manifest' ? 'edit' : 'record', [file.id, { offset, end }, file.keys.scheme?.name])
+      file.keys.guessed(view.guess, view.operations.length)
+      keep(file.opened, offset, view)
       file.decoded++
     })
   }

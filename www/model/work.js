@@ -77,7 +77,10 @@ export class Work {
       this.#model.changed()
     }
     try {
-      await this.#call('sweep', [file.id, file.detected?.kind], {
+      // It runs from now on, so that no other begins meanwhile.
+      begin()
+      const comparator = await this.#model.comparatorOf(file)
+      await this.#call('sweep', [file.id, file.detected?.kind, comparator], {
         signal,
         begin,
         onPart: (swept) => {

@@ -4,7 +4,7 @@
 // the keys are.
 import { LitElement, html } from 'lit'
 
-/** @typedef {{ level: number, number: string, size: number, smallest: string, largest: string, mark?: 'input' | 'new' }} Table keys in hexadecimal; `mark`: a compaction reads it, or it was just written */
+/** @typedef {{ level: number, number: string, size: number, smallest: string, largest: string, mark?: 'input' | 'new', ranks?: [number, number] }} Table keys in hexadecimal; `ranks`: in another order than that of bytes; `mark`: a compaction reads it, or it was just written */
 
 /** Not by colour alone. */
 const MARKS = { input: { color: 'index', sign: '▸' }, new: { color: 'filter', sign: '+' } }
@@ -71,8 +71,8 @@ export class LsmTree extends LitElement {
     const style = getComputedStyle(this)
     const color = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim()
     const ranks = ranksOf(tables)
-    const scale = (width - LEVEL_WIDTH - 2) / Math.max(1, ranks.size - 1)
-    const x = (/** @type {string} */ key) => LEVEL_WIDTH + (ranks.get(key) ?? 0) * scale
+    const scale = (width - LEVEL_WIDTH - 2) / ranks.reduce((most, pair) => Math.max(most, ...pair), 1)
+    const x = (/** @type {number} */ rank) => LEVEL_WIDTH + rank * scale
     context.font = `11px ${style.getPropertyValue('--mono')}`
     context.textBaseline = 'middle'
     this.boxes = []
@@ -81,7 +81,7 @@ export class LsmTree extends LitElement {
       context.fillStyle = color('dim')
       if (rows[row - 1]?.level !== level) context.fillText(`L${level}`, 4, y + ROW / 2)
       for (const index of indexes) {
-        const [left, right] = [x(tables[index].smallest), x(tables[index].largest)]
+        const [left, right] = ranks[index].map(x)
         const box = { x: left, y: y + 2, width: Math.max(3, right - left), index }
         this.boxes.push(box)
         const mark = MARKS[/** @type {'new'} */ (tables[index].mark)]
@@ -112,10 +112,11 @@ export class LsmTree extends LitElement {
   }
 }
 
-/** The rank of each key among all that bound a table. Hexadecimal sorts as the bytes do. @param {Table[]} tables */
+/** The ranks of the keys of each table among all that bound one. Hexadecimal sorts as the bytes do. @param {Table[]} tables @returns {[number, number][]} */
 export function ranksOf(tables) {
   const keys = [...new Set(tables.flatMap(({ smallest, largest }) => [smallest, largest]))].sort()
-  return new Map(keys.map((key, rank) => [key, rank]))
+  const places = new Map(keys.map((key, rank) => [key, rank]))
+  return tables.map(({ smallest, largest, ranks }) => ranks ?? [places.get(smallest) ?? 0, places.get(largest) ?? 0])
 }
 
 customElements.define('lsm-tree', LsmTree)

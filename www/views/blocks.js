@@ -30,7 +30,7 @@ export function blocks(model) {
   })
   return html`
     ${progress(model)}
-    <virtual-list id="blocks" class="fill" .list=${list} .version=${regions.version}></virtual-list>
+    <virtual-list id="blocks" class="fill" .list=${list} .version=${`${regions.version} ${file.keys.version}`}></virtual-list>
     ${totals(regions)}`
 }
 
@@ -68,12 +68,12 @@ function checksum({ kind, state }) {
 }
 
 /** The key of the index entry that leads to the block. @param {import('../model/file.js').OpenFile} file @param {number} number */
-function separator({ index, handles, regions }, number) {
+function separator({ index, handles, regions, keys }, number) {
   if (index === undefined || handles === undefined || regions === undefined) return ''
   const offset = regions.columns.offset[regions.data[number]]
   const entry = handles.offset[number] === offset ? number : handles.offset.indexOf(offset)
   if (entry < 0) return html`<span class="dim">not in the index</span>`
-  return keyText(index, entry)
+  return keyText(index, entry, keys)
 }
 
 /** @param {import('../model/regions.js').Regions} regions */

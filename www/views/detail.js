@@ -4,6 +4,7 @@ import { html, nothing } from 'lit'
 import { bytesText, hexOf, nameText, partsOf } from '../ui/bytes.js'
 import { counted, grouped, hex, range } from '../ui/numbers.js'
 import { sentenceOf, titleOf } from '../model/sentences.js'
+import { keyFields, schemeTitle } from '../ui/key-parts.js'
 import { facts, factText, wordsOf } from './structure.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -45,7 +46,19 @@ function regionOf(model, region) {
     </p>`
 }
 
-/** @param {Model} model @param {import('varve/inspect').BlockView} view @param {number} entry */
+/** @typedef {import('../explain.js').Explained} Explained */
+
+/** What a key means, and why it is taken for that. @param {Model} model @param {Explained} of @param {number} index */
+function meaning({ file }, { keys: explained }, index) {
+  const { keys } = file ?? {}
+  const parts = explained?.[index]
+  if (!parts || keys?.scheme === undefined || keys.plain) return nothing
+  return html`
+    <h3>Meaning <span class="dim">${schemeTitle(keys.scheme.name)}, because ${nameText(keys.scheme.reason)}</span></h3>
+    ${keyFields(parts, keys)}`
+}
+
+/** @param {Model} model @param {import('varve/inspect').BlockView & Explained} view @param {number} entry */
 function entryOf(model, view, entry) {
   const { shared, keyStart, valueStart, end, sequence, type } = view.entries
   const whole = keyOf(view, entry, 64 << 10)
@@ -60,6 +73,7 @@ function entryOf(model, view, entry) {
       <div><dt>sequence</dt><dd>${internal ? grouped(sequence[entry]) : '—'}</dd></div>
       <div><dt>type</dt><dd>${type[entry] === 1 ? 'put' : type[entry] === 0 ? 'deletion' : 'no internal key'}</dd></div>
     </dl>
+    ${meaning(model, view, entry)}
     ${texts(model, key, type[entry] === 0 ? undefined : value)}`
 }
 
@@ -98,8 +112,9 @@ function fields(model, record, { spans }) {
     ${spans.length > FIELDS ? html`<p class="dim">and ${grouped(spans.length - FIELDS)} more</p>` : nothing}`
 }
 
-/** @param {Model} model @param {import('varve/inspect').RecordView} view @param {number} index */
-function operationOf(model, { operations, raw }, index) {
+/** @param {Model} model @param {import('varve/inspect').RecordView & Explained} view @param {number} index */
+function operationOf(model, view, index) {
+  const { operations, raw } = view
   const { keyStart, keyEnd, valueStart, end, type, sequence } = operations
   const key = raw.subarray(keyStart[index], keyEnd[index])
   const value = raw.subarray(valueStart[index], end[index])
@@ -108,6 +123,7 @@ function operationOf(model, { operations, raw }, index) {
       <div><dt>sequence</dt><dd>${grouped(sequence[index])}</dd></div>
       <div><dt>type</dt><dd>${type[index] === 1 ? 'put' : 'deletion'}</dd></div>
     </dl>
+    ${meaning(model, view, index)}
     ${texts(model, key, type[index] === 0 ? undefined : value)}`
 }
 

@@ -7,7 +7,7 @@ import { counted, grouped, percent } from '../ui/numbers.js'
 import { lastAt } from '../model/order.js'
 import { titleOf } from '../model/sentences.js'
 import { exportBar } from './export-bar.js'
-import { keyText } from './key-text.js'
+import { keyChoice, keyText } from './key-text.js'
 import { operations } from './operations.js'
 import { progress } from './progress.js'
 
@@ -35,6 +35,7 @@ export function entries(model) {
           <button @click=${() => model.nextRegion(-1, ({ kind }) => kind === 'data')}>Previous block</button>
           <button @click=${() => model.nextRegion(1, ({ kind }) => kind === 'data')}>Next block</button>`
         : jump(model)}
+      ${keyChoice(model)}
     </div>
     ${scope === 'all' ? all(model) : region === undefined ? none(model) : one(model, region)}`
 }
@@ -58,7 +59,8 @@ const head = HEAD.map((name, place) => html`<span class=${place < 3 || place ===
 
 /** @param {Model} model @param {import('../model/regions.js').Region} region */
 function one(model, region) {
-  const view = model.file?.blocks.get(region.offset)
+  const { blocks, keys } = /** @type {import('../model/file.js').OpenFile} */ (model.file)
+  const view = blocks.get(region.offset)
   if (view === undefined) {
     model.decode(region.offset)
     return html`<p class="empty">Reading ${counted(region.size, 'byte')} …</p>`
@@ -70,14 +72,14 @@ function one(model, region) {
     head,
     count: length,
     selected: model.selection?.block === region.offset ? model.selection.entry ?? -1 : -1,
-    row: (index) => rowOf(view, index, grouped(index)),
+    row: (index) => rowOf(view, index, grouped(index), keys),
     onSelect: (index) => model.selectEntry(region.offset, index),
     onOpen: (index) => model.selectEntry(region.offset, index, { view: 'hex' })
   })
   return html`
     ${view.span.findings.map(({ code, reason }) => html`<p class="finding bad"><b>${code}</b> ${nameText(reason)}</p>`)}
     ${view.raw === undefined ? html`<p class="empty">The contents of this block cannot be decoded.</p>` : html`
-      <virtual-list id="entries" class="fill" .list=${list} .version=${`${region.offset} ${model.file?.blocks.size}`}></virtual-list>
+      <virtual-list id="entries" class="fill" .list=${list} .version=${`${region.offset} ${blocks.size} ${keys.version}`}></virtual-list>
       <p class="foot">${foot(view)}</p>`}`
 }
 
@@ -92,8 +94,8 @@ function foot({ entries: { length, shared, keyStart, valueStart }, restarts }) {
   return `${counted(length, 'entry', 'entries')} · ${grouped(saved)} of ${grouped(saved + own)} bytes of keys are shared (${percent(saved, saved + own)}) · restart points ${points}${restarts.length > 6 ? ` and ${restarts.length - 6} more` : ''}`
 }
 
-/** @param {BlockView} view @param {number} index @param {string} number */
-function rowOf(view, index, number) {
+/** @param {BlockView} view @param {number} index @param {string} number @param {import('../model/keys-of.js').KeysOf} keys */
+function rowOf(view, index, number, keys) {
   const { offset, keyStart, valueStart, end, shared, restart, type, sequence } = view.entries
   const internal = type[index] !== 255
   const own = valueStart[index] - keyStart[index]
@@ -105,7 +107,7 @@ function rowOf(view, index, number) {
       html`<span class="number">${grouped(offset[index])}</span>`,
       html`<span class="number">${shared[index]} + ${own} + ${grouped(end[index] - valueStart[index])}</span>`,
       restart[index] ? html`<span title="a restart point: the key is stored whole">◆</span>` : '',
-      keyText(view, index, { dim: shared[index] }),
+      keyText(view, index, keys, { dim: shared[index] }),
       html`<span class="number">${internal ? grouped(sequence[index]) : '—'}</span>`,
       type[index] === 1 ? 'put' : type[index] === 0 ? html`<span class="deleted">del</span>` : html`<span class="bad">none</span>`,
       bytesText(value.subarray(0, SHOWN), { size: value.length })
@@ -117,7 +119,7 @@ function rowOf(view, index, number) {
 
 /** @param {Model} model */
 function all(model) {
-  const { regions, sweep } = model.file ?? {}
+  const { regions, sweep, keys } = /** @type {import('../model/file.js').OpenFile} */ (model.file)
   if (regions === undefined) return nothing
   const { entriesBefore: before, data } = regions
   const total = before[data.length]
@@ -134,14 +136,14 @@ function all(model) {
         model.decode(offset)
         return { cells: [html`<span class="number">${grouped(index)}</span>`, '', '', '', '…', '', '', ''] }
       }
-      return entry < view.entries.length ? rowOf(view, entry, grouped(index)) : { cells: [html`<span class="number">${grouped(index)}</span>`] }
+      return entry < view.entries.length ? rowOf(view, entry, grouped(index), keys) : { cells: [html`<span class="number">${grouped(index)}</span>`] }
     },
     onSelect: (index) => selectRow(model, index),
     onOpen: (index) => selectRow(model, index, 'hex')
   })
   return html`
     ${sweep?.status === 'done' ? nothing : progress(model)}
-    <virtual-list id="entries" class="fill" .list=${list} .version=${[regions.version, model.file?.decoded].join()}></virtual-list>
+    <virtual-list id="entries" class="fill" .list=${list} .version=${[regions.version, model.file?.decoded, keys.version].join()}></virtual-list>
     ${exportBar(model)}
     <p class="foot">${counted(total, 'entry', 'entries')}${sweep?.status === 'done' ? '' : ' so far'}</p>`
 }

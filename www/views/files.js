@@ -64,6 +64,9 @@ function entriesOf({ summary, place }) {
   return typeof count === 'number' && (summary !== undefined || entries === undefined) ? grouped(count) : '—'
 }
 
+/** Names that are listed. */
+const NAMES_MAX = 10
+
 /** Findings about a database that are listed. */
 const ABOUT_MAX = 12
 
@@ -79,6 +82,7 @@ function database(model, { name, map, files }) {
       <h2>${name === '' ? 'A database' : html`A database in ${nameText(name)}`}</h2>
       <dl class="facts">
         ${typeof facts.comparator === 'string' ? html`<div><dt>comparator</dt><dd>${bytesText(bytesOfHex(facts.comparator))}</dd></div>` : nothing}
+        ${files[0]?.keys.databases.slice(0, NAMES_MAX).map(({ name, stores }) => html`<div><dt>IndexedDB</dt><dd>${nameText(name)}${stores.length === 0 ? '' : html` <span class="dim">${stores.slice(0, NAMES_MAX).map((store, place) => html`${place > 0 ? ', ' : ''}${nameText(store)}`)}</span>`}</dd></div>`)}
         <div><dt>last sequence</dt><dd>${number(facts.lastSequence)}</dd></div>
         <div><dt>next file</dt><dd>${number(facts.nextFileNumber)}</dd></div>
         <div><dt>live tables</dt><dd>${number(facts.tables)}, ${sized(Number(facts.tableBytes ?? 0))}</dd></div>

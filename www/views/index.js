@@ -22,7 +22,7 @@ export function index(model) {
     row: (entry) => ({
       cells: [
         html`<span class="number">${grouped(entry)}</span>`,
-        keyText(view, entry),
+        keyText(view, entry, file.keys),
         html`<span class="number">${sequenceText(view.entries.sequence[entry])}</span>`,
         html`<span class="number">${handles.offset[entry] < 0 ? '—' : grouped(handles.offset[entry])}</span>`,
         html`<span class="number">${handles.offset[entry] < 0 ? '—' : grouped(handles.size[entry])}</span>`,
@@ -41,7 +41,7 @@ export function index(model) {
   const { length } = view.span
   const data = regions.totals().kinds.find(({ kind }) => kind === 'data')?.bytes ?? 0
   return html`
-    <virtual-list id="index" class="fill" .list=${list} .version=${regions.version}></virtual-list>
+    <virtual-list id="index" class="fill" .list=${list} .version=${`${regions.version} ${file.keys.version}`}></virtual-list>
     <p class="foot">${counted(view.entries.length, 'entry', 'entries')} · ${grouped(length)} B stored · ${percent(length, data)} of the data that it leads to</p>`
 }
 

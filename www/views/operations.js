@@ -2,8 +2,10 @@
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
+import { keyLine } from '../ui/key-parts.js'
 import { counted, grouped } from '../ui/numbers.js'
 import { lastAt } from '../model/order.js'
+import { keyChoice } from './key-text.js'
 import { progress } from './progress.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -28,6 +30,7 @@ export function operations(model) {
         <span>Record ${grouped(chosen)} · offset ${grouped(records.columns.offset[chosen])}</span>
         <button @click=${() => model.selectRecord(chosen - 1)}>Previous record</button>
         <button @click=${() => model.selectRecord(chosen + 1)}>Next record</button>` : nothing}
+      ${keyChoice(model)}
     </div>
     ${scope === 'block' ? one(model, chosen) : all(model)}`
 }
@@ -37,6 +40,7 @@ const head = ['#', 'at', 'key + value', 'key', 'sequence', 'type', 'value'].map(
 /** @param {Model} model @param {number} record */
 function one(model, record) {
   const { file, selection } = model
+  const { keys } = /** @type {NonNullable<Model['file']>} */ (file)
   const offset = file?.records?.columns.offset[record]
   const view = file?.opened.get(offset)
   if (view === undefined) {
@@ -49,13 +53,13 @@ function one(model, record) {
     head,
     count: view.operations.length,
     selected: selection?.record === offset ? selection?.entry ?? -1 : -1,
-    row: (index) => rowOf(view, index, index),
+    row: (index) => rowOf(view, index, index, keys),
     onSelect: (index) => model.selectOperation(offset, index),
     onOpen: (index) => model.selectOperation(offset, index, { view: 'hex' })
   })
   return html`
     ${[...view.span.findings, ...view.contents.findings].map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
-    <virtual-list id="entries" class="fill" .list=${list} .version=${offset}></virtual-list>
+    <virtual-list id="entries" class="fill" .list=${list} .version=${`${offset} ${keys.version}`}></virtual-list>
     <p class="foot">${counted(view.operations.length, 'operation')} · ${grouped(view.raw.length)} B</p>`
 }
 
@@ -79,7 +83,7 @@ function all(model) {
       const { offset, operation } = placeOf(index)
       const view = file?.opened.get(offset)
       if (view === undefined) model.openRecord(offset)
-      return view !== undefined && operation < view.operations.length ? rowOf(view, operation, index) : { cells: [html`<span class="number">${grouped(index)}</span>`, '', '', '…', '', '', ''] }
+      return view !== undefined && operation < view.operations.length ? rowOf(view, operation, index, /** @type {NonNullable<Model['file']>} */ (file).keys) : { cells: [html`<span class="number">${grouped(index)}</span>`, '', '', '…', '', '', ''] }
     },
     onSelect: (index) => {
       const { offset, operation } = placeOf(index)
@@ -92,13 +96,14 @@ function all(model) {
   })
   return html`
     ${file?.sweep.status === 'done' ? nothing : progress(model)}
-    <virtual-list id="entries" class="fill" .list=${list} .version=${`${records.length} ${file?.decoded}`}></virtual-list>
+    <virtual-list id="entries" class="fill" .list=${list} .version=${`${records.length} ${file?.decoded} ${file?.keys.version}`}></virtual-list>
     <p class="foot">${counted(total, 'operation')}${file?.sweep.status === 'done' ? '' : ' so far'}</p>`
 }
 
-/** @param {RecordView} view @param {number} index @param {number} number */
-function rowOf({ operations, raw }, index, number) {
+/** @param {RecordView & import('../explain.js').Explained} view @param {number} index @param {number} number @param {import('../model/keys-of.js').KeysOf} keys */
+function rowOf({ operations, raw, keys: explained }, index, number, keys) {
   const { offset, keyStart, keyEnd, valueStart, end, type, sequence } = operations
+  const parts = keys.plain ? undefined : explained?.[index]
   const [key, value] = [keyEnd[index] - keyStart[index], end[index] - valueStart[index]]
   return {
     classes: type[index] === 0 ? 'deletion' : '',
@@ -106,7 +111,7 @@ function rowOf({ operations, raw }, index, number) {
       html`<span class="number">${grouped(number)}</span>`,
       html`<span class="number">${grouped(offset[index])}</span>`,
       html`<span class="number">${grouped(key)} + ${grouped(value)}</span>`,
-      bytesText(raw.subarray(keyStart[index], Math.min(keyEnd[index], keyStart[index] + SHOWN)), { size: key }),
+      parts ? keyLine(parts, keys) : bytesText(raw.subarray(keyStart[index], Math.min(keyEnd[index], keyStart[index] + SHOWN)), { size: key }),
       html`<span class="number">${grouped(sequence[index])}</span>`,
       type[index] === 1 ? 'put' : html`<span class="deleted">del</span>`,
       bytesText(raw.subarray(valueStart[index], Math.min(end[index], valueStart[index] + SHOWN)), { size: value })

@@ -32,7 +32,7 @@ export function search(model) {
         ${found?.status === 'running' ? html`<button type="button" @click=${() => found.cancel()}>Stop</button>` : nothing}
       </form>
     </search>
-    ${found === undefined ? html`<p class="empty">Text and bytes are found in keys and values of all entries, those of damaged blocks as far as they can be decoded. A <code>prefix:</code> is found by the index, without reading the other blocks.</p>` : results(model, found)}`
+    ${found === undefined ? html`<p class="empty">Text and bytes are found in keys and values of all entries, those of damaged blocks as far as they can be decoded. A <code>prefix:</code> is found by the index, without reading the other blocks${file.keys.isBytewise ? '' : ', but not in this table: its keys are not in the order of their bytes'}.</p>` : results(model, found)}`
 }
 
 /** @param {Model} model @param {NonNullable<Model['found']>} found */
@@ -53,14 +53,14 @@ function results(model, found) {
       const head = [html`<span class="number">${grouped(index)}</span>`, region === undefined ? '' : titleOf(file, region), html`<span class="number">${grouped(entry)}</span>`]
       if (view === undefined) return { cells: [...head, '…', '', ''] }
       const value = valueOf(view, entry)
-      return { cells: [...head, keyText(view, entry), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
+      return { cells: [...head, keyText(view, entry, file.keys), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
     },
     onSelect: (index) => model.selectEntry(columns.block[index], columns.entry[index]),
     onOpen: (index) => model.selectEntry(columns.block[index], columns.entry[index], { view: 'entries' })
   })
   const { status, blocks, total, count, unread } = found
   return html`
-    <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.matches.length} ${file.decoded}`}></virtual-list>
+    <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.matches.length} ${file.decoded} ${file.keys.version}`}></virtual-list>
     <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${file.index === undefined && file.sweep.status !== 'done' ? ' (the file was not read yet: only blocks that are known)' : ''}${
       status === 'running' ? ` of ${grouped(total)} (${percent(blocks, total)})` : status === 'stopped' ? ' · stopped' : ''}${
       unread > 0 ? html` · <span class="bad">${counted(unread, 'block')} not searched: they cannot be decoded</span>` : ''}</p>`

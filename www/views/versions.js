@@ -64,8 +64,8 @@ function tree(model, edit) {
   if (version?.edit !== edit) model.replay(edit)
   if (version?.failure !== undefined) return html`<p class="finding bad">The version after edit ${grouped(version.edit)} cannot be found: ${nameText(version.failure)}</p>`
   if (version?.state === undefined) return html`<p class="empty">Replaying ${counted(edit + 1, 'edit')} …</p>`
-  const { tables, comparator, logNumber, nextFileNumber, lastSequence, tableBytes } = version.state
-  const drawn = tables.map(({ level, number, size, smallest, largest }) => ({ level, number: String(number), size: Number(size), smallest: smallest.key, largest: largest.key }))
+  const { tables, comparator, ranks, logNumber, nextFileNumber, lastSequence, tableBytes } = version.state
+  const drawn = tables.map(({ level, number, size, smallest, largest }, index) => ({ ...ranks && { ranks: /** @type {[number, number]} */ ([ranks[2 * index], ranks[2 * index + 1]]) }, level, number: String(number), size: Number(size), smallest: smallest.key, largest: largest.key }))
   const times = model.folder?.times ?? new Map()
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'Live tables, by level and number',
@@ -95,6 +95,7 @@ function tree(model, edit) {
       <div><dt>last sequence</dt><dd>${lastSequence === undefined ? '—' : exact(lastSequence)}</dd></div>
       <div><dt>live</dt><dd>${counted(tables.length, 'table')}, ${sized(Number(tableBytes))}</dd></div>
     </dl>
+    ${model.file?.keys.isUnknown ? html`<p class="dim">The order of this comparator is not known here: tables are drawn in the order of the bytes of their keys.</p>` : nothing}
     ${tables.length === 0 ? html`<p class="empty">No table is live after this edit.</p>` : html`
       <div class="tree"><lsm-tree .tables=${drawn} .selected=${table} .onSelect=${(/** @type {number} */ index) => model.selectTable(index)}></lsm-tree></div>
       <virtual-list id="tables" class="fill" .list=${list} .version=${version.edit}></virtual-list>`}`
