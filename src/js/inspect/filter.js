@@ -80,7 +80,7 @@ export async function measureFilter(source, { parts }, { keys = 10_000, seed = 1
  * @returns {AsyncGenerator<FilterTest, void>}
  */
 export async function * testFilter(source, { signal } = {}) {
-  const inspector = (await newInstance()).inspectTable(source.size, 3)
+  const inspector = (await newInstance()).inspectTable(source.size, 3, '')
   inspector.testDoubtfulFilter()
   for await (const done of feedAll(source, inspector, READ_AHEAD, signal)) {
     const findings = parsed(inspector.findings()).filter(({ code }) => code === 'T41')

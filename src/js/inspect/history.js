@@ -57,7 +57,7 @@ async function * mentionsOf(source, key, isOrdered, signal) {
   const isLog = kind === 'log'
   if (!isLog && kind !== 'table' && (kind === 'empty' || named !== 'table')) return
   const instance = await newInstance()
-  const inspector = isLog ? instance.inspectLog(source.size) : instance.inspectTable(source.size, SWEEP)
+  const inspector = isLog ? instance.inspectLog(source.size, '') : instance.inspectTable(source.size, SWEEP, '')
   inspector.seek(key, VALUE_MAX, isOrdered)
   let damage = 0
   for await (const done of feedAll(source, inspector, READ_AHEAD, signal)) {
