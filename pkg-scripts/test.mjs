@@ -85,7 +85,8 @@ const FOR_TESTS = 'seeded-bugs,fuzzing'
 const steps = {
   fmt: check('cargo', 'fmt', '--check'),
   'fmt-tools': check('cargo', 'fmt', '--check', '--manifest-path', 'pkg-scripts/bindgen/Cargo.toml'),
-  clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
+  // Tests and benches are checked with the features that they are compiled with.
+  clippy: check('cargo', 'clippy', '--locked', '--lib', '--', '-D', 'warnings'),
   'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
   'clippy-full': check('cargo', 'clippy', '--locked', '--lib', ...FULL_ALONE, '--', '-D', 'warnings'),

@@ -668,7 +668,7 @@ for (const kind of KINDS) {
         assert.ok(views.length >= 9, views.join())
         for (const view of views) {
           await inspector.show(view)
-          await new Promise((resolve) => setTimeout(resolve, 120))
+          await new Promise((resolve) => setTimeout(resolve, 60))
           const { wide, cut } = await inspector.page.evaluate(() => ({
             wide: document.documentElement.scrollWidth - innerWidth,
             cut: [...document.querySelectorAll('main button, header button, main label, main select')].filter((each) => {
