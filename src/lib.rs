@@ -76,8 +76,9 @@ pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
 pub use db::Export;
 pub use db::{
-    ChangePage, Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, LostRange, RecoveredFile, RecoveryReport,
-    RepairReport, TableInfo, UnusedFile, VerifyReport, Watch, destroy, repair, repair_as, verify,
+    AtRisk, ChangePage, Counts, Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, LostRange, RecoveredFile,
+    RecoveryReport, RepairReport, SalvageReport, Strictness, TableInfo, UnusedFile, VerifyReport, Watch, destroy,
+    repair, repair_as, verify,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;

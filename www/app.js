@@ -10,6 +10,7 @@ import { about, files, kindOf } from './views/files.js'
 import { help } from './views/help.js'
 import { map } from './views/map.js'
 import { DEMOS, dropped, openScreen } from './views/open.js'
+import { zip } from './views/zip.js'
 
 /** @type {Partial<Record<import('./model/views.js').View, (model: Model) => unknown>>} */
 const SHOW = { files, map, damage }
@@ -310,6 +311,7 @@ class InspectorApp extends LitElement {
     return html`
       <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>
       ${about(file)}
+      ${zip(model)}
       ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
       ${file.regions === undefined && view !== 'hex' && view !== 'damage' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? this.shownBy(view) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
   }

@@ -75,9 +75,10 @@ export class Client {
 
   /** @param {number} id */
   #cancel(id) {
+    if (this.#dead !== undefined) return
     this.#worker.postMessage({ cancel: id })
     // A long step of a decoder does not hear it: the worker ends, and another begins.
-    setTimeout(() => this.#pending.has(id) && this.#restart(new DOMException('The call was cancelled', 'AbortError')), PATIENCE_MS)
+    setTimeout(() => this.#dead === undefined && this.#pending.has(id) && this.#restart(new DOMException('The call was cancelled', 'AbortError')), PATIENCE_MS)
   }
 
   /** @param {any} data any: an answer of the worker */

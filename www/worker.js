@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
-// click; and a third where a live database runs.
-import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey } from 'varve/inspect'
+// click; and others where a live database runs, and where one is salvaged.
+import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey } from 'varve/inspect'
 import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
@@ -10,6 +10,8 @@ import { search } from './search.js'
 
 /** @type {Map<number, import('./model/bytes.js').Given>} */
 const files = new Map()
+/** Zips that were looked into. @type {Map<number, import('varve/inspect').Zip>} */
+const zips = new Map()
 /** @type {Map<number, AbortController>} */
 const running = new Map()
 
@@ -90,6 +92,26 @@ const calls = {
     const { liveCall } = await import('./live.js')
     return liveCall(call, args)
   },
+  async zip([id], signal) {
+    const zip = await openZip(fileOf(id), { signal })
+    zips.set(id, zip)
+    const { entries, prefix, databases } = zip
+    return { entries: entries.length, prefix, databases, problems: entries.filter(({ problem }) => problem !== undefined) }
+  },
+  async unzip([id, index], signal) {
+    const zip = zips.get(id) ?? await openZip(fileOf(id), { signal })
+    zips.set(id, zip)
+    const { size, at, blob, problem } = await zip.open(zip.entries[index], { signal })
+    return { size, at, blob, problem }
+  },
+  async salvage([ids, folder, options], signal, part) {
+    const { salvageCall } = await import('./salvage.js')
+    return salvageCall(ids.map(fileOf), folder, options, signal, part)
+  },
+  async salvaged([target], signal, part) {
+    const { saveCall } = await import('./salvage.js')
+    return saveCall(target, signal, part)
+  },
   async trace([ids, folder, key, sequence], signal, part) {
     return traceKey(filesIn(ids, folder), key, { sequence, signal, progress: part })
   },
@@ -132,7 +154,7 @@ function buffersOf(value) {
 
 onmessage = async ({ data }) => {
   if (data.register !== undefined) return files.set(data.register, data.given)
-  if (data.forget !== undefined) return files.delete(data.forget)
+  if (data.forget !== undefined) return files.delete(data.forget) && zips.delete(data.forget)
   if (data.cancel !== undefined) return running.get(data.cancel)?.abort()
   const { id, call, args } = data
   const control = new AbortController()

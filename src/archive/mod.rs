@@ -25,10 +25,13 @@
 //! the same state of a database gives the same bytes. Archives of any tool can be read: stored or
 //! deflated, with descriptors, zip64, in a folder.
 //!
-//! An archive is read from front to back, as it arrives, so that it need not be kept; the central
-//! directory at its end must then agree with each entry. Source: PKWARE's APPNOTE.TXT 6.3.10.
+//! To be imported, an archive is read from front to back, as it arrives, so that it need not be kept; the
+//! central directory at its end must then agree with each entry. To be looked into, it is read by that
+//! directory (`directory.rs`). Source: PKWARE's APPNOTE.TXT 6.3.10.
 
 mod crc32;
+#[cfg(any(test, feature = "full"))]
+mod directory;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
 mod fields;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
@@ -43,6 +46,8 @@ mod writer;
 mod tests;
 
 pub(crate) use crc32::Crc32;
+#[cfg(any(test, feature = "full"))]
+pub(crate) use directory::{Content, End, LISTED_SIZE_MAX, Listed, TAIL_SIZE, WIDE_END_SIZE};
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]
 pub(crate) use import::Import;
 #[cfg(any(test, feature = "full", feature = "fuzzing"))]

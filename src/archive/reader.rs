@@ -90,7 +90,7 @@ enum Body {
     Over,
 }
 
-struct Inflater {
+pub(super) struct Inflater {
     state: DecompressorOxide,
     /// A ring of the latest output, since content repeats it.
     window: Vec<u8>,
@@ -226,7 +226,7 @@ impl ZipReader {
         let body = match (method, said) {
             (STORED, Some((stored, _))) => Body::Stored(stored),
             (STORED, None) => Body::Searched,
-            _ => Body::Deflated(Box::new(Inflater { state: DecompressorOxide::new(), window: vec![0; PIECE], at: 0 })),
+            _ => Body::Deflated(Box::new(Inflater::new())),
         };
         let name_crc = self.crc.of(name);
         self.crc.reset();
@@ -456,10 +456,14 @@ impl ZipReader {
 }
 
 impl Inflater {
+    pub(super) fn new() -> Inflater {
+        Inflater { state: DecompressorOxide::new(), window: vec![0; PIECE], at: 0 }
+    }
+
     /// Inflates `input` until the window is full.
     ///
     /// Returns the reason for stopping and the bytes used.
-    fn inflate(&mut self, input: &[u8], more: bool, piece: &mut Vec<u8>) -> (TINFLStatus, usize) {
+    pub(super) fn inflate(&mut self, input: &[u8], more: bool, piece: &mut Vec<u8>) -> (TINFLStatus, usize) {
         let flags = if more { TINFL_FLAG_HAS_MORE_INPUT } else { 0 };
         let (status, used, made) = decompress(&mut self.state, input, &mut self.window, self.at, flags);
         let end = self.at.saturating_add(made);
@@ -481,11 +485,11 @@ pub(crate) fn wrong(name: &str, offset: u64, reason: &str) -> Error {
 }
 
 #[cold]
-fn unsupported(name: &str, offset: u64, reason: &str) -> Error {
+pub(super) fn unsupported(name: &str, offset: u64, reason: &str) -> Error {
     Error::NotSupported(format!("{name} at offset {offset}: {reason}"))
 }
 
 #[cold]
-fn limit(what: &str, limit: u64) -> Error {
+pub(super) fn limit(what: &str, limit: u64) -> Error {
     Error::LimitExceeded(format!("{what} {limit}"))
 }

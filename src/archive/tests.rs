@@ -5,7 +5,8 @@
 use std::rc::Rc;
 
 use super::import::{Content, classify};
-use super::{Crc32, Import, Limits, Step, ZipReader, ZipWriter};
+use super::{Content as EntryContent, Crc32, End, Import, Limits, Listed, Step, ZipReader, ZipWriter};
+use super::{LISTED_SIZE_MAX, TAIL_SIZE, WIDE_END_SIZE};
 use crate::base::{FileName, FileNumber, put_fixed32};
 use crate::env::{MemoryEnv, block_on};
 use crate::error::{Error, Result};
@@ -248,5 +249,64 @@ fn an_import_accepts_only_one_complete_database() {
     ] {
         let error = import(&MemoryEnv::new(), &zip(&files)).unwrap_err();
         assert!(error.is_corruption() && error.to_string().contains(reason), "{error}");
+    }
+}
+
+/// Name and content of an entry, and what is wrong with it.
+type LookedInto = (Vec<u8>, Vec<u8>, Option<String>);
+
+/// The entries, by the central directory.
+fn looked_into(archive: &[u8]) -> Result<Vec<LookedInto>> {
+    let size = archive.len() as u64;
+    let mut end = End::find(&archive[archive.len().saturating_sub(TAIL_SIZE)..], size)?;
+    if let Some(at) = end.wide {
+        let record = archive.get(at as usize..).unwrap_or_default();
+        end = End::widened(record.get(..WIDE_END_SIZE).unwrap_or(record), at)?;
+    }
+    let (mut at, mut found) = (end.offset, Vec::new());
+    for _ in 0..end.entries {
+        let rest = archive.get(at as usize..).unwrap_or_default();
+        let Some((listed, used)) = Listed::decode(rest.get(..LISTED_SIZE_MAX).unwrap_or(rest), end.prefix, at)? else {
+            return Err(Error::corruption("archive", at, "cut"));
+        };
+        at += used as u64;
+        let header = archive.get(listed.offset as usize..).unwrap_or_default();
+        let header = header.get(..listed.header_size()).unwrap_or(header);
+        let start = listed.content(header, size)? as usize;
+        let mut content = EntryContent::new(&listed, 1 << 20, 200)?;
+        let (mut from, mut all, mut piece) = (start, Vec::new(), Vec::new());
+        while !content.is_over() {
+            from += content.step(&archive[from..(from + 10).min(archive.len())], &mut piece)?;
+            all.extend_from_slice(&piece);
+        }
+        found.push((listed.name, all, content.problem()));
+    }
+    Ok(found)
+}
+
+#[test]
+fn an_archive_is_looked_into_with_anything_before_it() {
+    for prefix in [0, 1, 1000] {
+        let archive = [vec![b'P'; prefix], small()].concat();
+        let found = looked_into(&archive).unwrap();
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[1], (b"MANIFEST-000004".to_vec(), b"PK\x07\x08 edits".to_vec(), None));
+    }
+}
+
+#[test]
+fn every_damaged_byte_of_an_archive_that_is_looked_into_is_an_error_or_told() {
+    let archive = small();
+    let whole = looked_into(&archive).unwrap();
+    for at in 0..archive.len() {
+        let mut damaged = archive.clone();
+        damaged[at] ^= 0x41;
+        if let Ok(found) = looked_into(&damaged) {
+            let is_told = found.iter().any(|(.., problem)| problem.is_some());
+            // The header of an entry counts for its length and name only; of dates nothing does.
+            let same = found.iter().zip(&whole).all(|(a, b)| a.1 == b.1) && found.len() == whole.len();
+            assert!(is_told || same || found.len() < whole.len(), "byte {at}");
+        }
+        let _ = looked_into(&archive[..at]).map(|found| assert!(found.len() < whole.len(), "cut at {at}"));
     }
 }

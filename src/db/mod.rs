@@ -15,6 +15,7 @@ mod open;
 mod property;
 mod read;
 mod report;
+mod salvage;
 mod state;
 mod verify;
 mod watch;
@@ -26,9 +27,10 @@ use std::rc::Rc;
 pub use destroy::destroy;
 #[cfg(feature = "archive")]
 pub use export::Export;
-pub use open::{LostRange, RecoveredFile, RepairReport, UnusedFile, repair, repair_as};
+pub use open::{AtRisk, LostRange, RecoveredFile, RepairReport, Strictness, UnusedFile, repair, repair_as};
 pub use read::{DbIterator, LookupTrace};
 pub use report::{LeftBehind, LogReport, RecoveryReport, TableInfo};
+pub use salvage::{Counts, SalvageReport};
 pub use state::DbState;
 pub use verify::{VerifyReport, verify};
 pub use watch::{ChangePage, Watch};
@@ -80,6 +82,24 @@ impl Db {
         let db = Db { inner: open::open(env, options).await? };
         background::catch_up(&db.inner).await;
         Ok(db)
+    }
+
+    /// Rebuilds the database in `env` from what `strictness` allows, opens it read-only and counts it.
+    ///
+    /// As [`repair`], but for callers who keep the changes apart from the damaged files: `env` should be a
+    /// copy of them, or a layer over them. Sorts entries by `options.comparator`; with `any_comparator`, also
+    /// those of another one.
+    ///
+    /// # Errors
+    /// As [`repair`].
+    pub async fn salvage(
+        env: Rc<dyn Env>,
+        options: Options,
+        any_comparator: bool,
+        strictness: Strictness,
+    ) -> Result<(Db, SalvageReport)> {
+        let (inner, report) = salvage::salvage(env, options, any_comparator, strictness).await?;
+        Ok((Db { inner }, report))
     }
 
     /// Returns what opening found: replayed logs, damage, and copies of damaged logs.

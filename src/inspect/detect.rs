@@ -131,6 +131,12 @@ fn by_content(size: u64, head: &[u8], tail: &[u8]) -> Option<Found> {
     if let Some((_, name)) = signatures::BEGINNINGS.iter().find(|(known, _)| head.starts_with(known)) {
         return found(Kind::Foreign, name, "the signature at 0");
     }
+    if signatures::ends_as_zip(tail) {
+        return found(Kind::Foreign, "zip", fill("the end record of a zip at {}", &[size.saturating_sub(22)]));
+    }
+    if signatures::is_tar(head) {
+        return found(Kind::Foreign, "tar archive", "the signature at 257, and the checksum of the header");
+    }
     match log_head::of(head) {
         Some((at, Head::Edit)) => {
             return found(

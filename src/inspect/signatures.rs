@@ -34,6 +34,24 @@ pub(super) const BEGINNINGS: [(&[u8], &str); 13] = [
     (b"\0asm", "WebAssembly module"),
 ];
 
+/// Whether these are the last bytes of a zip without a comment, whatever is before its first entry.
+pub(super) fn ends_as_zip(tail: &[u8]) -> bool {
+    let end = tail.len().checked_sub(22).and_then(|at| tail.get(at..)).unwrap_or_default();
+    end.starts_with(b"PK\x05\x06\0\0\0\0") && end.ends_with(&[0, 0])
+}
+
+/// Whether these are the first bytes of a tar: its mark is there, and its header's checksum is right.
+pub(super) fn is_tar(head: &[u8]) -> bool {
+    let Some(header) = head.get(..512) else { return false };
+    let digits = header.get(148..156).unwrap_or_default().trim_ascii_start();
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let said = std::str::from_utf8(digits.get(..end).unwrap_or_default()).ok();
+    let said = said.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    // The checksum's own bytes count as blanks.
+    let sum = header.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) });
+    header.get(257..262) == Some(b"ustar") && said == Some(sum.sum())
+}
+
 /// The name of the checksums of RocksDB's tables.
 pub(super) fn checksum_name(kind: u8) -> &'static str {
     match kind {

@@ -192,7 +192,7 @@ impl Table {
         &self.index
     }
 
-    pub(super) fn file(&self) -> &dyn File {
+    pub(crate) fn file(&self) -> &dyn File {
         &*self.file
     }
 

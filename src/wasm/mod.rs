@@ -20,9 +20,11 @@
 //!
 //! ```text
 //! repair.rs    checks and rebuilds databases that are not open
+//! salvage.rs   makes a new database of what can be read of a damaged one
 //! import.rs    imports databases from zips
 //! keys.rs      orders keys, and explains those of well-known applications
 //! inspect.rs   explains the bytes of a file without a database
+//! unzip.rs     lists the entries of a zip, and reads one of them
 //! filter.rs    the filters of a table, and which bits a key asks for
 //! trace.rs     traces look-ups in files
 //! sha256.rs    the digest of a file that is given in parts
@@ -60,7 +62,11 @@ mod regions;
 #[cfg(feature = "full")]
 mod repair;
 #[cfg(feature = "full")]
+mod salvage;
+#[cfg(feature = "full")]
 mod sha256;
 #[cfg(feature = "full")]
 mod trace;
+#[cfg(feature = "full")]
+mod unzip;
 mod watch;

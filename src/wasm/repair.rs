@@ -51,7 +51,7 @@ pub fn repair_database(
     })
 }
 
-fn recovered(file: &RecoveredFile) -> JsValue {
+pub(super) fn recovered(file: &RecoveredFile) -> JsValue {
     let object = JsValue::from(Object::new());
     set(&object, "file", &*file.file);
     set(&object, "lost", &*file.lost);
@@ -71,7 +71,7 @@ fn range(range: &LostRange) -> JsValue {
     object
 }
 
-fn unused(file: &UnusedFile) -> JsValue {
+pub(super) fn unused(file: &UnusedFile) -> JsValue {
     let object = JsValue::from(Object::new());
     set(&object, "file", &*file.file);
     set(&object, "lost", &*file.lost);

@@ -35,6 +35,7 @@ mod quota;
 mod regressions;
 mod repair;
 mod review;
+mod salvage;
 #[cfg(feature = "seeded-bugs")]
 mod seeded_bugs;
 mod space;

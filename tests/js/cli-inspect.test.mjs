@@ -59,7 +59,15 @@ describe('varve inspect', () => {
   test('lists the files of the folder, without what links lead to', async () => {
     const { name, files } = JSON.parse(String((await get(under('files.json'))).body))
     assert.equal(name, 'db')
-    assert.deepEqual(files, [{ name: '000005.ldb', size: 70_000, url: 'file/0' }, { name: 'inside/CURRENT', size: 16, url: 'file/1' }])
+    assert.deepEqual(files.map((/** @type {any} any: of the answer */ { name, size, url }) => [name, size, url.split('?')[0]]), [['000005.ldb', 70_000, 'file/0'], ['inside/CURRENT', 16, 'file/1']])
+    // A file that changed since it was listed is not read any more.
+    const part = (/** @type {string} */ url) => get(under(url), { range: 'bytes=0-15' })
+    assert.equal((await part(files[1].url)).status, 206)
+    writeFileSync(join(folder, 'db', 'inside', 'CURRENT'), 'MANIFEST-000002\n')
+    assert.equal((await part(files[1].url)).status, 412)
+    rmSync(join(folder, 'db', 'inside', 'CURRENT'))
+    assert.equal((await part(files[1].url)).status, 404)
+    writeFileSync(join(folder, 'db', 'inside', 'CURRENT'), 'MANIFEST-000001\n')
   })
 
   test('serves parts of files, and nothing else of them', async () => {

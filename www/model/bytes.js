@@ -4,7 +4,12 @@
 /** The server answers no larger parts. */
 const PIECE = 16 << 20
 
-/** @typedef {{ name: string, size: number, blob?: Blob, url?: string }} Given one of `blob` and `url` */
+/**
+ * One of `blob` and `url`. `at`: the file begins at this byte of what `url` gives, as in a zip. `problem`: what
+ * is known to be wrong with it.
+ *
+ * @typedef {{ name: string, size: number, blob?: Blob, url?: string, at?: number, problem?: string }} Given
+ */
 
 /**
  * Reads a part of a file; fewer bytes than asked for only at its end.
@@ -14,16 +19,18 @@ const PIECE = 16 << 20
  * @param {number} length
  * @returns {Promise<Uint8Array>}
  */
-export async function bytesOf({ name, size, blob, url }, offset, length) {
+export async function bytesOf({ name, size, blob, url, at: start = 0 }, offset, length) {
   const end = Math.min(size, offset + length)
   if (end <= offset) return new Uint8Array(0)
   if (blob !== undefined) return new Uint8Array(await blob.slice(offset, end).arrayBuffer())
   if (end - offset > PIECE) {
     const into = new Uint8Array(end - offset)
-    for (let at = offset; at < end; at += PIECE) into.set(await bytesOf({ name, size, url }, at, Math.min(PIECE, end - at)), at - offset)
+    for (let at = offset; at < end; at += PIECE) into.set(await bytesOf({ name, size, url, at: start }, at, Math.min(PIECE, end - at)), at - offset)
     return into
   }
-  const response = await fetch(/** @type {string} */ (url), { headers: { range: `bytes=${offset}-${end - 1}` }, cache: 'no-store' })
+  const response = await fetch(/** @type {string} */ (url), { headers: { range: `bytes=${start + offset}-${start + end - 1}` }, cache: 'no-store' })
+  if (response.status === 412) throw new DOMException(`${name} changed on disk since it was opened`, 'NotReadableError')
+  if (response.status === 404) throw new DOMException(`${name} is gone`, 'NotFoundError')
   if (response.status !== 206) throw new Error(`${name}: the server answered ${response.status}, expected a part of the file`)
   return new Uint8Array(await response.arrayBuffer())
 }

@@ -60,15 +60,22 @@ export class OpenFile {
   #findings
   /** @type {Float64Array | undefined} */
   #operationsBefore
+  /** Of a zip: what is inside. @type {import('./archive.js').Listed | undefined} */
+  zip
   /** Counts blocks that were decoded. */
   decoded = 0
 
   /** @param {import('./bytes.js').Given} given @param {() => void} onRead called when bytes for the screen were read */
   constructor(given, onRead) {
-    this.pages = new Pages(given, onRead)
+    this.pages = new Pages(given, () => {
+      if (this.pages.failure !== undefined) this.fail(this.pages.failure)
+      onRead()
+    })
     this.given = given
     this.name = given.name
     this.size = given.size
+    /** What is wrong with it as an entry of a zip. @type {Finding[]} */
+    this.outerFindings = given.problem === undefined ? [] : [{ code: 'Z01', severity: 'bad', offset: 0, length: given.size, reason: given.problem }]
   }
 
   /** What both passes found, each once, by offset. Asked for in every frame, so kept until more is found. */
@@ -87,7 +94,7 @@ export class OpenFile {
   #allFindings() {
     const own = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
     // A table that was not finished is not damaged: an interrupted writer leaves such.
-    const both = [...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
+    const both = [...this.outerFindings, ...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
     const seen = new Set()
     const all = both.filter(({ code, offset, reason }) => {
       const key = `${code} ${offset} ${reason}`

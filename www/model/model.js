@@ -3,9 +3,11 @@
 import { addressOf, markOf, parseAddress, tagOf } from './address.js'
 import { BLOCK_KINDS, TRAILER } from './blocks.js'
 import { bytesOfHex } from '../ui/bytes.js'
+import { isZip, listZip } from './archive.js'
 import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
 import { shareKeys } from './keys-of.js'
 import { Lookup } from './lookup.js'
+import { Salvage } from './salvage.js'
 import { Work } from './work.js'
 
 /** @typedef {import('../client.js').Client} Client */
@@ -110,6 +112,7 @@ export class Model extends EventTarget {
     this.sweeper = newWorker()
     this.work = new Work(this, this.sweeper)
     this.lookup = new Lookup(this, this.sweeper)
+    this.salvage = new Salvage(this, newWorker)
   }
 
   /** Tells views, once for all changes of a frame. */
@@ -195,6 +198,7 @@ export class Model extends EventTarget {
     this.work.end()
     this.lookup.end()
     this.filters?.end()
+    this.salvage.end()
     for (const file of this.files) {
       this.now.forget(file.id)
       this.sweeper.forget(file.id)
@@ -249,6 +253,7 @@ export class Model extends EventTarget {
     const { kind } = file.detected ?? { kind: 'unknown' }
     this.view = view ?? (kind === 'current' || kind === 'info log' ? 'hex' : 'map')
     this.changed()
+    if (isZip(file)) listZip(this, file)
     await this.read(file)
     if (file === this.file) this.#publish()
   }

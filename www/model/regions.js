@@ -52,6 +52,8 @@ export class Regions {
   #insertMs = 0
   /** @type {ReturnType<Regions['totals']> | undefined} */
   #totals
+  /** The sums of the first regions, up to `until`, while regions are only appended. @type {{ until: number, kinds: { kind: string, count: number, bytes: number, raw: number }[], unread: number, bad: number, blocks: number, data: number } | undefined} */
+  #sums
   /** @type {Growing<typeof COLUMNS[number]> | undefined} */
   #growing
   /** @type {Uint8Array | undefined} the worst state of each so many regions */
@@ -149,6 +151,7 @@ export class Regions {
   /** More regions behind the last, of a file that is read from its beginning. @param {Columns} rows */
   append(rows) {
     if (rows.length === 0) return
+    const sums = this.#sums
     this.#growing ??= growingOf(this.columns)
     this.#growing.append(/** @type {any} any: a table of columns */ (rows))
     this.columns = { ...this.#growing.columns, length: this.#growing.length }
@@ -156,11 +159,14 @@ export class Regions {
     this.#data = undefined
     this.#entriesBefore = undefined
     this.#worst = undefined
+    // What was summed stays; only the new rows are added.
+    this.#sums = sums
   }
 
   /** What a sweep read. @param {Columns} rows */
   apply(rows) {
     const { columns } = this
+    this.#sums = undefined
     const others = []
     for (let row = 0; row < rows.length; row++) {
       const index = this.find(rows.offset[row])
@@ -191,6 +197,7 @@ export class Regions {
   flush() {
     if (this.#waiting.length === 0) return
     const begun = performance.now()
+    this.#sums = undefined
     this.#insert(this.#waiting)
     this.#waiting = []
     this.#inserted = performance.now()
@@ -245,13 +252,11 @@ export class Regions {
 
   #sum() {
     const { columns } = this
-    const kinds = REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0 }))
-    let unread = 0
-    let bad = 0
-    let blocks = 0
-    let data = 0
-    for (let index = 0; index < columns.length; index++) {
-      const total = kinds[columns.kind[index]]
+    const sums = this.#sums ??= { until: 0, kinds: REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0 })), unread: 0, bad: 0, blocks: 0, data: 0 }
+    let { until, unread, bad, blocks, data } = sums
+    for (; until < columns.length; until++) {
+      const index = until
+      const total = sums.kinds[columns.kind[index]]
       total.count++
       total.bytes += columns.size[index]
       total.raw += columns.raw[index]
@@ -262,7 +267,8 @@ export class Regions {
       if (columns.state[index] === UNREAD) unread++
       if (columns.state[index] === BAD || columns.state[index] === DOUBTFUL) bad++
     }
-    return { kinds: kinds.filter(({ count }) => count > 0), unread, bad, blocks, data }
+    Object.assign(sums, { until, unread, bad, blocks, data })
+    return { kinds: sums.kinds.filter(({ count }) => count > 0), unread, bad, blocks, data }
   }
 }
 

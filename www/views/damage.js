@@ -4,6 +4,7 @@ import { counted, grouped, range } from '../ui/numbers.js'
 import { nameText } from '../ui/bytes.js'
 import { titleOf } from '../model/sentences.js'
 import { progress } from './progress.js'
+import { salvagePanel } from './salvage.js'
 
 /** What each code means, in a sentence. @type {Record<string, string>} */
 export const CODES = {
@@ -46,7 +47,8 @@ export const CODES = {
   D04: 'Two files have one number.',
   D05: 'The file could not be read.',
   S01: 'The file changed while it was open.',
-  S02: 'Bytes could not be read.'
+  S02: 'Bytes could not be read.',
+  Z01: 'The file is not as its zip says: its checksum or size differs.'
 }
 
 const WORDS = { bad: 'damage', warn: 'suspicious', info: 'note' }
@@ -66,6 +68,7 @@ export function damage(model) {
             ${findings.slice(0, 500).map((finding) => item(model, finding))}
           </ol>
           ${findings.length > 500 ? html`<p class="dim">and ${grouped(findings.length - 500)} more</p>` : nothing}`}
+      ${salvagePanel(model, file.name.slice(0, file.name.lastIndexOf('/') + 1))}
     </div>`
 }
 

@@ -5,6 +5,7 @@ import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
 import { ROLES } from '../model/folders.js'
 import { counted, exact, grouped, sized } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
+import { salvagePanel } from './salvage.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('../model/file.js').OpenFile} OpenFile */
@@ -26,8 +27,16 @@ export function files(model) {
     ${model.takenAt === undefined ? nothing : html`<p class="dim">As it was at ${new Date(model.takenAt).toLocaleTimeString('en-GB')}; its owner may have written since.</p>`}
     ${model.folders.map((folder) => database(model, folder))}
     ${evidence(model)}
+    ${salvages(model)}
     <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256, place }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}${place?.role}`).join()}></virtual-list>
     <p class="foot">${counted(files.length, 'file')} · ${grouped(files.reduce((sum, { size }) => sum + size, 0))} B</p>`
+}
+
+/** Salvage, of each folder that has files. @param {Model} model */
+function salvages(model) {
+  const folders = [...new Set(model.files.map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)))]
+  const { salvage } = model
+  return html`<details class="salvages" ?open=${salvage.status !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => salvagePanel(model, folder))}</details>`
 }
 
 /** Digests and a report of all files. @param {Model} model */
@@ -125,13 +134,16 @@ export function kindOf({ detected, size }) {
   return size === 0 ? 'empty' : detected.kind
 }
 
-/** Errors of a browser that a file which changed gives. */
-const GONE = new Set(['NotReadableError', 'NotFoundError'])
+/** Errors of a browser that a file which changed gives. @type {Record<string, string>} */
+const GONE = {
+  NotReadableError: 'The file changed on disk since it was opened, and is not read any more. What is shown is as it was before: drop it again, or refresh. ',
+  NotFoundError: 'The file is gone since it was opened. What is shown is as it was before. '
+}
 
 /** The kind of a file, in a sentence, with what its name says if that differs. @param {OpenFile} file */
 export function about(file) {
   const { detected, name, size, failure } = file
-  if (failure !== undefined) return html`<p class="finding bad"><b>${GONE.has(failure.code) ? 'S01' : failure.code}</b> ${GONE.has(failure.code) ? 'The file changed or is gone since it was opened: drop it again, or refresh. ' : ''}${nameText(failure.message)}</p>`
+  if (failure !== undefined) return html`<p class="finding bad"><b>${failure.code in GONE ? 'S01' : failure.code}</b> ${GONE[failure.code] ?? ''}${nameText(failure.message)}</p>`
   if (detected === undefined) return nothing
   const { kind, format, reason, named } = detected
   const text = {

@@ -45,7 +45,6 @@ export function hex(model) {
       <span class="path">${path(space)}</span>
       ${goTo(model, space)}
     </div>
-    ${file.pages.failure === undefined ? nothing : html`<p class="finding bad"><b>S01</b> The file cannot be read any more: it changed or is gone. Drop it again.</p>`}
     ${list(model, space, inside ? `raw ${title}` : 'file')}`
 }
 

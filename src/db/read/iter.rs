@@ -15,11 +15,12 @@ use crate::base::{
     InternalKeyComparator, KeyOrder, ParsedInternalKey, SequenceNumber, ValueType, append_internal_key,
     parse_internal_key, same_bytes, user_key,
 };
-use crate::db::state::Inner;
+use crate::db::state::{Inner, View};
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, Step, finish};
 use crate::memtable::MemTable;
 use crate::options::ReadOptions;
+use crate::table::BlockRead;
 use crate::version::{LEVELS, LevelIterator, Version};
 
 /// Bytes read between two read samples, which trigger compactions.
@@ -52,6 +53,22 @@ pub struct DbIterator {
     _snapshot: Option<crate::base::Snapshot>,
 }
 
+/// The memtables and tables of a view, the newest first.
+pub(crate) fn sources(db: &Rc<Inner>, view: &View, read: BlockRead) -> Vec<Source> {
+    let run = |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read));
+    let deeper = (1..LEVELS).filter(|level| !view.version.level(*level).is_empty());
+    let count = 1 + view.immutables.len() + view.version.level(0).len() + deeper.clone().count();
+    let mut sources = Vec::with_capacity(count);
+    for memtable in std::iter::once(&view.active).chain(&view.immutables) {
+        if !memtable.is_empty() {
+            sources.push(Source::Memtable(MemTable::iter(memtable)));
+        }
+    }
+    sources.extend(view.version.level(0).iter().map(|f| run(Rc::from([f.clone()]))));
+    sources.extend(deeper.map(|level| run(view.version.share_level(level))));
+    sources
+}
+
 impl DbIterator {
     pub(crate) fn new(db: &Rc<Inner>, options: &ReadOptions) -> Result<DbIterator> {
         db.check_open()?;
@@ -60,24 +77,16 @@ impl DbIterator {
         let mut read = block_read(db, options);
         let on_bad_block = read.policy.on_bad_block;
         read.read_ahead = READ_AHEAD;
-        let run = |files| Source::Level(LevelIterator::new(files, db.order.clone(), db.tables.clone(), read));
-        let deeper = (1..LEVELS).filter(|level| !view.version.level(*level).is_empty());
-        let count = 1 + view.immutables.len() + view.version.level(0).len() + deeper.clone().count();
-        let mut sources = Vec::with_capacity(count);
-        for memtable in std::iter::once(&view.active).chain(&view.immutables) {
-            if !memtable.is_empty() {
-                sources.push(Source::Memtable(MemTable::iter(memtable)));
-            }
-        }
-        sources.extend(view.version.level(0).iter().map(|f| run(Rc::from([f.clone()]))));
-        sources.extend(deeper.map(|level| run(view.version.share_level(level))));
+        let sources = sources(db, &view, read);
         if options.lower_bound.is_some() || options.upper_bound.is_some() {
             db.order.user().check_known()?;
         }
         #[cfg(feature = "comparators")]
-        if db.order.user().is_as_stored() {
-            sources = vec![Source::Stored(Box::new(StoredIterator::new(sources, on_bad_block)))];
-        }
+        let sources = if db.order.user().is_as_stored() {
+            vec![Source::Stored(Box::new(StoredIterator::new(sources, on_bad_block)))]
+        } else {
+            sources
+        };
         Ok(DbIterator {
             inner: MergingIterator::new(sources, KeyOrder::Internal(db.order.clone()), on_bad_block),
             order: db.order.clone(),

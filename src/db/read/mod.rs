@@ -9,6 +9,7 @@ mod stored;
 mod tables;
 
 pub use iter::DbIterator;
+pub(crate) use iter::sources;
 pub use look_up::LookupTrace;
 pub(crate) use look_up::{get, has};
 pub(crate) use row_cache::RowCache;

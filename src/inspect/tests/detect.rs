@@ -26,6 +26,23 @@ fn content_decides_and_the_name_is_told() {
 }
 
 #[test]
+fn archives_are_named_by_their_ends_too() {
+    let mut tar = vec![0; 1024];
+    tar[..4].copy_from_slice(b"file");
+    tar[257..262].copy_from_slice(b"ustar");
+    let sum: u32 = tar.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+    tar[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    assert_eq!(detected("x", &tar).format, "tar archive");
+    tar[0] ^= 1;
+    assert_eq!(detected("x", &tar).kind, Kind::Unknown);
+    let mut zip = vec![0xfe; 500];
+    zip.extend_from_slice(b"PK\x05\x06");
+    zip.extend_from_slice(&[0; 18]);
+    assert_eq!(detected("x", &zip).format, "zip");
+    assert_eq!(detected("x", &zip[..510]).kind, Kind::Unknown);
+}
+
+#[test]
 fn other_files_are_named() {
     let cases: [(&str, &[u8], Kind, &str); 10] = [
         ("", b"", Kind::Empty, "empty file"),

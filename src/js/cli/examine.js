@@ -1,7 +1,8 @@
 // What `varve inspect --json` prints: every byte of some files read and checked, as the inspector's page
 // does for its report.
-import { closeSync, openSync, readSync, readFileSync } from 'node:fs'
-import { detect, mapDirectory, sha256, sweepLog, sweepManifest, sweepTable } from '../inspect/index.js'
+import { readFileSync } from 'node:fs'
+import { detect, mapDirectory, openZip, sha256, sweepLog, sweepManifest, sweepTable } from '../inspect/index.js'
+import { OpenedFile } from './opened-file.js'
 
 /** @typedef {import('./inspect-server.js').ServedFile} ServedFile */
 /** @typedef {import('../types/inspect.js').Finding} Finding */
@@ -30,8 +31,13 @@ export async function examine(source, files) {
   const examined = []
   for (const [folder, inside] of foldersOf(files)) {
     const isDatabase = inside.length > 1 && inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))
-    if (isDatabase) examined.push(...await database(folder, inside))
-    else for (const file of inside) examined.push(await alone(file))
+    const opened = inside.map((file) => new OpenedFile(file, file.name.slice(folder.length)))
+    try {
+      if (isDatabase) examined.push(...await database(folder, opened))
+      else for (const file of opened) examined.push(...await alone(folder, file))
+    } finally {
+      for (const file of opened) file.close()
+    }
   }
   const sound = examined.every(({ findings }) => findings.every(({ severity }) => severity === 'info'))
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
@@ -51,87 +57,81 @@ function foldersOf(files) {
   return folders
 }
 
-/** @param {string} folder @param {ServedFile[]} files @returns {Promise<Examined[]>} */
-async function database(folder, files) {
-  const opened = files.map((file) => new OpenedFile(file, file.name.slice(folder.length)))
-  try {
-    const { files: mapped, findings } = await mapDirectory(opened, { sweep: true })
-    /** @type {Examined[]} */
-    const examined = []
-    for (const [index, { name, size, detected, role, summary, findings: own }] of mapped.entries()) {
-      examined.push({
-        name: `${folder}${name}`, size, sha256: await digestOf(opened[index]), kind: detected?.kind ?? role, ...detected?.kind === 'foreign' && { format: detected.format }, role,
-        ...summary !== undefined && { facts: summary.facts }, findings: own
-      })
-    }
-    const whole = findings.filter(({ file }) => file === undefined)
-    if (whole.length > 0) examined.unshift({ name: folder === '' ? '.' : folder, size: 0, sha256: null, kind: 'directory', findings: whole })
-    return examined
-  } finally {
-    for (const file of opened) file.close()
+/** @param {string} folder @param {Source[]} opened @returns {Promise<Examined[]>} */
+async function database(folder, opened) {
+  const { files: mapped, findings } = await mapDirectory(opened, { sweep: true })
+  /** @type {Examined[]} */
+  const examined = []
+  for (const [index, { name, size, detected, role, summary, findings: own }] of mapped.entries()) {
+    examined.push({
+      name: `${folder}${name}`, size, sha256: await digestOf(opened[index]), kind: detected?.kind ?? role, ...detected?.kind === 'foreign' && { format: detected.format }, role,
+      ...summary !== undefined && { facts: summary.facts }, findings: own
+    })
   }
+  const whole = findings.filter(({ file }) => file === undefined)
+  if (whole.length > 0) examined.unshift({ name: folder === '' ? '.' : folder, size: 0, sha256: null, kind: 'directory', findings: whole })
+  return examined
 }
 
-/** @param {ServedFile} file @returns {Promise<Examined>} */
-async function alone(file) {
-  const opened = new OpenedFile(file, file.name)
+/** @param {string} folder @param {Source} file @returns {Promise<Examined[]>} */
+async function alone(folder, file) {
+  const name = `${folder}${file.name}`
   try {
-    return await explained(file, opened)
+    const examined = await explained(name, file)
+    return examined.format === 'zip' ? await inZip(name, file, examined) : [examined]
   } catch (/** @type {any} any: whatever was thrown */ error) {
     // As in a database: a file that cannot be read is a finding, and the others are read.
-    return { name: file.name, size: file.size, sha256: null, kind: 'unread', findings: [{ code: 'D05', severity: 'bad', offset: 0, length: 0, reason: `the file cannot be read: ${error.message}` }] }
-  } finally {
-    opened.close()
+    return [unread(name, file.size, error.message)]
   }
 }
 
-/** @param {ServedFile} file @param {OpenedFile} opened @returns {Promise<Examined>} */
-async function explained(file, opened) {
+/** @param {string} name @param {number} size @param {string} reason @returns {Examined} */
+const unread = (name, size, reason) => ({ name, size, sha256: null, kind: 'unread', findings: [{ code: 'D05', severity: 'bad', offset: 0, length: 0, reason: `the file cannot be read: ${reason}` }] })
+
+/** The databases in a zip. @param {string} name @param {Source} file @param {Examined} examined @returns {Promise<Examined[]>} */
+async function inZip(name, file, examined) {
+  const zip = await openZip(file)
+  const all = [examined]
+  for (const { folder, entries } of zip.databases) {
+    const opened = []
+    for (const entry of entries) {
+      const inside = entry.name.slice(folder.length)
+      try {
+        if (entry.problem !== undefined) throw new Error(entry.problem)
+        const source = await zip.open(entry)
+        opened.push({ ...source, name: inside })
+        if (source.problem !== undefined) all[0].findings.push({ code: 'Z01', severity: 'bad', offset: entry.offset, length: entry.stored, reason: `${entry.name}: ${source.problem}` })
+      } catch (/** @type {any} any: whatever was thrown */ error) {
+        all.push(unread(`${name}/${entry.name}`, entry.size, error.message))
+      }
+    }
+    if (opened.length > 0) all.push(...await database(`${name}/${folder}`, opened))
+  }
+  return all
+}
+
+/** @param {string} name @param {Source} opened @returns {Promise<Examined>} */
+async function explained(name, opened) {
   const { kind, format } = await detect(opened)
   const sweep = { table: sweepTable, foreign: sweepTable, unknown: sweepTable, zeros: sweepTable, log: sweepLog, manifest: sweepManifest }[/** @type {string} */ (kind)]
   /** @type {Finding[]} */
   const findings = []
   /** @type {Record<string, unknown> | undefined} */
   let facts
-  if (sweep !== undefined && file.size > 0) {
+  if (sweep !== undefined && opened.size > 0 && format !== 'zip') {
     for await (const part of sweep(opened)) {
       findings.push(...part.findings)
       facts = part.summary?.facts ?? facts
     }
   }
-  return { name: file.name, size: file.size, sha256: await digestOf(opened), kind, ...kind === 'foreign' && { format }, ...facts !== undefined && { facts }, findings }
+  return { name, size: opened.size, sha256: await digestOf(opened), kind, ...kind === 'foreign' && { format }, ...facts !== undefined && { facts }, findings }
 }
 
-/** `null`: the file is missing, or cannot be read, which is a finding. @param {OpenedFile | undefined} file */
+/** `null`: the file is missing, or cannot be read, which is a finding. @param {Source | undefined} file */
 async function digestOf(file) {
   try {
     return file === undefined ? null : await sha256(file)
   } catch {
     return null
-  }
-}
-
-/** @implements {Source} */
-class OpenedFile {
-  /** @type {number | undefined} */
-  #fd
-
-  /** @param {ServedFile} file @param {string} name */
-  constructor({ path, size }, name) {
-    this.path = path
-    this.name = name
-    this.size = size
-  }
-
-  /** @param {number} offset @param {Uint8Array} into */
-  read(offset, into) {
-    this.#fd ??= openSync(this.path, 'r')
-    let done = 0
-    for (let count = 1; done < into.length && count > 0; done += count) count = readSync(this.#fd, into, done, into.length - done, offset + done)
-    return done
-  }
-
-  close() {
-    if (this.#fd !== undefined) closeSync(this.#fd)
   }
 }

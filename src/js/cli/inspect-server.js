@@ -70,11 +70,11 @@ function answer(request, response, { token, hosts, name, files, visits }) {
   if (path === 'alive') return stayOpen(response, visits)
   if (path === 'files.json') {
     // Sizes as of now: a log of a running database grows.
-    const listed = files.map((file, index) => ({ name: file.name, size: statSync(file.path, { throwIfNoEntry: false })?.size ?? 0, url: `file/${index}` }))
+    const listed = files.map((file, index) => ({ name: file.name, size: statSync(file.path, { throwIfNoEntry: false })?.size ?? 0, url: `file/${index}?v=${versionOf(file.path)}` }))
     return void response.writeHead(200, { ...HEADERS, 'content-type': TYPES['.json'] }).end(JSON.stringify({ name, files: listed }))
   }
   const number = /^file\/(\d+)$/.exec(path)
-  if (number !== null) return part(request, response, files[Number(number[1])])
+  if (number !== null) return part(request, response, files[Number(number[1])], new URL(request.url ?? '/', 'http://localhost').searchParams.get('v'))
   page(response, path === '' ? 'index.html' : path)
 }
 
@@ -111,10 +111,23 @@ function page(response, path) {
 /** Largest part of one answer. */
 const PART_MAX = 64 << 20
 
-/** A part of a file. @param {Request} request @param {Response} response @param {ServedFile | undefined} file */
-function part(request, response, file) {
+/** Changes with every write. @param {string} path */
+function versionOf(path) {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats === undefined ? '' : `${stats.ino.toString(36)}-${stats.mtimeNs.toString(36)}-${stats.size.toString(36)}`
+}
+
+/**
+ * A part of a file, unless it changed since it was listed: old and new bytes are never mixed.
+ * @param {Request} request
+ * @param {Response} response
+ * @param {ServedFile | undefined} file
+ * @param {string | null} version
+ */
+function part(request, response, file, version) {
   const size = file && statSync(file.path, { throwIfNoEntry: false })?.size
   if (file === undefined || size === undefined) return refuse(response, 404)
+  if (version !== null && version !== versionOf(file.path)) return refuse(response, 412)
   const range = /^bytes=(\d{1,16})-(\d{1,16})$/.exec(request.headers.range ?? '')
   const from = Number(range?.[1])
   const to = Math.min(size - 1, Number(range?.[2]))

@@ -13,7 +13,7 @@ import { afterCode } from './text.js'
 
 /** @typedef {import('./arguments.js').Command} Command */
 
-const COMMANDS = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'compact', 'export', 'import', 'inspect', 'trace', 'bench']
+const COMMANDS = ['get', 'put', 'del', 'scan', 'stats', 'layout', 'verify', 'digest', 'repair', 'salvage', 'compact', 'export', 'import', 'inspect', 'trace', 'bench']
 
 const CANNOT = 2
 

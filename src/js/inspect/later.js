@@ -13,6 +13,16 @@ export async function openLive(options) {
   return (await import('./live.js')).openLive(options)
 }
 
+/** @type {typeof import('../types/inspect.js').salvage} */
+export async function salvage(sources, options) {
+  return (await import('./salvage.js')).salvage(sources, options)
+}
+
+/** @type {typeof import('../types/inspect.js').openZip} */
+export async function openZip(source, options) {
+  return (await import('./zip.js')).openZip(source, options)
+}
+
 /** @type {typeof import('../types/inspect.js').traceKey} */
 export async function traceKey(sources, key, options) {
   return (await import('./trace.js')).traceKey(sources, key, options)

@@ -1,13 +1,14 @@
 /**
  * `varve/inspect`: what the bytes of LevelDB's files mean, and whether they are sound.
  *
- * Nothing here opens a database or writes a file. Files are read in parts, through a `Source`. The
+ * Nothing here changes a file, or opens a database to write. Files are read in parts, through a `Source`. The
  * decoders are those of the engine, in WebAssembly (`full.wasm`).
  *
  * Damage is never an exception: it is a `Finding`, and what follows it is still explained. The only
  * errors are those of your `Source`, those of an aborted signal, and `LEVEL_ENGINE_UNAVAILABLE` if
  * the module cannot be loaded.
  */
+import { Storage } from './index.js'
 
 /** A file that is read in parts. */
 export interface Source {
@@ -693,6 +694,174 @@ export function keyHistory(sources: Source[], key: Uint8Array, options?: { signa
  * Bytes that cannot be read are a `LEVEL_IO_ERROR`.
  */
 export function sha256(source: Source, options?: { signal?: AbortSignal, progress?: (done: number) => void }): Promise<string>
+
+/**
+ * Which blocks of damaged tables are used. `sound`: those with a right checksum that a sound index lists.
+ * `carved`: also those found by their checksums where the index cannot be used. `doubtful`: also listed
+ * blocks with a wrong checksum that decode to their ends, with keys in order between those of their
+ * neighbours; what they hold may be wrong, and each is in `SalvageReport.doubtful`. Of logs, records with
+ * right checksums are used in all three, also after damage.
+ */
+export type Strictness = 'sound' | 'carved' | 'doubtful'
+export const STRICTNESS: readonly Strictness[]
+
+export interface SalvageOptions {
+  /** @defaultValue `'carved'`: all that has a right checksum */
+  strictness?: Strictness
+  /**
+   * `'leveldb.BytewiseComparator'` or `'idb_cmp1'` sorts the entries of a database with another comparator
+   * anew; the program that made it cannot open the result. By default the one that the manifest names;
+   * a database with one that is not known is refused.
+   */
+  comparator?: string
+  /**
+   * Where entries that must be written anew (those of logs and of damaged tables) are kept until the
+   * result is closed. Sound tables are not copied. `'auto'`: the browser's private files in a worker,
+   * where they are removed afterwards; elsewhere memory. A `Storage` of your own must be empty, and is
+   * yours to remove.
+   *
+   * @defaultValue `'auto'`
+   */
+  scratch?: 'auto' | 'memory' | Storage
+  /** Bytes that may be kept there. @defaultValue 512 MiB in memory, no limit elsewhere */
+  scratchMax?: number
+  signal?: AbortSignal
+  /** Is told how many bytes were read. Some are read twice. */
+  progress?: (done: number) => void
+}
+
+/** Where something is that is not used, or that may be wrong. */
+export interface Remark {
+  file: string
+  offset: number
+  reason: string
+}
+
+/** What a salvaged database has, and what is left behind. */
+export interface SalvageReport {
+  strictness: Strictness
+  /** Keys that a read finds. */
+  live: number
+  /** Bytes of these keys and their values. */
+  liveBytes: number
+  /** Keys of any entry, deleted ones included. */
+  keys: number
+  /** Values and tombstones, overwritten ones included. */
+  entries: number
+  tombstones: number
+  tables: number
+  /**
+   * What each file gave: `whole` (a sound table, used as it is), `part` (its sound entries, written anew;
+   * of a sound log all of them) or `none`, with the reason. `entries` are those read; if files have to
+   * be merged, of several versions of a key only the newest stays.
+   */
+  files: { file: string, use: 'whole' | 'part' | 'none', entries: number, lostBytes: number, reason?: string }[]
+  /** Files of other names that are used, and the name under which. */
+  adopted: { file: string, as: string }[]
+  /** All damage, and every block, record and file that is not used. At most about 11,000. */
+  leftBehind: Remark[]
+  /** Blocks that are used despite their checksums. */
+  doubtful: Remark[]
+  /**
+   * Keys that may be missing, may have an older value, or may be back from deletion, because entries of
+   * `file` are missing: from `from` (or the first) to `to` (or the last), both included. `live` keys of the
+   * result are among them. At most 1,000; the last may stand for more.
+   */
+  atRisk: { file: string, from?: Uint8Array, to?: Uint8Array, live: number }[]
+  /** Whether `atRisk` concerns newer entries than some that are used. */
+  oldDataMayReappear: boolean
+}
+
+/** A salvaged database; it reads the sources until it is closed. */
+export interface Salvaged {
+  readonly report: SalvageReport
+  /** A zip of the database's directory, as of `Varve.export()`. */
+  zip(options?: { signal?: AbortSignal }): AsyncGenerator<Uint8Array<ArrayBuffer>, void>
+  /**
+   * The live entries in order, a line of JSON each:
+   * `{ "key": { "enc": "utf8" | "base64", "v": string }, "value": { … } }`.
+   */
+  ndjson(options?: { signal?: AbortSignal }): AsyncGenerator<Uint8Array<ArrayBuffer>, void>
+  /** Copies the database to a storage that is empty or does not exist yet. */
+  copy(storage: Storage): Promise<void>
+  /** Removes what was kept. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a sound database of what can be read of a damaged one, and changes none of its files: the engine
+ * repairs it over a layer that takes all changes. `report` is the dry run: `zip`, `ndjson` and `copy`
+ * write exactly that. Tables and logs alone, without CURRENT and manifest, are salvaged too, also under
+ * other names.
+ *
+ * @param sources The files of one directory, named as in it.
+ * @throws `LEVEL_INVALID_ARGUMENT` if there is no table, log or manifest, or the comparator is another;
+ * `LEVEL_FULL` if more than `scratchMax` would be kept; `LEVEL_SOURCE_CHANGED` if a file changed meanwhile;
+ * `LEVEL_ABORTED`.
+ */
+export function salvage(sources: Source[], options?: SalvageOptions): Promise<Salvaged>
+
+/** An entry of a zip, as the central directory says. */
+export interface ZipEntry {
+  readonly index: number
+  /** With its folders; any text, and never a path on a disk. Bytes that are no UTF-8 are shown as `\xNN`. */
+  readonly name: string
+  /** `stored`, `deflated`, or the name or number of a method that is not supported. */
+  readonly method: string
+  readonly size: number
+  /** Bytes in the archive. */
+  readonly stored: number
+  /** Of its header, in the file. */
+  readonly offset: number
+  /** Why it should not or cannot be read: encrypted, an unknown method, a second entry of one name. */
+  readonly problem?: string
+}
+
+/** A file inside a zip. */
+export interface ZipSource extends Source {
+  /** Of a stored entry: where its content begins in the zip, which is read in place. */
+  readonly at?: number
+  /** Of a deflated entry: its content, in memory. */
+  readonly blob?: Blob
+  /** A wrong checksum or size; the content is as it was read. */
+  readonly problem?: string
+  /** Whether the checksum was checked. */
+  readonly isChecked: boolean
+}
+
+export interface Zip {
+  readonly entries: ZipEntry[]
+  /** Bytes before the archive. */
+  readonly prefix: number
+  /** Folders with a table, log, manifest or CURRENT in them, with the entries directly inside. */
+  readonly databases: { folder: string, entries: ZipEntry[] }[]
+  /**
+   * Opens an entry. A stored one is read in place; its checksum is checked up to `checkMax` bytes. A
+   * deflated one is inflated into memory.
+   *
+   * @throws `LEVEL_LIMIT_EXCEEDED` if it says that it is larger than `sizeMax`, or, beyond the first MiB,
+   * more than `ratioMax` times its stored size; `LEVEL_NOT_SUPPORTED` for those with a `problem`
+   * of that kind; `LEVEL_CORRUPTION` with `file` and `offset` if no entry begins there, its content is
+   * damaged or longer than it says, or the archive ends before it.
+   */
+  open(entry: ZipEntry, options?: {
+    /** @defaultValue 256 MiB */
+    sizeMax?: number
+    /** @defaultValue 200, which no real file of a database reaches */
+    ratioMax?: number
+    /** @defaultValue 256 MiB: reading more takes seconds */
+    checkMax?: number
+    signal?: AbortSignal
+  }): Promise<ZipSource>
+}
+
+/**
+ * Reads the central directory of a zip, which alone counts: bytes before the archive, comments and gaps
+ * are tolerated; zip64 is read. At most 100,000 entries.
+ *
+ * @throws `LEVEL_CORRUPTION` if it is cut short or no zip; `LEVEL_LIMIT_EXCEEDED`.
+ */
+export function openZip(source: Source, options?: { signal?: AbortSignal }): Promise<Zip>
 
 /**
  * Yields the spans of a table one by one; with `entries`, those of entries inside their blocks'.

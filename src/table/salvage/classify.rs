@@ -55,7 +55,7 @@ impl Salvage<'_> {
     }
 
     /// `None`: a data block with its keys in another order.
-    fn classify(&self, block: &Block) -> Option<(Kind, u64)> {
+    pub(super) fn classify(&self, block: &Block) -> Option<(Kind, u64)> {
         let own = block.origin().offset;
         let (mut is_data, mut is_index, mut is_chain, mut is_ordered) = (true, true, true, true);
         let (mut at, mut restart, mut entries, mut end) = (0, 0, 0u64, 0u64);

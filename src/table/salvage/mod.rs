@@ -13,6 +13,7 @@
 //! of times, and the work spent on false hits is limited.
 
 mod classify;
+mod doubtful;
 mod entries;
 mod run;
 mod runs;

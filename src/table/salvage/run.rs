@@ -22,6 +22,8 @@ pub(crate) struct Salvaged {
     pub(crate) lost: Vec<LostBlock>,
     /// Bytes of the file that are in no sound block.
     pub(crate) unreadable: u64,
+    /// An index was found, so that `lost` is complete.
+    pub(crate) has_index: bool,
     /// A block has internal keys in another order than the given one.
     pub(crate) is_unordered: bool,
 }
@@ -33,6 +35,7 @@ impl Salvage<'_> {
         let found = self.search(&mut salvaged.is_unordered).await?;
         match self.index(&found).await? {
             Some(index) => {
+                salvaged.has_index = true;
                 for (handle, after, up_to) in listed(&index) {
                     let at = found.partition_point(|block| block.handle.offset < handle.offset);
                     match found.get(at).filter(|block| block.handle == handle) {

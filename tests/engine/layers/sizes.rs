@@ -7,7 +7,7 @@ use super::source::all_files;
 const LINES_MAX: usize = 500;
 
 /// Files that are larger, with the reason.
-const LARGER: &[(&str, &str)] = &[];
+const LARGER: &[(&str, &str)] = &[("db/mod.rs", "one method for each call of the database")];
 
 #[test]
 fn files_can_be_read_at_one_sitting() {

@@ -1,6 +1,7 @@
 //! Replaces the old database with the repaired one.
 
 use super::aside::Move;
+use super::details::Details;
 use super::old_manifest::OldManifest;
 use super::repairer::Repairer;
 use super::report::{RecoveredFile, RepairReport, UnusedFile, how_to_use, report_resembling};
@@ -31,7 +32,11 @@ impl Repairer<'_> {
     }
 
     /// Replaces CURRENT and the manifest. From here on the old manifest is no longer valid.
-    pub(super) async fn install(mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<RepairReport> {
+    pub(super) async fn install(
+        mut self,
+        files: &FilesOnStorage,
+        old: &OldManifest,
+    ) -> Result<(RepairReport, Details)> {
         let current_is_understood = self.judge_current().await?;
         // Steps that can fail come before the first change.
         let moves = self.aside.choose_targets(&**self.env).await?;
@@ -57,7 +62,8 @@ impl Repairer<'_> {
             next = FileNumber(next.0 + 1);
         }
         let (recovered, unused) = self.sorted_moves(&moves);
-        Ok(RepairReport {
+        let details = std::mem::take(&mut self.details);
+        let report = RepairReport {
             tables: to_u64(self.kept.len()),
             entries: self.kept.iter().map(|kept| kept.entries).sum(),
             recovered,
@@ -65,7 +71,8 @@ impl Repairer<'_> {
             old_data_may_reappear: self.has_lost_entries,
             lost: moves.into_iter().map(|moved| moved.target).collect(),
             findings: self.findings.into_list(),
-        })
+        };
+        Ok((report, details))
     }
 
     /// Sorts the files that were moved: those with entries in the database, and the others.

@@ -82,6 +82,7 @@ impl Repairer<'_> {
         };
         let Some(mut walk) = self.readable(opened)? else {
             self.unused.push((name.to_owned(), "it cannot be read".into()));
+            self.details.lose(name, None, None);
             return Ok(before);
         };
         let mut gathered = self.gather();
@@ -103,6 +104,9 @@ impl Repairer<'_> {
         let end = walk.end(&mut self.findings).await;
         let (before, lost_bytes) = self.readable(end)?.unwrap_or((before, 0));
         self.has_lost_entries |= lost_bytes > 0;
+        if lost_bytes > 0 {
+            self.details.lose(name, None, None);
+        }
         if entries > 0 {
             self.recovered.push(RecoveredFile {
                 file: name.to_owned(),

@@ -10,7 +10,7 @@
 //! the rest              goes to `lost/`                                  aside.rs
 //! new manifest, CURRENT; the old manifests go to `lost/`
 //! ```
-//! Only bytes with a valid checksum are used, and every unused part is reported. A file stays in
+//! Only bytes with a valid checksum are used ([`Strictness`] says which, for `salvage`), and every unused part is reported. A file stays in
 //! the directory only if the new manifest names it or no later open deletes it. An interrupted
 //! repair can be repeated: until CURRENT is removed it only adds files, and afterwards every file
 //! is in the directory or in `lost/`.
@@ -19,6 +19,8 @@
 //! used too, and deleted keys can reappear. After LevelDB `db/repair.cc`.
 
 mod aside;
+mod details;
+mod doubtful;
 mod install;
 mod logs;
 mod old_manifest;
@@ -26,7 +28,12 @@ mod placement;
 mod repairer;
 mod report;
 mod run;
+mod strictness;
 mod tables;
 
+pub use details::AtRisk;
+pub(crate) use details::Details;
 pub use report::{LostRange, RecoveredFile, RepairReport, UnusedFile};
+pub(crate) use run::rebuild;
 pub use run::{repair, repair_as};
+pub use strictness::Strictness;

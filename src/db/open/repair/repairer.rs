@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::aside::Aside;
+use super::details::Details;
 use super::report::RecoveredFile;
+use super::strictness::Strictness;
 use crate::base::{FileNumber, InternalKeyComparator, SequenceNumber};
 use crate::budget::Budget;
 use crate::db::findings::Findings;
@@ -37,6 +39,7 @@ pub(super) struct Repairer<'a> {
     /// If set, entries in another order are sorted again; otherwise the repair refuses them.
     pub(super) any_comparator: bool,
     pub(super) comparator_is_known: bool,
+    pub(super) strictness: Strictness,
     pub(super) tables: Rc<TableCache>,
     pub(super) next: Cell<FileNumber>,
     pub(super) kept: Vec<Kept>,
@@ -56,6 +59,7 @@ pub(super) struct Repairer<'a> {
     pub(super) last_sequence: SequenceNumber,
     pub(super) budget: Budget,
     pub(super) findings: Findings,
+    pub(super) details: Details,
 }
 
 impl Repairer<'_> {

@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::aside::{Aside, Move};
+use super::details::Details;
 use super::old_manifest::OldManifest;
 use super::repairer::{NUMBER_MAX, Repairer};
 use super::report::{RepairReport, UnusedFile, damaged_log, report_resembling};
+use super::strictness::Strictness;
 use super::tables::{UNFINISHED, is_unfinished};
 use crate::base::{FileName, FileNumber, InternalKeyComparator};
 use crate::budget::Budget;
@@ -51,6 +53,32 @@ async fn locked(env: Rc<dyn Env>, options: Options, any_comparator: bool) -> Res
     result
 }
 
+/// Rebuilds the database even if it is sound, so that all of it is counted.
+///
+/// # Errors
+/// As [`repair`].
+pub(crate) async fn rebuild(
+    env: &Rc<dyn Env>,
+    options: Options,
+    any_comparator: bool,
+    strictness: Strictness,
+) -> Result<(RepairReport, Details)> {
+    options.check()?;
+    env.lock(false).await?;
+    let result = async {
+        let files = FilesOnStorage::list(&**env).await?;
+        check_anything_there(&files)?;
+        let options = Options { recovery: RecoveryMode::PointInTime, read_only: false, ..options };
+        let order = InternalKeyComparator::new(options.comparator.clone());
+        let mut findings = Findings::default();
+        let old = OldManifest::read(env, &files, &order, any_comparator, &mut findings).await?;
+        work(env, &options, &files, old, findings, any_comparator, strictness).await
+    };
+    let result = result.await;
+    env.unlock();
+    result
+}
+
 async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Result<RepairReport> {
     let files = FilesOnStorage::list(&**env).await?;
     check_anything_there(&files)?;
@@ -88,7 +116,21 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
             ..RepairReport::default()
         });
     }
-    let tables = open_tables(env, &options, &order, &Rc::new(LiveCounters::default()));
+    let repaired = work(env, &options, &files, old, findings, any_comparator, Strictness::default()).await?;
+    Ok(repaired.0)
+}
+
+async fn work(
+    env: &Rc<dyn Env>,
+    options: &Options,
+    files: &FilesOnStorage,
+    old: OldManifest,
+    mut findings: Findings,
+    any_comparator: bool,
+    strictness: Strictness,
+) -> Result<(RepairReport, Details)> {
+    let order = InternalKeyComparator::new(options.comparator.clone());
+    let tables = open_tables(env, options, &order, &Rc::new(LiveCounters::default()));
     if old.comparator.is_none() && !any_comparator {
         let name = options.comparator.name();
         let reason = format!("no manifest names the comparator: {name} is assumed");
@@ -96,12 +138,13 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
     }
     let mut repairer = Repairer {
         env,
-        options: &options,
+        options,
         tables,
-        next: Cell::new(next_number(&files, &old)),
+        next: Cell::new(next_number(files, &old)),
         order,
         any_comparator,
         comparator_is_known: old.comparator.is_some(),
+        strictness,
         kept: Vec::new(),
         has_strangers: false,
         is_complete: old.is_complete(),
@@ -113,11 +156,13 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
         last_sequence: old.last_sequence,
         budget: Budget::of_call(&options.pause),
         findings,
+        details: Details::default(),
     };
-    repairer.tables(&files, &old).await?;
-    repairer.logs(&files, &old).await?;
-    repairer.others(&files);
-    repairer.install(&files, &old).await
+    repairer.missing_tables(files, &old).await?;
+    repairer.tables(files, &old).await?;
+    repairer.logs(files, &old).await?;
+    repairer.others(files);
+    repairer.install(files, &old).await
 }
 
 /// Returns the unfinished tables of a sound database; `None` if it has other files to move.

@@ -3,10 +3,12 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
+use super::logs::Gathered;
 use super::old_manifest::OldManifest;
 use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use super::report::{LostRange, RANGES_MAX, RecoveredFile};
-use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name, to_u64};
+use super::strictness::Strictness;
+use crate::base::{FileName, FileNumber, SequenceNumber, parse_internal_key, table_file_name, to_u64, user_key};
 use crate::budget::Budget;
 use crate::db::findings::is_finding;
 use crate::db::open::FilesOnStorage;
@@ -14,7 +16,7 @@ use crate::db::verify::READ_ALL;
 use crate::env::{Access, Env};
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, finish};
-use crate::table::{FOOTER_SIZE, Footer, LostBlock, Salvage, Salvaged, Table, each_entry};
+use crate::table::{FOOTER_SIZE, Footer, LostBlock, Salvage, Salvaged, Table};
 use crate::version::NewFile;
 
 /// The place of a table in the new database.
@@ -25,6 +27,8 @@ struct Placed {
     level: usize,
     /// The size in the manifest.
     size: Option<u64>,
+    /// Its first and last user key, as the manifest says.
+    bounds: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The result of reading a table once.
@@ -57,7 +61,8 @@ impl Repairer<'_> {
             match old.table(number).filter(|_| is_found) {
                 Some((level, file)) => {
                     let told = self.findings.len();
-                    let place = Placed { number, stays: number.0 < NUMBER_MAX, level: *level, size: Some(file.size) };
+                    let (bounds, size) = (Some(bounds_of(file)), Some(file.size));
+                    let place = Placed { number, stays: number.0 < NUMBER_MAX, level: *level, size, bounds };
                     self.read_table(&name, place).await?;
                     let is_kept = self.findings.len() == told || self.aside.lacks(&name);
                     self.is_complete &= is_kept;
@@ -82,7 +87,7 @@ impl Repairer<'_> {
             if is_found && old.is_known() {
                 self.findings.push(Error::corruption(&*name, 0, "the manifest does not name it"));
             }
-            let place = Placed { number, stays: is_found && number.0 < NUMBER_MAX, level: 0, size: None };
+            let place = Placed { number, stays: is_found && number.0 < NUMBER_MAX, level: 0, size: None, bounds: None };
             self.read_table(&name, place).await?;
         }
         Ok(())
@@ -129,6 +134,7 @@ impl Repairer<'_> {
             let Scan { entries, smallest, largest, oldest, newest, .. } = scan;
             let file = NewFile { number, size: table.size(), smallest, largest };
             let level = place.level;
+            self.details.sound.push((name.to_owned(), entries));
             self.kept.push(Kept { level, file, entries, oldest, newest, rename_from, is_from_log: false });
             return Ok(());
         }
@@ -138,15 +144,24 @@ impl Repairer<'_> {
         if !scan.is_in_order {
             self.findings.push(Error::corruption(name, 0, "keys out of order: its entries are sorted again"));
         }
-        let entries = self.copy(&table).await?;
-        self.place_new(first_new, place.level);
+        let mut gathered = self.gather();
+        let entries = self.copy(&table, &mut gathered).await?;
         let (blocks, lost) = table.lost_blocks(&self.budget).await?;
-        self.recovered(name, entries, blocks, lost.iter().filter_map(stored).sum(), &lost);
+        let (doubtful, lost) = self.despite_checksums(table.file(), name, table.size(), lost, &mut gathered).await?;
+        self.write_table(gathered).await?;
+        self.place_new(first_new, place.level);
+        let lost_bytes = lost.iter().filter_map(stored).sum();
+        self.recovered(name, entries + doubtful.entries, blocks + doubtful.blocks, lost_bytes, &lost);
         Ok(())
     }
 
     /// Reads a table whose footer or index cannot be used: whatever is in sound blocks.
     async fn salvage(&mut self, name: &str, place: Placed) -> Result<()> {
+        if self.strictness == Strictness::Sound {
+            self.leave_out(name, "its index cannot be used, and blocks that are found without one are not wanted");
+            self.lose_all(name, &place);
+            return Ok(());
+        }
         let opened = match self.env.open(name, Access::Read).await {
             Err(error) if self.tables.gives_back(&error) => self.env.open(name, Access::Read).await,
             opened => opened,
@@ -154,9 +169,9 @@ impl Repairer<'_> {
         let (file, size) = match opened {
             Ok(file) => match file.size().await {
                 Ok(size) => (file, size),
-                Err(error) => return self.give_up(name, error),
+                Err(error) => return self.give_up(name, &place, error),
             },
-            Err(error) => return self.give_up(name, error),
+            Err(error) => return self.give_up(name, &place, error),
         };
         let tables = self.tables.clone();
         let budget = Budget::of_call(&self.options.pause);
@@ -168,7 +183,7 @@ impl Repairer<'_> {
             any_order: self.any_comparator,
             budget: &budget,
         };
-        let Salvaged { data, lost, unreadable, is_unordered } = salvage.run().await?;
+        let Salvaged { data, lost, unreadable, has_index, is_unordered } = salvage.run().await?;
         if is_unordered && !self.any_comparator && !self.comparator_is_known {
             return Err(self.other_order(name));
         }
@@ -178,7 +193,11 @@ impl Repairer<'_> {
                 size => format!("none of its {size} bytes are in a readable block of entries"),
             };
             self.leave_out(name, reason);
+            self.lose_all(name, &place);
             return Ok(());
+        }
+        if !has_index {
+            self.lose_all(name, &place);
         }
         let first_new = self.kept.len();
         let mut gathered = self.gather();
@@ -186,26 +205,14 @@ impl Repairer<'_> {
         for block in &data {
             let read = salvage.block(block.handle).await;
             let Some(read) = self.readable(read)? else { continue };
-            budget.spent(read.len()).await;
-            let mut result = Ok(());
-            each_entry(&read, |key, value| {
-                if let Ok(parsed) = parse_internal_key(key)
-                    && result.is_ok()
-                {
-                    result = gathered.reserve(1, parsed.user_key.len() + value.len());
-                    if result.is_ok() {
-                        gathered.add(parsed.sequence, parsed.value_type, parsed.user_key, value);
-                        entries += 1;
-                    }
-                }
-            });
-            result?;
-            self.write_if_full(&mut gathered).await?;
+            entries += self.add_block(&read, &mut gathered).await?;
         }
+        let (doubtful, lost) = self.despite_checksums(&*file, name, size, lost, &mut gathered).await?;
+        entries += doubtful.entries;
         self.write_table(gathered).await?;
         self.place_new(first_new, place.level);
         let missing = place.size.map_or(0, |named| named.saturating_sub(size));
-        let blocks = to_u64(data.len());
+        let blocks = to_u64(data.len()) + doubtful.blocks;
         let reason = format!(
             "read without its index: {entries} entries of {blocks} blocks are used, {unreadable} of its {size} bytes \
              cannot be read"
@@ -215,10 +222,11 @@ impl Repairer<'_> {
         Ok(())
     }
 
-    fn give_up(&mut self, name: &str, error: Error) -> Result<()> {
+    fn give_up(&mut self, name: &str, place: &Placed, error: Error) -> Result<()> {
         if !is_finding(&error) {
             return Err(error);
         }
+        self.lose_all(name, place);
         self.leave_out(name, "it cannot be read");
         Ok(())
     }
@@ -239,10 +247,34 @@ impl Repairer<'_> {
         }
     }
 
+    /// Any key of a table may be missing.
+    fn lose_all(&mut self, name: &str, place: &Placed) {
+        let (from, to) = place.bounds.clone().unzip();
+        self.details.lose(name, from, to);
+    }
+
+    /// Notes the keys of tables that are missing, and that a manifest cannot tell which are.
+    pub(super) async fn missing_tables(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
+        if !old.is_whole() {
+            self.details.lose("MANIFEST", None, None);
+        }
+        for (number, (_, file)) in &old.tables {
+            if files.table(&**self.env, *number).await?.is_none() {
+                let (from, to) = bounds_of(file);
+                self.details.lose(&table_file_name(*number), Some(from), Some(to));
+            }
+        }
+        if old.lacks_log(files) {
+            self.details.lose(&FileName::Log(old.log_number).to_string(), None, None);
+        }
+        Ok(())
+    }
+
     /// Moves a table away whose entries are in new ones.
     fn recovered(&mut self, name: &str, entries: u64, blocks: u64, lost_bytes: u64, lost: &[LostBlock]) {
         self.aside.add(name);
         self.has_lost_entries = true;
+        self.details.lose_blocks(name, lost);
         let lost_ranges = lost.iter().take(RANGES_MAX).map(LostRange::of).collect();
         let file = name.to_owned();
         self.recovered.push(RecoveredFile { file, lost: String::new(), entries, blocks, lost_bytes, lost_ranges });
@@ -291,9 +323,8 @@ impl Repairer<'_> {
         Ok(scan)
     }
 
-    /// Makes new tables of what can be read.
-    async fn copy(&mut self, table: &Rc<Table>) -> Result<u64> {
-        let mut gathered = self.gather();
+    /// Gathers what can be read.
+    async fn copy(&mut self, table: &Rc<Table>, gathered: &mut Gathered) -> Result<u64> {
         let mut entries = 0;
         let mut it = table.iter(READ_ALL);
         let step = it.seek_to_first();
@@ -305,11 +336,10 @@ impl Repairer<'_> {
                 gathered.add(parsed.sequence, parsed.value_type, parsed.user_key, it.value());
                 entries += 1;
             }
-            self.write_if_full(&mut gathered).await?;
+            self.write_if_full(gathered).await?;
             let step = it.next();
             finish(&mut it, step).await;
         }
-        self.write_table(gathered).await?;
         Ok(entries)
     }
 }
@@ -336,6 +366,10 @@ pub(super) async fn is_unfinished(
     let Ok(size) = file.size().await else { return Ok(false) };
     let Some(start) = size.checked_sub(to_u64(FOOTER_SIZE)) else { return Ok(true) };
     Ok(matches!(file.read_at(start, FOOTER_SIZE).await, Ok(bytes) if Footer::decode(&bytes).is_err()))
+}
+
+fn bounds_of(file: &NewFile) -> (Vec<u8>, Vec<u8>) {
+    (user_key(&file.smallest).to_vec(), user_key(&file.largest).to_vec())
 }
 
 fn stored(block: &LostBlock) -> Option<u64> {

@@ -1,0 +1,57 @@
+//! What a salvage tells beyond the report of a repair.
+
+use super::report::LostRange;
+use crate::error::Error;
+use crate::table::LostBlock;
+
+/// See [`SalvageReport`](crate::db::SalvageReport).
+#[derive(Default)]
+pub(crate) struct Details {
+    /// Tables that are used as they are, and the number of their entries.
+    pub(crate) sound: Vec<(String, u64)>,
+    /// Blocks that are used despite their checksums.
+    pub(crate) doubtful: Vec<Error>,
+    /// Blocks that an index lists, and that are not used.
+    pub(crate) left_behind: Vec<Error>,
+    /// Where entries are missing that may be newer than others.
+    pub(crate) at_risk: Vec<AtRisk>,
+}
+
+/// Keys of which entries are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AtRisk {
+    /// The file that had them.
+    pub file: String,
+    /// Keys at or after this one; `None`: from the first.
+    pub from: Option<Vec<u8>>,
+    /// Keys at or before this one; `None`: up to the last.
+    pub to: Option<Vec<u8>>,
+    /// Live keys of the new database among them.
+    pub live: u64,
+}
+
+/// Listed at most: a hostile manifest can name millions of tables.
+const LISTED_MAX: usize = 1000;
+
+impl Details {
+    pub(super) fn lose(&mut self, file: &str, from: Option<Vec<u8>>, to: Option<Vec<u8>>) {
+        if self.at_risk.len() < LISTED_MAX {
+            self.at_risk.push(AtRisk { file: file.to_owned(), from, to, live: 0 });
+        } else if let Some(last) = self.at_risk.last_mut() {
+            // Whatever is not listed may be anywhere.
+            (last.from, last.to) = (None, None);
+        }
+    }
+
+    pub(super) fn lose_blocks(&mut self, file: &str, lost: &[LostBlock]) {
+        for block in lost {
+            let LostRange { from, to } = LostRange::of(block);
+            self.lose(file, from, Some(to));
+            if self.left_behind.len() < LISTED_MAX {
+                let reason = format!("a block of {} bytes that the index lists cannot be used", block.handle.size);
+                self.left_behind.push(Error::corruption(file, block.handle.offset, reason));
+            }
+        }
+    }
+}

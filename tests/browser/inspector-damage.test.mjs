@@ -1,0 +1,271 @@
+// The inspector's page with damaged, hostile and changing files: what is wrong is named, and the rest is
+// read and saved; zips are looked into.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { ClassicLevel } from 'classic-level'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Varve } from '../../src/js/index.js'
+import { mapTable } from '../../src/js/inspect/index.js'
+import { BOMBS, manifestOfSmallEdits } from '../js/lib/bombs.mjs'
+import { sourceOfBytes } from '../js/lib/tables.mjs'
+import { zip } from '../js/lib/zip.mjs'
+import { Browser, lacking } from './lib/browser.mjs'
+import { openInspector, serveInspector } from './lib/inspector.mjs'
+
+const DEMO = inRoot('pkg', 'inspector', 'demo', 'healthy', '000005.ldb')
+const long = process.env.VARVE_LONG === '1'
+
+describe('the inspector and damage in chromium', { skip: lacking('chromium') }, () => {
+  /** @type {Browser} */
+  let browser
+  /** @type {Awaited<ReturnType<typeof serveInspector>>} */
+  let server
+  const folder = mkdtempSync(join(tmpdir(), 'varve-inspector-damage-'))
+  before(async () => {
+    server = await serveInspector()
+    browser = await Browser.start('chromium')
+  })
+  after(async () => {
+    await browser?.close()
+    server?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const newPlace = () => mkdtempSync(join(folder, 'db-'))
+  const written = (/** @type {string} */ name, /** @type {Uint8Array} */ bytes, place = newPlace()) => {
+    writeFileSync(join(place, name), bytes)
+    return join(place, name)
+  }
+  /** A database with a table of several blocks, and a log. */
+  async function database() {
+    const place = newPlace()
+    const db = new Varve(place, { blockSize: 1024, compression: false })
+    for (let i = 0; i < 300; i++) await db.put(`key${String(i).padStart(4, '0')}`, `value ${i} `.repeat(8))
+    await db.flush()
+    for (let i = 0; i < 20; i++) await db.put(`key${String(i).padStart(4, '0')}`, 'newer')
+    await db.del('key0100')
+    await db.close()
+    return place
+  }
+  /** @param {string} place @param {RegExp} pattern */
+  const nameOf = (place, pattern) => readdirSync(place).find((name) => pattern.test(name) && readFileSync(join(place, name)).length > 0) ?? ''
+  /** @param {string} place */
+  const pathsOf = (place) => readdirSync(place).filter((name) => !/LOCK/.test(name)).map((name) => join(place, name))
+  /** What the buttons save. @param {import('./lib/inspector.mjs').Inspector} inspector @param {() => Promise<unknown>} act */
+  async function savedBy(inspector, act) {
+    await inspector.page.evaluate(() => {
+      const page = /** @type {any} any: kept on the page */ (globalThis)
+      page.saved = new Promise((resolve) => {
+        const make = URL.createObjectURL
+        URL.createObjectURL = (blob) => {
+          URL.createObjectURL = make
+          const reader = new FileReader()
+          reader.onload = () => resolve(String(reader.result).split(',')[1])
+          reader.readAsDataURL(/** @type {Blob} */ (blob))
+          return make(blob)
+        }
+      })
+    })
+    await act()
+    return Buffer.from(await inspector.page.evaluate(() => /** @type {any} any: as above */ (globalThis).saved), 'base64')
+  }
+  /** @param {import('./lib/inspector.mjs').Inspector} inspector @param {string} scope @param {string} text */
+  const press = (inspector, scope, text) => inspector.page.evaluate((scope, text) => {
+    const button = [...document.querySelectorAll(`${scope} button`)].find(({ textContent }) => textContent?.trim() === text)
+    if (!(button instanceof HTMLButtonElement) || button.disabled) throw new Error(`there is no button ${text}`)
+    button.click()
+  }, scope, text)
+
+  test('a log that was cut, a bit of a handle, a bit of a filter and an empty manifest are told apart', async () => {
+    const place = await database()
+    const log = readFileSync(join(place, nameOf(place, /\.log$/)))
+    const inspector = await openInspector(browser, server.url)
+    await inspector.give(written('000004.log', log.subarray(0, log.length - 3)))
+    await inspector.until('.swept', /20 records read\. 1 finding/)
+    await inspector.show('Damage')
+    await inspector.until('.findings', /W04 .* note /)
+    assert.doesNotMatch(await inspector.text('.findings'), /damage/)
+
+    const table = readFileSync(DEMO)
+    const { parts } = await mapTable(sourceOfBytes(table))
+    const part = (/** @type {string} */ kind) => parts.find((each) => each.kind === kind) ?? parts[0]
+    const flipped = (/** @type {number} */ at) => {
+      const bytes = Buffer.from(table)
+      bytes[at] ^= 4
+      return bytes
+    }
+    const index = part('index')
+    await inspector.give(written('index.ldb', flipped(index.offset + Math.floor(index.length / 2))))
+    await inspector.until('.swept', /82 of 82 data blocks sound\. \d+ findings?/)
+    await inspector.show('Blocks')
+    await inspector.until('#blocks', /found/)
+    await inspector.show('Damage')
+    await inspector.until('.findings', /T10/)
+
+    const filter = part('filter')
+    await inspector.give(written('filter.ldb', flipped(filter.offset + Math.floor(filter.length / 2))))
+    await inspector.until('.swept', /82 of 82 data blocks sound\. \d+ findings?/)
+    await inspector.show('Damage')
+    await inspector.until('.findings', /T10 .*Filter, bytes/)
+    await inspector.check()
+
+    const manifest = nameOf(place, /^MANIFEST/)
+    writeFileSync(join(place, manifest), Buffer.alloc(readFileSync(join(place, manifest)).length))
+    await inspector.give(...pathsOf(place))
+    await inspector.until('.database', /M08|D01|M0/)
+    await inspector.until('#files', /zeros/)
+    await inspector.page.close()
+  })
+
+  test('a damaged database is counted, saved as a zip that LevelDB opens, and not changed', async () => {
+    const place = await database()
+    const name = nameOf(place, /\.ldb$/)
+    const bytes = readFileSync(join(place, name))
+    bytes[5000] ^= 1
+    writeFileSync(join(place, name), bytes)
+    const hash = () => pathsOf(place).map((path) => createHash('sha256').update(readFileSync(path)).digest('hex')).join()
+    const before = hash()
+    const inspector = await openInspector(browser, server.url)
+    await inspector.give(...pathsOf(place))
+    await inspector.until('main', /Salvage what can be read/)
+    await inspector.page.click('.salvages summary')
+    await inspector.check()
+    const counts = async (/** @type {string} */ strictness) => {
+      await inspector.page.select('.salvage select[name=strictness]', strictness)
+      await press(inspector, '.salvage', 'Dry run')
+      await inspector.until('.salvage .counts', /Can be saved: [\d,]+ live keys/)
+      return Number(/saved: ([\d,]+) live/.exec(await inspector.text('.salvage .counts'))?.[1].replaceAll(',', ''))
+    }
+    const [sound, doubtful] = [await counts('sound'), await counts('doubtful')]
+    assert.ok(sound < 299 && sound > 250, String(sound))
+    assert.equal(doubtful, 299)
+    await inspector.until('.salvage', new RegExp(`Used although the checksum is wrong: 1 ${name} at `))
+    assert.equal(await counts('carved'), sound)
+    await inspector.until('.salvage', new RegExp(`Left behind: \\d+ .*${name} at [\\d,]+: .*Keys that may be missing, old or back from deletion: 1`))
+    await inspector.check()
+    const archive = await savedBy(inspector, () => press(inspector, '.salvage', 'Save'))
+    await inspector.page.select('.salvage select[name=target]', 'ndjson')
+    const lines = (await savedBy(inspector, () => press(inspector, '.salvage', 'Save'))).toString('utf8').trimEnd().split('\n').map((line) => JSON.parse(line))
+    assert.equal(lines.length, sound)
+    assert.deepEqual(lines[0], { key: { enc: 'utf8', v: 'key0000' }, value: { enc: 'utf8', v: 'newer' } })
+
+    const made = newPlace()
+    for (let at = 0; archive.readUInt32LE(at) === 0x04034b50;) {
+      const from = at + 30 + archive.readUInt16LE(at + 26) + archive.readUInt16LE(at + 28)
+      const end = from + archive.readUInt32LE(at + 18)
+      writeFileSync(join(made, archive.toString('utf8', at + 30, at + 30 + archive.readUInt16LE(at + 26))), archive.subarray(from, end))
+      at = end
+    }
+    const db = new ClassicLevel(made, { createIfMissing: false })
+    assert.equal((await db.keys().all()).length, sound)
+    await db.close()
+    assert.equal(hash(), before)
+    // What was kept meanwhile goes with the files.
+    await inspector.page.click('.home')
+    await inspector.until('h1', /every byte/)
+    await inspector.page.close()
+  })
+
+  test('the databases in a zip are listed, and one is opened where it is', async () => {
+    const place = await database()
+    const files = pathsOf(place).map((path) => ({ name: `profile/db/${path.split('/').at(-1)}`, data: readFileSync(path), deflate: /ldb$/.test(path) }))
+    const archive = zip([...files, { name: 'profile/db/000099.ldb', data: 'x', flags: 1 }, { name: '../<img src=x>/000001.log', data: 'x' }, { name: 'wrong/000001.log', data: 'xyz', crc: 5 }])
+    const inspector = await openInspector(browser, server.url)
+    await inspector.give(written('evidence.zip', archive))
+    await inspector.until('.zip', /Inside: \d+ entries, 3 databases .*profile\/db\/: \d+ files.*<img src=x>.*000099\.ldb at [\d,]+ cannot be opened: it is encrypted/)
+    await inspector.check()
+    await press(inspector, '.zip', 'Open')
+    await inspector.until('main', /Left out: 000099\.ldb: it is encrypted/)
+    await inspector.until('.database', /comparator leveldb\.BytewiseComparator .*live tables 1/)
+    await inspector.until('header', /evidence\.zip ▸ profile\/db\//)
+    const [row] = await inspector.page.$$eval('#files .layer .row', (rows) => rows.filter((each) => /\.ldb/.test(each.textContent ?? '')).map((each) => each.getAttribute('data-index')))
+    await inspector.page.click(`#files [data-index="${row}"]`)
+    await inspector.until('.swept', /data blocks sound\. No findings/)
+    await inspector.check()
+
+    await inspector.give(written('wrong.zip', zip([{ name: '000001.log', data: 'xyz', crc: 5 }])))
+    await inspector.until('.zip', /its outermost files: 1 file/)
+    await press(inspector, '.zip', 'Open')
+    await inspector.until('header', /000001\.log/)
+    await inspector.show('Damage')
+    await inspector.until('.findings', /Z01 .*its checksum is [0-9a-f]{8}, the entry says 00000005/)
+
+    const bomb = zip([{ name: 'db/000001.log', data: Buffer.alloc(64 << 20), deflate: true }])
+    await inspector.give(written('bomb.zip', bomb))
+    await inspector.until('.zip', /1 database/)
+    await press(inspector, '.zip', 'Open')
+    await inspector.until('main', /Nothing of this folder can be opened: 000001\.log: .*bytes out of/)
+    await inspector.give(written('cut.zip', archive.subarray(0, 2000)))
+    await inspector.until('.zip, main', /It cannot be looked into: .*no end record/)
+    await inspector.check()
+    await inspector.page.close()
+  })
+
+  test('bombs are refused or windowed, and the page answers meanwhile', async () => {
+    const inspector = await openInspector(browser, server.url)
+    for (const { what, code, name = '000005.ldb', make } of BOMBS) {
+      await inspector.give(written(name, make()))
+      const since = performance.now()
+      await inspector.until('.swept', /\./, 10_000)
+      assert.ok(performance.now() - since < 5000, `${what}: ${performance.now() - since} ms`)
+      if (code === undefined) continue
+      await inspector.show('Damage')
+      await inspector.until('.findings', new RegExp(code))
+    }
+    // Its keys are 20 GiB; rows of a block with such keys are shown all the same.
+    const prefix = BOMBS.find(({ what }) => /keys sum/.test(what))
+    await inspector.give(written('000007.ldb', /** @type {NonNullable<typeof prefix>} */ (prefix).make()))
+    await inspector.until('.swept', /1 of 1|0 of 1/)
+    await inspector.show('Entries')
+    await inspector.until('main', /200,001/)
+
+    await inspector.give(written('MANIFEST-000001', manifestOfSmallEdits(long ? 1 << 30 : 16 << 20)))
+    const answers = await inspector.page.evaluate(async () => {
+      let longest = 0
+      for (let i = 0; i < 20; i++) {
+        const since = performance.now()
+        await new Promise((resolve) => setTimeout(resolve))
+        longest = Math.max(longest, performance.now() - since)
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      return longest
+    })
+    // A click waits no longer, also on a machine with other work.
+    assert.ok(answers < 5000, `${answers} ms`)
+    await inspector.until('.progress, .swept', /edits/)
+    const isRunning = await inspector.page.$('.progress button')
+    if (isRunning !== null) {
+      await inspector.page.evaluate(() => /** @type {HTMLElement} */ (document.querySelector('.progress button'))?.click())
+      await inspector.until('.progress, .swept', /Check again|edits read/)
+    }
+    await inspector.check({ axe: false })
+    await inspector.page.close()
+  })
+
+  test('a file that changes or is removed after it was opened is not read any more', async () => {
+    const place = await database()
+    mkdirSync(join(place, 'copy'))
+    const log = join(place, 'copy', '000009.log')
+    writeFileSync(log, Buffer.concat(Array(40).fill(readFileSync(join(place, nameOf(place, /\.log$/))))))
+    const inspector = await openInspector(browser, server.url)
+    await inspector.give(log)
+    await inspector.until('.swept', /records read/)
+    const shown = await inspector.text('.swept')
+    appendFileSync(log, 'more')
+    await inspector.show('Hex')
+    await inspector.until('main', /S01 The file changed on disk since it was opened.*drop it again, or refresh/)
+    await inspector.show('Map')
+    // What was read before stays, and nothing new is among it.
+    assert.equal(await inspector.text('.swept'), shown)
+    await inspector.give(log)
+    await inspector.until('.swept', /records read/)
+    unlinkSync(log)
+    await inspector.show('Hex')
+    await inspector.until('main', /S01 The file is gone since it was opened|S01 The file changed on disk/)
+    await inspector.check({ axe: false })
+    await inspector.page.close()
+  })
+})

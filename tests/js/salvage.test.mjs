@@ -1,0 +1,293 @@
+// Salvage: a new database of what can be read of a damaged one, whose files are never changed.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { ClassicLevel } from 'classic-level'
+import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { Varve } from '../../src/js/index.js'
+import { mapTable, salvage, sweepTable } from '../../src/js/inspect/index.js'
+import { NodeStorage } from '../../src/js/storage/node/directory.js'
+import { corpus, noCorpus } from './lib/corpus.mjs'
+
+const long = process.env.VARVE_LONG === '1'
+const MAIN = inRoot('src', 'js', 'cli', 'main.js')
+const folder = mkdtempSync(join(tmpdir(), 'varve-salvage-test-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+const newPlace = () => mkdtempSync(join(folder, 'db-'))
+
+/** @param {string} name @param {Uint8Array} bytes @returns {import('../../src/js/types/inspect.js').Source} */
+const sourceOf = (name, bytes) => ({
+  name,
+  size: bytes.length,
+  read(offset, into) {
+    const part = bytes.subarray(offset, offset + into.length)
+    into.set(part)
+    return part.length
+  }
+})
+
+/** @param {string} place */
+const filesOf = (place) => readdirSync(place, { withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => name).sort()
+/** @param {string} place */
+const sourcesOf = (place) => filesOf(place).map((name) => sourceOf(name, readFileSync(join(place, name))))
+/** @param {string} place */
+const hashOf = (place) => filesOf(place).map((name) => `${name} ${createHash('sha256').update(readFileSync(join(place, name))).digest('hex')}`)
+
+/** @param {AsyncIterable<Uint8Array>} pieces */
+async function joined(pieces) {
+  const parts = []
+  for await (const piece of pieces) parts.push(piece)
+  return Buffer.concat(parts)
+}
+
+/** Unpacks a zip of stored entries. @param {Buffer} zip @param {string} place */
+function unpack(zip, place) {
+  for (let at = 0; zip.readUInt32LE(at) === 0x04034b50;) {
+    const [size, name, extra] = [zip.readUInt32LE(at + 18), zip.readUInt16LE(at + 26), zip.readUInt16LE(at + 28)]
+    const from = at + 30 + name + extra
+    writeFileSync(join(place, zip.toString('utf8', at + 30, at + 30 + name)), zip.subarray(from, from + size))
+    at = from + size
+  }
+}
+
+/** What LevelDB itself reads, and what is in the tables. @param {string} place */
+async function countsOf(place) {
+  let [entries, tombstones] = [0, 0]
+  for (const name of filesOf(place).filter((each) => /\.(ldb|sst)$/.test(each))) {
+    for await (const { summary } of sweepTable(sourceOf(name, readFileSync(join(place, name))))) {
+      entries += Number(summary?.facts.entries ?? 0)
+      tombstones += Number(summary?.facts.deletions ?? 0)
+    }
+  }
+  const db = new ClassicLevel(place, { createIfMissing: false, keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  let live = 0
+  for await (const _ of db.keys()) live++
+  await db.close()
+  return { live, entries, tombstones }
+}
+
+/** Databases that LevelDB made and that were then damaged, each in its own way. */
+const fixtures = inRoot('tests', 'fixtures')
+const DAMAGED = noCorpus
+  ? ['block-flip-snappy', 'manifest-cut', 'repair-log-damage', 'wal-flip-middle'].map((name) => join(fixtures, name))
+  : readdirSync(join(corpus, 'leveldb')).map((name) => join(corpus, 'leveldb', name))
+/** Of another comparator, or compressed in a way that the LevelDB inside classic-level does not know. */
+const OTHER = /comparator|zstd/
+
+describe('salvage', () => {
+  for (const place of DAMAGED.filter((each) => !OTHER.test(each))) {
+    const inside = existsSync(join(place, 'before')) ? join(place, 'before') : place
+    test(`${place.split('/').at(-1)} opens in LevelDB with the counts of the dry run`, async () => {
+      const before = hashOf(inside)
+      const made = newPlace()
+      const salvaged = await salvage(sourcesOf(inside))
+      const { live, entries, tombstones, keys, tables } = salvaged.report
+      unpack(await joined(salvaged.zip()), made)
+      const rows = (await joined(salvaged.ndjson())).toString('utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line))
+      const copied = join(folder, `copy-${place.split('/').at(-1)}`)
+      await salvaged.copy(new NodeStorage(copied))
+      await salvaged.close()
+      assert.equal(filesOf(made).filter((name) => /\.(ldb|sst)$/.test(name)).length, tables)
+      for (const each of [made, copied]) assert.deepEqual(await countsOf(each), { live, entries, tombstones })
+      assert.equal(rows.length, live)
+      assert.ok(keys >= live && entries >= keys)
+      assert.deepEqual(hashOf(inside), before)
+    })
+  }
+
+  test('a database of another comparator is refused, and sorted anew if asked', async () => {
+    const sources = sourcesOf(join(fixtures, 'comparator-reverse'))
+    await assert.rejects(salvage(sources), { code: 'LEVEL_INVALID_ARGUMENT' })
+    await assert.rejects(salvage(sources, { comparator: 'idb_cmp2' }), { code: 'LEVEL_NOT_SUPPORTED' })
+    const salvaged = await salvage(sources, { comparator: 'leveldb.BytewiseComparator' })
+    const made = newPlace()
+    unpack(await joined(salvaged.zip()), made)
+    const { live, entries, tombstones } = salvaged.report
+    assert.ok(live > 0)
+    assert.deepEqual(await countsOf(made), { live, entries, tombstones })
+    await salvaged.close()
+  })
+})
+
+/** A database with one table of many blocks. @param {'none' | 'snappy'} compression */
+async function oneTable(compression) {
+  const place = newPlace()
+  const db = new Varve(place, { compression: compression === 'snappy', blockSize: 512 })
+  for (let i = 0; i < 400; i++) await db.put(`key${String(i).padStart(6, '0')}`, `value ${i} `.repeat(6))
+  await db.compactRange('', '~')
+  await db.close()
+  const name = filesOf(place).find((each) => /\.ldb$/.test(each)) ?? ''
+  return { place, name, bytes: readFileSync(join(place, name)) }
+}
+
+describe('salvage of a table', () => {
+  test('without its footer has every block; cut at any byte, every whole block', async () => {
+    const { bytes } = await oneTable('snappy')
+    const map = await mapTable(sourceOf('000005.ldb', bytes))
+    /** @type {{ end: number, entries: number }[]} */
+    const blocks = []
+    for await (const { regions } of sweepTable(sourceOf('000005.ldb', bytes))) {
+      for (let i = 0; i < regions.length; i++) if (regions.entries[i] > 0 && regions.kind[i] === 5) blocks.push({ end: regions.offset[i] + regions.size[i], entries: regions.entries[i] })
+    }
+    assert.equal(blocks.length, map.handles?.offset.length)
+    const broken = Uint8Array.from(bytes)
+    broken.fill(0, bytes.length - 48)
+    const step = long ? 1 : 211
+    const cuts = [bytes.length]
+    for (let cut = 1; cut < bytes.length; cut += step) cuts.push(cut)
+    for (const { end } of blocks.slice(0, 3)) cuts.push(end - 1, end, end + 1)
+    for (const cut of cuts) {
+      const expected = blocks.filter(({ end }) => end <= cut).reduce((sum, { entries }) => sum + entries, 0)
+      const salvaged = await salvage([sourceOf('lost.ldb', cut === bytes.length ? broken : bytes.subarray(0, cut))])
+      assert.equal(salvaged.report.live, expected, `cut at ${cut}`)
+      assert.ok(salvaged.report.leftBehind.length > 0)
+      await salvaged.close()
+    }
+  })
+
+  test('sound blocks, those found, and those with a wrong checksum are told apart', async () => {
+    const { place, name, bytes } = await oneTable('none')
+    const [{ from, count }] = await oneBlock(bytes)
+    const flipped = Uint8Array.from(bytes)
+    // A bit of a value: the layout stays right.
+    flipped[from + 40] ^= 1
+    const others = () => filesOf(place).filter((each) => each !== name).map((each) => sourceOf(each, readFileSync(join(place, each))))
+    const counted = async (/** @type {Uint8Array} */ table, /** @type {'sound' | 'carved' | 'doubtful'} */ strictness) => {
+      const salvaged = await salvage([...others(), sourceOf(name, table)], { strictness })
+      await salvaged.close()
+      return salvaged.report
+    }
+    const sound = await counted(flipped, 'sound')
+    assert.equal(sound.live, 400 - count)
+    assert.equal(sound.doubtful.length, 0)
+    assert.deepEqual(sound.leftBehind.filter((each) => each.offset === from).map(({ file }) => file), [name])
+    assert.equal(sound.oldDataMayReappear, true)
+    const [risk] = sound.atRisk
+    assert.equal(risk.file, name)
+    assert.ok(risk.live <= 1 && risk.from !== undefined && risk.to !== undefined)
+    const doubtful = await counted(flipped, 'doubtful')
+    assert.equal(doubtful.live, 400)
+    assert.deepEqual(doubtful.doubtful.map(({ file, offset }) => [file, offset]), [[name, from]])
+    assert.match(doubtful.doubtful[0].reason, new RegExp(`its ${count} entries are used, and may be wrong`))
+
+    const headless = Uint8Array.from(bytes)
+    headless[headless.length - 1] ^= 1
+    assert.equal((await counted(headless, 'sound')).live, 0)
+    assert.equal((await counted(headless, 'carved')).live, 400)
+    assert.equal((await counted(headless, 'carved')).atRisk.length, 0)
+  })
+
+  test('a key that damage would put out of order is no doubtful entry', async () => {
+    const { place, name, bytes } = await oneTable('none')
+    const [{ from, count }] = await oneBlock(bytes)
+    const flipped = Uint8Array.from(bytes)
+    flipped[from + 3] ^= 0x40
+    const sources = filesOf(place).map((each) => sourceOf(each, each === name ? flipped : readFileSync(join(place, each))))
+    const salvaged = await salvage(sources, { strictness: 'doubtful' })
+    assert.equal(salvaged.report.live, 400 - count)
+    await salvaged.close()
+  })
+})
+
+/** A block in the middle. @param {Uint8Array} bytes */
+async function oneBlock(bytes) {
+  const found = []
+  for await (const { regions } of sweepTable(sourceOf('000005.ldb', bytes))) {
+    for (let i = 0; i < regions.length; i++) if (regions.kind[i] === 5 && regions.entries[i] > 0) found.push({ from: regions.offset[i], count: regions.entries[i] })
+  }
+  return found.slice(found.length >> 1)
+}
+
+describe('salvage of what is left', () => {
+  test('a log alone, tables of other names, and old versions that come back', async () => {
+    const place = newPlace()
+    const db = new Varve(place)
+    await db.batch(Array.from({ length: 100 }, (_, i) => ({ type: 'put', key: `k${i}`, value: 'old' })))
+    await db.flush()
+    await db.del('k1')
+    await db.put('k2', 'new')
+    await db.close()
+    const log = filesOf(place).find((each) => /\.log$/.test(each) && statSync(join(place, each)).size > 0) ?? ''
+    const table = filesOf(place).find((each) => /\.ldb$/.test(each)) ?? ''
+    const of = async (/** @type {import('../../src/js/types/inspect.js').Source[]} */ sources) => {
+      const salvaged = await salvage(sources)
+      await salvaged.close()
+      return salvaged.report
+    }
+    const alone = await of([sourceOf('f1234567.log', readFileSync(join(place, log)))])
+    assert.deepEqual([alone.live, alone.tombstones, alone.entries], [1, 1, 2])
+    assert.deepEqual(alone.adopted, [{ file: 'f1234567.log', as: '000001.log' }])
+    assert.equal(alone.files[0].file, 'f1234567.log')
+    const both = await of([sourceOf('f1.ldb', readFileSync(join(place, table))), sourceOf('x (1).log', readFileSync(join(place, log)))])
+    assert.equal(both.live, 99)
+    // A manifest tells which files belong to the database: another one is left out, and told.
+    const withManifest = await of([...sourcesOf(place), sourceOf('copy.ldb', readFileSync(join(place, table)))])
+    assert.equal(withManifest.live, 99)
+    assert.deepEqual(withManifest.leftBehind.map(({ file }) => file), ['copy.ldb'])
+    assert.equal(withManifest.oldDataMayReappear, false)
+    // Without the log, what it deleted is back, and the report says that any key may be.
+    const without = await of(sourcesOf(place).filter(({ name }) => name !== log))
+    assert.equal(without.live, 100)
+    assert.deepEqual(without.atRisk.map(({ from, to, live }) => [from, to, live]), [[undefined, undefined, 100]])
+    await assert.rejects(of([sourceOf('note.txt', Buffer.from('hello'))]), { code: 'LEVEL_INVALID_ARGUMENT' })
+  })
+
+  test('can be stopped, and keeps no more than it may', async () => {
+    const { place } = await oneTable('none')
+    const control = new AbortController()
+    await assert.rejects(salvage(sourcesOf(place).filter(({ name }) => name !== 'CURRENT'), { signal: control.signal, progress: () => control.abort() }), { code: 'LEVEL_ABORTED' })
+    const log = newPlace()
+    const db = new Varve(log)
+    await db.put('a', 'b'.repeat(100_000))
+    await db.close()
+    await assert.rejects(salvage(sourcesOf(log), { scratchMax: 1000 }), { code: 'LEVEL_FULL', message: /scratchMax/ })
+    const broken = sourcesOf(log).map((source) => ({ ...source, read: () => { throw Object.assign(new Error('it changed'), { name: 'NotReadableError' }) } }))
+    await assert.rejects(salvage(broken), { code: 'LEVEL_SOURCE_CHANGED' })
+  })
+})
+
+describe('varve salvage', () => {
+  const run = (/** @type {string[]} */ ...args) => spawnSync(process.execPath, [MAIN, 'salvage', ...args], { encoding: 'utf8' })
+
+  test('writes what the dry run counted, to a directory, a zip and lines of JSON', async () => {
+    const source = join(fixtures, 'block-flip-snappy')
+    const before = hashOf(source)
+    const dry = run(source, '--dry-run', '--json')
+    assert.equal(dry.status, 1, dry.stderr)
+    const { live, entries, tombstones } = JSON.parse(dry.stdout)
+    assert.ok(live > 0)
+    const [place, zip, lines] = ['cli', 'cli.zip', 'cli.ndjson'].map((name) => join(folder, name))
+    for (const target of [place, zip, lines]) assert.equal(run(source, target).status, 1)
+    const unpacked = newPlace()
+    unpack(readFileSync(zip), unpacked)
+    for (const made of [place, unpacked]) assert.deepEqual(await countsOf(made), { live, entries, tombstones })
+    assert.equal(readFileSync(lines, 'utf8').split('\n').length - 1, live)
+    assert.deepEqual(hashOf(source), before)
+    for (const target of [place, zip, lines]) {
+      const again = run(source, target)
+      assert.equal(again.status, 2)
+      assert.match(again.stderr, /is not empty|is there already/)
+    }
+    const text = run(source, '--dry-run').stdout
+    assert.match(text, /^would have [\d,]+ live keys: /)
+    assert.match(text, /left behind: 00000\d\.ldb at [\d,]+: /)
+    assert.match(text, /at risk by 00000\d\.ldb: keys /)
+  })
+
+  test('refuses what makes no sense', () => {
+    mkdirSync(join(folder, 'nothing'))
+    for (const [args, pattern] of /** @type {[string[], RegExp][]} */ ([
+      [[join(fixtures, 'empty')], /name the new directory/], [[join(fixtures, 'empty'), 'x', '--dry-run'], /leave the target out/],
+      [[join(fixtures, 'empty'), '--dry-run', '--strictness', 'lax'], /--strictness is one of/], [[join(folder, 'nothing'), '--dry-run'], /no database to repair/],
+      [[join(folder, 'absent'), '--dry-run'], /ENOENT/]
+    ])) {
+      const { status, stderr } = run(...args)
+      assert.equal(status, 2)
+      assert.match(stderr, pattern)
+    }
+  })
+})

@@ -1,0 +1,126 @@
+// Salvage of a database among the open files: a dry run, and saving what it counted. Has a worker of its
+// own, which keeps what was read until other files are opened.
+import { save } from '../ui/save.js'
+
+/** @typedef {import('./model.js').Model} Model */
+/** @typedef {import('../client.js').Client} Client */
+/** @typedef {import('varve/inspect').SalvageReport} SalvageReport */
+/** @typedef {import('varve/inspect').Strictness} Strictness */
+
+/** @typedef {'zip' | 'ndjson'} Target */
+
+export class Salvage {
+  #model
+  #make
+  /** @type {Client | undefined} */
+  #worker
+  #control = new AbortController()
+  /** @type {Strictness} */
+  strictness = 'carved'
+  /** @type {Target} */
+  target = 'zip'
+  /** Whether entries of another comparator are sorted anew. */
+  isSortedAnew = false
+  /** The folder of the database, with its slash. @type {string | undefined} */
+  folder
+  /** @type {'none' | 'running' | 'counted' | 'saving' | 'failed'} */
+  status = /** @type {'none' | 'running' | 'counted' | 'saving' | 'failed'} */ ('none')
+  done = 0
+  saved = 0
+  failure = ''
+  /** @type {SalvageReport | undefined} */
+  report
+
+  /** @param {Model} model @param {() => Client} make */
+  constructor(model, make) {
+    this.#model = model
+    this.#make = make
+  }
+
+  /** The files of a folder. @param {string} folder */
+  filesOf(folder) {
+    return this.#model.files.filter(({ name }) => name.slice(0, name.lastIndexOf('/') + 1) === folder)
+  }
+
+  /** Counts what could be saved. @param {string} folder */
+  async count(folder) {
+    this.end()
+    const model = this.#model
+    const control = this.#control
+    const worker = this.#worker = this.#make()
+    const files = this.filesOf(folder)
+    for (const { id, given } of files) worker.register(id, given)
+    Object.assign(this, { folder, status: 'running', done: 0, report: undefined, failure: '' })
+    model.changed()
+    try {
+      const report = await worker.call('salvage', [files.map(({ id }) => id), folder, { strictness: this.strictness, ...this.isSortedAnew && { comparator: 'leveldb.BytewiseComparator' } }], {
+        signal: control.signal,
+        onPart: (done) => {
+          this.done = done
+          model.changed()
+        }
+      })
+      if (control.signal.aborted) return
+      Object.assign(this, { status: 'counted', report })
+      model.say(`${report.live} live keys can be saved`)
+    } catch (error) {
+      if (!control.signal.aborted) this.#fail(error)
+    }
+    model.changed()
+  }
+
+  /** Saves what was counted. */
+  async write() {
+    const model = this.#model
+    const control = this.#control
+    const { target } = this
+    if (this.status !== 'counted' || this.#worker === undefined) return
+    Object.assign(this, { status: 'saving', saved: 0 })
+    model.changed()
+    /** @type {BlobPart[]} */
+    const parts = []
+    try {
+      await this.#worker.call('salvaged', [target], {
+        signal: control.signal,
+        onPart: (piece) => {
+          // A Blob of many parts may be kept on disk; an array of them would not be.
+          parts.push(new Blob([piece]))
+          this.saved += piece.length
+          model.changed()
+        }
+      })
+      if (control.signal.aborted) return
+      const name = `${model.source.replace(/[^\w.-]+/g, '-').replace(/\.zip$/, '') || 'database'}.salvaged.${target}`
+      save(name, new Blob(parts))
+      this.status = 'counted'
+      model.say(`${name} was saved`)
+    } catch (error) {
+      if (!control.signal.aborted) this.#fail(error)
+    }
+    model.changed()
+  }
+
+  /** @param {any} error any: whatever was thrown */
+  #fail(error) {
+    Object.assign(this, { status: 'failed', failure: error?.message ?? String(error) })
+  }
+
+  /** @param {Partial<{ strictness: Strictness, target: Target, isSortedAnew: boolean }>} choice */
+  choose(choice) {
+    const isOther = choice.strictness !== undefined || choice.isSortedAnew !== undefined
+    if (isOther) this.end()
+    Object.assign(this, choice)
+    this.#model.changed()
+  }
+
+  /** Ends what runs, and forgets what was counted. */
+  end() {
+    this.#control.abort()
+    this.#control = new AbortController()
+    // The worker and what it kept go together.
+    this.#worker?.end()
+    this.#worker = undefined
+    Object.assign(this, { status: 'none', report: undefined, failure: '' })
+    this.#model.changed()
+  }
+}

@@ -1,0 +1,37 @@
+// Salvage in a worker, which keeps what was counted until it is saved.
+import { salvage } from 'varve/inspect'
+
+/** @type {import('varve/inspect').Salvaged | undefined} */
+let salvaged
+/** Bytes read between two reports. */
+const PROGRESS = 1 << 20
+
+/**
+ * The dry run: the report of what can be saved.
+ * @param {import('varve/inspect').Source[]} files
+ * @param {string} folder of the database, with its slash
+ * @param {import('varve/inspect').SalvageOptions} options
+ * @param {AbortSignal} signal
+ * @param {(done: number) => void} part is told how many bytes were read
+ */
+export async function salvageCall(files, folder, options, signal, part) {
+  const sources = files.map((source) => ({ ...source, name: source.name.slice(folder.length) }))
+  let told = 0
+  await salvaged?.close()
+  salvaged = await salvage(sources, {
+    ...options,
+    signal,
+    progress(done) {
+      if (done - told < PROGRESS) return
+      told = done
+      part(done)
+    }
+  })
+  return salvaged.report
+}
+
+/** Hands over what was counted. @param {'zip' | 'ndjson'} target @param {AbortSignal} signal @param {(piece: Uint8Array) => void} part */
+export async function saveCall(target, signal, part) {
+  if (salvaged === undefined) throw new Error('what was counted is gone: make the dry run again')
+  for await (const piece of target === 'zip' ? salvaged.zip({ signal }) : salvaged.ndjson({ signal })) part(piece)
+}
