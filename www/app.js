@@ -4,20 +4,18 @@ import { Client } from './client.js'
 import { Model } from './model/model.js'
 import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
 import { nameText, plainName } from './ui/bytes.js'
-import { damage } from './views/damage.js'
-import { detail } from './views/detail.js'
 import { about, files, kindOf } from './views/files.js'
 import { help } from './views/help.js'
+import { LOADED } from './views/loaded.js'
 import { map } from './views/map.js'
 import { DEMOS, dropped, openScreen } from './views/open.js'
 import { zip } from './views/zip.js'
 
-/** @type {Partial<Record<import('./model/views.js').View, (model: Model) => unknown>>} */
-const SHOW = { files, map, damage }
+Object.assign(LOADED, { files, map })
 
 /** Loads the script of a view that is not there from the beginning. @param {import('./model/views.js').View} view */
 async function loadView(view) {
-  Object.assign(SHOW, view === 'live' ? await import('./views/live.js') : (await import('./views/more.js')).MORE)
+  Object.assign(LOADED, view === 'live' ? await import('./views/live.js') : (await import('./views/more.js')).MORE)
 }
 
 /** When other views are loaded that nobody asked for yet, in ms. */
@@ -82,7 +80,7 @@ class InspectorApp extends LitElement {
     this.follow()
     this.listDatabases()
     // A failure is told when one is shown.
-    setTimeout(() => loadView('hex').catch(() => {}), LOADED_AFTER_MS)
+    setTimeout(() => loadView('hex').then(() => this.requestUpdate(), () => {}), LOADED_AFTER_MS)
   }
 
   /** Opens what the address asks for. */
@@ -296,7 +294,7 @@ class InspectorApp extends LitElement {
         ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${nameText(model.notice)} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
         ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: INSIDE === undefined ? (name) => this.demo(name) : undefined, databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? plainName(model.awaited.file) : undefined })}
       </main>
-      ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${detail(model)}</aside>` : nothing}
+      ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${LOADED.detail?.(model)}</aside>` : nothing}
       ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}
       ${this.helping ? help(() => this.toggleHelp()) : nothing}
       <p class="hidden" role="status">${model.said}</p>`
@@ -318,7 +316,7 @@ class InspectorApp extends LitElement {
 
   /** @param {import('./model/views.js').View} view */
   shownBy(view) {
-    const show = SHOW[view]
+    const show = LOADED[view]
     if (show !== undefined) return show(this.model)
     loadView(view).then(() => {
       // Then it gets the focus as a new one.

@@ -5,7 +5,7 @@ import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
 import { ROLES } from '../model/folders.js'
 import { counted, exact, grouped, sized } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
-import { salvagePanel } from './salvage.js'
+import { LOADED } from './loaded.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('../model/file.js').OpenFile} OpenFile */
@@ -36,7 +36,7 @@ export function files(model) {
 function salvages(model) {
   const folders = [...new Set(model.files.map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)))]
   const { salvage } = model
-  return html`<details class="salvages" ?open=${salvage.status !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => salvagePanel(model, folder))}</details>`
+  return html`<details class="salvages" ?open=${salvage.status !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => LOADED.salvagePanel?.(model, folder))}</details>`
 }
 
 /** Digests and a report of all files. @param {Model} model */

@@ -1,0 +1,9 @@
+// The views and parts of views whose scripts are there. Those of more.js are added once it is loaded.
+
+/** @typedef {import('../model/model.js').Model} Model */
+
+/**
+ * @type {Partial<Record<import('../model/views.js').View, (model: Model) => unknown>> & {
+ *   detail?: typeof import('./detail.js').detail, salvagePanel?: typeof import('./salvage.js').salvagePanel }}
+ */
+export const LOADED = {}
