@@ -318,13 +318,13 @@ fn read_table(data: &[u8], verify: bool, lenient: bool) {
         block_on(finish(&mut it, step));
     }
     for key in &keys {
-        let _ = block_on(table.get(key, read, |_, value| value.len()));
+        let _ = block_on(table.get(key, read, &mut (), |_, value| value.len()));
         let _ = table.approximate_offset(key);
         let step = it.seek(key);
         block_on(finish(&mut it, step));
     }
     let _ = it.status();
-    let _ = block_on(table.get(&[0xff; 20], read, |_, value| value.len()));
+    let _ = block_on(table.get(&[0xff; 20], read, &mut (), |_, value| value.len()));
 }
 
 /// A file name, and the contents of CURRENT.
