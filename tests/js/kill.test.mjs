@@ -14,7 +14,7 @@ import { Varve } from '../../src/js/index.js'
 import { NodeStorage } from '../../src/js/storage/node/directory.js'
 
 const LONG = process.env.VARVE_LONG !== undefined
-const ROUNDS = LONG ? 1000 : 40
+const ROUNDS = LONG ? 1000 : 25
 const KEYS = 1500
 /** Printed by `npm test`, asserted only with VARVE_LONG=1: the machine may be busy. */
 const LOCK_MS_MAX = 200

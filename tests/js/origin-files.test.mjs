@@ -2,7 +2,7 @@
 // two tabs do by chance in tests/browser/origin-files.test.mjs, at chosen moments.
 import { deepStrictEqual, ok, rejects, strictEqual } from 'node:assert'
 import { test } from 'node:test'
-import { databasesOfOrigin, filesOfOrigin } from '../../src/js/inspect/origin.js'
+import { databasesOfOrigin, filesOfOrigin } from '../../src/js/inspect/index.js'
 
 // ---- Bytes as the engine writes them (src/env/pool/superblock.rs, header.rs, src/log/mod.rs) ----
 
