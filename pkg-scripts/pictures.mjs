@@ -56,13 +56,21 @@ try {
     await inspector.show('Hex')
     await inspector.page.evaluate(() => /** @type {HTMLElement} */ ([...document.querySelectorAll('.choice button')].at(-1)).click())
   })
-  await picture('structure', demo('healthy', 'structure'))
-  await picture('search', demo('healthy', 'search'), async ({ page }) => {
-    await page.type('.query', '"celsius":12.')
-    await page.keyboard.press('Enter')
+  await picture('live', { fragment: '#/demo:live/live?file=' }, async ({ page }) => {
+    await page.evaluate(() => { /** @type {any} any: the page's own */ (document.querySelector('inspector-app')).model.live.run() })
+    await sleep(4000)
+    await page.evaluate(() => /** @type {any} any: as above */ (document.querySelector('inspector-app')).model.live.pause())
   })
   await picture('files', { files: all }, (inspector) => inspector.until('.database', /live tables/))
   await picture('versions', { files: all.filter((file) => /MANIFEST/.test(file)) }, (inspector) => inspector.show('Versions'))
+  await picture('trace', { files: all }, async (inspector) => {
+    await inspector.until('.database', /live tables/)
+    await inspector.show('Key')
+    await inspector.until('main input', /^/)
+    await inspector.page.type('main input', 'user:00067221')
+    await inspector.page.keyboard.press('Enter')
+    await sleep(1500)
+  })
   await picture('damage', { files: [inRoot('tests', 'fixtures', 'wal-flip-middle', '000008.log')] }, (inspector) => inspector.show('Damage'))
   await picture('narrow', { ...demo('one-bit', 'map'), width: 390, height: 844 }, async ({ page }) => page.keyboard.press('n'))
 } finally {

@@ -99,8 +99,7 @@ const steps = {
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js', 2)),
-  // They wait for browsers for a third of the time.
-  browser: withPackage(inNode('browser', 3)),
+  browser: withPackage(inNode('browser', 2)),
   package: withPackage(inNode('package')),
   runtimes: withPackage(inNode('runtimes')),
   audit

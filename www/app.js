@@ -237,8 +237,10 @@ class InspectorApp extends LitElement {
   /** A view that was chosen has the focus, unless something in it has. */
   updated() {
     const { view } = this.model
-    const isNew = view !== this.shown
-    this.shown = view
+    // The first screen begins with its first button, as any page does.
+    const isOpen = this.model.files.length > 0 || this.model.live !== undefined
+    const isNew = isOpen && view !== this.shown
+    this.shown = isOpen ? view : ''
     // Lists draw themselves after this.
     if (isNew) requestAnimationFrame(() => (document.activeElement === document.body || document.activeElement === null) && this.focusView())
   }

@@ -58,7 +58,7 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
-    test('a live database grows, stops before a compaction, and its files open', async () => {
+    test('a live database grows, stops before a compaction, and its files open', { skip: kind === 'firefox' && !long }, async () => {
       const inspector = await openInspector(browser, server.url)
       const { page } = inspector
       const press = (/** @type {string} */ name) => page.evaluate((name) => {
@@ -617,11 +617,11 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
-    test('the keyboard alone leads from the first screen to a damaged byte', async () => {
+    test('the keyboard alone leads from the first screen to a damaged byte', { skip: kind === 'firefox' && !long }, async () => {
       const inspector = await openInspector(browser, server.url)
       const { page } = inspector
       await inspector.until('h1', /every byte/)
-      const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? '')
+      const focused = () => page.evaluate(() => (document.activeElement?.closest('label') ?? document.activeElement)?.textContent?.trim() ?? '')
       const tabTo = async (/** @type {RegExp} */ name, max = 40) => {
         for (let presses = 1; presses <= max; presses++) {
           await page.keyboard.press('Tab')
@@ -629,7 +629,9 @@ for (const kind of KINDS) {
         }
         throw new Error(`Tab does not reach ${name}`)
       }
-      assert.ok(await tabTo(/^One bit off$/) <= 12)
+      const first = await tabTo(/^Open files$/)
+      assert.ok(first <= 3, `${first} presses of Tab to Open files`)
+      await tabTo(/^One bit off$/, 8)
       await page.keyboard.press('Enter')
       await inspector.until('.swept', /81 of 82 data blocks sound\. 1 finding/)
       await page.keyboard.press('g')

@@ -27,9 +27,9 @@ const newPlace = () => join(scratch, String(places++))
  */
 const PROGRAMS = {
   trap: [],
-  corpus: [],
-  // Minutes, mostly of the command line, which has the full module in use.
-  ...process.env.VARVE_LONG === '1' && { damage: [] },
+  // Minutes, mostly of the command line, which has the full module in use; and files that the native
+  // tests read, too.
+  ...process.env.VARVE_LONG === '1' && { damage: [], corpus: [] },
   regressions: [],
   security: ['--test-name-pattern', '^(a zip with|bombs)']
 }

@@ -14,7 +14,7 @@ export const DEMOS = [
   { name: 'one-bit', title: 'One bit off', says: 'the same table with one flipped bit', files: ['one-bit/000005.ldb'] },
   { name: 'no-footer', title: 'Cut short', says: 'the same table without its end', files: ['no-footer/000005.ldb'] },
   { name: 'torn-log', title: 'Torn log', says: 'a write-ahead log whose last record a crash cut off', files: ['torn-log/000003.log'] },
-  { name: 'indexeddb', title: 'Browser IndexedDB', says: 'the databases of a page, as Chromium wrote them', files: ['CURRENT', 'MANIFEST-000001', '000006.log', '000008.ldb'].map((name) => `indexeddb/${name}`) },
+  { name: 'indexeddb', title: 'IndexedDB', says: 'the databases of a page, as Chromium wrote them', files: ['CURRENT', 'MANIFEST-000001', '000006.log', '000008.ldb'].map((name) => `indexeddb/${name}`) },
   { name: 'hostile', title: 'Hostile text', says: 'keys and values that try to break a page', files: ['hostile/000005.ldb'] },
   { name: 'live', title: 'Live', says: 'an engine at work: writes, flushes and compactions as they happen', files: [] }
 ]
