@@ -15,6 +15,7 @@ import { Trapping } from './lib/trapping.mjs'
 
 const SECONDS = Number(process.env.VARVE_SOAK_SECONDS ?? (process.env.npm_lifecycle_event === 'soak' ? 1200 : 8))
 const KEYS = 6000
+const FILE_SIZE = 256 << 10
 const MIB = 1 << 20
 /** Operations between two openings. */
 const SESSION_MS = Math.max(SECONDS * 1000 / 24, 500)
@@ -45,14 +46,14 @@ const keyOf = (n) => `key${String(n).padStart(6, '0')}`
 test(`${SECONDS} s of mixed load`, async (t) => {
   const model = new Map()
   const samples = []
-  const end = performance.now() + SECONDS * 1000
+  const until = performance.now() + SECONDS * 1000
   let operations = 0
-  for (let session = 0; performance.now() < end; session++) {
-    const db = new Varve(place, { writeBufferSize: 256 << 10, maxFileSize: 256 << 10, cacheSize: MIB })
+  for (let session = 0; performance.now() < until; session++) {
+    const db = new Varve(place, { writeBufferSize: 256 << 10, maxFileSize: FILE_SIZE, cacheSize: MIB })
     db.on('recovered', ({ cause }) => assert.fail(cause))
     await db.open()
-    const until = Math.min(performance.now() + SESSION_MS, end)
-    while (performance.now() < until) {
+    const pause = Math.min(performance.now() + SESSION_MS, until)
+    while (performance.now() < pause) {
       await work(db, model)
       operations++
     }
@@ -74,9 +75,13 @@ test(`${SECONDS} s of mixed load`, async (t) => {
   assert.ok(samples.length >= 6, 'too few sessions to compare')
   // The first sessions fill the database.
   const third = Math.floor(samples.length / 3)
+  const [middle, end] = [samples.slice(third, 2 * third), samples.slice(-third)]
+  // On a slow machine, the database still fills: more data are in more files.
+  const filled = Math.max(0, median(end, 'live') - median(middle, 'live'))
   for (const name of ['wasm', 'files', 'heap']) {
-    const [early, late] = [median(samples.slice(third, 2 * third), name), median(samples.slice(-third), name)]
-    assert.ok(late <= early * GROWTH + (name === 'files' ? 2 : GROWTH_SLACK), `${name} grew from ${early} to ${late}`)
+    const [early, late] = [median(middle, name), median(end, name)]
+    const slack = name === 'files' ? 2 + Math.ceil(2 * filled / FILE_SIZE) : GROWTH_SLACK
+    assert.ok(late <= early * GROWTH + slack, `${name} grew from ${early} to ${late}`)
   }
 })
 
