@@ -404,7 +404,8 @@ test('a database that is imported, and its changes', async () => {
 
 const SIZES = { writeBufferSize: 32 << 10, maxFileSize: 16 << 10, cacheSize: 64 << 10 }
 const seeds = process.env.VARVE_SEED !== undefined ? [Number(process.env.VARVE_SEED)]
-  : Array.from({ length: HISTORIES }, (_, i) => Math.floor(Math.random() * 2 ** 31) + i)
+  // With the first, a watch asked a trapped engine for ever, in one turn of the event loop.
+  : [1583306000, ...Array.from({ length: HISTORIES - 1 }, (_, i) => Math.floor(Math.random() * 2 ** 31) + i)]
 
 /** Several writers at once; each waits for its own writes, now and then. */
 async function history(db, sublevel, rand, { operations = 400, flushes = true } = {}) {
@@ -552,6 +553,33 @@ test('a watch that waits goes on in the new engine after a trap', async () => {
   await db.put('b', '2')
   assert.deepEqual((await waiting).value.changes, [{ type: 'put', key: 'b', value: '2' }])
   await db.close()
+})
+
+test('a trap in any call of a watch that begins to wait does not make it spin', async () => {
+  let traps = 0
+  for (let count = 1; count <= 24; count++) {
+    const db = new Varve(newPlace())
+    await db.put('a', '1')
+    const watch = db.watch()
+    const before = trapping.trapped
+    trapping.arm(count)
+    const first = watch.next()
+    await turn(3)
+    trapping.disarm()
+    traps += trapping.trapped - before
+    for (;;) {
+      try {
+        await db.put('b', '2')
+        break
+      } catch (error) {
+        assert.equal(error.code, 'LEVEL_POISONED')
+      }
+    }
+    const { value } = await first
+    assert.ok(value.type === 'gap' || value.changes[0].key === 'b', JSON.stringify(value))
+    await db.close()
+  }
+  assert.ok(traps >= 5, `${traps} traps`)
 })
 
 test('a watch of an engine that failed for good fails with LEVEL_POISONED', async () => {

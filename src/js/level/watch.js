@@ -107,6 +107,7 @@ export class Watch {
       throw fromEngine(error)
     }
     this.#sequence ??= LOST
+    this.#more = undefined
     this.#request(engine)
   }
 
@@ -195,13 +196,14 @@ export class Watch {
 
   /** @param {import('../engine/engine.js').Engine} engine */
   #changed(engine) {
-    const changed = (async () => {
-      try {
-        await engine.changed(this.#id)
-      } finally {
-        this.#more = undefined
-      }
-    })()
+    let answer
+    try {
+      answer = Promise.resolve(engine.changed(this.#id))
+    } catch (error) {
+      answer = Promise.reject(error)
+    }
+    /** @type {Promise<void>} */
+    const changed = answer.finally(() => { if (this.#more === changed) this.#more = undefined })
     changed.catch(() => {})
     return changed
   }
