@@ -259,6 +259,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     await inspector.until('main', /S01 The file changed on disk since it was opened.*drop it again, or refresh/)
     await inspector.show('Map')
     // What was read before stays, and nothing new is among it.
+    await inspector.until('.swept', /records read/)
     assert.equal(await inspector.text('.swept'), shown)
     await inspector.give(log)
     await inspector.until('.swept', /records read/)
