@@ -32,7 +32,7 @@ const PLACES = {
 }
 
 /** Each way in which a call reaches an engine, once. */
-const USUAL = ['memory', 'directory', 'later', 'worker-directory', 'lean-memory']
+const USUAL = ['directory', 'later', 'worker-directory', 'lean-memory']
 
 let root
 let directories = 0
