@@ -59,13 +59,17 @@ export class Inspector {
     await input.uploadFile(...paths)
   }
 
-  /** @param {string} view its title */
+  /** Shows a view, once it applies to the file. @param {string} view its title */
   async show(view) {
-    await this.page.evaluate((title) => {
+    const shown = () => this.page.evaluate((title) => {
       const item = [...document.querySelectorAll('nav .item')].find((each) => each.querySelector('span')?.textContent?.trim().startsWith(title))
-      if (!(item instanceof HTMLButtonElement) || item.disabled) throw new Error(`there is no view ${title}`)
+      if (!(item instanceof HTMLButtonElement) || item.disabled) return false
       item.click()
+      return true
     }, view)
+    for (const end = performance.now() + 10_000; !await shown(); await sleep(50)) {
+      if (performance.now() > end) throw new Error(`there is no view ${view}`)
+    }
   }
 
   /** The text of an element, blanks joined. @param {string} selector */
