@@ -1,5 +1,6 @@
 // The bits of a filter as a grid of small squares: dark if set, framed if a key asks for them.
-import { LitElement, html } from 'lit'
+import { html } from 'lit'
+import { MeasuredElement } from './measured.js'
 
 /** The side of a square, and the space after it. */
 const CELL = 6
@@ -7,7 +8,7 @@ const STEP = 7
 /** Bits that are drawn; more would not be told apart. */
 const DRAWN_MAX = 32_768
 
-export class BitGrid extends LitElement {
+export class BitGrid extends MeasuredElement {
   static properties = { bytes: { attribute: false }, marked: { attribute: false }, label: { attribute: false } }
 
   constructor() {
@@ -16,21 +17,6 @@ export class BitGrid extends LitElement {
     /** @type {number[]} */
     this.marked = []
     this.label = ''
-    this.observer = new ResizeObserver(() => this.draw())
-  }
-
-  createRenderRoot() {
-    return this
-  }
-
-  connectedCallback() {
-    super.connectedCallback()
-    this.observer.observe(this)
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback()
-    this.observer.disconnect()
   }
 
   updated() {

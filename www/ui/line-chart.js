@@ -1,31 +1,16 @@
 // A small line: how a number went. What it says is said in words beside it.
-import { LitElement, html } from 'lit'
+import { html } from 'lit'
+import { MeasuredElement } from './measured.js'
 
 const HEIGHT = 48
 
-export class LineChart extends LitElement {
+export class LineChart extends MeasuredElement {
   static properties = { points: { attribute: false }, version: { attribute: false } }
 
   constructor() {
     super()
     /** Their x grow. @type {{ x: number, y: number }[]} */
     this.points = []
-    this.width = 0
-    this.observer = new ResizeObserver(() => this.clientWidth !== this.width && (this.width = this.clientWidth, this.requestUpdate()))
-  }
-
-  createRenderRoot() {
-    return this
-  }
-
-  connectedCallback() {
-    super.connectedCallback()
-    this.observer.observe(this)
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback()
-    this.observer.disconnect()
   }
 
   render() {

@@ -2,7 +2,8 @@
 //
 // Keys stand in the order of their ranks, at equal distances, so that overlaps are exact whatever
 // the keys are.
-import { LitElement, html } from 'lit'
+import { html } from 'lit'
+import { MeasuredElement } from './measured.js'
 
 /** @typedef {{ level: number, number: string, size: number, smallest: string, largest: string, mark?: 'input' | 'new', ranks?: [number, number] }} Table keys in hexadecimal; `ranks`: in another order than that of bytes; `mark`: a compaction reads it, or it was just written */
 
@@ -12,7 +13,7 @@ const MARKS = { input: { color: 'index', sign: '▸' }, new: { color: 'filter', 
 const ROW = 22
 const LEVEL_WIDTH = 44
 
-export class LsmTree extends LitElement {
+export class LsmTree extends MeasuredElement {
   static properties = { tables: { attribute: false }, selected: { attribute: false }, onSelect: { attribute: false } }
 
   constructor() {
@@ -22,24 +23,8 @@ export class LsmTree extends LitElement {
     this.selected = -1
     /** @type {(index: number) => void} */
     this.onSelect = () => {}
-    this.width = 0
     /** Where each table is drawn. @type {{ x: number, y: number, width: number, index: number }[]} */
     this.boxes = []
-    this.observer = new ResizeObserver(() => this.clientWidth !== this.width && (this.width = this.clientWidth, this.requestUpdate()))
-  }
-
-  createRenderRoot() {
-    return this
-  }
-
-  connectedCallback() {
-    super.connectedCallback()
-    this.observer.observe(this)
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback()
-    this.observer.disconnect()
   }
 
   /** A row for each table of level 0, which overlap, and one for each other level. */

@@ -118,7 +118,7 @@ class LiveDatabase {
    */
   async entries({ gte, lt, limit = Infinity } = {}) {
     this.#regionsOf(gte === undefined ? NONE : checked(gte, 'lower bound'), lt === undefined ? NONE : checked(lt, 'upper bound'))
-    const id = await this.#called(() => this.#database.iterator(gte?.length ?? -1, lt?.length ?? -1, ROWS, limit === Infinity ? -1 : limit, 0))
+    const id = this.#called(() => this.#database.iterator(gte?.length ?? -1, lt?.length ?? -1, ROWS, limit === Infinity ? -1 : limit, 0))
     if (id < 0) await this.#outcome(id)
     const found = []
     try {
