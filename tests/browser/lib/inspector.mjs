@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { inRoot } from '../../../pkg-scripts/lib/paths.mjs'
 import { serve } from './serve.mjs'
 
@@ -59,15 +60,16 @@ export class Inspector {
     await input.uploadFile(...paths)
   }
 
-  /** Shows a view, once it applies to the file. @param {string} view its title */
+  /** Shows a view, once it applies to the file, and waits until it is drawn. @param {string} view its title */
   async show(view) {
-    const shown = () => this.page.evaluate((title) => {
+    const isShown = () => this.page.evaluate((title) => {
       const item = [...document.querySelectorAll('nav .item')].find((each) => each.querySelector('span')?.textContent?.trim().startsWith(title))
       if (!(item instanceof HTMLButtonElement) || item.disabled) return false
+      if (item.getAttribute('aria-current') === 'page') return true
       item.click()
-      return true
+      return false
     }, view)
-    for (const end = performance.now() + 10_000; !await shown(); await sleep(50)) {
+    for (const end = performance.now() + 20_000; !await isShown(); await sleep(20)) {
       if (performance.now() > end) throw new Error(`there is no view ${view}`)
     }
   }
@@ -88,9 +90,17 @@ export class Inspector {
     throw new Error(`${selector} does not become ${pattern}: ${shown}`)
   }
 
-  /** The rows of a list that are in the document, cell by cell. @param {string} id */
-  rows(id) {
-    return this.page.$$eval(`#${id} .layer [role=row]`, (rows) => rows.map((row) => [...row.children].map((cell) => /** @type {HTMLElement} */ (cell).innerText.replace(/\s+/g, ' ').trim())))
+  /** The rows of a list that are in the document, cell by cell, once there are some and they stay the same. @param {string} id */
+  async rows(id) {
+    const read = () => this.page.$$eval(`#${id} .layer [role=row]`, (rows) => rows.map((row) => [...row.children].map((cell) => /** @type {HTMLElement} */ (cell).innerText.replace(/\s+/g, ' ').trim())))
+    let rows = await read()
+    for (const end = performance.now() + 20_000; performance.now() < end;) {
+      await sleep(50)
+      const before = rows
+      rows = await read()
+      if (rows.length > 0 && isDeepStrictEqual(rows, before)) return rows
+    }
+    throw new Error(`the rows of ${id} do not settle: ${JSON.stringify(rows)}`)
   }
 
   /** Fails if anything happened that must not; then checks the page with axe. @param {{ axe?: boolean }} [options] */
