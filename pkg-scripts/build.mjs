@@ -9,7 +9,7 @@
 //   pkg/full.wasm, instance-full.js   feature `full`: also codecs, zip import, repair, inspector
 //   pkg/browser.js and others         src/js bundled for pages: see lib/browser.mjs
 //   pkg/inspector/                    the page of www/: see lib/inspector.mjs
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildForBrowsers } from './lib/browser.mjs'
@@ -57,25 +57,23 @@ const SMALL = [
 /** @typedef {string[] | (() => unknown)} Step a command, or a step of our own */
 
 /**
- * How one module is built. Cargo compiles the modules one after the other; the first is finished
- * meanwhile, since link-time optimisation and wasm-opt use one thread each. No two steps write to
- * the same file.
+ * How one module is built. The modules are built at the same time, since link-time optimisation and
+ * wasm-opt use one thread each; so each has a target directory of its own, which cargo locks. No two
+ * steps write to the same file.
  *
  * @param {string} feature
  * @param {{ wasm: string, instance: string, used: string[], rewrite?: (wasm: Buffer) => Buffer }} made
- * @returns {{ compile: Step, finish: Step[] }}
+ * @returns {{ compile: string[], finish: Step[] }}
  */
 function moduleOf(feature, { wasm, instance, used, rewrite = (bytes) => bytes }) {
-  const compiled = inRoot('target', `${feature}.wasm`)
+  const target = inRoot('target', 'modules', feature)
+  const compiled = join(target, 'wasm32-unknown-unknown', 'wasm-release', 'varve.wasm')
   const glue = inRoot('target', 'glue', feature)
   const raw = join(glue, 'varve_bg.wasm')
   return {
-    compile: async () => {
-      await command('cargo', 'rustc', '--lib', '--crate-type', 'cdylib', '--locked', '--profile', 'wasm-release',
-        '--target', 'wasm32-unknown-unknown', '--target-dir', inRoot('target'), '--no-default-features', '--features', feature,
-        ...KEEP_NAMES, '--', ...IMPORT_MEMORY, ...SMALL)
-      copyFileSync(inRoot('target', 'wasm32-unknown-unknown', 'wasm-release', 'varve.wasm'), compiled)
-    },
+    compile: ['cargo', 'rustc', '--lib', '--crate-type', 'cdylib', '--locked', '--profile', 'wasm-release',
+      '--target', 'wasm32-unknown-unknown', '--target-dir', target, '--no-default-features', '--features', feature,
+      ...KEEP_NAMES, '--', ...IMPORT_MEMORY, ...SMALL],
     finish: [
       ['bindgen', compiled, glue, 'varve'],
       async () => {
@@ -132,10 +130,9 @@ export async function build({ forNode = false } = {}) {
   rmSync(inRoot('pkg'), { recursive: true, force: true })
   mkdirSync(inRoot('pkg'))
   const ready = setup(AFTER_CARGO)
-  let compiled = Promise.resolve()
-  await together(modules.map(({ compile, finish }) => {
-    compiled = compiled.then(() => take([compile]))
-    return Promise.all([ready, compiled]).then(() => take(finish))
+  await together(modules.map(async ({ compile, finish }) => {
+    await Promise.all([ready, command(...compile)])
+    await take(finish)
   }))
   if (!forNode) await buildForBrowsers()
   await buildInspector()

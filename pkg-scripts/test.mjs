@@ -72,7 +72,7 @@ const quietly = (counter, command, ...args) => async () => {
  * Options of Rust tests in WebAssembly; .cargo/config.toml names their runner. The same features for
  * all, so that the engine is compiled once.
  */
-const IN_WASM = ['test', '--locked', '--release', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full', '--test']
+const IN_WASM = ['test', '--locked', '--profile', 'wasm-test', '--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'full', '--test']
 
 /** src/wasm is compiled only for WebAssembly, so the native clippy does not check it. */
 const WASM_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features', '--features', 'wasm']
@@ -91,7 +91,9 @@ const steps = {
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
   'clippy-full': check('cargo', 'clippy', '--locked', '--lib', ...FULL_ALONE, '--', '-D', 'warnings'),
   doc: docs,
-  native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--no-fail-fast', '--features', FOR_TESTS),
+  // Not the examples, which clippy-testing checks.
+  native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--lib', '--tests', '--no-fail-fast', '--features', FOR_TESTS),
+  doctests: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--doc', '--features', FOR_TESTS),
   'wasm-node': tests(cargoCounts, 'cargo', ...IN_WASM, 'node'),
   'wasm-chrome': inChrome,
   'wasm-opfs': inOpfs,

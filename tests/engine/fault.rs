@@ -15,7 +15,7 @@ use crate::common::model::Map;
 use crate::common::random::Random;
 use crate::common::scripts::{Prepared, prepare_all};
 use crate::common::world::{
-    Session, Step, check_image, contents, difference, key, must, open, parallel, small_options, text, threads,
+    Session, Step, check_image, contents, difference, is_long, key, must, open, parallel, small_options, text, threads,
 };
 
 type MakeRule = fn(u64) -> FaultRule;
@@ -59,7 +59,7 @@ const LIES: [(&str, MakeRule); 6] = [
 #[test]
 fn every_call_fails_once() {
     let start = std::time::Instant::now();
-    let (cases, faults) = must("R04", every_fault(threads(), 1));
+    let (cases, faults) = must("R04", every_fault(threads(), if is_long() { 1 } else { 2 }));
     println!("R04: {cases} runs, {faults} with a fault, in {:.1} s", start.elapsed().as_secs_f64());
 }
 

@@ -27,7 +27,7 @@ struct Run {
 #[test]
 fn random_operations_agree_with_the_oracle() {
     let long = std::env::var_os("VARVE_LONG").is_some();
-    let (seeds, operations) = if long { (1000, 10_000) } else { (100, 10_000) };
+    let (seeds, operations) = if long { (1000, 10_000) } else { (40, 10_000) };
     let first = std::env::var("VARVE_SEED").ok().and_then(|s| s.parse().ok());
     let range = first.map_or(0..seeds, |seed: u64| seed..seed + 1);
     for seed in range {

@@ -319,8 +319,8 @@ fn check_repaired(
     let with = subject.newest(|_, _| true);
     for key in without.keys().chain(with.keys()).chain(found.keys()) {
         let value = found.get(key);
-        let written = subject.entries.values().flatten().any(|e| e.key == *key && e.value.as_ref() == value);
-        let is_right = value == without.get(key) || value == with.get(key) || is_index_lost(name) && written;
+        let was_written = || subject.entries.values().flatten().any(|e| e.key == *key && e.value.as_ref() == value);
+        let is_right = value == without.get(key) || value == with.get(key) || is_index_lost(name) && was_written();
         assert!(
             is_right,
             "{what}: {:?} is {:?}, without {:?}; {report:?}",

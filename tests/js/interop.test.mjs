@@ -72,8 +72,9 @@ class Side {
   }
 }
 
+/** With the features of the native tests, for which the engine has been compiled. */
 function buildVarve() {
-  const { status, stderr } = spawnSync('cargo', ['build', '--release', '--example', 'interop', '--example', 'digest'], { cwd: root, env: environment, encoding: 'utf8' })
+  const { status, stderr } = spawnSync('cargo', ['build', '--release', '--features', 'seeded-bugs,fuzzing', '--example', 'interop', '--example', 'digest'], { cwd: root, env: environment, encoding: 'utf8' })
   assert.equal(status, 0, stderr)
   return join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'examples', 'interop')
 }

@@ -27,7 +27,7 @@ fn every_bit_of_a_table(what: &str, image: &Image, verified: bool) {
     let env = image.env(&[]);
     let mut tally = Tally::default();
     let expected = image.whole();
-    for bit in bits(bytes.len(), 40) {
+    for bit in bits(bytes.len(), 80) {
         flip(&mut bytes, bit);
         env.write(&name, &bytes);
         tally.case(|| {
@@ -90,7 +90,7 @@ fn a_flipped_bit_of_the_manifest_is_an_error_or_changes_nothing() {
     let name = image.manifest_name();
     let mut tally = Tally::default();
     let mut bytes = image.read(&name).to_vec();
-    for bit in bits(bytes.len(), 2) {
+    for bit in bits(bytes.len(), 6) {
         flip(&mut bytes, bit);
         for mode in MODES {
             for read_only in [true, false] {
