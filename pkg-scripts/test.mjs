@@ -102,7 +102,7 @@ const steps = {
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
   js: withPackage(inNode('js', 2)),
   browser: withPackage(inNode('browser', 2)),
-  package: withPackage(inNode('package')),
+  package: withPackage(inNode('package', 2)),
   runtimes: withPackage(inNode('runtimes')),
   audit
 }
