@@ -121,11 +121,11 @@ const calls = {
   async filter([id, parts]) {
     return openFilter(cached(id, fileOf(id)), { parts })
   },
-  async probe([id, parts, key]) {
-    return probeFilter(cached(id, fileOf(id)), { parts }, key)
+  async probe([id, parts, key, comparator]) {
+    return probeFilter(cached(id, fileOf(id)), { parts }, key, { comparator })
   },
-  async measure([id, parts, seed]) {
-    return measureFilter(cached(id, fileOf(id)), { parts }, { seed })
+  async measure([id, parts, seed, comparator]) {
+    return measureFilter(cached(id, fileOf(id)), { parts }, { seed, comparator })
   },
   async test([id], signal, part) {
     for await (const tested of testFilter(fileOf(id), { signal })) part(tested)

@@ -8,9 +8,8 @@
 
 use std::rc::Rc;
 
-use crate::base::{
-    BloomFilterPolicy, FilterPolicy, InternalKeyComparator, KeyOrder, LookupKey, SequenceNumber, user_key,
-};
+use super::rule::Rule;
+use crate::base::{BloomFilterPolicy, FilterPolicy, KeyOrder, LookupKey, SequenceNumber, user_key};
 use crate::table::{Block, BlockHandle, BlockIterator, FilterBlock, Origin};
 
 /// Filters that are listed.
@@ -20,17 +19,19 @@ const FILTERS_MAX: u64 = 3 << 20;
 pub struct FilterView {
     filter: FilterBlock,
     index: Option<Rc<Block>>,
-    order: KeyOrder,
+    /// `None`: it is not known, so no block can be found by its keys.
+    order: Option<KeyOrder>,
 }
 
 /// A bit that a key asks for, and whether it is set.
 pub type Bit = (u32, bool);
 
 impl FilterView {
-    /// Opens the contents of a filter block and of the index; `name` is that in the metaindex.
+    /// Opens the contents of a filter block and of the index, whose keys follow the rule; `name` is that
+    /// in the metaindex.
     ///
     /// The error tells why the filters cannot be used.
-    pub fn open(name: &[u8], contents: Vec<u8>, index: Vec<u8>) -> Result<FilterView, String> {
+    pub fn open(name: &[u8], contents: Vec<u8>, index: Vec<u8>, rule: &Rule) -> Result<FilterView, String> {
         let policy = BloomFilterPolicy::new(10);
         if name.strip_prefix(b"filter.") != Some(policy.name().as_bytes()) {
             return Err("the policy of this filter is not known".to_owned());
@@ -38,7 +39,7 @@ impl FilterView {
         let filter = FilterBlock::new(Rc::new(policy), contents).map_err(|malformed| malformed.reason)?;
         let origin = Origin { raw: true, ..Origin::default() };
         let index = Block::new(index, origin, true).ok().map(Rc::new);
-        Ok(FilterView { filter, index, order: KeyOrder::Internal(InternalKeyComparator::default()) })
+        Ok(FilterView { filter, index, order: order_of(rule) })
     }
 
     /// The base-2 logarithm of the bytes of file that each filter covers.
@@ -69,12 +70,17 @@ impl FilterView {
     }
 
     /// Offset and size of the only data block that can have the key, and the number of its filter;
-    /// `None` if the key is after the last.
+    /// `None` if the key is after the last, or the order of keys is not known.
     pub fn locate(&self, key: &[u8]) -> Option<(u64, u64, u64)> {
         let mut index = BlockIterator::new(self.index.clone()?);
-        index.seek(&self.order, LookupKey::new(key, SequenceNumber::MAX).internal_key());
+        index.seek(self.order.as_ref()?, LookupKey::new(key, SequenceNumber::MAX).internal_key());
         let handle = index.valid().then(|| BlockHandle::decode_value(index.value()).ok())??;
         Some((handle.offset, handle.size, self.filter.slot(handle.offset)))
+    }
+
+    /// Whether blocks can be found by keys.
+    pub fn knows_order(&self) -> bool {
+        self.order.is_some()
     }
 
     /// Whether the filter of a block at this offset may have the key.
@@ -121,11 +127,15 @@ impl std::fmt::Debug for FilterView {
     }
 }
 
-/// Whether the contents of a data block have an entry of the key.
-pub fn block_has(contents: Vec<u8>, key: &[u8]) -> bool {
+fn order_of(rule: &Rule) -> Option<KeyOrder> {
+    rule.order().map(|order| KeyOrder::Internal(order.clone()))
+}
+
+/// Whether the contents of a data block have an entry of the key; `false` if the order is not known.
+pub fn block_has(contents: Vec<u8>, key: &[u8], rule: &Rule) -> bool {
+    let Some(order) = rule.order() else { return false };
     let Ok(block) = Block::new(contents, Origin { raw: true, ..Origin::default() }, true) else { return false };
-    let order = KeyOrder::Internal(InternalKeyComparator::default());
     let mut entries = BlockIterator::new(Rc::new(block));
-    entries.seek(&order, LookupKey::new(key, SequenceNumber::MAX).internal_key());
-    entries.valid() && user_key(entries.key()) == key
+    entries.seek(&KeyOrder::Internal(order.clone()), LookupKey::new(key, SequenceNumber::MAX).internal_key());
+    entries.valid() && order.user().compare(user_key(entries.key()), key).is_eq()
 }

@@ -5,22 +5,24 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::error::number;
 use super::inspect::integer;
-use crate::inspect::{self, FilterView};
+use crate::inspect::{self, FilterView, Rule};
 
 /// See [`FilterView`].
 #[wasm_bindgen]
 pub struct Filters(FilterView);
 
-/// Opens a filter block and the index, or throws why it cannot be used.
+/// Opens a filter block and the index, or throws why it cannot be used. `comparator`: of the manifest;
+/// empty if it is not known.
 #[wasm_bindgen(js_name = openFilters)]
-pub fn open_filters(name: &[u8], contents: Vec<u8>, index: Vec<u8>) -> Result<Filters, JsError> {
-    FilterView::open(name, contents, index).map(Filters).map_err(|reason| JsError::new(&reason))
+pub fn open_filters(name: &[u8], contents: Vec<u8>, index: Vec<u8>, comparator: &str) -> Result<Filters, JsError> {
+    let rule = Rule::named(comparator.as_bytes());
+    FilterView::open(name, contents, index, &rule).map(Filters).map_err(|reason| JsError::new(&reason))
 }
 
 /// See [`inspect::block_has`].
 #[wasm_bindgen(js_name = blockHas)]
-pub fn block_has(contents: Vec<u8>, key: &[u8]) -> bool {
-    inspect::block_has(contents, key)
+pub fn block_has(contents: Vec<u8>, key: &[u8], comparator: &str) -> bool {
+    inspect::block_has(contents, key, &Rule::named(comparator.as_bytes()))
 }
 
 #[wasm_bindgen]
@@ -39,6 +41,12 @@ impl Filters {
     /// One row of 16 bytes for each.
     pub fn rows(&self) -> Vec<u8> {
         self.0.rows()
+    }
+
+    /// Whether blocks can be found by keys: their order is known.
+    #[wasm_bindgen(js_name = knowsOrder)]
+    pub fn knows_order(&self) -> bool {
+        self.0.knows_order()
     }
 
     /// Offset and size of the data block that can have the key, and the filter's number; empty: none.

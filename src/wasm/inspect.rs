@@ -36,10 +36,10 @@ pub fn inspect_table(size: f64, depth: u8, comparator: &str) -> Inspector {
     Inspector(Kind::Table(Box::new(Window::new(inspector))))
 }
 
-/// Starts with a write-ahead log of `size` bytes.
+/// Starts with a write-ahead log of `size` bytes. `comparator` as of `inspect_table`.
 #[wasm_bindgen(js_name = inspectLog)]
 pub fn inspect_log(size: f64, comparator: &str) -> Inspector {
-    let mut inspector = LogInspector::new(integer(size));
+    let mut inspector = LogInspector::new(integer(size)).with_rule(Rule::named(comparator.as_bytes()));
     if comparator == IDB_NAME {
         inspector = inspector.with_names();
     }
@@ -86,7 +86,7 @@ impl Inspector {
     }
 
     /// Also returns the entries of `key`, with up to `value_max` bytes of each value; `is_ordered`: the
-    /// keys of the file are in bytewise order.
+    /// keys of the file are in the order of the comparator.
     pub fn seek(&mut self, key: Vec<u8>, value_max: usize, is_ordered: bool) {
         match &mut self.0 {
             Kind::Table(window) => window.inspector().seek(key, value_max, is_ordered),

@@ -1,12 +1,11 @@
 // Databases in other orders than that of bytes: Chromium's IndexedDB, and orders that nobody here knows.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
-import { explainKeys, guessScheme, keyOf, mapDirectory, mapTable, openBlock, rankKeys, sweepLog, sweepTable } from '../../src/js/inspect/index.js'
+import { explainKeys, guessScheme, keyHistory, keyOf, mapDirectory, mapTable, measureFilter, openBlock, probeFilter, rankKeys, sweepLog, sweepTable, traceKey } from '../../src/js/inspect/index.js'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
 const FIXTURES = inRoot('tests', 'fixtures')
@@ -36,11 +35,6 @@ const sourcesOf = (folder) => fs.readdirSync(folder).sort().map((name) => source
 async function assertAscending(keys) {
   const ranks = await rankKeys('idb_cmp1', keys)
   assert.deepEqual([...ranks], keys.map((_, index) => index))
-}
-
-function varve(...args) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [inRoot('src', 'js', 'cli', 'main.js'), ...args], { encoding: 'utf8', maxBuffer: 1 << 28 })
-  return { code: status, out: stdout, error: stderr }
 }
 
 // ---- Keys of IndexedDB ----
@@ -139,18 +133,6 @@ describe('an order that is not known', () => {
     assert.equal(await rankKeys('corpus.ReverseBytewise', []), undefined)
   })
 
-  test('is told by the command line, which checks everything else', () => {
-    const { code, out } = varve('verify', reverse)
-    assert.equal(code, 0, out)
-    assert.match(out, /the comparator corpus\.ReverseBytewise is not known: the order of keys was not checked/)
-    assert.equal(varve('inspect', reverse, '--json').code, 0)
-    const scan = varve('scan', reverse, '--keys', '--hex')
-    assert.deepEqual([scan.code, new Set(scan.out.split('\n').slice(0, -1)).size], [0, 560])
-    assert.match(scan.error, /corpus\.ReverseBytewise is not known/)
-    assert.match(varve('get', reverse, 'k').error, /LEVEL_NOT_SUPPORTED/)
-    assert.match(varve('put', copyOf(reverse), 'k', 'v').error, /corpus\.ReverseBytewise/)
-  })
-
   test('its entries are read as they are stored, and never written', async () => {
     const db = new Varve(reverse, { comparator: 'as-stored', readOnly: true, keyEncoding: 'hex', valueEncoding: 'buffer' })
     const keys = await db.keys().all()
@@ -215,6 +197,60 @@ describe('the inspector', () => {
     assert.deepEqual(findings, [])
   })
 
+  test('sweeps in the order that is given where no manifest names one', async () => {
+    const infos = async (options) => (await mapDirectory([table], { sweep: true, ...options })).findings.filter(({ code }) => code === 'T22').length
+    assert.deepEqual([await infos(), await infos({ comparator: 'idb_cmp1' }), await infos({ comparator: 'as-stored' })], [1, 0, 0])
+  })
+
+  test('traces a look-up as `get` answers it, and finds all spellings of a key', async () => {
+    const place = copyOf(LIBRARY)
+    const db = new Varve(place, IDB)
+    const [zero, minus] = [record(number(0)), record(number(-0))]
+    await db.put(zero, Buffer.from('zero'))
+    await db.flush()
+    await db.put(minus, Buffer.from('minus'))
+    const keys = [...(await db.keys().all()).filter((_, index) => index % 9 === 0), zero, minus, record(number(12345.5)), Buffer.from('none')]
+    const values = await db.getMany(keys)
+    await db.close()
+    const sources = sourcesOf(place)
+    for (const [at, key] of keys.entries()) {
+      const { answer, value, steps } = await traceKey(sources, key)
+      assert.deepEqual([answer === 'value', value && Buffer.from(value)], [values[at] !== undefined, values[at]], key.toString('hex'))
+      assert.ok(steps.length > 0)
+    }
+    assert.equal(Buffer.from((await traceKey(sources, zero)).value).toString(), 'minus', 'one key')
+    for (const [asked, other] of [[zero, minus], [minus, zero]]) {
+      const found = []
+      for await (const { mentions } of keyHistory(sources, asked)) found.push(...mentions)
+      assert.deepEqual(found.map(({ key, type }) => `${type} ${key ?? ''}`).sort(), ['value ', `value ${other.toString('hex')}`])
+    }
+  })
+
+  test('asks a filter in the order of its table', async () => {
+    const keys = await keysOfTable(table)
+    const map = await mapTable(table)
+    for (const key of keys.filter((_, index) => index % 50 === 0)) {
+      const { verdict, isThere } = await probeFilter(table, map, key, { comparator: 'idb_cmp1' })
+      assert.deepEqual([verdict, isThere], ['maybe', true])
+    }
+    assert.equal(await probeFilter(table, map, keys[0], { comparator: 'another.order' }), undefined)
+    assert.equal(await measureFilter(table, map, { comparator: 'another.order' }), undefined)
+    const { asked, passed } = await measureFilter(table, map, { comparator: 'idb_cmp1', keys: 1000 })
+    assert.ok(asked > 900 && passed < asked / 10, `${passed} of ${asked}`)
+  })
+
+  test('does not look a key up in an order that it does not know, and says so', async () => {
+    const sources = sourcesOf(join(FIXTURES, 'comparator-reverse'))
+    const { answer, reason, steps } = await traceKey(sources, Buffer.from('k'))
+    assert.deepEqual([answer, reason, steps], ['unknown', 'the keys are in the order of corpus.ReverseBytewise, which is not known', []])
+    const db = new Varve(join(FIXTURES, 'comparator-reverse'), { comparator: 'as-stored', readOnly: true, keyEncoding: 'buffer' })
+    const [key] = await db.keys({ limit: 1 }).all()
+    await db.close()
+    const found = []
+    for await (const { mentions } of keyHistory(sources, key)) found.push(...mentions)
+    assert.ok(found.length > 0 && found.every((mention) => mention.key === undefined))
+  })
+
   test('explains every key, and knows names', async () => {
     const keys = await keysOfTable(table)
     const explained = await explainKeys('indexeddb', keys)
@@ -239,38 +275,5 @@ describe('the inspector', () => {
     assert.equal(await guessScheme(text('user:0001', 'user:0002')), undefined)
     assert.deepEqual(await explainKeys('indexeddb', text('user:0001')), [null])
     assert.equal(await guessScheme([]), undefined)
-  })
-})
-
-describe('the command line', () => {
-  test('opens a database in the order that its manifest names', () => {
-    const copy = copyOf(LIBRARY)
-    const lines = (...args) => varve(...args).out.split('\n').filter(Boolean)
-    const keys = lines('scan', copy, '--keys', '--hex')
-    assert.equal(keys.length, JSON.parse(varve('digest', copy, '--json').out).entries)
-    assert.equal(varve('put', copy, '--hex', '--', `00010101${number(77).toString('hex')}`, '00').code, 0)
-    assert.equal(lines('scan', copy, '--keys', '--hex').length, keys.length + 1)
-    assert.equal(varve('get', copy, '--hex', '--', `00010101${number(77).toString('hex')}`).code, 0)
-    assert.match(varve('verify', copy).out, /: sound$/m)
-    assert.equal(varve('compact', copy).code, 0)
-    const { sound, files } = JSON.parse(varve('inspect', copy, '--json').out)
-    assert.equal(sound, true)
-    assert.deepEqual(files.flatMap(({ findings }) => findings.filter(({ code }) => /^T22|^M07/.test(code))), [])
-    assert.equal(varve('layout', join(LIBRARY, '000008.ldb')).code, 0)
-  })
-
-  const corpus = join(process.env.VARVE_CORPUS ?? inRoot('..', 'shared', 'corpus'), 'manifest.json')
-  test('reads what Chromium wrote', { skip: !fs.existsSync(corpus) && `no corpus at ${corpus} (set VARVE_CORPUS)` }, () => {
-    const cases = JSON.parse(fs.readFileSync(corpus, 'utf8')).cases.filter(({ group }) => group === 'chromium')
-    assert.equal(cases.length, 3)
-    for (const { path, expect } of cases) {
-      const folder = join(corpus, '..', path)
-      assert.equal(JSON.parse(varve('digest', folder, '--json').out).entries, expect.count, path)
-      assert.equal(varve('verify', folder).code, 0, path)
-      assert.equal(varve('layout', folder).code, 0, path)
-      const { sound, files } = JSON.parse(varve('inspect', folder, '--json').out)
-      assert.equal(sound, true, path)
-      assert.deepEqual(files.flatMap(({ findings }) => findings.filter(({ severity }) => severity !== 'info')), [], path)
-    }
   })
 })

@@ -89,11 +89,11 @@ export class Filters {
     const { file, typed: key } = this
     if (file === undefined || key === undefined) return
     await this.#ask(async () => {
-      const probe = await this.#now.call('probe', [file.id, this.#parts(), key])
+      const probe = await this.#now.call('probe', [file.id, this.#parts(), key, file.keys.comparator])
       if (this.file !== file) return
       this.probe = probe
       if (probe?.slot !== undefined && probe.slot < (this.view?.slots.length ?? 0)) this.chosen = probe.slot
-      this.#model.say(probe === undefined ? 'the filter cannot be asked' : `the filter says ${probe.verdict}`)
+      this.#model.say(probe === undefined ? `the filter cannot be asked${file.keys.isUnknown ? ': the order of the keys is not known' : ''}` : `the filter says ${probe.verdict}`)
     })
   }
 
@@ -102,7 +102,7 @@ export class Filters {
     const { file } = this
     if (file === undefined) return
     await this.#ask(async () => {
-      const measured = await this.#now.call('measure', [file.id, this.#parts(), ++this.#seed])
+      const measured = await this.#now.call('measure', [file.id, this.#parts(), ++this.#seed, file.keys.comparator])
       if (this.file === file) this.measured = measured
     })
   }

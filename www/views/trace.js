@@ -109,6 +109,8 @@ function answerOf({ answer, value, reason, steps, sequence }) {
   if (answer === 'value') return html`<p class="answer"><b>Found</b> ${where}: ${bytesText((value ?? new Uint8Array()).subarray(0, 400), { max: 200, size: value?.length })}</p>`
   if (answer === 'deleted') return html`<p class="answer"><b>Deleted</b> ${where}: the tombstone ends the search.</p>`
   if (answer === 'absent') return html`<p class="answer"><b>Absent</b>: no file that is looked at has it, up to sequence ${grouped(Number(sequence))}.</p>`
+  // Nothing was looked at: no manifest can be used, or it names an order that is not known, which is no damage.
+  if (steps.length === 0) return html`<p class="finding warn answer"><b>Not looked up</b>: ${nameText(reason ?? '')}.</p>`
   return html`<p class="finding bad answer"><b>Unknown below this point</b>${last?.outcome === 'unknown' ? html` (step ${grouped(steps.length)})` : nothing}: ${nameText(reason ?? '')}. The key may be there or not.</p>`
 }
 
@@ -162,11 +164,11 @@ function history(lookup) {
     count: found.entries.length,
     selected: lookup.chosen,
     row: (index) => {
-      const { sequence, type, file, offset, entry, value, valueSize, state, ...of } = found.entries[index]
+      const { sequence, key, type, file, offset, entry, value, valueSize, state, ...of } = found.entries[index]
       const cell = (/** @type {unknown} */ value) => html`<span class="number">${value}</span>`
       return {
         classes: state === 'sound' ? '' : 'bad',
-        cells: [cell(sequence === undefined ? '—' : grouped(Number(sequence))), html`${type === 'value' ? 'put' : 'deletion'}${state === 'sound' ? nothing : html` <span class="bad">${STATES[state]}</span>`}`, nameText(file), originOf(of), cell(grouped(offset)), cell(grouped(entry)), type === 'value' ? bytesText(bytesOfHex(value), { size: valueSize }) : '']
+        cells: [cell(sequence === undefined ? '—' : grouped(Number(sequence))), html`${type === 'value' ? 'put' : 'deletion'}${state === 'sound' ? nothing : html` <span class="bad">${STATES[state]}</span>`}`, nameText(file), originOf(of), cell(grouped(offset)), cell(grouped(entry)), html`${spelling(key)}${type === 'value' ? bytesText(bytesOfHex(value), { size: valueSize }) : nothing}`]
       }
     },
     onSelect: (index) => chooseEntry(lookup, index, false),
@@ -175,10 +177,13 @@ function history(lookup) {
   const entry = found.entries[lookup.chosen]
   return html`
     <virtual-list id="history" class="fill" .list=${list} .version=${`${found.entries.length} ${found.isDone}`}></virtual-list>
-    ${entry === undefined ? nothing : html`<p>${nameText(entry.file)}: ${originOf(entry)}</p>`}
+    ${entry === undefined ? nothing : html`<p>${nameText(entry.file)}: ${originOf(entry)}${entry.key === undefined ? nothing : html` · its key has other bytes, ${bytesText(bytesOfHex(entry.key), { max: 200 })}, and is the same one in the order of this database`}</p>`}
     ${found.damaged.length > 0 ? html`<p class="finding bad">Damaged, so that entries may be missing: ${found.damaged.slice(0, 20).map((name, index) => html`${index > 0 ? ', ' : ''}${nameText(name)}`)}${found.damaged.length > 20 ? ' …' : ''}</p>` : nothing}
     <p class="foot">${counted(found.count, 'entry', 'entries')} of the key in all tables and logs, live or not${found.isDone ? '' : lookup.reading === undefined ? ' · stopped' : ' · reading …'}${found.count > found.entries.length ? `, the first ${grouped(found.entries.length)} listed` : ''}.</p>`
 }
+
+/** Other bytes of the same key. @param {string} [key] */
+const spelling = (key) => key === undefined ? nothing : html`<span class="dim">as ${bytesText(bytesOfHex(key), { max: 24 })}: </span>`
 
 const STATES = /** @type {Record<string, string>} */ ({ doubtful: 'doubtful', found: 'in a lost block', torn: 'after damage' })
 

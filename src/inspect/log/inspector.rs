@@ -5,6 +5,7 @@ use crate::batch::{BatchHeader, BatchOperation, operations};
 #[cfg(feature = "comparators")]
 use crate::inspect::keys::Names;
 use crate::inspect::regions::{Region, State};
+use crate::inspect::rule::Rule;
 use crate::inspect::sought::{Mention, Sought};
 use crate::inspect::span::{Finding, Severity, Span, fill};
 use crate::inspect::window::Reads;
@@ -22,6 +23,7 @@ pub struct LogInspector {
     #[cfg(feature = "comparators")]
     names: Option<Names>,
     summary: Option<Span>,
+    rule: Rule,
     /// The key whose operations are wanted.
     sought: Option<Sought>,
     /// The first record that is too large to be joined.
@@ -75,14 +77,22 @@ impl LogInspector {
             #[cfg(feature = "comparators")]
             names: None,
             summary: None,
+            rule: Rule::default(),
             sought: None,
             unjoined: None,
         }
     }
 
+    /// Finds keys by this rule, not by their bytes.
+    #[must_use]
+    pub fn with_rule(mut self, rule: Rule) -> LogInspector {
+        self.rule = rule;
+        self
+    }
+
     /// Also returns the operations that concern `key`, with up to `value_max` bytes of each value.
     pub fn seek(&mut self, key: Vec<u8>, value_max: usize) {
-        self.sought = Some(Sought::new(key, value_max, false));
+        self.sought = Some(Sought::new(key, value_max, self.rule.clone(), false));
     }
 
     /// Returns the operations that concern the key since the last call.

@@ -190,10 +190,10 @@ impl TableInspector {
 
     /// Also returns the entries of `key`, with up to `value_max` bytes of each value.
     ///
-    /// With `is_ordered`, the keys are in bytewise order: data blocks that cannot have the key by the
-    /// index are not read. The summary then has no totals that can be relied on.
+    /// The rule tells which keys are equal. With `is_ordered`, the keys are in its order: data blocks that
+    /// cannot have the key by the index are not read. The summary then has no totals that can be relied on.
     pub fn seek(&mut self, key: Vec<u8>, value_max: usize, is_ordered: bool) {
-        self.sought = Some(Sought::new(key, value_max, is_ordered));
+        self.sought = Some(Sought::new(key, value_max, self.rule.clone(), is_ordered));
     }
 
     /// Returns the entries of the key since the last call.

@@ -15,6 +15,8 @@ mod log;
 mod manifest;
 mod map;
 mod mutations;
+#[cfg(feature = "comparators")]
+mod orders;
 mod table;
 mod trace;
 

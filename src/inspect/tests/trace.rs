@@ -9,9 +9,9 @@ use crate::env::{Env, FileKind, MemoryEnv, append_checked, read_file};
 use crate::inspect::{Answer, Bill, ManifestInspector, Outcome, Trace, Tracer, Window};
 use crate::{Db, Error, Options, ReadOptions, WriteBatch, WriteOptions, block_on};
 
-type Files = Vec<(String, Vec<u8>)>;
+pub(super) type Files = Vec<(String, Vec<u8>)>;
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         create_if_missing: true,
         write_buffer_size: 4096,
@@ -21,13 +21,13 @@ fn options() -> Options {
     }
 }
 
-fn files_of(env: &MemoryEnv) -> Files {
+pub(super) fn files_of(env: &MemoryEnv) -> Files {
     let mut names = block_on(env.list()).unwrap();
     names.sort();
     names.into_iter().map(|name| (name.clone(), block_on(read_file(env, &name, 1 << 30)).unwrap())).collect()
 }
 
-fn env_of(files: &Files) -> Rc<MemoryEnv> {
+pub(super) fn env_of(files: &Files) -> Rc<MemoryEnv> {
     let env = Rc::new(MemoryEnv::new());
     block_on(env.lock(true)).unwrap();
     for (name, bytes) in files {
@@ -39,7 +39,7 @@ fn env_of(files: &Files) -> Rc<MemoryEnv> {
 }
 
 /// The last version of the manifest that CURRENT names.
-fn state_of(files: &Files) -> Vec<u8> {
+pub(super) fn state_of(files: &Files) -> Vec<u8> {
     let content = |name: &str| files.iter().find(|(known, _)| known == name).map(|(_, bytes)| bytes.clone()).unwrap();
     let name = String::from_utf8(content("CURRENT")).unwrap();
     let manifest = content(name.trim());
@@ -51,7 +51,7 @@ fn state_of(files: &Files) -> Vec<u8> {
     window.inspector().state()
 }
 
-fn trace(files: &Files, state: &[u8], key: &[u8], at: Option<u64>) -> Trace {
+pub(super) fn trace(files: &Files, state: &[u8], key: &[u8], at: Option<u64>) -> Trace {
     let sizes = files.iter().map(|(name, bytes)| (name.clone(), to_u64(bytes.len()))).collect();
     let mut tracer = Tracer::new(sizes, state, None, key.to_vec(), at);
     while let Some((file, offset, length)) = tracer.wanted() {
@@ -66,10 +66,10 @@ fn trace(files: &Files, state: &[u8], key: &[u8], at: Option<u64>) -> Trace {
 }
 
 /// A database that has all levels of history: its files, and snapshots with what they see.
-struct World {
-    db: Db,
-    env: Rc<MemoryEnv>,
-    snapshots: Vec<Snapshot>,
+pub(super) struct World {
+    pub(super) db: Db,
+    pub(super) env: Rc<MemoryEnv>,
+    pub(super) snapshots: Vec<Snapshot>,
 }
 
 fn key_of(number: u64) -> Vec<u8> {
@@ -77,12 +77,22 @@ fn key_of(number: u64) -> Vec<u8> {
 }
 
 fn world(steps: u64, seed: u64) -> World {
-    let env = Rc::new(MemoryEnv::new());
-    let db = block_on(Db::open(env.clone(), options())).unwrap();
+    world_of(Rc::new(MemoryEnv::new()), options(), |number| key_of(number % 120 * 2), steps, seed)
+}
+
+/// As above; `key` makes a key of any number.
+pub(super) fn world_of(
+    env: Rc<MemoryEnv>,
+    options: Options,
+    key: impl Fn(u64) -> Vec<u8>,
+    steps: u64,
+    seed: u64,
+) -> World {
+    let db = block_on(Db::open(env.clone(), options)).unwrap();
     let (mut snapshots, mut random) = (Vec::new(), seed);
     for step in 0..steps {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let key = key_of((random >> 33) % 120 * 2);
+        let key = key(random >> 33);
         let mut batch = WriteBatch::new();
         match (random >> 20) % 4 {
             0 => batch.delete(&key),
@@ -96,7 +106,7 @@ fn world(steps: u64, seed: u64) -> World {
     World { db, env, snapshots }
 }
 
-fn agrees(answer: &Answer, got: &Result<Option<Vec<u8>>, Error>) -> bool {
+pub(super) fn agrees(answer: &Answer, got: &Result<Option<Vec<u8>>, Error>) -> bool {
     match (answer, got) {
         (Answer::Value(value), Ok(Some(other))) => value == other,
         (Answer::Deleted | Answer::Absent, Ok(None)) | (Answer::Unknown(_), Err(_)) => true,
@@ -240,7 +250,7 @@ fn what_is_missing_or_unreadable_makes_the_answer_unknown() {
 
 #[test]
 fn hostile_versions_are_refused_in_words() {
-    for state in [&b""[..], b"\x01\x02", b"\x01\x08idb_cmp1", &[7, 1, 0xff, 0xff, 0xff, 0xff, 0xff]] {
+    for state in [&b""[..], b"\x01\x02", b"\x01\x08other.me", &[7, 1, 0xff, 0xff, 0xff, 0xff, 0xff]] {
         let mut tracer = Tracer::new(vec![("000003.log".to_owned(), 10)], state, None, b"key".to_vec(), Some(u64::MAX));
         while tracer.wanted().is_some() {
             tracer.feed(vec![0xff; 10]);

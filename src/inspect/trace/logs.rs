@@ -2,10 +2,11 @@
 
 use super::requests::{Shared, read};
 use super::step::{LookupStep, Outcome};
-use crate::base::FileNumber;
+use crate::base::{FileNumber, InternalKeyComparator};
 use crate::error::Result;
 use crate::inspect::log::LogInspector;
 use crate::inspect::regions::State;
+use crate::inspect::rule::Rule;
 use crate::inspect::sought::Mention;
 use crate::inspect::span::{Severity, fill};
 use crate::inspect::window::{Reads, Window};
@@ -33,8 +34,14 @@ pub(super) struct Searched {
 }
 
 /// Reads a whole log, in parts; looks for the newest operation of the key up to `sequence`.
-pub(super) async fn search(shared: &Shared, log: Log, key: &[u8], sequence: Option<u64>) -> Result<Searched> {
-    let mut inspector = LogInspector::new(log.size);
+pub(super) async fn search(
+    shared: &Shared,
+    order: &InternalKeyComparator,
+    log: Log,
+    key: &[u8],
+    sequence: Option<u64>,
+) -> Result<Searched> {
+    let mut inspector = LogInspector::new(log.size).with_rule(Rule::Known(order.clone()));
     inspector.seek(key.to_vec(), usize::MAX);
     let mut window = Window::new(inspector);
     let mut newest: Option<Mention> = None;

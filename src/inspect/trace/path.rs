@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::step::{LookupStep, Outcome};
-use crate::base::{FileNumber, parse_internal_key, to_u64};
+use crate::base::{FileNumber, InternalKeyComparator, parse_internal_key, to_u64};
 use crate::table::{BlockHandle, BlockObserver, FilterAnswer, Lookup, Table};
 use crate::version::{FileMetaData, LookupObserver};
 
 /// Collects the steps of one look-up.
 pub(super) struct Path<'a> {
+    order: &'a InternalKeyComparator,
     user_key: &'a [u8],
     /// Where the tables are among the files.
     places: &'a BTreeMap<FileNumber, usize>,
@@ -28,8 +29,12 @@ pub(super) struct Landed {
 }
 
 impl<'a> Path<'a> {
-    pub(super) fn new(user_key: &'a [u8], places: &'a BTreeMap<FileNumber, usize>) -> Path<'a> {
-        Path { user_key, places, steps: Vec::new(), others: 0, landed: None }
+    pub(super) fn new(
+        order: &'a InternalKeyComparator,
+        user_key: &'a [u8],
+        places: &'a BTreeMap<FileNumber, usize>,
+    ) -> Path<'a> {
+        Path { order, user_key, places, steps: Vec::new(), others: 0, landed: None }
     }
 
     fn step(&mut self) -> Option<&mut LookupStep> {
@@ -38,8 +43,16 @@ impl<'a> Path<'a> {
 }
 
 /// The entry, if it is one of the key.
-pub(super) fn landed(user_key: &[u8], key: &[u8], value_offset: usize) -> Option<Landed> {
-    let parsed = parse_internal_key(key).ok().filter(|parsed| parsed.user_key == user_key)?;
+pub(super) fn landed(
+    order: &InternalKeyComparator,
+    user_key: &[u8],
+    key: &[u8],
+    value_offset: usize,
+) -> Option<Landed> {
+    let parsed = parse_internal_key(key).ok()?;
+    if order.user().compare(parsed.user_key, user_key).is_ne() {
+        return None;
+    }
     let is_deletion = parsed.value_type.to_byte() == 0;
     Some(Landed { value_offset: to_u64(value_offset), sequence: parsed.sequence.get(), is_deletion })
 }
@@ -56,7 +69,7 @@ impl BlockObserver for Path<'_> {
     }
 
     fn landed(&mut self, key: &[u8], value_offset: usize) {
-        self.landed = landed(self.user_key, key, value_offset);
+        self.landed = landed(self.order, self.user_key, key, value_offset);
     }
 }
 

@@ -9,12 +9,11 @@ use super::logs::{self, Log, Searched};
 use super::path::{Path, landed};
 use super::requests::{RequestEnv, Requests, Shared};
 use super::step::{Answer, LookupStep, Outcome, Trace};
-use crate::base::{
-    BYTEWISE_NAME, FileName, FileNumber, InternalKeyComparator, KeyOrder, LookupKey, SequenceNumber, sort_by,
-};
+use crate::base::{FileName, FileNumber, InternalKeyComparator, KeyOrder, LookupKey, SequenceNumber, sort_by};
 use crate::error::Error;
 use crate::events::LiveCounters;
 use crate::inspect::manifest::State;
+use crate::inspect::rule::Rule;
 use crate::options::Options;
 use crate::table::{BlockCache, BlockObserver, BlockRead, DamagePolicy, TableCache, TableOptions};
 use crate::version::{Found, Version, VersionEdit, version_of};
@@ -41,6 +40,8 @@ struct Question {
     at: Option<u64>,
     doubt: Option<String>,
     state: State,
+    /// Of the manifest; bytewise without one.
+    order: InternalKeyComparator,
     version: Option<Version>,
     logs: Vec<Log>,
     places: BTreeMap<FileNumber, usize>,
@@ -99,9 +100,9 @@ impl Tracer {
 
 impl Question {
     fn new(files: Vec<(String, u64)>, state: &[u8], doubt: Option<String>, key: Vec<u8>, at: Option<u64>) -> Question {
-        let (version, state, doubt) = match version(state) {
-            Ok((version, state)) => (Some(version), state, doubt),
-            Err(reason) => (None, State::default(), Some(doubt.unwrap_or(reason))),
+        let (version, state, order, doubt) = match version(state) {
+            Ok((version, state, order)) => (Some(version), state, order, doubt),
+            Err(reason) => (None, State::default(), InternalKeyComparator::default(), Some(doubt.unwrap_or(reason))),
         };
         let (mut logs, mut places) = (Vec::new(), BTreeMap::new());
         let replayed = state.logs();
@@ -121,7 +122,7 @@ impl Question {
         }
         sort_by(&mut logs, |a, b| b.number.cmp(&a.number));
         let shared = Requests::new(files);
-        Question { shared, key, at, doubt, state, version, logs, places }
+        Question { shared, key, at, doubt, state, order, version, logs, places }
     }
 
     async fn ask(self) -> Trace {
@@ -129,7 +130,7 @@ impl Question {
         let (mut answer, mut doubt, mut last) = (None, self.doubt.clone(), self.state.last_sequence().unwrap_or(0));
         // Opening reads all of them: damage in one changes what is replayed of the others.
         for log in &self.logs {
-            match logs::search(&self.shared, *log, &self.key, self.at).await {
+            match logs::search(&self.shared, &self.order, *log, &self.key, self.at).await {
                 Ok(Searched { step, value, last: of_log, damage }) => {
                     last = last.max(of_log);
                     if let Some(damage) = &damage {
@@ -176,11 +177,10 @@ impl Question {
 
     /// Asks the tables, by the engine's own search.
     async fn tables(&self, version: &Version, sequence: u64, steps: &mut Vec<LookupStep>) -> Answer {
-        let order = InternalKeyComparator::default();
-        let tables = tables_of(&self.shared, &order);
-        let mut path = Path::new(&self.key, &self.places);
+        let tables = tables_of(&self.shared, &self.order);
+        let mut path = Path::new(&self.order, &self.key, &self.places);
         let lookup = LookupKey::new(&self.key, SequenceNumber::truncated(sequence));
-        let found = version.get(&tables, &order, &lookup, READ, &mut path, true).await;
+        let found = version.get(&tables, &self.order, &lookup, READ, &mut path, true).await;
         let mut taken = std::mem::take(&mut path.steps);
         if self.at.is_some() {
             for step in &mut taken {
@@ -214,7 +214,8 @@ impl Question {
         };
         let newest = LookupKey::new(&self.key, SequenceNumber::MAX);
         let Ok(table) = tables.table(meta.number, meta.size).await else { return };
-        let found = table.get(newest.internal_key(), READ, &mut Ignored, |key, _| landed(&self.key, key, 0)).await;
+        let of_key = |key: &[u8], _: &[u8]| landed(&self.order, &self.key, key, 0);
+        let found = table.get(newest.internal_key(), READ, &mut Ignored, of_key).await;
         if let Ok((_, Some(Some(newest)))) = found {
             step.outcome = Outcome::Newer;
             step.sequence = Some(newest.sequence);
@@ -225,21 +226,20 @@ impl Question {
 struct Ignored;
 impl BlockObserver for Ignored {}
 
-/// The version that an encoded edit describes, or why there is none to search.
-fn version(state: &[u8]) -> Result<(Version, State), String> {
+/// The version that an encoded edit describes and the order of its keys, or why there is none to search.
+fn version(state: &[u8]) -> Result<(Version, State, InternalKeyComparator), String> {
     let edit = VersionEdit::decode(state).map_err(|malformed| malformed.reason)?;
-    match edit.comparator.as_deref() {
-        Some(name) if name == BYTEWISE_NAME.as_bytes() => {}
-        Some(name) => {
-            let name = name.escape_ascii().to_string();
-            return Err(["the keys are in the order of ", &*name, ", which is not known"].concat());
-        }
-        None => return Err("no manifest tells which tables are live".to_owned()),
-    }
-    let version = version_of(&edit, &InternalKeyComparator::default())?;
+    let Some(name) = edit.comparator.as_deref() else {
+        return Err("no manifest tells which tables are live".to_owned());
+    };
+    let Rule::Known(order) = Rule::named(name) else {
+        let name = name.escape_ascii().to_string();
+        return Err(["the keys are in the order of ", &*name, ", which is not known"].concat());
+    };
+    let version = version_of(&edit, &order)?;
     let mut state = State::default();
     state.apply(edit, true);
-    Ok((version, state))
+    Ok((version, state, order))
 }
 
 fn tables_of(shared: &Shared, order: &InternalKeyComparator) -> TableCache {

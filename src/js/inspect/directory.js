@@ -15,7 +15,7 @@ import { mapTable, sweepTable } from './table.js'
 /** @typedef {import('../types/inspect.js').TableMap} TableMap */
 /** @typedef {import('../types/inspect.js').DirectoryFile} DirectoryFile */
 /** @typedef {import('../types/inspect.js').DirectoryMap} DirectoryMap */
-/** @typedef {{ signal?: AbortSignal, progress?: (done: number, of: number, name: string) => void, sweep?: boolean, sequences?: Record<string, number> }} Options */
+/** @typedef {{ signal?: AbortSignal, progress?: (done: number, of: number, name: string) => void, sweep?: boolean, sequences?: Record<string, number>, comparator?: string }} Options */
 /** @typedef {ReturnType<Awaited<ReturnType<typeof newInstance>>['inspectDirectory']>} Inspector */
 
 /** Files that are opened; others are listed by name. */
@@ -49,7 +49,7 @@ export async function mapDirectory(sources, options = {}) {
   }
   await readCurrent(sources, inspector, signal)
   const manifest = await readManifest(sources, inspector, files, options)
-  const comparator = nameOf(manifest?.summary.facts.comparator)
+  const comparator = nameOf(manifest?.summary.facts.comparator) ?? options.comparator
   for (const [at, source] of sources.entries()) {
     progress?.(at, sources.length, source.name)
     await readable(inspector, at, signal, () => readFile(source, at, inspector, files[at], { ...options, comparator }))
@@ -106,7 +106,7 @@ async function readManifest(sources, inspector, files, { signal }) {
  * @param {number} at
  * @param {Inspector} inspector
  * @param {DirectoryFile} file
- * @param {Options & { comparator?: string }} options
+ * @param {Options} options
  */
 async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {}, comparator }) {
   const kind = file.detected?.kind

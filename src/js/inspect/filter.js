@@ -41,18 +41,19 @@ export async function openFilter(source, { parts }) {
  * @param {Source} source
  * @param {{ parts: Span[] }} map
  * @param {Uint8Array} key
+ * @param {{ comparator?: string }} [options]
  * @returns {Promise<FilterProbe | undefined>}
  */
-export async function probeFilter(source, { parts }, key) {
-  const opened = await filtersOf(source, parts)
-  if (typeof opened === 'string') return undefined
+export async function probeFilter(source, { parts }, key, { comparator = '' } = {}) {
+  const opened = await filtersOf(source, parts, comparator)
+  if (typeof opened === 'string' || !opened.filters.knowsOrder()) return undefined
   const { filters } = opened
   const [offset, size, slot] = filters.locate(key)
   if (offset === undefined) return { verdict: 'past end', bits: new Uint32Array(0), set: new Uint8Array(0) }
   const asked = filters.bits(slot, key)
   const maybe = filters.mayMatch(offset, key)
   const { raw } = await openBlock(source, { kind: 'data', offset, size })
-  const isThere = raw && (await newInstance()).blockHas(raw, key)
+  const isThere = raw && (await newInstance()).blockHas(raw, key, comparator)
   return {
     verdict: maybe ? 'maybe' : 'no', block: { offset, size }, slot,
     bits: Uint32Array.from(asked, (value) => Math.floor(value / 2)),
@@ -64,12 +65,12 @@ export async function probeFilter(source, { parts }, key) {
 /**
  * @param {Source} source
  * @param {{ parts: Span[] }} map
- * @param {{ keys?: number, seed?: number }} [options]
+ * @param {{ keys?: number, seed?: number, comparator?: string }} [options]
  * @returns {Promise<{ asked: number, passed: number } | undefined>}
  */
-export async function measureFilter(source, { parts }, { keys = 10_000, seed = 1 } = {}) {
-  const opened = await filtersOf(source, parts)
-  if (typeof opened === 'string') return undefined
+export async function measureFilter(source, { parts }, { keys = 10_000, seed = 1, comparator = '' } = {}) {
+  const opened = await filtersOf(source, parts, comparator)
+  if (typeof opened === 'string' || !opened.filters.knowsOrder()) return undefined
   const [asked, passed] = opened.filters.measure(keys, seed)
   return { asked, passed }
 }
@@ -94,14 +95,15 @@ export async function * testFilter(source, { signal } = {}) {
  * The filters and the contents of their block, or why they cannot be used.
  * @param {Source} source
  * @param {Span[]} parts
+ * @param {string} [comparator]
  * @returns {Promise<{ filters: Filters, raw: Uint8Array } | string>}
  */
-async function filtersOf(source, parts) {
+async function filtersOf(source, parts, comparator = '') {
   const [filter, index] = await Promise.all([contentsOf(source, partOf(parts, 'filter')), contentsOf(source, partOf(parts, 'index'))])
   if (filter === undefined) return 'the filter block cannot be decoded'
   const name = bytesOfHex(String(partOf(parts, 'filter')?.facts.name ?? ''))
   try {
-    return { filters: (await newInstance()).openFilters(name, filter, index ?? new Uint8Array(0)), raw: filter }
+    return { filters: (await newInstance()).openFilters(name, filter, index ?? new Uint8Array(0), comparator), raw: filter }
   } catch (/** @type {any} any: thrown by the engine */ error) {
     return error.message
   }

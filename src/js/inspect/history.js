@@ -17,9 +17,6 @@ const VALUE_MAX = 256
 /** The depth of a sweep (src/wasm/inspect.rs). */
 const SWEEP = 3
 
-/** `leveldb.BytewiseComparator` in hexadecimal. */
-const BYTEWISE = '6c6576656c64622e4279746577697365436f6d70617261746f72'
-
 /**
  * @param {Source[]} sources
  * @param {Uint8Array} key
@@ -35,7 +32,7 @@ export async function * keyHistory(sources, key, { signal } = {}) {
     const { number, role, level } = roles[at]
     const file = { file: source.name, role, ...level !== undefined && { level }, events: events.get(Number(number)) ?? [] }
     try {
-      for await (const part of mentionsOf(source, key, comparator === BYTEWISE, signal)) yield { ...file, ...part, done: before + part.done }
+      for await (const part of mentionsOf(source, key, comparator, signal)) yield { ...file, ...part, done: before + part.done }
     } catch (/** @type {any} any: whatever was thrown */ error) {
       signal?.throwIfAborted()
       yield { ...file, mentions: [], isEnd: true, failure: String(error?.message ?? error), done: before }
@@ -48,17 +45,17 @@ export async function * keyHistory(sources, key, { signal } = {}) {
  * The mentions in one file; nothing if it is neither a table nor a log.
  * @param {Source} source
  * @param {Uint8Array} key
- * @param {boolean} isOrdered
+ * @param {string} comparator of the manifest; empty: none is known, and all of a table is read
  * @param {AbortSignal} [signal]
  * @returns {AsyncGenerator<Pick<HistoryPart, 'mentions' | 'isEnd' | 'damage' | 'done'>, void>}
  */
-async function * mentionsOf(source, key, isOrdered, signal) {
+async function * mentionsOf(source, key, comparator, signal) {
   const { kind, named } = await detect(source)
   const isLog = kind === 'log'
   if (!isLog && kind !== 'table' && (kind === 'empty' || named !== 'table')) return
   const instance = await newInstance()
-  const inspector = isLog ? instance.inspectLog(source.size, '') : instance.inspectTable(source.size, SWEEP, '')
-  inspector.seek(key, VALUE_MAX, isOrdered)
+  const inspector = isLog ? instance.inspectLog(source.size, comparator) : instance.inspectTable(source.size, SWEEP, comparator)
+  inspector.seek(key, VALUE_MAX, comparator !== '')
   let damage = 0
   for await (const done of feedAll(source, inspector, READ_AHEAD, signal)) {
     damage += parsed(inspector.findings()).filter(({ severity }) => severity === 'bad').length

@@ -1,4 +1,5 @@
 // The live tables of a directory, by its manifest.
+import { nameOf } from './keys.js'
 import { mapManifest } from './manifest.js'
 import { newInstance } from './module.js'
 import { bytesAt } from './source.js'
@@ -15,7 +16,7 @@ const CURRENT_MAX = 4096
  * @property {Uint8Array} state
  * @property {string} doubt empty: there is none
  * @property {number} manifest its place among the sources; -1: none
- * @property {string} comparator its name in hexadecimal; empty if it is not known
+ * @property {string} comparator empty: no manifest names one
  * @property {ReturnType<Awaited<ReturnType<typeof newInstance>>['inspectDirectory']>} inspector which knows the files and the version
  */
 
@@ -36,7 +37,7 @@ export async function lastVersion(sources, signal) {
     const bad = findings.find(({ severity }) => severity === 'bad')
     if (bad) doubt ||= `${sources[manifest].name} is damaged at offset ${bad.offset}: ${bad.reason}`
     inspector.version(state)
-    return { state, doubt, manifest, comparator: String(summary.facts.comparator ?? ''), inspector }
+    return { state, doubt, manifest, comparator: nameOf(summary.facts.comparator) ?? '', inspector }
   } catch (/** @type {any} any: whatever was thrown */ error) {
     signal?.throwIfAborted()
     return { ...none, doubt: `${sources[manifest].name} cannot be read: ${error?.message ?? error}` }

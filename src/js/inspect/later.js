@@ -39,8 +39,8 @@ export async function openFilter(source, map) {
 }
 
 /** @type {typeof import('../types/inspect.js').probeFilter} */
-export async function probeFilter(source, map, key) {
-  return (await import('./filter.js')).probeFilter(source, map, key)
+export async function probeFilter(source, map, key, options) {
+  return (await import('./filter.js')).probeFilter(source, map, key, options)
 }
 
 /** @type {typeof import('../types/inspect.js').measureFilter} */

@@ -462,6 +462,12 @@ export function mapDirectory(sources: Source[], options?: {
    * without sweeping them again.
    */
   sequences?: Record<string, number>
+  /**
+   * The order in which `sweep` checks keys if no manifest names one; as of `sweepTable`.
+   *
+   * @defaultValue bytewise, as nearly all databases are
+   */
+  comparator?: string
 }): Promise<DirectoryMap>
 
 /** The filters of a table. */
@@ -525,17 +531,24 @@ export interface FilterTest {
 /** The filters of a table; `undefined` if it has none. `map`: of `mapTable`. */
 export function openFilter(source: Source, map: Pick<TableMap, 'parts'>): Promise<FilterView | undefined>
 
-/** Asks the filters for a key, as a look-up does; `undefined` if they cannot be used. */
-export function probeFilter(source: Source, map: Pick<TableMap, 'parts'>, key: Uint8Array): Promise<FilterProbe | undefined>
+/**
+ * Asks the filters for a key, as a look-up does; `undefined` if they cannot be used, or the order of keys
+ * is not known, so that no block can be found by a key. `comparator` as of `sweepTable`.
+ */
+export function probeFilter(source: Source, map: Pick<TableMap, 'parts'>, key: Uint8Array, options?: {
+  comparator?: string
+}): Promise<FilterProbe | undefined>
 
 /**
  * Asks for keys that are not in the table: keys of the index with eight bytes more, made from `seed`.
- * Returns how many were asked for, and how many passed; `undefined` if the filters cannot be used.
+ * Returns how many were asked for, and how many passed; `undefined` as of `probeFilter`.
  */
 export function measureFilter(source: Source, map: Pick<TableMap, 'parts'>, options?: {
   /** @defaultValue 10,000: enough to see a rate of 1 % to a tenth of it */
   keys?: number
   seed?: number
+  /** As of `sweepTable`. */
+  comparator?: string
 }): Promise<{ asked: number, passed: number } | undefined>
 
 /** Tests every key of a table against its filter, also if the checksum of the filter block is wrong. */
@@ -582,7 +595,8 @@ export interface TraceStep {
 export interface Trace {
   /**
    * What `get` answers. `unknown`: a damaged block, a file that is missing or cannot be read, or damage in
-   * a log or the manifest is on the way, so that nothing is known below it: see `reason`.
+   * a log or the manifest is on the way, so that nothing is known below it, or the order of keys is not
+   * known, so that no key can be looked up (then there are no steps): see `reason`.
    */
   answer: 'value' | 'deleted' | 'absent' | 'unknown'
   value?: Uint8Array
@@ -612,9 +626,10 @@ export interface Trace {
 }
 
 /**
- * Looks up one key in the files of a database, as `get` does: the search is the engine's own. The
- * sources are those of one directory, as for `mapDirectory`. Logs are streamed. Databases in another
- * order than bytewise have the answer `unknown`.
+ * Looks up one key in the files of a database, as `get` does: the search is the engine's own, in the
+ * order that the manifest names. The sources are those of one directory, as for `mapDirectory`. Logs are
+ * streamed. A database with a comparator that the engine does not have (see `rankKeys`) has the answer
+ * `unknown`, and `reason` names the comparator.
  *
  * ```ts
  * const { answer, steps, bill } = await traceKey(sources, new TextEncoder().encode('user:00007463'))
@@ -637,6 +652,11 @@ export interface Mention {
   entry: number
   /** Absent if the entry has no valid one. */
   sequence?: number | string
+  /**
+   * The bytes of its key in hexadecimal, if they are others than those that were asked for: in the order
+   * of the database both are one key, as `-0` and `0` are in `idb_cmp1`.
+   */
+  key?: string
   type: 'value' | 'deletion'
   valueSize: number
   /** The first 256 bytes of its value, in hexadecimal. */
@@ -683,9 +703,11 @@ export interface HistoryPart {
 }
 
 /**
- * Finds every entry of a key in every table and log of a directory, live or not. Logs are read to their
- * ends; of tables, by their index where that is possible, else completely. The files are in the order of
- * the sources; sort the mentions by sequence number for the history of the key.
+ * Finds every entry of a key in every table and log of a directory, live or not. Which keys are equal
+ * tells the comparator that the manifest names; if the engine does not have it, those with the same bytes
+ * are found. Logs are read to their ends; of tables, by their index where that is possible, else
+ * completely. The files are in the order of the sources; sort the mentions by sequence number for the
+ * history of the key.
  */
 export function keyHistory(sources: Source[], key: Uint8Array, options?: { signal?: AbortSignal }): AsyncGenerator<HistoryPart, void>
 
