@@ -56,6 +56,11 @@ export const RANGE_OPTIONS = {
 /** @type {Record<string, Option>} */
 export const READONLY_OPTION = { readonly: { type: 'boolean', help: 'open read-only, without the lock; commands that write fail' } }
 
+/** The order of keys, for commands that read a database or its files. @type {Record<string, Option>} */
+export const COMPARATOR_OPTION = {
+  comparator: { type: 'string', value: 'NAME', help: 'order of keys: leveldb.BytewiseComparator, idb_cmp1 or as-stored (default: that of the manifest)' }
+}
+
 /** @type {Record<string, Option>} */
 export const SYNC_OPTION = { sync: { type: 'boolean', help: 'flush the disk before returning' } }
 
@@ -118,16 +123,27 @@ function withEncodings(values) {
   return { ...values, keyEncoding: key, valueEncoding: value }
 }
 
-/** Returns the range options as bytes. @param {Values} values */
-export function rangeOf(values) {
+/** @typedef {{ gt?: Buffer, gte?: Buffer, lt?: Buffer, lte?: Buffer, prefix?: Buffer }} Bounds */
+
+/** Returns the range options as bytes. @param {Values} values @returns {Bounds} */
+export function boundsOf(values) {
   /** @type {Record<string, Buffer>} */
   const range = {}
   for (const name of Object.keys(RANGE_OPTIONS)) {
     if (values[name] !== undefined) range[name] = bytesOf(values[name], values.keyEncoding, `--${name}`)
   }
-  const { gt, gte, lt, lte, prefix } = range
+  return range
+}
+
+/**
+ * Returns the tightest of the bounds on each side; a prefix is a range in bytewise order only.
+ * @param {Bounds} bounds
+ * @param {(a: Buffer, b: Buffer) => number} [compare]
+ * @returns {Omit<Bounds, 'prefix'>}
+ */
+export function rangeOf({ gt, gte, lt, lte, prefix }, compare = Buffer.compare) {
   const end = prefix && endOf(prefix)
-  const sides = [tightest(1, [['gte', gte], ['gte', prefix], ['gt', gt]]), tightest(-1, [['lte', lte], ['lt', end], ['lt', lt]])]
+  const sides = [tightest(1, [['gte', gte], ['gte', prefix], ['gt', gt]], compare), tightest(-1, [['lte', lte], ['lt', end], ['lt', lt]], compare)]
   return Object.fromEntries(sides.filter((bound) => bound !== undefined))
 }
 
@@ -135,10 +151,11 @@ export function rangeOf(values) {
  * Returns the tightest bound of one side; of equal ones the last.
  * @param {1 | -1} side
  * @param {[string, Buffer | undefined][]} bounds
+ * @param {(a: Buffer, b: Buffer) => number} compare
  */
-function tightest(side, bounds) {
+function tightest(side, bounds, compare) {
   const given = /** @type {[string, Buffer][]} */ (bounds.filter(([, key]) => key !== undefined))
-  return given.reduce((best, one) => best !== undefined && Buffer.compare(one[1], best[1]) * side < 0 ? best : one,
+  return given.reduce((best, one) => best !== undefined && compare(one[1], best[1]) * side < 0 ? best : one,
     /** @type {[string, Buffer] | undefined} */ (undefined))
 }
 

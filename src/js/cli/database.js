@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Varve } from '../level/varve.js'
 import { UsageError } from './arguments.js'
-import { inItsOrder } from './comparator.js'
+import { inItsOrder, orderOf } from './comparator.js'
 import { checkDirectory } from './location.js'
 import { Progress } from './output.js'
 import { afterCode, counted, grouped, visible } from './text.js'
@@ -18,24 +18,25 @@ import { afterCode, counted, grouped, visible } from './text.js'
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
 
 /**
- * Opens the database, calls `act`, and closes the database even if that fails.
+ * Opens the database, calls `act` with it and the name of its comparator, and closes the database even if
+ * that fails.
  *
  * @template T
  * @param {string | null} location
  * @param {Record<string, any>} options of Varve; any: Varve checks them
- * @param {(db: Db) => Promise<T>} act
+ * @param {(db: Db, comparator: string | undefined) => Promise<T>} act `undefined`: bytewise order
  * @returns {Promise<T>}
  */
 export async function withDatabase(location, options, act) {
   if (location !== null) checkDirectory(location, options.readOnly ? 'read' : options.createIfMissing === false ? 'write' : 'make')
-  const db = await inItsOrder(location ?? options.storage?.directory ?? null, options, async (given) => {
+  const { db, comparator } = await inItsOrder(location ?? options.storage?.directory ?? null, options, async (given) => {
     const db = /** @type {Db} */ (/** @type {unknown} */ (new Varve(location, { ...BYTES, ...given })))
     await db.open()
-    return db
+    return { db, comparator: given.comparator }
   })
   try {
     await warnOfDamage(db, location)
-    return await act(db)
+    return await act(db, comparator)
   } finally {
     await db.close()
   }
@@ -74,7 +75,7 @@ async function warnOfDamage(db, location) {
  * As withDatabase, read-only.
  * @template T
  * @param {string | null} location
- * @param {(db: Db) => Promise<T>} act
+ * @param {(db: Db, comparator: string | undefined) => Promise<T>} act
  */
 export const reading = (location, act, options = {}) => withDatabase(location, { ...options, readOnly: true, createIfMissing: false }, act)
 
@@ -82,13 +83,13 @@ export const reading = (location, act, options = {}) => withDatabase(location, {
  * As withDatabase, for a command that writes; fails with --readonly.
  * @template T
  * @param {string | null} location
- * @param {Values} values
+ * @param {Values} values of the command; its --comparator is the database's
  * @param {Record<string, any>} options any: Varve checks them
- * @param {(db: Db) => Promise<T>} act
+ * @param {(db: Db, comparator: string | undefined) => Promise<T>} act
  */
 export function writing(location, values, options, act) {
   if (values.readonly) throw new UsageError('this command writes: run it without --readonly')
-  return withDatabase(location, options, act)
+  return withDatabase(location, { ...options, ...orderOf(values) }, act)
 }
 
 /**

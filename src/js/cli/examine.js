@@ -1,6 +1,7 @@
 // What `varve inspect --json` prints: every byte of some files read and checked, as the inspector's page
 // does for its report.
 import { readFileSync } from 'node:fs'
+import { VarveError } from '../errors.js'
 import { detect, mapDirectory, openZip, sha256, sweepLog, sweepManifest, sweepTable } from '../inspect/index.js'
 import { OpenedFile } from './opened-file.js'
 
@@ -25,16 +26,17 @@ import { OpenedFile } from './opened-file.js'
  *
  * @param {string} source the name of what is examined
  * @param {ServedFile[]} files
+ * @param {{ comparator?: string }} [order] of keys, where no manifest names one
  */
-export async function examine(source, files) {
+export async function examine(source, files, order = {}) {
   /** @type {Examined[]} */
   const examined = []
   for (const [folder, inside] of foldersOf(files)) {
     const isDatabase = inside.length > 1 && inside.some(({ name }) => /^(CURRENT|MANIFEST-\d+)$/.test(name.slice(folder.length)))
     const opened = inside.map((file) => new OpenedFile(file, file.name.slice(folder.length)))
     try {
-      if (isDatabase) examined.push(...await database(folder, opened))
-      else for (const file of opened) examined.push(...await alone(folder, file))
+      if (isDatabase) examined.push(...await database(folder, opened, order))
+      else for (const file of opened) examined.push(...await alone(folder, file, order))
     } finally {
       for (const file of opened) file.close()
     }
@@ -57,9 +59,12 @@ function foldersOf(files) {
   return folders
 }
 
-/** @param {string} folder @param {Source[]} opened @returns {Promise<Examined[]>} */
-async function database(folder, opened) {
-  const { files: mapped, findings } = await mapDirectory(opened, { sweep: true })
+/** @typedef {{ comparator?: string }} Order */
+
+/** @param {string} folder @param {Source[]} opened @param {Order} order @returns {Promise<Examined[]>} */
+async function database(folder, opened, order) {
+  const { files: mapped, findings, summary: { facts } } = await mapDirectory(opened, { sweep: true, ...order })
+  checkOrder(folder, facts.comparator, order)
   /** @type {Examined[]} */
   const examined = []
   for (const [index, { name, size, detected, role, summary, findings: own }] of mapped.entries()) {
@@ -73,13 +78,21 @@ async function database(folder, opened) {
   return examined
 }
 
-/** @param {string} folder @param {Source} file @returns {Promise<Examined[]>} */
-async function alone(folder, file) {
+/** @param {string} folder @param {unknown} stored in hexadecimal @param {Order} order */
+function checkOrder(folder, stored, { comparator }) {
+  const named = typeof stored === 'string' ? Buffer.from(stored, 'hex').toString() : undefined
+  if (comparator === undefined || comparator === 'as-stored' || named === undefined || named === comparator) return
+  throw new VarveError(`${folder === '' ? 'the database' : folder}: its manifest names the comparator ${named}, not ${comparator}: leave --comparator out`, { code: 'LEVEL_INVALID_ARGUMENT' })
+}
+
+/** @param {string} folder @param {Source} file @param {Order} order @returns {Promise<Examined[]>} */
+async function alone(folder, file, order) {
   const name = `${folder}${file.name}`
   try {
-    const examined = await explained(name, file)
-    return examined.format === 'zip' ? await inZip(name, file, examined) : [examined]
+    const examined = await explained(name, file, order)
+    return examined.format === 'zip' ? await inZip(name, file, examined, order) : [examined]
   } catch (/** @type {any} any: whatever was thrown */ error) {
+    if (error.code === 'LEVEL_INVALID_ARGUMENT') throw error
     // As in a database: a file that cannot be read is a finding, and the others are read.
     return [unread(name, file.size, error.message)]
   }
@@ -88,8 +101,8 @@ async function alone(folder, file) {
 /** @param {string} name @param {number} size @param {string} reason @returns {Examined} */
 const unread = (name, size, reason) => ({ name, size, sha256: null, kind: 'unread', findings: [{ code: 'D05', severity: 'bad', offset: 0, length: 0, reason: `the file cannot be read: ${reason}` }] })
 
-/** The databases in a zip. @param {string} name @param {Source} file @param {Examined} examined @returns {Promise<Examined[]>} */
-async function inZip(name, file, examined) {
+/** The databases in a zip. @param {string} name @param {Source} file @param {Examined} examined @param {Order} order @returns {Promise<Examined[]>} */
+async function inZip(name, file, examined, order) {
   const zip = await openZip(file)
   const all = [examined]
   for (const { folder, entries } of zip.databases) {
@@ -105,13 +118,13 @@ async function inZip(name, file, examined) {
         all.push(unread(`${name}/${entry.name}`, entry.size, error.message))
       }
     }
-    if (opened.length > 0) all.push(...await database(`${name}/${folder}`, opened))
+    if (opened.length > 0) all.push(...await database(`${name}/${folder}`, opened, order))
   }
   return all
 }
 
-/** @param {string} name @param {Source} opened @returns {Promise<Examined>} */
-async function explained(name, opened) {
+/** @param {string} name @param {Source} opened @param {Order} order @returns {Promise<Examined>} */
+async function explained(name, opened, order) {
   const { kind, format } = await detect(opened)
   const sweep = { table: sweepTable, foreign: sweepTable, unknown: sweepTable, zeros: sweepTable, log: sweepLog, manifest: sweepManifest }[/** @type {string} */ (kind)]
   /** @type {Finding[]} */
@@ -119,7 +132,7 @@ async function explained(name, opened) {
   /** @type {Record<string, unknown> | undefined} */
   let facts
   if (sweep !== undefined && opened.size > 0 && format !== 'zip') {
-    for await (const part of sweep(opened)) {
+    for await (const part of sweep(opened, order)) {
       findings.push(...part.findings)
       facts = part.summary?.facts ?? facts
     }

@@ -1,4 +1,5 @@
-import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, RANGE_OPTIONS, rangeOf } from '../arguments.js'
+import { COMPARATOR_OPTION, ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, RANGE_OPTIONS, UsageError, boundsOf } from '../arguments.js'
+import { rangeIn } from '../comparator.js'
 import { following } from '../../bytes/bytes.js'
 import { tablesOf, watched, writing } from '../database.js'
 import { checkDirectory } from '../location.js'
@@ -13,14 +14,17 @@ export const command = {
   summary: 'merge tables to free the space of deleted and overwritten entries',
   usage: '<directory> [--prefix KEY] [--gte KEY] [--lt KEY]',
   positionals: [1, 1],
-  options: { ...RANGE_OPTIONS, ...ENCODING_OPTIONS, ...JSON_OPTION, ...READONLY_OPTION },
+  options: { ...RANGE_OPTIONS, ...ENCODING_OPTIONS, ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
-    const { gt, gte = gt && following(gt), lte, lt = lte && following(lte) } = rangeOf(values)
+    const bounds = boundsOf(values)
     checkDirectory(place, 'write')
     const [before, after] = await watched('compact', place, ({ location, options }) =>
-      writing(location, values, { ...options, createIfMissing: false }, async (db) => {
+      writing(location, values, { ...options, createIfMissing: false }, async (db, comparator) => {
+        const { range, prefix } = await rangeIn(comparator, bounds)
+        if (prefix !== undefined) throw new UsageError(`--prefix is a range of keys only in bytewise order: give the bounds of the range in ${comparator}`)
+        const { gt, gte = gt && following(gt), lte, lt = lte && following(lte) } = range
         const before = sizeOf(db)
         await db.compactRange(/** @type {Buffer} */ (gte), /** @type {Buffer} */ (lt))
         return [before, sizeOf(db)]

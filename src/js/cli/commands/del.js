@@ -1,4 +1,4 @@
-import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION } from '../arguments.js'
+import { COMPARATOR_OPTION, ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION } from '../arguments.js'
 import { writing } from '../database.js'
 import { bytesOf, inJson } from '../text.js'
 
@@ -12,7 +12,7 @@ export const command = {
   usage: '<directory> <key>',
   details: 'Exit code 1 if the key did not exist.',
   positionals: [2, 2],
-  options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
+  options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [location, text], out }) {

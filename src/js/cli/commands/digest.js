@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { COMPARATOR_OPTION, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { orderOf } from '../comparator.js'
 import { reading, wasDamaged, watched } from '../database.js'
 import { checkDirectory } from '../location.js'
 
@@ -15,17 +16,18 @@ export const command = {
   usage: '<directory>',
   details: `Hashes, in key order,
   u32le key length, key, u32le value length, value
-for every entry: databases with the same entries have the same digest, whatever their files. Exit code 1 if the database
+for every entry: databases with the same entries have the same digest, whatever their files. If the order of keys is not known
+(see standard error) or --comparator is as-stored, the digest depends on the order of the files. Exit code 1 if the database
 is damaged and some data was not read; see standard error.`,
   positionals: [1, 1],
-  options: { ...JSON_OPTION, ...READONLY_OPTION },
+  options: { ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
     checkDirectory(place, 'read')
     const { entries, sha256, code } = await watched('digest', place, ({ location, options }) => reading(location, async (db) => ({
       ...await digestOf(db), code: wasDamaged(db) ? 1 : 0
-    }), options))
+    }), { ...options, ...orderOf(values) }))
     if (values.json) out.json({ entries, sha256 })
     else out.line(`${sha256}  ${place}`)
     return code

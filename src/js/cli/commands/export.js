@@ -3,7 +3,8 @@ import { realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { finished, pipeline } from 'node:stream/promises'
 import { Readable, Transform } from 'node:stream'
-import { JSON_OPTION, READONLY_OPTION, UsageError } from '../arguments.js'
+import { COMPARATOR_OPTION, JSON_OPTION, READONLY_OPTION, UsageError } from '../arguments.js'
+import { orderOf } from '../comparator.js'
 import { reading, wasDamaged } from '../database.js'
 import { systemError } from '../location.js'
 import { Progress } from '../output.js'
@@ -22,7 +23,7 @@ database. Without a file, or with -, the zip goes to standard output. A file is 
 pipe or device is written as the zip is produced. Exit code 1 if the database is damaged and some data was not read; see
 standard error.`,
   positionals: [1, 2],
-  options: { output: { type: 'string', short: 'o', value: 'FILE', help: 'the zip file' }, ...JSON_OPTION, ...READONLY_OPTION },
+  options: { output: { type: 'string', short: 'o', value: 'FILE', help: 'the zip file' }, ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [location, named], out }) {
@@ -36,7 +37,7 @@ standard error.`,
       const zip = Readable.fromWeb(/** @type {import('node:stream/web').ReadableStream} */ (db.export()))
       const bytes = place === undefined ? await toOutput(zip) : await toFile(zip, place)
       return { bytes, code: wasDamaged(db) ? 1 : 0 }
-    })
+    }, orderOf(values))
     if (target === '-') return code
     if (values.json) out.json({ file: target, bytes })
     else out.line(`${target}: ${sized(bytes)} (${counted(bytes, 'byte')})`)

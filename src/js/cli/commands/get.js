@@ -1,4 +1,5 @@
-import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { COMPARATOR_OPTION, ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { orderOf } from '../comparator.js'
 import { reading } from '../database.js'
 import { bytesOf, inJson, shown } from '../text.js'
 
@@ -16,6 +17,7 @@ export const command = {
     ...ENCODING_OPTIONS,
     ...JSON_OPTION,
     raw: { type: 'boolean', help: "print only the value, byte for byte" },
+    ...COMPARATOR_OPTION,
     ...READONLY_OPTION
   },
 
@@ -23,7 +25,7 @@ export const command = {
   async run({ values, positionals: [location, text], out }) {
     const { keyEncoding, valueEncoding } = values
     const key = bytesOf(text, keyEncoding, 'the key')
-    const value = await reading(location, (db) => db.get(key))
+    const value = await reading(location, (db) => db.get(key), orderOf(values))
     if (values.json) {
       out.json(value === undefined
         ? { key: inJson(key, keyEncoding), found: false }

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
-import { JSON_OPTION, UsageError } from '../arguments.js'
+import { COMPARATOR_OPTION, JSON_OPTION, UsageError } from '../arguments.js'
+import { orderOf } from '../comparator.js'
 import { tablesOf } from '../database.js'
 import { checkDirectory, checkFile } from '../location.js'
 import { Varve } from '../../level/varve.js'
@@ -15,7 +16,7 @@ export const command = {
   usage: '<directory> [file.zip]',
   details: 'Reads a zip made by varve export, or any zip of a LevelDB directory. Without a file, or with -, it is read from standard\ninput. The directory must not contain a database.',
   positionals: [1, 2],
-  options: JSON_OPTION,
+  options: { ...JSON_OPTION, ...COMPARATOR_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [location, source = '-'], out }) {
@@ -24,7 +25,7 @@ export const command = {
     checkDirectory(location, 'make')
     const input = source === '-' ? process.stdin : createReadStream(source)
     const progress = new Progress('import', size)
-    const db = await Varve.import(location, streamOf(input, progress), {}).finally(() => progress.end())
+    const db = await Varve.import(location, streamOf(input, progress), orderOf(values)).finally(() => progress.end())
     const tables = tablesOf(db)
     await db.close()
     const bytes = tables.reduce((sum, { size }) => sum + size, 0)

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VarveError } from '../../errors.js'
-import { JSON_OPTION, UsageError } from '../arguments.js'
+import { COMPARATOR_OPTION, JSON_OPTION, UsageError } from '../arguments.js'
+import { orderOf } from '../comparator.js'
 import { examine } from '../examine.js'
 import { PAGE, serveInspector } from '../inspect-server.js'
 import { isDirectory, systemError } from '../location.js'
@@ -33,6 +34,7 @@ SHA-256 and the findings of each file; the same files give the same report. Exit
   positionals: [0, 1000],
   options: {
     ...JSON_OPTION,
+    ...COMPARATOR_OPTION,
     'no-open': { type: 'boolean', help: 'print the address, do not start the browser' },
     once: { type: 'boolean', help: `end ${GONE_MS / 1000} seconds after the page was closed` }
   },
@@ -43,10 +45,11 @@ SHA-256 and the findings of each file; the same files give the same report. Exit
     const name = paths.length === 1 ? basename(resolve(paths[0])) : paths.length === 0 ? '' : counted(files.length, 'file')
     if (values.json) {
       if (paths.length === 0) throw new UsageError('--json needs files or a directory')
-      const report = await examine(name, files)
+      const report = await examine(name, files, orderOf(values))
       out.line(JSON.stringify(report, undefined, 2))
       return report.sound ? 0 : 1
     }
+    if (values.comparator !== undefined) throw new UsageError('--comparator needs --json: the page takes the order of keys from the manifest')
     if (!existsSync(join(PAGE, 'index.html'))) throw new VarveError(`${PAGE} has no page: run \`npm run build\` in the repository`, { code: 'LEVEL_NOT_SUPPORTED' })
     const server = await serveInspector(name, files)
     const { address } = server

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
-import { comparatorOf } from '../comparator.js'
+import { COMPARATOR_OPTION, ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { orderIn, orderOf } from '../comparator.js'
 import { filesOf, findingOf, lineOf, reading, tablesOf } from '../database.js'
 import { VarveError } from '../../errors.js'
 import { checkDirectory, checkFile, isDirectory } from '../location.js'
@@ -38,6 +38,7 @@ printed; without an index, blocks are found by their checksums. Exit code 1 if a
     entries: { type: 'boolean', help: 'also print the entries of each block' },
     ...ENCODING_OPTIONS,
     ...JSON_OPTION,
+    ...COMPARATOR_OPTION,
     ...READONLY_OPTION
   },
 
@@ -60,7 +61,7 @@ async function file(path, values, out) {
   if (kind) throw new VarveError(`${path} is a ${kind}: varve layout reads table files, *.ldb or *.sst`, { code: 'LEVEL_NOT_SUPPORTED' })
   const { size } = statSync(path)
   const progress = out.isTerminal ? undefined : new Progress('layout', size)
-  const spans = explained(path, { entries: values.entries, comparator: await comparatorOf(dirname(path)) })
+  const spans = explained(path, { entries: values.entries, comparator: await orderIn(dirname(path), values) })
   try {
     return await (values.json ? asJson : asText)(path, size, spans, { out, values, progress })
   } finally {
@@ -273,7 +274,7 @@ async function directory(path, values, out) {
   /** any: whatever was thrown @type {any} */
   let failure
   try {
-    tables = await reading(path, async (db) => tablesOf(db))
+    tables = await reading(path, async (db) => tablesOf(db), orderOf(values))
   } catch (/** @type {any} any: whatever was thrown */ error) {
     failure = error.cause ?? error
     if (failure.code !== 'LEVEL_CORRUPTION') throw error

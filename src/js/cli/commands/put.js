@@ -1,5 +1,5 @@
 import { buffer } from 'node:stream/consumers'
-import { ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION, UsageError } from '../arguments.js'
+import { COMPARATOR_OPTION, ENCODING_OPTIONS, JSON_OPTION, READONLY_OPTION, SYNC_OPTION, UsageError } from '../arguments.js'
 import { writing } from '../database.js'
 import { systemError } from '../location.js'
 import { bytesOf, inJson } from '../text.js'
@@ -15,7 +15,7 @@ export const command = {
   details: `Without the argument, the value is read from standard input, unchanged (surrounding white space is removed unless the
 encoding is utf8). Give '' to store an empty value: an empty input is an error. Creates the database if it does not exist.`,
   positionals: [2, 3],
-  options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...READONLY_OPTION },
+  options: { ...ENCODING_OPTIONS, ...SYNC_OPTION, ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [location, text, given], out }) {

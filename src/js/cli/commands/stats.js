@@ -1,4 +1,5 @@
-import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { COMPARATOR_OPTION, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { orderOf } from '../comparator.js'
 import { filesOf, reading, tablesOf } from '../database.js'
 import { counted, grouped, sized, table } from '../text.js'
 
@@ -13,11 +14,11 @@ export const command = {
   details: `Read amplification: the largest number of tables that a lookup of a missing key reads, without filters. Space amplification:
 bytes of all tables divided by bytes of the deepest level.`,
   positionals: [1, 1],
-  options: { ...JSON_OPTION, ...READONLY_OPTION },
+  options: { ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [location], out }) {
-    const stats = await reading(location, async (db) => ({ tables: tablesOf(db), info: await db.info() }))
+    const stats = await reading(location, async (db) => ({ tables: tablesOf(db), info: await db.info() }), orderOf(values))
     const summary = summarise(location, stats)
     if (values.json) return out.json(summary)
     const { levels, files, amplification } = summary

@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { traceKey } from '../../inspect/index.js'
-import { ENCODING_OPTIONS, JSON_OPTION, wholeOf } from '../arguments.js'
+import { COMPARATOR_OPTION, ENCODING_OPTIONS, JSON_OPTION, UsageError, wholeOf } from '../arguments.js'
+import { orderIn } from '../comparator.js'
 import { checkDirectory, systemError } from '../location.js'
 import { bytesOf, counted, grouped, inJson, shown, table, visible } from '../text.js'
 
@@ -17,12 +18,14 @@ export const command = {
   usage: '<directory> <key>',
   details: `Prints each step of the look-up: the logs, which stand for the memory of an open database; the tables of level 0, newest
 first; one table of each deeper level: whether its range, its filter and its block have the key. Then the answer and the cost.
-Opens no database and takes no lock. Exit code 1 if the key does not exist, 2 if damage hides whether it does.`,
+Opens no database and takes no lock. Exit code 1 if the key does not exist, 2 if damage hides whether it does, or the manifest
+names a comparator that is not known.`,
   positionals: [2, 2],
   options: {
     at: { type: 'string', value: 'N', help: 'look up as of sequence number N (default: the last)' },
     ...ENCODING_OPTIONS,
-    ...JSON_OPTION
+    ...JSON_OPTION,
+    ...COMPARATOR_OPTION
   },
 
   /** @param {Call} call */
@@ -31,6 +34,8 @@ Opens no database and takes no lock. Exit code 1 if the key does not exist, 2 if
     checkDirectory(path, 'read')
     const key = bytesOf(text, keyEncoding, 'the key')
     const sequence = wholeOf(values, 'at')
+    if (values.comparator === 'as-stored') throw new UsageError('a key can only be looked up in an order: leave --comparator out')
+    await orderIn(path, values)
     const files = filesIn(path)
     try {
       const trace = await traceKey(files, key, { sequence })

@@ -1,7 +1,7 @@
 import { openSync, closeSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { JSON_OPTION, READONLY_OPTION } from '../arguments.js'
-import { comparatorOf } from '../comparator.js'
+import { COMPARATOR_OPTION, JSON_OPTION, READONLY_OPTION } from '../arguments.js'
+import { orderIn } from '../comparator.js'
 import { findingOf, lineOf, watched } from '../database.js'
 import { Varve } from '../../level/varve.js'
 import { checkDirectory } from '../location.js'
@@ -31,13 +31,16 @@ In parentheses stands the kind of damage of a table, as in \`varve layout\`:
   T22  keys out of order                 T41  a filter that excludes keys of its block
   T23  a key twice                       S02  bytes that could not be read`,
   positionals: [1, 1],
-  options: { ...JSON_OPTION, ...READONLY_OPTION },
+  options: { ...JSON_OPTION, ...COMPARATOR_OPTION, ...READONLY_OPTION },
 
   /** @param {Call} call */
   async run({ values, positionals: [place], out }) {
     checkDirectory(place, 'read')
-    const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, options))
-    report.findings = await inDetail(place, report.findings)
+    const comparator = await orderIn(place, values)
+    // Verifying is reading; the manifest's comparator need not be known for it.
+    const order = values.comparator === undefined ? {} : { comparator: values.comparator, readOnly: true }
+    const report = await watched('verify', place, ({ location, options }) => Varve.verify(location, { ...options, ...order }))
+    report.findings = await inDetail(place, report.findings, comparator)
     const { tables, logs, entries, logEntries, bytes, findings, unused, unknownComparator } = report
     if (values.json) {
       out.json({ sound: findings.length === 0, tables, logs, entries, logEntries, bytes, findings: findings.map(findingOf), unused, ...unknownComparator !== undefined && { unknownComparator } })
@@ -61,11 +64,11 @@ In parentheses stands the kind of damage of a table, as in \`varve layout\`:
  * Adds the other damaged blocks of a table: the engine reports only the first.
  * @param {string} place
  * @param {Finding[]} findings
+ * @param {string | undefined} comparator
  */
-async function inDetail(place, findings) {
+async function inDetail(place, findings, comparator) {
   /** @type {Finding[]} */
   const details = []
-  const comparator = await comparatorOf(place)
   for (const finding of findings) {
     details.push(finding)
     if (/^\d+\.(ldb|sst)$/.test(finding.file ?? '')) details.push(...await damagedBlocks(join(place, /** @type {string} */ (finding.file)), finding, comparator))
