@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! tables of the version        copied unchanged; the version is held, so none is removed
-//! entries of the memtables     up to the snapshot's sequence number: one more table of level 0
+//! entries of the memtables     up to the snapshot's sequence number: one more table of level 0; a log if the
+//!                              order of keys is not known
 //! ```
 
 use std::rc::Rc;
@@ -10,19 +11,29 @@ use std::rc::Rc;
 use super::background::new_file;
 use super::read::open_tables;
 use super::state::{Inner, View};
+#[cfg(feature = "comparators")]
+use crate::base::{FileKind, ValueType, parse_internal_key, sort_by};
 use crate::base::{FileName, FileNumber, table_file_name};
+#[cfg(feature = "comparators")]
+use crate::batch::WriteBatch;
 use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::Result;
 use crate::events::LiveCounters;
 use crate::flush::{FlushContext, build_table};
+#[cfg(feature = "comparators")]
+use crate::iter::InternalIterator;
+#[cfg(feature = "comparators")]
+use crate::log::LogWriter;
+#[cfg(feature = "comparators")]
+use crate::memtable::MemTable;
 use crate::version::{FileMetaData, Manifest, VersionEdit};
 
 /// A snapshot of live files; see the module.
 pub(crate) struct Moment {
     view: View,
     edit: VersionEdit,
-    /// File numbers of the copy's own files.
+    /// File numbers of the copy's own files: of the table or log of the memtables, and of the manifest.
     table: FileNumber,
     manifest: FileNumber,
 }
@@ -49,9 +60,10 @@ impl Moment {
         let tables = open_tables(target, &inner.options, &inner.order, &Rc::new(LiveCounters::default()));
         let context = FlushContext { env: target, tables: &tables, order: &inner.order, budget };
         let memtables = std::mem::take(&mut self.view.immutables);
-        if !memtables.is_empty() {
+        #[cfg(feature = "comparators")]
+        if inner.order.user().is_as_stored() {
             // A table of them would be in the wrong order.
-            inner.order.user().check_known()?;
+            return self.write_log(&memtables, target, budget).await;
         }
         if let Some(table) = build_table(&context, self.table, &memtables, self.view.last_sequence).await? {
             self.edit.new_files.push((0, new_file(&table)));
@@ -59,20 +71,68 @@ impl Moment {
         Ok(())
     }
 
+    /// Writes the entries of memtables to a log, in the order in which they were written.
+    #[cfg(feature = "comparators")]
+    async fn write_log(&mut self, memtables: &[Rc<MemTable>], target: &Rc<dyn Env>, budget: &Budget) -> Result<()> {
+        let mut batches = Vec::new();
+        for memtable in memtables {
+            let mut it = memtable.iter();
+            let _ = it.seek_to_first();
+            while it.valid() {
+                let parsed = parse_internal_key(it.key()).map_err(|malformed| malformed.in_file("memory", 0))?;
+                if parsed.sequence <= self.view.last_sequence {
+                    let mut batch = WriteBatch::new();
+                    match parsed.value_type {
+                        ValueType::Value => batch.put(parsed.user_key, it.value()),
+                        ValueType::Deletion => batch.delete(parsed.user_key),
+                    }
+                    batch.set_sequence(parsed.sequence);
+                    batches.push(batch);
+                }
+                let _ = it.next();
+            }
+        }
+        if batches.is_empty() {
+            return Ok(());
+        }
+        sort_by(&mut batches, |a, b| a.sequence().cmp(&b.sequence()));
+        // A damaged log can give one sequence number twice: reads return the first found.
+        batches.dedup_by(|a, b| a.sequence() == b.sequence());
+        let name = FileName::Log(self.table).to_string();
+        let file = target.create(&name, FileKind::Log, 0).await?;
+        let writer = LogWriter::new(target.clone(), file.clone(), name, 0);
+        for batch in &batches {
+            writer.add_record(batch.as_bytes()).await?;
+            budget.spent(batch.byte_size()).await;
+        }
+        file.sync().await?;
+        self.edit.log_number = Some(self.table);
+        Ok(())
+    }
+
     /// Writes the manifest, then CURRENT. All other files must be durable before: CURRENT makes
     /// `target` a database.
     pub(crate) async fn write_manifest(&mut self, target: &Rc<dyn Env>) -> Result<()> {
-        self.edit.log_number = Some(self.manifest);
+        self.edit.log_number = Some(self.log());
         self.edit.previous_log_number = Some(FileNumber(0));
         self.edit.next_file_number = self.manifest.next();
         self.edit.last_sequence = Some(self.view.last_sequence);
         Manifest::create(target, self.manifest, &[VersionEdit::encode(&self.edit)]).await.map(|_| ())
     }
 
+    /// The number of the first log that opening the copy replays.
+    fn log(&self) -> FileNumber {
+        let has_log = cfg!(feature = "comparators") && self.edit.log_number == Some(self.table);
+        if has_log { self.table } else { self.manifest }
+    }
+
     /// Returns the names of all files that the copy may have, CURRENT last.
     pub(crate) fn names(&self) -> Vec<String> {
         let tables = self.tables().map(|file| file.number).chain([self.table]);
         let mut names: Vec<String> = tables.map(table_file_name).collect();
+        if cfg!(feature = "comparators") {
+            names.push(FileName::Log(self.table).to_string());
+        }
         let manifest = [FileName::Manifest(self.manifest), FileName::Temporary(self.manifest), FileName::Current];
         names.extend(manifest.map(|name| name.to_string()));
         names

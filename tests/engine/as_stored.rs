@@ -132,6 +132,24 @@ fn what_needs_the_order_is_refused() {
 }
 
 #[test]
+fn a_copy_has_the_entries_of_tables_and_logs_for_the_program_that_knows_the_order() {
+    let (env, model) = written(UserComparator::Custom(Rc::new(LengthFirst)));
+    let copy: Rc<dyn Env> = Rc::new(MemoryEnv::new());
+    block_on(async {
+        let db = Db::open(env.clone(), as_stored()).await.unwrap();
+        db.checkpoint(&copy).await.unwrap();
+        db.close().await.unwrap();
+    });
+    assert!(block_on(copy.list()).unwrap().iter().any(|name| name.ends_with(".log")));
+    assert_eq!(sorted(entries(&copy, as_stored())), model);
+    let own = Options { comparator: UserComparator::Custom(Rc::new(LengthFirst)), ..Options::default() };
+    let found = entries(&copy, own);
+    assert_eq!(sorted(found.clone()), model);
+    assert!(found.windows(2).all(|pair| (pair[0].0.len(), &pair[0].0) < (pair[1].0.len(), &pair[1].0)));
+    assert_eq!(block_on(verify(copy, Options::default())).unwrap().findings, []);
+}
+
+#[test]
 fn a_fixture_of_leveldb_is_read_whole() {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/comparator-reverse");
     let env: Rc<dyn Env> = Rc::new(varve::env::StdFsEnv::new(place));
