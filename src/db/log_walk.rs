@@ -5,7 +5,7 @@ use crate::base::SequenceNumber;
 use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::log::{LogReader, Record, Semantics};
+use crate::log::{Doubt, LogReader, Record, Semantics};
 
 /// Reads the batches of a log and reports all damage.
 pub(super) struct LogWalk {
@@ -13,6 +13,10 @@ pub(super) struct LogWalk {
     name: String,
     size: u64,
     before: Before,
+    /// End of the last batch.
+    end: u64,
+    /// The next record, if a doubtful one was compared with it.
+    peeked: Option<(Record, Option<Doubt>)>,
 }
 
 /// The sequence numbers known before a batch.
@@ -96,40 +100,104 @@ impl LogWalk {
     pub(super) async fn open(env: &dyn Env, name: &str, before: Before) -> Result<LogWalk> {
         let reader = LogReader::open(env, name, Semantics::Salvage).await?;
         let size = reader.file_size().await?;
-        Ok(LogWalk { reader, name: name.to_owned(), size, before })
+        Ok(LogWalk { reader, name: name.to_owned(), size, before, end: 0, peeked: None })
+    }
+
+    /// Lets `next_or_doubtful` return doubtful records.
+    pub(super) fn keep_doubtful(&mut self) {
+        self.reader.keep_doubtful();
+    }
+
+    /// Returns the next batch, or a doubtful one that is whole and whose numbers fit, with the doubt.
+    pub(super) async fn next_or_doubtful(&mut self, findings: &mut Findings) -> Result<Option<(Batch, Option<Doubt>)>> {
+        while let Some((record, doubt)) = self.record().await? {
+            if let Some(doubt) = &doubt
+                && !self.may_be_right(&record, doubt).await?
+            {
+                self.reader.reject(&record, doubt.clone());
+            } else if doubt == Some(Doubt::Place) {
+                // Later records are not measured by what may be no record.
+                let first = BatchHeader::decode(&record.data).and_then(BatchHeader::first_sequence);
+                return Ok(first.ok().map(|first| (Batch { first, record }, doubt)));
+            } else if let Some(batch) = self.take(record, findings) {
+                return Ok(Some((batch, doubt)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn record(&mut self) -> Result<Option<(Record, Option<Doubt>)>> {
+        if let Some(peeked) = self.peeked.take() {
+            return Ok(Some(peeked));
+        }
+        let Some(record) = self.reader.next_record().await? else { return Ok(None) };
+        let doubt = self.reader.take_doubt(record.offset);
+        Ok(Some((record, doubt)))
+    }
+
+    /// Whether a doubtful record is a whole batch, and its sequence numbers fit those around it: what was
+    /// lost before it cannot have had more operations than bytes.
+    async fn may_be_right(&mut self, record: &Record, doubt: &Doubt) -> Result<bool> {
+        let Ok(header) = BatchHeader::decode(&record.data) else { return Ok(false) };
+        let first = header.sequence;
+        let next = first.saturating_add(u64::from(header.count));
+        let is_after = self.before.in_logs().is_none_or(|last| first > last);
+        let is_number = SequenceNumber::new(next).is_some();
+        if !is_after || !is_number || !operations(&record.data).all(|found| found.is_ok()) {
+            return Ok(false);
+        }
+        match (doubt, self.before) {
+            (Doubt::Place, _) => Ok(true),
+            (Doubt::Checksum { .. }, Before::SameLog(last)) => {
+                Ok(first - last.saturating_add(1) <= record.offset.saturating_sub(self.end))
+            }
+            (Doubt::Checksum { .. }, _) => {
+                self.peeked = Box::pin(self.record()).await?;
+                let follows = self.peeked.as_ref().is_none_or(|(following, _)| {
+                    BatchHeader::decode(&following.data).is_ok_and(|header| {
+                        header.sequence.wrapping_sub(next) <= following.offset.saturating_sub(record.end)
+                    })
+                });
+                Ok(follows)
+            }
+        }
     }
 
     /// Returns the next batch.
     pub(super) async fn next(&mut self, findings: &mut Findings) -> Result<Option<Batch>> {
         while let Some(record) = self.reader.next_record().await? {
-            let begin = record.offset;
-            let (first, count) = match BatchHeader::decode(&record.data) {
-                Ok(header) => match header.first_sequence() {
-                    Ok(first) => (first, u64::from(header.count)),
-                    Err(malformed) => {
-                        findings.push(malformed.in_file(&self.name, begin));
-                        continue;
-                    }
-                },
-                Err(malformed) => {
-                    findings.push(malformed.in_file(&self.name, begin));
-                    continue;
-                }
-            };
-            if count > 0 && first.advance(count - 1).is_none() {
-                findings.push(Error::corruption(&*self.name, begin, "sequence number exceeds 2^56 - 1"));
-                continue;
+            if let Some(batch) = self.take(record, findings) {
+                return Ok(Some(batch));
             }
-            if let Some(reason) = self.before.objection(first.get()) {
-                findings.push(Error::corruption(&*self.name, begin, reason));
-            }
-            let next = first.get().saturating_add(count);
-            let last = next.saturating_sub(1).max(self.before.in_logs().unwrap_or(0));
-            self.before = Before::SameLog(last);
-            self.reader.expect_sequence(next);
-            return Ok(Some(Batch { first, record }));
         }
         Ok(None)
+    }
+
+    /// Takes a record as the next batch, unless it is none.
+    fn take(&mut self, record: Record, findings: &mut Findings) -> Option<Batch> {
+        let begin = record.offset;
+        let header = BatchHeader::decode(&record.data)
+            .and_then(|header| Ok((header.first_sequence()?, u64::from(header.count))));
+        let (first, count) = match header {
+            Ok(header) => header,
+            Err(malformed) => {
+                findings.push(malformed.in_file(&self.name, begin));
+                return None;
+            }
+        };
+        if count > 0 && first.advance(count - 1).is_none() {
+            findings.push(Error::corruption(&*self.name, begin, "sequence number exceeds 2^56 - 1"));
+            return None;
+        }
+        if let Some(reason) = self.before.objection(first.get()) {
+            findings.push(Error::corruption(&*self.name, begin, reason));
+        }
+        let next = first.get().saturating_add(count);
+        let last = next.saturating_sub(1).max(self.before.in_logs().unwrap_or(0));
+        self.before = Before::SameLog(last);
+        self.reader.expect_sequence(next);
+        self.end = record.end;
+        Some(Batch { first, record })
     }
 
     /// Reports skipped bytes; returns the sequence numbers known at the end, and how many bytes were

@@ -45,7 +45,8 @@ pub struct SalvageReport {
     /// Tables that are used as they are, and the number of their entries. Those of other files are in
     /// `repair.recovered`.
     pub sound: Vec<(String, u64)>,
-    /// Blocks that are used despite their checksums, each with the number of its entries.
+    /// Blocks and records that are used although they may be wrong, each with the number of its entries.
+    /// At most 1,000.
     pub doubtful: Vec<Error>,
     /// Blocks that an index lists, and that are not used.
     pub left_behind: Vec<Error>,

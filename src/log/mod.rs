@@ -26,6 +26,7 @@
 //! Source: LevelDB `doc/log_format.md`, `db/log_{reader,writer}.cc`.
 
 mod blocks;
+mod doubt;
 mod fragment;
 mod reader;
 mod salvage;
@@ -37,6 +38,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use doubt::Doubt;
 pub(crate) use fragment::{FragmentHeader, FragmentType, Trouble, check, checksum, is_sound};
 pub(crate) use reader::{LogReader, Record, Semantics, Tail};
 pub(crate) use scan::{CHECKSUM_BYTES_MAX, find_fragment};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::blocks::Blocks;
+use super::doubt::Doubts;
 use super::fragment::{FragmentType, Trouble, check};
 use super::{BLOCK_SIZE, BLOCK_SIZE_U64, HEADER_SIZE, RECORD_SIZE_MAX, block_position};
 use crate::base::to_u64;
@@ -109,6 +110,8 @@ pub(crate) struct LogReader {
     pub(super) scan_budget: Option<(u64, usize)>,
     /// In `Salvage`: the sequence number of the next batch, if known.
     pub(super) expected_sequence: Option<u64>,
+    /// In `Salvage`: what is doubtful is kept (doubt.rs).
+    pub(super) doubts: Doubts,
     /// The offset of a byte other than zero, once one was searched.
     nonzero: u64,
 }
@@ -178,6 +181,7 @@ impl LogReader {
             damage_bytes: 0,
             scan_budget: None,
             expected_sequence: None,
+            doubts: Doubts::default(),
             nonzero: 0,
         }
     }

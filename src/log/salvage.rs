@@ -11,14 +11,50 @@
 //! Bytes inside a damaged record may look like a fragment, for instance if a value is a copy of a
 //! log. A fragment found by searching is therefore accepted as the beginning of a record only if
 //! the sequence number of its batch fits.
+//!
+//! On request, records that may be right are returned too, as doubtful ones (doubt.rs).
 
+use super::doubt::Doubt;
 use super::fragment::{FragmentHeader, FragmentType, Trouble, checksum, is_sound};
 use super::reader::{Fragment, LogReader, Record};
-use super::{BLOCK_SIZE, HEADER_SIZE, block_position};
+use super::{BLOCK_SIZE, BLOCK_SIZE_U64, HEADER_SIZE, block_position};
 use crate::base::{decode_fixed32, decode_fixed64, to_u64};
 use crate::error::Result;
 
+/// Only a salvage keeps doubtful records, which engine.wasm has not.
+const CAN_KEEP_DOUBTFUL: bool = cfg!(any(not(feature = "wasm"), feature = "full"));
+
+/// Fragments of a block that are tried as the first doubtful record: crafted bytes can have thousands.
+const UNPROVEN_TRIES_MAX: usize = 8;
+
 impl LogReader {
+    /// Also returns doubtful records.
+    pub(crate) fn keep_doubtful(&mut self) {
+        self.doubts.are_kept = true;
+    }
+
+    fn keeps_doubtful(&self) -> bool {
+        CAN_KEEP_DOUBTFUL && self.doubts.are_kept
+    }
+
+    /// Takes the doubt about the record that was returned last, which begins at `offset`.
+    pub(crate) fn take_doubt(&mut self, offset: u64) -> Option<Doubt> {
+        if !self.keeps_doubtful() {
+            return None;
+        }
+        let doubt = self.doubts.current.take().map(|(doubt, _)| doubt);
+        doubt.or_else(|| (offset < self.doubts.unproven_until).then_some(Doubt::Place))
+    }
+
+    /// Reports a doubtful record that was returned and is not used.
+    pub(crate) fn reject(&mut self, record: &Record, doubt: Doubt) {
+        let bytes = usize::try_from(record.end.saturating_sub(record.offset)).unwrap_or(usize::MAX);
+        match doubt {
+            Doubt::Checksum { offset, reason } => self.report(offset, bytes, reason),
+            Doubt::Place => self.report(record.offset, bytes, "nothing proves that a record begins here"),
+        }
+    }
+
     /// Sets the sequence number expected in the next batch.
     ///
     /// It limits those of batches found by searching.
@@ -74,12 +110,47 @@ impl LogReader {
     /// Drops the current record, which will not be completed.
     fn end_record(&mut self, why: &str) {
         if let Some(begin) = self.open {
-            // An old writer left an empty first fragment at the end of a block.
-            if !self.scratch.is_empty() {
-                self.report(begin, self.scratch.len(), format!("a record whose end is missing: {why}"));
+            let told = self.end_doubt();
+            // Nothing: an old writer left an empty first fragment at the end of a block.
+            if self.scratch.len() > told {
+                self.report(begin, self.scratch.len() - told, format!("a record whose end is missing: {why}"));
             }
             self.close();
         }
+    }
+
+    /// Reports the doubtful fragments of the current record, which will not be completed; returns the number
+    /// of bytes in them.
+    fn end_doubt(&mut self) -> usize {
+        if !self.keeps_doubtful() {
+            return 0;
+        }
+        let Some((Doubt::Checksum { offset, reason }, bytes)) = self.doubts.current.take() else { return 0 };
+        self.report(offset, bytes.saturating_add(HEADER_SIZE), reason);
+        bytes
+    }
+
+    /// Takes a fragment with a wrong checksum whose length leads on, if its type fits.
+    ///
+    /// `None`: it does not, and nothing was done.
+    fn take_doubtful(&mut self, offset: u64, trouble: &Trouble) -> Result<Option<Option<Record>>> {
+        let position = block_position(offset);
+        let block_start = offset - to_u64(position);
+        // Its length was looked at, so that the block is there.
+        let block = self.blocks.loaded(block_start).unwrap_or_default();
+        let Some(header) = block.get(position..).and_then(FragmentHeader::decode) else { return Ok(None) };
+        let Some(kind) = FragmentType::from_byte(header.type_byte) else { return Ok(None) };
+        match (kind, self.open) {
+            (FragmentType::Full | FragmentType::First, _) => self.end_record("another record begins before it"),
+            (FragmentType::Middle | FragmentType::Last, None) => return Ok(None),
+            _ => {}
+        }
+        let doubt = || (Doubt::Checksum { offset, reason: trouble.to_string() }, 0);
+        let (_, bytes) = self.doubts.current.get_or_insert_with(doubt);
+        *bytes = bytes.saturating_add(usize::from(header.length));
+        self.offset = offset + to_u64(header.size());
+        let (start, end) = (position + HEADER_SIZE, position + header.size());
+        self.gather(kind, offset, block_start, start, end).map(Some)
     }
 
     /// Reports the bad fragment at `offset` and moves to the next readable one.
@@ -94,7 +165,14 @@ impl LogReader {
             return Ok(None);
         }
         let next = match self.after_its_length(offset, trouble).await? {
-            Some(next) => Some(next),
+            Some(next) => {
+                if self.keeps_doubtful()
+                    && let Some(taken) = self.take_doubtful(offset, trouble)?
+                {
+                    return Ok(taken);
+                }
+                Some(next)
+            }
             None => self.search_block(offset).await?,
         };
         let position = block_position(offset);
@@ -149,6 +227,7 @@ impl LogReader {
         let position = block_position(offset);
         let block_start = offset - to_u64(position);
         let mut from = offset + 1;
+        let (mut unproven, mut tries) = (None, 0);
         while let Some(found) = self.scan_block_after(from).await? {
             let sequence = found.head.get(..8).and_then(decode_fixed64).filter(|_| found.begins_record());
             let fits = match (expected, sequence) {
@@ -162,12 +241,22 @@ impl LogReader {
                 }
                 (_, None) => false,
             };
-            if fits && self.leads_forward(found.offset).await? {
-                return Ok(Some(found.offset));
+            // Where nothing is known, the first that could be one is doubtful.
+            let may_fit = self.keeps_doubtful() && expected.is_none() && sequence.is_some();
+            let may_fit = may_fit && unproven.is_none() && tries < UNPROVEN_TRIES_MAX;
+            tries += usize::from(may_fit);
+            if (fits || may_fit) && self.leads_forward(found.offset).await? {
+                if fits {
+                    return Ok(Some(found.offset));
+                }
+                unproven = Some(found.offset);
             }
             from = found.offset + 1;
         }
-        Ok(None)
+        if unproven.is_some() {
+            self.doubts.unproven_until = block_start.saturating_add(BLOCK_SIZE_U64);
+        }
+        Ok(unproven)
     }
 
     /// Whether the batches from `offset` to the block's first bad fragment have increasing sequence

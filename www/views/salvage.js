@@ -11,7 +11,7 @@ const LISTED_MAX = 100
 
 /** @type {[import('varve/inspect').Strictness, string][]} */
 const CHOICES = [
-  ['sound', 'sound blocks only'], ['carved', 'also blocks found by their checksums'], ['doubtful', 'also blocks with a wrong checksum that can be read']
+  ['sound', 'sound blocks only'], ['carved', 'also blocks found by their checksums'], ['doubtful', 'also blocks and records with a wrong checksum that can be read']
 ]
 
 /** @type {Record<string, string>} */
@@ -48,7 +48,7 @@ function result({ live, liveBytes, keys, entries, tombstones, tables, files, ado
   return html`
     <p class="counts">Can be saved: <b>${counted(live, 'live key')}</b>, ${sized(liveBytes)}; ${counted(entries, 'entry', 'entries')} of ${counted(keys, 'key')}, ${counted(tombstones, 'tombstone')}, in ${counted(tables, 'table')}.</p>
     ${oldDataMayReappear ? html`<p class="finding warn">Newer entries may be missing: overwritten values and deleted keys can be visible again.</p>` : nothing}
-    ${list('Used although the checksum is wrong', doubtful.map(placeOf), true)}
+    ${list('Used, and may be wrong', doubtful.map(placeOf), true)}
     ${list('Left behind', leftBehind.map(placeOf), true)}
     ${list('Keys that may be missing, old or back from deletion', atRisk.map(({ file, from, to, live }) => html`${nameText(file)}: ${from === undefined && to === undefined ? 'any key' : html`${from === undefined ? 'from the first' : html`from ${bytesText(from)}`} ${to === undefined ? 'to the last' : html`up to ${bytesText(to)}`}`}, ${counted(live, 'live key')} among them`), false)}
     ${list('Entries by file', files.map(({ file, use, entries, lostBytes, reason }) => html`${nameText(file)}: ${use === 'none' ? html`not used: ${nameText(reason ?? '')}` : html`${counted(entries, 'entry', 'entries')}, ${USES[use]}${lostBytes > 0 ? `; ${counted(lostBytes, 'byte')} could not be used` : ''}`}`), false)}

@@ -718,11 +718,13 @@ export function keyHistory(sources: Source[], key: Uint8Array, options?: { signa
 export function sha256(source: Source, options?: { signal?: AbortSignal, progress?: (done: number) => void }): Promise<string>
 
 /**
- * Which blocks of damaged tables are used. `sound`: those with a right checksum that a sound index lists.
- * `carved`: also those found by their checksums where the index cannot be used. `doubtful`: also listed
+ * Which blocks of damaged tables and records of damaged logs are used. `sound`: blocks with a right
+ * checksum that a sound index lists. `carved`: also those found by their checksums where the index cannot be used. `doubtful`: also listed
  * blocks with a wrong checksum that decode to their ends, with keys in order between those of their
- * neighbours; what they hold may be wrong, and each is in `SalvageReport.doubtful`. Of logs, records with
- * right checksums are used in all three, also after damage.
+ * neighbours. Of logs, records with right checksums are used in all three, also after damage; `doubtful` adds
+ * records with a wrong checksum, and those behind damage at the start of a log of which nothing proves that
+ * they are records, if they are whole batches whose sequence numbers fit. What is doubtful may be wrong, and
+ * each is in `SalvageReport.doubtful`.
  */
 export type Strictness = 'sound' | 'carved' | 'doubtful'
 export const STRICTNESS: readonly Strictness[]
@@ -782,7 +784,7 @@ export interface SalvageReport {
   adopted: { file: string, as: string }[]
   /** All damage, and every block, record and file that is not used. At most about 11,000. */
   leftBehind: Remark[]
-  /** Blocks that are used despite their checksums. */
+  /** Blocks and records that are used although they may be wrong. At most 1,000. */
   doubtful: Remark[]
   /**
    * Keys that may be missing, may have an older value, or may be back from deletion, because entries of

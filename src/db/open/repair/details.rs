@@ -9,7 +9,7 @@ use crate::table::LostBlock;
 pub(crate) struct Details {
     /// Tables that are used as they are, and the number of their entries.
     pub(crate) sound: Vec<(String, u64)>,
-    /// Blocks that are used despite their checksums.
+    /// Blocks and records that are used although they may be wrong.
     pub(crate) doubtful: Vec<Error>,
     /// Blocks that an index lists, and that are not used.
     pub(crate) left_behind: Vec<Error>,
@@ -35,6 +35,12 @@ pub struct AtRisk {
 const LISTED_MAX: usize = 1000;
 
 impl Details {
+    pub(super) fn doubt(&mut self, file: &str, offset: u64, reason: String) {
+        if self.doubtful.len() < LISTED_MAX {
+            self.doubtful.push(Error::corruption(file, offset, reason));
+        }
+    }
+
     pub(super) fn lose(&mut self, file: &str, from: Option<Vec<u8>>, to: Option<Vec<u8>>) {
         if self.at_risk.len() < LISTED_MAX {
             self.at_risk.push(AtRisk { file: file.to_owned(), from, to, live: 0 });

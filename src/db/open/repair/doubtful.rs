@@ -1,4 +1,4 @@
-//! Uses blocks despite their checksums, and the entries of any block.
+//! Uses blocks and records of logs despite their checksums, and the entries of any block.
 
 use super::logs::Gathered;
 use super::repairer::Repairer;
@@ -7,6 +7,7 @@ use crate::base::parse_internal_key;
 use crate::budget::Budget;
 use crate::env::File;
 use crate::error::{Error, Result};
+use crate::log::{Doubt, Record};
 use crate::table::{Block, LostBlock, Salvage, each_entry};
 
 /// What blocks with wrong checksums gave.
@@ -44,11 +45,22 @@ impl Repairer<'_> {
             self.add_block(&decoded, gathered).await?;
             let reason =
                 format!("the checksum of this block is wrong; its {entries} entries are used, and may be wrong");
-            self.details.doubtful.push(Error::corruption(name, block.handle.offset, reason));
+            self.details.doubt(name, block.handle.offset, reason);
             doubtful.entries = doubtful.entries.saturating_add(entries);
             doubtful.blocks += 1;
         }
         Ok((doubtful, still_lost))
+    }
+
+    /// Tells of a record of a log whose `entries` operations are used.
+    pub(super) fn doubt_record(&mut self, name: &str, record: &Record, doubt: Doubt, entries: u64) {
+        let (offset, reason) = match doubt {
+            Doubt::Checksum { offset, reason } => (offset, reason),
+            Doubt::Place => (record.offset, "nothing proves that a record begins here".to_owned()),
+        };
+        let used = format!("{reason}; the {entries} entries of this record are used, and may be wrong");
+        self.findings.push(Error::corruption(name, offset, reason));
+        self.details.doubt(name, record.offset, used);
     }
 
     /// Adds all entries of a block; returns their number.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::old_manifest::OldManifest;
 use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use super::report::{RecoveredFile, damaged_log};
+use super::strictness::Strictness;
 use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;
@@ -85,19 +86,26 @@ impl Repairer<'_> {
             self.details.lose(name, None, None);
             return Ok(before);
         };
+        if self.strictness >= Strictness::Doubtful {
+            walk.keep_doubtful();
+        }
         let mut gathered = self.gather();
         let mut entries = 0;
         loop {
-            let next = walk.next(&mut self.findings).await;
+            let next = walk.next_or_doubtful(&mut self.findings).await;
             // The records before an error are kept.
-            let Some(Some(batch)) = self.readable(next)? else { break };
+            let Some(Some((batch, doubt))) = self.readable(next)? else { break };
             let size = batch.record.data.len();
             self.budget.spent(size).await;
             gathered.reserve(size / 2, size)?;
-            entries += batch.read(name, &mut self.findings, |sequence, operation| match operation {
+            let found = batch.read(name, &mut self.findings, |sequence, operation| match operation {
                 BatchOperation::Put { key, value } => gathered.add(sequence, ValueType::Value, key, value),
                 BatchOperation::Delete { key } => gathered.add(sequence, ValueType::Deletion, key, &[]),
             });
+            entries += found;
+            if let Some(doubt) = doubt {
+                self.doubt_record(name, &batch.record, doubt, found);
+            }
             self.write_if_full(&mut gathered).await?;
         }
         self.write_table(gathered).await?;

@@ -30,8 +30,8 @@ CURRENT or manifest, a single table or log of any name, or a zip with one databa
 --dry-run nothing is written, and the printed counts are those that the target would have.
 
 --strictness sound uses blocks that a sound index lists; carved (default) also those found by their checksums where an index
-is damaged; doubtful also blocks whose checksum is wrong, if they can be decoded and their keys are in order: what they
-hold may be wrong. If files are missing or damaged, overwritten values and deleted keys can reappear: the key ranges are
+is damaged; doubtful also blocks whose checksum is wrong, if they can be decoded and their keys are in order, and records of
+logs with a wrong checksum whose sequence numbers fit: what they hold may be wrong. If files are missing or damaged, overwritten values and deleted keys can reappear: the key ranges are
 printed. Exit code 1 if anything was left behind.`,
   positionals: [1, 2],
   options: {
@@ -135,7 +135,7 @@ function linesOf({ live, keys, entries, tombstones, tables, files, adopted, left
     `${target === undefined ? 'would have' : `${visible(target)} has`} ${counted(live, 'live key')}: ${counted(entries, 'entry', 'entries')} of ${counted(keys, 'key')}, ${counted(tombstones, 'tombstone')}, in ${counted(tables, 'table')}`,
     ...files.map(({ file, use, entries, lostBytes, reason }) => `${visible(file)}: ${use === 'none' ? `not used: ${reason}` : `${counted(entries, 'entry', 'entries')}${use === 'whole' ? ', sound' : ''}${lostBytes > 0 ? `; ${counted(lostBytes, 'byte')} could not be used` : ''}`}`),
     ...adopted.map(({ file, as }) => `${visible(file)} is read as ${as}`),
-    ...some(doubtful.map((each) => `used despite its checksum: ${placeOf(each)}`)),
+    ...some(doubtful.map((each) => `used, and may be wrong: ${placeOf(each)}`)),
     ...some(leftBehind.map((each) => `left behind: ${placeOf(each)}`)),
     ...oldDataMayReappear ? ['overwritten values and deleted keys can be visible again, because newer entries may be missing'] : [],
     ...some(atRisk.map(({ file, from, to, live }) => `at risk by ${visible(file)}: ${from === undefined && to === undefined ? 'any key' : `keys ${from === undefined ? '' : `from ${shown(from, 'escaped')} `}${to === undefined ? '' : `up to ${shown(to, 'escaped')}`}`}, ${grouped(live)} of them live`))
