@@ -793,8 +793,9 @@ export interface OpenOptions extends AbstractOpenOptions {
    * entries in the order of its files: those in logs (bytewise), then the tables of level 0 from the newest
    * on, then the tables of each deeper level by number; inside a table in its order. Tables are not merged,
    * but each key comes once, with its newest value. What needs the order of keys (`get`, `has`, bounds,
-   * `seek`, `reverse`, sizes, and copies if there are entries in logs) fails with `LEVEL_NOT_SUPPORTED`. The
-   * keys outside the deepest level may have 128 MiB (`LEVEL_LIMIT_EXCEEDED`). It needs the full module, too.
+   * `seek`, `reverse`, sizes) fails with `LEVEL_NOT_SUPPORTED`. Copies and exports have the tables as they
+   * are, and the entries of logs in a log. The keys outside the deepest level may have 128 MiB
+   * (`LEVEL_LIMIT_EXCEEDED`). It needs the full module, too.
    *
    * @defaultValue `'leveldb.BytewiseComparator'`
    */
