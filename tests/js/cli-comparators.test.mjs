@@ -4,12 +4,48 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { parse } from '../../src/js/cli/arguments.js'
+import { Output } from '../../src/js/cli/output.js'
 import { corpus, noCorpus } from './lib/corpus.mjs'
-import { cannot, fixture, FIXTURES, json, lines, ok, place, stateOf, varve } from './lib/cli.mjs'
+import { fixture, FIXTURES, lines, place, stateOf, varve as spawned } from './lib/cli.mjs'
 
 const LIBRARY = join(FIXTURES, 'chromium-library')
 const REVERSE = join(FIXTURES, 'comparator-reverse')
 const BYTEWISE = 'leveldb.BytewiseComparator'
+
+/** Runs a command in this process, one after the other: so many processes would take long. */
+async function varve([name, ...args]) {
+  const { command } = await import(`../../src/js/cli/commands/${name}.js`)
+  const [parts, notes] = [[], []]
+  const out = new Output({ on() {}, write: (bytes) => parts.push(bytes) })
+  const { error: print } = console
+  console.error = (text) => notes.push(`${text}\n`)
+  try {
+    const { values, positionals } = parse(command, args)
+    const code = await command.run({ values, positionals, out }) ?? 0
+    await out.flush()
+    return { code, text: Buffer.concat(parts).toString(), error: notes.join('') }
+  } catch (error) {
+    const { code, message } = error.code === 'LEVEL_DATABASE_NOT_OPEN' ? error.cause : error
+    return { code: 2, text: Buffer.concat(parts).toString(), error: `${notes.join('')}${code}: ${message}` }
+  } finally {
+    console.error = print
+  }
+}
+
+async function ok(...args) {
+  const { code, text, error } = await varve(args)
+  assert.deepEqual([code, error], [0, ''], `${args.join(' ')}: ${text}`)
+  return text
+}
+
+const json = async (...args) => JSON.parse(await ok(...args, '--json'))
+
+async function cannot(args, pattern) {
+  const { code, text, error } = await varve(args)
+  assert.equal(code, 2, `${args.join(' ')}: ${text}${error}`)
+  assert.match(error, pattern)
+}
 
 /** The key of a number in store 1 of database 1. */
 function record(value) {
@@ -28,7 +64,7 @@ function writable(name) {
 /** The empty key is an empty line. */
 const keysIn = (text) => text.split('\n').slice(0, -1)
 
-describe('a database of idb_cmp1', { concurrency: 2 }, () => {
+describe('a database of idb_cmp1', () => {
   test('is read in its order, by itself', async () => {
     const before = stateOf(LIBRARY)
     const keys = keysIn(await ok('scan', LIBRARY, '--keys', '--hex'))
@@ -42,6 +78,8 @@ describe('a database of idb_cmp1', { concurrency: 2 }, () => {
     assert.equal(sound, true)
     assert.deepEqual(files.flatMap(({ findings }) => findings.filter(({ code }) => /^T22|^M07/.test(code))), [])
     assert.deepEqual(stateOf(LIBRARY), before)
+    const { code, text } = await spawned(['scan', LIBRARY, '--keys', '--hex'])
+    assert.deepEqual([code, keysIn(text)], [0, keys], 'as a program')
   })
 
   test('is written in its order, and exported and imported whole', async () => {
@@ -78,7 +116,9 @@ describe('a database of idb_cmp1', { concurrency: 2 }, () => {
     await cannot(['scan', LIBRARY, '--comparator', 'idb_cmp2'], /--comparator "idb_cmp2" is not known: use one of leveldb\.BytewiseComparator, idb_cmp1, as-stored/)
     await cannot(['inspect', LIBRARY, '--comparator', 'idb_cmp1'], /--comparator needs --json/)
     await cannot(['trace', LIBRARY, 'k', '--comparator', 'as-stored'], /a key can only be looked up in an order/)
-    const [stored, sorted] = await Promise.all([['--comparator', 'as-stored'], []].map((args) => ok('scan', LIBRARY, '--keys', '--hex', ...args)))
+    await ok('put', copy, '--hex', '--', record(1e6), '')
+    const sorted = await ok('scan', copy, '--keys', '--hex')
+    const stored = await ok('scan', copy, '--keys', '--hex', '--comparator', 'as-stored')
     assert.notEqual(stored, sorted)
     assert.deepEqual(keysIn(stored).sort(), keysIn(sorted).sort())
   })
@@ -95,7 +135,7 @@ describe('a database of idb_cmp1', { concurrency: 2 }, () => {
   })
 })
 
-describe('a database of an order that is not known', { concurrency: 2 }, () => {
+describe('a database of an order that is not known', () => {
   test('is read as it is stored, with a notice', async () => {
     const before = stateOf(REVERSE)
     const notice = /^varve: note: the comparator corpus\.ReverseBytewise is not known: entries come in the order of the files, and keys cannot be looked up\n$/
