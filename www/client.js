@@ -2,7 +2,7 @@
 
 /** @typedef {{ resolve: (value: any) => void, reject: (error: Error) => void, onPart?: (part: any) => void }} Pending any: each call has its own */
 
-/** How long a cancelled call may go on, in ms. */
+/** How long a cancelled call may go on by default, in ms. */
 const PATIENCE_MS = 150
 
 export class Client {
@@ -59,26 +59,27 @@ export class Client {
   /**
    * @param {string} call
    * @param {unknown[]} args
-   * @param {{ onPart?: (part: any) => void, signal?: AbortSignal }} [options]
+   * @param {{ onPart?: (part: any) => void, signal?: AbortSignal, patience?: number }} [options] `patience`: how
+   *   long a cancelled call may go on, in ms
    * @returns {Promise<any>}
    */
-  call(call, args, { onPart, signal } = {}) {
+  call(call, args, { onPart, signal, patience = PATIENCE_MS } = {}) {
     if (this.#dead !== undefined) return Promise.reject(this.#dead)
     if (signal?.aborted) return Promise.reject(new DOMException('The call was cancelled', 'AbortError'))
     const id = ++this.#calls
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onPart })
       this.#worker.postMessage({ id, call, args })
-      signal?.addEventListener('abort', () => this.#cancel(id), { once: true })
+      signal?.addEventListener('abort', () => this.#cancel(id, patience), { once: true })
     })
   }
 
-  /** @param {number} id */
-  #cancel(id) {
+  /** @param {number} id @param {number} patience */
+  #cancel(id, patience) {
     if (this.#dead !== undefined) return
     this.#worker.postMessage({ cancel: id })
     // A long step of a decoder does not hear it: the worker ends, and another begins.
-    setTimeout(() => this.#dead === undefined && this.#pending.has(id) && this.#restart(new DOMException('The call was cancelled', 'AbortError')), PATIENCE_MS)
+    setTimeout(() => this.#dead === undefined && this.#pending.has(id) && this.#restart(new DOMException('The call was cancelled', 'AbortError')), patience)
   }
 
   /** @param {any} data any: an answer of the worker */

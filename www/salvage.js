@@ -30,8 +30,15 @@ export async function salvageCall(files, folder, options, signal, part) {
   return salvaged.report
 }
 
-/** Hands over what was counted. @param {'zip' | 'ndjson'} target @param {AbortSignal} signal @param {(piece: Uint8Array) => void} part */
-export async function saveCall(target, signal, part) {
+/**
+ * Hands over what was counted, or copies it to the database `name` of this site.
+ * @param {'zip' | 'ndjson' | 'origin'} target
+ * @param {string} name
+ * @param {AbortSignal} signal
+ * @param {(part: any) => void} part any: pieces of the file, or how many bytes were read
+ */
+export async function saveCall(target, name, signal, part) {
   if (salvaged === undefined) throw new Error('what was counted is gone: make the dry run again')
+  if (target === 'origin') return salvaged.copyToOrigin(name, { signal, progress: part })
   for await (const piece of target === 'zip' ? salvaged.zip({ signal }) : salvaged.ndjson({ signal })) part(piece)
 }

@@ -108,9 +108,9 @@ const calls = {
     const { salvageCall } = await import('./salvage.js')
     return salvageCall(ids.map(fileOf), folder, options, signal, part)
   },
-  async salvaged([target], signal, part) {
+  async salvaged([target, name], signal, part) {
     const { saveCall } = await import('./salvage.js')
-    return saveCall(target, signal, part)
+    return saveCall(target, name, signal, part)
   },
   async trace([ids, folder, key, sequence], signal, part) {
     return traceKey(filesIn(ids, folder), key, { sequence, signal, progress: part })

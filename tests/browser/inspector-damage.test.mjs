@@ -152,6 +152,23 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     assert.equal(lines.length, sound)
     assert.deepEqual(lines[0], { key: { enc: 'utf8', v: 'key0000' }, value: { enc: 'utf8', v: 'newer' } })
 
+    // To a database of this site, which is opened and has the same entries.
+    await inspector.page.select('.salvage select[name=target]', 'origin')
+    await inspector.page.$eval('.salvage input[name=name]', (/** @type {any} any: an input */ field) => { field.value = 'rescued <b>'; field.dispatchEvent(new Event('change')) })
+    await press(inspector, '.salvage', 'Save')
+    await inspector.until('.salvage', /The database rescued <b> of this site is complete/)
+    await press(inspector, '.salvage', 'Save')
+    await inspector.until('.salvage', /This origin has a database named "rescued <b>": choose another name/)
+    await inspector.page.$eval('.salvage input[name=name]', (/** @type {any} any: as above */ field) => { field.value = 'again'; field.dispatchEvent(new Event('change')) })
+    await press(inspector, '.salvage', 'Save')
+    await inspector.until('.salvage', /The database again of this site is complete/)
+    await press(inspector, '.salvage', 'Open it')
+    await inspector.until('header', /again/)
+    await inspector.until('.database', /live tables \d/)
+    await inspector.page.click('.salvages summary')
+    assert.equal(await counts('sound'), sound)
+    await inspector.check()
+
     const made = newPlace()
     for (let at = 0; archive.readUInt32LE(at) === 0x04034b50;) {
       const from = at + 30 + archive.readUInt16LE(at + 26) + archive.readUInt16LE(at + 28)

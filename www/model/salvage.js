@@ -7,7 +7,10 @@ import { save } from '../ui/save.js'
 /** @typedef {import('varve/inspect').SalvageReport} SalvageReport */
 /** @typedef {import('varve/inspect').Strictness} Strictness */
 
-/** @typedef {'zip' | 'ndjson'} Target */
+/** @typedef {'zip' | 'ndjson' | 'origin'} Target `origin`: a database of this site */
+
+/** How long a copy to a database may take to clean up after Stop, in ms. */
+const PATIENCE_MS = 10_000
 
 export class Salvage {
   #model
@@ -19,6 +22,10 @@ export class Salvage {
   strictness = 'carved'
   /** @type {Target} */
   target = 'zip'
+  /** Of the new database of this site. */
+  name = ''
+  /** The database of this site that was made last. @type {string | undefined} */
+  made
   /** Whether entries of another comparator are sorted anew. */
   isSortedAnew = false
   /** The folder of the database, with its slash. @type {string | undefined} */
@@ -75,7 +82,8 @@ export class Salvage {
     const control = this.#control
     const { target } = this
     if (this.status !== 'counted' || this.#worker === undefined) return
-    Object.assign(this, { status: 'saving', saved: 0 })
+    if (target === 'origin') return this.#copy(control, this.#worker)
+    Object.assign(this, { status: 'saving', saved: 0, failure: '', made: undefined })
     model.changed()
     /** @type {BlobPart[]} */
     const parts = []
@@ -100,12 +108,54 @@ export class Salvage {
     model.changed()
   }
 
+  /** Copies what was counted to a new database of this site. @param {AbortController} control @param {Client} worker */
+  async #copy({ signal }, worker) {
+    const model = this.#model
+    const name = this.name || this.nameOffered
+    Object.assign(this, { status: 'saving', saved: 0, failure: '', made: undefined })
+    model.changed()
+    try {
+      await worker.call('salvaged', ['origin', name], {
+        signal,
+        patience: PATIENCE_MS,
+        onPart: (done) => {
+          this.saved = done
+          model.changed()
+        }
+      })
+      Object.assign(this, { status: 'counted', made: name })
+      model.say('the new database of this site is complete')
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (signal.aborted) return this.end()
+      // Another name may do.
+      if (error.code === 'LEVEL_INVALID_ARGUMENT') Object.assign(this, { status: 'counted', failure: error.message })
+      else this.#fail(error)
+    }
+    model.changed()
+  }
+
+  /** Opens the database that was made. */
+  open() {
+    this.#model.dispatchEvent(new Event('made'))
+  }
+
+  /** Ends what runs; a copy that was begun removes itself. */
+  stop() {
+    if (this.status === 'saving' && this.target === 'origin') this.#control.abort()
+    else this.end()
+  }
+
+  /** The name that a new database gets if nobody chooses one. */
+  get nameOffered() {
+    return `${this.#model.source.replace(/\.zip$/, '') || 'database'} (salvaged)`
+  }
+
   /** @param {any} error any: whatever was thrown */
   #fail(error) {
     Object.assign(this, { status: 'failed', failure: error?.message ?? String(error) })
   }
 
-  /** @param {Partial<{ strictness: Strictness, target: Target, isSortedAnew: boolean }>} choice */
+  /** @param {Partial<{ strictness: Strictness, target: Target, name: string, isSortedAnew: boolean }>} choice */
   choose(choice) {
     const isOther = choice.strictness !== undefined || choice.isSortedAnew !== undefined
     if (isOther) this.end()
@@ -120,7 +170,7 @@ export class Salvage {
     // The worker and what it kept go together.
     this.#worker?.end()
     this.#worker = undefined
-    Object.assign(this, { status: 'none', report: undefined, failure: '' })
+    Object.assign(this, { status: 'none', report: undefined, failure: '', made: undefined })
     this.#model.changed()
   }
 }

@@ -11,11 +11,14 @@ const LISTED_MAX = 100
 
 /** @type {[import('varve/inspect').Strictness, string][]} */
 const CHOICES = [
-  ['sound', 'sound blocks only'], ['carved', 'also blocks found by their checksums'], ['doubtful', 'also blocks and records with a wrong checksum that can be read']
+  ['sound', 'sound blocks only'], ['carved', 'also blocks found by their checksums'], ['doubtful', 'also what can be read despite a wrong checksum']
 ]
 
 /** @type {Record<string, string>} */
 const USES = { whole: 'sound', part: 'entries written anew', none: 'not used' }
+
+/** Whether this site can have private files; a page from disk has none. */
+const hasFiles = () => location.protocol !== 'file:' && navigator.storage?.getDirectory !== undefined
 
 /** @param {import('../model/model.js').Model} model @param {string} folder of the database, with its slash */
 export function salvagePanel(model, folder) {
@@ -33,12 +36,14 @@ export function salvagePanel(model, folder) {
       <div class="bar">
         <label>use <select name="strictness" ?disabled=${isBusy} @change=${choose}>${CHOICES.map(([value, text]) => html`<option value=${value} ?selected=${salvage.strictness === value}>${text}</option>`)}</select></label>
         <label><input type="checkbox" ?disabled=${isBusy} .checked=${salvage.isSortedAnew} @change=${(/** @type {Event} */ event) => salvage.choose({ isSortedAnew: /** @type {HTMLInputElement} */ (event.target).checked })}> sort by bytes, whatever the comparator</label>
-        <label>to <select name="target" ?disabled=${isBusy} @change=${choose}><option value="zip">a zip of a database directory</option><option value="ndjson" ?selected=${salvage.target === 'ndjson'}>NDJSON, live entries</option></select></label>
+        <label>to <select name="target" ?disabled=${isBusy} @change=${choose}><option value="zip">a zip of a database directory</option><option value="ndjson" ?selected=${salvage.target === 'ndjson'}>NDJSON, live entries</option>${hasFiles() ? html`<option value="origin" ?selected=${salvage.target === 'origin'}>a new database of this site</option>` : nothing}</select></label>
+        ${salvage.target !== 'origin' ? nothing : html`<label>named <input name="name" ?disabled=${isBusy} .value=${salvage.name || salvage.nameOffered} maxlength="80" autocomplete="off" spellcheck="false" @change=${choose}></label>`}
         ${status === 'running' ? html`<span role="status">Read ${sized(salvage.done)} of ${sized(size)} …</span> <button @click=${() => salvage.end()}>Stop</button>`
-          : status === 'saving' ? html`<span role="status">Wrote ${sized(salvage.saved)} …</span> <button @click=${() => salvage.end()}>Stop</button>`
+          : status === 'saving' ? html`<span role="status">${salvage.target === 'origin' ? `Copied ${sized(salvage.saved)}` : `Wrote ${sized(salvage.saved)}`} …</span> <button @click=${() => salvage.stop()}>Stop</button>`
           : html`<button @click=${() => salvage.count(folder)}>Dry run</button> <button ?disabled=${status !== 'counted'} @click=${() => salvage.write()}>Save</button>`}
       </div>
-      ${status === 'failed' ? html`<p class="finding bad">${nameText(salvage.failure)}</p>` : nothing}
+      ${isMine && salvage.failure !== '' ? html`<p class="finding bad">${nameText(salvage.failure)}</p>` : nothing}
+      ${isMine && salvage.made !== undefined ? html`<p class="finding">The database ${nameText(salvage.made)} of this site is complete. <button @click=${() => salvage.open()}>Open it</button></p>` : nothing}
       ${isMine && salvage.report !== undefined ? result(salvage.report) : nothing}
     </section>`
 }

@@ -21,6 +21,8 @@ import { STRICTNESS } from './strictness.js'
  * @typedef {import('../types/index.js').Storage} Storage
  */
 
+/** @typedef {{ signal?: AbortSignal, progress?: (done: number) => void }} Reading */
+
 const MEMORY_MAX = 512 << 20
 /** Bytes of one answer of the engine. */
 const PIECE = 1 << 20
@@ -39,13 +41,15 @@ export async function salvage(sources, { strictness = 'carved', comparator, scra
   const { named, adopted, leftOut } = await namesOf(sources, signal)
   const upper = await scratchOf(scratch)
   let done = 0
+  /** What reads the sources now. */
+  const reading = { signal, progress }
   const overlay = new OverlayStorage(named, upper, {
     max: scratchMax ?? (upper instanceof MapStorage ? MEMORY_MAX : Infinity),
     onRead(count) {
       // An error of reading would be damage like any other; this one ends the work.
-      if (signal?.aborted) throw failure('LEVEL_FENCED', 'the salvage was cancelled')
+      if (reading.signal?.aborted) throw failure('LEVEL_FENCED', 'the salvage was cancelled')
       done += count
-      if (count > 0) progress?.(done)
+      if (count > 0) reading.progress?.(done)
     }
   })
   try {
@@ -54,7 +58,12 @@ export async function salvage(sources, { strictness = 'carved', comparator, scra
     const instance = await newEngine()
     const order = comparator ?? await comparatorOf(named)
     const salvaged = await instance.settled(instance.exports.salvageDatabase(guarded, { pause, ...order !== undefined && { comparator: order } }, comparator !== undefined, level))
-    return new Salvaged(instance, salvaged, guarded, () => removed(upper), reportOf(salvaged.report(), { strictness, adopted, leftOut }))
+    const begin = (/** @type {Reading} */ next) => {
+      done = 0
+      reading.signal = next.signal
+      reading.progress = next.progress
+    }
+    return new Salvaged(instance, salvaged, guarded, begin, () => removed(upper), reportOf(salvaged.report(), { strictness, adopted, leftOut }))
   } catch (error) {
     await removed(upper)
     if (signal?.aborted) throw new AbortError(signal.reason)
@@ -105,19 +114,22 @@ export class Salvaged {
   #instance
   #salvaged
   #guarded
+  #begin
   #remove
 
   /**
    * @param {import('../engine/instance.js').Instance} instance
    * @param {any} salvaged any: the class of wasm-bindgen, which only the full module has
    * @param {GuardedStorage} guarded
+   * @param {(reading: Reading) => void} begin is told what reads next
    * @param {() => Promise<void>} remove
    * @param {SalvageReport} report
    */
-  constructor(instance, salvaged, guarded, remove, report) {
+  constructor(instance, salvaged, guarded, begin, remove, report) {
     this.#instance = instance
     this.#salvaged = salvaged
     this.#guarded = guarded
+    this.#begin = begin
     this.#remove = remove
     this.report = report
   }
@@ -165,6 +177,25 @@ export class Salvaged {
     } catch (error) {
       await guarded.release()
       throw fromEngine(error)
+    }
+  }
+
+  /** @param {string} name @param {{ signal?: AbortSignal, progress?: (done: number) => void }} [options] */
+  async copyToOrigin(name, { signal, progress } = {}) {
+    const salvaged = this.#open
+    const { newInOrigin } = await import('./salvage-target.js')
+    const files = await newInOrigin(name)
+    this.#begin({ signal, progress })
+    try {
+      signal?.throwIfAborted()
+      await this.#instance.settled(salvaged.copy(files))
+      files.opened()
+    } catch (error) {
+      if (signal?.aborted) throw new AbortError(signal.reason)
+      throw fromEngine(error)
+    } finally {
+      this.#begin({})
+      await files.release()
     }
   }
 

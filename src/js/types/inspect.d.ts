@@ -808,6 +808,20 @@ export interface Salvaged {
   ndjson(options?: { signal?: AbortSignal }): AsyncGenerator<Uint8Array<ArrayBuffer>, void>
   /** Copies the database to a storage that is empty or does not exist yet. */
   copy(storage: Storage): Promise<void>
+  /**
+   * Copies the database to a new one in the private files of this origin, which `new Varve(name)` opens.
+   * Only in a dedicated worker. If it fails or is cancelled, nothing of it is left; a worker that is
+   * terminated meanwhile leaves files that do not open, until `Varve.destroy(name)`.
+   *
+   * @throws `LEVEL_INVALID_ARGUMENT` if the origin has a database of this name; `LEVEL_NOT_SUPPORTED` outside
+   * of a dedicated worker and where there are no private files; `LEVEL_FULL`; `LEVEL_ABORTED`, after which
+   * only `close` is left.
+   */
+  copyToOrigin(name: string, options?: {
+    signal?: AbortSignal
+    /** Is told how many bytes of the sources were read. */
+    progress?: (done: number) => void
+  }): Promise<void>
   /** Removes what was kept. */
   close(): Promise<void>
 }
