@@ -23,6 +23,14 @@ const readDemo = (offset, into) => {
   return part.length
 }
 
+/** Looks up a key, in hexadecimal. @param {Inspector} inspector @param {string} key */
+const trace = (inspector, key) => inspector.page.evaluate((key) => {
+  const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+  Object.assign(model.lookup, { text: key, isHex: true })
+  model.show('trace')
+  return model.lookup.run()
+}, key)
+
 /** Chromium runs everything; Firefox what may differ there. */
 const long = process.env.VARVE_LONG === '1'
 
@@ -775,6 +783,11 @@ for (const kind of KINDS) {
       await look('000006.log')
       await inspector.show('Files')
       await inspector.until('.database', /IndexedDB library .*books/)
+      const db = new Varve(place, { readOnly: true, comparator: 'idb_cmp1', keyEncoding: 'hex' })
+      const keys = await db.keys().all()
+      await db.close()
+      await trace(inspector, keys[keys.length >> 1])
+      await inspector.until('.answer', /^Found in level 2, in 000008\.ldb, sequence [\d,]+: /)
       await inspector.check()
       await inspector.page.close()
     })
@@ -790,6 +803,9 @@ for (const kind of KINDS) {
         return model.files.flatMap((/** @type {any} any: as above */ { findings }) => findings.map((/** @type {any} any: as above */ { code, severity }) => `${code} ${severity}`))
       })
       assert.deepEqual(await codes(), ['M07 info'])
+      await trace(inspector, '6b')
+      await inspector.until('.answer', /^Not looked up: the keys are in the order of corpus\.ReverseBytewise, which is not known\.$/)
+      assert.equal(await inspector.page.$('.answer.bad'), null)
       await inspector.check()
       await inspector.page.close()
       const torn = await openInspector(browser, server.url, { fragment: '#/demo:torn-log/damage?file=000003.log' })
