@@ -136,8 +136,14 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     const counts = async (/** @type {string} */ strictness) => {
       await inspector.page.select('.salvage select[name=strictness]', strictness)
       await press(inspector, '.salvage', 'Dry run')
-      await inspector.until('.salvage .counts', /Can be saved: [\d,]+ live keys/)
-      return Number(/saved: ([\d,]+) live/.exec(await inspector.text('.salvage .counts'))?.[1].replaceAll(',', ''))
+      // What was counted before may be shown for a moment.
+      const counted = await inspector.page.waitForFunction((/** @type {string} */ wanted) => {
+        const { status, report } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app')).model.salvage
+        return status === 'counted' && report.strictness === wanted && { live: report.live }
+      }, {}, strictness)
+      const { live } = /** @type {{ live: number }} */ (await counted.jsonValue())
+      await inspector.until('.salvage .counts', new RegExp(`Can be saved: ${live.toLocaleString('en-US')} live keys`))
+      return live
     }
     const [sound, doubtful] = [await counts('sound'), await counts('doubtful')]
     assert.ok(sound < 299 && sound > 250, String(sound))
@@ -154,6 +160,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
 
     // To a database of this site, which is opened and has the same entries.
     await inspector.page.select('.salvage select[name=target]', 'origin')
+    await inspector.until('.salvage', /a new database of this site named/)
     await inspector.page.$eval('.salvage input[name=name]', (/** @type {any} any: an input */ field) => { field.value = 'rescued <b>'; field.dispatchEvent(new Event('change')) })
     await press(inspector, '.salvage', 'Save')
     await inspector.until('.salvage', /The database rescued <b> of this site is complete/)
@@ -162,8 +169,30 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     await inspector.page.$eval('.salvage input[name=name]', (/** @type {any} any: as above */ field) => { field.value = 'again'; field.dispatchEvent(new Event('change')) })
     await press(inspector, '.salvage', 'Save')
     await inspector.until('.salvage', /The database again of this site is complete/)
+    // A copy that is stopped is either complete by then, or nothing of it is left.
+    const stopped = await inspector.page.evaluate(async () => {
+      const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+      const found = []
+      for (const wait of [0, 1, 4, 16]) {
+        if (model.salvage.status !== 'counted') await model.salvage.count('')
+        model.salvage.choose({ name: `stopped ${wait}` })
+        const copied = model.salvage.write()
+        await new Promise((resolve) => setTimeout(resolve, wait))
+        model.salvage.stop()
+        await copied
+        const { made } = model.salvage
+        const names = (await model.now.call('databases', [])).map((/** @type {any} any: as above */ { name }) => name)
+        found.push([made === `stopped ${wait}`, names.includes(`stopped ${wait}`)])
+      }
+      await model.salvage.count('')
+      model.salvage.choose({ name: 'again too' })
+      await model.salvage.write()
+      return found
+    })
+    assert.deepEqual(stopped.filter(([isMade, isThere]) => isMade !== isThere), [], JSON.stringify(stopped))
+    assert.ok(stopped.some(([isMade]) => !isMade), JSON.stringify(stopped))
     await press(inspector, '.salvage', 'Open it')
-    await inspector.until('header', /again/)
+    await inspector.until('header', /again too/)
     await inspector.until('.database', /live tables \d/)
     await inspector.page.click('.salvages summary')
     assert.equal(await counts('sound'), sound)
