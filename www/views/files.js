@@ -86,13 +86,14 @@ function database(model, { name, map, files }) {
   // What is about the whole, or about a file in it; what is inside a file is shown there.
   const about = map.findings.filter(({ file, code }) => file === undefined || /^[DM]/.test(code))
   const number = (/** @type {unknown} */ value) => value === undefined ? '—' : exact(value)
+  const inLogs = Math.max(...files.filter(({ place }) => /^(current log|log to)/.test(place?.role ?? '')).map(({ place, summary }) => Number((summary ?? place?.summary)?.facts.maxSequence ?? 0)))
   return html`
     <section class="database">
       <h2>${name === '' ? 'A database' : html`A database in ${nameText(name)}`}</h2>
       <dl class="facts">
         ${typeof facts.comparator === 'string' ? html`<div><dt>comparator</dt><dd>${bytesText(bytesOfHex(facts.comparator))}</dd></div>` : nothing}
         ${files[0]?.keys.databases.slice(0, NAMES_MAX).map(({ name, stores }) => html`<div><dt>IndexedDB</dt><dd>${nameText(name)}${stores.length === 0 ? '' : html` <span class="dim">${stores.slice(0, NAMES_MAX).map((store, place) => html`${place > 0 ? ', ' : ''}${nameText(store)}`)}</span>`}</dd></div>`)}
-        <div><dt>last sequence</dt><dd>${number(facts.lastSequence)}</dd></div>
+        <div><dt>last sequence</dt><dd>${inLogs > Number(facts.lastSequence) ? html`${exact(inLogs)} <span class="dim">in a log, ${number(facts.lastSequence)} in the manifest</span>` : number(facts.lastSequence)}</dd></div>
         <div><dt>next file</dt><dd>${number(facts.nextFileNumber)}</dd></div>
         <div><dt>live tables</dt><dd>${number(facts.tables)}, ${sized(Number(facts.tableBytes ?? 0))}</dd></div>
         <div><dt>findings</dt><dd>${map.findings.length === 0 ? 'none' : grouped(map.findings.length)}</dd></div>
