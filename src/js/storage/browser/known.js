@@ -21,7 +21,13 @@ async function within(mode, act) {
   opening.onupgradeneeded = () => { opening.result.createObjectStore(STORE) }
   const database = await settled(opening)
   try {
-    return await settled(act(database.transaction(STORE, mode).objectStore(STORE)))
+    const transaction = database.transaction(STORE, mode)
+    const complete = new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve
+      transaction.onabort = () => reject(transaction.error)
+    })
+    const [value] = await Promise.all([settled(act(transaction.objectStore(STORE))), complete])
+    return value
   } finally {
     database.close()
   }

@@ -13,11 +13,16 @@ const BUSY = ['NoModificationAllowedError', 'InvalidStateError']
 /** Errors that may mean that files cannot be opened here at all. */
 const MISSING = ['TypeError', 'NotSupportedError', 'SecurityError', 'UnknownError']
 
+/** How long closing waits until a new database is remembered, in ms. */
+const REMEMBERED_MAX_MS = 2000
+
 export class OpfsFiles extends RawFiles {
   #location
   #lock
   /** Whether the directory had no files when it was listed last. */
   #isNew = false
+  /** Settles when it is known that the database exists. @type {Promise<unknown>} */
+  #remembered = Promise.resolve()
 
   /**
    * @param {string[]} path names of directories, from the root
@@ -97,7 +102,7 @@ export class OpfsFiles extends RawFiles {
 
   /** Called when the database is open. */
   opened() {
-    if (this.#isNew) void remember(this.#lock.name)
+    if (this.#isNew) this.#remembered = remember(this.#lock.name)
     this.#isNew = false
   }
 
@@ -138,6 +143,8 @@ export class OpfsFiles extends RawFiles {
 
   async release() {
     await this.closeAll()
+    // Its worker may end now. An IndexedDB that does not answer must not keep the lock.
+    await Promise.race([this.#remembered, new Promise((resolve) => setTimeout(resolve, REMEMBERED_MAX_MS))])
     this.letIn()
   }
 
