@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { bundle } from '../../pkg-scripts/lib/browser.mjs'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, seldom } from './lib/browser.mjs'
 import { serve } from './lib/serve.mjs'
 
 const shim = (file) => inRoot('tests', 'browser', 'lib', 'shims', file)
@@ -32,7 +32,7 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 for (const kind of KINDS) {
-  test(`${kind}: the suite of interface-datastore, and an inverted index`, { skip: lacking(kind) }, async (t) => {
+  test(`${kind}: the suite of interface-datastore, and an inverted index`, { skip: seldom(kind) }, async (t) => {
     const { url, close } = await serve({ '/': folder })
     t.after(close)
     const browser = await Browser.start(kind)

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, seldom } from './lib/browser.mjs'
 import { serve } from './lib/serve.mjs'
 
 const SHARED = process.env.VARVE_CORPUS ?? inRoot('..', 'shared', 'corpus')
@@ -49,7 +49,7 @@ async function imported({ id, files }) {
 }
 
 for (const kind of KINDS) {
-  test(`${kind}: imported databases have the entries of the corpus`, { skip: lacking(kind) }, async (t) => {
+  test(`${kind}: imported databases have the entries of the corpus`, { skip: seldom(kind) }, async (t) => {
     const { url, close } = await serve({ '/': inRoot(), ...Object.fromEntries(Object.entries(FOLDERS).map(([prefix, { folder }]) => [prefix, folder])) })
     t.after(close)
     const browser = await Browser.start(kind)

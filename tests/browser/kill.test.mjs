@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, lacking, seldom } from './lib/browser.mjs'
 import { randomFrom } from './lib/operations.mjs'
 import { serve } from './lib/serve.mjs'
 
@@ -129,7 +129,7 @@ class Reports {
 
 for (const { name, kinds, short, long, prepare, end } of EVENTS) {
   for (const kind of kinds) {
-    test(`${kind}: ${name}`, { skip: lacking(kind) }, async (t) => {
+    test(`${kind}: ${name}`, { skip: /page|tab is/.test(name) ? seldom(kind) : lacking(kind) }, async (t) => {
       const trials = TRIALS_OF_ALL || (LONG ? long : kind === 'firefox' ? Math.min(short, 3) : short)
       const seed = (SEED ^ Math.imul(name.length, 0x9e3779b1)) >>> 0
       t.diagnostic(`VARVE_SEED=${SEED}`)

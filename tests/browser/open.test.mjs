@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, lacking, seldom } from './lib/browser.mjs'
 import { serve } from './lib/serve.mjs'
 
 const LONG = process.env.VARVE_LONG !== undefined
@@ -57,7 +57,7 @@ test(`chromium: a database of ${ENTRIES} entries has its first value soon after 
 })
 
 for (const kind of KINDS) {
-  test(`${kind}: workers that are terminated while they compile the engine do not keep the next from opening`, { skip: lacking(kind) }, async (t) => {
+  test(`${kind}: workers that are terminated while they compile the engine do not keep the next from opening`, { skip: seldom(kind) }, async (t) => {
     const ready = await open(t, kind)
     const page = await ready()
     await page.evaluate(async (count) => {

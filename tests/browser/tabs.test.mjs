@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, lacking, seldom } from './lib/browser.mjs'
 import { serve } from './lib/serve.mjs'
 
 const isLong = process.env.VARVE_LONG === '1'
@@ -151,7 +151,7 @@ for (const kind of KINDS) {
     }), ['2', 'LEVEL_NOT_SUPPORTED'])
   })
 
-  test(`${kind}: a database is opened and closed many times, and nothing is left over`, { skip: lacking(kind) }, async (t) => {
+  test(`${kind}: a database is opened and closed many times, and nothing is left over`, { skip: seldom(kind) }, async (t) => {
     const { tab } = await start(t, kind)
     const page = await tab()
     const times = isLong ? 100 : 30

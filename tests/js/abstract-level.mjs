@@ -31,8 +31,8 @@ const PLACES = {
   'lean-directory': (options) => new Varve(newDirectory(), options)
 }
 
-/** Each way in which a call reaches an engine, once; tests/browser runs the suite on the lean module. */
-const USUAL = ['directory', 'later', 'worker-directory']
+/** In place and through a worker; tests/browser runs the suite on the lean module, and on storages that answer later. */
+const USUAL = ['directory', 'worker-directory']
 
 let root
 let directories = 0

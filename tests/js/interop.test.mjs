@@ -16,7 +16,7 @@ import { compileWithLeveldb } from '../../pkg-scripts/lib/leveldb-cc.mjs'
 import { environment, inRoot, root } from '../../pkg-scripts/lib/paths.mjs'
 
 const LONG = process.env.VARVE_LONG === '1'
-const COUNT = LONG ? 1_000_000 : 4_000
+const COUNT = LONG ? 1_000_000 : 2_000
 const MORE = COUNT / 4
 const KILLS = LONG ? 40 : 4
 

@@ -52,6 +52,15 @@ const ARGS = {
 export const lacking = (kind) => FIND[kind]() === undefined && tellSkipped(`no ${kind} here: NOTHING is tested in it`)
 
 /**
+ * The same for a test that needs long in Firefox and has shown nothing there that Chromium did not show:
+ * in Firefox it runs by VARVE_LONG=1.
+ *
+ * @param {Kind} kind
+ * @returns {false | string}
+ */
+export const seldom = (kind) => lacking(kind) || (kind === 'firefox' && process.env.VARVE_LONG === undefined && 'in Firefox by VARVE_LONG=1')
+
+/**
  * The profile of a Firefox that ran once and opened no site. A copy starts in half the time of a new
  * profile, in which Firefox first fills its caches.
  */
