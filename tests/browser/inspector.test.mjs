@@ -130,7 +130,8 @@ for (const kind of KINDS) {
       await inspector.until('.swept', /81 of 82 data blocks sound\. 1 finding/)
       await inspector.show('Damage')
       await inspector.until('.findings', /T10 .*Data block \d+/)
-      const [, number] = /Data block (\d+)/.exec(await inspector.text('.findings')) ?? []
+      const [, number, finding, begin] = /Data block (\d+), bytes ([\d,]+)–.*; the block is at bytes ([\d,]+)–/.exec(await inspector.text('.findings')) ?? []
+      assert.ok(Number(begin.replaceAll(',', '')) < Number(finding.replaceAll(',', '')), `${begin} ${finding}`)
       await inspector.check()
 
       // The next damaged region, by its key.

@@ -85,11 +85,14 @@ function item(model, { code, severity, offset, length, reason }) {
   // What is about the file in its database is about no byte of it.
   const region = /^[DM]/.test(code) && length === 0 ? undefined : file.regions?.having(Math.min(offset, file.size - 1))
   const to = Math.min(file.size, offset + Math.max(1, length))
-  const show = (/** @type {import('../model/views.js').View} */ view) => () => model.select({ from: Math.min(offset, file.size - 1), to, block: region?.offset }, { view })
+  const inside = region !== undefined && to <= region.end ? region : undefined
+  // Of a wrong checksum, any byte of the block may be the cause.
+  const [begin, end] = code === 'T10' && inside ? [inside.offset, inside.end] : [Math.min(offset, file.size - 1), to]
+  const show = (/** @type {import('../model/views.js').View} */ view) => () => model.select({ from: begin, to: end, block: region?.offset }, { view })
   return html`
     <li class="finding ${severity}">
       <h2><span class="code">${code}</span> ${CODES[code] ?? ''} <span class="word">${WORDS[severity]}</span></h2>
-      <p>${region === undefined || to > region.end ? '' : html`${titleOf(file, region)}, `}bytes ${range(offset, to)}: ${nameText(reason)}</p>
+      <p>${inside === undefined ? '' : html`${titleOf(file, inside)}, `}bytes ${range(offset, to)}: ${nameText(reason)}${code === 'T10' && inside ? `; the block is at bytes ${range(begin, end)}` : ''}</p>
       <p class="actions"><button @click=${show('hex')}>Show the bytes</button><button @click=${show('map')}>Show on the map</button>${region?.kind === 'data' ? html`<button @click=${show('entries')}>Show its entries</button>` : nothing}</p>
     </li>`
 }

@@ -1,9 +1,9 @@
 // The files that are open: of a database folder, or dropped together.
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
+import { nameText } from '../ui/bytes.js'
 import { ROLES } from '../model/folders.js'
-import { counted, exact, grouped, sized } from '../ui/numbers.js'
+import { counted, grouped, sized } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
 import { LOADED } from './loaded.js'
 
@@ -25,7 +25,7 @@ export function files(model) {
   })
   return html`
     ${model.takenAt === undefined ? nothing : html`<p class="dim">As it was at ${new Date(model.takenAt).toLocaleTimeString('en-GB')}; its owner may have written since.</p>`}
-    ${model.folders.map((folder) => database(model, folder))}
+    ${model.folders.map((folder) => LOADED.database?.(folder))}
     ${evidence(model)}
     ${salvages(model)}
     <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256, place }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}${place?.role}`).join()}></virtual-list>
@@ -71,36 +71,6 @@ function entriesOf({ summary, place }) {
   const { entries, operations, edits } = (summary ?? place?.summary)?.facts ?? {}
   const count = entries ?? operations ?? edits
   return typeof count === 'number' && (summary !== undefined || entries === undefined) ? grouped(count) : '—'
-}
-
-/** Names that are listed. */
-const NAMES_MAX = 10
-
-/** Findings about a database that are listed. */
-const ABOUT_MAX = 12
-
-/** What a database's manifest says, and what is wrong with the whole. @param {Model} model @param {import('../model/folders.js').Folder} folder */
-function database(model, { name, map, files }) {
-  if (map === undefined) return html`<p class="dim">${name === '' ? '' : html`${nameText(name)}: `}comparing ${counted(files.length, 'file')} with the manifest …</p>`
-  const { facts } = map.summary
-  // What is about the whole, or about a file in it; what is inside a file is shown there.
-  const about = map.findings.filter(({ file, code }) => file === undefined || /^[DM]/.test(code))
-  const number = (/** @type {unknown} */ value) => value === undefined ? '—' : exact(value)
-  const inLogs = Math.max(...files.filter(({ place }) => /^(current log|log to)/.test(place?.role ?? '')).map(({ place, summary }) => Number((summary ?? place?.summary)?.facts.maxSequence ?? 0)))
-  return html`
-    <section class="database">
-      <h2>${name === '' ? 'A database' : html`A database in ${nameText(name)}`}</h2>
-      <dl class="facts">
-        ${typeof facts.comparator === 'string' ? html`<div><dt>comparator</dt><dd>${bytesText(bytesOfHex(facts.comparator))}</dd></div>` : nothing}
-        ${files[0]?.keys.databases.slice(0, NAMES_MAX).map(({ name, stores }) => html`<div><dt>IndexedDB</dt><dd>${nameText(name)}${stores.length === 0 ? '' : html` <span class="dim">${stores.slice(0, NAMES_MAX).map((store, place) => html`${place > 0 ? ', ' : ''}${nameText(store)}`)}</span>`}</dd></div>`)}
-        <div><dt>last sequence</dt><dd>${inLogs > Number(facts.lastSequence) ? html`${exact(inLogs)} <span class="dim">in a log, ${number(facts.lastSequence)} in the manifest</span>` : number(facts.lastSequence)}</dd></div>
-        <div><dt>next file</dt><dd>${number(facts.nextFileNumber)}</dd></div>
-        <div><dt>live tables</dt><dd>${number(facts.tables)}, ${sized(Number(facts.tableBytes ?? 0))}</dd></div>
-        <div><dt>findings</dt><dd>${map.findings.length === 0 ? 'none' : grouped(map.findings.length)}</dd></div>
-      </dl>
-      ${about.slice(0, ABOUT_MAX).map(({ code, severity, reason, file }) => html`<p class="finding ${severity}"><b>${code}</b> ${file === undefined ? '' : html`${nameText(file)}: `}${nameText(reason)}</p>`)}
-      ${about.length > ABOUT_MAX ? html`<p class="dim">and ${grouped(about.length - ABOUT_MAX)} more</p>` : nothing}
-    </section>`
 }
 
 /** @param {OpenFile} file */

@@ -143,17 +143,19 @@ function asked(model, filters, view) {
       ${isTesting ? html`<button type="button" @click=${() => filters.stop()}>Stop</button>` : html`<button type="button" @click=${() => filters.testAll()}>Self-test</button>`}
     </form>
     <div class="answers" tabindex="0" role="group" aria-label="Answers of the filter">
-      ${filters.probe === undefined ? nothing : probed(filters.probe, view)}
+      ${filters.probe === undefined ? nothing : probed(filters.probe, view, filters.file)}
       ${measured === undefined ? nothing : html`<p id="measured">Measured: ${grouped(measured.passed)} of ${counted(measured.asked, 'absent key')} passed, ${percent(measured.passed, Math.max(1, measured.asked))}.</p>`}
       ${test === undefined ? nothing : tested(model, test)}
     </div>`
 }
 
-/** @param {import('varve/inspect').FilterProbe} probe @param {FilterView} view */
-function probed({ verdict, slot, bits, set, isThere, block }, view) {
+/** @param {import('varve/inspect').FilterProbe} probe @param {FilterView} view @param {Filters['file']} file */
+function probed({ verdict, slot, bits, set, isThere, block }, view, file) {
   if (verdict === 'past end') return html`<p id="probe">The key is after the last one of the table: no filter is asked.</p>`
-  const there = isThere === undefined ? 'the block cannot be read' : isThere ? 'it is there' : 'it is not there'
-  const rating = isThere === undefined ? '' : verdict === 'maybe' ? (isThere ? ', a true positive' : ', a false positive') : isThere ? ', a false negative (T41)' : ', a true negative'
+  // What is in a block with a wrong checksum proves nothing.
+  const isBad = block !== undefined && file?.regions?.having(block.offset)?.state === 'bad'
+  const there = isThere === undefined ? 'the block cannot be read' : `${isThere ? 'it is there' : 'it is not there'}${isBad ? ' as far as can be read, but the block is damaged' : ''}`
+  const rating = isThere === undefined || isBad ? '' : verdict === 'maybe' ? (isThere ? ', a true positive' : ', a false positive') : isThere ? ', a false negative (T41)' : ', a true negative'
   const isMissing = slot !== undefined && slot >= view.count
   return html`
     <p id="probe">Block at ${grouped(block?.offset ?? 0)} → filter ${grouped(slot ?? 0)}${isMissing ? ', which the table does not have' : ''}${bits.length === 0 ? '' : html` → ${[...bits].map((bit, index) => html`${index > 0 ? ' ' : ''}<span class=${set[index] === 1 ? 'lit' : 'unlit'}>${bit}${set[index] === 1 ? '✓' : '✗'}</span>`)}`}.

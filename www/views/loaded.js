@@ -4,6 +4,6 @@
 
 /**
  * @type {Partial<Record<import('../model/views.js').View, (model: Model) => unknown>> & {
- *   detail?: typeof import('./detail.js').detail, salvagePanel?: typeof import('./salvage.js').salvagePanel }}
+ *   database?: typeof import('./database.js').database, detail?: typeof import('./detail.js').detail, salvagePanel?: typeof import('./salvage.js').salvagePanel }}
  */
 export const LOADED = {}

@@ -1,6 +1,7 @@
 // The views that a first look does without: one script, loaded when a file is open.
 import { blocks } from './blocks.js'
 import { damage } from './damage.js'
+import { database } from './database.js'
 import { detail } from './detail.js'
 import { entries } from './entries.js'
 import { filter } from './filter.js'
@@ -14,4 +15,4 @@ import { structure } from './structure.js'
 import { trace } from './trace.js'
 import { versions } from './versions.js'
 
-export const MORE = { blocks, damage, detail, entries, filter, hex, index, namespaces, records, salvagePanel, search, structure, trace, versions }
+export const MORE = { blocks, damage, database, detail, entries, filter, hex, index, namespaces, records, salvagePanel, search, structure, trace, versions }

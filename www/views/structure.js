@@ -69,7 +69,7 @@ function fieldRow(model, { span: field, depth, inside }, outer) {
   return html`
     <tr class=${selected ? 'selected' : ''} @mouseenter=${() => inside || model.hoverOver({ from: field.offset, to: end })} @mouseleave=${() => model.hoverOver(undefined)}>
       <td class="number"><button class="link" @click=${select}>${range(field.offset, end)}</button></td>
-      <td class="depth-${Math.min(3, depth)}">${field.name ?? field.kind}${field.facts.inside === true ? html` <span class="dim">decompressed, offsets below are inside</span>` : nothing}</td>
+      <td class="depth-${Math.min(3, depth)}">${field.name ?? field.kind}${field.facts.inside === true ? html` <span class="dim">${model.file?.regions?.having(outer.offset)?.codec === 0 ? '' : 'decompressed, '}offsets below are inside</span>` : nothing}</td>
       <td>${shown.map(([name, fact], index) => html`${index > 0 ? ' · ' : ''}${name === 'value' ? '' : html`<span class="dim">${wordsOf(name)}</span> `}${
         isChecksum && typeof fact === 'number' ? hex(fact, 8) : factText(field.name === 'magic' ? 'magic' : name, fact)}`)}</td>
     </tr>`
