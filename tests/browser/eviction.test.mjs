@@ -8,14 +8,20 @@ import { serve } from './lib/serve.mjs'
 
 const TRIALS = process.env.VARVE_LONG === '1' ? 10 : 2
 
+/** A page with the package. @param {import('node:test').TestContext} t @param {import('./lib/browser.mjs').Kind} kind */
+async function open(t, kind) {
+  const { url, close } = await serve({ '/': inRoot() })
+  t.after(close)
+  const browser = await Browser.start(kind)
+  t.after(() => browser.close())
+  const page = await browser.page(`${url}/tests/browser/pages/database.html`)
+  await page.waitForFunction('globalThis.isReady')
+  return page
+}
+
 for (const kind of KINDS) {
   test(`${kind}: a database whose files are gone is missed until it is destroyed`, { skip: lacking(kind) }, async (t) => {
-    const { url, close } = await serve({ '/': inRoot() })
-    t.after(close)
-    const browser = await Browser.start(kind)
-    t.after(() => browser.close())
-    const page = await browser.page(`${url}/tests/browser/pages/database.html`)
-    await page.waitForFunction('globalThis.isReady')
+    const page = await open(t, kind)
     for (let trial = 0; trial < TRIALS; trial++) {
       assert.deepEqual(await page.evaluate(async (name) => {
         const db = new Varve(name)
@@ -40,12 +46,7 @@ for (const kind of KINDS) {
   })
 
   test(`${kind}: a database that is closed at once is missed as well, if IndexedDB is slow`, { skip: lacking(kind) }, async (t) => {
-    const { url, close } = await serve({ '/': inRoot() })
-    t.after(close)
-    const browser = await Browser.start(kind)
-    t.after(() => browser.close())
-    const page = await browser.page(`${url}/tests/browser/pages/database.html`)
-    await page.waitForFunction('globalThis.isReady')
+    const page = await open(t, kind)
     const code = await inWorker(page, async (/** @type {string} */ origin) => {
       const { open } = IDBFactory.prototype
       // The database is opened later than it is asked for; the request stands for it until then.

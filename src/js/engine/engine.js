@@ -92,7 +92,7 @@ export class Engine {
   static async open(storage, options, onRecovered) {
     const engine = new Engine(storage, options, onRecovered)
     await engine.#supervisor.start()
-    engine.#opened()
+    await engine.#opened()
     return engine
   }
 
@@ -140,7 +140,7 @@ export class Engine {
       const own = engine = new Engine(guarded ?? null, options, onRecovered)
       await own.#supervisor.adopt(instance, open)
       instance.leave(onTrap)
-      own.#opened()
+      await own.#opened()
       return own
     })
   }
@@ -194,8 +194,8 @@ export class Engine {
   }
 
   /** Tells a storage of a browser, which remembers its databases. */
-  #opened() {
-    /** @type {any} any: OpfsFiles has it */ (this.#storage)?.opened?.()
+  async #opened() {
+    await /** @type {any} any: OpfsFiles has it */ (this.#storage)?.opened?.()
   }
 
   /** Whether the engine has failed permanently or was closed. */

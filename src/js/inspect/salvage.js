@@ -189,7 +189,7 @@ export class Salvaged {
     try {
       signal?.throwIfAborted()
       await this.#instance.settled(salvaged.copy(files))
-      files.opened()
+      await files.opened()
     } catch (error) {
       if (signal?.aborted) throw new AbortError(signal.reason)
       throw fromEngine(error)

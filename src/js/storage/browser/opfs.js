@@ -13,7 +13,7 @@ const BUSY = ['NoModificationAllowedError', 'InvalidStateError']
 /** Errors that may mean that files cannot be opened here at all. */
 const MISSING = ['TypeError', 'NotSupportedError', 'SecurityError', 'UnknownError']
 
-/** How long closing waits until a new database is remembered, in ms. */
+/** How long opening waits until a new database is remembered, in ms. */
 const REMEMBERED_MAX_MS = 2000
 
 export class OpfsFiles extends RawFiles {
@@ -21,8 +21,6 @@ export class OpfsFiles extends RawFiles {
   #lock
   /** Whether the directory had no files when it was listed last. */
   #isNew = false
-  /** Settles when it is known that the database exists. @type {Promise<unknown>} */
-  #remembered = Promise.resolve()
 
   /**
    * @param {string[]} path names of directories, from the root
@@ -100,10 +98,14 @@ export class OpfsFiles extends RawFiles {
     }
   }
 
-  /** Called when the database is open. */
-  opened() {
-    if (this.#isNew) this.#remembered = remember(this.#lock.name)
+  /**
+   * Called when the database is open; of a new one resolves when it is noted that it exists, since its
+   * worker may end at any time. An IndexedDB that does not answer must not keep it from opening.
+   */
+  async opened() {
+    if (!this.#isNew) return
     this.#isNew = false
+    await Promise.race([remember(this.#lock.name), new Promise((resolve) => setTimeout(resolve, REMEMBERED_MAX_MS))])
   }
 
   /** @param {unknown} error */
@@ -143,8 +145,6 @@ export class OpfsFiles extends RawFiles {
 
   async release() {
     await this.closeAll()
-    // Its worker may end now. An IndexedDB that does not answer must not keep the lock.
-    await Promise.race([this.#remembered, new Promise((resolve) => setTimeout(resolve, REMEMBERED_MAX_MS))])
     this.letIn()
   }
 
