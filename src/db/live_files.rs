@@ -9,24 +9,16 @@
 use std::rc::Rc;
 
 use super::background::new_file;
+#[cfg(feature = "comparators")]
+use super::memory_log::write_log;
 use super::read::open_tables;
 use super::state::{Inner, View};
-#[cfg(feature = "comparators")]
-use crate::base::{FileKind, ValueType, parse_internal_key, sort_by};
 use crate::base::{FileName, FileNumber, table_file_name};
-#[cfg(feature = "comparators")]
-use crate::batch::WriteBatch;
 use crate::budget::Budget;
 use crate::env::Env;
 use crate::error::Result;
 use crate::events::LiveCounters;
 use crate::flush::{FlushContext, build_table};
-#[cfg(feature = "comparators")]
-use crate::iter::InternalIterator;
-#[cfg(feature = "comparators")]
-use crate::log::LogWriter;
-#[cfg(feature = "comparators")]
-use crate::memtable::MemTable;
 use crate::version::{FileMetaData, Manifest, VersionEdit};
 
 /// A snapshot of live files; see the module.
@@ -63,50 +55,14 @@ impl Moment {
         #[cfg(feature = "comparators")]
         if inner.order.user().is_as_stored() {
             // A table of them would be in the wrong order.
-            return self.write_log(&memtables, target, budget).await;
+            if write_log(target, self.table, &memtables, self.view.last_sequence, budget).await? {
+                self.edit.log_number = Some(self.table);
+            }
+            return Ok(());
         }
         if let Some(table) = build_table(&context, self.table, &memtables, self.view.last_sequence).await? {
             self.edit.new_files.push((0, new_file(&table)));
         }
-        Ok(())
-    }
-
-    /// Writes the entries of memtables to a log, in the order in which they were written.
-    #[cfg(feature = "comparators")]
-    async fn write_log(&mut self, memtables: &[Rc<MemTable>], target: &Rc<dyn Env>, budget: &Budget) -> Result<()> {
-        let mut batches = Vec::new();
-        for memtable in memtables {
-            let mut it = memtable.iter();
-            let _ = it.seek_to_first();
-            while it.valid() {
-                let parsed = parse_internal_key(it.key()).map_err(|malformed| malformed.in_file("memory", 0))?;
-                if parsed.sequence <= self.view.last_sequence {
-                    let mut batch = WriteBatch::new();
-                    match parsed.value_type {
-                        ValueType::Value => batch.put(parsed.user_key, it.value()),
-                        ValueType::Deletion => batch.delete(parsed.user_key),
-                    }
-                    batch.set_sequence(parsed.sequence);
-                    batches.push(batch);
-                }
-                let _ = it.next();
-            }
-        }
-        if batches.is_empty() {
-            return Ok(());
-        }
-        sort_by(&mut batches, |a, b| a.sequence().cmp(&b.sequence()));
-        // A damaged log can give one sequence number twice: reads return the first found.
-        batches.dedup_by(|a, b| a.sequence() == b.sequence());
-        let name = FileName::Log(self.table).to_string();
-        let file = target.create(&name, FileKind::Log, 0).await?;
-        let writer = LogWriter::new(target.clone(), file.clone(), name, 0);
-        for batch in &batches {
-            writer.add_record(batch.as_bytes()).await?;
-            budget.spent(batch.byte_size()).await;
-        }
-        file.sync().await?;
-        self.edit.log_number = Some(self.table);
         Ok(())
     }
 

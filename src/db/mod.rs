@@ -10,6 +10,8 @@ mod feed;
 mod findings;
 mod live_files;
 mod log_walk;
+#[cfg(feature = "comparators")]
+mod memory_log;
 mod obsolete_files;
 mod open;
 mod property;

@@ -1,4 +1,6 @@
 //! Storages that fail, report wrong results, fill up or answer later (scorecard R04, R05).
+//!
+//! `VARVE_LONG=1` fails every call, otherwise every second one.
 #![allow(clippy::disallowed_methods, reason = "tests say how long they took")]
 
 use std::cell::{Cell, RefCell};

@@ -1,7 +1,7 @@
 //! Databases in a pool of raw files: the end of the process, power failures, false counts, a full
 //! quota, flipped bits (scorecard R02, R05, R07, R21, natively).
 //!
-//! `VARVE_LONG=1` runs more seeds, `VARVE_SEED=n` one.
+//! `VARVE_LONG=1` runs more seeds and flips every bit, `VARVE_SEED=n` runs one seed.
 
 use std::io::ErrorKind;
 use std::rc::Rc;

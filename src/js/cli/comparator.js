@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { VarveError } from '../errors.js'
 import { levelsAt, rankKeys } from '../inspect/index.js'
+import { nameOf } from '../inspect/keys.js'
 import { rangeOf, UsageError } from './arguments.js'
 import { visible } from './text.js'
 
@@ -29,7 +30,18 @@ export function orderOf({ comparator }) {
 export async function orderIn(directory, values) {
   const { comparator } = orderOf(values)
   const named = await comparatorOf(directory)
-  if (comparator === undefined || comparator === AS_STORED || named === undefined || named === comparator) return named ?? comparator
+  checkOrder(directory, named, comparator)
+  return named ?? comparator
+}
+
+/**
+ * Throws if the option names another order than the manifest.
+ * @param {string} directory
+ * @param {string | undefined} named by the manifest
+ * @param {string | undefined} comparator
+ */
+export function checkOrder(directory, named, comparator) {
+  if (comparator === undefined || comparator === AS_STORED || named === undefined || named === comparator) return
   throw new VarveError(`${directory}: the database uses the comparator ${named}, not ${comparator}: leave --comparator out`, { code: 'LEVEL_INVALID_ARGUMENT' })
 }
 
@@ -62,7 +74,7 @@ export async function comparatorOf(directory) {
     const file = fd
     const source = { name, size: fstatSync(fd).size, read: (/** @type {number} */ offset, /** @type {Uint8Array} */ into) => readSync(file, into, 0, into.length, offset) }
     const { comparator } = await levelsAt(source, { checkpoints: [] }, 0)
-    return comparator === undefined ? undefined : Buffer.from(comparator, 'hex').toString()
+    return nameOf(comparator)
   } catch {
     // What is wrong with it, the command tells.
     return undefined

@@ -1,8 +1,9 @@
 // What `varve inspect --json` prints: every byte of some files read and checked, as the inspector's page
 // does for its report.
 import { readFileSync } from 'node:fs'
-import { VarveError } from '../errors.js'
 import { detect, mapDirectory, openZip, sha256, sweepLog, sweepManifest, sweepTable } from '../inspect/index.js'
+import { nameOf } from '../inspect/keys.js'
+import { checkOrder } from './comparator.js'
 import { OpenedFile } from './opened-file.js'
 
 /** @typedef {import('./inspect-server.js').ServedFile} ServedFile */
@@ -64,7 +65,7 @@ function foldersOf(files) {
 /** @param {string} folder @param {Source[]} opened @param {Order} order @returns {Promise<Examined[]>} */
 async function database(folder, opened, order) {
   const { files: mapped, findings, summary: { facts } } = await mapDirectory(opened, { sweep: true, ...order })
-  checkOrder(folder, facts.comparator, order)
+  checkOrder(folder || 'the database', nameOf(facts.comparator), order.comparator)
   /** @type {Examined[]} */
   const examined = []
   for (const [index, { name, size, detected, role, summary, findings: own }] of mapped.entries()) {
@@ -76,13 +77,6 @@ async function database(folder, opened, order) {
   const whole = findings.filter(({ file }) => file === undefined)
   if (whole.length > 0) examined.unshift({ name: folder === '' ? '.' : folder, size: 0, sha256: null, kind: 'directory', findings: whole })
   return examined
-}
-
-/** @param {string} folder @param {unknown} stored in hexadecimal @param {Order} order */
-function checkOrder(folder, stored, { comparator }) {
-  const named = typeof stored === 'string' ? Buffer.from(stored, 'hex').toString() : undefined
-  if (comparator === undefined || comparator === 'as-stored' || named === undefined || named === comparator) return
-  throw new VarveError(`${folder === '' ? 'the database' : folder}: its manifest names the comparator ${named}, not ${comparator}: leave --comparator out`, { code: 'LEVEL_INVALID_ARGUMENT' })
 }
 
 /** @param {string} folder @param {Source} file @param {Order} order @returns {Promise<Examined[]>} */

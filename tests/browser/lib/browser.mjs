@@ -52,8 +52,8 @@ const ARGS = {
 export const lacking = (kind) => FIND[kind]() === undefined && tellSkipped(`no ${kind} here: NOTHING is tested in it`)
 
 /**
- * The same for a test that needs long in Firefox and has shown nothing there that Chromium did not show:
- * in Firefox it runs by VARVE_LONG=1.
+ * The same for a test whose subject is no property of one browser, and which takes long in Firefox: there it
+ * runs by VARVE_LONG=1.
  *
  * @param {Kind} kind
  * @returns {false | string}
