@@ -72,11 +72,14 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     await act()
     return Buffer.from(await inspector.page.evaluate(() => /** @type {any} any: as above */ (globalThis).saved), 'base64')
   }
-  /** @param {import('./lib/inspector.mjs').Inspector} inspector @param {string} scope @param {string} text */
-  const press = (inspector, scope, text) => inspector.page.evaluate((scope, text) => {
-    const button = [...document.querySelectorAll(`${scope} button`)].find(({ textContent }) => textContent?.trim() === text)
-    if (!(button instanceof HTMLButtonElement) || button.disabled) throw new Error(`there is no button ${text}`)
-    button.click()
+  /** Presses a button once it is there. @param {import('./lib/inspector.mjs').Inspector} inspector @param {string} scope @param {string} text */
+  const press = (inspector, scope, text) => inspector.page.evaluate(async (scope, text) => {
+    const found = () => [...document.querySelectorAll(`${scope} button`)].find((each) => each instanceof HTMLButtonElement && !each.disabled && each.textContent?.trim() === text)
+    for (let tries = 0; found() === undefined; tries++) {
+      if (tries === 200) throw new Error(`there is no button ${text}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    /** @type {HTMLButtonElement} */ (found()).click()
   }, scope, text)
 
   test('a log that was cut, a bit of a handle, a bit of a filter and an empty manifest are told apart', async () => {

@@ -54,10 +54,20 @@ export class Inspector {
     this.wrong = wrong
   }
 
-  /** Gives files by the first screen's or the header's button. @param {...string} paths */
+  /** Gives files by the first screen's or the header's button, and waits until they are in place of those before, one alone with its view. @param {...string} paths */
   async give(...paths) {
+    const before = await this.page.evaluateHandle(() => /** @type {any} any: the page's own */ (document.querySelector('inspector-app')).model.files)
     const input = /** @type {import('puppeteer-core').ElementHandle<HTMLInputElement>} */ (await this.page.$('input[type=file]:not([webkitdirectory])'))
     await input.uploadFile(...paths)
+    const isThere = () => this.page.evaluate((before) => {
+      const { files, file } = /** @type {any} any: as above */ (document.querySelector('inspector-app')).model
+      const isKnown = (/** @type {any} any: an OpenFile */ { detected, failure }) => detected !== undefined || failure !== undefined
+      return files !== before && files.every(isKnown) && (files.length !== 1 || file === files[0])
+    }, before)
+    for (const end = performance.now() + 20_000; !await isThere(); await sleep(20)) {
+      if (performance.now() > end) throw new Error(`the page does not take ${paths.join(', ')}`)
+    }
+    await before.dispose()
   }
 
   /** Shows a view, once it applies to the file, and waits until it is drawn. @param {string} view its title */
