@@ -1,5 +1,6 @@
 // Draws regions of a file to scale on a canvas. Each kind has a colour, a letter and a hatch, so that
 // none is told by its colour alone.
+import { REGION_KINDS, REGION_STATES } from 'varve/inspect'
 
 /** @typedef {import('../model/regions.js').Regions} Regions */
 
@@ -7,10 +8,13 @@
 export const LETTERS = { data: 'D', index: 'I', metaindex: 'M', meta: 'P', filter: 'F', footer: 'X', gap: '?', full: 'F', first: '1', middle: 'M', last: 'L', padding: '0', zeros: '0', damage: '!' }
 
 /** Which kind a column of pixels shows, if it has several: the rarer first. */
-const RANK = ['footer', 'metaindex', 'meta', 'index', 'filter', 'gap', 'data']
+const RANK = Uint8Array.from(REGION_KINDS, (kind) => ['footer', 'metaindex', 'meta', 'index', 'filter', 'gap', 'data'].indexOf(kind))
 
-/** Loops over more regions for a column of pixels are not worth their time. */
-const LOOKED_AT_MAX = 400
+/**
+ * Of a column of pixels with more regions, every second, third ... is looked at, so that drawing takes
+ * no longer the more regions there are. Their worst state is always that of all.
+ */
+const LOOKED_AT_MAX = 64
 
 /** @typedef {{ kind: string, state: string }} Column */
 
@@ -24,28 +28,27 @@ const LOOKED_AT_MAX = 400
  * @returns {(Column | undefined)[]}
  */
 export function columnsOf(regions, from, to, width) {
+  const { offset, size, kind, state } = regions.columns
   const scale = (to - from) / width
   const columns = []
   let index = Math.max(0, regions.find(from))
   for (let x = 0; x < width; x++) {
     const start = from + x * scale
     const end = start + scale
-    while (index < regions.length && regions.columns.offset[index] + regions.columns.size[index] <= start) index++
-    const last = Math.max(index, regions.find(end - 1e-9))
+    if (index < regions.length && offset[index] + size[index] <= start) index = Math.max(index, regions.find(start))
+    while (index < regions.length && offset[index] + size[index] <= start) index++
+    const last = Math.min(regions.length - 1, Math.max(index, regions.find(end - 1e-9)))
     const step = Math.max(1, Math.ceil((last - index + 1) / LOOKED_AT_MAX))
-    /** @type {Column | undefined} */
-    let shown
+    let shown = -1
     let most = 0
-    for (let at = index; at <= last && at < regions.length; at += step) {
-      const region = regions.at(at)
-      const part = Math.min(region.end, end) - Math.max(region.offset, start)
-      if (part > 0 && (shown === undefined || part > most || (part === most && RANK.indexOf(region.kind) < RANK.indexOf(shown.kind)))) {
+    for (let at = index; at <= last; at += step) {
+      const part = Math.min(offset[at] + size[at], end) - Math.max(offset[at], start)
+      if (part > 0 && (shown < 0 || part > most || (part === most && RANK[kind[at]] < RANK[kind[shown]]))) {
         most = part
-        shown = { kind: region.kind, state: region.state }
+        shown = at
       }
     }
-    if (shown !== undefined && last > index) shown.state = regions.worstOf(index, Math.min(last, regions.length - 1))
-    columns.push(shown)
+    columns.push(shown < 0 ? undefined : { kind: REGION_KINDS[kind[shown]], state: last > index ? regions.worstOf(index, last) : REGION_STATES[state[shown]] })
   }
   return columns
 }

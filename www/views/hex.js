@@ -124,7 +124,7 @@ function list(model, space, name) {
     row: (/** @type {number} */ index) => rowOf(space, index * WIDTH, digits)
   }
   return html`
-    <div class="fill hex" @mousedown=${(/** @type {MouseEvent} */ event) => press(event, space)} @mouseover=${(/** @type {MouseEvent} */ event) => drag(event, space)}
+    <div class="fill hex" @mousedown=${(/** @type {MouseEvent} */ event) => press(event, space)} @mousemove=${(/** @type {MouseEvent} */ event) => drag(event, space)}
       @keydown=${{ handleEvent: (/** @type {KeyboardEvent} */ event) => key(event, model, space), capture: true }}>
       <virtual-list id="hex" class="fill" .list=${rows} .version=${[name, model.file?.regions?.version, selected].join()}></virtual-list>
     </div>`
@@ -144,34 +144,53 @@ function rowOf(space, start, digits) {
   const offset = html`<span class="number">${start.toString(16).padStart(digits, '0')}</span>`
   if (bytes === undefined) return { cells: [offset, '·· '.repeat(length), '·'.repeat(length), ''] }
   const [from, to] = space.selected ?? [-1, -1]
-  const cells = []
-  const text = []
+  const octets = []
+  const letters = []
   let place = 0
-  for (let i = 0; i < length; i++) {
-    const at = start + i
-    while (at >= owners[place].to && place < owners.length - 1) place++
+  // One element for bytes that look the same: an element for each would take the time of a frame to lay out.
+  for (let i = 0; i < length;) {
+    const begin = i
+    while (start + i >= owners[place].to && place < owners.length - 1) place++
     const owner = owners[place]
-    const classes = `b ${owner.kind}${at === owner.from ? ' begins' : ''}${at >= from && at < to ? ' selected' : ''}`
-    const byte = bytes[i]
-    cells.push(html`<span class=${classes} data-at=${at}>${byte.toString(16).padStart(2, '0')}</span>`)
-    text.push(html`<span class=${classes} data-at=${at}>${byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·'}</span>`)
+    const selected = start + i >= from && start + i < to
+    const end = Math.min(length, Math.max(start + i + 1, owner.to) - start, selected ? to - start : from > start + i ? from - start : length)
+    let [digits, text] = ['', '']
+    for (; i < end; i++) {
+      digits += `${i === begin ? '' : gapBefore(i)}${bytes[i].toString(16).padStart(2, '0')}`
+      text += bytes[i] >= 0x20 && bytes[i] < 0x7f ? String.fromCharCode(bytes[i]) : '·'
+    }
+    const classes = `b ${owner.kind}${start + begin === owner.from ? ' begins' : ''}${selected ? ' selected' : ''}`
+    octets.push(html`${begin === 0 ? '' : gapBefore(begin)}<span class=${classes}>${digits}</span>`)
+    letters.push(html`<span class=${classes}>${text}</span>`)
   }
   const begun = owners.filter((owner) => owner.from >= start)
   const told = (begun.length > 0 ? begun : owners.slice(0, 1)).map((owner) => owner.path.at(-1)).filter((name, index, all) => all.indexOf(name) === index)
   return {
-    cells: [offset, cells, text, html`<span class="dim">${told.join(' · ')}</span>`]
+    cells: [
+      offset, html`<span class="octets" data-from=${start} data-length=${length}>${octets}</span>`, html`<span class="letters" data-from=${start} data-length=${length}>${letters}</span>`,
+      html`<span class="dim">${told.join(' · ')}</span>`
+    ]
   }
 }
+
+/** Between the digits of two bytes: a wider one in the middle of a row. @param {number} index of the second, in its row */
+const gapBefore = (index) => index === WIDTH / 2 ? '  ' : ' '
 
 // ---- Choosing bytes ----
 
 /** @type {number | undefined} */
 let pressed
 
-/** @param {Event} event */
-const byteOf = (event) => {
-  const at = /** @type {HTMLElement} */ (event.target).getAttribute?.('data-at')
-  return at === null || at === undefined ? undefined : Number(at)
+/** The byte under the pointer: all letters have the same width. @param {MouseEvent} event */
+function byteOf(event) {
+  const run = /** @type {HTMLElement} */ (event.target).closest?.('.octets, .letters')
+  if (!(run instanceof HTMLElement)) return undefined
+  const { left, width } = run.getBoundingClientRect()
+  const [from, length] = [Number(run.getAttribute('data-from')), Number(run.getAttribute('data-length'))]
+  const letter = (event.clientX - left) / width * (run.textContent?.length ?? 0)
+  // Three letters a byte, a gap half to each side, and one more in the middle.
+  const index = run.className === 'letters' ? Math.floor(letter) : Math.floor((letter + 0.5 - (letter > 3 * WIDTH / 2 ? 1 : 0)) / 3)
+  return from + Math.max(0, Math.min(length - 1, index))
 }
 
 /** @param {MouseEvent} event @param {Space} space */
@@ -184,8 +203,9 @@ function press(event, space) {
 
 /** @param {MouseEvent} event @param {Space} space */
 function drag(event, space) {
+  if (pressed === undefined || event.buttons !== 1) return
   const at = byteOf(event)
-  if (at === undefined || pressed === undefined || event.buttons !== 1) return
+  if (at === undefined) return
   space.select(Math.min(pressed, at), Math.max(pressed, at) + 1)
 }
 
