@@ -20,6 +20,7 @@ pub struct Directory {
     current: Option<Result<FileNumber, String>>,
     state: Option<State>,
     findings: Vec<(Option<usize>, Finding)>,
+    manifest_incomplete: bool,
 }
 
 #[derive(Debug)]
@@ -130,6 +131,11 @@ impl Directory {
         }
     }
 
+    /// The manifest is damaged, or was not written to its end.
+    pub fn manifest_incomplete(&mut self) {
+        self.manifest_incomplete = true;
+    }
+
     /// Roles and findings.
     pub fn conclude(mut self) -> Report {
         let is_database = self.files.iter().any(|file| {
@@ -143,6 +149,7 @@ impl Directory {
             self.check_names();
         }
         let mut spans = self.roles();
+        self.check_logs();
         self.check_tables(&mut spans);
         let mut summary = Span::new("database", 0, 0);
         summary.number("files", to_u64(self.files.len()));
@@ -253,6 +260,21 @@ impl Directory {
         spans.collect()
     }
 
+    /// An open database has a log, and keeps it when it is closed. A manifest that was written for a
+    /// database without one names no log (0), or its own number.
+    fn check_logs(&mut self) {
+        let Some((from, previous)) = self.state.as_ref().and_then(State::logs) else { return };
+        let has_number = |file: &File| file.named.and_then(FileName::number) == Some(from);
+        let is_log =
+            |file: &File| matches!(file.named, Some(FileName::Log(number)) if number >= from || number == previous);
+        if from.0 == 0 || self.files.iter().any(|file| has_number(file) || is_log(file)) {
+            return;
+        }
+        let name = FileName::Log(from).to_string();
+        let reason = [&*name, " is missing: what was written last, and is in no table yet, is lost with it"].concat();
+        self.find(self.manifest(), Severity::Warn, "M02", 0, reason);
+    }
+
     /// Compares the tables with the manifest; adds a span for each that is missing.
     fn check_tables(&mut self, spans: &mut Vec<Span>) {
         let Some(state) = self.state.take() else { return };
@@ -282,7 +304,11 @@ impl Directory {
             places.iter().filter(|(number, _)| !live.contains(number)).map(|(_, at)| *at).collect();
         for at in orphans {
             let (size, has_footer) = self.files.get(at).map_or((0, true), |file| (file.size, file.has_footer));
-            let reason = if has_footer {
+            let is_doubtful = has_footer && self.manifest_incomplete;
+            let reason = if is_doubtful {
+                "the manifest, which is not complete, does not name this table: it may have entries that are in no \
+                 other file, and LevelDB removes it"
+            } else if has_footer {
                 "the manifest does not name this table: it was not installed, or is not needed any more"
             } else {
                 "the manifest does not name this table, and it has no footer: it was not finished"
@@ -290,7 +316,8 @@ impl Directory {
             if let Some(span) = spans.get_mut(at).filter(|_| !has_footer) {
                 span.state("unfinished", Fact::Flag(true));
             }
-            self.find(Some(at), Severity::Info, "M03", size, reason.to_owned());
+            let severity = if is_doubtful { Severity::Warn } else { Severity::Info };
+            self.find(Some(at), severity, "M03", size, reason.to_owned());
         }
         self.state = Some(state);
     }

@@ -348,6 +348,12 @@ impl DirectoryInspector {
         self.0.without_footer(file);
     }
 
+    /// The manifest is damaged, or was not written to its end.
+    #[wasm_bindgen(js_name = manifestIncomplete)]
+    pub fn manifest_incomplete(&mut self) {
+        self.0.manifest_incomplete();
+    }
+
     /// Ends: returns lines of JSON: the summary, then the files; then for each finding its file (-1:
     /// none) and itself.
     pub fn conclude(&mut self) -> String {

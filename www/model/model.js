@@ -372,6 +372,7 @@ export class Model extends EventTarget {
 
   /** @param {Region} region @param {{ view?: View }} [options] */
   selectRegion(region, options) {
+    this.space = 'stored'
     const record = this.recordHaving(region.offset)
     this.select({ from: region.offset, to: region.end, block: region.offset, ...record !== undefined && { record } }, options)
   }
@@ -417,6 +418,8 @@ export class Model extends EventTarget {
     if (region === undefined || view === undefined) return
     const inside = /** @type {[number, number]} */ ([view.entries.offset[entry], view.entries.end[entry]])
     const plain = view.plain
+    // Its bytes are to be seen, which are not in the file.
+    this.space = plain ? 'stored' : 'raw'
     this.select({ from: plain ? block + inside[0] : block, to: plain ? block + inside[1] : region.end, block, entry, inside }, options)
   }
 

@@ -79,7 +79,13 @@ function fieldRow(model, { span: field, depth, inside }, outer) {
 export function facts(span) {
   const entries = Object.entries(span.facts)
   if (entries.length === 0) return nothing
-  return html`<dl class="facts">${entries.map(([name, fact]) => html`<div><dt>${wordsOf(name)}</dt><dd>${factText(name, fact)}</dd></div>`)}</dl>`
+  return html`<dl class="facts">${entries.map(([name, fact]) => html`<div><dt>${wordsOf(name)}</dt><dd>${factText(name, fact)}</dd></div>`)}</dl>
+    ${'storedChecksum' in span.facts ? html`<p class="dim">${NOTES.storedChecksum}</p>` : nothing}`
+}
+
+/** What is not said by the name of a fact. @type {Record<string, string>} */
+const NOTES = {
+  storedChecksum: 'CRC-32C of the stored bytes and the byte of the codec after them. In the file it is masked: rotated right by 15 bits, plus 0xa282ead8.'
 }
 
 /** `storedSize` as "stored size". @param {string} name */

@@ -263,7 +263,10 @@ impl Scanner {
         let is_end = next.is_none() && !is_full;
         let code = match trouble {
             Trouble::CutOff { .. } if is_end => {
-                self.tear(at, trouble.to_string());
+                match never_written(offset, left) {
+                    Some((code, reason)) => self.no_beginning(at, code, reason),
+                    None => self.tear(at, trouble.to_string()),
+                }
                 return size;
             }
             Trouble::CutOff { .. } | Trouble::Length { .. } => "W02",
@@ -302,6 +305,14 @@ impl Scanner {
         self.ending = "torn";
         self.find(Severity::Info, "W04", whole, ["the last record was not written completely: ", &*reason].concat());
         self.lose("damage", at, State::Torn);
+    }
+
+    /// The last bytes of the file were never written as a record. LevelDB takes them for a record that
+    /// was not completed, and opens the database.
+    fn no_beginning(&mut self, at: Range, code: &'static str, reason: String) {
+        self.ending = "damaged";
+        self.find(Severity::Warn, code, at, ["not the beginning of a record: ", &*reason].concat());
+        self.lose("damage", at, State::Doubtful);
     }
 
     /// Adds a region that is no record, and drops the one that is not complete.
@@ -349,6 +360,17 @@ impl Scanner {
             self.records.push(record);
         }
     }
+}
+
+/// Why bytes at the end of the file are not the beginning of a fragment, if they cannot be.
+fn never_written(offset: u64, left: &[u8]) -> Option<(&'static str, String)> {
+    let header = FragmentHeader::decode(left)?;
+    if FragmentType::from_byte(header.type_byte).is_none() {
+        return Some(("W03", fill("unknown record type {}, expected 1 to 4", &[u64::from(header.type_byte)])));
+    }
+    let room = BLOCK_SIZE.saturating_sub(position(offset)).saturating_sub(HEADER_SIZE);
+    let reason = "bad record length: {}, the block has room for {}";
+    (usize::from(header.length) > room).then(|| ("W02", fill(reason, &[u64::from(header.length), to_u64(room)])))
 }
 
 /// Where the next fragment begins, if the length of the bad one leads to it or to the end.

@@ -6,7 +6,7 @@ use crate::base::{Input, to_u64};
 use crate::inspect::fields;
 use crate::inspect::listing::bytes_fact;
 use crate::inspect::signatures::{BEGINNINGS, ENDINGS, ROCKSDB, checksum_name, format_version};
-use crate::inspect::span::{Severity, Span, fill};
+use crate::inspect::span::{Fact, Severity, Span, fill};
 use crate::table::{BlockHandle, FOOTER_SIZE, Footer, MAGIC};
 
 /// A magic number with at most this many wrong bits is taken for LevelDB's.
@@ -127,6 +127,12 @@ impl TableInspector {
     #[inline(never)]
     pub(super) fn head(&mut self, mut footer: Span, search: bool, bytes: &[u8]) {
         self.no_footer = true;
+        let is_zeros = matches!(footer.fact("magic"), Some(Fact::Bytes(magic)) if *magic == [0; 8]);
+        if is_zeros && bytes.iter().all(|byte| *byte == 0) {
+            footer.findings.clear();
+            let reason = "no table: the file begins with {} zeros and ends with zeros";
+            footer.bad("T01", (0, self.size), reason, &[to_u64(bytes.len())]);
+        }
         if let Some((_, name)) = BEGINNINGS.iter().find(|(known, _)| bytes.starts_with(known)) {
             footer.text("format", name);
             footer.note(

@@ -17,7 +17,7 @@ use crate::table::{BlockHandle, FOOTER_SIZE, FilterBlock, TRAILER_SIZE};
 /// The longest known footer: RocksDB's.
 pub(super) const TAIL_SIZE: u64 = 53;
 /// Bytes that identify other kinds of files.
-const HEAD_SIZE: u64 = 16;
+const HEAD_SIZE: u64 = 4096;
 /// Spans, or regions and findings, after which the caller should take them.
 const SPANS_MAX: usize = 64;
 const REGIONS_MAX: usize = 4096;

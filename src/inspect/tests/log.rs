@@ -134,6 +134,21 @@ fn a_log_cut_anywhere_is_torn_and_keeps_the_records_before() {
 }
 
 #[test]
+fn a_tail_that_no_writer_leaves_is_not_taken_for_a_torn_record() {
+    let (file, ends) = example();
+    let end = *ends.last().unwrap();
+    // A type that there is not; and a length that no block has room for, of a known type.
+    for (tail, code) in
+        [(&b"\n<!-- appended -->\n"[..], "W03"), (&[0xff; 64], "W03"), (&[9, 9, 9, 9, 0xff, 0xff, 1, 7, 7], "W02")]
+    {
+        let log = read(&[&file[..end], tail].concat());
+        assert_eq!(found(&log), [(code, Severity::Warn)]);
+        assert_eq!(log.records.iter().filter(|record| record.state == State::Sound).count(), ends.len());
+        assert_eq!(text(&log.summary, "end"), "damaged");
+    }
+}
+
+#[test]
 fn zeros_at_the_end_are_information_and_others_are_not() {
     let (file, _) = example();
     for zeros in [1, 6, 7, 40_000, 200_000] {

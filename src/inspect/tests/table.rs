@@ -88,6 +88,9 @@ fn other_kinds_of_files_are_identified() {
     assert_eq!(text(&spans[0], "format"), "SQLite database");
     assert_eq!(text(spans.last().unwrap(), "format"), "unknown");
 
+    for size in [48, 4096, 100_000] {
+        assert_eq!(codes(&inspect(&vec![0; size], false)), ["T01", "T32"], "{size}");
+    }
     for size in [0, 1, 47] {
         let spans = inspect(&vec![0; size], false);
         assert_eq!((codes(&spans), spans.len()), (vec!["T01"], 2), "{size}");

@@ -95,6 +95,7 @@ async function readManifest(sources, inspector, files, { signal }) {
   await readable(inspector, at, signal, async () => {
     map = await mapManifest(sources[at], { signal })
     inspector.version(map.state)
+    if (map.findings.some(({ code }) => /^W/.test(code))) inspector.manifestIncomplete()
     files[at].summary = map.summary
     files[at].findings.push(...map.findings)
   })
@@ -111,12 +112,15 @@ async function readManifest(sources, inspector, files, { signal }) {
 async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {}, comparator }) {
   const kind = file.detected?.kind
   const isTable = kind === 'table' || file.detected?.named === 'table' && kind !== undefined
-  if (kind === 'log' || kind === 'zeros' && file.detected?.named === 'log') {
+  const isLog = kind === 'log' || isNamed(file, /^\d+\.log$/)
+  const isManifest = kind === 'manifest' || isNamed(file, /^MANIFEST-\d+$/)
+  if (isLog) {
     for await (const { findings, summary } of sweepLog(source, { signal })) {
       file.findings.push(...findings)
       file.summary ??= summary
     }
-  } else if ((kind === 'manifest' || kind === 'zeros' && file.detected?.named === 'manifest') && file.summary === undefined) {
+  } else if (isManifest) {
+    if (file.summary !== undefined) return
     const { findings, summary } = await mapManifest(source, { signal, maxEdits: 0 })
     file.findings.push(...findings)
     file.summary = summary
@@ -132,6 +136,9 @@ async function readFile(source, at, inspector, file, { signal, sweep = false, se
     inspector.table(at, smallest, largest, sequence)
   }
 }
+
+/** What a database takes a file for, whatever is in it. @param {DirectoryFile} file @param {RegExp} pattern */
+const isNamed = ({ name, size, detected }, pattern) => detected !== undefined && size > 0 && pattern.test(name)
 
 /** @param {DirectoryFile} file @param {Source} source @param {AbortSignal} [signal] @param {string} [comparator] */
 async function sweepInto(file, source, signal, comparator) {
