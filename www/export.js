@@ -13,6 +13,8 @@ import { walkKeys } from './model/keys.js'
 
 /** Bytes of text that are gathered before they are handed over. */
 const PART = 1 << 20
+/** How long to write before a message that stops it is received, in ms: a pause takes some ms itself. */
+const WORK_MS = 50
 
 /** By the number of an entry's type; any other is no internal key. @type {Record<number, string>} */
 const TYPES = { 0: 'del', 1: 'put' }
@@ -29,7 +31,7 @@ const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  */
 export async function * exported(source, { offset, size, before }, { format, from, to }, signal) {
   let text = format === 'csv' ? CSV_HEAD : ''
-  let [rows, skipped] = [0, 0]
+  let [rows, skipped, paused] = [0, 0, performance.now()]
   for (let number = 0; number < offset.length && !signal.aborted; number++) {
     // A block that could not be decoded has no entries: it is left out where it would have some.
     if (before[number] >= to || before[number + 1] < from || (before[number + 1] === from && before[number] < from)) continue
@@ -47,7 +49,9 @@ export async function * exported(source, { offset, size, before }, { format, fro
       text = ''
     })
     for (const part of parts) yield { rows, skipped, text: part }
+    if (performance.now() - paused < WORK_MS) continue
     await new Promise((resolve) => setTimeout(resolve))
+    paused = performance.now()
   }
   yield { rows, skipped, text: ENCODER.encode(text) }
 }

@@ -1,8 +1,7 @@
 // Finds entries in the blocks of a table. Runs in a worker; block after block, so that it can be
 // stopped at any time.
-import { openBlock, valueOf } from 'varve/inspect'
-import { walkKeys } from './model/keys.js'
-import { LISTED_MAX, startsWith } from './model/query.js'
+import { searchBlock } from 'varve/inspect'
+import { LISTED_MAX } from './model/query.js'
 
 /** @typedef {import('./model/query.js').Query} Query */
 
@@ -19,7 +18,7 @@ const REPORT_MS = 60
  * @returns {AsyncGenerator<Part, void>}
  */
 export async function * search(source, blocks, query, signal) {
-  const test = testOf(query)
+  const where = query.kind === 'prefix' ? 'key starts' : query.where
   /** @type {number[]} */
   let found = []
   /** @type {number[]} */
@@ -27,15 +26,16 @@ export async function * search(source, blocks, query, signal) {
   let [matches, unread, reported, listed] = [0, 0, performance.now(), 0]
   for (let number = 0; number < blocks.offset.length && !signal.aborted; number++) {
     const offset = blocks.offset[number]
-    const view = await openBlock(source, { kind: 'data', offset, size: blocks.size[number] })
-    if (view.raw === undefined) unread++
-    walkKeys(view, (entry, key) => {
-      if (!test(view, entry, key)) return
-      matches++
-      if (listed++ >= LISTED_MAX) return
-      found.push(offset)
-      entries.push(entry)
-    })
+    const block = await searchBlock(source, { offset, size: blocks.size[number] }, { ...query, where })
+    if (block === undefined) unread++
+    else {
+      matches += block.length
+      for (const entry of block) {
+        if (listed++ >= LISTED_MAX) break
+        found.push(offset)
+        entries.push(entry)
+      }
+    }
     const last = number + 1 === blocks.offset.length
     if (!last && performance.now() - reported < REPORT_MS) continue
     yield { blocks: number + 1, matches, unread, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
@@ -45,30 +45,4 @@ export async function * search(source, blocks, query, signal) {
     // So that a message that stops this is received.
     await new Promise((resolve) => setTimeout(resolve))
   }
-}
-
-/** @param {Query} query @returns {(view: import('varve/inspect').BlockView, entry: number, key: Uint8Array) => boolean} */
-function testOf({ kind, bytes, mask, where }) {
-  const inKeys = where !== 'values'
-  const inValues = where !== 'keys'
-  if (kind === 'prefix') return (view, entry, key) => startsWith(key, bytes)
-  return (view, entry, key) => (inKeys && has(key, bytes, mask)) || (inValues && has(valueOf(view, entry), bytes, mask))
-}
-
-/** Whether `wanted` is in `bytes`. @param {Uint8Array} bytes @param {Uint8Array} wanted @param {Uint8Array} [mask] */
-export function has(bytes, wanted, mask) {
-  const last = bytes.length - wanted.length
-  if (mask === undefined) {
-    // The search for one byte is the browser's own, which is fast.
-    for (let at = bytes.indexOf(wanted[0]); at >= 0 && at <= last; at = bytes.indexOf(wanted[0], at + 1)) {
-      if (startsWith(bytes.subarray(at), wanted)) return true
-    }
-    return wanted.length === 0
-  }
-  for (let at = 0; at <= last; at++) {
-    let same = true
-    for (let i = 0; i < wanted.length && same; i++) same = mask[i] === 0 || bytes[at + i] === wanted[i]
-    if (same) return true
-  }
-  return false
 }

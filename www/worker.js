@@ -86,7 +86,7 @@ const calls = {
   },
   async group([ids, wanted], signal, part) {
     const { grouped } = await import('./groups.js')
-    for await (const groups of grouped(ids.map(fileOf), wanted, signal)) part(groups)
+    for await (const groups of grouped(ids.map((/** @type {number} */ id) => cached(id, fileOf(id))), wanted, signal)) part(groups)
   },
   async live([call, ...args]) {
     const { liveCall } = await import('./live.js')
@@ -134,10 +134,10 @@ const calls = {
     return sha256(fileOf(id), { signal })
   },
   async export([id, blocks, wanted], signal, part) {
-    for await (const each of exported(fileOf(id), blocks, wanted, signal)) part(each)
+    for await (const each of exported(cached(id, fileOf(id)), blocks, wanted, signal)) part(each)
   },
   async search([id, blocks, query], signal, part) {
-    for await (const found of search(fileOf(id), blocks, query, signal)) part(found)
+    for await (const found of search(cached(id, fileOf(id)), blocks, query, signal)) part(found)
   }
 }
 

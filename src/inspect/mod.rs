@@ -22,6 +22,7 @@ mod directory;
 mod entries;
 mod fields;
 mod filter;
+mod find;
 mod json;
 #[cfg(feature = "comparators")]
 mod keys;
@@ -45,6 +46,7 @@ mod window;
 pub use detect::{Detected, HEAD_SIZE, Kind, TAIL_SIZE, detect};
 pub use directory::{Directory, Report};
 pub use filter::{FilterView, block_has};
+pub use find::Wanted;
 #[cfg(feature = "comparators")]
 pub use keys::{Names, Scheme};
 pub use log::{LogInspector, LogRecord, RecordView, pack_records};

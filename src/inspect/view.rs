@@ -23,7 +23,7 @@ const ROW_SIZE: usize = 32;
 /// Entries that are listed: a block of 64 MiB could have 22 million.
 const ENTRIES_MAX: usize = 3 << 20;
 /// The type of an entry whose key is no internal key.
-const NO_TYPE: u8 = 255;
+pub(super) const NO_TYPE: u8 = 255;
 /// Restart points that are listed.
 const RESTARTS_MAX: usize = ENTRIES_MAX;
 
@@ -157,6 +157,13 @@ impl BlockView {
             };
             Entry { key_start: column(12), value_start: column(16), end: column(20), shared: column(24) }
         })
+    }
+}
+
+impl BlockView {
+    /// The type of each entry that is listed, or `NO_TYPE`.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = u8> {
+        self.rows.chunks_exact(ROW_SIZE).map(|row| row.get(29).copied().unwrap_or(NO_TYPE))
     }
 }
 

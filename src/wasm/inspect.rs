@@ -7,8 +7,9 @@ use super::error::number;
 use crate::base::{FileNumber, IDB_NAME, to_u64};
 use crate::inspect::{
     self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, RecordView, Rule, Span,
-    TableInspector, Window,
+    TableInspector, Wanted, Window,
 };
+use crate::table::TRAILER_SIZE;
 
 /// An inspector of one kind of file.
 #[wasm_bindgen]
@@ -229,6 +230,14 @@ pub struct View {
 #[wasm_bindgen(js_name = openBlock)]
 pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
     View::of(BlockView::open(kind, integer(offset), integer(size), stored))
+}
+
+/// See [`BlockView::entries_with`]. `place`: 1 in keys, 2 in values, 3 in both, 4 at the start of a key.
+#[wasm_bindgen(js_name = searchBlock)]
+pub fn search_block(stored: &[u8], bytes: &[u8], mask: &[u8], place: u8) -> Option<Vec<u32>> {
+    let wanted = Wanted { bytes, mask, in_keys: place != 2, in_values: place & 2 != 0, at_start: place == 4 };
+    let size = stored.len().saturating_sub(TRAILER_SIZE);
+    BlockView::open("data", 0, to_u64(size), stored).entries_with(&wanted)
 }
 
 /// See [`RecordView::of_batch`].

@@ -255,9 +255,10 @@ for (const [what, call] of Object.entries({
       const db = await filled(make())
       let turns = 0
       const timer = setInterval(() => turns++, 1)
-      for (const end = performance.now() + 100; performance.now() < end;) await call(db)
+      // Not a time in which it must be done: others may use the processor.
+      for (const end = performance.now() + 10_000; turns < 5 && performance.now() < end;) await call(db)
       clearInterval(timer)
-      assert.ok(turns >= 5, `${turns} turns in 100 ms`)
+      assert.ok(turns >= 5, `${turns} turns in 10 s`)
       await db.close()
     }
   })

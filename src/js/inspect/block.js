@@ -1,12 +1,13 @@
 // One block: its entries in columns, its contents, and the keys and values in them.
-import { newInstance } from './module.js'
+import { InvalidArgumentError } from '../errors.js'
+import { withInstance } from './module.js'
 import { aligned, column } from './regions.js'
 import { bytesAt } from './source.js'
 
 /** @typedef {import('../types/inspect.js').Source} Source */
 /** @typedef {import('../types/inspect.js').BlockView} BlockView */
 /** @typedef {import('../types/inspect.js').Entries} Entries */
-/** @typedef {ReturnType<Awaited<ReturnType<typeof newInstance>>['openBlock']>} View */
+/** @typedef {ReturnType<import('../engine/instance.js').Instance['exports']['openBlock']>} View */
 
 /** Bytes of the trailer of a block: codec and checksum. */
 const TRAILER = 5
@@ -23,10 +24,46 @@ const ROW = 32
  * @returns {Promise<BlockView>}
  */
 export async function openBlock(source, { kind, offset, size }) {
-  const { openBlock: open } = await newInstance()
+  const stored = await storedAt(source, offset, size)
+  return withInstance((exports) => released(exports.openBlock(kind, offset, size, stored), viewOf))
+}
+
+/** A block with its trailer. @param {Source} source @param {number} offset @param {number} size */
+function storedAt(source, offset, size) {
   const length = size > SIZE_MAX ? 0 : size + TRAILER
-  const stored = await bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
-  return viewOf(open(kind, offset, size, stored))
+  return bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
+}
+
+/** @type {Record<string, number>} */
+const PLACES = { keys: 1, values: 2, both: 3, 'key starts': 4 }
+
+/**
+ * @param {Source} source
+ * @param {{ offset: number, size: number }} block
+ * @param {{ bytes: Uint8Array, mask?: Uint8Array, where?: 'keys' | 'values' | 'both' | 'key starts' }} wanted
+ * @returns {Promise<Uint32Array | undefined>}
+ */
+export async function searchBlock(source, { offset, size }, { bytes, mask = NONE, where = 'both' }) {
+  if (!Object.hasOwn(PLACES, where)) throw new InvalidArgumentError(`The argument 'where' must be one of ${Object.keys(PLACES).join(', ')}`)
+  const stored = await storedAt(source, offset, size)
+  return withInstance((exports) => exports.searchBlock(stored, bytes, mask, PLACES[where]))
+}
+
+const NONE = new Uint8Array(0)
+
+/**
+ * Takes what is wanted of an object of the engine, and releases it.
+ * @template {{ free(): void }} V
+ * @template T
+ * @param {V} view
+ * @param {(view: V) => T} act
+ */
+export function released(view, act) {
+  try {
+    return act(view)
+  } finally {
+    view.free()
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 // What a file is, by its first and last bytes.
-import { newInstance } from './module.js'
+import { withInstance } from './module.js'
 import { bytesAt } from './source.js'
 
 /** @typedef {import('../types/inspect.js').Source} Source */
@@ -14,10 +14,9 @@ const TAIL = 64
  * @returns {Promise<Detected>}
  */
 export async function detect(source) {
-  const { detectFile } = await newInstance()
   const { name, size } = source
   const head = await bytesAt(source, 0, Math.min(HEAD, size))
   const tail = size > HEAD ? await bytesAt(source, size - TAIL, TAIL) : head.subarray(-TAIL)
-  const [kind, named, format, reason] = detectFile(name, size, head, tail).split('\n')
+  const [kind, named, format, reason] = (await withInstance(({ detectFile }) => detectFile(name, size, head, tail))).split('\n')
   return /** @type {Detected} */ ({ kind, format, reason, ...named !== '' && { named } })
 }

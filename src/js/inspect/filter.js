@@ -1,7 +1,7 @@
 // The filters of a table: how full each is, which bits a key asks for, and whether they are right.
 import { openBlock } from './block.js'
 import { feedAll, parsed } from './feed.js'
-import { newInstance } from './module.js'
+import { newInstance, withInstance } from './module.js'
 import { aligned, column } from './regions.js'
 
 /** @typedef {import('../types/inspect.js').Source} Source */
@@ -53,7 +53,7 @@ export async function probeFilter(source, { parts }, key, { comparator = '' } = 
   const asked = filters.bits(slot, key)
   const maybe = filters.mayMatch(offset, key)
   const { raw } = await openBlock(source, { kind: 'data', offset, size })
-  const isThere = raw && (await newInstance()).blockHas(raw, key, comparator)
+  const isThere = raw && await withInstance(({ blockHas }) => blockHas(raw, key, comparator))
   return {
     verdict: maybe ? 'maybe' : 'no', block: { offset, size }, slot,
     bits: Uint32Array.from(asked, (value) => Math.floor(value / 2)),

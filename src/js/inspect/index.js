@@ -1,5 +1,5 @@
 // varve/inspect: explains the bytes of LevelDB's files without a database (types/inspect.d.ts).
-export { keyOf, openBlock, valueOf } from './block.js'
+export { keyOf, openBlock, searchBlock, valueOf } from './block.js'
 export { detect } from './detect.js'
 export { filesOfOrigin, keyHistory, measureFilter, openFilter, openLive, openZip, probeFilter, salvage, testFilter, traceKey } from './later.js'
 export { mapLog, openRecord, sweepLog } from './log.js'

@@ -1,27 +1,10 @@
 // Keys: their order in the comparators that the engine has, and what those of well-known applications
 // mean.
 import { parsed } from './feed.js'
-import { newInstance } from './module.js'
+import { withInstance } from './module.js'
 
 /** @typedef {import('../types/inspect.js').Span} Span */
 /** @typedef {import('../types/inspect.js').KeyScheme} KeyScheme */
-
-/** One instance for all calls: these keep nothing in it. @type {ReturnType<typeof newInstance> | undefined} */
-let shared
-
-/**
- * @template T
- * @param {(exports: Awaited<ReturnType<typeof newInstance>>) => T} act
- */
-async function withInstance(act) {
-  try {
-    return act(await (shared ??= newInstance()))
-  } catch (error) {
-    // After a trap its memory cannot be trusted.
-    shared = undefined
-    throw error
-  }
-}
 
 /** `(u32 length, bytes)*`. @param {Uint8Array[]} keys */
 function packed(keys) {

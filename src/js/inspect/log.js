@@ -1,7 +1,8 @@
 // Explains the bytes of a write-ahead log without a database.
 import { aligned, column, regionsOf } from './regions.js'
 import { feedAll, namesOf, parsed } from './feed.js'
-import { newInstance } from './module.js'
+import { released } from './block.js'
+import { newInstance, withInstance } from './module.js'
 import { bytesAt } from './source.js'
 
 /** @typedef {import('../types/inspect.js').Source} Source */
@@ -61,9 +62,9 @@ export async function mapLog(source, { signal, progress } = {}) {
  * @returns {Promise<RecordView>}
  */
 export async function openRecord(source, { offset, end }) {
-  const { openRecord: open } = await newInstance()
-  const view = open(offset, await recordBytes(source, offset, end))
-  return { span: JSON.parse(view.span()), contents: JSON.parse(view.contents()), raw: view.raw() ?? new Uint8Array(0), operations: operationsOf(view.rows()) }
+  const stored = await recordBytes(source, offset, end)
+  return withInstance((exports) => released(exports.openRecord(offset, stored), (view) => (
+    { span: JSON.parse(view.span()), contents: JSON.parse(view.contents()), raw: view.raw() ?? new Uint8Array(0), operations: operationsOf(view.rows()) })))
 }
 
 /** The stored bytes of a record. @param {Source} source @param {number} offset @param {number} end */

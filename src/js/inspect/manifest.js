@@ -2,7 +2,8 @@
 import { aligned, column, regionsOf } from './regions.js'
 import { feedAll, parsed } from './feed.js'
 import { joined, recordBytes } from './log.js'
-import { newInstance } from './module.js'
+import { released } from './block.js'
+import { newInstance, withInstance } from './module.js'
 
 /** @typedef {import('../types/inspect.js').Source} Source */
 /** @typedef {import('../types/inspect.js').Checkpoint} Checkpoint */
@@ -103,9 +104,8 @@ export async function mapManifest(source, { signal, progress, maxEdits = EDITS_M
  * @returns {Promise<EditView>}
  */
 export async function openEdit(source, { offset, end }) {
-  const { openEdit: open } = await newInstance()
-  const view = open(offset, await recordBytes(source, offset, end))
-  return { span: JSON.parse(view.span()), contents: JSON.parse(view.contents()), raw: view.raw() ?? new Uint8Array(0) }
+  const stored = await recordBytes(source, offset, end)
+  return withInstance((exports) => released(exports.openEdit(offset, stored), (view) => ({ span: JSON.parse(view.span()), contents: JSON.parse(view.contents()), raw: view.raw() ?? new Uint8Array(0) })))
 }
 
 /**

@@ -209,6 +209,18 @@ export function sweepTable(source: Source, options?: { signal?: AbortSignal, com
  */
 export function openBlock(source: Source, block: { kind: string, offset: number, size: number }): Promise<BlockView>
 
+/**
+ * The numbers of the entries of a data block that have some bytes; `undefined` if the block cannot be
+ * decoded. Takes a fraction of the time of `openBlock`, and in proportion to the bytes of the block.
+ *
+ * `where`: in user keys, in values, in both (the default), or only where a user key starts. `mask` has as
+ * many bytes as `bytes`: where it has 0, any byte fits.
+ */
+export function searchBlock(
+  source: Source, block: { offset: number, size: number },
+  wanted: { bytes: Uint8Array, mask?: Uint8Array, where?: 'keys' | 'values' | 'both' | 'key starts' }
+): Promise<Uint32Array | undefined>
+
 /** Records of a log or manifest, one row each, in columns of equal length. Transferable. */
 export interface LogRecords {
   readonly length: number
