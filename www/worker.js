@@ -2,11 +2,9 @@
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click; and others where a live database runs, and where one is salvaged.
 import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey } from 'varve/inspect'
-import { exported } from './export.js'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
 import { keysOfBlock, keysOfRecord, ranked } from './explain.js'
-import { search } from './search.js'
 
 /** @type {Map<number, import('./model/bytes.js').Given>} */
 const files = new Map()
@@ -134,9 +132,11 @@ const calls = {
     return sha256(fileOf(id), { signal })
   },
   async export([id, blocks, wanted], signal, part) {
+    const { exported } = await import('./export.js')
     for await (const each of exported(fileOf(id), blocks, wanted, signal)) part(each)
   },
   async search([id, blocks, query], signal, part) {
+    const { search } = await import('./search.js')
     for await (const found of search(fileOf(id), blocks, query, signal)) part(found)
   }
 }

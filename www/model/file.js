@@ -146,6 +146,10 @@ export class OpenFile {
     this.checkpoints = []
   }
 
+  get isZip() {
+    return this.detected?.kind === 'foreign' && this.detected.format === 'zip'
+  }
+
   /** @returns {any} any: a table of one kind or the other */
   #noRecords() {
     return this.detected?.kind === 'manifest' ? new Growing(EDIT_COLUMNS) : new Growing(RECORD_COLUMNS)

@@ -1,5 +1,6 @@
 // One key that is looked up in the files of a database: the steps of the search, and its history.
-import { hexOf } from '../ui/bytes.js'
+import { bytesOfHex, hexOf } from '../ui/bytes.js'
+import { counted } from '../ui/numbers.js'
 import { bytesOfText } from './query.js'
 
 /** @typedef {import('./model.js').Model} Model */
@@ -9,6 +10,9 @@ import { bytesOfText } from './query.js'
 
 /** Entries of a history that are listed; more are only counted. */
 const LISTED_MAX = 100_000
+
+/** Bytes of a key that the address has. */
+const ADDRESSED_MAX = 1024
 
 /** How often a call is made again that ended because the worker was restarted for another. */
 const TRIES = 5
@@ -75,13 +79,45 @@ export class Lookup {
 
   /** Looks up a key that was picked. @param {Uint8Array} key */
   pick(key) {
+    this.#type(key)
+    this.at = ''
+    this.tab = 'trace'
+    // With the key, as one step of the history.
+    this.#model.view = 'trace'
+    return this.run()
+  }
+
+  /** As if it were typed. @param {Uint8Array} key */
+  #type(key) {
     const text = new TextDecoder().decode(key)
     const same = new TextEncoder().encode(text)
     this.isHex = same.length !== key.length || same.some((byte, index) => byte !== key[index]) || /\p{C}/u.test(text)
     this.text = this.isHex ? hexOf(key) : text
-    this.at = ''
-    this.tab = 'trace'
-    this.#model.show('trace')
+  }
+
+  /** What the address says of the key. @returns {import('./address.js').Traced | undefined} */
+  get traced() {
+    const { key, tab } = this
+    const sequence = this.at.trim()
+    if (key === undefined || key.length > ADDRESSED_MAX) return undefined
+    return { key: hexOf(key), ...sequence !== '' && { sequence }, ...tab === 'history' && { tab } }
+  }
+
+  /** Looks up the key of an address, unless that is done; none: begins anew. @param {import('./address.js').Traced} [traced] */
+  restore(traced) {
+    const now = this.traced
+    if (traced === undefined) {
+      this.end()
+      return
+    }
+    const isSame = now?.key === traced.key && now.sequence === traced.sequence
+    const { key, sequence = '', tab = 'trace' } = traced
+    if (isSame) return this.show(tab)
+    // Without it no database is known yet.
+    this.#model.work.compare()
+    this.#type(bytesOfHex(key))
+    this.at = sequence
+    this.tab = tab
     return this.run()
   }
 
@@ -92,9 +128,10 @@ export class Lookup {
 
   /** Shows a tab. @param {'trace' | 'history'} tab */
   show(tab) {
+    if (this.tab !== tab) this.chosen = -1
     this.tab = tab
-    this.chosen = -1
     this.#model.changed()
+    this.#model.publish()
     if (this.key !== undefined && (tab === 'trace' ? this.result : this.history) === undefined) return this.#read()
   }
 
@@ -102,6 +139,7 @@ export class Lookup {
   run() {
     this.end()
     this.key = this.typed
+    this.#model.publish()
     return this.#read()
   }
 
@@ -150,7 +188,7 @@ export class Lookup {
     if (signal.aborted) return
     history.entries.sort((a, b) => Number(b.sequence ?? -1) - Number(a.sequence ?? -1))
     history.isDone = true
-    this.#model.say(`${history.count} entries of the key`)
+    this.#model.say(`${counted(history.count, 'entry', 'entries')} of the key`)
   }
 
   /** @param {number} done @param {AbortSignal} signal */

@@ -1,5 +1,6 @@
 // What takes long: reading whole files, for the sweep, a digest, a search, an export, the comparison of a
 // database's files. All of it runs in the second worker, and ends when other files are opened.
+import { counted } from '../ui/numbers.js'
 import { blocksFor, contentsOf, Found } from './found.js'
 import { foldersOf } from './folders.js'
 import { Groups } from './groups.js'
@@ -79,7 +80,7 @@ export class Work {
     try {
       // It runs from now on, so that no other begins meanwhile.
       begin()
-      const comparator = await this.#model.comparatorOf(file)
+      const comparator = await this.#model.reading.comparatorOf(file)
       await this.#call('sweep', [file.id, file.detected?.kind, comparator], {
         signal,
         begin,
@@ -98,7 +99,7 @@ export class Work {
     const folder = this.#model.folders.find(({ files, map }) => map !== undefined && files.includes(file))
     // Only now is it known that a table is newer than its manifest.
     if (folder !== undefined && isNewer(folder)) await this.#compareFolder(folder, this.#opened.signal).catch(() => {})
-    if (file.sweep.status === 'done') this.#model.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
+    if (file.sweep.status === 'done') this.#model.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : counted(file.findings.length, 'finding')}`)
     this.#model.changed()
   }
 
@@ -128,7 +129,7 @@ export class Work {
   /** @param {import('./folders.js').Folder} folder @param {AbortSignal} signal */
   async #compareFolder(folder, signal) {
     const { files, name } = folder
-    const map = await this.#call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${of} files`) })
+    const map = await this.#call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${counted(of, 'file')}`) })
     if (signal.aborted) return
     folder.map = map
     for (const [index, file] of files.entries()) file.place = map.files[index]
@@ -270,7 +271,7 @@ export class Work {
       found.status = 'stopped'
       if (!control.signal.aborted) file.fail(error)
     }
-    model.say(`${found.count} matches`)
+    model.say(counted(found.count, 'match', 'matches'))
   }
 }
 
