@@ -1,19 +1,20 @@
 // Finds entries in the blocks of a table. Runs in a worker; block after block, so that it can be
 // stopped at any time.
-import { openBlock, valueOf } from 'varve/inspect'
+import { openBlock, REGION_STATES, valueOf } from 'varve/inspect'
+import { doubtOf } from './model/doubt.js'
 import { walkKeys } from './model/keys.js'
 import { LISTED_MAX, startsWith } from './model/query.js'
 
 /** @typedef {import('./model/query.js').Query} Query */
 
-/** @typedef {{ blocks: number, matches: number, unread: number, block: Float64Array, entry: Uint32Array }} Part what was found since the last */
+/** @typedef {{ blocks: number, matches: number, unread: number, unsure: number, block: Float64Array, entry: Uint32Array }} Part what was found since the last */
 
 /** Milliseconds between two reports. */
 const REPORT_MS = 60
 
 /**
  * @param {import('varve/inspect').Source} source
- * @param {{ offset: Float64Array, size: Float64Array }} blocks contents of data blocks, without trailers
+ * @param {{ offset: Float64Array, size: Float64Array, state: Uint8Array }} blocks contents of data blocks, without trailers, and their states so far
  * @param {Query} query
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<Part, void>}
@@ -24,21 +25,23 @@ export async function * search(source, blocks, query, signal) {
   let found = []
   /** @type {number[]} */
   let entries = []
-  let [matches, unread, reported, listed] = [0, 0, performance.now(), 0]
+  let [matches, unread, unsure, reported, listed] = [0, 0, 0, performance.now(), 0]
   for (let number = 0; number < blocks.offset.length && !signal.aborted; number++) {
     const offset = blocks.offset[number]
     const view = await openBlock(source, { kind: 'data', offset, size: blocks.size[number] })
     if (view.raw === undefined) unread++
+    const isUnsure = doubtOf(REGION_STATES[blocks.state[number]], view.span.findings) !== undefined
     walkKeys(view, (entry, key) => {
       if (!test(view, entry, key)) return
       matches++
+      if (isUnsure) unsure++
       if (listed++ >= LISTED_MAX) return
       found.push(offset)
       entries.push(entry)
     })
     const last = number + 1 === blocks.offset.length
     if (!last && performance.now() - reported < REPORT_MS) continue
-    yield { blocks: number + 1, matches, unread, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
+    yield { blocks: number + 1, matches, unread, unsure, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
     found = []
     entries = []
     reported = performance.now()
