@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click; and others where a live database runs, and where one is salvaged.
-import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey } from 'varve/inspect'
+import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey, traceTable } from 'varve/inspect'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
 import { keysOfBlock, keysOfRecord, ranked } from './explain.js'
@@ -112,6 +112,9 @@ const calls = {
   },
   async trace([ids, folder, key, sequence], signal, part) {
     return traceKey(filesIn(ids, folder), key, { sequence, signal, progress: part })
+  },
+  async traceTable([id, key, sequence, comparator], signal, part) {
+    return traceTable(fileOf(id), key, { sequence, comparator, signal, progress: part })
   },
   async history([ids, folder, key], signal, part) {
     for await (const found of keyHistory(filesIn(ids, folder), key, { signal })) part(found)

@@ -65,6 +65,30 @@ export class Lookup {
     return folders.find(({ files }) => file !== undefined && files.includes(file)) ?? (file === undefined ? folders[0] : undefined)
   }
 
+  /** The table or log that is looked at, if no database is around it. */
+  get alone() {
+    const { file } = this.#model
+    return this.folder === undefined && (file?.detected?.kind === 'table' || file?.detected?.kind === 'log') ? file : undefined
+  }
+
+  /** Where a key is looked for, and the name of the folder that names of files begin with. */
+  get scope() {
+    const { folder, alone } = this
+    return folder ?? (alone && { name: alone.name.slice(0, alone.name.lastIndexOf('/') + 1), files: [alone] })
+  }
+
+  /** Of a log alone there are no steps. */
+  get shownTab() {
+    return this.alone?.isLog ? 'history' : this.tab
+  }
+
+  /** Another file is looked at; of one alone nothing is known yet. @param {() => void} turn */
+  around(turn) {
+    const { alone } = this
+    turn()
+    if (alone !== this.alone) this.end()
+  }
+
   /** Other files are opened. */
   end() {
     this.stop()
@@ -132,7 +156,7 @@ export class Lookup {
     this.tab = tab
     this.#model.changed()
     this.#model.publish()
-    if (this.key !== undefined && (tab === 'trace' ? this.result : this.history) === undefined) return this.#read()
+    if (this.key !== undefined && (this.shownTab === 'trace' ? this.result : this.history) === undefined) return this.#read()
   }
 
   /** Looks up what was typed. */
@@ -144,16 +168,16 @@ export class Lookup {
   }
 
   async #read() {
-    const { key, folder } = this
-    if (key === undefined || folder === undefined) return
+    const { key, scope } = this
+    if (key === undefined || scope === undefined) return
     this.stop()
     const { signal } = this.#control = new AbortController()
     this.failure = undefined
     this.reading = 0
     this.#model.changed()
-    const ids = folder.files.map(({ id }) => id)
+    const ids = scope.files.map(({ id }) => id)
     try {
-      await again(signal, () => this.tab === 'trace' ? this.#trace(ids, folder.name, key, signal) : this.#follow(ids, folder.name, key, signal))
+      await again(signal, () => this.shownTab === 'trace' ? this.#trace(ids, scope.name, key, signal) : this.#follow(ids, scope.name, key, signal))
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (signal.aborted) return
       this.failure = error.message
@@ -166,7 +190,10 @@ export class Lookup {
   /** @param {number[]} ids @param {string} name @param {Uint8Array} key @param {AbortSignal} signal */
   async #trace(ids, name, key, signal) {
     const sequence = /^\d+$/.test(this.at.trim()) ? Number(this.at) : undefined
-    const result = await this.#worker.call('trace', [ids, name, key, sequence], { signal, onPart: (done) => this.#progress(done, signal) })
+    const { alone } = this
+    const options = { signal, onPart: (/** @type {number} */ done) => this.#progress(done, signal) }
+    const comparator = alone && await this.#model.reading.comparatorOf(alone)
+    const result = await (alone === undefined ? this.#worker.call('trace', [ids, name, key, sequence], options) : this.#worker.call('traceTable', [alone.id, key, sequence, comparator], options))
     if (signal.aborted) return
     this.result = /** @type {Trace} */ (result)
     this.#model.say(`the key: ${this.result.answer}`)
@@ -207,7 +234,8 @@ export class Lookup {
   async choose(index, { name, offset, entry, isLog, byValue = false }, goes = false) {
     this.chosen = index
     const model = this.#model
-    const file = this.folder?.files.find((each) => each.name === `${this.folder?.name}${name}`)
+    const { scope } = this
+    const file = scope?.files.find((each) => each.name === `${scope.name}${name}`)
     model.changed()
     if (file === undefined) return
     await model.look(file, 'trace')

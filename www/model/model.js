@@ -2,7 +2,7 @@
 // and is told by one event, `change`.
 import { Decoding } from './decoding.js'
 import { OpenFile } from './file.js'
-import { inOrder } from './file-order.js'
+import { inOrder, USUAL } from './file-order.js'
 import { shareKeys } from './keys-of.js'
 import { Lookup } from './lookup.js'
 import { LIVE, Navigation } from './navigation.js'
@@ -39,6 +39,8 @@ export class Model extends EventTarget {
   takenAt
   /** @type {OpenFile[]} */
   files = []
+  /** How their list is ordered. @type {import('./file-order.js').Order} */
+  order = USUAL
   /** The databases among them. @type {import('./folders.js').Folder[]} */
   folders = []
   /** The one that is looked at. @type {OpenFile | undefined} */
@@ -131,6 +133,7 @@ export class Model extends EventTarget {
     this.source = source
     this.sourceTag = tag
     this.files = inOrder(given).map((each) => new OpenFile(each, () => this.changed()))
+    this.order = USUAL
     shareKeys(this.files)
     for (const file of this.files) {
       this.now.register(file.id, file.given)
@@ -217,13 +220,13 @@ export class Model extends EventTarget {
   /** @param {OpenFile | undefined} file */
   #turnTo(file) {
     if (this.file === file) return
+    this.lookup.around(() => { this.file = file })
     this.found?.cancel()
     this.found = undefined
     this.groups?.cancel()
     this.groups = undefined
     this.exporting?.cancel()
     this.exported = undefined
-    this.file = file
     // A record of a log often has one operation only.
     this.scope = file?.isLog ? 'all' : 'block'
     this.version = undefined
@@ -257,6 +260,12 @@ export class Model extends EventTarget {
     this.view = view
     this.changed()
     this.publish()
+  }
+
+  /** @param {import('./file-order.js').Order} [order] */
+  setOrder(order = USUAL) {
+    this.order = order
+    this.changed()
   }
 
   /** @param {'block' | 'all'} scope */
