@@ -2,8 +2,9 @@
 import { LitElement, html, nothing } from 'lit'
 import { Client } from './client.js'
 import { Model } from './model/model.js'
-import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
+import { ABOUT, keysOf, ONLY_OF, suits, VIEWS } from './model/views.js'
 import { nameText, plainName } from './ui/bytes.js'
+import { counted } from './ui/numbers.js'
 import { about, files, kindOf } from './views/files.js'
 import { LOADED } from './views/loaded.js'
 import { map } from './views/map.js'
@@ -251,6 +252,8 @@ class InspectorApp extends LitElement {
     const { isOpen } = this
     const isNew = isOpen && view !== this.shown
     this.shown = isOpen ? view : ''
+    // Where the navigation is a row that scrolls.
+    if (isNew) this.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
     // Lists draw themselves after this.
     if (isNew) requestAnimationFrame(() => (document.activeElement === document.body || document.activeElement === null) && this.focusView())
   }
@@ -300,8 +303,7 @@ class InspectorApp extends LitElement {
       </header>
       ${isOpen ? html`
         <nav aria-label="Views">
-          ${VIEWS.filter((each) => each !== 'live' || model.live !== undefined).map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${this.applies(each) || file === undefined ? ABOUT[each].shows : ONLY_OF[each]?.else ?? ABOUT[each].shows} @click=${() => this.show(each)}>
-            <span>${ABOUT[each].title}${each === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${ABOUT[each].key}</kbd></button>`)}
+          ${VIEWS.filter((each) => each !== 'live' || model.live !== undefined).map((each) => this.item(each))}
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
         ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${nameText(model.notice)} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
@@ -311,6 +313,17 @@ class InspectorApp extends LitElement {
       ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}
       ${this.helping ? LOADED.help?.(() => this.toggleHelp()) : nothing}
       <p class="hidden" role="status">${model.said}</p>`
+  }
+
+  /** A view in the navigation. @param {import('./model/views.js').View} view */
+  item(view) {
+    const { file } = this.model
+    const keys = keysOf(view)
+    const applies = this.applies(view)
+    const title = applies ? `${ABOUT[view].shows} (press ${keys.join(', then ')})` : (file && ONLY_OF[view]?.else) ?? ABOUT[view].shows
+    // ARIA has no way to name keys that are pressed one after the other.
+    return html`<button class="item" aria-current=${view === this.model.view ? 'page' : nothing} ?disabled=${!applies} title=${title} aria-keyshortcuts=${keys.length === 1 ? keys[0] : nothing} @click=${() => this.show(view)}>
+      <span>${ABOUT[view].title}${view === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${keys.join(' ')}</kbd></button>`
   }
 
   first() {
@@ -377,7 +390,7 @@ class InspectorApp extends LitElement {
   onPick(event) {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.name }))
-    if (given.length > 0) this.open(given, given.length === 1 ? given[0].name : `${given.length} files`)
+    if (given.length > 0) this.open(given, given.length === 1 ? given[0].name : counted(given.length, 'file'))
     field.value = ''
   }
 }

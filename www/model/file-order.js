@@ -36,17 +36,28 @@ export function inOrder(files) {
     compareNames(a.folder, b.folder) || a.kind - b.kind || a.number - b.number || compareNames(a.name, b.name)).map(({ file }) => file)
 }
 
-/** How a list of files can be ordered. @typedef {'kind' | 'name' | 'size'} By */
+/**
+ * An order of a list of files; `kind`: the usual one.
+ * @typedef {{ by: 'kind' | 'name' | 'size', isDown: boolean }} Order
+ */
+
+/** @type {Order} */
+export const USUAL = { by: 'kind', isDown: false }
+
+/** The last answer: it is asked for in every frame. @type {{ files?: object, order?: Order, places: number[] }} */
+let last = { places: [] }
 
 /**
- * The places of files in another order; those of equal size stay as they were.
+ * The places of files in an order; those of equal size stay in the usual one.
  * @param {readonly { name: string, size: number }[]} files `inOrder`
- * @param {{ by: By, isDown: boolean }} order
+ * @param {Order} order
  */
-export function placesIn(files, { by, isDown }) {
+export function placesIn(files, order) {
+  if (files === last.files && order === last.order) return last.places
   const places = files.map((_, place) => place)
-  const sign = isDown ? -1 : 1
-  if (by === 'name') return places.sort((a, b) => sign * compareNames(files[a].name, files[b].name))
-  if (by === 'size') return places.sort((a, b) => sign * (files[a].size - files[b].size) || a - b)
-  return isDown ? places.reverse() : places
+  const sign = order.isDown ? -1 : 1
+  if (order.by === 'name') places.sort((a, b) => sign * compareNames(files[a].name, files[b].name))
+  if (order.by === 'size') places.sort((a, b) => sign * (files[a].size - files[b].size) || a - b)
+  last = { files, order, places }
+  return places
 }

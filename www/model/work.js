@@ -1,10 +1,7 @@
 // What takes long: reading whole files, for the sweep, a digest, a search, an export, the comparison of a
 // database's files. All of it runs in the second worker, and ends when other files are opened.
 import { counted } from '../ui/numbers.js'
-import { blocksFor, contentsOf, Found } from './found.js'
 import { foldersOf } from './folders.js'
-import { Groups } from './groups.js'
-import { timesOf } from './times.js'
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./file.js').OpenFile} OpenFile */
@@ -114,7 +111,7 @@ export class Work {
     for (const folder of folders) {
       try {
         // Notes that cannot be read tell nothing.
-        folder.times = await timesOf(folder).catch(() => folder.times)
+        folder.times = await import('./times.js').then(({ timesOf }) => timesOf(folder)).catch(() => folder.times)
         await this.#compareFolder(folder, signal)
         // A table that was read meanwhile.
         if (!signal.aborted && isNewer(folder)) await this.#compareFolder(folder, signal)
@@ -193,6 +190,7 @@ export class Work {
     /** @type {BlobPart[]} */
     let parts = []
     try {
+      const { contentsOf } = await import('./found.js')
       await this.#call('export', [file.id, { ...contentsOf(file.regions), before: file.regions.entriesBefore }, wanted], {
         signal: control.signal,
         begin: () => { parts = [] },
@@ -223,6 +221,8 @@ export class Work {
     const model = this.#model
     const { file } = model
     if (file === undefined) return
+    const { Groups } = await import('./groups.js')
+    if (file !== model.file) return
     model.groups?.cancel()
     const control = new AbortController()
     const groups = model.groups = new Groups(prefix, rule, isWhole, order, () => control.abort())
@@ -248,6 +248,8 @@ export class Work {
     const model = this.#model
     const { file } = model
     if (file?.regions === undefined) return
+    const { blocksFor, Found } = await import('./found.js')
+    if (file !== model.file) return
     model.found?.cancel()
     const control = new AbortController()
     const blocks = blocksFor(file, query)

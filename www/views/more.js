@@ -4,6 +4,7 @@ import { damage } from './damage.js'
 import { database } from './database.js'
 import { detail } from './detail.js'
 import { entries } from './entries.js'
+import { evidence } from './evidence.js'
 import { filter } from './filter.js'
 import { help } from './help.js'
 import { hex } from './hex.js'
@@ -17,4 +18,4 @@ import { trace } from './trace.js'
 import { versions } from './versions.js'
 import { zip } from './zip.js'
 
-export const MORE = { blocks, damage, database, detail, entries, filter, help, hex, index, namespaces, records, salvagePanel, search, structure, trace, versions, zip }
+export const MORE = { blocks, damage, database, detail, entries, evidence, filter, help, hex, index, namespaces, records, salvagePanel, search, structure, trace, versions, zip }

@@ -31,13 +31,13 @@ export function openScreen({ open, demo, awaited, left, databases, origin }) {
   const picked = (/** @type {Event} */ event) => {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.webkitRelativePath.split('/').slice(1).join('/') || file.name }))
-    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || (given.length === 1 ? given[0].name : `${given.length} files`))
+    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || (given.length === 1 ? given[0].name : counted(given.length, 'file')))
     field.value = ''
   }
   return html`
     <section class="open">
       <h1>See what every byte of a LevelDB file means</h1>
-      ${awaited === undefined ? '' : html`<p class="note">The link is about ${awaited.count === 1 ? 'a file' : counted(awaited.count, 'file')} of your machine: <b>${awaited.name}</b>. Drop ${awaited.count === 1 ? 'it' : 'them'} here to see what the link shows.</p>`}
+      ${awaited === undefined ? '' : html`<p class="note">The link is about ${awaited.count === 1 ? 'a file' : counted(awaited.count, 'file')} of your machine${awaited.name === counted(awaited.count, 'file') ? '' : html`: <b>${awaited.name}</b>`}. Drop ${awaited.count === 1 ? 'it' : 'them'} here to see what the link shows.</p>`}
       ${left === undefined ? '' : html`<p class="note">Still open: <b>${left.name}</b>. <button class="link" @click=${left.resume}>Go back to it</button></p>`}
       <p class="lead">Drop a file or a whole database folder here: <code>.ldb</code>, <code>.sst</code>, <code>.log</code>, <code>MANIFEST</code>, or anything else.</p>
       <p class="choose">
@@ -72,7 +72,7 @@ export async function dropped(transfer) {
   const only = entries.length === 1 && entries[0].isDirectory
   if (only) for (const file of given) file.name = file.name.slice(entries[0].name.length + 1)
   given.sort((a, b) => a.name < b.name ? -1 : 1)
-  return { given, source: entries.length === 1 ? entries[0].name : `${given.length} files` }
+  return { given, source: entries.length === 1 ? entries[0].name : counted(given.length, 'file') }
 }
 
 /** @param {FileSystemEntry} entry @param {string} prefix @param {number} depth @param {Given[]} given */
