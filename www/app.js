@@ -132,12 +132,13 @@ class InspectorApp extends LitElement {
     this.requestUpdate()
   }
 
-  /** Opens a database of this site, as it is now. @param {string} name @param {'opfs' | 'indexeddb'} storage */
-  async origin(name, storage) {
+  /** Opens a database of this site, as it is now. @param {string} name @param {'opfs' | 'indexeddb'} storage @param {boolean} [isAgain] */
+  async origin(name, storage, isAgain = false) {
     try {
       const isLate = this.isLate()
       const { files, takenAt } = await this.model.now.call('origin', [name, storage])
       if (isLate()) return
+      if (isAgain) this.model.navigation.stay()
       await this.model.open(files, { source: name, tag: `${storage}:${name}`, takenAt })
       const problems = files.filter((/** @type {any} any: an answer of the worker */ { problem }) => problem !== undefined)
       if (problems.length > 0) this.model.warn(problems.map((/** @type {any} any: as above */ { name, problem }) => `${name}: ${problem}`).join('; '))
@@ -149,12 +150,12 @@ class InspectorApp extends LitElement {
   /** Reads what is open again, if it is of this site or served. */
   refresh() {
     const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(this.model.sourceTag ?? '') ?? []
-    if (name !== undefined) this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage))
-    else if (this.model.sourceTag === 'npx') this.served()
+    if (name !== undefined) this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage), true)
+    else if (this.model.sourceTag === 'npx') this.served(true)
   }
 
-  /** Opens what `varve inspect` serves. */
-  async served() {
+  /** Opens what `varve inspect` serves. @param {boolean} [isAgain] */
+  async served(isAgain = false) {
     const isLate = this.isLate()
     try {
       const { name, files } = await (await fetch('./files.json')).json()
@@ -163,7 +164,9 @@ class InspectorApp extends LitElement {
       const given = files.map((/** @type {{ name: string, size: number, url: string }} */ { name, size, url }) => ({ name, size, url: new URL(url, location.href).href }))
       // Stays open as long as the page, so that `varve inspect --once` can tell when to end.
       fetch('./alive', { signal: this.alive.signal }).then((response) => { this.answer = response }).catch(() => {})
-      if (given.length > 0 && !isLate()) await this.model.open(given, { source: name, tag: 'npx' })
+      if (given.length === 0 || isLate()) return
+      if (isAgain) this.model.navigation.stay()
+      await this.model.open(given, { source: name, tag: 'npx' })
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`The files could not be listed: ${error.message}. Does \`varve inspect\` still run?`)
     }

@@ -490,6 +490,19 @@ for (const kind of KINDS) {
       })
       assert.equal(failure, '')
       assert.ok(written >= before)
+      // Read again, it shows the same of it as it is now; so does a link.
+      await trace(inspector, '3030303030303030')
+      await inspector.until('.answer', /^Found .*: x+/)
+      const state = () => inspector.page.evaluate(() => ({ length: history.length, hash: location.hash, files: /** @type {any} any: as above */ (document.querySelector('inspector-app')).model.files.map((/** @type {any} any: as above */ { id }) => id).join() }))
+      const shown = await state()
+      assert.match(shown.hash, /^#\/opfs:ledger\/trace\?key=3030303030303030$/)
+      await inspector.page.evaluate(() => [...document.querySelectorAll('header button')].find(({ textContent }) => textContent === 'Refresh')?.dispatchEvent(new MouseEvent('click')))
+      for (let tries = 0; (await state()).files === shown.files; tries++) {
+        assert.ok(tries < 200, 'the files are not read again')
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      await inspector.until('.answer', /^Found .*: x+/)
+      assert.deepEqual({ ...await state(), files: '' }, { ...shown, files: '' })
       await inspector.check()
       await inspector.page.close()
       await owner.close()

@@ -129,6 +129,11 @@ export class Navigation {
     this.#model.changed()
   }
 
+  /** What is opened next is the same, read again: one stays where one is. */
+  stay() {
+    this.awaited = this.#here()
+  }
+
   /** Goes from the first screen to what is open. */
   resume() {
     this.isHome = false

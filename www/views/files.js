@@ -42,7 +42,7 @@ export function files(model) {
 function sorter(model, column, fallsFirst) {
   const { by, isDown } = model.order
   const next = by !== column ? { by: column, isDown: fallsFirst } : isDown === fallsFirst ? { by: column, isDown: !fallsFirst } : undefined
-  return html`<button class="sorter ${column === 'size' ? 'number' : ''}" title=${next === undefined ? 'in the usual order' : `${next.isDown ? 'descending' : 'ascending'} by ${column}`} @click=${() => model.setOrder(next)}>${column}<span aria-hidden="true">${by !== column ? '' : isDown ? ' ▾' : ' ▴'}</span></button>`
+  return html`<button class="sorter ${column === 'size' ? 'number' : ''}" title=${next === undefined ? 'in the usual order' : `${next.isDown ? 'descending' : 'ascending'} by ${column}`} @click=${() => model.setOrder(next)}>${column}<span aria-hidden="true">${by !== column ? ' ↕' : isDown ? ' ↓' : ' ↑'}</span></button>`
 }
 
 /** @param {OpenFile} file */

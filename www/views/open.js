@@ -38,7 +38,7 @@ export function openScreen({ open, demo, awaited, left, databases, origin }) {
     <section class="open">
       <h1>See what every byte of a LevelDB file means</h1>
       ${awaited === undefined ? '' : html`<p class="note">The link is about ${awaited.count === 1 ? 'a file' : counted(awaited.count, 'file')} of your machine${awaited.name === counted(awaited.count, 'file') ? '' : html`: <b>${awaited.name}</b>`}. Drop ${awaited.count === 1 ? 'it' : 'them'} here to see what the link shows.</p>`}
-      ${left === undefined ? '' : html`<p class="note">Still open: <b>${left.name}</b>. <button class="link" @click=${left.resume}>Go back to it</button></p>`}
+      ${left === undefined ? '' : html`<p class="note">Still open: <b>${left.name}</b>. <button class="link" @click=${left.resume}>Go back</button></p>`}
       <p class="lead">Drop a file or a whole database folder here: <code>.ldb</code>, <code>.sst</code>, <code>.log</code>, <code>MANIFEST</code>, or anything else.</p>
       <p class="choose">
         <label class="button"><input type="file" multiple @change=${picked}>Open files</label>

@@ -18,7 +18,7 @@ export function trace(model) {
     return html`<p class="empty">A key is looked up in a database: in its logs, then in its tables, as its manifest names them. Open its whole folder, with CURRENT and the manifest, to see which files a look-up reads and why; or look at a table, to look the key up in that alone.</p>`
   }
   return html`
-    ${alone === undefined ? nothing : html`<p class="note">${alone.isLog ? 'This log alone: every operation of the key in it.' : 'This table alone: what a look-up finds that reaches it. '} Open the whole folder, with CURRENT and the manifest, to see what the database has.</p>`}
+    ${alone === undefined ? nothing : html`<p class="note">${alone.isLog ? 'This log alone: every operation of the key in it.' : 'This table alone: what a look-up finds when it reaches this table.'} Open the whole folder, with CURRENT and the manifest, to see what the database has.</p>`}
     ${form(model)}
     <div class="bar choice" role="tablist" aria-label="What is shown of the key">${alone?.isLog ? nothing : tab(lookup, 'trace', 'Trace')}${tab(lookup, 'history', 'Provenance')}</div>
     <div class="fill panel" role="tabpanel" id="lookup-panel" aria-labelledby="tab-${shownTab}">${lookup.failure !== undefined
