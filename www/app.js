@@ -2,14 +2,13 @@
 import { LitElement, html, nothing } from 'lit'
 import { Client } from './client.js'
 import { Model } from './model/model.js'
-import { ABOUT, ONLY_OF, suits, VIEWS } from './model/views.js'
+import { ABOUT, keysOf, ONLY_OF, suits, VIEWS } from './model/views.js'
 import { nameText, plainName } from './ui/bytes.js'
+import { counted } from './ui/numbers.js'
 import { about, files, kindOf } from './views/files.js'
-import { help } from './views/help.js'
 import { LOADED } from './views/loaded.js'
 import { map } from './views/map.js'
 import { DEMOS, dropped, openScreen } from './views/open.js'
-import { zip } from './views/zip.js'
 
 Object.assign(LOADED, { files, map })
 
@@ -77,25 +76,29 @@ class InspectorApp extends LitElement {
     for (const kind of ['dragenter', 'dragover']) document.addEventListener(kind, (event) => this.onDrag(/** @type {DragEvent} */ (event)))
     document.addEventListener('dragleave', (event) => event.relatedTarget === null && this.setOver(false))
     document.addEventListener('drop', (event) => this.onDrop(event))
-    addEventListener('hashchange', () => this.follow())
+    for (const kind of ['popstate', 'hashchange']) addEventListener(kind, () => this.follow())
     this.follow()
     this.listDatabases()
     // A failure is told when one is shown.
     setTimeout(() => loadView('hex').then(() => this.requestUpdate(), () => {}), LOADED_AFTER_MS)
   }
 
-  /** Opens what the address asks for. */
+  /** Goes where the address leads, and opens what is not open. */
   async follow() {
-    const address = this.model.await(location.hash)
-    if (address?.source.startsWith('file:') && this.model.files.length > 0) {
-      // The link is of an open file, or asks for another.
-      if (!await this.model.follow(address)) this.model.close()
-      return
-    }
-    if (address?.source.startsWith('demo:')) await this.demo(address.source.slice('demo:'.length))
-    else if (location.hash.startsWith('#/npx')) await this.served()
-    const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(address?.source ?? '') ?? []
-    if (name !== undefined) await this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage))
+    const address = await this.model.navigation.arrive()
+    if (address === undefined) return
+    const { source } = address
+    const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(source) ?? []
+    if (source.startsWith('demo:')) await this.demo(source.slice('demo:'.length))
+    else if (source === 'npx') await this.served()
+    else if (name !== undefined) await this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage))
+  }
+
+  /** Whether something else was opened or gone to since; called when an answer is there. */
+  isLate() {
+    const { openings, navigation } = this.model
+    const { turns } = navigation
+    return () => openings !== this.model.openings || turns !== navigation.turns
   }
 
   /** @param {string} name */
@@ -103,7 +106,7 @@ class InspectorApp extends LitElement {
     if (name === 'live') return this.model.startLive()
     const demo = DEMOS.find((each) => each.name === name)
     if (demo === undefined) return
-    const { openings } = this.model
+    const isLate = this.isLate()
     try {
       const given = await Promise.all(demo.files.map(async (path) => {
         const response = await fetch(new URL(`./demo/${path}`, import.meta.url))
@@ -111,8 +114,7 @@ class InspectorApp extends LitElement {
         const blob = await response.blob()
         return { blob, size: blob.size, name: /** @type {string} */ (path.split('/').at(-1)) }
       }))
-      // Something else was opened meanwhile.
-      if (openings !== this.model.openings) return
+      if (isLate()) return
       await this.model.open(given, { source: demo.title, tag: `demo:${name}` })
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`The example could not be loaded: ${error.message}`)
@@ -130,13 +132,13 @@ class InspectorApp extends LitElement {
     this.requestUpdate()
   }
 
-  /** Opens a database of this site, as it is now. @param {string} name @param {'opfs' | 'indexeddb'} storage */
-  async origin(name, storage) {
+  /** Opens a database of this site, as it is now. @param {string} name @param {'opfs' | 'indexeddb'} storage @param {boolean} [isAgain] */
+  async origin(name, storage, isAgain = false) {
     try {
-      const { openings } = this.model
+      const isLate = this.isLate()
       const { files, takenAt } = await this.model.now.call('origin', [name, storage])
-      // Something else was opened meanwhile.
-      if (openings !== this.model.openings) return
+      if (isLate()) return
+      if (isAgain) this.model.navigation.stay()
       await this.model.open(files, { source: name, tag: `${storage}:${name}`, takenAt })
       const problems = files.filter((/** @type {any} any: an answer of the worker */ { problem }) => problem !== undefined)
       if (problems.length > 0) this.model.warn(problems.map((/** @type {any} any: as above */ { name, problem }) => `${name}: ${problem}`).join('; '))
@@ -148,12 +150,13 @@ class InspectorApp extends LitElement {
   /** Reads what is open again, if it is of this site or served. */
   refresh() {
     const [, storage, name] = /^(opfs|indexeddb):([^]*)$/.exec(this.model.sourceTag ?? '') ?? []
-    if (name !== undefined) this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage))
-    else if (this.model.sourceTag === 'npx') this.served()
+    if (name !== undefined) this.origin(name, /** @type {'opfs' | 'indexeddb'} */ (storage), true)
+    else if (this.model.sourceTag === 'npx') this.served(true)
   }
 
-  /** Opens what `varve inspect` serves. */
-  async served() {
+  /** Opens what `varve inspect` serves. @param {boolean} [isAgain] */
+  async served(isAgain = false) {
+    const isLate = this.isLate()
     try {
       const { name, files } = await (await fetch('./files.json')).json()
       this.alive?.abort()
@@ -161,7 +164,9 @@ class InspectorApp extends LitElement {
       const given = files.map((/** @type {{ name: string, size: number, url: string }} */ { name, size, url }) => ({ name, size, url: new URL(url, location.href).href }))
       // Stays open as long as the page, so that `varve inspect --once` can tell when to end.
       fetch('./alive', { signal: this.alive.signal }).then((response) => { this.answer = response }).catch(() => {})
-      if (given.length > 0) await this.model.open(given, { source: name, tag: 'npx' })
+      if (given.length === 0 || isLate()) return
+      if (isAgain) this.model.navigation.stay()
+      await this.model.open(given, { source: name, tag: 'npx' })
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`The files could not be listed: ${error.message}. Does \`varve inspect\` still run?`)
     }
@@ -203,21 +208,23 @@ class InspectorApp extends LitElement {
   onKey(event) {
     const target = /** @type {HTMLElement} */ (event.target)
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog') || (target.closest?.('button, summary') && event.key === ' ')) return
-    const { model } = this
+    const { model, isOpen } = this
     const act = /** @type {Record<string, () => void>} */ ({
-      g: () => { this.pending = 'g' },
       '?': () => this.toggleHelp(),
-      '/': () => this.applies('search') && this.show('search'),
       o: () => /** @type {HTMLElement | null} */ (this.querySelector('input[type=file]:not([webkitdirectory])'))?.click(),
-      '.': () => model.nextRegion(1),
-      ',': () => model.nextRegion(-1),
-      n: () => model.nextRegion(1, ({ state }) => state === 'bad' || state === 'doubtful'),
-      N: () => model.nextRegion(-1, ({ state }) => state === 'bad' || state === 'doubtful'),
-      r: () => this.refresh(),
-      '[': () => model.step(-1),
-      ']': () => model.step(1),
-      ...model.view === 'live' && { ' ': () => model.live?.toggle(), ArrowRight: () => model.live?.step() },
-      Escape: () => model.select(undefined)
+      ...isOpen && {
+        g: () => { this.pending = 'g' },
+        '/': () => this.applies('search') && this.show('search'),
+        '.': () => model.nextRegion(1),
+        ',': () => model.nextRegion(-1),
+        n: () => model.nextRegion(1, ({ state }) => state === 'bad' || state === 'doubtful'),
+        N: () => model.nextRegion(-1, ({ state }) => state === 'bad' || state === 'doubtful'),
+        r: () => this.refresh(),
+        '[': () => model.step(-1),
+        ']': () => model.step(1),
+        Escape: () => model.select(undefined)
+      },
+      ...isOpen && model.view === 'live' && { ' ': () => model.live?.toggle(), ArrowRight: () => model.live?.step() }
     })[event.key]
     if (act === undefined) return
     event.preventDefault()
@@ -235,13 +242,21 @@ class InspectorApp extends LitElement {
     this.show(view)
   }
 
+  /** Whether something is shown, and not the first screen. */
+  get isOpen() {
+    const { files, live, navigation } = this.model
+    return !navigation.isHome && (files.length > 0 || live !== undefined)
+  }
+
   /** A view that was chosen has the focus, unless something in it has. */
   updated() {
     const { view } = this.model
     // The first screen begins with its first button, as any page does.
-    const isOpen = this.model.files.length > 0 || this.model.live !== undefined
+    const { isOpen } = this
     const isNew = isOpen && view !== this.shown
     this.shown = isOpen ? view : ''
+    // Where the navigation is a row that scrolls.
+    if (isNew) this.querySelector('nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
     // Lists draw themselves after this.
     if (isNew) requestAnimationFrame(() => (document.activeElement === document.body || document.activeElement === null) && this.focusView())
   }
@@ -253,7 +268,8 @@ class InspectorApp extends LitElement {
     }
   }
 
-  toggleHelp() {
+  async toggleHelp() {
+    if (LOADED.help === undefined) await this.load('hex')
     this.helping = !this.helping
     this.requestUpdate()
     // As a modal dialog: it takes the focus, and gives it back.
@@ -277,8 +293,8 @@ class InspectorApp extends LitElement {
   render() {
     const { model } = this
     const { file, view } = model
-    const isOpen = model.files.length > 0 || model.live !== undefined
-    document.title = file === undefined ? 'Varve inspector' : `${plainName(file.name)} · Varve inspector`
+    const { isOpen } = this
+    document.title = file === undefined || !isOpen ? 'Varve inspector' : `${plainName(file.name)} · Varve inspector`
     return html`
       <header>
         <a class="home" href="#" @click=${this.goHome}><span class="mark" aria-hidden="true"></span>Varve inspector</a>
@@ -290,17 +306,41 @@ class InspectorApp extends LitElement {
       </header>
       ${isOpen ? html`
         <nav aria-label="Views">
-          ${VIEWS.filter((each) => each !== 'live' || model.live !== undefined).map((each) => html`<button class="item" aria-current=${each === view ? 'page' : nothing} ?disabled=${!this.applies(each)} title=${this.applies(each) || file === undefined ? ABOUT[each].shows : ONLY_OF[each]?.else ?? ABOUT[each].shows} @click=${() => this.show(each)}>
-            <span>${ABOUT[each].title}${each === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${ABOUT[each].key}</kbd></button>`)}
+          ${VIEWS.filter((each) => each !== 'live' || model.live !== undefined).map((each) => this.item(each))}
         </nav>` : nothing}
       <main class=${isOpen ? `view-${view}` : 'first'} tabindex="-1">
         ${model.notice === undefined ? nothing : html`<p class="finding bad notice">${nameText(model.notice)} <button class="link" @click=${() => model.warn(undefined)}>dismiss</button></p>`}
-        ${isOpen ? this.body() : openScreen({ open: (given, source) => this.open(given, source), demo: INSIDE === undefined ? (name) => this.demo(name) : undefined, databases: this.databases, origin: (name, storage) => this.origin(name, storage), awaited: model.awaited?.source.startsWith('file:') ? plainName(model.awaited.file) : undefined })}
+        ${isOpen ? this.body() : this.first()}
       </main>
       ${isOpen && model.selection !== undefined ? html`<aside aria-label="Selection">${LOADED.detail?.(model)}</aside>` : nothing}
       ${this.over ? html`<div class="drop" aria-hidden="true"><span>Drop to open</span></div>` : nothing}
-      ${this.helping ? help(() => this.toggleHelp()) : nothing}
+      ${this.helping ? LOADED.help?.(() => this.toggleHelp()) : nothing}
       <p class="hidden" role="status">${model.said}</p>`
+  }
+
+  /** A view in the navigation. @param {import('./model/views.js').View} view */
+  item(view) {
+    const { file } = this.model
+    const keys = keysOf(view)
+    const applies = this.applies(view)
+    const title = applies ? `${ABOUT[view].shows} (press ${keys.join(', then ')})` : (file && ONLY_OF[view]?.else) ?? ABOUT[view].shows
+    // ARIA has no way to name keys that are pressed one after the other.
+    return html`<button class="item" aria-current=${view === this.model.view ? 'page' : nothing} ?disabled=${!applies} title=${title} aria-keyshortcuts=${keys.length === 1 ? keys[0] : nothing} @click=${() => this.show(view)}>
+      <span>${ABOUT[view].title}${view === 'damage' && file?.worst !== undefined ? html` <span class="badge ${file.worst}">${file.findings.length}</span>` : nothing}</span><kbd aria-hidden="true">${keys.join(' ')}</kbd></button>`
+  }
+
+  first() {
+    const { model } = this
+    const { awaited } = model.navigation
+    const isOpen = model.files.length > 0 || model.live !== undefined
+    return openScreen({
+      open: (given, source) => this.open(given, source),
+      demo: INSIDE === undefined ? (name) => this.demo(name) : undefined,
+      databases: this.databases,
+      origin: (name, storage) => this.origin(name, storage),
+      awaited: awaited !== undefined && /^files?:/.test(awaited.source) ? { name: plainName(awaited.name ?? awaited.file), count: Number(/^files:(\d+)/.exec(awaited.source)?.[1] ?? 1) } : undefined,
+      left: isOpen ? { name: plainName(model.source), resume: () => model.navigation.resume() } : undefined
+    })
   }
 
   body() {
@@ -312,7 +352,7 @@ class InspectorApp extends LitElement {
     return html`
       <h1 class="hidden">${ABOUT[view].title} of ${plainName(file.name)}</h1>
       ${about(file)}
-      ${zip(model)}
+      ${LOADED.zip?.(model)}
       ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
       ${file.regions === undefined && view !== 'hex' && view !== 'damage' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? this.shownBy(view) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
   }
@@ -321,12 +361,19 @@ class InspectorApp extends LitElement {
   shownBy(view) {
     const show = LOADED[view]
     if (show !== undefined) return show(this.model)
-    loadView(view).then(() => {
-      // Then it gets the focus as a new one.
-      this.shown = ''
-      this.requestUpdate()
-    }, (error) => this.model.warn(`The view could not be loaded: ${error.message}`))
+    // Then it gets the focus as a new one.
+    this.load(view).then(() => { this.shown = '' })
     return html`<p class="empty" role="status">Loading the view …</p>`
+  }
+
+  /** Loads a view, or says why that is not possible. @param {import('./model/views.js').View} view */
+  async load(view) {
+    try {
+      await loadView(view)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.warn(`The view could not be loaded: ${error.message}`)
+    }
+    this.requestUpdate()
   }
 
   crumbs() {
@@ -338,9 +385,7 @@ class InspectorApp extends LitElement {
   /** @param {Event} event */
   goHome(event) {
     event.preventDefault()
-    history.replaceState(null, '', '#')
-    this.model.awaited = undefined
-    this.model.close()
+    this.model.navigation.goHome()
     this.listDatabases()
   }
 
@@ -348,7 +393,7 @@ class InspectorApp extends LitElement {
   onPick(event) {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.name }))
-    if (given.length > 0) this.open(given, given.length === 1 ? given[0].name : `${given.length} files`)
+    if (given.length > 0) this.open(given, given.length === 1 ? given[0].name : counted(given.length, 'file'))
     field.value = ''
   }
 }

@@ -1,6 +1,8 @@
 // The report of an examination: what was read, with digests, and what was found. The same files give
 // the same report, so it holds no times.
 
+import { counted } from './ui/numbers.js'
+
 /** @typedef {import('./model/file.js').OpenFile} OpenFile */
 
 /** Of the package; the build puts it here. */
@@ -60,12 +62,12 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem } th, td 
 code { font-size: 12px; overflow-wrap: anywhere } .number { text-align: right; font-variant-numeric: tabular-nums } .bad { color: #b00020 }
 </style>
 <h1>${escaped(source)}</h1>
-<p>${files.length} files, ${bad === 0 ? unread === 0 ? 'no damage' : 'no damage in what could be read' : `<span class="bad">${bad} findings of damage</span>`}${unread === 0 ? '' : `, <span class="bad">${unread} could not be read as a whole</span>`}. Made by Varve inspector ${escaped(version)}, which opens files for reading only.</p>
+<p>${counted(files.length, 'file')}, ${bad === 0 ? unread === 0 ? 'no damage' : 'no damage in what could be read' : `<span class="bad">${counted(bad, 'finding')} of damage</span>`}${unread === 0 ? '' : `, <span class="bad">${unread} could not be read as a whole</span>`}. Made by Varve inspector ${escaped(version)}, which opens files for reading only.</p>
 ${databases.filter(({ findings }) => findings.length > 0).map(({ folder, findings }) => `<h2>The database${folder === '' ? '' : ` in ${escaped(folder)}`}</h2>
 ${tableOf(findings)}`).join('\n')}
 ${files.map((file) => `<h2>${escaped(file.name)}</h2>
 <table>
-<tr><th>Size</th><td>${file.size.toLocaleString('en')} bytes</td></tr>
+<tr><th>Size</th><td>${counted(file.size, 'byte')}</td></tr>
 <tr><th>SHA-256</th><td><code>${escaped(file.sha256 ?? 'not computed')}</code></td></tr>
 <tr><th>Kind</th><td>${escaped('format' in file ? String(file.format) : file.kind)}</td></tr>
 <tr><th>Read</th><td>${escaped(file.read)}</td></tr>

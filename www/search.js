@@ -1,18 +1,19 @@
 // Finds entries in the blocks of a table. Runs in a worker; block after block, so that it can be
 // stopped at any time.
-import { searchBlock } from 'varve/inspect'
+import { openBlock, REGION_STATES, searchBlock } from 'varve/inspect'
+import { doubtOf } from './model/doubt.js'
 import { LISTED_MAX } from './model/query.js'
 
 /** @typedef {import('./model/query.js').Query} Query */
 
-/** @typedef {{ blocks: number, matches: number, unread: number, block: Float64Array, entry: Uint32Array }} Part what was found since the last */
+/** @typedef {{ blocks: number, matches: number, unread: number, unsure: number, block: Float64Array, entry: Uint32Array }} Part what was found since the last */
 
 /** Milliseconds between two reports. */
 const REPORT_MS = 60
 
 /**
  * @param {import('varve/inspect').Source} source
- * @param {{ offset: Float64Array, size: Float64Array }} blocks contents of data blocks, without trailers
+ * @param {{ offset: Float64Array, size: Float64Array, state: Uint8Array }} blocks contents of data blocks, without trailers, and their states so far
  * @param {Query} query
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<Part, void>}
@@ -23,13 +24,17 @@ export async function * search(source, blocks, query, signal) {
   let found = []
   /** @type {number[]} */
   let entries = []
-  let [matches, unread, reported, listed] = [0, 0, performance.now(), 0]
+  let [matches, unread, unsure, reported, listed] = [0, 0, 0, performance.now(), 0]
   for (let number = 0; number < blocks.offset.length && !signal.aborted; number++) {
     const offset = blocks.offset[number]
-    const block = await searchBlock(source, { offset, size: blocks.size[number] }, { ...query, where })
+    const place = { offset, size: blocks.size[number] }
+    const block = await searchBlock(source, place, { ...query, where })
     if (block === undefined) unread++
-    else {
+    else if (block.length > 0) {
       matches += block.length
+      const state = REGION_STATES[blocks.state[number]]
+      const isUnsure = doubtOf(state, state === 'unread' ? (await openBlock(source, { kind: 'data', ...place })).span.findings : []) !== undefined
+      if (isUnsure) unsure += block.length
       for (const entry of block) {
         if (listed++ >= LISTED_MAX) break
         found.push(offset)
@@ -38,7 +43,7 @@ export async function * search(source, blocks, query, signal) {
     }
     const last = number + 1 === blocks.offset.length
     if (!last && performance.now() - reported < REPORT_MS) continue
-    yield { blocks: number + 1, matches, unread, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
+    yield { blocks: number + 1, matches, unread, unsure, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
     found = []
     entries = []
     reported = performance.now()

@@ -1,12 +1,10 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click; and others where a live database runs, and where one is salvaged.
-import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey } from 'varve/inspect'
-import { exported } from './export.js'
+import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey, traceTable } from 'varve/inspect'
 import { sourceOf } from './model/bytes.js'
 import { cached } from './model/cache.js'
 import { keysOfBlock, keysOfRecord, ranked } from './explain.js'
-import { search } from './search.js'
 
 /** @type {Map<number, import('./model/bytes.js').Given>} */
 const files = new Map()
@@ -115,6 +113,9 @@ const calls = {
   async trace([ids, folder, key, sequence], signal, part) {
     return traceKey(filesIn(ids, folder), key, { sequence, signal, progress: part })
   },
+  async traceTable([id, key, sequence, comparator], signal, part) {
+    return traceTable(fileOf(id), key, { sequence, comparator, signal, progress: part })
+  },
   async history([ids, folder, key], signal, part) {
     for await (const found of keyHistory(filesIn(ids, folder), key, { signal })) part(found)
   },
@@ -134,9 +135,11 @@ const calls = {
     return sha256(fileOf(id), { signal })
   },
   async export([id, blocks, wanted], signal, part) {
+    const { exported } = await import('./export.js')
     for await (const each of exported(cached(id, fileOf(id)), blocks, wanted, signal)) part(each)
   },
   async search([id, blocks, query], signal, part) {
+    const { search } = await import('./search.js')
     for await (const found of search(cached(id, fileOf(id)), blocks, query, signal)) part(found)
   }
 }

@@ -18,7 +18,7 @@ pub(super) const ENDINGS: [(u64, &str); 5] = [
 ];
 
 /// The first bytes of other files.
-pub(super) const BEGINNINGS: [(&[u8], &str); 13] = [
+pub(super) const BEGINNINGS: [(&[u8], &str); 15] = [
     (b"SQLite format 3\0", "SQLite database"),
     (b"\x1f\x8b", "gzip"),
     (b"PK\x03\x04", "zip"),
@@ -32,6 +32,8 @@ pub(super) const BEGINNINGS: [(&[u8], &str); 13] = [
     (b"GIF8", "GIF image"),
     (b"%PDF-", "PDF document"),
     (b"\0asm", "WebAssembly module"),
+    (b"{\n  \"report\": \"Varve inspector\"", "report of the inspector"),
+    (b"<!doctype html>", "HTML page"),
 ];
 
 /// Whether these are the last bytes of a zip without a comment, whatever is before its first entry.

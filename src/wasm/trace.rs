@@ -36,6 +36,15 @@ impl LookupTracer {
         self.tracer = Some(Tracer::new(std::mem::take(&mut self.files), state, doubt, key, at));
     }
 
+    /// Begins with one table, the only file: the comparator (empty: bytewise), the key, and the
+    /// sequence number (-1: the last).
+    #[wasm_bindgen(js_name = beginTable)]
+    pub fn begin_table(&mut self, comparator: &str, key: Vec<u8>, at: f64) {
+        let at = (at >= 0.0).then(|| integer(at));
+        self.tracer =
+            self.files.pop().map(|(name, size)| Tracer::of_table(&name, size, comparator.as_bytes(), key, at));
+    }
+
     fn wanted(&self) -> Option<(usize, u64, usize)> {
         self.tracer.as_ref()?.wanted()
     }

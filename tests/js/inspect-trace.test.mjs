@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Varve } from '../../src/js/index.js'
-import { keyHistory, mapDirectory, mapTable, measureFilter, openFilter, probeFilter, testFilter, traceKey } from '../../src/js/inspect/index.js'
+import { keyHistory, mapDirectory, mapTable, measureFilter, openFilter, probeFilter, testFilter, traceKey, traceTable } from '../../src/js/inspect/index.js'
 import { corpus, noCorpus } from './lib/corpus.mjs'
 import { footer, internal, blockOf, logOf, sealed, sourceOfBytes, varint } from './lib/tables.mjs'
 import { varve } from './lib/cli.mjs'
@@ -55,6 +55,35 @@ describe('traces of look-ups', () => {
     await db.close()
   })
   after(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+  test('a table alone has the answer that it has in its database', async () => {
+    const sources = sourcesIn(path)
+    let traced = 0
+    for (let number = 0; number < 4004; number += 390) {
+      const asked = bytesOf(key(number))
+      const whole = await traceKey(sources, asked)
+      for (const step of whole.steps.filter(({ kind, outcome }) => kind === 'table' && outcome !== 'skipped')) {
+        const { read, size } = sources.find(({ name }) => name === step.file) ?? {}
+        // Also under a name that is no table's.
+        const { answer, value, steps: [one], bill } = await traceTable({ name: `some/where/copy of ${step.file}`, size, read }, asked)
+        const { file, skipped, ...rest } = step
+        assert.deepEqual(one, { ...rest, level: 0, file: `copy of ${file}` })
+        if (step.outcome === 'found') assert.deepEqual([answer, value], [whole.answer, whole.value])
+        assert.equal(answer, step.outcome === 'found' ? 'value' : step.outcome === 'deleted' ? 'deleted' : 'absent')
+        assert.equal(bill.tables, 1)
+        traced++
+      }
+    }
+    assert.ok(traced > 10, String(traced))
+    const source = sources.find(({ name }) => name.endsWith('.ldb'))
+    const cut = await traceTable({ ...source, name: 'x.bin', size: source.size - 1 }, bytesOf('a'))
+    assert.equal(cut.answer, 'unknown')
+    assert.match(cut.reason, /^x\.bin /)
+    assert.equal(cut.steps[0].reason, cut.reason)
+    assert.match((await traceTable(source, bytesOf('a'), { comparator: 'reversed' })).reason, /the order of reversed, which is not known/)
+    const controller = new AbortController()
+    await assert.rejects(traceTable(source, bytesOf(key(2)), { signal: controller.signal, progress: () => controller.abort() }), { name: 'AbortError' })
+  })
 
   test('every key has the answer that it has, and the bill adds up', async () => {
     const sources = sourcesIn(path)

@@ -5,17 +5,21 @@ import { describe, test } from 'node:test'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { groupEnd, ruleOf } from '../../www/model/grouping.js'
 import { grouped } from '../../www/groups.js'
-import { addressOf, parseAddress } from '../../www/model/address.js'
+import { addressOf, parseAddress, placeOf, tagOfAll } from '../../www/model/address.js'
+import { doubtOf } from '../../www/model/doubt.js'
 import { OpenFile } from '../../www/model/file.js'
+import { inOrder, placesIn, USUAL } from '../../www/model/file-order.js'
 import { Regions } from '../../www/model/regions.js'
+import { asHtml, asJson, reportOf } from '../../www/report.js'
 import { timesIn } from '../../www/model/times.js'
 import { scrollOf, topOf, Window } from '../../www/model/window.js'
 import { partsOf, plainText } from '../../www/ui/bytes.js'
-import { offsetOf, sized } from '../../www/ui/numbers.js'
+import { counted, offsetOf, sized } from '../../www/ui/numbers.js'
 import { columnsOf, ticksOf } from '../../www/ui/paint.js'
 import { CODES } from '../../www/views/damage.js'
-import { openLive, REGION_KINDS, REGION_STATES } from '../../src/js/inspect/index.js'
+import { detect, openLive, REGION_KINDS, REGION_STATES } from '../../src/js/inspect/index.js'
 import { randomOf } from './lib/remote.mjs'
+import { sourceOfBytes } from './lib/tables.mjs'
 
 const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text)
 
@@ -71,6 +75,10 @@ describe('numbers', () => {
     ])) assert.equal(offsetOf(text, from), offset, text)
   })
 
+  test('one is not many', () => {
+    assert.deepEqual([counted(0, 'match', 'matches'), counted(1, 'match', 'matches'), counted(1000, 'finding')], ['0 matches', '1 match', '1,000 findings'])
+  })
+
   test('sizes are short', () => {
     assert.deepEqual([0, 999, 1000, 711_171, 5 << 20, 5 * 2 ** 30].map(sized), ['0 B', '999 B', '1.0 kB', '711 kB', '5.2 MB', '5.4 GB'])
   })
@@ -101,12 +109,59 @@ test('an error of a browser is told by its name, not by its old number', () => {
   assert.equal(file.failure?.code, 'LEVEL_IO_ERROR')
 })
 
+describe('the list of files', () => {
+  const named = (/** @type {string[]} */ names) => names.map((name, place) => ({ name, size: [30, 10, 20][place % 3] }))
+
+  test('is folder by folder, as LevelDB\'s files are looked for, with numbers as numbers', () => {
+    const names = ['CURRENT', 'MANIFEST-000002', 'MANIFEST-000010', '9.log', '000010.log', '000007.sst', '000008.ldb', '100000.ldb', '1000001.ldb', 'file 2.ldb', 'file 10.ldb', 'LOCK', 'LOG', 'LOG.old', 'a/CURRENT', 'a/000001.ldb', 'a 10/x', 'b/000001.ldb']
+    const expected = ['CURRENT', 'MANIFEST-000002', 'MANIFEST-000010', '9.log', '000010.log', '000007.sst', '000008.ldb', '100000.ldb', '1000001.ldb', 'file 2.ldb', 'file 10.ldb', 'LOCK', 'LOG', 'LOG.old']
+    const below = randomOf(5)
+    for (let round = 0; round < 20; round++) {
+      const mixed = [...names].sort(() => below(3) - 1)
+      const ordered = inOrder(named(mixed)).map(({ name }) => name)
+      assert.deepEqual(ordered.slice(0, expected.length), expected)
+      assert.deepEqual(ordered.filter((name) => name.startsWith('a/')), ['a/CURRENT', 'a/000001.ldb'])
+      assert.equal(ordered.at(-1), 'b/000001.ldb')
+    }
+  })
+
+  test('has names and sizes up and down, equal sizes in the usual order', () => {
+    const files = named(['CURRENT', '000002.log', '000010.ldb', 'LOG', 'x', 'y'])
+    const by = (/** @type {import('../../www/model/file-order.js').Order} */ order) => placesIn(files, order)
+    assert.deepEqual(by(USUAL), [0, 1, 2, 3, 4, 5])
+    assert.deepEqual(by({ by: 'size', isDown: true }), [0, 3, 2, 5, 1, 4])
+    assert.deepEqual(by({ by: 'size', isDown: false }), [1, 4, 2, 5, 0, 3])
+    assert.deepEqual(by({ by: 'name', isDown: false }).map((place) => files[place].name), ['000002.log', '000010.ldb', 'CURRENT', 'LOG', 'x', 'y'])
+    assert.deepEqual(by({ by: 'name', isDown: true }), [...by({ by: 'name', isDown: false })].reverse())
+  })
+})
+
+test('what is doubted of a block is the worst that is known of it', () => {
+  const found = (/** @type {('info' | 'warn' | 'bad')[]} */ ...severities) => severities.map((severity) => ({ severity }))
+  assert.deepEqual(
+    [doubtOf('sound'), doubtOf('unread', found('info')), doubtOf('found'), doubtOf('doubtful'), doubtOf('unread', found('warn')), doubtOf('bad'), doubtOf('unread', found('warn', 'bad'))],
+    [undefined, undefined, undefined, 'doubtful', 'doubtful', 'damaged', 'damaged'])
+})
+
+test('a report is known as one when it is given to the page', async () => {
+  const report = reportOf({ source: '1 file', files: [new OpenFile({ name: 'a', size: 1, blob: new Blob(['a']) }, () => {})], folders: [] })
+  const { kind, format } = await detect(sourceOfBytes(bytes(asJson(report)), 'a.report.json'))
+  assert.deepEqual([kind, format], ['foreign', 'report of the inspector'])
+  const html = asHtml(report)
+  assert.equal((await detect(sourceOfBytes(bytes(html), 'a.report.html'))).format, 'HTML page')
+  assert.match(html, /<p>1 file, no damage/)
+  assert.match(html, /<td>1 byte</)
+})
+
 describe('addresses', () => {
   test('what was written is read', () => {
     /** @type {import('../../www/model/address.js').Address[]} */
     const all = [
       { source: 'demo:healthy', file: '000005.ldb', view: 'map', selection: undefined, zoom: undefined },
-      { source: 'file:711171-1a2b3c4d', file: 'a b/ü&=?#.ldb', view: 'hex', selection: { from: 0, to: 5 * 2 ** 30, entry: 3 }, zoom: [4, 99] }
+      { source: 'file:711171-1a2b3c4d', file: 'a b/ü&=?#.ldb', view: 'hex', selection: { from: 0, to: 5 * 2 ** 30, entry: 3 }, zoom: [4, 99] },
+      { source: 'demo:indexeddb', file: '', view: 'files', selection: undefined, zoom: undefined },
+      { source: 'files:12-1a2b3c4d', file: '000005.ldb', view: 'trace', selection: { from: 5, to: 9 }, zoom: undefined, name: 'a & b', traced: { key: '00ff', sequence: '7', tab: 'history' } },
+      { source: 'opfs:a b', file: '', view: 'trace', selection: undefined, zoom: undefined, traced: { key: '' } }
     ]
     for (const address of all) assert.deepEqual(parseAddress(addressOf(address)), address)
   })
@@ -114,6 +169,29 @@ describe('addresses', () => {
   test('anything else is no address', () => {
     for (const text of ['', '#', '#/', '#/x/none?file=a', '#/%zz/map?file=a', '#/demo:x/map', 'javascript:alert(1)']) assert.equal(parseAddress(text), undefined, text)
     assert.equal(parseAddress('#/demo:x/map?file=a&at=9-3&zoom=1-99999999999999999')?.selection, undefined)
+    for (const key of ['0', 'zz', '%3Cimg%3E']) assert.equal(parseAddress(`#/demo:x/trace?key=${key}`)?.traced, undefined)
+    assert.deepEqual(parseAddress('#/demo:x/trace?key=00&sequence=-1&tab=x')?.traced, { key: '00' })
+  })
+
+  test('a selection and a zoom are no other place; a file, a view and a key are', () => {
+    const address = /** @type {const} */ ({ source: 'demo:x', file: 'a', view: 'hex' })
+    const place = placeOf(address)
+    assert.equal(placeOf({ ...address, selection: { from: 1, to: 2 }, zoom: [0, 9] }), place)
+    assert.notEqual(placeOf({ ...address, file: 'b' }), place)
+    assert.notEqual(placeOf({ ...address, view: 'map' }), place)
+    // The steps of one trace are in several files.
+    const traced = { ...address, view: /** @type {const} */ ('trace'), traced: { key: '00' } }
+    assert.equal(placeOf({ ...traced, file: 'b' }), placeOf(traced))
+    assert.notEqual(placeOf({ ...traced, traced: { key: '01' } }), placeOf(traced))
+  })
+
+  test('several files are named alike in any order, and otherwise if one has another name or size', () => {
+    const files = [{ name: 'a', size: 1 }, { name: 'b', size: 2 }]
+    const tag = tagOfAll(files)
+    assert.match(tag, /^files:2-[0-9a-f]{8}$/)
+    assert.equal(tagOfAll([...files].reverse()), tag)
+    assert.notEqual(tagOfAll([files[0], { name: 'b', size: 3 }]), tag)
+    assert.notEqual(tagOfAll([files[0], { name: 'c', size: 2 }]), tag)
   })
 })
 

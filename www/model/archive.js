@@ -16,9 +16,6 @@
  * @property {string[]} [failures] entries of the folder that could not be opened
  */
 
-/** @param {OpenFile} file */
-export const isZip = ({ detected }) => detected?.kind === 'foreign' && detected.format === 'zip'
-
 /** Lists what is inside, unless it is. @param {Model} model @param {OpenFile} file */
 export async function listZip(model, file) {
   if (file.zip !== undefined) return

@@ -60,6 +60,7 @@ export class OpenFile {
   #findings
   /** @type {Float64Array | undefined} */
   #operationsBefore
+  #unsure = 0
   /** Of a zip: what is inside. @type {import('./archive.js').Listed | undefined} */
   zip
   /** Counts blocks that were decoded. */
@@ -146,6 +147,10 @@ export class OpenFile {
     this.checkpoints = []
   }
 
+  get isZip() {
+    return this.detected?.kind === 'foreign' && this.detected.format === 'zip'
+  }
+
   /** @returns {any} any: a table of one kind or the other */
   #noRecords() {
     return this.detected?.kind === 'manifest' ? new Growing(EDIT_COLUMNS) : new Growing(RECORD_COLUMNS)
@@ -160,10 +165,21 @@ export class OpenFile {
     if (this.#operationsBefore === undefined) {
       const count = this.records?.length ?? 0
       const before = new Float64Array(count + 1)
-      for (let record = 0; record < count; record++) before[record + 1] = before[record] + (REGION_STATES[this.records?.columns.state[record]] === 'bad' ? 0 : this.records?.columns.operations[record])
+      this.#unsure = 0
+      for (let record = 0; record < count; record++) {
+        const state = REGION_STATES[this.records?.columns.state[record]]
+        const operations = state === 'bad' ? 0 : this.records?.columns.operations[record]
+        before[record + 1] = before[record] + operations
+        if (state === 'doubtful') this.#unsure += operations
+      }
       this.#operationsBefore = before
     }
     return this.#operationsBefore
+  }
+
+  /** Operations of doubtful records among them. */
+  get unsureOperations() {
+    return this.operationsBefore && this.#unsure
   }
 
   /** @param {import('varve/inspect').Swept} swept */

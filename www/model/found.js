@@ -13,6 +13,8 @@ export class Found {
   blocks = 0
   /** Blocks that could not be decoded. */
   unread = 0
+  /** Matches in damaged and doubtful blocks. */
+  unsure = 0
 
   /** @param {string} text what was searched for @param {number} total blocks @param {() => void} cancel */
   constructor(text, total, cancel) {
@@ -22,10 +24,11 @@ export class Found {
   }
 
   /** @param {import('../search.js').Part} part */
-  take({ blocks, matches, unread, block, entry }) {
+  take({ blocks, matches, unread, unsure, block, entry }) {
     this.blocks = blocks
     this.count = matches
     this.unread = unread
+    this.unsure = unsure
     this.matches.append({ length: block.length, block, entry })
   }
 
@@ -55,15 +58,20 @@ export function blocksFor({ regions, index, handles, findings, keys }, query) {
       const region = regions?.having(handles.offset[entry])
       if (region?.offset === handles.offset[entry] && region.size === handles.size[entry] + TRAILER) kept.push(entry)
     }
-    return { offset: Float64Array.from(kept, (entry) => handles.offset[entry]), size: Float64Array.from(kept, (entry) => handles.size[entry]) }
+    return {
+      offset: Float64Array.from(kept, (entry) => handles.offset[entry]),
+      size: Float64Array.from(kept, (entry) => handles.size[entry]),
+      state: Uint8Array.from(kept, (entry) => regions?.columns.state[regions.find(handles.offset[entry])] ?? 0)
+    }
   }
-  return regions === undefined ? { offset: new Float64Array(), size: new Float64Array() } : contentsOf(regions)
+  return regions === undefined ? { offset: new Float64Array(), size: new Float64Array(), state: new Uint8Array() } : contentsOf(regions)
 }
 
-/** The contents of all data blocks, without trailers. @param {import('./regions.js').Regions} regions */
+/** The contents of all data blocks, without trailers, and their states so far. @param {import('./regions.js').Regions} regions */
 export function contentsOf({ data, columns }) {
   return {
     offset: Float64Array.from(data, (region) => columns.offset[region]),
-    size: Float64Array.from(data, (region) => Math.max(0, columns.size[region] - TRAILER))
+    size: Float64Array.from(data, (region) => Math.max(0, columns.size[region] - TRAILER)),
+    state: Uint8Array.from(data, (region) => columns.state[region])
   }
 }

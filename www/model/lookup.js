@@ -1,5 +1,6 @@
 // One key that is looked up in the files of a database: the steps of the search, and its history.
-import { hexOf } from '../ui/bytes.js'
+import { bytesOfHex, hexOf } from '../ui/bytes.js'
+import { counted } from '../ui/numbers.js'
 import { bytesOfText } from './query.js'
 
 /** @typedef {import('./model.js').Model} Model */
@@ -9,6 +10,9 @@ import { bytesOfText } from './query.js'
 
 /** Entries of a history that are listed; more are only counted. */
 const LISTED_MAX = 100_000
+
+/** Bytes of a key that the address has. */
+const ADDRESSED_MAX = 1024
 
 /** How often a call is made again that ended because the worker was restarted for another. */
 const TRIES = 5
@@ -61,6 +65,30 @@ export class Lookup {
     return folders.find(({ files }) => file !== undefined && files.includes(file)) ?? (file === undefined ? folders[0] : undefined)
   }
 
+  /** The table or log that is looked at, if no database is around it. */
+  get alone() {
+    const { file } = this.#model
+    return this.folder === undefined && (file?.detected?.kind === 'table' || file?.detected?.kind === 'log') ? file : undefined
+  }
+
+  /** Where a key is looked for, and the name of the folder that names of files begin with. */
+  get scope() {
+    const { folder, alone } = this
+    return folder ?? (alone && { name: alone.name.slice(0, alone.name.lastIndexOf('/') + 1), files: [alone] })
+  }
+
+  /** Of a log alone there are no steps. */
+  get shownTab() {
+    return this.alone?.isLog ? 'history' : this.tab
+  }
+
+  /** Another file is looked at; of one alone nothing is known yet. @param {() => void} turn */
+  around(turn) {
+    const { alone } = this
+    turn()
+    if (alone !== this.alone) this.end()
+  }
+
   /** Other files are opened. */
   end() {
     this.stop()
@@ -75,13 +103,45 @@ export class Lookup {
 
   /** Looks up a key that was picked. @param {Uint8Array} key */
   pick(key) {
+    this.#type(key)
+    this.at = ''
+    this.tab = 'trace'
+    // With the key, as one step of the history.
+    this.#model.view = 'trace'
+    return this.run()
+  }
+
+  /** As if it were typed. @param {Uint8Array} key */
+  #type(key) {
     const text = new TextDecoder().decode(key)
     const same = new TextEncoder().encode(text)
     this.isHex = same.length !== key.length || same.some((byte, index) => byte !== key[index]) || /\p{C}/u.test(text)
     this.text = this.isHex ? hexOf(key) : text
-    this.at = ''
-    this.tab = 'trace'
-    this.#model.show('trace')
+  }
+
+  /** What the address says of the key. @returns {import('./address.js').Traced | undefined} */
+  get traced() {
+    const { key, tab } = this
+    const sequence = this.at.trim()
+    if (key === undefined || key.length > ADDRESSED_MAX) return undefined
+    return { key: hexOf(key), ...sequence !== '' && { sequence }, ...tab === 'history' && { tab } }
+  }
+
+  /** Looks up the key of an address, unless that is done; none: begins anew. @param {import('./address.js').Traced} [traced] */
+  restore(traced) {
+    const now = this.traced
+    if (traced === undefined) {
+      this.end()
+      return
+    }
+    const isSame = now?.key === traced.key && now.sequence === traced.sequence
+    const { key, sequence = '', tab = 'trace' } = traced
+    if (isSame) return this.show(tab)
+    // Without it no database is known yet.
+    this.#model.work.compare()
+    this.#type(bytesOfHex(key))
+    this.at = sequence
+    this.tab = tab
     return this.run()
   }
 
@@ -92,30 +152,32 @@ export class Lookup {
 
   /** Shows a tab. @param {'trace' | 'history'} tab */
   show(tab) {
+    if (this.tab !== tab) this.chosen = -1
     this.tab = tab
-    this.chosen = -1
     this.#model.changed()
-    if (this.key !== undefined && (tab === 'trace' ? this.result : this.history) === undefined) return this.#read()
+    this.#model.publish()
+    if (this.key !== undefined && (this.shownTab === 'trace' ? this.result : this.history) === undefined) return this.#read()
   }
 
   /** Looks up what was typed. */
   run() {
     this.end()
     this.key = this.typed
+    this.#model.publish()
     return this.#read()
   }
 
   async #read() {
-    const { key, folder } = this
-    if (key === undefined || folder === undefined) return
+    const { key, scope } = this
+    if (key === undefined || scope === undefined) return
     this.stop()
     const { signal } = this.#control = new AbortController()
     this.failure = undefined
     this.reading = 0
     this.#model.changed()
-    const ids = folder.files.map(({ id }) => id)
+    const ids = scope.files.map(({ id }) => id)
     try {
-      await again(signal, () => this.tab === 'trace' ? this.#trace(ids, folder.name, key, signal) : this.#follow(ids, folder.name, key, signal))
+      await again(signal, () => this.shownTab === 'trace' ? this.#trace(ids, scope.name, key, signal) : this.#follow(ids, scope.name, key, signal))
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (signal.aborted) return
       this.failure = error.message
@@ -128,7 +190,10 @@ export class Lookup {
   /** @param {number[]} ids @param {string} name @param {Uint8Array} key @param {AbortSignal} signal */
   async #trace(ids, name, key, signal) {
     const sequence = /^\d+$/.test(this.at.trim()) ? Number(this.at) : undefined
-    const result = await this.#worker.call('trace', [ids, name, key, sequence], { signal, onPart: (done) => this.#progress(done, signal) })
+    const { alone } = this
+    const options = { signal, onPart: (/** @type {number} */ done) => this.#progress(done, signal) }
+    const comparator = alone && await this.#model.reading.comparatorOf(alone)
+    const result = await (alone === undefined ? this.#worker.call('trace', [ids, name, key, sequence], options) : this.#worker.call('traceTable', [alone.id, key, sequence, comparator], options))
     if (signal.aborted) return
     this.result = /** @type {Trace} */ (result)
     this.#model.say(`the key: ${this.result.answer}`)
@@ -150,7 +215,7 @@ export class Lookup {
     if (signal.aborted) return
     history.entries.sort((a, b) => Number(b.sequence ?? -1) - Number(a.sequence ?? -1))
     history.isDone = true
-    this.#model.say(`${history.count} entries of the key`)
+    this.#model.say(`${counted(history.count, 'entry', 'entries')} of the key`)
   }
 
   /** @param {number} done @param {AbortSignal} signal */
@@ -169,7 +234,8 @@ export class Lookup {
   async choose(index, { name, offset, entry, isLog, byValue = false }, goes = false) {
     this.chosen = index
     const model = this.#model
-    const file = this.folder?.files.find((each) => each.name === `${this.folder?.name}${name}`)
+    const { scope } = this
+    const file = scope?.files.find((each) => each.name === `${scope.name}${name}`)
     model.changed()
     if (file === undefined) return
     await model.look(file, 'trace')

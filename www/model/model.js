@@ -1,12 +1,12 @@
 // What the page knows and what is selected. Views read it; every change goes through a method here,
 // and is told by one event, `change`.
-import { addressOf, markOf, parseAddress, tagOf } from './address.js'
-import { BLOCK_KINDS, TRAILER } from './blocks.js'
-import { bytesOfHex } from '../ui/bytes.js'
-import { isZip, listZip } from './archive.js'
-import { OpenFile, SWEPT_BY_ITSELF_MAX } from './file.js'
+import { Decoding } from './decoding.js'
+import { OpenFile } from './file.js'
+import { inOrder, USUAL } from './file-order.js'
 import { shareKeys } from './keys-of.js'
 import { Lookup } from './lookup.js'
+import { LIVE, Navigation } from './navigation.js'
+import { isText, Reading } from './reading.js'
 import { Salvage } from './salvage.js'
 import { Work } from './work.js'
 
@@ -25,19 +25,8 @@ import { Work } from './work.js'
  * @property {[number, number]} [inside] bytes of the decompressed block, or of the joined record
  */
 
-/** Kinds of files that are text. */
-const TEXTS = new Set(['current', 'info log'])
 /** Selections that `[` and `]` go through. */
 const HISTORY_MAX = 200
-/** How the address names a live database. */
-const LIVE = 'demo:live'
-/** Decoded blocks of a file that are kept. */
-const BLOCKS_KEPT = 512
-/** Fewer are kept if they are large: bytes of all together, and how many are kept in any case. */
-const BYTES_KEPT = 128 << 20
-const KEPT_MIN = 48
-/** Blocks and records that are asked for at once. */
-const ASKED_MAX = 96
 
 /** @typedef {import('./views.js').View} View */
 
@@ -50,6 +39,8 @@ export class Model extends EventTarget {
   takenAt
   /** @type {OpenFile[]} */
   files = []
+  /** How their list is ordered. @type {import('./file-order.js').Order} */
+  order = USUAL
   /** The databases among them. @type {import('./folders.js').Folder[]} */
   folders = []
   /** The one that is looked at. @type {OpenFile | undefined} */
@@ -86,17 +77,11 @@ export class Model extends EventTarget {
   notice
   /** A database that runs while one watches. @type {import('./live.js').Live | undefined} */
   live
-  /** What the address asks for, until it is opened. @type {import('./address.js').Address | undefined} */
-  awaited
   /** @type {Selection[]} */
   #history = []
   #place = -1
   #queued = false
   #replaying = false
-  /** What is being decoded. @type {Set<string>} */
-  #asked = new Set()
-  /** What cannot be decoded; it is not asked for again. @type {Set<string>} */
-  #failed = new Set()
   #openings = 0
   /** Those of the table that is looked at, once its view was shown. @type {import('./filters.js').Filters | undefined} */
   filters
@@ -110,6 +95,9 @@ export class Model extends EventTarget {
     this.now = newWorker()
     /** For whole files. */
     this.sweeper = newWorker()
+    this.navigation = new Navigation(this)
+    this.reading = new Reading(this, this.now)
+    this.decoding = new Decoding(this, this.now)
     this.work = new Work(this, this.sweeper)
     this.lookup = new Lookup(this, this.sweeper)
     this.salvage = new Salvage(this, newWorker)
@@ -132,8 +120,9 @@ export class Model extends EventTarget {
    *
    * @param {import('./bytes.js').Given[]} given
    * @param {{ source: string, tag?: string, takenAt?: number }} of
+   * @param {string} [again] as the history of the browser names it, if it was open before
    */
-  async open(given, { source, tag, takenAt }) {
+  async open(given, { source, tag, takenAt }, again) {
     const { live } = this
     if (tag === LIVE) this.live = undefined
     this.close()
@@ -143,29 +132,22 @@ export class Model extends EventTarget {
     const opening = ++this.#openings
     this.source = source
     this.sourceTag = tag
-    this.files = given.map((each) => new OpenFile(each, () => this.changed()))
+    this.files = inOrder(given).map((each) => new OpenFile(each, () => this.changed()))
+    this.order = USUAL
     shareKeys(this.files)
     for (const file of this.files) {
       this.now.register(file.id, file.given)
       this.sweeper.register(file.id, file.given)
     }
     this.view = 'files'
+    this.navigation.begin({ given, source, tag, takenAt }, again)
     this.changed()
-    const { awaited } = this
     for (const file of this.files) {
-      if (file.detected === undefined) await this.#detect(file)
+      await this.reading.detect(file)
       if (opening !== this.#openings) return
     }
-    const wanted = awaited && this.files.find(({ name }) => name === awaited.file)
-    const first = wanted ?? (this.files.length === 1 ? this.files[0] : undefined)
-    // The name alone does not make it the file of the link.
-    const isOther = wanted !== undefined && awaited?.source.startsWith('file:') && awaited.source !== tagOf(wanted)
-    if (isOther) this.warn(`This is another ${wanted.name} than that of the link: its size or its ends differ. What the link shows cannot be shown of it.`)
-    if (first !== undefined) await this.look(first, wanted === undefined ? undefined : awaited?.view)
+    await this.navigation.land()
     if (opening !== this.#openings) return
-    if (wanted !== undefined && awaited !== undefined && !isOther) await this.#restore(wanted, awaited)
-    if (opening !== this.#openings) return
-    this.awaited = undefined
     this.changed()
     await this.work.compare()
   }
@@ -181,12 +163,11 @@ export class Model extends EventTarget {
     this.source = 'Live database'
     this.sourceTag = LIVE
     this.view = 'live'
-    this.awaited = undefined
     const { openings } = this
     const { Live } = await import('./live.js')
     if (openings !== this.openings) return
     this.live = new Live(this, this.#newWorker())
-    history.replaceState(null, '', addressOf({ source: LIVE, file: '', view: 'live' }))
+    this.navigation.live()
     this.changed()
     await this.live.reset()
   }
@@ -195,6 +176,7 @@ export class Model extends EventTarget {
     this.#openings++
     this.live?.end()
     this.live = undefined
+    this.navigation.close()
     this.work.end()
     this.lookup.end()
     this.filters?.end()
@@ -209,8 +191,7 @@ export class Model extends EventTarget {
     this.found = undefined
     this.groups = undefined
     this.exported = undefined
-    this.#asked.clear()
-    this.#failed.clear()
+    this.decoding.end()
     this.selection = undefined
     this.hover = undefined
     this.notice = undefined
@@ -219,99 +200,51 @@ export class Model extends EventTarget {
     this.changed()
   }
 
-  /** @param {OpenFile} file */
-  async #detect(file) {
-    try {
-      file.detected = await this.now.call('detect', [file.id])
-      file.mark = await markOf(file.given)
-    } catch (error) {
-      file.fail(error)
-    }
-    this.changed()
-  }
-
   /** Looks at one of the open files. @param {OpenFile} file @param {View} [view] */
   async look(file, view) {
-    if (file.detected === undefined && file.status === 'new') await this.#detect(file)
-    if (this.file !== file) {
-      this.found?.cancel()
-      this.found = undefined
-      this.groups?.cancel()
-      this.groups = undefined
-      this.exporting?.cancel()
-      this.exported = undefined
-      this.file = file
-      // A record of a log often has one operation only.
-      this.scope = file.isLog ? 'all' : 'block'
-      this.version = undefined
-      this.table = -1
-      this.selection = undefined
-      this.#history = []
-      this.#place = -1
-      this.zoom = [0, Math.max(1, file.size)]
-    }
-    const { kind } = file.detected ?? { kind: 'unknown' }
-    this.view = view ?? (kind === 'current' || kind === 'info log' ? 'hex' : 'map')
+    if (file.detected === undefined && file.status === 'new') await this.reading.detect(file)
+    this.#turnTo(file)
+    this.view = view ?? (isText(file) ? 'hex' : 'map')
     this.changed()
-    if (isZip(file)) listZip(this, file)
+    this.publish()
+    if (file.isZip) import('./archive.js').then(({ listZip }) => listZip(this, file), (error) => file.fail(error))
     await this.read(file)
-    if (file === this.file) this.#publish()
+  }
+
+  /** Shows a view of all files. @param {View} view */
+  lookAtNone(view) {
+    this.#turnTo(undefined)
+    this.show(view)
+  }
+
+  /** @param {OpenFile | undefined} file */
+  #turnTo(file) {
+    if (this.file === file) return
+    this.lookup.around(() => { this.file = file })
+    this.found?.cancel()
+    this.found = undefined
+    this.groups?.cancel()
+    this.groups = undefined
+    this.exporting?.cancel()
+    this.exported = undefined
+    // A record of a log often has one operation only.
+    this.scope = file?.isLog ? 'all' : 'block'
+    this.version = undefined
+    this.table = -1
+    this.selection = undefined
+    this.#history = []
+    this.#place = -1
+    this.zoom = [0, Math.max(1, file?.size ?? 1)]
   }
 
   /** Reads what is needed for a first look, unless it was. @param {OpenFile} file */
-  async read(file) {
-    if (file.status !== 'new' || file.size === 0) return
-    if (file.isLog) {
-      // A large one is read when asked: the whole of it is what there is to see.
-      if (file.size <= SWEPT_BY_ITSELF_MAX) return this.sweep(file)
-      file.forgetLog()
-      file.status = 'ready'
-      return
-    }
-    // What lies in a database and is no file of one is not looked through for a table.
-    if (file.detected?.kind === 'unknown' && this.folders.some(({ files }) => files.includes(file))) await this.work.compare()
-    // A text has no structure but its lines.
-    if (TEXTS.has(file.detected?.kind ?? '') || file.place?.role === 'other') file.status = 'ready'
-    else await this.#map(file)
-  }
-
-  /** @param {OpenFile} file */
-  async #map(file) {
-    file.status = 'reading'
-    try {
-      await this.comparatorOf(file)
-      file.take(await this.now.call('map', [file.id, file.keys.scheme?.name]))
-      this.say(`${file.name}: ${file.regions?.length} regions`)
-    } catch (error) {
-      file.fail(error)
-    }
-    this.changed()
-    if (file.regions !== undefined && file.size <= SWEPT_BY_ITSELF_MAX) this.sweep(file)
+  read(file) {
+    return this.reading.read(file)
   }
 
   /** Reads and checks all of a file. @param {OpenFile} file */
   sweep(file) {
     return this.work.sweep(file)
-  }
-
-  /** The comparator of the file's database, if it has a manifest that names one. @param {OpenFile} file */
-  async comparatorOf(file) {
-    const { keys } = file
-    keys.asked ??= this.#askComparator(file)
-    await keys.asked
-    return keys.comparator
-  }
-
-  /** @param {OpenFile} file */
-  async #askComparator({ keys }) {
-    const manifest = this.files.findLast((each) => each.keys === keys && /(^|\/)MANIFEST-\d+$/.test(each.name) && each.size > 0)
-    if (manifest === undefined) return
-    try {
-      const { comparator } = await this.now.call('levels', [manifest.id, [], 0])
-      keys.order(comparator === undefined ? undefined : new TextDecoder().decode(bytesOfHex(comparator)))
-    } catch {
-      // What is wrong with the manifest is told where it is compared with the files.
-    }
   }
 
   /** Shows keys as bytes, or as what they mean. @param {boolean} plain */
@@ -326,7 +259,13 @@ export class Model extends EventTarget {
   show(view) {
     this.view = view
     this.changed()
-    this.#publish()
+    this.publish()
+  }
+
+  /** @param {import('./file-order.js').Order} [order] */
+  setOrder(order = USUAL) {
+    this.order = order
+    this.changed()
   }
 
   /** @param {'block' | 'all'} scope */
@@ -348,7 +287,7 @@ export class Model extends EventTarget {
     const start = Math.max(0, Math.min(size - length, from))
     this.zoom = [start, start + length]
     this.changed()
-    this.#publish()
+    this.publish()
   }
 
   /**
@@ -367,7 +306,7 @@ export class Model extends EventTarget {
     if (selection?.record !== undefined) this.openRecord(selection.record)
     else if (selection?.block !== undefined) this.decode(selection.block)
     this.changed()
-    this.#publish()
+    this.publish()
   }
 
   /** @param {Region} region @param {{ view?: View }} [options] */
@@ -461,17 +400,8 @@ export class Model extends EventTarget {
   }
 
   /** Decodes a block, unless it is. @param {number} offset of the region */
-  async decode(offset) {
-    const { file } = this
-    const region = file?.regions?.having(offset)
-    if (file === undefined || region === undefined || region.offset !== offset || file.blocks.has(offset) || !BLOCK_KINDS.has(region.kind)) return
-    await this.#once(file, `block ${offset}`, async () => {
-      const block = { kind: region.kind, offset: region.offset, size: Math.max(0, region.size - TRAILER) }
-      const view = await this.now.call('block', [file.id, block, file.keys.scheme?.name])
-      file.keys.guessed(view.guess, view.entries.length)
-      keep(file.blocks, offset, view)
-      file.decoded++
-    })
+  decode(offset) {
+    return this.decoding.block(offset)
   }
 
   /** The edit that is looked at: the selected one, or the last. */
@@ -522,88 +452,15 @@ export class Model extends EventTarget {
   }
 
   /** Decodes a record of a log or manifest, unless it is. @param {number} offset */
-  async openRecord(offset) {
-    const { file } = this
-    const index = file?.records?.find('offset', offset) ?? -1
-    if (file?.records === undefined || index < 0 || file.opened.has(offset)) return
-    const end = file.records.columns.end[index]
-    await this.#once(file, `record ${offset}`, async () => {
-      const view = await this.now.call(file.detected?.kind === 'manifest' ? 'edit' : 'record', [file.id, { offset, end }, file.keys.scheme?.name])
-      file.keys.guessed(view.guess, view.operations.length)
-      keep(file.opened, offset, view)
-      file.decoded++
-    })
+  openRecord(offset) {
+    return this.decoding.record(offset)
   }
 
-  /**
-   * Does something that is not done already, and has not failed. Not more at once than rows can be in
-   * view: what is still in view when some are done is asked for again.
-   * @param {OpenFile} file
-   * @param {string} what
-   * @param {() => Promise<void>} act
-   */
-  async #once(file, what, act) {
-    const key = `${file.id} ${what}`
-    if (this.#asked.has(key) || this.#failed.has(key) || this.#asked.size >= ASKED_MAX) return
-    this.#asked.add(key)
-    try {
-      await act()
-    } catch (/** @type {any} any: whatever was thrown */ error) {
-      // The worker ended with others' bytes: these may be asked for again.
-      if (error.code !== 'CRASHED' && error.name !== 'AbortError') this.#failed.add(key)
-      file.fail(error)
-    }
-    this.#asked.delete(key)
-    this.changed()
-  }
+  // ---- What is said ----
 
-  // ---- The address, and what is said ----
-
-  #publish() {
-    const { file } = this
-    if (file === undefined || this.awaited !== undefined) return
-    history.replaceState(null, '', addressOf({
-      source: this.sourceTag ?? tagOf(file),
-      file: file.name,
-      view: this.view,
-      selection: this.selection,
-      zoom: this.zoom[0] === 0 && this.zoom[1] >= file.size ? undefined : this.zoom
-    }))
-  }
-
-  /** What an address asks for. @param {string} fragment */
-  await(fragment) {
-    this.awaited = parseAddress(fragment)
-    this.changed()
-    return this.awaited
-  }
-
-  /** @param {OpenFile} file @param {import('./address.js').Address} address */
-  async #restore(file, { view, selection, zoom }) {
-    if (this.file !== file) return
-    this.awaited = undefined
-    if (zoom !== undefined) this.setZoom(zoom)
-    if (selection === undefined) return
-    // What has no index is known after it was read.
-    if (file.regions?.having(selection.from)?.kind === 'gap') await this.sweep(file)
-    if (this.file !== file) return
-    const record = this.recordHaving(selection.from)
-    if (record !== undefined && selection.entry !== undefined) return this.selectOperation(record, selection.entry, { view })
-    const block = file.regions?.having(selection.from)
-    if (block !== undefined) await this.decode(block.offset)
-    if (this.file !== file) return
-    if (block !== undefined && selection.entry !== undefined) this.selectEntry(block.offset, selection.entry, { view })
-    else this.select({ ...selection, block: block?.offset, record }, { view })
-  }
-
-  /** Looks at the file of a link, if it is open. @param {import('./address.js').Address} address */
-  async follow(address) {
-    const file = this.files.find((each) => each.name === address.file && tagOf(each) === address.source)
-    if (file === undefined) return false
-    this.awaited = undefined
-    await this.look(file, address.view)
-    await this.#restore(file, address)
-    return true
+  /** Tells the browser where one is. */
+  publish() {
+    this.navigation.publish()
   }
 
   /** Shows what could not be done. @param {string | undefined} text */
@@ -616,23 +473,5 @@ export class Model extends EventTarget {
   say(text) {
     this.said = text
     this.changed()
-  }
-}
-
-/**
- * Adds to what was decoded; the oldest goes.
- * @template {{ raw?: Uint8Array }} T
- * @param {Map<number, T>} map
- * @param {number} key
- * @param {T} value
- */
-function keep(map, key, value) {
-  map.set(key, value)
-  let bytes = 0
-  for (const { raw } of map.values()) bytes += raw?.length ?? 0
-  for (const [oldest, { raw }] of map) {
-    if (map.size <= KEPT_MIN || (map.size <= BLOCKS_KEPT && bytes <= BYTES_KEPT)) break
-    bytes -= raw?.length ?? 0
-    map.delete(oldest)
   }
 }

@@ -42,6 +42,7 @@ export class Regions {
   version = 0
   /** @type {Float64Array | undefined} entries of the data blocks before each region */
   #entriesBefore
+  #unsure = 0
   /** @type {Uint32Array | undefined} regions that are data blocks, in order */
   #data
 
@@ -122,10 +123,20 @@ export class Regions {
     if (this.#entriesBefore === undefined) {
       const { data, columns } = this
       const before = new Float64Array(data.length + 1)
-      for (let number = 0; number < data.length; number++) before[number + 1] = before[number] + columns.entries[data[number]]
+      this.#unsure = 0
+      for (let number = 0; number < data.length; number++) {
+        const entries = columns.entries[data[number]]
+        before[number + 1] = before[number] + entries
+        if (columns.state[data[number]] === BAD || columns.state[data[number]] === DOUBTFUL) this.#unsure += entries
+      }
       this.#entriesBefore = before
     }
     return this.#entriesBefore
+  }
+
+  /** Entries of damaged and doubtful data blocks among them. */
+  get unsureEntries() {
+    return this.entriesBefore && this.#unsure
   }
 
   /** The worst state of some regions. @param {number} first @param {number} last included */

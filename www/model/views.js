@@ -24,6 +24,9 @@ export const ABOUT = {
   live: { title: 'Live', key: 'p', shows: 'a database that grows while one watches: its levels, and what writing costs' }
 }
 
+/** The keys that show a view, one after the other. @param {View} view */
+export const keysOf = (view) => view === 'search' ? ['/'] : ['g', ABOUT[view].key]
+
 /** Views of some kinds of files only, and why they do not apply to others. @type {Partial<Record<View, { of: string[], else: string }>>} */
 export const ONLY_OF = {
   entries: { of: ['table', 'log'], else: 'a manifest has edits, not entries: see Versions' },

@@ -1,9 +1,7 @@
 // What takes long: reading whole files, for the sweep, a digest, a search, an export, the comparison of a
 // database's files. All of it runs in the second worker, and ends when other files are opened.
-import { blocksFor, contentsOf, Found } from './found.js'
+import { counted } from '../ui/numbers.js'
 import { foldersOf } from './folders.js'
-import { Groups } from './groups.js'
-import { timesOf } from './times.js'
 
 /** @typedef {import('./model.js').Model} Model */
 /** @typedef {import('./file.js').OpenFile} OpenFile */
@@ -79,7 +77,7 @@ export class Work {
     try {
       // It runs from now on, so that no other begins meanwhile.
       begin()
-      const comparator = await this.#model.comparatorOf(file)
+      const comparator = await this.#model.reading.comparatorOf(file)
       await this.#call('sweep', [file.id, file.detected?.kind, comparator], {
         signal,
         begin,
@@ -98,7 +96,7 @@ export class Work {
     const folder = this.#model.folders.find(({ files, map }) => map !== undefined && files.includes(file))
     // Only now is it known that a table is newer than its manifest.
     if (folder !== undefined && isNewer(folder)) await this.#compareFolder(folder, this.#opened.signal).catch(() => {})
-    if (file.sweep.status === 'done') this.#model.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : `${file.findings.length} findings`}`)
+    if (file.sweep.status === 'done') this.#model.say(`${file.name}: all read, ${file.findings.length === 0 ? 'sound' : counted(file.findings.length, 'finding')}`)
     this.#model.changed()
   }
 
@@ -113,7 +111,7 @@ export class Work {
     for (const folder of folders) {
       try {
         // Notes that cannot be read tell nothing.
-        folder.times = await timesOf(folder).catch(() => folder.times)
+        folder.times = await import('./times.js').then(({ timesOf }) => timesOf(folder)).catch(() => folder.times)
         await this.#compareFolder(folder, signal)
         // A table that was read meanwhile.
         if (!signal.aborted && isNewer(folder)) await this.#compareFolder(folder, signal)
@@ -128,7 +126,7 @@ export class Work {
   /** @param {import('./folders.js').Folder} folder @param {AbortSignal} signal */
   async #compareFolder(folder, signal) {
     const { files, name } = folder
-    const map = await this.#call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${of} files`) })
+    const map = await this.#call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${counted(of, 'file')}`) })
     if (signal.aborted) return
     folder.map = map
     for (const [index, file] of files.entries()) file.place = map.files[index]
@@ -192,6 +190,7 @@ export class Work {
     /** @type {BlobPart[]} */
     let parts = []
     try {
+      const { contentsOf } = await import('./found.js')
       await this.#call('export', [file.id, { ...contentsOf(file.regions), before: file.regions.entriesBefore }, wanted], {
         signal: control.signal,
         begin: () => { parts = [] },
@@ -222,6 +221,8 @@ export class Work {
     const model = this.#model
     const { file } = model
     if (file === undefined) return
+    const { Groups } = await import('./groups.js')
+    if (file !== model.file) return
     model.groups?.cancel()
     const control = new AbortController()
     const groups = model.groups = new Groups(prefix, rule, isWhole, order, () => control.abort())
@@ -247,6 +248,8 @@ export class Work {
     const model = this.#model
     const { file } = model
     if (file?.regions === undefined) return
+    const { blocksFor, Found } = await import('./found.js')
+    if (file !== model.file) return
     model.found?.cancel()
     const control = new AbortController()
     const blocks = blocksFor(file, query)
@@ -270,7 +273,7 @@ export class Work {
       found.status = 'stopped'
       if (!control.signal.aborted) file.fail(error)
     }
-    model.say(`${found.count} matches`)
+    model.say(counted(found.count, 'match', 'matches'))
   }
 }
 

@@ -14,6 +14,7 @@ const HEAD_HEIGHT = 25
  * @property {string} label for those who do not see it
  * @property {string} columns a class of app.css that has the widths of the columns
  * @property {(import('lit').TemplateResult | string)[]} head
+ * @property {('ascending' | 'descending' | 'none' | undefined)[]} [sorted] how each column is in order; `undefined`: it cannot be
  * @property {number} count
  * @property {(index: number) => { cells: unknown[], classes?: string }} row
  * @property {number} [selected]
@@ -117,7 +118,7 @@ export class VirtualList extends LitElement {
   }
 
   render() {
-    const { label, columns, head, count } = this.list
+    const { label, columns, head, count, sorted = [] } = this.list
     const first = Math.floor(this.top)
     const last = Math.min(count, Math.ceil(this.top + this.height / ROW_HEIGHT) + 1)
     const rows = []
@@ -128,7 +129,7 @@ export class VirtualList extends LitElement {
     return html`
       <div class="scroller ${columns}" role="grid" tabindex="0" aria-label=${label} aria-rowcount=${count + 1}
         aria-activedescendant=${this.current >= 0 ? `${this.idBase}-${this.current}` : nothing} @keydown=${this.onKey} @scroll=${this.onScroll} @wheel=${this.onWheel}>
-        <div role="rowgroup" class="grid-head"><div role="row" class="row head" aria-rowindex="1">${head.map((cell) => html`<div role="columnheader">${cell}</div>`)}</div></div>
+        <div role="rowgroup" class="grid-head"><div role="row" class="row head" aria-rowindex="1">${head.map((cell, place) => html`<div role="columnheader" aria-sort=${sorted[place] ?? nothing}>${cell}</div>`)}</div></div>
         <div class="layer" role="rowgroup" .style=${`height: ${this.height}px`} @click=${this.onClick} @dblclick=${this.onDouble} @mousemove=${this.onMove} @mouseleave=${this.onLeave}>
           ${rows.map((index) => this.rowOf(index))}
         </div>

@@ -2,7 +2,7 @@
 import { CODECS } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { grouped } from '../ui/numbers.js'
+import { counted, grouped } from '../ui/numbers.js'
 import { TRAILER } from '../model/blocks.js'
 import { keyText } from './key-text.js'
 import { progress } from './progress.js'
@@ -82,5 +82,5 @@ function totals(regions) {
   const of = kinds.find(({ kind }) => kind === 'data')
   if (of === undefined) return nothing
   const stored = of.bytes - of.count * TRAILER
-  return html`<p class="foot">${grouped(data)} data blocks · ${grouped(stored)} B stored${unread === 0 ? ` → ${grouped(of.raw)} B raw${stored > 0 ? ` · ratio ${(of.raw / stored).toFixed(2)}` : ''}` : ''}</p>`
+  return html`<p class="foot">${counted(data, 'data block')} · ${grouped(stored)} B stored${unread === 0 ? ` → ${grouped(of.raw)} B raw${stored > 0 ? ` · ratio ${(of.raw / stored).toFixed(2)}` : ''}` : ''}</p>`
 }

@@ -4,8 +4,10 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText, nameText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
+import { doubtOf } from '../model/doubt.js'
 import { lastAt } from '../model/order.js'
 import { titleOf } from '../model/sentences.js'
+import { doubtCount, doubtWord } from './doubt.js'
 import { exportBar } from './export-bar.js'
 import { keyChoice, keyText } from './key-text.js'
 import { operations } from './operations.js'
@@ -66,21 +68,22 @@ function one(model, region) {
     return html`<p class="empty">Reading ${counted(region.size, 'byte')} …</p>`
   }
   const { length } = view.entries
+  const doubt = doubtOf(region.state, view.span.findings)
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: `Entries of the block at ${region.offset}`,
     columns: 'entries-grid',
     head,
     count: length,
     selected: model.selection?.block === region.offset ? model.selection.entry ?? -1 : -1,
-    row: (index) => rowOf(view, index, grouped(index), keys),
+    row: (index) => rowOf(view, index, grouped(index), keys, doubt),
     onSelect: (index) => model.selectEntry(region.offset, index),
     onOpen: (index) => model.selectEntry(region.offset, index, { view: 'hex' })
   })
   return html`
     ${view.span.findings.map(({ code, reason }) => html`<p class="finding bad"><b>${code}</b> ${nameText(reason)}</p>`)}
     ${view.raw === undefined ? html`<p class="empty">The contents of this block cannot be decoded.</p>` : html`
-      <virtual-list id="entries" class="fill" .list=${list} .version=${`${region.offset} ${blocks.size} ${keys.version}`}></virtual-list>
-      <p class="foot">${foot(view)}</p>`}`
+      <virtual-list id="entries" class="fill" .list=${list} .version=${`${region.offset} ${blocks.size} ${keys.version} ${doubt}`}></virtual-list>
+      <p class="foot">${foot(view)}${doubtCount(doubt === undefined ? 0 : length, 'blocks')}</p>`}`
 }
 
 /** @param {BlockView} view */
@@ -91,17 +94,17 @@ function foot({ entries: { length, shared, keyStart, valueStart }, restarts }) {
     own += valueStart[i] - keyStart[i]
   }
   const points = Array.from(restarts.subarray(0, 6), (at) => grouped(at)).join(' · ')
-  return `${counted(length, 'entry', 'entries')} · ${grouped(saved)} of ${grouped(saved + own)} bytes of keys are shared (${percent(saved, saved + own)}) · restart points ${points}${restarts.length > 6 ? ` and ${restarts.length - 6} more` : ''}`
+  return `${counted(length, 'entry', 'entries')} · ${grouped(saved)} of ${grouped(saved + own)} bytes of keys are shared (${percent(saved, saved + own)}) · restart ${restarts.length === 1 ? 'point' : 'points'} ${points}${restarts.length > 6 ? ` and ${restarts.length - 6} more` : ''}`
 }
 
-/** @param {BlockView} view @param {number} index @param {string} number @param {import('../model/keys-of.js').KeysOf} keys */
-function rowOf(view, index, number, keys) {
+/** @param {BlockView} view @param {number} index @param {string} number @param {import('../model/keys-of.js').KeysOf} keys @param {ReturnType<typeof doubtOf>} doubt */
+function rowOf(view, index, number, keys, doubt) {
   const { offset, keyStart, valueStart, end, shared, restart, type, sequence } = view.entries
   const internal = type[index] !== 255
   const own = valueStart[index] - keyStart[index]
   const value = valueOf(view, index)
   return {
-    classes: `${restart[index] ? 'restart' : ''} ${type[index] === 0 ? 'deletion' : ''}`,
+    classes: `${doubt === 'damaged' ? 'bad' : ''} ${restart[index] ? 'restart' : ''} ${type[index] === 0 ? 'deletion' : ''}`,
     cells: [
       html`<span class="number">${number}</span>`,
       html`<span class="number">${grouped(offset[index])}</span>`,
@@ -110,7 +113,7 @@ function rowOf(view, index, number, keys) {
       keyText(view, index, keys, { dim: shared[index] }),
       html`<span class="number">${internal ? grouped(sequence[index]) : '—'}</span>`,
       type[index] === 1 ? 'put' : type[index] === 0 ? html`<span class="deleted">del</span>` : html`<span class="bad">none</span>`,
-      bytesText(value.subarray(0, SHOWN), { size: value.length })
+      html`${doubtWord(doubt, 'block')}${bytesText(value.subarray(0, SHOWN), { size: value.length })}`
     ]
   }
 }
@@ -136,7 +139,7 @@ function all(model) {
         model.decode(offset)
         return { cells: [html`<span class="number">${grouped(index)}</span>`, '', '', '', '…', '', '', ''] }
       }
-      return entry < view.entries.length ? rowOf(view, entry, grouped(index), keys) : { cells: [html`<span class="number">${grouped(index)}</span>`] }
+      return entry < view.entries.length ? rowOf(view, entry, grouped(index), keys, doubtOf(regions.having(offset)?.state, view.span.findings)) : { cells: [html`<span class="number">${grouped(index)}</span>`] }
     },
     onSelect: (index) => selectRow(model, index),
     onOpen: (index) => selectRow(model, index, 'hex')
@@ -145,7 +148,7 @@ function all(model) {
     ${sweep?.status === 'done' ? nothing : progress(model)}
     <virtual-list id="entries" class="fill" .list=${list} .version=${[regions.version, model.file?.decoded, keys.version].join()}></virtual-list>
     ${exportBar(model)}
-    <p class="foot">${counted(total, 'entry', 'entries')}${sweep?.status === 'done' ? '' : ' so far'}</p>`
+    <p class="foot">${counted(total, 'entry', 'entries')}${sweep?.status === 'done' ? '' : ' so far'}${doubtCount(regions.unsureEntries, 'blocks')}</p>`
 }
 
 /** @param {Model} model @param {number} index */

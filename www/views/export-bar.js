@@ -9,7 +9,7 @@ export function exportBar(model) {
   const total = file?.regions?.entriesBefore.at(-1) ?? 0
   if (file === undefined || file.sweep.status !== 'done' || total === 0) return nothing
   if (exporting !== undefined) {
-    return html`<div class="progress"><span role="status">${grouped(exporting.rows)} rows, ${sized(exporting.bytes)}</span><button @click=${() => exporting.cancel()}>Stop</button></div>`
+    return html`<div class="progress"><span role="status">${counted(exporting.rows, 'row')}, ${sized(exporting.bytes)}</span><button @click=${() => exporting.cancel()}>Stop</button></div>`
   }
   const act = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault()

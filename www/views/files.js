@@ -2,61 +2,47 @@
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { nameText } from '../ui/bytes.js'
+import { placesIn } from '../model/file-order.js'
 import { ROLES } from '../model/folders.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
-import { save } from '../ui/save.js'
 import { LOADED } from './loaded.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('../model/file.js').OpenFile} OpenFile */
 
+/** Columns, by which of them files can be put in order, and whether first from the largest down. @type {[string, boolean?][]} */
+const COLUMNS = [['name', false], ['kind'], ['role'], ['size', true], ['entries'], ['SHA-256'], ['findings']]
+
 /** @param {Model} model */
 export function files(model) {
   const { files } = model
+  const { by, isDown } = model.order
+  const places = placesIn(files, model.order)
+  const fileAt = (/** @type {number} */ index) => files[places[index]]
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'Open files',
     columns: 'files-grid',
-    head: ['name', 'kind', 'role', 'size', 'entries', 'SHA-256', 'findings'].map((name, place) => html`<span class=${place === 3 || place === 4 ? 'number' : ''}>${name}</span>`),
+    head: COLUMNS.map(([name, fallsFirst]) => fallsFirst === undefined ? html`<span class=${name === 'entries' ? 'number' : ''}>${name}</span>` : sorter(model, /** @type {'name' | 'size'} */ (name), fallsFirst)),
+    sorted: COLUMNS.map(([name, fallsFirst]) => fallsFirst === undefined ? undefined : by !== name ? 'none' : isDown ? 'descending' : 'ascending'),
     count: files.length,
-    selected: model.file === undefined ? -1 : files.indexOf(model.file),
-    row: (index) => rowOf(files[index]),
-    onSelect: (index, by) => by === 'pointer' && model.look(files[index]),
-    onOpen: (index) => model.look(files[index])
+    selected: model.file === undefined ? -1 : places.indexOf(files.indexOf(model.file)),
+    row: (index) => rowOf(fileAt(index)),
+    onSelect: (index, how) => how === 'pointer' && model.look(fileAt(index)),
+    onOpen: (index) => model.look(fileAt(index))
   })
   return html`
     ${model.takenAt === undefined ? nothing : html`<p class="dim">As it was at ${new Date(model.takenAt).toLocaleTimeString('en-GB')}; its owner may have written since.</p>`}
     ${model.folders.map((folder) => LOADED.database?.(folder))}
-    ${evidence(model)}
-    ${salvages(model)}
-    <virtual-list id="files" class="fill" .list=${list} .version=${files.map(({ status, detected, findings, digest, sha256, place }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}${place?.role}`).join()}></virtual-list>
+    ${LOADED.evidence?.(model)}
+    <virtual-list id="files" class="fill" .list=${list} .version=${by + isDown + files.map(({ status, detected, findings, digest, sha256, place }) => `${status}${detected?.kind}${findings.length}${digest}${sha256}${place?.role}`).join()}></virtual-list>
     <p class="foot">${counted(files.length, 'file')} · ${grouped(files.reduce((sum, { size }) => sum + size, 0))} B</p>`
 }
 
-/** Salvage, of each folder that has files. @param {Model} model */
-function salvages(model) {
-  const folders = [...new Set(model.files.map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)))]
-  const { salvage } = model
-  return html`<details class="salvages" ?open=${salvage.status !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => LOADED.salvagePanel?.(model, folder))}</details>`
-}
-
-/** Digests and a report of all files. @param {Model} model */
-function evidence(model) {
-  const { files, examined, source } = model
-  const report = async (/** @type {'html' | 'json'} */ kind) => {
-    const { asHtml, asJson, reportOf } = await import('../report.js')
-    if (!await model.work.examine()) return
-    const made = reportOf(model)
-    const name = `${source.replace(/[^\w.-]+/g, '-') || 'files'}.report.${kind}`
-    if (kind === 'html') save(name, asHtml(made), 'text/html')
-    else save(name, asJson(made), 'application/json')
-  }
-  return html`
-    <div class="bar">
-      ${examined !== undefined ? html`<span role="status">Reading file ${grouped(examined + 1)} of ${grouped(files.length)} …</span>` : html`
-        <button @click=${() => report('html')}>Report (HTML)</button><button @click=${() => report('json')}>Report (JSON)</button>
-        <button @click=${async () => { for (const file of files) await model.work.digest(file) }}>${files.some(({ sha256 }) => sha256 !== undefined) ? 'Check the digests again' : 'Compute digests'}</button>
-        <span class="dim">A report reads all files, and is the same for the same files.</span>`}
-    </div>`
+/** The name of a column, which puts the files in its order, then turns it around, then in the usual one. @param {Model} model @param {'name' | 'size'} column @param {boolean} fallsFirst */
+function sorter(model, column, fallsFirst) {
+  const { by, isDown } = model.order
+  const next = by !== column ? { by: column, isDown: fallsFirst } : isDown === fallsFirst ? { by: column, isDown: !fallsFirst } : undefined
+  return html`<button class="sorter ${column === 'size' ? 'number' : ''}" title=${next === undefined ? 'in the usual order' : `${next.isDown ? 'descending' : 'ascending'} by ${column}`} @click=${() => model.setOrder(next)}>${column}<span aria-hidden="true">${by !== column ? ' ↕' : isDown ? ' ↓' : ' ↑'}</span></button>`
 }
 
 /** @param {OpenFile} file */
@@ -105,6 +91,9 @@ export function kindOf({ detected, size }) {
   return size === 0 ? 'empty' : detected.kind
 }
 
+/** What the engine calls a report of this page as JSON. */
+const REPORT = 'report of the inspector'
+
 /** Errors of a browser that a file which changed gives. @type {Record<string, string>} */
 const GONE = {
   NotReadableError: 'The file changed on disk since it was opened, and is not read any more. What is shown is as it was before: drop it again, or refresh. ',
@@ -125,7 +114,7 @@ export function about(file) {
     'info log': 'This is the text that LevelDB writes about what it does.',
     empty: 'The file is empty. LevelDB leaves LOCK empty on purpose; an empty table or log means that nothing was written.',
     zeros: 'The whole file is zeros: space that was set aside and never written.',
-    foreign: `This is no LevelDB file, but a ${format}.`,
+    foreign: `This is no LevelDB file, but ${/^H/.test(format ?? '') ? 'an' : 'a'} ${format}.${format === REPORT ? ' It tells what was found in the files that it names: open those to look into them.' : ''}`,
     unknown: 'No known structure. Blocks that have a right checksum are looked for; the bytes are under Hex.'
   }[kind]
   // A name alone makes no table.

@@ -116,7 +116,7 @@ function bits({ chosen, probe }, view) {
   const { start } = view.slots
   const bytes = view.raw.subarray(start[chosen], start[chosen] + size / 8)
   const marked = probe?.slot === chosen ? [...probe.bits] : []
-  const label = `The ${grouped(size)} bits of filter ${grouped(chosen)}, ${grouped(view.slots.set[chosen])} set, ${k} probes${marked.length === 0 ? '' : `; the key asks for ${marked.join(', ')}`}`
+  const label = `The ${grouped(size)} bits of filter ${grouped(chosen)}, ${grouped(view.slots.set[chosen])} set, ${counted(k, 'probe')}${marked.length === 0 ? '' : `; the key asks for ${marked.join(', ')}`}`
   return html`<div class="bits" tabindex="0" role="group" aria-label="Bits of the chosen filter"><bit-grid .bytes=${bytes} .marked=${marked} .label=${label}></bit-grid></div>`
 }
 

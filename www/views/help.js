@@ -1,6 +1,6 @@
 // The keys, in a dialog.
 import { html } from 'lit'
-import { ABOUT, VIEWS } from '../model/views.js'
+import { ABOUT, keysOf, VIEWS } from '../model/views.js'
 
 /** @type {[string, string][]} */
 const KEYS = [
@@ -14,9 +14,10 @@ export function help(close) {
   return html`
     <dialog class="help" aria-label="Help and keys" @close=${close}>
       <h2>Keys</h2>
+      <p class="dim">Two keys are pressed one after the other.</p>
       <div class="keys">
         <dl>${KEYS.map(([key, does]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}</dl>
-        <dl>${VIEWS.map((view) => html`<div><dt><kbd>g</kbd> <kbd>${ABOUT[view].key}</kbd></dt><dd>${ABOUT[view].title}: ${ABOUT[view].shows}</dd></div>`)}</dl>
+        <dl>${VIEWS.map((view) => html`<div><dt>${keysOf(view).map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${ABOUT[view].title}: ${ABOUT[view].shows}</dd></div>`)}</dl>
       </div>
       <p><button autofocus @click=${(/** @type {Event} */ event) => /** @type {HTMLElement} */ (event.target).closest('dialog')?.close()}>Close</button></p>
     </dialog>`

@@ -4,7 +4,9 @@ import { damage } from './damage.js'
 import { database } from './database.js'
 import { detail } from './detail.js'
 import { entries } from './entries.js'
+import { evidence } from './evidence.js'
 import { filter } from './filter.js'
+import { help } from './help.js'
 import { hex } from './hex.js'
 import { index } from './index.js'
 import { namespaces } from './namespaces.js'
@@ -14,5 +16,6 @@ import { search } from './search.js'
 import { structure } from './structure.js'
 import { trace } from './trace.js'
 import { versions } from './versions.js'
+import { zip } from './zip.js'
 
-export const MORE = { blocks, damage, database, detail, entries, filter, hex, index, namespaces, records, salvagePanel, search, structure, trace, versions }
+export const MORE = { blocks, damage, database, detail, entries, evidence, filter, help, hex, index, namespaces, records, salvagePanel, search, structure, trace, versions, zip }

@@ -1,6 +1,7 @@
 // The first screen, and the ways to give files.
 import { html } from 'lit'
 import { nameText } from '../ui/bytes.js'
+import { counted } from '../ui/numbers.js'
 
 /** @typedef {import('../model/bytes.js').Given} Given */
 
@@ -20,20 +21,24 @@ export const DEMOS = [
 ]
 
 /**
- * @param {{ open: (given: Given[], source: string) => void, demo: ((name: string) => void) | undefined, awaited: string | undefined,
+ * `awaited`: files of the user's machine that the address asks for. `left`: what is open still.
+ *
+ * @param {{ open: (given: Given[], source: string) => void, demo: ((name: string) => void) | undefined,
+ *   awaited: { name: string, count: number } | undefined, left: { name: string, resume: () => void } | undefined,
  *   databases: import('varve/inspect').OriginDatabase[], origin: (name: string, storage: 'opfs' | 'indexeddb') => void }} act
  */
-export function openScreen({ open, demo, awaited, databases, origin }) {
+export function openScreen({ open, demo, awaited, left, databases, origin }) {
   const picked = (/** @type {Event} */ event) => {
     const field = /** @type {HTMLInputElement} */ (event.target)
     const given = [...field.files ?? []].map((file) => ({ blob: file, size: file.size, name: file.webkitRelativePath.split('/').slice(1).join('/') || file.name }))
-    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || (given.length === 1 ? given[0].name : `${given.length} files`))
+    if (given.length > 0) open(given, field.files?.[0].webkitRelativePath.split('/')[0] || (given.length === 1 ? given[0].name : counted(given.length, 'file')))
     field.value = ''
   }
   return html`
     <section class="open">
       <h1>See what every byte of a LevelDB file means</h1>
-      ${awaited === undefined ? '' : html`<p class="note">The link is about a file of your machine: <b>${awaited}</b>. Drop it here to see what the link shows.</p>`}
+      ${awaited === undefined ? '' : html`<p class="note">The link is about ${awaited.count === 1 ? 'a file' : counted(awaited.count, 'file')} of your machine${awaited.name === counted(awaited.count, 'file') ? '' : html`: <b>${awaited.name}</b>`}. Drop ${awaited.count === 1 ? 'it' : 'them'} here to see what the link shows.</p>`}
+      ${left === undefined ? '' : html`<p class="note">Still open: <b>${left.name}</b>. <button class="link" @click=${left.resume}>Go back</button></p>`}
       <p class="lead">Drop a file or a whole database folder here: <code>.ldb</code>, <code>.sst</code>, <code>.log</code>, <code>MANIFEST</code>, or anything else.</p>
       <p class="choose">
         <label class="button"><input type="file" multiple @change=${picked}>Open files</label>
@@ -67,7 +72,7 @@ export async function dropped(transfer) {
   const only = entries.length === 1 && entries[0].isDirectory
   if (only) for (const file of given) file.name = file.name.slice(entries[0].name.length + 1)
   given.sort((a, b) => a.name < b.name ? -1 : 1)
-  return { given, source: entries.length === 1 ? entries[0].name : `${given.length} files` }
+  return { given, source: entries.length === 1 ? entries[0].name : counted(given.length, 'file') }
 }
 
 /** @param {FileSystemEntry} entry @param {string} prefix @param {number} depth @param {Given[]} given */

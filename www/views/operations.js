@@ -1,10 +1,13 @@
 // The operations of a log: puts and deletions, of one record or of all.
+import { REGION_STATES } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
 import { keyLine } from '../ui/key-parts.js'
 import { counted, grouped } from '../ui/numbers.js'
+import { doubtOf } from '../model/doubt.js'
 import { lastAt } from '../model/order.js'
+import { doubtCount, doubtWord } from './doubt.js'
 import { keyChoice } from './key-text.js'
 import { progress } from './progress.js'
 
@@ -47,20 +50,21 @@ function one(model, record) {
     model.openRecord(offset)
     return html`<p class="empty">Reading the record …</p>`
   }
+  const doubt = doubtOf(REGION_STATES[file?.records?.columns.state[record]])
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: `Operations of record ${record}`,
     columns: 'operations-grid',
     head,
     count: view.operations.length,
     selected: selection?.record === offset ? selection?.entry ?? -1 : -1,
-    row: (index) => rowOf(view, index, index, keys),
+    row: (index) => rowOf(view, index, index, keys, doubt),
     onSelect: (index) => model.selectOperation(offset, index),
     onOpen: (index) => model.selectOperation(offset, index, { view: 'hex' })
   })
   return html`
     ${[...view.span.findings, ...view.contents.findings].map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reason}</p>`)}
-    <virtual-list id="entries" class="fill" .list=${list} .version=${`${offset} ${keys.version}`}></virtual-list>
-    <p class="foot">${counted(view.operations.length, 'operation')} · ${grouped(view.raw.length)} B</p>`
+    <virtual-list id="entries" class="fill" .list=${list} .version=${`${offset} ${keys.version} ${doubt}`}></virtual-list>
+    <p class="foot">${counted(view.operations.length, 'operation')} · ${grouped(view.raw.length)} B${doubtCount(doubt === undefined ? 0 : view.operations.length, 'records', 'operation', 'operations')}</p>`
 }
 
 /** @param {Model} model */
@@ -71,7 +75,7 @@ function all(model) {
   const total = before[records.length]
   const placeOf = (/** @type {number} */ index) => {
     const record = lastAt(before, records.length, index)
-    return { offset: records.columns.offset[record], operation: index - before[record] }
+    return { offset: records.columns.offset[record], operation: index - before[record], state: REGION_STATES[records.columns.state[record]] }
   }
   const list = /** @type {import('../ui/virtual-list.js').List} */ ({
     label: 'All operations of the log',
@@ -80,10 +84,10 @@ function all(model) {
     count: total,
     selected: selection?.record !== undefined && selection.entry !== undefined ? before[records.find('offset', selection.record)] + selection.entry : -1,
     row: (index) => {
-      const { offset, operation } = placeOf(index)
+      const { offset, operation, state } = placeOf(index)
       const view = file?.opened.get(offset)
       if (view === undefined) model.openRecord(offset)
-      return view !== undefined && operation < view.operations.length ? rowOf(view, operation, index, /** @type {NonNullable<Model['file']>} */ (file).keys) : { cells: [html`<span class="number">${grouped(index)}</span>`, '', '', '…', '', '', ''] }
+      return view !== undefined && operation < view.operations.length ? rowOf(view, operation, index, /** @type {NonNullable<Model['file']>} */ (file).keys, doubtOf(state)) : { cells: [html`<span class="number">${grouped(index)}</span>`, '', '', '…', '', '', ''] }
     },
     onSelect: (index) => {
       const { offset, operation } = placeOf(index)
@@ -97,16 +101,16 @@ function all(model) {
   return html`
     ${file?.sweep.status === 'done' ? nothing : progress(model)}
     <virtual-list id="entries" class="fill" .list=${list} .version=${`${records.length} ${file?.decoded} ${file?.keys.version}`}></virtual-list>
-    <p class="foot">${counted(total, 'operation')}${file?.sweep.status === 'done' ? '' : ' so far'}</p>`
+    <p class="foot">${counted(total, 'operation')}${file?.sweep.status === 'done' ? '' : ' so far'}${doubtCount(file?.unsureOperations ?? 0, 'records', 'operation', 'operations')}</p>`
 }
 
-/** @param {RecordView & import('../explain.js').Explained} view @param {number} index @param {number} number @param {import('../model/keys-of.js').KeysOf} keys */
-function rowOf({ operations, raw, keys: explained }, index, number, keys) {
+/** @param {RecordView & import('../explain.js').Explained} view @param {number} index @param {number} number @param {import('../model/keys-of.js').KeysOf} keys @param {ReturnType<typeof doubtOf>} doubt */
+function rowOf({ operations, raw, keys: explained }, index, number, keys, doubt) {
   const { offset, keyStart, keyEnd, valueStart, end, type, sequence } = operations
   const parts = keys.plain ? undefined : explained?.[index]
   const [key, value] = [keyEnd[index] - keyStart[index], end[index] - valueStart[index]]
   return {
-    classes: type[index] === 0 ? 'deletion' : '',
+    classes: `${doubt === 'damaged' ? 'bad' : ''} ${type[index] === 0 ? 'deletion' : ''}`,
     cells: [
       html`<span class="number">${grouped(number)}</span>`,
       html`<span class="number">${grouped(offset[index])}</span>`,
@@ -114,7 +118,7 @@ function rowOf({ operations, raw, keys: explained }, index, number, keys) {
       parts ? keyLine(parts, keys) : bytesText(raw.subarray(keyStart[index], Math.min(keyEnd[index], keyStart[index] + SHOWN)), { size: key }),
       html`<span class="number">${grouped(sequence[index])}</span>`,
       type[index] === 1 ? 'put' : html`<span class="deleted">del</span>`,
-      bytesText(raw.subarray(valueStart[index], Math.min(end[index], valueStart[index] + SHOWN)), { size: value })
+      html`${doubtWord(doubt, 'record')}${bytesText(raw.subarray(valueStart[index], Math.min(end[index], valueStart[index] + SHOWN)), { size: value })}`
     ]
   }
 }

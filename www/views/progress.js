@@ -13,7 +13,7 @@ export function progress(model) {
     const sound = file.findings.length === 0
     return html`<p class="swept ${sound ? 'sound' : ''}">${file.records !== undefined ? html`${counted(file.records.length, file.detected?.kind === 'manifest' ? 'edit' : 'record')} read.` : data === 0
       ? 'All bytes read.'
-      : html`${grouped(data - bad)} of ${grouped(data)} data blocks sound.`} ${sound
+      : html`${grouped(data - bad)} of ${counted(data, 'data block')} sound.`} ${sound
       ? 'No findings.'
       : html`<button class="link" @click=${() => model.show('damage')}>${counted(file.findings.length, 'finding')}</button>`}</p>`
   }
@@ -24,13 +24,13 @@ export function progress(model) {
     return html`
       <div class="progress">
         <div role="progressbar" aria-label="Blocks read" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.floor(done / file.size * 100)}><progress max=${file.size} value=${done} aria-hidden="true"></progress></div>
-        <span>${file.records !== undefined ? `Read ${counted(file.records.length, file.detected?.kind === 'manifest' ? 'edit' : 'record')}` : `Checked ${grouped(read)} of ${grouped(data)} data blocks`}${seconds > 1 ? ` · ${sized(rate)}/s · ${left < 1 ? 'under a second' : `${Math.ceil(left)} s`} left` : ''}</span>
+        <span>${file.records !== undefined ? `Read ${counted(file.records.length, file.detected?.kind === 'manifest' ? 'edit' : 'record')}` : `Checked ${grouped(read)} of ${counted(data, 'data block')}`}${seconds > 1 ? ` · ${sized(rate)}/s · ${left < 1 ? 'under a second' : `${Math.ceil(left)} s`} left` : ''}</span>
         <button @click=${() => file.sweep.cancel?.()}>Stop</button>
       </div>`
   }
   return html`
     <div class="progress">
-      <span>${file.records !== undefined ? `Read ${counted(file.records.length, file.detected?.kind === 'manifest' ? 'edit' : 'record')}` : `Checked ${grouped(read)} of ${grouped(data)} data blocks`}.</span>
+      <span>${file.records !== undefined ? `Read ${counted(file.records.length, file.detected?.kind === 'manifest' ? 'edit' : 'record')}` : `Checked ${grouped(read)} of ${counted(data, 'data block')}`}.</span>
       <button @click=${() => model.sweep(file)}>${status === 'paused' ? 'Check again' : `Check all of it (${sized(file.size)})`}</button>
     </div>`
 }

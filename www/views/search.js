@@ -4,8 +4,10 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { bytesText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
+import { doubtOf } from '../model/doubt.js'
 import { LISTED_MAX, parseQuery } from '../model/query.js'
 import { titleOf } from '../model/sentences.js'
+import { doubtCount, doubtWord } from './doubt.js'
 import { keyText } from './key-text.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -53,15 +55,16 @@ function results(model, found) {
       const head = [html`<span class="number">${grouped(index)}</span>`, region === undefined ? '' : titleOf(file, region), html`<span class="number">${grouped(entry)}</span>`]
       if (view === undefined) return { cells: [...head, '…', '', ''] }
       const value = valueOf(view, entry)
-      return { cells: [...head, keyText(view, entry, file.keys), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, bytesText(value.subarray(0, SHOWN), { size: value.length })] }
+      const doubt = doubtOf(region?.state, view.span.findings)
+      return { classes: doubt === 'damaged' ? 'bad' : '', cells: [...head, keyText(view, entry, file.keys), html`<span class="number">${grouped(view.entries.sequence[entry])}</span>`, html`${doubtWord(doubt, 'block')}${bytesText(value.subarray(0, SHOWN), { size: value.length })}`] }
     },
     onSelect: (index) => model.selectEntry(columns.block[index], columns.entry[index]),
     onOpen: (index) => model.selectEntry(columns.block[index], columns.entry[index], { view: 'entries' })
   })
-  const { status, blocks, total, count, unread } = found
+  const { status, blocks, total, count, unread, unsure } = found
   return html`
-    <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.matches.length} ${file.decoded} ${file.keys.version}`}></virtual-list>
-    <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${file.index === undefined && file.sweep.status !== 'done' ? ' (the file was not read yet: only blocks that are known)' : ''}${
+    <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.matches.length} ${file.decoded} ${file.keys.version} ${file.regions?.version}`}></virtual-list>
+    <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${doubtCount(unsure, 'blocks', 'match', 'matches')}${file.index === undefined && file.sweep.status !== 'done' ? ' (the file was not read yet: only blocks that are known)' : ''}${
       status === 'running' ? ` of ${grouped(total)} (${percent(blocks, total)})` : status === 'stopped' ? ' · stopped' : ''}${
       unread > 0 ? html` · <span class="bad">${counted(unread, 'block')} not searched: they cannot be decoded</span>` : ''}</p>`
 }

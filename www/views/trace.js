@@ -13,15 +13,17 @@ import { ROLES } from '../model/folders.js'
 /** @param {Model} model */
 export function trace(model) {
   const { lookup } = model
-  if (lookup.folder === undefined) {
-    return html`<p class="empty">A key is looked up in a database: in its logs, then in its tables, as its manifest names them. Open its whole folder, with CURRENT and the manifest, to see which files a look-up reads and why.</p>`
+  const { alone, shownTab } = lookup
+  if (lookup.scope === undefined) {
+    return html`<p class="empty">A key is looked up in a database: in its logs, then in its tables, as its manifest names them. Open its whole folder, with CURRENT and the manifest, to see which files a look-up reads and why; or look at a table, to look the key up in that alone.</p>`
   }
   return html`
+    ${alone === undefined ? nothing : html`<p class="note">${alone.isLog ? 'This log alone: every operation of the key in it.' : 'This table alone: what a look-up finds when it reaches this table.'} Open the whole folder, with CURRENT and the manifest, to see what the database has.</p>`}
     ${form(model)}
-    <div class="bar choice" role="tablist" aria-label="What is shown of the key">${tab(lookup, 'trace', 'Trace')}${tab(lookup, 'history', 'Provenance')}</div>
-    <div class="fill panel" role="tabpanel" id="lookup-panel" aria-labelledby="tab-${lookup.tab}">${lookup.failure !== undefined
+    <div class="bar choice" role="tablist" aria-label="What is shown of the key">${alone?.isLog ? nothing : tab(lookup, 'trace', 'Trace')}${tab(lookup, 'history', 'Provenance')}</div>
+    <div class="fill panel" role="tabpanel" id="lookup-panel" aria-labelledby="tab-${shownTab}">${lookup.failure !== undefined
       ? html`<p class="finding bad">The files could not be read: ${nameText(lookup.failure)}</p>`
-      : lookup.key === undefined ? html`<p class="empty">Give a key, as text or in hexadecimal, or press “trace” beside a key that is selected.</p>` : lookup.tab === 'trace' ? steps(lookup) : history(lookup)}</div>`
+      : lookup.key === undefined ? html`<p class="empty">Give a key, as text or in hexadecimal, or press “trace” beside a key that is selected.</p>` : shownTab === 'trace' ? steps(lookup) : history(lookup)}</div>`
 }
 
 /** @param {Model} model */
@@ -54,9 +56,9 @@ function form(model) {
 
 /** @param {Lookup} lookup @param {Lookup['tab']} name @param {string} title */
 function tab(lookup, name, title) {
-  const isShown = lookup.tab === name
+  const isShown = lookup.shownTab === name
   const move = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return
+    if ((event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') || lookup.alone?.isLog) return
     event.preventDefault()
     lookup.show(name === 'trace' ? 'history' : 'trace')
     const other = name === 'trace' ? 'history' : 'trace'
@@ -70,7 +72,7 @@ function tab(lookup, name, title) {
 /** @param {Lookup} lookup */
 function steps(lookup) {
   const { result } = lookup
-  if (result === undefined) return html`<p class="empty">${lookup.reading === undefined ? 'Stopped.' : 'Reading the manifest, the logs and the tables on the way …'}</p>`
+  if (result === undefined) return html`<p class="empty">${lookup.reading === undefined ? 'Stopped.' : 'Reading what is on the way …'}</p>`
   const list = /** @type {List} */ ({
     label: 'Steps of the look-up',
     columns: 'steps-grid',
@@ -82,16 +84,16 @@ function steps(lookup) {
       const cell = (/** @type {unknown} */ value) => html`<span class="number">${value}</span>`
       return {
         classes: step.outcome === 'unknown' ? 'bad' : '',
-        cells: [cell(grouped(index + 1)), step.kind === 'log' ? 'log' : `L${step.level}`, step.file === undefined ? '' : nameText(step.file), pathOf(step), cell(step.offset === undefined ? '' : grouped(step.offset)), cell(step.bytes === 0 ? '' : grouped(step.bytes)), outcomeOf(step)]
+        cells: [cell(grouped(index + 1)), step.kind === 'log' ? 'log' : lookup.alone !== undefined ? 'table' : `L${step.level}`, step.file === undefined ? '' : nameText(step.file), pathOf(step, lookup.alone !== undefined), cell(step.offset === undefined ? '' : grouped(step.offset)), cell(step.bytes === 0 ? '' : grouped(step.bytes)), outcomeOf(step)]
       }
     },
     onSelect: (index) => choose(lookup, index, false),
     onOpen: (index) => choose(lookup, index, true)
   })
   return html`
-    ${answerOf(result)}
+    ${answerOf(result, lookup.alone !== undefined)}
     <virtual-list id="steps" class="fill" .list=${list} .version=${result}></virtual-list>
-    ${chosenOf(result.steps[lookup.chosen])}
+    ${chosenOf(result.steps[lookup.chosen], lookup.alone !== undefined)}
     ${billOf(result)}`
 }
 
@@ -101,26 +103,27 @@ function choose(lookup, index, goes) {
   if (step !== undefined) lookup.choose(index, { name: step.file, offset: step.offset, entry: step.entry, isLog: step.kind === 'log', byValue: true }, goes)
 }
 
-/** @param {import('varve/inspect').Trace} result */
-function answerOf({ answer, value, reason, steps, sequence }) {
+/** @param {import('varve/inspect').Trace} result @param {boolean} isAlone */
+function answerOf({ answer, value, reason, steps, sequence }, isAlone) {
   const last = steps.at(-1)
   const decided = steps.find(({ outcome }) => outcome === 'found' || outcome === 'deleted')
-  const where = decided === undefined ? '' : `${decided.kind === 'log' ? 'in the log' : `in level ${decided.level}, in`} ${plainName(decided.file ?? '')}, sequence ${grouped(Number(decided.sequence))}`
+  const where = decided === undefined ? '' : `${isAlone ? 'in' : decided.kind === 'log' ? 'in the log' : `in level ${decided.level}, in`} ${plainName(decided.file ?? '')}, sequence ${grouped(Number(decided.sequence))}`
   if (answer === 'value') return html`<p class="answer"><b>Found</b> ${where}: ${bytesText((value ?? new Uint8Array()).subarray(0, 400), { max: 200, size: value?.length })}</p>`
   if (answer === 'deleted') return html`<p class="answer"><b>Deleted</b> ${where}: the tombstone ends the search.</p>`
+  if (answer === 'absent' && isAlone) return html`<p class="answer"><b>Absent</b>: this table does not have it${steps.some(({ outcome }) => outcome === 'newer') ? ' up to that sequence number' : ''}.</p>`
   if (answer === 'absent') return html`<p class="answer"><b>Absent</b>: no file that is looked at has it, up to sequence ${grouped(Number(sequence))}.</p>`
   // Nothing was looked at: no manifest can be used, or it names an order that is not known, which is no damage.
   if (steps.length === 0) return html`<p class="finding warn answer"><b>Not looked up</b>: ${nameText(reason ?? '')}.</p>`
   return html`<p class="finding bad answer"><b>Unknown below this point</b>${last?.outcome === 'unknown' ? html` (step ${grouped(steps.length)})` : nothing}: ${nameText(reason ?? '')}. The key may be there or not.</p>`
 }
 
-/** @param {TraceStep} step */
-function pathOf({ kind, outcome, skipped = 0, filter, slot, offset, mentions = 0, reason }) {
+/** @param {TraceStep} step @param {boolean} [isAlone] then its range is not known */
+function pathOf({ kind, outcome, skipped = 0, filter, slot, offset, mentions = 0, reason }, isAlone = false) {
   const others = skipped > 0 ? `${counted(skipped, 'table')} of the level skipped by range` : ''
   if (kind === 'level') return others
   if (kind === 'log') return reason !== undefined ? nameText(reason) : mentions === 0 ? 'no operation of the key' : `${counted(mentions, 'operation')} of the key`
   if (outcome === 'skipped') return 'skipped by its range'
-  const path = ['in range', ...outcome === 'past end' ? ['after the last key of the index'] : []]
+  const path = [...isAlone ? [] : ['in range'], ...outcome === 'past end' ? ['after the last key of the index'] : []]
   if (slot !== undefined) path.push(`filter ${grouped(slot)}: ${filter}`)
   else if (offset !== undefined) path.push('no filter is asked')
   if (others !== '') path.push(others)
@@ -140,9 +143,9 @@ function outcomeOf({ outcome, sequence, falsePositive }) {
   return outcome === 'unknown' ? html`<span class="bad">${name}</span>` : name
 }
 
-/** What a row may have no room for. @param {TraceStep | undefined} step */
-const chosenOf = (step) => step === undefined ? nothing : step.reason === undefined
-  ? html`<p>${step.file === undefined ? nothing : html`${nameText(step.file)}: `}${pathOf(step)}${step.kind === 'table' && step.bytes > 0 ? ` · the index leads to the block at ${grouped(step.offset ?? 0)}: ${grouped(step.bytes)} B read` : ''}</p>`
+/** What a row may have no room for. @param {TraceStep | undefined} step @param {boolean} isAlone */
+const chosenOf = (step, isAlone) => step === undefined ? nothing : step.reason === undefined
+  ? html`<p>${step.file === undefined ? nothing : html`${nameText(step.file)}: `}${pathOf(step, isAlone)}${step.kind === 'table' && step.bytes > 0 ? ` · the index leads to the block at ${grouped(step.offset ?? 0)}: ${grouped(step.bytes)} B read` : ''}</p>`
   : html`<p class="finding ${step.outcome === 'unknown' ? 'bad' : 'warn'}">${nameText(step.reason)}</p>`
 
 /** @param {import('varve/inspect').Trace} result */

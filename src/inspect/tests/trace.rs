@@ -53,7 +53,10 @@ pub(super) fn state_of(files: &Files) -> Vec<u8> {
 
 pub(super) fn trace(files: &Files, state: &[u8], key: &[u8], at: Option<u64>) -> Trace {
     let sizes = files.iter().map(|(name, bytes)| (name.clone(), to_u64(bytes.len()))).collect();
-    let mut tracer = Tracer::new(sizes, state, None, key.to_vec(), at);
+    fed(Tracer::new(sizes, state, None, key.to_vec(), at), files)
+}
+
+fn fed(mut tracer: Tracer, files: &[(String, Vec<u8>)]) -> Trace {
     while let Some((file, offset, length)) = tracer.wanted() {
         let start = usize::try_from(offset).unwrap();
         tracer.feed(files[file].1[start..start + length].to_vec());
@@ -147,6 +150,48 @@ fn trace_and_get_agree_on_every_key_and_snapshot() {
     for outcome in ["Skipped", "Filtered", "Absent", "Newer", "Found", "Deleted"] {
         assert!(outcomes.contains(outcome), "{outcome} of {outcomes:?}");
     }
+}
+
+/// What a table says by itself is what it says on the way of a look-up, also under another name.
+#[test]
+fn table_alone_says_what_it_says_in_its_database() {
+    let World { db, env, snapshots } = world(3000, 7);
+    let files = files_of(&env);
+    let state = state_of(&files);
+    let mut outcomes = BTreeSet::new();
+    for number in 0..242 {
+        let key = key_of(number);
+        for at in snapshots.iter().map(|snapshot| Some(snapshot.sequence().get())).chain([None]) {
+            for step in trace(&files, &state, &key, at).steps {
+                let Some((name, bytes)) = step.level.and(step.file).map(|file| &files[file]) else { continue };
+                for name in [name, "picture.png"] {
+                    let size = to_u64(bytes.len());
+                    let alone = Tracer::of_table(name, size, b"", key.clone(), at);
+                    let Trace { steps, answer, .. } = fed(alone, &[(name.to_owned(), bytes.clone())]);
+                    let [one] = &*steps else { panic!("{steps:?}") };
+                    if step.outcome == Outcome::Skipped {
+                        assert!(!one.outcome.decides() && answer == Answer::Absent, "{step:?}, {one:?}");
+                    } else {
+                        assert_eq!(
+                            (one.outcome, one.place, one.entry, one.sequence),
+                            (step.outcome, step.place, step.entry, step.sequence)
+                        );
+                    }
+                    outcomes.insert(format!("{:?}", one.outcome));
+                }
+            }
+        }
+    }
+    block_on(db.close()).unwrap();
+    for outcome in ["Filtered", "Absent", "Newer", "Found", "Deleted"] {
+        assert!(outcomes.contains(outcome), "{outcome} of {outcomes:?}");
+    }
+    let alone = Tracer::of_table("000001.ldb", 9, b"reversed", b"key".to_vec(), None);
+    let Trace { answer, steps, .. } = fed(alone, &[]);
+    assert!(matches!(answer, Answer::Unknown(reason) if reason.contains("order of reversed")) && steps.is_empty());
+    let short =
+        fed(Tracer::of_table("000007.sst", 9, b"", b"key".to_vec(), None), &[("000007.sst".to_owned(), vec![0; 9])]);
+    assert!(matches!(short.answer, Answer::Unknown(reason) if reason.starts_with("000007.sst")));
 }
 
 #[test]

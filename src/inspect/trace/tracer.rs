@@ -9,14 +9,17 @@ use super::logs::{self, Log, Searched};
 use super::path::{Path, landed};
 use super::requests::{RequestEnv, Requests, Shared};
 use super::step::{Answer, LookupStep, Outcome, Trace};
-use crate::base::{FileName, FileNumber, InternalKeyComparator, KeyOrder, LookupKey, SequenceNumber, sort_by};
+use crate::base::{
+    FileName, FileNumber, InternalKeyComparator, KeyOrder, LookupKey, SequenceNumber, UserComparator, ValueType,
+    append_internal_key, sort_by,
+};
 use crate::error::Error;
 use crate::events::LiveCounters;
 use crate::inspect::manifest::State;
 use crate::inspect::rule::Rule;
 use crate::options::Options;
 use crate::table::{BlockCache, BlockObserver, BlockRead, DamagePolicy, TableCache, TableOptions};
-use crate::version::{Found, Version, VersionEdit, version_of};
+use crate::version::{Found, NewFile, Version, VersionEdit, version_of};
 
 /// Tables kept open: a look-up needs few.
 const OPEN_TABLES_MAX: usize = 64;
@@ -64,6 +67,36 @@ impl Tracer {
         let mut tracer = Tracer { shared, work: Some(Box::pin(question.ask())), trace: None };
         tracer.poll();
         tracer
+    }
+
+    /// Looks up `key` in one table, whose keys are in the order of this comparator (empty: bytewise).
+    ///
+    /// Its range is not known: it is asked for every key, as a table of level 0 that covers it.
+    pub fn of_table(name: &str, size: u64, comparator: &[u8], key: Vec<u8>, at: Option<u64>) -> Tracer {
+        let number = match FileName::parse(name) {
+            Some(named @ FileName::Table(number)) if named.is_spelled(name) => Some(number),
+            _ => None,
+        };
+        let (name, number) = match number {
+            Some(number) => (name.to_owned(), number),
+            None => (FileName::Table(FileNumber(1)).to_string(), FileNumber(1)),
+        };
+        let bound = |sequence, value_type| {
+            let mut bound = Vec::new();
+            append_internal_key(&mut bound, &key, sequence, value_type);
+            bound
+        };
+        let (smallest, largest) =
+            (bound(SequenceNumber::MAX, ValueType::Value), bound(SequenceNumber::truncated(0), ValueType::Deletion));
+        let comparator =
+            if comparator.is_empty() { UserComparator::Bytewise.name().into() } else { comparator.to_vec() };
+        let edit = VersionEdit {
+            comparator: Some(comparator),
+            last_sequence: Some(SequenceNumber::MAX),
+            new_files: vec![(0, NewFile { number, size, smallest, largest })],
+            ..VersionEdit::default()
+        };
+        Tracer::new(vec![(name, size)], &edit.encode(), None, key, at)
     }
 
     /// The file, offset and size of the bytes to feed next; `None` at the end.

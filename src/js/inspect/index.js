@@ -1,10 +1,9 @@
 // varve/inspect: explains the bytes of LevelDB's files without a database (types/inspect.d.ts).
 export { keyOf, openBlock, searchBlock, valueOf } from './block.js'
 export { detect } from './detect.js'
-export { filesOfOrigin, keyHistory, measureFilter, openFilter, openLive, openZip, probeFilter, salvage, testFilter, traceKey } from './later.js'
+export { filesOfOrigin, keyHistory, mapDirectory, measureFilter, openFilter, openLive, openZip, probeFilter, salvage, testFilter, traceKey, traceTable } from './later.js'
 export { mapLog, openRecord, sweepLog } from './log.js'
 export { EDIT_REASONS, levelsAt, mapManifest, openEdit, sweepManifest } from './manifest.js'
-export { mapDirectory } from './directory.js'
 export { explainKeys, guessScheme, rankKeys } from './keys.js'
 export { load } from './module.js'
 export { databasesOfOrigin } from './origin-list.js'

@@ -1,4 +1,4 @@
-// What few use is loaded when it is used.
+// What few use, or not at first, is loaded when it is used.
 
 /** @type {typeof import('../types/inspect.js').filesOfOrigin} */
 export async function filesOfOrigin(name, storage, options) {
@@ -21,6 +21,16 @@ export async function salvage(sources, options) {
 /** @type {typeof import('../types/inspect.js').openZip} */
 export async function openZip(source, options) {
   return (await import('./zip.js')).openZip(source, options)
+}
+
+/** @type {typeof import('../types/inspect.js').mapDirectory} */
+export async function mapDirectory(sources, options) {
+  return (await import('./directory.js')).mapDirectory(sources, options)
+}
+
+/** @type {typeof import('../types/inspect.js').traceTable} */
+export async function traceTable(source, key, options) {
+  return (await import('./trace.js')).traceTable(source, key, options)
 }
 
 /** @type {typeof import('../types/inspect.js').traceKey} */

@@ -19,23 +19,53 @@ export async function traceKey(sources, key, { sequence = -1, signal, progress }
   const { state, doubt } = await lastVersion(sources, signal)
   const tracer = (await newInstance()).traceLookup()
   for (const { name, size } of sources) tracer.add(name, size)
-  const held = new Held()
-  let done = 0
   try {
     tracer.begin(state, doubt, key, sequence)
-    for (;;) {
-      signal?.throwIfAborted()
-      const file = tracer.file()
-      if (file < 0) break
-      const bytes = await wanted(sources[file], tracer)
-      if (bytes === undefined) continue
-      tracer.feed(bytes)
-      progress?.(done += bytes.length)
-      await held.yield()
-    }
-    return resultOf(tracer, sources)
+    return await search(tracer, sources, { signal, progress })
   } catch (error) {
     throw fromEngine(error)
+  }
+}
+
+/**
+ * @param {Source} source
+ * @param {Uint8Array} key
+ * @param {{ sequence?: number, comparator?: string, signal?: AbortSignal, progress?: (done: number) => void }} [options]
+ * @returns {Promise<Trace>}
+ */
+export async function traceTable(source, key, { sequence = -1, comparator = '', signal, progress } = {}) {
+  const tracer = (await newInstance()).traceLookup()
+  const name = source.name.slice(source.name.lastIndexOf('/') + 1)
+  tracer.add(name, source.size)
+  try {
+    tracer.beginTable(comparator, key, sequence)
+    const trace = await search(tracer, [{ ...source, name }], { signal, progress })
+    // Under a name that no table has, the engine has it under this one.
+    const named = (/** @type {string | undefined} */ reason) => reason?.replace(/^000001\.ldb\b/, name)
+    for (const step of trace.steps) if (step.reason !== undefined) step.reason = named(step.reason)
+    return { ...trace, ...trace.reason !== undefined && { reason: named(trace.reason) } }
+  } catch (error) {
+    throw fromEngine(error)
+  }
+}
+
+/**
+ * @param {Tracer} tracer that began
+ * @param {Source[]} sources
+ * @param {{ signal?: AbortSignal, progress?: (done: number) => void }} options
+ */
+async function search(tracer, sources, { signal, progress }) {
+  const held = new Held()
+  let done = 0
+  for (;;) {
+    signal?.throwIfAborted()
+    const file = tracer.file()
+    if (file < 0) return resultOf(tracer, sources)
+    const bytes = await wanted(sources[file], tracer)
+    if (bytes === undefined) continue
+    tracer.feed(bytes)
+    progress?.(done += bytes.length)
+    await held.yield()
   }
 }
 

@@ -655,6 +655,21 @@ export function traceKey(sources: Source[], key: Uint8Array, options?: {
   progress?: (done: number) => void
 }): Promise<Trace>
 
+/**
+ * Looks up one key in one table, without the database around it: its index, its filter, its block. The one
+ * step says what a look-up that reaches this table finds there, as a table of level 0 whose range covers every
+ * key; nothing is known of newer entries elsewhere. `answer` is `unknown` as of `traceKey`.
+ */
+export function traceTable(source: Source, key: Uint8Array, options?: {
+  /** Look up as of this sequence number, up to 2^53 - 1. Default: the newest entry of the key. */
+  sequence?: number
+  /** The name of the order of its keys. Default: bytewise, the order of nearly all databases. */
+  comparator?: string
+  signal?: AbortSignal
+  /** Is told how many bytes were read. */
+  progress?: (done: number) => void
+}): Promise<Trace>
+
 /** An entry of a key in a file. */
 export interface Mention {
   /** The data block with its trailer, or the record. */
