@@ -10,7 +10,7 @@ import * as inspect from '../../src/js/inspect/index.js'
 import { corpusFiles, noCorpus } from './lib/corpus.mjs'
 import { blockOf, footer, internal, sealed, sourceOfBytes, tableOf, varint } from './lib/tables.mjs'
 
-const { CODECS, REGION_KINDS, REGION_STATES, detect, inspectTable, keyOf, mapTable, openBlock, sourceOf, sweepTable, valueOf } = inspect
+const { CODECS, REGION_KINDS, REGION_STATES, detect, inspectTable, keyOf, mapTable, openBlock, searchBlock, sourceOf, sweepTable, valueOf } = inspect
 
 const FIXTURES = inRoot('tests', 'fixtures')
 const files = fs.readdirSync(FIXTURES, { recursive: true }).filter((name) => /\.ldb$/.test(name)).map((name) => join(FIXTURES, name))
@@ -154,6 +154,36 @@ describe('tables', () => {
       const whole = data.filter(({ offset, size }) => offset + size <= cut)
       assert.deepEqual(rows.filter(({ kind, state }) => kind === 'data' && state === 'found').map(({ offset }) => offset), whole.map(({ offset }) => offset), `cut at ${cut}`)
     }
+  })
+
+  test('a search in a block finds the entries that have the bytes, and no other', async () => {
+    const bytes = fixture('leveldb-table/block256-none.ldb')
+    const source = sourceOfBytes(bytes)
+    const { handles } = await mapTable(source)
+    const text = (value) => Buffer.from(value).toString('latin1')
+    let matches = 0
+    for (let number = 0; number < handles.offset.length; number += 7) {
+      const place = { offset: handles.offset[number], size: handles.size[number] }
+      const view = await openBlock(source, { kind: 'data', ...place })
+      const entries = Array.from({ length: view.entries.length }, (_, i) => ({ key: text(keyOf(view, i).subarray(0, -8)), value: text(valueOf(view, i)) }))
+      const [sought, masked] = [entries[0].key.slice(-2), Uint8Array.of(0, 1)]
+      const expected = {
+        keys: ({ key }) => key.includes(sought), values: ({ value }) => value.includes(sought),
+        both: ({ key, value }) => key.includes(sought) || value.includes(sought), 'key starts': ({ key }) => key.startsWith(sought)
+      }
+      for (const [where, has] of Object.entries(expected)) {
+        const found = await searchBlock(source, place, { bytes: Buffer.from(sought, 'latin1'), where })
+        assert.deepEqual([...found], [...entries.keys()].filter((i) => has(entries[i])), `${where} of block ${number}`)
+        matches += found.length
+      }
+      const any = await searchBlock(source, place, { bytes: Buffer.from(sought, 'latin1'), mask: masked, where: 'keys' })
+      assert.deepEqual([...any], [...entries.keys()].filter((i) => entries[i].key.indexOf(sought[1], 1) > 0), `masked, block ${number}`)
+    }
+    assert.ok(matches > 10, `${matches} matches`)
+    // Bytes that are no block; a block whose checksum is wrong is searched as far as it can be decoded.
+    const cut = { ...source, size: handles.offset[1] }
+    assert.equal(await searchBlock(cut, { offset: handles.offset[1], size: handles.size[1] }, { bytes: Buffer.from('a') }), undefined)
+    await assert.rejects(searchBlock(source, { offset: 0, size: handles.size[0] }, { bytes: Buffer.from('a'), where: 'everywhere' }), { code: 'LEVEL_INVALID_ARGUMENT', message: /keys, values, both, key starts/ })
   })
 
   test('a block with a wrong checksum is decoded, and its findings say both sums', async () => {
