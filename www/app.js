@@ -196,9 +196,13 @@ class InspectorApp extends LitElement {
     event.preventDefault()
     this.setOver(false)
     try {
-      const { given, source } = await dropped(event.dataTransfer)
+      const { given, source, skipped } = await dropped(event.dataTransfer)
       if (given.length === 0) this.model.warn('There is no file in what was dropped.')
-      else await this.open(given, source)
+      else {
+        const opened = this.open(given, source)
+        if (skipped > 0) this.model.warn(`Not all of it was opened: ${counted(skipped, 'file or folder', 'files or folders')} left out, beyond 100,000 files or inside 32 folders. Drop a part of it.`)
+        await opened
+      }
     } catch (/** @type {any} any: whatever was thrown */ error) {
       this.model.warn(`This could not be read: ${error.message}. The browser blocks some folders.`)
     }

@@ -6,7 +6,7 @@ import { counted } from '../ui/numbers.js'
 /** @typedef {import('../model/bytes.js').Given} Given */
 
 /** Folders inside one another deeper than this are not read. */
-const DEPTH_MAX = 4
+const DEPTH_MAX = 32
 const FILES_MAX = 100_000
 
 /** @type {{ name: string, title: string, says: string, files: string[] }[]} */
@@ -57,38 +57,48 @@ export function openScreen({ open, demo, awaited, left, databases, origin }) {
  * The files of a drop. The items must be taken before anything is awaited.
  *
  * @param {DataTransfer} transfer
- * @returns {Promise<{ given: Given[], source: string }>}
+ * @returns {Promise<{ given: Given[], source: string, skipped: number }>} `skipped`: files and folders that are too many, or too deep
  */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry !== null && entry !== undefined)
   if (entries.length === 0) {
     const given = [...transfer.files].map((file) => ({ blob: file, size: file.size, name: file.name }))
-    return { given, source: given[0]?.name ?? '' }
+    return { given, source: given[0]?.name ?? '', skipped: 0 }
   }
   /** @type {Given[]} */
   const given = []
-  for (const entry of entries) await walk(entry, '', 0, given)
+  let skipped = 0
+  for (const entry of entries) skipped += await walk(entry, '', 0, given)
   // One folder: its files are named as in it.
   const only = entries.length === 1 && entries[0].isDirectory
   if (only) for (const file of given) file.name = file.name.slice(entries[0].name.length + 1)
   given.sort((a, b) => a.name < b.name ? -1 : 1)
-  return { given, source: entries.length === 1 ? entries[0].name : counted(given.length, 'file') }
+  return { given, source: entries.length === 1 ? entries[0].name : counted(given.length, 'file'), skipped }
 }
 
-/** @param {FileSystemEntry} entry @param {string} prefix @param {number} depth @param {Given[]} given */
+/**
+ * Returns how many files and folders were left out.
+ * @param {FileSystemEntry} entry
+ * @param {string} prefix
+ * @param {number} depth
+ * @param {Given[]} given
+ * @returns {Promise<number>}
+ */
 async function walk(entry, prefix, depth, given) {
   const name = `${prefix}${entry.name}`
   if (entry.isFile) {
-    if (given.length >= FILES_MAX) return
+    if (given.length >= FILES_MAX) return 1
     const file = /** @type {File} */ (await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject)))
     given.push({ blob: file, size: file.size, name })
-  } else if (depth < DEPTH_MAX) {
-    const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader()
-    // A reader gives at most 100 entries at a time.
-    for (;;) {
-      const batch = /** @type {FileSystemEntry[]} */ (await new Promise((resolve, reject) => reader.readEntries(resolve, reject)))
-      if (batch.length === 0) break
-      for (const each of batch) await walk(each, `${name}/`, depth + 1, given)
-    }
+    return 0
+  }
+  if (depth >= DEPTH_MAX) return 1
+  let skipped = 0
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader()
+  // A reader gives at most 100 entries at a time.
+  for (;;) {
+    const batch = /** @type {FileSystemEntry[]} */ (await new Promise((resolve, reject) => reader.readEntries(resolve, reject)))
+    if (batch.length === 0) return skipped
+    for (const each of batch) skipped += await walk(each, `${name}/`, depth + 1, given)
   }
 }
