@@ -4,13 +4,16 @@
 //! table      the magic number at its end                a log       the checksum of its first fragment
 //! manifest   a log whose first record is a version edit
 //! CURRENT    "MANIFEST-", digits, a line end            LOG         a line that begins with a date
+//! table without its footer: a block with a right checksum in its first bytes
 //! ```
 
 use super::log_head::{self, Head};
-use super::signatures::{self, ENDINGS};
+use super::search::{Hit, Search};
+use super::signatures::{self, ENDINGS, ZSTD};
 use super::span::fill;
+use super::table::has_keys;
 use crate::base::{FileName, to_u64};
-use crate::table::{FOOTER_SIZE, MAGIC};
+use crate::table::{FOOTER_SIZE, MAGIC, TRAILER_SIZE};
 
 /// Bytes of the beginning and of the end that are needed, if the file has so many.
 pub const HEAD_SIZE: usize = 96 << 10;
@@ -77,7 +80,8 @@ pub struct Detected {
 /// [`TAIL_SIZE`], or all of a smaller file.
 pub fn detect(name: &str, size: u64, head: &[u8], tail: &[u8]) -> Detected {
     let named = named(name);
-    let (kind, format, reason) = by_content(size, head, tail)
+    let (kind, format, reason) = by_content(size, head, tail, named)
+        .or_else(|| by_blocks(named, head))
         .or_else(|| by_name(named, head))
         .unwrap_or_else(|| (Kind::Unknown, "unknown".to_owned(), "no known beginning or end".to_owned()));
     Detected { kind, format, reason, named }
@@ -109,7 +113,7 @@ fn named(name: &str) -> Option<&'static str> {
     parts.into_iter().find(|(part, _)| lower.contains(part)).map(|(_, kind)| kind)
 }
 
-fn by_content(size: u64, head: &[u8], tail: &[u8]) -> Option<Found> {
+fn by_content(size: u64, head: &[u8], tail: &[u8], named: Option<&str>) -> Option<Found> {
     if size == 0 {
         return found(Kind::Empty, "empty file", "the file has no bytes");
     }
@@ -128,7 +132,9 @@ fn by_content(size: u64, head: &[u8], tail: &[u8]) -> Option<Found> {
             return Some((Kind::Foreign, signatures::table_format(magic, tail), reason()));
         }
     }
-    if let Some((_, name)) = signatures::BEGINNINGS.iter().find(|(known, _)| head.starts_with(known)) {
+    if let Some((_, name)) = signatures::BEGINNINGS.iter().find(|(known, _)| head.starts_with(known))
+        && !(*name == ZSTD && (named == Some("table") || first_block(head) == Some(0)))
+    {
         return found(Kind::Foreign, name, "the signature at 0");
     }
     if signatures::ends_as_zip(tail) {
@@ -166,6 +172,29 @@ fn by_content(size: u64, head: &[u8], tail: &[u8]) -> Option<Found> {
     }
     if is_dated(head) {
         return found(Kind::InfoLog, "messages of LevelDB", "a line that begins with date and time");
+    }
+    None
+}
+
+/// A table without a footer: by its first blocks. A log may have a table in a value.
+fn by_blocks(named: Option<&'static str>, head: &[u8]) -> Option<Found> {
+    if !matches!(named, None | Some("table")) || is_text(head) {
+        return None;
+    }
+    let at = to_u64(first_block(head)?);
+    found(Kind::Table, "LevelDB table", fill("a block with a right checksum at {}, and no footer", &[at]))
+}
+
+/// Where the first block with keys begins.
+fn first_block(head: &[u8]) -> Option<usize> {
+    let (mut search, mut at) = (Search::new(0), 0);
+    while let Some(rest) = head.get(at..).filter(|rest| !rest.is_empty()) {
+        let Hit::Block { skipped, size } = search.first(to_u64(at), rest, true, has_keys) else { return None };
+        let start = at.saturating_add(skipped);
+        at = start.saturating_add(size).saturating_add(TRAILER_SIZE);
+        if has_keys(to_u64(start), head.get(start..at).unwrap_or_default()) {
+            return Some(start);
+        }
     }
     None
 }

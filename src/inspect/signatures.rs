@@ -17,13 +17,16 @@ pub(super) const ENDINGS: [(u64, &str); 5] = [
     (0xb3aa_9ff0_b3aa_9ff0, "Pebble"),
 ];
 
+/// A block may begin so, too.
+pub(super) const ZSTD: &str = "zstd";
+
 /// The first bytes of other files.
 pub(super) const BEGINNINGS: [(&[u8], &str); 15] = [
     (b"SQLite format 3\0", "SQLite database"),
     (b"\x1f\x8b", "gzip"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x28\xb5\x2f\xfd", ZSTD),
     (b"7z\xbc\xaf\x27\x1c", "7z archive"),
     (b"\xfd7zXZ\0", "xz"),
     (b"BZh", "bzip2"),
@@ -31,7 +34,7 @@ pub(super) const BEGINNINGS: [(&[u8], &str); 15] = [
     (b"\xff\xd8\xff", "JPEG image"),
     (b"GIF8", "GIF image"),
     (b"%PDF-", "PDF document"),
-    (b"\0asm", "WebAssembly module"),
+    (b"\0asm\x01\0\0\0", "WebAssembly module"),
     (b"{\n  \"report\": \"Varve inspector\"", "report of the inspector"),
     (b"<!doctype html>", "HTML page"),
 ];

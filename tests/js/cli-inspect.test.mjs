@@ -13,9 +13,10 @@ import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 
 const MAIN = inRoot('src', 'js', 'cli', 'main.js')
 
+const noise = Uint8Array.from({ length: 70_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)
+
 describe('varve inspect', () => {
   const folder = mkdtempSync(join(tmpdir(), 'varve-inspect-'))
-  const noise = Uint8Array.from({ length: 70_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)
   /** @type {import('node:child_process').ChildProcess} */
   let child
   let address = ''
@@ -149,6 +150,28 @@ describe('varve inspect --json', () => {
     assert.equal(status, 1)
     assert.deepEqual(codes(report.files[0]), ['W01', 'W08'])
     assert.deepEqual(run(join(FIXTURES, 'wal-flip-middle', 'MANIFEST-000006')).status, 0)
+  })
+
+  test('a file of another program is no damaged table, and a table without its footer is one', () => {
+    const place = mkdtempSync(join(tmpdir(), 'varve-inspect-others-'))
+    const given = (/** @type {string} */ name, /** @type {Uint8Array} */ bytes) => {
+      writeFileSync(join(place, name), bytes)
+      return join(place, name)
+    }
+    const table = readFileSync(join(FIXTURES, 'leveldb-table', 'bloom10-none.ldb'))
+    for (const [path, kind, isSound] of /** @type {[string, string, boolean][]} */ ([
+      [given('picture.png', Buffer.concat([Buffer.from('\x89PNG\r\n', 'latin1'), noise])), 'foreign', true],
+      [given('000005.ldb', Buffer.concat([Buffer.from('SQLite format 3\0'), noise])), 'foreign', true],
+      [given('noise', noise.subarray(0, 9000)), 'unknown', true], [given('zeros', new Uint8Array(5000)), 'zeros', true],
+      [given('000006.ldb', new Uint8Array(5000)), 'zeros', false], [given('000007.ldb', noise.subarray(0, 9000)), 'table', false],
+      [given('cut', table.subarray(0, table.length - 9)), 'table', false],
+      // What begins later than detect looks is found by reading all of it.
+      [given('late', Buffer.concat([noise, noise, table.subarray(0, table.length - 9)])), 'unknown', false]
+    ])) {
+      const { report, status } = run(path)
+      assert.deepEqual([report.files[0].kind, report.sound, status], [kind, isSound, isSound ? 0 : 1], path)
+    }
+    rmSync(place, { recursive: true })
   })
 
   test('what cannot be read is exit code 2', () => {

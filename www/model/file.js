@@ -81,9 +81,21 @@ export class OpenFile {
 
   /** What both passes found, each once, by offset. Asked for in every frame, so kept until more is found. */
   get findings() {
-    const key = [this.mapFindings.length, this.sweptFindings.length, this.sweep.status, this.place?.findings.length].join()
+    const key = [this.mapFindings.length, this.sweptFindings.length, this.sweep.status, this.isOurs, this.place?.findings.length].join()
     if (this.#findings?.key !== key) this.#findings = { key, ...this.#allFindings() }
     return this.#findings.all
+  }
+
+  /** Whether it is of another program, or zeros under another name: nothing in it is explained. */
+  get isOther() {
+    const { kind, format = '', named } = this.detected ?? {}
+    // Tables of RocksDB and Pebble are told from LevelDB's.
+    return kind === 'foreign' ? !format.includes(' table') : kind === 'zeros' && named === undefined
+  }
+
+  /** Whether it is LevelDB's, as far as is known: what has no known structure is, if a block was found in it. */
+  get isOurs() {
+    return !this.isOther && (this.detected?.kind !== 'unknown' || (this.regions?.data.length ?? 0) > 0)
   }
 
   /** The worst severity among them. */
@@ -93,7 +105,7 @@ export class OpenFile {
 
   /** @returns {{ all: Finding[], worst: import('varve/inspect').Severity | undefined }} */
   #allFindings() {
-    const own = this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
+    const own = !this.isOurs ? [] : this.sweep.status === 'none' ? this.mapFindings : [...this.sweptFindings, ...this.mapFindings]
     // A table that was not finished is not damaged: an interrupted writer leaves such.
     const both = [...this.outerFindings, ...this.place?.unfinished ? [] : own, ...this.place?.findings ?? []]
     const seen = new Set()

@@ -14,3 +14,4 @@ mod map;
 mod strays;
 
 pub use inspector::{Depth, TableInspector};
+pub(super) use strays::has_keys;

@@ -130,8 +130,8 @@ impl TableInspector {
     }
 }
 
-/// Whether stored bytes are a data block or an index.
-fn has_keys(offset: u64, stored: &[u8]) -> bool {
+/// Whether stored bytes, which begin at `offset`, are a data block or an index.
+pub(in crate::inspect) fn has_keys(offset: u64, stored: &[u8]) -> bool {
     let handle = BlockHandle { offset, size: to_u64(stored.len().saturating_sub(TRAILER_SIZE)) };
     let contents = open("data", handle, stored).contents;
     contents.is_some_and(|contents| matches!(kind_of(&contents, offset), "data" | "index"))

@@ -80,3 +80,46 @@ fn a_log_with_a_damaged_beginning_is_recognised_by_its_next_block() {
     assert_eq!(detected("x", &file).kind, Kind::Unknown, "the next blocks begin with a middle or last fragment");
     assert_eq!(detected("000003.log", &file).kind, Kind::Log);
 }
+
+#[test]
+fn a_table_without_its_footer_is_recognised_by_its_blocks() {
+    for name in ["leveldb-table/bloom10-none.ldb", "leveldb-table/block256-none.ldb"] {
+        let table = fixture(name);
+        let cut = &table[..table.len() - 20];
+        for name in ["x", "recovered.bin", "000005.ldb"] {
+            let found = detected(name, cut);
+            assert_eq!(
+                (found.kind, &*found.reason),
+                (Kind::Table, "a block with a right checksum at 0, and no footer")
+            );
+        }
+        // The first block is damaged.
+        let mut damaged = cut.to_vec();
+        damaged[100] ^= 1;
+        let found = detected("x", &damaged);
+        assert_eq!(found.kind, Kind::Table, "{}", found.reason);
+        assert!(!found.reason.contains(" at 0,"));
+    }
+    // No chance hit in what is no table.
+    let mut state = 1u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    })
+    .take(HEAD_SIZE)
+    .collect();
+    assert_eq!(detected("x", &noise).kind, Kind::Unknown);
+}
+
+#[test]
+fn a_name_does_not_make_a_picture_a_table() {
+    for head in [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], b"SQLite format 3\0 pages", b"\xff\xd8\xff\xe0 picture"] {
+        for name in ["000005.ldb", "picture.png"] {
+            assert_eq!(detected(name, head).kind, Kind::Foreign);
+        }
+    }
+    // Bytes with which a block may begin.
+    assert_eq!(detected("000005.ldb", b"\x28\xb5\x2f\xfd rest").kind, Kind::Table);
+    assert_eq!(detected("data.zst", b"\x28\xb5\x2f\xfd rest").kind, Kind::Foreign);
+    assert_eq!(detected("x", b"\0asm and the key goes on").kind, Kind::Unknown);
+}

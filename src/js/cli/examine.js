@@ -119,17 +119,21 @@ async function inZip(name, file, examined, order) {
 
 /** @param {string} name @param {Source} opened @param {Order} order @returns {Promise<Examined>} */
 async function explained(name, opened, order) {
-  const { kind, format } = await detect(opened)
+  const { kind, format, named } = await detect(opened)
   const sweep = { table: sweepTable, foreign: sweepTable, unknown: sweepTable, zeros: sweepTable, log: sweepLog, manifest: sweepManifest }[/** @type {string} */ (kind)]
   /** @type {Finding[]} */
   const findings = []
   /** @type {Record<string, unknown> | undefined} */
   let facts
-  if (sweep !== undefined && opened.size > 0 && format !== 'zip') {
+  // Another program's file is no damaged table; RocksDB's and Pebble's tables are told from LevelDB's.
+  const isOther = kind === 'foreign' ? !format.includes(' table') : kind === 'zeros' && named === undefined
+  if (sweep !== undefined && opened.size > 0 && !isOther) {
     for await (const part of sweep(opened, order)) {
       findings.push(...part.findings)
       facts = part.summary?.facts ?? facts
     }
+    // Nor is what has no block at all.
+    if (kind === 'unknown' && facts?.foundBlocks === 0) findings.length = 0
   }
   return { name, size: opened.size, sha256: await digestOf(opened), kind, ...kind === 'foreign' && { format }, ...facts !== undefined && { facts }, findings }
 }
