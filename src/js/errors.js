@@ -36,7 +36,7 @@ const CODES = new Map([
 ])
 
 /** What the options that the engine's messages name are called here. @type {Record<string, string>} */
-const OPTIONS = { create_if_missing: 'createIfMissing', error_if_exists: 'errorIfExists', max_value_size: 'maxValueBytes' }
+const OPTIONS = { create_if_missing: 'createIfMissing', error_if_exists: 'errorIfExists', max_value_size: 'maxValueBytes', read_only: 'readOnly' }
 
 /** A failure with a stable `code`; its message may change. */
 export class VarveError extends Error {
@@ -100,7 +100,7 @@ export function fromEngineAt(error, path) {
   const code = CODES.get(error?.code)
   if (code === undefined || error instanceof VarveError) return error
   const { cause, file, offset, maybeApplied } = error
-  const said = error.message.replaceAll(/create_if_missing|error_if_exists|max_value_size/g, (/** @type {string} */ name) => OPTIONS[name])
+  const said = error.message.replaceAll(/create_if_missing|error_if_exists|max_value_size|read_only/g, (/** @type {string} */ name) => OPTIONS[name])
   const message = path === null || names(said, path) ? said : `${path}: ${said}`
   const ErrorOf = code === 'LEVEL_SOURCE_CHANGED' ? SourceChangedError : VarveError
   return new ErrorOf(message, { code, cause, file, offset, maybeApplied })

@@ -16,7 +16,7 @@ use std::task::Poll;
 use super::edit::VersionEdit;
 use super::levels::Version;
 use super::set::{Builder, Counts, VersionSet};
-use crate::base::{FileKind, FileName, FileNumber, to_u64};
+use crate::base::{FileKind, FileName, FileNumber, UserComparator, to_u64};
 use crate::bugs::{Bug, seeded};
 use crate::env::{Env, NameEdit, read_file};
 use crate::error::{Error, Malformed, Result};
@@ -256,10 +256,17 @@ fn check_comparator(set: &VersionSet, edit: &VersionEdit) -> Result<()> {
     let given = set.order().user().name();
     match &edit.comparator {
         Some(stored) if stored != given.as_bytes() && !set.order().user().is_as_stored() => {
+            let is_unknown = cfg!(feature = "comparators") && UserComparator::named(stored).is_none();
             let stored = stored.escape_ascii();
+            let advice = if is_unknown {
+                "its own is not known here, but with the comparator as-stored and read_only its entries can be read in \
+                 the order of its files"
+            } else {
+                "open it with its own"
+            };
             Err(Error::InvalidArgument(format!(
-                "the database uses the comparator {stored}, the options say {given}: open it with its own (in Rust, \
-                 `repair_as` sorts it anew)"
+                "the database uses the comparator {stored}, the options say {given}: {advice} (in Rust, `repair_as` \
+                 sorts it anew)"
             )))
         }
         _ => Ok(()),

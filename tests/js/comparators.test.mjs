@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
 import { explainKeys, guessScheme, keyHistory, keyOf, mapDirectory, mapTable, measureFilter, openBlock, probeFilter, rankKeys, sweepLog, sweepTable, traceKey } from '../../src/js/inspect/index.js'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
+import { zip } from './lib/zip.mjs'
 
 const FIXTURES = inRoot('tests', 'fixtures')
 const LIBRARY = join(FIXTURES, 'chromium-library')
@@ -121,6 +122,29 @@ describe('idb_cmp1', () => {
 })
 
 describe('an order that is not known', () => {
+  test('is imported as it is stored, and the error without that names it', async () => {
+    const names = fs.readdirSync(reverse).filter((name) => name !== 'LOCK')
+    const archive = zip(names.map((name) => ({ name, data: fs.readFileSync(join(reverse, name)) })))
+    for (const comparator of [undefined, 'idb_cmp1']) {
+      const place = newPlace()
+      await assert.rejects(Varve.import(place, archive, { comparator }), { code: 'LEVEL_INVALID_ARGUMENT', message: /corpus\.ReverseBytewise.*as-stored and readOnly/ })
+      assert.equal(fs.existsSync(place), false)
+    }
+    await assert.rejects(Varve.import(newPlace(), archive, { comparator: 'as-stored', readOnly: false }), { code: 'LEVEL_INVALID_ARGUMENT', message: /needs readOnly/ })
+    const place = newPlace()
+    const db = await Varve.import(place, archive, { comparator: 'as-stored', keyEncoding: 'hex' })
+    const keys = await db.keys().all()
+    assert.equal(keys.length, 560)
+    await db.close()
+    for (const name of names) assert.deepEqual(fs.readFileSync(join(place, name)), fs.readFileSync(join(reverse, name)), name)
+    const again = new Varve(place, { comparator: 'as-stored', readOnly: true, keyEncoding: 'hex' })
+    assert.deepEqual(await again.keys().all(), keys)
+    await again.close()
+    const inMemory = await Varve.import(null, archive, { storage: 'memory', comparator: 'as-stored', keyEncoding: 'hex' })
+    assert.deepEqual(await inMemory.keys().all(), keys)
+    await inMemory.close()
+  })
+
   const reverse = join(FIXTURES, 'comparator-reverse')
 
   test('is a notice of verify and the inspector, and nothing is damaged', async () => {

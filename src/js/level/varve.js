@@ -766,6 +766,8 @@ export class Varve extends AbstractLevel {
    */
   static async import(location, source, options) {
     const { maxBytes, maxRatio, ...rest } = { __proto__: null, ...options }
+    // There is no other way to open what has no known order.
+    if (rest.comparator === 'as-stored') rest.readOnly ??= true
     const importing = { pieces: piecesOf(source), limits: limitsOf({ maxBytes, maxRatio }) }
     const db = new this(location, rest)
     if (db.#inWorker && db.#inMemory) {

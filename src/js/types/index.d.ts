@@ -408,7 +408,9 @@ export class Varve<KDefault = string, VDefault = string>
    * @throws `LEVEL_CORRUPTION`, with `file` (the entry, or `archive`) and `offset` (in the zip), if
    * the zip is damaged, truncated, inconsistent or contains other files; `LEVEL_NOT_SUPPORTED` if
    * it is encrypted or uses another compression; `LEVEL_LIMIT_EXCEEDED`; `LEVEL_INVALID_ARGUMENT`
-   * if the target has a database. After any failure the partial database is removed.
+   * if the target has a database, or the zip's database has another comparator than
+   * `options.comparator`: the message names it. With `comparator: 'as-stored'` a database of any comparator
+   * is imported, and opened with `readOnly`. After any failure the partial database is removed.
    *
    * @example
    * ```js
