@@ -76,9 +76,9 @@ pub use bugs::{Bug, plant};
 #[cfg(feature = "archive")]
 pub use db::Export;
 pub use db::{
-    AtRisk, ChangePage, Counts, Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, LostRange, RecoveredFile,
-    RecoveryReport, RepairReport, SalvageReport, Strictness, TableInfo, UnusedFile, VerifyReport, Watch, destroy,
-    repair, repair_as, verify,
+    AtRisk, ChangePage, Counts, Db, DbIterator, DbState, LeftBehind, LogReport, LookupTrace, LostRange, OneTable,
+    RecoveredFile, RecoveryReport, Remark, RepairReport, SalvageReport, Strictness, TableInfo, UnusedFile,
+    VerifyReport, Watch, destroy, repair, repair_as, verify,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use env::block_on;
@@ -86,7 +86,7 @@ pub use env::try_now;
 pub use error::{Corruption, Error, IoError, Malformed, MissingCodec, Result};
 pub use options::{Compression, Options, ReadOptions, RecoveryMode, WriteOptions};
 pub use sst::{TableFile, TableFileIterator};
-pub use table::Lookup;
+pub use table::{EntryCount, Lookup};
 pub use version::{LEVELS, TableTouched, stored_comparator};
 
 /// Compiles the README's example with the documentation.

@@ -17,7 +17,19 @@ pub(super) struct LogWalk {
     end: u64,
     /// The next record, if a doubtful one was compared with it.
     peeked: Option<(Record, Option<Doubt>)>,
+    missing: Vec<Missing>,
 }
+
+/// A part of a log whose records are missing: the sequence numbers before and after it tell how many entries
+/// they had.
+pub(super) struct Missing {
+    pub(super) begin: u64,
+    pub(super) end: u64,
+    pub(super) entries: u64,
+}
+
+/// Others are not listed.
+const MISSING_MAX: usize = 1000;
 
 /// The sequence numbers known before a batch.
 #[derive(Clone, Copy)]
@@ -100,7 +112,7 @@ impl LogWalk {
     pub(super) async fn open(env: &dyn Env, name: &str, before: Before) -> Result<LogWalk> {
         let reader = LogReader::open(env, name, Semantics::Salvage).await?;
         let size = reader.file_size().await?;
-        Ok(LogWalk { reader, name: name.to_owned(), size, before, end: 0, peeked: None })
+        Ok(LogWalk { reader, name: name.to_owned(), size, before, end: 0, peeked: None, missing: Vec::new() })
     }
 
     /// Lets `next_or_doubtful` return doubtful records.
@@ -192,12 +204,24 @@ impl LogWalk {
         if let Some(reason) = self.before.objection(first.get()) {
             findings.push(Error::corruption(&*self.name, begin, reason));
         }
+        if let Before::SameLog(last) = self.before
+            && first.get() > last.saturating_add(1)
+            && self.missing.len() < MISSING_MAX
+        {
+            let entries = first.get() - last - 1;
+            self.missing.push(Missing { begin: self.end, end: begin, entries });
+        }
         let next = first.get().saturating_add(count);
         let last = next.saturating_sub(1).max(self.before.in_logs().unwrap_or(0));
         self.before = Before::SameLog(last);
         self.reader.expect_sequence(next);
         self.end = record.end;
         Some(Batch { first, record })
+    }
+
+    /// The parts whose records are missing, so far.
+    pub(super) fn take_missing(&mut self) -> Vec<Missing> {
+        std::mem::take(&mut self.missing)
     }
 
     /// Reports skipped bytes; returns the sequence numbers known at the end, and how many bytes were

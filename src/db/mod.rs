@@ -13,6 +13,7 @@ mod log_walk;
 #[cfg(feature = "comparators")]
 mod memory_log;
 mod obsolete_files;
+mod one_table;
 mod open;
 mod property;
 mod read;
@@ -29,7 +30,8 @@ use std::rc::Rc;
 pub use destroy::destroy;
 #[cfg(feature = "archive")]
 pub use export::Export;
-pub use open::{AtRisk, LostRange, RecoveredFile, RepairReport, Strictness, UnusedFile, repair, repair_as};
+pub use one_table::OneTable;
+pub use open::{AtRisk, LostRange, RecoveredFile, Remark, RepairReport, Strictness, UnusedFile, repair, repair_as};
 pub use read::{DbIterator, LookupTrace};
 pub use report::{LeftBehind, LogReport, RecoveryReport, TableInfo};
 pub use salvage::{Counts, SalvageReport};
@@ -461,6 +463,14 @@ impl Db {
     #[cfg(feature = "archive")]
     pub fn export(&self) -> Result<Export> {
         Export::new(&self.inner)
+    }
+
+    /// Writes the newest version of each live key to one table, which is read piece by piece.
+    ///
+    /// # Errors
+    /// `Closed`; `NotSupported` if the order of keys is not known.
+    pub fn one_table(&self) -> Result<OneTable> {
+        OneTable::new(&self.inner)
     }
 
     /// Flushes the log to storage and releases the lock; closing twice is no error.

@@ -9,14 +9,14 @@
 
 use std::rc::Rc;
 
-use super::open::{AtRisk, Details, RepairReport, Strictness, open, rebuild};
+use super::open::{AtRisk, Details, Remark, RepairReport, Strictness, open, rebuild};
 use super::read::sources;
 use super::state::Inner;
 use super::verify::READ_ALL;
 use crate::base::{InternalKeyComparator, KeyOrder, ValueType, parse_internal_key, sort_by};
 use crate::budget::Budget;
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, finish};
 use crate::options::Options;
 
@@ -47,9 +47,9 @@ pub struct SalvageReport {
     pub sound: Vec<(String, u64)>,
     /// Blocks and records that are used although they may be wrong, each with the number of its entries.
     /// At most 1,000.
-    pub doubtful: Vec<Error>,
-    /// Blocks that an index lists, and that are not used.
-    pub left_behind: Vec<Error>,
+    pub doubtful: Vec<Remark>,
+    /// All damage, and every block, record and file that is not used, each once.
+    pub left_behind: Vec<Remark>,
     /// Keys that may be missing, may have an older value, or may be back from deletion. At most 1,000;
     /// the last may stand for more.
     pub at_risk: Vec<AtRisk>,
@@ -69,6 +69,7 @@ pub(super) async fn salvage(
     let inner = open(env, options).await?;
     let Details { sound, doubtful, left_behind, mut at_risk } = details;
     let counts = count(&inner, &mut at_risk).await?;
+    let left_behind = Remark::merged(&repair.findings, left_behind, &doubtful);
     Ok((inner, SalvageReport { counts, sound, doubtful, left_behind, at_risk, repair }))
 }
 

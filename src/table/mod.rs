@@ -49,6 +49,7 @@ mod trailer;
 
 pub(crate) use block::{Block, BlockIterator, Entry, Origin};
 pub(crate) use block_cache::BlockCache;
+pub(crate) use builder::TableBuilder;
 pub(crate) use cache::{TableCache, Watch};
 pub(crate) use codec::{Codec, DecodeError, decompress};
 pub(crate) use filter::FilterBlock;
@@ -61,6 +62,7 @@ pub(crate) use options::{BlockRead, TableOptions};
 pub(crate) use output::{FinishedTable, TableOutput, UnprovenTable};
 pub(crate) use policy::DamagePolicy;
 pub(crate) use reader::Table;
+pub use salvage::EntryCount;
 pub(crate) use salvage::{LostBlock, Salvage, Salvaged, each_entry};
 pub(crate) use search::{BlockSearch, WINDOW as SEARCH_WINDOW};
 pub(crate) use trailer::open_trailer;

@@ -13,10 +13,11 @@ use super::page::Page;
 use super::place::Place;
 use super::regions::value_or_promise;
 use super::repair::{recovered, unused};
-use crate::db::{AtRisk, Counts, Db, DbIterator, Export, RepairReport, SalvageReport, Strictness};
+use crate::db::{AtRisk, Counts, Db, DbIterator, Export, OneTable, Remark, RepairReport, SalvageReport, Strictness};
 use crate::env::Storage;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+use crate::table::EntryCount;
 
 /// Entries of a page at most.
 const PAGE_ENTRIES: u32 = 10_000;
@@ -27,6 +28,7 @@ pub struct Salvaged {
     report: JsValue,
     db: Rc<Db>,
     export: RefCell<Option<Rc<Export>>>,
+    table: RefCell<Option<Rc<OneTable>>>,
     rows: Rc<RefCell<Option<DbIterator>>>,
 }
 
@@ -49,7 +51,14 @@ pub fn salvage_database(
     value_or_promise(async move {
         let (db, report) = Db::salvage(place.env(), options, any_comparator, strictness).await?;
         let report = salvage_report(&report);
-        Ok(Salvaged { report, db: Rc::new(db), export: RefCell::default(), rows: Rc::default() }.into())
+        Ok(Salvaged {
+            report,
+            db: Rc::new(db),
+            export: RefCell::default(),
+            table: RefCell::default(),
+            rows: Rc::default(),
+        }
+        .into())
     })
 }
 
@@ -74,6 +83,24 @@ impl Salvaged {
         let export = export.ok_or_else(|| to_js(&Error::InvalidArgument("no zip was begun".into())))?;
         value_or_promise(async move {
             let piece = export.next(bytes).await?;
+            Ok(piece.map_or(JsValue::UNDEFINED, |piece| Uint8Array::from(&piece[..]).into()))
+        })
+    }
+
+    /// Begins a table of the live entries.
+    #[wasm_bindgen(js_name = beginTable)]
+    pub fn begin_table(&self) -> Result<(), JsValue> {
+        let table = self.db.one_table().map_err(|error| to_js(&error))?;
+        self.table.replace(Some(Rc::new(table)));
+        Ok(())
+    }
+
+    /// About `bytes` more of the table; undefined at its end.
+    pub fn table(&self, bytes: usize) -> Result<JsValue, JsValue> {
+        let table = self.table.borrow().clone();
+        let table = table.ok_or_else(|| to_js(&Error::InvalidArgument("no table was begun".into())))?;
+        value_or_promise(async move {
+            let piece = table.next(bytes).await?;
             Ok(piece.map_or(JsValue::UNDEFINED, |piece| Uint8Array::from(&piece[..]).into()))
         })
     }
@@ -126,30 +153,42 @@ fn salvage_report(report: &SalvageReport) -> JsValue {
         object
     });
     set(&object, "sound", sound.collect::<Array>());
-    let RepairReport { tables, recovered: copied, unused: left_out, findings, old_data_may_reappear, .. } =
-        &report.repair;
+    let RepairReport { tables, recovered: copied, unused: left_out, old_data_may_reappear, .. } = &report.repair;
     set(&object, "tables", number(*tables));
     set(&object, "recovered", copied.iter().map(recovered).collect::<Array>());
     set(&object, "unused", left_out.iter().map(unused).collect::<Array>());
-    set(&object, "leftBehind", findings.iter().chain(&report.left_behind).map(place_and_reason).collect::<Array>());
-    set(&object, "doubtful", report.doubtful.iter().map(place_and_reason).collect::<Array>());
+    set(&object, "leftBehind", report.left_behind.iter().map(remark).collect::<Array>());
+    set(&object, "doubtful", report.doubtful.iter().map(remark).collect::<Array>());
     set(&object, "atRisk", report.at_risk.iter().map(at_risk).collect::<Array>());
     set(&object, "oldDataMayReappear", *old_data_may_reappear);
     object
 }
 
-/// `{ file, offset, reason }`.
-fn place_and_reason(finding: &Error) -> JsValue {
+/// `{ file, offset, length, reason, entries }`.
+fn remark(remark: &Remark) -> JsValue {
     let object = JsValue::from(Object::new());
-    let (file, offset, reason) = match finding {
-        Error::Corruption(corruption) => (&*corruption.file, corruption.offset, corruption.reason.clone()),
-        Error::Io(io) => (&*io.file, 0, io.message.clone()),
-        other => ("", 0, other.to_string()),
-    };
-    set(&object, "file", file);
-    set(&object, "offset", number(offset));
-    set(&object, "reason", reason);
+    set(&object, "file", &*remark.file);
+    set(&object, "offset", number(remark.offset));
+    if remark.length > 0 {
+        set(&object, "length", number(remark.length));
+    }
+    set(&object, "reason", &*remark.reason);
+    set_entries(&object, remark.entries);
     object
+}
+
+/// `entries: { count, is }`, if they are known.
+fn set_entries(object: &JsValue, entries: Option<EntryCount>) {
+    let (count, is) = match entries {
+        Some(EntryCount::Exactly(count)) => (count, "exact"),
+        Some(EntryCount::AtLeast(count)) => (count, "at least"),
+        Some(EntryCount::About(count)) => (count, "about"),
+        None => return,
+    };
+    let entries = JsValue::from(Object::new());
+    set(&entries, "count", number(count));
+    set(&entries, "is", is);
+    set(object, "entries", entries);
 }
 
 fn counts(counts: &Counts) -> JsValue {
@@ -172,5 +211,6 @@ fn at_risk(range: &AtRisk) -> JsValue {
         set(&object, "to", Uint8Array::from(&**to));
     }
     set(&object, "live", number(range.live));
+    set_entries(&object, range.lost);
     object
 }

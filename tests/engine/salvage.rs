@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use varve::env::{Env, MemoryEnv};
-use varve::{Compression, Db, Options, ReadOptions, SalvageReport, Strictness, WriteOptions, block_on};
+use varve::{
+    Compression, Db, EntryCount, Options, ReadOptions, SalvageReport, Strictness, TableFile, WriteOptions, block_on,
+};
 
 const KEYS: u32 = 500;
 
@@ -13,6 +15,7 @@ async fn damaged(damage: impl Fn(&mut Vec<u8>)) -> MemoryEnv {
     let options = || Options {
         create_if_missing: true,
         block_size: 512,
+        block_restart_interval: 3,
         compression: Compression::None,
         filter_policy: None,
         ..Options::default()
@@ -74,6 +77,42 @@ fn a_block_with_a_wrong_checksum_is_left_behind_or_doubtful() {
 }
 
 #[test]
+fn a_damaged_block_is_left_behind_once_with_its_entries() {
+    block_on(async {
+        // A bit of a value; of a length; all of the block.
+        let flips: [(&dyn Fn(&mut Vec<u8>), fn(u64) -> EntryCount); 3] = [
+            (&|bytes| bytes[5000] ^= 1, EntryCount::Exactly),
+            (&|bytes| entry_at(bytes, 5000, |entry| entry[2] ^= 64), EntryCount::Exactly),
+            (&|bytes| bytes[4780..5290].fill(0xff), EntryCount::About),
+        ];
+        for (flip, count) in flips {
+            let report = salvaged(damaged(flip).await, Strictness::Carved).await;
+            let [left] = &report.left_behind[..] else { panic!("{:?}", report.left_behind) };
+            let lost = u64::from(KEYS) - 1 - report.counts.live;
+            assert_eq!((left.offset <= 5000, left.offset + left.length > 5000), (true, true));
+            assert!(left.reason.contains("mismatch"), "{}", left.reason);
+            assert_eq!(left.entries, report.at_risk[0].lost);
+            match left.entries {
+                Some(EntryCount::About(about)) => {
+                    assert_eq!(count(0), EntryCount::About(0));
+                    assert!(about.abs_diff(lost) <= 2, "{about} of {lost}");
+                }
+                other => assert_eq!(other, Some(count(lost))),
+            }
+            let used = salvaged(damaged(flip).await, Strictness::Doubtful).await;
+            assert_eq!(used.left_behind.len() + used.doubtful.len(), 1);
+        }
+    });
+}
+
+/// Changes the first entry that begins at `from` or later, in a block of keys of eleven bytes.
+fn entry_at(bytes: &mut [u8], from: usize, change: impl Fn(&mut [u8])) {
+    let begins = |at: usize| bytes[at] > 3 && bytes[at] < 8 && bytes[at] + bytes[at + 1] == 14 && bytes[at + 2] == 36;
+    let at = (from..).find(|at| begins(*at)).unwrap();
+    change(&mut bytes[at..]);
+}
+
+#[test]
 fn a_table_without_its_footer_is_carved_unless_only_sound_blocks_are_wanted() {
     block_on(async {
         let cut = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() - 10);
@@ -120,6 +159,27 @@ async fn logged(damage: impl Fn(&mut Vec<u8>, &[usize])) -> MemoryEnv {
     damage(&mut bytes, &starts);
     env.write(&log, &bytes);
     env
+}
+
+#[test]
+fn numbers_of_missing_records_tell_how_many_entries_they_had() {
+    block_on(async {
+        let damage = |bytes: &mut Vec<u8>, starts: &[usize]| {
+            bytes[starts[20] + 30] ^= 1;
+            bytes[starts[21] + 30] ^= 1;
+            bytes[starts[40] + 30] ^= 1;
+            bytes.truncate(bytes.len() - 3);
+        };
+        let (report, _) = read_back(logged(damage).await, Strictness::Carved).await;
+        assert_eq!(report.counts.live, u64::from(LOGGED) - 4);
+        let counts: Vec<_> = report.left_behind.iter().map(|left| left.entries).collect();
+        // Of the end of a log nothing tells how much is missing.
+        assert_eq!(counts, [Some(EntryCount::Exactly(2)), Some(EntryCount::Exactly(1)), None]);
+        assert!(report.left_behind.iter().take(2).all(|left| left.length > 0 && left.reason.contains("mismatch")));
+        // A record is doubtful only if a sound one follows it.
+        let (report, _) = read_back(logged(damage).await, Strictness::Doubtful).await;
+        assert_eq!((report.doubtful.len(), report.left_behind.len()), (1, 2));
+    });
 }
 
 /// What a salvage reads back.
@@ -201,7 +261,7 @@ fn records_behind_damage_at_the_start_are_doubtful_up_to_the_end_of_the_block() 
     assert_eq!((used, carved), (10, u64::from(LOGGED) - 11));
     let (report, entries) = block_on(async { read_back(logged(damage).await, Strictness::Doubtful).await });
     assert!(entries.iter().zip(1..).all(|((found, content), i)| *found == key(i) && *content == value(i)));
-    assert!(report.doubtful.iter().all(|each| each.to_string().contains("nothing proves that a record begins here")));
+    assert!(report.doubtful.iter().all(|each| each.reason.contains("nothing proves that a record begins here")));
 }
 
 #[test]
@@ -230,4 +290,80 @@ fn whatever_is_damaged_doubtful_records_only_add_to_what_is_proven() {
         assert!(wrong <= report.doubtful.len(), "{round}: {wrong} of {}", report.doubtful.len());
         assert!(doubtful.len() <= carved.len() + report.doubtful.len(), "{round}");
     }
+}
+
+// ---- One table ----
+
+/// The table of a database with several versions and tombstones in several files, in pieces of `size`.
+async fn one_table(size: usize) -> (Vec<u8>, usize, Vec<(Vec<u8>, Vec<u8>)>) {
+    let env = MemoryEnv::new();
+    let options = Options { create_if_missing: true, block_size: 512, ..Options::default() };
+    let db = Db::open(Rc::new(env), options).await.unwrap();
+    for round in 0..3 {
+        for i in (0..3000u32).filter(|i| round == 0 || i % (round + 1) == 0) {
+            let key = format!("k{i:05}").into_bytes();
+            if (i + round) % 7 == 0 {
+                db.delete(&key).await.unwrap();
+            } else {
+                db.put(&key, format!("value {i} of round {round} ").repeat(20).as_bytes()).await.unwrap();
+            }
+        }
+        if round < 2 {
+            db.flush().await.unwrap();
+        }
+    }
+    let (table, mut bytes, mut pieces) = (db.one_table().unwrap(), Vec::new(), 0);
+    while let Some(piece) = table.next(size).await.unwrap() {
+        bytes.extend_from_slice(&piece);
+        pieces += 1;
+    }
+    assert!(table.next(size).await.unwrap().is_none());
+    let mut it = db.iter(&ReadOptions::default()).unwrap();
+    let (mut live, mut found) = (Vec::new(), it.seek_to_first().await.unwrap());
+    while found {
+        live.push((it.key().to_vec(), it.value().to_vec()));
+        found = it.next().await.unwrap();
+    }
+    (bytes, pieces, live)
+}
+
+#[test]
+fn one_table_has_the_newest_version_of_each_live_key() {
+    block_on(async {
+        let (bytes, pieces, live) = one_table(4096).await;
+        let (whole, few, _) = one_table(usize::MAX).await;
+        assert!(whole == bytes && few == 1 && pieces > 3, "{few} {pieces}");
+        let env = MemoryEnv::new();
+        env.write("000007.ldb", &bytes);
+        let table = TableFile::open(&env, "000007.ldb", &Options::default()).await.unwrap();
+        let mut it = table.iter(true);
+        let (mut found, mut more) = (Vec::new(), it.seek_to_first().await);
+        while more {
+            let (key, tag) = it.key().split_at(it.key().len() - 8);
+            assert_eq!(tag[0], 1, "a value");
+            found.push((key.to_vec(), it.value().to_vec()));
+            more = it.next().await;
+        }
+        it.status().unwrap();
+        assert!(found == live && live.len() > 2000);
+        // A database is repaired around it.
+        let report = salvaged(env, Strictness::Sound).await;
+        assert_eq!((report.counts.live, report.counts.entries), (live.len() as u64, live.len() as u64));
+    });
+}
+
+#[test]
+fn one_table_that_was_given_up_is_not_at_its_end() {
+    block_on(async {
+        let env: Rc<dyn Env> = Rc::new(MemoryEnv::new());
+        let db = Db::open(env, Options { create_if_missing: true, ..Options::default() }).await.unwrap();
+        let table = db.one_table().unwrap();
+        drop(table.next(1));
+        // Nothing had begun.
+        assert!(!table.next(1).await.unwrap().unwrap().is_empty());
+        assert!(table.next(1).await.unwrap().is_none());
+        let table = db.one_table().unwrap();
+        db.close().await.unwrap();
+        assert!(table.next(1).await.is_err());
+    });
 }

@@ -1,7 +1,7 @@
 // Salvage: a new database of what can be read of a damaged one, whose files are never changed.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,6 +70,29 @@ async function countsOf(place) {
   return { live, entries, tombstones }
 }
 
+/** The rows of a table, in the database that LevelDB repairs around it. @param {Buffer} table */
+async function rowsOfTable(table) {
+  const findings = []
+  for await (const part of sweepTable(sourceOf('000001.ldb', table))) findings.push(...part.findings)
+  assert.deepEqual(findings, [])
+  const place = newPlace()
+  writeFileSync(join(place, '000001.ldb'), table)
+  await ClassicLevel.repair(place)
+  const { live, entries, tombstones } = await countsOf(place)
+  assert.deepEqual([entries, tombstones], [live, 0])
+  const db = new ClassicLevel(place, { createIfMissing: false, keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const rows = []
+  for await (const [key, value] of db.iterator()) rows.push({ key: inJson(key), value: inJson(value) })
+  await db.close()
+  return rows
+}
+
+/** As the lines of JSON have it. @param {Buffer} bytes */
+function inJson(bytes) {
+  const text = bytes.toString('utf8')
+  return Buffer.from(text).equals(bytes) && !text.startsWith('\ufeff') ? { enc: 'utf8', v: text } : { enc: 'base64', v: bytes.toString('base64') }
+}
+
 /** Databases that LevelDB made and that were then damaged, each in its own way. */
 const fixtures = inRoot('tests', 'fixtures')
 const DAMAGED = noCorpus
@@ -88,12 +111,14 @@ describe('salvage', () => {
       const { live, entries, tombstones, keys, tables } = salvaged.report
       unpack(await joined(salvaged.zip()), made)
       const rows = (await joined(salvaged.ndjson())).toString('utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line))
+      const table = live === 0 ? undefined : await joined(salvaged.table())
       const copied = join(folder, `copy-${place.split('/').at(-1)}`)
       await salvaged.copy(new NodeStorage(copied))
       await salvaged.close()
       assert.equal(filesOf(made).filter((name) => /\.(ldb|sst)$/.test(name)).length, tables)
       for (const each of [made, copied]) assert.deepEqual(await countsOf(each), { live, entries, tombstones })
       assert.equal(rows.length, live)
+      if (table !== undefined) assert.deepEqual(await rowsOfTable(table), rows)
       assert.ok(keys >= live && entries >= keys)
       assert.deepEqual(hashOf(inside), before)
     })
@@ -151,7 +176,7 @@ describe('salvage of a table', () => {
 
   test('sound blocks, those found, and those with a wrong checksum are told apart', async () => {
     const { place, name, bytes } = await oneTable('none')
-    const [{ from, count }] = await oneBlock(bytes)
+    const [{ from, size, count }] = await oneBlock(bytes)
     const flipped = Uint8Array.from(bytes)
     // A bit of a value: the layout stays right.
     flipped[from + 40] ^= 1
@@ -164,14 +189,20 @@ describe('salvage of a table', () => {
     const sound = await counted(flipped, 'sound')
     assert.equal(sound.live, 400 - count)
     assert.equal(sound.doubtful.length, 0)
-    assert.deepEqual(sound.leftBehind.filter((each) => each.offset === from).map(({ file }) => file), [name])
+    // The block is told once, with its bytes and entries.
+    const [{ reason, ...left }] = sound.leftBehind
+    assert.deepEqual([sound.leftBehind.length, left], [1, { file: name, offset: from, length: size, entries: { count, is: 'exact' } }])
+    assert.match(reason, /checksum mismatch/)
+    assert.deepEqual(sound.atRisk[0].entries, left.entries)
     assert.equal(sound.oldDataMayReappear, true)
     const [risk] = sound.atRisk
     assert.equal(risk.file, name)
     assert.ok(risk.live <= 1 && risk.from !== undefined && risk.to !== undefined)
     const doubtful = await counted(flipped, 'doubtful')
     assert.equal(doubtful.live, 400)
-    assert.deepEqual(doubtful.doubtful.map(({ file, offset }) => [file, offset]), [[name, from]])
+    assert.deepEqual(doubtful.doubtful.map(({ file, offset, length, entries }) => [file, offset, length, entries]), [[name, from, size, { count, is: 'exact' }]])
+    // What is used is not left behind.
+    assert.deepEqual(doubtful.leftBehind, [])
     assert.match(doubtful.doubtful[0].reason, new RegExp(`its ${count} entries are used, and may be wrong`))
 
     const headless = Uint8Array.from(bytes)
@@ -197,10 +228,45 @@ describe('salvage of a table', () => {
 async function oneBlock(bytes) {
   const found = []
   for await (const { regions } of sweepTable(sourceOf('000005.ldb', bytes))) {
-    for (let i = 0; i < regions.length; i++) if (regions.kind[i] === 5 && regions.entries[i] > 0) found.push({ from: regions.offset[i], count: regions.entries[i] })
+    for (let i = 0; i < regions.length; i++) if (regions.kind[i] === 5 && regions.entries[i] > 0) found.push({ from: regions.offset[i], size: regions.size[i], count: regions.entries[i] })
   }
   return found.slice(found.length >> 1)
 }
+
+describe('salvage to one table', () => {
+  test('has one entry for each live key, comes in pieces, and can be stopped', async () => {
+    const place = newPlace()
+    const db = new Varve(place, { compression: false })
+    for (let round = 0; round < 3; round++) {
+      await db.batch(Array.from({ length: 2000 }, (_, i) => i % 5 === round ? { type: 'del', key: `k${i}` } : { type: 'put', key: `k${i}`, value: `${round} ${randomBytes(600).toString('base64')}` }))
+    }
+    const expected = await db.iterator().all()
+    await db.close()
+    const salvaged = await salvage(sourcesOf(place))
+    const pieces = []
+    for await (const piece of salvaged.table()) pieces.push(piece)
+    assert.ok(pieces.length > 1 && pieces.every(({ length }) => length > 0 && length < 2 << 20), pieces.map(({ length }) => length).join())
+    assert.deepEqual(await rowsOfTable(Buffer.concat(pieces)), expected.map(([key, value]) => ({ key: { enc: 'utf8', v: key }, value: { enc: 'utf8', v: value } })))
+    const control = new AbortController()
+    await assert.rejects(async () => { for await (const _ of salvaged.table({ signal: control.signal })) control.abort() }, { name: 'AbortError' })
+    // Another begins anew.
+    assert.deepEqual(await joined(salvaged.table()), Buffer.concat(pieces))
+    await salvaged.close()
+    await assert.rejects(joined(salvaged.table()), { code: 'LEVEL_DATABASE_NOT_OPEN' })
+  })
+
+  test('is refused without a live key, since LevelDB cannot read an empty table', async () => {
+    const place = newPlace()
+    const db = new Varve(place)
+    await db.put('a', 'b')
+    await db.del('a')
+    await db.close()
+    const salvaged = await salvage(sourcesOf(place))
+    assert.throws(() => salvaged.table(), { code: 'LEVEL_INVALID_ARGUMENT', message: /no live entry/ })
+    assert.ok((await joined(salvaged.zip())).length > 0)
+    await salvaged.close()
+  })
+})
 
 describe('salvage of what is left', () => {
   test('a log alone, tables of other names, and old versions that come back', async () => {
@@ -260,21 +326,22 @@ describe('varve salvage', () => {
     assert.equal(dry.status, 1, dry.stderr)
     const { live, entries, tombstones } = JSON.parse(dry.stdout)
     assert.ok(live > 0)
-    const [place, zip, lines] = ['cli', 'cli.zip', 'cli.ndjson'].map((name) => join(folder, name))
-    for (const target of [place, zip, lines]) assert.equal(run(source, target).status, 1)
+    const [place, zip, lines, table] = ['cli', 'cli.zip', 'cli.ndjson', 'cli.ldb'].map((name) => join(folder, name))
+    for (const target of [place, zip, lines, table]) assert.equal(run(source, target).status, 1)
     const unpacked = newPlace()
     unpack(readFileSync(zip), unpacked)
     for (const made of [place, unpacked]) assert.deepEqual(await countsOf(made), { live, entries, tombstones })
     assert.equal(readFileSync(lines, 'utf8').split('\n').length - 1, live)
+    assert.equal((await rowsOfTable(readFileSync(table))).length, live)
     assert.deepEqual(hashOf(source), before)
-    for (const target of [place, zip, lines]) {
+    for (const target of [place, zip, lines, table]) {
       const again = run(source, target)
       assert.equal(again.status, 2)
       assert.match(again.stderr, /is not empty|is there already/)
     }
     const text = run(source, '--dry-run').stdout
     assert.match(text, /^would have [\d,]+ live keys: /)
-    assert.match(text, /left behind: 00000\d\.ldb at [\d,]+: /)
+    assert.match(text, /left behind: 00000\d\.ldb at [\d,]+, [\d,]+ bytes, \d+ entries: block checksum mismatch/)
     assert.match(text, /at risk by 00000\d\.ldb: keys /)
   })
 

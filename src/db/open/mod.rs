@@ -17,6 +17,6 @@ mod verdict;
 pub(crate) use discover::FILE_NUMBER_MAX;
 pub(crate) use files_on_storage::FilesOnStorage;
 pub(crate) use opening::open;
-pub use repair::{AtRisk, LostRange, RecoveredFile, RepairReport, Strictness, UnusedFile, repair, repair_as};
+pub use repair::{AtRisk, LostRange, RecoveredFile, Remark, RepairReport, Strictness, UnusedFile, repair, repair_as};
 pub(crate) use repair::{Details, rebuild};
 pub(crate) use source::{ATTEMPTS, Stamp, changed};

@@ -13,4 +13,5 @@ pub(crate) use iter::sources;
 pub use look_up::LookupTrace;
 pub(crate) use look_up::{get, has};
 pub(crate) use row_cache::RowCache;
+pub(crate) use source::Source;
 pub(crate) use tables::{open_table, open_tables};

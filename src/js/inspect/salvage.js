@@ -134,12 +134,28 @@ export class Salvaged {
     this.report = report
   }
 
-  /** @param {{ signal?: AbortSignal }} [options] @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void>} */
-  async * zip({ signal } = {}) {
+  /** @param {{ signal?: AbortSignal }} [options] */
+  zip({ signal } = {}) {
+    return this.#pieces(() => this.#open.beginZip(), () => this.#open.zip(PIECE), signal)
+  }
+
+  /** @param {{ signal?: AbortSignal }} [options] */
+  table({ signal } = {}) {
+    if (this.report.live === 0) throw new InvalidArgumentError('There is no live entry, and LevelDB cannot read a table without one')
+    return this.#pieces(() => this.#open.beginTable(), () => this.#open.table(PIECE), signal)
+  }
+
+  /**
+   * @param {() => void} begin
+   * @param {() => any} next any: bytes, nothing at the end, or a promise of either
+   * @param {AbortSignal | undefined} signal
+   * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void>}
+   */
+  async * #pieces(begin, next, signal) {
     try {
-      this.#open.beginZip()
+      begin()
       for (;;) {
-        const piece = await this.#instance.settled(this.#open.zip(PIECE))
+        const piece = await this.#instance.settled(next())
         signal?.throwIfAborted()
         if (piece === undefined) return
         if (piece.length > 0) yield piece
@@ -180,16 +196,16 @@ export class Salvaged {
     }
   }
 
-  /** @param {string} name @param {{ signal?: AbortSignal, progress?: (done: number) => void }} [options] */
-  async copyToOrigin(name, { signal, progress } = {}) {
+  /** @param {string} name @param {{ storage?: 'opfs' | 'indexeddb', signal?: AbortSignal, progress?: (done: number) => void }} [options] */
+  async copyToOrigin(name, { storage = 'opfs', signal, progress } = {}) {
     const salvaged = this.#open
     const { newInOrigin } = await import('./salvage-target.js')
-    const files = await newInOrigin(name)
+    const files = await newInOrigin(name, storage)
     this.#begin({ signal, progress })
     try {
       signal?.throwIfAborted()
       await this.#instance.settled(salvaged.copy(files))
-      await files.opened()
+      await files.opened?.()
     } catch (error) {
       if (signal?.aborted) throw new AbortError(signal.reason)
       throw fromEngine(error)

@@ -781,11 +781,24 @@ export interface SalvageOptions {
   progress?: (done: number) => void
 }
 
+/** A number of entries: `exact`; `at least`, if only some can be told apart; or `about`, by the other blocks of the table. */
+export interface EntryCount {
+  count: number
+  is: 'exact' | 'at least' | 'about'
+}
+
 /** Where something is that is not used, or that may be wrong. */
 export interface Remark {
   file: string
   offset: number
+  /** Its bytes; absent if its end is not known, or it is about the whole file. */
+  length?: number
   reason: string
+  /**
+   * The entries in it, where that can be known: of a block by its layout or its restart points, else
+   * `about`; of records of a log by the sequence numbers before and after them.
+   */
+  entries?: EntryCount
 }
 
 /** What a salvaged database has, and what is left behind. */
@@ -809,16 +822,17 @@ export interface SalvageReport {
   files: { file: string, use: 'whole' | 'part' | 'none', entries: number, lostBytes: number, reason?: string }[]
   /** Files of other names that are used, and the name under which. */
   adopted: { file: string, as: string }[]
-  /** All damage, and every block, record and file that is not used. At most about 11,000. */
+  /** All damage, and every block, record and file that is not used, each once. At most about 11,000. */
   leftBehind: Remark[]
   /** Blocks and records that are used although they may be wrong. At most 1,000. */
   doubtful: Remark[]
   /**
    * Keys that may be missing, may have an older value, or may be back from deletion, because entries of
    * `file` are missing: from `from` (or the first) to `to` (or the last), both included. `live` keys of the
-   * result are among them. At most 1,000; the last may stand for more.
+   * result are among them; `entries` are those missing, where that is known. At most 1,000; the last may
+   * stand for more.
    */
-  atRisk: { file: string, from?: Uint8Array, to?: Uint8Array, live: number }[]
+  atRisk: { file: string, from?: Uint8Array, to?: Uint8Array, live: number, entries?: EntryCount }[]
   /** Whether `atRisk` concerns newer entries than some that are used. */
   oldDataMayReappear: boolean
 }
@@ -829,6 +843,16 @@ export interface Salvaged {
   /** A zip of the database's directory, as of `Varve.export()`. */
   zip(options?: { signal?: AbortSignal }): AsyncGenerator<Uint8Array<ArrayBuffer>, void>
   /**
+   * One sorted table (`.ldb`) of the live entries, each with its newest version and its sequence number, which
+   * LevelDB, `varve inspect` and `salvage` read. To get a database, put it as `000001.ldb` into an empty
+   * directory and repair that. Memory holds the index and filter of the table, about two bytes for each entry
+   * of 100 bytes, and a piece of about 1 MiB.
+   *
+   * @throws `LEVEL_INVALID_ARGUMENT` if there is no live entry: LevelDB cannot repair an empty table;
+   * `LEVEL_LIMIT_EXCEEDED` if its index or filter would have 4 GiB.
+   */
+  table(options?: { signal?: AbortSignal }): AsyncGenerator<Uint8Array<ArrayBuffer>, void>
+  /**
    * The live entries in order, a line of JSON each:
    * `{ "key": { "enc": "utf8" | "base64", "v": string }, "value": { … } }`.
    */
@@ -836,15 +860,22 @@ export interface Salvaged {
   /** Copies the database to a storage that is empty or does not exist yet. */
   copy(storage: Storage): Promise<void>
   /**
-   * Copies the database to a new one in the private files of this origin, which `new Varve(name)` opens.
-   * Only in a dedicated worker. If it fails or is cancelled, nothing of it is left; a worker that is
-   * terminated meanwhile leaves files that do not open, until `Varve.destroy(name)`.
+   * Copies the database to a new one of this origin, which `new Varve(name)` opens. If it fails or is
+   * cancelled, nothing of it is left; a page or worker that ends meanwhile leaves files that do not open,
+   * until `Varve.destroy(name)`.
    *
-   * @throws `LEVEL_INVALID_ARGUMENT` if the origin has a database of this name; `LEVEL_NOT_SUPPORTED` outside
-   * of a dedicated worker and where there are no private files; `LEVEL_FULL`; `LEVEL_ABORTED`, after which
-   * only `close` is left.
+   * @throws `LEVEL_INVALID_ARGUMENT` if the origin has a database of this name, in either storage;
+   * `LEVEL_NOT_SUPPORTED` where the storage is missing; `LEVEL_FULL`; `LEVEL_ABORTED`, after which only `close`
+   * is left.
    */
   copyToOrigin(name: string, options?: {
+    /**
+     * `'opfs'`: private files, only in a dedicated worker. `'indexeddb'`: where there are none, as in
+     * a shared worker, or if the program that opens it has them there.
+     *
+     * @defaultValue `'opfs'`, which reads and writes faster
+     */
+    storage?: 'opfs' | 'indexeddb'
     signal?: AbortSignal
     /** Is told how many bytes of the sources were read. */
     progress?: (done: number) => void
@@ -855,8 +886,8 @@ export interface Salvaged {
 
 /**
  * Makes a sound database of what can be read of a damaged one, and changes none of its files: the engine
- * repairs it over a layer that takes all changes. `report` is the dry run: `zip`, `ndjson` and `copy`
- * write exactly that. Tables and logs alone, without CURRENT and manifest, are salvaged too, also under
+ * repairs it over a layer that takes all changes. `report` is the dry run: `zip`, `table`, `ndjson`
+ * and `copy` write exactly that. Tables and logs alone, without CURRENT and manifest, are salvaged too, also under
  * other names.
  *
  * @param sources The files of one directory, named as in it.

@@ -42,7 +42,7 @@ impl Salvage<'_> {
                         Some(Found { kind: Kind::Data | Kind::Index { is_data: true, .. }, entries, .. }) => {
                             salvaged.data.push(DataBlock { handle, entries: *entries });
                         }
-                        _ => salvaged.lost.push(LostBlock { handle, after, up_to }),
+                        _ => salvaged.lost.push(LostBlock { handle, after, up_to, entries: None }),
                     }
                 }
             }
@@ -91,7 +91,7 @@ impl Table {
             match read.and_then(|bytes| context.decode(handle, &mut Stored::Owned(bytes), Vec::new())) {
                 Ok(_) => sound += 1,
                 Err(Error::Corruption(_) | Error::Io(_) | Error::LimitExceeded(_)) => {
-                    lost.push(LostBlock { handle, after, up_to });
+                    lost.push(LostBlock { handle, after, up_to, entries: None });
                 }
                 Err(error) => return Err(error),
             }

@@ -25,6 +25,17 @@ pub(crate) struct DataBlock {
     pub(crate) entries: u64,
 }
 
+/// A number of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryCount {
+    /// This many.
+    Exactly(u64),
+    /// This many can be told apart.
+    AtLeast(u64),
+    /// As many as other blocks of the table have on average.
+    About(u64),
+}
+
 /// A block that an index lists, but that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LostBlock {
@@ -33,6 +44,8 @@ pub(crate) struct LostBlock {
     pub(crate) after: Option<Vec<u8>>,
     /// None of its keys is after this one.
     pub(crate) up_to: Vec<u8>,
+    /// How many entries it has, once it was counted.
+    pub(crate) entries: Option<EntryCount>,
 }
 
 /// A file that may be a table.

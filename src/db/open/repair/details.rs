@@ -1,8 +1,8 @@
 //! What a salvage tells beyond the report of a repair.
 
+use super::remark::Remark;
 use super::report::LostRange;
-use crate::error::Error;
-use crate::table::LostBlock;
+use crate::table::{EntryCount, LostBlock};
 
 /// See [`SalvageReport`](crate::db::SalvageReport).
 #[derive(Default)]
@@ -10,9 +10,9 @@ pub(crate) struct Details {
     /// Tables that are used as they are, and the number of their entries.
     pub(crate) sound: Vec<(String, u64)>,
     /// Blocks and records that are used although they may be wrong.
-    pub(crate) doubtful: Vec<Error>,
-    /// Blocks that an index lists, and that are not used.
-    pub(crate) left_behind: Vec<Error>,
+    pub(crate) doubtful: Vec<Remark>,
+    /// Blocks that an index lists and that are not used, and records whose numbers are missing.
+    pub(crate) left_behind: Vec<Remark>,
     /// Where entries are missing that may be newer than others.
     pub(crate) at_risk: Vec<AtRisk>,
 }
@@ -29,35 +29,47 @@ pub struct AtRisk {
     pub to: Option<Vec<u8>>,
     /// Live keys of the new database among them.
     pub live: u64,
+    /// How many entries are missing, where that is known.
+    pub lost: Option<EntryCount>,
 }
 
 /// Listed at most: a hostile manifest can name millions of tables.
-const LISTED_MAX: usize = 1000;
+pub(super) const LISTED_MAX: usize = 1000;
 
 impl Details {
-    pub(super) fn doubt(&mut self, file: &str, offset: u64, reason: String) {
+    pub(super) fn doubt(&mut self, remark: Remark) {
         if self.doubtful.len() < LISTED_MAX {
-            self.doubtful.push(Error::corruption(file, offset, reason));
+            self.doubtful.push(remark);
         }
     }
 
-    pub(super) fn lose(&mut self, file: &str, from: Option<Vec<u8>>, to: Option<Vec<u8>>) {
+    pub(super) fn lose(&mut self, file: &str, from: Option<Vec<u8>>, to: Option<Vec<u8>>, lost: Option<EntryCount>) {
         if self.at_risk.len() < LISTED_MAX {
-            self.at_risk.push(AtRisk { file: file.to_owned(), from, to, live: 0 });
+            self.at_risk.push(AtRisk { file: file.to_owned(), from, to, live: 0, lost });
         } else if let Some(last) = self.at_risk.last_mut() {
             // Whatever is not listed may be anywhere.
-            (last.from, last.to) = (None, None);
+            (last.from, last.to, last.lost) = (None, None, None);
+        }
+    }
+
+    pub(super) fn leave(&mut self, remark: Remark) {
+        if self.left_behind.len() < LISTED_MAX {
+            self.left_behind.push(remark);
         }
     }
 
     pub(super) fn lose_blocks(&mut self, file: &str, lost: &[LostBlock]) {
         for block in lost {
             let LostRange { from, to } = LostRange::of(block);
-            self.lose(file, from, Some(to));
-            if self.left_behind.len() < LISTED_MAX {
-                let reason = format!("a block of {} bytes that the index lists cannot be used", block.handle.size);
-                self.left_behind.push(Error::corruption(file, block.handle.offset, reason));
-            }
+            self.lose(file, from, Some(to), block.entries);
+            let reason = format!("a block of {} bytes that the index lists cannot be used", block.handle.size);
+            self.leave(Remark {
+                file: file.to_owned(),
+                offset: block.handle.offset,
+                length: block.handle.end().map_or(0, |end| end.saturating_sub(block.handle.offset)),
+                reason,
+                entries: block.entries,
+            });
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Uses blocks and records of logs despite their checksums, and the entries of any block.
 
+use super::details::LISTED_MAX;
 use super::logs::Gathered;
+use super::remark::Remark;
 use super::repairer::Repairer;
 use super::strictness::Strictness;
 use crate::base::parse_internal_key;
@@ -8,7 +10,7 @@ use crate::budget::Budget;
 use crate::env::File;
 use crate::error::{Error, Result};
 use crate::log::{Doubt, Record};
-use crate::table::{Block, LostBlock, Salvage, each_entry};
+use crate::table::{Block, BlockHandle, EntryCount, LostBlock, Salvage, each_entry};
 
 /// What blocks with wrong checksums gave.
 #[derive(Default)]
@@ -43,13 +45,33 @@ impl Repairer<'_> {
                 continue;
             };
             self.add_block(&decoded, gathered).await?;
+            doubtful.entries = doubtful.entries.saturating_add(entries);
             let reason =
                 format!("the checksum of this block is wrong; its {entries} entries are used, and may be wrong");
-            self.details.doubt(name, block.handle.offset, reason);
-            doubtful.entries = doubtful.entries.saturating_add(entries);
+            let BlockHandle { offset, .. } = block.handle;
+            let length = block.handle.end().map_or(0, |end| end.saturating_sub(offset));
+            let entries = Some(EntryCount::Exactly(entries));
+            self.details.doubt(Remark { file: name.to_owned(), offset, length, reason, entries });
             doubtful.blocks += 1;
         }
         Ok((doubtful, still_lost))
+    }
+
+    /// Counts the entries of `lost` blocks. `sound` are the numbers of entries and of blocks that are used.
+    pub(super) async fn count_lost(
+        &self,
+        file: &dyn File,
+        name: &str,
+        size: u64,
+        lost: &mut [LostBlock],
+        sound: (u64, u64),
+    ) -> Result<()> {
+        let budget = Budget::of_call(&self.options.pause);
+        let (options, any_order) = (self.tables.options(), self.any_comparator);
+        let salvage = Salvage { file, name, size, options, any_order, budget: &budget };
+        // Others are not listed.
+        let listed = lost.len().min(LISTED_MAX);
+        salvage.count_lost(lost.get_mut(..listed).unwrap_or_default(), sound).await
     }
 
     /// Tells of a record of a log whose `entries` operations are used.
@@ -58,9 +80,16 @@ impl Repairer<'_> {
             Doubt::Checksum { offset, reason } => (offset, reason),
             Doubt::Place => (record.offset, "nothing proves that a record begins here".to_owned()),
         };
-        let used = format!("{reason}; the {entries} entries of this record are used, and may be wrong");
+        let those = if entries == 1 { "its entry is".to_owned() } else { format!("its {entries} entries are") };
+        let used = format!("{reason}; {those} used, and may be wrong");
         self.findings.push(Error::corruption(name, offset, reason));
-        self.details.doubt(name, record.offset, used);
+        self.details.doubt(Remark {
+            file: name.to_owned(),
+            offset: record.offset,
+            length: record.end.saturating_sub(record.offset),
+            reason: used,
+            entries: Some(EntryCount::Exactly(entries)),
+        });
     }
 
     /// Adds all entries of a block; returns their number.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::old_manifest::OldManifest;
+use super::remark::Remark;
 use super::repairer::{Kept, NUMBER_MAX, Repairer};
 use super::report::{RecoveredFile, damaged_log};
 use super::strictness::Strictness;
@@ -10,11 +11,12 @@ use crate::base::{FileName, SequenceNumber, ValueType};
 use crate::batch::BatchOperation;
 use crate::db::background::new_file;
 use crate::db::findings::is_finding;
-use crate::db::log_walk::{Before, LogWalk};
+use crate::db::log_walk::{Before, LogWalk, Missing};
 use crate::db::open::FilesOnStorage;
 use crate::error::{Error, Result};
 use crate::flush::{FlushContext, build_table};
 use crate::memtable::MemTable;
+use crate::table::EntryCount;
 
 /// The smallest size of the entries that are written to one table, except the last.
 const GATHERED_MIN: usize = 64 << 20;
@@ -83,7 +85,7 @@ impl Repairer<'_> {
         };
         let Some(mut walk) = self.readable(opened)? else {
             self.unused.push((name.to_owned(), "it cannot be read".into()));
-            self.details.lose(name, None, None);
+            self.details.lose(name, None, None, None);
             return Ok(before);
         };
         if self.strictness >= Strictness::Doubtful {
@@ -109,11 +111,16 @@ impl Repairer<'_> {
             self.write_if_full(&mut gathered).await?;
         }
         self.write_table(gathered).await?;
+        for Missing { begin, end, entries } in walk.take_missing() {
+            let (file, length) = (name.to_owned(), end.saturating_sub(begin));
+            let entries = Some(EntryCount::Exactly(entries));
+            self.details.leave(Remark { file, offset: begin, length, reason: String::new(), entries });
+        }
         let end = walk.end(&mut self.findings).await;
         let (before, lost_bytes) = self.readable(end)?.unwrap_or((before, 0));
         self.has_lost_entries |= lost_bytes > 0;
         if lost_bytes > 0 {
-            self.details.lose(name, None, None);
+            self.details.lose(name, None, None, None);
         }
         if entries > 0 {
             self.recovered.push(RecoveredFile {

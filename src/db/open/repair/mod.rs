@@ -25,6 +25,7 @@ mod install;
 mod logs;
 mod old_manifest;
 mod placement;
+mod remark;
 mod repairer;
 mod report;
 mod run;
@@ -33,6 +34,7 @@ mod tables;
 
 pub use details::AtRisk;
 pub(crate) use details::Details;
+pub use remark::Remark;
 pub use report::{LostRange, RecoveredFile, RepairReport, UnusedFile};
 pub(crate) use run::rebuild;
 pub use run::{repair, repair_as};

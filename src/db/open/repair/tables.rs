@@ -147,7 +147,9 @@ impl Repairer<'_> {
         let mut gathered = self.gather();
         let entries = self.copy(&table, &mut gathered).await?;
         let (blocks, lost) = table.lost_blocks(&self.budget).await?;
-        let (doubtful, lost) = self.despite_checksums(table.file(), name, table.size(), lost, &mut gathered).await?;
+        let (doubtful, mut lost) =
+            self.despite_checksums(table.file(), name, table.size(), lost, &mut gathered).await?;
+        self.count_lost(table.file(), name, table.size(), &mut lost, (entries, blocks)).await?;
         self.write_table(gathered).await?;
         self.place_new(first_new, place.level);
         let lost_bytes = lost.iter().filter_map(stored).sum();
@@ -207,7 +209,8 @@ impl Repairer<'_> {
             let Some(read) = self.readable(read)? else { continue };
             entries += self.add_block(&read, &mut gathered).await?;
         }
-        let (doubtful, lost) = self.despite_checksums(&*file, name, size, lost, &mut gathered).await?;
+        let (doubtful, mut lost) = self.despite_checksums(&*file, name, size, lost, &mut gathered).await?;
+        self.count_lost(&*file, name, size, &mut lost, (entries, to_u64(data.len()))).await?;
         entries += doubtful.entries;
         self.write_table(gathered).await?;
         self.place_new(first_new, place.level);
@@ -250,22 +253,22 @@ impl Repairer<'_> {
     /// Any key of a table may be missing.
     fn lose_all(&mut self, name: &str, place: &Placed) {
         let (from, to) = place.bounds.clone().unzip();
-        self.details.lose(name, from, to);
+        self.details.lose(name, from, to, None);
     }
 
     /// Notes the keys of tables that are missing, and that a manifest cannot tell which are.
     pub(super) async fn missing_tables(&mut self, files: &FilesOnStorage, old: &OldManifest) -> Result<()> {
         if !old.is_whole() {
-            self.details.lose("MANIFEST", None, None);
+            self.details.lose("MANIFEST", None, None, None);
         }
         for (number, (_, file)) in &old.tables {
             if files.table(&**self.env, *number).await?.is_none() {
                 let (from, to) = bounds_of(file);
-                self.details.lose(&table_file_name(*number), Some(from), Some(to));
+                self.details.lose(&table_file_name(*number), Some(from), Some(to), None);
             }
         }
         if old.lacks_log(files) {
-            self.details.lose(&FileName::Log(old.log_number).to_string(), None, None);
+            self.details.lose(&FileName::Log(old.log_number).to_string(), None, None, None);
         }
         Ok(())
     }

@@ -24,15 +24,16 @@ const LINES_MAX = 50
 export const command = {
   name: 'salvage',
   summary: 'make a new database of what can be read of a damaged one',
-  usage: '<directory or file> [<new directory | file.zip | file.ndjson>]',
+  usage: '<directory or file> [<new directory | file.zip | file.ndjson | file.ldb>]',
   details: `The source is never changed: unlike varve repair, which rebuilds a database in its place. It is a directory, also without
-CURRENT or manifest, a single table or log of any name, or a zip with one database. The target must not exist, or be an empty directory. With
+CURRENT or manifest, a single table or log of any name, or a zip with one database. The target must not exist, or be an empty directory;
+a file.ldb becomes one table with the newest version of each live key. With
 --dry-run nothing is written, and the printed counts are those that the target would have.
 
 --strictness sound uses blocks that a sound index lists; carved (default) also those found by their checksums where an index
 is damaged; doubtful also blocks whose checksum is wrong, if they can be decoded and their keys are in order, and records of
 logs with a wrong checksum whose sequence numbers fit: what they hold may be wrong. If files are missing or damaged, overwritten values and deleted keys can reappear: the key ranges are
-printed. Exit code 1 if anything was left behind.`,
+printed. Exit code 1 if anything was left behind, or is used and may be wrong.`,
   positionals: [1, 2],
   options: {
     'dry-run': { type: 'boolean', help: 'only count' },
@@ -71,7 +72,8 @@ printed. Exit code 1 if anything was left behind.`,
       progress.end()
       if (values.json) out.json(inWords(salvaged.report))
       else for (const line of linesOf(salvaged.report, target)) out.line(line)
-      return salvaged.report.leftBehind.length > 0 ? 1 : 0
+      const { leftBehind, doubtful } = salvaged.report
+      return leftBehind.length > 0 || doubtful.length > 0 ? 1 : 0
     } finally {
       progress.end()
       for (const file of files) file.close()
@@ -114,14 +116,15 @@ function checkTarget(target) {
 }
 
 /** @param {string} target */
-const isFile = (target) => /\.(zip|ndjson)$/i.test(target)
+const isFile = (target) => /\.(zip|ndjson|ldb)$/i.test(target)
 
 /** @param {Salvaged} salvaged @param {string} target */
 async function write(salvaged, target) {
   if (!isFile(target)) return salvaged.copy(new NodeStorage(target))
   const partial = `${target}.partial`
   try {
-    await pipeline(/\.zip$/i.test(target) ? salvaged.zip() : salvaged.ndjson(), createWriteStream(partial, { flags: 'wx', flush: true }))
+    const pieces = /\.zip$/i.test(target) ? salvaged.zip() : /\.ldb$/i.test(target) ? salvaged.table() : salvaged.ndjson()
+    await pipeline(pieces, createWriteStream(partial, { flags: 'wx', flush: true }))
     await rename(partial, target)
   } catch (/** @type {any} any: whatever was thrown */ error) {
     if (error?.code !== 'EEXIST') await rm(partial, { force: true }).catch(() => {})
@@ -138,12 +141,15 @@ function linesOf({ live, keys, entries, tombstones, tables, files, adopted, left
     ...some(doubtful.map((each) => `used, and may be wrong: ${placeOf(each)}`)),
     ...some(leftBehind.map((each) => `left behind: ${placeOf(each)}`)),
     ...oldDataMayReappear ? ['overwritten values and deleted keys can be visible again, because newer entries may be missing'] : [],
-    ...some(atRisk.map(({ file, from, to, live }) => `at risk by ${visible(file)}: ${from === undefined && to === undefined ? 'any key' : `keys ${from === undefined ? '' : `from ${shown(from, 'escaped')} `}${to === undefined ? '' : `up to ${shown(to, 'escaped')}`}`}, ${grouped(live)} of them live`))
+    ...some(atRisk.map(({ file, from, to, live, entries }) => `at risk by ${visible(file)}: ${from === undefined && to === undefined ? 'any key' : `keys ${from === undefined ? '' : `from ${shown(from, 'escaped')} `}${to === undefined ? '' : `up to ${shown(to, 'escaped')}`}`}, ${grouped(live)} of them live${lost(entries)}${entries === undefined ? '' : ' lost'}`))
   ]
 }
 
 /** @param {import('../../types/inspect.js').Remark} remark */
-const placeOf = ({ file, offset, reason }) => `${visible(file)} at ${grouped(offset)}: ${visible(reason)}`
+const placeOf = ({ file, offset, length, reason, entries }) => `${visible(file)} at ${grouped(offset)}${length === undefined ? '' : `, ${counted(length, 'byte')}`}${lost(entries)}: ${visible(reason)}`
+
+/** @param {import('../../types/inspect.js').Remark['entries']} entries */
+const lost = (entries) => entries === undefined ? '' : `, ${entries.is === 'exact' ? '' : `${entries.is} `}${counted(entries.count, 'entry', 'entries')}`
 
 /** @param {string[]} lines */
 const some = (lines) => lines.length <= LINES_MAX ? lines : [...lines.slice(0, LINES_MAX), `and ${grouped(lines.length - LINES_MAX)} more; --json prints all`]
@@ -151,5 +157,5 @@ const some = (lines) => lines.length <= LINES_MAX ? lines : [...lines.slice(0, L
 /** @param {SalvageReport} report */
 const inWords = (report) => ({
   ...report,
-  atRisk: report.atRisk.map(({ file, from, to, live }) => ({ file, ...from && { from: inJson(from, 'utf8') }, ...to && { to: inJson(to, 'utf8') }, live }))
+  atRisk: report.atRisk.map(({ file, from, to, live, entries }) => ({ file, ...from && { from: inJson(from, 'utf8') }, ...to && { to: inJson(to, 'utf8') }, live, ...entries && { entries } }))
 })

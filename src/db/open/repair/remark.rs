@@ -1,0 +1,68 @@
+//! A part of a file that is not used, or that may be wrong.
+
+use crate::error::Error;
+use crate::table::EntryCount;
+
+/// A part of a file that a salvage does not use, or that may be wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Remark {
+    /// The file.
+    pub file: String,
+    /// Where the part begins.
+    pub offset: u64,
+    /// Its bytes; 0 if its end is not known.
+    pub length: u64,
+    /// Why it is not used, or may be wrong.
+    pub reason: String,
+    /// Entries in it, where that is known.
+    pub entries: Option<EntryCount>,
+}
+
+impl Remark {
+    /// What a finding tells.
+    fn of(finding: &Error) -> Remark {
+        let (file, offset, reason) = match finding {
+            Error::Corruption(corruption) => (corruption.file.clone(), corruption.offset, corruption.reason.clone()),
+            Error::Io(io) => (io.file.clone(), 0, io.message.clone()),
+            other => (String::new(), 0, other.to_string()),
+        };
+        Remark { file, offset, length: 0, reason, entries: None }
+    }
+
+    fn has(&self, other: &Remark) -> bool {
+        other.offset.checked_sub(self.offset).is_some_and(|at| at < self.length) && self.file == other.file
+    }
+
+    /// All that is not used, each part once: findings about a part of `left_behind` give its reason, and those
+    /// about what is used are in `doubtful`.
+    ///
+    /// A part without a reason of its own counts only with a finding.
+    pub(crate) fn merged(findings: &[Error], left_behind: Vec<Remark>, doubtful: &[Remark]) -> Vec<Remark> {
+        let mut parts: Vec<Option<Remark>> = left_behind.into_iter().map(Some).collect();
+        let mut merged: Vec<Remark> = Vec::new();
+        let mut told = Vec::new();
+        for finding in findings.iter().map(Remark::of) {
+            if doubtful.iter().any(|used| used.has(&finding)) || told.iter().any(|part: &Remark| part.has(&finding)) {
+                continue;
+            }
+            let part = parts.iter_mut().find(|part| part.as_ref().is_some_and(|part| part.has(&finding)));
+            let Some(part) = part.and_then(Option::take) else {
+                merged.push(finding);
+                continue;
+            };
+            let end = part.offset.saturating_add(part.length);
+            let offset = if part.reason.is_empty() { finding.offset } else { part.offset };
+            merged.push(Remark {
+                offset,
+                length: end.saturating_sub(offset),
+                reason: finding.reason,
+                file: finding.file,
+                entries: part.entries,
+            });
+            told.push(part);
+        }
+        merged.extend(parts.into_iter().flatten().filter(|part| !part.reason.is_empty()));
+        merged
+    }
+}
