@@ -50,7 +50,7 @@ class InspectorApp extends LitElement {
     const crashed = (/** @type {string} */ message) => this.model.warn(`The decoder failed on these bytes and was started again: ${message}`)
     this.model = new Model(() => new Client(startWorker, crashed))
     this.model.addEventListener('change', () => this.requestUpdate())
-    this.model.addEventListener('made', () => this.origin(this.model.salvage.made ?? '', 'opfs'))
+    this.model.addEventListener('made', () => this.origin(this.model.salvage?.made?.name ?? '', this.model.salvage?.made?.storage ?? 'opfs'))
     this.over = false
     this.helping = false
     /** @type {import('varve/inspect').OriginDatabase[]} */

@@ -31,14 +31,14 @@ export async function salvageCall(files, folder, options, signal, part) {
 }
 
 /**
- * Hands over what was counted, or copies it to the database `name` of this site.
- * @param {'zip' | 'ndjson' | 'origin'} target
+ * Hands over what was counted, or copies it to the new database `name` of this site.
+ * @param {import('./model/salvage.js').Target} target
  * @param {string} name
  * @param {AbortSignal} signal
  * @param {(part: any) => void} part any: pieces of the file, or how many bytes were read
  */
 export async function saveCall(target, name, signal, part) {
   if (salvaged === undefined) throw new Error('what was counted is gone: make the dry run again')
-  if (target === 'origin') return salvaged.copyToOrigin(name, { signal, progress: part })
-  for await (const piece of target === 'zip' ? salvaged.zip({ signal }) : salvaged.ndjson({ signal })) part(piece)
+  if (target === 'opfs' || target === 'indexeddb') return salvaged.copyToOrigin(name, { storage: target, signal, progress: part })
+  for await (const piece of salvaged[target]({ signal })) part(piece)
 }

@@ -161,17 +161,26 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     assert.equal(doubtful, 299)
     await inspector.until('.salvage', new RegExp(`Used, and may be wrong: 1 ${name} at `))
     assert.equal(await counts('carved'), sound)
-    await inspector.until('.salvage', new RegExp(`Left behind: \\d+ .*${name} at [\\d,]+: .*Keys that may be missing, old or back from deletion: 1`))
+    const lost = 299 - sound
+    await inspector.until('.salvage', new RegExp(`Left behind: 1 with ${lost} entries ${name} at [\\d,]+, [\\d,]+ bytes, ${lost} entries: block checksum mismatch.*Keys that may be missing, old or back from deletion: 1`))
+    assert.match(await inspector.page.$$eval('.salvage li', (items) => items.map(({ textContent }) => textContent).join('\n')), new RegExp(`there can be saved, ${lost} entries are lost`))
+    // Each choice says what it gains and risks.
+    await inspector.until('.salvage', /each entry is as it was written, but such a table can be an old one/)
     await inspector.check()
     const archive = await savedBy(inspector, () => press(inspector, '.salvage', 'Save'))
+    await inspector.until('.salvage .saved', new RegExp(`Saved \\S+\\.salvaged\\.zip, ${archive.length.toLocaleString('en-US')} bytes, .*Unzip it, and open the folder with LevelDB`))
+    await inspector.page.select('.salvage select[name=target]', 'table')
+    const table = await savedBy(inspector, () => press(inspector, '.salvage', 'Save'))
+    await inspector.until('.salvage .saved', /Saved \S+\.salvaged\.ldb, .*empty folder and repair/)
+    await inspector.check()
     await inspector.page.select('.salvage select[name=target]', 'ndjson')
     const lines = (await savedBy(inspector, () => press(inspector, '.salvage', 'Save'))).toString('utf8').trimEnd().split('\n').map((line) => JSON.parse(line))
     assert.equal(lines.length, sound)
     assert.deepEqual(lines[0], { key: { enc: 'utf8', v: 'key0000' }, value: { enc: 'utf8', v: 'newer' } })
 
     // To a database of this site, which is opened and has the same entries.
-    await inspector.page.select('.salvage select[name=target]', 'origin')
-    await inspector.until('.salvage', /a new database of this site named/)
+    await inspector.page.select('.salvage select[name=target]', 'opfs')
+    await inspector.until('.salvage .bar', /named/)
     await inspector.page.$eval('.salvage input[name=name]', (/** @type {any} any: an input */ field) => { field.value = 'rescued <b>'; field.dispatchEvent(new Event('change')) })
     await press(inspector, '.salvage', 'Save')
     await inspector.until('.salvage', /The database rescued <b> of this site is complete/)
@@ -184,19 +193,22 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     const stopped = await inspector.page.evaluate(async () => {
       const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
       const found = []
-      for (const wait of [0, 1, 4, 16]) {
-        if (model.salvage.status !== 'counted') await model.salvage.count('')
-        model.salvage.choose({ name: `stopped ${wait}` })
-        const copied = model.salvage.write()
-        await new Promise((resolve) => setTimeout(resolve, wait))
-        model.salvage.stop()
-        await copied
-        const { made } = model.salvage
-        const names = (await model.now.call('databases', [])).map((/** @type {any} any: as above */ { name }) => name)
-        found.push([made === `stopped ${wait}`, names.includes(`stopped ${wait}`)])
+      for (const [target, waits] of [['opfs', [0, 1, 4, 16]], ['indexeddb', [1, 8]]]) {
+        for (const wait of waits) {
+          const name = `stopped ${wait} ${target}`
+          if (model.salvage.status !== 'counted') await model.salvage.count('')
+          model.salvage.choose({ target, name })
+          const copied = model.salvage.write()
+          await new Promise((resolve) => setTimeout(resolve, wait))
+          model.salvage.stop()
+          await copied
+          const { made } = model.salvage
+          const names = (await model.now.call('databases', [])).map((/** @type {any} any: as above */ { name }) => name)
+          found.push([made?.name === name, names.includes(name)])
+        }
       }
       await model.salvage.count('')
-      model.salvage.choose({ name: 'again too' })
+      model.salvage.choose({ target: 'opfs', name: 'again too' })
       await model.salvage.write()
       return found
     })
@@ -209,6 +221,26 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     assert.equal(await counts('sound'), sound)
     await inspector.check()
 
+    // And to one in IndexedDB; its name must be free in both storages.
+    await inspector.page.select('.salvage select[name=target]', 'indexeddb')
+    const named = (/** @type {string} */ name) => inspector.page.$eval('.salvage input[name=name]', (/** @type {any} any: an input */ field, name) => { field.value = name; field.dispatchEvent(new Event('change')) }, name)
+    await named('again')
+    await press(inspector, '.salvage', 'Save')
+    await inspector.until('.salvage', /This origin has a database named "again": choose another name/)
+    await named('rows <i>')
+    await press(inspector, '.salvage', 'Save')
+    await inspector.until('.salvage', /The database rows <i> of this site is complete/)
+    await press(inspector, '.salvage', 'Open it')
+    await inspector.until('header', /rows <i>/)
+    assert.equal(await inspector.page.evaluate(() => /** @type {any} any: the page's own */ (document.querySelector('inspector-app')).model.sourceTag), 'indexeddb:rows <i>')
+    await inspector.until('.database', /live tables \d/)
+    await inspector.page.click('.salvages summary')
+    assert.equal(await counts('sound'), sound)
+    await inspector.check()
+
+    const alone = newPlace()
+    writeFileSync(join(alone, '000001.ldb'), table)
+    await ClassicLevel.repair(alone)
     const made = newPlace()
     for (let at = 0; archive.readUInt32LE(at) === 0x04034b50;) {
       const from = at + 30 + archive.readUInt16LE(at + 26) + archive.readUInt16LE(at + 28)
@@ -216,13 +248,53 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
       writeFileSync(join(made, archive.toString('utf8', at + 30, at + 30 + archive.readUInt16LE(at + 26))), archive.subarray(from, end))
       at = end
     }
-    const db = new ClassicLevel(made, { createIfMissing: false })
-    assert.equal((await db.keys().all()).length, sound)
-    await db.close()
+    for (const each of [made, alone]) {
+      const db = new ClassicLevel(each, { createIfMissing: false })
+      assert.equal((await db.keys().all()).length, sound)
+      await db.close()
+    }
     assert.equal(hash(), before)
     // What was kept meanwhile goes with the files.
     await inspector.page.click('.home')
     await inspector.until('h1', /every byte/)
+    await inspector.page.close()
+  })
+
+  test('a file of another program has no findings and no salvage, and a table without its footer has both', async () => {
+    const inspector = await openInspector(browser, server.url)
+    const noise = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24))
+    const table = readFileSync(DEMO)
+    const others = () => inspector.page.evaluate(async () => {
+      const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+      await model.work.compare()
+      if (model.file.regions !== undefined) await model.sweep(model.file)
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      return [model.file.findings.length, document.querySelectorAll('.salvage, nav .badge').length]
+    })
+    for (const [name, bytes, said] of /** @type {[string, Uint8Array, RegExp][]} */ ([
+      ['<b>.png', Buffer.concat([Buffer.from('\x89PNG\r\n', 'latin1'), noise]), /This is no LevelDB file, but a PNG image/],
+      ['000005.ldb', Buffer.concat([Buffer.from('SQLite format 3\0'), noise]), /no LevelDB file, but a SQLite database/],
+      ['noise.bin', noise, /No known structure/]
+    ])) {
+      await inspector.give(written(name, bytes))
+      await inspector.until('main', said)
+      if (name !== 'noise.bin') await inspector.until('main', /000010 /)
+      else await inspector.show('Damage')
+      assert.deepEqual(await others(), [0, 0], name)
+      await inspector.show('Files')
+      assert.deepEqual(await others(), [0, 0], name)
+      await inspector.check({ axe: name === '<b>.png' })
+    }
+    // By its name, by its first block, or by a block far behind.
+    for (const [name, bytes] of /** @type {[string, Uint8Array][]} */ ([
+      ['000005.ldb', table.subarray(100, 30_000)], ['f1234567', table.subarray(0, table.length - 9)], ['image.bin', Buffer.concat([noise, table.subarray(0, -9)])]
+    ])) {
+      await inspector.give(written(name, bytes))
+      await inspector.until('.swept', /data blocks? sound/)
+      await inspector.show('Damage')
+      await inspector.until('.findings', /T02/)
+      await inspector.until('.salvage', /Dry run/)
+    }
     await inspector.page.close()
   })
 

@@ -7,7 +7,6 @@ import { shareKeys } from './keys-of.js'
 import { Lookup } from './lookup.js'
 import { LIVE, Navigation } from './navigation.js'
 import { isText, Reading } from './reading.js'
-import { Salvage } from './salvage.js'
 import { Work } from './work.js'
 
 /** @typedef {import('../client.js').Client} Client */
@@ -85,12 +84,13 @@ export class Model extends EventTarget {
   #openings = 0
   /** Those of the table that is looked at, once its view was shown. @type {import('./filters.js').Filters | undefined} */
   filters
-  #newWorker
+  /** Once its view was shown. @type {import('./salvage.js').Salvage | undefined} */
+  salvage
 
   /** @param {() => Client} newWorker */
   constructor(newWorker) {
     super()
-    this.#newWorker = newWorker
+    this.newWorker = newWorker
     /** For what is looked at. */
     this.now = newWorker()
     /** For whole files. */
@@ -100,7 +100,6 @@ export class Model extends EventTarget {
     this.decoding = new Decoding(this, this.now)
     this.work = new Work(this, this.sweeper)
     this.lookup = new Lookup(this, this.sweeper)
-    this.salvage = new Salvage(this, newWorker)
   }
 
   /** Tells views, once for all changes of a frame. */
@@ -166,7 +165,7 @@ export class Model extends EventTarget {
     const { openings } = this
     const { Live } = await import('./live.js')
     if (openings !== this.openings) return
-    this.live = new Live(this, this.#newWorker())
+    this.live = new Live(this, this.newWorker())
     this.navigation.live()
     this.changed()
     await this.live.reset()
@@ -180,7 +179,7 @@ export class Model extends EventTarget {
     this.work.end()
     this.lookup.end()
     this.filters?.end()
-    this.salvage.end()
+    this.salvage?.end()
     for (const file of this.files) {
       this.now.forget(file.id)
       this.sweeper.forget(file.id)
@@ -204,7 +203,7 @@ export class Model extends EventTarget {
   async look(file, view) {
     if (file.detected === undefined && file.status === 'new') await this.reading.detect(file)
     this.#turnTo(file)
-    this.view = view ?? (isText(file) ? 'hex' : 'map')
+    this.view = view ?? (isText(file) || (file.isOther && !file.isZip) ? 'hex' : 'map')
     this.changed()
     this.publish()
     if (file.isZip) import('./archive.js').then(({ listZip }) => listZip(this, file), (error) => file.fail(error))

@@ -56,7 +56,7 @@ export class Reading {
     }
     // What lies in a database and is no file of one is not looked through for a table.
     if (file.detected?.kind === 'unknown' && model.folders.some(({ files }) => files.includes(file))) await model.work.compare()
-    if (isText(file) || file.place?.role === 'other') file.status = 'ready'
+    if (isText(file) || file.isOther || file.place?.role === 'other') file.status = 'ready'
     else await this.#map(file)
   }
 

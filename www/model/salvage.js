@@ -1,5 +1,5 @@
 // Salvage of a database among the open files: a dry run, and saving what it counted. Has a worker of its
-// own, which keeps what was read until other files are opened.
+// own, which keeps what was read until other files are opened. Loaded with its view.
 import { save } from '../ui/save.js'
 
 /** @typedef {import('./model.js').Model} Model */
@@ -7,14 +7,16 @@ import { save } from '../ui/save.js'
 /** @typedef {import('varve/inspect').SalvageReport} SalvageReport */
 /** @typedef {import('varve/inspect').Strictness} Strictness */
 
-/** @typedef {'zip' | 'ndjson' | 'origin'} Target `origin`: a database of this site */
+/** @typedef {'zip' | 'table' | 'ndjson' | 'opfs' | 'indexeddb'} Target the last two: a database of this site */
+
+/** @type {Record<string, string>} */
+const SUFFIXES = { zip: 'zip', table: 'ldb', ndjson: 'ndjson' }
 
 /** How long a copy to a database may take to clean up after Stop, in ms. */
 const PATIENCE_MS = 10_000
 
 export class Salvage {
   #model
-  #make
   /** @type {Client | undefined} */
   #worker
   #control = new AbortController()
@@ -24,8 +26,10 @@ export class Salvage {
   target = 'zip'
   /** Of the new database of this site. */
   name = ''
-  /** The database of this site that was made last. @type {string | undefined} */
+  /** The database of this site that was made last. @type {{ name: string, storage: 'opfs' | 'indexeddb' } | undefined} */
   made
+  /** The file that was saved last. @type {{ name: string, size: number, target: Target } | undefined} */
+  file
   /** Whether entries of another comparator are sorted anew. */
   isSortedAnew = false
   /** The folder of the database, with its slash. @type {string | undefined} */
@@ -38,10 +42,14 @@ export class Salvage {
   /** @type {SalvageReport | undefined} */
   report
 
-  /** @param {Model} model @param {() => Client} make */
-  constructor(model, make) {
+  /** @param {Model} model */
+  constructor(model) {
     this.#model = model
-    this.#make = make
+  }
+
+  /** That of the page. @param {Model} model */
+  static of(model) {
+    return model.salvage ??= new Salvage(model)
   }
 
   /** The files of a folder. @param {string} folder */
@@ -54,7 +62,7 @@ export class Salvage {
     this.end()
     const model = this.#model
     const control = this.#control
-    const worker = this.#worker = this.#make()
+    const worker = this.#worker = model.newWorker()
     const files = this.filesOf(folder)
     for (const { id, given } of files) worker.register(id, given)
     Object.assign(this, { folder, status: 'running', done: 0, report: undefined, failure: '' })
@@ -82,8 +90,8 @@ export class Salvage {
     const control = this.#control
     const { target } = this
     if (this.status !== 'counted' || this.#worker === undefined) return
-    if (target === 'origin') return this.#copy(control, this.#worker)
-    Object.assign(this, { status: 'saving', saved: 0, failure: '', made: undefined })
+    if (target === 'opfs' || target === 'indexeddb') return this.#copy(target, control, this.#worker)
+    Object.assign(this, { status: 'saving', saved: 0, failure: '', made: undefined, file: undefined })
     model.changed()
     /** @type {BlobPart[]} */
     const parts = []
@@ -98,24 +106,24 @@ export class Salvage {
         }
       })
       if (control.signal.aborted) return
-      const name = `${model.source.replace(/[^\w.-]+/g, '-').replace(/\.zip$/, '') || 'database'}.salvaged.${target}`
+      const name = `${model.source.replace(/[^\w.-]+/g, '-').replace(/\.zip$/, '') || 'database'}.salvaged.${SUFFIXES[target]}`
       save(name, new Blob(parts))
-      this.status = 'counted'
-      model.say(`${name} was saved`)
-    } catch (error) {
-      if (!control.signal.aborted) this.#fail(error)
+      Object.assign(this, { status: 'counted', file: { name, size: this.saved, target } })
+      model.say(`${name} was saved, ${this.saved} bytes`)
+    } catch (/** @type {any} any: whatever was thrown */ error) {
+      if (!control.signal.aborted) this.#refused(error)
     }
     model.changed()
   }
 
-  /** Copies what was counted to a new database of this site. @param {AbortController} control @param {Client} worker */
-  async #copy({ signal }, worker) {
+  /** Copies what was counted to a new database of this site. @param {'opfs' | 'indexeddb'} storage @param {AbortController} control @param {Client} worker */
+  async #copy(storage, { signal }, worker) {
     const model = this.#model
     const name = this.name || this.nameOffered
-    Object.assign(this, { status: 'saving', saved: 0, failure: '', made: undefined })
+    Object.assign(this, { status: 'saving', saved: 0, failure: '', made: undefined, file: undefined })
     model.changed()
     try {
-      await worker.call('salvaged', ['origin', name], {
+      await worker.call('salvaged', [storage, name], {
         signal,
         patience: PATIENCE_MS,
         onPart: (done) => {
@@ -123,13 +131,11 @@ export class Salvage {
           model.changed()
         }
       })
-      Object.assign(this, { status: 'counted', made: name })
+      Object.assign(this, { status: 'counted', made: { name, storage } })
       model.say('the new database of this site is complete')
     } catch (/** @type {any} any: whatever was thrown */ error) {
       if (signal.aborted) return this.end()
-      // Another name may do.
-      if (error.code === 'LEVEL_INVALID_ARGUMENT') Object.assign(this, { status: 'counted', failure: error.message })
-      else this.#fail(error)
+      this.#refused(error)
     }
     model.changed()
   }
@@ -141,13 +147,24 @@ export class Salvage {
 
   /** Ends what runs; a copy that was begun removes itself. */
   stop() {
-    if (this.status === 'saving' && this.target === 'origin') this.#control.abort()
+    if (this.status === 'saving' && this.isCopy) this.#control.abort()
     else this.end()
+  }
+
+  /** Whether it becomes a database of this site. */
+  get isCopy() {
+    return this.target === 'opfs' || this.target === 'indexeddb'
   }
 
   /** The name that a new database gets if nobody chooses one. */
   get nameOffered() {
     return `${this.#model.source.replace(/\.zip$/, '') || 'database'} (salvaged)`
+  }
+
+  /** Another name or target may do. @param {any} error any: whatever was thrown */
+  #refused(error) {
+    if (error.code === 'LEVEL_INVALID_ARGUMENT') Object.assign(this, { status: 'counted', failure: error.message })
+    else this.#fail(error)
   }
 
   /** @param {any} error any: whatever was thrown */
@@ -170,7 +187,7 @@ export class Salvage {
     // The worker and what it kept go together.
     this.#worker?.end()
     this.#worker = undefined
-    Object.assign(this, { status: 'none', report: undefined, failure: '', made: undefined })
+    Object.assign(this, { status: 'none', report: undefined, failure: '', made: undefined, file: undefined })
     this.#model.changed()
   }
 }

@@ -1,5 +1,5 @@
 // What can be kept of all files: a report, digests, and a salvaged database.
-import { html } from 'lit'
+import { html, nothing } from 'lit'
 import { grouped } from '../ui/numbers.js'
 import { save } from '../ui/save.js'
 import { salvagePanel } from './salvage.js'
@@ -11,9 +11,9 @@ export const evidence = (model) => html`${reports(model)}${salvages(model)}`
 
 /** Salvage, of each folder that has files. @param {Model} model */
 function salvages(model) {
-  const folders = [...new Set(model.files.map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)))]
-  const { salvage } = model
-  return html`<details class="salvages" ?open=${salvage.status !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => salvagePanel(model, folder))}</details>`
+  const folders = [...new Set(model.files.filter(({ isOurs }) => isOurs).map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)))]
+  if (folders.length === 0) return nothing
+  return html`<details class="salvages" ?open=${(model.salvage?.status ?? 'none') !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => salvagePanel(model, folder))}</details>`
 }
 
 /** Digests and a report of all files. @param {Model} model */
