@@ -268,7 +268,8 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
       const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
       await model.work.compare()
       if (model.file.regions !== undefined) await model.sweep(model.file)
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      // What changed is drawn in the next frame.
+      for (let frames = 0; frames < 3; frames++) await new Promise(requestAnimationFrame)
       return [model.file.findings.length, document.querySelectorAll('.salvage, nav .badge').length]
     })
     for (const [name, bytes, said] of /** @type {[string, Uint8Array, RegExp][]} */ ([
