@@ -302,6 +302,23 @@ describe('salvage of what is left', () => {
     await assert.rejects(of([sourceOf('note.txt', Buffer.from('hello'))]), { code: 'LEVEL_INVALID_ARGUMENT' })
   })
 
+  test('a file of no known structure is searched for blocks, one of another program is not', async () => {
+    const { bytes } = await oneTable('snappy')
+    const noise = Uint8Array.from({ length: 150_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24)
+    const of = async (/** @type {string} */ name, /** @type {Uint8Array[]} */ ...parts) => {
+      const salvaged = await salvage([sourceOf(name, Buffer.concat(parts))])
+      await salvaged.close()
+      return salvaged.report
+    }
+    const found = await of('image.bin', noise, bytes.subarray(0, -9))
+    assert.deepEqual([found.live, found.adopted], [400, [{ file: 'image.bin', as: '000001.ldb' }]])
+    const nothing = await of('noise.bin', noise)
+    assert.deepEqual([nothing.live, nothing.files.map(({ use }) => use)], [0, ['none']])
+    for (const head of ['\x89PNG', 'SQLite format 3\0', 'a text\n']) {
+      await assert.rejects(of('x', Buffer.from(head, 'latin1'), head === 'a text\n' ? Buffer.alloc(0) : noise), { code: 'LEVEL_INVALID_ARGUMENT' })
+    }
+  })
+
   test('can be stopped, and keeps no more than it may', async () => {
     const { place } = await oneTable('none')
     const control = new AbortController()

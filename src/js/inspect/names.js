@@ -28,8 +28,10 @@ export async function namesOf(sources, signal) {
   for (const [index, source] of sources.entries()) {
     const { name } = source
     const { kind, role } = roles[index]
-    const suffix = SUFFIXES[kind]
-    if (role === 'misnamed' && suffix !== undefined && (!hasManifest || sources.length === 1)) {
+    // One file of no known structure may have blocks: of a disk image, or of a table that lost its ends.
+    const isAlone = sources.length === 1
+    const suffix = SUFFIXES[kind] ?? (kind === 'unknown' && isAlone ? 'ldb' : undefined)
+    if ((role === 'misnamed' || (role === 'other' && kind === 'unknown')) && suffix !== undefined && (!hasManifest || isAlone)) {
       const as = `${String(++number).padStart(6, '0')}.${suffix}`
       adopted.push({ file: name, as })
       named.set(as, source)

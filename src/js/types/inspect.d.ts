@@ -888,7 +888,7 @@ export interface Salvaged {
  * Makes a sound database of what can be read of a damaged one, and changes none of its files: the engine
  * repairs it over a layer that takes all changes. `report` is the dry run: `zip`, `table`, `ndjson`
  * and `copy` write exactly that. Tables and logs alone, without CURRENT and manifest, are salvaged too, also under
- * other names.
+ * other names; in one file of no known structure, blocks are looked for.
  *
  * @param sources The files of one directory, named as in it.
  * @throws `LEVEL_INVALID_ARGUMENT` if there is no table, log or manifest, or the comparator is another;
