@@ -34,6 +34,37 @@ export function cached(id, source) {
   }
 }
 
+/** Most bytes that are read ahead. */
+const AHEAD_MAX = 4 << 20
+
+/**
+ * For what reads a file from its beginning to its end, block by block: a read takes a millisecond, however
+ * small, so that more and more is read ahead, and none of it displaces pages.
+ *
+ * @param {Source} source
+ * @returns {Source}
+ */
+export function inOrder(source) {
+  let [start, bytes, ahead] = [0, new Uint8Array(0), PAGE]
+  return {
+    name: source.name,
+    size: source.size,
+    async read(offset, into) {
+      if (into.length > AHEAD_MAX) return source.read(offset, into)
+      const end = start + bytes.length
+      if (offset < start || offset + into.length > end) {
+        ahead = offset > end || offset < start ? PAGE : Math.min(AHEAD_MAX, 2 * ahead)
+        const window = new Uint8Array(Math.max(into.length, Math.min(ahead, source.size - offset)))
+        bytes = window.subarray(0, await source.read(offset, window))
+        start = offset
+      }
+      const part = bytes.subarray(offset - start, offset - start + into.length)
+      into.set(part)
+      return part.length
+    }
+  }
+}
+
 /** @param {number} id @param {Source} source @param {number} number */
 async function pageOf(id, source, number) {
   const key = `${id} ${number}`
