@@ -105,7 +105,7 @@ class InspectorApp extends LitElement {
   async demo(name) {
     if (name === 'live') return this.model.startLive()
     const demo = DEMOS.find((each) => each.name === name)
-    if (demo === undefined) return
+    if (demo === undefined) return this.model.navigation.failed()
     const isLate = this.isLate()
     try {
       const given = await Promise.all(demo.files.map(async (path) => {
@@ -117,6 +117,7 @@ class InspectorApp extends LitElement {
       if (isLate()) return
       await this.model.open(given, { source: demo.title, tag: `demo:${name}` })
     } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.navigation.failed()
       this.model.warn(`The example could not be loaded: ${error.message}`)
     }
   }
@@ -143,6 +144,7 @@ class InspectorApp extends LitElement {
       const problems = files.filter((/** @type {any} any: an answer of the worker */ { problem }) => problem !== undefined)
       if (problems.length > 0) this.model.warn(problems.map((/** @type {any} any: as above */ { name, problem }) => `${name}: ${problem}`).join('; '))
     } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.navigation.failed()
       this.model.warn(`${plainName(name)} could not be read: ${error.message}`)
     }
   }
@@ -164,10 +166,12 @@ class InspectorApp extends LitElement {
       const given = files.map((/** @type {{ name: string, size: number, url: string }} */ { name, size, url }) => ({ name, size, url: new URL(url, location.href).href }))
       // Stays open as long as the page, so that `varve inspect --once` can tell when to end.
       fetch('./alive', { signal: this.alive.signal }).then((response) => { this.answer = response }).catch(() => {})
-      if (given.length === 0 || isLate()) return
+      if (isLate()) return
+      if (given.length === 0) return this.model.navigation.failed()
       if (isAgain) this.model.navigation.stay()
       await this.model.open(given, { source: name, tag: 'npx' })
     } catch (/** @type {any} any: whatever was thrown */ error) {
+      this.model.navigation.failed()
       this.model.warn(`The files could not be listed: ${error.message}. Does \`varve inspect\` still run?`)
     }
   }

@@ -20,6 +20,7 @@ mod read;
 mod report;
 mod salvage;
 mod state;
+mod user_keys;
 mod verify;
 mod watch;
 mod write;

@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use super::read::{Source, sources};
 use super::state::Inner;
+use super::user_keys::UserKeys;
 use super::verify::READ_ALL;
-use crate::base::{KeyOrder, ValueType, parse_internal_key};
+use crate::base::{InternalKeyComparator, KeyOrder, ValueType, parse_internal_key};
 use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::iter::{InternalIterator, MergingIterator, OnBadBlock, finish};
@@ -26,8 +27,7 @@ pub struct OneTable {
 struct Work {
     entries: MergingIterator<Source>,
     has_begun: bool,
-    /// The user key of the entry before.
-    previous: Option<Vec<u8>>,
+    keys: UserKeys,
     table: TableStream,
 }
 
@@ -38,7 +38,7 @@ impl OneTable {
         let order = KeyOrder::Internal(inner.order.clone());
         let entries = MergingIterator::new(sources(inner, &inner.view(), READ_ALL), order, OnBadBlock::Stop);
         let table = TableStream::new(inner.tables.options().clone());
-        let work = Work { entries, has_begun: false, previous: None, table };
+        let work = Work { entries, has_begun: false, keys: UserKeys::default(), table };
         Ok(OneTable { inner: inner.clone(), work: RefCell::new(Some(work)), has_ended: Cell::new(false) })
     }
 
@@ -52,7 +52,7 @@ impl OneTable {
         let taken = self.work.take();
         let Some(mut work) = taken else { return if self.has_ended.get() { Ok(None) } else { Err(Error::Closed) } };
         let budget = Budget::of_call(&self.inner.options.pause);
-        if work.fill(size.max(1), &budget).await? {
+        if work.fill(&self.inner.order, size.max(1), &budget).await? {
             let piece = work.table.take();
             self.work.replace(Some(work));
             return Ok(Some(piece));
@@ -65,7 +65,7 @@ impl OneTable {
 
 impl Work {
     /// Adds entries until the piece has `size` bytes; false after the last entry.
-    async fn fill(&mut self, size: usize, budget: &Budget) -> Result<bool> {
+    async fn fill(&mut self, order: &InternalKeyComparator, size: usize, budget: &Budget) -> Result<bool> {
         if !std::mem::replace(&mut self.has_begun, true) {
             let step = self.entries.seek_to_first();
             finish(&mut self.entries, step).await;
@@ -73,13 +73,8 @@ impl Work {
         while self.entries.valid() {
             let (key, value) = (self.entries.key(), self.entries.value());
             let parsed = parse_internal_key(key).map_err(|malformed| malformed.in_file("salvaged", 0))?;
-            if self.previous.as_deref() != Some(parsed.user_key) {
-                if parsed.value_type == ValueType::Value {
-                    self.table.add(key, value).await?;
-                }
-                let previous = self.previous.get_or_insert_default();
-                previous.clear();
-                previous.extend_from_slice(parsed.user_key);
+            if self.keys.begins(order, parsed.user_key) && parsed.value_type == ValueType::Value {
+                self.table.add(key, value).await?;
             }
             budget.spent(key.len() + value.len()).await;
             let step = self.entries.next();

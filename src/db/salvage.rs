@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::open::{AtRisk, Details, Remark, RepairReport, Strictness, open, rebuild};
 use super::read::sources;
 use super::state::Inner;
+use super::user_keys::UserKeys;
 use super::verify::READ_ALL;
 use crate::base::{InternalKeyComparator, KeyOrder, ValueType, parse_internal_key, sort_by};
 use crate::budget::Budget;
@@ -48,7 +49,8 @@ pub struct SalvageReport {
     /// Blocks and records that are used although they may be wrong, each with the number of its entries.
     /// At most 1,000.
     pub doubtful: Vec<Remark>,
-    /// All damage, and every block, record and file that is not used, each once.
+    /// All damage, and every block, record and file that is not used, each once; beyond some thousands, the
+    /// last says how many more.
     pub left_behind: Vec<Remark>,
     /// Keys that may be missing, may have an older value, or may be back from deletion. At most 1,000;
     /// the last may stand for more.
@@ -67,9 +69,9 @@ pub(super) async fn salvage(
     let (repair, details) = rebuild(&env, options.clone(), any_comparator, strictness).await?;
     let options = Options { read_only: true, create_if_missing: false, ..options };
     let inner = open(env, options).await?;
-    let Details { sound, doubtful, left_behind, mut at_risk } = details;
+    let Details { sound, doubtful, left_behind, mut at_risk, used, unlisted } = details;
+    let left_behind = Remark::merged(&repair.findings, left_behind, used, unlisted);
     let counts = count(&inner, &mut at_risk).await?;
-    let left_behind = Remark::merged(&repair.findings, left_behind, &doubtful);
     Ok((inner, SalvageReport { counts, sound, doubtful, left_behind, at_risk, repair }))
 }
 
@@ -81,7 +83,7 @@ async fn count(inner: &Rc<Inner>, at_risk: &mut [AtRisk]) -> Result<Counts> {
     let mut it = MergingIterator::new(sources, order, OnBadBlock::Stop);
     let mut counts = Counts::default();
     let mut ranges = Ranges::new(&inner.order, at_risk);
-    let mut previous: Option<Vec<u8>> = None;
+    let mut keys = UserKeys::default();
     let step = it.seek_to_first();
     finish(&mut it, step).await;
     while it.valid() {
@@ -89,16 +91,13 @@ async fn count(inner: &Rc<Inner>, at_risk: &mut [AtRisk]) -> Result<Counts> {
         let parsed = parse_internal_key(it.key()).map_err(|malformed| malformed.in_file("salvaged", 0))?;
         counts.entries += 1;
         counts.tombstones += u64::from(parsed.value_type == ValueType::Deletion);
-        if previous.as_deref() != Some(parsed.user_key) {
+        if keys.begins(&inner.order, parsed.user_key) {
             counts.keys += 1;
             if parsed.value_type == ValueType::Value {
                 counts.live += 1;
                 counts.live_bytes = counts.live_bytes.saturating_add(crate::base::to_u64(size - 8));
                 ranges.count(parsed.user_key);
             }
-            let key = previous.get_or_insert_default();
-            key.clear();
-            key.extend_from_slice(parsed.user_key);
         }
         budget.spent(size).await;
         let step = it.next();

@@ -38,7 +38,7 @@ impl Wanted<'_> {
 impl BlockView {
     /// The numbers of the entries that have them; `None` if the block cannot be decoded.
     ///
-    /// Takes time in proportion to the bytes of the block, however much its keys share.
+    /// What keys share is looked through once. Only entries that have a row are searched.
     pub fn entries_with(&self, wanted: &Wanted<'_>) -> Option<Vec<u32>> {
         let raw = self.raw.as_deref()?;
         let part = |from: usize, to: usize| raw.get(from..to).unwrap_or_default();

@@ -69,7 +69,7 @@ describe('directories', () => {
     'a newer log is there': [{ '000003.log': undefined, '000005.log': '' }, []],
     'the manifest names no log': [{ '000003.log': undefined, 'MANIFEST-000002': manifest([2, 0], added(1, 4, bytes.length, ...keys)) }, []],
     'the manifest names its own number, as a copy without a log': [{ '000003.log': undefined, 'MANIFEST-000002': manifest([2, 2], added(1, 4, bytes.length, ...keys)) }, []],
-    'a manifest that was cut before a table': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length, ...keys), added(2, 5, bytes.length, ...keys)).subarray(0, -20), '000005.ldb': bytes }, ['M03 warn 000005.ldb', 'W04 info MANIFEST-000002']],
+    'a manifest whose last edit a crash cut off': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length, ...keys), added(2, 5, bytes.length, ...keys)).subarray(0, -20), '000005.ldb': bytes }, ['M03 info 000005.ldb', 'W04 info MANIFEST-000002']],
     'a table is not named': [{ '000005.ldb': bytes }, ['M03 info 000005.ldb']],
     'a table is not finished': [{ '000005.ldb': bytes.subarray(0, 60) }, ['M03 info 000005.ldb']],
     'a table has another size': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length + 1, ...keys)) }, ['M04 bad 000004.ldb']],

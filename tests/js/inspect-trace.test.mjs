@@ -76,6 +76,13 @@ describe('traces of look-ups', () => {
     }
     assert.ok(traced > 10, String(traced))
     const source = sources.find(({ name }) => name.endsWith('.ldb'))
+    // A source of the caller's own class, whose methods a copy of its properties would not have.
+    const own = new class {
+      name = '$&.ldb'
+      get size() { return source.size }
+      read(/** @type {number} */ offset, /** @type {Uint8Array} */ into) { return source.read(offset, into) }
+    }()
+    assert.equal((await traceTable(own, bytesOf(key(2)))).answer, (await traceTable(source, bytesOf(key(2)))).answer)
     const cut = await traceTable({ ...source, name: 'x.bin', size: source.size - 1 }, bytesOf('a'))
     assert.equal(cut.answer, 'unknown')
     assert.match(cut.reason, /^x\.bin /)

@@ -12,6 +12,7 @@ import { Varve } from '../../src/js/index.js'
 import { mapTable, salvage, sweepTable } from '../../src/js/inspect/index.js'
 import { NodeStorage } from '../../src/js/storage/node/directory.js'
 import { corpus, noCorpus } from './lib/corpus.mjs'
+import { logOf } from './lib/tables.mjs'
 
 const long = process.env.VARVE_LONG === '1'
 const MAIN = inRoot('src', 'js', 'cli', 'main.js')
@@ -100,6 +101,51 @@ const DAMAGED = noCorpus
   : readdirSync(join(corpus, 'leveldb')).map((name) => join(corpus, 'leveldb', name))
 /** Of another comparator, or compressed in a way that the LevelDB inside classic-level does not know. */
 const OTHER = /comparator|zstd/
+
+
+test('0 and -0 are one key of IndexedDB: what the one deletes does not come back with the other', async () => {
+  const number = (/** @type {number} */ value) => {
+    const bytes = Buffer.alloc(9, 3)
+    bytes.writeDoubleLE(value, 1)
+    return Buffer.concat([Buffer.from([0, 1, 1, 1]), bytes])
+  }
+  const batch = (/** @type {number} */ sequence, /** @type {Buffer} */ key, /** @type {string} */ value) => {
+    const head = Buffer.alloc(12)
+    head.writeBigUInt64LE(BigInt(sequence))
+    head.writeUInt32LE(1, 8)
+    return Buffer.concat([head, Buffer.from([value === '' ? 0 : 1, key.length]), key, ...value === '' ? [] : [Buffer.from([value.length]), Buffer.from(value)]])
+  }
+  for (const [value, live] of /** @type {const} */ ([['', 0], ['new', 1]])) {
+    const log = logOf([batch(1, number(-0), 'old'), batch(2, number(0), value)])
+    const salvaged = await salvage([sourceOf('000003.log', log)], { comparator: 'idb_cmp1' })
+    assert.deepEqual([salvaged.report.live, salvaged.report.keys, salvaged.report.entries], [live, 1, 2])
+    assert.equal((await joined(salvaged.ndjson())).toString().split('\n').length - 1, live)
+    if (live === 1) {
+      const again = await salvage([sourceOf('000001.ldb', await joined(salvaged.table()))], { comparator: 'idb_cmp1' })
+      assert.deepEqual([again.report.entries, again.report.live], [1, 1])
+      assert.match((await joined(again.ndjson())).toString(), /"new"/)
+      await again.close()
+    }
+    await salvaged.close()
+  }
+})
+
+test('a reader of a salvage ends when another of its kind begins', async () => {
+  const db = new Varve(newPlace())
+  await db.batch(Array.from({ length: 3000 }, (_, i) => ({ type: 'put', key: `key ${i}`, value: randomBytes(1000) })), { valueEncoding: 'view' })
+  await db.close()
+  const salvaged = await salvage(sourcesOf(db.location))
+  for (const kind of /** @type {const} */ (['zip', 'table', 'ndjson'])) {
+    const [first, second] = [salvaged[kind](), salvaged[kind]()]
+    const begun = Buffer.from((await first.next()).value ?? [])
+    const whole = [await second.next()].map(({ value }) => Buffer.from(value ?? []))
+    await assert.rejects(first.next(), { code: 'LEVEL_BUSY', message: /one after the other/ })
+    whole.push(await joined(second))
+    assert.deepEqual(Buffer.concat(whole), await joined(salvaged[kind]()), kind)
+    assert.ok(begun.length > 0)
+  }
+  await salvaged.close()
+})
 
 describe('salvage', () => {
   for (const place of DAMAGED.filter((each) => !OTHER.test(each))) {

@@ -162,9 +162,9 @@ export class Model extends EventTarget {
     this.source = 'Live database'
     this.sourceTag = LIVE
     this.view = 'live'
-    const { openings } = this
+    const [{ openings }, { turns }] = [this, this.navigation]
     const { Live } = await import('./live.js')
-    if (openings !== this.openings) return
+    if (openings !== this.openings || turns !== this.navigation.turns) return
     this.live = new Live(this, this.newWorker())
     this.navigation.live()
     this.changed()

@@ -133,12 +133,12 @@ impl TableInspector {
             let reason = "no table: the file begins with {} zeros and ends with zeros";
             footer.bad("T01", (0, self.size), reason, &[to_u64(bytes.len())]);
         }
-        if let Some((_, name)) = BEGINNINGS.iter().find(|(known, _)| bytes.starts_with(known)) {
+        if let Some((known, name)) = BEGINNINGS.iter().find(|(known, _)| bytes.starts_with(known)) {
             footer.text("format", name);
             footer.note(
                 Severity::Bad,
                 "T02",
-                (0, to_u64(bytes.len())),
+                (0, to_u64(known.len())),
                 "the file begins with the signature of that format",
             );
             self.gaps_known = true;

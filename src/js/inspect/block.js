@@ -34,6 +34,9 @@ function storedAt(source, offset, size) {
   return bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
 }
 
+/** Bytes that can be searched for: the time is at worst in proportion to them. */
+const SOUGHT_MAX = 1024
+
 /** @type {Record<string, number>} */
 const PLACES = { keys: 1, values: 2, both: 3, 'key starts': 4 }
 
@@ -44,6 +47,8 @@ const PLACES = { keys: 1, values: 2, both: 3, 'key starts': 4 }
  * @returns {Promise<Uint32Array | undefined>}
  */
 export async function searchBlock(source, { offset, size }, { bytes, mask = NONE, where = 'both' }) {
+  if (!(bytes instanceof Uint8Array) || bytes.length === 0 || bytes.length > SOUGHT_MAX) throw new InvalidArgumentError(`The argument 'bytes' must be a Uint8Array of 1 to ${SOUGHT_MAX} bytes`)
+  if (mask !== NONE && (!(mask instanceof Uint8Array) || mask.length !== bytes.length)) throw new InvalidArgumentError("The argument 'mask' must be a Uint8Array as long as 'bytes'")
   if (!Object.hasOwn(PLACES, where)) throw new InvalidArgumentError(`The argument 'where' must be one of ${Object.keys(PLACES).join(', ')}`)
   const stored = await storedAt(source, offset, size)
   return withInstance((exports) => exports.searchBlock(stored, bytes, mask, PLACES[where]))

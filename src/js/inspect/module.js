@@ -54,9 +54,14 @@ let shared
  * @param {(exports: Instance['exports']) => T} act
  */
 export async function withInstance(act) {
-  const own = shared ??= newEngine()
+  let own = shared ??= newEngine()
   try {
-    const { exports, memory } = await own
+    let { exports, memory, trap } = await own
+    if (trap !== undefined) {
+      // Another call that waited for it has failed.
+      own = shared = newEngine()
+      ;({ exports, memory } = await own)
+    }
     const answer = act(exports)
     if (memory.buffer.byteLength > SHARED_MEMORY_MAX && shared === own) shared = undefined
     return answer

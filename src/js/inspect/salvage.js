@@ -111,6 +111,8 @@ async function removed(storage) {
 
 /** A salvaged database, in the scratch storage until it is closed. */
 export class Salvaged {
+  /** The reader of each kind that goes on. @type {Map<string, object>} */
+  #turns = new Map()
   #instance
   #salvaged
   #guarded
@@ -136,25 +138,37 @@ export class Salvaged {
 
   /** @param {{ signal?: AbortSignal }} [options] */
   zip({ signal } = {}) {
-    return this.#pieces(() => this.#open.beginZip(), () => this.#open.zip(PIECE), signal)
+    return this.#pieces('zip', () => this.#open.beginZip(), () => this.#open.zip(PIECE), signal)
   }
 
   /** @param {{ signal?: AbortSignal }} [options] */
   table({ signal } = {}) {
     if (this.report.live === 0) throw new InvalidArgumentError('There is no live entry, and LevelDB cannot read a table without one')
-    return this.#pieces(() => this.#open.beginTable(), () => this.#open.table(PIECE), signal)
+    return this.#pieces('table', () => this.#open.beginTable(), () => this.#open.table(PIECE), signal)
+  }
+
+  /** Ends the reader of this kind before: the engine goes on with the last. @param {string} kind */
+  #turnOf(kind) {
+    const turn = {}
+    this.#turns.set(kind, turn)
+    return () => {
+      if (this.#turns.get(kind) !== turn) throw new VarveError(`Another ${kind} of this salvage was begun: read them one after the other`, { code: 'LEVEL_BUSY' })
+    }
   }
 
   /**
+   * @param {string} kind
    * @param {() => void} begin
    * @param {() => any} next any: bytes, nothing at the end, or a promise of either
    * @param {AbortSignal | undefined} signal
    * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>, void>}
    */
-  async * #pieces(begin, next, signal) {
+  async * #pieces(kind, begin, next, signal) {
     try {
       begin()
+      const check = this.#turnOf(kind)
       for (;;) {
+        check()
         const piece = await this.#instance.settled(next())
         signal?.throwIfAborted()
         if (piece === undefined) return
@@ -171,7 +185,9 @@ export class Salvaged {
     const encoder = new TextEncoder()
     try {
       await this.#instance.settled(this.#open.beginRows())
+      const check = this.#turnOf('NDJSON')
       for (;;) {
+        check()
         const rows = await this.#instance.settled(this.#open.rows(PIECE))
         signal?.throwIfAborted()
         if (rows.length === 0) return

@@ -39,9 +39,9 @@ export async function traceTable(source, key, { sequence = -1, comparator = '', 
   tracer.add(name, source.size)
   try {
     tracer.beginTable(comparator, key, sequence)
-    const trace = await search(tracer, [{ ...source, name }], { signal, progress })
+    const trace = await search(tracer, [{ name, size: source.size, read: (offset, into) => source.read(offset, into) }], { signal, progress })
     // Under a name that no table has, the engine has it under this one.
-    const named = (/** @type {string | undefined} */ reason) => reason?.replace(/^000001\.ldb\b/, name)
+    const named = (/** @type {string | undefined} */ reason) => reason?.replace(/^000001\.ldb\b/, () => name)
     for (const step of trace.steps) if (step.reason !== undefined) step.reason = named(step.reason)
     return { ...trace, ...trace.reason !== undefined && { reason: named(trace.reason) } }
   } catch (error) {

@@ -13,6 +13,10 @@ use crate::table::block::{Block, Origin};
 use crate::table::decode::{Context, Stored, stored_size};
 use crate::table::policy::DamagePolicy;
 
+/// Decompressed bytes of all lost blocks of a table that are looked into: a hostile index can list one large
+/// block many times.
+const COUNTED_MAX: usize = 64 << 20;
+
 /// Bytes of an internal key without its user key.
 const TAG_SIZE: usize = 8;
 
@@ -22,11 +26,15 @@ impl Salvage<'_> {
     pub(crate) async fn count_lost(&self, lost: &mut [LostBlock], sound: (u64, u64)) -> Result<()> {
         let (entries, blocks) = sound;
         let mean = entries.saturating_add(blocks / 2).checked_div(blocks);
+        let mut left = COUNTED_MAX;
         for block in lost {
-            block.entries = match self.laid_out(block).await? {
-                Some(block) => counted(&block),
-                None => None,
-            };
+            block.entries = None;
+            if left > 0
+                && let Some(contents) = self.laid_out(block).await?
+            {
+                left = left.saturating_sub(contents.bytes().len());
+                block.entries = counted(&contents);
+            }
             block.entries = block.entries.or(mean.map(EntryCount::About));
         }
         Ok(())

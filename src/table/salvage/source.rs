@@ -36,6 +36,14 @@ pub enum EntryCount {
     About(u64),
 }
 
+impl EntryCount {
+    /// The number, however it is known.
+    pub(crate) const fn number(self) -> u64 {
+        let (EntryCount::Exactly(count) | EntryCount::AtLeast(count) | EntryCount::About(count)) = self;
+        count
+    }
+}
+
 /// A block that an index lists, but that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LostBlock {

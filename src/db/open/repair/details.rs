@@ -1,6 +1,6 @@
 //! What a salvage tells beyond the report of a repair.
 
-use super::remark::Remark;
+use super::remark::{Remark, Used};
 use super::report::LostRange;
 use crate::table::{EntryCount, LostBlock};
 
@@ -15,6 +15,10 @@ pub(crate) struct Details {
     pub(crate) left_behind: Vec<Remark>,
     /// Where entries are missing that may be newer than others.
     pub(crate) at_risk: Vec<AtRisk>,
+    /// Where all of `doubtful` lie, listed or not.
+    pub(crate) used: Used,
+    /// Parts that are not used and not listed, and the entries known to be in them.
+    pub(crate) unlisted: (u64, u64),
 }
 
 /// Keys of which entries are missing.
@@ -35,9 +39,15 @@ pub struct AtRisk {
 
 /// Listed at most: a hostile manifest can name millions of tables.
 pub(super) const LISTED_MAX: usize = 1000;
+/// Parts of one file that are known to be used, in 16 MiB.
+const USED_MAX: usize = 1 << 20;
 
 impl Details {
     pub(super) fn doubt(&mut self, remark: Remark) {
+        let used = self.used.entry(remark.file.clone()).or_default();
+        if used.len() < USED_MAX {
+            used.push((remark.offset, remark.offset.saturating_add(remark.length)));
+        }
         if self.doubtful.len() < LISTED_MAX {
             self.doubtful.push(remark);
         }
@@ -55,6 +65,10 @@ impl Details {
     pub(super) fn leave(&mut self, remark: Remark) {
         if self.left_behind.len() < LISTED_MAX {
             self.left_behind.push(remark);
+        } else {
+            let (parts, entries) = &mut self.unlisted;
+            *parts += 1;
+            *entries = entries.saturating_add(remark.entries.map_or(0, EntryCount::number));
         }
     }
 

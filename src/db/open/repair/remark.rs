@@ -1,7 +1,13 @@
 //! A part of a file that is not used, or that may be wrong.
 
+use std::collections::BTreeMap;
+
+use crate::base::sort_by;
 use crate::error::Error;
 use crate::table::EntryCount;
+
+/// Parts of files, by file: the first byte of each and the one after its last.
+pub(super) type Used = BTreeMap<String, Vec<(u64, u64)>>;
 
 /// A part of a file that a salvage does not use, or that may be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +41,28 @@ impl Remark {
     }
 
     /// All that is not used, each part once: findings about a part of `left_behind` give its reason, and those
-    /// about what is used are in `doubtful`.
+    /// about what is used are left out.
     ///
-    /// A part without a reason of its own counts only with a finding.
-    pub(crate) fn merged(findings: &[Error], left_behind: Vec<Remark>, doubtful: &[Remark]) -> Vec<Remark> {
+    /// A part without a reason of its own counts only with a finding. `more`: parts that are not listed, and
+    /// their entries.
+    pub(crate) fn merged(
+        findings: &[Error],
+        left_behind: Vec<Remark>,
+        mut used: Used,
+        more: (u64, u64),
+    ) -> Vec<Remark> {
+        used.values_mut().for_each(|parts| sort_by(parts, Ord::cmp));
+        let is_used = |finding: &Remark| {
+            used.get(&finding.file).is_some_and(|parts| {
+                let before = parts.partition_point(|(begin, _)| *begin <= finding.offset);
+                before.checked_sub(1).and_then(|at| parts.get(at)).is_some_and(|(_, end)| finding.offset < *end)
+            })
+        };
         let mut parts: Vec<Option<Remark>> = left_behind.into_iter().map(Some).collect();
         let mut merged: Vec<Remark> = Vec::new();
         let mut told = Vec::new();
         for finding in findings.iter().map(Remark::of) {
-            if doubtful.iter().any(|used| used.has(&finding)) || told.iter().any(|part: &Remark| part.has(&finding)) {
+            if is_used(&finding) || told.iter().any(|part: &Remark| part.has(&finding)) {
                 continue;
             }
             let part = parts.iter_mut().find(|part| part.as_ref().is_some_and(|part| part.has(&finding)));
@@ -63,6 +82,12 @@ impl Remark {
             told.push(part);
         }
         merged.extend(parts.into_iter().flatten().filter(|part| !part.reason.is_empty()));
+        let (more, entries) = more;
+        if let Some(last) = merged.last().filter(|_| more > 0) {
+            let reason = format!("{more} more parts that cannot be used, of this file or others after it");
+            let entries = Some(EntryCount::AtLeast(entries));
+            merged.push(Remark { file: last.file.clone(), offset: last.offset, length: 0, reason, entries });
+        }
         merged
     }
 }
