@@ -20,7 +20,8 @@ pub struct Directory {
     current: Option<Result<FileNumber, String>>,
     state: Option<State>,
     findings: Vec<(Option<usize>, Finding)>,
-    manifest_incomplete: bool,
+    /// `None`: sound. Whether it is damaged, or only torn.
+    manifest_damaged: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -131,9 +132,17 @@ impl Directory {
         }
     }
 
-    /// The manifest is damaged, or was not written to its end.
-    pub fn manifest_incomplete(&mut self) {
-        self.manifest_incomplete = true;
+    /// The manifest is damaged, or was only not written to its end.
+    pub fn manifest_incomplete(&mut self, is_damaged: bool) {
+        self.manifest_damaged = Some(is_damaged);
+    }
+
+    /// Whether edits of the manifest are likely to be missing. A crash leaves a torn end, but also the log
+    /// that the edit before names.
+    fn misses_edits(&self) -> bool {
+        let log = self.state.as_ref().and_then(State::logs).map(|(log, _)| log);
+        let has_log = self.files.iter().any(|file| file.named.and_then(FileName::number) == log);
+        self.manifest_damaged.is_some_and(|is_damaged| is_damaged || log.is_some_and(|log| log.0 > 0) && !has_log)
     }
 
     /// Roles and findings.
@@ -277,6 +286,7 @@ impl Directory {
 
     /// Compares the tables with the manifest; adds a span for each that is missing.
     fn check_tables(&mut self, spans: &mut Vec<Span>) {
+        let misses_edits = self.misses_edits();
         let Some(state) = self.state.take() else { return };
         let mut places: BTreeMap<FileNumber, usize> = BTreeMap::new();
         for (at, file) in self.files.iter().enumerate() {
@@ -304,7 +314,7 @@ impl Directory {
             places.iter().filter(|(number, _)| !live.contains(number)).map(|(_, at)| *at).collect();
         for at in orphans {
             let (size, has_footer) = self.files.get(at).map_or((0, true), |file| (file.size, file.has_footer));
-            let is_doubtful = has_footer && self.manifest_incomplete;
+            let is_doubtful = has_footer && misses_edits;
             let reason = if is_doubtful {
                 "the manifest, which is not complete, does not name this table: it may have entries that are in no \
                  other file, and LevelDB removes it"

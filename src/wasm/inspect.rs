@@ -357,10 +357,10 @@ impl DirectoryInspector {
         self.0.without_footer(file);
     }
 
-    /// The manifest is damaged, or was not written to its end.
+    /// The manifest is damaged, or was only not written to its end.
     #[wasm_bindgen(js_name = manifestIncomplete)]
-    pub fn manifest_incomplete(&mut self) {
-        self.0.manifest_incomplete();
+    pub fn manifest_incomplete(&mut self, is_damaged: bool) {
+        self.0.manifest_incomplete(is_damaged);
     }
 
     /// Ends: returns lines of JSON: the summary, then the files; then for each finding its file (-1:

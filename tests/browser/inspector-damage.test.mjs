@@ -162,7 +162,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     await inspector.until('.salvage', new RegExp(`Used, and may be wrong: 1 ${name} at `))
     assert.equal(await counts('carved'), sound)
     const lost = 299 - sound
-    await inspector.until('.salvage', new RegExp(`Left behind: 1 with ${lost} entries ${name} at [\\d,]+, [\\d,]+ bytes, ${lost} entries: block checksum mismatch.*Keys that may be missing, old or back from deletion: 1`))
+    await inspector.until('.salvage', new RegExp(`Left behind: 1 with ${lost} entries ${name} at [\\d,]+, [\\d,]+ bytes, ${lost} entries: block checksum mismatch.*Ranges of keys that may be missing, old or back from deletion: 1`))
     assert.match(await inspector.page.$$eval('.salvage li', (items) => items.map(({ textContent }) => textContent).join('\n')), new RegExp(`there can be saved, ${lost} entries are lost`))
     // Each choice says what it gains and risks.
     await inspector.until('.salvage', /each entry is as it was written, but such a table can be an old one/)

@@ -70,6 +70,8 @@ describe('directories', () => {
     'the manifest names no log': [{ '000003.log': undefined, 'MANIFEST-000002': manifest([2, 0], added(1, 4, bytes.length, ...keys)) }, []],
     'the manifest names its own number, as a copy without a log': [{ '000003.log': undefined, 'MANIFEST-000002': manifest([2, 2], added(1, 4, bytes.length, ...keys)) }, []],
     'a manifest whose last edit a crash cut off': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length, ...keys), added(2, 5, bytes.length, ...keys)).subarray(0, -20), '000005.ldb': bytes }, ['M03 info 000005.ldb', 'W04 info MANIFEST-000002']],
+    'a manifest that was cut off with its last logs': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length, ...keys), added(2, 5, bytes.length, ...keys)).subarray(0, -20), '000005.ldb': bytes, '000003.log': undefined, '000007.log': '' }, ['M03 warn 000005.ldb', 'W04 info MANIFEST-000002']],
+    'an empty manifest': [{ 'MANIFEST-000002': '' }, ['M03 warn 000004.ldb', 'M08 bad MANIFEST-000002', 'M08 bad MANIFEST-000002', 'M08 bad MANIFEST-000002']],
     'a table is not named': [{ '000005.ldb': bytes }, ['M03 info 000005.ldb']],
     'a table is not finished': [{ '000005.ldb': bytes.subarray(0, 60) }, ['M03 info 000005.ldb']],
     'a table has another size': [{ 'MANIFEST-000002': manifest(added(1, 4, bytes.length + 1, ...keys)) }, ['M04 bad 000004.ldb']],

@@ -56,6 +56,8 @@ export class Model extends EventTarget {
   exported
   /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
   found
+  /** Why what was typed cannot be searched for. @type {string | undefined} */
+  refused
   /** Keys by how they begin. @type {import('./groups.js').Groups | undefined} */
   groups
   /** The tables after an edit of a manifest. @type {{ edit: number, state?: import('varve/inspect').VersionState & { ranks?: Uint32Array }, failure?: string } | undefined} */
@@ -188,6 +190,7 @@ export class Model extends EventTarget {
     this.folders = []
     this.file = undefined
     this.found = undefined
+    this.refused = undefined
     this.groups = undefined
     this.exported = undefined
     this.decoding.end()
@@ -201,6 +204,8 @@ export class Model extends EventTarget {
 
   /** Looks at one of the open files. @param {OpenFile} file @param {View} [view] */
   async look(file, view) {
+    // A list that is not drawn anew yet has rows of what was open before.
+    if (!this.files.includes(file)) return
     if (file.detected === undefined && file.status === 'new') await this.reading.detect(file)
     this.#turnTo(file)
     this.view = view ?? (isText(file) || (file.isOther && !file.isZip) ? 'hex' : 'map')
@@ -222,6 +227,7 @@ export class Model extends EventTarget {
     this.lookup.around(() => { this.file = file })
     this.found?.cancel()
     this.found = undefined
+    this.refused = undefined
     this.groups?.cancel()
     this.groups = undefined
     this.exporting?.cancel()

@@ -141,6 +141,13 @@ export class Navigation {
     this.#model.changed()
   }
 
+  /** What the address asks for cannot be opened: the address is that of what is open again. */
+  failed() {
+    this.awaited = undefined
+    this.#isArriving = false
+    this.publish()
+  }
+
   /** Tells the browser where one is: as a new entry of its history, or in place of the one that one is at. */
   publish() {
     if (this.isHome || this.#isOpening || this.#isSilent || this.awaited !== undefined) return

@@ -21,6 +21,15 @@ export const LISTED_MAX = 1_000_000
  * @returns {Query | undefined}
  */
 export function parseQuery(text) {
+  const query = queryOf(text)
+  return query !== undefined && query.bytes.length <= SOUGHT_MAX ? query : undefined
+}
+
+/** Bytes that `searchBlock` takes. */
+const SOUGHT_MAX = 1024
+
+/** @param {string} text @returns {Query | undefined} */
+function queryOf(text) {
   const match = /^(prefix|key|value|hex):/.exec(text)
   const rest = match === null ? text : text.slice(match[0].length)
   if (rest === '') return undefined

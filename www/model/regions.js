@@ -3,6 +3,7 @@
 // They begin with the map of a file (regions named by its index, not read yet). A sweep then tells
 // each region's state, and replaces gaps by the blocks that it found in them.
 import { REGION_KINDS, REGION_STATES } from 'varve/inspect'
+import { TRAILER } from './blocks.js'
 import { Growing } from './columns.js'
 import { lastAt } from './order.js'
 
@@ -53,7 +54,7 @@ export class Regions {
   #insertMs = 0
   /** @type {ReturnType<Regions['totals']> | undefined} */
   #totals
-  /** The sums of the first regions, up to `until`, while regions are only appended. @type {{ until: number, kinds: { kind: string, count: number, bytes: number, raw: number }[], unread: number, bad: number, blocks: number, data: number } | undefined} */
+  /** The sums of the first regions, up to `until`, while regions are only appended. @type {{ until: number, kinds: { kind: string, count: number, bytes: number, raw: number, decoded: number }[], unread: number, bad: number, blocks: number, data: number } | undefined} */
   #sums
   /** @type {Growing<typeof COLUMNS[number]> | undefined} */
   #growing
@@ -254,7 +255,7 @@ export class Regions {
   /**
    * Bytes and count of each kind, and data blocks that are not read, or not sound. Asked for in every
    * frame, so kept until regions change.
-   * @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number }[], unread: number, bad: number, blocks: number, data: number }}
+   * @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number, decoded: number }[], unread: number, bad: number, blocks: number, data: number }}
    */
   totals() {
     if (this.#totals?.version !== this.version) this.#totals = { version: this.version, ...this.#sum() }
@@ -263,7 +264,7 @@ export class Regions {
 
   #sum() {
     const { columns } = this
-    const sums = this.#sums ??= { until: 0, kinds: REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0 })), unread: 0, bad: 0, blocks: 0, data: 0 }
+    const sums = this.#sums ??= { until: 0, kinds: REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0, decoded: 0 })), unread: 0, bad: 0, blocks: 0, data: 0 }
     let { until, unread, bad, blocks, data } = sums
     for (; until < columns.length; until++) {
       const index = until
@@ -271,6 +272,7 @@ export class Regions {
       total.count++
       total.bytes += columns.size[index]
       total.raw += columns.raw[index]
+      if (columns.raw[index] > 0) total.decoded += Math.max(0, columns.size[index] - TRAILER)
       if (columns.kind[index] === GAP || columns.kind[index] === FOOTER) continue
       blocks++
       if (columns.kind[index] !== DATA) continue

@@ -243,11 +243,21 @@ export class Work {
     model.changed()
   }
 
+  /** What was typed is nothing to search for. @param {string} why */
+  refuse(why) {
+    const model = this.#model
+    model.found?.cancel()
+    model.found = undefined
+    model.refused = why
+    model.changed()
+  }
+
   /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */
   async search(text, query) {
     const model = this.#model
     const { file } = model
     if (file?.regions === undefined) return
+    model.refused = undefined
     const { blocksFor, Found } = await import('./found.js')
     if (file !== model.file) return
     model.found?.cancel()

@@ -82,5 +82,5 @@ function totals(regions) {
   const of = kinds.find(({ kind }) => kind === 'data')
   if (of === undefined) return nothing
   const stored = of.bytes - of.count * TRAILER
-  return html`<p class="foot">${counted(data, 'data block')} · ${grouped(stored)} B stored${unread === 0 ? ` → ${grouped(of.raw)} B raw${stored > 0 ? ` · ratio ${(of.raw / stored).toFixed(2)}` : ''}` : ''}</p>`
+  return html`<p class="foot">${counted(data, 'data block')} · ${grouped(stored)} B stored${unread === 0 ? ` → ${grouped(of.raw)} B raw${of.decoded > 0 ? ` · ratio ${(of.raw / of.decoded).toFixed(2)}${of.decoded < stored ? ' of those that can be decoded' : ''}` : ''}` : ''}</p>`
 }

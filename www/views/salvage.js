@@ -75,7 +75,7 @@ function result({ live, liveBytes, keys, entries, tombstones, tables, files, ado
     ${oldDataMayReappear ? html`<p class="finding warn">Newer entries may be missing: overwritten values and deleted keys can be visible again.</p>` : nothing}
     ${list('Used, and may be wrong', doubtful.map(placeOf), true)}
     ${list('Left behind', leftBehind.map(placeOf), true, lostIn(leftBehind))}
-    ${list('Keys that may be missing, old or back from deletion', atRisk.map(({ file, from, to, live, entries }) => html`${nameText(file)}: ${from === undefined && to === undefined ? 'any key' : html`${from === undefined ? 'from the first' : html`from ${bytesText(from)}`} ${to === undefined ? 'to the last' : html`up to ${bytesText(to)}`}`}, ${counted(live, 'live key')} there can be saved${lost(entries, ' is lost', ' are lost')}`), false)}
+    ${list('Ranges of keys that may be missing, old or back from deletion', atRisk.map(({ file, from, to, live, entries }) => html`${nameText(file)}: ${from === undefined && to === undefined ? 'any key' : html`${from === undefined ? 'from the first' : html`from ${bytesText(from)}`} ${to === undefined ? 'to the last' : html`up to ${bytesText(to)}`}`}, ${counted(live, 'live key')} there can be saved${lost(entries, ' is lost', ' are lost')}`), false)}
     ${list('Entries by file', files.map(({ file, use, entries, lostBytes, reason }) => html`${nameText(file)}: ${use === 'none' ? html`not used: ${nameText(reason ?? '')}` : html`${counted(entries, 'entry', 'entries')}, ${USES[use]}${lostBytes > 0 ? `; ${counted(lostBytes, 'byte')} could not be used` : ''}`}`), false)}
     ${adopted.map(({ file, as }) => html`<p class="dim">${nameText(file)} is read as ${as}.</p>`)}`
 }

@@ -23,7 +23,7 @@ export function search(model) {
     const field = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements.namedItem('query'))
     const query = parseQuery(field.value)
     field.setAttribute('aria-invalid', String(query === undefined))
-    if (query === undefined) model.say('nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31')
+    if (query === undefined) model.work.refuse('There is nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31, up to 1,024 bytes.')
     else model.work.search(field.value, query)
   }
   return html`
@@ -34,7 +34,7 @@ export function search(model) {
         ${found?.status === 'running' ? html`<button type="button" @click=${() => found.cancel()}>Stop</button>` : nothing}
       </form>
     </search>
-    ${found === undefined ? html`<p class="empty">Text and bytes are found in keys and values of all entries, those of damaged blocks as far as they can be decoded. A <code>prefix:</code> is found by the index, without reading the other blocks${file.keys.isBytewise ? '' : ', but not in this table: its keys are not in the order of their bytes'}.</p>` : results(model, found)}`
+    ${model.refused !== undefined ? html`<p class="finding warn" role="alert">${model.refused}</p>` : found === undefined ? html`<p class="empty">Text and bytes are found in keys and values of all entries, those of damaged blocks as far as they can be decoded. A <code>prefix:</code> is found by the index, without reading the other blocks${file.keys.isBytewise ? '' : ', but not in this table: its keys are not in the order of their bytes'}.</p>` : results(model, found)}`
 }
 
 /** @param {Model} model @param {NonNullable<Model['found']>} found */

@@ -19,11 +19,21 @@ export function trace(model) {
   }
   return html`
     ${alone === undefined ? nothing : html`<p class="note">${alone.isLog ? 'This log alone: every operation of the key in it.' : 'This table alone: what a look-up finds when it reaches this table.'} Open the whole folder, with CURRENT and the manifest, to see what the database has.</p>`}
+    ${whichOf(model)}
     ${form(model)}
     <div class="bar choice" role="tablist" aria-label="What is shown of the key">${alone?.isLog ? nothing : tab(lookup, 'trace', 'Trace')}${tab(lookup, 'history', 'Provenance')}</div>
     <div class="fill panel" role="tabpanel" id="lookup-panel" aria-labelledby="tab-${shownTab}">${lookup.failure !== undefined
       ? html`<p class="finding bad">The files could not be read: ${nameText(lookup.failure)}</p>`
       : lookup.key === undefined ? html`<p class="empty">Give a key, as text or in hexadecimal, or press “trace” beside a key that is selected.</p>` : shownTab === 'trace' ? steps(lookup) : history(lookup)}</div>`
+}
+
+/** Which database it is of several, and what of it a look-up passes over. @param {Model} model */
+function whichOf({ lookup, folders }) {
+  const { folder } = lookup
+  const passed = folder?.map?.findings.filter(({ code, severity }) => code === 'M03' && severity === 'warn').length ?? 0
+  return html`
+    ${folder === undefined || folders.length < 2 ? nothing : html`<p class="note">In ${nameText(folder.name || 'the folder itself')}, one of ${grouped(folders.length)} databases. Look at a file of another to look a key up there.</p>`}
+    ${passed === 0 ? nothing : html`<p class="finding warn">The manifest is not complete, and a look-up passes over ${counted(passed, 'table')} that it does not name. Provenance finds the key there too.</p>`}`
 }
 
 /** @param {Model} model */

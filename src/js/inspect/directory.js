@@ -95,8 +95,7 @@ async function readManifest(sources, inspector, files, { signal }) {
   await readable(inspector, at, signal, async () => {
     map = await mapManifest(sources[at], { signal })
     inspector.version(map.state)
-    // A crash leaves a torn end, and with it tables that are not needed.
-    if (map.findings.some(({ severity }) => severity !== 'info')) inspector.manifestIncomplete()
+    if (map.findings.length > 0) inspector.manifestIncomplete(map.findings.some(({ severity }) => severity !== 'info'))
     files[at].summary = map.summary
     files[at].findings.push(...map.findings)
   })
@@ -131,7 +130,7 @@ async function readFile(source, at, inspector, file, { signal, sweep = false, se
     if (!sweep) file.findings.push(...map.findings)
     else await sweepInto(file, source, signal, comparator)
     const [smallest, largest] = await boundsOf(source, map)
-    if (map.findings.some(({ code }) => code === 'T01' || code === 'T02')) inspector.withoutFooter(at)
+    if (kind !== 'foreign' && map.findings.some(({ code }) => code === 'T01' || code === 'T02')) inspector.withoutFooter(at)
     const known = Object.hasOwn(sequences, file.name) ? sequences[file.name] : -1
     const sequence = Number(file.summary.facts.maxSequence ?? known)
     inspector.table(at, smallest, largest, sequence)
