@@ -76,11 +76,16 @@ fn a_block_with_a_wrong_checksum_is_left_behind_or_doubtful() {
     });
 }
 
+/// Damages a table.
+type Flip = &'static dyn Fn(&mut Vec<u8>);
+/// How a number of entries is known.
+type Known = fn(u64) -> EntryCount;
+
 #[test]
 fn a_damaged_block_is_left_behind_once_with_its_entries() {
     block_on(async {
         // A bit of a value; of a length; all of the block.
-        let flips: [(&dyn Fn(&mut Vec<u8>), fn(u64) -> EntryCount); 3] = [
+        let flips: [(Flip, Known); 3] = [
             (&|bytes| bytes[5000] ^= 1, EntryCount::Exactly),
             (&|bytes| entry_at(bytes, 5000, |entry| entry[2] ^= 64), EntryCount::Exactly),
             (&|bytes| bytes[4780..5290].fill(0xff), EntryCount::About),
@@ -353,7 +358,7 @@ fn one_table_has_the_newest_version_of_each_live_key() {
 }
 
 #[test]
-fn one_table_that_was_given_up_is_not_at_its_end() {
+fn one_table_goes_on_after_a_call_that_never_began_and_ends_with_its_database() {
     block_on(async {
         let env: Rc<dyn Env> = Rc::new(MemoryEnv::new());
         let db = Db::open(env, Options { create_if_missing: true, ..Options::default() }).await.unwrap();
