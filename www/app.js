@@ -215,6 +215,7 @@ class InspectorApp extends LitElement {
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const target = /** @type {HTMLElement} */ (event.target)
+    if (event.key === 'Escape' && target instanceof HTMLInputElement) return target.blur()
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest?.('input, textarea, select, dialog') || (target.closest?.('button, summary') && event.key === ' ')) return
     const { model, isOpen } = this
     const act = /** @type {Record<string, () => void>} */ ({

@@ -139,6 +139,7 @@ for (const kind of KINDS) {
       await inspector.until('.findings', /T10 .*Data block \d+/)
       const [, number, finding, begin] = /Data block (\d+), bytes ([\d,]+)–.*; the block is at bytes ([\d,]+)–/.exec(await inspector.text('.findings')) ?? []
       assert.ok(Number(begin.replaceAll(',', '')) < Number(finding.replaceAll(',', '')), `${begin} ${finding}`)
+      assert.match(await inspector.text('.findings'), /Keys at risk: after sensor\/\S+ up to sensor\/\S+\./)
       await inspector.check()
 
       // The next damaged region, by its key.

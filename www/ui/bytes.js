@@ -111,6 +111,8 @@ export function plainText(bytes, max = 200) {
 
 /** @param {string} text a name that somebody else chose */
 export const nameText = (text) => bytesText(new TextEncoder().encode(text), { max: 120 })
+/** @param {string} text a sentence that can quote what a file has */
+export const reasonText = (text) => bytesText(new TextEncoder().encode(text), { max: 1000 })
 /** @param {string} text */
 export const plainName = (text) => plainText(new TextEncoder().encode(text), 120)
 

@@ -4,6 +4,7 @@ import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
 import { counted, grouped } from '../ui/numbers.js'
 import { TRAILER } from '../model/blocks.js'
+import { entryOf } from './at-risk.js'
 import { keyText } from './key-text.js'
 import { progress } from './progress.js'
 
@@ -68,12 +69,11 @@ function checksum({ kind, state }) {
 }
 
 /** The key of the index entry that leads to the block. @param {import('../model/file.js').OpenFile} file @param {number} number */
-function separator({ index, handles, regions, keys }, number) {
-  if (index === undefined || handles === undefined || regions === undefined) return ''
-  const offset = regions.columns.offset[regions.data[number]]
-  const entry = handles.offset[number] === offset ? number : handles.offset.indexOf(offset)
+function separator(file, number) {
+  if (file.index === undefined || file.handles === undefined || file.regions === undefined) return ''
+  const entry = entryOf(file, number)
   if (entry < 0) return html`<span class="dim">not in the index</span>`
-  return keyText(index, entry, keys)
+  return keyText(file.index, entry, file.keys)
 }
 
 /** @param {import('../model/regions.js').Regions} regions */

@@ -1,8 +1,9 @@
 // What is wrong, where, and what it means.
 import { html, nothing } from 'lit'
 import { counted, grouped, range } from '../ui/numbers.js'
-import { nameText } from '../ui/bytes.js'
+import { reasonText } from '../ui/bytes.js'
 import { titleOf } from '../model/sentences.js'
+import { keysAtRisk } from './at-risk.js'
 import { progress } from './progress.js'
 import { salvagePanel } from './salvage.js'
 
@@ -92,7 +93,8 @@ function item(model, { code, severity, offset, length, reason }) {
   return html`
     <li class="finding ${severity}">
       <h2><span class="code">${code}</span> ${CODES[code] ?? ''} <span class="word">${WORDS[severity]}</span></h2>
-      <p>${inside === undefined ? '' : html`${titleOf(file, inside)}, `}bytes ${range(offset, to)}: ${nameText(reason)}${code === 'T10' && inside ? `; the block is at bytes ${range(begin, end)}` : ''}</p>
+      <p>${inside === undefined ? '' : html`${titleOf(file, inside)}, `}bytes ${range(offset, to)}: ${reasonText(reason)}${code === 'T10' && inside ? `; the block is at bytes ${range(begin, end)}` : ''}</p>
+      ${severity === 'bad' && inside !== undefined ? keysAtRisk(file, inside) : nothing}
       <p class="actions"><button @click=${show('hex')}>Show the bytes</button><button @click=${show('map')}>Show on the map</button>${region?.kind === 'data' ? html`<button @click=${show('entries')}>Show its entries</button>` : nothing}</p>
     </li>`
 }

@@ -1,6 +1,6 @@
 // A database among the files: what its manifest says, and what was found so far.
 import { html, nothing } from 'lit'
-import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
+import { bytesOfHex, bytesText, nameText, reasonText } from '../ui/bytes.js'
 import { counted, exact, grouped, sized } from '../ui/numbers.js'
 
 /** Names that are listed. */
@@ -30,7 +30,7 @@ export function database({ name, map, files }) {
         <div><dt>live tables</dt><dd>${number(facts.tables)}, ${sized(Number(facts.tableBytes ?? 0))}</dd></div>
         <div><dt>findings</dt><dd>${found === 0 ? 'none' : grouped(found)}${isRead ? '' : html` <span class="dim">so far: not all is read</span>`}</dd></div>
       </dl>
-      ${about.slice(0, ABOUT_MAX).map(({ code, severity, reason, file }) => html`<p class="finding ${severity}"><b>${code}</b> ${file === undefined ? '' : html`${nameText(file)}: `}${nameText(reason)}</p>`)}
+      ${about.slice(0, ABOUT_MAX).map(({ code, severity, reason, file }) => html`<p class="finding ${severity}"><b>${code}</b> ${file === undefined ? '' : html`${nameText(file)}: `}${reasonText(reason)}</p>`)}
       ${about.length > ABOUT_MAX ? html`<p class="dim">and ${grouped(about.length - ABOUT_MAX)} more</p>` : nothing}
     </section>`
 }

@@ -1,10 +1,11 @@
 // The panel beside the view: what is selected, with its key and its value.
 import { keyOf, valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
-import { bytesText, hexOf, nameText, partsOf } from '../ui/bytes.js'
+import { bytesText, hexOf, nameText, partsOf, reasonText } from '../ui/bytes.js'
 import { counted, grouped, hex, range } from '../ui/numbers.js'
 import { sentenceOf, titleOf } from '../model/sentences.js'
 import { keyFields, schemeTitle } from '../ui/key-parts.js'
+import { keysAtRisk } from './at-risk.js'
 import { facts, factText, wordsOf } from './structure.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
@@ -37,7 +38,8 @@ function regionOf(model, region) {
   const span = view?.span ?? part
   const findings = file?.findings.filter(({ code, offset }) => !/^[DM]/.test(code) && offset >= region.offset && offset < region.end) ?? []
   return html`
-    ${findings.slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${nameText(reason)}</p>`)}
+    ${findings.slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reasonText(reason)}</p>`)}
+    ${file === undefined ? nothing : keysAtRisk(file, region)}
     ${span === undefined ? nothing : facts(span)}
     <p class="actions">
       <button @click=${() => model.show('hex')}>Bytes</button>
@@ -90,7 +92,7 @@ function recordOf(model, offset) {
   return html`
     <h2>${isManifest ? 'Edit' : 'Record'} ${grouped(index)}${operation === undefined ? '' : html` <span class="dim">▸</span> operation ${grouped(operation)}`}</h2>
     <p>Bytes ${range(offset, end)} of the file, ${isManifest ? counted(size, 'byte') : fragments === 1 ? 'in one fragment' : `in ${grouped(fragments)} fragments`}${selection?.inside === undefined ? '' : `; bytes ${range(...selection.inside)} of the joined record`}</p>
-    ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${nameText(reason)}</p>`)}
+    ${[...view?.span.findings ?? [], ...view?.contents.findings ?? []].slice(0, 10).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reasonText(reason)}</p>`)}
     ${view === undefined ? html`<p class="dim">Reading …</p>` : operation !== undefined ? operationOf(model, view, operation) : html`${facts(view.contents)}${isManifest ? fields(model, offset, view.contents) : nothing}`}
     <p class="actions"><button @click=${() => model.show('hex')}>Bytes</button>${isManifest ? nothing : html`<button @click=${() => model.show('entries')}>Operations</button>`}</p>
     ${inspector(model)}`

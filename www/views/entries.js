@@ -2,7 +2,7 @@
 import { valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { bytesText, nameText } from '../ui/bytes.js'
+import { bytesText, reasonText } from '../ui/bytes.js'
 import { counted, grouped, percent } from '../ui/numbers.js'
 import { doubtOf } from '../model/doubt.js'
 import { lastAt } from '../model/order.js'
@@ -80,7 +80,7 @@ function one(model, region) {
     onOpen: (index) => model.selectEntry(region.offset, index, { view: 'hex' })
   })
   return html`
-    ${view.span.findings.map(({ code, reason }) => html`<p class="finding bad"><b>${code}</b> ${nameText(reason)}</p>`)}
+    ${view.span.findings.map(({ code, reason }) => html`<p class="finding bad"><b>${code}</b> ${reasonText(reason)}</p>`)}
     ${view.raw === undefined ? html`<p class="empty">The contents of this block cannot be decoded.</p>` : html`
       <virtual-list id="entries" class="fill" .list=${list} .version=${`${region.offset} ${blocks.size} ${keys.version} ${doubt}`}></virtual-list>
       <p class="foot">${foot(view)}${doubtCount(doubt === undefined ? 0 : length, 'blocks')}</p>`}`

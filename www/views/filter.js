@@ -2,7 +2,7 @@
 import { html, nothing } from 'lit'
 import '../ui/bit-grid.js'
 import '../ui/virtual-list.js'
-import { nameText } from '../ui/bytes.js'
+import { nameText, reasonText } from '../ui/bytes.js'
 import { Filters } from '../model/filters.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
 
@@ -29,9 +29,9 @@ export function filter(model) {
   if (view === null) return html`<p class="empty">This table has no filter: a look-up of a key in its range reads a block, whether the key is there or not. LevelDB makes none by default.</p>`
   const findings = file.findings.filter(({ code, offset }) => code === 'T40' || (code === 'T10' && offset >= view.offset && offset < view.offset + view.length))
   return html`
-    ${findings.slice(0, LISTED_MAX).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${nameText(reason)}</p>`)}
+    ${findings.slice(0, LISTED_MAX).map(({ code, severity, reason }) => html`<p class="finding ${severity}"><b>${code}</b> ${reasonText(reason)}</p>`)}
     ${!view.known || view.reason !== undefined
-      ? html`<p class="empty">${nameText(view.name)}: ${sized(view.length)} at ${grouped(view.offset)}. ${view.known ? html`It cannot be used: ${nameText(view.reason ?? '')}. Look-ups read blocks without it.` : 'Only LevelDB’s Bloom filter is explained; an engine without this policy ignores the block.'}</p>`
+      ? html`<p class="empty">${nameText(view.name)}: ${sized(view.length)} at ${grouped(view.offset)}. ${view.known ? html`It cannot be used: ${reasonText(view.reason ?? '')}. Look-ups read blocks without it.` : 'Only LevelDB’s Bloom filter is explained; an engine without this policy ignores the block.'}</p>`
       : slots(model, filters, view)}`
 }
 
@@ -173,6 +173,6 @@ function tested(model, { done, keys, denied, findings, isStopped }) {
       <ul>${findings.slice(0, LISTED_MAX).map(({ offset, length, reason }) => html`<li><button class="link" @click=${() => {
         const region = model.file?.regions?.having(offset)
         model.select({ from: offset, to: offset + length, block: region?.offset }, { view: 'blocks' })
-      }}>${grouped(offset)}</button> ${nameText(reason)}</li>`)}${findings.length > LISTED_MAX ? html`<li>and in ${counted(findings.length - LISTED_MAX, 'block')} more</li>` : nothing}</ul>
+      }}>${grouped(offset)}</button> ${reasonText(reason)}</li>`)}${findings.length > LISTED_MAX ? html`<li>and in ${counted(findings.length - LISTED_MAX, 'block')} more</li>` : nothing}</ul>
     </div>`
 }

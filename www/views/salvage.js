@@ -1,7 +1,7 @@
 // Saves what can be read of a damaged database: how strict, a dry run with exact counts, then the file.
 import { html, nothing } from 'lit'
 import { Salvage } from '../model/salvage.js'
-import { bytesText, nameText } from '../ui/bytes.js'
+import { bytesText, nameText, reasonText } from '../ui/bytes.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
 
 /** @typedef {import('varve/inspect').SalvageReport} SalvageReport */
@@ -76,12 +76,12 @@ function result({ live, liveBytes, keys, entries, tombstones, tables, files, ado
     ${list('Used, and may be wrong', doubtful.map(placeOf), true)}
     ${list('Left behind', leftBehind.map(placeOf), true, lostIn(leftBehind))}
     ${list('Ranges of keys that may be missing, old or back from deletion', atRisk.map(({ file, from, to, live, entries }) => html`${nameText(file)}: ${from === undefined && to === undefined ? 'any key' : html`${from === undefined ? 'from the first' : html`from ${bytesText(from)}`} ${to === undefined ? 'to the last' : html`up to ${bytesText(to)}`}`}, ${counted(live, 'live key')} there can be saved${lost(entries, ' is lost', ' are lost')}`), false)}
-    ${list('Entries by file', files.map(({ file, use, entries, lostBytes, reason }) => html`${nameText(file)}: ${use === 'none' ? html`not used: ${nameText(reason ?? '')}` : html`${counted(entries, 'entry', 'entries')}, ${USES[use]}${lostBytes > 0 ? `; ${counted(lostBytes, 'byte')} could not be used` : ''}`}`), false)}
+    ${list('Entries by file', files.map(({ file, use, entries, lostBytes, reason }) => html`${nameText(file)}: ${use === 'none' ? html`not used: ${reasonText(reason ?? '')}` : html`${counted(entries, 'entry', 'entries')}, ${USES[use]}${lostBytes > 0 ? `; ${counted(lostBytes, 'byte')} could not be used` : ''}`}`), false)}
     ${adopted.map(({ file, as }) => html`<p class="dim">${nameText(file)} is read as ${as}.</p>`)}`
 }
 
 /** @param {Remark} remark */
-const placeOf = ({ file, offset, length, reason, entries }) => html`${nameText(file)} at ${grouped(offset)}${length === undefined ? '' : `, ${counted(length, 'byte')}`}${lost(entries)}: ${nameText(reason)}`
+const placeOf = ({ file, offset, length, reason, entries }) => html`${nameText(file)} at ${grouped(offset)}${length === undefined ? '' : `, ${counted(length, 'byte')}`}${lost(entries)}: ${reasonText(reason)}`
 
 /** @type {Record<string, string>} */
 const PRECISION = { exact: '', 'at least': 'at least ', about: 'about ' }

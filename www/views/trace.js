@@ -1,7 +1,7 @@
 // One key: the steps of a look-up in the database, the answer, what it cost, and the key's history.
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { bytesOfHex, bytesText, nameText, plainName } from '../ui/bytes.js'
+import { bytesOfHex, bytesText, nameText, plainName, reasonText } from '../ui/bytes.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
 import { ROLES } from '../model/folders.js'
 
@@ -123,15 +123,15 @@ function answerOf({ answer, value, reason, steps, sequence }, isAlone) {
   if (answer === 'absent' && isAlone) return html`<p class="answer"><b>Absent</b>: this table does not have it${steps.some(({ outcome }) => outcome === 'newer') ? ' up to that sequence number' : ''}.</p>`
   if (answer === 'absent') return html`<p class="answer"><b>Absent</b>: no file that is looked at has it, up to sequence ${grouped(Number(sequence))}.</p>`
   // Nothing was looked at: no manifest can be used, or it names an order that is not known, which is no damage.
-  if (steps.length === 0) return html`<p class="finding warn answer"><b>Not looked up</b>: ${nameText(reason ?? '')}.</p>`
-  return html`<p class="finding bad answer"><b>Unknown below this point</b>${last?.outcome === 'unknown' ? html` (step ${grouped(steps.length)})` : nothing}: ${nameText(reason ?? '')}. The key may be there or not.</p>`
+  if (steps.length === 0) return html`<p class="finding warn answer"><b>Not looked up</b>: ${reasonText(reason ?? '')}.</p>`
+  return html`<p class="finding bad answer"><b>Unknown below this point</b>${last?.outcome === 'unknown' ? html` (step ${grouped(steps.length)})` : nothing}: ${reasonText(reason ?? '')}. The key may be there or not.</p>`
 }
 
 /** @param {TraceStep} step @param {boolean} [isAlone] then its range is not known */
 function pathOf({ kind, outcome, skipped = 0, filter, slot, offset, mentions = 0, reason }, isAlone = false) {
   const others = skipped > 0 ? `${counted(skipped, 'table')} of the level skipped by range` : ''
   if (kind === 'level') return others
-  if (kind === 'log') return reason !== undefined ? nameText(reason) : mentions === 0 ? 'no operation of the key' : `${counted(mentions, 'operation')} of the key`
+  if (kind === 'log') return reason !== undefined ? reasonText(reason) : mentions === 0 ? 'no operation of the key' : `${counted(mentions, 'operation')} of the key`
   if (outcome === 'skipped') return 'skipped by its range'
   const path = [...isAlone ? [] : ['in range'], ...outcome === 'past end' ? ['after the last key of the index'] : []]
   if (slot !== undefined) path.push(`filter ${grouped(slot)}: ${filter}`)
@@ -156,7 +156,7 @@ function outcomeOf({ outcome, sequence, falsePositive }) {
 /** What a row may have no room for. @param {TraceStep | undefined} step @param {boolean} isAlone */
 const chosenOf = (step, isAlone) => step === undefined ? nothing : step.reason === undefined
   ? html`<p>${step.file === undefined ? nothing : html`${nameText(step.file)}: `}${pathOf(step, isAlone)}${step.kind === 'table' && step.bytes > 0 ? ` · the index leads to the block at ${grouped(step.offset ?? 0)}: ${grouped(step.bytes)} B read` : ''}</p>`
-  : html`<p class="finding ${step.outcome === 'unknown' ? 'bad' : 'warn'}">${nameText(step.reason)}</p>`
+  : html`<p class="finding ${step.outcome === 'unknown' ? 'bad' : 'warn'}">${reasonText(step.reason)}</p>`
 
 /** @param {import('varve/inspect').Trace} result */
 function billOf({ bill }) {
