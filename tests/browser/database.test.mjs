@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
 import { Varve } from '../../src/js/index.js'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
+import { Browser, KINDS, lacking, seldom } from './lib/browser.mjs'
 import { inWorker } from './lib/in-worker.mjs'
 import { serve } from './lib/serve.mjs'
 
@@ -120,7 +120,7 @@ for (const kind of KINDS) {
 }
 
 for (const kind of KINDS) {
-  test(`${kind}: a window verifies, repairs and imports databases by name`, { skip: lacking(kind) }, async (t) => {
+  test(`${kind}: a window verifies, repairs and imports databases by name`, { skip: seldom(kind) }, async (t) => {
     const { page } = await open(t, kind)
     const found = await page.evaluate(async () => {
       const db = new Varve('one')

@@ -86,7 +86,7 @@ const all = (db) => db.iterator().all()
 
 test('random programs have the same results on Varve and classic-level', async (t) => {
   const one = process.env.VARVE_SEED
-  const seeds = one === undefined ? Array.from({ length: LONG ? 200 : 20 }, (_, i) => i) : [Number(one)]
+  const seeds = one === undefined ? Array.from({ length: LONG ? 200 : 12 }, (_, i) => i) : [Number(one)]
   for (const seed of seeds) {
     await t.test(`seed ${seed}`, async () => {
       const random = new Random(seed)

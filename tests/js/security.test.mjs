@@ -272,9 +272,10 @@ const FORMS = [
   (part) => `lost/../${part}/000001.log`
 ]
 
-test('500 names in zips: nothing is written outside, and no files are left', async () => {
-  const names = COMPONENTS.flatMap((part) => FORMS.map((form) => form(part)))
-  assert.equal(names.length, 500)
+test('hostile names in zips: nothing is written outside, and no files are left', async () => {
+  // Every fourth, of each form and of each part; all by VARVE_LONG=1.
+  const names = COMPONENTS.flatMap((part, i) => FORMS.filter((_, j) => process.env.VARVE_LONG === '1' || (i + j) % 4 === 0).map((form) => form(part)))
+  assert.ok(names.length >= 125)
   const before = listing(root)
   let refused = 0
   for (const name of names) {
@@ -290,7 +291,7 @@ test('500 names in zips: nothing is written outside, and no files are left', asy
     assert.ok(!existsSync(place), JSON.stringify(name))
   }
   assert.deepEqual(listing(root), before)
-  assert.ok(refused > 450, `${refused} of the names were refused for themselves, the others passed over`)
+  assert.ok(refused > names.length * 0.9, `${refused} of the names were refused for themselves, the others passed over`)
 })
 
 const listing = (folder) => existsSync(folder) ? readdirSync(folder, { recursive: true }).sort() : []
