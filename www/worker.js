@@ -3,7 +3,7 @@
 // click; and others where a live database runs, and where one is salvaged.
 import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey, traceTable } from 'varve/inspect'
 import { sourceOf } from './model/bytes.js'
-import { cached, inOrder } from './model/cache.js'
+import { cached, readAhead } from './model/cache.js'
 import { keysOfBlock, keysOfRecord, ranked } from './explain.js'
 
 /** @type {Map<number, import('./model/bytes.js').Given>} */
@@ -84,7 +84,7 @@ const calls = {
   },
   async group([ids, wanted], signal, part) {
     const { grouped } = await import('./groups.js')
-    for await (const groups of grouped(ids.map((/** @type {number} */ id) => inOrder(fileOf(id))), wanted, signal)) part(groups)
+    for await (const groups of grouped(ids.map((/** @type {number} */ id) => readAhead(fileOf(id))), wanted, signal)) part(groups)
   },
   async live([call, ...args]) {
     const { liveCall } = await import('./live.js')
@@ -136,11 +136,11 @@ const calls = {
   },
   async export([id, blocks, wanted], signal, part) {
     const { exported } = await import('./export.js')
-    for await (const each of exported(inOrder(fileOf(id)), blocks, wanted, signal)) part(each)
+    for await (const each of exported(readAhead(fileOf(id)), blocks, wanted, signal)) part(each)
   },
   async search([id, blocks, query], signal, part) {
     const { search } = await import('./search.js')
-    for await (const found of search(inOrder(fileOf(id)), blocks, query, signal)) part(found)
+    for await (const found of search(readAhead(fileOf(id)), blocks, query, signal)) part(found)
   }
 }
 

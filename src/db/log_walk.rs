@@ -28,7 +28,7 @@ pub(super) struct Missing {
     pub(super) entries: u64,
 }
 
-/// Others are not listed.
+/// Parts of one log that are listed.
 const MISSING_MAX: usize = 1000;
 
 /// The sequence numbers known before a batch.

@@ -20,7 +20,7 @@ pub struct Directory {
     current: Option<Result<FileNumber, String>>,
     state: Option<State>,
     findings: Vec<(Option<usize>, Finding)>,
-    /// `None`: sound. Whether it is damaged, or only torn.
+    /// `None`: the manifest is whole. Otherwise whether it is damaged, or was only not written to its end.
     manifest_damaged: Option<bool>,
 }
 
@@ -141,8 +141,12 @@ impl Directory {
     /// that the edit before names.
     fn misses_edits(&self) -> bool {
         let log = self.state.as_ref().and_then(State::logs).map(|(log, _)| log);
-        let has_log = self.files.iter().any(|file| file.named.and_then(FileName::number) == log);
-        self.manifest_damaged.is_some_and(|is_damaged| is_damaged || log.is_some_and(|log| log.0 > 0) && !has_log)
+        let lacks_log = log.is_some_and(|log| log.0 > 0 && !self.has_number(log));
+        self.manifest_damaged.is_some_and(|is_damaged| is_damaged || lacks_log)
+    }
+
+    fn has_number(&self, number: FileNumber) -> bool {
+        self.files.iter().any(|file| file.named.and_then(FileName::number) == Some(number))
     }
 
     /// Roles and findings.
@@ -273,10 +277,9 @@ impl Directory {
     /// database without one names no log (0), or its own number.
     fn check_logs(&mut self) {
         let Some((from, previous)) = self.state.as_ref().and_then(State::logs) else { return };
-        let has_number = |file: &File| file.named.and_then(FileName::number) == Some(from);
         let is_log =
             |file: &File| matches!(file.named, Some(FileName::Log(number)) if number >= from || number == previous);
-        if from.0 == 0 || self.files.iter().any(|file| has_number(file) || is_log(file)) {
+        if from.0 == 0 || self.has_number(from) || self.files.iter().any(is_log) {
             return;
         }
         let name = FileName::Log(from).to_string();

@@ -47,6 +47,11 @@ impl BlockHandle {
         self.offset.checked_add(self.size)?.checked_add(u64::try_from(TRAILER_SIZE).ok()?)
     }
 
+    /// Size of contents and trailer; `None` if they would end past 2^64.
+    pub(crate) fn length(self) -> Option<u64> {
+        self.end()?.checked_sub(self.offset)
+    }
+
     /// Size of contents and trailer, if they end within `file_size`.
     pub(crate) fn stored_size(self, file_size: u64) -> Result<usize, Malformed> {
         let fits = self.end().is_some_and(|end| end <= file_size);

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { readdirSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { examine } from '../../src/js/cli/examine.js'
 import { corpus, corpusFiles, noCorpus } from '../js/lib/corpus.mjs'
-import { Browser, lacking } from './lib/browser.mjs'
-import { openInspector, serveInspector } from './lib/inspector.mjs'
+import { lacking } from './lib/browser.mjs'
+import { inspectorIn } from './lib/inspector.mjs'
 
 const SAMPLE = /^leveldb\/(block-flip|manifest-cut|repair-log-damage|levels-snappy)$|^chromium\/indexeddb$/
 const folders = noCorpus ? [] : [...new Set(corpusFiles(/./).map(dirname))].filter((folder) => folder !== corpus)
@@ -17,18 +17,7 @@ const folders = noCorpus ? [] : [...new Set(corpusFiles(/./).map(dirname))].filt
 const lineOf = (file, { code, severity, offset, length }) => `${file ?? '.'} ${code} ${severity} ${offset}+${length}`
 
 describe('the page and the command line agree', { skip: noCorpus || lacking('chromium') }, () => {
-  /** @type {Browser} */
-  let browser
-  /** @type {Awaited<ReturnType<typeof serveInspector>>} */
-  let server
-  before(async () => {
-    server = await serveInspector()
-    browser = await Browser.start('chromium')
-  })
-  after(async () => {
-    await browser?.close()
-    server?.close()
-  })
+  const rig = inspectorIn('chromium')
 
   for (const folder of folders) {
     test(relative(corpus, folder), async () => {
@@ -36,7 +25,7 @@ describe('the page and the command line agree', { skip: noCorpus || lacking('chr
       const told = await examine('corpus', names.map((name) => ({ name, path: join(folder, name), size: statSync(join(folder, name)).size })))
       const expected = told.files.flatMap(({ name, findings }) => findings.map((finding) => lineOf(name, finding)))
 
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...names.map((name) => join(folder, name)))
       await inspector.until('main', /\d files? ·|of \d|[Nn]o findings|finding|hex|bytes/)
       const report = await inspector.page.evaluate(async () => {

@@ -2,8 +2,7 @@
 // read and saved; zips are looked into.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
@@ -13,27 +12,15 @@ import { mapTable } from '../../src/js/inspect/index.js'
 import { BOMBS, manifestOfSmallEdits } from '../js/lib/bombs.mjs'
 import { sourceOfBytes } from '../js/lib/tables.mjs'
 import { zip } from '../js/lib/zip.mjs'
-import { Browser, lacking } from './lib/browser.mjs'
-import { openInspector, serveInspector } from './lib/inspector.mjs'
+import { lacking } from './lib/browser.mjs'
+import { inspectorIn } from './lib/inspector.mjs'
 
 const DEMO = inRoot('pkg', 'inspector', 'demo', 'healthy', '000005.ldb')
 const long = process.env.VARVE_LONG === '1'
 
 describe('the inspector and damage in chromium', { skip: lacking('chromium') }, () => {
-  /** @type {Browser} */
-  let browser
-  /** @type {Awaited<ReturnType<typeof serveInspector>>} */
-  let server
-  const folder = mkdtempSync(join(tmpdir(), 'varve-inspector-damage-'))
-  before(async () => {
-    server = await serveInspector()
-    browser = await Browser.start('chromium')
-  })
-  after(async () => {
-    await browser?.close()
-    server?.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  const rig = inspectorIn('chromium')
+  const { folder } = rig
   const newPlace = () => mkdtempSync(join(folder, 'db-'))
   const written = (/** @type {string} */ name, /** @type {Uint8Array} */ bytes, place = newPlace()) => {
     writeFileSync(join(place, name), bytes)
@@ -85,7 +72,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
   test('a log that was cut, a bit of a handle, a bit of a filter and an empty manifest are told apart', async () => {
     const place = await database()
     const log = readFileSync(join(place, nameOf(place, /\.log$/)))
-    const inspector = await openInspector(browser, server.url)
+    const inspector = await rig.open()
     await inspector.give(written('000004.log', log.subarray(0, log.length - 3)))
     await inspector.until('.swept', /20 records read\. 1 finding/)
     await inspector.show('Damage')
@@ -131,7 +118,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     writeFileSync(join(place, name), bytes)
     const hash = () => pathsOf(place).map((path) => createHash('sha256').update(readFileSync(path)).digest('hex')).join()
     const before = hash()
-    const inspector = await openInspector(browser, server.url)
+    const inspector = await rig.open()
     await inspector.give(...pathsOf(place))
     await inspector.until('main', /Salvage what can be read/)
     // What was not read is not sound.
@@ -261,7 +248,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
   })
 
   test('a file of another program has no findings and no salvage, and a table without its footer has both', async () => {
-    const inspector = await openInspector(browser, server.url)
+    const inspector = await rig.open()
     const noise = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24))
     const table = readFileSync(DEMO)
     const others = () => inspector.page.evaluate(async () => {
@@ -304,7 +291,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     const place = await database()
     const files = pathsOf(place).map((path) => ({ name: `profile/db/${path.split('/').at(-1)}`, data: readFileSync(path), deflate: /ldb$/.test(path) }))
     const archive = zip([...files, { name: 'profile/db/000099.ldb', data: 'x', flags: 1 }, { name: '../<img src=x>/000001.log', data: 'x' }, { name: 'wrong/000001.log', data: 'xyz', crc: 5 }])
-    const inspector = await openInspector(browser, server.url)
+    const inspector = await rig.open()
     await inspector.give(written('evidence.zip', archive))
     await inspector.until('.zip', /Inside: \d+ entries, 3 databases .*profile\/db\/: \d+ files.*<img src=x>.*000099\.ldb at [\d,]+ cannot be opened: it is encrypted/)
     await inspector.check()
@@ -336,7 +323,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
   })
 
   test('bombs are refused or windowed, and the page answers meanwhile', async () => {
-    const inspector = await openInspector(browser, server.url)
+    const inspector = await rig.open()
     for (const { what, code, name = '000005.ldb', make } of BOMBS) {
       await inspector.give(written(name, make()))
       const since = performance.now()
@@ -381,7 +368,7 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     mkdirSync(join(place, 'copy'))
     const log = join(place, 'copy', '000009.log')
     writeFileSync(log, Buffer.concat(Array(40).fill(readFileSync(join(place, nameOf(place, /\.log$/))))))
-    const inspector = await openInspector(browser, server.url)
+    const inspector = await rig.open()
     await inspector.give(log)
     await inspector.until('.swept', /records read/)
     const shown = await inspector.text('.swept')

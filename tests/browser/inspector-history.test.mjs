@@ -1,15 +1,14 @@
 // Going through the inspector's page: the browser's history, addresses, drops, and what lists say.
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Varve } from '../../src/js/index.js'
 import { blockOf, footer, internal, sealed, varint } from '../js/lib/tables.mjs'
-import { Browser, KINDS, seldom } from './lib/browser.mjs'
-import { openInspector, serveInspector } from './lib/inspector.mjs'
+import { KINDS, seldom } from './lib/browser.mjs'
+import { inspectorIn } from './lib/inspector.mjs'
 
 /** @typedef {import('./lib/inspector.mjs').Inspector} Inspector */
 
@@ -34,20 +33,10 @@ async function go(inspector, way, address) {
 
 for (const kind of KINDS) {
   describe(`ways through the inspector in ${kind}`, { skip: seldom(kind) }, () => {
-    /** @type {Browser} */
-    let browser
-    /** @type {Awaited<ReturnType<typeof serveInspector>>} */
-    let server
-    const folder = mkdtempSync(join(tmpdir(), 'varve-ways-'))
+    const rig = inspectorIn(kind)
+    const { folder } = rig
     before(async () => {
       paths = await database()
-      server = await serveInspector()
-      browser = await Browser.start(kind)
-    })
-    after(async () => {
-      await browser?.close()
-      server?.close()
-      rmSync(folder, { recursive: true, force: true })
     })
 
     /** The files of a database of a few tables and a log. @type {string[]} */
@@ -65,7 +54,7 @@ for (const kind of KINDS) {
     }
 
     test('Back and Forward go through what was opened, files, views and selections', async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       const start = await lengthOf(inspector)
       await inspector.give(DEMO('one-bit'))
       await inspector.until('.swept', /81 of 82/)
@@ -137,7 +126,7 @@ for (const kind of KINDS) {
     })
 
     test('the list of files and a traced key have addresses, also of files that the page must ask for', async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...paths)
       await inspector.until('.database', /live tables 3/)
       assert.match(await hashOf(inspector), /^#\/files:\d-[0-9a-f]{8}\/files\?name=/)
@@ -173,21 +162,21 @@ for (const kind of KINDS) {
       await inspector.check({ axe: long })
 
       await inspector.page.close()
-      const again = await openInspector(browser, server.url, { fragment: hash })
+      const again = await rig.open({ fragment: hash })
       await again.until('.open', new RegExp(`The link is about ${paths.length} files of your machine\\. Drop them here`))
       await again.give(...paths)
       await again.until('.answer', /value 1$/)
       assert.equal(await hashOf(again), hash)
       await again.page.close()
       if (!long) return
-      const other = await openInspector(browser, server.url, { fragment: hash.replace(/files:\d/, 'files:9') })
+      const other = await rig.open({ fragment: hash.replace(/files:\d/, 'files:9') })
       await other.give(...paths)
       await other.until('main', /These are other files than those of the link/)
       await other.until('.answer', /value 1$/)
       await other.check({ axe: long })
       await other.page.close()
 
-      const example = await openInspector(browser, server.url, { fragment: '#/demo:indexeddb/files' })
+      const example = await rig.open({ fragment: '#/demo:indexeddb/files' })
       await example.until('.database', /comparator idb_cmp1/)
       assert.equal(await example.page.evaluate(() => history.length), 2)
       await example.page.close()
@@ -197,7 +186,7 @@ for (const kind of KINDS) {
       const table = paths.find((path) => path.endsWith('.ldb')) ?? ''
       const other = join(folder, 'a table.bin')
       writeFileSync(other, readFileSync(table))
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(other)
       await inspector.show('Key trace')
       await inspector.until('main', /This table alone/)
@@ -238,7 +227,7 @@ for (const kind of KINDS) {
       bytes[bytes.indexOf('value b2')] ^= 0x20
       const path = join(folder, '000007.ldb')
       writeFileSync(path, bytes)
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(path)
       await inspector.until('.swept', /1 of 2 data blocks sound\. 1 finding$/)
       await inspector.show('Search')
@@ -260,7 +249,7 @@ for (const kind of KINDS) {
     })
 
     test('the navigation says what to press, and at its edges that there is more', async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/map?file=000005.ldb', width: 390, height: 844 })
+      const inspector = await rig.open({ fragment: '#/demo:healthy/map?file=000005.ldb', width: 390, height: 844 })
       await inspector.until('.swept', /82 of 82/)
       const items = await inspector.page.$$eval('nav .item', (all) => all.map((item) => [item.querySelector('span')?.textContent?.trim(), item.querySelector('kbd')?.textContent, item.getAttribute('title')]))
       assert.deepEqual(items.find(([name]) => name === 'Blocks')?.slice(1), ['g b', 'every block with its offset, size, compression and checksum (press g, then b)'])
@@ -285,7 +274,7 @@ for (const kind of KINDS) {
     })
 
     test('files, a folder and a report are dropped', { skip: kind === 'firefox' && 'puppeteer can drop in Chromium only' }, async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       const session = await inspector.page.createCDPSession()
       const drop = async (/** @type {string[]} */ ...files) => {
         for (const type of /** @type {const} */ (['dragEnter', 'dragOver', 'drop'])) await session.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data: { items: [], files, dragOperationsMask: 1 } })

@@ -1,12 +1,11 @@
 // The inspector's page and a table of a million entries: it is listed, searched and exported whole.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { Varve } from '../../src/js/index.js'
-import { Browser, KINDS, seldom } from './lib/browser.mjs'
-import { openInspector, serveInspector } from './lib/inspector.mjs'
+import { KINDS, seldom } from './lib/browser.mjs'
+import { inspectorIn } from './lib/inspector.mjs'
 
 const COUNT = 1_000_000
 const keyOf = (/** @type {number} */ i) => `user:${String(i).padStart(8, '0')}`
@@ -14,27 +13,17 @@ const valueOf = (/** @type {number} */ i) => JSON.stringify({ id: i, pad: 'x'.re
 
 for (const kind of KINDS) {
   describe(`a million entries in ${kind}`, { skip: seldom(kind) }, () => {
-    /** @type {Browser} */
-    let browser
-    /** @type {Awaited<ReturnType<typeof serveInspector>>} */
-    let server
-    const folder = mkdtempSync(join(tmpdir(), 'varve-million-'))
+    const rig = inspectorIn(kind)
+    const { folder } = rig
     before(async () => {
       const db = new Varve(folder, { maxFileSize: 1 << 30, writeBufferSize: 256 << 20 })
       for (let i = 0; i < COUNT; i += 10_000) await db.batch(Array.from({ length: 10_000 }, (_, j) => ({ type: /** @type {const} */ ('put'), key: keyOf(i + j), value: valueOf(i + j) })))
       await db.flush()
       await db.close()
-      server = await serveInspector()
-      browser = await Browser.start(kind)
-    })
-    after(async () => {
-      await browser?.close()
-      server?.close()
-      rmSync(folder, { recursive: true, force: true })
     })
 
     test('its rows are all there, found and exported', async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       const { page } = inspector
       const heap = async () => kind === 'chromium' ? Number((await page.metrics()).JSHeapUsedSize) : 0
       const before = await heap()

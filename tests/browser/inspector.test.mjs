@@ -1,9 +1,8 @@
 // The inspector's page: a table is given, and map, blocks, entries and bytes show the same of it.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -11,8 +10,8 @@ import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { Varve } from '../../src/js/index.js'
 import { inspectTable, traceKey } from '../../src/js/inspect/index.js'
 import { blockOf, footer, internal, sealed, varint } from '../js/lib/tables.mjs'
-import { Browser, KINDS, lacking } from './lib/browser.mjs'
-import { Inspector, openInspector, serveInspector } from './lib/inspector.mjs'
+import { KINDS, lacking } from './lib/browser.mjs'
+import { Inspector, inspectorIn, openInspector } from './lib/inspector.mjs'
 import { serve } from './lib/serve.mjs'
 
 const DEMO = (/** @type {string} */ name) => inRoot('pkg', 'inspector', 'demo', name, '000005.ldb')
@@ -36,24 +35,12 @@ const long = process.env.VARVE_LONG === '1'
 
 for (const kind of KINDS) {
   describe(`the inspector in ${kind}`, { skip: lacking(kind) }, () => {
-    /** @type {Browser} */
-    let browser
-    /** @type {Awaited<ReturnType<typeof serveInspector>>} */
-    let server
-    const folder = mkdtempSync(join(tmpdir(), 'varve-inspector-'))
-    before(async () => {
-      server = await serveInspector()
-      browser = await Browser.start(kind)
-    })
-    after(async () => {
-      await browser?.close()
-      server?.close()
-      rmSync(folder, { recursive: true, force: true })
-    })
+    const rig = inspectorIn(kind)
+    const { folder } = rig
 
     test('a table is drawn to scale, read to its end, and its legend sums to its size', async () => {
       const { size } = readFileSync(DEMO('healthy')) && { size: readFileSync(DEMO('healthy')).length }
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       assert.match(await inspector.text('h1'), /every byte/)
       await inspector.check()
       await inspector.give(DEMO('healthy'))
@@ -67,7 +54,7 @@ for (const kind of KINDS) {
     })
 
     test('a live database grows, stops before a compaction, and its files open', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       const { page } = inspector
       const press = (/** @type {string} */ name) => page.evaluate((name) => {
         const button = [...document.querySelectorAll('main button')].find((each) => each.textContent?.trim() === name)
@@ -132,7 +119,7 @@ for (const kind of KINDS) {
     })
 
     test('one flipped bit is shown in the map, the blocks, the bytes and the damage', async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#' })
+      const inspector = await rig.open({ fragment: '#' })
       await inspector.give(DEMO('one-bit'))
       await inspector.until('.swept', /81 of 82 data blocks sound\. 1 finding/)
       await inspector.show('Damage')
@@ -167,7 +154,7 @@ for (const kind of KINDS) {
     })
 
     test('bytes lead to structure and back, and the address restores what was selected', async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/map?file=000005.ldb' })
+      const inspector = await rig.open({ fragment: '#/demo:healthy/map?file=000005.ldb' })
       await inspector.until('.swept', /82 of 82/)
       await inspector.show('Hex')
       await inspector.page.type('input[name=offset]', 'end-8')
@@ -187,7 +174,7 @@ for (const kind of KINDS) {
       assert.match(hash, /^#\/demo:healthy\/hex\?file=000005\.ldb&at=\d+-\d+&entry=2/)
       await inspector.page.close()
 
-      const again = await openInspector(browser, server.url, { fragment: hash })
+      const again = await rig.open({ fragment: hash })
       await again.until('aside', /Data block 0 ▸ entry 2/)
       await again.show('Entries')
       await again.until('#entries .row.selected', new RegExp(key.replace(/[^\w]/g, '.').slice(0, 20)))
@@ -196,7 +183,7 @@ for (const kind of KINDS) {
     })
 
     test('a table without its end is found by its checksums', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(DEMO('no-footer'))
       await inspector.until('.swept', /data blocks sound\. \d+ findings/)
       await inspector.show('Blocks')
@@ -211,7 +198,7 @@ for (const kind of KINDS) {
     })
 
     test('files of other kinds are named, and a sound one opens after them', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       const write = (/** @type {string} */ name, /** @type {Uint8Array} */ bytes) => {
         writeFileSync(join(folder, name), bytes)
         return join(folder, name)
@@ -236,7 +223,7 @@ for (const kind of KINDS) {
     })
 
     test('a log is shown by fragments, records and operations, and goes on after damage', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(inRoot('tests', 'fixtures', 'wal-flip-middle', '000008.log'))
       await inspector.until('.swept', /149 records read\. 2 findings/)
       await inspector.show('Damage')
@@ -266,7 +253,7 @@ for (const kind of KINDS) {
       }
       await db.close()
       const names = readdirSync(place).filter((name) => name !== 'LOCK')
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...names.map((name) => join(place, name)))
       await inspector.until('main', new RegExp(`${names.length} files`))
       const [number] = await inspector.page.$$eval('#files .layer .row', (rows) => rows.filter((row) => /^MANIFEST/.test(row.textContent ?? '')).map((row) => row.getAttribute('data-index')))
@@ -313,7 +300,7 @@ for (const kind of KINDS) {
       const { steps, bill } = await traced(1)
       assert.deepEqual([steps[0].kind, steps.at(-1)?.outcome], ['log', 'found'])
 
-      const inspector = await openInspector(browser, server.url, { fragment: '#' })
+      const inspector = await rig.open({ fragment: '#' })
       await inspector.give(...paths)
       await inspector.until('main', /live/)
       const ask = async (/** @type {string} */ text) => {
@@ -369,7 +356,7 @@ for (const kind of KINDS) {
       const bytes = readFileSync(join(path, file))
       bytes[offset + 5] ^= 1
       writeFileSync(join(path, file), bytes)
-      const damaged = await openInspector(browser, server.url, { fragment: '#' })
+      const damaged = await rig.open({ fragment: '#' })
       await damaged.give(...paths)
       await damaged.until('main', /live/)
       await damaged.show('Key trace')
@@ -384,7 +371,7 @@ for (const kind of KINDS) {
 
     test('a damaged database says what is wrong with the whole, and a report of it is the same twice', { skip: kind === 'firefox' && !long }, async () => {
       const place = inRoot('tests', 'fixtures', 'manifest-cut')
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...readdirSync(place).map((name) => join(place, name)))
       await inspector.until('.database', /A database comparator leveldb\.BytewiseComparator .*live tables/)
       const reports = []
@@ -422,7 +409,7 @@ for (const kind of KINDS) {
     })
 
     test('entries are exported as they are, and as CSV without formulas', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/entries?file=000005.ldb' })
+      const inspector = await rig.open({ fragment: '#/demo:healthy/entries?file=000005.ldb' })
       await inspector.until('#entries', /sensor/)
       const exported = (/** @type {string} */ format, /** @type {number} */ from, /** @type {number} */ to) => inspector.page.evaluate(async (format, from, to) => {
         const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
@@ -446,7 +433,7 @@ for (const kind of KINDS) {
       assert.equal(count, 5000)
       await inspector.page.close()
 
-      const hostile = await openInspector(browser, server.url, { fragment: '#/demo:hostile/entries?file=000005.ldb' })
+      const hostile = await rig.open({ fragment: '#/demo:hostile/entries?file=000005.ldb' })
       await hostile.until('#entries', /onerror/)
       const csv = await hostile.page.evaluate(async () => {
         const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
@@ -461,7 +448,7 @@ for (const kind of KINDS) {
 
     test('a database of this site is read while its owner writes', async () => {
       const site = await serve({ '/': inRoot('tests', 'browser', 'pages'), '/pkg/': inRoot('pkg'), '/some/where/': inRoot('pkg', 'inspector') })
-      const owner = await browser.page(`${site.url}/blank.html`)
+      const owner = await rig.browser.page(`${site.url}/blank.html`)
       await owner.evaluate(async (/** @type {string} */ url) => {
         const { Varve } = await import(url)
         const db = new Varve('ledger')
@@ -476,7 +463,7 @@ for (const kind of KINDS) {
         }
         write().catch((error) => { state.failure = String(error) })
       }, `${site.url}/pkg/browser.js`)
-      const inspector = await openInspector(browser, site.url)
+      const inspector = await openInspector(rig.browser, site.url)
       await inspector.until('.open', /Databases of this site .*ledger/)
       const before = await owner.evaluate(() => /** @type {any} any: as above */ (globalThis).state.written)
       await inspector.page.evaluate(() => /** @type {HTMLElement | undefined} */ ([...document.querySelectorAll('.demos button')].find(({ textContent }) => textContent?.includes('ledger')))?.click())
@@ -533,7 +520,7 @@ for (const kind of KINDS) {
       await file.write(end, 0, end.length, at)
       await file.close()
 
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(path)
       await inspector.until('.legend tfoot', new RegExp((at + end.length).toLocaleString('en')), 10_000)
       await inspector.until('.progress', /Checked 0 of 2 data blocks/)
@@ -566,7 +553,7 @@ for (const kind of KINDS) {
       const hostile = ['<img src=x onerror=alert(1)>.ldb', '"\u202egpj.ldb', '__proto__']
       for (let i = 0; i < 247; i++) writeFileSync(join(inside, `${String(i + 10).padStart(6, '0')}.ldb`), readFileSync(DEMO('healthy')))
       for (const name of hostile) writeFileSync(join(inside, name), readFileSync(DEMO('healthy')))
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...readdirSync(inside).map((name) => join(inside, name)))
       await inspector.until('main', /250 files/)
       assert.equal(await inspector.page.$eval('#files .scroller', (grid) => grid.getAttribute('aria-rowcount')), '251')
@@ -581,7 +568,7 @@ for (const kind of KINDS) {
     })
 
     test('the map, the keys and the focus follow what is chosen', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:one-bit/map?file=000005.ldb' })
+      const inspector = await rig.open({ fragment: '#/demo:one-bit/map?file=000005.ldb' })
       await inspector.until('.swept', /81 of 82/)
       const slider = () => inspector.page.$eval('[role=slider]', (element) => [element.getAttribute('aria-valuenow'), element.getAttribute('aria-valuetext')])
       await inspector.page.focus('[role=slider]')
@@ -612,7 +599,7 @@ for (const kind of KINDS) {
     })
 
     test('a link to a file of the machine asks for it, and does not take another for it', { skip: kind === 'firefox' && !long }, async () => {
-      const first = await openInspector(browser, server.url)
+      const first = await rig.open()
       await first.give(DEMO('healthy'))
       await first.until('.swept', /82 of 82/)
       await first.show('Entries')
@@ -623,13 +610,13 @@ for (const kind of KINDS) {
       assert.match(hash, /^#\/file:135035-[0-9a-f]{8}\/entries\?file=000005\.ldb&at=.*&entry=5/)
       await first.page.close()
 
-      const again = await openInspector(browser, server.url, { fragment: hash })
+      const again = await rig.open({ fragment: hash })
       await again.until('.open', /The link is about a file of your machine: 000005\.ldb/)
       await again.give(DEMO('healthy'))
       await again.until('aside', /Data block 0 ▸ entry 5/)
       await again.page.close()
 
-      const other = await openInspector(browser, server.url, { fragment: hash })
+      const other = await rig.open({ fragment: hash })
       await other.until('.open', /The link is about/)
       await other.give(DEMO('hostile'))
       await other.until('main', /This is another 000005\.ldb than that of the link/)
@@ -640,7 +627,7 @@ for (const kind of KINDS) {
 
     test('a report names what is missing from a database', { skip: kind === 'firefox' && !long }, async () => {
       const place = inRoot('tests', 'fixtures', 'block-flip-snappy')
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...readdirSync(place).filter((name) => name !== 'CURRENT' && !/\.ldb$/.test(name)).map((name) => join(place, name)))
       await inspector.until('.database', /D01.*M02.*M02/)
       await inspector.check()
@@ -648,7 +635,7 @@ for (const kind of KINDS) {
     })
 
     test('the keyboard alone leads from the first screen to a damaged byte', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       const { page } = inspector
       await inspector.until('h1', /every byte/)
       const focused = () => page.evaluate(() => (document.activeElement?.closest('label') ?? document.activeElement)?.textContent?.trim() ?? '')
@@ -688,7 +675,7 @@ for (const kind of KINDS) {
 
     test('every view is usable when it is small, enlarged, dark or has few colours', { skip: kind === 'firefox' && 'only Chromium emulates them' }, async () => {
       for (const { forced, ...options } of [{ width: 390, height: 844, dark: true }, { width: 640, height: 400 }, { width: 1280, height: 800, forced: true }]) {
-        const inspector = await openInspector(browser, server.url, { ...options, fragment: '#/demo:one-bit/map?file=000005.ldb' })
+        const inspector = await rig.open({ ...options, fragment: '#/demo:one-bit/map?file=000005.ldb' })
         if (forced) {
           const session = await inspector.page.createCDPSession()
           await session.send('Emulation.setEmulatedMedia', { features: [{ name: 'forced-colors', value: 'active' }, { name: 'prefers-reduced-motion', value: 'reduce' }] })
@@ -718,7 +705,7 @@ for (const kind of KINDS) {
     })
 
     test('the page in one file works from a disk', async () => {
-      const page = await browser.page('about:blank')
+      const page = await rig.browser.page('about:blank')
       /** @type {string[]} */
       const wrong = []
       page.on('console', (message) => ['error', 'warn'].includes(message.type()) && wrong.push(message.text()))
@@ -735,7 +722,7 @@ for (const kind of KINDS) {
     })
 
     test('entries are found by a prefix in few blocks, and by bytes in all', { skip: kind === 'firefox' && !long }, async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:healthy/search?file=000005.ldb' })
+      const inspector = await rig.open({ fragment: '#/demo:healthy/search?file=000005.ldb' })
       await inspector.until('.empty', /prefix:/)
       for (const [query, found] of /** @type {const} */ ([
         ['prefix:sensor/07/2026-03-1', /^100 matches in [23] blocks$/], ['"celsius":12.', /^\d+ matches in 82 blocks$/], ['hex:63 65 ?? 73 69 75 73 22 3a 31 32 2e', /^\d+ matches in 82 blocks$/],
@@ -769,7 +756,7 @@ for (const kind of KINDS) {
 
     test('the folder of a page’s IndexedDB names its comparator, its databases and what its keys mean', async () => {
       const place = inRoot('tests', 'fixtures', 'chromium-library')
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...readdirSync(place).map((name) => join(place, name)))
       await inspector.until('.database', /comparator idb_cmp1 .*last sequence 18,184 in a log, 18,182 in the manifest .*findings none/)
       const look = (/** @type {string} */ name) => inspector.page.evaluate(async (name) => {
@@ -816,7 +803,7 @@ for (const kind of KINDS) {
 
     test('a table of an order that nobody here knows is no damage, and a torn log is a note', { skip: kind === 'firefox' && !long }, async () => {
       const place = inRoot('tests', 'fixtures', 'comparator-reverse')
-      const inspector = await openInspector(browser, server.url)
+      const inspector = await rig.open()
       await inspector.give(...readdirSync(place).map((name) => join(place, name)))
       await inspector.until('.database', /comparator corpus\.ReverseBytewise .*M07/)
       const codes = () => inspector.page.evaluate(async () => {
@@ -830,14 +817,14 @@ for (const kind of KINDS) {
       assert.equal(await inspector.page.$('.answer.bad'), null)
       await inspector.check()
       await inspector.page.close()
-      const torn = await openInspector(browser, server.url, { fragment: '#/demo:torn-log/damage?file=000003.log' })
+      const torn = await rig.open({ fragment: '#/demo:torn-log/damage?file=000003.log' })
       await torn.until('.findings', /W04/)
       await torn.check()
       await torn.page.close()
     })
 
     test('hostile text is shown, and does nothing', async () => {
-      const inspector = await openInspector(browser, server.url, { fragment: '#/demo:hostile/entries?file=000005.ldb' })
+      const inspector = await rig.open({ fragment: '#/demo:hostile/entries?file=000005.ldb' })
       await inspector.until('#entries', /<img src=x onerror=alert\(1\)>/)
       const before = await inspector.page.evaluate(() => document.querySelectorAll('img, svg, script, a').length)
       for (let i = 0; i < 12; i++) await inspector.page.keyboard.press('.')

@@ -308,7 +308,7 @@ describe('salvage to one table', () => {
     await db.del('a')
     await db.close()
     const salvaged = await salvage(sourcesOf(place))
-    assert.throws(() => salvaged.table(), { code: 'LEVEL_INVALID_ARGUMENT', message: /no live entry/ })
+    await assert.rejects(joined(salvaged.table()), { code: 'LEVEL_INVALID_ARGUMENT', message: /no live entry/ })
     assert.ok((await joined(salvaged.zip())).length > 0)
     await salvaged.close()
   })

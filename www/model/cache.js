@@ -44,7 +44,7 @@ const AHEAD_MAX = 4 << 20
  * @param {Source} source
  * @returns {Source}
  */
-export function inOrder(source) {
+export function readAhead(source) {
   let [start, bytes, ahead] = [0, new Uint8Array(0), PAGE]
   return {
     name: source.name,

@@ -1,5 +1,5 @@
 // One opened file: what is known of it so far.
-import { REGION_STATES } from 'varve/inspect'
+import { isOther, REGION_STATES } from 'varve/inspect'
 import { EDIT_COLUMNS, Growing, RECORD_COLUMNS } from './columns.js'
 import { KeysOf } from './keys-of.js'
 import { Pages } from './pages.js'
@@ -88,9 +88,7 @@ export class OpenFile {
 
   /** Whether it is of another program, or zeros under another name: nothing in it is explained. */
   get isOther() {
-    const { kind, format = '', named } = this.detected ?? {}
-    // Tables of RocksDB and Pebble are told from LevelDB's.
-    return kind === 'foreign' ? !format.includes(' table') : kind === 'zeros' && named === undefined
+    return this.detected !== undefined && isOther(this.detected)
   }
 
   /** Whether it is LevelDB's, as far as is known: what has no known structure is, if a block was found in it. */

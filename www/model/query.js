@@ -1,5 +1,5 @@
 // What is searched for, and in which blocks it can be.
-import { keyOf } from 'varve/inspect'
+import { keyOf, PATTERN_MAX } from 'varve/inspect'
 
 /**
  * What is looked for.
@@ -22,11 +22,8 @@ export const LISTED_MAX = 1_000_000
  */
 export function parseQuery(text) {
   const query = queryOf(text)
-  return query !== undefined && query.bytes.length <= SOUGHT_MAX ? query : undefined
+  return query !== undefined && query.bytes.length <= PATTERN_MAX ? query : undefined
 }
-
-/** Bytes that `searchBlock` takes. */
-const SOUGHT_MAX = 1024
 
 /** @param {string} text @returns {Query | undefined} */
 function queryOf(text) {

@@ -1,7 +1,7 @@
 // What `varve inspect --json` prints: every byte of some files read and checked, as the inspector's page
 // does for its report.
 import { readFileSync } from 'node:fs'
-import { detect, mapDirectory, openZip, sha256, sweepLog, sweepManifest, sweepTable } from '../inspect/index.js'
+import { detect, isOther, mapDirectory, openZip, sha256, sweepLog, sweepManifest, sweepTable } from '../inspect/index.js'
 import { nameOf } from '../inspect/keys.js'
 import { checkOrder } from './comparator.js'
 import { OpenedFile } from './opened-file.js'
@@ -119,21 +119,23 @@ async function inZip(name, file, examined, order) {
 
 /** @param {string} name @param {Source} opened @param {Order} order @returns {Promise<Examined>} */
 async function explained(name, opened, order) {
-  const { kind, format, named } = await detect(opened)
+  const detected = await detect(opened)
+  const { kind, format } = detected
   const sweep = { table: sweepTable, foreign: sweepTable, unknown: sweepTable, zeros: sweepTable, log: sweepLog, manifest: sweepManifest }[/** @type {string} */ (kind)]
   /** @type {Finding[]} */
   const findings = []
   /** @type {Record<string, unknown> | undefined} */
   let facts
-  // Another program's file is no damaged table; RocksDB's and Pebble's tables are told from LevelDB's.
-  const isOther = kind === 'foreign' ? !format.includes(' table') : kind === 'zeros' && named === undefined
-  if (sweep !== undefined && opened.size > 0 && !isOther) {
+  if (sweep !== undefined && opened.size > 0 && !isOther(detected)) {
     for await (const part of sweep(opened, order)) {
       findings.push(...part.findings)
       facts = part.summary?.facts ?? facts
     }
-    // Nor is what has no block at all.
-    if (kind === 'unknown' && facts?.foundBlocks === 0) findings.length = 0
+    // What has no block at all is no damaged table.
+    if (kind === 'unknown' && facts?.foundBlocks === 0) {
+      findings.length = 0
+      facts = undefined
+    }
   }
   return { name, size: opened.size, sha256: await digestOf(opened), kind, ...kind === 'foreign' && { format }, ...facts !== undefined && { facts }, findings }
 }

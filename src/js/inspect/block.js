@@ -34,8 +34,7 @@ function storedAt(source, offset, size) {
   return bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
 }
 
-/** Bytes that can be searched for: the time is at worst in proportion to them. */
-const SOUGHT_MAX = 1024
+export const PATTERN_MAX = 1024
 
 /** @type {Record<string, number>} */
 const PLACES = { keys: 1, values: 2, both: 3, 'key starts': 4 }
@@ -47,7 +46,7 @@ const PLACES = { keys: 1, values: 2, both: 3, 'key starts': 4 }
  * @returns {Promise<Uint32Array | undefined>}
  */
 export async function searchBlock(source, { offset, size }, { bytes, mask = NONE, where = 'both' }) {
-  if (!(bytes instanceof Uint8Array) || bytes.length === 0 || bytes.length > SOUGHT_MAX) throw new InvalidArgumentError(`The argument 'bytes' must be a Uint8Array of 1 to ${SOUGHT_MAX} bytes`)
+  if (!(bytes instanceof Uint8Array) || bytes.length === 0 || bytes.length > PATTERN_MAX) throw new InvalidArgumentError(`The argument 'bytes' must be a Uint8Array of 1 to ${PATTERN_MAX} bytes`)
   if (mask !== NONE && (!(mask instanceof Uint8Array) || mask.length !== bytes.length)) throw new InvalidArgumentError("The argument 'mask' must be a Uint8Array as long as 'bytes'")
   if (!Object.hasOwn(PLACES, where)) throw new InvalidArgumentError(`The argument 'where' must be one of ${Object.keys(PLACES).join(', ')}`)
   const stored = await storedAt(source, offset, size)
@@ -57,18 +56,17 @@ export async function searchBlock(source, { offset, size }, { bytes, mask = NONE
 const NONE = new Uint8Array(0)
 
 /**
- * Takes what is wanted of an object of the engine, and releases it.
+ * Takes what is wanted of an object of the engine, and releases it. After a failure its instance is not
+ * used any more.
  * @template {{ free(): void }} V
  * @template T
  * @param {V} view
  * @param {(view: V) => T} act
  */
 export function released(view, act) {
-  try {
-    return act(view)
-  } finally {
-    view.free()
-  }
+  const taken = act(view)
+  view.free()
+  return taken
 }
 
 /**

@@ -9,6 +9,9 @@ import { bytesAt } from './source.js'
 const HEAD = 96 << 10
 const TAIL = 64
 
+/** @param {Pick<Detected, 'kind' | 'format' | 'named'>} detected */
+export const isOther = ({ kind, format, named }) => kind === 'foreign' ? !format.includes(' table') : kind === 'zeros' && named === undefined
+
 /**
  * @param {Source} source
  * @returns {Promise<Detected>}

@@ -143,8 +143,11 @@ export class Salvaged {
 
   /** @param {{ signal?: AbortSignal }} [options] */
   table({ signal } = {}) {
-    if (this.report.live === 0) throw new InvalidArgumentError('There is no live entry, and LevelDB cannot read a table without one')
-    return this.#pieces('table', () => this.#open.beginTable(), () => this.#open.table(PIECE), signal)
+    const begin = () => {
+      if (this.report.live === 0) throw new InvalidArgumentError('There is no live entry, and LevelDB cannot read a table without one')
+      this.#open.beginTable()
+    }
+    return this.#pieces('table', begin, () => this.#open.table(PIECE), signal)
   }
 
   /** Ends the reader of this kind before: the engine goes on with the last. @param {string} kind */

@@ -93,6 +93,13 @@ export interface Detected {
 
 export function detect(source: Source): Promise<Detected>
 
+/**
+ * Whether a file is another program's, or zeros under a name that is none of LevelDB's: nothing in it is
+ * explained, and it is no damaged table. Tables of RocksDB and Pebble are told from LevelDB's, so these are
+ * not.
+ */
+export function isOther(detected: Pick<Detected, 'kind' | 'format' | 'named'>): boolean
+
 /** Kinds of regions, by the number in `Regions.kind`. */
 export const REGION_KINDS: readonly string[]
 /**
@@ -211,8 +218,8 @@ export function openBlock(source: Source, block: { kind: string, offset: number,
 
 /**
  * The numbers of the entries of a data block that have some bytes; `undefined` if the block cannot be
- * decoded. Takes a fraction of the time of `openBlock`. `bytes`: 1 to 1,024. Of a block with more entries
- * than `openBlock` lists, those are searched.
+ * decoded. Takes a fraction of the time of `openBlock`. `bytes`: 1 to `PATTERN_MAX`. Of a block with more
+ * entries than `openBlock` lists, those are searched.
  *
  * `where`: in user keys, in values, in both (the default), or only where a user key starts. `mask` has as
  * many bytes as `bytes`: where it has 0, any byte fits.
@@ -221,6 +228,9 @@ export function searchBlock(
   source: Source, block: { offset: number, size: number },
   wanted: { bytes: Uint8Array, mask?: Uint8Array, where?: 'keys' | 'values' | 'both' | 'key starts' }
 ): Promise<Uint32Array | undefined>
+
+/** Bytes that `searchBlock` looks for at most, 1,024: at worst its time is in proportion to them. */
+export const PATTERN_MAX: number
 
 /** Records of a log or manifest, one row each, in columns of equal length. Transferable. */
 export interface LogRecords {
@@ -823,7 +833,7 @@ export interface SalvageReport {
   files: { file: string, use: 'whole' | 'part' | 'none', entries: number, lostBytes: number, reason?: string }[]
   /** Files of other names that are used, and the name under which. */
   adopted: { file: string, as: string }[]
-  /** All damage, and every block, record and file that is not used, each once. At most about 11,000. */
+  /** All damage, and every block, record and file that is not used, each once. Of more than about 11,000, the last says how many. */
   leftBehind: Remark[]
   /** Blocks and records that are used although they may be wrong. At most 1,000. */
   doubtful: Remark[]
@@ -846,7 +856,7 @@ export interface Salvaged {
   /**
    * One sorted table (`.ldb`) of the live entries, each with its newest version and its sequence number, which
    * LevelDB, `varve inspect` and `salvage` read. To get a database, put it as `000001.ldb` into an empty
-   * directory and repair that. Memory holds the index and filter of the table, about two bytes for each entry
+   * directory and repair that, with `comparator` if the order is not bytewise: a table does not name it. Memory holds the index and filter of the table, about two bytes for each entry
    * of 100 bytes, and a piece of about 1 MiB.
    *
    * @throws `LEVEL_INVALID_ARGUMENT` if there is no live entry: LevelDB cannot repair an empty table;

@@ -8,10 +8,9 @@
 //! ```
 
 use super::source::{EntryCount, LostBlock, Salvage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::table::block::{Block, Origin};
-use crate::table::decode::{Context, Stored, stored_size};
-use crate::table::policy::DamagePolicy;
+use crate::table::decode::Stored;
 
 /// Decompressed bytes of all lost blocks of a table that are looked into: a hostile index can list one large
 /// block many times.
@@ -42,20 +41,9 @@ impl Salvage<'_> {
 
     /// The contents of a block whatever its checksum is, if its restart points are possible.
     async fn laid_out(&self, block: &LostBlock) -> Result<Option<Block>> {
-        let Ok(size) = stored_size(block.handle, self.name, self.size, self.options.block_size_max) else {
-            return Ok(None);
-        };
-        let bytes = match self.file.read_at(block.handle.offset, size).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_too_many_open_files() => return Err(error),
-            Err(Error::Io(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        self.budget.spent(size).await;
-        let context = Context { policy: DamagePolicy::SKIP.verifying(false), ..self.context() };
-        let Ok((contents, raw)) = context.contents(block.handle, &mut Stored::Owned(bytes), Vec::new()) else {
-            return Ok(None);
-        };
+        let Some(bytes) = self.stored(block.handle).await? else { return Ok(None) };
+        let contents = self.unverified().contents(block.handle, &mut Stored::Owned(bytes), Vec::new());
+        let Ok((contents, raw)) = contents else { return Ok(None) };
         let origin = Origin { offset: block.handle.offset, size: block.handle.size, raw, verified: false };
         Ok(Block::new(contents, origin, false).ok())
     }

@@ -5,10 +5,9 @@ use std::rc::Rc;
 use super::classify::Kind;
 use super::entries::each_entry;
 use super::source::{LostBlock, Salvage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::table::block::Block;
-use crate::table::decode::{Context, Stored, stored_size};
-use crate::table::policy::DamagePolicy;
+use crate::table::decode::Stored;
 
 impl Salvage<'_> {
     /// Decodes a block that an index lists, whatever its checksum is, and counts its entries.
@@ -16,19 +15,9 @@ impl Salvage<'_> {
     /// `None`: it cannot be decompressed, an entry or restart point is impossible, or its keys are
     /// not in order between those that the index tells.
     pub(crate) async fn despite_checksum(&self, block: &LostBlock) -> Result<Option<(Rc<Block>, u64)>> {
-        let Ok(size) = stored_size(block.handle, self.name, self.size, self.options.block_size_max) else {
-            return Ok(None);
-        };
-        let bytes = match self.file.read_at(block.handle.offset, size).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_too_many_open_files() => return Err(error),
-            Err(Error::Io(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        self.budget.spent(size).await;
-        let policy = DamagePolicy::SKIP.verifying(false);
-        let context = Context { policy, ..self.context() };
-        let Ok(decoded) = context.decode(block.handle, &mut Stored::Owned(bytes), Vec::new()) else { return Ok(None) };
+        let Some(bytes) = self.stored(block.handle).await? else { return Ok(None) };
+        let decoded = self.unverified().decode(block.handle, &mut Stored::Owned(bytes), Vec::new());
+        let Ok(decoded) = decoded else { return Ok(None) };
         let Some((Kind::Data, entries)) = self.classify(&decoded) else { return Ok(None) };
         let (mut first, mut last) = (None, Vec::new());
         each_entry(&decoded, |key, _| {

@@ -83,6 +83,23 @@ impl Salvage<'_> {
         self.context().decode(handle, &mut Stored::Owned(bytes), Vec::new())
     }
 
+    /// Decodes blocks whatever their checksum is.
+    pub(super) fn unverified(&self) -> Context<'_> {
+        Context { policy: DamagePolicy::SKIP.verifying(false), ..self.context() }
+    }
+
+    /// The stored bytes of a block with its trailer; `None` if the file has none such, or they cannot be
+    /// read.
+    pub(super) async fn stored(&self, handle: BlockHandle) -> Result<Option<Vec<u8>>> {
+        let Ok(size) = stored_size(handle, self.name, self.size, self.options.block_size_max) else { return Ok(None) };
+        let bytes = match self.file.read_at(handle.offset, size).await {
+            Err(error) if is_unreadable(&error) => return Ok(None),
+            bytes => bytes?,
+        };
+        self.budget.spent(size).await;
+        Ok(Some(bytes))
+    }
+
     /// The size of the footer, if there is one.
     pub(super) async fn footer(&self) -> u64 {
         let Some(start) = self.size.checked_sub(to_u64(FOOTER_SIZE)) else { return 0 };

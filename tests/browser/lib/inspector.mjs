@@ -1,10 +1,14 @@
 // The inspector's page in a browser, watched: a test fails if the page makes a request elsewhere,
 // breaks its own policy, prints an error or opens a dialog.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { inRoot } from '../../../pkg-scripts/lib/paths.mjs'
+import { Browser } from './browser.mjs'
 import { serve } from './serve.mjs'
 
 /** Where the page is served: not at the root, since it must work under any path. */
@@ -16,9 +20,37 @@ const PATH = '/some/where/'
 export const serveInspector = () => serve({ [PATH]: inRoot('pkg', 'inspector') })
 
 /**
+ * For the tests of a suite: a browser, the served page, and a folder, until they have ended.
+ *
+ * @param {import('./browser.mjs').Kind} kind
+ */
+export function inspectorIn(kind) {
+  /** @type {Browser | undefined} */
+  let browser
+  /** @type {Awaited<ReturnType<typeof serveInspector>> | undefined} */
+  let server
+  const folder = mkdtempSync(join(tmpdir(), 'varve-inspector-'))
+  before(async () => {
+    server = await serveInspector()
+    browser = await Browser.start(kind)
+  })
+  after(async () => {
+    await browser?.close()
+    server?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return {
+    folder,
+    get browser() { return /** @type {Browser} */ (browser) },
+    /** Opens the page in a new tab. @param {Parameters<typeof openInspector>[2]} [options] */
+    open: (options) => openInspector(/** @type {Browser} */ (browser), server?.url ?? '', options)
+  }
+}
+
+/**
  * Opens the page in a new tab.
  *
- * @param {import('./browser.mjs').Browser} browser
+ * @param {Browser} browser
  * @param {string} url of `serveInspector`
  * @param {{ fragment?: string, width?: number, height?: number, dark?: boolean }} [options]
  */

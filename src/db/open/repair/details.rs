@@ -39,7 +39,7 @@ pub struct AtRisk {
 
 /// Listed at most: a hostile manifest can name millions of tables.
 pub(super) const LISTED_MAX: usize = 1000;
-/// Parts of one file that are known to be used, in 16 MiB.
+/// Parts of one file that are remembered as used: 16 MiB.
 const USED_MAX: usize = 1 << 20;
 
 impl Details {
@@ -77,13 +77,7 @@ impl Details {
             let LostRange { from, to } = LostRange::of(block);
             self.lose(file, from, Some(to), block.entries);
             let reason = format!("a block of {} bytes that the index lists cannot be used", block.handle.size);
-            self.leave(Remark {
-                file: file.to_owned(),
-                offset: block.handle.offset,
-                length: block.handle.end().map_or(0, |end| end.saturating_sub(block.handle.offset)),
-                reason,
-                entries: block.entries,
-            });
+            self.leave(Remark::of_block(file, block.handle, reason, block.entries));
         }
     }
 }

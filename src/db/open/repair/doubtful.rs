@@ -10,7 +10,7 @@ use crate::budget::Budget;
 use crate::env::File;
 use crate::error::{Error, Result};
 use crate::log::{Doubt, Record};
-use crate::table::{Block, BlockHandle, EntryCount, LostBlock, Salvage, each_entry};
+use crate::table::{Block, EntryCount, LostBlock, Salvage, each_entry};
 
 /// What blocks with wrong checksums gave.
 #[derive(Default)]
@@ -48,10 +48,7 @@ impl Repairer<'_> {
             doubtful.entries = doubtful.entries.saturating_add(entries);
             let reason =
                 format!("the checksum of this block is wrong; its {entries} entries are used, and may be wrong");
-            let BlockHandle { offset, .. } = block.handle;
-            let length = block.handle.end().map_or(0, |end| end.saturating_sub(offset));
-            let entries = Some(EntryCount::Exactly(entries));
-            self.details.doubt(Remark { file: name.to_owned(), offset, length, reason, entries });
+            self.details.doubt(Remark::of_block(name, block.handle, reason, Some(EntryCount::Exactly(entries))));
             doubtful.blocks += 1;
         }
         Ok((doubtful, still_lost))
@@ -69,7 +66,7 @@ impl Repairer<'_> {
         let budget = Budget::of_call(&self.options.pause);
         let (options, any_order) = (self.tables.options(), self.any_comparator);
         let salvage = Salvage { file, name, size, options, any_order, budget: &budget };
-        // Others are not listed.
+        // No more of them are told.
         let listed = lost.len().min(LISTED_MAX);
         salvage.count_lost(lost.get_mut(..listed).unwrap_or_default(), sound).await
     }

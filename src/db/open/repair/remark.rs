@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::sort_by;
 use crate::error::Error;
-use crate::table::EntryCount;
+use crate::table::{BlockHandle, EntryCount};
 
 /// Parts of files, by file: the first byte of each and the one after its last.
 pub(super) type Used = BTreeMap<String, Vec<(u64, u64)>>;
@@ -34,6 +34,12 @@ impl Remark {
             other => (String::new(), 0, other.to_string()),
         };
         Remark { file, offset, length: 0, reason, entries: None }
+    }
+
+    /// Of a block with its trailer.
+    pub(super) fn of_block(file: &str, handle: BlockHandle, reason: String, entries: Option<EntryCount>) -> Remark {
+        let length = handle.length().unwrap_or(0);
+        Remark { file: file.to_owned(), offset: handle.offset, length, reason, entries }
     }
 
     fn has(&self, other: &Remark) -> bool {
@@ -84,7 +90,7 @@ impl Remark {
         merged.extend(parts.into_iter().flatten().filter(|part| !part.reason.is_empty()));
         let (more, entries) = more;
         if let Some(last) = merged.last().filter(|_| more > 0) {
-            let reason = format!("{more} more parts that cannot be used, of this file or others after it");
+            let reason = format!("{more} more parts, of this file or others, cannot be used and are not listed");
             let entries = Some(EntryCount::AtLeast(entries));
             merged.push(Remark { file: last.file.clone(), offset: last.offset, length: 0, reason, entries });
         }

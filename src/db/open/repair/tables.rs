@@ -152,7 +152,7 @@ impl Repairer<'_> {
         self.count_lost(table.file(), name, table.size(), &mut lost, (entries, blocks)).await?;
         self.write_table(gathered).await?;
         self.place_new(first_new, place.level);
-        let lost_bytes = lost.iter().filter_map(stored).sum();
+        let lost_bytes = lost.iter().filter_map(|block| block.handle.length()).sum();
         self.recovered(name, entries + doubtful.entries, blocks + doubtful.blocks, lost_bytes, &lost);
         Ok(())
     }
@@ -373,8 +373,4 @@ pub(super) async fn is_unfinished(
 
 fn bounds_of(file: &NewFile) -> (Vec<u8>, Vec<u8>) {
     (user_key(&file.smallest).to_vec(), user_key(&file.largest).to_vec())
-}
-
-fn stored(block: &LostBlock) -> Option<u64> {
-    block.handle.end()?.checked_sub(block.handle.offset)
 }
