@@ -73,9 +73,9 @@ const calls = {
     return ranked(await levelsAt(cached(id, fileOf(id)), { checkpoints }, edit, { signal }))
   },
   async sweep([id, kind, comparator], signal, part) {
-    if (kind === 'log') for await (const swept of sweepLog(fileOf(id), { signal, comparator })) part(swept)
-    else if (kind === 'manifest') for await (const swept of sweepManifest(fileOf(id), { signal })) part(swept)
-    else for await (const swept of sweepTable(fileOf(id), { signal, comparator })) part(swept)
+    if (kind === 'log') for await (const swept of sweepLog(readAhead(fileOf(id)), { signal, comparator })) part(swept)
+    else if (kind === 'manifest') for await (const swept of sweepManifest(readAhead(fileOf(id)), { signal })) part(swept)
+    else for await (const swept of sweepTable(readAhead(fileOf(id)), { signal, comparator })) part(swept)
   },
   async directory([ids, folder, sequences], signal, part) {
     const sources = filesIn(ids, folder)

@@ -6,6 +6,7 @@ import { inRoot } from '../../pkg-scripts/lib/paths.mjs'
 import { groupEnd, ruleOf } from '../../www/model/grouping.js'
 import { grouped } from '../../www/groups.js'
 import { addressOf, parseAddress, placeOf, tagOfAll } from '../../www/model/address.js'
+import { readAhead } from '../../www/model/cache.js'
 import { doubtOf } from '../../www/model/doubt.js'
 import { OpenFile } from '../../www/model/file.js'
 import { inOrder, placesIn, USUAL } from '../../www/model/file-order.js'
@@ -357,4 +358,57 @@ Level-0 table #10: 1 bytes OK, without a time
 `
   assert.deepEqual([...timesIn(text)], [['5', '2026-11-21 02:21:05.269'], ['8', '2026-11-21 02:21:05.556'], ['11', '2026-11-21 02:21:07.123']])
   assert.equal(timesIn('').size, 0)
+})
+
+describe('reading ahead', () => {
+  const content = Uint8Array.from({ length: 9_000_000 }, (_, at) => at * 31 ^ at >> 8)
+  const piece = (/** @type {number} */ from, /** @type {number} */ length) => content.subarray(from, from + length)
+
+  test('reads of any order and size give the bytes of the file', async () => {
+    const source = readAhead(sourceOfBytes(content, '000005.ldb'))
+    const below = randomOf(11)
+    let at = 0
+    for (let round = 0; round < 400; round++) {
+      // Mostly onwards, or a little back; sometimes far away, or past the end.
+      at = below(8) === 0 ? below(content.length + 10) : Math.max(0, at - below(5000))
+      const into = new Uint8Array(below(20) === 0 ? below(6_000_000) : below(70_000))
+      const count = await source.read(at, into)
+      assert.equal(count, Math.max(0, Math.min(into.length, content.length - at)))
+      assert.ok(Buffer.compare(into.subarray(0, count), piece(at, count)) === 0, `${into.length} bytes at ${at}`)
+      at += count
+    }
+  })
+
+  test('a sweep reads each byte once, and no window waits for the one before to be used', async () => {
+    const inner = sourceOfBytes(content, '000005.ldb')
+    let [read, started] = [0, 0]
+    const source = readAhead({ ...inner, read: (at, into) => { started++; read += into.length; return inner.read(at, into) } })
+    const into = new Uint8Array(4101)
+    for (let at = 0; at < content.length; at += into.length) {
+      if (at > 0) assert.ok(read > at + into.length || read === content.length)
+      await source.read(at, into)
+    }
+    assert.equal(read, content.length)
+    assert.ok(started < 10, `${started} reads`)
+  })
+
+  test('a part that cannot be read does not take what is before it', async () => {
+    const inner = sourceOfBytes(content, '000005.ldb')
+    const [from, to] = [1_000_000, 1_004_096]
+    const source = readAhead({
+      ...inner,
+      async read(at, into) {
+        if (at < to && at + into.length > from) throw Object.assign(new Error('read error'), { code: 'EIO' })
+        return inner.read(at, into)
+      }
+    })
+    const into = new Uint8Array(4096)
+    for (let at = 0; at + into.length <= content.length; at += into.length) {
+      if (at < to && at + into.length > from) await assert.rejects(source.read(at, into), { code: 'EIO' })
+      else {
+        assert.equal(await source.read(at, into), into.length)
+        assert.ok(Buffer.compare(into, piece(at, into.length)) === 0, `at ${at}`)
+      }
+    }
+  })
 })

@@ -34,33 +34,49 @@ export function cached(id, source) {
   }
 }
 
-/** Most bytes that are read ahead. */
-const AHEAD_MAX = 4 << 20
+/** Most bytes of a window. */
+const WINDOW_MAX = 4 << 20
 
 /**
- * For what reads a file from its beginning to its end, block by block: a read takes a millisecond, however
- * small, so that more and more is read ahead, and none of it displaces pages.
+ * For what reads a file from its beginning to its end: a read takes a millisecond, however small, so that
+ * larger and larger windows are read, each while the one before is used. None of them displaces pages.
  *
- * @param {Source} source
+ * @param {Source} source read by one reader at a time
  * @returns {Source}
  */
 export function readAhead(source) {
-  let [start, bytes, ahead] = [0, new Uint8Array(0), PAGE]
+  let [start, bytes, length] = [0, new Uint8Array(0), PAGE]
+  /** The window after it. @type {Promise<Uint8Array | undefined> | undefined} */
+  let next
+  /** @param {number} at @param {number} length */
+  const windowAt = async (at, length) => {
+    const window = new Uint8Array(Math.max(0, Math.min(length, source.size - at)))
+    return window.subarray(0, await source.read(at, window))
+  }
+  /** Moves to the window with the byte `at`. @param {number} at @param {number} least bytes */
+  const move = async (at, least) => {
+    const end = start + bytes.length
+    if (at !== end) [length, next] = [PAGE, undefined]
+    // Only the bytes after the wanted ones may be unreadable: read without them.
+    const window = await (next ?? windowAt(at, Math.max(least, length)).catch(() => undefined)) ?? await windowAt(at, least)
+    ;[start, bytes, length] = [at, window, Math.min(WINDOW_MAX, 2 * length)]
+    next = bytes.length === 0 || at + bytes.length >= source.size ? undefined : windowAt(at + bytes.length, length).catch(() => undefined)
+  }
   return {
     name: source.name,
     size: source.size,
     async read(offset, into) {
-      if (into.length > AHEAD_MAX) return source.read(offset, into)
-      const end = start + bytes.length
-      if (offset < start || offset + into.length > end) {
-        ahead = offset > end || offset < start ? PAGE : Math.min(AHEAD_MAX, 2 * ahead)
-        const window = new Uint8Array(Math.max(into.length, Math.min(ahead, source.size - offset)))
-        bytes = window.subarray(0, await source.read(offset, window))
-        start = offset
+      if (into.length > WINDOW_MAX) return source.read(offset, into)
+      let done = 0
+      while (done < into.length) {
+        const at = offset + done
+        if (at < start || at >= start + bytes.length) await move(at, into.length - done)
+        const part = bytes.subarray(at - start, at - start + into.length - done)
+        if (part.length === 0) break
+        into.set(part, done)
+        done += part.length
       }
-      const part = bytes.subarray(offset - start, offset - start + into.length)
-      into.set(part)
-      return part.length
+      return done
     }
   }
 }
