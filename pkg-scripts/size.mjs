@@ -15,7 +15,7 @@ import { inRoot } from './lib/paths.mjs'
 const PAGE_GZIP_MAX = 303_000
 
 /** Size of full.wasm after gzip. The inspector of all kinds of files is in it, and other orders of keys. */
-const FULL_GZIP_MAX = 541_000
+const FULL_GZIP_MAX = 543_000
 
 /** A module without exports is small because the build is broken. */
 const exportsFunctions = (wasm) => WebAssembly.Module.exports(new WebAssembly.Module(wasm)).some(({ kind }) => kind === 'function')

@@ -385,6 +385,9 @@ impl Operations<'_> {
     }
 }
 
+/// How the reason begins if an operation is neither put nor delete; the offset is that of its tag.
+pub(crate) const UNKNOWN_TAG: &str = "unknown WriteBatch tag: ";
+
 #[inline]
 fn read_operation<'a>(input: &mut Input<'a>) -> Result<BatchOperation<'a>, Malformed> {
     let start = input.clone();
@@ -395,7 +398,7 @@ fn read_operation<'a>(input: &mut Input<'a>) -> Result<BatchOperation<'a>, Malfo
             Ok(BatchOperation::Put { key, value })
         }
         TAG_DELETE => Ok(BatchOperation::Delete { key: input.length_prefixed("bad WriteBatch Delete: key")? }),
-        tag => Err(start.malformed(format!("unknown WriteBatch tag: {tag}, expected 0 or 1"))),
+        tag => Err(start.malformed(format!("{UNKNOWN_TAG}{tag}, expected 0 or 1"))),
     }
 }
 

@@ -8,6 +8,7 @@
 //! ```
 
 use super::log_head::{self, Head};
+use super::relatives;
 use super::search::{Hit, Search};
 use super::signatures::{self, ENDINGS, ZSTD};
 use super::span::fill;
@@ -142,6 +143,9 @@ fn by_content(size: u64, head: &[u8], tail: &[u8], named: Option<&str>) -> Optio
     }
     if signatures::is_tar(head) {
         return found(Kind::Foreign, "tar archive", "the signature at 257, and the checksum of the header");
+    }
+    if let Some((format, reason)) = relatives::format_of(head) {
+        return found(Kind::Foreign, format, reason);
     }
     match log_head::of(head) {
         Some((at, Head::Edit)) => {

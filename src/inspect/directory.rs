@@ -8,8 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifest::State;
+use super::relatives;
 use super::span::{Fact, Finding, Severity, Span, fill};
 use crate::base::{FileName, FileNumber, to_u64};
+use crate::error::Malformed;
 use crate::version::{VersionEdit, parse_current};
 
 /// Files of a database, in the order in which they were added.
@@ -33,6 +35,8 @@ struct File {
     is_spelled: bool,
     /// By its content: see `detect`.
     kind: String,
+    /// A manifest of RocksDB or Pebble.
+    is_relative: bool,
     is_readable: bool,
     /// Of a table: its first and last internal key, and its highest sequence number.
     bounds: Option<(Vec<u8>, Vec<u8>)>,
@@ -66,6 +70,7 @@ impl Directory {
             resembles: FileName::resembles(name),
             is_spelled: named.is_some_and(|named| named.is_spelled(name)),
             kind: String::new(),
+            is_relative: false,
             is_readable: true,
             bounds: None,
             max_sequence: None,
@@ -73,11 +78,18 @@ impl Directory {
         });
     }
 
-    /// The name of the kind of a file (see [`detect`](super::detect())).
-    pub fn detected(&mut self, file: usize, kind: &str) {
+    /// The names of the kind and the format of a file (see [`detect`](super::detect())).
+    pub fn detected(&mut self, file: usize, kind: &str, format: &str) {
         if let Some(known) = self.files.get_mut(file) {
             kind.clone_into(&mut known.kind);
+            known.is_relative = format == relatives::MANIFEST;
         }
+    }
+
+    /// Whether RocksDB or Pebble wrote the database: its manifest says so. What its files say of one another is
+    /// not read.
+    pub fn is_relative(&self) -> bool {
+        self.chosen_manifest().and_then(|at| self.files.get(at)).is_some_and(|file| file.is_relative)
     }
 
     /// A file could not be read.
@@ -90,11 +102,15 @@ impl Directory {
 
     /// The content of CURRENT.
     pub fn current(&mut self, content: &[u8]) {
-        self.current = Some(parse_current(content).map_err(|malformed| malformed.reason));
+        self.current = Some(parse_current(content).map_err(|malformed| why(content, malformed)));
     }
 
     /// The place of the manifest to read: the one that CURRENT names, or else the newest.
     pub fn manifest(&self) -> Option<usize> {
+        self.chosen_manifest().filter(|_| !self.is_relative())
+    }
+
+    fn chosen_manifest(&self) -> Option<usize> {
         let named = self.current.as_ref().and_then(|current| current.as_ref().ok());
         let manifests = || {
             self.files.iter().enumerate().filter_map(|(at, file)| match file.named {
@@ -161,6 +177,11 @@ impl Directory {
             self.check_current();
             self.check_names();
         }
+        if let Some(at) = self.chosen_manifest().filter(|_| self.is_relative()) {
+            let size = self.files.get(at).map_or(0, |file| file.size);
+            let reason = "the database is of RocksDB or Pebble: its files are named, and not checked".to_owned();
+            self.find(Some(at), Severity::Warn, "D06", size, reason);
+        }
         let mut spans = self.roles();
         self.check_logs();
         self.check_tables(&mut spans);
@@ -194,7 +215,10 @@ impl Directory {
                 ["CURRENT names ", &*named.to_string(), ", which is missing"].concat()
             }
         };
-        self.find(file, Severity::Bad, "D01", size, reason);
+        let instead = self.manifest().and_then(|at| self.files.get(at)).and_then(|file| file.named);
+        let instead =
+            instead.map_or(String::new(), |named| ["; ", &*named.to_string(), ", the newest, is read"].concat());
+        self.find(file, Severity::Bad, "D01", size, [reason, instead].concat());
     }
 
     fn check_names(&mut self) {
@@ -236,7 +260,7 @@ impl Directory {
             _ => None,
         });
         let newest_log = newest_log.max();
-        let current = self.manifest();
+        let current = self.chosen_manifest();
         let role_of = |at: usize, file: &File| match file.named {
             Some(FileName::Current) => "current",
             Some(FileName::Lock) => "lock",
@@ -357,4 +381,24 @@ impl Directory {
             self.find(Some(at), Severity::Bad, "T24", size, reason);
         }
     }
+}
+
+/// Bytes of CURRENT that are told.
+const CURRENT_TOLD_MAX: usize = 48;
+
+/// Why CURRENT names no manifest, and what it holds.
+fn why(content: &[u8], malformed: Malformed) -> String {
+    let told = content.get(..CURRENT_TOLD_MAX).unwrap_or(content);
+    if content.is_empty() || told.len() == content.len() && content.ends_with(b"\n") {
+        return malformed.reason;
+    }
+    let begins = if told.len() < content.len() { " begins with" } else { " does not end with a newline; it holds" };
+    [
+        "CURRENT",
+        begins,
+        " \"",
+        &*told.escape_ascii().to_string(),
+        "\", expected a name like MANIFEST-000002 and a newline",
+    ]
+    .concat()
 }

@@ -33,6 +33,12 @@ impl Wanted<'_> {
         };
         (from..=last).find(is_at).map(|at| at + self.bytes.len())
     }
+
+    /// Whether an entry has them. `key` is the user key.
+    pub(super) fn is_in(&self, key: &[u8], value: &[u8]) -> bool {
+        let in_key = || if self.at_start { self.is_at(key) } else { self.end_in(key, 0).is_some() };
+        self.in_keys && in_key() || self.in_values && self.end_in(value, 0).is_some()
+    }
 }
 
 impl BlockView {

@@ -1,12 +1,13 @@
-//! The entries of one key, found while a whole file is read.
+//! The entries of one key, or those with some bytes, found while a whole file is read.
 
+use super::find::Wanted;
 use super::regions::{REGION_STATES, State};
 use super::rule::Rule;
 use super::span::{Fact, Span};
 use crate::base::{parse_internal_key, to_u64, user_key};
 use crate::batch::{BatchHeader, BatchOperation, operations};
 
-/// One entry of the key.
+/// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mention {
     /// Where its data block or record begins in the file, and the bytes of it.
@@ -17,8 +18,11 @@ pub struct Mention {
     pub entry: u64,
     /// Its sequence number; `None` if the entry has no valid tag.
     pub sequence: Option<u64>,
-    /// The bytes of its key, if these are others than those that are sought: both are one key.
+    /// The bytes of its key, if these are others than those that are sought: both are one key. Of those with
+    /// some bytes, the beginning of the key.
     pub key: Option<Vec<u8>>,
+    /// Bytes of its key.
+    pub key_size: u64,
     /// Whether it deletes the key.
     pub is_deletion: bool,
     /// Bytes of its value.
@@ -30,54 +34,99 @@ pub struct Mention {
     pub state: State,
 }
 
-/// A key, and its entries so far.
+/// What is sought, and its entries so far.
 #[derive(Debug)]
 pub(super) struct Sought {
-    pub(super) key: Vec<u8>,
-    /// Bytes of a value that are kept.
+    what: What,
+    /// Bytes of a value that are kept; of entries with some bytes, also of a key.
     value_max: usize,
-    /// Tells which keys are equal.
-    rule: Rule,
-    /// The file is in the order of the rule, so that the index tells where the key can be.
-    is_ordered: bool,
-    /// The last key of the index is after the key.
-    is_behind: bool,
     pub(super) mentions: Vec<Mention>,
 }
 
+#[derive(Debug)]
+enum What {
+    Key {
+        key: Vec<u8>,
+        /// Tells which keys are equal.
+        rule: Rule,
+        /// The file is in the order of the rule, so that the index tells where the key can be.
+        is_ordered: bool,
+        /// The last key of the index is after the key.
+        is_behind: bool,
+    },
+    Bytes(Pattern),
+}
+
+/// See [`Wanted`].
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// See [`Wanted`].
+    pub bytes: Vec<u8>,
+    /// See [`Wanted`].
+    pub mask: Vec<u8>,
+    /// See [`Wanted`].
+    pub in_keys: bool,
+    /// See [`Wanted`].
+    pub in_values: bool,
+    /// See [`Wanted`].
+    pub at_start: bool,
+}
+
+impl Pattern {
+    /// As it is asked for.
+    pub fn wanted(&self) -> Wanted<'_> {
+        let Pattern { bytes, mask, in_keys, in_values, at_start } = self;
+        Wanted { bytes, mask, in_keys: *in_keys, in_values: *in_values, at_start: *at_start }
+    }
+}
+
 impl Sought {
-    pub(super) fn new(key: Vec<u8>, value_max: usize, rule: Rule, is_ordered: bool) -> Sought {
-        Sought { key, value_max, rule, is_ordered, is_behind: false, mentions: Vec::new() }
+    pub(super) fn key(key: Vec<u8>, value_max: usize, rule: Rule, is_ordered: bool) -> Sought {
+        let what = What::Key { key, rule, is_ordered, is_behind: false };
+        Sought { what, value_max, mentions: Vec::new() }
     }
 
-    /// Whether this is the key. In an order that is not known, only the same bytes are.
-    fn is(&self, key: &[u8]) -> bool {
-        match self.rule.order() {
-            Some(order) => order.user().compare(key, &self.key).is_eq(),
-            None => key == self.key,
+    pub(super) fn bytes(pattern: Pattern, value_max: usize) -> Sought {
+        Sought { what: What::Bytes(pattern), value_max, mentions: Vec::new() }
+    }
+
+    /// Whether this entry is sought. In an order that is not known, keys are equal if their bytes are.
+    fn is(&self, key: &[u8], value: Option<&[u8]>) -> bool {
+        match &self.what {
+            What::Bytes(pattern) => pattern.wanted().is_in(key, value.unwrap_or_default()),
+            What::Key { key: sought, rule, .. } => match rule.order() {
+                Some(order) => order.user().compare(key, sought).is_eq(),
+                None => key == sought,
+            },
         }
     }
 
-    /// Whether the next data block of an index cannot have the key; `separator` is its index key.
+    /// Whether the next data block of an index cannot have it; `separator` is its index key.
     pub(super) fn skips(&mut self, separator: &[u8]) -> bool {
-        let Some(order) = self.rule.order() else { return false };
-        let order = order.user().compare(user_key(separator), &self.key);
-        let was_behind = std::mem::replace(&mut self.is_behind, order.is_gt());
-        self.is_ordered && (order.is_lt() || was_behind)
+        let What::Key { key, rule, is_ordered, is_behind } = &mut self.what else { return false };
+        let Some(order) = rule.order() else { return false };
+        let order = order.user().compare(user_key(separator), key);
+        let was_behind = std::mem::replace(is_behind, order.is_gt());
+        *is_ordered && (order.is_lt() || was_behind)
     }
 
-    /// Notes an entry of a block, if it is one of the key. `key` is an internal key.
+    /// Notes an entry of a block, if it is sought. `key` is an internal key.
     pub(super) fn entry(&mut self, place: (u64, u64), entry: u64, key: &[u8], value: &[u8], state: State) {
-        if key.len() < 8 || !self.is(user_key(key)) {
-            return;
-        }
         let tag = parse_internal_key(key).ok();
+        let user_key = match &self.what {
+            What::Bytes(_) if tag.is_none() => key,
+            _ if key.len() < 8 => return,
+            _ => user_key(key),
+        };
         let sequence = tag.map(|parsed| parsed.sequence.get());
         let is_deletion = tag.is_some_and(|parsed| parsed.value_type.to_byte() == 0);
-        self.note(place, entry, sequence, (user_key(key), if is_deletion { None } else { Some(value) }), state);
+        let value = (!is_deletion).then_some(value);
+        if self.is(user_key, value) {
+            self.note(place, entry, sequence, (user_key, value), state);
+        }
     }
 
-    /// Notes the operations of a batch that concern the key, up to its first malformed one.
+    /// Notes the operations of a batch that are sought, up to its first malformed one.
     pub(super) fn batch(&mut self, place: (u64, u64), data: &[u8], state: State) {
         let Ok(header) = BatchHeader::decode(data) else { return };
         for (entry, operation) in (0u64..).zip(operations(data)) {
@@ -86,7 +135,7 @@ impl Sought {
                 Ok(BatchOperation::Delete { key }) => (key, None),
                 Err(_) => return,
             };
-            if self.is(key) {
+            if self.is(key, value) {
                 self.note(place, entry, Some(header.sequence.saturating_add(entry)), (key, value), state);
             }
         }
@@ -101,12 +150,17 @@ impl Sought {
         state: State,
     ) {
         let kept = value.map(|value| value.get(..self.value_max).unwrap_or(value)).unwrap_or_default();
+        let told = match &self.what {
+            What::Key { key: sought, .. } => (key != sought).then_some(key),
+            What::Bytes(_) => Some(key.get(..self.value_max).unwrap_or(key)),
+        };
         self.mentions.push(Mention {
             offset,
             length,
             entry,
             sequence,
-            key: (key != self.key).then(|| key.to_vec()),
+            key: told.map(<[u8]>::to_vec),
+            key_size: to_u64(key.len()),
             is_deletion: value.is_none(),
             value_size: to_u64(value.map_or(0, <[u8]>::len)),
             value: kept.to_vec(),
@@ -125,6 +179,9 @@ impl Mention {
         }
         if let Some(key) = &self.key {
             span.state("key", Fact::Bytes(key.clone()));
+            if to_u64(key.len()) < self.key_size {
+                span.number("keySize", self.key_size);
+            }
         }
         span.text("type", if self.is_deletion { "deletion" } else { "value" });
         span.number("valueSize", self.value_size);

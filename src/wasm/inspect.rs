@@ -6,8 +6,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::error::number;
 use crate::base::{FileNumber, IDB_NAME, to_u64};
 use crate::inspect::{
-    self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, RecordView, Rule, Span,
-    TableInspector, Wanted, Window,
+    self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, Pattern, RecordView, Rule,
+    Span, TableInspector, Wanted, Window,
 };
 use crate::table::TRAILER_SIZE;
 
@@ -96,7 +96,20 @@ impl Inspector {
         }
     }
 
-    /// Returns the entries of the key since the last call, one line of JSON each.
+    /// Also returns the entries with some bytes, with up to `value_max` bytes of each key and value. `place` as
+    /// of [`search_block`].
+    #[wasm_bindgen(js_name = seekBytes)]
+    pub fn seek_bytes(&mut self, bytes: Vec<u8>, mask: Vec<u8>, place: u8, value_max: usize) {
+        let (in_keys, in_values, at_start) = places(place);
+        let pattern = Pattern { bytes, mask, in_keys, in_values, at_start };
+        match &mut self.0 {
+            Kind::Table(window) => window.inspector().seek_bytes(pattern, value_max),
+            Kind::Log(window) => window.inspector().seek_bytes(pattern, value_max),
+            Kind::Manifest(_) => {}
+        }
+    }
+
+    /// Returns the entries that are sought since the last call, one line of JSON each.
     pub fn mentions(&mut self) -> String {
         let mentions = match &mut self.0 {
             Kind::Table(window) => window.inspector().take_mentions(),
@@ -235,9 +248,15 @@ pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
 /// See [`BlockView::entries_with`]. `place`: 1 in keys, 2 in values, 3 in both, 4 at the start of a key.
 #[wasm_bindgen(js_name = searchBlock)]
 pub fn search_block(stored: &[u8], bytes: &[u8], mask: &[u8], place: u8) -> Option<Vec<u32>> {
-    let wanted = Wanted { bytes, mask, in_keys: place != 2, in_values: place & 2 != 0, at_start: place == 4 };
+    let (in_keys, in_values, at_start) = places(place);
+    let wanted = Wanted { bytes, mask, in_keys, in_values, at_start };
     let size = stored.len().saturating_sub(TRAILER_SIZE);
     BlockView::open("data", 0, to_u64(size), stored).entries_with(&wanted)
+}
+
+/// In keys, in values, at the start of a key.
+fn places(place: u8) -> (bool, bool, bool) {
+    (place != 2, place & 2 != 0, place == 4)
 }
 
 /// See [`RecordView::of_batch`].
@@ -321,8 +340,14 @@ impl DirectoryInspector {
     }
 
     /// Takes the kind of a file.
-    pub fn detected(&mut self, file: usize, kind: &str) {
-        self.0.detected(file, kind);
+    pub fn detected(&mut self, file: usize, kind: &str, format: &str) {
+        self.0.detected(file, kind, format);
+    }
+
+    /// Whether RocksDB or Pebble wrote the database.
+    #[wasm_bindgen(js_name = isRelative)]
+    pub fn is_relative(&self) -> bool {
+        self.0.is_relative()
     }
 
     /// A file could not be read.

@@ -6,7 +6,7 @@ use crate::batch::{BatchHeader, BatchOperation, operations};
 use crate::inspect::keys::Names;
 use crate::inspect::regions::{Region, State};
 use crate::inspect::rule::Rule;
-use crate::inspect::sought::{Mention, Sought};
+use crate::inspect::sought::{Mention, Pattern, Sought};
 use crate::inspect::span::{Finding, Severity, Span, fill};
 use crate::inspect::window::Reads;
 
@@ -24,7 +24,7 @@ pub struct LogInspector {
     names: Option<Names>,
     summary: Option<Span>,
     rule: Rule,
-    /// The key whose operations are wanted.
+    /// Whose operations are wanted.
     sought: Option<Sought>,
     /// The first record that is too large to be joined.
     unjoined: Option<u64>,
@@ -92,10 +92,15 @@ impl LogInspector {
 
     /// Also returns the operations that concern `key`, with up to `value_max` bytes of each value.
     pub fn seek(&mut self, key: Vec<u8>, value_max: usize) {
-        self.sought = Some(Sought::new(key, value_max, self.rule.clone(), false));
+        self.sought = Some(Sought::key(key, value_max, self.rule.clone(), false));
     }
 
-    /// Returns the operations that concern the key since the last call.
+    /// Also returns the operations with some bytes, with up to `value_max` bytes of each key and value.
+    pub fn seek_bytes(&mut self, pattern: Pattern, value_max: usize) {
+        self.sought = Some(Sought::bytes(pattern, value_max));
+    }
+
+    /// Returns the operations that are sought since the last call.
     pub fn take_mentions(&mut self) -> Vec<Mention> {
         self.sought.as_mut().map(|sought| std::mem::take(&mut sought.mentions)).unwrap_or_default()
     }
@@ -197,7 +202,7 @@ impl LogInspector {
         self.records.push(record);
     }
 
-    /// Notes the operations of the key that is sought.
+    /// Notes the operations that are sought.
     fn look_into(&mut self, record: &LogRecord, joined: &Joined) {
         let Some(sought) = &mut self.sought else { return };
         if !joined.is_joined() {

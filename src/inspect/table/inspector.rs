@@ -8,7 +8,7 @@ use crate::inspect::keys::Names;
 use crate::inspect::regions::Region;
 use crate::inspect::rule::Rule;
 use crate::inspect::search::Search;
-use crate::inspect::sought::{Mention, Sought};
+use crate::inspect::sought::{Mention, Pattern, Sought};
 use crate::inspect::span::{Fact, Finding, Severity, Span};
 use crate::inspect::view::BlockView;
 use crate::inspect::window::Reads;
@@ -193,7 +193,12 @@ impl TableInspector {
     /// The rule tells which keys are equal. With `is_ordered`, the keys are in its order: data blocks that
     /// cannot have the key by the index are not read. The summary then has no totals that can be relied on.
     pub fn seek(&mut self, key: Vec<u8>, value_max: usize, is_ordered: bool) {
-        self.sought = Some(Sought::new(key, value_max, self.rule.clone(), is_ordered));
+        self.sought = Some(Sought::key(key, value_max, self.rule.clone(), is_ordered));
+    }
+
+    /// Also returns the entries with some bytes, with up to `value_max` bytes of each key and value.
+    pub fn seek_bytes(&mut self, pattern: Pattern, value_max: usize) {
+        self.sought = Some(Sought::bytes(pattern, value_max));
     }
 
     /// Returns the entries of the key since the last call.

@@ -123,3 +123,45 @@ fn a_name_does_not_make_a_picture_a_table() {
     assert_eq!(detected("data.zst", b"\x28\xb5\x2f\xfd rest").kind, Kind::Foreign);
     assert_eq!(detected("x", b"\0asm and the key goes on").kind, Kind::Unknown);
 }
+
+#[test]
+fn logs_and_manifests_of_rocksdb_are_named_and_no_damage() {
+    let record = |payload: &[u8], kind: u8| {
+        let mut fragment = vec![0; 4];
+        fragment.extend(u16::try_from(payload.len()).unwrap().to_le_bytes());
+        fragment.push(kind);
+        fragment.extend(payload);
+        let sum = crate::log::checksum(&fragment);
+        fragment[..4].copy_from_slice(&sum.to_le_bytes());
+        fragment
+    };
+    let batch = |operation: &[u8]| [&[9, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], operation].concat();
+    let put = record(&batch(b"\x01\x01k\x01v"), 1);
+    let merge = record(&batch(b"\x02\x01k\x01v"), 1);
+    let edit = record(b"\x01\x03cmp", 1);
+    // New file 4; the identity of the database.
+    let new_file = record(b"\x67\x00\x05\x0a", 1);
+    let identity = record(b"\x81\x40\x02id", 1);
+    // Number 7 of its log, then the payload; its length is that of the payload alone.
+    let mut recycled = record(&[&[7, 0, 0, 0][..], &batch(b"\x01\x01k\x01v")].concat(), 5);
+    recycled[4] -= 4;
+
+    let log = |parts: &[&[u8]]| detected("000003.log", &parts.concat());
+    let manifest = |parts: &[&[u8]]| detected("MANIFEST-000001", &parts.concat());
+    for found in [log(&[&put, &merge, &put, &merge]), log(&[&recycled]), log(&[&record(b"\x07\0\0\0", 9), &put])] {
+        assert_eq!((found.kind, &*found.format), (Kind::Foreign, "RocksDB or Pebble write-ahead log"), "{found:?}");
+    }
+    for found in [manifest(&[&edit, &new_file]), manifest(&[&identity])] {
+        assert_eq!((found.kind, &*found.format), (Kind::Foreign, "RocksDB or Pebble manifest"), "{found:?}");
+    }
+    // One such operation may be a mistake; a tag that nobody writes, and a wrong checksum, are damage.
+    let mut wrong = new_file.clone();
+    wrong[9] ^= 1;
+    for found in [log(&[&put, &merge, &put]), log(&[&put, &put])] {
+        assert_eq!(found.kind, Kind::Log, "{found:?}");
+    }
+    let unknown = record(b"\x37\x01", 1);
+    for found in [manifest(&[&edit, &unknown]), manifest(&[&edit, &wrong]), manifest(&[&edit, &edit])] {
+        assert_eq!(found.kind, Kind::Manifest, "{found:?}");
+    }
+}

@@ -29,7 +29,7 @@ fn concluded(files: &[(&str, u64, &str)], fill: impl Fn(&mut Directory)) -> Repo
     let mut directory = Directory::new();
     for (at, (name, size, kind)) in files.iter().enumerate() {
         directory.add(name, *size);
-        directory.detected(at, kind);
+        directory.detected(at, kind, "");
     }
     fill(&mut directory);
     directory.conclude()
@@ -108,4 +108,49 @@ fn any_input_is_accepted() {
         });
         assert!(report.files.len() >= 2);
     }
+}
+
+#[test]
+fn a_database_of_rocksdb_is_told_once_and_not_compared() {
+    let files = [("CURRENT", 16, "current"), ("MANIFEST-000005", 300, "foreign"), ("000009.sst", 900, "foreign")];
+    let report = concluded(&files, |directory| {
+        directory.detected(1, "foreign", "RocksDB or Pebble manifest");
+        directory.current(b"MANIFEST-000005\n");
+        assert!(directory.is_relative());
+        assert_eq!(directory.manifest(), None);
+    });
+    assert_eq!(told(&report), [(Some(1), "D06")]);
+    // An old manifest of another engine beside LevelDB's.
+    let report = concluded(&files, |directory| {
+        directory.add("MANIFEST-000002", 100);
+        directory.detected(1, "foreign", "RocksDB or Pebble manifest");
+        directory.current(b"MANIFEST-000002\n");
+        assert!(!directory.is_relative());
+        assert_eq!(directory.manifest(), Some(3));
+    });
+    assert_eq!(told(&report), [(None, "D02")]);
+}
+
+#[test]
+fn what_is_wrong_with_current_is_told_with_what_it_holds() {
+    let files = [("CURRENT", 15, "current"), ("MANIFEST-000006", 300, "manifest")];
+    for (content, reason) in [
+        (&b""[..], "CURRENT is empty; MANIFEST-000006, the newest, is read"),
+        (
+            b"MANIFEST-000002",
+            "CURRENT does not end with a newline; it holds \"MANIFEST-000002\", expected a name like MANIFEST-000002 \
+             and a newline; MANIFEST-000006, the newest, is read",
+        ),
+        (
+            b"\xff\x00\n",
+            "CURRENT holds \"\\xff\\x00\", expected a name like MANIFEST-000002; MANIFEST-000006, the newest, is read",
+        ),
+        (b"MANIFEST-000009\n", "CURRENT names MANIFEST-000009, which is missing; MANIFEST-000006, the newest, is read"),
+    ] {
+        let report = concluded(&files, |directory| directory.current(content));
+        assert_eq!(report.findings.first().map(|(_, found)| &*found.reason), Some(reason));
+    }
+    let report = concluded(&files, |directory| directory.current(&[b'x'; 4096]));
+    let reason = &report.findings.first().unwrap().1.reason;
+    assert!(reason.starts_with("CURRENT begins with \"xxxx") && reason.len() < 250, "{reason}");
 }

@@ -1,6 +1,6 @@
 // One block: its entries in columns, its contents, and the keys and values in them.
-import { InvalidArgumentError } from '../errors.js'
 import { withInstance } from './module.js'
+import { patternOf } from './pattern.js'
 import { aligned, column } from './regions.js'
 import { bytesAt } from './source.js'
 
@@ -34,26 +34,17 @@ function storedAt(source, offset, size) {
   return bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
 }
 
-export const PATTERN_MAX = 1024
-
-/** @type {Record<string, number>} */
-const PLACES = { keys: 1, values: 2, both: 3, 'key starts': 4 }
-
 /**
  * @param {Source} source
  * @param {{ offset: number, size: number }} block
- * @param {{ bytes: Uint8Array, mask?: Uint8Array, where?: 'keys' | 'values' | 'both' | 'key starts' }} wanted
+ * @param {import('../types/inspect.js').Wanted} wanted
  * @returns {Promise<Uint32Array | undefined>}
  */
-export async function searchBlock(source, { offset, size }, { bytes, mask = NONE, where = 'both' }) {
-  if (!(bytes instanceof Uint8Array) || bytes.length === 0 || bytes.length > PATTERN_MAX) throw new InvalidArgumentError(`The argument 'bytes' must be a Uint8Array of 1 to ${PATTERN_MAX} bytes`)
-  if (mask !== NONE && (!(mask instanceof Uint8Array) || mask.length !== bytes.length)) throw new InvalidArgumentError("The argument 'mask' must be a Uint8Array as long as 'bytes'")
-  if (!Object.hasOwn(PLACES, where)) throw new InvalidArgumentError(`The argument 'where' must be one of ${Object.keys(PLACES).join(', ')}`)
+export async function searchBlock(source, { offset, size }, wanted) {
+  const { bytes, mask, place } = patternOf(wanted)
   const stored = await storedAt(source, offset, size)
-  return withInstance((exports) => exports.searchBlock(stored, bytes, mask, PLACES[where]))
+  return withInstance((exports) => exports.searchBlock(stored, bytes, mask, place))
 }
-
-const NONE = new Uint8Array(0)
 
 /**
  * Takes what is wanted of an object of the engine, and releases it. After a failure its instance is not

@@ -44,7 +44,7 @@ export async function mapDirectory(sources, options = {}) {
     await readable(inspector, at, signal, async () => {
       if (at >= FILES_MAX) return
       file.detected = await detect(source)
-      inspector.detected(at, file.detected.kind)
+      inspector.detected(at, file.detected.kind, file.detected.format)
     })
   }
   await readCurrent(sources, inspector, signal)
@@ -111,6 +111,8 @@ async function readManifest(sources, inspector, files, { signal }) {
  */
 async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {}, comparator }) {
   const kind = file.detected?.kind
+  // What RocksDB wrote for itself is no damage.
+  if (inspector.isRelative()) return
   const isTable = kind === 'table' || file.detected?.named === 'table' && kind !== undefined
   const isLog = kind === 'log' || isNamed(file, /^\d+\.log$/)
   const isManifest = kind === 'manifest' || isNamed(file, /^MANIFEST-\d+$/)

@@ -1,4 +1,5 @@
 // The live tables of a directory, by its manifest.
+import { detect } from './detect.js'
 import { nameOf } from './keys.js'
 import { mapManifest } from './manifest.js'
 import { newInstance } from './module.js'
@@ -33,6 +34,9 @@ export async function lastVersion(sources, signal) {
   const none = { state: new Uint8Array(0), manifest, comparator: '', inspector }
   if (manifest < 0) return { ...none, doubt: doubt || 'no manifest tells which tables are live' }
   try {
+    const { kind, format } = await detect(sources[manifest])
+    inspector.detected(manifest, kind, format)
+    if (inspector.isRelative()) return { ...none, manifest: -1, doubt: `${sources[manifest].name} is a ${format}, which is not read` }
     const { state, findings, summary } = await mapManifest(sources[manifest], { signal, maxEdits: 0 })
     const bad = findings.find(({ severity }) => severity === 'bad')
     if (bad) doubt ||= `${sources[manifest].name} is damaged at offset ${bad.offset}: ${bad.reason}`

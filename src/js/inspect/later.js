@@ -43,6 +43,11 @@ export async function * keyHistory(sources, key, options) {
   yield * (await import('./history.js')).keyHistory(sources, key, options)
 }
 
+/** @type {typeof import('../types/inspect.js').searchFiles} */
+export async function * searchFiles(sources, wanted, options) {
+  yield * (await import('./search-files.js')).searchFiles(sources, wanted, options)
+}
+
 /** @type {typeof import('../types/inspect.js').openFilter} */
 export async function openFilter(source, map) {
   return (await import('./filter.js')).openFilter(source, map)

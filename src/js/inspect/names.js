@@ -1,4 +1,5 @@
 // The names under which the engine reads files that are to be salvaged.
+import { VarveError } from '../errors.js'
 import { detect } from './detect.js'
 import { newInstance } from './module.js'
 
@@ -55,10 +56,11 @@ async function rolesOf(sources, signal) {
     signal?.throwIfAborted()
     inspector.add(source.name, source.size)
     // A file that cannot be read is left to the engine, which says so.
-    const kind = await detect(source).then((detected) => detected.kind, () => 'unknown')
+    const { kind, format } = await detect(source).catch(() => ({ kind: 'unknown', format: '' }))
     kinds.push(kind)
-    inspector.detected(index, kind)
+    inspector.detected(index, kind, format)
   }
+  if (inspector.isRelative()) throw new VarveError('The manifest is of RocksDB or Pebble, whose entries cannot be salvaged', { code: 'LEVEL_NOT_SUPPORTED' })
   const lines = inspector.conclude().trimEnd().split('\n').slice(1, sources.length + 1)
   return lines.map((/** @type {string} */ line, /** @type {number} */ index) => {
     const { facts: { role, number } } = JSON.parse(line)

@@ -216,21 +216,32 @@ export function sweepTable(source: Source, options?: { signal?: AbortSignal, com
  */
 export function openBlock(source: Source, block: { kind: string, offset: number, size: number }): Promise<BlockView>
 
+/** Bytes that are searched for. */
+export interface Wanted {
+  /** 1 to `PATTERN_MAX` bytes. */
+  bytes: Uint8Array
+  /** As many bytes as `bytes`: where it has 0, any byte fits. */
+  mask?: Uint8Array
+  /** In user keys, in values, in both (the default), or only where a user key starts. */
+  where?: 'keys' | 'values' | 'both' | 'key starts'
+}
+
+/** Most bytes that a search looks for, 1,024: at worst its time is in proportion to them. */
+export const PATTERN_MAX: number
+
 /**
  * The numbers of the entries of a data block that have some bytes; `undefined` if the block cannot be
- * decoded. Takes a fraction of the time of `openBlock`. `bytes`: 1 to `PATTERN_MAX`. Of a block with more
- * entries than `openBlock` lists, those are searched.
- *
- * `where`: in user keys, in values, in both (the default), or only where a user key starts. `mask` has as
- * many bytes as `bytes`: where it has 0, any byte fits.
+ * decoded. Takes a fraction of the time of `openBlock`. Of a block with more entries than `openBlock`
+ * lists, those are searched.
  */
-export function searchBlock(
-  source: Source, block: { offset: number, size: number },
-  wanted: { bytes: Uint8Array, mask?: Uint8Array, where?: 'keys' | 'values' | 'both' | 'key starts' }
-): Promise<Uint32Array | undefined>
+export function searchBlock(source: Source, block: { offset: number, size: number }, wanted: Wanted): Promise<Uint32Array | undefined>
 
-/** Bytes that `searchBlock` looks for at most, 1,024: at worst its time is in proportion to them. */
-export const PATTERN_MAX: number
+/**
+ * Finds the entries with some bytes in every table and log of a directory, live or not, also in blocks that
+ * no index refers to and in records after damage. All of each file is read. `key` of a mention is the
+ * beginning of its key, up to 256 bytes.
+ */
+export function searchFiles(sources: Source[], wanted: Wanted, options?: { signal?: AbortSignal }): AsyncGenerator<MentionsPart, void>
 
 /** Records of a log or manifest, one row each, in columns of equal length. Transferable. */
 export interface LogRecords {
@@ -692,9 +703,12 @@ export interface Mention {
   sequence?: number | string
   /**
    * The bytes of its key in hexadecimal, if they are others than those that were asked for: in the order
-   * of the database both are one key, as `-0` and `0` are in `idb_cmp1`.
+   * of the database both are one key, as `-0` and `0` are in `idb_cmp1`. Of `searchFiles`: the first 256
+   * bytes of its key.
    */
   key?: string
+  /** Bytes of its key, if `key` has fewer. */
+  keySize?: number
   type: 'value' | 'deletion'
   valueSize: number
   /** The first 256 bytes of its value, in hexadecimal. */
@@ -705,6 +719,23 @@ export interface Mention {
    * leaves behind.
    */
   state: 'sound' | 'doubtful' | 'found' | 'torn'
+}
+
+/** Entries of one file, as they are found. */
+export interface MentionsPart {
+  file: string
+  /** As of `DirectoryFile`. */
+  role: string
+  level?: number
+  mentions: Mention[]
+  /** Whether the file was read to its end. */
+  isEnd: boolean
+  /** Bad findings so far in what was read of the file: it may have had other entries. */
+  damage?: number
+  /** Why the file could not be read. */
+  failure?: string
+  /** Bytes of all files that are done. */
+  done: number
 }
 
 /** An edit of a manifest that adds, moves or removes a table. */
@@ -722,22 +753,9 @@ export interface FileEvent {
 }
 
 /** What was found of a key since the last part. */
-export interface HistoryPart {
-  file: string
-  /** As of `DirectoryFile`. */
-  role: string
-  level?: number
+export interface HistoryPart extends MentionsPart {
   /** How the table came to be, moved and went. Empty for a table that no manifest names. */
   events: FileEvent[]
-  mentions: Mention[]
-  /** Whether the file was read to its end. */
-  isEnd: boolean
-  /** Bad findings so far in what was read of the file: it may have had other entries. */
-  damage?: number
-  /** Why the file could not be read. */
-  failure?: string
-  /** Bytes of all files that are done. */
-  done: number
 }
 
 /**
