@@ -334,6 +334,8 @@ describe('salvage of what is left', () => {
     assert.deepEqual([alone.live, alone.tombstones, alone.entries], [1, 1, 2])
     assert.deepEqual(alone.adopted, [{ file: 'f1234567.log', as: '000001.log' }])
     assert.equal(alone.files[0].file, 'f1234567.log')
+    // It lacks nothing, but newer entries may be elsewhere.
+    assert.deepEqual([alone.leftBehind, alone.oldDataMayReappear], [[], true])
     const both = await of([sourceOf('f1.ldb', readFileSync(join(place, table))), sourceOf('x (1).log', readFileSync(join(place, log)))])
     assert.equal(both.live, 99)
     // A manifest tells which files belong to the database: another one is left out, and told.

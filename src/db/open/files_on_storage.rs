@@ -35,6 +35,13 @@ impl FilesOnStorage {
         self.names.as_deref().unwrap_or_default()
     }
 
+    /// Whether there is one table or one log, and nothing else of a database.
+    pub(crate) fn is_one_file(&self) -> bool {
+        let is_content = |(parsed, _): &(FileName, &String)| !matches!(parsed, FileName::Lock | FileName::InfoLog);
+        let mut content = self.parsed().filter(is_content);
+        matches!(content.next(), Some((FileName::Table(_) | FileName::Log(_), _))) && content.next().is_none()
+    }
+
     fn parsed(&self) -> impl Iterator<Item = (FileName, &String)> {
         self.names().iter().filter_map(|name| FileName::parse(name).map(|parsed| (parsed, name)))
     }

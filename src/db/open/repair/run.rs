@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::options::{Options, RecoveryMode};
 
+/// The file that names the manifest.
+const CURRENT: &str = "CURRENT";
+
 /// Rebuilds the database in `env` from its tables and logs.
 ///
 /// Logs are converted to tables. An undamaged database with empty logs is left unchanged.
@@ -72,7 +75,12 @@ pub(crate) async fn rebuild(
         let order = InternalKeyComparator::new(options.comparator.clone());
         let mut findings = Findings::default();
         let old = OldManifest::read(env, &files, &order, any_comparator, &mut findings).await?;
-        work(env, &options, &files, old, findings, any_comparator, strictness).await
+        let (mut report, details) = work(env, &options, &files, old, findings, any_comparator, strictness).await?;
+        // A table or log alone lacks nothing.
+        if files.is_one_file() {
+            report.findings.retain(|finding| !matches!(finding, Error::Corruption(found) if found.file == CURRENT));
+        }
+        Ok((report, details))
     };
     let result = result.await;
     env.unlock();
@@ -134,7 +142,7 @@ async fn work(
     if old.comparator.is_none() && !any_comparator {
         let name = options.comparator.name();
         let reason = format!("no manifest names the comparator: {name} is assumed");
-        findings.push(Error::corruption("CURRENT", 0, reason));
+        findings.push(Error::corruption(CURRENT, 0, reason));
     }
     let mut repairer = Repairer {
         env,
