@@ -1,7 +1,7 @@
 // Reads and decodes files for the page, which never decodes anything itself. The page has two of
 // these: one for what is being looked at, one that sweeps whole files, so that it never delays a
 // click; and others where a live database runs, and where one is salvaged.
-import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey, traceTable } from 'varve/inspect'
+import { databasesOfOrigin, detect, filesOfOrigin, keyHistory, levelsAt, load, mapDirectory, mapTable, measureFilter, openBlock, openEdit, openFilter, openRecord, openZip, probeFilter, searchFiles, sha256, sweepLog, sweepManifest, sweepTable, testFilter, traceKey, traceTable } from 'varve/inspect'
 import { sourceOf } from './model/bytes.js'
 import { cached, readAhead } from './model/cache.js'
 import { keysOfBlock, keysOfRecord, ranked } from './explain.js'
@@ -118,6 +118,9 @@ const calls = {
   },
   async history([ids, folder, key], signal, part) {
     for await (const found of keyHistory(filesIn(ids, folder), key, { signal })) part(found)
+  },
+  async searchFiles([ids, folder, wanted], signal, part) {
+    for await (const found of searchFiles(filesIn(ids, folder), wanted, { signal })) part(found)
   },
   async filter([id, parts]) {
     return openFilter(cached(id, fileOf(id)), { parts })

@@ -89,11 +89,14 @@ describe('the inspector and damage in chromium', { skip: lacking('chromium') }, 
     }
     const index = part('index')
     await inspector.give(written('index.ldb', flipped(index.offset + Math.floor(index.length / 2))))
-    await inspector.until('.swept', /82 of 82 data blocks sound\. \d+ findings?/)
+    // Nothing else names blocks.
+    await inspector.until('.swept', /82 of 82 data blocks sound, all found only by their checksums\. \d+ findings?/)
     await inspector.show('Blocks')
     await inspector.until('#blocks', /found/)
     await inspector.show('Damage')
-    await inspector.until('.findings', /T10/)
+    await inspector.until('.findings', /^T10 .* T32 .*\d+ more of T32, the first at byte [\d,]+$/)
+    await inspector.page.evaluate(() => document.querySelector('.findings details').open = true)
+    assert.equal(await inspector.page.evaluate(() => document.querySelectorAll('.findings .finding').length), await inspector.page.evaluate(() => document.querySelector('inspector-app').model.file.findings.length))
 
     const filter = part('filter')
     await inspector.give(written('filter.ldb', flipped(filter.offset + Math.floor(filter.length / 2))))

@@ -248,6 +248,44 @@ for (const kind of KINDS) {
       await inspector.page.close()
     })
 
+    test('a search goes through all tables and logs, and leads to each match', async () => {
+      const inspector = await rig.open()
+      await inspector.give(...paths)
+      await inspector.until('.database', /live tables 3/)
+      const log = (paths.find((path) => path.endsWith('.log')) ?? '').slice(folder.length + 4)
+      await inspector.page.evaluate((log) => {
+        const { model } = /** @type {any} any: the page's own */ (document.querySelector('inspector-app'))
+        return model.look(model.files.find((/** @type {any} any: an OpenFile */ { name }) => name === log))
+      }, log)
+      // A log alone.
+      await inspector.show('Search')
+      await inspector.page.type('.query', 'key:key 1')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('.foot', /^1 match in 1 file, live or not$/)
+      await inspector.page.select('select[name=where]', 'files')
+      await inspector.page.focus('.query')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('.foot', /^4 matches in \d files, live or not$/)
+      const rows = await inspector.rows('matches')
+      assert.deepEqual(rows.map((cells) => [cells[1].endsWith(' the log') ? 'log' : 'table', cells[4], cells[6]]).sort(), [['log', 'key 1', 'newer'], ['table', 'key 1', 'value 1'], ['table', 'key 10', 'value 10'], ['table', 'key 11', 'value 11']])
+      // Each leads to its file, and the list stays.
+      const place = rows.findIndex((cells) => cells[4] === 'key 10')
+      await inspector.page.click(`#matches .layer [data-index="${place}"]`)
+      const chosen = () => inspector.page.evaluate(() => {
+        const { file, view, selection } = /** @type {any} any: as above */ (document.querySelector('inspector-app')).model
+        return [file.name, view, selection?.entry]
+      })
+      for (const end = performance.now() + 20_000; typeof (await chosen())[2] !== 'number'; await sleep(20)) assert.ok(performance.now() < end)
+      assert.deepEqual(await chosen(), [rows[place][1].split(' ')[0], 'search', Number(rows[place][3])])
+      assert.equal((await inspector.rows('matches')).length, 4)
+      await inspector.until('aside', /key 10/)
+      await inspector.check({ axe: long })
+      await inspector.page.focus('#matches .scroller')
+      await inspector.page.keyboard.press('Enter')
+      await inspector.until('#entries', /key 10/)
+      await inspector.page.close()
+    })
+
     test('the navigation says what to press, and at its edges that there is more', async () => {
       const inspector = await rig.open({ fragment: '#/demo:healthy/map?file=000005.ldb', width: 390, height: 844 })
       await inspector.until('.swept', /82 of 82/)

@@ -185,7 +185,7 @@ for (const kind of KINDS) {
     test('a table without its end is found by its checksums', { skip: kind === 'firefox' && !long }, async () => {
       const inspector = await rig.open()
       await inspector.give(DEMO('no-footer'))
-      await inspector.until('.swept', /data blocks sound\. \d+ findings/)
+      await inspector.until('.swept', /data blocks sound, all found only by their checksums\. \d+ findings/)
       await inspector.show('Blocks')
       const rows = await inspector.rows('blocks')
       assert.ok(rows.length > 10 && rows[0][9] === 'found', rows[0].join())

@@ -46,7 +46,7 @@ const WINDOW_MAX = 4 << 20
  */
 export function readAhead(source) {
   let [start, bytes, length] = [0, new Uint8Array(0), PAGE]
-  /** The window after it. @type {Promise<Uint8Array | undefined> | undefined} */
+  /** The window after it. @type {Promise<Uint8Array<ArrayBuffer> | undefined> | undefined} */
   let next
   /** @param {number} at @param {number} length */
   const windowAt = async (at, length) => {

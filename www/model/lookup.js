@@ -1,6 +1,7 @@
 // One key that is looked up in the files of a database: the steps of the search, and its history.
 import { bytesOfHex, hexOf } from '../ui/bytes.js'
 import { counted } from '../ui/numbers.js'
+import { goTo } from './place.js'
 import { bytesOfText } from './query.js'
 
 /** @typedef {import('./model.js').Model} Model */
@@ -228,30 +229,15 @@ export class Lookup {
   /**
    * Selects the structure of a step or an entry in all views; `goes`: and goes there.
    * @param {number} index
-   * @param {{ name?: string, offset?: number, entry?: number, isLog: boolean, byValue?: boolean }} place `byValue`: `entry` is where its value begins
+   * @param {{ name?: string } & import('./place.js').Place} of
    * @param {boolean} [goes]
    */
-  async choose(index, { name, offset, entry, isLog, byValue = false }, goes = false) {
+  async choose(index, { name, ...place }, goes = false) {
     this.chosen = index
     const model = this.#model
     const { scope } = this
     const file = scope?.files.find((each) => each.name === `${scope.name}${name}`)
     model.changed()
-    if (file === undefined) return
-    await model.look(file, 'trace')
-    const isLate = () => this.chosen !== index || model.file !== file || model.view !== 'trace'
-    const view = goes ? /** @type {const} */ ('entries') : 'trace'
-    if (isLate()) return
-    if (offset === undefined) return model.select(undefined, { view: goes ? 'map' : 'trace' })
-    if (isLog) {
-      if (entry !== undefined) await model.selectOperation(offset, entry, { view })
-      return
-    }
-    await model.decode(offset)
-    if (isLate()) return
-    const found = entry === undefined ? -1 : byValue ? (file.blocks.get(offset)?.entries.valueStart.indexOf(entry) ?? -1) : entry
-    const region = file.regions?.having(offset)
-    if (found >= 0) model.selectEntry(offset, found, { view })
-    else if (region !== undefined) model.selectRegion(region, { view })
+    if (file !== undefined) await goTo(model, file, place, { from: 'trace', goes, isLate: () => this.chosen !== index })
   }
 }

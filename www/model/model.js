@@ -88,6 +88,8 @@ export class Model extends EventTarget {
   filters
   /** Once its view was shown. @type {import('./salvage.js').Salvage | undefined} */
   salvage
+  /** Once its view was shown. @type {import('./everywhere.js').Everywhere | undefined} */
+  everywhere
 
   /** @param {() => Client} newWorker */
   constructor(newWorker) {
@@ -182,6 +184,7 @@ export class Model extends EventTarget {
     this.lookup.end()
     this.filters?.end()
     this.salvage?.end()
+    this.everywhere?.end()
     for (const file of this.files) {
       this.now.forget(file.id)
       this.sweeper.forget(file.id)

@@ -28,6 +28,7 @@ const GAP = REGION_KINDS.indexOf('gap')
 const DATA = REGION_KINDS.indexOf('data')
 const FOOTER = REGION_KINDS.indexOf('footer')
 const UNREAD = REGION_STATES.indexOf('unread')
+const FOUND = REGION_STATES.indexOf('found')
 const BAD = REGION_STATES.indexOf('bad')
 const DOUBTFUL = REGION_STATES.indexOf('doubtful')
 
@@ -54,7 +55,7 @@ export class Regions {
   #insertMs = 0
   /** @type {ReturnType<Regions['totals']> | undefined} */
   #totals
-  /** The sums of the first regions, up to `until`, while regions are only appended. @type {{ until: number, kinds: { kind: string, count: number, bytes: number, raw: number, decoded: number }[], unread: number, bad: number, blocks: number, data: number } | undefined} */
+  /** The sums of the first regions, up to `until`, while regions are only appended. @type {{ until: number, kinds: { kind: string, count: number, bytes: number, raw: number, decoded: number }[], unread: number, bad: number, found: number, blocks: number, data: number } | undefined} */
   #sums
   /** @type {Growing<typeof COLUMNS[number]> | undefined} */
   #growing
@@ -253,9 +254,9 @@ export class Regions {
   }
 
   /**
-   * Bytes and count of each kind, and data blocks that are not read, or not sound. Asked for in every
+   * Bytes and count of each kind, and data blocks that are not read, not sound, or found by their checksums. Asked for in every
    * frame, so kept until regions change.
-   * @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number, decoded: number }[], unread: number, bad: number, blocks: number, data: number }}
+   * @returns {{ version: number, kinds: { kind: string, count: number, bytes: number, raw: number, decoded: number }[], unread: number, bad: number, found: number, blocks: number, data: number }}
    */
   totals() {
     if (this.#totals?.version !== this.version) this.#totals = { version: this.version, ...this.#sum() }
@@ -264,8 +265,8 @@ export class Regions {
 
   #sum() {
     const { columns } = this
-    const sums = this.#sums ??= { until: 0, kinds: REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0, decoded: 0 })), unread: 0, bad: 0, blocks: 0, data: 0 }
-    let { until, unread, bad, blocks, data } = sums
+    const sums = this.#sums ??= { until: 0, kinds: REGION_KINDS.map((kind) => ({ kind, count: 0, bytes: 0, raw: 0, decoded: 0 })), unread: 0, bad: 0, found: 0, blocks: 0, data: 0 }
+    let { until, unread, bad, found, blocks, data } = sums
     for (; until < columns.length; until++) {
       const index = until
       const total = sums.kinds[columns.kind[index]]
@@ -278,10 +279,11 @@ export class Regions {
       if (columns.kind[index] !== DATA) continue
       data++
       if (columns.state[index] === UNREAD) unread++
+      if (columns.state[index] === FOUND) found++
       if (columns.state[index] === BAD || columns.state[index] === DOUBTFUL) bad++
     }
-    Object.assign(sums, { until, unread, bad, blocks, data })
-    return { kinds: sums.kinds.filter(({ count }) => count > 0), unread, bad, blocks, data }
+    Object.assign(sums, { until, unread, bad, found, blocks, data })
+    return { kinds: sums.kinds.filter(({ count }) => count > 0), unread, bad, found, blocks, data }
   }
 }
 

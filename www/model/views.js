@@ -35,7 +35,7 @@ export const ONLY_OF = {
   filter: { of: ['table'], else: 'only a table has a filter' },
   index: { of: ['table'], else: 'only a table has an index' },
   structure: { of: ['table', 'foreign'], else: 'only a table has a footer' },
-  search: { of: ['table'], else: 'only tables can be searched' },
+  search: { of: ['table', 'log'], else: 'only tables and logs can be searched' },
   namespaces: { of: ['table'], else: 'only the keys of tables are counted' }
 }
 

@@ -248,6 +248,7 @@ export class Work {
     const model = this.#model
     model.found?.cancel()
     model.found = undefined
+    model.everywhere?.end()
     model.refused = why
     model.changed()
   }
@@ -258,6 +259,7 @@ export class Work {
     const { file } = model
     if (file?.regions === undefined) return
     model.refused = undefined
+    model.everywhere?.end()
     const { blocksFor, Found } = await import('./found.js')
     if (file !== model.file) return
     model.found?.cancel()

@@ -7,6 +7,8 @@ import { keysAtRisk } from './at-risk.js'
 import { progress } from './progress.js'
 import { salvagePanel } from './salvage.js'
 
+/** @typedef {import('varve/inspect').Finding} Finding */
+
 /** What each code means, in a sentence. @type {Record<string, string>} */
 export const CODES = {
   T01: 'The file is too small for a table, or all zeros.',
@@ -47,10 +49,16 @@ export const CODES = {
   D03: 'The file’s name is none of LevelDB’s, but its content is.',
   D04: 'Two files have one number.',
   D05: 'The file could not be read.',
+  D06: 'RocksDB or Pebble wrote this database: its files are named, and not checked.',
   S01: 'The file changed while it was open.',
   S02: 'Bytes could not be read.',
   Z01: 'The file is not as its zip says: its checksum or size differs.'
 }
+
+/** Of findings with one code, those that are not folded away; and those that are listed at all. */
+const SHOWN = 3
+const LISTED_MAX = 500
+const SEVERITIES = ['bad', 'warn', 'info']
 
 const WORDS = { bad: 'damage', warn: 'suspicious', info: 'note' }
 
@@ -66,9 +74,10 @@ export function damage(model) {
         ? html`<p class="empty">${file.sweep.status === 'done' ? sound(file) : 'Nothing found so far.'}</p>`
         : html`
           <ol class="findings">
-            ${findings.slice(0, 500).map((finding) => item(model, finding))}
-          </ol>
-          ${findings.length > 500 ? html`<p class="dim">and ${grouped(findings.length - 500)} more</p>` : nothing}`}
+            ${groupsOf(findings).map((group) => html`
+              ${group.slice(0, SHOWN).map((finding) => item(model, finding))}
+              ${group.length > SHOWN ? rest(model, group.slice(SHOWN)) : nothing}`)}
+          </ol>`}
       ${salvagePanel(model, file.name.slice(0, file.name.lastIndexOf('/') + 1))}
     </div>`
 }
@@ -80,7 +89,36 @@ function sound({ regions, summary }) {
   return blocks === 0 ? 'No findings.' : `No findings: all ${counted(blocks, 'data block')} have the right checksum, and ${counted(entries, 'entry', 'entries')} could be read.`
 }
 
-/** @param {import('../model/model.js').Model} model @param {import('varve/inspect').Finding} finding */
+/**
+ * By code, the worst first: T32 is what follows from another.
+ * @param {Finding[]} findings
+ * @returns {Finding[][]}
+ */
+function groupsOf(findings) {
+  /** @type {Map<string, Finding[]>} */
+  const groups = new Map()
+  for (const finding of findings) {
+    const key = `${finding.code} ${finding.severity}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [finding])
+    else group.push(finding)
+  }
+  const rank = (/** @type {Finding[]} */ [{ code, severity }]) => 2 * SEVERITIES.indexOf(severity) + Number(code === 'T32')
+  return [...groups.values()].sort((one, other) => rank(one) - rank(other))
+}
+
+/** @param {import('../model/model.js').Model} model @param {Finding[]} findings of one code */
+function rest(model, findings) {
+  const [{ code }] = findings
+  return html`
+    <li><details>
+      <summary>${grouped(findings.length)} more of ${code}, the first at byte ${grouped(findings[0].offset)}</summary>
+      <ol class="findings">${findings.slice(0, LISTED_MAX).map((finding) => item(model, finding))}</ol>
+      ${findings.length > LISTED_MAX ? html`<p class="dim">and ${grouped(findings.length - LISTED_MAX)} more</p>` : nothing}
+    </details></li>`
+}
+
+/** @param {import('../model/model.js').Model} model @param {Finding} finding */
 function item(model, { code, severity, offset, length, reason }) {
   const file = /** @type {import('../model/file.js').OpenFile} */ (model.file)
   // What is about the file in its database is about no byte of it.

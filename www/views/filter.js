@@ -2,6 +2,7 @@
 import { html, nothing } from 'lit'
 import '../ui/bit-grid.js'
 import '../ui/virtual-list.js'
+import { accepted, NO_HEX } from '../ui/field.js'
 import { nameText, reasonText } from '../ui/bytes.js'
 import { Filters } from '../model/filters.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
@@ -128,9 +129,7 @@ function asked(model, filters, view) {
     const field = /** @type {HTMLInputElement} */ (elements.namedItem('key'))
     filters.text = field.value
     filters.isHex = /** @type {HTMLInputElement} */ (elements.namedItem('hex')).checked
-    field.setAttribute('aria-invalid', String(filters.typed === undefined))
-    if (filters.typed === undefined) model.say('this is not hexadecimal: give pairs of digits, such as 6b 65 79')
-    else filters.ask()
+    if (accepted(field, filters.typed === undefined ? NO_HEX : '')) filters.ask()
   }
   const { measured, test } = filters
   const isTesting = test !== undefined && test.keys === undefined && test.isStopped !== true

@@ -1,6 +1,7 @@
 // The bytes, coloured by what they belong to: of the file, or of a decompressed block.
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
+import { accepted } from '../ui/field.js'
 import { grouped, hex as hexNumber, offsetOf, range } from '../ui/numbers.js'
 import { lastAt } from '../model/order.js'
 import { entryAt, ownerInRecord, ownerInside, ownerOf } from '../model/owners.js'
@@ -238,9 +239,7 @@ function goTo(model, space) {
     event.preventDefault()
     const field = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements.namedItem('offset'))
     const offset = offsetOf(field.value, { at: space.selected?.[0] ?? 0, size: space.size })
-    field.setAttribute('aria-invalid', String(offset === undefined))
-    if (offset === undefined) model.say(`offsets are 0 to ${grouped(space.size - 1)}, decimal or 0x…, or end-48, or +16`)
-    else space.select(offset, offset + 1)
+    if (accepted(field, offset === undefined ? `Offsets are 0 to ${grouped(space.size - 1)}, decimal or 0x…, or end-48, or +16.` : '')) space.select(Number(offset), Number(offset) + 1)
   }
   return html`<form class="jump" @submit=${act}><label>Go to <input name="offset" size="12" placeholder="0x1a0, end-48" autocomplete="off" spellcheck="false"></label></form>`
 }

@@ -6,14 +6,14 @@ import { counted, grouped, sized } from '../ui/numbers.js'
 export function progress(model) {
   const { file } = model
   if (file?.regions === undefined || file.size === 0) return nothing
-  const { data, unread, bad } = file.regions.totals()
+  const { data, unread, bad, found } = file.regions.totals()
   const { status, done, since } = file.sweep
   const read = data - unread
   if (status === 'done') {
     const sound = file.findings.length === 0
     return html`<p class="swept ${sound ? 'sound' : ''}">${file.records !== undefined ? html`${counted(file.records.length, file.detected?.kind === 'manifest' ? 'edit' : 'record')} read.` : data === 0
       ? 'All bytes read.'
-      : html`${grouped(data - bad)} of ${counted(data, 'data block')} sound.`} ${sound
+      : html`${grouped(data - bad)} of ${counted(data, 'data block')} sound${found > 0 ? `, ${found === data ? 'all' : grouped(found)} found only by ${found === 1 ? 'its checksum' : 'their checksums'}` : ''}.`} ${sound
       ? 'No findings.'
       : html`<button class="link" @click=${() => model.show('damage')}>${counted(file.findings.length, 'finding')}</button>`}</p>`
   }

@@ -53,7 +53,7 @@ export function salvagePanel(model, folder) {
         ${!salvage.isCopy ? nothing : html`<label>named <input name="name" ?disabled=${isBusy} .value=${salvage.name || salvage.nameOffered} maxlength="80" autocomplete="off" spellcheck="false" @change=${choose}></label>`}
         ${status === 'running' ? html`<span role="status">Read ${sized(salvage.done)} of ${sized(size)} …</span> <button @click=${() => salvage.end()}>Stop</button>`
           : status === 'saving' ? html`<span role="status">${salvage.isCopy ? 'Copied' : 'Wrote'} ${sized(salvage.saved)} …</span> <button @click=${() => salvage.stop()}>Stop</button>`
-          : html`<button @click=${() => salvage.count(folder)}>Dry run</button> <button ?disabled=${status !== 'counted'} @click=${() => salvage.write()}>Save</button>`}
+          : html`<button @click=${() => salvage.count(folder)}>Dry run</button> <button ?disabled=${status !== 'counted'} @click=${() => salvage.write()}>Save</button>${status === 'counted' ? nothing : html` <span class="dim">The dry run counts what can be saved; then save it.</span>`}`}
       </div>
       <p class="dim">${CHOICES.find(([value]) => value === salvage.strictness)?.[2]}</p>
       <p class="dim"><label><input type="checkbox" ?disabled=${isBusy} .checked=${salvage.isSortedAnew} @change=${(/** @type {Event} */ event) => salvage.choose({ isSortedAnew: /** @type {HTMLInputElement} */ (event.target).checked })}> Put the keys in the order of their bytes.</label>

@@ -2,13 +2,16 @@
 import { valueOf } from 'varve/inspect'
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
-import { bytesText } from '../ui/bytes.js'
-import { counted, grouped, percent } from '../ui/numbers.js'
+import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
+import { counted, grouped, percent, sized } from '../ui/numbers.js'
 import { doubtOf } from '../model/doubt.js'
+import { Everywhere, LISTED_MAX as EVERYWHERE_MAX } from '../model/everywhere.js'
+import { ROLES } from '../model/folders.js'
 import { LISTED_MAX, parseQuery } from '../model/query.js'
 import { titleOf } from '../model/sentences.js'
 import { doubtCount, doubtWord } from './doubt.js'
 import { keyText } from './key-text.js'
+import { STATES } from './trace.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 
@@ -17,24 +20,30 @@ const SHOWN = 400
 /** @param {Model} model */
 export function search(model) {
   const { file, found } = model
-  if (file?.regions === undefined) return nothing
+  if (file === undefined || (file.regions === undefined && !file.isLog)) return nothing
+  const everywhere = Everywhere.of(model)
+  const { files, shown } = everywhere
+  const isRunning = found?.status === 'running' || shown?.status === 'running'
   const act = (/** @type {Event} */ event) => {
     event.preventDefault()
     const field = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements.namedItem('query'))
     const query = parseQuery(field.value)
     field.setAttribute('aria-invalid', String(query === undefined))
     if (query === undefined) model.work.refuse('There is nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31, up to 1,024 bytes.')
+    else if (file.isLog || (everywhere.where === 'files' && files.length > 1)) everywhere.run(field.value, query)
     else model.work.search(field.value, query)
   }
+  const choose = (/** @type {Event} */ event) => everywhere.choose(/** @type {any} any: its options are these */ (/** @type {HTMLSelectElement} */ (event.target).value))
   return html`
     <search>
       <form class="bar" @submit=${act}>
-        <input class="query" name="query" type="search" aria-label="Search" .value=${found?.text ?? ''} placeholder="text, prefix:user:, key:…, value:…, hex:6b 65 ?? 31" autocomplete="off" spellcheck="false">
+        <input class="query" name="query" type="search" aria-label="Search" .value=${found?.text ?? shown?.text ?? ''} placeholder="text, prefix:user:, key:…, value:…, hex:6b 65 ?? 31" autocomplete="off" spellcheck="false">
+        ${files.length < 2 ? nothing : html`<label>in <select name="where" @change=${choose}><option value="file" ?selected=${everywhere.where === 'file'}>this file</option><option value="files" ?selected=${everywhere.where === 'files'}>all ${grouped(files.length)} files beside it</option></select></label>`}
         <button>Search</button>
-        ${found?.status === 'running' ? html`<button type="button" @click=${() => found.cancel()}>Stop</button>` : nothing}
+        ${isRunning ? html`<button type="button" @click=${() => { found?.cancel(); everywhere.stop() }}>Stop</button>` : nothing}
       </form>
     </search>
-    ${model.refused !== undefined ? html`<p class="finding warn" role="alert">${model.refused}</p>` : found === undefined ? html`<p class="empty">Text and bytes are found in keys and values of all entries, those of damaged blocks as far as they can be decoded. A <code>prefix:</code> is found by the index, without reading the other blocks${file.keys.isBytewise ? '' : ', but not in this table: its keys are not in the order of their bytes'}.</p>` : results(model, found)}`
+    ${model.refused !== undefined ? html`<p class="finding warn" role="alert">${model.refused}</p>` : shown !== undefined ? everywhereIn(everywhere, shown) : found === undefined ? html`<p class="empty">Text and bytes are found in keys and values of all entries, those of damaged blocks as far as they can be decoded. ${file.isLog ? nothing : html`In a table a <code>prefix:</code> is found by the index, without reading the other blocks${file.keys.isBytewise ? '' : ', but not in this one: its keys are not in the order of their bytes'}.`}</p>` : results(model, found)}`
 }
 
 /** @param {Model} model @param {NonNullable<Model['found']>} found */
@@ -67,4 +76,37 @@ function results(model, found) {
     <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${doubtCount(unsure, 'blocks', 'match', 'matches')}${file.index === undefined && file.sweep.status !== 'done' ? ' (the file was not read yet: only blocks that are known)' : ''}${
       status === 'running' ? ` of ${grouped(total)} (${percent(blocks, total)})` : status === 'stopped' ? ' · stopped' : ''}${
       unread > 0 ? html` · <span class="bad">${counted(unread, 'block')} not searched: they cannot be decoded</span>` : ''}</p>`
+}
+
+/** @param {Everywhere} everywhere @param {import('../model/everywhere.js').Matches} found */
+function everywhereIn(everywhere, found) {
+  const number = (/** @type {unknown} */ value) => html`<span class="number">${value}</span>`
+  const list = /** @type {import('../ui/virtual-list.js').List} */ ({
+    label: 'Matches in all files',
+    columns: 'everywhere-grid',
+    head: ['#', 'file', 'offset', 'entry', 'key', 'sequence', 'value'].map((name, place) => html`<span class=${[0, 2, 3, 5].includes(place) ? 'number' : ''}>${name}</span>`),
+    count: found.entries.length,
+    selected: found.chosen,
+    row: (index) => {
+      const { file, role, level, offset, entry, key = '', keySize, sequence, type, value, valueSize, state } = found.entries[index]
+      const keyBytes = bytesOfHex(key)
+      return {
+        classes: state === 'sound' ? '' : 'bad',
+        cells: [
+          number(grouped(index)), html`${nameText(file)} <span class="dim">${level === undefined ? ROLES[role] ?? role : `L${level}`}</span>`, number(grouped(offset)), number(grouped(entry)),
+          bytesText(keyBytes, { size: Number(keySize ?? keyBytes.length) }), number(sequence === undefined ? '—' : grouped(Number(sequence))),
+          html`${state === 'sound' ? nothing : html`<span class="bad">${STATES[state]}</span> `}${type === 'deletion' ? html`<span class="deleted">del</span>` : bytesText(bytesOfHex(value), { size: valueSize })}`
+        ]
+      }
+    },
+    onSelect: (index) => everywhere.select(index, false),
+    onOpen: (index) => everywhere.select(index, true)
+  })
+  const { status, count, files, damaged, done, failure } = found
+  const size = files.reduce((sum, each) => sum + each.size, 0)
+  return html`
+    <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.entries.length} ${status}`}></virtual-list>
+    ${failure === undefined ? nothing : html`<p class="finding bad">${nameText(failure)}</p>`}
+    ${damaged.length > 0 ? html`<p class="finding bad">Damaged, so that entries may be missing: ${damaged.slice(0, 20).map((name, index) => html`${index > 0 ? ', ' : ''}${nameText(name)}`)}${damaged.length > 20 ? ' …' : ''}</p>` : nothing}
+    <p class="foot">${counted(count, 'match', 'matches')}${count > EVERYWHERE_MAX ? `, the first ${grouped(EVERYWHERE_MAX)} listed` : ''} in ${counted(files.length, 'file')}, live or not${status === 'running' ? ` · ${sized(done)} of ${sized(size)} read` : status === 'stopped' ? ' · stopped' : ''}</p>`
 }

@@ -79,7 +79,8 @@ function fieldRow(model, { span: field, depth, inside }, outer) {
 export function facts(span) {
   const entries = Object.entries(span.facts)
   if (entries.length === 0) return nothing
-  return html`<dl class="facts">${entries.map(([name, fact]) => html`<div><dt>${wordsOf(name)}</dt><dd>${factText(name, fact)}</dd></div>`)}</dl>
+  const isPart = Number(span.facts.damagedBlocks ?? 0) > 0
+  return html`<dl class="facts">${entries.map(([name, fact]) => html`<div><dt>${wordsOf(name)}${isPart && name === 'entries' ? ' that could be read' : ''}</dt><dd>${factText(name, fact)}</dd></div>`)}</dl>
     ${'storedChecksum' in span.facts ? html`<p class="dim">${NOTES.storedChecksum}</p>` : nothing}`
 }
 

@@ -1,6 +1,7 @@
 // One key: the steps of a look-up in the database, the answer, what it cost, and the key's history.
 import { html, nothing } from 'lit'
 import '../ui/virtual-list.js'
+import { accepted, NO_HEX } from '../ui/field.js'
 import { bytesOfHex, bytesText, nameText, plainName, reasonText } from '../ui/bytes.js'
 import { counted, grouped, sized } from '../ui/numbers.js'
 import { ROLES } from '../model/folders.js'
@@ -46,13 +47,9 @@ function form(model) {
     lookup.text = field('key').value
     lookup.isHex = field('hex').checked
     lookup.at = field('at').value
-    const isKey = lookup.typed !== undefined
     const isNumber = /^\s*\d{0,16}\s*$/.test(lookup.at)
-    field('key').setAttribute('aria-invalid', String(!isKey))
-    field('at').setAttribute('aria-invalid', String(!isNumber))
-    if (!isKey) model.say('this is not hexadecimal: give pairs of digits, such as 6b 65 79')
-    else if (!isNumber) model.say('the sequence number is a whole number, or nothing for the last one')
-    else lookup.run()
+    if (!accepted(field('key'), lookup.typed === undefined ? NO_HEX : '')) return
+    if (accepted(field('at'), isNumber ? '' : 'A sequence number is a whole number; nothing: the last one.')) lookup.run()
   }
   return html`
     <form class="bar" @submit=${act} aria-label="Look a key up">
@@ -198,7 +195,7 @@ function history(lookup) {
 /** Other bytes of the same key. @param {string} [key] */
 const spelling = (key) => key === undefined ? nothing : html`<span class="dim">as ${bytesText(bytesOfHex(key), { max: 24 })}: </span>`
 
-const STATES = /** @type {Record<string, string>} */ ({ doubtful: 'doubtful', found: 'in a lost block', torn: 'after damage' })
+export const STATES = /** @type {Record<string, string>} */ ({ doubtful: 'doubtful', found: 'in a lost block', torn: 'after damage' })
 
 /** @param {Lookup} lookup @param {number} index @param {boolean} goes */
 function chooseEntry(lookup, index, goes) {
