@@ -101,7 +101,7 @@ function namesOf(output) {
 const USED = ['openDatabase', 'destroyDatabase']
 const USED_FULL = [
   ...USED, 'repairDatabase', 'verifyDatabase', 'inspectTable', 'inspectLog', 'inspectManifest', 'inspectDirectory', 'openBlock', 'openRecord', 'openEdit', 'detectFile', 'guessKeys', 'explainKeys', 'rankKeys', 'keySuccessor', 'poolNames', 'rawGeneration',
-  'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip', 'beginSha256', 'traceLookup', 'openFilters', 'blockHas', 'searchBlock', 'salvageDatabase', 'openZip'
+  'chunkNames', 'chunkFileSize', 'endOfRecords', 'importZip', 'beginSha256', 'traceLookup', 'openFilters', 'blockHas', 'searchBlocks', 'salvageDatabase', 'openZip'
 ]
 
 const MODULES = {

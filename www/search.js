@@ -1,6 +1,6 @@
-// Finds entries in the blocks of a table. Runs in a worker; block after block, so that it can be
+// Finds entries in the blocks of a table. Runs in a worker; some blocks after others, so that it can be
 // stopped at any time.
-import { openBlock, REGION_STATES, searchBlock } from 'varve/inspect'
+import { openBlock, REGION_STATES, searchBlocks } from 'varve/inspect'
 import { doubtOf } from './model/doubt.js'
 import { LISTED_MAX } from './model/query.js'
 
@@ -25,29 +25,36 @@ export async function * search(source, blocks, query, signal) {
   /** @type {number[]} */
   let entries = []
   let [matches, unread, unsure, reported, listed] = [0, 0, 0, performance.now(), 0]
-  for (let number = 0; number < blocks.offset.length && !signal.aborted; number++) {
-    const offset = blocks.offset[number]
-    const place = { offset, size: blocks.size[number] }
-    const block = await searchBlock(source, place, { ...query, where })
-    if (block === undefined) unread++
-    else if (block.length > 0) {
-      matches += block.length
-      const state = REGION_STATES[blocks.state[number]]
-      const isUnsure = doubtOf(state, state === 'unread' ? (await openBlock(source, { kind: 'data', ...place })).span.findings : []) !== undefined
-      if (isUnsure) unsure += block.length
-      for (const entry of block) {
-        if (listed++ >= LISTED_MAX) break
-        found.push(offset)
-        entries.push(entry)
-      }
-    }
-    const last = number + 1 === blocks.offset.length
-    if (!last && performance.now() - reported < REPORT_MS) continue
-    yield { blocks: number + 1, matches, unread, unsure, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
+  const report = (/** @type {number} */ done) => {
+    const part = { blocks: done, matches, unread, unsure, block: Float64Array.from(found), entry: Uint32Array.from(entries) }
     found = []
     entries = []
     reported = performance.now()
-    // So that a message that stops this is received.
-    await new Promise((resolve) => setTimeout(resolve))
+    return part
   }
+  for await (const { done, unread: without, block, entry } of searchBlocks(source, blocks, { ...query, where })) {
+    unread += without
+    matches += block.length
+    let isUnsure = false
+    for (let match = 0; match < block.length; match++) {
+      if (match === 0 || block[match] !== block[match - 1]) isUnsure = await isDoubtful(source, blocks, block[match])
+      if (isUnsure) unsure++
+      if (listed++ >= LISTED_MAX) continue
+      found.push(blocks.offset[block[match]])
+      entries.push(entry[match])
+    }
+    if (signal.aborted || done === blocks.offset.length || performance.now() - reported >= REPORT_MS) yield report(done)
+    if (signal.aborted) return
+  }
+}
+
+/**
+ * Whether matches in a block may be wrong. One that was not read before is checked now.
+ * @param {import('varve/inspect').Source} source
+ * @param {{ offset: Float64Array, size: Float64Array, state: Uint8Array }} blocks
+ * @param {number} at
+ */
+async function isDoubtful(source, { offset, size, state }, at) {
+  const known = REGION_STATES[state[at]]
+  return doubtOf(known, known === 'unread' ? (await openBlock(source, { kind: 'data', offset: offset[at], size: size[at] })).span.findings : []) !== undefined
 }

@@ -97,7 +97,7 @@ impl Inspector {
     }
 
     /// Also returns the entries with some bytes, with up to `value_max` bytes of each key and value. `place` as
-    /// of [`search_block`].
+    /// of [`search_blocks`].
     #[wasm_bindgen(js_name = seekBytes)]
     pub fn seek_bytes(&mut self, bytes: Vec<u8>, mask: Vec<u8>, place: u8, value_max: usize) {
         let (in_keys, in_values, at_start) = places(place);
@@ -245,13 +245,32 @@ pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
     View::of(BlockView::open(kind, integer(offset), integer(size), stored))
 }
 
-/// See [`BlockView::entries_with`]. `place`: 1 in keys, 2 in values, 3 in both, 4 at the start of a key.
-#[wasm_bindgen(js_name = searchBlock)]
-pub fn search_block(stored: &[u8], bytes: &[u8], mask: &[u8], place: u8) -> Option<Vec<u32>> {
+/// See [`BlockView::entries_with`]: of blocks in `stored`, each from a start on and of a size with its
+/// trailer. Returns the number of a block and that of an entry for each match; `u32::MAX` instead of an
+/// entry: the block cannot be decoded. `place`: 1 in keys, 2 in values, 3 in both, 4 at the start of a key.
+#[wasm_bindgen(js_name = searchBlocks)]
+pub fn search_blocks(
+    stored: &[u8],
+    starts: &[u32],
+    sizes: &[u32],
+    bytes: &[u8],
+    mask: &[u8],
+    place: u8,
+) -> Vec<u32> {
     let (in_keys, in_values, at_start) = places(place);
     let wanted = Wanted { bytes, mask, in_keys, in_values, at_start };
-    let size = stored.len().saturating_sub(TRAILER_SIZE);
-    BlockView::open("data", 0, to_u64(size), stored).entries_with(&wanted)
+    let mut found = Vec::new();
+    for (number, (start, size)) in (0u32..).zip(starts.iter().zip(sizes)) {
+        let [start, size] = [*start, *size].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let block = stored.get(start..).unwrap_or_default();
+        let block = block.get(..size).unwrap_or(block);
+        let view = BlockView::open("data", 0, to_u64(size.saturating_sub(TRAILER_SIZE)), block);
+        match view.entries_with(&wanted) {
+            Some(entries) => found.extend(entries.into_iter().flat_map(|entry| [number, entry])),
+            None => found.extend([number, u32::MAX]),
+        }
+    }
+    found
 }
 
 /// In keys, in values, at the start of a key.

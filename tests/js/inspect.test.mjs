@@ -10,7 +10,7 @@ import * as inspect from '../../src/js/inspect/index.js'
 import { corpusFiles, noCorpus } from './lib/corpus.mjs'
 import { blockOf, footer, internal, sealed, sourceOfBytes, tableOf, varint } from './lib/tables.mjs'
 
-const { CODECS, REGION_KINDS, REGION_STATES, detect, inspectTable, keyOf, mapTable, openBlock, searchBlock, sourceOf, sweepTable, valueOf } = inspect
+const { CODECS, REGION_KINDS, REGION_STATES, detect, inspectTable, keyOf, mapTable, openBlock, searchBlocks, sourceOf, sweepTable, valueOf } = inspect
 
 const FIXTURES = inRoot('tests', 'fixtures')
 const files = fs.readdirSync(FIXTURES, { recursive: true }).filter((name) => /\.ldb$/.test(name)).map((name) => join(FIXTURES, name))
@@ -156,34 +156,62 @@ describe('tables', () => {
     }
   })
 
-  test('a search in a block finds the entries that have the bytes, and no other', async () => {
+  test('a search in blocks finds the entries that have the bytes, and no other', async () => {
     const bytes = fixture('leveldb-table/block256-none.ldb')
     const source = sourceOfBytes(bytes)
     const { handles } = await mapTable(source)
     const text = (value) => Buffer.from(value).toString('latin1')
+    const all = []
+    for (let number = 0; number < handles.offset.length; number++) {
+      const view = await openBlock(source, { kind: 'data', offset: handles.offset[number], size: handles.size[number] })
+      all.push(Array.from({ length: view.entries.length }, (_, i) => ({ key: text(keyOf(view, i).subarray(0, -8)), value: text(valueOf(view, i)) })))
+    }
+    /** Number of block and entry. */
+    const found = async (from, handles, wanted) => {
+      const [pairs, sums] = [[], { done: 0, unread: 0 }]
+      for await (const { done, unread, block, entry } of searchBlocks(from, handles, wanted)) {
+        assert.ok(done > sums.done)
+        Object.assign(sums, { done, unread: sums.unread + unread })
+        pairs.push(...Array.from(block, (number, i) => [number, entry[i]]))
+      }
+      assert.equal(sums.done, handles.offset.length)
+      return { pairs, unread: sums.unread }
+    }
+    const those = (has) => all.flatMap((entries, number) => [...entries.keys()].filter((i) => has(entries[i])).map((i) => [number, i]))
     let matches = 0
-    for (let number = 0; number < handles.offset.length; number += 7) {
-      const place = { offset: handles.offset[number], size: handles.size[number] }
-      const view = await openBlock(source, { kind: 'data', ...place })
-      const entries = Array.from({ length: view.entries.length }, (_, i) => ({ key: text(keyOf(view, i).subarray(0, -8)), value: text(valueOf(view, i)) }))
-      const [sought, masked] = [entries[0].key.slice(-2), Uint8Array.of(0, 1)]
+    for (let number = 0; number < all.length; number += 7) {
+      const sought = all[number][0].key.slice(-2)
       const expected = {
         keys: ({ key }) => key.includes(sought), values: ({ value }) => value.includes(sought),
         both: ({ key, value }) => key.includes(sought) || value.includes(sought), 'key starts': ({ key }) => key.startsWith(sought)
       }
       for (const [where, has] of Object.entries(expected)) {
-        const found = await searchBlock(source, place, { bytes: Buffer.from(sought, 'latin1'), where })
-        assert.deepEqual([...found], [...entries.keys()].filter((i) => has(entries[i])), `${where} of block ${number}`)
-        matches += found.length
+        const { pairs } = await found(source, handles, { bytes: Buffer.from(sought, 'latin1'), where })
+        assert.deepEqual(pairs, those(has), `${where} of ${sought}`)
+        matches += pairs.length
       }
-      const any = await searchBlock(source, place, { bytes: Buffer.from(sought, 'latin1'), mask: masked, where: 'keys' })
-      assert.deepEqual([...any], [...entries.keys()].filter((i) => entries[i].key.indexOf(sought[1], 1) > 0), `masked, block ${number}`)
+      const any = await found(source, handles, { bytes: Buffer.from(sought, 'latin1'), mask: Uint8Array.of(0, 1), where: 'keys' })
+      assert.deepEqual(any.pairs, those(({ key }) => key.indexOf(sought[1], 1) > 0), `masked ${sought}`)
     }
     assert.ok(matches > 10, `${matches} matches`)
-    // Bytes that are no block; a block whose checksum is wrong is searched as far as it can be decoded.
+    // In any order, and one twice.
+    const [last, some] = [all.length - 1, { offset: Float64Array.of(handles.offset[all.length - 1], handles.offset[1], handles.offset[1]), size: Float64Array.of(handles.size[all.length - 1], handles.size[1], handles.size[1]) }]
+    const everything = { bytes: Uint8Array.of(0), mask: Uint8Array.of(0), where: 'keys' }
+    assert.deepEqual((await found(source, some, everything)).pairs, [last, 1, 1].flatMap((number, i) => [...all[number].keys()].map((entry) => [i, entry])))
+    // Bytes that are no block, and a sector that cannot be read: the other blocks are searched.
     const cut = { ...source, size: handles.offset[1] }
-    assert.equal(await searchBlock(cut, { offset: handles.offset[1], size: handles.size[1] }, { bytes: Buffer.from('a') }), undefined)
-    await assert.rejects(searchBlock(source, { offset: 0, size: handles.size[0] }, { bytes: Buffer.from('a'), where: 'everywhere' }), { code: 'LEVEL_INVALID_ARGUMENT', message: /keys, values, both, key starts/ })
+    assert.equal((await found(cut, handles, everything)).unread, all.length - 1)
+    const torn = {
+      ...source,
+      async read(offset, into) {
+        if (offset <= handles.offset[3] && offset + into.length > handles.offset[3]) throw Object.assign(new Error('read error'), { code: 'EIO' })
+        return source.read(offset, into)
+      }
+    }
+    const left = await found(torn, handles, everything)
+    assert.equal(left.unread, 1)
+    assert.deepEqual(left.pairs, those(() => true).filter(([number]) => number !== 3))
+    await assert.rejects(found(source, handles, { bytes: Buffer.from('a'), where: 'everywhere' }), { code: 'LEVEL_INVALID_ARGUMENT', message: /keys, values, both, key starts/ })
   })
 
   test('a block with a wrong checksum is decoded, and its findings say both sums', async () => {

@@ -102,7 +102,7 @@ export class Everywhere {
             for (const mention of mentions) if (found.entries.length < LISTED_MAX) found.entries.push({ ...of, ...mention })
             if (isEnd && (damage > 0 || failure !== undefined)) found.damaged.push(failure === undefined ? of.file : `${of.file} (${failure})`)
             found.done = done
-            model.changed()
+            model.progressed()
           }
         })
       })

@@ -24,6 +24,9 @@ import { Work } from './work.js'
  * @property {[number, number]} [inside] bytes of the decompressed block, or of the joined record
  */
 
+/** Milliseconds between two steps of long work that are shown. */
+const PROGRESS_MS = 120
+
 /** Selections that `[` and `]` go through. */
 const HISTORY_MAX = 200
 
@@ -82,6 +85,8 @@ export class Model extends EventTarget {
   #history = []
   #place = -1
   #queued = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later
   #replaying = false
   #openings = 0
   /** Those of the table that is looked at, once its view was shown. @type {import('./filters.js').Filters | undefined} */
@@ -114,6 +119,14 @@ export class Model extends EventTarget {
       this.#queued = false
       this.dispatchEvent(new Event('change'))
     })
+  }
+
+  /** Tells views of one of many steps: to draw each would take what the work itself needs. */
+  progressed() {
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined
+      this.changed()
+    }, PROGRESS_MS)
   }
 
   // ---- Opening ----

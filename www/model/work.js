@@ -84,7 +84,7 @@ export class Work {
         onPart: (swept) => {
           if (file.isLog) file.takeLog(swept)
           else file.takeSwept(swept)
-          this.#model.changed()
+          this.#model.progressed()
         }
       })
       file.sweep.status = signal.aborted ? 'paused' : 'done'
@@ -277,7 +277,7 @@ export class Work {
         begin,
         onPart: (part) => {
           found.take(part)
-          model.changed()
+          model.progressed()
         }
       })
       found.status = control.signal.aborted ? 'stopped' : 'done'

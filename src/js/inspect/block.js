@@ -1,6 +1,5 @@
 // One block: its entries in columns, its contents, and the keys and values in them.
 import { withInstance } from './module.js'
-import { patternOf } from './pattern.js'
 import { aligned, column } from './regions.js'
 import { bytesAt } from './source.js'
 
@@ -10,10 +9,10 @@ import { bytesAt } from './source.js'
 /** @typedef {ReturnType<import('../engine/instance.js').Instance['exports']['openBlock']>} View */
 
 /** Bytes of the trailer of a block: codec and checksum. */
-const TRAILER = 5
+export const TRAILER = 5
 
 /** Stored bytes of larger blocks are not read: they are not decoded (src/inspect/block.rs). */
-const SIZE_MAX = 64 << 20
+export const SIZE_MAX = 64 << 20
 
 /** Bytes of a row of src/inspect/view.rs. */
 const ROW = 32
@@ -24,26 +23,9 @@ const ROW = 32
  * @returns {Promise<BlockView>}
  */
 export async function openBlock(source, { kind, offset, size }) {
-  const stored = await storedAt(source, offset, size)
-  return withInstance((exports) => released(exports.openBlock(kind, offset, size, stored), viewOf))
-}
-
-/** A block with its trailer. @param {Source} source @param {number} offset @param {number} size */
-function storedAt(source, offset, size) {
   const length = size > SIZE_MAX ? 0 : size + TRAILER
-  return bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
-}
-
-/**
- * @param {Source} source
- * @param {{ offset: number, size: number }} block
- * @param {import('../types/inspect.js').Wanted} wanted
- * @returns {Promise<Uint32Array | undefined>}
- */
-export async function searchBlock(source, { offset, size }, wanted) {
-  const { bytes, mask, place } = patternOf(wanted)
-  const stored = await storedAt(source, offset, size)
-  return withInstance((exports) => exports.searchBlock(stored, bytes, mask, place))
+  const stored = await bytesAt(source, offset, Math.max(0, Math.min(length, source.size - offset)))
+  return withInstance((exports) => released(exports.openBlock(kind, offset, size, stored), viewOf))
 }
 
 /**

@@ -13,8 +13,8 @@ import { bytesAt } from './source.js'
  * @property {(bytes: Uint8Array) => void} feed
  */
 
-/** Longest time in ms without letting other tasks run: sources may answer at once. */
-const HELD_MS = 50
+/** Longest time in ms without letting other tasks run: sources may answer at once, and reads ahead go on only then. */
+const HELD_MS = 8
 
 /**
  * Feeds `inspector` until the end, at least `ahead` bytes at once. Yields after each step how many

@@ -1,7 +1,7 @@
 // varve/inspect: explains the bytes of LevelDB's files without a database (types/inspect.d.ts).
-export { keyOf, openBlock, searchBlock, valueOf } from './block.js'
+export { keyOf, openBlock, valueOf } from './block.js'
 export { detect, isOther } from './detect.js'
-export { filesOfOrigin, keyHistory, mapDirectory, measureFilter, openFilter, openLive, openZip, probeFilter, salvage, searchFiles, testFilter, traceKey, traceTable } from './later.js'
+export { filesOfOrigin, keyHistory, mapDirectory, measureFilter, openFilter, openLive, openZip, probeFilter, salvage, searchBlocks, searchFiles, testFilter, traceKey, traceTable } from './later.js'
 export { mapLog, openRecord, sweepLog } from './log.js'
 export { EDIT_REASONS, levelsAt, mapManifest, openEdit, sweepManifest } from './manifest.js'
 export { explainKeys, guessScheme, rankKeys } from './keys.js'

@@ -43,6 +43,11 @@ export async function * keyHistory(sources, key, options) {
   yield * (await import('./history.js')).keyHistory(sources, key, options)
 }
 
+/** @type {typeof import('../types/inspect.js').searchBlocks} */
+export async function * searchBlocks(source, blocks, wanted, options) {
+  yield * (await import('./search-blocks.js')).searchBlocks(source, blocks, wanted, options)
+}
+
 /** @type {typeof import('../types/inspect.js').searchFiles} */
 export async function * searchFiles(sources, wanted, options) {
   yield * (await import('./search-files.js')).searchFiles(sources, wanted, options)

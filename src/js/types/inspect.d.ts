@@ -229,12 +229,29 @@ export interface Wanted {
 /** Most bytes that a search looks for, 1,024: at worst its time is in proportion to them. */
 export const PATTERN_MAX: number
 
+/** The contents of blocks, without their trailers, as an index has them. */
+export interface BlockHandles {
+  offset: Float64Array
+  size: Float64Array
+}
+
+/** What was found in the blocks since the last part. */
+export interface BlocksPart {
+  /** Blocks that are searched. */
+  done: number
+  /** Blocks among those of this part that cannot be decoded. */
+  unread: number
+  /** Of each match, the number of its block among those that were given, and that of its entry. */
+  block: Uint32Array
+  entry: Uint32Array
+}
+
 /**
- * The numbers of the entries of a data block that have some bytes; `undefined` if the block cannot be
- * decoded. Takes a fraction of the time of `openBlock`. Of a block with more entries than `openBlock`
- * lists, those are searched.
+ * Finds the entries with some bytes in data blocks of one table, in the order in which these are given. Of a
+ * block with a wrong checksum, those are searched that can be decoded; of one with more entries than
+ * `openBlock` lists, those that it lists.
  */
-export function searchBlock(source: Source, block: { offset: number, size: number }, wanted: Wanted): Promise<Uint32Array | undefined>
+export function searchBlocks(source: Source, blocks: BlockHandles, wanted: Wanted, options?: { signal?: AbortSignal }): AsyncGenerator<BlocksPart, void>
 
 /**
  * Finds the entries with some bytes in every table and log of a directory, live or not, also in blocks that
