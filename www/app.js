@@ -363,7 +363,7 @@ class InspectorApp extends LitElement {
       ${about(file)}
       ${LOADED.zip?.(model)}
       ${file.status === 'reading' ? html`<p class="empty" role="status">Reading the footer and the index …</p>` : nothing}
-      ${file.regions === undefined && view !== 'hex' && view !== 'damage' ? nothing : (suits(view, file.detected?.kind ?? 'table') ? this.shownBy(view) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
+      ${file.regions === undefined && view !== 'hex' && view !== 'damage' && !(view === 'search' && model.everywhere?.shown !== undefined) ? nothing : (suits(view, file.detected?.kind ?? 'table') ? this.shownBy(view) : html`<p class="empty">${ONLY_OF[view]?.else}.</p>`)}`
   }
 
   /** @param {import('./model/views.js').View} view */

@@ -1,6 +1,6 @@
 // Finds entries in the blocks of a table. Runs in a worker; some blocks after others, so that it can be
 // stopped at any time.
-import { openBlock, REGION_STATES, searchBlocks } from 'varve/inspect'
+import { REGION_STATES, searchBlocks } from 'varve/inspect'
 import { doubtOf } from './model/doubt.js'
 import { LISTED_MAX } from './model/query.js'
 
@@ -32,13 +32,13 @@ export async function * search(source, blocks, query, signal) {
     reported = performance.now()
     return part
   }
-  for await (const { done, unread: without, block, entry } of searchBlocks(source, blocks, { ...query, where })) {
+  for await (const { done, unread: without, block, entry, doubt } of searchBlocks(source, blocks, { ...query, where })) {
     unread += without
     matches += block.length
-    let isUnsure = false
     for (let match = 0; match < block.length; match++) {
-      if (match === 0 || block[match] !== block[match - 1]) isUnsure = await isDoubtful(source, blocks, block[match])
-      if (isUnsure) unsure++
+      const state = REGION_STATES[blocks.state[block[match]]]
+      // A block that was not read before was checked now.
+      if (state === 'unread' ? doubt[match] > 0 : doubtOf(state) !== undefined) unsure++
       if (listed++ >= LISTED_MAX) continue
       found.push(blocks.offset[block[match]])
       entries.push(entry[match])
@@ -46,15 +46,4 @@ export async function * search(source, blocks, query, signal) {
     if (signal.aborted || done === blocks.offset.length || performance.now() - reported >= REPORT_MS) yield report(done)
     if (signal.aborted) return
   }
-}
-
-/**
- * Whether matches in a block may be wrong. One that was not read before is checked now.
- * @param {import('varve/inspect').Source} source
- * @param {{ offset: Float64Array, size: Float64Array, state: Uint8Array }} blocks
- * @param {number} at
- */
-async function isDoubtful(source, { offset, size, state }, at) {
-  const known = REGION_STATES[state[at]]
-  return doubtOf(known, known === 'unread' ? (await openBlock(source, { kind: 'data', offset: offset[at], size: size[at] })).span.findings : []) !== undefined
 }

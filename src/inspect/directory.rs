@@ -35,7 +35,7 @@ struct File {
     is_spelled: bool,
     /// By its content: see `detect`.
     kind: String,
-    /// A manifest of RocksDB or Pebble.
+    /// A log or manifest of RocksDB or Pebble.
     is_relative: bool,
     is_readable: bool,
     /// Of a table: its first and last internal key, and its highest sequence number.
@@ -82,14 +82,19 @@ impl Directory {
     pub fn detected(&mut self, file: usize, kind: &str, format: &str) {
         if let Some(known) = self.files.get_mut(file) {
             kind.clone_into(&mut known.kind);
-            known.is_relative = format == relatives::MANIFEST;
+            known.is_relative = relatives::is_name(format);
         }
     }
 
     /// Whether RocksDB or Pebble wrote the database: its manifest says so. What its files say of one another is
     /// not read.
     pub fn is_relative(&self) -> bool {
-        self.chosen_manifest().and_then(|at| self.files.get(at)).is_some_and(|file| file.is_relative)
+        self.chosen_manifest().is_some_and(|at| self.is_relative_file(at))
+    }
+
+    /// Whether a file is a log or manifest of RocksDB or Pebble.
+    pub fn is_relative_file(&self, file: usize) -> bool {
+        self.files.get(file).is_some_and(|file| file.is_relative)
     }
 
     /// A file could not be read.
@@ -177,11 +182,7 @@ impl Directory {
             self.check_current();
             self.check_names();
         }
-        if let Some(at) = self.chosen_manifest().filter(|_| self.is_relative()) {
-            let size = self.files.get(at).map_or(0, |file| file.size);
-            let reason = "the database is of RocksDB or Pebble: its files are named, and not checked".to_owned();
-            self.find(Some(at), Severity::Warn, "D06", size, reason);
-        }
+        self.check_relatives();
         let mut spans = self.roles();
         self.check_logs();
         self.check_tables(&mut spans);
@@ -219,6 +220,21 @@ impl Directory {
         let instead =
             instead.map_or(String::new(), |named| ["; ", &*named.to_string(), ", the newest, is read"].concat());
         self.find(file, Severity::Bad, "D01", size, [reason, instead].concat());
+    }
+
+    /// The manifest speaks for the whole database.
+    fn check_relatives(&mut self) {
+        let (all, one) = (
+            "the database is of RocksDB or Pebble: its files are named, and only LevelDB's are checked",
+            "the file is of RocksDB or Pebble, and is not read",
+        );
+        let chosen = self.chosen_manifest().filter(|_| self.is_relative());
+        let others = (0..self.files.len()).filter(|at| chosen.is_none() && self.is_relative_file(*at));
+        let found: Vec<_> = chosen.map(|at| (at, all)).into_iter().chain(others.map(|at| (at, one))).collect();
+        for (at, reason) in found {
+            let size = self.files.get(at).map_or(0, |file| file.size);
+            self.find(Some(at), Severity::Warn, "D06", size, reason.to_owned());
+        }
     }
 
     fn check_names(&mut self) {
@@ -261,7 +277,9 @@ impl Directory {
         });
         let newest_log = newest_log.max();
         let current = self.chosen_manifest();
+        let is_relative = self.is_relative();
         let role_of = |at: usize, file: &File| match file.named {
+            _ if file.is_relative || (is_relative && matches!(&*file.kind, "log" | "foreign")) => "other",
             Some(FileName::Current) => "current",
             Some(FileName::Lock) => "lock",
             Some(FileName::InfoLog) => "info log",

@@ -33,43 +33,51 @@ impl Wanted<'_> {
         };
         (from..=last).find(is_at).map(|at| at + self.bytes.len())
     }
+}
 
-    /// Whether an entry has them. `key` is the user key.
-    pub(super) fn is_in(&self, key: &[u8], value: &[u8]) -> bool {
-        let in_key = || if self.at_start { self.is_at(key) } else { self.end_in(key, 0).is_some() };
-        self.in_keys && in_key() || self.in_values && self.end_in(value, 0).is_some()
+/// Searches entry after entry of a block. What keys share is looked through once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Finder {
+    /// Bytes of the user key before.
+    before: usize,
+    /// Where the bytes end in it for the first time.
+    known: Option<usize>,
+}
+
+impl Finder {
+    /// Whether the next entry has them. It shares the first bytes of its user key with the one before; of the
+    /// first one none.
+    pub(super) fn is_in(&mut self, wanted: &Wanted<'_>, shared: usize, user_key: &[u8], value: &[u8]) -> bool {
+        let same = shared.min(self.before);
+        self.before = user_key.len();
+        self.known = self.known.filter(|end| *end <= same.min(self.before));
+        if self.known.is_none() && wanted.in_keys {
+            self.known = if wanted.at_start {
+                wanted.is_at(user_key).then_some(wanted.bytes.len())
+            } else {
+                wanted.end_in(user_key, same.saturating_sub(wanted.bytes.len()))
+            };
+        }
+        self.known.is_some() || wanted.in_values && wanted.end_in(value, 0).is_some()
     }
 }
 
 impl BlockView {
     /// The numbers of the entries that have them; `None` if the block cannot be decoded.
     ///
-    /// What keys share is looked through once. Only entries that have a row are searched.
+    /// Only entries that have a row are searched.
     pub fn entries_with(&self, wanted: &Wanted<'_>) -> Option<Vec<u32>> {
         let raw = self.raw.as_deref()?;
         let part = |from: usize, to: usize| raw.get(from..to).unwrap_or_default();
         let mut found = Vec::new();
         let mut key = Vec::new();
-        // Of the key before: its length, and where they end in it for the first time.
-        let (mut before, mut known) = (0, None);
+        let mut finder = Finder::default();
         for (number, (entry, kind)) in self.rows().zip(self.kinds()).enumerate() {
             key.truncate(entry.shared);
             key.extend_from_slice(part(entry.key_start, entry.value_start));
             let tag = if kind == NO_TYPE { 0 } else { 8 };
             let user_key = key.get(..key.len().saturating_sub(tag)).unwrap_or_default();
-            // This part was looked through.
-            let same = entry.shared.min(before);
-            before = user_key.len();
-            known = known.filter(|end| *end <= same.min(before));
-            if known.is_none() && wanted.in_keys {
-                known = if wanted.at_start {
-                    wanted.is_at(user_key).then_some(wanted.bytes.len())
-                } else {
-                    wanted.end_in(user_key, same.saturating_sub(wanted.bytes.len()))
-                };
-            }
-            let in_value = || wanted.in_values && wanted.end_in(part(entry.value_start, entry.end), 0).is_some();
-            if known.is_some() || in_value() {
+            if finder.is_in(wanted, entry.shared, user_key, part(entry.value_start, entry.end)) {
                 found.push(u32::try_from(number).unwrap_or(u32::MAX));
             }
         }

@@ -1,6 +1,6 @@
 //! The entries of one key, or those with some bytes, found while a whole file is read.
 
-use super::find::Wanted;
+use super::find::{Finder, Wanted};
 use super::regions::{REGION_STATES, State};
 use super::rule::Rule;
 use super::span::{Fact, Span};
@@ -40,8 +40,15 @@ pub(super) struct Sought {
     what: What,
     /// Bytes of a value that are kept; of entries with some bytes, also of a key.
     value_max: usize,
-    pub(super) mentions: Vec<Mention>,
+    mentions: Vec<Mention>,
+    /// Those that were not kept since the last were taken.
+    more: u64,
 }
+
+/// Mentions after which the caller should take them. A block or record can have more: of those with some bytes,
+/// so many are kept until they are taken, and of a key, all, since the newest may be the last.
+const READY_MAX: usize = 1024;
+const KEPT_MAX: usize = 16_384;
 
 #[derive(Debug)]
 enum What {
@@ -54,7 +61,7 @@ enum What {
         /// The last key of the index is after the key.
         is_behind: bool,
     },
-    Bytes(Pattern),
+    Bytes(Pattern, Finder),
 }
 
 /// See [`Wanted`].
@@ -83,17 +90,27 @@ impl Pattern {
 impl Sought {
     pub(super) fn key(key: Vec<u8>, value_max: usize, rule: Rule, is_ordered: bool) -> Sought {
         let what = What::Key { key, rule, is_ordered, is_behind: false };
-        Sought { what, value_max, mentions: Vec::new() }
+        Sought { what, value_max, mentions: Vec::new(), more: 0 }
     }
 
     pub(super) fn bytes(pattern: Pattern, value_max: usize) -> Sought {
-        Sought { what: What::Bytes(pattern), value_max, mentions: Vec::new() }
+        Sought { what: What::Bytes(pattern, Finder::default()), value_max, mentions: Vec::new(), more: 0 }
     }
 
-    /// Whether this entry is sought. In an order that is not known, keys are equal if their bytes are.
-    fn is(&self, key: &[u8], value: Option<&[u8]>) -> bool {
-        match &self.what {
-            What::Bytes(pattern) => pattern.wanted().is_in(key, value.unwrap_or_default()),
+    /// Those since the last call, and how many more there were.
+    pub(super) fn take(&mut self) -> (Vec<Mention>, u64) {
+        (std::mem::take(&mut self.mentions), std::mem::take(&mut self.more))
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.mentions.len() >= READY_MAX
+    }
+
+    /// Whether this entry is sought, which shares the first bytes of its key with the one before. In an order
+    /// that is not known, keys are equal if their bytes are.
+    fn is(&mut self, shared: usize, key: &[u8], value: &[u8]) -> bool {
+        match &mut self.what {
+            What::Bytes(pattern, finder) => finder.is_in(&pattern.wanted(), shared, key, value),
             What::Key { key: sought, rule, .. } => match rule.order() {
                 Some(order) => order.user().compare(key, sought).is_eq(),
                 None => key == sought,
@@ -111,18 +128,24 @@ impl Sought {
     }
 
     /// Notes an entry of a block, if it is sought. `key` is an internal key.
-    pub(super) fn entry(&mut self, place: (u64, u64), entry: u64, key: &[u8], value: &[u8], state: State) {
+    pub(super) fn entry(
+        &mut self,
+        place: (u64, u64),
+        (entry, shared): (u64, usize),
+        key: &[u8],
+        value: &[u8],
+        state: State,
+    ) {
         let tag = parse_internal_key(key).ok();
         let user_key = match &self.what {
-            What::Bytes(_) if tag.is_none() => key,
+            What::Bytes(..) if tag.is_none() => key,
             _ if key.len() < 8 => return,
             _ => user_key(key),
         };
         let sequence = tag.map(|parsed| parsed.sequence.get());
         let is_deletion = tag.is_some_and(|parsed| parsed.value_type.to_byte() == 0);
-        let value = (!is_deletion).then_some(value);
-        if self.is(user_key, value) {
-            self.note(place, entry, sequence, (user_key, value), state);
+        if self.is(shared, user_key, value) {
+            self.note(place, entry, sequence, (user_key, (!is_deletion).then_some(value)), state);
         }
     }
 
@@ -135,7 +158,7 @@ impl Sought {
                 Ok(BatchOperation::Delete { key }) => (key, None),
                 Err(_) => return,
             };
-            if self.is(key, value) {
+            if self.is(0, key, value.unwrap_or_default()) {
                 self.note(place, entry, Some(header.sequence.saturating_add(entry)), (key, value), state);
             }
         }
@@ -149,10 +172,14 @@ impl Sought {
         (key, value): (&[u8], Option<&[u8]>),
         state: State,
     ) {
+        if self.mentions.len() >= KEPT_MAX && matches!(self.what, What::Bytes(..)) {
+            self.more += 1;
+            return;
+        }
         let kept = value.map(|value| value.get(..self.value_max).unwrap_or(value)).unwrap_or_default();
         let told = match &self.what {
             What::Key { key: sought, .. } => (key != sought).then_some(key),
-            What::Bytes(_) => Some(key.get(..self.value_max).unwrap_or(key)),
+            What::Bytes(..) => Some(key.get(..self.value_max).unwrap_or(key)),
         };
         self.mentions.push(Mention {
             offset,

@@ -135,7 +135,7 @@ impl Span {
     }
 }
 
-/// `text` with the numbers in place of its `{}`, and in hexadecimal in place of `{x}`.
+/// `text` with the numbers in place of its `{}`, and in hexadecimal in place of `{x}` and `{016x}`.
 ///
 /// The code is smaller than that of `format!` where there are many calls.
 #[inline(never)]
@@ -145,6 +145,7 @@ pub(crate) fn fill(text: &str, numbers: &[u64]) -> String {
     for (index, part) in text.split(['{', '}']).enumerate() {
         match (index % 2 == 1, part) {
             (false, part) => out.push_str(part),
+            (true, "016x") => out.push_str(&format!("{:016x}", numbers.next().copied().unwrap_or(0))),
             (true, "x") => out.push_str(&format!("{:08x}", numbers.next().copied().unwrap_or(0))),
             (true, _) => out.push_str(&numbers.next().copied().unwrap_or(0).to_string()),
         }

@@ -7,7 +7,7 @@ use super::error::number;
 use crate::base::{FileNumber, IDB_NAME, to_u64};
 use crate::inspect::{
     self, BlockView, Checkpoint, Depth, Directory, Finding, LogInspector, ManifestInspector, Pattern, RecordView, Rule,
-    Span, TableInspector, Wanted, Window,
+    Severity, Span, TableInspector, Wanted, Window,
 };
 use crate::table::TRAILER_SIZE;
 
@@ -109,14 +109,16 @@ impl Inspector {
         }
     }
 
-    /// Returns the entries that are sought since the last call, one line of JSON each.
+    /// Returns the entries that are sought since the last call, one line of JSON each; before them a line with
+    /// the number of those that are left out.
     pub fn mentions(&mut self) -> String {
-        let mentions = match &mut self.0 {
+        let (mentions, more) = match &mut self.0 {
             Kind::Table(window) => window.inspector().take_mentions(),
             Kind::Log(window) => window.inspector().take_mentions(),
-            Kind::Manifest(_) => Vec::new(),
+            Kind::Manifest(_) => Default::default(),
         };
-        lines(&mentions.iter().map(|mention| mention.to_span()).collect::<Vec<_>>())
+        let entries = lines(&mentions.iter().map(|mention| mention.to_span()).collect::<Vec<_>>());
+        [&*more.to_string(), "\n", &*entries].concat()
     }
 
     /// Also returns the events of the tables with these numbers, of a manifest.
@@ -246,17 +248,11 @@ pub fn open_block(kind: &str, offset: f64, size: f64, stored: &[u8]) -> View {
 }
 
 /// See [`BlockView::entries_with`]: of blocks in `stored`, each from a start on and of a size with its
-/// trailer. Returns the number of a block and that of an entry for each match; `u32::MAX` instead of an
-/// entry: the block cannot be decoded. `place`: 1 in keys, 2 in values, 3 in both, 4 at the start of a key.
+/// trailer. Returns for each match the number of its block, that of its entry, and what the block's findings
+/// say of it: 0 nothing, 1 doubtful, 2 damaged; `u32::MAX` instead of an entry: the block cannot be decoded.
+/// `place`: 1 in keys, 2 in values, 3 in both, 4 at the start of a key.
 #[wasm_bindgen(js_name = searchBlocks)]
-pub fn search_blocks(
-    stored: &[u8],
-    starts: &[u32],
-    sizes: &[u32],
-    bytes: &[u8],
-    mask: &[u8],
-    place: u8,
-) -> Vec<u32> {
+pub fn search_blocks(stored: &[u8], starts: &[u32], sizes: &[u32], bytes: &[u8], mask: &[u8], place: u8) -> Vec<u32> {
     let (in_keys, in_values, at_start) = places(place);
     let wanted = Wanted { bytes, mask, in_keys, in_values, at_start };
     let mut found = Vec::new();
@@ -265,9 +261,15 @@ pub fn search_blocks(
         let block = stored.get(start..).unwrap_or_default();
         let block = block.get(..size).unwrap_or(block);
         let view = BlockView::open("data", 0, to_u64(size.saturating_sub(TRAILER_SIZE)), block);
+        let doubt = view.span.findings.iter().map(|finding| match finding.severity {
+            Severity::Info => 0,
+            Severity::Warn => 1,
+            Severity::Bad => 2,
+        });
+        let doubt = doubt.max().unwrap_or(0);
         match view.entries_with(&wanted) {
-            Some(entries) => found.extend(entries.into_iter().flat_map(|entry| [number, entry])),
-            None => found.extend([number, u32::MAX]),
+            Some(entries) => found.extend(entries.into_iter().flat_map(|entry| [number, entry, doubt])),
+            None => found.extend([number, u32::MAX, doubt]),
         }
     }
     found
@@ -361,6 +363,12 @@ impl DirectoryInspector {
     /// Takes the kind of a file.
     pub fn detected(&mut self, file: usize, kind: &str, format: &str) {
         self.0.detected(file, kind, format);
+    }
+
+    /// Whether a file is a log or manifest of RocksDB or Pebble.
+    #[wasm_bindgen(js_name = isRelativeFile)]
+    pub fn is_relative_file(&self, file: usize) -> bool {
+        self.0.is_relative_file(file)
     }
 
     /// Whether RocksDB or Pebble wrote the database.

@@ -334,8 +334,10 @@ describe('salvage of what is left', () => {
     assert.deepEqual([alone.live, alone.tombstones, alone.entries], [1, 1, 2])
     assert.deepEqual(alone.adopted, [{ file: 'f1234567.log', as: '000001.log' }])
     assert.equal(alone.files[0].file, 'f1234567.log')
-    // It lacks nothing, but newer entries may be elsewhere.
-    assert.deepEqual([alone.leftBehind, alone.oldDataMayReappear], [[], true])
+    // It lacks nothing, but newer entries may be elsewhere; and that its keys are in bytewise order, only a table shows.
+    assert.deepEqual([alone.leftBehind.map(({ reason }) => reason), alone.oldDataMayReappear], [['no manifest names the comparator: leveldb.BytewiseComparator is assumed'], true])
+    const tableAlone = await of([sourceOf(table, readFileSync(join(place, table)))])
+    assert.deepEqual([tableAlone.leftBehind, tableAlone.oldDataMayReappear, tableAlone.live], [[], true, 100])
     const both = await of([sourceOf('f1.ldb', readFileSync(join(place, table))), sourceOf('x (1).log', readFileSync(join(place, log)))])
     assert.equal(both.live, 99)
     // A manifest tells which files belong to the database: another one is left out, and told.

@@ -24,7 +24,7 @@ import { goTo } from './place.js'
  */
 
 /** Matches that are listed; more are only counted. */
-export const LISTED_MAX = 100_000
+const LISTED_MAX = 100_000
 
 export class Everywhere {
   /** What a search is of. @type {'file' | 'files'} */
@@ -44,17 +44,26 @@ export class Everywhere {
     this.#model = model
   }
 
-  /** The files of the folder of the one that is looked at. */
+  /** The tables and logs of the folder of the file that is looked at. */
   get files() {
-    const { file, files } = this.#model
-    const folder = folderOf(file)
-    return files.filter((each) => folderOf(each) === folder && !each.isZip)
+    return this.#beside.filter(({ name, detected }) => (['table', 'log'].includes(detected?.kind ?? '') || /\d\.(ldb|sst|log)$/.test(name)))
+  }
+
+  /** All files of that folder: the manifest tells which are live. */
+  get #beside() {
+    const folder = folderOf(this.#model.file)
+    return this.#model.files.filter((each) => folderOf(each) === folder && !each.isZip)
   }
 
   /** What was found around the file that is looked at. */
   get shown() {
     const { found } = this
     return found !== undefined && this.#model.file !== undefined && found.files.includes(this.#model.file) ? found : undefined
+  }
+
+  /** Another file is looked at: what is not shown any more ends. */
+  turned() {
+    if (this.shown === undefined) this.stop()
   }
 
   /** @param {Everywhere['where']} where */
@@ -86,6 +95,7 @@ export class Everywhere {
     this.stop()
     const { signal } = this.#control = new AbortController()
     const files = this.where === 'files' ? this.files : [file]
+    const read = this.where === 'files' ? this.#beside : [file]
     const folder = folderOf(file)
     const begun = () => this.found = /** @type {Matches} */ ({ text, folder, files, entries: [], count: 0, damaged: [], status: 'running', done: 0, chosen: -1 })
     let found = begun()
@@ -94,11 +104,11 @@ export class Everywhere {
     try {
       await again(signal, () => {
         found = begun()
-        return sweeper.call('searchFiles', [files.map(({ id }) => id), folder, wanted], {
+        return sweeper.call('searchFiles', [read.map(({ id }) => id), folder, wanted], {
           signal,
-          onPart: (/** @type {import('varve/inspect').MentionsPart} */ { mentions, done, isEnd, damage = 0, failure, ...of }) => {
+          onPart: (/** @type {import('varve/inspect').MentionsPart} */ { mentions, more = 0, done, isEnd, damage = 0, failure, ...of }) => {
             if (signal.aborted) return
-            found.count += mentions.length
+            found.count += mentions.length + more
             for (const mention of mentions) if (found.entries.length < LISTED_MAX) found.entries.push({ ...of, ...mention })
             if (isEnd && (damage > 0 || failure !== undefined)) found.damaged.push(failure === undefined ? of.file : `${of.file} (${failure})`)
             found.done = done
@@ -111,6 +121,7 @@ export class Everywhere {
       if (found.status === 'running') found.status = 'stopped'
       if (!signal.aborted) found.failure = String(error?.message ?? error)
     }
+    if (this.#control.signal !== signal || this.found !== found) return
     model.say(counted(found.count, 'match', 'matches'))
     model.changed()
   }
@@ -127,5 +138,5 @@ export class Everywhere {
   }
 }
 
-/** @param {OpenFile} [file] */
+/** @param {{ name: string }} [file] */
 const folderOf = (file) => file === undefined ? '' : file.name.slice(0, file.name.lastIndexOf('/') + 1)

@@ -196,7 +196,7 @@ export class Model extends EventTarget {
     this.work.end()
     this.lookup.end()
     this.filters?.end()
-    this.salvage?.end()
+    this.salvage?.close()
     this.everywhere?.end()
     for (const file of this.files) {
       this.now.forget(file.id)
@@ -241,6 +241,7 @@ export class Model extends EventTarget {
   #turnTo(file) {
     if (this.file === file) return
     this.lookup.around(() => { this.file = file })
+    this.everywhere?.turned()
     this.found?.cancel()
     this.found = undefined
     this.refused = undefined

@@ -30,6 +30,8 @@ export async function goTo(model, file, { offset, entry, isLog, byValue = false 
     if (entry !== undefined) await model.selectOperation(offset, entry, { view })
     return
   }
+  // Without an index its blocks are known once it is read.
+  if (file.regions?.having(offset)?.offset !== offset) await model.work.sweep(file)
   await model.decode(offset)
   if (isOver()) return
   const found = entry === undefined ? -1 : byValue ? (file.blocks.get(offset)?.entries.valueStart.indexOf(entry) ?? -1) : entry

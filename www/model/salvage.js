@@ -180,6 +180,12 @@ export class Salvage {
     this.#model.changed()
   }
 
+  /** Other files are opened. */
+  close() {
+    this.end()
+    this.folder = undefined
+  }
+
   /** Ends what runs, and forgets what was counted. */
   end() {
     this.#control.abort()

@@ -29,7 +29,7 @@ export const keysOf = (view) => view === 'search' ? ['/'] : ['g', ABOUT[view].ke
 
 /** Views of some kinds of files only, and why they do not apply to others. @type {Partial<Record<View, { of: string[], else: string }>>} */
 export const ONLY_OF = {
-  entries: { of: ['table', 'log'], else: 'a manifest has edits, not entries: see Versions' },
+  entries: { of: ['table', 'log'], else: 'only tables and logs have entries; a manifest has Versions' },
   records: { of: ['log'], else: 'only a log has records' },
   versions: { of: ['manifest'], else: 'only a manifest has versions' },
   filter: { of: ['table'], else: 'only a table has a filter' },

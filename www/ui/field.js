@@ -1,16 +1,24 @@
 // Fields that tell what is wrong with what was typed.
 
 /**
- * Shows beside the field what is wrong with it, until it is changed; the browser speaks it, too.
+ * Shows beside the field what is wrong with it, until something in its form is changed; the browser speaks it,
+ * too.
+ *
  * @param {HTMLInputElement} field
  * @param {string} wrong empty: nothing
  * @returns {boolean} whether it is right
  */
 export function accepted(field, wrong) {
-  field.setAttribute('aria-invalid', String(wrong !== ''))
-  field.setCustomValidity(wrong)
+  const { form } = field
+  // Otherwise the browser would not send it again before the field itself is changed.
+  if (form !== null) form.noValidate = true
+  const mark = (/** @type {string} */ wrong) => {
+    field.setAttribute('aria-invalid', String(wrong !== ''))
+    field.setCustomValidity(wrong)
+  }
+  mark(wrong)
   if (wrong === '') return true
-  field.addEventListener('input', () => field.setCustomValidity(''), { once: true })
+  ;(form ?? field).addEventListener('input', () => mark(''), { once: true })
   field.reportValidity()
   return false
 }

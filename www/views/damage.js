@@ -1,5 +1,6 @@
 // What is wrong, where, and what it means.
 import { html, nothing } from 'lit'
+import { repeat } from 'lit/directives/repeat.js'
 import { counted, grouped, range } from '../ui/numbers.js'
 import { reasonText } from '../ui/bytes.js'
 import { titleOf } from '../model/sentences.js'
@@ -74,7 +75,7 @@ export function damage(model) {
         ? html`<p class="empty">${file.sweep.status === 'done' ? sound(file) : 'Nothing found so far.'}</p>`
         : html`
           <ol class="findings">
-            ${groupsOf(findings).map((group) => html`
+            ${repeat(groupsOf(findings), ([{ code, severity }]) => `${code} ${severity}`, (group) => html`
               ${group.slice(0, SHOWN).map((finding) => item(model, finding))}
               ${group.length > SHOWN ? rest(model, group.slice(SHOWN)) : nothing}`)}
           </ol>`}
@@ -112,7 +113,7 @@ function rest(model, findings) {
   const [{ code }] = findings
   return html`
     <li><details>
-      <summary>${grouped(findings.length)} more of ${code}, the first at byte ${grouped(findings[0].offset)}</summary>
+      <summary>${grouped(findings.length)} more of ${code}${/^[DM]/.test(code) ? '' : `, from byte ${grouped(findings[0].offset)} on`}</summary>
       <ol class="findings">${findings.slice(0, LISTED_MAX).map((finding) => item(model, finding))}</ol>
       ${findings.length > LISTED_MAX ? html`<p class="dim">and ${grouped(findings.length - LISTED_MAX)} more</p>` : nothing}
     </details></li>`

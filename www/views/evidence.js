@@ -13,7 +13,7 @@ export const evidence = (model) => html`${reports(model)}${salvages(model)}`
 function salvages(model) {
   const folders = [...new Set(model.files.filter(({ isOurs }) => isOurs).map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)))]
   if (folders.length === 0) return nothing
-  return html`<details class="salvages" ?open=${(model.salvage?.status ?? 'none') !== 'none'}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => salvagePanel(model, folder))}</details>`
+  return html`<details class="salvages" ?open=${model.salvage?.folder !== undefined}><summary>Salvage what can be read of a damaged database</summary>${folders.slice(0, 20).map((folder) => salvagePanel(model, folder))}</details>`
 }
 
 /** Digests and a report of all files. @param {Model} model */

@@ -123,5 +123,5 @@ export function about(file) {
   }
   const differs = named !== undefined && named !== kind && size > 0
   if (text === '' && !differs) return nothing
-  return html`<p class="note">${differs ? html`${nameText(name)} is named as a ${named}, but its content is ${kind === 'unknown' ? 'not known' : `a ${kind === 'foreign' ? format : kind}`} (${reason}). ` : ''}${text}</p>`
+  return html`<p class="note">${differs ? html`${nameText(name)} is named as a ${named}, but its content is ${kind === 'unknown' ? 'not known' : kind === 'zeros' || kind === 'empty' ? kind : `a ${kind === 'foreign' ? format : kind}`} (${reason}). ` : ''}${text}</p>`
 }

@@ -1,5 +1,6 @@
 // The filters of a table: how full each is, the bits of one, and what they say of a key.
 import { html, nothing } from 'lit'
+import { REGION_KINDS } from 'varve/inspect'
 import '../ui/bit-grid.js'
 import '../ui/virtual-list.js'
 import { accepted, NO_HEX } from '../ui/field.js'
@@ -27,6 +28,11 @@ export function filter(model) {
   const { view, failure } = filters
   if (failure !== undefined) return html`<p class="finding bad">The filter could not be read: ${nameText(failure)}</p>`
   if (view === undefined) return html`<p class="empty">Reading the filter block …</p>`
+  if (view === null && isNameless(file)) {
+    const { columns } = file.regions ?? {}
+    const at = columns?.kind.subarray(0, columns.length).indexOf(REGION_KINDS.indexOf('filter')) ?? -1
+    return html`<p class="empty">The metaindex, which would name a filter, cannot be read. ${columns === undefined || at < 0 ? '' : `A filter block was found by its checksum at ${grouped(columns.offset[at])}.`}</p>`
+  }
   if (view === null) return html`<p class="empty">This table has no filter: a look-up of a key in its range reads a block, whether the key is there or not. LevelDB makes none by default.</p>`
   const findings = file.findings.filter(({ code, offset }) => code === 'T40' || (code === 'T10' && offset >= view.offset && offset < view.offset + view.length))
   return html`
@@ -174,4 +180,10 @@ function tested(model, { done, keys, denied, findings, isStopped }) {
         model.select({ from: offset, to: offset + length, block: region?.offset }, { view: 'blocks' })
       }}>${grouped(offset)}</button> ${reasonText(reason)}</li>`)}${findings.length > LISTED_MAX ? html`<li>and in ${counted(findings.length - LISTED_MAX, 'block')} more</li>` : nothing}</ul>
     </div>`
+}
+
+/** Whether the block that names a filter cannot be read. @param {import('../model/file.js').OpenFile} file */
+function isNameless({ parts }) {
+  const metaindex = parts.find(({ kind }) => kind === 'metaindex')
+  return metaindex === undefined || metaindex.findings.some(({ severity }) => severity === 'bad')
 }

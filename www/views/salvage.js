@@ -14,7 +14,7 @@ const LISTED_MAX = 100
 const CHOICES = [
   ['sound', 'only what a sound index lists', 'Nothing in the result can be wrong or out of place; of a table whose index or footer is damaged, nothing is saved.'],
   ['carved', 'everything with a right checksum', 'Blocks of tables without a usable index are saved too: each entry is as it was written, but such a table can be an old one that was no longer in use.'],
-  ['doubtful', 'everything that can be read', 'Blocks and records with a wrong checksum are saved too, if they can be read to their ends: the most entries, but some keys and values may be wrong. They are listed below.']
+  ['doubtful', 'everything that can be read', 'Blocks and records with a wrong checksum are saved too, if they can be read to their ends: the most of what was there, but some keys and values may be wrong. They are listed below.']
 ]
 
 /** @type {Record<string, string>} */

@@ -5,7 +5,7 @@ import '../ui/virtual-list.js'
 import { bytesOfHex, bytesText, nameText } from '../ui/bytes.js'
 import { counted, grouped, percent, sized } from '../ui/numbers.js'
 import { doubtOf } from '../model/doubt.js'
-import { Everywhere, LISTED_MAX as EVERYWHERE_MAX } from '../model/everywhere.js'
+import { Everywhere } from '../model/everywhere.js'
 import { ROLES } from '../model/folders.js'
 import { LISTED_MAX, parseQuery } from '../model/query.js'
 import { titleOf } from '../model/sentences.js'
@@ -20,25 +20,32 @@ const SHOWN = 400
 /** @param {Model} model */
 export function search(model) {
   const { file, found } = model
-  if (file === undefined || (file.regions === undefined && !file.isLog)) return nothing
+  if (file === undefined) return nothing
   const everywhere = Everywhere.of(model)
   const { files, shown } = everywhere
+  // A list of all files stays while one of them is read.
+  if (file.regions === undefined && !file.isLog && shown === undefined) return nothing
   const isRunning = found?.status === 'running' || shown?.status === 'running'
   const act = (/** @type {Event} */ event) => {
     event.preventDefault()
     const field = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements.namedItem('query'))
     const query = parseQuery(field.value)
     field.setAttribute('aria-invalid', String(query === undefined))
-    if (query === undefined) model.work.refuse('There is nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31, up to 1,024 bytes.')
+    if (query === undefined) model.work.refuse(/^hex:./.test(field.value) ? 'This is not hexadecimal: give pairs of digits, or ?? for any byte, such as hex:6b 65 ?? 31, up to 1,024 bytes.' : 'There is nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31, up to 1,024 bytes.')
     else if (file.isLog || (everywhere.where === 'files' && files.length > 1)) everywhere.run(field.value, query)
     else model.work.search(field.value, query)
   }
-  const choose = (/** @type {Event} */ event) => everywhere.choose(/** @type {any} any: its options are these */ (/** @type {HTMLSelectElement} */ (event.target).value))
+  const choose = (/** @type {Event} */ event) => {
+    const select = /** @type {HTMLSelectElement} */ (event.target)
+    everywhere.choose(/** @type {any} any: its options are these */ (select.value))
+    // What is listed is of the other choice.
+    if (found !== undefined || shown !== undefined) select.form?.requestSubmit()
+  }
   return html`
     <search>
       <form class="bar" @submit=${act}>
         <input class="query" name="query" type="search" aria-label="Search" .value=${found?.text ?? shown?.text ?? ''} placeholder="text, prefix:user:, key:…, value:…, hex:6b 65 ?? 31" autocomplete="off" spellcheck="false">
-        ${files.length < 2 ? nothing : html`<label>in <select name="where" @change=${choose}><option value="file" ?selected=${everywhere.where === 'file'}>this file</option><option value="files" ?selected=${everywhere.where === 'files'}>all ${grouped(files.length)} files beside it</option></select></label>`}
+        ${files.length < 2 ? nothing : html`<label>in <select name="where" @change=${choose}><option value="file" ?selected=${everywhere.where === 'file'}>this file</option><option value="files" ?selected=${everywhere.where === 'files'}>all ${grouped(files.length)} tables and logs here</option></select></label>`}
         <button>Search</button>
         ${isRunning ? html`<button type="button" @click=${() => { found?.cancel(); everywhere.stop() }}>Stop</button>` : nothing}
       </form>
@@ -75,6 +82,7 @@ function results(model, found) {
     <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.matches.length} ${file.decoded} ${file.keys.version} ${file.regions?.version}`}></virtual-list>
     <p class="foot">${counted(count, 'match', 'matches')}${count > LISTED_MAX ? `, the first ${grouped(LISTED_MAX)} listed` : ''} in ${counted(blocks, 'block')}${doubtCount(unsure, 'blocks', 'match', 'matches')}${file.index === undefined && file.sweep.status !== 'done' ? ' (the file was not read yet: only blocks that are known)' : ''}${
       status === 'running' ? ` of ${grouped(total)} (${percent(blocks, total)})` : status === 'stopped' ? ' · stopped' : ''}${
+      file.worst === 'bad' ? html` · <span class="bad">the file is damaged, so that entries may be missing</span>` : nothing}${
       unread > 0 ? html` · <span class="bad">${counted(unread, 'block')} not searched: they cannot be decoded</span>` : ''}</p>`
 }
 
@@ -107,6 +115,6 @@ function everywhereIn(everywhere, found) {
   return html`
     <virtual-list id="matches" class="fill" .list=${list} .version=${`${found.entries.length} ${status}`}></virtual-list>
     ${failure === undefined ? nothing : html`<p class="finding bad">${nameText(failure)}</p>`}
-    ${damaged.length > 0 ? html`<p class="finding bad">Damaged, so that entries may be missing: ${damaged.slice(0, 20).map((name, index) => html`${index > 0 ? ', ' : ''}${nameText(name)}`)}${damaged.length > 20 ? ' …' : ''}</p>` : nothing}
-    <p class="foot">${counted(count, 'match', 'matches')}${count > EVERYWHERE_MAX ? `, the first ${grouped(EVERYWHERE_MAX)} listed` : ''} in ${counted(files.length, 'file')}, live or not${status === 'running' ? ` · ${sized(done)} of ${sized(size)} read` : status === 'stopped' ? ' · stopped' : ''}</p>`
+    ${damaged.length > 0 ? html`<p class="finding bad">Damaged or not read, so that entries may be missing: ${damaged.slice(0, 20).map((name, index) => html`${index > 0 ? ', ' : ''}${nameText(name)}`)}${damaged.length > 20 ? ' …' : ''}</p>` : nothing}
+    <p class="foot">${counted(count, 'match', 'matches')} in ${counted(files.length, 'file')}, live or not${count > found.entries.length ? ` · the first ${grouped(found.entries.length)} listed` : ''}${status === 'running' ? ` · ${sized(done)} of ${sized(size)} read` : status === 'stopped' ? ' · stopped' : ''}</p>`
 }

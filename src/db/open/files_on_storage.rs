@@ -35,11 +35,15 @@ impl FilesOnStorage {
         self.names.as_deref().unwrap_or_default()
     }
 
-    /// Whether there is one table or one log, and nothing else of a database.
+    /// Whether there is one table or one log, and nothing else.
     pub(crate) fn is_one_file(&self) -> bool {
-        let is_content = |(parsed, _): &(FileName, &String)| !matches!(parsed, FileName::Lock | FileName::InfoLog);
-        let mut content = self.parsed().filter(is_content);
-        matches!(content.next(), Some((FileName::Table(_) | FileName::Log(_), _))) && content.next().is_none()
+        let is_content = |(parsed, _)| matches!(parsed, FileName::Table(_) | FileName::Log(_));
+        self.names().len() == 1 && self.parsed().any(is_content)
+    }
+
+    /// Whether there is one table, and nothing else.
+    pub(crate) fn is_one_table(&self) -> bool {
+        self.is_one_file() && !self.all_tables().is_empty()
     }
 
     fn parsed(&self) -> impl Iterator<Item = (FileName, &String)> {

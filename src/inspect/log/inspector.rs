@@ -101,8 +101,8 @@ impl LogInspector {
     }
 
     /// Returns the operations that are sought since the last call.
-    pub fn take_mentions(&mut self) -> Vec<Mention> {
-        self.sought.as_mut().map(|sought| std::mem::take(&mut sought.mentions)).unwrap_or_default()
+    pub fn take_mentions(&mut self) -> (Vec<Mention>, u64) {
+        self.sought.as_mut().map(Sought::take).unwrap_or_default()
     }
 
     /// Returns the offset of the first record that was too large to be looked into.
@@ -339,6 +339,7 @@ impl Reads for LogInspector {
 
     fn is_full(&self) -> bool {
         self.scanner.regions.len() + self.scanner.findings.len() + self.records.len() > READY_MAX
+            || self.sought.as_ref().is_some_and(Sought::is_full)
     }
 }
 

@@ -207,7 +207,8 @@ impl TableInspector {
                 self.total.denied += 1;
             }
             if let Some(sought) = &mut self.sought {
-                sought.entry((offset, span.length), count - 1, key, entries.value(found.entry), state);
+                let number = (count - 1, found.entry.shared);
+                sought.entry((offset, span.length), number, key, entries.value(found.entry), state);
             }
             listing.add(&found, key);
             if found.order == Some(Order::UserKeyBefore) {

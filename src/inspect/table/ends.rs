@@ -46,7 +46,7 @@ impl TableInspector {
         }
         let wrong_bits = (magic ^ MAGIC).count_ones();
         if wrong_bits > 0 {
-            let reason = "not an sstable (bad magic number): {x}, expected {x}";
+            let reason = "not an sstable (bad magic number): {016x}, expected {016x}";
             span.bad("T02", (self.size - 8, 8), reason, &[magic, MAGIC]);
         }
         if wrong_bits > MAGIC_BITS_MAX {

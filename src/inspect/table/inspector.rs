@@ -202,8 +202,8 @@ impl TableInspector {
     }
 
     /// Returns the entries of the key since the last call.
-    pub fn take_mentions(&mut self) -> Vec<Mention> {
-        self.sought.as_mut().map(|sought| std::mem::take(&mut sought.mentions)).unwrap_or_default()
+    pub fn take_mentions(&mut self) -> (Vec<Mention>, u64) {
+        self.sought.as_mut().map(Sought::take).unwrap_or_default()
     }
 
     /// Tests keys against the filter even if its checksum is wrong, which no engine then asks.
@@ -476,6 +476,8 @@ impl Reads for TableInspector {
     }
 
     fn is_full(&self) -> bool {
-        self.ready.len() > SPANS_MAX || self.regions.len() + self.findings.len() > REGIONS_MAX
+        self.ready.len() > SPANS_MAX
+            || self.regions.len() + self.findings.len() > REGIONS_MAX
+            || self.sought.as_ref().is_some_and(Sought::is_full)
     }
 }

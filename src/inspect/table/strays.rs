@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::blocks::explain_filter;
 use super::inspector::{Step, TableInspector};
-use crate::base::{BloomFilterPolicy, parse_internal_key, to_u64};
+use crate::base::{BloomFilterPolicy, parse_internal_key, sort_by, to_u64};
 use crate::inspect::block::{Opened, open};
 use crate::inspect::entries::Entries;
 use crate::inspect::regions::State;
@@ -93,9 +93,21 @@ impl TableInspector {
     /// Reports the unreferenced bytes so far.
     pub(super) fn end_gap(&mut self) {
         let Some((offset, length)) = self.open_gap.take() else { return };
-        let mut span = Span::new("gap", offset, length);
-        span.bad("T32", (offset, length), "{} bytes that nothing refers to and that contain no block", &[length]);
-        self.emit(span);
+        let end = offset.saturating_add(length);
+        // Damaged blocks in it, to which something refers.
+        let mut known: Vec<(u64, u64)> =
+            self.doubtful.iter().copied().filter(|(from, to)| *from < end && *to > offset).collect();
+        sort_by(&mut known, Ord::cmp);
+        let mut at = offset;
+        for (from, to) in known.into_iter().chain([(end, end)]) {
+            if from > at {
+                let length = from - at;
+                let mut span = Span::new("gap", at, length);
+                span.bad("T32", (at, length), "{} bytes that nothing refers to and that contain no block", &[length]);
+                self.emit(span);
+            }
+            at = at.max(to);
+        }
     }
 
     /// A block found by its checksum.

@@ -151,7 +151,7 @@ fn logs_and_manifests_of_rocksdb_are_named_and_no_damage() {
     for found in [log(&[&put, &merge, &put, &merge]), log(&[&recycled]), log(&[&record(b"\x07\0\0\0", 9), &put])] {
         assert_eq!((found.kind, &*found.format), (Kind::Foreign, "RocksDB or Pebble write-ahead log"), "{found:?}");
     }
-    for found in [manifest(&[&edit, &new_file]), manifest(&[&identity])] {
+    for found in [manifest(&[&edit, &new_file, &new_file]), manifest(&[&identity])] {
         assert_eq!((found.kind, &*found.format), (Kind::Foreign, "RocksDB or Pebble manifest"), "{found:?}");
     }
     // One such operation may be a mistake; a tag that nobody writes, and a wrong checksum, are damage.
@@ -161,7 +161,27 @@ fn logs_and_manifests_of_rocksdb_are_named_and_no_damage() {
         assert_eq!(found.kind, Kind::Log, "{found:?}");
     }
     let unknown = record(b"\x37\x01", 1);
-    for found in [manifest(&[&edit, &unknown]), manifest(&[&edit, &wrong]), manifest(&[&edit, &edit])] {
+    let bit_off = record(b"\x0a\x05", 1);
+    for found in [
+        manifest(&[&edit, &unknown, &unknown]),
+        manifest(&[&edit, &wrong, &wrong]),
+        manifest(&[&edit, &edit]),
+        manifest(&[&edit, &new_file]),
+        manifest(&[&edit, &bit_off, &bit_off]),
+    ] {
         assert_eq!(found.kind, Kind::Manifest, "{found:?}");
     }
+    // Without a comparator's name, and with a byte of a key where a batch has the type of an operation.
+    let nameless =
+        record(b"\x02\x05\x09\0\x03\x06\x04\0\x07\0\x05\x0a\x09k\x01\0\0\0\0\0\0\0\x09k\x01\0\0\0\0\0\0\0", 1);
+    let found = manifest(&[&nameless, &nameless]);
+    assert_eq!(found.kind, Kind::Manifest, "{found:?}");
+    // One new table, with all its fields.
+    let key = b"\x09k\x01\0\0\0\0\0\0\0";
+    let table = record(&[&b"\x67\x00\x05\x0a"[..], key, key, b"\0\0\x01"].concat(), 1);
+    assert_eq!(manifest(&[&edit, &table]).kind, Kind::Foreign);
+    // A beginning is joined once, however many ends follow it.
+    let ends = record(b"", 4);
+    let many = [record(&[1; 30_000], 2), ends.repeat(300)].concat();
+    assert_ne!(log(&[&many]).kind, Kind::Foreign);
 }

@@ -128,7 +128,7 @@ fn a_database_of_rocksdb_is_told_once_and_not_compared() {
         assert!(!directory.is_relative());
         assert_eq!(directory.manifest(), Some(3));
     });
-    assert_eq!(told(&report), [(None, "D02")]);
+    assert_eq!(told(&report), [(None, "D02"), (Some(1), "D06")]);
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn mentions(files: &Files, key: &[u8], rule: &Rule, is_ordered: bool) -> (Vec<Me
             while let Some(wanted) = window.wanted() {
                 window.feed(part(wanted));
             }
-            found.append(&mut window.inspector().take_mentions());
+            found.append(&mut window.inspector().take_mentions().0);
         } else if name.ends_with(".ldb") {
             let mut inspector = TableInspector::new(size, Depth::Sweep).with_rule(rule.clone());
             inspector.seek(key.to_vec(), 10, is_ordered);
@@ -188,7 +188,7 @@ fn mentions(files: &Files, key: &[u8], rule: &Rule, is_ordered: bool) -> (Vec<Me
                 read += wanted.1;
                 window.feed(part(wanted));
             }
-            found.append(&mut window.inspector().take_mentions());
+            found.append(&mut window.inspector().take_mentions().0);
         }
     }
     (found, read)

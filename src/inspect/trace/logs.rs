@@ -57,7 +57,7 @@ pub(super) async fn search(
                 damage = Some([&*fill("at offset {}: ", &[finding.offset]), &*finding.reason].concat());
             }
         }
-        for mention in inspector.take_mentions() {
+        for mention in inspector.take_mentions().0 {
             mentions += 1;
             match mention.sequence {
                 // What recovery to a point in time leaves behind is not in a memtable.

@@ -78,7 +78,12 @@ async function readable(inspector, at, signal, task) {
 async function readCurrent(sources, inspector, signal) {
   const at = sources.findIndex(({ name }) => name === 'CURRENT')
   if (at < 0) return
-  await readable(inspector, at, signal, async () => inspector.current(await bytesAt(sources[at], 0, Math.min(sources[at].size, CURRENT_MAX))))
+  await readable(inspector, at, signal, async () => {
+    const { size } = sources[at]
+    const content = await bytesAt(sources[at], 0, Math.min(size, CURRENT_MAX))
+    if (content.length === 0 && size > 0) throw new Error('none of its bytes can be read')
+    inspector.current(content)
+  })
 }
 
 /**
@@ -111,8 +116,8 @@ async function readManifest(sources, inspector, files, { signal }) {
  */
 async function readFile(source, at, inspector, file, { signal, sweep = false, sequences = {}, comparator }) {
   const kind = file.detected?.kind
-  // What RocksDB wrote for itself is no damage.
-  if (inspector.isRelative()) return
+  // What RocksDB wrote for itself is no damage. A log of its database may begin as one of LevelDB's.
+  if (inspector.isRelativeFile(at) || (inspector.isRelative() && kind !== 'table')) return
   const isTable = kind === 'table' || file.detected?.named === 'table' && kind !== undefined
   const isLog = kind === 'log' || isNamed(file, /^\d+\.log$/)
   const isManifest = kind === 'manifest' || isNamed(file, /^MANIFEST-\d+$/)

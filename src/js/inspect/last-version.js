@@ -53,7 +53,7 @@ export async function lastVersion(sources, signal) {
  * @param {Source[]} sources
  * @param {{ current: (bytes: Uint8Array) => void, manifest: () => number }} inspector
  */
-async function readCurrent(sources, inspector) {
+export async function readCurrent(sources, inspector) {
   const source = sources.find(({ name }) => name === 'CURRENT')
   if (source === undefined) return 'CURRENT is missing, which names the manifest'
   let bytes

@@ -37,7 +37,7 @@ export async function * mentionsIn(sources, roles, sought, signal) {
       for await (const part of mentionsOf(source, sought, signal)) yield { ...file, ...part, done: before + part.done }
     } catch (/** @type {any} any: whatever was thrown */ error) {
       signal?.throwIfAborted()
-      yield { ...file, mentions: [], isEnd: true, failure: String(error?.message ?? error), done: before }
+      yield { ...file, mentions: [], isEnd: true, failure: String(error?.message ?? error), done: before + source.size }
     }
     before += source.size
   }
@@ -48,11 +48,13 @@ export async function * mentionsIn(sources, roles, sought, signal) {
  * @param {Source} source
  * @param {Sought} sought
  * @param {AbortSignal} [signal]
- * @returns {AsyncGenerator<Pick<MentionsPart, 'mentions' | 'isEnd' | 'damage' | 'done'>, void>}
+ * @returns {AsyncGenerator<Pick<MentionsPart, 'mentions' | 'more' | 'isEnd' | 'damage' | 'done'>, void>}
  */
 async function * mentionsOf(source, { comparator, seek }, signal) {
-  const { kind, named } = await detect(source)
+  const { kind, named, format } = await detect(source)
   const isLog = kind === 'log'
+  // Another engine's, in the place of a table or log.
+  if (kind === 'foreign' && (named === 'table' || named === 'log')) throw new Error(`${format}, which is not read`)
   if (!isLog && kind !== 'table' && (kind === 'empty' || named !== 'table')) return
   const instance = await newInstance()
   const inspector = isLog ? instance.inspectLog(source.size, comparator) : instance.inspectTable(source.size, SWEEP, comparator)
@@ -62,7 +64,10 @@ async function * mentionsOf(source, { comparator, seek }, signal) {
     damage += parsed(inspector.findings()).filter(({ severity }) => severity === 'bad').length
     inspector.discard()
     const isEnd = parsed(inspector.spans()).some((span) => span.kind === 'table' || span.kind === 'log')
-    yield { mentions: parsed(inspector.mentions()).map(mentionOf), isEnd, damage, done }
+    const lines = inspector.mentions()
+    const end = lines.indexOf('\n')
+    const more = Number(lines.slice(0, end))
+    yield { mentions: parsed(lines.slice(end + 1)).map(mentionOf), ...more > 0 && { more }, isEnd, damage, done }
   }
 }
 

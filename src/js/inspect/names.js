@@ -1,6 +1,7 @@
 // The names under which the engine reads files that are to be salvaged.
 import { VarveError } from '../errors.js'
 import { detect } from './detect.js'
+import { readCurrent } from './last-version.js'
 import { newInstance } from './module.js'
 
 /**
@@ -17,7 +18,11 @@ const SUFFIXES = { table: 'ldb', log: 'log' }
  * @param {AbortSignal} [signal]
  */
 export async function namesOf(sources, signal) {
-  const roles = await rolesOf(sources, signal)
+  const { roles, isRelative } = await rolesOf(sources, signal)
+  const other = isRelative ? roles.findIndex(({ isOther, format }) => isOther && /manifest/.test(format)) : -1
+  if (other >= 0 && !roles.some(({ kind }) => kind === 'table')) {
+    throw new VarveError(`${sources[other].name} is a ${roles[other].format}, and no table beside it is LevelDB's: RocksDB's own tools read such a database`, { code: 'LEVEL_NOT_SUPPORTED' })
+  }
   const hasManifest = roles.some(({ role }) => role === 'current manifest')
   /** @type {Map<string, Source>} */
   const named = new Map()
@@ -28,7 +33,11 @@ export async function namesOf(sources, signal) {
   let number = roles.reduce((most, each) => Math.max(most, each.number ?? 0), 0)
   for (const [index, source] of sources.entries()) {
     const { name } = source
-    const { kind, role } = roles[index]
+    const { kind, role, isOther, format } = roles[index]
+    if (isOther || (isRelative && role === 'other' && /^\d+\.(ldb|sst|log)$/.test(name))) {
+      leftOut.push({ file: name, offset: 0, reason: isOther || kind === 'foreign' ? `not used: it is a ${format}` : 'not used: the database is of RocksDB or Pebble' })
+      continue
+    }
     // One file of no known structure may have blocks: of a disk image, or of a table that lost its ends.
     const isAlone = sources.length === 1
     const suffix = SUFFIXES[kind] ?? (kind === 'unknown' && isAlone ? 'ldb' : undefined)
@@ -50,20 +59,23 @@ export async function namesOf(sources, signal) {
 /** What each file is, and its part in the database. @param {Source[]} sources @param {AbortSignal} [signal] */
 async function rolesOf(sources, signal) {
   const inspector = (await newInstance()).inspectDirectory()
-  /** @type {string[]} */
-  const kinds = []
+  /** @type {{ kind: string, format: string }[]} */
+  const all = []
   for (const [index, source] of sources.entries()) {
     signal?.throwIfAborted()
     inspector.add(source.name, source.size)
     // A file that cannot be read is left to the engine, which says so.
-    const { kind, format } = await detect(source).catch(() => ({ kind: 'unknown', format: '' }))
-    kinds.push(kind)
-    inspector.detected(index, kind, format)
+    const detected = await detect(source).catch(() => ({ kind: 'unknown', format: '' }))
+    all.push(detected)
+    inspector.detected(index, detected.kind, detected.format)
   }
-  if (inspector.isRelative()) throw new VarveError('The manifest is of RocksDB or Pebble, whose entries cannot be salvaged', { code: 'LEVEL_NOT_SUPPORTED' })
+  await readCurrent(sources, inspector)
+  const isRelative = inspector.isRelative()
+  const isOther = all.map((_, index) => inspector.isRelativeFile(index))
   const lines = inspector.conclude().trimEnd().split('\n').slice(1, sources.length + 1)
-  return lines.map((/** @type {string} */ line, /** @type {number} */ index) => {
+  const roles = lines.map((/** @type {string} */ line, /** @type {number} */ index) => {
     const { facts: { role, number } } = JSON.parse(line)
-    return { kind: kinds[index], role: String(role), number: typeof number === 'number' ? number : undefined }
+    return { ...all[index], isOther: isOther[index], role: String(role), number: typeof number === 'number' ? number : undefined }
   })
+  return { roles, isRelative }
 }

@@ -244,6 +244,8 @@ export interface BlocksPart {
   /** Of each match, the number of its block among those that were given, and that of its entry. */
   block: Uint32Array
   entry: Uint32Array
+  /** What the findings of its block say of it: 0 nothing, 1 it may be wrong, 2 the block is damaged. */
+  doubt: Uint8Array
 }
 
 /**
@@ -255,7 +257,8 @@ export function searchBlocks(source: Source, blocks: BlockHandles, wanted: Wante
 
 /**
  * Finds the entries with some bytes in every table and log of a directory, live or not, also in blocks that
- * no index refers to and in records after damage. All of each file is read. `key` of a mention is the
+ * no index refers to and in records after damage. All of each file is read. Files are told even without a
+ * match, at their ends. `key` of a mention is the
  * beginning of its key, up to 256 bytes.
  */
 export function searchFiles(sources: Source[], wanted: Wanted, options?: { signal?: AbortSignal }): AsyncGenerator<MentionsPart, void>
@@ -500,7 +503,8 @@ export interface DirectoryMap {
 /**
  * Reads the files of a directory: names in it, without folders. Logs and manifests are read to their
  * ends; of tables, the map and the first and last data block, or everything with `sweep`. A file that
- * cannot be read is a finding (D05). At most 100,000 files are opened.
+ * cannot be read is a finding (D05). At most 100,000 files are opened. Logs and manifests of RocksDB are told
+ * (D06) and not read: of a database of RocksDB there is no `manifest`, and only LevelDB's tables are checked.
  */
 export function mapDirectory(sources: Source[], options?: {
   signal?: AbortSignal
@@ -745,11 +749,13 @@ export interface MentionsPart {
   role: string
   level?: number
   mentions: Mention[]
+  /** Of `searchFiles`: how many more there were in blocks or records with more than 16,384. */
+  more?: number
   /** Whether the file was read to its end. */
   isEnd: boolean
   /** Bad findings so far in what was read of the file: it may have had other entries. */
   damage?: number
-  /** Why the file could not be read. */
+  /** Why the file could not be read, or is not: RocksDB's tables and logs are not. */
   failure?: string
   /** Bytes of all files that are done. */
   done: number
@@ -937,7 +943,8 @@ export interface Salvaged {
  * other names; in one file of no known structure, blocks are looked for.
  *
  * @param sources The files of one directory, named as in it.
- * @throws `LEVEL_INVALID_ARGUMENT` if there is no table, log or manifest, or the comparator is another;
+ * @throws `LEVEL_NOT_SUPPORTED` if the manifest and all tables are RocksDB's;
+ * `LEVEL_INVALID_ARGUMENT` if there is no table, log or manifest, or the comparator is another;
  * `LEVEL_FULL` if more than `scratchMax` would be kept; `LEVEL_SOURCE_CHANGED` if a file changed meanwhile;
  * `LEVEL_ABORTED`.
  */

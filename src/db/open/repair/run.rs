@@ -21,9 +21,6 @@ use crate::error::{Error, Result};
 use crate::events::LiveCounters;
 use crate::options::{Options, RecoveryMode};
 
-/// The file that names the manifest.
-const CURRENT: &str = "CURRENT";
-
 /// Rebuilds the database in `env` from its tables and logs.
 ///
 /// Logs are converted to tables. An undamaged database with empty logs is left unchanged.
@@ -75,12 +72,14 @@ pub(crate) async fn rebuild(
         let order = InternalKeyComparator::new(options.comparator.clone());
         let mut findings = Findings::default();
         let old = OldManifest::read(env, &files, &order, any_comparator, &mut findings).await?;
-        let (mut report, details) = work(env, &options, &files, old, findings, any_comparator, strictness).await?;
-        // A table or log alone lacks nothing.
+        // A table or log alone lacks nothing; but only a table shows that its keys are in this order.
         if files.is_one_file() {
-            report.findings.retain(|finding| !matches!(finding, Error::Corruption(found) if found.file == CURRENT));
+            findings = Findings::default();
         }
-        Ok((report, details))
+        if !files.is_one_table() {
+            note_comparator(&old, &options, any_comparator, &mut findings);
+        }
+        work(env, &options, &files, old, findings, any_comparator, strictness).await
     };
     let result = result.await;
     env.unlock();
@@ -124,8 +123,17 @@ async fn run(env: &Rc<dyn Env>, options: Options, any_comparator: bool) -> Resul
             ..RepairReport::default()
         });
     }
+    note_comparator(&old, &options, any_comparator, &mut findings);
     let repaired = work(env, &options, &files, old, findings, any_comparator, Strictness::default()).await?;
     Ok(repaired.0)
+}
+
+fn note_comparator(old: &OldManifest, options: &Options, any_comparator: bool, findings: &mut Findings) {
+    if old.comparator.is_none() && !any_comparator {
+        let name = options.comparator.name();
+        let reason = format!("no manifest names the comparator: {name} is assumed");
+        findings.push(Error::corruption("CURRENT", 0, reason));
+    }
 }
 
 async fn work(
@@ -133,17 +141,12 @@ async fn work(
     options: &Options,
     files: &FilesOnStorage,
     old: OldManifest,
-    mut findings: Findings,
+    findings: Findings,
     any_comparator: bool,
     strictness: Strictness,
 ) -> Result<(RepairReport, Details)> {
     let order = InternalKeyComparator::new(options.comparator.clone());
     let tables = open_tables(env, options, &order, &Rc::new(LiveCounters::default()));
-    if old.comparator.is_none() && !any_comparator {
-        let name = options.comparator.name();
-        let reason = format!("no manifest names the comparator: {name} is assumed");
-        findings.push(Error::corruption(CURRENT, 0, reason));
-    }
     let mut repairer = Repairer {
         env,
         options,
