@@ -162,7 +162,9 @@ describe('addresses', () => {
       { source: 'file:711171-1a2b3c4d', file: 'a b/ü&=?#.ldb', view: 'hex', selection: { from: 0, to: 5 * 2 ** 30, entry: 3 }, zoom: [4, 99] },
       { source: 'demo:indexeddb', file: '', view: 'files', selection: undefined, zoom: undefined },
       { source: 'files:12-1a2b3c4d', file: '000005.ldb', view: 'trace', selection: { from: 5, to: 9 }, zoom: undefined, name: 'a & b', traced: { key: '00ff', sequence: '7', tab: 'history' } },
-      { source: 'opfs:a b', file: '', view: 'trace', selection: undefined, zoom: undefined, traced: { key: '' } }
+      { source: 'opfs:a b', file: '', view: 'trace', selection: undefined, zoom: undefined, traced: { key: '' } },
+      { source: 'demo:healthy', file: '000005.ldb', view: 'search', selection: undefined, zoom: undefined, searched: { text: 'hex:6b ?? 31&#é', where: 'files' } },
+      { source: 'demo:healthy', file: '000005.ldb', view: 'search', selection: { from: 5, to: 9 }, zoom: undefined, searched: { text: 'a', where: 'file' } }
     ]
     for (const address of all) assert.deepEqual(parseAddress(addressOf(address)), address)
   })

@@ -2,6 +2,7 @@
 //
 //   #/demo:healthy/blocks?file=000005.ldb&at=0-815&entry=2&zoom=0-4096
 //   #/opfs:ledger/trace?key=757365723a31&sequence=1200
+//   #/demo:healthy/search?file=000005.ldb&q=prefix%3Auser%3A&in=files
 //
 // Fragments are not sent to servers. A file of the user's machine cannot be opened by a link: it is
 // named by its size and a checksum of its ends, several by a checksum of their names and sizes, and
@@ -19,6 +20,14 @@ import { VIEWS } from './views.js'
  */
 
 /**
+ * What was searched for.
+ *
+ * @typedef {object} Searched
+ * @property {string} text as it was typed
+ * @property {'file' | 'files'} where
+ */
+
+/**
  * @typedef {object} Address
  * @property {string} source
  * @property {string} file empty: none is looked at
@@ -27,18 +36,21 @@ import { VIEWS } from './views.js'
  * @property {[number, number]} [zoom]
  * @property {string} [name] what several files of the user's machine are called, to ask for them
  * @property {Traced} [traced]
+ * @property {Searched} [searched]
  */
 
 /** Views that are of all files, so that no file need be named. */
 const OF_ALL = new Set(['files', 'trace', 'live'])
 
 /** @param {Address} address */
-export function addressOf({ source, file, view, selection, zoom, name, traced }) {
+export function addressOf({ source, file, view, selection, zoom, name, traced, searched }) {
   const query = file === '' ? [] : [`file=${encodeURIComponent(file)}`]
   if (name !== undefined) query.push(`name=${encodeURIComponent(name)}`)
   if (traced !== undefined) query.push(`key=${traced.key}`)
   if (traced?.sequence !== undefined) query.push(`sequence=${traced.sequence}`)
   if (traced?.tab !== undefined) query.push(`tab=${traced.tab}`)
+  if (searched !== undefined) query.push(`q=${encodeURIComponent(searched.text)}`)
+  if (searched?.where === 'files') query.push('in=files')
   if (selection !== undefined) query.push(`at=${selection.from}-${selection.to}`)
   if (selection?.entry !== undefined) query.push(`entry=${selection.entry}`)
   if (zoom !== undefined) query.push(`zoom=${Math.floor(zoom[0])}-${Math.ceil(zoom[1])}`)
@@ -60,6 +72,7 @@ export function parseAddress(fragment) {
   const entry = query.get('entry')
   const name = query.get('name')
   const traced = tracedOf(query)
+  const searched = query.get('q')
   try {
     return {
       source: decodeURIComponent(source),
@@ -68,7 +81,8 @@ export function parseAddress(fragment) {
       selection: from && { from: from[0], to: from[1], ...entry !== null && /^\d+$/.test(entry) && { entry: Number(entry) } },
       zoom: rangeOf(query.get('zoom')),
       ...name !== null && { name },
-      ...traced !== undefined && { traced }
+      ...traced !== undefined && { traced },
+      ...searched && { searched: { text: searched, where: query.get('in') === 'files' ? 'files' : 'file' } }
     }
   } catch {
     return undefined

@@ -12,6 +12,7 @@ import { goTo } from './place.js'
  *
  * @typedef {object} Matches
  * @property {string} text as it was typed
+ * @property {Everywhere['where']} where
  * @property {string} folder
  * @property {OpenFile[]} files that are searched
  * @property {Match[]} entries that are listed
@@ -97,7 +98,7 @@ export class Everywhere {
     const files = this.where === 'files' ? this.files : [file]
     const read = this.where === 'files' ? this.#beside : [file]
     const folder = folderOf(file)
-    const begun = () => this.found = /** @type {Matches} */ ({ text, folder, files, entries: [], count: 0, damaged: [], status: 'running', done: 0, chosen: -1 })
+    const begun = () => this.found = /** @type {Matches} */ ({ text, where: this.where, folder, files, entries: [], count: 0, damaged: [], status: 'running', done: 0, chosen: -1 })
     let found = begun()
     const wanted = { bytes: query.bytes, mask: query.mask, where: query.kind === 'prefix' ? 'key starts' : query.where }
     model.changed()

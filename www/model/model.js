@@ -57,6 +57,8 @@ export class Model extends EventTarget {
   exporting
   /** What the last one wrote. @type {{ rows: number, skipped: number } | undefined} */
   exported
+  /** What was searched for, and where. @type {import('./address.js').Searched | undefined} */
+  searched
   /** What was searched for, and found so far. @type {import('./found.js').Found | undefined} */
   found
   /** Why what was typed cannot be searched for. @type {string | undefined} */
@@ -206,6 +208,7 @@ export class Model extends EventTarget {
     this.folders = []
     this.file = undefined
     this.found = undefined
+    this.searched = undefined
     this.refused = undefined
     this.groups = undefined
     this.exported = undefined
@@ -244,6 +247,7 @@ export class Model extends EventTarget {
     this.everywhere?.turned()
     this.found?.cancel()
     this.found = undefined
+    if (this.everywhere?.shown === undefined) this.searched = undefined
     this.refused = undefined
     this.groups?.cancel()
     this.groups = undefined

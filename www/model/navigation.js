@@ -205,13 +205,13 @@ export class Navigation {
 
   /** @returns {Address | undefined} */
   #here() {
-    const { file, files, view, sourceTag, source, selection, zoom, lookup, live } = this.#model
+    const { file, files, view, sourceTag, source, selection, zoom, lookup, live, searched } = this.#model
     if (view === 'live' && live !== undefined) return { source: LIVE, file: '', view }
     if (files.length === 0) return undefined
     const isOfAll = (view === 'files' || view === 'trace') && files.length > 1
     if (file === undefined && !isOfAll) return undefined
     const known = sourceTag ?? (isOfAll ? tagOfAll(files) : tagOf(/** @type {import('./file.js').OpenFile} */ (file)))
-    const place = { source: known, view, ...isOfAll && sourceTag === undefined && { name: source }, ...view === 'trace' && lookup.traced !== undefined && { traced: lookup.traced } }
+    const place = { source: known, view, ...isOfAll && sourceTag === undefined && { name: source }, ...view === 'trace' && lookup.traced !== undefined && { traced: lookup.traced }, ...view === 'search' && { searched } }
     if (file === undefined || (view === 'files' && isOfAll)) return { ...place, file: '' }
     return { ...place, file: file.name, selection, zoom: zoom[0] === 0 && zoom[1] >= file.size ? undefined : zoom }
   }
@@ -292,7 +292,7 @@ export class Navigation {
   }
 
   /** @param {import('./file.js').OpenFile | undefined} file @param {Address} address */
-  async #turnTo(file, { view, traced }) {
+  async #turnTo(file, { view, traced, searched }) {
     const model = this.#model
     if (view === 'live') return model.show(view)
     let looking
@@ -303,7 +303,9 @@ export class Navigation {
     else model.show('files')
     model.select(undefined)
     if (view === 'trace') model.lookup.restore(traced)
+    if (view === 'search') model.searched = searched
     await looking
+    if (view === 'search' && searched !== undefined) (await import('./searching.js')).restoreSearch(model, searched)
   }
 
   /** @param {import('./file.js').OpenFile} file @param {Address} address @param {() => boolean} isGone */

@@ -43,7 +43,7 @@ export class Work {
    * @param {unknown[]} args
    * @param {{ signal: AbortSignal, onPart?: (part: any) => void, begin?: () => void }} options `begin` is called before each try; any: as of the call
    */
-  async #call(call, args, { begin = () => {}, ...options }) {
+  async call(call, args, { begin = () => {}, ...options }) {
     for (let left = TRIES; ; left--) {
       begin()
       try {
@@ -78,7 +78,7 @@ export class Work {
       // It runs from now on, so that no other begins meanwhile.
       begin()
       const comparator = await this.#model.reading.comparatorOf(file)
-      await this.#call('sweep', [file.id, file.detected?.kind, comparator], {
+      await this.call('sweep', [file.id, file.detected?.kind, comparator], {
         signal,
         begin,
         onPart: (swept) => {
@@ -126,7 +126,7 @@ export class Work {
   /** @param {import('./folders.js').Folder} folder @param {AbortSignal} signal */
   async #compareFolder(folder, signal) {
     const { files, name } = folder
-    const map = await this.#call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${counted(of, 'file')}`) })
+    const map = await this.call('directory', [files.map(({ id }) => id), name, sequencesOf(folder)], { signal, onPart: ({ done, of }) => this.#model.say(`compared ${done} of ${counted(of, 'file')}`) })
     if (signal.aborted) return
     folder.map = map
     for (const [index, file] of files.entries()) file.place = map.files[index]
@@ -142,7 +142,7 @@ export class Work {
     file.digest = 'running'
     this.#model.changed()
     try {
-      const digest = await this.#call('digest', [file.id], { signal })
+      const digest = await this.call('digest', [file.id], { signal })
       file.digest = file.sha256 === undefined ? 'none' : file.sha256 === digest ? 'same' : 'changed'
       file.sha256 ??= digest
     } catch (error) {
@@ -191,7 +191,7 @@ export class Work {
     let parts = []
     try {
       const { contentsOf } = await import('./found.js')
-      await this.#call('export', [file.id, { ...contentsOf(file.regions), before: file.regions.entriesBefore }, wanted], {
+      await this.call('export', [file.id, { ...contentsOf(file.regions), before: file.regions.entriesBefore }, wanted], {
         signal: control.signal,
         begin: () => { parts = [] },
         onPart: ({ rows, skipped, text }) => {
@@ -228,7 +228,7 @@ export class Work {
     const groups = model.groups = new Groups(prefix, rule, isWhole, order, () => control.abort())
     model.changed()
     try {
-      await this.#call('group', [(isWhole ? model.tables : [file]).map(({ id }) => id), { prefix, rule }], {
+      await this.call('group', [(isWhole ? model.tables : [file]).map(({ id }) => id), { prefix, rule }], {
         signal: control.signal,
         onPart: (part) => {
           groups.take(part)
@@ -241,51 +241,6 @@ export class Work {
       if (!control.signal.aborted) file.fail(error)
     }
     model.changed()
-  }
-
-  /** What was typed is nothing to search for. @param {string} why */
-  refuse(why) {
-    const model = this.#model
-    model.found?.cancel()
-    model.found = undefined
-    model.everywhere?.end()
-    model.refused = why
-    model.changed()
-  }
-
-  /** Looks for entries of a table. @param {string} text as it was typed @param {import('./query.js').Query} query */
-  async search(text, query) {
-    const model = this.#model
-    const { file } = model
-    if (file?.regions === undefined) return
-    model.refused = undefined
-    model.everywhere?.end()
-    const { blocksFor, Found } = await import('./found.js')
-    if (file !== model.file) return
-    model.found?.cancel()
-    const control = new AbortController()
-    const blocks = blocksFor(file, query)
-    const made = () => model.found = new Found(text, blocks.offset.length, () => control.abort())
-    let found = made()
-    const begin = () => {
-      found = made()
-      model.changed()
-    }
-    try {
-      await this.#call('search', [file.id, blocks, query], {
-        signal: control.signal,
-        begin,
-        onPart: (part) => {
-          found.take(part)
-          model.progressed()
-        }
-      })
-      found.status = control.signal.aborted ? 'stopped' : 'done'
-    } catch (error) {
-      found.status = 'stopped'
-      if (!control.signal.aborted) file.fail(error)
-    }
-    model.say(counted(found.count, 'match', 'matches'))
   }
 }
 

@@ -50,7 +50,7 @@ export const CODES = {
   D03: 'The file’s name is none of LevelDB’s, but its content is.',
   D04: 'Two files have one number.',
   D05: 'The file could not be read.',
-  D06: 'RocksDB or Pebble wrote this database: its files are named, and not checked.',
+  D06: 'RocksDB or Pebble wrote this: it is named, and not read.',
   S01: 'The file changed while it was open.',
   S02: 'Bytes could not be read.',
   Z01: 'The file is not as its zip says: its checksum or size differs.'

@@ -6,6 +6,7 @@ import { counted, grouped, percent } from '../ui/numbers.js'
 import { GROUPS_MAX, SEPARATORS } from '../model/grouping.js'
 import { ORDERS } from '../model/groups.js'
 import { parseQuery } from '../model/query.js'
+import { searchTable } from '../model/searching.js'
 
 /** @typedef {import('../model/model.js').Model} Model */
 /** @typedef {import('../model/groups.js').Groups} Groups */
@@ -77,7 +78,7 @@ function bar(model, groups, open) {
       <button ?disabled=${current === undefined || isWhole} title=${isWhole ? 'one table at a time can be searched' : ''} @click=${() => {
         const text = `prefix:${new TextDecoder('utf-8', { ignoreBOM: true }).decode(current)}`
         const query = parseQuery('prefix:x')
-        if (query !== undefined && current !== undefined) model.work.search(text, { ...query, bytes: current })
+        if (query !== undefined && current !== undefined) searchTable(model, text, { ...query, bytes: current })
         model.show('search')
       }}>Show these entries</button>
     </div>`

@@ -7,7 +7,8 @@ import { counted, grouped, percent, sized } from '../ui/numbers.js'
 import { doubtOf } from '../model/doubt.js'
 import { Everywhere } from '../model/everywhere.js'
 import { ROLES } from '../model/folders.js'
-import { LISTED_MAX, parseQuery } from '../model/query.js'
+import { LISTED_MAX } from '../model/query.js'
+import { search as begin } from '../model/searching.js'
 import { titleOf } from '../model/sentences.js'
 import { doubtCount, doubtWord } from './doubt.js'
 import { keyText } from './key-text.js'
@@ -29,11 +30,7 @@ export function search(model) {
   const act = (/** @type {Event} */ event) => {
     event.preventDefault()
     const field = /** @type {HTMLInputElement} */ (/** @type {HTMLFormElement} */ (event.target).elements.namedItem('query'))
-    const query = parseQuery(field.value)
-    field.setAttribute('aria-invalid', String(query === undefined))
-    if (query === undefined) model.work.refuse(/^hex:./.test(field.value) ? 'This is not hexadecimal: give pairs of digits, or ?? for any byte, such as hex:6b 65 ?? 31, up to 1,024 bytes.' : 'There is nothing to search for: give some text, prefix:…, key:…, value:… or hex:6b 65 ?? 31, up to 1,024 bytes.')
-    else if (file.isLog || (everywhere.where === 'files' && files.length > 1)) everywhere.run(field.value, query)
-    else model.work.search(field.value, query)
+    field.setAttribute('aria-invalid', String(!begin(model, field.value)))
   }
   const choose = (/** @type {Event} */ event) => {
     const select = /** @type {HTMLSelectElement} */ (event.target)
