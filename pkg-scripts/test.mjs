@@ -6,14 +6,10 @@
 //   --long   sets VARVE_LONG=1: tests check all cases instead of a sample (hours)
 //   --list   prints the steps
 //
-// The steps of cargo run beside those of Node, with a lower priority: tests of browsers wait most of the
-// time. What such a step prints is shown at its end.
-//
 // Later steps run even if one fails. At the end, a table and a line "N passed, N failed" (and ", N
 // skipped") are printed; the exit code is 1 if a step failed. A step with one check, such as the
 // format of the sources, counts as one test. A step that fails without naming a failed test, or
 // that runs no test, counts as one failure.
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync, readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.mjs'
@@ -30,15 +26,9 @@ const { values: flags } = parseArgs({ options: { only: { type: 'string' }, long:
 
 const HOUR = 3600
 const options = flags.long ? { env: { VARVE_LONG: '1' }, timeoutSeconds: 48 * HOUR } : { timeoutSeconds: HOUR }
-/** Whether a step runs beside others. @type {AsyncLocalStorage<boolean>} */
-const beside = new AsyncLocalStorage()
-const show = async (command, args, env = {}) => {
-  const isBeside = beside.getStore() === true
-  const line = `$ ${[command, ...args].join(' ')}`
-  if (!isBeside) console.log(line)
-  const result = await run(command, args, { ...options, env: { ...options.env, ...env }, quiet: isBeside, isPatient: isBeside })
-  if (isBeside) console.log(`\n${line}\n${result.output}`)
-  return result
+const show = (command, args, env = {}) => {
+  console.log(`$ ${[command, ...args].join(' ')}`)
+  return run(command, args, { ...options, env: { ...options.env, ...env } })
 }
 
 /**
@@ -91,8 +81,8 @@ const FULL_ALONE = ['--target', 'wasm32-unknown-unknown', '--no-default-features
 /** Features for tests; one set for all, so that it is compiled once. */
 const FOR_TESTS = 'seeded-bugs,fuzzing'
 
-/** Those that run beside the others. @type {Record<string, () => Promise<Result>>} */
-const besides = {
+/** @type {Record<string, () => Promise<Result>>} */
+const steps = {
   fmt: check('cargo', 'fmt', '--check'),
   'fmt-tools': check('cargo', 'fmt', '--check', '--manifest-path', 'pkg-scripts/bindgen/Cargo.toml'),
   // Tests and benches are checked with the features that they are compiled with.
@@ -104,11 +94,9 @@ const besides = {
   // Not the examples, which clippy-testing checks.
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--lib', '--tests', '--no-fail-fast', '--features', FOR_TESTS),
   doctests: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--doc', '--features', FOR_TESTS),
-  'wasm-node': tests(cargoCounts, 'cargo', ...IN_WASM, 'node')
-}
-
-/** @type {Record<string, () => Promise<Result>>} */
-const steps = {
+  'wasm-node': tests(cargoCounts, 'cargo', ...IN_WASM, 'node'),
+  'wasm-chrome': inChrome,
+  'wasm-opfs': inOpfs,
   size: underBudget,
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
@@ -116,9 +104,6 @@ const steps = {
   browser: withPackage(inNode('browser', 3)),
   package: withPackage(inNode('package', 2)),
   runtimes: withPackage(inNode('runtimes')),
-  // Last, so that cargo's directory is free.
-  'wasm-chrome': inChrome,
-  'wasm-opfs': inOpfs,
   audit
 }
 
@@ -179,7 +164,7 @@ function inNode(name, together = 1) {
 
 /** @returns {Promise<Result & { name: string, seconds: number }>} */
 async function timed(name, step) {
-  if (beside.getStore() !== true) console.log(`\n=== ${name}`)
+  console.log(`\n=== ${name}`)
   const start = performance.now()
   const result = await step().catch((error) => {
     console.error(error.message)
@@ -212,27 +197,15 @@ async function prepare() {
   return { passed: 0, failed: 0, skipped: 0 }
 }
 
-/** @param {string[]} names @param {Record<string, () => Promise<Result>>} of */
-async function inOrder(names, of) {
-  const results = []
-  for (const name of names) if (Object.hasOwn(of, name)) results.push(await timed(name, of[name]))
-  return results
-}
-
-const all = { ...besides, ...steps }
-const names = flags.only?.split(',') ?? Object.keys(all)
-const unknown = names.filter((name) => !Object.hasOwn(all, name))
+const names = flags.only?.split(',') ?? Object.keys(steps)
+const unknown = names.filter((name) => !Object.hasOwn(steps, name))
 if (flags.list || unknown.length > 0) {
   if (unknown.length > 0) console.error(`unknown step: ${unknown.join(', ')}`)
-  console.log(`steps: ${Object.keys(all).join(', ')}`)
+  console.log(`steps: ${Object.keys(steps).join(', ')}`)
   process.exit(unknown.length > 0 ? 2 : 0)
 }
 
 const results = [await timed('setup', prepare)]
-if (results[0].failed === 0) {
-  const isAlone = names.every((name) => Object.hasOwn(besides, name))
-  const lanes = [isAlone ? inOrder(names, besides) : beside.run(true, () => inOrder(names, besides)), inOrder(names, steps)]
-  for (const lane of await Promise.all(lanes)) results.push(...lane)
-}
+if (results[0].failed === 0) for (const name of names) results.push(await timed(name, steps[name]))
 printTable(results)
 process.exitCode = conclude(results)

@@ -1,17 +1,8 @@
 // Starts other programs.
 import { spawn, spawnSync } from 'node:child_process'
-import { accessSync, constants as files } from 'node:fs'
-import { constants, setPriority } from 'node:os'
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { environment, root } from './paths.mjs'
-
-/** Each ends what was started. @type {Set<(signal: NodeJS.Signals) => void>} */
-const running = new Set()
-
-function interrupted() {
-  for (const endGroup of running) endGroup('SIGTERM')
-  process.exit(130)
-}
 
 /**
  * Runs a command, prints its output and returns it.
@@ -19,18 +10,17 @@ function interrupted() {
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: Record<string, string>, timeoutSeconds?: number, quiet?: boolean, isPatient?: boolean }} [options]
- *   `env` is added to the environment; `quiet`: do not print the output; `isPatient`: others go first
+ * @param {{ env?: Record<string, string>, timeoutSeconds?: number, quiet?: boolean }} [options]
+ *   `env` is added to the environment; `quiet`: do not print the output
  * @returns {Promise<{ ok: boolean, output: string, why: string }>} `why` is the reason of a failure
  */
-export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = false, isPatient = false } = {}) {
+export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = false } = {}) {
   return new Promise((resolve) => {
     // Its own process group, so that a timeout also ends its children.
     const child = spawn(command, args, { cwd: root, env: { ...environment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const endGroup = (signal) => { try { process.kill(-child.pid, signal) } catch { /* gone already */ } }
-    if (isPatient && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
-    if (running.size === 0) process.on('SIGINT', interrupted).on('SIGTERM', interrupted)
-    running.add(endGroup)
+    const interrupted = () => { endGroup('SIGTERM'); process.exit(130) }
+    process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
     const timer = setTimeout(() => { endGroup('SIGKILL'); finish(`no end after ${timeoutSeconds} s`) }, timeoutSeconds * 1000)
 
     const chunks = []
@@ -43,8 +33,7 @@ export function run(command, args, { env = {}, timeoutSeconds = 3600, quiet = fa
       if (finished) return
       finished = true
       clearTimeout(timer)
-      running.delete(endGroup)
-      if (running.size === 0) process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
       resolve({ ok: why === '', output: Buffer.concat(chunks).toString(), why })
     }
     child.on('error', (error) => finish(error.message))
@@ -74,7 +63,7 @@ export function findProgram(...candidates) {
     const folders = candidate.includes('/') ? [''] : environment.PATH.split(':').filter(Boolean)
     for (const folder of folders) {
       const path = folder ? join(folder, candidate) : candidate
-      try { accessSync(path, files.X_OK); return path } catch { /* look on */ }
+      try { accessSync(path, constants.X_OK); return path } catch { /* look on */ }
     }
   }
   return undefined
