@@ -100,7 +100,7 @@ const steps = {
   size: underBudget,
   types: withPackage(check('tsc', '--project', '.')),
   'abstract-level': withPackage(quietly(tapCounts, process.execPath, 'tests/js/abstract-level.mjs')),
-  js: withPackage(inNode('js', 3)),
+  js: withPackage(inNode('js', 2)),
   browser: withPackage(inNode('browser', 3)),
   package: withPackage(inNode('package', 2)),
   runtimes: withPackage(inNode('runtimes')),
