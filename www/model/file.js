@@ -88,7 +88,8 @@ export class OpenFile {
 
   /** Whether it is of another program, or zeros under another name: nothing in it is explained. */
   get isOther() {
-    return this.detected !== undefined && isOther(this.detected)
+    // A log of RocksDB's may begin as one of LevelDB's: its database tells.
+    return this.detected !== undefined && (isOther(this.detected) || (this.detected.kind === 'log' && this.place?.role === 'other'))
   }
 
   /** Whether it is LevelDB's, as far as is known: what has no known structure is, if a block was found in it. */
