@@ -5,6 +5,7 @@
 //! manifest   a log whose first record is a version edit
 //! CURRENT    "MANIFEST-", digits, a line end            LOG         a line that begins with a date
 //! table without its footer: a block with a right checksum in its first bytes
+//! RocksDB's logs and manifests: fields that LevelDB does not have, under right checksums (`relatives`)
 //! ```
 
 use super::log_head::{self, Head};

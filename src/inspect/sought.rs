@@ -45,9 +45,10 @@ pub(super) struct Sought {
     more: u64,
 }
 
-/// Mentions after which the caller should take them. A block or record can have more: of those with some bytes,
-/// so many are kept until they are taken, and of a key, all, since the newest may be the last.
+/// Mentions after which the caller should take them.
 const READY_MAX: usize = 1024;
+/// One block or record can have more. So many of those with some bytes are kept until they are taken; of a key
+/// all are, since the last one may be the newest.
 const KEPT_MAX: usize = 16_384;
 
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Sought {
         Sought { what: What::Bytes(pattern, Finder::default()), value_max, mentions: Vec::new(), more: 0 }
     }
 
-    /// Those since the last call, and how many more there were.
+    /// Those since the last call, and how many more were not kept.
     pub(super) fn take(&mut self) -> (Vec<Mention>, u64) {
         (std::mem::take(&mut self.mentions), std::mem::take(&mut self.more))
     }

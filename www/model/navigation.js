@@ -305,7 +305,10 @@ export class Navigation {
     if (view === 'trace') model.lookup.restore(traced)
     if (view === 'search') model.searched = searched
     await looking
-    if (view === 'search' && searched !== undefined) (await import('./searching.js')).restoreSearch(model, searched)
+    if (view !== 'search' || searched === undefined) return
+    const { restoreSearch } = await import('./searching.js')
+    // Somebody may have gone on meanwhile.
+    if (model.view === view && (file === undefined || model.file === file)) restoreSearch(model, searched)
   }
 
   /** @param {import('./file.js').OpenFile} file @param {Address} address @param {() => boolean} isGone */

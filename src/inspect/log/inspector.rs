@@ -100,7 +100,8 @@ impl LogInspector {
         self.sought = Some(Sought::bytes(pattern, value_max));
     }
 
-    /// Returns the operations that are sought since the last call.
+    /// Returns the operations that are sought since the last call, and how many more were not kept. They must be
+    /// taken when it is full.
     pub fn take_mentions(&mut self) -> (Vec<Mention>, u64) {
         self.sought.as_mut().map(Sought::take).unwrap_or_default()
     }
