@@ -29,6 +29,8 @@ export interface EngineOptions {
   maxFileSize?: number
   /** Tables held open at once. @defaultValue 1000 */
   maxOpenFiles?: number
+  /** Opens the tables with the database, for synchronous reads. @defaultValue false */
+  openTables?: boolean
   /** Largest key or value. @defaultValue 268435456 */
   maxValueSize?: number
   /** Background work that one write does at most. @defaultValue 65536 */
@@ -85,6 +87,7 @@ fn set_option(options: &mut Options, name: &str, value: &JsValue) -> Result<()> 
         "blockRestartInterval" => options.block_restart_interval = size(name, value)?,
         "maxFileSize" => options.max_file_size = u64::from(count(name, value)?),
         "maxOpenFiles" => options.max_open_files = size(name, value)?,
+        "openTables" => options.open_tables = flag(name, value)?,
         "maxValueSize" => options.max_value_size = size(name, value)?,
         "sliceSize" => options.slice_size = size(name, value)?,
         "filterBits" => {

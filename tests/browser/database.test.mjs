@@ -157,6 +157,28 @@ for (const kind of KINDS) {
     })
   })
 
+  test(`${kind}: a user's own worker reads synchronously as soon as the database is open`, { skip: lacking(kind) }, async (t) => {
+    const { page } = await open(t, kind)
+    const found = await inWorker(page, async (origin) => {
+      const { Varve } = await import(`${origin}/pkg/browser.js`)
+      const options = { writeBufferSize: 64 << 10, maxFileSize: 64 << 10 }
+      const db = new Varve('at once', options)
+      const key = (i) => String(i * 7919 % 20_000).padStart(6, '0')
+      for (let i = 0; i < 20_000; i += 500) await db.batch(Array.from({ length: 500 }, (_, j) => ({ type: 'put', key: key(i + j), value: `${key(i + j)} `.repeat(8) })))
+      await db.close()
+      const again = new Varve('at once', options)
+      await again.open()
+      const first = again.getSync(key(7)).slice(0, 6)
+      let entries = 0
+      for (const [key, value] of again.rangeSync()) entries += value.startsWith(key) ? 1 : 0
+      const { levels } = await again.info()
+      await again.close()
+      return { first, entries, tables: levels.reduce((sum, { files }) => sum + files, 0) }
+    })
+    assert.ok(found.tables > 10, `${found.tables} tables`)
+    assert.deepEqual([found.first, found.entries], [String(7 * 7919 % 20_000).padStart(6, '0'), 20_000])
+  })
+
   test(`${kind}: a user's own worker opens the database in place, with the synchronous calls`, { skip: lacking(kind) }, async (t) => {
     const { page } = await open(t, kind)
     const found = await inWorker(page, async (origin) => {

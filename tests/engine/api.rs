@@ -790,6 +790,46 @@ fn several_memtables_become_one_table() {
 }
 
 #[test]
+fn open_tables_opens_the_tables_with_the_database() {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    for round in 0..5 {
+        put_many(&db, round * 100..round * 100 + 50, "value");
+        flush(&db);
+    }
+    let tables = db.tables().len() as u64;
+    assert!(tables > 1);
+    block_on(db.close()).unwrap();
+    for open_tables in [false, true] {
+        let db = open(&env, Options { open_tables, ..options() });
+        let opened = db.counters().table_opens;
+        assert_eq!(opened, if open_tables { tables } else { 0 });
+        assert_eq!(get(&db, "key00000").as_deref(), Some("value"));
+        assert_eq!(db.counters().table_opens > opened, !open_tables);
+        block_on(db.close()).unwrap();
+    }
+}
+
+#[test]
+fn files_that_a_kill_left_are_removed_by_the_job_that_flushes_what_was_replayed() {
+    let env = MemoryEnv::new();
+    let db = open(&env, options());
+    put_many(&db, 0..500, "value");
+    drop(db);
+    env.unlock();
+    for name in ["000077.ldb", "000078.ldb"] {
+        let file = block_on(env.create(name, varve::env::FileKind::Table, 0)).unwrap();
+        block_on(file.append(&[0; 100])).unwrap();
+    }
+    let db = open(&env, options());
+    assert_eq!(get(&db, "key00000").as_deref(), Some("value"));
+    assert_eq!(count_files(&env, ".ldb"), 2);
+    work(&db);
+    assert_eq!(count_files(&env, ".ldb"), db.tables().len());
+    assert_eq!(contents(&db).len(), 500);
+}
+
+#[test]
 fn limits_of_open_files_and_cache_bytes_are_kept() {
     let env = MemoryEnv::new();
     let small = Options { max_open_files: 10, max_file_size: 16 << 10, block_cache_size: 20 << 10, ..options() };

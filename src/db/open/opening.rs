@@ -6,7 +6,7 @@ use super::check::{check_files, check_not_moved, existing_manifest};
 use super::discover::{FILE_NUMBER_MAX, known_files, list_or_probe, logs_to_replay};
 use super::replay::Recovery;
 use super::source::{ATTEMPTS, ManifestWatch, Stamp, changed};
-use crate::base::{Driver, FileName, FileNumber, InternalKeyComparator};
+use crate::base::{Driver, FileName, FileNumber, InternalKeyComparator, table_file_name};
 use crate::bugs::{Bug, seeded};
 use crate::db::background::{log_and_apply, next_job};
 use crate::db::read::open_tables;
@@ -19,6 +19,9 @@ use crate::events::LiveCounters;
 use crate::memtable::MemTable;
 use crate::options::Options;
 use crate::version::{VersionEdit, VersionSet, recover_manifest};
+
+/// So many tables are opened with the database at most.
+const TABLES_OPENED_MAX: usize = 96;
 
 /// Releases the lock if opening fails or is cancelled.
 struct LockGuard(Option<Rc<dyn Env>>);
@@ -116,6 +119,9 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     } else {
         recovery.install(&inner, &logs, &state).await?
     };
+    if inner.options.open_tables {
+        open_newest_tables(&inner).await;
+    }
     if !inner.options.read_only && inner.env.has_quota() {
         let wanted = inner.room_wanted(0);
         inner.found_no_room.set(wanted > 0 && !inner.env.keep_room(wanted).await.unwrap_or(true));
@@ -123,6 +129,23 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
         inner.compacted_at.set((state.last_sequence().get(), state.version().table_bytes()));
     }
     Ok(Rc::new(inner))
+}
+
+/// A failure is that of the first read.
+async fn open_newest_tables(inner: &Inner) {
+    let newest_first = |state: &State| -> Vec<_> {
+        state.version().files().take(TABLES_OPENED_MAX).map(|(_, file)| (file.number, file.size)).collect()
+    };
+    let tables = newest_first(&inner.state.borrow());
+    // All at the same time.
+    let opening: Vec<_> =
+        tables.iter().map(|(number, size)| inner.env.open_table(&table_file_name(*number), *size)).collect();
+    for file in opening {
+        let _ = file.await;
+    }
+    for (number, size) in tables {
+        let _ = inner.tables.table(number, size).await;
+    }
 }
 
 fn build_inner(

@@ -17,7 +17,7 @@ import { serveWorker } from './worker.js'
 export async function openHere(files, options, listeners) {
   /** @type {import('../remote/host.js').Host | undefined} */
   let host
-  const connection = await TabConnection.open(files, options, listeners, ({ receive }) => {
+  const connection = await TabConnection.open(files, { ...options, openTables: true }, listeners, ({ receive }) => {
     /** @type {(message: any) => void} any: see worker.js */
     let hear = () => {}
     const later = (/** @type {() => void} */ act) => { queueMicrotask(act) }
