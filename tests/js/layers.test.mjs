@@ -23,6 +23,7 @@ const LAYERS = {
   inspect: ['errors.js', 'bytes', 'engine', 'storage'],
   'index.js': ['errors.js', 'level'],
   'inline.js': ['index.js', 'engine'],
+  'node.js': ['index.js', 'engine', 'storage'],
   'full.js': ['index.js', 'engine', 'storage'],
   cli: ['errors.js', 'bytes', 'engine', 'remote', 'tabs', 'storage', 'level', 'inspect']
 }
