@@ -56,6 +56,32 @@ test(`chromium: a database of ${ENTRIES} entries has its first value soon after 
   if (LONG) assert.ok(median <= MEDIAN_MAX_MS, `${median} ms`)
 })
 
+test('chromium: a page without a bundler loads seven scripts before a database is open, and one worker', { skip: lacking('chromium') }, async (t) => {
+  const { url, close } = await serve({ '/': inRoot() })
+  t.after(close)
+  const browser = await Browser.start('chromium')
+  t.after(() => browser.close())
+  const page = await browser.page(`${url}/tests/browser/pages/blank.html`)
+  const scripts = await page.evaluate(async () => {
+    const { Varve } = await import('/pkg/browser.js')
+    const db = globalThis.db = new Varve('few')
+    await db.put('a', '1')
+    return performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))
+  })
+  assert.ok(scripts.length <= 7, scripts.join('\n'))
+  assert.equal(scripts.filter((name) => name.endsWith('/entry-web.js')).length, 1)
+  assert.equal(page.workers().length, 1)
+  // A name that is refused leaves no worker.
+  const code = await page.evaluate(async () => {
+    const { Varve } = await import('/pkg/browser.js')
+    await db.close()
+    const { cause } = await new Varve('x'.repeat(300)).open().then(() => ({}), (error) => error)
+    return cause.code
+  })
+  assert.equal(code, 'LEVEL_INVALID_ARGUMENT')
+  assert.equal(page.workers().length, 0)
+})
+
 for (const kind of KINDS) {
   test(`${kind}: workers that are terminated while they compile the engine do not keep the next from opening`, { skip: seldom(kind) }, async (t) => {
     const ready = await open(t, kind)

@@ -1,5 +1,6 @@
 // The databases of this origin, in its private files and in IndexedDB.
-import { databasesInIndexedDb, databasesInOpfs, pathOf } from '../storage/browser/names.js'
+import { databasesInIndexedDb, databasesInOpfs } from '../storage/browser/names.js'
+import { pathOf } from '../storage/browser/path.js'
 
 /** @typedef {import('../types/inspect.js').OriginDatabase} OriginDatabase */
 

@@ -2,7 +2,7 @@
 // neither creates nor changes anything.
 import { InvalidArgumentError, fromEngine } from '../errors.js'
 import { filesOfChunks } from '../storage/browser/chunks-reader.js'
-import { pathOf } from '../storage/browser/names.js'
+import { pathOf } from '../storage/browser/path.js'
 import { TABLE_COPIES_MAX, filesOfPool } from '../storage/browser/pool-reader.js'
 import { newInstance } from './module.js'
 import { heldLocks, lockOf } from './origin-list.js'

@@ -1,7 +1,7 @@
 // A new database of this origin, which a salvaged one is copied to.
 import { InvalidArgumentError, VarveError } from '../errors.js'
 import { IdbDatabase } from '../storage/browser/idb-database.js'
-import { pathOf } from '../storage/browser/names.js'
+import { pathOf } from '../storage/browser/path.js'
 import { OpfsFiles } from '../storage/browser/opfs.js'
 import { isDedicatedWorker } from '../storage/browser/place.js'
 import { databasesOfOrigin } from './origin-list.js'

@@ -5,7 +5,8 @@
 //
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
 // abstract-level awaits the result once, and a value saves one promise per operation.
-import { isServiceWorker, isWindow } from '#place'
+import { hasStorage, isServiceWorker, isWindow } from '#place'
+import { endEarly, startEarly } from '#thread'
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -261,6 +262,7 @@ export class Varve extends AbstractLevel {
     if (this.#inMemory && this.#engine !== undefined && !this.#engine.hasEnded) return this.#reopen(errorIfExists)
     const isImport = this.#importing !== null
     try {
+      this.#begin()
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
       if (this.location !== null) this.#kind = storage.kind ?? 'directory'
@@ -275,6 +277,7 @@ export class Varve extends AbstractLevel {
       }
       if (this.location !== null) this.#settle(/** @type {any} any: a WorkerEngine knows it */ (engine).place ?? { why: storage?.why })
     } catch (error) {
+      endEarly()
       // In an import, corruption is in the zip, not at the location.
       const told = fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
       if (!isImport && isDenied(error)) told.message += '; ask for write access, or open it with readOnly: true'
@@ -284,6 +287,17 @@ export class Varve extends AbstractLevel {
     this.#answers = new Answers(this.#turns)
     this.#writeOrder = new WriteOrder(this.#answers, this.#isRemote)
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
+  }
+
+  /** Begins to load, at the same time as the storage, what opening will need. */
+  #begin() {
+    const { path, kind } = this.#place
+    if (isWindow()) {
+      if (path !== null && this.#importing === null && this.#makeWorker === undefined) startEarly(isFull() || kind === 'indexeddb')
+    } else if (!this.#inWorker && !hasStorage('opfs')) {
+      // A failure is that of the call that waits for it.
+      ownEngine().catch(() => {})
+    }
   }
 
   /** @param {import('../remote/host.js').Place} [place] where the database is, if a worker has decided it */
@@ -375,8 +389,7 @@ export class Varve extends AbstractLevel {
   static async #storageOf({ path, base, storage, kind }) {
     if (path === null) return storage
     if (isServiceWorker()) throw new VarveError('A service worker cannot open a database by name: a page or a dedicated worker can', { code: 'LEVEL_NOT_SUPPORTED' })
-    // A failure is that of the import that waits for it.
-    if (isWindow()) import('../tabs/tab-engine.js').catch(() => {})
+    if (isWindow()) return (await import('../tabs/tab-engine.js')).elsewhere(path, kind)
     const { directoryAt } = await import('#directory')
     return directoryAt(path, base, kind)
   }

@@ -74,3 +74,8 @@ export function startThread({ receive, ended }, _isFull, _make) {
 
 /** @param {string} code @param {string} message */
 const failure = (code, message) => Object.assign(new Error(message), { code })
+
+/** Only pages start a worker before they need it. */
+export const startEarly = (/** @type {boolean} */ _isFull) => {}
+
+export const endEarly = () => {}

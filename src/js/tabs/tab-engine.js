@@ -1,6 +1,9 @@
-// An engine that the tabs of a browser share, with the methods of WorkerEngine.
+// An engine that the tabs of a browser share, with the methods of WorkerEngine. A window loads this
+// before it opens a database by name.
 import { isFull } from '../engine/module.js'
 import { WorkerEngine } from '../remote/client.js'
+import { Elsewhere } from '../storage/browser/elsewhere.js'
+import { pathOf } from '../storage/browser/path.js'
 import { TabConnection } from './connection.js'
 import { threadFor } from './threads.js'
 
@@ -12,6 +15,13 @@ import { threadFor } from './threads.js'
  * any: Engine or WorkerEngine, which share their methods
  * @typedef {{ engine: any, turns?: import('../engine/scheduler.js').Turns, close?(): Promise<void> }} Opened
  */
+
+/**
+ * The database `location`, for a window.
+ * @param {string} location
+ * @param {string} [kind] 'opfs', 'indexeddb', or 'auto'
+ */
+export const elsewhere = (location, kind = 'auto') => new Elsewhere(pathOf(location), location, kind)
 
 /**
  * Opens a database in a worker of this page, or joins the tab that has it open.

@@ -37,6 +37,8 @@ export function servePage(directoryAt, isOther = () => false) {
     }
   }, directoryAt)
   serve(self)
+  // Compiled by the time it is needed; its failure is reported then.
+  loadModule().catch(() => {})
 }
 
 /**

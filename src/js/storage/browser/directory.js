@@ -2,11 +2,12 @@
 // or in IndexedDB.
 import { VarveError } from '../../errors.js'
 import { choose } from './choose.js'
-import { databaseExists, removeDatabase, strictDurability } from './idb-open.js'
-import { databasesInIndexedDb, databasesInOpfs, isRefused, pathOf } from './names.js'
+import { Elsewhere } from './elsewhere.js'
+import { databaseExists } from './idb-open.js'
+import { databasesInIndexedDb, databasesInOpfs } from './names.js'
 import { OpfsFiles } from './opfs.js'
-import { isDedicatedWorker, isWindow } from './place.js'
-import { WebLock } from './web-lock.js'
+import { pathOf } from './path.js'
+import { isDedicatedWorker } from './place.js'
 
 /** The names of all databases, in any order. @returns {Promise<string[]>} */
 export async function databases() {
@@ -26,15 +27,13 @@ export function provideDatabases(make) {
 }
 
 /**
- * The storage of the database `location`: its files in a worker; in a window, what tells a worker where
- * they are. A promise if it has to be looked for.
+ * The storage of the database `location` in a worker. A promise if it has to be looked for.
  * @param {string} location
  * @param {unknown} [_base] a directory of Node
  * @param {string} [kind] 'opfs', 'indexeddb', or 'auto': see choose.js
  */
 export function directoryAt(location, _base, kind = 'auto') {
   const path = pathOf(location)
-  if (isWindow()) return new Elsewhere(path, location, kind)
   if (kind === 'indexeddb') return inIndexedDb(path, location)
   if (!isDedicatedWorker()) {
     throw new VarveError('The files of a database can be opened in a window or a dedicated worker only', { code: 'LEVEL_NOT_SUPPORTED' })
@@ -45,53 +44,6 @@ export function directoryAt(location, _base, kind = 'auto') {
 
 /** @param {string[]} path @param {string} location @param {string} [why] */
 const inIndexedDb = (path, location, why) => databaseAt === undefined ? new Elsewhere(path, location, 'indexeddb', why) : Object.assign(databaseAt(path, location), { why })
-
-/** A database as a window sees it, or a program without the full module one in IndexedDB. */
-class Elsewhere {
-  #path
-  #location
-  #kind
-  /** Why it is in IndexedDB. */
-  why
-
-  /** @param {string[]} path @param {string} location @param {string} kind @param {string} [why] */
-  constructor(path, location, kind, why) {
-    this.#path = path
-    this.#location = location
-    this.#kind = kind
-    this.why = why
-  }
-
-  /** Whether the full module is needed to open it here. */
-  get needsFull() { return !isWindow() }
-
-  get durability() { return this.#kind === 'indexeddb' ? strictDurability() : 'durable' }
-
-  get kind() { return this.#kind }
-
-  get lockName() { return this.#path.join('/') }
-
-  /** See Host.storageOf. */
-  get inWorker() { return { named: this.#location, storage: this.#kind } }
-
-  /** Removes the database; does nothing if there is none. */
-  async destroy() {
-    const files = new OpfsFiles(this.#path, this.#location)
-    const lock = new WebLock(this.lockName, this.#location)
-    await lock.acquire()
-    try {
-      if (this.#kind !== 'indexeddb') await files.removeAll().catch((error) => this.#isNothing(error))
-      if (this.#kind === 'indexeddb' || (this.#kind === 'auto' && globalThis.indexedDB !== undefined)) await removeDatabase(this.lockName, lock, true)
-    } finally {
-      lock.letIn()
-    }
-  }
-
-  /** @param {any} error any: whatever was thrown */
-  #isNothing(error) {
-    if (error?.name !== 'NotFoundError' && !(this.#kind === 'auto' && isRefused(error))) throw error
-  }
-}
 
 /**
  * Whether there is a database of this name in IndexedDB. Never makes one.

@@ -7,7 +7,8 @@
 //   files    number of the file
 //   chunks   [file, chunk] or [file, chunk, offset]
 import { VarveError } from '../../errors.js'
-import { openDatabase, removeDatabase, strictDurability } from './idb-open.js'
+import { openDatabase, removeDatabase } from './idb-open.js'
+import { strictDurability } from './place.js'
 import { WebLock } from './web-lock.js'
 
 /**

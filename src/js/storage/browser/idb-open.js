@@ -14,12 +14,6 @@ const refusal = (message, code) => new VarveError(message, { code })
 
 const missing = () => new DOMException('there is no database here', 'NotFoundError')
 
-/** How durable a strict transaction is: WebKit's ends with a checkpoint whose failure is only logged. */
-export function strictDurability() {
-  const isWebKit = /AppleWebKit\/(?!.*Chrom)/.test(globalThis.navigator?.userAgent ?? '')
-  return isWebKit ? 'os-buffered' : 'durable'
-}
-
 /** The names of all databases; undefined where they cannot be listed. @returns {Promise<string[] | undefined>} */
 export async function listDatabases() {
   const all = await globalThis.indexedDB?.databases?.()

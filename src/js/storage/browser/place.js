@@ -26,3 +26,9 @@ export const isServiceWorker = () => {
   const { ServiceWorkerGlobalScope: Scope } = /** @type {any} any: lib.dom does not declare it */ (globalThis)
   return Scope !== undefined && globalThis instanceof Scope
 }
+
+/** How durable a strict transaction of IndexedDB is: WebKit's ends with a checkpoint whose failure is only logged. */
+export function strictDurability() {
+  const isWebKit = /AppleWebKit\/(?!.*Chrom)/.test(globalThis.navigator?.userAgent ?? '')
+  return isWebKit ? 'os-buffered' : 'durable'
+}
