@@ -84,9 +84,6 @@ fn refuse_manual(inner: &Inner, error: &Error) {
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
-    if inner.must_remove_obsolete.take() {
-        remove_unneeded(inner).await?;
-    }
     if inner.state.borrow().is_tight() {
         regain_room(inner).await?;
     }

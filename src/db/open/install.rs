@@ -70,13 +70,7 @@ impl Recovery {
         // This makes names durable too.
         log_and_apply(inner, edit).await?;
         log.name_is_durable();
-        // The job that flushes what was replayed can remove them, and begins at once. A quota may need
-        // their space now.
-        if inner.state.borrow().has_immutables() && !inner.env.has_quota() {
-            inner.must_remove_obsolete.set(true);
-        } else {
-            remove_obsolete(inner).await?;
-        }
+        remove_obsolete(inner).await?;
         Ok(self.report)
     }
 

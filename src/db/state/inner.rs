@@ -67,8 +67,6 @@ pub(crate) struct Inner {
     pub(crate) owes_turn: Cell<bool>,
     /// The current write must finish in this call: it neither pauses nor waits.
     pub(crate) must_end: Cell<bool>,
-    /// Whether files of before the open are still to be removed, by the next job.
-    pub(crate) must_remove_obsolete: Cell<bool>,
     /// Whether a put found no room (`write/room.rs`), and none was found since.
     pub(crate) found_no_room: Cell<bool>,
     /// Whether a put was refused for that since opening.
@@ -114,7 +112,6 @@ impl Inner {
             slowed: Cell::new(false),
             owes_turn: Cell::new(false),
             must_end: Cell::new(false),
-            must_remove_obsolete: Cell::new(false),
             found_no_room: Cell::new(false),
             refused_for_room: Cell::new(false),
             flushed_for_room: Cell::new(false),
