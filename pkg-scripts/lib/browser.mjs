@@ -35,24 +35,23 @@ const WORKERS = {
 }
 
 /**
- * Files of src/js that a page loads together; `into` are those that may need some of them. esbuild makes a
- * chunk for each set of entries that share code, so that a page without a bundler asked the server for 16
- * files before a database opened: half the time of a cold start. If all entries reach a whole group, it is
- * one chunk.
+ * Groups of files that pages load together. esbuild makes a chunk for each set of entries that share code,
+ * so a page without a bundler asked the server for 16 files before a database was open, which took half the
+ * time. A group is one chunk, because every file that `into` matches imports all of it.
+ *
+ * What starts workers is not in `base`: bundlers would then add them to programs that import `varve/blob`.
  */
 const GROUPS = {
-  base: {
+  base: { files: ['errors', 'engine/event-loop', 'storage/browser/path', 'storage/browser/place'], into: /^/ },
+  core: {
     files: [
-      'errors', 'bytes/buffer-web', 'bytes/bytes', 'bytes/native-buffer', 'bytes/page', 'bytes/text', 'bytes/write-batch', 'engine/event-loop',
-      'engine/module', 'engine/scheduler', 'remote/thread-web', 'storage/browser/elsewhere', 'storage/browser/path', 'storage/browser/place'
+      'bytes/buffer-web', 'bytes/bytes', 'bytes/native-buffer', 'bytes/page', 'bytes/text', 'bytes/write-batch',
+      'engine/module', 'engine/scheduler', 'remote/thread-web', 'storage/browser/elsewhere'
     ],
-    into: /^/
+    into: /^(level|engine|remote|tabs)\/|^storage\/(map|browser\/(directory|remove))$|^(index|full|inline)$/
   },
   // What opens a database by name.
-  tabs: {
-    files: ['remote/client', 'tabs/connection', 'tabs/tab-engine'],
-    into: /^(remote|tabs)\//
-  }
+  tabs: { files: ['remote/client', 'tabs/connection', 'tabs/tab-engine'], into: /^(remote|tabs)\// }
 }
 
 /** Browsers since 2023, as for WebAssembly. */
@@ -69,7 +68,7 @@ export async function buildForBrowsers() {
   writeFileSync(inRoot('pkg', 'precache.json'), `${JSON.stringify([...scriptsOf(metafile, ['browser.js']), 'entry-web.js', 'engine.wasm'], undefined, 2)}\n`)
 }
 
-/** Lets each file of `into` reach the whole group. @type {import('esbuild').Plugin} */
+/** Adds the imports of the groups. @type {import('esbuild').Plugin} */
 const inGroups = {
   name: 'groups',
   setup(build) {
@@ -81,14 +80,16 @@ const inGroups = {
     }))
     build.onLoad({ filter: /[\\/]src[\\/]js[\\/].*\.js$/ }, ({ path }) => {
       const file = relative(folder, path).replaceAll('\\', '/').slice(0, -'.js'.length)
-      if (GROUPS.base.files.includes(file)) return undefined
-      const wanted = Object.entries(GROUPS).filter(([, { files, into }]) => into.test(file) && !files.includes(file))
+      const groups = Object.entries(GROUPS)
+      // A group does not import itself, nor those before it that one.
+      const own = groups.findIndex(([, { files }]) => files.includes(file))
+      const wanted = groups.filter(([, { into }], at) => into.test(file) && (own < 0 || at < own))
       return { contents: [readFileSync(path, 'utf8'), ...wanted.map(([name]) => `import 'group:${name}'`)].join('\n') }
     })
   }
 }
 
-/** The files of a group stay, although none is for its side effects. */
+/** Keeps these imports, although package.json says that the files have no side effects. */
 const IN_FEW_FILES = { plugins: [inGroups], ignoreAnnotations: true }
 
 /**

@@ -76,10 +76,11 @@ impl Moment {
         Manifest::create(target, self.manifest, &[VersionEdit::encode(&self.edit)]).await.map(|_| ())
     }
 
-    /// The number of the first log that opening the copy replays.
+    /// The number of the first log that opening the copy replays; 0, as LevelDB's repair has it, if there is
+    /// none: a number would name a log that is missing.
     fn log(&self) -> FileNumber {
         let has_log = cfg!(feature = "comparators") && self.edit.log_number == Some(self.table);
-        if has_log { self.table } else { self.manifest }
+        if has_log { self.table } else { FileNumber(0) }
     }
 
     /// Returns the names of all files that the copy may have, CURRENT last.

@@ -8,6 +8,8 @@ use crate::error::Error;
 pub struct RecoveryReport {
     /// Logs replayed, oldest first.
     pub logs: Vec<LogReport>,
+    /// The log that the manifest names, if it is missing: its writes are not in the database.
+    pub missing_log: Option<Error>,
     /// The first place where acknowledged writes are missing, with the reason.
     pub gap: Option<Error>,
     /// Names of the copies of damaged logs. None when read-only.
@@ -23,7 +25,7 @@ impl RecoveryReport {
     pub fn findings(&self) -> Vec<Error> {
         let mut findings = Vec::new();
         let of_logs = self.logs.iter().filter_map(|log| log.damage.as_ref());
-        for error in self.torn_manifest.iter().chain(of_logs).chain(&self.gap) {
+        for error in self.torn_manifest.iter().chain(&self.missing_log).chain(of_logs).chain(&self.gap) {
             if !findings.contains(error) {
                 findings.push(error.clone());
             }

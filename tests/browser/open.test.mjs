@@ -56,7 +56,7 @@ test(`chromium: a database of ${ENTRIES} entries has its first value soon after 
   if (LONG) assert.ok(median <= MEDIAN_MAX_MS, `${median} ms`)
 })
 
-test('chromium: a page without a bundler loads seven scripts before a database is open, and one worker', { skip: lacking('chromium') }, async (t) => {
+test('chromium: a page without a bundler loads seven scripts, and one of a worker, before a database is open', { skip: lacking('chromium') }, async (t) => {
   const { url, close } = await serve({ '/': inRoot() })
   t.after(close)
   const browser = await Browser.start('chromium')
@@ -68,19 +68,73 @@ test('chromium: a page without a bundler loads seven scripts before a database i
     await db.put('a', '1')
     return performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))
   })
-  assert.ok(scripts.length <= 7, scripts.join('\n'))
+  assert.ok(scripts.length <= 8, scripts.join('\n'))
   assert.equal(scripts.filter((name) => name.endsWith('/entry-web.js')).length, 1)
   assert.equal(page.workers().length, 1)
-  // A name that is refused leaves no worker.
-  const code = await page.evaluate(async () => {
-    const { Varve } = await import('/pkg/browser.js')
-    await db.close()
-    const { cause } = await new Varve('x'.repeat(300)).open().then(() => ({}), (error) => error)
-    return cause.code
-  })
-  assert.equal(code, 'LEVEL_INVALID_ARGUMENT')
-  assert.equal(page.workers().length, 0)
 })
+
+for (const kind of KINDS) {
+  test(`${kind}: a first database that cannot be opened leaves no worker, and says why`, { skip: lacking(kind) }, async (t) => {
+    const { url, close } = await serve({ '/': inRoot() })
+    t.after(close)
+    const browser = await Browser.start(kind)
+    t.after(() => browser.close())
+    /** In a new page: how many workers were made, and how many of them ended. */
+    const inPage = async (act) => {
+      const page = await browser.page(`${url}/tests/browser/pages/blank.html`)
+      const found = await page.evaluate(`(async () => {
+        const made = []
+        const Own = Worker
+        globalThis.Worker = class extends Own {
+          constructor(...given) { super(...given); made.push(this) }
+          terminate() { this.hasEnded = true; super.terminate() }
+        }
+        const codeOf = (promise) => promise.then(() => 'done', (error) => error.cause?.code ?? error.code)
+        const codes = await (${act})(codeOf)
+        return { codes, left: made.filter(({ hasEnded }) => !hasEnded).length, made: made.length }
+      })()`)
+      await page.close()
+      return found
+    }
+    const invalid = await inPage(async (codeOf) => {
+      const { Varve } = await import('/pkg/browser.js')
+      return [await codeOf(new Varve('x'.repeat(300)).open()), await codeOf(Promise.resolve().then(() => new Varve('\ud800').open()))]
+    })
+    assert.deepEqual(invalid, { codes: ['LEVEL_INVALID_ARGUMENT', 'LEVEL_INVALID_ARGUMENT'], left: 0, made: 0 })
+    const missing = await inPage(async (codeOf) => {
+      const { Varve } = await import('/pkg/browser.js')
+      return [await codeOf(new Varve('is not there', { createIfMissing: false }).open())]
+    })
+    assert.deepEqual([missing.codes, missing.left], [['LEVEL_INVALID_ARGUMENT'], 0])
+    const two = await inPage(async (codeOf) => {
+      const { Varve } = await import('/pkg/browser.js')
+      const [bad, good] = [new Varve('x'.repeat(300)), new Varve('good')]
+      const codes = await Promise.all([codeOf(bad.open()), codeOf(good.put('a', '1'))])
+      await good.close()
+      return codes
+    })
+    assert.deepEqual([two.codes, two.left], [['LEVEL_INVALID_ARGUMENT', 'done'], 0])
+    // Meanwhile the page gets the other module.
+    const other = await inPage(async (codeOf) => {
+      const { Varve } = await import('/pkg/browser.js')
+      const db = new Varve('mix')
+      const full = import('/pkg/full.js')
+      const codes = [await codeOf(db.put('a', '1'))]
+      await full
+      await db.close()
+      return codes
+    })
+    assert.deepEqual([other.codes, other.left], [['done'], 0])
+    // The script of the worker is not there.
+    const alone = await inPage(async (codeOf) => {
+      const Any = Worker
+      globalThis.Worker = class extends Any { constructor(_url, options) { super('/none/entry-web.js', options) } }
+      const { Varve } = await import('/pkg/browser.js')
+      return [await codeOf(new Varve('no script').open())]
+    })
+    assert.deepEqual([alone.codes, alone.left], [['LEVEL_ENGINE_UNAVAILABLE'], 0])
+  })
+}
 
 for (const kind of KINDS) {
   test(`${kind}: workers that are terminated while they compile the engine do not keep the next from opening`, { skip: seldom(kind) }, async (t) => {

@@ -37,7 +37,7 @@ test('chromium: a page with Trusted Types makes its worker by its policy', { ski
   const page = await browser.page(`${url}/tests/browser/pages/database.html`)
   await page.waitForFunction('globalThis.isReady')
   const refused = await page.evaluate(() => new Varve('own').open().then(() => 'opened', ({ cause }) => cause.code))
-  assert.equal(refused, 'LEVEL_POISONED')
+  assert.equal(refused, 'LEVEL_ENGINE_UNAVAILABLE')
   const found = await page.evaluate(`(async () => {
     const policy = trustedTypes.createPolicy('varve', { createScriptURL: (url) => url })
     return (${use})(({ full }) => new Worker(policy.createScriptURL(full ? '/pkg/entry-full.js' : '/pkg/entry-web.js'), { type: 'module' }))

@@ -425,3 +425,74 @@ describe('varve salvage', () => {
     }
   })
 })
+
+describe('what opening and copying leave', () => {
+  test('exports, checkpoints and salvaged databases name no log that is not there', async () => {
+    const place = newPlace()
+    const db = new Varve(place)
+    await db.batch(Array.from({ length: 500 }, (_, i) => ({ type: 'put', key: `key${i}`, value: 'x'.repeat(50) })))
+    const copies = [newPlace(), newPlace(), newPlace()]
+    rmSync(copies[0], { recursive: true })
+    await db.checkpoint(copies[0])
+    unpack(await joined(db.export()), copies[1])
+    await db.close()
+    unpack(await joined((await salvage(sourcesOf(place))).zip()), copies[2])
+    for (const copy of copies) {
+      assert.deepEqual((await Varve.verify(copy)).findings, [])
+      const strict = new Varve(copy, { recovery: 'strict', createIfMissing: false })
+      assert.equal((await strict.keys().all()).length, 500)
+      await strict.close()
+      assert.equal((await countsOf(copy)).live, 500)
+    }
+  })
+
+  test('a log that opening has set aside is salvaged as repair reads it', async () => {
+    const place = newPlace()
+    const db = new Varve(place)
+    for (let i = 0; i < 40; i++) await db.put(`key${String(i).padStart(2, '0')}`, 'x'.repeat(50))
+    // Closing would write a table.
+    const log = filesOf(place).find((name) => name.endsWith('.log'))
+    const copy = newPlace()
+    for (const name of filesOf(place)) writeFileSync(join(copy, name), readFileSync(join(place, name)))
+    await db.close()
+    rmSync(join(copy, 'LOCK.varve'), { force: true })
+    const bytes = readFileSync(join(copy, log))
+    bytes[20 * 70] ^= 1
+    writeFileSync(join(copy, log), bytes)
+    const opened = new Varve(copy)
+    await opened.put('more', '1')
+    await opened.close()
+    assert.ok(filesOf(copy).includes(`${log}.damaged`), filesOf(copy).join())
+    const salvaged = await salvage(sourcesOf(copy))
+    const target = newPlace()
+    unpack(await joined(salvaged.zip()), target)
+    const { live } = await countsOf(target)
+    await Varve.repair(copy)
+    const repaired = new Varve(copy)
+    assert.equal(live, (await repaired.keys().all()).length)
+    await repaired.close()
+    assert.ok(live >= 40, `${live} keys`)
+  })
+
+  test('a missing log is told when the database opens, and that old data can be visible again', async () => {
+    const place = newPlace()
+    const first = new ClassicLevel(place)
+    await first.batch([{ type: 'put', key: 'changed', value: 'old' }, { type: 'put', key: 'gone', value: 'x' }])
+    await first.close()
+    const second = new ClassicLevel(place)
+    await second.batch([{ type: 'put', key: 'changed', value: 'new' }, { type: 'del', key: 'gone' }])
+    await second.close()
+    const log = filesOf(place).filter((name) => name.endsWith('.log')).at(-1)
+    rmSync(join(place, log))
+    const db = new Varve(place, { readOnly: true })
+    const told = new Promise((resolve) => { db.once('damage', resolve) })
+    assert.equal(await db.get('changed'), 'old')
+    const { findings: [{ code, file }] } = await told
+    assert.deepEqual([code, file], ['LEVEL_CORRUPTION', log])
+    await db.close()
+    const salvaged = await salvage(sourcesOf(place))
+    assert.equal(salvaged.report.oldDataMayReappear, true)
+    await salvaged.close()
+    assert.equal((await Varve.repair(place)).oldDataMayReappear, true)
+  })
+})

@@ -1,7 +1,7 @@
 // The modules that a page fetches: varve the lean one, varve/full the full one. With varve, only
 // tasks that the lean module lacks fetch the full one, in a worker.
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -65,6 +65,18 @@ const useAll = async ({ Varve }, { MapStorage, fetched }) => {
   }
   return fetched()
 }
+
+test('varve/blob and varve/http contain neither workers nor an engine', () => {
+  for (const entry of ['blob.js', 'http.js']) {
+    const files = [entry]
+    for (const file of files) {
+      const text = readFileSync(inRoot('pkg', file), 'utf8')
+      assert.doesNotMatch(text, /new Worker\(|\.wasm/, `${entry}: ${file}`)
+      for (const [, name] of text.matchAll(/^(?:import|export|\}) ?.*["']\.\/([^"']+\.js)["'];?$/gm)) if (!files.includes(name)) files.push(name)
+    }
+    assert.ok(files.length > 1, `${entry} imports nothing`)
+  }
+})
 
 test('a page that imports varve fetches only the lean module for an open database', { skip }, async () => {
   const fetched = await inPage('browser', useAll)

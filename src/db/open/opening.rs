@@ -20,8 +20,9 @@ use crate::memtable::MemTable;
 use crate::options::Options;
 use crate::version::{VersionEdit, VersionSet, recover_manifest};
 
-/// So many tables are opened with the database at most.
-const TABLES_OPENED_MAX: usize = 96;
+/// Maximum number of tables that are opened with the database: each takes 2 ms in Chromium and 15 ms in
+/// Firefox.
+const TABLES_OPENED_MAX: usize = 16;
 
 /// Releases the lock if opening fails or is cancelled.
 struct LockGuard(Option<Rc<dyn Env>>);
@@ -120,7 +121,7 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
         recovery.install(&inner, &logs, &state).await?
     };
     if inner.options.open_tables {
-        open_newest_tables(&inner).await;
+        open_first_tables(&inner).await;
     }
     if !inner.options.read_only && inner.env.has_quota() {
         let wanted = inner.room_wanted(0);
@@ -131,13 +132,13 @@ async fn open_locked(env: &Rc<dyn Env>, options: Options) -> Result<Rc<Inner>> {
     Ok(Rc::new(inner))
 }
 
-/// A failure is that of the first read.
-async fn open_newest_tables(inner: &Inner) {
-    let newest_first = |state: &State| -> Vec<_> {
-        state.version().files().take(TABLES_OPENED_MAX).map(|(_, file)| (file.number, file.size)).collect()
-    };
-    let tables = newest_first(&inner.state.borrow());
-    // All at the same time.
+/// Opens the tables of level 0 and the next ones. Errors are ignored: the first read of the table
+/// reports them.
+async fn open_first_tables(inner: &Inner) {
+    let count = TABLES_OPENED_MAX.min(inner.options.max_open_files);
+    let tables: Vec<_> =
+        inner.state.borrow().version().files().take(count).map(|(_, file)| (file.number, file.size)).collect();
+    // All at the same time: in a browser each takes a millisecond or more.
     let opening: Vec<_> =
         tables.iter().map(|(number, size)| inner.env.open_table(&table_file_name(*number), *size)).collect();
     for file in opening {

@@ -101,6 +101,7 @@ impl Recovery {
 
     pub(super) async fn replay(&mut self, inner: &Inner, logs: &[(FileNumber, String)]) -> Result<()> {
         let mut torn = self.missing_log(inner, logs);
+        self.report.missing_log.clone_from(&torn);
         let mut before: Option<FileNumber> = None;
         for (number, name) in logs {
             if self.gap_from.is_some() {

@@ -41,7 +41,9 @@ export async function namesOf(sources, signal) {
     // One file of no known structure may have blocks: of a disk image, or of a table that lost its ends.
     const isAlone = sources.length === 1
     const suffix = SUFFIXES[kind] ?? (kind === 'unknown' && isAlone ? 'ldb' : undefined)
-    if ((role === 'misnamed' || (role === 'other' && kind === 'unknown')) && suffix !== undefined && (!hasManifest || isAlone)) {
+    // Opening has set it aside; the engine reads it with the logs.
+    if (/^\d+\.log\.damaged$/.test(name)) named.set(name, source)
+    else if ((role === 'misnamed' || (role === 'other' && kind === 'unknown')) && suffix !== undefined && (!hasManifest || isAlone)) {
       const as = `${String(++number).padStart(6, '0')}.${suffix}`
       adopted.push({ file: name, as })
       named.set(as, source)

@@ -196,6 +196,8 @@ function isRecipe(recipe) {
 function pathOf(location) {
   const path = location instanceof URL ? pathOfUrl(location) : location
   // Never fall back to memory: the caller would lose data.
+  // Half a character of UTF-16 would be replaced: different names, one database.
+  if (typeof path === 'string' && /\p{Cs}/u.test(path)) throw new InvalidArgumentError("The first argument 'location' must be well-formed Unicode")
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new InvalidArgumentError("The first argument 'location' must be a non-empty string, a file: URL, or null with the option 'storage'")
   }

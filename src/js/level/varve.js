@@ -6,7 +6,7 @@
 // The engine and the private methods here return a value if nothing had to wait, else a promise:
 // abstract-level awaits the result once, and a value saves one promise per operation.
 import { hasStorage, isServiceWorker, isWindow } from '#place'
-import { endEarly, startEarly } from '#thread'
+import { startEarly } from '#thread'
 import { AbstractLevel } from 'abstract-level'
 import { boundsOf, bytesOf } from '../bytes/bytes.js'
 import { NativeBuffer } from '../bytes/native-buffer.js'
@@ -261,8 +261,9 @@ export class Varve extends AbstractLevel {
     const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
     if (this.#inMemory && this.#engine !== undefined && !this.#engine.hasEnded) return this.#reopen(errorIfExists)
     const isImport = this.#importing !== null
+    let begun = () => {}
     try {
-      this.#begin()
+      begun = this.#begin()
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
       if (this.location !== null) this.#kind = storage.kind ?? 'directory'
@@ -277,11 +278,12 @@ export class Varve extends AbstractLevel {
       }
       if (this.location !== null) this.#settle(/** @type {any} any: a WorkerEngine knows it */ (engine).place ?? { why: storage?.why })
     } catch (error) {
-      endEarly()
       // In an import, corruption is in the zip, not at the location.
       const told = fromEngineAt(error, isImport && /** @type {any} any: whatever was thrown */ (error)?.code === 'corruption' ? null : this.location)
       if (!isImport && isDenied(error)) told.message += '; ask for write access, or open it with readOnly: true'
       throw told
+    } finally {
+      begun()
     }
     this.#events.follow(this.#engine)
     this.#answers = new Answers(this.#turns)
@@ -289,15 +291,19 @@ export class Varve extends AbstractLevel {
     if (this.listenerCount('damage') > 0) await this.#tellOfDamage()
   }
 
-  /** Begins to load, at the same time as the storage, what opening will need. */
+  /**
+   * Begins to load, at the same time as the storage, what opening will need.
+   * @returns {() => void} to call when the database is open, or could not be opened
+   */
   #begin() {
     const { path, kind } = this.#place
     if (isWindow()) {
-      if (path !== null && this.#importing === null && this.#makeWorker === undefined) startEarly(isFull() || kind === 'indexeddb')
+      if (path !== null && this.#importing === null && this.#makeWorker === undefined) return startEarly(path, isFull() || kind === 'indexeddb')
     } else if (!this.#inWorker && !hasStorage('opfs')) {
-      // A failure is that of the call that waits for it.
+      // The call that waits for it reports its error.
       ownEngine().catch(() => {})
     }
+    return () => {}
   }
 
   /** @param {import('../remote/host.js').Place} [place] where the database is, if a worker has decided it */

@@ -187,6 +187,8 @@ export class Connection {
 
   /** @param {boolean} maybeApplied */
   #failure(maybeApplied) {
-    return poisoned('The worker of the database has ended; close the database and open it again', this.#end?.cause, maybeApplied)
+    const cause = /** @type {any} any: whatever was thrown */ (this.#end?.cause)
+    if (cause?.code === 'LEVEL_ENGINE_UNAVAILABLE') return cause
+    return poisoned('The worker of the database has ended; close the database and open it again', cause, maybeApplied)
   }
 }

@@ -75,7 +75,5 @@ export function startThread({ receive, ended }, _isFull, _make) {
 /** @param {string} code @param {string} message */
 const failure = (code, message) => Object.assign(new Error(message), { code })
 
-/** Only pages start a worker before they need it. */
-export const startEarly = (/** @type {boolean} */ _isFull) => {}
-
-export const endEarly = () => {}
+/** Only pages start a worker before it is needed. */
+export const startEarly = (/** @type {string} */ _location, /** @type {boolean} */ _isFull) => () => {}

@@ -1,31 +1,41 @@
 // A dedicated worker in a page, for connection.js.
 import { besideCopy } from '../engine/compile-web.js'
+import { VarveError } from '../errors.js'
+import { pathOf } from '../storage/browser/path.js'
 
 /**
- * A worker that starts while the scripts load that will use it; `event` says what has ended it.
- * @type {{ worker: Worker, isFull: boolean, event?: Event } | undefined}
+ * A worker that starts while the scripts load that will use it, and the error that has ended it, if any.
+ * @typedef {{ worker: Worker, isFull: boolean, event?: Event }} Early
  */
+
+/** The one that nobody has taken. @type {Early | undefined} */
 let early
 
 /** Whether this page has started one already: then the scripts are there, too. */
 let hasStarted = false
 
-/** Starts the worker of a page's first database now. Its failure is told by startThread(). @param {boolean} isFull */
-export function startEarly(isFull) {
-  if (early !== undefined || hasStarted) return
+/**
+ * Starts the worker of a page's first database. startThread() reports its errors.
+ * @param {string} location the name of the database; without a valid one no worker is needed
+ * @param {boolean} isFull
+ * @returns {() => void} to call in the end: ends the worker unless it was taken
+ */
+export function startEarly(location, isFull) {
+  if (early !== undefined || hasStarted) return () => {}
   try {
+    pathOf(location)
     const worker = ours({ full: isFull })
-    const started = early = /** @type {{ worker: Worker, isFull: boolean, event?: Event }} */ ({ worker, isFull })
+    const started = early = /** @type {Early} */ ({ worker, isFull })
     worker.onerror = worker.onmessageerror = (/** @type {Event} */ event) => { started.event = event }
+    return () => {
+      if (early !== started) return
+      early = undefined
+      worker.terminate()
+    }
   } catch {
-    // startThread() fails, too.
+    // Opening fails with the same error.
+    return () => {}
   }
-}
-
-/** Ends the worker that was started early, if nobody has taken it. */
-export function endEarly() {
-  early?.worker.terminate()
-  early = undefined
 }
 
 /** @param {boolean} isFull @param {((needs: { full: boolean }) => Worker) | undefined} make */
@@ -46,11 +56,16 @@ export function startThread({ receive, ended }, isFull, make) {
   hasStarted = true
   const taken = takeEarly(isFull, make)
   const worker = taken?.worker ?? (make ?? ours)({ full: isFull })
-  worker.onmessage = ({ data }) => receive(data)
+  let hasSpoken = false
+  worker.onmessage = ({ data }) => {
+    hasSpoken = true
+    receive(data)
+  }
   // A worker continues after an error; this one must end, because its state is unknown.
   const die = (/** @type {any} any: the event types of workers differ between platforms */ event) => {
     worker.terminate()
-    ended(event.error ?? new Error(event.message ?? 'The worker could not be started, or a message could not be read'))
+    const cause = event.error ?? new Error(event.message || 'a message could not be read')
+    ended(hasSpoken ? cause : notStarted(isFull, event.message ? cause : undefined))
   }
   worker.onerror = worker.onmessageerror = die
   if (taken?.event !== undefined) queueMicrotask(() => die(taken.event))
@@ -68,9 +83,26 @@ export function startThread({ receive, ended }, isFull, make) {
   }
 }
 
-/** @param {{ full: boolean }} needs */
+/** @param {boolean} isFull @param {any} cause any: whatever was thrown */
+function notStarted(isFull, cause) {
+  const script = isFull ? 'entry-full.js' : 'entry-web.js'
+  const said = cause === undefined ? '' : `: ${cause.message}`
+  return new VarveError(`The worker of the database cannot be started${said}. Is ${script} beside the script of the page, and allowed by worker-src and Trusted Types?`, { code: 'LEVEL_ENGINE_UNAVAILABLE', cause })
+}
+
+/** @param {{ full: boolean }} needs @returns {Worker} */
 function ours({ full }) {
-  if (typeof Worker === 'undefined') throw Object.assign(new Error('A database by name needs a worker, and there are none here'), { code: 'not-supported' })
+  // An opaque origin, such as that of a sandboxed frame, has none either.
+  if (typeof Worker === 'undefined' || globalThis.origin === 'null') throw Object.assign(new Error('A database by name needs a worker, and there are none here'), { code: 'not-supported' })
+  try {
+    return started(full)
+  } catch (cause) {
+    throw notStarted(full, cause)
+  }
+}
+
+/** @param {boolean} full */
+function started(full) {
   const copied = besideCopy(full ? 'entry-full.js' : 'entry-web.js', import.meta.url)
   if (copied !== undefined) return new Worker(copied, { type: 'module' })
   // Bundlers recognize exactly this expression. webpack puts workers of the same name into one

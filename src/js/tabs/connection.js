@@ -15,6 +15,9 @@ const LISTEN = /** @type {import('../remote/verbs.js').Verb} */ (VERBS.find(({ n
 /** Calls that end with their owner, though they only read. */
 const NOT_REPEATED = ['checkpoint', 'close']
 
+/** Codes of a worker that could not be started. */
+const NOT_STARTED = ['not-supported', 'LEVEL_ENGINE_UNAVAILABLE']
+
 /** After this many failures of the own worker in this many ms, the connection ends. */
 const FAILURES_MAX = 3
 const FAILURES_MS = 60_000
@@ -270,11 +273,11 @@ export class TabConnection {
     this.#needsFull = storage === 'indexeddb'
     const existing = this.#hasOpened ? { createIfMissing: false, errorIfExists: false } : {}
     const mine = (/** @type {(value: any) => void} any: as startThread */ act) => (/** @type {any} any: as startThread */ value) => { if (this.#member === id) act(value) }
-    const ended = (/** @type {unknown} */ cause) => this.#memberFailed(failure('The worker of the database has ended', 'poisoned', { cause }))
+    const ended = (/** @type {any} any: whatever was thrown */ cause) => this.#memberFailed(NOT_STARTED.includes(cause?.code) ? cause : failure('The worker of the database has ended', 'poisoned', { cause }))
     try {
       this.#thread = this.#start({ receive: mine((message) => this.#fromMember(message)), ended: mine(ended) }, this.#needsFull)
     } catch (/** @type {any} any: whatever was thrown */ cause) {
-      return cause?.code === 'not-supported' ? this.#memberFailed(cause) : ended(cause)
+      return ended(cause)
     }
     this.#thread.post({ member: { named: inWorker.named, storage, why: this.place.why, options: { ...options, ...existing }, id, isExclusive: multiTab === false } }, [])
   }

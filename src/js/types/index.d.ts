@@ -15,14 +15,13 @@
  * has the full module.
  *
  * A page without a bundler imports `node_modules/varve/pkg/browser.js`, by that name or through an
- * import map. With `worker: true`, esbuild and Rollup also need a copy of `entry-web.js` from `pkg/`,
+ * import map. In a page, esbuild and Rollup also need a copy of `entry-web.js` from `pkg/`,
  * and for `Varve.repair`, `import` and `verify` copies of `entry-full.js` and `full.wasm`;
  * `varve/inline` contains no worker. A bundle for Node has no worker either: mark the package as
  * external to use one.
  *
  * A content security policy needs `'wasm-unsafe-eval'` in `script-src`, and `'self'` in
- * `worker-src` for a worker. Browsers have no directories: set the option {@link
- * DatabaseOptions.storage | storage}. In a page without `globalThis.Buffer`, the encoding `buffer`
+ * `worker-src` for a worker. In a page without `globalThis.Buffer`, the encoding `buffer`
  * returns `Uint8Array`s. Deno needs `--allow-read --allow-write --allow-sys=uid,hostname` for a
  * directory.
  *

@@ -163,7 +163,7 @@ async fn work(
         leftovers: Vec::new(),
         recovered: Vec::new(),
         unused: Vec::new(),
-        has_lost_entries: !old.has_all_tables(),
+        has_lost_entries: !old.has_all_tables() || old.lacks_log(files),
         last_sequence: old.last_sequence,
         budget: Budget::of_call(&options.pause),
         findings,
