@@ -379,6 +379,48 @@ async function count(t, kind, { tabs, target, pause, events = EVENTS_OF[kind] })
 }
 
 for (const kind of KINDS) {
+  test(`${kind}: a tab that cannot load the engine when its turn comes goes on once it can`, { skip: lacking(kind) }, async (t) => {
+    let lacks = () => false
+    const { url, close } = await serve({ '/': inRoot() }, { lacks: (path) => lacks(path) })
+    t.after(close)
+    const browser = await Browser.start(kind)
+    t.after(() => browser.close())
+    const tab = async () => {
+      const page = await browser.page(`${url}/tests/browser/pages/tabs.html`)
+      await ready(page)
+      await page.evaluate(() => { globalThis.db = (name) => (globalThis.same ??= new Varve(name)) })
+      return page
+    }
+    const get = (page) => page.evaluate(() => db('redeployed').get('a').catch((error) => (error.cause ?? error).code ?? error.code))
+    const first = await tab()
+    await first.evaluate(() => db('redeployed').put('a', '1'))
+    lacks = (path) => path === '/pkg/engine.wasm'
+    const second = await tab()
+    assert.equal(await get(second), '1')
+    await first.close()
+    await until('the calls fail', async () => await get(second) === 'LEVEL_ENGINE_UNAVAILABLE')
+    assert.equal(await second.evaluate(() => db('redeployed').status), 'open')
+    lacks = () => false
+    assert.equal(await get(second), '1')
+    await second.evaluate(() => db('redeployed').put('b', '2'))
+
+    // Another tab has it: this one is its client.
+    lacks = (path) => path === '/pkg/engine.wasm'
+    const third = await tab()
+    assert.equal(await get(third), '1')
+    await second.close()
+    await until('the calls fail', async () => await get(third) === 'LEVEL_ENGINE_UNAVAILABLE')
+    lacks = () => false
+    const fourth = await tab()
+    await fourth.evaluate(() => db('redeployed').put('c', '3'))
+    lacks = (path) => path === '/pkg/engine.wasm'
+    await until('the fourth tab serves it', async () => await get(third) === '1')
+    assert.deepEqual(await third.evaluate(() => db('redeployed').keys().all()), ['a', 'b', 'c'])
+    await third.evaluate(() => db('redeployed').close())
+  })
+}
+
+for (const kind of KINDS) {
   for (const tabs of isLong ? [2, 4, 8] : [2]) {
     test(`${kind}: ${tabs} tabs count while they are killed, frozen and loaded again`, { skip: lacking(kind) }, async (t) => {
       await count(t, kind, { tabs, target: isLong ? 10_000 : 1000, pause: isLong ? 1000 : 300 })

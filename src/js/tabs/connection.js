@@ -146,6 +146,7 @@ export class TabConnection {
     // Nothing is open, and nothing waits.
     if (verb.name === 'close' && this.#way === null && (this.#requests.kept === 0 || this.#isBlocked)) return Promise.resolve()
     const answer = this.#requests.ask(verb, args)
+    if (this.#isStranded) this.#startMember()
     if (verb.name === 'close') {
       this.#isClosing = true
       answer.catch(() => { this.#isClosing = false })
@@ -307,7 +308,28 @@ export class TabConnection {
     this.#endMember()
     if (isOwner) return this.#ownerIsGone(false, error)
     // Another tab has the database open: this one cannot succeed it, but work with it.
-    if (this.#way === null) this.#fail(error)
+    if (this.#way !== null) return
+    if (this.#hasOpened && error?.code === 'LEVEL_ENGINE_UNAVAILABLE') this.#strand(error)
+    else this.#fail(error)
+  }
+
+  /** Whether there is neither an owner nor an own worker that waits to be one. */
+  get #isStranded() {
+    return this.#hasOpened && this.#way === null && this.#thread === null && !this.#visit.isOver && this.#end === null
+  }
+
+  /**
+   * Fails all requests: the own worker cannot succeed the owner, as its script or the engine could not be
+   * loaded. The next request tries again, and another tab may become the owner.
+   * @param {any} error any: whatever was thrown
+   */
+  #strand(error) {
+    this.#requests.flush()
+    this.#requests.rejectAll(() => error)
+    this.#unanswered = new Unanswered()
+    this.#requests.restart([])
+    this.#posted = 0
+    this.#lost = this.#made
   }
 
   #endMember() {

@@ -20,11 +20,11 @@ const TYPES = {
  *
  * @param {Record<string, string>} folders by the prefix of their URLs; the longest one that fits is
  *   used: `{ '/': page, '/pkg/': inRoot('pkg') }`
- * @param {{ headers?: Headers | ((path: string) => Headers), received?: (path: string, body: string) => void }} [options]
- *   `headers` of every answer; `received` is called for what a page posts
+ * @param {{ headers?: Headers | ((path: string) => Headers), received?: (path: string, body: string) => void, lacks?: (path: string) => boolean }} [options]
+ *   `headers` of every answer; `received` is called for what a page posts; what the server `lacks` is not found
  * @returns {Promise<{ url: string, close: () => void }>} `url` has no slash at the end
  */
-export async function serve(folders, { headers = {}, received } = {}) {
+export async function serve(folders, { headers = {}, received, lacks = () => false } = {}) {
   const prefixes = Object.keys(folders).sort((a, b) => b.length - a.length)
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
@@ -40,7 +40,7 @@ export async function serve(folders, { headers = {}, received } = {}) {
       // After normalize no ".." leads out of the folder.
       const path = normalize(decodeURIComponent(pathname))
       const prefix = prefixes.find((each) => path.startsWith(each))
-      if (prefix === undefined) throw new Error('no folder')
+      if (prefix === undefined || lacks(path)) throw new Error('no file')
       const file = join(folders[prefix], path.slice(prefix.length), path.endsWith('/') ? 'index.html' : '')
       const content = await readFile(file)
       response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', ...common })
