@@ -129,6 +129,7 @@ async fn drop_whole_tables(inner: &Rc<Inner>, range: UserRange<'_>, asked: Mark)
 }
 
 async fn drop_job(inner: Rc<Inner>, range: OwnedRange, asked: Mark, outcome: Rc<RefCell<Option<Result<()>>>>) {
+    inner.job_is_tight.set(inner.state.borrow().is_tight());
     let edit = drop_edit(&inner, (range.0.as_deref(), range.1.as_deref()), asked);
     let result = match edit {
         Some((edit, undo)) => {

@@ -68,7 +68,8 @@ pub(crate) fn handle_failure(inner: &Inner, error: &Error) {
     if matches!(error, Error::Full(_)) {
         if inner.env.has_quota() {
             inner.found_no_room.set(true);
-            if inner.state.borrow_mut().tighten() {
+            // A write may have asked for small steps while this job took large ones.
+            if inner.state.borrow_mut().tighten() || !inner.job_is_tight.get() {
                 return;
             }
         }
@@ -84,7 +85,8 @@ fn refuse_manual(inner: &Inner, error: &Error) {
 }
 
 async fn one_job(inner: &Rc<Inner>) -> Result<()> {
-    if inner.state.borrow().is_tight() {
+    inner.job_is_tight.set(inner.state.borrow().is_tight());
+    if inner.job_is_tight.get() {
         regain_room(inner).await?;
     }
     let is_due = inner.state.borrow_mut().take_wanted_rotation();
@@ -117,8 +119,8 @@ async fn regain(inner: &Inner) -> Result<()> {
     if inner.state.borrow().manifest().is_none() {
         // Nothing is removed while the stored manifest is in doubt.
         log_and_apply(inner, VersionEdit::default()).await?;
-        remove_unneeded(inner).await?;
     }
+    remove_unneeded(inner).await?;
     let _ = inner.env.keep_room(inner.room_wanted(0)).await;
     Ok(())
 }

@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) owes_turn: Cell<bool>,
     /// The current write must finish in this call: it neither pauses nor waits.
     pub(crate) must_end: Cell<bool>,
+    /// Whether the job under way began in small steps.
+    pub(crate) job_is_tight: Cell<bool>,
     /// Whether a put found no room (`write/room.rs`), and none was found since.
     pub(crate) found_no_room: Cell<bool>,
     /// Whether a put was refused for that since opening.
@@ -112,6 +114,7 @@ impl Inner {
             slowed: Cell::new(false),
             owes_turn: Cell::new(false),
             must_end: Cell::new(false),
+            job_is_tight: Cell::new(false),
             found_no_room: Cell::new(false),
             refused_for_room: Cell::new(false),
             flushed_for_room: Cell::new(false),
