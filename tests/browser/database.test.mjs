@@ -161,7 +161,7 @@ for (const kind of KINDS) {
     const { page } = await open(t, kind)
     const found = await inWorker(page, async (origin) => {
       const { Varve } = await import(`${origin}/pkg/browser.js`)
-      const options = { writeBufferSize: 64 << 10, maxFileSize: 64 << 10 }
+      const options = { writeBufferSize: 128 << 10, maxFileSize: 128 << 10 }
       const db = new Varve('at once', options)
       const key = (i) => String(i * 7919 % 20_000).padStart(6, '0')
       for (let i = 0; i < 20_000; i += 500) await db.batch(Array.from({ length: 500 }, (_, j) => ({ type: 'put', key: key(i + j), value: `${key(i + j)} `.repeat(8) })))
@@ -175,7 +175,8 @@ for (const kind of KINDS) {
       await again.close()
       return { first, entries, tables: levels.reduce((sum, { files }) => sum + files, 0) }
     })
-    assert.ok(found.tables > 10, `${found.tables} tables`)
+    // So many are opened with the database.
+    assert.ok(found.tables > 4 && found.tables <= 16, `${found.tables} tables`)
     assert.deepEqual([found.first, found.entries], [String(7 * 7919 % 20_000).padStart(6, '0'), 20_000])
   })
 
