@@ -86,12 +86,11 @@ const steps = {
   fmt: check('cargo', 'fmt', '--check'),
   'fmt-tools': check('cargo', 'fmt', '--check', '--manifest-path', 'pkg-scripts/bindgen/Cargo.toml'),
   // Tests and benches are checked with the features that they are compiled with.
-  clippy: check('cargo', 'clippy', '--locked', '--lib', '--', '-D', 'warnings'),
-  'clippy-testing': check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
+  clippy: check('cargo', 'clippy', '--locked', '--all-targets', '--features', FOR_TESTS, '--', '-D', 'warnings'),
   'clippy-wasm': check('cargo', 'clippy', '--locked', '--lib', ...WASM_ALONE, '--', '-D', 'warnings'),
   'clippy-full': check('cargo', 'clippy', '--locked', '--lib', ...FULL_ALONE, '--', '-D', 'warnings'),
   doc: docs,
-  // Not the examples, which clippy-testing checks.
+  // Not the examples, which clippy checks.
   native: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--lib', '--tests', '--no-fail-fast', '--features', FOR_TESTS),
   doctests: tests(cargoCounts, 'cargo', 'test', '--locked', '--release', '--doc', '--features', FOR_TESTS),
   'wasm-node': tests(cargoCounts, 'cargo', ...IN_WASM, 'node'),

@@ -10,7 +10,7 @@ import { serve } from './lib/serve.mjs'
 const COUNT = 300
 const LONG = process.env.VARVE_LONG === '1'
 /** In files: more than the 125 or so for whose memories a tab has room. */
-const IN_FILES = LONG ? COUNT : 150
+const IN_FILES = LONG ? COUNT : 100
 
 async function open(t) {
   const { url, close } = await serve({ '/': inRoot() })
