@@ -81,7 +81,7 @@ const inGroups = {
     build.onLoad({ filter: /[\\/]src[\\/]js[\\/].*\.js$/ }, ({ path }) => {
       const file = relative(folder, path).replaceAll('\\', '/').slice(0, -'.js'.length)
       const groups = Object.entries(GROUPS)
-      // A group does not import itself, nor those before it that one.
+      // A group imports those listed before it, so there is no circle.
       const own = groups.findIndex(([, { files }]) => files.includes(file))
       const wanted = groups.filter(([, { into }], at) => into.test(file) && (own < 0 || at < own))
       return { contents: [readFileSync(path, 'utf8'), ...wanted.map(([name]) => `import 'group:${name}'`)].join('\n') }

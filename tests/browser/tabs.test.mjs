@@ -10,9 +10,9 @@ import { serve } from './lib/serve.mjs'
 
 const isLong = process.env.VARVE_LONG === '1'
 
-/** A browser, and what opens a tab with `Varve`. */
-async function start(t, kind, folders = {}) {
-  const { url, close } = await serve({ '/': inRoot(), ...folders })
+/** A browser, and what opens a tab with `Varve`; `options` are the server's. */
+async function start(t, kind, folders = {}, options = {}) {
+  const { url, close } = await serve({ '/': inRoot(), ...folders }, options)
   t.after(close)
   const browser = await Browser.start(kind)
   t.after(() => browser.close())
@@ -381,13 +381,9 @@ async function count(t, kind, { tabs, target, pause, events = EVENTS_OF[kind] })
 for (const kind of KINDS) {
   test(`${kind}: a tab that cannot load the engine when its turn comes goes on once it can`, { skip: lacking(kind) }, async (t) => {
     let lacks = () => false
-    const { url, close } = await serve({ '/': inRoot() }, { lacks: (path) => lacks(path) })
-    t.after(close)
-    const browser = await Browser.start(kind)
-    t.after(() => browser.close())
+    const { tab: newTab } = await start(t, kind, {}, { lacks: (path) => lacks(path) })
     const tab = async () => {
-      const page = await browser.page(`${url}/tests/browser/pages/tabs.html`)
-      await ready(page)
+      const page = await newTab()
       await page.evaluate(() => { globalThis.db = (name) => (globalThis.same ??= new Varve(name)) })
       return page
     }

@@ -824,16 +824,17 @@ fn open_tables_opens_the_tables_with_the_database() {
         assert_eq!(db.counters().table_opens > opened, !open_tables);
         block_on(db.close()).unwrap();
     }
-    // The limit of open files holds, and a table that is missing fails its first read alone.
-    let few = Options { open_tables: true, max_open_files: 10, create_if_missing: true, ..Options::default() };
-    let db = open(&env, few.clone());
+    // The limit of open files holds, and a table that cannot be opened fails its own reads alone.
+    let db = open(&env, Options { open_tables: true, max_open_files: 10, ..options() });
     assert_eq!(db.counters().table_opens, tables.min(10));
     block_on(db.close()).unwrap();
     let lost = env.names().into_iter().filter(|name| name.ends_with(".ldb")).min().unwrap();
     let size = env.read(&lost).unwrap().len();
     env.write(&lost, &vec![0xff; size]);
     let db = open(&env, Options { open_tables: true, ..options() });
-    assert_eq!(db.tables().len() as u64, tables);
+    let fails = |round: &usize| block_on(db.get(format!("key{:05}", round * 100).as_bytes())).is_err();
+    let failed = (0..20).filter(fails).count();
+    assert!(failed > 0 && failed < 20, "{failed} of 20 reads failed");
     block_on(db.close()).unwrap();
 }
 

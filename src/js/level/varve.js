@@ -261,9 +261,9 @@ export class Varve extends AbstractLevel {
     const create = createIfMissing && !(Object.hasOwn(engineOptions, 'readOnly') && engineOptions.readOnly)
     if (this.#inMemory && this.#engine !== undefined && !this.#engine.hasEnded) return this.#reopen(errorIfExists)
     const isImport = this.#importing !== null
-    let begun = () => {}
+    let finish = () => {}
     try {
-      begun = this.#begin()
+      finish = this.#loadAhead()
       const storage = await Varve.#storageOf(this.#place)
       this.#durability = storage?.durability ?? 'volatile'
       if (this.location !== null) this.#kind = storage.kind ?? 'directory'
@@ -283,7 +283,7 @@ export class Varve extends AbstractLevel {
       if (!isImport && isDenied(error)) told.message += '; ask for write access, or open it with readOnly: true'
       throw told
     } finally {
-      begun()
+      finish()
     }
     this.#events.follow(this.#engine)
     this.#answers = new Answers(this.#turns)
@@ -295,7 +295,7 @@ export class Varve extends AbstractLevel {
    * Begins to load, at the same time as the storage, what opening will need.
    * @returns {() => void} to call when the database is open, or could not be opened
    */
-  #begin() {
+  #loadAhead() {
     const { path, kind } = this.#place
     if (isWindow()) {
       if (path !== null && this.#importing === null && this.#makeWorker === undefined) return startEarly(path, isFull() || kind === 'indexeddb')

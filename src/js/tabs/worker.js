@@ -37,8 +37,6 @@ export function servePage(directoryAt, isOther = () => false) {
     }
   }, directoryAt)
   serve(self)
-  // Compiled by the time it is needed; its failure is reported then.
-  loadModule().catch(() => {})
 }
 
 /**
@@ -48,6 +46,8 @@ export function servePage(directoryAt, isOther = () => false) {
  * @returns {Host}
  */
 export function serveWorker(port, directoryAt, isDirect = false) {
+  // Compiled by the time it is needed; its failure is reported then.
+  loadModule().catch(() => {})
   const host = new Host(directoryAt)
   /** Whether the page has joined another owner, so that the database exists. */
   let hasJoined = false
@@ -65,8 +65,6 @@ export function serveWorker(port, directoryAt, isDirect = false) {
 
   /** @param {{ named: string, storage?: string, why?: string, options: any, id: string, isExclusive: boolean }} place any: the engine's options */
   async function join({ named, storage, why, options, id, isExclusive }) {
-    // Compiled by the time it is needed; its failure is reported then.
-    loadModule().catch(() => {})
     try {
       files = await directoryAt(named, undefined, storage)
       const place = { storage: files.kind, durability: files.durability, why: files.why ?? why }

@@ -21,7 +21,7 @@
  * external to use one.
  *
  * A content security policy needs `'wasm-unsafe-eval'` in `script-src`, and `'self'` in
- * `worker-src` for a worker. In a page without `globalThis.Buffer`, the encoding `buffer`
+ * `worker-src` for a worker and in `connect-src` for the engine. In a page without `globalThis.Buffer`, the encoding `buffer`
  * returns `Uint8Array`s. Deno needs `--allow-read --allow-write --allow-sys=uid,hostname` for a
  * directory.
  *
